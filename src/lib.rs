@@ -1,0 +1,1 @@
+//! moescope: see inside Mixture-of-Experts models.

@@ -1,0 +1,3 @@
+//! The program: arguments in, a command or the window out.
+
+fn main() {}
