@@ -1,1 +1,8 @@
 //! moescope: see inside Mixture-of-Experts models.
+//!
+//! A folder under `src/` is a *room*; its `mod.rs` is the front door. Data flows
+//! checkpoint → ops → model → engine → trace → analysis → ui; who may import whom is a table in
+//! `tests/it/tidy.rs`, and a test holds it.
+
+pub mod checkpoint;
+pub mod spec;

@@ -1,0 +1,282 @@
+//! Weights by canonical slot: what the forward pass asks for, whatever a family calls it on disk.
+//!
+//! A weight is a view of bytes: of a memory map, of the program itself (the bundled model), or of
+//! memory (what was misaligned, what was made up for a benchmark). Cloning one copies no data.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use memmap2::Mmap;
+
+use crate::spec::LayerId;
+
+/// How numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// 32-bit IEEE.
+    F32,
+    /// 16-bit IEEE.
+    F16,
+    /// The upper half of an f32.
+    Bf16,
+}
+
+impl Dtype {
+    /// Bytes of one number.
+    #[must_use]
+    pub fn n_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// As people write it.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
+/// Where the bytes of a checkpoint are.
+#[derive(Clone, Debug)]
+pub enum Blob {
+    /// A file, mapped read-only.
+    Map(Arc<Mmap>),
+    /// Part of the program.
+    Static(&'static [u8]),
+    /// Memory; 4-byte words, so that any dtype is aligned.
+    Memory(Arc<Vec<u32>>),
+}
+
+impl Blob {
+    /// All bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Map(it) => it,
+            Self::Static(it) => it,
+            Self::Memory(it) => bytemuck::cast_slice(it),
+        }
+    }
+}
+
+/// Rows of numbers: `[rows, cols]`, row-major; a vector is one row.
+#[derive(Clone, Debug)]
+pub struct WeightView {
+    blob: Blob,
+    range: Range<usize>,
+    dtype: Dtype,
+    rows: usize,
+    cols: usize,
+}
+
+/// The numbers of a view, typed.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers<'a> {
+    /// 32-bit IEEE.
+    F32(&'a [f32]),
+    /// 16-bit IEEE, as bits.
+    F16(&'a [u16]),
+    /// The upper half of an f32, as bits.
+    Bf16(&'a [u16]),
+}
+
+impl WeightView {
+    /// A view of `rows × cols` numbers from byte `start` of `blob` on. Copies them only where they
+    /// are not aligned to their size.
+    ///
+    /// Returns `None` where the blob is too short or the size overflows.
+    #[must_use]
+    pub fn new(blob: &Blob, start: usize, dtype: Dtype, rows: usize, cols: usize) -> Option<Self> {
+        let n_bytes = rows.checked_mul(cols)?.checked_mul(dtype.n_bytes())?;
+        let range = start..start.checked_add(n_bytes)?;
+        let bytes = blob.bytes().get(range.clone())?;
+        if bytes.as_ptr().addr().is_multiple_of(dtype.n_bytes()) {
+            return Some(Self {
+                blob: blob.clone(),
+                range,
+                dtype,
+                rows,
+                cols,
+            });
+        }
+        let mut words = vec![0u32; n_bytes.div_ceil(4)];
+        bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..n_bytes].copy_from_slice(bytes);
+        Some(Self {
+            blob: Blob::Memory(Arc::new(words)),
+            range: 0..n_bytes,
+            dtype,
+            rows,
+            cols,
+        })
+    }
+
+    /// How numbers are stored.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// `[rows, cols]`.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// Bytes of the numbers.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether the numbers were copied into memory.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        matches!(self.blob, Blob::Memory(_))
+    }
+
+    /// The rows `range` of it, as a view of the same bytes.
+    ///
+    /// Returns `None` where there are not as many.
+    #[must_use]
+    pub fn rows(&self, range: Range<usize>) -> Option<Self> {
+        if range.end > self.rows || range.start > range.end {
+            return None;
+        }
+        let row_bytes = self.cols * self.dtype.n_bytes();
+        let start = self.range.start + range.start * row_bytes;
+        Some(Self {
+            range: start..start + range.len() * row_bytes,
+            rows: range.len(),
+            ..self.clone()
+        })
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub fn numbers(&self) -> Numbers<'_> {
+        let bytes = &self.blob.bytes()[self.range.clone()];
+        match self.dtype {
+            Dtype::F32 => Numbers::F32(bytemuck::cast_slice(bytes)),
+            Dtype::F16 => Numbers::F16(bytemuck::cast_slice(bytes)),
+            Dtype::Bf16 => Numbers::Bf16(bytemuck::cast_slice(bytes)),
+        }
+    }
+
+    /// The numbers of one row, widened.
+    pub fn widen_row(&self, row: usize, out: &mut [f32]) {
+        let range = row * self.cols..(row + 1) * self.cols;
+        match self.numbers() {
+            Numbers::F32(it) => out.copy_from_slice(&it[range]),
+            Numbers::F16(it) => out
+                .iter_mut()
+                .zip(&it[range])
+                .for_each(|(out, it)| *out = half::f16::from_bits(*it).to_f32()),
+            Numbers::Bf16(it) => out
+                .iter_mut()
+                .zip(&it[range])
+                .for_each(|(out, it)| *out = f32::from_bits(u32::from(*it) << 16)),
+        }
+    }
+
+    /// All numbers, widened, row by row.
+    #[must_use]
+    pub fn to_f32(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.rows * self.cols];
+        for (row, out) in out.chunks_exact_mut(self.cols.max(1)).enumerate() {
+            self.widen_row(row, out);
+        }
+        out
+    }
+}
+
+/// What a weight is for. Matrices are `[out, in]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// `[V, H]`.
+    Embedding,
+    /// `[H]`.
+    FinalNorm,
+    /// `[V, H]`; absent where the embedding serves.
+    Head,
+    /// Part of a decoder layer.
+    Layer(LayerId, LayerSlot),
+}
+
+/// A part of a layer. `A` = heads × head width, `KV` likewise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayerSlot {
+    /// Norm before the mixer, `[H]`.
+    MixerNorm,
+    /// Norm before the FFN, `[H]`.
+    FfnNorm,
+    /// `[A, H]`.
+    Q,
+    /// `[KV, H]`.
+    K,
+    /// `[KV, H]`.
+    V,
+    /// `[H, A]`.
+    O,
+    /// `[A]`.
+    QBias,
+    /// `[KV]`.
+    KBias,
+    /// `[KV]`.
+    VBias,
+    /// `[H]`.
+    OBias,
+    /// `[A]` (whole projection) or `[head width]`.
+    QNorm,
+    /// `[KV]` or `[head width]`.
+    KNorm,
+    /// The router's gate, `[E, H]`.
+    Router,
+    /// An expert's matrix.
+    Expert(u16, Part),
+    /// The shared expert's matrix.
+    Shared(Part),
+    /// The shared expert's gate, `[1, H]`.
+    SharedGate,
+    /// The dense network's matrix.
+    Dense(Part),
+}
+
+/// A matrix of a gated network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// `[F, H]`, through the activation.
+    Gate,
+    /// `[F, H]`.
+    Up,
+    /// `[H, F]`.
+    Down,
+}
+
+/// Every weight of a checkpoint, by slot.
+#[derive(Clone, Debug, Default)]
+pub struct Weights {
+    slots: HashMap<Slot, WeightView>,
+}
+
+impl Weights {
+    /// Fills a slot.
+    pub fn insert(&mut self, slot: Slot, weight: WeightView) {
+        self.slots.insert(slot, weight);
+    }
+
+    /// The weight of a slot; every mandatory one is there once a checkpoint is open.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&WeightView> {
+        self.slots.get(&slot)
+    }
+
+    /// Slot and weight, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Slot, &WeightView)> {
+        self.slots.iter()
+    }
+}

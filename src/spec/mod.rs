@@ -1,0 +1,27 @@
+//! The words of the project: identities, the shape of a model, the rule of a router, edits and what
+//! they are lowered to, the experiment.
+//!
+//! **Invariant:** plain values only. Nothing here reads a file, owns a thread or knows a device.
+
+mod experiment;
+mod ids;
+mod intervention;
+mod model;
+mod policy;
+mod router;
+
+pub use experiment::{Experiment, Sampling};
+pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};
+pub use intervention::{
+    Action, Amount, EditError, Intervention, InterventionSet, ListedEdit, RouterRef, Span,
+};
+pub use model::{
+    Act, Ffn, GqaSpec, HeadSpec, InputSpec, KvMap, LayerSpec, Mask, Mixer, MlaSpec, MlpSpec,
+    ModelSpec, MoeSpec, NormKind, NormSpec, QkNorm, RopeLayout, RopeScaling, RopeSpec, SharedGate,
+    SharedSpec, Topology, WeightOn,
+};
+pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
+pub use router::{
+    Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
+    Score, Site, StackId, Weight,
+};

@@ -1,0 +1,489 @@
+//! The shape of a model: every size and switch the forward pass reads, expanded per layer when a
+//! checkpoint is opened. Deliberately absent: weights, names of tensors, anything about a device.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LayerId, RouterId, RouterSpec, Site, StackId};
+
+/// A whole model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// `model_type` of the config: `mixtral`, `qwen3_moe`, …
+    pub family: String,
+    /// The family as people write it: `Mixtral`.
+    pub family_label: String,
+    /// H, the width of the residual stream.
+    pub d_model: usize,
+    /// V, rows of the embedding; may exceed the tokenizer's ids.
+    pub n_vocab: usize,
+    /// Most positions of a sequence.
+    pub n_ctx: usize,
+    /// What goes in.
+    pub input: InputSpec,
+    /// The final norm.
+    pub norm: NormSpec,
+    /// The encoder of an encoder–decoder model.
+    pub encoder: Option<Vec<LayerSpec>>,
+    /// The decoder.
+    pub layers: Vec<LayerSpec>,
+    /// What comes out.
+    pub head: HeadSpec,
+    /// Every router of the model, encoder first, then by layer, attention before FFN. `RouterId` is the row.
+    pub routers: Vec<RouterSpec>,
+}
+
+/// What goes into the first layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum InputSpec {
+    /// Rows of an embedding `[V, H]`.
+    Tokens {
+        /// A factor on the embedding.
+        scale: f32,
+    },
+    /// Values of a time series (`Time-MoE`).
+    Series {
+        /// Values per step.
+        channels: usize,
+        /// Whether the embedding is gated.
+        gated_embed: bool,
+    },
+}
+
+/// What a norm computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NormKind {
+    /// Root mean square, no mean taken off.
+    Rms,
+    /// Layer norm.
+    Layer,
+    /// L2 without a weight.
+    L2NoWeight,
+}
+
+/// One norm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NormSpec {
+    /// What it computes.
+    pub kind: NormKind,
+    /// Added under the root.
+    pub eps: f32,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// Whether the weight is stored less one.
+    pub plus_one: bool,
+}
+
+impl NormSpec {
+    /// RMS norm with a weight, as nearly every family has it.
+    #[must_use]
+    pub fn rms(eps: f32) -> Self {
+        Self {
+            kind: NormKind::Rms,
+            eps,
+            bias: false,
+            plus_one: false,
+        }
+    }
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerSpec {
+    /// What mixes positions.
+    pub mixer: Mixer,
+    /// Attention to the encoder.
+    pub cross: Option<GqaSpec>,
+    /// What works on each position.
+    pub ffn: Ffn,
+    /// How the parts are joined.
+    pub topology: Topology,
+    /// A factor on what each part adds to the residual stream.
+    pub residual_scale: f32,
+    /// Norm before mixer, after mixer, before FFN, after FFN.
+    pub norms: [Option<NormSpec>; 4],
+}
+
+/// How mixer, FFN and residual stream are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Topology {
+    /// `h += mixer(norm h); h += ffn(norm h)`.
+    PreNorm,
+    /// A norm before and after each part (Grok).
+    Sandwich,
+    /// Arctic: experts read the layer's input, beside a dense residual.
+    ArcticParallel,
+    /// Experts beside a dense MLP (Gemma 4, Grok 2).
+    ParallelDenseMoe,
+}
+
+/// What mixes positions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Mixer {
+    /// Grouped-query attention, multi-head attention included.
+    Gqa(GqaSpec),
+    /// Multi-head latent attention.
+    Mla(MlaSpec),
+    /// Attention with experts on queries and outputs.
+    MoA {
+        /// The attention.
+        attn: GqaSpec,
+        /// Its router.
+        router: RouterId,
+    },
+    /// A mixer that is described by name only, until it can be computed (`DeltaNet`, `Mamba2`, `ShortConv`).
+    Other(String),
+}
+
+/// How query heads share key-value heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KvMap {
+    /// Head h reads `h / (H / KV)`.
+    Grouped,
+    /// Head h reads `h mod KV`.
+    Tiled,
+}
+
+/// Norm of queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QkNorm {
+    /// None.
+    None,
+    /// Over each head, one weight `[head_dim]` for all.
+    PerHead,
+    /// Over the whole projection, before the heads are split.
+    Full,
+    /// L2 without weights.
+    L2,
+}
+
+/// Which keys a query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mask {
+    /// All earlier ones and its own.
+    Causal,
+    /// Key j for query i where `j <= i` and `i - j < n`.
+    Window(usize),
+    /// Those of its own chunk of n positions.
+    Chunk(usize),
+    /// All.
+    Full,
+}
+
+/// Grouped-query attention.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GqaSpec {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key-value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head; heads × width need not be H.
+    pub head_dim: usize,
+    /// How heads are shared.
+    pub kv_map: KvMap,
+    /// Biases on q, k, v, o.
+    pub bias: [bool; 4],
+    /// Norm of q and k.
+    pub qk_norm: QkNorm,
+    /// The norm's epsilon.
+    pub qk_norm_eps: f32,
+    /// Whether that norm comes after `RoPE`.
+    pub qk_norm_after_rope: bool,
+    /// q, k, v clamped to ± this.
+    pub clip: Option<f32>,
+    /// Factor on `q · k`.
+    pub scale: f32,
+    /// `c · tanh(s / c)` on scores.
+    pub softcap: Option<f32>,
+    /// One learned extra logit per head.
+    pub sinks: bool,
+    /// Whether the output is gated.
+    pub out_gate: bool,
+    /// Rotary positions; none means no position at all.
+    pub rope: Option<RopeSpec>,
+    /// Which keys are seen.
+    pub mask: Mask,
+}
+
+/// Multi-head latent attention (`DeepSeek`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MlaSpec {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Rank of the query's bottleneck.
+    pub q_lora: Option<usize>,
+    /// Rank of the key-value bottleneck.
+    pub kv_lora: usize,
+    /// Head width without position.
+    pub nope_dim: usize,
+    /// Head width with position.
+    pub rope_dim: usize,
+    /// Width of a value head.
+    pub v_dim: usize,
+    /// Epsilon of the bottleneck norms.
+    pub lora_eps: f32,
+    /// Factor on scores.
+    pub scale: f32,
+    /// Rotary positions.
+    pub rope: RopeSpec,
+}
+
+/// Which dimensions a rotation pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RopeLayout {
+    /// `(i, i + R/2)`.
+    Half,
+    /// `(2i, 2i + 1)`.
+    Interleaved,
+}
+
+/// Rotary positions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RopeSpec {
+    /// Base of the frequencies.
+    pub theta: f32,
+    /// R, how many dimensions of a head rotate.
+    pub dim: usize,
+    /// Which are paired.
+    pub layout: RopeLayout,
+    /// How frequencies are stretched for long contexts.
+    pub scaling: RopeScaling,
+}
+
+/// How frequencies are stretched for long contexts (families document, section 1.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// Every frequency divided by the factor.
+    Linear {
+        /// The factor.
+        factor: f32,
+    },
+    /// `YaRN`: low frequencies divided, high ones kept, a ramp between.
+    Yarn {
+        /// The factor.
+        factor: f32,
+        /// Context the model was first trained at.
+        original_ctx: f32,
+        /// Turns above which a frequency is kept.
+        beta_fast: f32,
+        /// Turns below which it is divided.
+        beta_slow: f32,
+        /// Factor on cos and sin.
+        attention_factor: f32,
+        /// Whether the ramp's ends are rounded to whole dimensions.
+        truncate: bool,
+    },
+    /// Llama 3: by wavelength.
+    Llama3 {
+        /// The factor.
+        factor: f32,
+        /// Context the model was first trained at.
+        original_ctx: f32,
+        /// Wavelengths longer than `original_ctx / low` are divided.
+        low: f32,
+        /// Wavelengths shorter than `original_ctx / high` are kept.
+        high: f32,
+    },
+    /// One factor per dimension, one set for short and one for long contexts.
+    LongRope {
+        /// `[R/2]` up to `original_ctx`.
+        short: Vec<f32>,
+        /// `[R/2]` beyond.
+        long: Vec<f32>,
+        /// Factor on cos and sin with `short`.
+        short_scale: f32,
+        /// Factor on cos and sin with `long`.
+        long_scale: f32,
+        /// Context the model was first trained at.
+        original_ctx: f32,
+    },
+}
+
+/// What works on each position.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Ffn {
+    /// One network for all.
+    Dense(MlpSpec),
+    /// Experts and their router.
+    Moe(MoeSpec),
+}
+
+/// The activation between up and down.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Act {
+    /// `x · sigmoid(x)`.
+    Silu,
+    /// tanh form of GELU.
+    GeluTanh,
+    /// `max(x, 0)`.
+    Relu,
+    /// `max(x, 0)²`.
+    Relu2,
+    /// gpt-oss: clamped, `(u + 1) · g · sigmoid(alpha · g)`.
+    GptOss {
+        /// Slope of the sigmoid.
+        alpha: f32,
+        /// Where both inputs are clamped.
+        limit: f32,
+    },
+    /// `Silu` with inputs clamped to ± limit.
+    SiluClamp {
+        /// The limit.
+        limit: f32,
+    },
+}
+
+/// `down(act(gate x) ⊙ up x)`, or `down(act(up x))`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MlpSpec {
+    /// F, the inner width.
+    pub d_ff: usize,
+    /// Whether there is a gate.
+    pub gated: bool,
+    /// The activation.
+    pub act: Act,
+    /// Whether each matrix has a bias.
+    pub bias: bool,
+}
+
+impl MlpSpec {
+    /// The gated SiLU network of the Llama line.
+    #[must_use]
+    pub fn silu(d_ff: usize) -> Self {
+        Self {
+            d_ff,
+            gated: true,
+            act: Act::Silu,
+            bias: false,
+        }
+    }
+}
+
+/// Where a combine weight acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WeightOn {
+    /// On what the expert puts out.
+    Output,
+    /// On what it reads (Llama 4).
+    Input,
+}
+
+/// How the shared expert is gated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SharedGate {
+    /// Not at all.
+    None,
+    /// By `sigmoid(w · x)`, one number per token.
+    SigmoidScalar,
+}
+
+/// An expert every token passes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SharedSpec {
+    /// Its network.
+    pub mlp: MlpSpec,
+    /// How it is gated.
+    pub gate: SharedGate,
+}
+
+/// Experts and their router.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoeSpec {
+    /// Row in `ModelSpec::routers`.
+    pub router: RouterId,
+    /// One expert's network.
+    pub expert: MlpSpec,
+    /// Inner width per expert where they differ (LLaMA-MoE).
+    pub widths: Option<Vec<usize>>,
+    /// Where the weight acts.
+    pub weight_on: WeightOn,
+    /// Experts at the end that pass their input on.
+    pub n_identity: usize,
+    /// The shared expert.
+    pub shared: Option<SharedSpec>,
+    /// Whether a bias is added to the sum of the experts.
+    pub out_bias: bool,
+    /// Whether each expert has a factor of its own.
+    pub per_expert_scale: bool,
+}
+
+impl MoeSpec {
+    /// Equal experts, weights on the output, nothing shared.
+    #[must_use]
+    pub fn plain(router: RouterId, expert: MlpSpec) -> Self {
+        Self {
+            router,
+            expert,
+            widths: None,
+            weight_on: WeightOn::Output,
+            n_identity: 0,
+            shared: None,
+            out_bias: false,
+            per_expert_scale: false,
+        }
+    }
+}
+
+/// What comes out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadSpec {
+    /// Whether it is the embedding.
+    pub tied: bool,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// Logits are divided by this.
+    pub div: f32,
+    /// `c · tanh(z / c)` on the logits.
+    pub softcap: Option<f32>,
+}
+
+impl ModelSpec {
+    /// The router's row; `None` where the id is another model's.
+    #[must_use]
+    pub fn router(&self, id: RouterId) -> Option<&RouterSpec> {
+        self.routers.get(id.idx())
+    }
+
+    /// Every router with its id.
+    pub fn router_ids(&self) -> impl ExactSizeIterator<Item = (RouterId, &RouterSpec)> + '_ {
+        self.routers
+            .iter()
+            .enumerate()
+            .map(|(row, it)| (RouterId::new(row), it))
+    }
+
+    /// The router at a place.
+    #[must_use]
+    pub fn router_at(&self, stack: StackId, layer: LayerId, site: Site) -> Option<RouterId> {
+        self.routers
+            .iter()
+            .position(|it| {
+                it.place.stack == stack && it.place.layer == layer && it.place.site == site
+            })
+            .map(RouterId::new)
+    }
+
+    /// The router that is looked at first: the middle one of the decoder's FFN routers.
+    #[must_use]
+    pub fn middle_router(&self) -> Option<RouterId> {
+        let rows: Vec<usize> = self
+            .routers
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.place.stack == StackId::Decoder && it.place.site == Site::Ffn)
+            .map(|(row, _)| row)
+            .collect();
+        rows.get(rows.len() / 2).copied().map(RouterId::new)
+    }
+
+    /// The most experts any router has; columns of a heatmap.
+    #[must_use]
+    pub fn max_experts(&self) -> usize {
+        self.routers
+            .iter()
+            .map(|it| it.n_experts)
+            .max()
+            .unwrap_or(0)
+    }
+}
