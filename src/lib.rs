@@ -5,4 +5,6 @@
 //! `tests/it/tidy.rs`, and a test holds it.
 
 pub mod checkpoint;
+pub mod engine;
 pub mod spec;
+pub mod trace;

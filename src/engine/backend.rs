@@ -1,0 +1,156 @@
+//! What the engine asks of whatever computes or replays: sequences, batches of rows, steps.
+//!
+//! Two honest users: `LiveBackend` computes on any `Ops`, `ScriptedBackend` replays a trace.
+
+use crate::{
+    spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId},
+    trace::{Comparison, Readout, StepTrace},
+};
+
+/// What a row of a batch reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Feed<'a> {
+    /// These tokens.
+    Tokens(&'a [TokenId]),
+    /// What that sequence drew in its last submitted step, read on the device (a twin names its baseline).
+    Drawn(SeqId),
+}
+
+/// One sequence's part of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The sequence; the feed goes to its end.
+    pub seq: SeqId,
+    /// What it reads.
+    pub feed: Feed<'a>,
+    /// The token after the feed, where known (slice, replay).
+    pub next: Option<TokenId>,
+    /// The edits in force.
+    pub policy: &'a RoutingPolicy,
+    /// How a token is drawn from the last position's logits; `None` draws nothing.
+    pub sampling: Option<&'a Sampling>,
+    /// The row of this batch it is compared with, position by position, on that row's next token. That row reads
+    /// the same tokens at the same positions.
+    pub against: Option<usize>,
+}
+
+/// What a step hands over beside tokens and readouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// Nothing: what tracing costs is measured against this.
+    None,
+    /// The routing.
+    Trace,
+    /// The routing and all logits `[T, V]` (`eval`).
+    Logits,
+}
+
+/// One row's part of a finished step.
+#[derive(Clone, Debug)]
+pub struct StepRow {
+    /// The routing; `routers` is empty under `Capture::None`. The phase is for the caller to set.
+    pub trace: StepTrace,
+    /// `[T]`: the prediction at each position read. Empty under `Capture::None`.
+    pub readouts: Vec<Readout>,
+    /// What was drawn at the last position.
+    pub drawn: Option<TokenId>,
+    /// `[T]` where the row was compared, else empty.
+    pub comparisons: Vec<Comparison>,
+    /// `[T × V]` under `Capture::Logits`, else empty.
+    pub logits: Vec<f32>,
+}
+
+/// A finished step, a row per row of the batch.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// In the order of the batch.
+    pub rows: Vec<StepRow>,
+}
+
+/// Names a submitted batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Whether a poll may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the step is done.
+    Done,
+    /// Not at all.
+    Never,
+}
+
+/// Why a step could not be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BackendError {
+    /// A sequence that was released or never opened.
+    #[error("sequence {0} is not open")]
+    NoSequence(SeqId),
+    /// No room left.
+    #[error("the context holds {n_ctx} tokens, and {wanted} were asked for")]
+    ContextFull {
+        /// Most positions of a sequence.
+        n_ctx: usize,
+        /// Positions after the step.
+        wanted: usize,
+    },
+    /// An id the model does not have.
+    #[error("token id {token} is not in the vocabulary of {n_vocab}")]
+    NoToken {
+        /// The id.
+        token: TokenId,
+        /// V.
+        n_vocab: usize,
+    },
+    /// The batch does not make sense.
+    #[error("{0}")]
+    BadBatch(String),
+    /// The step was given up: its sequence was rewound or released while it was in flight.
+    #[error("the step was dropped: its sequence was rewound")]
+    Dropped,
+    /// What was computed is no number.
+    #[error("{0}")]
+    NotANumber(String),
+    /// A replay has no more steps like this one.
+    #[error("{0}")]
+    NotInScript(String),
+}
+
+/// Computes or replays.
+pub trait Backend: Send {
+    /// The model.
+    fn spec(&self) -> &ModelSpec;
+
+    /// A new, empty sequence.
+    fn open(&mut self) -> SeqId;
+
+    /// Queues one batch of rows of any lengths (a baseline and its twins share the weights); never waits.
+    ///
+    /// # Errors
+    /// A row that cannot be run: the whole batch is refused and nothing changes.
+    fn submit(&mut self, batch: &[Row<'_>], capture: Capture) -> Result<Ticket, BackendError>;
+
+    /// The finished step; `Ok(None)` where it is not done and `wait` is `Never`.
+    ///
+    /// # Errors
+    /// What went wrong in it, or that it was dropped by a rewind.
+    fn poll(&mut self, ticket: Ticket, wait: Wait) -> Result<Option<Step>, BackendError>;
+
+    /// A new sequence that holds the first `at` positions of `seq`.
+    ///
+    /// # Errors
+    /// A sequence that is not open, or shorter than `at`.
+    fn fork(&mut self, seq: SeqId, at: Position) -> Result<SeqId, BackendError>;
+
+    /// Forgets the positions from `to` on. Steps in flight beyond it are dropped; their poll says so.
+    fn rewind(&mut self, seq: SeqId, to: Position);
+
+    /// Gives the sequence's memory back.
+    fn release(&mut self, seq: SeqId);
+
+    /// Positions held.
+    fn len(&self, seq: SeqId) -> usize;
+
+    /// Bytes of cache one position takes.
+    fn cache_bytes_per_position(&self) -> usize;
+}

@@ -1,0 +1,173 @@
+//! All one may ask of the engine, and all it ever says.
+//!
+//! **Invariant:** both enums are closed and plain values (serde): the engine may one day sit at
+//! the other end of a pipe.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    spec::{Experiment, InterventionSet, Position, Revision, TokenId},
+    trace::{Comparison, ModelFacts, Readout, RowId, StepTrace},
+};
+
+/// What to open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModelSource {
+    /// The model inside the program.
+    Tour,
+    /// A folder or file.
+    Path(PathBuf),
+}
+
+/// How fast text appears.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Pace {
+    /// At most this many tokens a second, above 0.
+    TokensPerSec(f32),
+    /// As fast as it goes.
+    Unlimited,
+}
+
+/// What one may ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Open another model; the open one stays until the new one is ready.
+    Open(ModelSource),
+    /// Give up the load in progress.
+    CancelLoad,
+    /// Turn text into tokens, BOS rule applied; answered by `Encoded`.
+    Encode {
+        /// Comes back with the answer.
+        tag: u64,
+        /// The text.
+        text: String,
+    },
+    /// Make the rows those of this experiment: kept ones come back as they were, new ones are forked from
+    /// what they share with others. Rewind, "continue from here", regenerate and undo are this too.
+    SetExperiment(Box<Experiment>),
+    /// Write on, at the pace set, until `stop_after` new tokens, EOS or the end of the context.
+    Play {
+        /// Most new tokens.
+        stop_after: Option<u32>,
+    },
+    /// Stop writing.
+    Pause,
+    /// Write one token.
+    Step,
+    /// How fast text appears from now on.
+    SetPace(Pace),
+}
+
+/// Why writing stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopReason {
+    /// Asked to.
+    Paused,
+    /// `stop_after` was reached (or one step was asked for).
+    Count,
+    /// Every row shown wrote an end-of-text token.
+    EndOfText,
+    /// No room left.
+    ContextFull,
+    /// A step failed; a `Failed` event says why.
+    Failed,
+}
+
+/// How far a load is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadProgress {
+    /// Bytes read.
+    pub done_bytes: u64,
+    /// Bytes to read.
+    pub total_bytes: u64,
+    /// Memory the model needs with a full context, from the headers alone.
+    pub needed_bytes: u64,
+    /// Memory that is free, where the system says.
+    pub available_bytes: Option<u64>,
+}
+
+/// The rows on screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// What the model writes without edits.
+    pub baseline: RowId,
+    /// The same under the list; none where no edit is switched on.
+    pub edited: Option<RowId>,
+    /// The baseline's tokens under the list; none where no edit is switched on.
+    pub twin: Option<RowId>,
+    /// The first position the list touches.
+    pub edited_from: Option<Position>,
+    /// The number of the list.
+    pub revision: Revision,
+}
+
+/// What the engine says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// A load goes on.
+    Loading(LoadProgress),
+    /// A model is open; every row of the last one is gone.
+    Opened(Box<ModelFacts>),
+    /// A load failed or was cancelled; the open model stays.
+    OpenFailed {
+        /// One sentence.
+        why: String,
+        /// Whether it was asked for.
+        cancelled: bool,
+    },
+    /// The answer to `Encode`.
+    Encoded {
+        /// Of the request.
+        tag: u64,
+        /// The tokens, or one sentence why not.
+        tokens: Result<Vec<TokenId>, String>,
+    },
+    /// A new row: the first `at` positions of `parent`, or empty.
+    Forked {
+        /// The new row.
+        row: RowId,
+        /// Where its start comes from.
+        parent: Option<RowId>,
+        /// How much of it.
+        at: Position,
+        /// Which of its tokens are given.
+        n_given: usize,
+        /// The list in force on it, and its number.
+        edits: (Revision, InterventionSet),
+    },
+    /// These rows are on screen from now on.
+    Shown(Rows),
+    /// A row grew.
+    Stepped {
+        /// Which.
+        row: RowId,
+        /// Tokens and routing.
+        step: StepTrace,
+        /// The predictions.
+        readouts: Vec<Readout>,
+        /// A twin's comparison with its baseline.
+        comparisons: Vec<Comparison>,
+    },
+    /// Whether text is being written.
+    Playing(bool),
+    /// Writing stopped.
+    Stopped(StopReason),
+    /// Background work on the rows shown (prefill, replay): tokens still to read; 0 when done.
+    Catching {
+        /// Tokens to go.
+        n_left: usize,
+        /// Tokens in all.
+        n_total: usize,
+    },
+    /// How fast the last tokens came, unpaced: what the machine could do.
+    Speed {
+        /// Tokens a second.
+        tokens_per_sec: f32,
+    },
+    /// A request that cannot be met; nothing changed.
+    Refused(String),
+    /// Something broke while running; what is on screen stays.
+    Failed(String),
+}

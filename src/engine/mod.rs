@@ -1,0 +1,7 @@
+//! The thread that owns the model: requests in, events out, nothing shared.
+
+mod backend;
+mod message;
+
+pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait};
+pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};

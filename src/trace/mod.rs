@@ -1,0 +1,17 @@
+//! What the routers did, one record per token and router, in the order it happened; what was
+//! predicted; what was opened.
+//!
+//! The engine writes these records, the UI thread owns them, and nothing here knows how either
+//! works: a trace opens on a machine that has neither weights nor GPU.
+
+mod facts;
+mod readout;
+mod record;
+mod row;
+mod store;
+
+pub use facts::{ModelFacts, ParameterCount, TokenTable};
+pub use readout::{Candidate, Comparison, N_TOP, Readout};
+pub use record::{Phase, Pick, PickState, RouterTrace, StepTrace};
+pub use row::{RowId, RowRecord};
+pub use store::{DEFAULT_BUDGET_BYTES, NotContinuous, Routed, TraceStore};

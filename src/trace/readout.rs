@@ -1,0 +1,47 @@
+//! What the logits said at each position, and how two rows compare there. Computed where the
+//! logits are: full logits are not kept.
+//!
+//! All probabilities are of softmax(raw logits) over all V at temperature 1 without filters, in
+//! nats (interventions document, "Two comparisons").
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Position, TokenId};
+
+/// How many of the likeliest tokens are kept.
+pub const N_TOP: usize = 20;
+
+/// A token and how likely it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Which.
+    pub token: TokenId,
+    /// ln p.
+    pub log_prob: f32,
+    /// 1 is the likeliest, ties to the lowest id.
+    pub rank: u32,
+}
+
+/// The prediction made at one position.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Readout {
+    /// The position whose logits these are; they predict the token after it.
+    pub at: Position,
+    /// The token that follows, where it is known.
+    pub next: Option<Candidate>,
+    /// The likeliest, best first, at most `N_TOP`.
+    pub top: Vec<Candidate>,
+}
+
+/// Baseline and edited twin at one position, on the same tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The position whose logits are compared; KL is drawn at the token after it.
+    pub at: Position,
+    /// KL(baseline‖edited), 0 or more.
+    pub kl: f32,
+    /// The baseline's next token under the baseline, where it is known.
+    pub baseline: Option<Candidate>,
+    /// The same token under the edits.
+    pub edited: Option<Candidate>,
+}

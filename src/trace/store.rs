@@ -1,0 +1,355 @@
+//! Every step of one row of the window, in order.
+//!
+//! **Invariant:** a store only grows at the end; `rewind` is the one way to shorten it. Past its
+//! budget the oldest raw logits go first; picks and margins stay.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Phase, Pick, RouterTrace, StepTrace};
+use crate::spec::{Position, Revision, RouterId, TokenId};
+
+/// Memory one store may take unless told otherwise.
+pub const DEFAULT_BUDGET_BYTES: usize = 1 << 30;
+
+/// The routing of a sequence.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TraceStore {
+    steps: Vec<StepTrace>,
+    n_positions: usize,
+    n_bytes: usize,
+    budget_bytes: usize,
+    /// Steps before this one have lost their logits.
+    n_steps_dropped: usize,
+}
+
+impl Default for TraceStore {
+    fn default() -> Self {
+        Self::with_budget(DEFAULT_BUDGET_BYTES)
+    }
+}
+
+/// A step that does not continue the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a step starts at position {got}, but the trace ends at {want}")]
+pub struct NotContinuous {
+    /// Where it starts.
+    pub got: Position,
+    /// Where the store ends.
+    pub want: Position,
+}
+
+/// One router at one position.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed<'a> {
+    step: &'a StepTrace,
+    trace: &'a RouterTrace,
+    row: usize,
+}
+
+impl<'a> Routed<'a> {
+    /// Raw gate outputs `[E]`; none once dropped for memory.
+    #[must_use]
+    pub fn logits(&self) -> Option<&'a [f32]> {
+        self.trace.logits_of(self.row)
+    }
+
+    /// The experts chosen, strongest first.
+    pub fn picks(&self) -> impl Iterator<Item = &'a Pick> + Clone + use<'a> {
+        self.trace.picks_of(self.row)
+    }
+
+    /// The strongest.
+    #[must_use]
+    pub fn strongest(&self) -> Option<&'a Pick> {
+        self.picks().next()
+    }
+
+    /// The margin, where there is one.
+    #[must_use]
+    pub fn margin(&self) -> Option<f32> {
+        self.trace.margin.get(self.row).copied().flatten()
+    }
+
+    /// Sum of the weights before renormalising.
+    #[must_use]
+    pub fn weight_sum(&self) -> Option<f32> {
+        self.trace.weight_sum.get(self.row).copied()
+    }
+
+    /// The shared expert's gate, where the family has one.
+    #[must_use]
+    pub fn shared_gate(&self) -> Option<f32> {
+        self.trace.shared_gate.get(self.row).copied()
+    }
+
+    /// E.
+    #[must_use]
+    pub fn n_experts(&self) -> usize {
+        self.trace.n_experts
+    }
+
+    /// The edits in force.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.step.revision
+    }
+
+    /// Given or drawn.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.step.phase
+    }
+}
+
+impl TraceStore {
+    /// An empty store that keeps raw logits within `budget_bytes`.
+    #[must_use]
+    pub fn with_budget(budget_bytes: usize) -> Self {
+        Self {
+            steps: Vec::new(),
+            n_positions: 0,
+            n_bytes: 0,
+            budget_bytes,
+            n_steps_dropped: 0,
+        }
+    }
+
+    /// Adds the next step.
+    ///
+    /// # Errors
+    /// A step that does not start where the store ends.
+    pub fn push(&mut self, step: StepTrace) -> Result<(), NotContinuous> {
+        let want = self.end();
+        if step.start != want {
+            return Err(NotContinuous {
+                got: step.start,
+                want,
+            });
+        }
+        self.n_positions += step.tokens.len();
+        self.n_bytes += step.n_bytes();
+        self.steps.push(step);
+        self.keep_within_budget();
+        Ok(())
+    }
+
+    /// Forgets the positions from `to` on.
+    pub fn rewind(&mut self, to: Position) {
+        while self.steps.last().is_some_and(|it| it.start >= to) {
+            self.n_bytes -= self.steps.pop().map_or(0, |it| it.n_bytes());
+        }
+        if let Some(last) = self.steps.last_mut() {
+            self.n_bytes -= last.n_bytes();
+            last.truncate(to);
+            self.n_bytes += last.n_bytes();
+        }
+        self.n_positions = self.steps.last().map_or(0, |it| it.end().idx());
+        self.n_steps_dropped = self.n_steps_dropped.min(self.steps.len());
+    }
+
+    /// The first `to` positions, as a store of their own: what a fork starts from.
+    #[must_use]
+    pub fn prefix(&self, to: Position) -> Self {
+        let n_steps = self.steps.partition_point(|it| it.start < to);
+        let mut out = Self {
+            steps: self.steps[..n_steps].to_vec(),
+            ..Self::with_budget(self.budget_bytes)
+        };
+        out.n_steps_dropped = self.n_steps_dropped.min(n_steps);
+        out.n_bytes = out.steps.iter().map(StepTrace::n_bytes).sum();
+        out.rewind(to);
+        out
+    }
+
+    /// Positions held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.n_positions
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.n_positions == 0
+    }
+
+    /// The position after the last.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        Position::new(self.n_positions)
+    }
+
+    /// The steps in order.
+    #[must_use]
+    pub fn steps(&self) -> &[StepTrace] {
+        &self.steps
+    }
+
+    /// The token read at a position.
+    #[must_use]
+    pub fn token(&self, at: Position) -> Option<TokenId> {
+        let (step, row) = self.locate(at)?;
+        step.tokens.get(row).copied()
+    }
+
+    /// What a router did at a position.
+    #[must_use]
+    pub fn at(&self, router: RouterId, at: Position) -> Option<Routed<'_>> {
+        let (step, row) = self.locate(at)?;
+        let trace = step.routers.get(router.idx())?;
+        (row < trace.n_rows()).then_some(Routed { step, trace, row })
+    }
+
+    /// Memory taken, within a few per cent.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    /// The first position whose raw logits are still held.
+    #[must_use]
+    pub fn logits_from(&self) -> Position {
+        self.steps
+            .get(self.n_steps_dropped)
+            .map_or(self.end(), |it| it.start)
+    }
+
+    fn locate(&self, at: Position) -> Option<(&StepTrace, usize)> {
+        let idx = self.steps.partition_point(|it| it.end() <= at);
+        let step = self.steps.get(idx)?;
+        Some((step, at.idx() - step.start.idx()))
+    }
+
+    fn keep_within_budget(&mut self) {
+        while self.n_bytes > self.budget_bytes && self.n_steps_dropped + 1 < self.steps.len() {
+            let step = &mut self.steps[self.n_steps_dropped];
+            let before = step.n_bytes();
+            for router in &mut step.routers {
+                router.logits = Vec::new();
+                router.selection = Vec::new();
+            }
+            self.n_bytes -= before - step.n_bytes();
+            self.n_steps_dropped += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{ExpertId, SeqId};
+    use crate::trace::PickState;
+
+    /// Steps of `n` tokens each; logit e of position t is `t + e / 10`, the pick is `t mod 4`.
+    fn store(budget_bytes: usize, steps: &[usize]) -> TraceStore {
+        let mut out = TraceStore::with_budget(budget_bytes);
+        for n in steps {
+            let start = out.end();
+            let rows = || start.idx()..start.idx() + n;
+            let routers = vec![RouterTrace {
+                n_experts: 4,
+                n_picks: 1,
+                logits: rows()
+                    .flat_map(|t| (0..4u16).map(move |e| t as f32 + f32::from(e) / 10.0))
+                    .collect(),
+                picks: rows()
+                    .map(|t| Pick {
+                        expert: ExpertId::new(t % 4),
+                        weight: 1.0,
+                        state: PickState::Chosen,
+                    })
+                    .collect(),
+                margin: rows().map(|t| Some(t as f32)).collect(),
+                weight_sum: rows().map(|_| 1.0).collect(),
+                ..RouterTrace::default()
+            }];
+            let tokens = rows().map(TokenId::new).collect();
+            let step = StepTrace {
+                seq: SeqId(0),
+                phase: Phase::Decode,
+                start,
+                revision: Revision(0),
+                tokens,
+                routers,
+            };
+            out.push(step).unwrap();
+        }
+        out
+    }
+
+    fn check(store: &TraceStore, at: usize) {
+        let routed = store.at(RouterId(0), Position::new(at)).unwrap();
+        assert_eq!(routed.strongest().unwrap().expert, ExpertId::new(at % 4));
+        assert_eq!(routed.margin(), Some(at as f32));
+        assert_eq!(store.token(Position::new(at)), Some(TokenId::new(at)));
+        if let Some(logits) = routed.logits() {
+            assert_eq!(logits[2].to_bits(), (at as f32 + 0.2).to_bits());
+        }
+    }
+
+    #[test]
+    fn every_position_is_found_whatever_the_steps() {
+        let store = store(usize::MAX, &[5, 1, 1, 7]);
+        assert_eq!(store.len(), 14);
+        (0..14).for_each(|at| check(&store, at));
+        assert!(
+            store.at(RouterId(0), Position(14)).is_none()
+                && store.at(RouterId(1), Position(0)).is_none()
+        );
+    }
+
+    #[test]
+    fn a_step_that_leaves_a_gap_is_refused() {
+        let mut it = store(usize::MAX, &[3]);
+        let mut step = it.steps()[0].clone();
+        step.start = Position(4);
+        assert_eq!(
+            it.push(step).unwrap_err(),
+            NotContinuous {
+                got: Position(4),
+                want: Position(3)
+            }
+        );
+        assert_eq!(it.len(), 3);
+    }
+
+    #[test]
+    fn rewinding_cuts_inside_a_step_and_growing_goes_on() {
+        for to in 0..=9u32 {
+            let mut it = store(usize::MAX, &[5, 4]);
+            let prefix = it.prefix(Position(to));
+            it.rewind(Position(to));
+            assert_eq!((it.len(), prefix.len()), (to as usize, to as usize));
+            (0..it.len()).for_each(|at| check(&it, at));
+            assert_eq!(
+                it.n_bytes(),
+                it.steps().iter().map(StepTrace::n_bytes).sum::<usize>()
+            );
+            assert_eq!(prefix.n_bytes(), it.n_bytes());
+        }
+    }
+
+    #[test]
+    fn past_the_budget_the_oldest_logits_go_and_picks_stay() {
+        let it = store(4_000, &[1; 64]);
+        assert!(
+            it.n_bytes() > 4_000,
+            "picks and margins of 64 steps alone take more"
+        );
+        let first = it.logits_from().idx();
+        assert!(first > 0);
+        (0..64).for_each(|at| check(&it, at));
+        assert!(
+            it.at(RouterId(0), Position::new(first - 1))
+                .unwrap()
+                .logits()
+                .is_none()
+        );
+        assert!(
+            it.at(RouterId(0), Position::new(63))
+                .unwrap()
+                .logits()
+                .is_some()
+        );
+    }
+}
