@@ -4,7 +4,12 @@
 //! checkpoint → ops → model → engine → trace → analysis → ui; who may import whom is a table in
 //! `tests/it/tidy.rs`, and a test holds it.
 
+pub mod analysis;
+#[cfg(feature = "gui")]
+pub mod app;
 pub mod checkpoint;
 pub mod engine;
 pub mod spec;
 pub mod trace;
+#[cfg(feature = "gui")]
+pub mod ui;
