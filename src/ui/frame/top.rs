@@ -113,7 +113,7 @@ fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
     ui.painter().rect_filled(chip, f32::from(CHIP_CORNER), fill);
     ui.painter()
         .galley(chip.min + vec2(9.0, 3.0), galley, cx.palette.second);
-    let response = ui.interact(chip, ui.id().with("facts"), egui::Sense::hover());
+    let response = ui.interact(chip, ui.scope_id().with("facts"), egui::Sense::hover());
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Model {}", facts.name))
     });

@@ -28,7 +28,7 @@ pub fn cells_ui(cx: &mut Cx<'_>, ui: &mut Ui, grid: &GridView, plot: &Plot) {
             let Some(at) = expert_at(cx, (col, row)) else {
                 continue;
             };
-            let id = ui.id().with((row, col));
+            let id = ui.scope_id().with((row, col));
             let response = ui.interact(grid.cell(col, row), id, Sense::click());
             response.widget_info(|| {
                 let label = cell_label(cx, at);

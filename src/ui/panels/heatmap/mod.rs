@@ -155,7 +155,7 @@ impl Heatmap {
 
     /// One response for all cells: thousands of widgets a frame would be slow.
     fn small_cells_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, grid: &GridView, plot: &Plot) {
-        let response = ui.interact(grid.rect, ui.id().with("cells"), Sense::click());
+        let response = ui.interact(grid.rect, ui.scope_id().with("cells"), Sense::click());
         response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Experts by layer"));
         let under = response

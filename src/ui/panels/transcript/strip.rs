@@ -494,7 +494,7 @@ pub fn map_ui(cx: &Cx<'_>, ui: &mut Ui, map: Rect, content: f32, offset: f32) ->
         let at = y(at.idx() as f32 + 0.5);
         painter.hline(map.x_range(), at, (1.5, cx.palette.selected));
     }
-    let response = ui.interact(map, ui.id().with("map"), Sense::click());
+    let response = ui.interact(map, ui.scope_id().with("map"), Sense::click());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Map of the text"));
     let response = response
         .on_hover_text("The whole text from top to bottom; amber: how much the edits change");
