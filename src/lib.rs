@@ -6,5 +6,7 @@
 
 pub mod checkpoint;
 pub mod engine;
+pub mod model;
+pub mod ops;
 pub mod spec;
 pub mod trace;
