@@ -8,7 +8,10 @@ pub mod analysis;
 #[cfg(feature = "gui")]
 pub mod app;
 pub mod checkpoint;
+pub mod cli;
 pub mod engine;
+pub mod model;
+pub mod ops;
 pub mod spec;
 pub mod trace;
 #[cfg(feature = "gui")]

@@ -1,0 +1,208 @@
+//! Every row there was since the model was opened, by what it is a function of. A row that comes
+//! back is found here at the length it had; a new one takes over what it shares with another.
+//!
+//! **Invariant:** what is written here about tokens is a function of the row's experiment alone;
+//! caches come and go, and may always be made anew from the tokens.
+
+use std::collections::HashMap;
+
+use super::Backend;
+use crate::spec::{Experiment, Position, RoutingPolicy, Sampling, SeqId, TokenId};
+use crate::trace::RowId;
+
+/// One row.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    /// The edits in force, with their number.
+    pub policy: RoutingPolicy,
+    /// How its tokens are drawn.
+    pub sampling: Sampling,
+    /// How many of its tokens are given.
+    pub n_given: usize,
+    /// Whether it reads another row's tokens and writes none.
+    pub is_twin: bool,
+    /// All it must have, given ones first.
+    pub tokens: Vec<TokenId>,
+    /// How many of them were read and told.
+    pub n_read: usize,
+    /// What comes after the last token, once that is read.
+    pub drawn: Option<TokenId>,
+    /// Its cache; none where it has none yet, or was dropped for memory.
+    pub seq: Option<SeqId>,
+    /// When it was last on screen, counted in changes of the screen.
+    pub last_shown: u64,
+}
+
+impl Kept {
+    /// Tokens that are not read yet.
+    pub fn n_unread(&self) -> usize {
+        self.tokens.len() - self.n_read
+    }
+
+    /// The token after the first `at`, as the readout before it names it.
+    fn next_at(&self, at: usize) -> Option<TokenId> {
+        let drawn = (at == self.tokens.len()).then_some(self.drawn).flatten();
+        self.tokens.get(at).copied().or(drawn)
+    }
+
+    /// What was drawn after the first `at` tokens under `sampling`, where that is known.
+    fn drawn_at(&self, at: usize, sampling: &Sampling) -> Option<TokenId> {
+        let is_drawn = !self.is_twin && at >= self.n_given && self.sampling == *sampling;
+        is_drawn.then(|| self.next_at(at)).flatten()
+    }
+
+    /// How many of the first `n` tokens of both are read alike: same tokens, same edits.
+    fn n_alike(&self, other: &Self, n: usize) -> usize {
+        let differ = self.policy.first_difference(&other.policy);
+        let n = differ.map_or(n, |it| it.idx().min(n));
+        let pairs = self.tokens.iter().zip(&other.tokens).take(n);
+        pairs.take_while(|(a, b)| a == b).count()
+    }
+
+    /// How much of `other`'s record this new row takes over, and what it then has drawn. A readout
+    /// names the token after it, so a position is taken only where that agrees too.
+    fn share(&self, other: &Self) -> (usize, Option<TokenId>) {
+        let at = self.n_alike(other, other.n_read);
+        if at == self.tokens.len() {
+            let drawn = other.drawn_at(at, &self.sampling);
+            return (at - usize::from(drawn.is_none()), drawn);
+        }
+        let goes_on = at > 0 && other.next_at(at) == self.tokens.get(at).copied();
+        (at - usize::from(at > 0 && !goes_on), None)
+    }
+}
+
+/// What a row is a function of: given tokens, sampling and the edits switched on; and whether it
+/// is the twin under them.
+type Key = (Experiment, bool);
+
+/// All rows of the open model.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    rows: Vec<Kept>,
+    by_key: HashMap<Key, RowId>,
+    n_shown: u64,
+}
+
+/// Where a new row starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub parent: Option<RowId>,
+    pub at: Position,
+}
+
+impl Shelf {
+    /// The row of an experiment, where there is one.
+    pub fn find(&self, effective: &Experiment, is_twin: bool) -> Option<RowId> {
+        self.by_key.get(&(effective.clone(), is_twin)).copied()
+    }
+
+    pub fn get(&self, id: RowId) -> &Kept {
+        &self.rows[id.0 as usize]
+    }
+
+    pub fn get_mut(&mut self, id: RowId) -> &mut Kept {
+        &mut self.rows[id.0 as usize]
+    }
+
+    /// Adds a row that writes; it takes over what it shares with the row most like it.
+    pub fn add(&mut self, effective: Experiment, mut row: Kept) -> (RowId, Origin) {
+        let writers = self.rows.iter().enumerate().filter(|(_, it)| !it.is_twin);
+        let best = writers
+            .map(|(idx, it)| (row.share(it), it.seq.is_some(), idx))
+            .max_by_key(|((at, drawn), is_live, _)| (*at, drawn.is_some(), *is_live));
+        let mut origin = Origin {
+            parent: None,
+            at: Position(0),
+        };
+        if let Some(((at, drawn), _, idx)) = best.filter(|((at, _), _, _)| *at > 0) {
+            origin = Origin {
+                parent: Some(row_id(idx)),
+                at: Position::new(at),
+            };
+            row.n_read = at;
+            row.drawn = drawn;
+        }
+        (self.put(effective, row), origin)
+    }
+
+    /// Adds the twin of a baseline; up to the first position the edits touch they are one.
+    pub fn add_twin(
+        &mut self,
+        effective: Experiment,
+        baseline: RowId,
+        policy: RoutingPolicy,
+    ) -> (RowId, Origin) {
+        let source = self.get(baseline);
+        let first = policy.first_difference(&source.policy);
+        let at = first.map_or(source.n_read, |it| it.idx().min(source.n_read));
+        let row = Kept {
+            policy,
+            is_twin: true,
+            tokens: source.tokens[..at].to_vec(),
+            n_read: at,
+            drawn: None,
+            seq: None,
+            ..source.clone()
+        };
+        let origin = Origin {
+            parent: Some(baseline),
+            at: Position::new(at),
+        };
+        (self.put(effective, row), origin)
+    }
+
+    fn put(&mut self, effective: Experiment, row: Kept) -> RowId {
+        let id = row_id(self.rows.len());
+        self.by_key.insert((effective, row.is_twin), id);
+        self.rows.push(row);
+        id
+    }
+
+    /// These rows are on screen now.
+    pub fn show(&mut self, rows: &[RowId]) {
+        self.n_shown += 1;
+        for id in rows {
+            self.rows[id.0 as usize].last_shown = self.n_shown;
+        }
+    }
+
+    /// The cache that holds most of what a row has read, and how much of it.
+    pub fn cache_for(&self, id: RowId, backend: &dyn Backend) -> Option<(SeqId, Position)> {
+        let row = self.get(id);
+        let live = self
+            .rows
+            .iter()
+            .filter_map(|it| it.seq.map(|seq| (it, seq)));
+        let (seq, at) = live
+            .map(|(it, seq)| (seq, row.n_alike(it, row.n_read.min(backend.len(seq)))))
+            .max_by_key(|(_, at)| *at)?;
+        (at > 0).then_some((seq, Position::new(at)))
+    }
+
+    /// Drops the caches of rows long not shown until the rest fits. Rows on screen keep theirs.
+    pub fn keep_within(&mut self, budget_bytes: usize, backend: &mut dyn Backend) {
+        let per_position = backend.cache_bytes_per_position();
+        loop {
+            let live = self.rows.iter().filter_map(|it| it.seq);
+            let total: usize = live.map(|seq| backend.len(seq) * per_position).sum();
+            if total <= budget_bytes {
+                return;
+            }
+            let hidden = self
+                .rows
+                .iter_mut()
+                .filter(|it| it.seq.is_some() && it.last_shown < self.n_shown);
+            let Some(oldest) = hidden.min_by_key(|it| it.last_shown) else {
+                return;
+            };
+            if let Some(seq) = oldest.seq.take() {
+                backend.release(seq);
+            }
+        }
+    }
+}
+
+fn row_id(idx: usize) -> RowId {
+    RowId(u32::try_from(idx).unwrap_or(u32::MAX))
+}

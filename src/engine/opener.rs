@@ -1,0 +1,45 @@
+//! How a model source becomes something that runs: in slices, so that the mailbox is looked at
+//! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
+
+use super::{Backend, LoadProgress, ModelSource};
+use crate::spec::TokenId;
+use crate::trace::ModelFacts;
+
+/// Turns text into tokens, BOS rule applied; one sentence where that cannot be done.
+pub type Encode = Box<dyn Fn(&str) -> Result<Vec<TokenId>, String>>;
+
+/// A model ready to run.
+pub struct OpenModel {
+    /// Computes or replays.
+    pub backend: Box<dyn Backend>,
+    /// What is shown of it.
+    pub facts: ModelFacts,
+    /// Its tokenizer; none in ids-only mode.
+    pub encode: Option<Encode>,
+}
+
+/// How a load stands after a slice.
+pub enum LoadStep {
+    /// More to do.
+    Going(LoadProgress),
+    /// Ready.
+    Done(Box<OpenModel>),
+}
+
+/// A load in progress. Dropping it gives it up.
+pub trait Load {
+    /// Does the next slice, about 40 ms of work.
+    ///
+    /// # Errors
+    /// One sentence; the load is over.
+    fn advance(&mut self) -> Result<LoadStep, String>;
+}
+
+/// Starts loads, on the engine thread.
+pub trait Opener: Send {
+    /// Looks at the source; reads no more than headers.
+    ///
+    /// # Errors
+    /// One sentence on what is no model.
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String>;
+}

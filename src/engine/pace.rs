@@ -1,0 +1,159 @@
+//! Time: when the next token is due, how many tokens fit between two looks at the mailbox, and
+//! how fast the machine could go.
+
+use std::time::{Duration, Instant};
+
+use super::Pace;
+
+/// Most tokens read in one go; the mailbox is looked at after each.
+const MAX_SLICE: usize = 64;
+/// A slice that took longer is halved, so that a request lands within 50 ms.
+const SLICE_TIME: Duration = Duration::from_millis(40);
+/// How long Play may wait before its first token, whatever the pace.
+const MAX_FIRST_WAIT: Duration = Duration::from_millis(125);
+/// Speed is told at most this often.
+const SPEED_EVERY: Duration = Duration::from_millis(300);
+
+/// Text being written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Playing {
+    /// Tokens still to write; none means until the end.
+    pub left: Option<u32>,
+    /// When the next one is due.
+    pub due: Instant,
+}
+
+impl Playing {
+    pub fn start(left: Option<u32>, pace: Pace, now: Instant) -> Self {
+        let due = now + interval(pace).min(MAX_FIRST_WAIT);
+        Self { left, due }
+    }
+
+    /// A token was written. Due times follow each other without drift; what is late by more than
+    /// one is let go, so nothing bursts.
+    pub fn wrote_one(&mut self, pace: Pace, now: Instant) {
+        self.left = self.left.map(|it| it.saturating_sub(1));
+        self.due = (self.due + interval(pace)).max(now);
+    }
+
+    /// Another pace counts from the next token on, which comes no later than it says.
+    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.due = self.due.min(now + interval(pace));
+    }
+}
+
+/// From one token to the next.
+fn interval(pace: Pace) -> Duration {
+    match pace {
+        Pace::TokensPerSec(it) if it > 0.0 => Duration::try_from_secs_f32(1.0 / it)
+            .map_or(Duration::from_hours(1), |it| {
+                it.min(Duration::from_hours(1))
+            }),
+        _ => Duration::ZERO,
+    }
+}
+
+/// How many tokens are read between two looks at the mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SliceSize(usize);
+
+impl Default for SliceSize {
+    fn default() -> Self {
+        Self(16)
+    }
+}
+
+impl SliceSize {
+    pub fn n_tokens(self) -> usize {
+        self.0
+    }
+
+    /// Learns from a slice of `n_tokens`.
+    pub fn learn(&mut self, n_tokens: usize, took: Duration) {
+        if took > SLICE_TIME {
+            self.0 = (self.0.min(n_tokens) / 2).max(1);
+        } else if took < SLICE_TIME / 3 && n_tokens >= self.0 {
+            self.0 = (self.0 * 2).min(MAX_SLICE);
+        }
+    }
+}
+
+/// Tokens a second, smoothed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Speed {
+    secs_per_token: Option<f32>,
+    told: Option<Instant>,
+}
+
+impl Speed {
+    /// A token took this long; the speed where it is time to tell it.
+    pub fn learn(&mut self, took: Duration, now: Instant) -> Option<f32> {
+        let secs = took.as_secs_f32().max(1e-6);
+        let mean = self
+            .secs_per_token
+            .map_or(secs, |mean| mean + 0.2 * (secs - mean));
+        self.secs_per_token = Some(mean);
+        if self.told.is_some_and(|it| now - it < SPEED_EVERY) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(1.0 / mean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Due times of tokens that are each written `late` after they were due, in ms from Play.
+    fn check(pace: Pace, late_ms: &[u64], want_ms: &[u128]) {
+        let start = Instant::now();
+        let mut it = Playing::start(None, pace, start);
+        let mut got = Vec::new();
+        for late in late_ms {
+            got.push((it.due - start).as_millis());
+            let due = it.due;
+            it.wrote_one(pace, due + Duration::from_millis(*late));
+        }
+        assert_eq!(got, want_ms);
+    }
+
+    #[test]
+    fn tokens_are_due_without_drift() {
+        check(Pace::TokensPerSec(8.0), &[9; 4], &[125, 250, 375, 500]);
+        check(Pace::TokensPerSec(2.0), &[9; 3], &[125, 625, 1125]);
+        check(Pace::Unlimited, &[3; 3], &[0, 3, 6]);
+        check(Pace::TokensPerSec(0.0), &[3; 2], &[0, 3]);
+    }
+
+    #[test]
+    fn what_is_late_does_not_burst() {
+        check(Pace::TokensPerSec(8.0), &[1000, 0, 0], &[125, 1125, 1250]);
+    }
+
+    #[test]
+    fn a_slower_pace_starts_with_the_next_token_and_a_faster_one_at_once() {
+        let start = Instant::now();
+        let mut it = Playing::start(None, Pace::TokensPerSec(0.001), start);
+        it.wrote_one(Pace::TokensPerSec(0.001), start);
+        it.set_pace(Pace::TokensPerSec(10.0), start);
+        assert_eq!((it.due - start).as_millis(), 100);
+        it.set_pace(Pace::TokensPerSec(1.0), start);
+        assert_eq!((it.due - start).as_millis(), 100);
+    }
+
+    #[test]
+    fn slices_grow_while_they_are_quick_and_shrink_when_they_are_not() {
+        let mut it = SliceSize::default();
+        for _ in 0..4 {
+            it.learn(it.n_tokens(), Duration::from_millis(1));
+        }
+        assert_eq!(it.n_tokens(), MAX_SLICE);
+        it.learn(3, Duration::from_millis(1));
+        assert_eq!(it.n_tokens(), MAX_SLICE);
+        for _ in 0..9 {
+            it.learn(it.n_tokens(), Duration::from_millis(90));
+        }
+        assert_eq!(it.n_tokens(), 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! The thread: looks at the mailbox, does the next piece of work, looks again.
+//!
+//! **Invariant:** between two looks lies one step, one slice of reading or one slice of loading.
+//! Nothing here waits except for the mailbox, the next token's time, and a full queue of events.
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    time::Instant,
+};
+
+use super::{
+    Event, Load, LoadStep, ModelSource, OpenModel, Opener, Options, Outbox, Pace, Request,
+    StopReason,
+    session::{Lists, Session},
+};
+
+/// How fast text appears until something else is asked for.
+const FIRST_PACE: Pace = Pace::TokensPerSec(8.0);
+
+/// Most requests answered before work goes on.
+const MAX_MAIL: usize = 32;
+
+/// The thread's state.
+pub(super) struct Run {
+    opener: Box<dyn Opener>,
+    options: Options,
+    out: Outbox,
+    pace: Pace,
+    load: Option<Box<dyn Load>>,
+    session: Option<Session>,
+}
+
+/// What the mailbox held.
+enum Mail {
+    Asked(Request),
+    Nothing,
+    Closed,
+}
+
+impl Run {
+    pub fn new(opener: Box<dyn Opener>, options: Options, out: Outbox) -> Self {
+        Self {
+            opener,
+            options,
+            out,
+            pace: FIRST_PACE,
+            load: None,
+            session: None,
+        }
+    }
+
+    /// Runs until nobody asks or listens any more.
+    pub fn run(mut self, requests: &Receiver<Request>) {
+        loop {
+            let mut mail = self.wait(requests);
+            for _ in 0..MAX_MAIL {
+                let Mail::Asked(request) = mail else { break };
+                self.answer(request);
+                mail = glance(requests);
+            }
+            if let Mail::Asked(request) = mail {
+                self.answer(request);
+                mail = Mail::Nothing;
+            }
+            if matches!(mail, Mail::Closed) || self.out.is_closed() {
+                return;
+            }
+            self.load_on();
+            if let Some(session) = &mut self.session {
+                session.work(self.pace, &mut self.out);
+            }
+        }
+    }
+
+    /// Idle: sleeps until asked. Playing: until the next token is due. Else only glances.
+    fn wait(&self, requests: &Receiver<Request>) -> Mail {
+        let now = Instant::now();
+        let due = match (&self.load, &self.session) {
+            (Some(_), _) => Some(now),
+            (None, Some(session)) => session.due(now),
+            (None, None) => None,
+        };
+        match due {
+            None => requests.recv().map_or(Mail::Closed, Mail::Asked),
+            Some(due) if due > now => match requests.recv_timeout(due - now) {
+                Ok(request) => Mail::Asked(request),
+                Err(RecvTimeoutError::Timeout) => Mail::Nothing,
+                Err(RecvTimeoutError::Disconnected) => Mail::Closed,
+            },
+            Some(_) => glance(requests),
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Open(source) => self.open(&source),
+            Request::CancelLoad => self.cancel_load(),
+            Request::SetPace(pace) => self.set_pace(pace),
+            request => self.answer_with_model(request),
+        }
+    }
+
+    fn answer_with_model(&mut self, request: Request) {
+        let out = &mut self.out;
+        let Some(session) = &mut self.session else {
+            let why = "no model is open".to_owned();
+            out.say(match request {
+                Request::Encode { tag, .. } => Event::Encoded {
+                    tag,
+                    tokens: Err(why),
+                },
+                _ => Event::Refused(why),
+            });
+            return;
+        };
+        match request {
+            Request::Encode { tag, text } => {
+                let tokens = session.encode(&text);
+                out.say(Event::Encoded { tag, tokens });
+            }
+            Request::SetExperiment(experiment) => {
+                if let Err(why) = session.set_experiment(&experiment, out) {
+                    out.say(Event::Refused(why));
+                }
+            }
+            Request::Play { stop_after } => session.play(stop_after, self.pace, out),
+            Request::Step => session.play(Some(1), Pace::Unlimited, out),
+            Request::Pause => session.stop(StopReason::Paused, out),
+            Request::Open(_) | Request::CancelLoad | Request::SetPace(_) => {}
+        }
+    }
+
+    fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+        let session = self.session.as_mut();
+        if let Some(playing) = session.and_then(|it| it.playing.as_mut()) {
+            playing.set_pace(pace, Instant::now());
+        }
+    }
+
+    fn open(&mut self, source: &ModelSource) {
+        self.cancel_load();
+        match self.opener.open(source) {
+            Ok(load) => self.load = Some(load),
+            Err(why) => self.say_open_failed(why, false),
+        }
+    }
+
+    fn cancel_load(&mut self) {
+        if self.load.take().is_some() {
+            self.say_open_failed("loading was cancelled".to_owned(), true);
+        }
+    }
+
+    fn say_open_failed(&mut self, why: String, cancelled: bool) {
+        self.out.say(Event::OpenFailed { why, cancelled });
+    }
+
+    fn load_on(&mut self) {
+        match self.load.as_mut().map(|it| it.advance()) {
+            None => {}
+            Some(Ok(LoadStep::Going(progress))) => self.out.say(Event::Loading(progress)),
+            Some(Ok(LoadStep::Done(model))) => {
+                self.load = None;
+                self.take_up(*model);
+            }
+            Some(Err(why)) => {
+                self.load = None;
+                self.say_open_failed(why, false);
+            }
+        }
+    }
+
+    /// The new model takes the place of the old one; lists keep their numbers.
+    fn take_up(&mut self, model: OpenModel) {
+        let mut lists = Lists::default();
+        if let Some(mut old) = self.session.take() {
+            old.stop(StopReason::Paused, &mut self.out);
+            lists = old.lists;
+        }
+        self.out.say(Event::Opened(Box::new(model.facts.clone())));
+        self.session = Some(Session::new(model, self.options, lists));
+    }
+}
+
+fn glance(requests: &Receiver<Request>) -> Mail {
+    match requests.try_recv() {
+        Ok(request) => Mail::Asked(request),
+        Err(TryRecvError::Empty) => Mail::Nothing,
+        Err(TryRecvError::Disconnected) => Mail::Closed,
+    }
+}

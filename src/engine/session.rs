@@ -1,0 +1,319 @@
+//! One open model and its rows: what a change of the experiment starts, and what is left to do.
+//!
+//! **Invariant:** a row on screen is a function of the experiment alone. The order of requests
+//! decides which rows exist and how long they are, never what they say.
+
+use std::time::Instant;
+
+use super::{
+    Backend, BackendError, Encode, Event, OpenModel, Options, Outbox, Pace, Rows, StopReason,
+    kept::{Kept, Origin, Shelf},
+    pace::{Playing, SliceSize, Speed},
+};
+use crate::spec::{Experiment, InterventionSet, Revision, RoutingPolicy, SeqId, TokenId};
+use crate::trace::{ModelFacts, RowId};
+
+/// Every list of edits so far; its number is its place, and the empty list is 0.
+#[derive(Clone, Debug)]
+pub(super) struct Lists(Vec<InterventionSet>);
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self(vec![InterventionSet::default()])
+    }
+}
+
+impl Lists {
+    fn number(&mut self, list: &InterventionSet) -> Revision {
+        let known = self.0.iter().position(|it| it == list);
+        Revision::new(known.unwrap_or_else(|| {
+            self.0.push(list.clone());
+            self.0.len() - 1
+        }))
+    }
+}
+
+/// What is on screen.
+#[derive(Clone, Debug)]
+pub(super) struct Screen {
+    pub experiment: Experiment,
+    pub baseline: RowId,
+    /// The edited row and the twin.
+    pub edited: Option<(RowId, RowId)>,
+}
+
+/// An open model.
+pub(super) struct Session {
+    pub backend: Box<dyn Backend>,
+    pub facts: ModelFacts,
+    encode: Option<Encode>,
+    pub options: Options,
+    pub shelf: Shelf,
+    pub lists: Lists,
+    pub screen: Option<Screen>,
+    pub playing: Option<Playing>,
+    /// A copy of the baseline that reads beside a twin which is behind; as long as the twin.
+    pub replay: Option<SeqId>,
+    pub slice_size: SliceSize,
+    pub speed: Speed,
+    /// Tokens the background work had to read when it began.
+    pub n_catching: Option<usize>,
+    /// Whether background work failed; it is tried again when something is asked.
+    pub is_stalled: bool,
+    /// Whether the next turn is the text's, not the background's.
+    pub is_steps_turn: bool,
+}
+
+impl Session {
+    pub fn new(model: OpenModel, options: Options, lists: Lists) -> Self {
+        Self {
+            backend: model.backend,
+            facts: model.facts,
+            encode: model.encode,
+            options,
+            shelf: Shelf::default(),
+            lists,
+            screen: None,
+            playing: None,
+            replay: None,
+            slice_size: SliceSize::default(),
+            speed: Speed::default(),
+            n_catching: None,
+            is_stalled: false,
+            is_steps_turn: false,
+        }
+    }
+
+    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, String> {
+        match &self.encode {
+            Some(encode) => encode(text),
+            None => Err("this checkpoint has no tokenizer; give token ids instead".to_owned()),
+        }
+    }
+
+    /// Puts the rows of an experiment on screen; one sentence where that cannot be.
+    pub fn set_experiment(&mut self, asked: &Experiment, out: &mut Outbox) -> Result<(), String> {
+        self.check(asked)?;
+        let wanted = asked.effective();
+        let revision = self.lists.number(&wanted.edits);
+        let policy = RoutingPolicy::lower(&wanted.edits, &self.facts.spec, revision)
+            .map_err(|it| it.to_string())?;
+        self.drop_replay();
+        let plain = wanted.baseline();
+        let baseline = self.writer(&plain, RoutingPolicy::default(), out);
+        let mut shown = vec![baseline];
+        let edited = (!wanted.edits.is_idle()).then(|| {
+            let edited = self.writer(&wanted, policy.clone(), out);
+            let twin = self.twin(&wanted, baseline, policy.clone(), out);
+            shown.extend([edited, twin]);
+            (edited, twin)
+        });
+        self.shelf.show(&shown);
+        self.screen = Some(Screen {
+            experiment: wanted,
+            baseline,
+            edited,
+        });
+        out.say(Event::Shown(Rows {
+            baseline,
+            edited: edited.map(|(it, _)| it),
+            twin: edited.map(|(_, it)| it),
+            edited_from: policy.first_touched(),
+            revision,
+        }));
+        self.is_stalled = false;
+        self.n_catching = None;
+        self.tell_catching(out);
+        self.stop_if_over(out);
+        Ok(())
+    }
+
+    fn check(&self, asked: &Experiment) -> Result<(), String> {
+        let (n_ctx, n_vocab) = (self.facts.n_ctx, self.facts.spec.n_vocab);
+        if asked.given.is_empty() {
+            return Err("the prompt is empty: give at least one token".to_owned());
+        }
+        if asked.given.len() > n_ctx {
+            let n = asked.given.len();
+            return Err(format!(
+                "the prompt has {n} tokens, but the context holds {n_ctx}"
+            ));
+        }
+        if let Some(token) = asked.given.iter().find(|it| it.idx() >= n_vocab) {
+            return Err(BackendError::NoToken {
+                token: *token,
+                n_vocab,
+            }
+            .to_string());
+        }
+        asked.sampling.check()
+    }
+
+    /// The row that writes an experiment: the kept one, or a new one that holds the given tokens
+    /// and, where only the list changed, what the rows on screen hold up to the first difference.
+    fn writer(&mut self, wanted: &Experiment, policy: RoutingPolicy, out: &mut Outbox) -> RowId {
+        if let Some(id) = self.shelf.find(wanted, false) {
+            return id;
+        }
+        let row = Kept {
+            tokens: self.carried(wanted, &policy),
+            policy,
+            sampling: wanted.sampling,
+            n_given: wanted.given.len(),
+            is_twin: false,
+            n_read: 0,
+            drawn: None,
+            seq: None,
+            last_shown: 0,
+        };
+        let (id, origin) = self.shelf.add(wanted.clone(), row);
+        self.tell_forked(id, origin, &wanted.edits, out);
+        id
+    }
+
+    fn twin(
+        &mut self,
+        wanted: &Experiment,
+        baseline: RowId,
+        policy: RoutingPolicy,
+        out: &mut Outbox,
+    ) -> RowId {
+        if let Some(id) = self.shelf.find(wanted, true) {
+            return id;
+        }
+        let (id, origin) = self.shelf.add_twin(wanted.clone(), baseline, policy);
+        self.tell_forked(id, origin, &wanted.edits, out);
+        id
+    }
+
+    fn tell_forked(&self, row: RowId, origin: Origin, edits: &InterventionSet, out: &mut Outbox) {
+        let kept = self.shelf.get(row);
+        out.say(Event::Forked {
+            row,
+            parent: origin.parent,
+            at: origin.at,
+            n_given: kept.n_given,
+            edits: (kept.policy.revision(), edits.clone()),
+        });
+    }
+
+    fn carried(&self, wanted: &Experiment, policy: &RoutingPolicy) -> Vec<TokenId> {
+        let same = self.screen.as_ref().filter(|it| {
+            it.experiment.given == wanted.given && it.experiment.sampling == wanted.sampling
+        });
+        let rows = same.into_iter().flat_map(|it| {
+            let edited = it.edited.map(|(edited, _)| edited);
+            [Some(it.baseline), edited].into_iter().flatten()
+        });
+        let carried = rows.map(|id| {
+            let row = self.shelf.get(id);
+            let differ = policy.first_difference(&row.policy);
+            let n = differ.map_or(row.tokens.len(), |it| (it.idx() + 1).min(row.tokens.len()));
+            &row.tokens[..n.max(row.n_given)]
+        });
+        carried
+            .max_by_key(|it| it.len())
+            .unwrap_or(&wanted.given)
+            .to_vec()
+    }
+
+    pub fn drop_replay(&mut self) {
+        if let Some(seq) = self.replay.take() {
+            self.backend.release(seq);
+        }
+    }
+
+    /// Whether a row's text is over: it wrote an end-of-text token.
+    pub fn is_ended(&self, id: RowId) -> bool {
+        let row = self.shelf.get(id);
+        let last = row.tokens.last();
+        row.tokens.len() > row.n_given && last.is_some_and(|it| self.facts.eos.contains(it))
+    }
+
+    /// Whether a token can follow.
+    pub fn can_write(&self, id: RowId) -> bool {
+        self.shelf.get(id).tokens.len() < self.facts.n_ctx && !self.is_ended(id)
+    }
+
+    /// Positions a row's cache holds.
+    pub fn n_cached(&self, id: RowId) -> usize {
+        self.shelf.get(id).seq.map_or(0, |it| self.backend.len(it))
+    }
+
+    /// The rows that write the next token: the edited one, and the baseline where it is no longer
+    /// ahead or goes on alone.
+    pub fn writers(&self) -> Vec<RowId> {
+        let Some(screen) = &self.screen else {
+            return Vec::new();
+        };
+        let len = |id| self.shelf.get(id).tokens.len();
+        let edited = screen.edited.map(|(it, _)| it);
+        let edited = edited.filter(|it| self.can_write(*it));
+        let is_ahead = edited.is_some_and(|it| len(screen.baseline) > len(it));
+        let baseline = (!is_ahead && self.can_write(screen.baseline)).then_some(screen.baseline);
+        [baseline, edited].into_iter().flatten().collect()
+    }
+
+    /// The twin, where it reads along with these writers.
+    pub fn twin_beside(&self, writers: &[RowId]) -> Option<RowId> {
+        let screen = self.screen.as_ref()?;
+        let (_, twin) = screen.edited?;
+        writers.contains(&screen.baseline).then_some(twin)
+    }
+
+    pub fn play(&mut self, n_tokens: Option<u32>, pace: Pace, out: &mut Outbox) {
+        self.is_stalled = false;
+        if self.screen.is_none() {
+            out.say(Event::Refused("there is no prompt yet".to_owned()));
+        } else if self.writers().is_empty() {
+            out.say(Event::Refused(self.why_over()));
+        } else if n_tokens == Some(0) {
+            out.say(Event::Stopped(StopReason::Count));
+        } else {
+            self.playing = Some(Playing::start(n_tokens, pace, Instant::now()));
+            out.say(Event::Playing(true));
+            self.tell_catching_if_begun(out);
+        }
+    }
+
+    pub fn stop(&mut self, reason: StopReason, out: &mut Outbox) {
+        if self.playing.take().is_some() {
+            out.say(Event::Stopped(reason));
+            out.say(Event::Playing(false));
+        }
+    }
+
+    /// Ends the writing where no row on screen can go on.
+    pub fn stop_if_over(&mut self, out: &mut Outbox) {
+        if self.playing.is_some() && self.writers().is_empty() {
+            let is_text_over = self.rows_written().all(|it| self.is_ended(it));
+            self.stop(
+                if is_text_over {
+                    StopReason::EndOfText
+                } else {
+                    StopReason::ContextFull
+                },
+                out,
+            );
+        }
+    }
+
+    fn why_over(&self) -> String {
+        if self.rows_written().all(|it| self.is_ended(it)) {
+            "the text has ended; Regenerate writes another one with the next seed".to_owned()
+        } else {
+            format!(
+                "the context of {} tokens is full; continue from an earlier token, or Regenerate",
+                self.facts.n_ctx
+            )
+        }
+    }
+
+    /// Baseline and edited row.
+    pub fn rows_written(&self) -> impl Iterator<Item = RowId> + use<> {
+        let screen = self.screen.as_ref();
+        let baseline = screen.map(|it| it.baseline);
+        let edited = screen.and_then(|it| it.edited).map(|(it, _)| it);
+        [baseline, edited].into_iter().flatten()
+    }
+}
