@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Some(Command::Eval(args)) => cli::eval::run(args),
-        None => Err(Failure::misuse("the window is not here yet")),
+        None => window(cli.model.as_ref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -18,4 +18,20 @@ fn main() -> ExitCode {
             ExitCode::from(failure.status as u8)
         }
     }
+}
+
+/// Opens the window with a model, the Tour model where none is named.
+#[cfg(feature = "gui")]
+fn window(model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
+    use moescope::app::{open_window, source};
+    let path = model.map_or("tour".into(), |it| it.to_string_lossy());
+    open_window(source(&path)).map_err(Failure::misuse)
+}
+
+/// There is no window in a program built without one.
+#[cfg(not(feature = "gui"))]
+fn window(_model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
+    Err(Failure::misuse(
+        "this program was built without a window; see moescope --help",
+    ))
 }

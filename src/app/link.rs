@@ -1,6 +1,9 @@
 //! The app's end of the engine: requests out, events in, never waiting.
 
-use crate::engine::{Event, Request};
+use crate::engine::{Engine, Event, NotSent, Request};
+
+/// Most events folded before a frame is drawn.
+const EVENTS_A_FRAME: usize = 512;
 
 /// Whoever answers requests: the engine, or a script.
 pub trait Link {
@@ -12,4 +15,19 @@ pub trait Link {
 
     /// What was said since the last call.
     fn events(&mut self) -> Vec<Event>;
+}
+
+impl Link for Engine {
+    fn send(&mut self, request: Request) -> Result<(), Request> {
+        match Self::send(self, request) {
+            Err(NotSent::Full(request)) => Err(request),
+            // A thread that ended says so itself, once, as an event.
+            Ok(()) | Err(NotSent::Ended(_)) => Ok(()),
+        }
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        // Bounded, so that a fast engine cannot keep the window from drawing.
+        Self::events(self).take(EVENTS_A_FRAME).collect()
+    }
 }

@@ -8,6 +8,7 @@ mod edits;
 mod fold;
 mod keys;
 mod link;
+mod window;
 
 use std::collections::VecDeque;
 
@@ -22,6 +23,7 @@ use crate::ui::{
 
 pub use apply::source;
 pub use link::Link;
+pub use window::{NoWindow, open_window};
 
 const TOP_BAR: f32 = 32.0;
 const BOTTOM_BAR: f32 = 42.0;
@@ -172,7 +174,12 @@ fn pace(settings: Settings) -> Pace {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         let now_secs = ctx.input(|it| it.time);
-        for event in self.link.events() {
+        let events = self.link.events();
+        if !events.is_empty() {
+            // There may be more than were taken.
+            ctx.request_repaint();
+        }
+        for event in events {
             self.fold(event, now_secs);
         }
         self.apply_all(ctx, now_secs);

@@ -20,18 +20,18 @@ pub fn top_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
         ui.add_space(6.0);
         egui::MenuBar::new().ui(ui, |ui| {
             for menu in Menu::ALL {
-                menu_ui(cx, ui, menu);
+                left = menu_ui(cx, ui, menu);
             }
-            left = ui.min_rect().right();
         });
     });
     let device = device_ui(cx, ui, bar);
     facts_ui(cx, ui, bar, left, device);
 }
 
-fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) {
+/// A menu of the list; gives its right edge.
+fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
     let title = RichText::new(menu.title()).color(cx.palette.second);
-    ui.menu_button(title, |ui| {
+    let button = ui.menu_button(title, |ui| {
         ui.set_min_width(220.0);
         for entry in ENTRIES.iter().filter(|it| it.menu == menu) {
             let command = (entry.command)(&cx.selection);
@@ -61,6 +61,7 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) {
             }
         }
     });
+    button.response.rect.right()
 }
 
 /// Where it runs, at the right; gives its left edge.

@@ -46,7 +46,7 @@ pub fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, n: usize, looked_at: bool) -> bool 
     );
     content.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if hot {
-            icons_ui(cx, ui, n);
+            ui.scope(|ui| icons_ui(cx, ui, n));
         }
         if inner.width() > 270.0 {
             let form = RichText::new(listed.edit.to_string())
@@ -56,6 +56,11 @@ pub fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, n: usize, looked_at: bool) -> bool 
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             let mut enabled = listed.enabled;
+            let visuals = ui.visuals_mut();
+            for it in [&mut visuals.widgets.inactive, &mut visuals.widgets.hovered] {
+                it.bg_fill = palette.panel;
+                it.bg_stroke = (1.0, palette.third).into();
+            }
             let check = ui
                 .checkbox(&mut enabled, "")
                 .on_hover_text("Switched off it stays in the list and does nothing")

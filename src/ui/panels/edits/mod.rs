@@ -162,25 +162,9 @@ impl Edits {
     }
 
     fn field_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        ui.horizontal(|ui| {
-            let id = ui.make_persistent_id("edit text");
-            let enter = ui.memory(|it| it.has_focus(id))
-                && ui.input_mut(|it| it.consume_key(Modifiers::NONE, Key::Enter));
-            let width = ui.available_width() - 92.0;
-            let field = egui::TextEdit::singleline(&mut self.draft)
-                .id(id)
-                .hint_text("mask:4.5@9..")
-                .font(FontId::monospace(LABEL_SIZE))
-                .desired_width(width.max(60.0));
-            let response = ui.add(field).accessible_name("Edit as text");
-            if response.changed() {
-                self.error = None;
-            }
-            if (chip_button(ui, "Add", "Add this edit at the end (Enter)").clicked() || enter)
-                && !self.draft.trim().is_empty()
-            {
-                self.add(cx);
-            }
+        let row = egui::vec2(ui.available_width(), 24.0);
+        let layout = egui::Layout::right_to_left(egui::Align::Center);
+        ui.allocate_ui_with_layout(row, layout, |ui| {
             menu_chip(ui, "", "forms", "Every form of an edit", |ui| {
                 ui.set_min_width(320.0);
                 for (form, meaning) in FORMS {
@@ -190,6 +174,22 @@ impl Edits {
                     }
                 }
             });
+            let add = chip_button(ui, "Add", "Add this edit at the end (Enter)").clicked();
+            let id = ui.make_persistent_id("edit text");
+            let enter = ui.memory(|it| it.has_focus(id))
+                && ui.input_mut(|it| it.consume_key(Modifiers::NONE, Key::Enter));
+            let field = egui::TextEdit::singleline(&mut self.draft)
+                .id(id)
+                .hint_text("mask:4.5@9..")
+                .font(FontId::monospace(LABEL_SIZE))
+                .desired_width(ui.available_width());
+            let response = ui.add(field).accessible_name("Edit as text");
+            if response.changed() {
+                self.error = None;
+            }
+            if (add || enter) && !self.draft.trim().is_empty() {
+                self.add(cx);
+            }
         });
         if let Some(error) = &self.error {
             let red = Palette::of(ui).red;

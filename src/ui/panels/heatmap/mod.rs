@@ -83,9 +83,6 @@ impl Panel for Heatmap {
 
 impl Heatmap {
     fn row_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        if cx.session.edited().is_none() {
-            return;
-        }
         if self.value == Value::Difference {
             let now = self.against;
             menu_chip(
@@ -184,6 +181,14 @@ impl Heatmap {
 
 /// The chip that names the row shown and chooses it.
 pub fn row_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
+    if cx.session.edited().is_none() {
+        if cx.session.baseline().is_some() {
+            let words = egui::RichText::new("baseline").size(LABEL_SIZE);
+            ui.label(words.color(cx.palette.second))
+                .on_hover_text("The text without edits; the first edit sets another row beside it");
+        }
+        return;
+    }
     let now = cx.selection.row;
     let name = |it: RowChoice| match it {
         RowChoice::Baseline => "baseline".to_owned(),

@@ -47,9 +47,7 @@ impl Panel for Transcript {
             return;
         };
         self.line_chip(cx, ui, router);
-        if cx.session.edited().is_some() {
-            super::heatmap::row_chip(cx, ui);
-        }
+        super::heatmap::row_chip(cx, ui);
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {

@@ -1,6 +1,8 @@
 //! The prompt box: Enter reads it and writes on, the chip offers prompts worth trying.
 
-use eframe::egui::{self, FontId, Frame, Key, KeyboardShortcut, Margin, Modifiers, RichText, Ui};
+use eframe::egui::{
+    self, Align2, FontId, Frame, Key, KeyboardShortcut, Margin, Modifiers, Response, Ui, vec2,
+};
 
 use crate::ui::theme::{CHIP_CORNER, LABEL_SIZE, TRANSCRIPT_SIZE};
 use crate::ui::widgets::menu_chip;
@@ -21,14 +23,17 @@ impl Prompt {
             .corner_radius(CHIP_CORNER + 1)
             .inner_margin(Margin::symmetric(9, 4))
             .show(ui, |ui| {
-                ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-                    preset_chip(cx, ui);
-                    let hint = RichText::new("Enter runs")
-                        .size(LABEL_SIZE)
-                        .color(cx.palette.second);
-                    ui.add(egui::Label::new(hint)).on_hover_text(
-                        "Enter reads the prompt and writes on; Shift+Enter breaks the line",
+                let layout = egui::Layout::right_to_left(egui::Align::Min);
+                ui.with_layout(layout, |ui| {
+                    let chip = preset_chip(cx, ui).rect;
+                    ui.painter().text(
+                        chip.left_center() - vec2(8.0, 0.0),
+                        Align2::RIGHT_CENTER,
+                        "Enter runs ·",
+                        FontId::proportional(LABEL_SIZE),
+                        cx.palette.second,
                     );
+                    ui.add_space(78.0);
                     ui.with_layout(egui::Layout::left_to_right(egui::Align::Min), |ui| {
                         self.field_ui(cx, ui);
                     });
@@ -44,12 +49,16 @@ impl Prompt {
             .id(id)
             .hint_text(hint(cx))
             .frame(Frame::new())
+            .margin(Margin::symmetric(0, 1))
             .font(FontId::proportional(TRANSCRIPT_SIZE))
             .text_color(cx.palette.text)
             .desired_rows(1)
             .desired_width(ui.available_width())
             .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
-        let response = ui.add(field).accessible_name("Prompt");
+        let response = ui
+            .add(field)
+            .accessible_name("Prompt")
+            .on_hover_text("Enter reads the prompt and writes on; Shift+Enter breaks the line");
         if response.changed() {
             cx.push(Command::SetPrompt(self.text.clone()));
         }
@@ -68,7 +77,7 @@ fn hint(cx: &Cx<'_>) -> &'static str {
     }
 }
 
-fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
+fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) -> Response {
     let now = PRESETS.iter().position(|it| it.prompt == cx.prompt);
     let name = now.map_or("presets", |it| PRESETS[it].name);
     // The experts named by presets are those of the Tour model.
@@ -76,7 +85,7 @@ fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
         .session
         .facts
         .as_ref()
-        .is_some_and(|it| it.name == "Tour");
+        .is_some_and(|it| it.name.eq_ignore_ascii_case("tour"));
     menu_chip(ui, "", name, "Prompts that show off a domain", |ui| {
         ui.set_min_width(260.0);
         for (n, preset) in PRESETS.iter().enumerate() {
@@ -91,5 +100,5 @@ fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
                 cx.push(Command::PresetEdits(n));
             }
         }
-    });
+    })
 }

@@ -192,7 +192,11 @@ impl Layout {
                 let galley = ui
                     .painter()
                     .layout_no_wrap(it.clone(), font.clone(), cx.palette.text);
-                galley.size().x.max(NARROWEST)
+                if it.is_empty() {
+                    NARROWEST
+                } else {
+                    galley.size().x
+                }
             })
             .collect();
         (self.placed, self.n_lines) = flow(&self.texts, &widths, part.width);
@@ -270,7 +274,7 @@ impl Drawing<'_> {
             return;
         };
         let id = ui
-            .id()
+            .scope_id()
             .with(("token", self.part.row == RowChoice::Edited, at.0));
         let response = ui.interact(rect, id, Sense::click());
         response.widget_info(|| {

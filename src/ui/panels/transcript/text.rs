@@ -99,7 +99,8 @@ pub fn flow(texts: &[String], widths: &[f32], width: f32) -> (Vec<Placed>, usize
             });
             x += widths[at];
         }
-        if texts[end - 1].ends_with('↵') {
+        let more_breaks = texts.get(end).is_some_and(|it| it.starts_with('↵'));
+        if texts[end - 1].ends_with('↵') && !more_breaks {
             line += 1;
             x = 0.0;
         }
