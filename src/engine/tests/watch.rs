@@ -168,6 +168,18 @@ impl Watch {
         (self.baseline().tokens.len(), edited)
     }
 
+    /// Waits until everything asked so far was answered and the rows are whole.
+    pub fn settle_by(&mut self, tag: u64) {
+        self.ask(Request::Encode {
+            tag,
+            text: String::new(),
+        });
+        self.until(|it| matches!(it, Event::Encoded { tag: it, .. } if *it == tag));
+        self.ask(Request::SetExperiment(Box::new(self.experiment.clone())));
+        self.until(|it| matches!(it, Event::Shown(_)));
+        self.settle();
+    }
+
     /// Every row on screen is what its experiment makes of it, to the bit.
     pub fn check(&self) {
         let rows = self.rows.clone().unwrap();
@@ -218,7 +230,7 @@ fn run(backend: &mut impl Backend, rows: &[Row<'_>]) -> Step {
 fn fresh(toy: &Toy) -> Toy {
     Toy {
         counts: std::sync::Arc::default(),
-        step_time: Duration::ZERO,
+        token_time: Duration::ZERO,
         bad_token: None,
         ..toy.clone()
     }
