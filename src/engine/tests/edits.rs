@@ -6,7 +6,7 @@ use super::{
     watch::{Watch, experiment, oracle},
 };
 use crate::engine::{Event, Pace, Request, StopReason};
-use crate::spec::{Experiment, Position, TokenId};
+use crate::spec::{Experiment, Position};
 
 const PROMPT: &[u32] = &[2, 9, 17, 30, 5, 11];
 
@@ -30,7 +30,7 @@ fn check_comes_back(it: &mut Watch, shown: &Experiment, lens: (usize, usize)) {
 
 #[test]
 fn without_edits_only_the_baseline_is_written() {
-    let mut it = started(&[]);
+    let it = started(&[]);
     let rows = it.rows.clone().unwrap();
     assert_eq!((rows.edited, rows.twin, it.lens()), (None, None, (26, 0)));
     assert_eq!(it.toy.n_tokens(), 26, "every token is read once");
@@ -440,5 +440,4 @@ fn a_long_prompt_under_edits_is_read_in_slices() {
     it.ask(Request::SetPace(Pace::TokensPerSec(1000.0)));
     it.play(9);
     it.check();
-    let _ = TokenId(0);
 }

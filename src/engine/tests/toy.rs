@@ -103,7 +103,7 @@ pub fn spec(n_ctx: usize) -> ModelSpec {
     }
 }
 
-fn facts(toy: &Toy) -> ModelFacts {
+pub fn facts(toy: &Toy) -> ModelFacts {
     ModelFacts {
         name: "Toy".to_owned(),
         spec: spec(toy.n_ctx),

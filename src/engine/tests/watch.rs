@@ -8,8 +8,8 @@ use std::{
 
 use super::toy::{EOS, Toy, ToyOpener};
 use crate::engine::{
-    Backend, Capture, Engine, Event, Feed, ModelSource, Options, Pace, Request, Row, Rows, Step,
-    StopReason, Wait,
+    Backend, Capture, Engine, Event, Feed, ModelSource, Opener, Options, Pace, Request, Row, Rows,
+    Step, StopReason, Wait,
 };
 use crate::spec::{
     Experiment, InterventionSet, Position, RouterId, RoutingPolicy, Sampling, TokenId,
@@ -37,7 +37,10 @@ impl Watch {
 
     pub fn with_budget(toy: Toy, cache_budget_bytes: usize) -> Self {
         let opener = Box::new(ToyOpener(toy.clone()));
-        let options = Options { cache_budget_bytes };
+        Self::with_opener(toy, opener, Options { cache_budget_bytes })
+    }
+
+    pub fn with_opener(toy: Toy, opener: Box<dyn Opener>, options: Options) -> Self {
         let engine = Engine::spawn(opener, options, Box::new(|| ())).unwrap();
         let mut it = Self {
             toy,
