@@ -5,6 +5,9 @@
 //! `tests/it/tidy.rs`, and a test holds it.
 
 pub mod checkpoint;
+pub mod cli;
 pub mod engine;
+pub mod model;
+pub mod ops;
 pub mod spec;
 pub mod trace;

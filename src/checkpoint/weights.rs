@@ -62,6 +62,13 @@ impl Blob {
             Self::Memory(it) => bytemuck::cast_slice(it),
         }
     }
+
+    /// Whether numbers from byte `start` on can be read where they are.
+    #[must_use]
+    pub fn is_aligned(&self, start: usize, dtype: Dtype) -> bool {
+        let address = self.bytes().as_ptr().addr().wrapping_add(start);
+        address.is_multiple_of(dtype.n_bytes())
+    }
 }
 
 /// Rows of numbers: `[rows, cols]`, row-major; a vector is one row.
@@ -95,7 +102,7 @@ impl WeightView {
         let n_bytes = rows.checked_mul(cols)?.checked_mul(dtype.n_bytes())?;
         let range = start..start.checked_add(n_bytes)?;
         let bytes = blob.bytes().get(range.clone())?;
-        if bytes.as_ptr().addr().is_multiple_of(dtype.n_bytes()) {
+        if blob.is_aligned(start, dtype) {
             return Some(Self {
                 blob: blob.clone(),
                 range,

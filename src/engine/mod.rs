@@ -3,8 +3,10 @@
 mod backend;
 mod engine;
 mod kept;
+mod live;
 mod message;
 mod opener;
+mod opening;
 mod outbox;
 mod pace;
 mod run;
@@ -12,12 +14,15 @@ mod scripted;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod work;
 
 use outbox::Outbox;
 
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait};
 pub use engine::{Engine, NotSent, Options};
+pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};
 pub use opener::{Encode, Load, LoadStep, OpenModel, Opener, ReadyOpener};
+pub use opening::ModelOpener;
 pub use scripted::{ScriptedBackend, ScriptedRow};

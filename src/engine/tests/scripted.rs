@@ -57,11 +57,11 @@ fn the_rows_come_back_as_recorded_however_they_are_asked_for() {
     let (first, rows) = recorded();
     let mut it = replaying(&rows, Duration::ZERO);
     it.show(&masked());
-    it.play(18);
+    it.play(21);
     assert_eq!(it.lens(), first.lens());
     it.check();
     assert_eq!(it.edited().tokens, first.edited().tokens);
-    assert_eq!(it.twin().comparisons, first.twin().comparisons);
+    assert_eq!(it.twin().comparisons[8..], first.twin().comparisons);
 }
 
 #[test]

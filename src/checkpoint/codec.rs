@@ -1,0 +1,327 @@
+//! Text to tokens and back: `tokenizer.json` with the rules beside it about the first token.
+//!
+//! **Invariant:** where a text starts with BOS, it does so once, however many settings ask for it.
+//! What a tokenizer file makes go wrong is a sentence: the library's panics are caught here too.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use crate::spec::TokenId;
+
+use super::{CheckpointError, config::Config};
+
+/// What each id of a vocabulary looks like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenTable {
+    /// Bytes per id, not always whole characters.
+    pub pieces: Vec<Vec<u8>>,
+    /// Whether the id is a control token, or none of the tokenizer's.
+    pub special: Vec<bool>,
+}
+
+impl TokenTable {
+    /// A vocabulary without a tokenizer: `<17>`.
+    #[must_use]
+    pub fn ids_only(n_vocab: usize) -> Self {
+        Self {
+            pieces: (0..n_vocab).map(|id| number(id as u32)).collect(),
+            special: vec![true; n_vocab],
+        }
+    }
+}
+
+fn number(id: u32) -> Vec<u8> {
+    format!("<{id}>").into_bytes()
+}
+
+/// Whether a text begins with BOS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BosRule {
+    /// As the tokenizer does it.
+    Leave,
+    /// Exactly one.
+    One(u32),
+    /// The tokenizer adds one, a setting forbids it.
+    Strip(u32),
+}
+
+/// Text to tokens and back. Cloning one copies nothing large.
+#[derive(Clone, Debug)]
+pub struct TextCodec {
+    tokenizer: Arc<Tokenizer>,
+    table: Arc<TokenTable>,
+    rule: BosRule,
+    n_vocab: usize,
+    n_tokens: usize,
+}
+
+impl TextCodec {
+    /// Reads a tokenizer. `settings` is `tokenizer_config.json`, `bos` the BOS token by all settings.
+    ///
+    /// # Errors
+    /// A file that is no tokenizer, or one whose ids go beyond the vocabulary.
+    pub(super) fn read(
+        bytes: &[u8],
+        path: &Path,
+        settings: Option<&Config>,
+        config: &Config,
+        n_vocab: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, CheckpointError> {
+        let broken = |what| CheckpointError::Broken {
+            what,
+            path: path.to_owned(),
+        };
+        let mut tokenizer = caught(|| Tokenizer::from_bytes(bytes))
+            .map_err(|it| broken(format!("the tokenizer cannot be read: {it}")))?;
+        tokenizer.with_padding(None);
+        caught(|| tokenizer.with_truncation(None).map(|_| ()))
+            .map_err(|it| broken(format!("the tokenizer cannot be read: {it}")))?;
+        let beyond = beyond_vocabulary(&tokenizer, n_vocab).map_err(broken)?;
+        notes.extend(beyond);
+        let table = table(&tokenizer, n_vocab);
+        let n_tokens = tokenizer
+            .get_vocab(true)
+            .into_values()
+            .map(|it| it as usize + 1)
+            .max()
+            .unwrap_or(0);
+        let rule = bos_rule(&tokenizer, settings, config, n_vocab, notes)?;
+        Ok(Self {
+            tokenizer: Arc::new(tokenizer),
+            table: Arc::new(table),
+            rule,
+            n_vocab,
+            n_tokens: n_tokens.min(n_vocab),
+        })
+    }
+
+    /// The tokens of a text, with BOS where the model's settings ask for it, and then once.
+    ///
+    /// # Errors
+    /// What the tokenizer says, and a token beyond the vocabulary.
+    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, CheckpointError> {
+        let fail = |what| CheckpointError::Encode { what };
+        let mut ids = ids(&self.tokenizer, text).map_err(fail)?;
+        match self.rule {
+            BosRule::Leave => {}
+            BosRule::One(bos) => {
+                let n = ids.iter().take_while(|it| **it == bos).count();
+                ids.splice(..n, [bos]);
+            }
+            BosRule::Strip(bos) => {
+                if ids.first() == Some(&bos) {
+                    ids.remove(0);
+                }
+            }
+        }
+        match ids.iter().find(|it| **it as usize >= self.n_vocab) {
+            None => Ok(ids.into_iter().map(TokenId).collect()),
+            Some(id) => Err(fail(format!(
+                "it contains token {id}, but the model's vocabulary ends at {}",
+                self.n_vocab - 1
+            ))),
+        }
+    }
+
+    /// The text of tokens; control tokens are left out, what is no whole character is shown as �.
+    #[must_use]
+    pub fn decode(&self, ids: &[TokenId]) -> String {
+        let raw: Vec<u32> = ids.iter().map(|it| it.0).collect();
+        if self.tokenizer.get_decoder().is_some()
+            && let Ok(text) = caught(|| self.tokenizer.decode(&raw, true))
+        {
+            return text;
+        }
+        let shown = ids
+            .iter()
+            .filter(|it| self.table.special.get(it.idx()) == Some(&false));
+        let bytes: Vec<u8> = shown
+            .filter_map(|it| self.table.pieces.get(it.idx()))
+            .flatten()
+            .copied()
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What each id of the model's vocabulary looks like, ids that the tokenizer does not have included.
+    #[must_use]
+    pub fn token_table(&self) -> &TokenTable {
+        &self.table
+    }
+
+    /// One more than the highest id of the tokenizer; ids from here on are padding of the
+    /// vocabulary and never drawn in `run` or the window.
+    #[must_use]
+    pub fn n_tokens(&self) -> usize {
+        self.n_tokens
+    }
+
+    /// The token that a text begins with, where one does.
+    #[must_use]
+    pub fn bos(&self) -> Option<TokenId> {
+        match self.rule {
+            BosRule::One(bos) => Some(TokenId(bos)),
+            BosRule::Leave | BosRule::Strip(_) => None,
+        }
+    }
+
+    /// The id of a token by its text.
+    pub(super) fn id_of(&self, token: &str) -> Option<TokenId> {
+        self.tokenizer.token_to_id(token).map(TokenId)
+    }
+}
+
+/// What a call of the library says, its panics included.
+fn caught<T, E: std::fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|it| it.to_string()),
+        Err(_) => Err("the tokenizer's rules cannot be followed".to_owned()),
+    }
+}
+
+fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, String> {
+    caught(|| tokenizer.encode(text, true)).map(|it| it.get_ids().to_vec())
+}
+
+/// A note on added tokens beyond the vocabulary, which only their own text can bring up; an error
+/// where ordinary text could.
+fn beyond_vocabulary(tokenizer: &Tokenizer, n_vocab: usize) -> Result<Option<String>, String> {
+    let added = tokenizer.get_added_vocabulary().get_vocab();
+    let beyond = |it: u32| it as usize >= n_vocab;
+    let worst = tokenizer
+        .get_vocab(false)
+        .into_iter()
+        .filter(|(token, id)| beyond(*id) && !added.contains_key(token))
+        .max_by_key(|it| it.1);
+    if let Some((token, id)) = worst {
+        return Err(format!(
+            "the tokenizer has token {id} ({token:?}), but the model's vocabulary has only {n_vocab}: it belongs to another model"
+        ));
+    }
+    let n = added.values().filter(|it| beyond(**it)).count();
+    Ok((n > 0).then(|| {
+        format!("{n} added tokens of the tokenizer lie beyond the vocabulary; texts that contain them are refused")
+    }))
+}
+
+/// The token under a key of `tokenizer_config.json`: a text, or an object with its content.
+pub(super) fn named_token<'a>(settings: &'a Config, key: &str) -> Option<&'a str> {
+    match settings.get(key)? {
+        Value::String(it) => Some(it),
+        Value::Object(it) => it.get("content")?.as_str(),
+        _ => None,
+    }
+}
+
+fn bos_rule(
+    tokenizer: &Tokenizer,
+    settings: Option<&Config>,
+    config: &Config,
+    n_vocab: usize,
+    notes: &mut Vec<String>,
+) -> Result<BosRule, CheckpointError> {
+    let asked = match settings {
+        Some(it) if it.get("add_bos_token").is_some() => Some(it.flag("add_bos_token", false)?),
+        _ => None,
+    };
+    let by_name = settings
+        .and_then(|it| named_token(it, "bos_token"))
+        .and_then(|it| tokenizer.token_to_id(it));
+    let by_id = config
+        .get("bos_token_id")
+        .and_then(Value::as_u64)
+        .and_then(|it| u32::try_from(it).ok());
+    let bos = by_name.or(by_id).filter(|it| (*it as usize) < n_vocab);
+    // What the tokenizer puts before an empty text it puts before any.
+    let added = ids(tokenizer, "").ok().and_then(|it| it.first().copied());
+    Ok(match (bos, asked) {
+        (Some(bos), Some(true)) => BosRule::One(bos),
+        (Some(bos), None) if added == Some(bos) => BosRule::One(bos),
+        (Some(bos), Some(false)) if added == Some(bos) => BosRule::Strip(bos),
+        (None, Some(true)) => {
+            notes.push("add_bos_token is on, but no bos_token is known".to_owned());
+            BosRule::Leave
+        }
+        _ => BosRule::Leave,
+    })
+}
+
+/// How a tokenizer writes bytes as characters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// GPT-2: every byte has a character of its own.
+    ByteLevel,
+    /// sentencepiece: `▁` is a space, `<0x0A>` a byte.
+    Marked,
+}
+
+fn spelling(tokenizer: &Tokenizer) -> Spelling {
+    let rules = match tokenizer.get_decoder() {
+        Some(it) => serde_json::to_string(it),
+        None => serde_json::to_string(&tokenizer.get_pre_tokenizer()),
+    };
+    if rules.is_ok_and(|it| it.contains("\"ByteLevel\"")) {
+        Spelling::ByteLevel
+    } else {
+        Spelling::Marked
+    }
+}
+
+fn table(tokenizer: &Tokenizer, n_vocab: usize) -> TokenTable {
+    let added = tokenizer.get_added_tokens_decoder();
+    let spelling = spelling(tokenizer);
+    let byte_of = byte_of_char();
+    let mut table = TokenTable::ids_only(n_vocab);
+    for (id, (piece, special)) in table.pieces.iter_mut().zip(&mut table.special).enumerate() {
+        let id = id as u32;
+        if let Some(it) = added.get(&id) {
+            *piece = it.content.clone().into_bytes();
+            *special = it.special;
+        } else if let Some(it) = tokenizer.id_to_token(id) {
+            *piece = match spelling {
+                Spelling::ByteLevel => bytes_of_chars(&it, &byte_of),
+                Spelling::Marked => bytes_of_marks(&it),
+            };
+            *special = false;
+        }
+    }
+    table
+}
+
+fn bytes_of_chars(token: &str, byte_of: &HashMap<char, u8>) -> Vec<u8> {
+    let bytes: Option<Vec<u8>> = token.chars().map(|it| byte_of.get(&it).copied()).collect();
+    bytes.unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
+fn bytes_of_marks(token: &str) -> Vec<u8> {
+    let byte = token
+        .strip_prefix("<0x")
+        .and_then(|it| it.strip_suffix('>'))
+        .filter(|it| it.len() == 2)
+        .and_then(|it| u8::from_str_radix(it, 16).ok());
+    match byte {
+        Some(it) => vec![it],
+        None => token.replace('▁', " ").into_bytes(),
+    }
+}
+
+/// GPT-2's alphabet read backwards: printable bytes are themselves, the others follow from U+0100 on.
+fn byte_of_char() -> HashMap<char, u8> {
+    let is_printable = |it: u8| matches!(it, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let others = (0..=u8::MAX).filter(|it| !is_printable(*it));
+    let moved = (0x100..).filter_map(char::from_u32).zip(others);
+    (0..=u8::MAX)
+        .filter(|it| is_printable(*it))
+        .map(|it| (char::from(it), it))
+        .chain(moved)
+        .collect()
+}

@@ -1,0 +1,241 @@
+//! `config.json` read key by key: every number has a range, every refusal names its key.
+//!
+//! A key that is missing or null takes the default of the family's own configuration class.
+
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use super::{CheckpointError, files, json};
+
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// An object of settings, and where it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    map: Map<String, Value>,
+    /// `rope_scaling.` inside of that object.
+    prefix: String,
+    path: PathBuf,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What the file says; JSON that is broken, is no object, or has a key twice.
+    pub(super) fn read(path: &Path) -> Result<Self, CheckpointError> {
+        Self::parse(&files::read(path, MAX_CONFIG_BYTES)?, path)
+    }
+
+    /// Reads bytes that came from `path`.
+    ///
+    /// # Errors
+    /// JSON that is broken, is no object, or has a key twice.
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
+        let entries = json::unique(bytes).map_err(|it| CheckpointError::Broken {
+            what: format!("the settings cannot be read, expected a JSON object: {it}"),
+            path: path.to_owned(),
+        })?;
+        Ok(Self {
+            map: entries.into_iter().collect(),
+            prefix: String::new(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it came from.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A value that is there and not null.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|it| !it.is_null())
+    }
+
+    /// Whether a key is there and null, which some families tell apart from a missing one.
+    pub(super) fn is_null(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(Value::is_null)
+    }
+
+    /// The object under a key.
+    ///
+    /// # Errors
+    /// Where the key holds something else.
+    pub(super) fn section(&self, key: &str) -> Result<Option<Self>, CheckpointError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Self {
+                map: map.clone(),
+                prefix: format!("{}{key}.", self.prefix),
+                path: self.path.clone(),
+            })),
+            Some(_) => Err(self.wrong(key, "an object")),
+        }
+    }
+
+    /// The refusal of a key's value.
+    pub(super) fn wrong(&self, key: &str, want: impl Into<String>) -> CheckpointError {
+        let got = match self.map.get(key) {
+            None => "missing".to_owned(),
+            Some(it) => shorten(&it.to_string()),
+        };
+        self.refuse(key, got, want)
+    }
+
+    /// The refusal of a value that follows from a key.
+    pub(super) fn refuse(
+        &self,
+        key: &str,
+        got: impl Into<String>,
+        want: impl Into<String>,
+    ) -> CheckpointError {
+        CheckpointError::Setting {
+            key: format!("{}{key}", self.prefix),
+            got: got.into(),
+            want: want.into(),
+            path: self.path.clone(),
+        }
+    }
+
+    /// A whole number within a range, where the key is there.
+    ///
+    /// # Errors
+    /// Anything else: a text, a fraction, a number outside.
+    pub(super) fn maybe_whole(
+        &self,
+        key: &str,
+        range: RangeInclusive<usize>,
+    ) -> Result<Option<usize>, CheckpointError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        value
+            .as_u64()
+            .and_then(|it| usize::try_from(it).ok())
+            .filter(|it| range.contains(it))
+            .map(Some)
+            .ok_or_else(|| {
+                let (low, high) = range.clone().into_inner();
+                self.wrong(key, format!("a whole number from {low} to {high}"))
+            })
+    }
+
+    /// A whole number within a range, or the default.
+    ///
+    /// # Errors
+    /// A value that is neither.
+    pub(super) fn whole(
+        &self,
+        key: &str,
+        range: RangeInclusive<usize>,
+        default: usize,
+    ) -> Result<usize, CheckpointError> {
+        Ok(self.maybe_whole(key, range)?.unwrap_or(default))
+    }
+
+    /// The first of several spellings of a whole number, or the default.
+    ///
+    /// # Errors
+    /// A value outside of the range.
+    pub(super) fn whole_of(
+        &self,
+        keys: &[&str],
+        range: RangeInclusive<usize>,
+        default: usize,
+    ) -> Result<usize, CheckpointError> {
+        match keys.iter().find(|it| self.get(it).is_some()) {
+            Some(key) => self.whole(key, range, default),
+            None => Ok(default),
+        }
+    }
+
+    /// A number above 0, where the key is there.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub(super) fn maybe_positive(&self, key: &str) -> Result<Option<f32>, CheckpointError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        value
+            .as_f64()
+            .map(|it| it as f32)
+            .filter(|it| it.is_finite() && *it > 0.0)
+            .map(Some)
+            .ok_or_else(|| self.wrong(key, "a number above 0"))
+    }
+
+    /// A number above 0, or the default.
+    ///
+    /// # Errors
+    /// A value that is neither.
+    pub(super) fn positive(&self, key: &str, default: f32) -> Result<f32, CheckpointError> {
+        Ok(self.maybe_positive(key)?.unwrap_or(default))
+    }
+
+    /// A number that a model can be multiplied by, or the default; 0 and less are allowed.
+    ///
+    /// # Errors
+    /// A value that is no finite number.
+    pub(super) fn factor(&self, key: &str, default: f32) -> Result<f32, CheckpointError> {
+        let Some(value) = self.get(key) else {
+            return Ok(default);
+        };
+        value
+            .as_f64()
+            .map(|it| it as f32)
+            .filter(|it| it.is_finite())
+            .ok_or_else(|| self.wrong(key, "a number"))
+    }
+
+    /// A switch, or the default.
+    ///
+    /// # Errors
+    /// A value that is neither true nor false.
+    pub(super) fn flag(&self, key: &str, default: bool) -> Result<bool, CheckpointError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(Value::Bool(it)) => Ok(*it),
+            Some(_) => Err(self.wrong(key, "true or false")),
+        }
+    }
+
+    /// A text, where the key is there.
+    ///
+    /// # Errors
+    /// A value that is no text.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, CheckpointError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::String(it)) => Ok(Some(it)),
+            Some(_) => Err(self.wrong(key, "a text")),
+        }
+    }
+
+    /// A list, where the key is there.
+    ///
+    /// # Errors
+    /// A value that is no list.
+    pub(super) fn list(&self, key: &str) -> Result<Option<&[Value]>, CheckpointError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Array(it)) => Ok(Some(it)),
+            Some(_) => Err(self.wrong(key, "a list")),
+        }
+    }
+}
+
+/// A value cut to what fits a sentence.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(MOST).collect();
+    format!("{start}…")
+}

@@ -1,0 +1,163 @@
+//! safetensors: the header of one file, checked entirely before any of its numbers is used.
+//!
+//! The `safetensors` crate checks that tensors follow each other without hole, overlap or rest,
+//! that shapes fit their bytes and that nothing overflows; doubled keys, kinds of number it does
+//! not know and offsets beyond the file are found here first.
+
+use std::{collections::BTreeMap, fs::File, ops::Range, path::PathBuf, sync::Arc};
+
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Blob, CheckpointError, Dtype, json};
+
+/// Longest header that is read, as the format says.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// One file of tensors.
+pub(super) struct Shard {
+    /// Where its bytes are.
+    pub(super) blob: Blob,
+    /// The open file, where it is one.
+    pub(super) file: Option<Arc<File>>,
+    /// Its path, or what stands for it.
+    pub(super) path: PathBuf,
+}
+
+/// Where a tensor is.
+pub(super) struct Tensor {
+    /// Row in `Tensors::shards`.
+    pub(super) shard: usize,
+    /// Its kind of number; `None` is one that is not read.
+    pub(super) dtype: Result<Dtype, safetensors::Dtype>,
+    /// Its shape.
+    pub(super) shape: Vec<usize>,
+    /// Its bytes in the shard.
+    pub(super) bytes: Range<usize>,
+}
+
+/// Every tensor of a checkpoint, by name.
+#[derive(Default)]
+pub(super) struct Tensors {
+    /// The files.
+    pub(super) shards: Vec<Shard>,
+    /// What is in them.
+    pub(super) by_name: BTreeMap<String, Tensor>,
+}
+
+impl Tensors {
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// A header that is no header, and a tensor that an earlier file had too.
+    pub(super) fn add(&mut self, shard: Shard) -> Result<(), CheckpointError> {
+        let broken = |what: String| CheckpointError::Broken {
+            what,
+            path: shard.path.clone(),
+        };
+        let bytes = shard.blob.bytes();
+        let header = header(bytes).map_err(broken)?;
+        scan(header, bytes.len()).map_err(broken)?;
+        let (n_header, metadata) = SafeTensors::read_metadata(bytes)
+            .map_err(|it| broken(format!("the tensors do not fit the file: {it}")))?;
+        let shard_row = self.shards.len();
+        for (name, info) in metadata.tensors() {
+            let (start, end) = info.data_offsets;
+            let base = 8 + n_header;
+            let tensor = Tensor {
+                shard: shard_row,
+                dtype: dtype(info.dtype),
+                shape: info.shape.clone(),
+                bytes: base + start..base + end,
+            };
+            if let Some(other) = self.by_name.insert(name.clone(), tensor) {
+                let other = self.shards.get(other.shard).map(|it| it.path.display());
+                return Err(broken(format!(
+                    "tensor {name} is also in {}, expected once",
+                    other.map_or_else(String::new, |it| it.to_string())
+                )));
+            }
+        }
+        self.shards.push(shard);
+        Ok(())
+    }
+
+    /// The file a tensor is in.
+    pub(super) fn path_of(&self, tensor: &Tensor) -> PathBuf {
+        self.shards
+            .get(tensor.shard)
+            .map(|it| it.path.clone())
+            .unwrap_or_default()
+    }
+}
+
+fn dtype(dtype: safetensors::Dtype) -> Result<Dtype, safetensors::Dtype> {
+    match dtype {
+        safetensors::Dtype::F32 => Ok(Dtype::F32),
+        safetensors::Dtype::F16 => Ok(Dtype::F16),
+        safetensors::Dtype::BF16 => Ok(Dtype::Bf16),
+        other => Err(other),
+    }
+}
+
+/// The bytes of the JSON header.
+fn header(bytes: &[u8]) -> Result<&[u8], String> {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return Err(format!(
+            "the file has {} bytes, expected at least the 8 of a header's length",
+            bytes.len()
+        ));
+    };
+    let n = u64::from_le_bytes(*length);
+    if n == 0 {
+        return Err("the header has length 0, expected a JSON object".to_owned());
+    }
+    if n > MAX_HEADER_BYTES {
+        return Err(format!(
+            "the header claims {n} bytes, expected at most {MAX_HEADER_BYTES}; this is no safetensors file"
+        ));
+    }
+    usize::try_from(n)
+        .ok()
+        .and_then(|n| rest.get(..n))
+        .ok_or_else(|| {
+            format!(
+                "the header claims {n} bytes, but only {} follow: the file is cut short",
+                rest.len()
+            )
+        })
+}
+
+#[derive(Deserialize)]
+struct RawTensor {
+    dtype: String,
+    data_offsets: (u64, u64),
+}
+
+/// Finds what the crate lets pass: doubled names, and offsets so large that its sums overflow.
+fn scan(header: &[u8], n_file: usize) -> Result<(), String> {
+    let n_data = (n_file - 8 - header.len()) as u64;
+    let entries: Vec<(String, Value)> =
+        json::unique(header).map_err(|it| format!("the header cannot be read: {it}"))?;
+    for (name, value) in entries {
+        if name == "__metadata__" {
+            continue;
+        }
+        let raw: RawTensor = serde_json::from_value(value)
+            .map_err(|it| format!("the header's entry for tensor {name} cannot be read: {it}"))?;
+        if serde_json::from_value::<safetensors::Dtype>(Value::String(raw.dtype.clone())).is_err() {
+            return Err(format!(
+                "tensor {name} holds {} numbers, expected f32, f16 or bf16",
+                raw.dtype
+            ));
+        }
+        let (start, end) = raw.data_offsets;
+        if start > end || end > n_data {
+            return Err(format!(
+                "tensor {name} lies at bytes {start} to {end} of the data, but there are only {n_data}: the file is cut short or its header wrong"
+            ));
+        }
+    }
+    Ok(())
+}

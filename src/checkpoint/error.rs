@@ -1,0 +1,162 @@
+//! What can be wrong with a checkpoint, each as one sentence: what is wrong, what was expected,
+//! and where, the path last.
+
+use std::path::PathBuf;
+
+/// Why a checkpoint does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Nothing is there, or not what was expected there.
+    #[error("{what}, expected {want} (at {})", path.display())]
+    NotThere {
+        /// What was found.
+        what: &'static str,
+        /// What was expected.
+        want: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("could not {doing}: {source} (at {})", path.display())]
+    Io {
+        /// What we were doing.
+        doing: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+        /// Where.
+        path: PathBuf,
+    },
+    /// A file cannot be read as what its name says.
+    #[error("{what} (in {})", path.display())]
+    Broken {
+        /// What is wrong and what was expected.
+        what: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A setting makes no sense.
+    #[error("{key} is {got}, but it must be {want} (in {})", path.display())]
+    Setting {
+        /// The key.
+        key: String,
+        /// Its value.
+        got: String,
+        /// What it may be.
+        want: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A family that this program does not read.
+    #[error("{what}; models that open are {opens} (in {})", path.display())]
+    Family {
+        /// The family and what is known of it.
+        what: String,
+        /// The families that open.
+        opens: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// No layer has experts.
+    #[error("{what}: no layer has experts, so there is no routing to show (in {})", path.display())]
+    Dense {
+        /// What says so.
+        what: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tensor is not there.
+    #[error("tensor {tensor} is missing, expected with shape {want:?} (in {})", path.display())]
+    Missing {
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        want: Vec<usize>,
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// A tensor has another shape than the config says.
+    #[error("tensor {tensor} has shape {got:?}, but this model needs {want:?} (in {})", path.display())]
+    Shape {
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        got: Vec<usize>,
+        /// The shape that fits the config.
+        want: Vec<usize>,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Numbers of a kind that is not read.
+    #[error("tensor {tensor} holds {got} numbers, expected f32, f16 or bf16 (in {})", path.display())]
+    Dtype {
+        /// The tensor.
+        tensor: String,
+        /// Its kind of number.
+        got: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Tensors that the family does not have.
+    #[error("{n} tensors are not part of a {family} model: {names} (in {})", path.display())]
+    Leftover {
+        /// How many.
+        n: usize,
+        /// The first of them.
+        names: String,
+        /// The family.
+        family: String,
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// Config and tensors disagree whether a layer has experts.
+    #[error("layer {layer} is {kind} by its config, but there is a tensor {tensor} (in {})", path.display())]
+    LayerKind {
+        /// The layer.
+        layer: usize,
+        /// What the config says.
+        kind: &'static str,
+        /// The tensor that says otherwise.
+        tensor: String,
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// It does not fit into memory.
+    #[error("{what} needs {} of memory, but {} are free ({})", gigabytes(*need_bytes), gigabytes(*free_bytes), name)]
+    Memory {
+        /// What needs it.
+        what: &'static str,
+        /// Bytes needed.
+        need_bytes: u64,
+        /// Bytes free.
+        free_bytes: u64,
+        /// The model.
+        name: String,
+    },
+    /// No such made-up model.
+    #[error("there is no made-up model {name:?}, expected one of {}", known.join(", "))]
+    Preset {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// A text does not become tokens.
+    #[error("the text could not be turned into tokens: {what}")]
+    Encode {
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A size as people read it: `3.8 GB`, `14.4 MB`.
+#[must_use]
+pub fn gigabytes(n_bytes: u64) -> String {
+    let n = n_bytes as f64;
+    if n >= 1e9 {
+        format!("{:.1} GB", n / 1e9)
+    } else if n >= 1e6 {
+        format!("{:.1} MB", n / 1e6)
+    } else {
+        format!("{:.1} kB", n / 1e3)
+    }
+}

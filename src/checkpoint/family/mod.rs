@@ -1,0 +1,161 @@
+//! The families that open. One entry in one list: how its config is read, and what its tensors are
+//! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
+
+mod granite;
+mod mixtral;
+mod names;
+mod olmoe;
+mod plain;
+mod qwen;
+
+use crate::spec::{Ffn, LayerSpec, ModelSpec};
+
+use super::{CheckpointError, config::Config};
+
+pub(super) use names::{HEAD, Names, Source, outer};
+
+/// One family.
+pub(super) struct Family {
+    /// `model_type` of its configs.
+    pub(super) model_type: &'static str,
+    /// As people write it.
+    pub(super) label: &'static str,
+    /// Reads its config.
+    pub(super) read: fn(&Config) -> Result<Draft, CheckpointError>,
+    /// What its tensors are called.
+    pub(super) names: &'static Names,
+}
+
+/// What a config says.
+pub(super) struct Draft {
+    /// The model; its head may turn out to be tied.
+    pub(super) spec: ModelSpec,
+    /// What a person should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Every family that opens.
+pub(super) const FAMILIES: &[Family] = &[
+    mixtral::FAMILY,
+    olmoe::FAMILY,
+    qwen::QWEN2_MOE,
+    qwen::QWEN3_MOE,
+    granite::GRANITE_MOE,
+    granite::GRANITE_MOE_SHARED,
+];
+
+/// Families with experts that are known and not read yet.
+const LATER: &[(&str, &str)] = &[
+    ("arctic", "Snowflake Arctic"),
+    ("dbrx", "DBRX"),
+    ("deepseek", "DeepSeekMoE"),
+    ("deepseek_v2", "DeepSeek-V2"),
+    ("deepseek_v3", "DeepSeek-V3"),
+    ("deepseek_v32", "DeepSeek-V3.2"),
+    ("deepseek_v4", "DeepSeek-V4"),
+    ("dots1", "dots.llm1"),
+    ("ernie4_5_moe", "ERNIE-4.5"),
+    ("flex_olmo", "FlexOlmo"),
+    ("glm4_moe", "GLM-4.5"),
+    ("glm4_moe_lite", "GLM-4.7-Flash"),
+    ("gpt_oss", "gpt-oss"),
+    ("granitemoehybrid", "Granite 4"),
+    ("grok-1", "Grok-1"),
+    ("hunyuan_v1_moe", "Hunyuan"),
+    ("jamba", "Jamba"),
+    ("jetmoe", "JetMoE"),
+    ("kimi_k2", "Kimi-K2"),
+    ("lfm2_moe", "LFM2"),
+    ("llama4", "Llama 4"),
+    ("llama4_text", "Llama 4"),
+    ("llama_moe", "LLaMA-MoE"),
+    ("minimax_m2", "MiniMax-M2"),
+    ("nllb-moe", "NLLB-MoE"),
+    ("phimoe", "Phi-3.5-MoE"),
+    ("qwen3_next", "Qwen3-Next"),
+    ("qwen3_5_moe", "Qwen3.5-MoE"),
+    ("switch_transformers", "Switch Transformer"),
+    ("time_moe", "Time-MoE"),
+];
+
+/// Families without experts, so that a person who tries one is told so.
+const DENSE: &[&str] = &[
+    "bert",
+    "bloom",
+    "cohere",
+    "falcon",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gpt2",
+    "gpt_neox",
+    "granite",
+    "llama",
+    "mistral",
+    "mpt",
+    "olmo",
+    "olmo2",
+    "opt",
+    "phi",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "smollm3",
+    "stablelm",
+    "starcoder2",
+    "t5",
+];
+
+/// The family of a config.
+///
+/// # Errors
+/// One that does not open, by name: known and not read yet, dense, or unknown.
+pub(super) fn find(config: &Config) -> Result<&'static Family, CheckpointError> {
+    let Some(model_type) = config.text("model_type")? else {
+        return Err(config.wrong("model_type", format!("one of {}", opens())));
+    };
+    if let Some(family) = FAMILIES.iter().find(|it| it.model_type == model_type) {
+        return Ok(family);
+    }
+    if DENSE.contains(&model_type) {
+        return Err(CheckpointError::Dense {
+            what: format!("{model_type} is a dense model"),
+            path: config.path().to_owned(),
+        });
+    }
+    let what = match LATER.iter().find(|it| it.0 == model_type) {
+        Some((_, label)) => format!("{label} ({model_type}) is not read yet"),
+        None => format!("the family {model_type:?} is unknown"),
+    };
+    Err(CheckpointError::Family {
+        what,
+        opens: opens(),
+        path: config.path().to_owned(),
+    })
+}
+
+/// The `model_type`s that open, as a sentence lists them.
+pub(super) fn opens() -> String {
+    let names: Vec<&str> = FAMILIES.iter().map(|it| it.model_type).collect();
+    names.join(", ")
+}
+
+/// Reads a config by its family.
+///
+/// # Errors
+/// A setting that makes no sense, or a model without any expert layer.
+pub(super) fn read(family: &Family, config: &Config) -> Result<Draft, CheckpointError> {
+    let draft = (family.read)(config)?;
+    if draft.spec.routers.is_empty() {
+        return Err(CheckpointError::Dense {
+            what: format!("every layer of this {} model is dense", family.label),
+            path: config.path().to_owned(),
+        });
+    }
+    Ok(draft)
+}
+
+/// Whether a layer has experts.
+pub(super) fn has_experts(layer: &LayerSpec) -> bool {
+    matches!(layer.ffn, Ffn::Moe(_))
+}

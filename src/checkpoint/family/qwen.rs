@@ -1,0 +1,172 @@
+//! Qwen2-MoE (a shared expert behind a gate, biases on q, k, v) and Qwen3-MoE (queries and keys
+//! normed per head). In both some layers may be dense.
+
+use serde_json::Value;
+
+use crate::spec::{Mask, MlpSpec, MoeSpec, QkNorm, RouterId, RouterSpec, SharedGate, SharedSpec};
+
+use super::{
+    super::{CheckpointError, config::Config},
+    Draft, Family,
+    names::{ExpertNames, Names, SharedNames},
+    plain::{Defaults, FfnPlan, Layer, Plain, renorm, width, window},
+};
+
+pub(super) const QWEN2_MOE: Family = Family {
+    model_type: "qwen2_moe",
+    label: "Qwen2-MoE",
+    read: read_qwen2,
+    names: &Names {
+        router: "mlp.gate.weight",
+        experts: ExpertNames::PER_EXPERT_MLP,
+        shared: Some(SharedNames::Each {
+            gate: "mlp.shared_expert.gate_proj.weight",
+            up: "mlp.shared_expert.up_proj.weight",
+            down: "mlp.shared_expert.down_proj.weight",
+        }),
+        shared_gate: Some("mlp.shared_expert_gate.weight"),
+    },
+};
+
+pub(super) const QWEN3_MOE: Family = Family {
+    model_type: "qwen3_moe",
+    label: "Qwen3-MoE",
+    read: read_qwen3,
+    names: &Names {
+        router: "mlp.gate.weight",
+        experts: ExpertNames::PER_EXPERT_MLP,
+        shared: None,
+        shared_gate: None,
+    },
+};
+
+const QWEN2_DEFAULTS: Defaults = Defaults {
+    d_model: 2048,
+    n_vocab: 151_936,
+    n_layers: 24,
+    n_heads: 16,
+    n_kv_heads: Some(16),
+    n_ctx: 32_768,
+    eps: 1e-6,
+    theta: 10_000.0,
+    n_experts: 60,
+    top_k: 4,
+};
+
+const QWEN3_DEFAULTS: Defaults = Defaults {
+    n_heads: 32,
+    n_kv_heads: Some(4),
+    n_experts: 128,
+    top_k: 8,
+    ..QWEN2_DEFAULTS
+};
+
+fn read_qwen2(config: &Config) -> Result<Draft, CheckpointError> {
+    let mut plain = Plain::read(config, &QWEN2_DEFAULTS)?;
+    let bias = config.flag("qkv_bias", true)?;
+    plain.attn.bias = [bias, bias, bias, false];
+    let masks = qwen2_masks(config, plain.n_layers)?;
+    let moe = MoeSpec {
+        shared: Some(SharedSpec {
+            mlp: MlpSpec::silu(width(config, "shared_expert_intermediate_size", 5632)?),
+            gate: SharedGate::SigmoidScalar,
+        }),
+        ..MoeSpec::plain(
+            RouterId(0),
+            MlpSpec::silu(width(config, "moe_intermediate_size", 1408)?),
+        )
+    };
+    let sparse = Sparse::read(config, 5632)?;
+    Ok(plain.build(&QWEN2_MOE, |plain, l| {
+        sparse.layer(
+            plain,
+            l,
+            &moe,
+            masks.get(l).copied().unwrap_or(Mask::Causal),
+        )
+    }))
+}
+
+fn read_qwen3(config: &Config) -> Result<Draft, CheckpointError> {
+    let mut plain = Plain::read(config, &QWEN3_DEFAULTS)?;
+    plain.attn.qk_norm = QkNorm::PerHead;
+    plain.attn.bias = [config.flag("attention_bias", false)?; 4];
+    let mask = if config.flag("use_sliding_window", false)? {
+        window(config, Some(4096))?.map_or(Mask::Causal, Mask::Window)
+    } else {
+        Mask::Causal
+    };
+    let expert = MlpSpec::silu(width(config, "moe_intermediate_size", 768)?);
+    let moe = MoeSpec::plain(RouterId(0), expert);
+    let sparse = Sparse::read(config, 6144)?;
+    Ok(plain.build(&QWEN3_MOE, |plain, l| sparse.layer(plain, l, &moe, mask)))
+}
+
+/// Which layers have experts, and what the others have.
+struct Sparse {
+    dense_layers: Vec<u64>,
+    step: usize,
+    dense: MlpSpec,
+    renorm: crate::spec::Renorm,
+}
+
+impl Sparse {
+    fn read(config: &Config, default_ff: usize) -> Result<Self, CheckpointError> {
+        let dense_layers: Option<Vec<u64>> = config
+            .list("mlp_only_layers")?
+            .unwrap_or_default()
+            .iter()
+            .map(Value::as_u64)
+            .collect();
+        Ok(Self {
+            dense_layers: dense_layers
+                .ok_or_else(|| config.wrong("mlp_only_layers", "a list of layers"))?,
+            step: config.whole("decoder_sparse_step", 1..=usize::from(u16::MAX), 1)?,
+            dense: MlpSpec::silu(width(config, "intermediate_size", default_ff)?),
+            renorm: renorm(config)?,
+        })
+    }
+
+    fn layer(&self, plain: &Plain, l: usize, moe: &MoeSpec, mask: Mask) -> Layer {
+        let is_dense =
+            self.dense_layers.contains(&(l as u64)) || !(l + 1).is_multiple_of(self.step);
+        let ffn = if is_dense {
+            FfnPlan::Dense(self.dense)
+        } else {
+            let router = RouterSpec {
+                renorm: self.renorm,
+                ..plain.router(l)
+            };
+            FfnPlan::Moe(Box::new(router), moe.clone())
+        };
+        Layer { mask, ffn }
+    }
+}
+
+/// The window of each layer: `layer_types` says which have it; without, the even ones below `max_window_layers`.
+fn qwen2_masks(config: &Config, n_layers: usize) -> Result<Vec<Mask>, CheckpointError> {
+    const KEY: &str = "layer_types";
+    if !config.flag("use_sliding_window", false)? {
+        return Ok(vec![Mask::Causal; n_layers]);
+    }
+    let mask = window(config, Some(4096))?.map_or(Mask::Causal, Mask::Window);
+    let pick = |windowed| if windowed { mask } else { Mask::Causal };
+    let Some(types) = config.list(KEY)? else {
+        let n = config.whole("max_window_layers", 0..=usize::from(u16::MAX), 28)?;
+        return Ok((0..n_layers).map(|l| pick(l % 2 == 0 && l < n)).collect());
+    };
+    let masks: Option<Vec<Mask>> = types
+        .iter()
+        .map(|it| match it.as_str() {
+            Some("sliding_attention") => Some(pick(true)),
+            Some("full_attention") => Some(pick(false)),
+            _ => None,
+        })
+        .collect();
+    masks.filter(|it| it.len() == n_layers).ok_or_else(|| {
+        config.wrong(
+            KEY,
+            format!("a list of {n_layers} of sliding_attention and full_attention"),
+        )
+    })
+}

@@ -1,0 +1,112 @@
+//! Files of a model folder: only regular ones, only read, mapped where they are large.
+//!
+//! Links to regular files are followed (download caches are made of them). What a file *is* is
+//! asked before it is opened, so that a pipe or a device cannot make the program wait.
+//!
+//! **Invariant:** the one `unsafe` of this room is the memory map below.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+    sync::Arc,
+};
+
+use memmap2::Mmap;
+
+use super::CheckpointError;
+
+/// The size of a regular file.
+///
+/// # Errors
+/// Nothing there, a link that leads nowhere, or something that is not a regular file.
+pub(super) fn regular_len(path: &Path) -> Result<u64, CheckpointError> {
+    let not_there = |what| CheckpointError::NotThere {
+        what,
+        want: "a regular file",
+        path: path.to_owned(),
+    };
+    match fs::metadata(path) {
+        Ok(it) if it.is_file() => Ok(it.len()),
+        Ok(it) if it.is_dir() => Err(not_there("a folder")),
+        Ok(_) => Err(not_there("a pipe or a device")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if fs::symlink_metadata(path).is_ok() {
+                Err(not_there("a link that leads nowhere"))
+            } else {
+                Err(not_there("no such file"))
+            }
+        }
+        Err(source) => Err(CheckpointError::Io {
+            doing: "look at the file",
+            source,
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// Whether anything is there, a dangling link included: what is there must be readable, what is not may be missing.
+pub(super) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// All bytes of a small file.
+///
+/// # Errors
+/// What `regular_len` says, a file beyond `limit` bytes, and whatever the system says.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
+    let n_bytes = regular_len(path)?;
+    if n_bytes > limit {
+        return Err(CheckpointError::Broken {
+            what: format!("the file has {n_bytes} bytes, expected at most {limit}"),
+            path: path.to_owned(),
+        });
+    }
+    let io = |source| CheckpointError::Io {
+        doing: "read the file",
+        source,
+        path: path.to_owned(),
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .map_err(io)?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    Ok(bytes)
+}
+
+/// A file mapped read-only, with the open file, whose length can be asked again.
+///
+/// # Errors
+/// What `regular_len` says, an empty file, and whatever the system says.
+pub(super) fn map(path: &Path) -> Result<(Arc<Mmap>, Arc<File>), CheckpointError> {
+    if regular_len(path)? == 0 {
+        return Err(CheckpointError::NotThere {
+            what: "an empty file",
+            want: "tensors",
+            path: path.to_owned(),
+        });
+    }
+    let io = |doing| {
+        move |source| CheckpointError::Io {
+            doing,
+            source,
+            path: path.to_owned(),
+        }
+    };
+    let file = File::open(path).map_err(io("open the file"))?;
+    let map = map_file(&file).map_err(io("map the file into memory"))?;
+    Ok((Arc::new(map), Arc::new(file)))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a map is how a checkpoint larger than memory is read at all"
+)]
+fn map_file(file: &File) -> io::Result<Mmap> {
+    // SAFETY: mapped read-only and private. A file that another program changes meanwhile changes
+    // numbers, never types: every bit pattern is a number, and ranges were checked against this length.
+    // One that is cut short meanwhile ends the program; `Warmup` asks for its length at every slice.
+    unsafe { Mmap::map(file) }
+}

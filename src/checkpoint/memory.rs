@@ -1,0 +1,158 @@
+//! How large a model is: parameters and bytes by what they are for, and the memory a run needs.
+//! All from headers; nothing here reads a number of a weight.
+
+use serde::Serialize;
+
+use crate::spec::{Ffn, Mixer, ModelSpec};
+
+use super::{LayerSlot, Slot, Weights};
+
+/// Parameters of one purpose, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// How many numbers.
+    pub parameters: u64,
+    /// In how many bytes.
+    pub bytes: u64,
+}
+
+impl Share {
+    fn add(&mut self, parameters: u64, bytes: u64) {
+        self.parameters += parameters;
+        self.bytes += bytes;
+    }
+}
+
+/// The parameters of a model, by what they are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Census {
+    /// Embedding and, where it is its own, head.
+    pub embedding_and_head: Share,
+    /// Projections, their biases and norms.
+    pub attention: Share,
+    /// Gates of the routers.
+    pub routers: Share,
+    /// Experts.
+    pub experts: Share,
+    /// Shared experts and their gates.
+    pub shared: Share,
+    /// Dense networks.
+    pub dense: Share,
+    /// Norms of the residual stream.
+    pub norms: Share,
+    /// All together; a tied head counts once.
+    pub total: Share,
+    /// Those that work on one token: of the experts only k of E.
+    pub active_parameters: u64,
+}
+
+impl Census {
+    /// Counts the weights of a model.
+    #[must_use]
+    pub fn of(spec: &ModelSpec, weights: &Weights) -> Self {
+        let mut census = Self::default();
+        let mut idle = 0.0;
+        for (slot, weight) in weights.iter() {
+            let (rows, cols) = weight.shape();
+            let (n, bytes) = (rows as u64 * cols as u64, weight.n_bytes() as u64);
+            census.total.add(n, bytes);
+            census.share_of(*slot).add(n, bytes);
+            if let Slot::Layer(layer, LayerSlot::Expert(..)) = slot {
+                idle += n as f64 * idle_share(spec, layer.idx());
+            }
+        }
+        census.active_parameters = census.total.parameters - idle.round() as u64;
+        census
+    }
+
+    /// Every share with its name.
+    #[must_use]
+    pub fn shares(&self) -> [(&'static str, Share); 7] {
+        [
+            ("embedding and head", self.embedding_and_head),
+            ("attention", self.attention),
+            ("routers", self.routers),
+            ("experts", self.experts),
+            ("shared experts", self.shared),
+            ("dense networks", self.dense),
+            ("norms", self.norms),
+        ]
+    }
+
+    fn share_of(&mut self, slot: Slot) -> &mut Share {
+        let Slot::Layer(_, slot) = slot else {
+            return match slot {
+                Slot::FinalNorm => &mut self.norms,
+                _ => &mut self.embedding_and_head,
+            };
+        };
+        match slot {
+            LayerSlot::MixerNorm | LayerSlot::FfnNorm => &mut self.norms,
+            LayerSlot::Router => &mut self.routers,
+            LayerSlot::Expert(..) => &mut self.experts,
+            LayerSlot::Shared(_) | LayerSlot::SharedGate => &mut self.shared,
+            LayerSlot::Dense(_) => &mut self.dense,
+            _ => &mut self.attention,
+        }
+    }
+}
+
+/// The part of a layer's experts that a token passes by: `1 - k / E`.
+fn idle_share(spec: &ModelSpec, layer: usize) -> f64 {
+    let Some(Ffn::Moe(moe)) = spec.layers.get(layer).map(|it| &it.ffn) else {
+        return 0.0;
+    };
+    spec.router(moe.router)
+        .map_or(0.0, |it| 1.0 - it.top_k as f64 / it.n_experts as f64)
+}
+
+/// What a run needs, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MemoryNeed {
+    /// Weights, mapped and copied.
+    pub weights_bytes: u64,
+    /// Those of them that had to be copied, because they are not aligned in the file.
+    pub copied_bytes: u64,
+    /// Positions that the cache is counted for.
+    pub n_ctx: usize,
+    /// The KV cache of one sequence of that length, f32.
+    pub cache_bytes: u64,
+    /// Weights and cache.
+    pub total_bytes: u64,
+    /// What the system says is free; `None` where it is not asked.
+    pub available_bytes: Option<u64>,
+}
+
+impl MemoryNeed {
+    /// Whether it fits; yes where the system is not asked.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.available_bytes.is_none_or(|it| self.total_bytes <= it)
+    }
+}
+
+/// Bytes of the KV cache for one position, all layers.
+#[must_use]
+pub fn cache_bytes_per_position(spec: &ModelSpec) -> u64 {
+    spec.layers
+        .iter()
+        .map(|it| match &it.mixer {
+            Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
+                2 * 4 * it.n_kv_heads as u64 * it.head_dim as u64
+            }
+            Mixer::Mla(it) => 4 * (it.kv_lora + it.rope_dim) as u64,
+            Mixer::Other(_) => 0,
+        })
+        .sum()
+}
+
+/// Bytes that a program may still take without making the system swap.
+#[must_use]
+pub fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|it| it.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    kilobytes.checked_mul(1024)
+}

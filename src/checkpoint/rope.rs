@@ -1,0 +1,221 @@
+//! Rotary positions as a config writes them, in the published style (`rope_theta`, `rope_scaling`)
+//! and the newer one (`rope_parameters`), which wins where both are there.
+
+use crate::spec::{RopeLayout, RopeScaling, RopeSpec};
+
+use super::{CheckpointError, config::Config};
+
+/// What a config says of positions.
+pub(super) struct Rope {
+    /// The rotation.
+    pub(super) spec: RopeSpec,
+    /// The longest context it serves.
+    pub(super) n_ctx: usize,
+    /// What a person should know.
+    pub(super) note: Option<String>,
+}
+
+/// Reads the rotation of a model whose heads rotate whole.
+///
+/// # Errors
+/// A kind of scaling that is unknown, or a part of it that makes no sense.
+pub(super) fn read(
+    config: &Config,
+    head_dim: usize,
+    n_ctx: usize,
+    default_theta: f32,
+) -> Result<Rope, CheckpointError> {
+    let newer = config.section("rope_parameters")?;
+    let older = config.section("rope_scaling")?;
+    let settings = newer.as_ref().or(older.as_ref());
+    let theta = match settings {
+        Some(it) => it.maybe_positive("rope_theta")?,
+        None => None,
+    };
+    let theta = match theta {
+        Some(it) => it,
+        None => config.positive("rope_theta", default_theta)?,
+    };
+    for it in settings.into_iter().chain([config]) {
+        let share = it.positive("partial_rotary_factor", 1.0)?;
+        if share.to_bits() != 1.0f32.to_bits() {
+            return Err(it.wrong(
+                "partial_rotary_factor",
+                "1, because heads of this family rotate whole",
+            ));
+        }
+    }
+    let mut rope = Rope {
+        spec: RopeSpec {
+            theta,
+            dim: head_dim,
+            layout: RopeLayout::Half,
+            scaling: RopeScaling::None,
+        },
+        n_ctx,
+        note: None,
+    };
+    if let Some(settings) = settings {
+        scale(&mut rope, config, settings)?;
+    }
+    Ok(rope)
+}
+
+fn scale(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), CheckpointError> {
+    const KINDS: &str = "default, linear, dynamic, yarn, llama3 or longrope";
+    let kind = match settings.text("rope_type")? {
+        Some(it) => Some(("rope_type", it)),
+        None => settings.text("type")?.map(|it| ("type", it)),
+    };
+    rope.spec.scaling = match kind {
+        None if settings.get("factor").is_some() => return Err(settings.wrong("rope_type", KINDS)),
+        None | Some((_, "default")) => RopeScaling::None,
+        Some((_, "linear")) => RopeScaling::Linear {
+            factor: needed(settings, "factor")?,
+        },
+        Some((_, "dynamic")) => {
+            dynamic(rope, config, settings)?;
+            RopeScaling::None
+        }
+        Some((_, "yarn")) => yarn(rope, config, settings)?,
+        Some((_, "llama3")) => llama3(settings)?,
+        Some((_, "longrope" | "su")) => long_rope(rope, config, settings)?,
+        Some((key, _)) => return Err(settings.wrong(key, KINDS)),
+    };
+    Ok(())
+}
+
+fn needed(settings: &Config, key: &str) -> Result<f32, CheckpointError> {
+    settings
+        .maybe_positive(key)?
+        .ok_or_else(|| settings.wrong(key, "a number above 0"))
+}
+
+/// The context the model was first trained at. Beside the object it wins over inside of it.
+fn original_ctx(config: &Config, settings: &Config) -> Result<Option<f32>, CheckpointError> {
+    const KEY: &str = "original_max_position_embeddings";
+    match config.maybe_positive(KEY)? {
+        Some(it) => Ok(Some(it)),
+        None => settings.maybe_positive(KEY),
+    }
+}
+
+/// The base of dynamic scaling grows with the text beyond the original context. Up to there it is
+/// the plain rotation, so the context is taken to end there.
+fn dynamic(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), CheckpointError> {
+    needed(settings, "factor")?;
+    if let Some(original) = original_ctx(config, settings)? {
+        rope.n_ctx = rope.n_ctx.min(original as usize).max(1);
+    }
+    rope.note = Some(format!(
+        "positions are scaled dynamically only beyond {}; the context ends there",
+        rope.n_ctx
+    ));
+    Ok(())
+}
+
+fn yarn(rope: &Rope, config: &Config, settings: &Config) -> Result<RopeScaling, CheckpointError> {
+    let original_ctx = original_ctx(config, settings)?.unwrap_or(rope.n_ctx as f32);
+    let factor = settings.positive("factor", rope.n_ctx as f32 / original_ctx)?;
+    let attention_factor = match settings.maybe_positive("attention_factor")? {
+        Some(it) => it,
+        None => yarn_scale(settings, factor)?,
+    };
+    let beta = |key, default| match settings.factor(key, default) {
+        Ok(it) if it <= 0.0 => Ok(default),
+        it => it,
+    };
+    let (beta_fast, beta_slow) = (beta("beta_fast", 32.0)?, beta("beta_slow", 1.0)?);
+    if rope.spec.theta <= 1.0 {
+        return Err(config.refuse(
+            "rope_theta",
+            rope.spec.theta.to_string(),
+            "above 1 with yarn scaling",
+        ));
+    }
+    Ok(RopeScaling::Yarn {
+        factor,
+        original_ctx,
+        beta_fast,
+        beta_slow,
+        attention_factor,
+        truncate: settings.flag("truncate", true)?,
+    })
+}
+
+/// The factor on cos and sin where none is given.
+fn yarn_scale(settings: &Config, factor: f32) -> Result<f32, CheckpointError> {
+    let m = |a: f32| {
+        if factor <= 1.0 {
+            1.0
+        } else {
+            0.1 * a * factor.ln() + 1.0
+        }
+    };
+    let given = |key| settings.factor(key, 0.0);
+    let (one, all) = (given("mscale")?, given("mscale_all_dim")?);
+    Ok(if one != 0.0 && all != 0.0 {
+        m(one) / m(all)
+    } else {
+        m(1.0)
+    })
+}
+
+fn llama3(settings: &Config) -> Result<RopeScaling, CheckpointError> {
+    let (low, high) = (
+        needed(settings, "low_freq_factor")?,
+        needed(settings, "high_freq_factor")?,
+    );
+    if high < low {
+        return Err(settings.wrong(
+            "high_freq_factor",
+            format!("at least low_freq_factor, {low}"),
+        ));
+    }
+    Ok(RopeScaling::Llama3 {
+        factor: needed(settings, "factor")?,
+        original_ctx: needed(settings, "original_max_position_embeddings")?,
+        low,
+        high,
+    })
+}
+
+fn long_rope(
+    rope: &Rope,
+    config: &Config,
+    settings: &Config,
+) -> Result<RopeScaling, CheckpointError> {
+    let original_ctx = original_ctx(config, settings)?.unwrap_or(rope.n_ctx as f32);
+    let factor = settings.positive("factor", rope.n_ctx as f32 / original_ctx)?;
+    let scale = match settings.maybe_positive("attention_factor")? {
+        Some(it) => it,
+        None if factor <= 1.0 => 1.0,
+        None if original_ctx <= 1.0 => {
+            return Err(settings.wrong("original_max_position_embeddings", "above 1"));
+        }
+        None => (1.0 + factor.ln() / original_ctx.ln()).sqrt(),
+    };
+    Ok(RopeScaling::LongRope {
+        short: factors(settings, "short_factor", rope.spec.dim / 2)?,
+        long: factors(settings, "long_factor", rope.spec.dim / 2)?,
+        short_scale: scale,
+        long_scale: scale,
+        original_ctx,
+    })
+}
+
+fn factors(settings: &Config, key: &str, n: usize) -> Result<Vec<f32>, CheckpointError> {
+    let wrong = || settings.wrong(key, format!("a list of {n} numbers above 0"));
+    let list = settings.list(key)?.ok_or_else(wrong)?;
+    let numbers: Vec<f32> = list
+        .iter()
+        .filter_map(|it| it.as_f64())
+        .map(|it| it as f32)
+        .filter(|it| it.is_finite() && *it > 0.0)
+        .collect();
+    if numbers.len() == n && list.len() == n {
+        Ok(numbers)
+    } else {
+        Err(wrong())
+    }
+}

@@ -1,0 +1,184 @@
+//! Made-up models: the real shapes of a known checkpoint with random bf16 weights in memory, for
+//! measuring speed without a download. They go through the same family readers as files do.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::{
+    Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Slot, WeightView, Weights, bundled,
+    config::Config,
+    family::{self, Source},
+    memory,
+};
+
+/// The models that can be made up.
+pub const PRESETS: &[&str] = &["olmoe-1b-7b", bundled::TOUR];
+
+/// Each tensor starts at a multiple of this many 4-byte words.
+const ALIGN_WORDS: usize = 16;
+/// Words filled by one task.
+const CHUNK_WORDS: usize = 1 << 14;
+/// Weights are uniform between minus and plus this: a standard deviation of 0.02, as models are started with.
+const REACH: f32 = 0.034_64;
+/// 1.0 twice, in bf16.
+const ONES: u32 = 0x3F80_3F80;
+
+impl Checkpoint {
+    /// A made-up model, of the preset's own number of layers or another.
+    ///
+    /// # Errors
+    /// An unknown preset, a number of layers that makes no sense, or more than there is memory.
+    pub fn synthetic(
+        preset: &str,
+        n_layers: Option<usize>,
+        seed: u64,
+    ) -> Result<Self, CheckpointError> {
+        let name = match n_layers {
+            Some(n) => format!("made-up {preset}, {n} layers"),
+            None => format!("made-up {preset}"),
+        };
+        let config = config(preset, n_layers)?;
+        let family = family::find(&config)?;
+        let mut draft = family::read(family, &config)?;
+        draft.notes.push("weights are random".to_owned());
+        let mut groups = vec![family::outer(&draft.spec)];
+        for (l, layer) in draft.spec.layers.iter().enumerate() {
+            groups.push(family.names.layer(&draft.spec, l, layer));
+        }
+        check_memory(&groups, &name)?;
+        let mut weights = Weights::default();
+        for (row, sources) in groups.iter().enumerate() {
+            fill(sources, mix(seed ^ mix(row as u64)), &mut weights);
+        }
+        Ok(Self::new(name, draft, weights))
+    }
+}
+
+fn config(preset: &str, n_layers: Option<usize>) -> Result<Config, CheckpointError> {
+    let path = Path::new(preset);
+    let mut settings: Value = match preset {
+        "olmoe-1b-7b" => json!({
+            "model_type": "olmoe", "hidden_size": 2048, "intermediate_size": 1024,
+            "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 16,
+            "num_experts": 64, "num_experts_per_tok": 8, "norm_topk_prob": false,
+            "vocab_size": 50304, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000.0, "tie_word_embeddings": false
+        }),
+        bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
+        _ => {
+            return Err(CheckpointError::Preset {
+                name: preset.to_owned(),
+                known: PRESETS.to_vec(),
+            });
+        }
+    };
+    if let (Some(n), Some(map)) = (n_layers, settings.as_object_mut()) {
+        map.insert("num_hidden_layers".to_owned(), n.into());
+    }
+    Config::parse(settings.to_string().as_bytes(), path)
+}
+
+fn check_memory(groups: &[Vec<Source>], name: &str) -> Result<(), CheckpointError> {
+    let need_bytes = groups
+        .iter()
+        .flat_map(|it| layout(it).into_values())
+        .map(|it| it.n_words as u64 * 4)
+        .sum();
+    match memory::available() {
+        Some(free_bytes) if need_bytes > free_bytes => Err(CheckpointError::Memory {
+            what: "making it up",
+            need_bytes,
+            free_bytes,
+            name: name.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Where a tensor lies in its group's memory, in words.
+struct Place {
+    start: usize,
+    n_words: usize,
+    is_norm: bool,
+}
+
+fn layout(sources: &[Source]) -> BTreeMap<&str, Place> {
+    let mut places = BTreeMap::new();
+    let mut start = 0;
+    for source in sources {
+        let n_numbers: usize = source.shape.iter().product();
+        let n_words = n_numbers.div_ceil(2).next_multiple_of(ALIGN_WORDS);
+        places.entry(source.tensor.as_str()).or_insert_with(|| {
+            start += n_words;
+            Place {
+                start: start - n_words,
+                n_words,
+                is_norm: is_norm(source.slot),
+            }
+        });
+    }
+    places
+}
+
+fn is_norm(slot: Slot) -> bool {
+    match slot {
+        Slot::FinalNorm => true,
+        Slot::Layer(_, it) => matches!(
+            it,
+            LayerSlot::MixerNorm | LayerSlot::FfnNorm | LayerSlot::QNorm | LayerSlot::KNorm
+        ),
+        _ => false,
+    }
+}
+
+/// Makes the tensors of one layer, in one piece of memory.
+fn fill(sources: &[Source], seed: u64, weights: &mut Weights) {
+    let places = layout(sources);
+    let n_words = places.values().map(|it| it.n_words).sum();
+    let mut words = vec![0u32; n_words];
+    words
+        .par_chunks_mut(CHUNK_WORDS)
+        .enumerate()
+        .for_each(|(row, chunk)| fill_random(chunk, mix(seed ^ row as u64)));
+    for place in places.values().filter(|it| it.is_norm) {
+        if let Some(it) = words.get_mut(place.start..place.start + place.n_words) {
+            it.fill(ONES);
+        }
+    }
+    let blob = Blob::Memory(Arc::new(words));
+    for source in sources {
+        let Some(place) = places.get(source.tensor.as_str()) else {
+            continue;
+        };
+        let cols = source.shape.last().copied().unwrap_or(0);
+        let rows = source.shape.iter().product::<usize>() / cols.max(1);
+        let view = WeightView::new(&blob, place.start * 4, Dtype::Bf16, rows, cols)
+            .and_then(|it| it.rows(source.rows.clone()));
+        if let Some(view) = view {
+            weights.insert(source.slot, view);
+        }
+    }
+}
+
+fn fill_random(words: &mut [u32], seed: u64) {
+    let number = |bits: u64| {
+        let value = f32::from(bits as u16 as i16) * (REACH / 32_768.0);
+        value.to_bits() >> 16
+    };
+    for (i, pair) in words.chunks_mut(2).enumerate() {
+        let bits = mix(seed.wrapping_add(i as u64));
+        for (word, bits) in pair.iter_mut().zip([bits, bits >> 32]) {
+            *word = number(bits) | number(bits >> 16) << 16;
+        }
+    }
+}
+
+/// One step of splitmix64.
+fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,47 @@
+//! How a command ends when it does not succeed.
+
+use std::fmt;
+
+/// What the exit status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Misuse or unusable input; nothing was written.
+    Misuse = 2,
+    /// A run failed part-way.
+    PartWay = 3,
+}
+
+/// One sentence, and the exit status that goes with it.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the program ends.
+    pub status: Status,
+    /// What is wrong, what was expected, where.
+    pub what: String,
+}
+
+impl Failure {
+    /// Unusable input or misuse.
+    pub fn misuse(what: impl fmt::Display) -> Self {
+        Self {
+            status: Status::Misuse,
+            what: what.to_string(),
+        }
+    }
+
+    /// A run that failed part-way.
+    pub fn part_way(what: impl fmt::Display) -> Self {
+        Self {
+            status: Status::PartWay,
+            what: what.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,37 @@
+//! The command line: one file per command, each with its `Args` and a `run`.
+//!
+//! Exit status: 0 on success, 1 on a finding, 2 on misuse or unusable input, 3 when a run failed
+//! part-way. Progress goes to stderr, results to stdout or to `--out`.
+
+pub mod eval;
+mod exit;
+mod model;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Failure, Status};
+
+/// See inside Mixture-of-Experts models: watch the routing as text is generated, edit it, see what changes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "moescope",
+    version,
+    about,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; without it the window opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The model to open in the window: a folder, or `tour` for the one inside the program.
+    pub model: Option<OsString>,
+}
+
+/// What can be done without looking at a window.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write logits, router logits and choices for given token ids to a file.
+    Eval(eval::Args),
+}

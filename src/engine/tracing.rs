@@ -1,0 +1,141 @@
+//! What a device hands back, put into the records that are kept.
+
+use crate::{
+    ops::{EMPTY, Likely, Ops, Prediction, Routing, Span, State},
+    spec::{ExpertId, RoutingPolicy, SeqId, TokenId},
+    trace::{Candidate, Comparison, Phase, Pick, PickState, Readout, RouterTrace, StepTrace},
+};
+
+/// One router's part of a step on the host: logits, choice, gates, all `[T, …]`.
+pub struct Read {
+    logits: Vec<f32>,
+    routing: Routing,
+    gates: Vec<f32>,
+}
+
+/// The one read of a step: every router's logits, choice and gates at once.
+pub fn read<O: Ops>(
+    ops: &O,
+    routers: Vec<(O::Tensor, O::Routing, Option<O::Tensor>)>,
+) -> Vec<Read> {
+    let has_gates: Vec<bool> = routers
+        .iter()
+        .map(|(_, _, gates)| gates.is_some())
+        .collect();
+    let (mut tensors, mut routings) = (Vec::new(), Vec::new());
+    for (logits, routing, gates) in routers {
+        tensors.push(logits);
+        tensors.extend(gates);
+        routings.push(routing);
+    }
+    let (tensors, routings) = ops.read(tensors, routings);
+    let mut tensors = tensors.into_iter();
+    let mut next = || tensors.next().unwrap_or_default();
+    let one = |(routing, gated): (Routing, bool)| Read {
+        logits: next(),
+        routing,
+        gates: if gated { next() } else { Vec::new() },
+    };
+    routings.into_iter().zip(has_gates).map(one).collect()
+}
+
+/// One sequence's part of a step.
+pub fn step(
+    policy: &RoutingPolicy,
+    seq: SeqId,
+    span: &Span<'_>,
+    tokens: &[TokenId],
+    routers: &[Read],
+) -> StepTrace {
+    StepTrace {
+        seq,
+        phase: Phase::Decode,
+        start: span.start,
+        revision: policy.revision(),
+        tokens: tokens.to_vec(),
+        routers: routers.iter().map(|it| router(it, span)).collect(),
+    }
+}
+
+fn router(read: &Read, span: &Span<'_>) -> RouterTrace {
+    let Read {
+        logits,
+        routing,
+        gates,
+    } = read;
+    let rows = span.rows.clone();
+    let (e, k) = (routing.n_experts, routing.n_places);
+    let part = |values: &[f32], n: usize| {
+        values
+            .get(rows.start * n..rows.end * n)
+            .unwrap_or(&[])
+            .to_vec()
+    };
+    let n_groups = routing
+        .groups_kept
+        .len()
+        .checked_div(routing.n_rows())
+        .unwrap_or(0);
+    RouterTrace {
+        n_experts: e,
+        n_picks: k,
+        logits: part(logits, e),
+        picks: (rows.start * k..rows.end * k)
+            .map(|i| pick(routing, i))
+            .collect(),
+        margin: routing.margin[rows.clone()]
+            .iter()
+            .map(|it| Some(*it).filter(|it| !it.is_nan()))
+            .collect(),
+        weight_sum: part(&routing.weight_sum, 1),
+        shared_gate: part(gates, 1),
+        selection: part(&routing.selection, e),
+        groups_kept: routing.groups_kept[rows.start * n_groups..rows.end * n_groups].to_vec(),
+    }
+}
+
+fn pick(routing: &Routing, i: usize) -> Pick {
+    let state = match routing.states[i] {
+        State::Empty => PickState::Empty,
+        State::Chosen => PickState::Chosen,
+        State::Forced => PickState::Forced,
+    };
+    let expert = if routing.experts[i] == EMPTY {
+        0
+    } else {
+        routing.experts[i]
+    };
+    Pick {
+        expert: ExpertId(expert),
+        weight: routing.weights[i],
+        state,
+    }
+}
+
+fn candidate(it: &Likely) -> Candidate {
+    Candidate {
+        token: it.token,
+        log_prob: it.log_prob,
+        rank: it.rank,
+    }
+}
+
+/// What was predicted at one position; takes the list out of the prediction.
+pub fn readout(it: &mut Prediction) -> Readout {
+    Readout {
+        at: it.at,
+        next: it.next.as_ref().map(candidate),
+        top: std::mem::take(&mut it.top).iter().map(candidate).collect(),
+    }
+}
+
+/// How a row compares there, where it was compared.
+pub fn comparison(it: &Prediction) -> Option<Comparison> {
+    let c = it.comparison?;
+    Some(Comparison {
+        at: it.at,
+        kl: c.kl,
+        baseline: c.there.as_ref().map(candidate),
+        edited: c.here.as_ref().map(candidate),
+    })
+}

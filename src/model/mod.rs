@@ -1,0 +1,12 @@
+//! The forward pass, written once over `Ops` for every family: attention, router, experts, cache.
+//!
+//! **Invariant:** no family has a branch here; what differs is in `ModelSpec`. What chooses the
+//! experts is what is handed out to be drawn.
+
+mod forward;
+mod support;
+mod weights;
+
+pub use forward::{Batch, Outputs, Sequence, forward};
+pub use support::Unsupported;
+pub use weights::{Model, ModelError};

@@ -1,0 +1,227 @@
+//! The operations on the CPU: the specification, the fallback without a GPU, the oracle of every kernel.
+
+mod attention;
+mod dot;
+mod experts;
+mod matrix;
+mod predict;
+mod speed;
+
+pub use attention::CpuCache;
+use attention::Rope;
+pub use experts::CpuExpert;
+pub use matrix::{CpuWeight, Matrix};
+pub use speed::copy_bandwidth;
+
+use super::{Ask, Mlp, Ops, Prediction, Routing, Span, route};
+use crate::{
+    checkpoint::WeightView,
+    spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId},
+};
+
+/// The CPU.
+#[derive(Debug, Default)]
+pub struct Cpu {
+    /// Frequencies of the rotations a model uses; nearly always one.
+    ropes: Vec<(RopeSpec, Rope)>,
+}
+
+impl Ops for Cpu {
+    type Tensor = Matrix;
+    type Weight = CpuWeight;
+    type Experts = Vec<CpuExpert>;
+    type Cache = CpuCache;
+    type Routing = Routing;
+
+    fn label(&self) -> String {
+        "CPU".to_owned()
+    }
+
+    fn weight(&self, view: &WeightView) -> CpuWeight {
+        CpuWeight::new(view)
+    }
+
+    fn experts(&self, views: Vec<Mlp<WeightView>>) -> Vec<CpuExpert> {
+        views.into_iter().map(|mlp| CpuExpert { mlp }).collect()
+    }
+
+    fn cache(&self, kv_width: usize) -> CpuCache {
+        CpuCache::new(kv_width)
+    }
+
+    fn fork_cache(&self, cache: &CpuCache, len: usize) -> CpuCache {
+        cache.fork(len)
+    }
+
+    fn truncate_cache(&self, cache: &mut CpuCache, len: usize) {
+        cache.truncate(len);
+    }
+
+    fn embed(&self, table: &CpuWeight, tokens: &[TokenId], scale: f32) -> Matrix {
+        let mut out = Matrix::zeros(tokens.len(), table.view.shape().1);
+        for (row, token) in out.rows_mut().zip(tokens) {
+            table.view.widen_row(token.idx(), row);
+            row.iter_mut().for_each(|it| *it *= scale);
+        }
+        out
+    }
+
+    fn norm(&self, x: &Matrix, weight: &CpuWeight, spec: &NormSpec) -> Matrix {
+        let mut out = x.clone();
+        // Every family computed here has RMS norms; the model refuses the others when it is opened.
+        debug_assert!(spec.kind == NormKind::Rms);
+        out.rows_mut()
+            .for_each(|it| attention::rms_norm(it, &weight.vector, spec.eps));
+        out
+    }
+
+    fn linear(&self, x: &Matrix, weight: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {
+        let mut out = matrix::product(x, &weight.view);
+        if let Some(bias) = bias {
+            out.rows_mut().for_each(|row| {
+                row.iter_mut()
+                    .zip(&bias.vector)
+                    .for_each(|(it, b)| *it += b)
+            });
+        }
+        out
+    }
+
+    fn add(&self, x: &mut Matrix, y: &Matrix, scale: f32) {
+        x.data
+            .iter_mut()
+            .zip(&y.data)
+            .for_each(|(x, y)| *x += y * scale);
+    }
+
+    fn rotate_and_store(
+        &self,
+        qkv: [Matrix; 3],
+        norms: [Option<&CpuWeight>; 2],
+        spec: &GqaSpec,
+        spans: &[Span<'_>],
+        caches: &mut [&mut CpuCache],
+    ) -> Matrix {
+        let [mut q, mut k, mut v] = qkv;
+        let rope = spec
+            .rope
+            .as_ref()
+            .and_then(|wanted| self.ropes.iter().find(|(it, _)| it == wanted))
+            .map(|(_, it)| it);
+        let norms = norms.map(|it| it.map(|it| it.vector.as_slice()));
+        attention::prepare(&mut q, &mut k, &mut v, norms, spec, rope, spans);
+        for (span, cache) in spans.iter().zip(caches) {
+            for row in span.rows.clone() {
+                cache.keys.extend_from_slice(k.row(row));
+                cache.values.extend_from_slice(v.row(row));
+            }
+        }
+        q
+    }
+
+    fn attend(
+        &self,
+        q: &Matrix,
+        spec: &GqaSpec,
+        spans: &[Span<'_>],
+        caches: &[&mut CpuCache],
+    ) -> Matrix {
+        attention::attend(q, spec, spans, caches)
+    }
+
+    fn route(
+        &self,
+        logits: &Matrix,
+        select_bias: Option<&CpuWeight>,
+        id: RouterId,
+        spec: &RouterSpec,
+        spans: &[Span<'_>],
+    ) -> Routing {
+        let n_places = spans
+            .iter()
+            .map(|it| {
+                it.policy
+                    .max_k(id, spec, it.start.0..it.start.0 + it.rows.len() as u32)
+            })
+            .max();
+        let mut out = Routing::with_capacity(
+            spec.n_experts,
+            n_places.unwrap_or(spec.top_k),
+            logits.n_rows(),
+        );
+        for span in spans {
+            for (row, at) in span.positions() {
+                route::route(
+                    logits.row(row),
+                    select_bias.map(|it| it.vector.as_slice()),
+                    spec,
+                    span.policy.at(id, at),
+                    at,
+                    &mut out,
+                );
+            }
+        }
+        out
+    }
+
+    fn mix_experts(
+        &self,
+        x: &Matrix,
+        routing: &Routing,
+        experts: &Vec<CpuExpert>,
+        spec: &MlpSpec,
+    ) -> Matrix {
+        experts::mix_experts(x, routing, experts, spec)
+    }
+
+    fn mlp(&self, x: &Matrix, weights: &Mlp<CpuWeight>, spec: &MlpSpec) -> Matrix {
+        experts::mlp(x, weights, spec)
+    }
+
+    fn gate_rows(&self, x: &mut Matrix, gate: &Matrix) -> Matrix {
+        let gates = Matrix {
+            data: gate
+                .data
+                .iter()
+                .map(|it| 1.0 / (1.0 + (-it).exp()))
+                .collect(),
+            cols: 1,
+        };
+        x.rows_mut()
+            .zip(&gates.data)
+            .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
+        gates
+    }
+
+    fn select(&self, x: &Matrix, rows: &[usize]) -> Matrix {
+        Matrix {
+            data: rows.iter().flat_map(|it| x.row(*it)).copied().collect(),
+            cols: x.cols,
+        }
+    }
+
+    fn scale(&self, x: &mut Matrix, scale: f32, cap: Option<f32>) {
+        match cap {
+            Some(cap) => x
+                .data
+                .iter_mut()
+                .for_each(|it| *it = cap * (*it * scale / cap).tanh()),
+            None if scale.to_bits() == 1.0f32.to_bits() => {}
+            None => x.data.iter_mut().for_each(|it| *it *= scale),
+        }
+    }
+
+    fn predict(&self, logits: &Matrix, asks: &[Ask<'_>], n_drawable: usize) -> Vec<Prediction> {
+        predict::predict(&logits.data, logits.cols, asks, n_drawable)
+    }
+
+    fn read(&self, tensors: Vec<Matrix>, routings: Vec<Routing>) -> (Vec<Vec<f32>>, Vec<Routing>) {
+        (tensors.into_iter().map(|it| it.data).collect(), routings)
+    }
+
+    fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize) {
+        if self.ropes.iter().all(|(it, _)| it != spec) {
+            self.ropes.push((spec.clone(), Rope::new(spec, n_ctx)));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What this machine's memory can do: the yardstick that decode speeds are given against.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+/// Bytes of one copy measured.
+const COPY_BYTES: usize = 512 << 20;
+
+/// Bytes read plus bytes written a second, copying 512 MiB on all cores; the best of five.
+#[must_use]
+pub fn copy_bandwidth() -> f64 {
+    let from = vec![1u8; COPY_BYTES];
+    let mut to = vec![0u8; COPY_BYTES];
+    let band = COPY_BYTES / rayon::current_num_threads().max(1);
+    let one = |_| {
+        let start = Instant::now();
+        to.par_chunks_mut(band)
+            .zip(from.par_chunks(band))
+            .for_each(|(to, from)| to.copy_from_slice(from));
+        2.0 * COPY_BYTES as f64 / start.elapsed().as_secs_f64()
+    };
+    (0..5).map(one).fold(0.0, f64::max)
+}

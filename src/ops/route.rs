@@ -1,0 +1,372 @@
+//! Chooses the experts of one token: edits, group filter, top-k, weights (interventions document,
+//! "Order of work"; families document, section 6).
+//!
+//! The kernel's twin is `kernels/route.wgsl`, which comes with the GPU.
+//! **Invariant:** cannot fail. What could is refused when the list is lowered.
+
+use super::hash::pcg;
+use crate::spec::{
+    ExpertId, GroupScore, Groups, Position, Renorm, RouterPolicy, RouterSpec, Score, Weight,
+};
+
+/// The id in an empty place of a choice.
+pub const EMPTY: u16 = u16::MAX;
+
+/// How an expert came to be chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// No expert.
+    #[default]
+    Empty,
+    /// By what selects.
+    Chosen,
+    /// By an edit.
+    Forced,
+}
+
+/// The choice of one router for T rows, K places each.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// E.
+    pub n_experts: usize,
+    /// K.
+    pub n_places: usize,
+    /// `[T, K]` by applied weight, strongest first, ties to the lowest id; `EMPTY` last.
+    pub experts: Vec<u16>,
+    /// `[T, K]` applied weights.
+    pub weights: Vec<f32>,
+    /// `[T, K]`.
+    pub states: Vec<State>,
+    /// `[T, K]` the expert whose network runs; `EMPTY` where nothing does.
+    pub networks: Vec<u16>,
+    /// `[T]`: weakest pick not forced minus best unmasked expert left out, on what selects; NaN where there is none.
+    pub margin: Vec<f32>,
+    /// `[T]`: sum of the weights before they were renormalised.
+    pub weight_sum: Vec<f32>,
+    /// `[T, E]`: what selected, where the model has a selection bias. Else empty.
+    pub selection: Vec<f32>,
+    /// `[T, G]`: groups kept, where the family limits them. Else empty.
+    pub groups_kept: Vec<bool>,
+}
+
+/// Scratch space of one thread's routing; `[E]` each.
+#[derive(Debug, Default)]
+struct Scores {
+    z: Vec<f32>,
+    score: Vec<f32>,
+    select: Vec<f32>,
+    open: Vec<bool>,
+    chosen: Vec<usize>,
+    weights: Vec<f32>,
+}
+
+impl Routing {
+    /// An empty choice with room for `n_rows` rows of `n_places`.
+    #[must_use]
+    pub fn with_capacity(n_experts: usize, n_places: usize, n_rows: usize) -> Self {
+        Self {
+            n_experts,
+            n_places,
+            experts: Vec::with_capacity(n_rows * n_places),
+            weights: Vec::with_capacity(n_rows * n_places),
+            states: Vec::with_capacity(n_rows * n_places),
+            networks: Vec::with_capacity(n_rows * n_places),
+            margin: Vec::with_capacity(n_rows),
+            weight_sum: Vec::with_capacity(n_rows),
+            ..Self::default()
+        }
+    }
+
+    /// Rows held.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.margin.len()
+    }
+}
+
+/// Routes one more row into `out`.
+///
+/// * `logits`: raw gate outputs `[E]`
+/// * `model_bias`: the model's selection bias `[E]`, where it has one
+/// * `edits`: what holds for this router at `at`; `None` is the model's own rule and nothing else
+pub fn route(
+    logits: &[f32],
+    model_bias: Option<&[f32]>,
+    spec: &RouterSpec,
+    edits: Option<&RouterPolicy>,
+    at: Position,
+    out: &mut Routing,
+) {
+    let mut it = score(logits, model_bias, spec, edits);
+    let kept = spec.groups.map(|groups| close_groups(&mut it, groups));
+    let forced = edits.map_or(&[][..], |it| &it.forced);
+    let k = edits.map_or(spec.top_k, |it| it.k);
+    it.chosen = forced.iter().map(|(e, _)| e.idx()).collect();
+    let random = edits.and_then(|it| it.random);
+    match random {
+        Some(seed) => choose_random(&mut it, k, edits, seed, spec, at),
+        None => choose_best(&mut it, k),
+    }
+    let margin = if random.is_some() {
+        f32::NAN
+    } else {
+        margin(&it, forced.len(), edits)
+    };
+    // From here on by id, so that sums do not depend on the order in which experts were found.
+    it.chosen.sort_unstable();
+    let sum = weigh(&mut it, spec);
+    if let Some(edits) = edits {
+        share(&mut it, edits);
+    }
+    record(&it, forced, edits, out);
+    out.margin.push(margin);
+    out.weight_sum.push(sum);
+    if spec.select_bias {
+        out.selection.extend_from_slice(&it.select);
+    }
+    out.groups_kept.extend(kept.into_iter().flatten());
+}
+
+/// z with its biases, the score, what selects, and who may be chosen.
+fn score(
+    logits: &[f32],
+    model_bias: Option<&[f32]>,
+    spec: &RouterSpec,
+    edits: Option<&RouterPolicy>,
+) -> Scores {
+    let mut z = logits.to_vec();
+    if let Some(cap) = spec.logit_softcap {
+        z.iter_mut().for_each(|it| *it = cap * (*it / cap).tanh());
+    }
+    let add = |to: &mut [f32], by: &[f32]| to.iter_mut().zip(by).for_each(|(to, by)| *to += by);
+    add(&mut z, edits.map_or(&[], |it| &it.logit_bias));
+    let score = match spec.score {
+        Score::Softmax => softmax(&z),
+        Score::Sigmoid => z.iter().map(|it| 1.0 / (1.0 + (-it).exp())).collect(),
+        Score::SqrtSoftplus => z.iter().map(|it| softplus(*it).sqrt()).collect(),
+        Score::Logit => z.clone(),
+    };
+    let mut select = score.clone();
+    add(&mut select, model_bias.unwrap_or(&[]));
+    add(&mut select, edits.map_or(&[], |it| &it.select_bias));
+    let open = (0..z.len())
+        .map(|e| edits.is_none_or(|it| it.allows(e)))
+        .collect();
+    Scores {
+        z,
+        score,
+        select,
+        open,
+        chosen: Vec::new(),
+        weights: Vec::new(),
+    }
+}
+
+fn softplus(z: f32) -> f32 {
+    z.max(0.0) + (-z.abs()).exp().ln_1p()
+}
+
+fn softmax(z: &[f32]) -> Vec<f32> {
+    let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut out: Vec<f32> = z.iter().map(|it| (it - max).exp()).collect();
+    let sum: f32 = out.iter().sum();
+    out.iter_mut().for_each(|it| *it /= sum);
+    out
+}
+
+/// Better first, ties to the lowest id; not-a-number last.
+fn by_rank(select: &[f32]) -> impl Fn(&usize, &usize) -> std::cmp::Ordering + '_ {
+    let key = |e: usize| {
+        if select[e].is_nan() {
+            f32::NEG_INFINITY
+        } else {
+            select[e]
+        }
+    };
+    move |a, b| key(*b).total_cmp(&key(*a)).then(a.cmp(b))
+}
+
+/// Closes the experts of losing groups; a group scores by its unmasked members, one with none is never kept.
+fn close_groups(it: &mut Scores, groups: Groups) -> Vec<bool> {
+    let size = it.z.len() / groups.n;
+    let worth = |g: usize| {
+        let mut members: Vec<usize> = (g * size..(g + 1) * size).filter(|e| it.open[*e]).collect();
+        members.sort_by(by_rank(&it.select));
+        let best = |n: usize| members.iter().take(n).map(|e| it.select[*e]).sum::<f32>();
+        match (members.is_empty(), groups.by) {
+            (true, _) => f32::NEG_INFINITY,
+            (false, GroupScore::Max) => best(1),
+            (false, GroupScore::Top2Sum) => best(2),
+        }
+    };
+    let worths: Vec<f32> = (0..groups.n).map(worth).collect();
+    let mut order: Vec<usize> = (0..groups.n).collect();
+    order.sort_by(by_rank(&worths));
+    let mut kept = vec![false; groups.n];
+    order
+        .iter()
+        .take(groups.keep)
+        .filter(|g| worths[**g] > f32::NEG_INFINITY)
+        .for_each(|g| kept[*g] = true);
+    for (e, open) in it.open.iter_mut().enumerate() {
+        *open &= kept[e / size];
+    }
+    kept
+}
+
+/// Fills the places forced experts leave with the best open ones.
+fn choose_best(it: &mut Scores, k: usize) {
+    let mut rest: Vec<usize> = (0..it.z.len())
+        .filter(|e| it.open[*e] && !it.chosen.contains(e))
+        .collect();
+    let n = k.saturating_sub(it.chosen.len()).min(rest.len());
+    if n < rest.len() && n > 0 {
+        rest.select_nth_unstable_by(n - 1, by_rank(&it.select));
+    }
+    rest.truncate(n);
+    it.chosen.extend(rest);
+}
+
+/// Fills the places forced experts leave with the unmasked experts of the smallest keys; groups do not limit them.
+fn choose_random(
+    it: &mut Scores,
+    k: usize,
+    edits: Option<&RouterPolicy>,
+    seed: u32,
+    spec: &RouterSpec,
+    at: Position,
+) {
+    let key = pcg(pcg(pcg(seed) ^ u32::from(spec.place.layer.0)) ^ at.0);
+    let unmasked = |e: usize| edits.is_none_or(|it| it.allows(e));
+    let mut rest: Vec<usize> = (0..it.z.len())
+        .filter(|e| unmasked(*e) && !it.chosen.contains(e))
+        .collect();
+    rest.sort_by_key(|e| (pcg(key ^ *e as u32), *e));
+    rest.truncate(k.saturating_sub(it.chosen.len()));
+    it.chosen.extend(rest);
+}
+
+/// The weakest pick that was not forced minus the best open expert left out; NaN where one of them is missing.
+fn margin(it: &Scores, n_forced: usize, edits: Option<&RouterPolicy>) -> f32 {
+    let free = &it.chosen[n_forced.min(it.chosen.len())..];
+    let weakest = free
+        .iter()
+        .map(|e| it.select[*e])
+        .fold(f32::INFINITY, f32::min);
+    let left_out =
+        |e: &usize| it.open[*e] && edits.is_none_or(|it| it.allows(*e)) && !it.chosen.contains(e);
+    let best = (0..it.z.len())
+        .filter(left_out)
+        .map(|e| it.select[e])
+        .fold(f32::NEG_INFINITY, f32::max);
+    if weakest.is_finite() && best.is_finite() {
+        weakest - best
+    } else {
+        f32::NAN
+    }
+}
+
+/// The weights of the chosen by the family's rule; returns their sum before renormalising.
+fn weigh(it: &mut Scores, spec: &RouterSpec) -> f32 {
+    let mut weights: Vec<f32> = match spec.weight {
+        Weight::Score => it.chosen.iter().map(|e| it.score[*e]).collect(),
+        Weight::SoftmaxOverTopK => softmax(&it.chosen.iter().map(|e| it.z[*e]).collect::<Vec<_>>()),
+        Weight::SigmoidOfLogit => it
+            .chosen
+            .iter()
+            .map(|e| 1.0 / (1.0 + (-it.z[*e]).exp()))
+            .collect(),
+    };
+    let sum: f32 = weights.iter().sum();
+    let divisor = match spec.renorm {
+        Renorm::None => None,
+        Renorm::Sum { eps, min } => Some(sum.max(min) + eps),
+        Renorm::PNorm(p) => Some(
+            weights
+                .iter()
+                .map(|it| it.abs().powf(p))
+                .sum::<f32>()
+                .powf(1.0 / p),
+        ),
+    };
+    if let Some(divisor) = divisor {
+        weights.iter_mut().for_each(|it| *it /= divisor);
+    }
+    if divisor.is_none() || !spec.scale_only_if_not_renorm {
+        weights.iter_mut().for_each(|it| *it *= spec.scale);
+    }
+    it.weights = weights;
+    sum
+}
+
+/// Shares of forced experts, or all weights made equal.
+fn share(it: &mut Scores, edits: &RouterPolicy) {
+    let total: f32 = it.weights.iter().sum();
+    if edits.uniform {
+        let equal = total / it.weights.len().max(1) as f32;
+        return it.weights.fill(equal);
+    }
+    let share_of = |e: usize| {
+        edits
+            .forced
+            .iter()
+            .find(|(id, _)| id.idx() == e)
+            .and_then(|(_, share)| *share)
+    };
+    let shares: Vec<Option<f32>> = it.chosen.iter().map(|e| share_of(*e)).collect();
+    if shares.iter().all(Option::is_none) {
+        return;
+    }
+    let given: f32 = shares.iter().flatten().sum();
+    let n_free = shares.iter().filter(|it| it.is_none()).count();
+    let free: f32 = it
+        .weights
+        .iter()
+        .zip(&shares)
+        .filter(|(_, share)| share.is_none())
+        .map(|(w, _)| w)
+        .sum();
+    // Where group limits left only shared picks, the shares are scaled to sum to 1.
+    let scale = if n_free == 0 { 1.0 / given } else { 1.0 };
+    for (weight, share) in it.weights.iter_mut().zip(&shares) {
+        *weight = match share {
+            Some(share) => share * scale * total,
+            None if free > 0.0 => *weight / free * (1.0 - given) * total,
+            None => (1.0 - given) * total / n_free as f32,
+        };
+    }
+}
+
+fn record(
+    it: &Scores,
+    forced: &[(ExpertId, Option<f32>)],
+    edits: Option<&RouterPolicy>,
+    out: &mut Routing,
+) {
+    let mut order: Vec<usize> = (0..it.chosen.len()).collect();
+    order.sort_by(|a, b| {
+        it.weights[*b]
+            .total_cmp(&it.weights[*a])
+            .then(it.chosen[*a].cmp(&it.chosen[*b]))
+    });
+    for place in 0..out.n_places {
+        let Some(i) = order.get(place) else {
+            out.experts.push(EMPTY);
+            out.networks.push(EMPTY);
+            out.weights.push(0.0);
+            out.states.push(State::Empty);
+            continue;
+        };
+        let expert = ExpertId::new(it.chosen[*i]);
+        let network = edits.map_or(Some(expert), |it| it.network(expert));
+        let state = if forced.iter().any(|(id, _)| *id == expert) {
+            State::Forced
+        } else {
+            State::Chosen
+        };
+        out.experts.push(expert.0);
+        out.networks.push(network.map_or(EMPTY, |it| it.0));
+        out.weights.push(it.weights[*i]);
+        out.states.push(state);
+    }
+}
