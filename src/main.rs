@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Some(Command::Eval(args)) => cli::eval::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
+        Some(Command::Screenshot(args)) => screenshot(args),
         None => window(cli.model.as_ref()),
     };
     match result {
@@ -35,4 +36,16 @@ fn window(_model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
     Err(Failure::misuse(
         "this program was built without a window; see moescope --help",
     ))
+}
+
+/// Draws the window to a file.
+#[cfg(feature = "gui")]
+fn screenshot(args: &cli::screenshot::Args) -> Result<(), Failure> {
+    moescope::app::screenshot(args)
+}
+
+/// There is no window to draw in a program built without one.
+#[cfg(not(feature = "gui"))]
+fn screenshot(_args: &cli::screenshot::Args) -> Result<(), Failure> {
+    window(None)
 }

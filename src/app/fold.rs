@@ -168,6 +168,7 @@ impl App {
 
     fn stopped(&mut self, reason: StopReason) {
         self.session.playing = false;
+        self.n_stops += 1;
         match reason {
             StopReason::EndOfText => self.say(
                 "The text has ended; Regenerate (R) writes it anew with the next seed".to_owned(),

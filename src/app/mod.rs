@@ -8,6 +8,7 @@ mod edits;
 mod fold;
 mod keys;
 mod link;
+mod screenshot;
 mod window;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use crate::ui::{
 
 pub use apply::source;
 pub use link::Link;
+pub use screenshot::screenshot;
 pub use window::{NoWindow, open_window};
 
 const TOP_BAR: f32 = 32.0;
@@ -61,6 +63,8 @@ pub struct App {
     token_times: VecDeque<f64>,
     /// What is being opened.
     opening: String,
+    /// How often writing has stopped.
+    n_stops: u64,
 }
 
 impl App {
@@ -94,6 +98,7 @@ impl App {
             next_tag: 1,
             token_times: VecDeque::new(),
             opening: String::new(),
+            n_stops: 0,
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {

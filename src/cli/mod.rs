@@ -7,6 +7,7 @@ pub mod eval;
 mod exit;
 mod model;
 pub mod run;
+pub mod screenshot;
 mod story;
 
 use std::ffi::OsString;
@@ -38,4 +39,6 @@ pub enum Command {
     Eval(eval::Args),
     /// Write text, with any edits.
     Run(run::Args),
+    /// Draw the window to a file, after writing text.
+    Screenshot(screenshot::Args),
 }

@@ -134,13 +134,14 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
                 painter.rect_stroke(cell, 0.0, (1.0, palette.amber), StrokeKind::Outside);
                 continue;
             }
-            let width = if mark.forced { 2.5 } else { 1.5 };
-            painter.rect_stroke(cell, 3.0, (width, palette.amber), StrokeKind::Outside);
+            let width = if mark.forced { 3.0 } else { 2.0 };
+            painter.rect_stroke(cell, 3.0, (1.0, palette.hairline), StrokeKind::Inside);
+            painter.rect_stroke(cell, 4.0, (width, palette.amber), StrokeKind::Outside);
             if mark.masked {
-                let inner = cell.shrink2(cell.size() * vec2(0.16, 0.2));
+                let inner = cell.shrink2(cell.size() * vec2(0.14, 0.18));
                 let ends = [inner.left_bottom(), inner.right_top()];
-                painter.line_segment(ends, (3.5, palette.hairline.gamma_multiply(0.55)));
-                painter.line_segment(ends, (1.75, palette.amber));
+                painter.line_segment(ends, (4.5, palette.hairline));
+                painter.line_segment(ends, (2.0, palette.amber));
             }
             if mark.forced {
                 let at = cell.right_top() + vec2(-6.0, 6.0);

@@ -49,7 +49,10 @@ impl Prompt {
             .id(id)
             .hint_text(hint(cx))
             .frame(Frame::new())
-            .margin(Margin::symmetric(0, 1))
+            .margin(Margin {
+                top: 3,
+                ..Margin::ZERO
+            })
             .font(FontId::proportional(TRANSCRIPT_SIZE))
             .text_color(cx.palette.text)
             .desired_rows(1)

@@ -55,8 +55,13 @@ impl Part {
         }
     }
 
+    /// Columns side by side keep the same lines, so the second has the room too.
     fn lane(&self) -> f32 {
-        if self.lane_from.is_some() { LANE } else { 0.0 }
+        if self.lane_from.is_some() || self.beside {
+            LANE
+        } else {
+            0.0
+        }
     }
 
     fn pitch(&self) -> f32 {
