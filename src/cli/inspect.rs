@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::checkpoint::{Census, Checkpoint, Dtype, MemoryNeed, Source, gigabytes, open};
 use crate::spec::{
     Algo, Ffn, Mask, Mixer, ModelSpec, QkNorm, Renorm, RopeScaling, RouterId, RouterSpec, Score,
-    Weight,
+    TokenId, Weight,
 };
 
 /// Show what a model is: shapes, routing rules, parameters, memory
@@ -308,7 +308,7 @@ fn token_lines(page: &mut Page, checkpoint: &Checkpoint) {
     };
     page.line("tokenizer", format!("{} tokens", codec.n_tokens()));
     let table = codec.token_table();
-    let shown = |id: crate::spec::TokenId| {
+    let shown = |id: TokenId| {
         let piece = table
             .pieces
             .get(id.idx())

@@ -1,4 +1,6 @@
 //! The integration tests, one binary.
 
+#[cfg(test)]
 mod checkpoint;
-pub mod tiny;
+#[cfg(test)]
+mod tiny;

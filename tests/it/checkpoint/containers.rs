@@ -1,12 +1,15 @@
 //! Files of tensors that are cut short, lie about themselves, or hold what is not read.
 
+#![expect(clippy::float_cmp, reason = "numbers that are read, not computed")]
+
 use std::fs;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{check, opened, refused};
 use crate::tiny::{H, Tiny, V, container, padded};
-use moescope::checkpoint::{Dtype, Slot};
+use moescope::checkpoint::{Dtype, Slot, Source, open};
 
 const FILE: &str = "model.safetensors";
 
@@ -212,5 +215,40 @@ fn misaligned_tensors_are_copied_and_right() {
     );
     for (slot, weight) in want.weights.iter() {
         assert_eq!(weight.to_f32(), got.weights.get(*slot).unwrap().to_f32());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A few bytes of the header changed at random: it opens or it says why not.
+    #[test]
+    fn a_damaged_header_never_panics(changes in prop::collection::vec((any::<u32>(), any::<u8>()), 1..4)) {
+        let tiny = Tiny::of("granitemoe");
+        let folder = tiny.save();
+        let mut file = tiny.file(|_| true);
+        let end = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+        for (at, byte) in changes {
+            file[at as usize % end] = byte;
+        }
+        fs::write(folder.path().join(FILE), file).unwrap();
+        if let Err(error) = open(&Source::Folder(folder.path().to_owned())) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    /// Digits of the header changed at random: shapes and offsets that lie.
+    #[test]
+    fn lying_numbers_never_panic(changes in prop::collection::vec((any::<u32>(), 0..10u8), 1..6)) {
+        let tiny = Tiny::of("granitemoe");
+        let folder = tiny.save();
+        let mut file = tiny.file(|_| true);
+        let end = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+        let digits: Vec<usize> = (8..end).filter(|it| file[*it].is_ascii_digit()).collect();
+        for (at, digit) in changes {
+            file[digits[at as usize % digits.len()]] = b'0' + digit;
+        }
+        fs::write(folder.path().join(FILE), file).unwrap();
+        let _ = open(&Source::Folder(folder.path().to_owned()));
     }
 }

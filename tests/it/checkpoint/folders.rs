@@ -90,7 +90,7 @@ fn shards_that_are_mixed_up_are_refused() {
 fn an_index_that_does_not_fit_is_refused() {
     let folder = Tiny::of("mixtral").save_sharded(3);
     change_index(folder.path(), |it| {
-        it["weight_map"]["extra.weight"] = FIRST.into()
+        it["weight_map"]["extra.weight"] = FIRST.into();
     });
     refused(folder.path(), &["extra.weight", "does not have it"]);
     let folder = Tiny::of("mixtral").save_sharded(3);
@@ -120,7 +120,7 @@ fn an_index_may_name_plain_files_only() {
     ] {
         let folder = Tiny::of("mixtral").save_sharded(3);
         change_index(folder.path(), |it| {
-            it["weight_map"]["model.norm.weight"] = name.into()
+            it["weight_map"]["model.norm.weight"] = name.into();
         });
         refused(
             folder.path(),

@@ -1,11 +1,14 @@
 //! Settings that make no sense, one sentence each, and those that mean something.
 
+#![expect(clippy::float_cmp, reason = "numbers that are read, not computed")]
+
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{check, opened};
 use crate::tiny::{LAYERS, Tiny};
 use moescope::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Source, open},
     spec::{GqaSpec, Mask, Mixer, Renorm, RopeScaling},
 };
 
@@ -134,6 +137,12 @@ fn other_settings_that_make_no_sense_are_refused() {
         ("mixtral", "rope_scaling", json!(7), "an object"),
         ("mixtral", "rope_scaling", json!({"type": "spiral"}), "yarn"),
         ("mixtral", "rope_scaling", json!({"factor": 2}), "yarn"),
+        (
+            "mixtral",
+            "rope_parameters",
+            json!({"full_attention": {"rope_type": "default"}}),
+            "rotate alike",
+        ),
         (
             "mixtral",
             "rope_scaling",
@@ -394,4 +403,59 @@ fn what_is_not_said_is_as_the_family_has_it() {
         it.set("clip_qkv", 2);
     });
     assert_eq!(attention(&it, 0).clip, Some(2.0));
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (0..70i64).prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z_]{0,8}".prop_map(Value::from),
+        Just(json!("yarn")),
+        Just(json!("longrope")),
+    ];
+    let key = prop_oneof![
+        Just("type".to_owned()),
+        Just("factor".to_owned()),
+        Just("short_factor".to_owned()),
+        Just("original_max_position_embeddings".to_owned()),
+    ];
+    leaf.prop_recursive(2, 12, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(key.clone(), inner, 0..4)
+                .prop_map(|it| Value::Object(it.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Any value under any key: it opens or it says why not.
+    #[test]
+    fn odd_settings_never_panic(
+        family in 0..6usize,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any_value()), 1..4),
+    ) {
+        const MORE: [&str; 12] = [
+            "rope_scaling", "rope_parameters", "rope_theta", "head_dim", "layer_types",
+            "mlp_only_layers", "decoder_sparse_step", "use_sliding_window", "sliding_window",
+            "clip_qkv", "logits_scaling", "norm_topk_prob",
+        ];
+        let families = ["mixtral", "olmoe", "qwen2_moe", "qwen3_moe", "granitemoe", "granitemoeshared"];
+        let mut tiny = Tiny::of(families[family]);
+        let own: Vec<String> = tiny.config.as_object().unwrap().keys().cloned().collect();
+        let keys: Vec<&str> = own.iter().map(String::as_str).chain(MORE).collect();
+        for (key, value) in changes {
+            let key: &str = key.get::<&str>(&keys);
+            tiny.set(key, value);
+        }
+        if let Err(error) = open(&Source::Folder(tiny.save().path().to_owned())) {
+            prop_assert!(!error.to_string().contains('\n'));
+        }
+    }
 }
