@@ -6,6 +6,8 @@
 pub mod eval;
 mod exit;
 mod model;
+pub mod run;
+mod story;
 
 use std::ffi::OsString;
 
@@ -34,4 +36,6 @@ pub struct Cli {
 pub enum Command {
     /// Write logits, router logits and choices for given token ids to a file.
     Eval(eval::Args),
+    /// Write text, with any edits.
+    Run(run::Args),
 }

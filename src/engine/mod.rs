@@ -10,6 +10,7 @@ mod opening;
 mod outbox;
 mod pace;
 mod run;
+mod scripted;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -22,5 +23,6 @@ pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Tick
 pub use engine::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};
-pub use opener::{Encode, Load, LoadStep, OpenModel, Opener};
+pub use opener::{Encode, Load, LoadStep, OpenModel, Opener, ReadyOpener};
 pub use opening::ModelOpener;
+pub use scripted::{ScriptedBackend, ScriptedRow};

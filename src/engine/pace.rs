@@ -7,8 +7,10 @@ use super::Pace;
 
 /// Most tokens read in one go; the mailbox is looked at after each.
 const MAX_SLICE: usize = 64;
-/// A slice that took longer is halved, so that a request lands within 50 ms.
+/// A slice that took longer is cut, so that a request lands within 50 ms.
 const SLICE_TIME: Duration = Duration::from_millis(40);
+/// Where one token alone takes that long, nothing is won by reading them one by one.
+const MIN_SLICE: usize = 4;
 /// How long Play may wait before its first token, whatever the pace.
 const MAX_FIRST_WAIT: Duration = Duration::from_millis(125);
 /// Speed is told at most this often.
@@ -59,7 +61,7 @@ pub(super) struct SliceSize(usize);
 
 impl Default for SliceSize {
     fn default() -> Self {
-        Self(16)
+        Self(2 * MIN_SLICE)
     }
 }
 
@@ -71,7 +73,8 @@ impl SliceSize {
     /// Learns from a slice of `n_tokens`.
     pub fn learn(&mut self, n_tokens: usize, took: Duration) {
         if took > SLICE_TIME {
-            self.0 = (self.0.min(n_tokens) / 2).max(1);
+            let fits = n_tokens as f32 * 0.75 * SLICE_TIME.as_secs_f32() / took.as_secs_f32();
+            self.0 = (fits as usize).clamp(MIN_SLICE, MAX_SLICE).min(self.0);
         } else if took < SLICE_TIME / 3 && n_tokens >= self.0 {
             self.0 = (self.0 * 2).min(MAX_SLICE);
         }
@@ -151,9 +154,11 @@ mod tests {
         assert_eq!(it.n_tokens(), MAX_SLICE);
         it.learn(3, Duration::from_millis(1));
         assert_eq!(it.n_tokens(), MAX_SLICE);
-        for _ in 0..9 {
-            it.learn(it.n_tokens(), Duration::from_millis(90));
-        }
-        assert_eq!(it.n_tokens(), 1);
+        it.learn(it.n_tokens(), Duration::from_millis(60));
+        assert_eq!(it.n_tokens(), 32);
+        it.learn(it.n_tokens(), Duration::from_millis(30));
+        assert_eq!(it.n_tokens(), 32);
+        it.learn(it.n_tokens(), Duration::from_secs(9));
+        assert_eq!(it.n_tokens(), MIN_SLICE);
     }
 }

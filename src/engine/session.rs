@@ -272,7 +272,6 @@ impl Session {
         } else {
             self.playing = Some(Playing::start(n_tokens, pace, Instant::now()));
             out.say(Event::Playing(true));
-            self.tell_catching_if_begun(out);
         }
     }
 

@@ -43,6 +43,9 @@ impl Session {
 
     /// Does the next piece.
     pub fn work(&mut self, pace: Pace, out: &mut Outbox) {
+        if let Err(error) = self.attach() {
+            self.fail(&error, out);
+        }
         let lag = self.lag();
         let is_due = self.playing.is_some_and(|it| it.due <= Instant::now());
         let steps = is_due && self.is_ready() && (lag.is_none() || self.is_steps_turn);
@@ -60,6 +63,16 @@ impl Session {
         }
         let (budget, backend) = (self.options.cache_budget_bytes, &mut *self.backend);
         self.shelf.keep_within(budget, backend);
+    }
+
+    /// Gives the rows of the next token what caches others can lend them.
+    pub fn attach(&mut self) -> Result<(), BackendError> {
+        if self.playing.is_some() && !self.is_stalled {
+            for id in self.in_step() {
+                self.ensure_seq(id)?;
+            }
+        }
+        Ok(())
     }
 
     /// A step failed. The rows stay; nothing is tried again before something is asked.
@@ -148,7 +161,7 @@ impl Session {
         out.say(Event::Catching { n_left, n_total });
     }
 
-    pub fn tell_catching_if_begun(&mut self, out: &mut Outbox) {
+    fn tell_catching_if_begun(&mut self, out: &mut Outbox) {
         if self.n_catching.is_none() && self.n_left() > 0 {
             self.tell_catching(out);
         }
@@ -297,7 +310,6 @@ impl Session {
             }
         }
         self.stop_if_over(out);
-        self.tell_catching_if_begun(out);
         Ok(())
     }
 

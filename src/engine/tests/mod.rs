@@ -1,5 +1,9 @@
 //! The engine on a toy model: what each request starts, as the interventions document says it.
 
 mod edits;
+mod life;
+mod scripted;
+mod scripts;
+mod time;
 mod toy;
 mod watch;

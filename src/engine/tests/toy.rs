@@ -42,8 +42,8 @@ pub struct Toy {
     pub n_ctx: usize,
     /// Added to the logit of the end-of-text token.
     pub eos_bias: f32,
-    /// What a batch takes.
-    pub step_time: Duration,
+    /// What a token takes.
+    pub token_time: Duration,
     /// Reading this token fails.
     pub bad_token: Option<TokenId>,
     /// Reading this token panics.
@@ -56,7 +56,7 @@ impl Default for Toy {
         Self {
             n_ctx: 400,
             eos_bias: -50.0,
-            step_time: Duration::ZERO,
+            token_time: Duration::ZERO,
             bad_token: None,
             deadly_token: None,
             counts: Arc::default(),
@@ -103,7 +103,7 @@ pub fn spec(n_ctx: usize) -> ModelSpec {
     }
 }
 
-fn facts(toy: &Toy) -> ModelFacts {
+pub fn facts(toy: &Toy) -> ModelFacts {
     ModelFacts {
         name: "Toy".to_owned(),
         spec: spec(toy.n_ctx),
@@ -434,7 +434,7 @@ impl Backend for ToyBackend {
     }
 
     fn poll(&mut self, ticket: Ticket, _wait: Wait) -> Result<Option<Step>, BackendError> {
-        sleep(self.toy.step_time);
+        sleep(self.toy.token_time);
         self.done
             .remove(&ticket)
             .map(Some)

@@ -8,8 +8,8 @@ use std::{
 
 use super::toy::{EOS, Toy, ToyOpener};
 use crate::engine::{
-    Backend, Capture, Engine, Event, Feed, ModelSource, Options, Pace, Request, Row, Rows, Step,
-    StopReason, Wait,
+    Backend, Capture, Engine, Event, Feed, ModelSource, Opener, Options, Pace, Request, Row, Rows,
+    Step, StopReason, Wait,
 };
 use crate::spec::{
     Experiment, InterventionSet, Position, RouterId, RoutingPolicy, Sampling, TokenId,
@@ -37,7 +37,10 @@ impl Watch {
 
     pub fn with_budget(toy: Toy, cache_budget_bytes: usize) -> Self {
         let opener = Box::new(ToyOpener(toy.clone()));
-        let options = Options { cache_budget_bytes };
+        Self::with_opener(toy, opener, Options { cache_budget_bytes })
+    }
+
+    pub fn with_opener(toy: Toy, opener: Box<dyn Opener>, options: Options) -> Self {
         let engine = Engine::spawn(opener, options, Box::new(|| ())).unwrap();
         let mut it = Self {
             toy,
@@ -168,6 +171,18 @@ impl Watch {
         (self.baseline().tokens.len(), edited)
     }
 
+    /// Waits until everything asked so far was answered and the rows are whole.
+    pub fn settle_by(&mut self, tag: u64) {
+        self.ask(Request::Encode {
+            tag,
+            text: String::new(),
+        });
+        self.until(|it| matches!(it, Event::Encoded { tag: it, .. } if *it == tag));
+        self.ask(Request::SetExperiment(Box::new(self.experiment.clone())));
+        self.until(|it| matches!(it, Event::Shown(_)));
+        self.settle();
+    }
+
     /// Every row on screen is what its experiment makes of it, to the bit.
     pub fn check(&self) {
         let rows = self.rows.clone().unwrap();
@@ -218,7 +233,7 @@ fn run(backend: &mut impl Backend, rows: &[Row<'_>]) -> Step {
 fn fresh(toy: &Toy) -> Toy {
     Toy {
         counts: std::sync::Arc::default(),
-        step_time: Duration::ZERO,
+        token_time: Duration::ZERO,
         bad_token: None,
         ..toy.clone()
     }

@@ -1,0 +1,314 @@
+//! `run`: writes text on the command line, with any edits; the edited text where there are any.
+//!
+//! The text goes to stdout as it is made, everything said about it to stderr.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    model::{ModelArgs, check_device, parse_ids},
+    story::{Listener, Story, Teller},
+};
+use crate::checkpoint::Source;
+use crate::engine::{LoadProgress, ModelOpener, ModelSource, Opener, StopReason};
+use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
+use crate::trace::{ModelFacts, RowRecord};
+
+/// Write text, with any edits.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// What the text starts with; the tokenizer's own start token is added.
+    #[arg(long, required_unless_present = "ids", conflicts_with = "ids")]
+    prompt: Option<String>,
+    /// What the text starts with, as token ids; nothing is added.
+    #[arg(long)]
+    ids: Option<String>,
+    /// How many tokens to write.
+    #[arg(short = 'n', long = "tokens", value_name = "N", default_value_t = 64)]
+    n: u32,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// Print one JSON object in place of the text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct SamplingArgs {
+    /// Logits are divided by it; 0 takes the likeliest token.
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.7,
+        allow_hyphen_values = true
+    )]
+    temp: f32,
+    /// Only the K likeliest; 0 is off.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    top_k: u32,
+    /// Only the likeliest whose probabilities reach P; 1 is off.
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 1.0,
+        allow_hyphen_values = true
+    )]
+    top_p: f32,
+    /// Only those with at least this share of the likeliest one's probability; 0 is off.
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.0,
+        allow_hyphen_values = true
+    )]
+    min_p: f32,
+    /// Of the noise.
+    #[arg(long, default_value_t = 1)]
+    seed: u32,
+}
+
+impl SamplingArgs {
+    /// The sampling they say.
+    ///
+    /// # Errors
+    /// A value out of range.
+    pub fn sampling(&self) -> Result<Sampling, Failure> {
+        let sampling = Sampling {
+            temperature: Amount(self.temp),
+            top_k: self.top_k,
+            top_p: Amount(self.top_p),
+            min_p: Amount(self.min_p),
+            seed: self.seed,
+        };
+        sampling.check().map_err(Failure::misuse)?;
+        Ok(sampling)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Unusable input (2), or a run that failed part-way (3).
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let (mut out, mut log) = (io::stdout().lock(), io::stderr());
+    let is_terminal = log.is_terminal();
+    write(args, Box::new(ModelOpener), &mut out, &mut log, is_terminal)
+}
+
+fn write(
+    args: &Args,
+    opener: Box<dyn Opener>,
+    out: &mut dyn Write,
+    log: &mut dyn Write,
+    is_terminal: bool,
+) -> Result<(), Failure> {
+    let mut voice = Voice {
+        out,
+        log,
+        is_silent: args.json,
+        is_terminal,
+        pending: Vec::new(),
+        is_left: false,
+    };
+    let result = tell(args, opener, &mut voice);
+    // Whoever reads the text may leave when they have seen enough.
+    if voice.is_left { Ok(()) } else { result }
+}
+
+fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(), Failure> {
+    check_device(args.model.device)?;
+    let edits = args.model.edits()?;
+    let sampling = args.sampling.sampling()?;
+    let ids = args.ids.as_deref().map(parse_ids).transpose()?;
+    let source = match Source::parse(&args.model.model) {
+        Source::Bundled => ModelSource::Tour,
+        Source::Folder(path) => ModelSource::Path(path),
+    };
+    let mut teller = Teller::open(opener, source, voice)?;
+    let given = match (ids, &args.prompt) {
+        (Some(ids), _) => ids,
+        (None, text) => teller.encode(text.as_deref().unwrap_or_default())?,
+    };
+    let facts = teller.facts.clone();
+    let experiment = Experiment {
+        given,
+        sampling,
+        edits,
+    };
+    let story = teller.tell(&experiment, args.n)?;
+    let ended = voice.end(&story, &facts, &experiment);
+    ended.map_err(|it| Failure::part_way(format!("cannot write the text: {it}")))
+}
+
+/// Where text and remarks go.
+struct Voice<'a> {
+    out: &'a mut dyn Write,
+    log: &'a mut dyn Write,
+    /// Whether the text comes as a part of something else.
+    is_silent: bool,
+    is_terminal: bool,
+    /// Bytes of a character that is not whole yet.
+    pending: Vec<u8>,
+    /// Whether nobody reads the text any more.
+    is_left: bool,
+}
+
+impl Voice<'_> {
+    fn print(&mut self, text: &str) -> io::Result<()> {
+        let printed = self.out.write_all(text.as_bytes());
+        let printed = printed.and_then(|()| self.out.flush());
+        self.is_left |= printed
+            .as_ref()
+            .is_err_and(|it| it.kind() == io::ErrorKind::BrokenPipe);
+        printed
+    }
+
+    /// A remark; that nobody reads it stops nothing.
+    fn remark(&mut self, text: &str) {
+        drop(writeln!(self.log, "{text}"));
+    }
+
+    /// Writes what is whole of the bytes so far.
+    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.pending.extend_from_slice(bytes);
+        let n_whole = match std::str::from_utf8(&self.pending) {
+            Ok(_) => self.pending.len(),
+            Err(it) => match it.error_len() {
+                None => it.valid_up_to(),
+                Some(_) => self.pending.len(),
+            },
+        };
+        let whole: Vec<u8> = self.pending.drain(..n_whole).collect();
+        self.print(&String::from_utf8_lossy(&whole))
+    }
+
+    fn end(
+        &mut self,
+        story: &Story,
+        facts: &ModelFacts,
+        experiment: &Experiment,
+    ) -> io::Result<()> {
+        if self.is_silent {
+            self.print(&format!("{}\n", object(story, facts, experiment)))?;
+        } else {
+            let rest = std::mem::take(&mut self.pending);
+            self.print(&format!("{}\n", String::from_utf8_lossy(&rest)))?;
+        }
+        let n = story.watched().tokens.len() - story.n_given;
+        let speed = story.tokens_per_sec;
+        self.remark(&format!("{n} tokens, {speed:.1} a second"));
+        match story.stopped {
+            StopReason::EndOfText => self.remark("the model ended the text"),
+            StopReason::ContextFull => {
+                let n_ctx = facts.n_ctx;
+                self.remark(&format!("the context of {n_ctx} tokens is full"));
+            }
+            _ => {}
+        }
+        if let Some((edited, twin)) = &story.edited {
+            self.remark(&match first_difference(&story.baseline, edited) {
+                Some(at) => format!("the texts with and without edits part at position {at}"),
+                None => "the texts with and without edits are the same so far".to_owned(),
+            });
+            if let Some((mean, n)) = mean_kl(twin) {
+                self.remark(&format!("mean KL {mean:.4} nats over {n} positions"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Listener for Voice<'_> {
+    fn loading(&mut self, it: &LoadProgress) {
+        if self.is_terminal {
+            let mib = |bytes: u64| bytes >> 20;
+            let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
+            // Progress that nobody reads stops nothing.
+            drop(write!(self.log, "\rreading {done} of {total} MiB "));
+        }
+    }
+
+    fn opened(&mut self, facts: &ModelFacts) {
+        if self.is_terminal {
+            drop(write!(self.log, "\r"));
+        }
+        let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device);
+        let n = facts.parameters.total;
+        self.remark(&format!("{name}: {family}, {n} parameters, on {device}"));
+        for note in &facts.notes {
+            self.remark(note);
+        }
+    }
+
+    fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> io::Result<()> {
+        if self.is_silent {
+            return Ok(());
+        }
+        if !facts.has_tokenizer {
+            return self.say(format!("{token} ").as_bytes());
+        }
+        if facts.tokens.is_special(token) {
+            return Ok(());
+        }
+        self.say(facts.tokens.piece(token))
+    }
+}
+
+/// The first position whose tokens differ.
+fn first_difference(a: &RowRecord, b: &RowRecord) -> Option<Position> {
+    let mut pairs = a.tokens.iter().zip(&b.tokens);
+    pairs.position(|(a, b)| a != b).map(Position::new)
+}
+
+/// Mean over the positions compared, from the first edited one on, and how many those are.
+fn mean_kl(twin: &RowRecord) -> Option<(f32, usize)> {
+    let n = twin.comparisons.len();
+    let sum: f32 = twin.comparisons.iter().map(|it| it.kl).sum();
+    (n > 0).then(|| (sum / n as f32, n))
+}
+
+fn object(story: &Story, facts: &ModelFacts, experiment: &Experiment) -> Value {
+    let mut out = written(story.watched(), story.n_given, facts);
+    out["model"] = json!(facts.name);
+    out["prompt_ids"] = json!(experiment.given);
+    out["sampling"] = json!(experiment.sampling);
+    out["edits"] = experiment.edits.active().map(|it| it.to_string()).collect();
+    out["stopped"] = json!(match story.stopped {
+        StopReason::EndOfText => "end of text",
+        StopReason::ContextFull => "context full",
+        _ => "count",
+    });
+    out["tokens_per_sec"] = json!(story.tokens_per_sec);
+    if let Some((edited, twin)) = &story.edited {
+        out["baseline"] = written(&story.baseline, story.n_given, facts);
+        out["first_difference"] = json!(first_difference(&story.baseline, edited));
+        out["mean_kl"] = json!(mean_kl(twin).map(|it| it.0));
+        // Before the first position compared the two are one.
+        let at = (0..twin.tokens.len()).map(Position::new);
+        out["kl"] = at
+            .map(|it| twin.comparison(it).map_or(0.0, |it| it.kl))
+            .collect();
+    }
+    out
+}
+
+/// The tokens a row wrote, their text, and the log-probability of each.
+fn written(row: &RowRecord, n_given: usize, facts: &ModelFacts) -> Value {
+    let tokens = &row.tokens[n_given.min(row.tokens.len())..];
+    let at = (n_given..row.tokens.len()).map(Position::new);
+    let log_probs: Vec<Option<f32>> = at.map(|it| row.surprise(it).map(|it| -it)).collect();
+    json!({
+        "tokens": tokens,
+        "text": facts.tokens.text(tokens),
+        "log_probs": log_probs,
+    })
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

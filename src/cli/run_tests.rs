@@ -1,0 +1,146 @@
+//! `run` on the Tour model: what it prints, and how it ends.
+
+use std::io::{self, Write};
+
+use clap::Parser as _;
+use serde_json::Value;
+
+use super::{Args, write};
+use crate::cli::{Failure, Status};
+use crate::engine::ModelOpener;
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// Stdout, stderr and the end of a command line.
+fn run(line: &[&str]) -> (String, String, Result<(), Failure>) {
+    let line = Line::try_parse_from(["run"].iter().chain(line)).unwrap();
+    let (mut out, mut log) = (Vec::new(), Vec::new());
+    let ended = write(&line.args, Box::new(ModelOpener), &mut out, &mut log, false);
+    let text = |it| String::from_utf8(it).unwrap();
+    (text(out), text(log), ended)
+}
+
+fn object(line: &[&str]) -> Value {
+    let line: Vec<&str> = line.iter().copied().chain(["--json"]).collect();
+    let (out, _, ended) = run(&line);
+    ended.unwrap();
+    serde_json::from_str(&out).unwrap()
+}
+
+const ONCE: &[&str] = &["tour", "--prompt", "Once upon a time", "-n", "12"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    ONCE.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn the_same_seed_writes_the_same_text_and_another_one_another() {
+    let (text, log, ended) = run(ONCE);
+    ended.unwrap();
+    assert!(text.trim().len() > 12 && text.ends_with('\n'), "{text}");
+    assert!(
+        log.contains("12 tokens") && log.contains("a second"),
+        "{log}"
+    );
+    assert_eq!(run(ONCE).0, text);
+    assert_ne!(run(&with(&["--seed", "2"])).0, text);
+    assert_eq!(object(ONCE)["text"], text.trim_end_matches('\n'));
+}
+
+#[test]
+fn edits_come_with_the_baseline_and_what_they_changed() {
+    let plain = object(ONCE);
+    let edited = object(&with(&["--edit", "mask:0.0", "--edit", "k:*=1"]));
+    assert_eq!(edited["baseline"]["tokens"], plain["tokens"]);
+    assert_eq!(edited["edits"], serde_json::json!(["mask:0.0", "k:*=1"]));
+    let n_read = edited["prompt_ids"].as_array().unwrap().len() + 12;
+    assert_eq!(edited["kl"].as_array().unwrap().len(), n_read);
+    assert!(edited["mean_kl"].as_f64().unwrap() > 0.0);
+    assert_eq!(edited["log_probs"].as_array().unwrap().len(), 12);
+}
+
+#[test]
+fn an_edit_that_does_nothing_gives_the_baseline_letter_for_letter() {
+    let it = object(&with(&["--temp", "1", "--edit", "bias:*.0=0"]));
+    assert_eq!(it["text"], it["baseline"]["text"]);
+    assert_eq!(it["first_difference"], Value::Null);
+    assert!(it["kl"].as_array().unwrap().iter().all(|it| it == 0.0));
+}
+
+#[test]
+fn ids_are_taken_as_they_are() {
+    let given = object(ONCE)["prompt_ids"].clone();
+    let ids: Vec<String> = given
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let it = object(&["tour", "--ids", &ids.join(","), "-n", "12"]);
+    assert_eq!(
+        (&it["prompt_ids"], &it["text"]),
+        (&given, &object(ONCE)["text"])
+    );
+    assert_eq!(
+        object(&["tour", "--ids", "1,2", "-n", "0"])["tokens"],
+        serde_json::json!([])
+    );
+}
+
+fn check_misuse(line: &[&str], word: &str) {
+    let (out, _, ended) = run(line);
+    let failure = ended.unwrap_err();
+    assert_eq!(
+        (failure.status, out.as_str()),
+        (Status::Misuse, ""),
+        "{failure}"
+    );
+    assert!(failure.what.contains(word), "{failure}");
+}
+
+#[test]
+fn misuse_ends_in_a_sentence_and_prints_nothing() {
+    check_misuse(&with(&["--device", "gpu"]), "CPU");
+    check_misuse(&with(&["--edit", "mask:99.0"]), "layer 99");
+    check_misuse(&with(&["--edit", "boost:1.0"]), "boost");
+    check_misuse(&with(&["--temp", "-1"]), "temperature");
+    check_misuse(&["tour", "--ids", "1,99999999"], "vocabulary");
+    check_misuse(&["tour", "--ids", "1,x"], "\"x\"");
+    check_misuse(&["no/such/folder", "--prompt", "a"], "no/such/folder");
+    let both = Line::try_parse_from(["run", "tour", "--ids", "1", "--prompt", "a"]);
+    assert!(both.is_err() && Line::try_parse_from(["run", "tour"]).is_err());
+}
+
+/// A reader that leaves after a few bytes.
+struct Leaves(usize);
+
+impl Write for Leaves {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_ends_it_quietly() {
+    let line = Line::try_parse_from(["run"].iter().chain(ONCE)).unwrap();
+    let ended = write(
+        &line.args,
+        Box::new(ModelOpener),
+        &mut Leaves(9),
+        &mut Vec::new(),
+        false,
+    );
+    assert!(ended.is_ok());
+}

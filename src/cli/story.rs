@@ -1,0 +1,199 @@
+//! One experiment run to its end on the engine, without a window: the events folded into rows, and
+//! the text handed out as it is made.
+
+use std::{
+    collections::HashMap,
+    io,
+    time::{Duration, Instant},
+};
+
+use super::Failure;
+use crate::engine::{
+    Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, Rows, StopReason,
+};
+use crate::spec::{Experiment, TokenId};
+use crate::trace::{ModelFacts, RowId, RowRecord};
+
+/// The longest silence of a machine that works; far above any step.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// What is told while it runs.
+pub(super) trait Listener {
+    fn loading(&mut self, progress: &LoadProgress);
+    fn opened(&mut self, facts: &ModelFacts);
+    /// The next token of the row that is watched.
+    fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> io::Result<()>;
+}
+
+/// An engine with an open model.
+pub(super) struct Teller<'a> {
+    engine: Engine,
+    pub facts: ModelFacts,
+    records: HashMap<RowId, RowRecord>,
+    listener: &'a mut dyn Listener,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub n_given: usize,
+    pub baseline: RowRecord,
+    /// The edited row and the twin.
+    pub edited: Option<(RowRecord, RowRecord)>,
+    pub stopped: StopReason,
+    pub tokens_per_sec: f32,
+}
+
+impl Story {
+    /// The row that is told: the edited one where there is one.
+    pub fn watched(&self) -> &RowRecord {
+        self.edited.as_ref().map_or(&self.baseline, |it| &it.0)
+    }
+}
+
+fn next(engine: &mut Engine) -> Result<Event, Failure> {
+    match engine.wait(PATIENCE) {
+        Some(Event::Failed(why)) => Err(Failure::part_way(why)),
+        Some(event) => Ok(event),
+        None => Err(Failure::part_way("the engine has gone silent")),
+    }
+}
+
+fn ask(engine: &Engine, request: Request) -> Result<(), Failure> {
+    engine.send(request).map_err(Failure::part_way)
+}
+
+impl<'a> Teller<'a> {
+    /// Opens a model.
+    pub fn open(
+        opener: Box<dyn Opener>,
+        source: ModelSource,
+        listener: &'a mut dyn Listener,
+    ) -> Result<Self, Failure> {
+        let mut engine = Engine::spawn(opener, Options::default(), Box::new(|| ()))
+            .map_err(Failure::part_way)?;
+        ask(&engine, Request::Open(source))?;
+        loop {
+            match next(&mut engine)? {
+                Event::Loading(progress) => listener.loading(&progress),
+                Event::OpenFailed { why, .. } => return Err(Failure::misuse(why)),
+                Event::Opened(facts) => {
+                    listener.opened(&facts);
+                    return Ok(Self {
+                        engine,
+                        facts: *facts,
+                        records: HashMap::new(),
+                        listener,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The tokens of a text, BOS rule applied.
+    pub fn encode(&mut self, text: &str) -> Result<Vec<TokenId>, Failure> {
+        let text = text.to_owned();
+        ask(&self.engine, Request::Encode { tag: 0, text })?;
+        loop {
+            if let Event::Encoded { tokens, .. } = next(&mut self.engine)? {
+                return tokens.map_err(Failure::misuse);
+            }
+        }
+    }
+
+    /// Reads what is given, then writes `n` tokens.
+    pub fn tell(mut self, experiment: &Experiment, n: u32) -> Result<Story, Failure> {
+        ask(&self.engine, Request::SetPace(Pace::Unlimited))?;
+        let request = Request::SetExperiment(Box::new(experiment.clone()));
+        ask(&self.engine, request)?;
+        let rows = self.read()?;
+        let began = Instant::now();
+        let stop_after = Some(n);
+        ask(&self.engine, Request::Play { stop_after })?;
+        let n_given = experiment.given.len();
+        let stopped = self.write(&rows, n_given)?;
+        let secs = began.elapsed().as_secs_f32().max(1e-6);
+        let mut take = |id: RowId| self.records.remove(&id).unwrap_or_default();
+        let edited = rows.edited.zip(rows.twin);
+        let story = Story {
+            n_given,
+            baseline: take(rows.baseline),
+            edited: edited.map(|(edited, twin)| (take(edited), take(twin))),
+            stopped,
+            tokens_per_sec: 0.0,
+        };
+        let n_written = story.watched().tokens.len() - n_given;
+        Ok(Story {
+            tokens_per_sec: n_written as f32 / secs,
+            ..story
+        })
+    }
+
+    /// Up to where the given tokens are read.
+    fn read(&mut self) -> Result<Rows, Failure> {
+        let mut shown = None;
+        loop {
+            match next(&mut self.engine)? {
+                Event::Refused(why) => return Err(Failure::misuse(why)),
+                Event::Shown(rows) => shown = Some(rows),
+                Event::Catching { n_left: 0, .. } => {
+                    if let Some(rows) = shown {
+                        return Ok(rows);
+                    }
+                }
+                event => self.fold(event)?,
+            }
+        }
+    }
+
+    /// Up to where the text stops.
+    fn write(&mut self, rows: &Rows, n_given: usize) -> Result<StopReason, Failure> {
+        let watched = rows.edited.unwrap_or(rows.baseline);
+        loop {
+            match next(&mut self.engine)? {
+                Event::Stopped(reason) => return Ok(reason),
+                // The prompt alone fills the context.
+                Event::Refused(_) => return Ok(StopReason::ContextFull),
+                event => {
+                    if let Event::Stepped { row, step, .. } = &event
+                        && *row == watched
+                        && step.start.idx() >= n_given
+                    {
+                        for token in &step.tokens {
+                            let wrote = self.listener.wrote(*token, &self.facts);
+                            wrote.map_err(|it| {
+                                Failure::part_way(format!("cannot write the text: {it}"))
+                            })?;
+                        }
+                    }
+                    self.fold(event)?;
+                }
+            }
+        }
+    }
+
+    fn fold(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Forked {
+                row, parent, at, ..
+            } => {
+                let parent = parent.and_then(|it| self.records.get(&it));
+                let record = parent.map_or_else(RowRecord::default, |it| it.prefix(at));
+                self.records.insert(row, record);
+                Ok(())
+            }
+            Event::Stepped {
+                row,
+                step,
+                readouts,
+                comparisons,
+            } => {
+                let record = self.records.entry(row).or_default();
+                let pushed = record.push(step, readouts, comparisons);
+                pushed.map_err(Failure::part_way)
+            }
+            _ => Ok(()),
+        }
+    }
+}

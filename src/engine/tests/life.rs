@@ -1,0 +1,195 @@
+//! Loading, failing, ending.
+
+use std::{
+    path::PathBuf,
+    sync::mpsc::channel,
+    time::{Duration, Instant},
+};
+
+use super::{
+    toy::{Toy, ToyOpener},
+    watch::{Watch, experiment},
+};
+use crate::engine::{Engine, Event, ModelSource, NotSent, Options, Request, StopReason};
+use crate::spec::TokenId;
+
+const PROMPT: &[u32] = &[2, 9, 17];
+
+fn open(name: &str) -> Request {
+    Request::Open(ModelSource::Path(PathBuf::from(name)))
+}
+
+fn failed(it: &mut Watch) -> (String, bool) {
+    match it.until(|it| matches!(it, Event::OpenFailed { .. })) {
+        Event::OpenFailed { why, cancelled } => (why, cancelled),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_load_tells_its_progress_and_the_new_model_starts_empty() {
+    let mut it = Watch::new(Toy::default());
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(open("another"));
+    it.until(|it| matches!(it, Event::Loading(_)));
+    it.until(|it| matches!(it, Event::Opened(_)));
+    assert!(
+        it.refused(Request::Play { stop_after: None })
+            .contains("no prompt")
+    );
+    it.records.clear();
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.check();
+}
+
+#[test]
+fn a_load_that_fails_or_is_cancelled_keeps_the_open_model() {
+    let mut it = Watch::new(Toy::default());
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(open("missing"));
+    assert_eq!(
+        failed(&mut it),
+        ("there is no folder missing".to_owned(), false)
+    );
+    it.ask(open("broken"));
+    assert_eq!(
+        failed(&mut it),
+        ("the last tensor is missing".to_owned(), false)
+    );
+    it.ask(open("endless"));
+    it.until(|it| matches!(it, Event::Loading(_)));
+    assert_eq!(
+        it.play(9),
+        StopReason::Count,
+        "it plays while another one loads"
+    );
+    it.ask(Request::CancelLoad);
+    assert!(failed(&mut it).1);
+    it.ask(open("endless"));
+    it.ask(open("missing"));
+    assert!(failed(&mut it).1, "a second load gives up the first");
+    assert!(!failed(&mut it).1);
+    it.play(5);
+    it.check();
+}
+
+#[test]
+fn text_becomes_tokens_or_a_sentence() {
+    let mut it = Watch::new(Toy::default());
+    let mut encode = |text: &str| {
+        it.ask(Request::Encode {
+            tag: 3,
+            text: text.to_owned(),
+        });
+        match it.until(|it| matches!(it, Event::Encoded { .. })) {
+            Event::Encoded { tag: 3, tokens } => tokens,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(encode("4 5"), Ok(vec![TokenId(4), TokenId(5)]));
+    assert!(encode("four").unwrap_err().contains("four"));
+}
+
+#[test]
+fn before_a_model_is_open_everything_else_is_refused() {
+    let toy = Box::new(ToyOpener(Toy::default()));
+    let mut engine = Engine::spawn(toy, Options::default(), Box::new(|| ())).unwrap();
+    engine.send(Request::Step).unwrap();
+    let why = engine.wait(Duration::from_secs(5));
+    assert_eq!(why, Some(Event::Refused("no model is open".to_owned())));
+}
+
+#[test]
+fn a_failed_step_stops_with_a_sentence_and_can_be_tried_again() {
+    let toy = Toy {
+        bad_token: Some(TokenId(40)),
+        ..Toy::default()
+    };
+    let mut it = Watch::new(toy);
+    it.ask(Request::SetExperiment(Box::new(experiment(
+        &[3, 40],
+        1,
+        &[],
+    ))));
+    it.until(|it| matches!(it, Event::Failed(why) if why.contains("NaN")));
+    it.until(|it| matches!(it, Event::Catching { n_left: 0, .. }));
+    it.ask(Request::Step);
+    it.until(|it| matches!(it, Event::Failed(_)));
+    it.until(|it| *it == Event::Stopped(StopReason::Failed));
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(Request::Play { stop_after: None });
+    it.until(|it| matches!(it, Event::Failed(_)));
+    it.until(|it| *it == Event::Playing(false));
+    assert!(it.lens().0 > 3, "what was written stays");
+    it.check();
+}
+
+#[test]
+fn a_thread_that_dies_says_so_once() {
+    let toy = Toy {
+        deadly_token: Some(TokenId(40)),
+        ..Toy::default()
+    };
+    let mut it = Watch::new(toy);
+    let rows = it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(Request::SetExperiment(Box::new(experiment(
+        &[3, 40],
+        1,
+        &[],
+    ))));
+    let death = it.until(|it| matches!(it, Event::Failed(_)));
+    assert_eq!(
+        death,
+        Event::Failed("the engine stopped working: the toy broke".to_owned())
+    );
+    assert_eq!(it.engine.events().count(), 0);
+    assert_eq!(it.engine.wait(Duration::from_secs(5)), None);
+    assert_eq!(
+        it.engine.send(Request::Step),
+        Err(NotSent::Ended(Request::Step))
+    );
+    assert_eq!(it.records[&rows.baseline].tokens.len(), 3);
+}
+
+#[test]
+fn dropping_the_handle_ends_a_thread_that_waits_to_be_heard() {
+    let toy = Toy {
+        n_ctx: 100_000,
+        ..Toy::default()
+    };
+    let it = Watch::new(toy);
+    let mut it = it;
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(Request::Play { stop_after: None });
+    std::thread::sleep(Duration::from_millis(50));
+    let began = Instant::now();
+    drop(it);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_full_queue_hands_the_request_back() {
+    let toy = Toy {
+        n_ctx: 100_000,
+        ..Toy::default()
+    };
+    let mut it = Watch::new(toy);
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(Request::Play { stop_after: None });
+    std::thread::sleep(Duration::from_millis(50));
+    let pause = || Request::Pause;
+    let full = (0..200).find_map(|_| it.engine.send(pause()).err());
+    assert_eq!(full, Some(NotSent::Full(pause())));
+    it.until(|it| *it == Event::Stopped(StopReason::Paused));
+}
+
+#[test]
+fn each_event_is_followed_by_a_knock() {
+    let (knock, knocks) = channel();
+    let toy = Box::new(ToyOpener(Toy::default()));
+    let wake = Box::new(move || knock.send(()).unwrap_or(()));
+    let mut engine = Engine::spawn(toy, Options::default(), wake).unwrap();
+    engine.send(Request::Step).unwrap();
+    knocks.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert_eq!(engine.events().count(), 1);
+}

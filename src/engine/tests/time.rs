@@ -1,0 +1,131 @@
+//! Pace, and how soon a request is answered.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    toy::Toy,
+    watch::{Watch, experiment},
+};
+use crate::engine::{Event, Pace, Request, StopReason};
+
+const PROMPT: &[u32] = &[2, 9, 17];
+
+fn slow(token_time_ms: u64) -> Toy {
+    Toy {
+        n_ctx: 5000,
+        token_time: Duration::from_millis(token_time_ms),
+        ..Toy::default()
+    }
+}
+
+fn secs_for(it: &mut Watch, n: u32) -> f32 {
+    let began = Instant::now();
+    assert_eq!(it.play(n), StopReason::Count);
+    began.elapsed().as_secs_f32()
+}
+
+#[test]
+fn at_8_tokens_a_second_16_take_2_seconds() {
+    let mut it = Watch::new(slow(2));
+    it.show(&experiment(PROMPT, 1, &["mask:0.1"]));
+    it.ask(Request::SetPace(Pace::TokensPerSec(8.0)));
+    let secs = secs_for(&mut it, 16);
+    assert!((1.8..2.2).contains(&secs), "{secs}");
+}
+
+#[test]
+fn another_pace_counts_at_once_and_a_step_waits_for_none() {
+    let mut it = Watch::new(slow(0));
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(Request::SetPace(Pace::TokensPerSec(0.01)));
+    let began = Instant::now();
+    it.ask(Request::Step);
+    it.until_stopped();
+    it.ask(Request::Play {
+        stop_after: Some(5),
+    });
+    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.ask(Request::SetPace(Pace::Unlimited));
+    it.until_stopped();
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+/// How long the slowest of some answers takes while the engine works.
+fn slowest_answer(it: &mut Watch) -> Duration {
+    let answers = (0..8).map(|tag| {
+        std::thread::sleep(Duration::from_millis(15));
+        for event in it.engine.events().collect::<Vec<_>>() {
+            it.fold(event);
+        }
+        let began = Instant::now();
+        it.ask(Request::Encode {
+            tag,
+            text: String::new(),
+        });
+        it.until(|it| matches!(it, Event::Encoded { .. }));
+        began.elapsed()
+    });
+    answers.max().unwrap()
+}
+
+#[test]
+fn a_request_lands_within_50_ms_whatever_goes_on() {
+    let mut it = Watch::new(slow(3));
+    it.show(&experiment(PROMPT, 1, &["mask:0.1"]));
+    it.ask(Request::Play { stop_after: None });
+    let while_playing = slowest_answer(&mut it);
+    let given: Vec<u32> = (0..2000).map(|it| 2 + it % 40).collect();
+    it.ask(Request::SetExperiment(Box::new(experiment(
+        &given,
+        1,
+        &["mask:0.1"],
+    ))));
+    let while_reading = slowest_answer(&mut it);
+    it.ask(Request::SetExperiment(Box::new(experiment(
+        PROMPT,
+        1,
+        &["mask:0.1"],
+    ))));
+    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.ask(Request::Pause);
+    it.ask(Request::SetPace(Pace::TokensPerSec(0.01)));
+    it.ask(Request::Play { stop_after: None });
+    let while_waiting = slowest_answer(&mut it);
+    let limit = Duration::from_millis(50);
+    assert!(
+        while_playing < limit && while_reading < limit && while_waiting < limit,
+        "{while_playing:?} {while_reading:?} {while_waiting:?}"
+    );
+}
+
+#[test]
+fn the_speed_told_is_what_the_machine_could_do() {
+    let mut it = Watch::new(slow(4));
+    it.show(&experiment(PROMPT, 1, &[]));
+    it.ask(Request::SetPace(Pace::TokensPerSec(40.0)));
+    it.play(30);
+    let told: Vec<f32> = it
+        .log
+        .iter()
+        .filter_map(|it| match it {
+            Event::Speed { tokens_per_sec } => Some(*tokens_per_sec),
+            _ => None,
+        })
+        .collect();
+    assert!((1..=5).contains(&told.len()), "{told:?}");
+    assert!(
+        told.iter().all(|it| (100.0..=250.0).contains(it)),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn pausing_stops_at_a_token_that_is_read() {
+    let mut it = Watch::new(slow(1));
+    it.show(&experiment(PROMPT, 1, &["mask:0.1@2.."]));
+    it.ask(Request::Play { stop_after: None });
+    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.ask(Request::Pause);
+    assert_eq!(it.until_stopped(), StopReason::Paused);
+    it.check();
+}
