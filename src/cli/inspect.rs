@@ -4,6 +4,7 @@ use std::{ffi::OsString, fmt::Write as _, io::Write as _};
 
 use serde_json::{Value, json};
 
+use super::Failure;
 use crate::checkpoint::{Census, Checkpoint, Dtype, MemoryNeed, Source, gigabytes, open};
 use crate::spec::{
     Algo, Ffn, Mask, Mixer, ModelSpec, QkNorm, Renorm, RopeScaling, RouterId, RouterSpec, Score,
@@ -26,18 +27,24 @@ pub struct Args {
 ///
 /// # Errors
 /// A model that does not open, or an output that is closed.
-pub fn run(args: &Args) -> anyhow::Result<()> {
-    let checkpoint = open(&Source::parse(&args.model))?;
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let checkpoint = open(&Source::parse(&args.model)).map_err(Failure::misuse)?;
     let need = checkpoint.need(checkpoint.spec.n_ctx);
     let text = if args.json {
-        let mut text = serde_json::to_string_pretty(&as_json(&checkpoint, &need))?;
+        let mut text = serde_json::to_string_pretty(&as_json(&checkpoint, &need))
+            .map_err(Failure::part_way)?;
         text.push('\n');
         text
     } else {
         as_text(&checkpoint, &need)
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(())
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads it may leave when they have seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::part_way(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Routers of one rule, in the order of the model.

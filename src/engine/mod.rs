@@ -1,7 +1,7 @@
 //! The thread that owns the model: requests in, events out, nothing shared.
 
 mod backend;
-mod engine;
+mod handle;
 mod kept;
 mod live;
 mod message;
@@ -20,7 +20,7 @@ mod work;
 use outbox::Outbox;
 
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait};
-pub use engine::{Engine, NotSent, Options};
+pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};
 pub use opener::{Encode, Load, LoadStep, OpenModel, Opener, ReadyOpener};

@@ -10,7 +10,7 @@ use crate::engine::{
     Backend as _, BackendError, Capture, Event, Feed, OpenModel, Options, ReadyOpener, Request,
     Row, ScriptedBackend, ScriptedRow, Wait,
 };
-use crate::spec::{Experiment, RoutingPolicy, Sampling, TokenId};
+use crate::spec::{Experiment, InterventionSet, RoutingPolicy, Sampling, TokenId};
 
 const PROMPT: &[u32] = &[2, 9, 17, 30, 5, 11];
 
@@ -32,7 +32,7 @@ fn recorded() -> (Watch, Vec<ScriptedRow>) {
         record,
     };
     let rows = vec![
-        row(it.baseline().clone(), &Default::default()),
+        row(it.baseline().clone(), &InterventionSet::default()),
         row(it.edited().clone(), &edits),
         row(it.twin().clone(), &edits),
     ];

@@ -316,7 +316,7 @@ impl ToyBackend {
 fn draw(log_probs: &[f32], sampling: &Sampling, at: usize) -> TokenId {
     let seed = mix(u64::from(sampling.seed), at as u64 + 1);
     let key = |v: usize| {
-        let noise = -(-((unit(mix(seed, v as u64 + 1)) + 1.0) / 2.0)
+        let noise = -(-f32::midpoint(unit(mix(seed, v as u64 + 1)), 1.0)
             .clamp(1e-7, 0.999_999)
             .ln())
         .ln();
@@ -328,7 +328,10 @@ fn draw(log_probs: &[f32], sampling: &Sampling, at: usize) -> TokenId {
 
 fn candidate(log_probs: &[f32], token: TokenId) -> Candidate {
     let log_prob = log_probs[token.idx()];
-    let is_before = |(v, it): (usize, &f32)| *it > log_prob || (*it == log_prob && v < token.idx());
+    let is_before = |(v, it): (usize, &f32)| match it.total_cmp(&log_prob) {
+        std::cmp::Ordering::Equal => v < token.idx(),
+        order => order.is_gt(),
+    };
     let n_before = log_probs
         .iter()
         .enumerate()

@@ -193,14 +193,17 @@ fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
     }
 }
 
+/// A row as whole lanes and what stands over.
+type Split<'a, T> = (&'a [[T; N_LANES]], &'a [T]);
+
 /// `[R, N]` dot products, each summed in the same order: lane by lane, then the lanes as a tree.
 #[inline(always)]
 fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
     w: [&[W::Bits]; R],
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
-    let ws: [(&[[W::Bits; N_LANES]], &[W::Bits]); R] = w.map(<[W::Bits]>::as_chunks);
-    let xs: [(&[[f32; N_LANES]], &[f32]); N] = x.map(<[f32]>::as_chunks);
+    let ws: [Split<'_, W::Bits>; R] = w.map(<[W::Bits]>::as_chunks);
+    let xs: [Split<'_, f32>; N] = x.map(<[f32]>::as_chunks);
     let mut sums = [[L::zero(); N]; R];
     for c in 0..xs[0].0.len() {
         let mut tokens = [L::zero(); N];
@@ -219,8 +222,8 @@ fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
     for r in 0..R {
         for n in 0..N {
             let mut lanes = sums[r][n].to_array();
-            for i in 0..xs[n].1.len() {
-                lanes[i] = L::add_one_product(lanes[i], W::one(ws[r].1[i]), xs[n].1[i]);
+            for (lane, (w, x)) in lanes.iter_mut().zip(ws[r].1.iter().zip(xs[n].1)) {
+                *lane = L::add_one_product(*lane, W::one(*w), *x);
             }
             out[r][n] = tree(lanes);
         }
