@@ -3,6 +3,7 @@
 mod attention;
 mod dot;
 mod experts;
+mod lanes;
 mod matrix;
 mod predict;
 mod speed;
