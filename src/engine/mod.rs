@@ -1,4 +1,10 @@
 //! The thread that owns the model: requests in, events out, nothing shared.
+//!
+//! `Engine` is the app's handle, `Run` the thread, `Session` an open model with its rows. Deliberately
+//! absent: how anything is computed (`Backend`), how anything is drawn.
+//!
+//! **Invariant:** a row is a function of its experiment (given tokens, sampling, edits) alone. Rows
+//! are kept by it, so whatever comes back comes back as it was.
 
 mod backend;
 mod handle;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     toy::{Toy, facts, spec},
-    watch::{Watch, experiment},
+    watch::{Watch, World, experiment},
 };
 use crate::engine::{
     Backend as _, BackendError, Capture, Event, Feed, OpenModel, Options, ReadyOpener, Request,
@@ -26,8 +26,8 @@ fn recorded() -> (Watch, Vec<ScriptedRow>) {
     it.show(&masked());
     it.play(18);
     let edits = masked().edits;
-    let row = |record, edits: &_| ScriptedRow {
-        edits: Clone::clone(edits),
+    let row = |record, edits: &InterventionSet| ScriptedRow {
+        edits: edits.clone(),
         sampling: Some(Sampling::default()),
         record,
     };
@@ -49,7 +49,7 @@ fn replaying(rows: &[ScriptedRow], hold: Duration) -> Watch {
             encode: None,
         })
     });
-    Watch::with_opener(toy, Box::new(opener), Options::default())
+    Watch::with_opener(World::toy(&toy), Box::new(opener), Options::default())
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn an_edit_a_sampling_and_a_released_sequence_are_refused() {
     let seq = backend.open();
     let tokens: Vec<TokenId> = PROMPT.iter().map(|it| TokenId(*it)).collect();
     let plain = RoutingPolicy::default();
-    let other = super::watch::lowered(&Toy::default(), &experiment(&[], 1, &["mask:1.0"]).edits);
+    let other = World::toy(&Toy::default()).lowered(&experiment(&[], 1, &["mask:1.0"]).edits);
     let mut try_it = |policy: &_, seed, seq| {
         let sampling = Sampling {
             seed,
