@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Some(Command::Eval(args)) => cli::eval::run(args),
+        Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
         Some(Command::Screenshot(args)) => screenshot(args),
         None => window(cli.model.as_ref()),

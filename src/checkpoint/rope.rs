@@ -1,6 +1,8 @@
 //! Rotary positions as a config writes them, in the published style (`rope_theta`, `rope_scaling`)
 //! and the newer one (`rope_parameters`), which wins where both are there.
 
+use serde_json::Value;
+
 use crate::spec::{RopeLayout, RopeScaling, RopeSpec};
 
 use super::{CheckpointError, config::Config};
@@ -28,6 +30,14 @@ pub(super) fn read(
     let newer = config.section("rope_parameters")?;
     let older = config.section("rope_scaling")?;
     let settings = newer.as_ref().or(older.as_ref());
+    for kind in ["full_attention", "sliding_attention"] {
+        if let Some(it) = settings.filter(|it| it.get(kind).is_some()) {
+            return Err(it.wrong(
+                kind,
+                "absent, because all layers of this family rotate alike",
+            ));
+        }
+    }
     let theta = match settings {
         Some(it) => it.maybe_positive("rope_theta")?,
         None => None,
@@ -209,7 +219,7 @@ fn factors(settings: &Config, key: &str, n: usize) -> Result<Vec<f32>, Checkpoin
     let list = settings.list(key)?.ok_or_else(wrong)?;
     let numbers: Vec<f32> = list
         .iter()
-        .filter_map(|it| it.as_f64())
+        .filter_map(Value::as_f64)
         .map(|it| it as f32)
         .filter(|it| it.is_finite() && *it > 0.0)
         .collect();

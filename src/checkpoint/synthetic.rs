@@ -164,7 +164,7 @@ fn fill(sources: &[Source], seed: u64, weights: &mut Weights) {
 
 fn fill_random(words: &mut [u32], seed: u64) {
     let number = |bits: u64| {
-        let value = f32::from(bits as u16 as i16) * (REACH / 32_768.0);
+        let value = f32::from((bits as u16).cast_signed()) * (REACH / 32_768.0);
         value.to_bits() >> 16
     };
     for (i, pair) in words.chunks_mut(2).enumerate() {

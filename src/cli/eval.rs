@@ -68,15 +68,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let greedy = pass.continue_greedily(&rows, args.greedy, checkpoint.spec.n_vocab)?;
     let mut tensors = tensors(&rows, &checkpoint.spec);
     if args.greedy > 0 {
-        tensors.push((
-            "greedy_ids".to_owned(),
-            Tensor::ids(
-                vec![greedy.len()],
-                greedy.iter().map(|it| i64::from(it.0)).collect(),
-            ),
-        ));
+        let ids: Vec<i64> = greedy.iter().map(|it| i64::from(it.0)).collect();
+        tensors.push(("greedy_ids".to_owned(), Tensor::ids(vec![ids.len()], &ids)));
     }
-    write(tensors, &args.out)
+    write(&tensors, &args.out)
 }
 
 fn check_ids(ids: &[TokenId], n_greedy: usize, checkpoint: &Checkpoint) -> Result<(), Failure> {
@@ -155,35 +150,35 @@ fn tensors(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
     let n_rows = logits.len() / spec.n_vocab;
     let mut out = vec![(
         "logits".to_owned(),
-        Tensor::numbers(vec![n_rows, spec.n_vocab], logits),
+        Tensor::numbers(vec![n_rows, spec.n_vocab], &logits),
     )];
     for (id, router) in spec.router_ids() {
         let parts: Vec<&RouterTrace> = rows.iter().map(|it| &it.trace.routers[id.idx()]).collect();
         let place = suffix(router.place, spec);
-        let logits = parts.iter().flat_map(|it| &it.logits).copied().collect();
+        let logits: Vec<f32> = parts.iter().flat_map(|it| &it.logits).copied().collect();
         let picks = ascending(&parts);
         let width = picks.iter().map(Vec::len).max().unwrap_or(0);
         let padded = |row: &Vec<Pick>| (0..width).map(|i| row.get(i).copied()).collect::<Vec<_>>();
         let flat: Vec<Option<Pick>> = picks.iter().flat_map(padded).collect();
-        let ids = flat
+        let ids: Vec<i64> = flat
             .iter()
             .map(|it| it.map_or(-1, |it| i64::from(it.expert.0)))
             .collect();
-        let weights = flat
+        let weights: Vec<f32> = flat
             .iter()
             .map(|it| it.map_or(0.0, |it| it.weight))
             .collect();
         out.push((
             format!("router_logits.{place}"),
-            Tensor::numbers(vec![n_rows, router.n_experts], logits),
+            Tensor::numbers(vec![n_rows, router.n_experts], &logits),
         ));
         out.push((
             format!("topk_ids.{place}"),
-            Tensor::ids(vec![n_rows, width], ids),
+            Tensor::ids(vec![n_rows, width], &ids),
         ));
         out.push((
             format!("topk_weights.{place}"),
-            Tensor::numbers(vec![n_rows, width], weights),
+            Tensor::numbers(vec![n_rows, width], &weights),
         ));
     }
     out
@@ -219,7 +214,7 @@ struct Tensor {
 }
 
 impl Tensor {
-    fn numbers(shape: Vec<usize>, values: Vec<f32>) -> Self {
+    fn numbers(shape: Vec<usize>, values: &[f32]) -> Self {
         Self {
             dtype: Dtype::F32,
             shape,
@@ -227,7 +222,7 @@ impl Tensor {
         }
     }
 
-    fn ids(shape: Vec<usize>, values: Vec<i64>) -> Self {
+    fn ids(shape: Vec<usize>, values: &[i64]) -> Self {
         Self {
             dtype: Dtype::I64,
             shape,
@@ -255,7 +250,7 @@ impl View for &Tensor {
 }
 
 /// Writes beside the target, then renames: a file that is there is whole.
-fn write(tensors: Vec<(String, Tensor)>, out: &Path) -> Result<(), Failure> {
+fn write(tensors: &[(String, Tensor)], out: &Path) -> Result<(), Failure> {
     let mut part = out.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);

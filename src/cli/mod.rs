@@ -5,6 +5,7 @@
 
 pub mod eval;
 mod exit;
+pub mod inspect;
 mod model;
 pub mod run;
 pub mod screenshot;
@@ -37,6 +38,8 @@ pub struct Cli {
 pub enum Command {
     /// Write logits, router logits and choices for given token ids to a file.
     Eval(eval::Args),
+    /// Show what a model is: shapes, routing rules, parameters, memory.
+    Inspect(inspect::Args),
     /// Write text, with any edits.
     Run(run::Args),
     /// Draw the window to a file, after writing text.

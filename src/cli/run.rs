@@ -277,7 +277,7 @@ fn object(story: &Story, facts: &ModelFacts, experiment: &Experiment) -> Value {
     out["model"] = json!(facts.name);
     out["prompt_ids"] = json!(experiment.given);
     out["sampling"] = json!(experiment.sampling);
-    out["edits"] = experiment.edits.active().map(|it| it.to_string()).collect();
+    out["edits"] = experiment.edits.active().map(ToString::to_string).collect();
     out["stopped"] = json!(match story.stopped {
         StopReason::EndOfText => "end of text",
         StopReason::ContextFull => "context full",

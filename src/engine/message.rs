@@ -54,6 +54,9 @@ pub enum Request {
     },
     /// Stop writing.
     Pause,
+    /// Give up the background work on the rows shown (a long prompt) and stop writing; `Play`, `Step` or an
+    /// experiment takes it up again.
+    CancelCatching,
     /// Write one token.
     Step,
     /// How fast text appears from now on.
@@ -124,7 +127,8 @@ pub enum Event {
         /// The tokens, or one sentence why not.
         tokens: Result<Vec<TokenId>, String>,
     },
-    /// A new row: the first `at` positions of `parent`, or empty.
+    /// A new row: the first `at` positions of `parent`, or empty. Said before anything else about the row; it is
+    /// not on screen before a `Shown` names it. A twin's parent is its baseline.
     Forked {
         /// The new row.
         row: RowId,
@@ -154,7 +158,8 @@ pub enum Event {
     Playing(bool),
     /// Writing stopped.
     Stopped(StopReason),
-    /// Background work on the rows shown (prefill, replay): tokens still to read; 0 when done.
+    /// Background work on the rows shown (prefill, replay): tokens still to read. After every `Shown`, said
+    /// with 0 left once the rows are whole; also when the work failed or was given up.
     Catching {
         /// Tokens to go.
         n_left: usize,

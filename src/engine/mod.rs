@@ -1,7 +1,13 @@
 //! The thread that owns the model: requests in, events out, nothing shared.
+//!
+//! `Engine` is the app's handle, `Run` the thread, `Session` an open model with its rows. Deliberately
+//! absent: how anything is computed (`Backend`), how anything is drawn.
+//!
+//! **Invariant:** a row is a function of its experiment (given tokens, sampling, edits) alone. Rows
+//! are kept by it, so whatever comes back comes back as it was.
 
 mod backend;
-mod engine;
+mod handle;
 mod kept;
 mod live;
 mod message;
@@ -20,7 +26,7 @@ mod work;
 use outbox::Outbox;
 
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait};
-pub use engine::{Engine, NotSent, Options};
+pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};
 pub use opener::{Encode, Load, LoadStep, OpenModel, Opener, ReadyOpener};

@@ -126,6 +126,7 @@ impl Run {
             Request::Play { stop_after } => session.play(stop_after, self.pace, out),
             Request::Step => session.play(Some(1), Pace::Unlimited, out),
             Request::Pause => session.stop(StopReason::Paused, out),
+            Request::CancelCatching => session.cancel_catching(out),
             Request::Open(_) | Request::CancelLoad | Request::SetPace(_) => {}
         }
     }

@@ -275,6 +275,16 @@ impl Session {
         }
     }
 
+    /// Leaves what is not read yet for later.
+    pub fn cancel_catching(&mut self, out: &mut Outbox) {
+        self.stop(StopReason::Paused, out);
+        if self.n_catching.is_some() {
+            self.is_stalled = true;
+            self.drop_replay();
+            self.tell_catching(out);
+        }
+    }
+
     pub fn stop(&mut self, reason: StopReason, out: &mut Outbox) {
         if self.playing.take().is_some() {
             out.say(Event::Stopped(reason));

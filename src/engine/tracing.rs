@@ -1,6 +1,7 @@
 //! What a device hands back, put into the records that are kept.
 
 use crate::{
+    model::Routed,
     ops::{EMPTY, Likely, Ops, Prediction, Routing, Span, State},
     spec::{ExpertId, RoutingPolicy, SeqId, TokenId},
     trace::{Candidate, Comparison, Phase, Pick, PickState, Readout, RouterTrace, StepTrace},
@@ -14,19 +15,13 @@ pub struct Read {
 }
 
 /// The one read of a step: every router's logits, choice and gates at once.
-pub fn read<O: Ops>(
-    ops: &O,
-    routers: Vec<(O::Tensor, O::Routing, Option<O::Tensor>)>,
-) -> Vec<Read> {
-    let has_gates: Vec<bool> = routers
-        .iter()
-        .map(|(_, _, gates)| gates.is_some())
-        .collect();
+pub fn read<O: Ops>(ops: &O, routers: Vec<Routed<O>>) -> Vec<Read> {
+    let has_gates: Vec<bool> = routers.iter().map(|it| it.gates.is_some()).collect();
     let (mut tensors, mut routings) = (Vec::new(), Vec::new());
-    for (logits, routing, gates) in routers {
-        tensors.push(logits);
-        tensors.extend(gates);
-        routings.push(routing);
+    for it in routers {
+        tensors.push(it.logits);
+        tensors.extend(it.gates);
+        routings.push(it.routing);
     }
     let (tensors, routings) = ops.read(tensors, routings);
     let mut tensors = tensors.into_iter();

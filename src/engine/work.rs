@@ -347,13 +347,13 @@ impl Session {
         }
         let pairs = parts.into_iter().zip(step.rows);
         for (part, row) in pairs.filter(|(it, _)| it.is_told) {
-            self.take_in(part, row, out);
+            self.take_in(&part, row, out);
         }
         Ok(())
     }
 
     /// A row has read on: notes it and tells it.
-    fn take_in(&mut self, part: Part, step: StepRow, out: &mut Outbox) {
+    fn take_in(&mut self, part: &Part, step: StepRow, out: &mut Outbox) {
         let row = self.shelf.get_mut(part.row);
         let start = row.n_read;
         let mut trace = step.trace;

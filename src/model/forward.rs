@@ -24,16 +24,27 @@ pub struct Batch<'a> {
     pub spans: &'a [Span<'a>],
 }
 
+/// What one router did, on the device.
+pub struct Routed<O: Ops> {
+    /// Raw logits `[T, E]`.
+    pub logits: O::Tensor,
+    /// The choice.
+    pub routing: O::Routing,
+    /// The shared expert's gate `[T, 1]`, where it has one.
+    pub gates: Option<O::Tensor>,
+}
+
 /// What a pass leaves on the device.
 pub struct Outputs<O: Ops> {
     /// The residual stream after the last layer, before the final norm: `[T, H]`.
     pub residual: O::Tensor,
-    /// Per router: raw logits `[T, E]`, the choice, and the shared expert's gate `[T, 1]`.
-    pub routers: Vec<(O::Tensor, O::Routing, Option<O::Tensor>)>,
+    /// Per router.
+    pub routers: Vec<Routed<O>>,
 }
 
 impl<O: Ops> Sequence<O> {
     /// An empty sequence.
+    #[must_use]
     pub fn new(model: &Model<O>) -> Self {
         let cache = |it: &LayerSpec| {
             model
@@ -47,6 +58,7 @@ impl<O: Ops> Sequence<O> {
     }
 
     /// A sequence that holds the first `len` positions of this one.
+    #[must_use]
     pub fn fork(&self, ops: &O, len: usize) -> Self {
         let len = len.min(self.len);
         Self {
@@ -189,31 +201,32 @@ fn attention<O: Ops>(
     ops.linear(&mixed, o, biases[3].as_ref())
 }
 
-type RouterOutput<O> = (
-    <O as Ops>::Tensor,
-    <O as Ops>::Routing,
-    Option<<O as Ops>::Tensor>,
-);
-
 fn experts<O: Ops>(
     model: &Model<O>,
     weights: &Moe<O>,
     moe: &MoeSpec,
     x: &O::Tensor,
     batch: &Batch<'_>,
-) -> (O::Tensor, RouterOutput<O>) {
+) -> (O::Tensor, Routed<O>) {
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
     let logits = ops.linear(x, &weights.router, None);
     let routing = ops.route(&logits, None, moe.router, router, batch.spans);
     let mut out = ops.mix_experts(x, &routing, &weights.experts, &moe.expert);
     let mut gates = None;
-    if let (Some((shared, gate)), Some(spec)) = (&weights.shared, &moe.shared) {
-        let mut add = ops.mlp(x, shared, &spec.mlp);
-        if let Some(gate) = gate {
+    if let (Some(shared), Some(spec)) = (&weights.shared, &moe.shared) {
+        let mut add = ops.mlp(x, &shared.mlp, &spec.mlp);
+        if let Some(gate) = &shared.gate {
             gates = Some(ops.gate_rows(&mut add, &ops.linear(x, gate, None)));
         }
         ops.add(&mut out, &add, 1.0);
     }
-    (out, (logits, routing, gates))
+    (
+        out,
+        Routed {
+            logits,
+            routing,
+            gates,
+        },
+    )
 }

@@ -7,6 +7,6 @@ mod forward;
 mod support;
 mod weights;
 
-pub use forward::{Batch, Outputs, Sequence, forward};
+pub use forward::{Batch, Outputs, Routed, Sequence, forward};
 pub use support::Unsupported;
 pub use weights::{Model, ModelError};

@@ -28,14 +28,22 @@ pub struct Attention<O: Ops> {
     pub norms: [Option<O::Weight>; 2],
 }
 
+/// The expert every token passes.
+pub struct Shared<O: Ops> {
+    /// Its network.
+    pub mlp: Mlp<O::Weight>,
+    /// Its gate `[1, H]`.
+    pub gate: Option<O::Weight>,
+}
+
 /// Experts of one layer.
 pub struct Moe<O: Ops> {
     /// `[E, H]`.
     pub router: O::Weight,
     /// Those that are chosen.
     pub experts: O::Experts,
-    /// The one every token passes, and its gate `[1, H]`.
-    pub shared: Option<(Mlp<O::Weight>, Option<O::Weight>)>,
+    /// The one every token passes.
+    pub shared: Option<Shared<O>>,
 }
 
 /// What works on each position of one layer.
@@ -96,11 +104,11 @@ impl<O: Ops> Model<O> {
         let head = from.find(Slot::Head).filter(|_| !spec.head.tied);
         Ok(Self {
             spec,
+            ops,
             embedding,
             layers,
             final_norm,
             head,
-            ops,
         })
     }
 }
@@ -190,7 +198,10 @@ impl<O: Ops> Source<'_, O> {
                 } else {
                     None
                 };
-                Some((self.mlp(|part| at(LayerSlot::Shared(part)))?, gate))
+                Some(Shared {
+                    mlp: self.mlp(|part| at(LayerSlot::Shared(part)))?,
+                    gate,
+                })
             }
             None => None,
         };

@@ -239,7 +239,7 @@ impl fmt::Display for Intervention {
         write!(f, "{}:{}", self.action.keyword(), self.at)?;
         match self.action {
             Action::Bias { expert, value } | Action::Select { expert, value } => {
-                write!(f, ".{expert}={value}")?
+                write!(f, ".{expert}={value}")?;
             }
             Action::K { n } => write!(f, "={n}")?,
             Action::Mask { expert }

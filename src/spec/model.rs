@@ -348,7 +348,7 @@ pub struct MlpSpec {
 }
 
 impl MlpSpec {
-    /// The gated SiLU network of the Llama line.
+    /// The gated `SiLU` network of the Llama line.
     #[must_use]
     pub fn silu(d_ff: usize) -> Self {
         Self {
@@ -446,6 +446,7 @@ impl ModelSpec {
     }
 
     /// Every router with its id.
+    #[must_use]
     pub fn router_ids(&self) -> impl ExactSizeIterator<Item = (RouterId, &RouterSpec)> + '_ {
         self.routers
             .iter()

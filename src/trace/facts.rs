@@ -35,8 +35,7 @@ impl TokenTable {
             Err(_) => self
                 .piece(token)
                 .iter()
-                .map(|it| format!("<0x{it:02X}>"))
-                .collect(),
+                .fold(String::new(), |text, it| text + &format!("<0x{it:02X}>")),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::spec::{
-    Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, QkNorm, SharedGate,
+    ExpertId, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, QkNorm, SharedGate,
 };
 
 use super::super::{LayerSlot, Part, Slot};
@@ -256,7 +256,7 @@ impl LayerSources {
         let (h, f) = (self.d_model, moe.expert.d_ff);
         self.matrix(LayerSlot::Router, names.router, n_experts, h);
         for e in 0..n_experts {
-            let slot = |part| LayerSlot::Expert(crate::spec::ExpertId::new(e).0, part);
+            let slot = |part| LayerSlot::Expert(ExpertId::new(e).0, part);
             match names.experts {
                 ExpertNames::Each { gate, up, down } => {
                     let [gate, up, down] =

@@ -3,7 +3,7 @@
 
 use crate::spec::{
     Ffn, GqaSpec, HeadSpec, InputSpec, KvMap, LayerId, LayerSpec, MAX_EXPERTS, Mask, Mixer,
-    ModelSpec, MoeSpec, NormSpec, QkNorm, Renorm, RouterId, RouterSpec, Topology,
+    MlpSpec, ModelSpec, MoeSpec, NormSpec, QkNorm, Renorm, RouterId, RouterSpec, Topology,
 };
 
 use super::{
@@ -154,7 +154,7 @@ pub(super) struct Layer {
 
 /// Its network.
 pub(super) enum FfnPlan {
-    Dense(crate::spec::MlpSpec),
+    Dense(MlpSpec),
     /// Rule and experts; the experts' router id is filled in by `build`.
     Moe(Box<RouterSpec>, MoeSpec),
 }

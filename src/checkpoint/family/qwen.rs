@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::spec::{Mask, MlpSpec, MoeSpec, QkNorm, RouterId, RouterSpec, SharedGate, SharedSpec};
+use crate::spec::{
+    Mask, MlpSpec, MoeSpec, QkNorm, Renorm, RouterId, RouterSpec, SharedGate, SharedSpec,
+};
 
 use super::{
     super::{CheckpointError, config::Config},
@@ -107,7 +109,7 @@ struct Sparse {
     dense_layers: Vec<u64>,
     step: usize,
     dense: MlpSpec,
-    renorm: crate::spec::Renorm,
+    renorm: Renorm,
 }
 
 impl Sparse {

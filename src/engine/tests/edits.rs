@@ -3,7 +3,7 @@
 
 use super::{
     toy::{EOS, POSITION_BYTES, Toy},
-    watch::{Watch, experiment, oracle},
+    watch::{Watch, World, experiment},
 };
 use crate::engine::{Event, Pace, Request, StopReason};
 use crate::spec::{Experiment, Position};
@@ -226,16 +226,13 @@ fn ending(is_baseline_first: bool) -> (Toy, Experiment, usize, usize) {
         eos_bias: 1.0,
         ..Toy::default()
     };
+    let world = World::toy(&toy);
     let end = |it: &Experiment| {
-        let n = 60;
-        let toy = Toy {
-            eos_bias: 1.0,
-            ..Toy::default()
-        };
-        let record = (7..n)
-            .map(|n| oracle(&toy, it, n))
-            .find(|it| it.tokens.last() == Some(&EOS));
-        record.map(|it| it.tokens.len())
+        let records = (7..60).map(|n| world.oracle(it, n));
+        let ended = records
+            .map(|it| it.tokens)
+            .find(|it| it.last() == Some(&EOS));
+        ended.map(|it| it.len())
     };
     for seed in 1..200 {
         let edited = experiment(PROMPT, seed, &["mask:0.1@2.."]);

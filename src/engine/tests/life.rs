@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::mpsc::channel,
+    sync::mpsc::sync_channel,
     time::{Duration, Instant},
 };
 
@@ -185,7 +185,7 @@ fn a_full_queue_hands_the_request_back() {
 
 #[test]
 fn each_event_is_followed_by_a_knock() {
-    let (knock, knocks) = channel();
+    let (knock, knocks) = sync_channel(64);
     let toy = Box::new(ToyOpener(Toy::default()));
     let wake = Box::new(move || knock.send(()).unwrap_or(()));
     let mut engine = Engine::spawn(toy, Options::default(), wake).unwrap();

@@ -5,5 +5,6 @@ mod life;
 mod scripted;
 mod scripts;
 mod time;
+mod tour;
 mod toy;
 mod watch;

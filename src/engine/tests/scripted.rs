@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::{
     toy::{Toy, facts, spec},
-    watch::{Watch, experiment},
+    watch::{Watch, World, experiment},
 };
 use crate::engine::{
     Backend as _, BackendError, Capture, Event, Feed, OpenModel, Options, ReadyOpener, Request,
     Row, ScriptedBackend, ScriptedRow, Wait,
 };
-use crate::spec::{Experiment, RoutingPolicy, Sampling, TokenId};
+use crate::spec::{Experiment, InterventionSet, RoutingPolicy, Sampling, TokenId};
 
 const PROMPT: &[u32] = &[2, 9, 17, 30, 5, 11];
 
@@ -26,13 +26,13 @@ fn recorded() -> (Watch, Vec<ScriptedRow>) {
     it.show(&masked());
     it.play(18);
     let edits = masked().edits;
-    let row = |record, edits: &_| ScriptedRow {
-        edits: Clone::clone(edits),
+    let row = |record, edits: &InterventionSet| ScriptedRow {
+        edits: edits.clone(),
         sampling: Some(Sampling::default()),
         record,
     };
     let rows = vec![
-        row(it.baseline().clone(), &Default::default()),
+        row(it.baseline().clone(), &InterventionSet::default()),
         row(it.edited().clone(), &edits),
         row(it.twin().clone(), &edits),
     ];
@@ -49,7 +49,7 @@ fn replaying(rows: &[ScriptedRow], hold: Duration) -> Watch {
             encode: None,
         })
     });
-    Watch::with_opener(toy, Box::new(opener), Options::default())
+    Watch::with_opener(World::toy(&toy), Box::new(opener), Options::default())
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn an_edit_a_sampling_and_a_released_sequence_are_refused() {
     let seq = backend.open();
     let tokens: Vec<TokenId> = PROMPT.iter().map(|it| TokenId(*it)).collect();
     let plain = RoutingPolicy::default();
-    let other = super::watch::lowered(&Toy::default(), &experiment(&[], 1, &["mask:1.0"]).edits);
+    let other = World::toy(&Toy::default()).lowered(&experiment(&[], 1, &["mask:1.0"]).edits);
     let mut try_it = |policy: &_, seed, seq| {
         let sampling = Sampling {
             seed,

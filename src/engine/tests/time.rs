@@ -120,6 +120,22 @@ fn the_speed_told_is_what_the_machine_could_do() {
 }
 
 #[test]
+fn reading_a_long_prompt_can_be_given_up_and_taken_up_again() {
+    let mut it = Watch::new(slow(2));
+    let given: Vec<u32> = (0..300).map(|it| 2 + it % 40).collect();
+    it.experiment = experiment(&given, 1, &["mask:0.1@20.."]);
+    it.ask(Request::SetExperiment(Box::new(it.experiment.clone())));
+    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.ask(Request::CancelCatching);
+    it.settle();
+    assert!(it.lens().0 < 300);
+    it.ask(Request::Step);
+    it.until_stopped();
+    assert_eq!(it.lens(), (301, 301));
+    it.check();
+}
+
+#[test]
 fn pausing_stops_at_a_token_that_is_read() {
     let mut it = Watch::new(slow(1));
     it.show(&experiment(PROMPT, 1, &["mask:0.1@2.."]));

@@ -2,10 +2,11 @@
 //! an edit at p changes what is predicted from p on, and nothing else does. It counts its work.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread::sleep,
     time::Duration,
@@ -66,7 +67,7 @@ impl Default for Toy {
 
 impl Toy {
     pub fn n_tokens(&self) -> usize {
-        self.counts.tokens.load(Ordering::SeqCst)
+        self.counts.tokens.load(SeqCst)
     }
 
     pub fn backend(&self) -> ToyBackend {
@@ -316,10 +317,8 @@ impl ToyBackend {
 fn draw(log_probs: &[f32], sampling: &Sampling, at: usize) -> TokenId {
     let seed = mix(u64::from(sampling.seed), at as u64 + 1);
     let key = |v: usize| {
-        let noise = -(-((unit(mix(seed, v as u64 + 1)) + 1.0) / 2.0)
-            .clamp(1e-7, 0.999_999)
-            .ln())
-        .ln();
+        let share = unit(mix(seed, v as u64 + 1)) * 0.499_999 + 0.5;
+        let noise = -(-share.ln()).ln();
         log_probs[v] + sampling.temperature.0 * noise
     };
     let best = (0..log_probs.len()).max_by(|a, b| key(*a).total_cmp(&key(*b)));
@@ -328,7 +327,11 @@ fn draw(log_probs: &[f32], sampling: &Sampling, at: usize) -> TokenId {
 
 fn candidate(log_probs: &[f32], token: TokenId) -> Candidate {
     let log_prob = log_probs[token.idx()];
-    let is_before = |(v, it): (usize, &f32)| *it > log_prob || (*it == log_prob && v < token.idx());
+    let is_before = |(v, it): (usize, &f32)| match it.total_cmp(&log_prob) {
+        Ordering::Greater => true,
+        Ordering::Equal => v < token.idx(),
+        Ordering::Less => false,
+    };
     let n_before = log_probs
         .iter()
         .enumerate()
@@ -407,13 +410,10 @@ impl Backend for ToyBackend {
                 !tokens.iter().any(|it| Some(*it) == self.toy.deadly_token),
                 "the toy broke"
             );
-            self.toy
-                .counts
-                .tokens
-                .fetch_add(tokens.len(), Ordering::SeqCst);
+            self.toy.counts.tokens.fetch_add(tokens.len(), SeqCst);
             done.push(self.row(row, &tokens, capture));
         }
-        self.toy.counts.steps.fetch_add(1, Ordering::SeqCst);
+        self.toy.counts.steps.fetch_add(1, SeqCst);
         for (at, row) in batch.iter().enumerate() {
             let Some(other) = row.against else { continue };
             let ((_, a, p), (_, b, q)) = (&done[other], &done[at]);
@@ -428,7 +428,7 @@ impl Backend for ToyBackend {
             self.seqs.insert(row.seq, seq);
             rows.push(step);
         }
-        let ticket = Ticket(self.toy.counts.steps.load(Ordering::SeqCst) as u64);
+        let ticket = Ticket(self.toy.counts.steps.load(SeqCst) as u64);
         self.done.insert(ticket, Step { rows });
         Ok(ticket)
     }

@@ -3,24 +3,27 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::toy::{EOS, Toy, ToyOpener};
+use super::toy::{EOS, Toy, ToyOpener, spec};
 use crate::engine::{
     Backend, Capture, Engine, Event, Feed, ModelSource, Opener, Options, Pace, Request, Row, Rows,
     Step, StopReason, Wait,
 };
 use crate::spec::{
-    Experiment, InterventionSet, Position, RouterId, RoutingPolicy, Sampling, TokenId,
+    Experiment, InterventionSet, ModelSpec, Position, Revision, RouterId, RoutingPolicy, Sampling,
+    TokenId,
 };
-use crate::trace::{Comparison, Phase, Readout, RowId, RowRecord};
+use crate::trace::{Comparison, Phase, Pick, RowId, RowRecord};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A window without pixels.
 pub struct Watch {
     pub toy: Toy,
+    pub world: World,
     pub engine: Engine,
     pub records: HashMap<RowId, RowRecord>,
     pub n_given: HashMap<RowId, usize>,
@@ -37,13 +40,18 @@ impl Watch {
 
     pub fn with_budget(toy: Toy, cache_budget_bytes: usize) -> Self {
         let opener = Box::new(ToyOpener(toy.clone()));
-        Self::with_opener(toy, opener, Options { cache_budget_bytes })
+        let world = World::toy(&toy);
+        Self {
+            toy,
+            ..Self::with_opener(world, opener, Options { cache_budget_bytes })
+        }
     }
 
-    pub fn with_opener(toy: Toy, opener: Box<dyn Opener>, options: Options) -> Self {
+    pub fn with_opener(world: World, opener: Box<dyn Opener>, options: Options) -> Self {
         let engine = Engine::spawn(opener, options, Box::new(|| ())).unwrap();
         let mut it = Self {
-            toy,
+            toy: Toy::default(),
+            world,
             engine,
             records: HashMap::new(),
             n_given: HashMap::new(),
@@ -187,30 +195,15 @@ impl Watch {
     pub fn check(&self) {
         let rows = self.rows.clone().unwrap();
         let plain = self.experiment.baseline();
-        check_row(
-            self.baseline(),
-            &oracle(&self.toy, &plain, self.baseline().tokens.len()),
-        );
+        let n_baseline = self.baseline().tokens.len();
+        let world = &self.world;
+        check_row(self.baseline(), &world.oracle(&plain, n_baseline));
         let Some(twin) = rows.twin else { return };
-        check_row(
-            self.edited(),
-            &oracle(&self.toy, &self.experiment, self.edited().tokens.len()),
-        );
-        let policy = lowered(&self.toy, &self.experiment.edits);
-        let first = policy.first_touched().map_or(0, Position::idx);
-        check_twin(
-            &self.toy,
-            &self.records[&twin],
-            &self.baseline().tokens,
-            &policy,
-            first,
-        );
+        let n_edited = self.edited().tokens.len();
+        check_row(self.edited(), &world.oracle(&self.experiment, n_edited));
+        let policy = world.lowered(&self.experiment.edits);
+        world.check_twin(&self.records[&twin], &self.baseline().tokens, &policy);
     }
-}
-
-pub fn lowered(toy: &Toy, edits: &InterventionSet) -> RoutingPolicy {
-    let spec = super::toy::spec(toy.n_ctx);
-    RoutingPolicy::lower(edits, &spec, crate::spec::Revision(1)).unwrap()
 }
 
 pub fn experiment(given: &[u32], seed: u32, edits: &[&str]) -> Experiment {
@@ -224,45 +217,109 @@ pub fn experiment(given: &[u32], seed: u32, edits: &[&str]) -> Experiment {
     }
 }
 
-fn run(backend: &mut impl Backend, rows: &[Row<'_>]) -> Step {
+fn run(backend: &mut dyn Backend, rows: &[Row<'_>]) -> Step {
     let ticket = backend.submit(rows, Capture::Trace).unwrap();
     backend.poll(ticket, Wait::Done).unwrap().unwrap()
 }
 
-/// A fresh toy with the same ways, whose work is not counted.
-fn fresh(toy: &Toy) -> Toy {
-    Toy {
-        counts: std::sync::Arc::default(),
-        token_time: Duration::ZERO,
-        bad_token: None,
-        ..toy.clone()
-    }
+/// What the oracle computes with: a model of its own.
+pub struct World {
+    pub spec: ModelSpec,
+    pub n_ctx: usize,
+    pub eos: Vec<TokenId>,
+    pub backend: Box<dyn Fn() -> Box<dyn Backend>>,
 }
 
-/// The first `n` tokens of an experiment, read one at a time.
-pub fn oracle(toy: &Toy, experiment: &Experiment, n: usize) -> RowRecord {
-    let mut backend = fresh(toy).backend();
-    let policy = lowered(toy, &experiment.edits);
-    let seq = backend.open();
-    let mut record = RowRecord::default();
-    let mut drawn = None;
-    for t in 0..n {
-        let token = experiment.given.get(t).copied().or(drawn).unwrap();
-        let next = experiment.given.get(t + 1).copied();
-        let is_over = t + 1 >= toy.n_ctx || (t >= experiment.given.len() && token == EOS);
-        let row = Row {
-            seq,
-            feed: Feed::Tokens(&[token]),
-            next,
-            policy: &policy,
-            sampling: (next.is_none() && !is_over).then_some(&experiment.sampling),
-            against: None,
+impl World {
+    /// A toy with the same ways, whose work is not counted.
+    pub fn toy(toy: &Toy) -> Self {
+        let fresh = Toy {
+            counts: Arc::default(),
+            token_time: Duration::ZERO,
+            bad_token: None,
+            ..toy.clone()
         };
-        let step = run(&mut backend, &[row]).rows.remove(0);
-        drawn = step.drawn;
-        record.push(step.trace, step.readouts, Vec::new()).unwrap();
+        Self {
+            spec: spec(toy.n_ctx),
+            n_ctx: toy.n_ctx,
+            eos: vec![EOS],
+            backend: Box::new(move || Box::new(fresh.backend())),
+        }
     }
-    record
+
+    pub fn lowered(&self, edits: &InterventionSet) -> RoutingPolicy {
+        RoutingPolicy::lower(edits, &self.spec, Revision(1)).unwrap()
+    }
+
+    /// The first `n` tokens of an experiment, read one at a time.
+    pub fn oracle(&self, experiment: &Experiment, n: usize) -> RowRecord {
+        let mut backend = (self.backend)();
+        let policy = self.lowered(&experiment.edits);
+        let seq = backend.open();
+        let mut record = RowRecord::default();
+        let mut drawn = None;
+        for t in 0..n {
+            let token = experiment.given.get(t).copied().or(drawn).unwrap();
+            let next = experiment.given.get(t + 1).copied();
+            let is_end = t >= experiment.given.len() && self.eos.contains(&token);
+            let is_over = t + 1 >= self.n_ctx || is_end;
+            let row = Row {
+                seq,
+                feed: Feed::Tokens(&[token]),
+                next,
+                policy: &policy,
+                sampling: (next.is_none() && !is_over).then_some(&experiment.sampling),
+                against: None,
+            };
+            let step = run(&mut *backend, &[row]).rows.remove(0);
+            drawn = step.drawn;
+            record.push(step.trace, step.readouts, Vec::new()).unwrap();
+        }
+        record
+    }
+
+    /// The twin reads the baseline's tokens; comparisons stand at every position from the first
+    /// edited one on, and before it there is no difference at all.
+    fn check_twin(&self, got: &RowRecord, tokens: &[TokenId], policy: &RoutingPolicy) {
+        let want = self.twin(tokens, policy);
+        assert_eq!(got.tokens, tokens);
+        check_store(got, &want);
+        let n = tokens.len() - 1;
+        assert_eq!(got.readouts[..n], want.readouts[..n]);
+        let compared: BTreeMap<Position, Comparison> =
+            got.comparisons.iter().map(|it| (it.at, *it)).collect();
+        assert_eq!(compared.len(), got.comparisons.len(), "one a position");
+        let first = policy.first_touched().map_or(0, Position::idx);
+        for (t, want) in want.comparisons.iter().enumerate().skip(first) {
+            let got = compared[&Position::new(t)];
+            assert_eq!(got.kl.to_bits(), want.kl.to_bits(), "position {t}");
+            assert!(t >= n || got == *want, "position {t}");
+        }
+        let is_equal = |it: &Comparison| it.at.idx() >= first || it.kl == 0.0;
+        assert!(compared.values().all(is_equal));
+    }
+
+    fn twin(&self, tokens: &[TokenId], policy: &RoutingPolicy) -> RowRecord {
+        let mut backend = (self.backend)();
+        let plain = RoutingPolicy::default();
+        let (a, b) = (backend.open(), backend.open());
+        let mut record = RowRecord::default();
+        for (t, token) in tokens.iter().enumerate() {
+            let feed = [*token];
+            let row = |seq, policy, against| Row {
+                seq,
+                feed: Feed::Tokens(&feed),
+                next: tokens.get(t + 1).copied(),
+                policy,
+                sampling: None,
+                against,
+            };
+            let rows = [row(a, &plain, None), row(b, policy, Some(0))];
+            let it = run(&mut *backend, &rows).rows.remove(1);
+            record.push(it.trace, it.readouts, it.comparisons).unwrap();
+        }
+        record
+    }
 }
 
 fn check_row(got: &RowRecord, want: &RowRecord) {
@@ -273,69 +330,15 @@ fn check_row(got: &RowRecord, want: &RowRecord) {
 
 fn check_store(got: &RowRecord, want: &RowRecord) {
     assert_eq!(got.store.len(), want.store.len());
+    let n_routers = want.store.steps()[0].routers.len();
     for t in 0..got.tokens.len() {
-        for router in 0..2 {
+        for router in (0..n_routers).map(RouterId::new) {
             let of = |it: &RowRecord| {
-                it.store
-                    .at(RouterId(router), Position::new(t))
-                    .map(|it| (it.logits().map(<[f32]>::to_vec), it.strongest().copied()))
+                let routed = it.store.at(router, Position::new(t)).unwrap();
+                let picks: Vec<Pick> = routed.picks().copied().collect();
+                (routed.logits().map(<[f32]>::to_vec), picks, routed.margin())
             };
             assert_eq!(of(got), of(want), "position {t}");
         }
     }
-}
-
-/// The twin reads the baseline's tokens; comparisons stand at every position from the first edited on.
-fn check_twin(
-    toy: &Toy,
-    got: &RowRecord,
-    tokens: &[TokenId],
-    policy: &RoutingPolicy,
-    first: usize,
-) {
-    let mut backend = fresh(toy).backend();
-    let plain = RoutingPolicy::default();
-    let (a, b) = (backend.open(), backend.open());
-    let mut want = RowRecord::default();
-    for (t, token) in tokens.iter().enumerate() {
-        let next = tokens.get(t + 1).copied();
-        let feed = [*token];
-        let row = |seq, policy, against| Row {
-            seq,
-            feed: Feed::Tokens(&feed),
-            next,
-            policy,
-            sampling: None,
-            against,
-        };
-        let step = run(
-            &mut backend,
-            &[row(a, &plain, None), row(b, policy, Some(0))],
-        );
-        let it = step.rows[1].clone();
-        want.push(it.trace, it.readouts, it.comparisons).unwrap();
-    }
-    assert_eq!(got.tokens, tokens);
-    check_store(got, &want);
-    let n = tokens.len() - 1;
-    let known = |it: &[Readout]| it[..n].to_vec();
-    assert_eq!(known(&got.readouts), known(&want.readouts));
-    let by_position = |it: &RowRecord| -> BTreeMap<Position, Comparison> {
-        it.comparisons.iter().map(|it| (it.at, *it)).collect()
-    };
-    let (got_at, want_at) = (by_position(got), by_position(&want));
-    assert_eq!(got_at.len(), got.comparisons.len(), "one a position");
-    for t in first..tokens.len() {
-        let at = Position::new(t);
-        let (got, want) = (got_at[&at], want_at[&at]);
-        assert_eq!(got.kl.to_bits(), want.kl.to_bits());
-        if t < n {
-            assert_eq!(got, want);
-        }
-    }
-    assert!(
-        got_at
-            .values()
-            .all(|it| it.at.idx() >= first || it.kl == 0.0)
-    );
 }

@@ -3,36 +3,13 @@
 //! **Invariant:** each (row, token) product is summed in one fixed order, 16 lanes wide, whatever
 //! the number of tokens, rows or threads. So a token's numbers do not depend on what it was
 //! batched with, and prefill, decode and replay agree to the bit on one machine.
-//! candle's matrix product is faster for long prompts, but its order of summation depends on the
-//! shape of the batch, and it widens bf16 weights at every call.
+//! A library's matrix product would be faster for long prompts, but its order of summation depends
+//! on the shape of the batch, and every expert sees another number of tokens.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{Lanes, N_LANES, Plain};
 use crate::checkpoint::Numbers;
-
-/// Lanes summed side by side.
-const LANES: usize = 16;
-
-/// Which instructions this processor has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    Plain,
-}
-
-fn level() -> Level {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-            return Level::Avx512;
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Level::Avx2;
-        }
-    }
-    Level::Plain
-}
 
 /// `out[r, n] = w[r] · x[n]` for the rows `first..first + out.len() / n` of `w`.
 ///
@@ -45,217 +22,208 @@ pub fn dot_rows(w: Numbers<'_>, first: usize, x: &[f32], cols: usize, out: &mut 
     }
     let rows = out.len() / (x.len() / cols);
     let range = first * cols..(first + rows) * cols;
-    match w {
-        Numbers::F32(w) => dispatch(Rows::F32(&w[range]), x, cols, out),
-        Numbers::Bf16(w) => dispatch(Rows::Bf16(&w[range]), x, cols, out),
-        Numbers::F16(w) => dispatch(Rows::F16(&w[range]), x, cols, out),
-    }
+    let w = match w {
+        Numbers::F32(w) => Numbers::F32(&w[range]),
+        Numbers::Bf16(w) => Numbers::Bf16(&w[range]),
+        Numbers::F16(w) => Numbers::F16(&w[range]),
+    };
+    dispatch(w, x, cols, out);
 }
 
 /// `a · b` in the same order of summation.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut out = [0.0];
-    dispatch(Rows::F32(a), b, a.len().max(1), &mut out);
+    dispatch(Numbers::F32(a), b, a.len().max(1), &mut out);
     out[0]
 }
 
-#[derive(Clone, Copy)]
-enum Rows<'a> {
-    F32(&'a [f32]),
-    F16(&'a [u16]),
-    Bf16(&'a [u16]),
-}
-
+#[cfg(target_arch = "x86_64")]
 #[expect(
     unsafe_code,
     reason = "the instructions a function is compiled for were just detected"
 )]
-fn dispatch(w: Rows<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    match level() {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { avx512(w, x, cols, out) },
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { avx2(w, x, cols, out) },
-        Level::Plain => plain(w, x, cols, out),
+fn dispatch(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
+    if is_x86_feature_detected!("avx512f") {
+        unsafe { avx512(w, x, cols, out) }
+    } else if is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+    {
+        unsafe { avx2(w, x, cols, out) }
+    } else {
+        run::<Plain, 2, 2>(w, x, cols, out);
     }
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+fn dispatch(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
+    run::<Plain, 2, 2>(w, x, cols, out);
+}
+
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
-fn avx512(w: Rows<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    run::<true, 4, 4>(w, x, cols, out);
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn avx512(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
+    run::<Avx512, 4, 4>(w, x, cols, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn avx2(w: Rows<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    run::<true, 2, 3>(w, x, cols, out);
+fn avx2(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
+    run::<Avx2, 2, 3>(w, x, cols, out);
 }
 
-fn plain(w: Rows<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    // On x86 without a fused multiply-add `mul_add` would be a function call.
-    run::<{ cfg!(not(target_arch = "x86_64")) }, 2, 2>(w, x, cols, out);
+/// How numbers of one format become lanes.
+trait Stored {
+    type Bits: Copy;
+    fn lanes<L: Lanes>(from: &[Self::Bits; N_LANES]) -> L;
+    fn one(from: Self::Bits) -> f32;
+}
+
+struct F32;
+struct F16;
+struct Bf16;
+
+impl Stored for F32 {
+    type Bits = f32;
+
+    #[inline(always)]
+    fn lanes<L: Lanes>(from: &[f32; N_LANES]) -> L {
+        L::f32(from)
+    }
+
+    #[inline(always)]
+    fn one(from: f32) -> f32 {
+        from
+    }
+}
+
+impl Stored for F16 {
+    type Bits = u16;
+
+    #[inline(always)]
+    fn lanes<L: Lanes>(from: &[u16; N_LANES]) -> L {
+        L::f16(from)
+    }
+
+    #[inline(always)]
+    fn one(from: u16) -> f32 {
+        half::f16::from_bits(from).to_f32()
+    }
+}
+
+impl Stored for Bf16 {
+    type Bits = u16;
+
+    #[inline(always)]
+    fn lanes<L: Lanes>(from: &[u16; N_LANES]) -> L {
+        L::bf16(from)
+    }
+
+    #[inline(always)]
+    fn one(from: u16) -> f32 {
+        f32::from_bits(u32::from(from) << 16)
+    }
 }
 
 /// `R` rows by `N` tokens are summed at a time: what fits the registers.
 #[inline(always)]
-fn run<const FUSED: bool, const R: usize, const N: usize>(
-    w: Rows<'_>,
+fn run<L: Lanes, const R: usize, const N: usize>(
+    w: Numbers<'_>,
     x: &[f32],
     cols: usize,
     out: &mut [f32],
 ) {
-    let n = x.len() / cols;
     match w {
-        Rows::F32(w) => all_rows::<FUSED, f32, R, N>(w, x, cols, out),
-        Rows::Bf16(w) if n <= N => all_rows::<FUSED, u16, R, N>(w, x, cols, out),
-        Rows::Bf16(w) => {
-            let mut buffer = vec![0.0; R * cols];
-            for (from, out) in w.chunks(R * cols).zip(out.chunks_mut(R * n)) {
-                let rows = &mut buffer[..from.len()];
-                for (to, it) in rows.iter_mut().zip(from) {
-                    *to = it.widen();
-                }
-                all_rows::<FUSED, f32, R, N>(rows, x, cols, out);
-            }
-        }
-        Rows::F16(w) => {
-            use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
-            let mut buffer = vec![0.0; R * cols];
-            for (from, out) in w.chunks(R * cols).zip(out.chunks_mut(R * n)) {
-                let rows = &mut buffer[..from.len()];
-                from.reinterpret_cast::<half::f16>()
-                    .convert_to_f32_slice(rows);
-                all_rows::<FUSED, f32, R, N>(rows, x, cols, out);
-            }
-        }
+        Numbers::F32(w) => all_rows::<L, F32, R, N>(w, x, cols, out),
+        Numbers::F16(w) => all_rows::<L, F16, R, N>(w, x, cols, out),
+        Numbers::Bf16(w) => all_rows::<L, Bf16, R, N>(w, x, cols, out),
     }
 }
 
-/// A stored number that widens to f32 in a register.
-trait Stored: Copy {
-    fn widen(self) -> f32;
-}
-
-impl Stored for f32 {
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        self
-    }
-}
-
-/// Bits of a bf16.
-impl Stored for u16 {
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        f32::from_bits(u32::from(self) << 16)
-    }
-}
-
-/// Blocks of R rows × N tokens, of 4 rows × 1 token where there is one: enough sums in flight to
-/// hide the time a multiply-add takes.
+/// Tiles of R rows × N tokens, of 4 rows × 1 token where there is one: enough sums in flight to
+/// hide the time a multiply-add takes. Tokens are the outer loop, so that N of them stay in the
+/// first cache while the rows pass.
 #[inline(always)]
-fn all_rows<const FUSED: bool, W: Stored, const R: usize, const N: usize>(
-    w: &[W],
+fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
+    w: &[W::Bits],
     x: &[f32],
     cols: usize,
     out: &mut [f32],
 ) {
     let n = x.len() / cols;
-    let rows = out.len() / n;
-    let mut r = 0;
-    if n == 1 {
-        r = band::<FUSED, W, 4, 1>(w, x, cols, out, 0);
+    let mut t = 0;
+    while t + N <= n {
+        token_rows::<L, W, R, N>(w, x, cols, out, t);
+        t += N;
     }
-    r = band::<FUSED, W, R, N>(w, x, cols, out, r);
-    debug_assert!(r + R > rows);
-    band::<FUSED, W, 1, N>(w, x, cols, out, r);
+    while t + 2 <= n {
+        token_rows::<L, W, R, 2>(w, x, cols, out, t);
+        t += 2;
+    }
+    if t < n {
+        token_rows::<L, W, 4, 1>(w, x, cols, out, t);
+    }
 }
 
-/// Whole bands of R rows from row `first` on; returns the first row not done.
+/// All rows by the N tokens from `t` on.
 #[inline(always)]
-fn band<const FUSED: bool, W: Stored, const R: usize, const N: usize>(
-    w: &[W],
+fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
+    w: &[W::Bits],
     x: &[f32],
     cols: usize,
     out: &mut [f32],
-    first: usize,
-) -> usize {
+    t: usize,
+) {
     let n = x.len() / cols;
     let rows = out.len() / n;
-    let mut r = first;
+    let tokens: [&[f32]; N] = std::array::from_fn(|i| &x[(t + i) * cols..(t + i + 1) * cols]);
+    let row = |r: usize| &w[r * cols..(r + 1) * cols];
+    let mut r = 0;
     while r + R <= rows {
-        let band: [&[W]; R] = std::array::from_fn(|i| &w[(r + i) * cols..(r + i + 1) * cols]);
-        let mut t = 0;
-        while t + N <= n {
-            tile::<FUSED, W, R, N>(band, x, t, &mut out[r * n..], n);
-            t += N;
-        }
-        if t + 2 <= n {
-            tile::<FUSED, W, R, 2>(band, x, t, &mut out[r * n..], n);
-            t += 2;
-        }
-        for t in t..n {
-            tile::<FUSED, W, R, 1>(band, x, t, &mut out[r * n..], n);
+        let sums = tile::<L, W, R, N>(std::array::from_fn(|i| row(r + i)), tokens);
+        for i in 0..R {
+            out[(r + i) * n + t..(r + i) * n + t + N].copy_from_slice(&sums[i]);
         }
         r += R;
     }
-    r
-}
-
-/// R rows by the N tokens from `t` on, into `out: [R.., n]`.
-#[inline(always)]
-fn tile<const FUSED: bool, W: Stored, const R: usize, const N: usize>(
-    band: [&[W]; R],
-    x: &[f32],
-    t: usize,
-    out: &mut [f32],
-    n: usize,
-) {
-    let cols = band[0].len();
-    let tokens: [&[f32]; N] = std::array::from_fn(|i| &x[(t + i) * cols..(t + i + 1) * cols]);
-    let sums = block::<FUSED, W, R, N>(band, tokens);
-    for i in 0..R {
-        out[i * n + t..i * n + t + N].copy_from_slice(&sums[i]);
+    for r in r..rows {
+        let sums = tile::<L, W, 1, N>([row(r)], tokens);
+        out[r * n + t..r * n + t + N].copy_from_slice(&sums[0]);
     }
 }
+
+/// A row as whole lanes and what stands over.
+type Split<'a, T> = (&'a [[T; N_LANES]], &'a [T]);
 
 /// `[R, N]` dot products, each summed in the same order: lane by lane, then the lanes as a tree.
 #[inline(always)]
-fn block<const FUSED: bool, W: Stored, const R: usize, const N: usize>(
-    w: [&[W]; R],
+fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
+    w: [&[W::Bits]; R],
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
-    let cols = x[0].len();
-    let whole = cols - cols % LANES;
-    let mut sums = [[[0.0f32; LANES]; N]; R];
-    let mut c = 0;
-    while c < whole {
-        let mut xs = [[0.0f32; LANES]; N];
+    let ws: [Split<'_, W::Bits>; R] = w.map(<[W::Bits]>::as_chunks);
+    let xs: [Split<'_, f32>; N] = x.map(<[f32]>::as_chunks);
+    let mut sums = [[L::zero(); N]; R];
+    for c in 0..xs[0].0.len() {
+        let mut tokens = [L::zero(); N];
         for n in 0..N {
-            xs[n].copy_from_slice(&x[n][c..c + LANES]);
+            tokens[n] = L::f32(&xs[n].0[c]);
         }
         for r in 0..R {
-            let mut ws = [0.0f32; LANES];
-            let from = &w[r][c..c + LANES];
-            for i in 0..LANES {
-                ws[i] = from[i].widen();
-            }
+            let row: L = W::lanes(&ws[r].0[c]);
             for n in 0..N {
-                for i in 0..LANES {
-                    sums[r][n][i] = add_product::<FUSED>(ws[i], xs[n][i], sums[r][n][i]);
-                }
+                sums[r][n] = sums[r][n].add_product(row, tokens[n]);
             }
         }
-        c += LANES;
     }
+    // Loops and no closures: a closure would be compiled without the wider instructions.
     let mut out = [[0.0; N]; R];
     for r in 0..R {
         for n in 0..N {
-            let lanes = &mut sums[r][n];
-            for i in whole..cols {
-                lanes[i - whole] = add_product::<FUSED>(w[r][i].widen(), x[n][i], lanes[i - whole]);
+            let mut lanes = sums[r][n].to_array();
+            for (lane, (w, x)) in lanes.iter_mut().zip(ws[r].1.iter().zip(xs[n].1)) {
+                *lane = L::add_one_product(*lane, W::one(*w), *x);
             }
             out[r][n] = tree(lanes);
         }
@@ -264,17 +232,8 @@ fn block<const FUSED: bool, W: Stored, const R: usize, const N: usize>(
 }
 
 #[inline(always)]
-fn add_product<const FUSED: bool>(a: f32, b: f32, sum: f32) -> f32 {
-    if FUSED {
-        a.mul_add(b, sum)
-    } else {
-        a * b + sum
-    }
-}
-
-#[inline(always)]
-fn tree(lanes: &mut [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
+fn tree(mut lanes: [f32; N_LANES]) -> f32 {
+    let mut half = N_LANES / 2;
     while half > 0 {
         for i in 0..half {
             lanes[i] += lanes[i + half];

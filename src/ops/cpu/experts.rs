@@ -91,15 +91,12 @@ fn inner(x: &Matrix, jobs: &[(&CpuExpert, &[Use])], spec: &MlpSpec) -> Vec<Vec<f
             ]
         });
     run(products.collect());
-    let activated = |((job, gate), up): ((&(&CpuExpert, &[Use]), &mut Vec<f32>), &Vec<f32>)| {
+    let mut out = Vec::with_capacity(jobs.len());
+    for ((job, gate), up) in jobs.iter().zip(&mut gates).zip(&ups) {
         activate(gate, up, spec.act);
-        transposed(gate, job.0.mlp.gate.shape().0, job.1.len())
-    };
-    jobs.iter()
-        .zip(&mut gates)
-        .zip(&ups)
-        .map(activated)
-        .collect()
+        out.push(transposed(gate, job.0.mlp.gate.shape().0, job.1.len()));
+    }
+    out
 }
 
 /// Per job `down · inner`: `[n, H]`.

@@ -106,7 +106,7 @@ pub fn run(products: Vec<Product<'_>>) {
         }
     }
     let one = |(weight, first, x, out): (&WeightView, usize, &[f32], &mut [f32])| {
-        dot_rows(weight.numbers(), first, x, weight.shape().1, out)
+        dot_rows(weight.numbers(), first, x, weight.shape().1, out);
     };
     if is_large(total) {
         tasks.into_par_iter().for_each(one);

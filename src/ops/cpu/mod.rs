@@ -3,6 +3,7 @@
 mod attention;
 mod dot;
 mod experts;
+mod lanes;
 mod matrix;
 mod predict;
 mod speed;
@@ -81,7 +82,7 @@ impl Ops for Cpu {
             out.rows_mut().for_each(|row| {
                 row.iter_mut()
                     .zip(&bias.vector)
-                    .for_each(|(it, b)| *it += b)
+                    .for_each(|(it, b)| *it += b);
             });
         }
         out
@@ -151,7 +152,7 @@ impl Ops for Cpu {
         );
         for span in spans {
             for (row, at) in span.positions() {
-                route::route(
+                route(
                     logits.row(row),
                     select_bias.map(|it| it.vector.as_slice()),
                     spec,

@@ -1,6 +1,8 @@
 //! Draws, reads out and compares logits: softmax over all V at temperature 1 for what is shown,
 //! Gumbel-max under temperature and filters for what is drawn (interventions document, "Sampling").
 
+use std::cmp::Ordering;
+
 use rayon::prelude::*;
 
 use crate::{
@@ -60,7 +62,10 @@ pub fn predict(
 impl Row<'_> {
     fn likely(&self, token: TokenId) -> Likely {
         let z = self.logits[token.idx()];
-        let before = |(v, it): (usize, &f32)| *it > z || (*it == z && v < token.idx());
+        let before = |(v, it): (usize, &f32)| match it.total_cmp(&z) {
+            Ordering::Equal => v < token.idx(),
+            order => order == Ordering::Greater,
+        };
         let rank = 1 + self
             .logits
             .iter()
@@ -141,12 +146,9 @@ fn draw(logits: &[f32], sampling: &Sampling, at: Position) -> TokenId {
         .collect();
     let key = pcg(pcg(sampling.seed) ^ at.0);
     let noisy = |v: u32| (scaled[v as usize] + gumbel(key, v), v);
-    let better = |a: (f32, u32), b: (f32, u32)| {
-        if b.0 > a.0 || (b.0 == a.0 && b.1 < a.1) {
-            b
-        } else {
-            a
-        }
+    let better = |a: (f32, u32), b: (f32, u32)| match b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)) {
+        Ordering::Greater => b,
+        _ => a,
     };
     let start = (f32::NEG_INFINITY, 0);
     let best = match filtered(&scaled, sampling) {
@@ -325,7 +327,7 @@ mod tests {
         let comparison = out[1].comparison.unwrap();
         assert!((comparison.kl - (3.0f32.ln() - 1.5 * 2.0f32.ln())).abs() < 1e-6);
         assert_eq!(comparison.here.unwrap().rank, 2);
-        assert_eq!(predict(&[1.0, f32::NAN], 2, &[ask], 2)[0].finite, false);
+        assert!(!predict(&[1.0, f32::NAN], 2, &[ask], 2)[0].finite);
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! The engine on the Tour model: the rows of the window equal, to the bit, what the model says one
+//! token at a time, however they came about.
+
+use std::time::{Duration, Instant};
+
+use super::watch::{Watch, World, experiment};
+use crate::checkpoint::{self, Source};
+use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, opening};
+use crate::spec::{Amount, Experiment, Position, TokenId};
+
+fn tour() -> Watch {
+    let open = || opening::open_model(checkpoint::open(&Source::Bundled).unwrap()).unwrap();
+    let facts = open().facts;
+    let world = World {
+        spec: facts.spec,
+        n_ctx: facts.n_ctx,
+        eos: facts.eos,
+        backend: Box::new(move || open().backend),
+    };
+    Watch::with_opener(world, Box::new(ModelOpener), Options::default())
+}
+
+fn encode(it: &mut Watch, text: &str) -> Vec<TokenId> {
+    it.ask(Request::Encode {
+        tag: 1,
+        text: text.to_owned(),
+    });
+    match it.until(|it| matches!(it, Event::Encoded { .. })) {
+        Event::Encoded { tokens, .. } => tokens.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const STORY: &str = "Once upon a time there was a little girl who lived in a house at the edge of a dark wood, \
+    and every morning she walked to the river with a basket of bread for her grandmother. One day she met a wolf.";
+
+fn story(it: &mut Watch, edits: &[&str]) -> Experiment {
+    let given = encode(it, STORY);
+    assert!(given.len() > 40, "several slices");
+    Experiment {
+        given,
+        ..experiment(&[], 1, edits)
+    }
+}
+
+#[test]
+fn a_prompt_read_in_slices_and_a_text_played_equal_single_steps() {
+    let mut it = tour();
+    let shown = story(&mut it, &[]);
+    it.show(&shown);
+    it.play(20);
+    it.check();
+}
+
+#[test]
+fn edits_early_and_late_undone_and_redone_are_what_the_model_says() {
+    let mut it = tour();
+    let plain = story(&mut it, &[]);
+    it.show(&plain);
+    it.play(12);
+    let n = plain.given.len();
+    let late = format!("mask:4.5@{}..", n + 6);
+    let one = story(&mut it, &[&late, "k:2=1@9.."]);
+    it.show(&Experiment {
+        edits: experiment(&[], 1, &[&late]).edits,
+        ..one.clone()
+    });
+    it.play(8);
+    it.check();
+    it.show(&one);
+    assert_eq!(it.lens(), (n + 15, n), "the earlier edit leaves the prompt");
+    it.play(16);
+    it.check();
+    it.show(&plain);
+    it.check();
+    it.show(&one);
+    assert_eq!(it.lens(), (n + 16, n + 16));
+    it.check();
+}
+
+#[test]
+fn where_no_edit_acts_yet_the_comparison_is_exactly_zero() {
+    let mut it = tour();
+    let shown = story(&mut it, &["mask:*.2@30.."]);
+    it.show(&shown);
+    it.check();
+    let kl = |t: usize| {
+        it.twin()
+            .comparison(Position::new(t))
+            .map_or(0.0, |it| it.kl)
+    };
+    assert!((0..30).all(|t| kl(t) == 0.0) && (30..40).any(|t| kl(t) > 0.0));
+}
+
+#[test]
+fn a_bias_of_nothing_writes_the_baseline_letter_for_letter() {
+    let mut it = tour();
+    let mut shown = story(&mut it, &["bias:*.0=0"]);
+    shown.sampling.temperature = Amount(1.0);
+    it.show(&shown);
+    it.play(40);
+    assert_eq!(it.baseline().tokens, it.edited().tokens);
+    assert!(it.twin().comparisons.iter().all(|it| it.kl == 0.0));
+}
+
+#[test]
+fn a_request_lands_within_50_ms_while_it_plays_and_reads() {
+    let mut it = tour();
+    let mut shown = story(&mut it, &["mask:0.0"]);
+    it.show(&shown);
+    it.ask(Request::Play { stop_after: None });
+    let mut slowest = Duration::ZERO;
+    for round in 0..6 {
+        if round == 3 {
+            shown.given = shown.given.repeat(5);
+            it.ask(Request::SetExperiment(Box::new(shown.clone())));
+        }
+        it.until(|it| matches!(it, Event::Stepped { .. }));
+        let began = Instant::now();
+        encode(&mut it, "a");
+        slowest = slowest.max(began.elapsed());
+    }
+    it.ask(Request::Pause);
+    assert!(slowest < Duration::from_millis(50), "{slowest:?}");
+}
+
+#[test]
+fn at_8_tokens_a_second_16_take_2_seconds() {
+    let mut it = tour();
+    let shown = story(&mut it, &["mask:0.0"]);
+    it.show(&shown);
+    it.ask(Request::SetPace(Pace::TokensPerSec(8.0)));
+    let began = Instant::now();
+    assert_eq!(it.play(16), StopReason::Count);
+    let secs = began.elapsed().as_secs_f32();
+    assert!((1.8..2.2).contains(&secs), "{secs}");
+}
