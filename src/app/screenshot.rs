@@ -22,7 +22,7 @@ use crate::cli::{
 use crate::spec::{Experiment, Position, TokenId};
 use crate::ui::{Command, RowChoice, Selection};
 
-use super::{App, window::spawn};
+use super::{App, link::Silent};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -56,7 +56,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         Theme::Dark => egui::Theme::Dark,
         Theme::Light => egui::Theme::Light,
     };
-    let (engines, engine) = std::sync::mpsc::sync_channel(1);
+    let mut failed = None;
     let mut window = Harness::builder()
         .with_size(vec2(args.size.0 as f32, args.size.1 as f32))
         .with_theme(theme)
@@ -65,18 +65,13 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         .with_accessibility_check(false)
         .with_context_setup(|ctx| ctx.add_font_provider(system_fonts()))
         .wgpu()
-        .build_eframe(move |cc| {
-            let link: Box<dyn super::Link> = match spawn(&cc.egui_ctx) {
-                Ok(engine) => Box::new(engine),
-                Err(error) => {
-                    // The other end waits for exactly this.
-                    let _ = engines.send(error.to_string());
-                    Box::new(super::link::Silent)
-                }
-            };
-            App::new(cc, link, Some(source))
+        .build_eframe(|cc| {
+            App::on_engine(cc, source).unwrap_or_else(|error| {
+                failed = Some(error.to_string());
+                App::new(cc, Box::new(Silent), None)
+            })
         });
-    if let Ok(why) = engine.try_recv() {
+    if let Some(why) = failed {
         return Err(Failure::part_way(format!(
             "the engine did not start: {why}"
         )));

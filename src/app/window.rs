@@ -1,6 +1,8 @@
 //! The window on a real display.
 
-use eframe::egui::{self, ViewportBuilder};
+use std::io;
+
+use eframe::egui::ViewportBuilder;
 
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
 
@@ -31,17 +33,22 @@ pub fn open_window(source: ModelSource) -> Result<(), NoWindow> {
         ..eframe::NativeOptions::default()
     };
     let make = move |cc: &eframe::CreationContext<'_>| {
-        let engine = spawn(&cc.egui_ctx)?;
-        let app = App::new(cc, Box::new(engine), Some(source));
+        let app = App::on_engine(cc, source)?;
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
     eframe::run_native("moescope", options, Box::new(make))
         .map_err(|it| NoWindow::Display(it.to_string()))
 }
 
-/// Starts the engine; each event asks for a frame.
-pub(super) fn spawn(ctx: &egui::Context) -> std::io::Result<Engine> {
-    let ctx = ctx.clone();
-    let wake = Box::new(move || ctx.request_repaint());
-    Engine::spawn(Box::new(ModelOpener), Options::default(), wake)
+impl App {
+    /// A window over an engine of its own, which opens `source`; each event asks for a frame.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn on_engine(cc: &eframe::CreationContext<'_>, source: ModelSource) -> io::Result<Self> {
+        let ctx = cc.egui_ctx.clone();
+        let wake = Box::new(move || ctx.request_repaint());
+        let engine = Engine::spawn(Box::new(ModelOpener), Options::default(), wake)?;
+        Ok(Self::new(cc, Box::new(engine), Some(source)))
+    }
 }

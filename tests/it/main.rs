@@ -4,3 +4,5 @@
 mod checkpoint;
 #[cfg(test)]
 mod tiny;
+#[cfg(all(test, feature = "gui"))]
+mod window;

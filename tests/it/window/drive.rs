@@ -1,0 +1,133 @@
+//! How tests hold the window: with a script behind it, or with the engine and a real model.
+
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use eframe::egui::{self, Key, Modifiers, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use moescope::app::App;
+use moescope::engine::{Event, ModelSource};
+
+use super::script::Script;
+
+/// The window as tests hold it.
+pub type Window = Harness<'static, App>;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub fn builder(size: (f32, f32), theme: egui::Theme) -> egui_kittest::HarnessBuilder<App> {
+    Harness::builder()
+        .with_size(vec2(size.0, size.1))
+        .with_theme(theme)
+        .with_render_cursor(false)
+}
+
+/// A window over a script that has said `events`; drawn by egui alone unless `drawn`.
+pub fn scripted(
+    size: (f32, f32),
+    theme: egui::Theme,
+    events: Vec<Event>,
+    drawn: bool,
+) -> (Window, Script) {
+    let script = Script::default();
+    let link = script.clone();
+    let builder = builder(size, theme);
+    let builder = if drawn { builder.wgpu() } else { builder };
+    let mut window = builder.build_eframe(move |cc| App::new(cc, Box::new(link), None));
+    script.say(events);
+    settle(&mut window);
+    (window, script)
+}
+
+/// A window on the Tour model, its prompt read.
+pub fn tour() -> Window {
+    open(ModelSource::Tour)
+}
+
+/// A window on a model in a folder.
+pub fn folder(path: PathBuf) -> Window {
+    open(ModelSource::Path(path))
+}
+
+fn open(source: ModelSource) -> Window {
+    let builder = builder((1440.0, 900.0), egui::Theme::Dark);
+    let mut window = builder.build_eframe(move |cc| App::on_engine(cc, source).unwrap());
+    until(&mut window, "a model is open", |it| {
+        it.session().facts.is_some() && it.is_idle()
+    });
+    window
+}
+
+/// Enough frames for everything to have its place and every answer to be shown.
+pub fn settle(window: &mut Window) {
+    (0..5).for_each(|_| window.step());
+}
+
+/// Steps until something holds; the engine works on a thread of its own.
+pub fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
+    let start = Instant::now();
+    loop {
+        window.step();
+        if holds(window.state()) {
+            return settle(window);
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub fn click(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    settle(window);
+}
+
+/// Clicks the one token at a position: its label ends in its words.
+pub fn click_token(window: &mut Window, at: usize) {
+    let label = token_label(window, at);
+    click(window, &label);
+}
+
+pub fn token_label(window: &Window, at: usize) -> String {
+    let start = format!("token {at} ");
+    let found = window
+        .query_all_by_label_contains(&start)
+        .filter_map(|it| it.accesskit_node().label())
+        .find(|it| it.starts_with(&start));
+    found.unwrap_or_else(|| panic!("no token {at} in sight"))
+}
+
+pub fn key(window: &mut Window, key: Key) {
+    window.key_press(key);
+    settle(window);
+}
+
+pub fn undo(window: &mut Window) {
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    settle(window);
+}
+
+pub fn redo(window: &mut Window) {
+    let modifiers = Modifiers::COMMAND | Modifiers::SHIFT;
+    window.key_press_modifiers(modifiers, Key::Z);
+    settle(window);
+}
+
+/// Puts words in the prompt box, as typing does.
+pub fn type_prompt(window: &mut Window, words: &str) {
+    window.get_by_label("Prompt").click();
+    settle(window);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.step();
+    window.get_by_label("Prompt").type_text(words);
+    settle(window);
+}
+
+/// The list as text.
+pub fn list(window: &Window) -> Vec<String> {
+    let entries = &window.state().experiment().edits.entries;
+    entries.iter().map(|it| it.edit.to_string()).collect()
+}

@@ -1,0 +1,131 @@
+//! Pictures of made-up sessions, kept in `tests/snapshots/`. Enforced where the driver that made them
+//! runs, told and passed elsewhere: other drivers round differently.
+
+use eframe::egui::{Key, Theme};
+use eframe::egui_wgpu::wgpu;
+use egui_kittest::SnapshotOptions;
+use moescope::engine::{Event, LoadProgress, Request};
+use moescope::spec::{Position, RouterId, TokenId};
+use moescope::ui::{Command, RowChoice, Selection};
+
+use super::drive::{Window, key, scripted, settle};
+use super::script::{HUGE, LIST, Script, Size, TOUR_LIKE, baseline, edited};
+
+/// The driver the pictures were made with.
+const DRIVER: &str = "Mesa 22.3";
+
+fn is_enforced() -> bool {
+    let setup = egui_kittest::wgpu::default_wgpu_setup();
+    let eframe::egui_wgpu::WgpuSetup::CreateNew(setup) = setup else {
+        return false;
+    };
+    let instance = wgpu::Instance::new(setup.instance_descriptor);
+    let adapters = std::pin::pin!(instance.enumerate_adapters(wgpu::Backends::VULKAN));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(adapters) = std::future::Future::poll(adapters, &mut context) else {
+        return false;
+    };
+    adapters
+        .iter()
+        .map(wgpu::Adapter::get_info)
+        .any(|it| it.device_type == wgpu::DeviceType::Cpu && it.driver_info.starts_with(DRIVER))
+}
+
+fn check(window: &mut Window, name: &str) {
+    settle(window);
+    let options = SnapshotOptions::new();
+    let result = window.try_snapshot_options(name, &options);
+    match result {
+        Ok(()) => {}
+        Err(error) if is_enforced() || std::env::var_os("UPDATE_SNAPSHOTS").is_some() => {
+            panic!("{error}")
+        }
+        Err(error) => eprintln!("told and passed, the driver is not {DRIVER}: {error}"),
+    }
+    // What failed was said above.
+    std::mem::forget(window.take_snapshot_results());
+}
+
+/// The list of the script, as the app would have it, and a selection that tells something.
+fn with_edits(window: &mut Window, script: &Script) {
+    answer_prompt(window, script);
+    for text in LIST {
+        window
+            .state_mut()
+            .command(Command::AddEdit(text.parse().unwrap()));
+        settle(window);
+    }
+    window.state_mut().command(Command::Select(Selection {
+        row: RowChoice::Baseline,
+        position: Some(Position(11)),
+        router: Some(RouterId(4)),
+        expert: Some(moescope::spec::ExpertId(1)),
+    }));
+    settle(window);
+}
+
+fn answer_prompt(window: &mut Window, script: &Script) {
+    let tag = script.asked.borrow().iter().find_map(|it| match it {
+        Request::Encode { tag, .. } => Some(*tag),
+        _ => None,
+    });
+    script.say([Event::Encoded {
+        tag: tag.unwrap(),
+        tokens: Ok((0..9).map(TokenId).collect()),
+    }]);
+    settle(window);
+}
+
+fn edited_window(size: (f32, f32), theme: Theme, model: Size) -> Window {
+    let (mut window, script) = scripted(size, theme, edited(model, 60, 44), true);
+    with_edits(&mut window, &script);
+    window
+}
+
+#[test]
+fn the_whole_window_after_an_edit() {
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let mut window = edited_window((1440.0, 900.0), theme, TOUR_LIKE);
+        check(&mut window, &format!("window_edited_{name}"));
+    }
+}
+
+#[test]
+fn a_narrow_window_stacks_the_texts() {
+    let mut window = edited_window((1000.0, 700.0), Theme::Dark, TOUR_LIKE);
+    check(&mut window, "window_narrow");
+}
+
+#[test]
+fn a_large_model() {
+    let (mut window, _script) = scripted((1440.0, 900.0), Theme::Dark, baseline(HUGE, 40), true);
+    check(&mut window, "window_large");
+}
+
+#[test]
+fn what_is_seen_before_a_model_is_open() {
+    let (mut window, script) = scripted((1000.0, 640.0), Theme::Dark, Vec::new(), true);
+    check(&mut window, "window_empty");
+    script.say([Event::Loading(LoadProgress {
+        done_bytes: 1_200_000_000,
+        total_bytes: 3_800_000_000,
+        needed_bytes: 4_100_000_000,
+        available_bytes: Some(22_000_000_000),
+    })]);
+    check(&mut window, "window_loading");
+    script.say([Event::OpenFailed {
+        why:
+            "model.safetensors is missing; a folder needs config.json and safetensors (in models/x)"
+                .to_owned(),
+        cancelled: false,
+    }]);
+    check(&mut window, "window_failed");
+}
+
+#[test]
+fn the_list_of_keys() {
+    let (mut window, _script) =
+        scripted((1000.0, 900.0), Theme::Light, baseline(TOUR_LIKE, 12), true);
+    key(&mut window, Key::F1);
+    check(&mut window, "window_keys");
+}
