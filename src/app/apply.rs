@@ -17,16 +17,22 @@ const WORTH_A_JUMP: f32 = 0.2;
 impl App {
     /// Applies everything asked for since the last frame.
     pub(super) fn apply_all(&mut self, ctx: &egui::Context, now_secs: f64) {
-        let mut hover = Hover::default();
         for command in mem::take(&mut self.commands) {
-            match command {
-                Command::Hover(it) => {
-                    hover.token = it.token.or(hover.token);
-                    hover.expert = it.expert.or(hover.expert);
-                }
-                it => self.apply(it, ctx, now_secs),
-            }
+            self.apply(command, ctx, now_secs);
         }
+    }
+
+    /// What lies under the pointer now: said anew by the panels in each frame, lit in all of them in the next.
+    pub(super) fn take_hover(&mut self, ctx: &egui::Context) {
+        let mut hover = Hover::default();
+        self.commands.retain(|it| match it {
+            Command::Hover(it) => {
+                hover.token = it.token.or(hover.token);
+                hover.expert = it.expert.or(hover.expert);
+                false
+            }
+            _ => true,
+        });
         if self.hover != hover {
             self.hover = hover;
             ctx.request_repaint();

@@ -230,6 +230,7 @@ impl eframe::App for App {
                 self.frame.ui(&mut cx, ui);
                 dialogs_ui(&mut cx, ui, &mut self.dialogs);
             });
+        self.take_hover(ui.ctx());
         if !self.commands.is_empty() {
             ui.ctx().request_repaint();
         }

@@ -13,7 +13,7 @@ pub fn expert_gestures(cx: &mut Cx<'_>, response: &Response, at: ExpertAt) {
     if response.hovered() {
         cx.push(Command::Hover(Hover {
             expert: Some(at),
-            ..cx.hover
+            ..Hover::default()
         }));
     }
     if response.clicked() || response.secondary_clicked() {

@@ -17,13 +17,14 @@ use super::script::Script;
 /// The window as tests hold it.
 pub type Window = Harness<'static, App>;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn builder(size: (f32, f32), theme: egui::Theme) -> egui_kittest::HarnessBuilder<App> {
     Harness::builder()
         .with_size(vec2(size.0, size.1))
         .with_theme(theme)
         .with_render_cursor(false)
+        .with_step_dt(1.0 / 60.0)
 }
 
 /// A window over a script that has said `events`; drawn by egui alone unless `drawn`.
@@ -56,8 +57,8 @@ pub fn folder(path: PathBuf) -> Window {
 fn open(source: ModelSource) -> Window {
     let builder = builder((1440.0, 900.0), egui::Theme::Dark);
     let mut window = builder.build_eframe(move |cc| App::on_engine(cc, source).unwrap());
-    until(&mut window, "a model is open", |it| {
-        it.session().facts.is_some() && it.is_idle()
+    until(&mut window, "a model is open and its prompt read", |it| {
+        it.is_idle() && (it.session().baseline().is_some() || it.session().message.is_some())
     });
     window
 }
@@ -75,9 +76,27 @@ pub fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
         if holds(window.state()) {
             return settle(window);
         }
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "waited in vain until {what}; {}",
+            whereabouts(window.state())
+        );
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn whereabouts(app: &App) -> String {
+    let it = app.session();
+    let len = |row: Option<&moescope::ui::RowView>| row.map(|it| it.record.store.len());
+    format!(
+        "playing {}, catching {:?}, rows {:?} {:?} {:?}, message {:?}",
+        it.playing,
+        it.catching,
+        len(it.baseline()),
+        len(it.edited()),
+        len(it.twin()),
+        it.message
+    )
 }
 
 pub fn click(window: &mut Window, label: &str) {

@@ -110,6 +110,8 @@ fn m_on_a_masked_expert_takes_that_edit_away() {
 fn double_click_masks_and_f_forces() {
     let (mut window, _script) = window();
     click_token(&mut window, 4);
+    // Else the click on the token would count as the first of three.
+    (0..30).for_each(|_| window.step());
     window.get_by_label("layer 1 expert 3").click();
     window.get_by_label("layer 1 expert 3").click();
     settle(&mut window);

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use eframe::egui::Key;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
 use moescope::spec::{Position, RouterId};
 use moescope::ui::Command;
@@ -82,12 +82,10 @@ fn check_hover(window: &mut super::drive::Window, expected: &SafeTensors<'_>) {
     for (router, expert) in [(0, 1), (1, 6), (2, 4)] {
         let label = format!("layer {router} expert {expert}");
         window.get_by_label(&label).hover();
-        settle(window);
-        settle(window);
+        (0..60).for_each(|_| window.step());
         let text = window
             .get_by_label_contains("z = ")
-            .accesskit_node()
-            .label()
+            .value()
             .unwrap();
         let shown: f32 = text
             .split("z = ")

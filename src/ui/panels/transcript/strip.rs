@@ -423,7 +423,7 @@ impl Drawing<'_> {
         if response.hovered() {
             cx.push(Command::Hover(Hover {
                 token: Some((self.own_row(cx), at)),
-                ..cx.hover
+                ..Hover::default()
             }));
         }
         if response.clicked() || response.secondary_clicked() {
