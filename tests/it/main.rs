@@ -3,4 +3,12 @@
 #[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
 mod tiny;

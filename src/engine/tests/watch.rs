@@ -9,8 +9,8 @@ use std::{
 
 use super::toy::{EOS, Toy, ToyOpener, spec};
 use crate::engine::{
-    Backend, Capture, Engine, Event, Feed, ModelSource, Opener, Options, Pace, Request, Row, Rows,
-    Step, StopReason, Wait,
+    Backend, Capture, Engine, Event, Feed, ModelSource, NotSent, Opener, Options, Pace, Request,
+    Row, Rows, Step, StopReason, Wait,
 };
 use crate::spec::{
     Experiment, InterventionSet, ModelSpec, Position, Revision, RouterId, RoutingPolicy, Sampling,
@@ -65,8 +65,17 @@ impl Watch {
         it
     }
 
-    pub fn ask(&mut self, request: Request) {
-        self.engine.send(request).unwrap();
+    /// Asks, and folds what comes while the mailbox is full.
+    pub fn ask(&mut self, mut request: Request) {
+        while let Err(error) = self.engine.send(request) {
+            let NotSent::Full(back) = error else {
+                panic!("{error}")
+            };
+            request = back;
+            if let Some(event) = self.engine.wait(Duration::from_millis(10)) {
+                self.fold(event);
+            }
+        }
     }
 
     pub fn fold(&mut self, event: Event) {
