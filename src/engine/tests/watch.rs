@@ -65,16 +65,18 @@ impl Watch {
         it
     }
 
-    /// Asks, and folds what comes while the mailbox is full.
+    /// Asks, and listens while the mailbox is full.
     pub fn ask(&mut self, mut request: Request) {
-        while let Err(error) = self.engine.send(request) {
-            let NotSent::Full(back) = error else {
-                panic!("{error}")
-            };
+        while let Err(NotSent::Full(back)) = self.engine.send(request) {
             request = back;
-            if let Some(event) = self.engine.wait(Duration::from_millis(10)) {
-                self.fold(event);
-            }
+            self.listen(3);
+        }
+    }
+
+    /// Folds up to `n` events that are there.
+    pub fn listen(&mut self, n: usize) {
+        for event in self.engine.events().take(n).collect::<Vec<_>>() {
+            self.fold(event);
         }
     }
 
