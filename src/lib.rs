@@ -4,6 +4,9 @@
 //! checkpoint → ops → model → engine → trace → analysis → ui; who may import whom is a table in
 //! `tests/it/tidy.rs`, and a test holds it.
 
+pub mod analysis;
+#[cfg(feature = "gui")]
+pub mod app;
 pub mod checkpoint;
 pub mod cli;
 pub mod engine;
@@ -11,3 +14,5 @@ pub mod model;
 pub mod ops;
 pub mod spec;
 pub mod trace;
+#[cfg(feature = "gui")]
+pub mod ui;

@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         Some(Command::Eval(args)) => cli::eval::run(args),
         Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
-        None => Err(Failure::misuse("the window is not here yet")),
+        Some(Command::Screenshot(args)) => screenshot(args),
+        None => window(cli.model.as_ref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -20,4 +21,32 @@ fn main() -> ExitCode {
             ExitCode::from(failure.status as u8)
         }
     }
+}
+
+/// Opens the window with a model, the Tour model where none is named.
+#[cfg(feature = "gui")]
+fn window(model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
+    use moescope::app::{open_window, source};
+    let path = model.map_or("tour".into(), |it| it.to_string_lossy());
+    open_window(source(&path)).map_err(Failure::misuse)
+}
+
+/// There is no window in a program built without one.
+#[cfg(not(feature = "gui"))]
+fn window(_model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
+    Err(Failure::misuse(
+        "this program was built without a window; see moescope --help",
+    ))
+}
+
+/// Draws the window to a file.
+#[cfg(feature = "gui")]
+fn screenshot(args: &cli::screenshot::Args) -> Result<(), Failure> {
+    moescope::app::screenshot(args)
+}
+
+/// There is no window to draw in a program built without one.
+#[cfg(not(feature = "gui"))]
+fn screenshot(_args: &cli::screenshot::Args) -> Result<(), Failure> {
+    window(None)
 }

@@ -8,6 +8,7 @@ mod exit;
 pub mod inspect;
 mod model;
 pub mod run;
+pub mod screenshot;
 mod story;
 
 use std::ffi::OsString;
@@ -41,4 +42,6 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Write text, with any edits.
     Run(run::Args),
+    /// Draw the window to a file, after writing text.
+    Screenshot(screenshot::Args),
 }

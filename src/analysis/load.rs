@@ -1,0 +1,343 @@
+//! How often each expert was picked, and with how much weight, per router and phase.
+//!
+//! **Invariant:** adding steps one by one gives the same numbers as counting the whole store anew.
+
+use std::ops::Range;
+
+use crate::spec::{ExpertId, Position, RouterId, TokenId};
+use crate::trace::{Phase, RouterTrace, StepTrace, TraceStore};
+
+/// Which tokens are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PhaseFilter {
+    /// All of them.
+    #[default]
+    All,
+    /// Those given.
+    Prefill,
+    /// Those drawn.
+    Decode,
+}
+
+impl PhaseFilter {
+    /// Every choice, in the order of menus.
+    pub const ALL: [Self; 3] = [Self::All, Self::Prefill, Self::Decode];
+
+    /// What the chip says.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::All => "all tokens",
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        }
+    }
+
+    fn parts(self) -> Range<usize> {
+        match self {
+            Self::All => 0..2,
+            Self::Prefill => 0..1,
+            Self::Decode => 1..2,
+        }
+    }
+}
+
+/// Counts of one router in one phase.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Counts {
+    n: Vec<u64>,
+    mass: Vec<f64>,
+}
+
+/// One router's load over the tokens asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouterLoad {
+    /// `n_i`, `[E]`: how often each expert was picked.
+    pub n: Vec<u64>,
+    /// `Σ g_i`, `[E]`: its applied weights, summed.
+    pub mass: Vec<f64>,
+    /// Tokens behind it.
+    pub n_tokens: u64,
+}
+
+/// How evenly a router's load is spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Coefficient of variation, `std(n)/n̄`.
+    pub cv: f64,
+    /// `(max n - n̄)/n̄`.
+    pub max_vio: f64,
+    /// `exp(H(f))`, `f_i = n_i/P`.
+    pub effective: f64,
+    /// Experts never picked.
+    pub n_unused: usize,
+}
+
+impl RouterLoad {
+    /// The share of the tokens for which an expert was picked; none over no token.
+    #[must_use]
+    pub fn share(&self, expert: ExpertId) -> Option<f64> {
+        let n = *self.n.get(expert.idx())?;
+        (self.n_tokens > 0).then(|| n as f64 / self.n_tokens as f64)
+    }
+
+    /// Utilisation `u_i = n_i/n̄`: 1 is even. None where nothing was picked.
+    #[must_use]
+    pub fn utilisation(&self, expert: ExpertId) -> Option<f64> {
+        let n = *self.n.get(expert.idx())?;
+        let total: u64 = self.n.iter().sum();
+        (total > 0).then(|| n as f64 * self.n.len() as f64 / total as f64)
+    }
+
+    /// CV, `MaxVio`, effective experts; none where nothing was picked.
+    #[must_use]
+    pub fn spread(&self) -> Option<Spread> {
+        let total: u64 = self.n.iter().sum();
+        if total == 0 {
+            return None;
+        }
+        let mean = total as f64 / self.n.len() as f64;
+        let variance = self
+            .n
+            .iter()
+            .map(|n| (*n as f64 - mean).powi(2))
+            .sum::<f64>()
+            / self.n.len() as f64;
+        let max = self.n.iter().copied().max().unwrap_or(0) as f64;
+        let nats: f64 = self
+            .n
+            .iter()
+            .filter(|n| **n > 0)
+            .map(|n| *n as f64 / total as f64)
+            .map(|f| -f * f.ln())
+            .sum();
+        Some(Spread {
+            cv: variance.sqrt() / mean,
+            max_vio: (max - mean) / mean,
+            effective: nats.exp(),
+            n_unused: self.n.iter().filter(|n| **n == 0).count(),
+        })
+    }
+}
+
+/// Load of every router of a row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadStats {
+    /// `[R][2]`: given tokens, drawn tokens.
+    routers: Vec<[Counts; 2]>,
+    /// Tokens by phase.
+    n_tokens: [u64; 2],
+    /// Special tokens read and left out.
+    n_special: u64,
+}
+
+impl LoadStats {
+    /// Counts a step's rows. Tokens for which `special` holds are left out: BOS and padding say
+    /// nothing about a text.
+    pub fn add(&mut self, step: &StepTrace, special: impl Fn(TokenId) -> bool) {
+        let rows = 0..step.tokens.len();
+        self.add_rows(step, rows, &special);
+    }
+
+    /// Counts the positions `range` of a store anew.
+    #[must_use]
+    pub fn count(
+        store: &TraceStore,
+        range: Range<Position>,
+        special: impl Fn(TokenId) -> bool,
+    ) -> Self {
+        let mut out = Self::default();
+        for step in store.steps() {
+            let row_of = |at: Position| {
+                at.idx()
+                    .saturating_sub(step.start.idx())
+                    .min(step.tokens.len())
+            };
+            out.add_rows(step, row_of(range.start)..row_of(range.end), &special);
+        }
+        out
+    }
+
+    /// Load of a router over the tokens of a phase; none for a router not seen yet.
+    #[must_use]
+    pub fn router(&self, router: RouterId, phase: PhaseFilter) -> Option<RouterLoad> {
+        let parts = self.routers.get(router.idx())?.get(phase.parts())?;
+        let mut out = RouterLoad {
+            n_tokens: self.n_tokens(phase),
+            ..RouterLoad::default()
+        };
+        for part in parts {
+            let n_experts = out.n.len().max(part.n.len());
+            out.n.resize(n_experts, 0);
+            out.mass.resize(n_experts, 0.0);
+            out.n.iter_mut().zip(&part.n).for_each(|(a, b)| *a += b);
+            out.mass
+                .iter_mut()
+                .zip(&part.mass)
+                .for_each(|(a, b)| *a += b);
+        }
+        Some(out)
+    }
+
+    /// Tokens counted.
+    #[must_use]
+    pub fn n_tokens(&self, phase: PhaseFilter) -> u64 {
+        self.n_tokens[phase.parts()].iter().sum()
+    }
+
+    /// Special tokens that were read and left out.
+    #[must_use]
+    pub fn n_special(&self) -> u64 {
+        self.n_special
+    }
+
+    fn add_rows(
+        &mut self,
+        step: &StepTrace,
+        rows: Range<usize>,
+        special: &impl Fn(TokenId) -> bool,
+    ) {
+        let phase = usize::from(step.phase == Phase::Decode);
+        if self.routers.len() < step.routers.len() {
+            self.routers
+                .resize_with(step.routers.len(), Default::default);
+        }
+        for row in rows {
+            if step.tokens.get(row).is_none_or(|it| special(*it)) {
+                self.n_special += 1;
+                continue;
+            }
+            self.n_tokens[phase] += 1;
+            for (counts, trace) in self.routers.iter_mut().zip(&step.routers) {
+                counts[phase].add_row(trace, row);
+            }
+        }
+    }
+}
+
+impl Counts {
+    fn add_row(&mut self, trace: &RouterTrace, row: usize) {
+        self.n.resize(trace.n_experts, 0);
+        self.mass.resize(trace.n_experts, 0.0);
+        for pick in trace.picks_of(row) {
+            if let (Some(n), Some(mass)) = (
+                self.n.get_mut(pick.expert.idx()),
+                self.mass.get_mut(pick.expert.idx()),
+            ) {
+                *n += 1;
+                *mass += f64::from(pick.weight);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Revision, SeqId};
+    use crate::trace::{Pick, PickState};
+
+    /// One router of four experts, two picks a token; token 0 is special.
+    fn step(start: usize, phase: Phase, picks: &[[(u16, f32); 2]]) -> StepTrace {
+        let flat = picks.iter().flatten().map(|(expert, weight)| Pick {
+            expert: ExpertId(*expert),
+            weight: *weight,
+            state: PickState::Chosen,
+        });
+        StepTrace {
+            seq: SeqId(0),
+            phase,
+            start: Position::new(start),
+            revision: Revision(0),
+            tokens: (start..start + picks.len()).map(TokenId::new).collect(),
+            routers: vec![RouterTrace {
+                n_experts: 4,
+                n_picks: 2,
+                picks: flat.collect(),
+                margin: vec![None; picks.len()],
+                ..RouterTrace::default()
+            }],
+        }
+    }
+
+    fn store() -> TraceStore {
+        let mut out = TraceStore::default();
+        out.push(step(
+            0,
+            Phase::Prefill,
+            &[
+                [(2, 0.5), (3, 0.5)],
+                [(0, 0.75), (1, 0.25)],
+                [(0, 0.5), (1, 0.5)],
+            ],
+        ))
+        .unwrap();
+        out.push(step(
+            3,
+            Phase::Decode,
+            &[[(0, 0.9), (2, 0.1)], [(0, 1.0), (1, 0.0)]],
+        ))
+        .unwrap();
+        out
+    }
+
+    fn special(token: TokenId) -> bool {
+        token == TokenId(0)
+    }
+
+    #[test]
+    fn counts_are_those_worked_by_hand() {
+        let mut load = LoadStats::default();
+        for step in store().steps() {
+            load.add(step, special);
+        }
+        let all = load.router(RouterId(0), PhaseFilter::All).unwrap();
+        assert_eq!(all.n, [4, 3, 1, 0]);
+        assert_eq!((all.n_tokens, load.n_special()), (4, 1));
+        assert!((all.mass[0] - 3.15).abs() < 1e-6 && (all.mass[1] - 0.75).abs() < 1e-6);
+        assert_eq!(all.share(ExpertId(1)), Some(0.75));
+        assert_eq!(all.utilisation(ExpertId(0)), Some(2.0));
+        let decode = load.router(RouterId(0), PhaseFilter::Decode).unwrap();
+        assert_eq!((decode.n, decode.n_tokens), (vec![2, 1, 1, 0], 2));
+        assert!(load.router(RouterId(1), PhaseFilter::All).is_none());
+    }
+
+    #[test]
+    fn spread_is_that_worked_by_hand() {
+        let check = |n: &[u64], cv: f64, max_vio: f64, effective: f64, n_unused: usize| {
+            let load = RouterLoad {
+                n: n.to_vec(),
+                ..RouterLoad::default()
+            };
+            let got = load.spread().unwrap();
+            assert!((got.cv - cv).abs() < 1e-9, "{got:?}");
+            assert!((got.max_vio - max_vio).abs() < 1e-9, "{got:?}");
+            assert!((got.effective - effective).abs() < 1e-9, "{got:?}");
+            assert_eq!(got.n_unused, n_unused);
+        };
+        check(&[5, 5, 5, 5], 0.0, 0.0, 4.0, 0);
+        // mean 2, deviations 2 2 -2 -2; max 4 is twice the mean; two experts, evenly.
+        check(&[4, 4, 0, 0], 1.0, 1.0, 2.0, 2);
+        // mean 2, variance (36 + 3 · 4) / 4 = 12; one expert.
+        check(&[8, 0, 0, 0], 12f64.sqrt() / 2.0, 3.0, 1.0, 3);
+        assert!(RouterLoad::default().spread().is_none());
+    }
+
+    #[test]
+    fn a_recount_after_a_rewind_equals_adding() {
+        let full = store();
+        for to in 0..=5u32 {
+            let mut short = full.clone();
+            short.rewind(Position(to));
+            let mut added = LoadStats::default();
+            short.steps().iter().for_each(|it| added.add(it, special));
+            let counted = LoadStats::count(&full, Position(0)..Position(to), special);
+            for phase in PhaseFilter::ALL {
+                assert_eq!(counted.n_tokens(phase), added.n_tokens(phase));
+                if let Some(load) = added.router(RouterId(0), phase) {
+                    assert_eq!(counted.router(RouterId(0), phase), Some(load));
+                }
+            }
+        }
+    }
+}

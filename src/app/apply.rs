@@ -1,0 +1,209 @@
+//! What panels, menus and keys asked for: one `match`.
+
+use std::{mem, path::PathBuf};
+
+use eframe::egui::{self, ViewportCommand, gui_zoom};
+
+use crate::analysis::places;
+use crate::engine::{ModelSource, Request};
+use crate::spec::{Position, RouterId};
+use crate::ui::{Command, Direction, Hover, PRESETS, RowChoice, Selection};
+
+use super::{App, pace};
+
+/// Changes at least this part of the largest are places to jump to.
+const WORTH_A_JUMP: f32 = 0.2;
+
+impl App {
+    /// Applies everything asked for since the last frame.
+    pub(super) fn apply_all(&mut self, ctx: &egui::Context, now_secs: f64) {
+        let mut hover = Hover::default();
+        for command in mem::take(&mut self.commands) {
+            match command {
+                Command::Hover(it) => {
+                    hover.token = it.token.or(hover.token);
+                    hover.expert = it.expert.or(hover.expert);
+                }
+                it => self.apply(it, ctx, now_secs),
+            }
+        }
+        if self.hover != hover {
+            self.hover = hover;
+            ctx.request_repaint();
+        }
+    }
+
+    fn apply(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
+        match command {
+            Command::Select(it) => self.selection = it,
+            Command::Hover(it) => self.hover = it,
+            Command::Follow => self.follow(),
+            Command::Move(direction) => self.move_selection(direction),
+            Command::NextChange { back } => self.next_change(back),
+            Command::SetPrompt(text) => self.prompt = text,
+            Command::RunPrompt => self.read_prompt(true, None),
+            Command::Preset(n) => self.preset(n),
+            Command::PresetEdits(n) => self.read_prompt(false, Some(n)),
+            Command::PlayPause if self.session.playing => self.ask(Request::Pause),
+            Command::PlayPause => self.play(),
+            Command::Pause => self.ask(Request::Pause),
+            Command::Step => self.step(),
+            Command::Back => self.back(now_secs),
+            Command::Regenerate => self.regenerate(now_secs),
+            Command::SetPace(it) => {
+                self.settings.pace = it;
+                self.ask(Request::SetPace(pace(self.settings)));
+            }
+            Command::SetStopAfter(n) => self.settings.stop_after = n.max(1),
+            Command::SetSampling { sampling, commit } => {
+                self.set_sampling(sampling, commit, now_secs);
+            }
+            Command::ToggleMask(at) => self.toggle(at, true, now_secs),
+            Command::ToggleForce(at) => self.toggle(at, false, now_secs),
+            Command::AddEdit(edit) => self.edit_list(now_secs, |it| it.push(edit)),
+            Command::ReplaceEdit { line, edit } => self.replace_edit(line, edit, now_secs),
+            Command::ToggleEdit(line) => self.toggle_line(line, now_secs),
+            Command::RemoveEdit(line) => self.remove_line(line, now_secs),
+            Command::MoveEdit { line, up } => self.move_line(line, up, now_secs),
+            Command::ClearEdits => self.edit_list(now_secs, |it| it.entries.clear()),
+            Command::ContinueFrom { row, at } => self.continue_from(row, at, now_secs),
+            Command::Undo => self.undo(),
+            Command::Redo => self.redo(),
+            other => self.apply_view(other, ctx),
+        }
+    }
+
+    /// What changes no result: models, looks, sheets.
+    fn apply_view(&mut self, command: Command, ctx: &egui::Context) {
+        match command {
+            Command::AskPath => {
+                self.dialogs.path = Some(String::new());
+                self.dialogs.focused = false;
+            }
+            Command::Open(path) => self.open(source(&path)),
+            Command::CloseDialog => self.dialogs.path = None,
+            Command::CancelLoad => self.ask(Request::CancelLoad),
+            Command::Dismiss => self.session.message = None,
+            Command::Say(text) => self.say(text),
+            Command::SetTheme(it) => ctx.set_theme(it),
+            Command::ZoomIn => gui_zoom::zoom_in(ctx),
+            Command::ZoomOut => gui_zoom::zoom_out(ctx),
+            Command::ZoomReset => ctx.set_zoom_factor(1.0),
+            Command::ResetLayout => self.frame.reset(),
+            Command::ShowPanel(name) => self.frame.show(name),
+            Command::ToggleHelp => self.dialogs.help = !self.dialogs.help,
+            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            _ => {}
+        }
+    }
+
+    fn follow(&mut self) {
+        if self.dialogs.help {
+            self.dialogs.help = false;
+        } else {
+            self.selection.position = None;
+        }
+    }
+
+    fn preset(&mut self, n: usize) {
+        if let Some(preset) = PRESETS.get(n) {
+            preset.prompt.clone_into(&mut self.prompt);
+            self.read_prompt(true, None);
+        }
+    }
+
+    /// Writes on; reads the prompt first where that was not done.
+    pub(super) fn play(&mut self) {
+        if self.experiment.given.is_empty() {
+            if self.waiting.is_none() {
+                self.read_prompt(true, None);
+            }
+            return;
+        }
+        self.session.message = None;
+        let stop_after = Some(self.settings.stop_after);
+        self.ask(Request::Play { stop_after });
+    }
+
+    fn step(&mut self) {
+        if self.experiment.given.is_empty() {
+            self.read_prompt(false, None);
+        } else {
+            self.session.message = None;
+            self.ask(Request::Step);
+        }
+    }
+
+    fn n_positions(&self, row: RowChoice) -> usize {
+        self.session.row(row).map_or(0, |it| it.record.store.len())
+    }
+
+    fn move_selection(&mut self, direction: Direction) {
+        let Selection {
+            row,
+            position,
+            router,
+            ..
+        } = self.selection;
+        let n = self.n_positions(row);
+        let newest = n.checked_sub(1).map(Position::new);
+        let Some(at) = position.or(newest) else {
+            return;
+        };
+        let n_routers = self.session.spec().map_or(0, |it| it.routers.len());
+        let router = router.unwrap_or_default().idx();
+        match direction {
+            Direction::Left if at.idx() > 0 => {
+                self.selection.position = Some(Position::new(at.idx() - 1));
+            }
+            Direction::Right if at.idx() + 1 < n => self.selection.position = Some(at.plus(1)),
+            Direction::Up if router > 0 => {
+                self.selection.router = Some(RouterId::new(router - 1));
+            }
+            Direction::Down if router + 1 < n_routers => {
+                self.selection.router = Some(RouterId::new(router + 1));
+            }
+            _ => {}
+        }
+    }
+
+    /// To the next place that changed most, round the ends.
+    fn next_change(&mut self, back: bool) {
+        let Some(twin) = self.session.twin() else {
+            return;
+        };
+        let Some(largest) = self.session.concentration().map(|it| it.largest.kl) else {
+            return;
+        };
+        let n = self.n_positions(RowChoice::Baseline);
+        let all: Vec<Position> = places(&twin.record)
+            .filter(|it| it.kl >= largest * WORTH_A_JUMP && it.at.idx() < n)
+            .map(|it| it.at)
+            .collect();
+        let now = self.selection.position;
+        let found = if back {
+            let before = all.iter().rev().find(|it| now.is_none_or(|now| **it < now));
+            before.or(all.last())
+        } else {
+            let after = all.iter().find(|it| now.is_none_or(|now| **it > now));
+            after.or(all.first())
+        };
+        if let Some(at) = found {
+            self.selection.row = RowChoice::Baseline;
+            self.selection.position = Some(*at);
+        }
+    }
+}
+
+/// What a typed path names: `tour`, or a folder; `~` is the home folder.
+#[must_use]
+pub fn source(path: &str) -> ModelSource {
+    if path == "tour" {
+        return ModelSource::Tour;
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => ModelSource::Path(home.join(rest)),
+        _ => ModelSource::Path(PathBuf::from(path)),
+    }
+}

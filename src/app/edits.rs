@@ -1,0 +1,182 @@
+//! Commands that change the experiment: each one an undo of its own.
+
+use crate::engine::Request;
+use crate::spec::{Action, Experiment, Intervention, InterventionSet, Position, Sampling, Span};
+use crate::ui::words::{deciding_edit, router_ref};
+use crate::ui::{ExpertAt, RowChoice, check_list};
+
+use super::App;
+
+impl App {
+    /// Makes the change that was just made to the experiment count: an undo, and the engine is told.
+    pub(super) fn commit(&mut self, now_secs: f64) {
+        // Feeding clears what could be redone; adding makes it an undo of its own.
+        self.undo.feed_state(now_secs, &self.experiment);
+        self.undo.add_undo(&self.experiment);
+        self.committed.clone_from(&self.experiment);
+        self.send_experiment();
+    }
+
+    fn send_experiment(&mut self) {
+        if !self.experiment.given.is_empty() {
+            let experiment = Box::new(self.experiment.clone());
+            self.ask(Request::SetExperiment(experiment));
+        }
+    }
+
+    /// Changes the list, where the model can take what comes out.
+    pub(super) fn edit_list(&mut self, now_secs: f64, change: impl FnOnce(&mut InterventionSet)) {
+        let mut list = self.experiment.edits.clone();
+        change(&mut list);
+        if list == self.experiment.edits {
+            return;
+        }
+        let checked = self
+            .session
+            .spec()
+            .map_or(Ok(()), |spec| check_list(spec, &list));
+        match checked {
+            Ok(()) => {
+                self.session.message = None;
+                self.experiment.edits = list;
+                self.commit(now_secs);
+            }
+            Err(why) => self.fail(why),
+        }
+    }
+
+    /// Masks or forces from the selected token on; takes the edit away where it holds already.
+    pub(super) fn toggle(&mut self, at: ExpertAt, mask: bool, now_secs: f64) {
+        let Some(spec) = self.session.spec() else {
+            return;
+        };
+        let open = self.session.first_open();
+        let position = self.selection.position.unwrap_or(open);
+        let found = deciding_edit(&self.experiment.edits, spec, at, position);
+        if let Some((line, _)) = found.filter(|(_, masks)| *masks == mask) {
+            return self.remove_line(line, now_secs);
+        }
+        if self.selection.position.is_none() && open.idx() >= self.session.n_ctx() {
+            let text = "Nothing is left to compute: select a token to edit from";
+            return self.say(text.to_owned());
+        }
+        let Some(router) = router_ref(spec, at.router) else {
+            return;
+        };
+        let expert = at.expert;
+        let action = if mask {
+            Action::Mask { expert }
+        } else {
+            Action::Force {
+                expert,
+                share: None,
+            }
+        };
+        let edit = Intervention {
+            action,
+            at: router,
+            span: Span::starting(position),
+        };
+        self.edit_list(now_secs, |it| it.push(edit));
+    }
+
+    pub(super) fn replace_edit(&mut self, line: usize, edit: Intervention, now_secs: f64) {
+        self.edit_list(now_secs, |it| {
+            if let Some(listed) = it.entries.get_mut(line) {
+                listed.edit = edit;
+            }
+        });
+    }
+
+    pub(super) fn toggle_line(&mut self, line: usize, now_secs: f64) {
+        self.edit_list(now_secs, |it| {
+            if let Some(listed) = it.entries.get_mut(line) {
+                listed.enabled = !listed.enabled;
+            }
+        });
+    }
+
+    pub(super) fn remove_line(&mut self, line: usize, now_secs: f64) {
+        self.edit_list(now_secs, |it| {
+            if line < it.entries.len() {
+                it.entries.remove(line);
+            }
+        });
+    }
+
+    pub(super) fn move_line(&mut self, line: usize, up: bool, now_secs: f64) {
+        self.edit_list(now_secs, |it| {
+            let other = if up {
+                line.checked_sub(1)
+            } else {
+                Some(line + 1)
+            };
+            if let Some(other) = other.filter(|other| *other.max(&line) < it.entries.len()) {
+                it.entries.swap(line, other);
+            }
+        });
+    }
+
+    /// A step of a drag shows at once; it counts when it is released.
+    pub(super) fn set_sampling(&mut self, sampling: Sampling, commit: bool, now_secs: f64) {
+        if sampling.check().is_err() {
+            return;
+        }
+        self.experiment.sampling = sampling;
+        if commit && self.committed != self.experiment {
+            self.commit(now_secs);
+        }
+    }
+
+    /// The next seed for both rows, written anew.
+    pub(super) fn regenerate(&mut self, now_secs: f64) {
+        let seed = &mut self.experiment.sampling.seed;
+        *seed = seed.wrapping_add(1);
+        self.commit(now_secs);
+        self.play();
+    }
+
+    /// The tokens of a row up to `at` become given.
+    pub(super) fn continue_from(&mut self, row: RowChoice, at: Position, now_secs: f64) {
+        let Some(view) = self.session.row(row) else {
+            return;
+        };
+        let Some(given) = view.record.tokens.get(..=at.idx()) else {
+            return;
+        };
+        self.experiment.given = given.to_vec();
+        self.selection.position = None;
+        self.commit(now_secs);
+    }
+
+    /// One token of the shown row less; what lies before becomes given.
+    pub(super) fn back(&mut self, now_secs: f64) {
+        let row = self.selection.row;
+        let n = self.session.row(row).map_or(0, |it| it.record.tokens.len());
+        if n >= 2 {
+            self.continue_from(row, Position::new(n - 2), now_secs);
+        }
+    }
+
+    pub(super) fn undo(&mut self) {
+        if let Some(before) = self.undo.undo(&self.experiment).cloned() {
+            self.restore(before);
+        }
+    }
+
+    pub(super) fn redo(&mut self) {
+        if let Some(after) = self.undo.redo(&self.experiment).cloned() {
+            self.restore(after);
+        }
+    }
+
+    fn restore(&mut self, experiment: Experiment) {
+        self.session.message = None;
+        if experiment.given != self.experiment.given {
+            self.prompt = self.session.tokens().text(&experiment.given);
+        }
+        self.experiment = experiment;
+        self.committed.clone_from(&self.experiment);
+        self.send_experiment();
+    }
+}

@@ -1,0 +1,215 @@
+//! What the engine said, folded into the session.
+
+use std::sync::Arc;
+
+use eframe::egui::util::undoer::Undoer;
+
+use crate::engine::{Event, LoadProgress, Request, Rows, StopReason};
+use crate::spec::{Experiment, Intervention, Position, Span, TokenId};
+use crate::trace::ModelFacts;
+use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
+
+use super::{App, Waiting};
+
+/// Over how many tokens the speed is measured.
+const SPEED_TOKENS: usize = 16;
+
+impl App {
+    pub(super) fn fold(&mut self, event: Event, now_secs: f64) {
+        match event {
+            Event::Loading(progress) => self.loading(progress),
+            Event::Opened(facts) => self.opened(*facts),
+            Event::OpenFailed { why, cancelled } => {
+                self.session.loading = None;
+                if !cancelled {
+                    self.fail(why);
+                }
+            }
+            Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
+            Event::Forked {
+                row,
+                parent,
+                at,
+                n_given,
+                edits,
+            } => self.session.fork(row, parent, at, n_given, edits),
+            Event::Shown(rows) => self.session.shown = Some(shown(&rows)),
+            Event::Stepped {
+                row,
+                step,
+                readouts,
+                comparisons,
+            } => {
+                self.measure(row, step.tokens.len(), now_secs);
+                if let Err(error) = self.session.step(row, step, readouts, comparisons) {
+                    self.fail(format!("a step was left out: {error}"));
+                }
+            }
+            Event::Playing(playing) => {
+                self.session.playing = playing;
+                self.token_times.clear();
+                self.session.measured = None;
+            }
+            Event::Stopped(reason) => self.stopped(reason),
+            Event::Catching { n_left, n_total } => {
+                self.session.catching = (n_left > 0).then_some(Catching { n_left, n_total });
+            }
+            Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
+            Event::Refused(why) | Event::Failed(why) => self.fail(why),
+        }
+    }
+
+    /// Says what went wrong; what is on screen stays.
+    pub(super) fn fail(&mut self, text: String) {
+        self.session.message = Some(Message {
+            text,
+            failure: true,
+        });
+    }
+
+    /// Says something.
+    pub(super) fn say(&mut self, text: String) {
+        self.session.message = Some(Message {
+            text,
+            failure: false,
+        });
+    }
+
+    fn loading(&mut self, progress: LoadProgress) {
+        self.session.loading = Some(Loading {
+            name: self.opening.clone(),
+            done_bytes: progress.done_bytes,
+            total_bytes: progress.total_bytes,
+            needed_bytes: progress.needed_bytes,
+            available_bytes: progress.available_bytes,
+        });
+    }
+
+    /// Another model: every row of the last one is gone. The prompt is read, so that there is something to see.
+    fn opened(&mut self, facts: ModelFacts) {
+        self.selection = Selection {
+            router: facts.spec.middle_router(),
+            ..Selection::default()
+        };
+        self.session = Session {
+            facts: Some(Arc::new(facts)),
+            ..Session::default()
+        };
+        self.experiment = Experiment {
+            sampling: self.experiment.sampling,
+            ..Experiment::default()
+        };
+        self.undo = Undoer::default();
+        self.read_prompt(false, None);
+    }
+
+    /// Turns the words of the box into tokens; what follows waits for the answer.
+    pub(super) fn read_prompt(&mut self, play: bool, preset: Option<usize>) {
+        let Some(facts) = self.session.facts.clone() else {
+            return;
+        };
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.waiting = Some(Waiting { tag, play, preset });
+        if facts.has_tokenizer {
+            let text = self.prompt.clone();
+            self.ask(Request::Encode { tag, text });
+            return;
+        }
+        let ids = self
+            .prompt
+            .split(|it: char| it.is_whitespace() || it == ',')
+            .filter(|it| !it.is_empty());
+        let parsed: Result<Vec<TokenId>, String> = ids
+            .map(|it| it.parse().map(TokenId).map_err(|_| it.to_owned()))
+            .collect();
+        match parsed {
+            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, Ok(tokens), 0.0),
+            _ => {
+                self.waiting = None;
+                self.say("This model has no tokenizer: type token ids, as in 1 318 29".to_owned());
+            }
+        }
+    }
+
+    fn encoded(&mut self, tag: u64, tokens: Result<Vec<TokenId>, String>, now_secs: f64) {
+        let Some(waiting) = self.waiting.take_if(|it| it.tag == tag) else {
+            return;
+        };
+        let tokens = match tokens {
+            Ok(tokens) => tokens,
+            Err(why) => return self.fail(why),
+        };
+        self.selection.position = None;
+        let same = self.experiment.given == tokens;
+        self.experiment.given = tokens;
+        if let Some(preset) = waiting.preset {
+            self.add_preset_edits(preset);
+        }
+        if !same || waiting.preset.is_some() {
+            self.commit(now_secs);
+        }
+        if waiting.play {
+            self.play();
+        }
+    }
+
+    /// The edits of a preset, from its last token on.
+    pub(super) fn add_preset_edits(&mut self, preset: usize) {
+        let last = Position::new(self.experiment.given.len().saturating_sub(1));
+        let texts = PRESETS.get(preset).map_or(&[][..], |it| it.edits);
+        for text in texts {
+            if let Ok(edit) = text.parse::<Intervention>() {
+                let span = Span::starting(last);
+                self.experiment.edits.push(Intervention { span, ..edit });
+            }
+        }
+    }
+
+    fn stopped(&mut self, reason: StopReason) {
+        self.session.playing = false;
+        self.n_stops += 1;
+        match reason {
+            StopReason::EndOfText => self.say(
+                "The text has ended; Regenerate (R) writes it anew with the next seed".to_owned(),
+            ),
+            StopReason::ContextFull => self.say(
+                "The context is full; continue from an earlier token, or type a new prompt"
+                    .to_owned(),
+            ),
+            StopReason::Paused | StopReason::Count | StopReason::Failed => {}
+        }
+    }
+
+    /// Keeps the times of the last tokens of the row that grows.
+    fn measure(&mut self, row: crate::trace::RowId, n_tokens: usize, now_secs: f64) {
+        let watched = self
+            .session
+            .shown
+            .is_some_and(|it| it.edited.unwrap_or(it.baseline) == row);
+        if !watched || !self.session.playing {
+            return;
+        }
+        for _ in 0..n_tokens {
+            self.token_times.push_back(now_secs);
+        }
+        while self.token_times.len() > SPEED_TOKENS {
+            self.token_times.pop_front();
+        }
+        if let (Some(first), Some(last)) = (self.token_times.front(), self.token_times.back())
+            && last > first
+        {
+            let n = (self.token_times.len() - 1) as f64;
+            self.session.measured = Some((n / (last - first)) as f32);
+        }
+    }
+}
+
+fn shown(rows: &Rows) -> Shown {
+    Shown {
+        baseline: rows.baseline,
+        edited: rows.edited,
+        twin: rows.twin,
+        edited_from: rows.edited_from,
+    }
+}

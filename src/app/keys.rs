@@ -1,0 +1,41 @@
+//! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and Enter.
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
+
+use crate::ui::ENTRIES;
+
+use super::App;
+
+impl App {
+    pub(super) fn keys(&mut self, ui: &Ui) {
+        let typing = ui.ctx().text_edit_focused();
+        let focused = ui.memory(|it| it.focused()).is_some();
+        let dialog = self.dialogs.path.is_some();
+        let mut entries: Vec<_> = ENTRIES
+            .iter()
+            .filter_map(|it| Some((it, it.key?)))
+            .filter(|(_, key)| is_ours(*key, typing, focused, dialog))
+            .collect();
+        // egui takes Ctrl+Shift+Z for Ctrl+Z too: the more particular one first.
+        entries.sort_by_key(|(_, key)| !key.modifiers.shift);
+        for (entry, key) in entries {
+            if ui.input_mut(|it| it.consume_shortcut(&key))
+                && let Some(command) = (entry.command)(&self.selection)
+            {
+                self.commands.push(command);
+            }
+        }
+    }
+}
+
+fn is_ours(key: KeyboardShortcut, typing: bool, focused: bool, dialog: bool) -> bool {
+    let plain = key.modifiers == Modifiers::NONE;
+    let undo = key.logical_key == Key::Z;
+    if dialog && (plain || undo) {
+        return false;
+    }
+    if typing {
+        return !plain && !undo;
+    }
+    !(focused && key.logical_key == Key::Space)
+}

@@ -1,0 +1,250 @@
+//! All that a panel, a menu or a key may ask for, and the list that menus, shortcuts and help are made from.
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
+
+use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling};
+use crate::ui::{Hover, RowChoice, Selection};
+
+/// Where the arrow keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The token before.
+    Left,
+    /// The token after.
+    Right,
+    /// The layer above.
+    Up,
+    /// The layer below.
+    Down,
+}
+
+/// An expert of a router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExpertAt {
+    /// The router.
+    pub router: RouterId,
+    /// The expert.
+    pub expert: ExpertId,
+}
+
+/// One wish. The app applies them between frames, in one `match`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Looking: what is selected.
+    Select(Selection),
+    /// Looking: what lies under the pointer.
+    Hover(Hover),
+    /// Looking: follow the newest token again.
+    Follow,
+    /// Looking: move the selection by one.
+    Move(Direction),
+    /// Looking: to the next place that changed most, or back.
+    NextChange {
+        /// Backwards.
+        back: bool,
+    },
+    /// The words in the prompt box.
+    SetPrompt(String),
+    /// Read the prompt and write on.
+    RunPrompt,
+    /// Put one of the presets in the prompt box and run it.
+    Preset(usize),
+    /// Add the edits that belong to a preset, from its last token on.
+    PresetEdits(usize),
+    /// Write, or stop.
+    PlayPause,
+    /// Stop writing.
+    Pause,
+    /// Write one token.
+    Step,
+    /// One token back: what lies before becomes given.
+    Back,
+    /// The next seed.
+    Regenerate,
+    /// Tokens a second; none is as fast as it goes.
+    SetPace(Option<f32>),
+    /// Most new tokens of one play.
+    SetStopAfter(u32),
+    /// How tokens are drawn; a step of a drag is not committed.
+    SetSampling {
+        /// The values.
+        sampling: Sampling,
+        /// Whether the drag has ended.
+        commit: bool,
+    },
+    /// Mask the expert from the selected position on, or take away the edit that masks it there.
+    ToggleMask(ExpertAt),
+    /// The same with force.
+    ToggleForce(ExpertAt),
+    /// Add an edit at the end of the list.
+    AddEdit(Intervention),
+    /// Put another edit in a line of the list.
+    ReplaceEdit {
+        /// The line.
+        line: usize,
+        /// Its new edit.
+        edit: Intervention,
+    },
+    /// Switch a line of the list on or off.
+    ToggleEdit(usize),
+    /// Take a line away.
+    RemoveEdit(usize),
+    /// Move a line one place up or down.
+    MoveEdit {
+        /// The line.
+        line: usize,
+        /// Up.
+        up: bool,
+    },
+    /// Take every edit away.
+    ClearEdits,
+    /// Tokens up to here become given.
+    ContinueFrom {
+        /// Of which row.
+        row: RowChoice,
+        /// The last given one.
+        at: Position,
+    },
+    /// The change before.
+    Undo,
+    /// The change after.
+    Redo,
+    /// Ask for a path.
+    AskPath,
+    /// Open a model: a path, or `tour`.
+    Open(String),
+    /// Close the path field.
+    CloseDialog,
+    /// Give up the load.
+    CancelLoad,
+    /// Put the message away.
+    Dismiss,
+    /// Say something.
+    Say(String),
+    /// Dark, light or as the system.
+    SetTheme(ThemePreference),
+    /// Larger.
+    ZoomIn,
+    /// Smaller.
+    ZoomOut,
+    /// As at first.
+    ZoomReset,
+    /// The tiles as at first.
+    ResetLayout,
+    /// Show a panel.
+    ShowPanel(&'static str),
+    /// Show or hide the list of keys.
+    ToggleHelp,
+    /// End the program.
+    Quit,
+}
+
+/// Which menu an entry stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    /// Models, the end.
+    File,
+    /// Edits, undo.
+    Edit,
+    /// How things look.
+    View,
+    /// Writing.
+    Run,
+    /// Keys.
+    Help,
+}
+
+impl Menu {
+    /// Every menu, from left to right.
+    pub const ALL: [Self; 5] = [Self::File, Self::Edit, Self::View, Self::Run, Self::Help];
+
+    /// Its name.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::File => "File",
+            Self::Edit => "Edit",
+            Self::View => "View",
+            Self::Run => "Run",
+            Self::Help => "Help",
+        }
+    }
+}
+
+/// A command that has a name: a line of a menu, a shortcut, a line of the help.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Where it stands.
+    pub menu: Menu,
+    /// What it is called.
+    pub name: &'static str,
+    /// What it does, one line.
+    pub help: &'static str,
+    /// Its key.
+    pub key: Option<KeyboardShortcut>,
+    /// What it asks for, given what is selected; none where it makes no sense now.
+    pub command: fn(&Selection) -> Option<Command>,
+}
+
+const fn plain(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::NONE, key))
+}
+
+const fn with_command(key: Key) -> Option<KeyboardShortcut> {
+    Some(KeyboardShortcut::new(Modifiers::COMMAND, key))
+}
+
+const SHIFT_COMMAND: Modifiers = Modifiers {
+    shift: true,
+    ..Modifiers::COMMAND
+};
+
+macro_rules! entries {
+    ($($menu:ident, $name:literal, $key:expr, $help:literal, $command:expr;)*) => {
+        &[$(Entry { menu: Menu::$menu, name: $name, help: $help, key: $key, command: $command }),*]
+    };
+}
+
+/// Every command with a name.
+pub const ENTRIES: &[Entry] = entries! {
+    File, "Open a model…", with_command(Key::O), "Type the path of a folder", |_| Some(Command::AskPath);
+    File, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
+    File, "Quit", with_command(Key::Q), "End the program", |_| Some(Command::Quit);
+    Edit, "Undo", with_command(Key::Z), "The change before", |_| Some(Command::Undo);
+    Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
+    Edit, "Mask or unmask the expert", plain(Key::M), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
+    Edit, "Force or release the expert", plain(Key::F), "Make the selected expert be chosen from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
+    Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
+    View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
+    View, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
+    View, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));
+    View, "Zoom in", with_command(Key::Plus), "Everything larger", |_| Some(Command::ZoomIn);
+    View, "Zoom out", with_command(Key::Minus), "Everything smaller", |_| Some(Command::ZoomOut);
+    View, "Actual size", with_command(Key::Num0), "As at first", |_| Some(Command::ZoomReset);
+    View, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
+    Run, "Play or pause", plain(Key::Space), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
+    Run, "Pause", plain(Key::K), "Stop writing", |_| Some(Command::Pause);
+    Run, "Step", plain(Key::Period), "Write one token", |_| Some(Command::Step);
+    Run, "Back one token", plain(Key::Backspace), "What lies before becomes given", |_| Some(Command::Back);
+    Run, "Regenerate", plain(Key::R), "Write again with the next seed", |_| Some(Command::Regenerate);
+    Run, "Next change", plain(Key::N), "To the next token that the edits changed most", |_| Some(Command::NextChange { back: false });
+    Run, "Previous change", plain(Key::P), "To the one before", |_| Some(Command::NextChange { back: true });
+    Run, "Previous token", plain(Key::ArrowLeft), "Select the token before", |_| Some(Command::Move(Direction::Left));
+    Run, "Next token", plain(Key::ArrowRight), "Select the token after", |_| Some(Command::Move(Direction::Right));
+    Run, "Layer above", plain(Key::ArrowUp), "Select the router above", |_| Some(Command::Move(Direction::Up));
+    Run, "Layer below", plain(Key::ArrowDown), "Select the router below", |_| Some(Command::Move(Direction::Down));
+    Run, "Follow the newest token", plain(Key::Escape), "Select nothing: show the newest token", |_| Some(Command::Follow);
+    Help, "Keys and gestures", plain(Key::F1), "This list", |_| Some(Command::ToggleHelp);
+};
+
+/// The key of a named command, as it is written: ` (M)`; empty where it has none.
+#[must_use]
+pub fn key_hint(name: &str, ctx: &eframe::egui::Context) -> String {
+    ENTRIES
+        .iter()
+        .find(|it| it.name == name)
+        .and_then(|it| it.key)
+        .map_or(String::new(), |it| {
+            format!(" ({})", ctx.format_shortcut(&it))
+        })
+}

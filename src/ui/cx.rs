@@ -1,0 +1,158 @@
+//! Everything a panel may read this frame, and the one place it may write; the selection all panels share.
+
+use crate::spec::{Experiment, ExpertId, ModelSpec, Position, RouterId};
+use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
+
+/// Which of the rows on screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RowChoice {
+    /// The text without edits.
+    #[default]
+    Baseline,
+    /// The text under the edits.
+    Edited,
+}
+
+/// What is picked, in every panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The row shown.
+    pub row: RowChoice,
+    /// The token shown; none follows the newest.
+    pub position: Option<Position>,
+    /// The router shown.
+    pub router: Option<RouterId>,
+    /// The expert picked.
+    pub expert: Option<ExpertId>,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            row: RowChoice::Edited,
+            position: None,
+            router: None,
+            expert: None,
+        }
+    }
+}
+
+impl Selection {
+    /// The expert picked with its router.
+    #[must_use]
+    pub fn expert_at(&self) -> Option<ExpertAt> {
+        Some(ExpertAt {
+            router: self.router?,
+            expert: self.expert?,
+        })
+    }
+}
+
+/// What lies under the pointer, in whatever panel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hover {
+    /// A token.
+    pub token: Option<(RowChoice, Position)>,
+    /// An expert.
+    pub expert: Option<ExpertAt>,
+}
+
+/// What is set beside the experiment: it changes no result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Tokens a second; none is as fast as it goes.
+    pub pace: Option<f32>,
+    /// Most new tokens of one play.
+    pub stop_after: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            pace: Some(8.0),
+            stop_after: 128,
+        }
+    }
+}
+
+/// Everything a panel may read this frame, and the one place it may write.
+pub struct Cx<'a> {
+    /// The model, the rows, what goes on.
+    pub session: &'a Session,
+    /// What the user set that changes the run.
+    pub experiment: &'a Experiment,
+    /// What is picked.
+    pub selection: Selection,
+    /// What lies under the pointer.
+    pub hover: Hover,
+    /// The words in the prompt box.
+    pub prompt: &'a str,
+    /// Pace and the like.
+    pub settings: Settings,
+    /// Whether there is something to undo.
+    pub can_undo: bool,
+    /// Whether there is something to redo.
+    pub can_redo: bool,
+    /// The colours.
+    pub palette: &'static Palette,
+    /// Wishes.
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl<'a> Cx<'a> {
+    /// The row shown.
+    #[must_use]
+    pub fn row(&self) -> Option<&'a RowView> {
+        self.session.row(self.selection.row)
+    }
+
+    /// The open model's shape.
+    #[must_use]
+    pub fn spec(&self) -> Option<&'a ModelSpec> {
+        self.session.spec()
+    }
+
+    /// The token shown: the selected one, else the newest that was read.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let n = self.row()?.record.store.len();
+        match self.selection.position {
+            Some(at) if at.idx() < n => Some(at),
+            _ => n.checked_sub(1).map(Position::new),
+        }
+    }
+
+    /// The first position an edit made now would act on: the selected token's own, else the first not computed.
+    #[must_use]
+    pub fn edit_from(&self) -> Position {
+        self.selection
+            .position
+            .unwrap_or_else(|| self.session.first_open())
+    }
+
+    /// The token's words in quotes: `“avait”`; spaces at its edges left out.
+    #[must_use]
+    pub fn quoted(&self, at: Position) -> String {
+        let token = self
+            .row()
+            .and_then(|it| it.record.tokens.get(at.idx()).copied());
+        token.map_or_else(
+            || format!("token {at}"),
+            |it| quoted(self.session.tokens(), it),
+        )
+    }
+
+    /// Asks for something.
+    pub fn push(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+}
+
+/// A token's words in quotes, spaces at the edges left out, line breaks as ↵.
+#[must_use]
+pub fn quoted(tokens: &crate::trace::TokenTable, token: crate::spec::TokenId) -> String {
+    let words = crate::ui::words::token_words(tokens, token);
+    let trimmed = words.trim();
+    let shown = if trimmed.is_empty() { &words } else { trimmed };
+    format!("“{shown}”")
+}

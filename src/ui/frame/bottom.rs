@@ -1,0 +1,258 @@
+//! The engine bar: writing, its pace and sampling, how full the context is, what goes on.
+
+use eframe::egui::{self, Align, Button, DragValue, Layout, Rect, RichText, Ui, vec2};
+use egui_material_icons::MaterialIcon;
+use egui_material_icons::icons::{
+    ICON_PAUSE, ICON_PLAY_ARROW, ICON_REFRESH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS,
+};
+
+use crate::spec::{Amount, Sampling};
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::words::{bytes, short};
+use crate::ui::{Command, Cx, RowChoice, key_hint};
+
+/// Above this the pace is as fast as it goes.
+const FASTEST: f32 = 200.0;
+
+/// Draws the bar.
+pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        transport_ui(cx, ui);
+        ui.add_space(14.0);
+        settings_ui(cx, ui);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 10.0;
+            if cx.session.loading.is_some() {
+                loading_ui(cx, ui);
+            } else if cx.session.catching.is_some() {
+                catching_ui(cx, ui);
+            } else {
+                speed_ui(cx, ui);
+                context_ui(cx, ui);
+            }
+        });
+    });
+}
+
+fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let ready = cx.session.facts.is_some();
+    ui.add_enabled_ui(ready, |ui| {
+        if icon_button(ui, ICON_SKIP_PREVIOUS, "Back one token") {
+            cx.push(Command::Back);
+        }
+        let (icon, name) = if cx.session.playing {
+            (ICON_PAUSE, "Pause")
+        } else {
+            (ICON_PLAY_ARROW, "Play")
+        };
+        let text = RichText::from(icon).size(18.0).color(cx.palette.on_accent);
+        let play = Button::new(text)
+            .fill(cx.palette.accent)
+            .min_size(vec2(30.0, 26.0));
+        let hint = format!("{name}{}", key_hint("Play or pause", ui.ctx()));
+        if ui
+            .add(play)
+            .on_hover_text(hint)
+            .accessible_name(name)
+            .clicked()
+        {
+            cx.push(Command::PlayPause);
+        }
+        if icon_button(ui, ICON_SKIP_NEXT, "Step") {
+            cx.push(Command::Step);
+        }
+    });
+}
+
+fn icon_button(ui: &mut Ui, icon: MaterialIcon, name: &str) -> bool {
+    let text = RichText::from(icon).size(16.0);
+    let hint = format!("{name}{}", key_hint(name, ui.ctx()));
+    ui.add(Button::new(text).min_size(vec2(28.0, 24.0)))
+        .on_hover_text(hint)
+        .accessible_name(name)
+        .clicked()
+}
+
+fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let wide = ui.available_width() > 640.0;
+    let label = |ui: &mut Ui, words: &str| {
+        if wide {
+            ui.label(
+                RichText::new(words)
+                    .size(LABEL_SIZE)
+                    .color(cx.palette.second),
+            );
+        }
+    };
+    label(ui, "pace");
+    pace_ui(cx, ui);
+    label(ui, "stop after");
+    let mut stop_after = cx.settings.stop_after;
+    let drag = DragValue::new(&mut stop_after)
+        .range(1..=100_000)
+        .speed(1.0);
+    if ui
+        .add(drag)
+        .on_hover_text("Tokens written before it stops by itself")
+        .accessible_name("stop after")
+        .changed()
+    {
+        cx.push(Command::SetStopAfter(stop_after));
+    }
+    label(ui, "temperature");
+    sampling_ui(cx, ui);
+}
+
+fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let mut pace = f64::from(cx.settings.pace.unwrap_or(FASTEST));
+    let drag = DragValue::new(&mut pace)
+        .range(0.5..=f64::from(FASTEST))
+        .speed(0.5)
+        .custom_formatter(|it, _| {
+            if it >= f64::from(FASTEST) {
+                "max".to_owned()
+            } else {
+                format!("{} tokens/s", short(it))
+            }
+        })
+        .custom_parser(|text| {
+            let text = text.trim().trim_end_matches("tokens/s").trim();
+            if text == "max" {
+                return Some(f64::from(FASTEST));
+            }
+            text.parse().ok()
+        });
+    let response = ui
+        .add(drag)
+        .on_hover_text("Tokens a second: drag, or type a number or max")
+        .accessible_name("pace");
+    if response.changed() {
+        let pace = pace as f32;
+        cx.push(Command::SetPace((pace < FASTEST).then_some(pace)));
+    }
+}
+
+fn sampling_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let now = cx.experiment.sampling;
+    let mut temperature = now.temperature.0;
+    let drag = DragValue::new(&mut temperature)
+        .range(0.0..=5.0)
+        .speed(0.02)
+        .max_decimals(2);
+    let response = ui
+        .add(drag)
+        .on_hover_text("0 takes the likeliest token; higher is freer")
+        .accessible_name("temperature");
+    let temperature = Amount((temperature * 100.0).round() / 100.0);
+    commit(cx, &response, Sampling { temperature, ..now });
+    if ui.available_width() > 400.0 {
+        ui.label(
+            RichText::new("seed")
+                .size(LABEL_SIZE)
+                .color(cx.palette.second),
+        );
+    }
+    let mut seed = now.seed;
+    let response = ui
+        .add(DragValue::new(&mut seed).speed(0.2))
+        .on_hover_text("Of the noise that draws tokens; both rows share it")
+        .accessible_name("seed");
+    commit(cx, &response, Sampling { seed, ..now });
+    if icon_button(ui, ICON_REFRESH, "Regenerate") {
+        cx.push(Command::Regenerate);
+    }
+}
+
+/// A value that is dragged counts when it is released, one that is typed when it is entered.
+fn commit(cx: &mut Cx<'_>, response: &egui::Response, sampling: Sampling) {
+    let released = response.drag_stopped();
+    if response.changed() || released {
+        cx.push(Command::SetSampling {
+            sampling,
+            commit: released || !response.dragged(),
+        });
+    }
+}
+
+fn quiet(cx: &Cx<'_>, words: impl Into<String>) -> egui::Label {
+    let text = RichText::new(words)
+        .size(LABEL_SIZE)
+        .color(cx.palette.second);
+    egui::Label::new(text)
+}
+
+fn speed_ui(cx: &Cx<'_>, ui: &mut Ui) {
+    let could = cx
+        .session
+        .could_do
+        .map(|it| format!("could do {}", short(f64::from(it.round()))));
+    let words = match (cx.session.measured.filter(|_| cx.session.playing), could) {
+        (Some(now), Some(could)) => format!("{now:.1} tokens/s · {could}"),
+        (Some(now), None) => format!("{now:.1} tokens/s"),
+        (None, Some(could)) => format!("{could} tokens/s"),
+        (None, None) => return,
+    };
+    ui.add(quiet(cx, words));
+}
+
+fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
+    let n_ctx = cx.session.n_ctx();
+    if n_ctx == 0 {
+        return;
+    }
+    let len = |row| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
+    let n = len(RowChoice::Baseline).max(len(RowChoice::Edited));
+    bar_ui(cx, ui, n as f32 / n_ctx as f32, 120.0);
+    let nearly = n_ctx.saturating_sub(n) <= n_ctx / 16;
+    let mut words = format!("{n} of {n_ctx} tokens");
+    if nearly {
+        words = format!("{words}, the context is nearly full");
+    }
+    ui.add(quiet(cx, words))
+        .on_hover_text("How much of the context is used");
+}
+
+fn bar_ui(cx: &Cx<'_>, ui: &mut Ui, share: f32, width: f32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(width, 4.0), egui::Sense::hover());
+    ui.painter().rect_filled(rect, 2.0, cx.palette.hovered);
+    let done = Rect::from_min_size(rect.min, vec2(width * share.clamp(0.0, 1.0), 4.0));
+    ui.painter().rect_filled(done, 2.0, cx.palette.accent);
+}
+
+fn loading_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let Some(loading) = cx.session.loading.clone() else {
+        return;
+    };
+    if ui
+        .button("Cancel")
+        .on_hover_text("Keep the open model")
+        .clicked()
+    {
+        cx.push(Command::CancelLoad);
+    }
+    let share = loading.done_bytes as f32 / loading.total_bytes.max(1) as f32;
+    bar_ui(cx, ui, share, 140.0);
+    let mut words = format!("opening {}", loading.name);
+    if loading.total_bytes > 0 {
+        words = format!(
+            "{words}: {} of {}",
+            bytes(loading.done_bytes),
+            bytes(loading.total_bytes)
+        );
+    }
+    ui.add(quiet(cx, words).truncate());
+}
+
+fn catching_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let Some(catching) = cx.session.catching else {
+        return;
+    };
+    if ui.button("Pause").on_hover_text("Stop (K)").clicked() {
+        cx.push(Command::Pause);
+    }
+    let done = catching.n_total.saturating_sub(catching.n_left);
+    bar_ui(cx, ui, done as f32 / catching.n_total.max(1) as f32, 120.0);
+    let words = format!("reading: {done} of {} tokens", catching.n_total);
+    ui.add(quiet(cx, words));
+}

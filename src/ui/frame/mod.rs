@@ -1,0 +1,11 @@
+//! What stands around the panels: the bars, the tiles, the sheets over them.
+
+mod bottom;
+mod dialogs;
+mod tiles;
+mod top;
+
+pub use bottom::bottom_bar;
+pub use dialogs::{Dialogs, dialogs_ui};
+pub use tiles::Frame;
+pub use top::top_bar;

@@ -1,0 +1,221 @@
+//! The tiles: a tree of panel names, so that a layout is data. Unknown names are dropped.
+
+use std::collections::HashMap;
+
+use eframe::egui::{
+    self, Color32, FontId, Id, Margin, Response, Sense, Stroke, Style, Ui, UiBuilder, Visuals,
+    WidgetText, vec2,
+};
+use egui_tiles::{
+    Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
+    Tile, TileId, Tiles, Tree, UiResponse,
+};
+
+use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
+use crate::ui::{Cx, PANELS, Panel};
+
+/// The tiles and what stands in them.
+pub struct Frame {
+    tree: Tree<String>,
+    panels: HashMap<String, Box<dyn Panel>>,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        let make =
+            |(name, make): &(&str, crate::ui::panels::MakePanel)| ((*name).to_owned(), make());
+        Self {
+            tree: first_layout(),
+            panels: PANELS.iter().map(make).collect(),
+        }
+    }
+}
+
+impl Frame {
+    /// Draws all tiles.
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let mut tiles = Show {
+            cx,
+            panels: &mut self.panels,
+        };
+        self.tree.ui(&mut tiles, ui);
+    }
+
+    /// The tiles as at first.
+    pub fn reset(&mut self) {
+        self.tree = first_layout();
+    }
+
+    /// Brings a panel to the front.
+    pub fn show(&mut self, name: &str) {
+        self.tree
+            .make_active(|_, tile| matches!(tile, Tile::Pane(it) if it == name));
+    }
+}
+
+/// Transcript on the left; heatmap over edits on the right.
+fn first_layout() -> Tree<String> {
+    let mut tiles = Tiles::default();
+    let pane = |tiles: &mut Tiles<String>, name: &str| {
+        let pane = tiles.insert_pane(name.to_owned());
+        tiles.insert_tab_tile(vec![pane])
+    };
+    let transcript = pane(&mut tiles, "transcript");
+    let heatmap = pane(&mut tiles, "heatmap");
+    let edits = pane(&mut tiles, "edits");
+    let right = tiles.insert_container(Container::Linear(Linear::new_binary(
+        LinearDir::Vertical,
+        [heatmap, edits],
+        0.52,
+    )));
+    let root = tiles.insert_container(Container::Linear(Linear::new_binary(
+        LinearDir::Horizontal,
+        [transcript, right],
+        0.58,
+    )));
+    Tree::new(Id::unique("tiles"), root, tiles)
+}
+
+struct Show<'a, 'c> {
+    cx: &'a mut Cx<'c>,
+    panels: &'a mut HashMap<String, Box<dyn Panel>>,
+}
+
+impl Behavior<String> for Show<'_, '_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, name: &mut String) -> UiResponse {
+        let Some(panel) = self.panels.get_mut(name) else {
+            return UiResponse::None;
+        };
+        let margin = Margin {
+            left: MARGIN as i8,
+            right: MARGIN as i8,
+            top: 3,
+            bottom: 9,
+        };
+        let rect = ui.max_rect() - margin;
+        let builder = UiBuilder::new().max_rect(rect).id_salt(name.as_str());
+        ui.scope_builder(builder, |ui| {
+            ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 4.0))));
+            panel.ui(self.cx, ui);
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, name: &String) -> WidgetText {
+        self.panels.get(name).map_or("", |it| it.title()).into()
+    }
+
+    fn retain_pane(&mut self, name: &String) -> bool {
+        self.panels.contains_key(name)
+    }
+
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<String>,
+        ui: &mut Ui,
+        id: Id,
+        tile: TileId,
+        state: &TabState,
+    ) -> Response {
+        let title = self.tab_title_for_tile(tiles, tile).text().to_owned();
+        let palette = self.cx.palette;
+        let color = if state.active {
+            palette.selected
+        } else {
+            palette.third
+        };
+        let galley =
+            ui.painter()
+                .layout_no_wrap(title.clone(), FontId::proportional(BODY_SIZE), color);
+        let (_, rect) = ui.allocate_space(vec2(galley.size().x + 14.0, ui.available_height()));
+        let response = ui
+            .interact(rect, id, Sense::click_and_drag())
+            .on_hover_cursor(egui::CursorIcon::Grab);
+        response.widget_info(|| {
+            egui::WidgetInfo::selected(egui::Role::Tab, true, state.active, &title)
+        });
+        if !state.is_being_dragged {
+            let at = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
+            ui.painter().galley(at, galley, color);
+        }
+        let help = tiles
+            .get_pane(&tile)
+            .and_then(|name| self.panels.get(name))
+            .map_or("", |it| it.help());
+        response.on_hover_text(help)
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<String>,
+        ui: &mut Ui,
+        tile: TileId,
+        tabs: &Tabs,
+        _scroll_offset: &mut f32,
+    ) {
+        // The first thing drawn of a tile: its surface.
+        if let Some(rect) = tiles.rect(tile) {
+            let fill = self.cx.palette.panel;
+            ui.painter()
+                .rect_filled(rect, f32::from(PANEL_CORNER), fill);
+        }
+        ui.add_space(MARGIN);
+        let name = tabs.active.and_then(|it| tiles.get_pane(&it));
+        if let Some(panel) = name.and_then(|it| self.panels.get_mut(it)) {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            panel.head_ui(self.cx, ui);
+        }
+    }
+
+    fn tab_bar_left_ui(&mut self, _: &Tiles<String>, ui: &mut Ui, _: TileId, _: &Tabs) {
+        ui.add_space(MARGIN);
+    }
+
+    fn tab_bar_height(&self, _style: &Style) -> f32 {
+        HEAD
+    }
+
+    fn gap_width(&self, _style: &Style) -> f32 {
+        GAP
+    }
+
+    fn min_size(&self) -> f32 {
+        160.0
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions {
+            all_panes_must_have_tabs: true,
+            ..SimplificationOptions::default()
+        }
+    }
+
+    fn resize_stroke(&self, _style: &Style, state: ResizeState) -> Stroke {
+        match state {
+            ResizeState::Idle => Stroke::NONE,
+            ResizeState::Hovering => Stroke::new(2.0, self.cx.palette.third),
+            ResizeState::Dragging => Stroke::new(2.0, self.cx.palette.accent),
+        }
+    }
+
+    fn tab_bar_color(&self, _visuals: &Visuals) -> Color32 {
+        Color32::TRANSPARENT
+    }
+
+    fn tab_bar_hline_stroke(&self, _visuals: &Visuals) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn dragged_overlay_color(&self, _visuals: &Visuals) -> Color32 {
+        self.cx.palette.window.gamma_multiply(0.5)
+    }
+
+    fn drag_preview_stroke(&self, _visuals: &Visuals) -> Stroke {
+        Stroke::new(1.5, self.cx.palette.accent)
+    }
+
+    fn drag_preview_color(&self, visuals: &Visuals) -> Color32 {
+        let _ = visuals;
+        self.cx.palette.accent.gamma_multiply(0.2)
+    }
+}

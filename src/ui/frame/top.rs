@@ -1,0 +1,137 @@
+//! The top bar: name, menus, what is open, where it runs.
+
+use eframe::egui::{self, Align, Align2, FontId, Layout, Rect, RichText, Ui, pos2, vec2};
+
+use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
+use crate::ui::words::facts_words;
+use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS};
+
+/// Draws the bar.
+pub fn top_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let bar = ui.max_rect();
+    let mut left = bar.left();
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        ui.add_space(4.0);
+        ui.label(
+            RichText::new("moescope")
+                .size(BODY_SIZE)
+                .color(cx.palette.selected),
+        );
+        ui.add_space(6.0);
+        egui::MenuBar::new().ui(ui, |ui| {
+            for menu in Menu::ALL {
+                left = menu_ui(cx, ui, menu);
+            }
+        });
+    });
+    let device = device_ui(cx, ui, bar);
+    facts_ui(cx, ui, bar, left, device);
+}
+
+/// A menu of the list; gives its right edge.
+fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
+    let title = RichText::new(menu.title()).color(cx.palette.second);
+    let button = ui.menu_button(title, |ui| {
+        ui.set_min_width(220.0);
+        for entry in ENTRIES.iter().filter(|it| it.menu == menu) {
+            let command = (entry.command)(&cx.selection);
+            let enabled = match command {
+                Some(Command::Undo) => cx.can_undo,
+                Some(Command::Redo) => cx.can_redo,
+                Some(Command::ClearEdits) => !cx.experiment.edits.entries.is_empty(),
+                _ => command.is_some(),
+            };
+            let mut button = egui::Button::new(entry.name);
+            if let Some(key) = entry.key {
+                button = button.shortcut_text(ui.ctx().format_shortcut(&key));
+            }
+            let response = ui.add_enabled(enabled, button).on_hover_text(entry.help);
+            if response.clicked()
+                && let Some(command) = command
+            {
+                cx.push(command);
+            }
+        }
+        if menu == Menu::View {
+            ui.separator();
+            for (name, make) in PANELS {
+                if ui.button(make().title()).clicked() {
+                    cx.push(Command::ShowPanel(name));
+                }
+            }
+        }
+    });
+    button.response.rect.right()
+}
+
+/// Where it runs, at the right; gives its left edge.
+fn device_ui(cx: &Cx<'_>, ui: &Ui, bar: Rect) -> f32 {
+    let Some(facts) = &cx.session.facts else {
+        return bar.right();
+    };
+    let rect = ui.painter().text(
+        pos2(bar.right() - 6.0, bar.center().y),
+        Align2::RIGHT_CENTER,
+        &facts.device,
+        FontId::proportional(LABEL_SIZE),
+        cx.palette.second,
+    );
+    rect.left()
+}
+
+/// The model in the middle, as much of it as fits.
+fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
+    let Some(facts) = &cx.session.facts else {
+        return;
+    };
+    let mut job = egui::text::LayoutJob::default();
+    let mut add = |text: &str, color| {
+        let format = egui::TextFormat {
+            font_id: FontId::proportional(LABEL_SIZE),
+            color,
+            ..egui::TextFormat::default()
+        };
+        job.append(text, 0.0, format);
+    };
+    add(&facts.name, cx.palette.selected);
+    add("  ", cx.palette.second);
+    add(&facts_words(facts), cx.palette.second);
+    let room = right - left - 48.0;
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(40.0));
+    let galley = ui.painter().layout_job(job);
+    let size = galley.size() + vec2(18.0, 6.0);
+    let half = size.x / 2.0;
+    let x = bar.center().x.clamp(
+        left + 16.0 + half,
+        (right - 16.0 - half).max(left + 16.0 + half),
+    );
+    let chip = Rect::from_center_size(pos2(x, bar.center().y), size);
+    let fill = if cx.palette.dark {
+        cx.palette.panel
+    } else {
+        cx.palette.raised
+    };
+    ui.painter().rect_filled(chip, f32::from(CHIP_CORNER), fill);
+    ui.painter()
+        .galley(chip.min + vec2(9.0, 3.0), galley, cx.palette.second);
+    let response = ui.interact(chip, ui.scope_id().with("facts"), egui::Sense::hover());
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Model {}", facts.name))
+    });
+    response.on_hover_ui(|ui| {
+        ui.strong(&facts.name);
+        ui.label(facts_words(facts));
+        ui.label(format!(
+            "{} of weights · {} positions · vocabulary {}",
+            crate::ui::words::bytes(facts.weight_bytes),
+            facts.n_ctx,
+            facts.spec.n_vocab
+        ));
+        if let Some(router) = facts.spec.routers.first() {
+            ui.label(format!("routing: {}", router.rule()));
+        }
+        for it in &facts.notes {
+            ui.weak(it);
+        }
+    });
+}

@@ -1,0 +1,22 @@
+//! The window: panels over a shared selection. Panels read `Cx` and push `Command`s; they never see
+//! the engine, and nothing here waits.
+
+mod command;
+mod cx;
+mod frame;
+mod paint;
+mod panels;
+mod presets;
+mod session;
+mod theme;
+mod widgets;
+pub mod words;
+
+pub use command::{Command, Direction, ENTRIES, Entry, ExpertAt, Menu, key_hint};
+pub use cx::{Cx, Hover, RowChoice, Selection, Settings, quoted};
+pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
+pub use paint::{GridView, expert_grid};
+pub use panels::{PANELS, Panel, check_list};
+pub use presets::{PRESETS, Preset};
+pub use session::{Catching, Loading, Message, RowView, Session, Shown};
+pub use theme::{DARK, LIGHT, Palette, RAMP_LEN, apply as apply_theme, install as install_theme};

@@ -1,0 +1,128 @@
+//! The sentence under the text: where it parts, how concentrated the change is, what the tokens stand for.
+
+use eframe::egui::{self, Rect, Ui, pos2, vec2};
+
+use crate::spec::Position;
+use crate::ui::words::{percent, short, token_words};
+use crate::ui::{Cx, RowChoice};
+
+use super::{label_font, line::Line};
+
+/// The sentence for what is shown.
+pub fn sentence(cx: &Cx<'_>) -> String {
+    if cx.session.edited().is_some() {
+        return change(cx);
+    }
+    let Some(row) = cx.row() else {
+        return String::new();
+    };
+    let drawn = row.record.tokens.len().saturating_sub(row.n_given);
+    let line = if cx.selection.position.is_some() {
+        "Esc follows the newest token"
+    } else {
+        "click a token to see its routing"
+    };
+    match drawn {
+        0 => format!(
+            "{} tokens given. Space writes on; {line}.",
+            row.record.tokens.len()
+        ),
+        _ => format!("{} tokens given, {drawn} drawn; {line}.", row.n_given),
+    }
+}
+
+fn change(cx: &Cx<'_>) -> String {
+    let mut out = match cx.session.parting() {
+        Some(at) => {
+            let word = |row: RowChoice| {
+                let tokens = &cx.session.row(row)?.record.tokens;
+                Some(token_words(cx.session.tokens(), *tokens.get(at.idx())?))
+            };
+            let quoted = |row| format!("“{}”", word(row).unwrap_or_default().trim());
+            format!(
+                "Texts part at token {at}: {}, {} (n, p: next, previous change).",
+                quoted(RowChoice::Baseline),
+                quoted(RowChoice::Edited)
+            )
+        }
+        None => same_so_far(cx),
+    };
+    if let Some(it) = cx.session.concentration() {
+        out.push_str(&format!(
+            " {} of the change sits in {} of {} tokens, the largest {} nats.",
+            percent((it.share * 100.0).round() / 100.0),
+            it.n_largest,
+            it.n_tokens,
+            short(f64::from((it.largest.kl * 10.0).round() / 10.0)),
+        ));
+    }
+    out
+}
+
+fn same_so_far(cx: &Cx<'_>) -> String {
+    let len = |row: RowChoice| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
+    let n = len(RowChoice::Baseline).min(len(RowChoice::Edited));
+    let from = cx.session.shown.and_then(|it| it.edited_from);
+    match from {
+        Some(from) if from.idx() + 1 >= n => {
+            "Space writes the edited text beside the baseline.".to_owned()
+        }
+        _ => format!("The texts are the same so far, over {n} tokens."),
+    }
+}
+
+/// How much room it takes.
+pub fn height(ui: &Ui, words: &str, width: f32) -> f32 {
+    let color = ui.visuals().text_color();
+    ui.painter()
+        .layout(words.to_owned(), label_font(), color, width)
+        .size()
+        .y
+}
+
+/// Draws it, and the scale of the line where it is an amount.
+pub fn ui(cx: &Cx<'_>, ui: &mut Ui, words: &str, line: Line) {
+    let area = ui.available_rect_before_wrap();
+    crate::ui::widgets::note(ui, words);
+    let Some(router) = cx.selection.router else {
+        return;
+    };
+    let shown = line.shown(cx, router);
+    if let Some((low, high)) = shown.scale() {
+        scale_ui(cx, ui, area, low, high);
+    }
+}
+
+fn scale_ui(cx: &Cx<'_>, ui: &Ui, area: Rect, low: &str, high: &str) {
+    let painter = ui.painter();
+    let y = area.top() + 8.0;
+    let high = painter.text(
+        pos2(area.right(), y),
+        egui::Align2::RIGHT_CENTER,
+        high,
+        label_font(),
+        cx.palette.second,
+    );
+    let bar = Rect::from_min_size(pos2(high.left() - 76.0, y - 3.0), vec2(70.0, 6.0));
+    for n in 0..35 {
+        let left = bar.left() + n as f32 * 2.0;
+        let piece = Rect::from_min_size(pos2(left, bar.top()), vec2(2.0, 6.0));
+        painter.rect_filled(piece, 0.0, cx.palette.amount((n as f32 + 0.5) / 35.0));
+    }
+    painter.text(
+        pos2(bar.left() - 6.0, y),
+        egui::Align2::RIGHT_CENTER,
+        low,
+        label_font(),
+        cx.palette.second,
+    );
+}
+
+/// KL drawn at a token of the baseline.
+pub fn kl_at(cx: &Cx<'_>, at: Position) -> Option<f32> {
+    let before = at.idx().checked_sub(1)?;
+    let twin = cx.session.twin()?;
+    twin.record
+        .comparison(Position::new(before))
+        .map(|it| it.kl)
+}

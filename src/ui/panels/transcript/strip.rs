@@ -1,0 +1,515 @@
+//! The token strip: words, lines, the KL lane, the selection, and the narrow map of the whole text.
+
+use std::ops::Range;
+
+use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, pos2, vec2};
+
+use crate::analysis::places;
+use crate::spec::{Position, RouterId, Score, TokenId};
+use crate::ui::theme::TRANSCRIPT_SIZE;
+use crate::ui::words::{list_words, span_words};
+use crate::ui::{Command, Cx, Hover, RowChoice, RowView, Selection, quoted};
+
+use super::line::{self, Line};
+use super::sentence::kl_at;
+use super::text::{Placed, flow, token_texts};
+use super::{hover, label_font};
+
+const WORDS: f32 = 19.0;
+const LINE: f32 = 5.0;
+const LANE: f32 = 17.0;
+const AFTER: f32 = 9.0;
+const HEADER: f32 = 20.0;
+const NARROWEST: f32 = 6.0;
+
+/// A run of tokens of one row, in one column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Whose tokens.
+    pub row: RowChoice,
+    /// Which.
+    pub range: Range<usize>,
+    /// Left edge in the strip.
+    pub x: f32,
+    /// Width of the column.
+    pub width: f32,
+    /// The first token with KL above it; none where there is no lane.
+    pub lane_from: Option<Position>,
+    /// Whether the column says what it is.
+    pub header: bool,
+    /// Whether it stands beside the part before it.
+    pub beside: bool,
+}
+
+impl Part {
+    /// A part over the whole width, without lane or header.
+    pub fn whole(row: RowChoice, range: Range<usize>, width: f32) -> Self {
+        Self {
+            row,
+            range,
+            x: 0.0,
+            width,
+            lane_from: None,
+            header: false,
+            beside: false,
+        }
+    }
+
+    /// Columns side by side keep the same lines, so the second has the room too.
+    fn lane(&self) -> f32 {
+        if self.lane_from.is_some() || self.beside {
+            LANE
+        } else {
+            0.0
+        }
+    }
+
+    fn pitch(&self) -> f32 {
+        self.lane() + WORDS + LINE + AFTER
+    }
+}
+
+/// A part with its words placed; kept while nothing it depends on changes.
+#[derive(Clone, Debug, Default)]
+struct Layout {
+    key: Option<(Part, u64, f32)>,
+    texts: Vec<String>,
+    placed: Vec<Placed>,
+    n_lines: usize,
+    /// Top left of the first line, as drawn last.
+    origin: egui::Pos2,
+}
+
+/// The strip.
+#[derive(Default)]
+pub struct Strip {
+    layouts: Vec<Layout>,
+    /// The token scrolled to last.
+    seen: Option<(RowChoice, Position)>,
+}
+
+/// What drawing a part needs to know.
+struct Drawing<'a> {
+    part: &'a Part,
+    layout: &'a Layout,
+    view: &'a RowView,
+    /// Top left of the first line.
+    origin: egui::Pos2,
+    line: Line,
+    router: RouterId,
+    score: Score,
+    /// The largest KL of the text.
+    most_kl: f32,
+    largest: Option<Position>,
+    parting: Option<Position>,
+}
+
+impl Strip {
+    /// Draws all parts; the ui is the inside of a scroll area.
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[Part], line: Line) {
+        self.layouts.resize_with(parts.len(), Layout::default);
+        let router = cx.selection.router.unwrap_or_default();
+        let score = cx
+            .spec()
+            .and_then(|it| it.router(router))
+            .map_or(Score::Softmax, |it| it.score);
+        let line = line.shown(cx, router);
+        let concentration = cx.session.concentration();
+        let parting = cx.session.parting();
+        let top = ui.cursor().min;
+        let (mut y, mut row_bottom) = (top.y, top.y);
+        for (part, layout) in parts.iter().zip(&mut self.layouts) {
+            let Some(view) = cx.session.row(part.row) else {
+                continue;
+            };
+            layout.update(cx, ui, part, &view.record.tokens);
+            if !part.beside {
+                y = row_bottom;
+            }
+            let mut origin = pos2(top.x + part.x, y);
+            if part.header {
+                header_ui(cx, ui, part, origin);
+                origin.y += HEADER;
+            }
+            layout.origin = origin;
+            let drawing = Drawing {
+                part,
+                layout,
+                view,
+                origin,
+                line,
+                router,
+                score,
+                most_kl: concentration.map_or(0.0, |it| it.largest.kl),
+                largest: concentration.map(|it| it.largest.at),
+                parting,
+            };
+            drawing.ui(cx, ui);
+            row_bottom = row_bottom.max(origin.y + layout.n_lines as f32 * part.pitch());
+        }
+        ui.allocate_space(vec2(ui.available_width(), row_bottom - top.y + 2.0));
+        self.scroll_to_selection(cx, ui, parts);
+    }
+
+    /// Brings a token that was selected elsewhere into sight.
+    fn scroll_to_selection(&mut self, cx: &Cx<'_>, ui: &Ui, parts: &[Part]) {
+        let now = cx.selection.position.map(|at| (cx.selection.row, at));
+        if now == self.seen {
+            return;
+        }
+        self.seen = now;
+        let Some((row, at)) = now else {
+            return;
+        };
+        for (part, layout) in parts.iter().zip(&self.layouts) {
+            let shared = !part.header;
+            if (part.row == row || shared)
+                && part.range.contains(&at.idx())
+                && let Some(rect) = layout.rect(part, at.idx() - part.range.start)
+                && !ui.clip_rect().contains_rect(rect)
+            {
+                ui.scroll_to_rect(rect.expand(20.0), None);
+            }
+        }
+    }
+}
+
+impl Layout {
+    fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &Part, tokens: &[TokenId]) {
+        let range = part.range.start.min(tokens.len())..part.range.end.min(tokens.len());
+        let key = (
+            part.clone(),
+            fingerprint(&tokens[range.clone()]),
+            ui.ctx().pixels_per_point(),
+        );
+        if self.key.as_ref() == Some(&key) {
+            return;
+        }
+        let eos = cx.session.facts.as_ref().map_or(&[][..], |it| &it.eos[..]);
+        // Texts of the whole row: a character may begin before the part does.
+        let texts = token_texts(cx.session.tokens(), &tokens[..range.end], eos);
+        self.texts = texts[range.start..].to_vec();
+        let font = FontId::proportional(TRANSCRIPT_SIZE);
+        let widths: Vec<f32> = self
+            .texts
+            .iter()
+            .map(|it| {
+                let galley = ui
+                    .painter()
+                    .layout_no_wrap(it.clone(), font.clone(), cx.palette.text);
+                if it.is_empty() {
+                    NARROWEST
+                } else {
+                    galley.size().x
+                }
+            })
+            .collect();
+        (self.placed, self.n_lines) = flow(&self.texts, &widths, part.width);
+        self.key = Some(key);
+    }
+
+    /// The whole of a token: lane, words, line.
+    fn rect(&self, part: &Part, n: usize) -> Option<Rect> {
+        let it = self.placed.get(n)?;
+        let top = self.origin.y + it.line as f32 * part.pitch();
+        Some(Rect::from_min_size(
+            pos2(self.origin.x + it.x, top),
+            vec2(it.width, part.pitch() - AFTER),
+        ))
+    }
+}
+
+fn fingerprint(tokens: &[TokenId]) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut out = DefaultHasher::new();
+    tokens.hash(&mut out);
+    out.finish()
+}
+
+fn header_ui(cx: &Cx<'_>, ui: &Ui, part: &Part, at: egui::Pos2) {
+    let (words, color) = match part.row {
+        RowChoice::Baseline => (
+            "baseline · amber above: KL of the edit".to_owned(),
+            cx.palette.second,
+        ),
+        RowChoice::Edited => (format!("edited · {}", edited_words(cx)), cx.palette.amber),
+    };
+    let galley = ui
+        .painter()
+        .layout(words, label_font(), color, part.width.max(40.0));
+    let row = Rect::from_min_size(at, vec2(part.width, HEADER - 4.0));
+    ui.painter_at(row.expand(2.0)).galley(at, galley, color);
+}
+
+/// `four experts masked from “qui” on`.
+fn edited_words(cx: &Cx<'_>) -> String {
+    let edits = &cx.experiment.edits;
+    let mut out = list_words(edits);
+    let mut spans = edits.active().map(|it| it.span);
+    let first = spans.next();
+    if let Some(span) = first.filter(|it| spans.all(|other| other == *it)) {
+        let words = span_words(span, |at| {
+            let row = cx.session.row(RowChoice::Edited)?;
+            let token = row.record.tokens.get(at.idx())?;
+            Some(quoted(cx.session.tokens(), *token))
+        });
+        out.push(' ');
+        out.push_str(&words);
+    }
+    out
+}
+
+impl Drawing<'_> {
+    fn ui(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let clip = ui.clip_rect();
+        let pitch = self.part.pitch();
+        let first = ((clip.top() - self.origin.y) / pitch).floor().max(0.0) as usize;
+        let last = ((clip.bottom() - self.origin.y) / pitch).ceil().max(0.0) as usize;
+        let placed = &self.layout.placed;
+        let from = placed.partition_point(|it| it.line < first);
+        let to = placed.partition_point(|it| it.line <= last);
+        for n in from..to {
+            self.token_ui(cx, ui, n);
+        }
+    }
+
+    fn token_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize) {
+        let at = Position::new(self.part.range.start + n);
+        let Some(rect) = self.layout.rect(self.part, n) else {
+            return;
+        };
+        let id = ui
+            .scope_id()
+            .with(("token", self.part.row == RowChoice::Edited, at.0));
+        let response = ui.interact(rect, id, Sense::click());
+        response.widget_info(|| {
+            let words = self.layout.texts[n].trim();
+            let row = match (self.part.header, self.part.row) {
+                (true, RowChoice::Edited) => "edited ",
+                _ => "",
+            };
+            let label = format!("{row}token {at} {words}");
+            egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+        });
+        self.behind_ui(cx, ui, at, rect, &response);
+        self.lane_ui(cx, ui, at, rect);
+        self.words_ui(cx, ui, n, at, rect);
+        self.line_ui(cx, ui, at, rect);
+        self.outline_ui(cx, ui, at, rect);
+        self.gestures(cx, &response, at);
+        response.context_menu(|ui| self.menu_ui(cx, ui, n, at));
+        response.on_hover_ui(|ui| {
+            hover::ui(cx, ui, self.view, self.router, at, self.is_baseline());
+        });
+    }
+
+    /// Whether the tokens are also the baseline's.
+    fn is_baseline(&self) -> bool {
+        !self.part.header || self.part.row == RowChoice::Baseline
+    }
+
+    fn own_row(&self, cx: &Cx<'_>) -> RowChoice {
+        if self.part.header {
+            self.part.row
+        } else {
+            cx.selection.row
+        }
+    }
+
+    fn behind_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect, response: &Response) {
+        let words = rect.with_min_y(rect.top() + self.part.lane());
+        let hovered = response.hovered()
+            || cx
+                .hover
+                .token
+                .is_some_and(|(row, it)| it == at && row == self.own_row(cx));
+        if self.parting == Some(at) && self.part.header {
+            let wash = words.with_max_y(words.top() + WORDS);
+            ui.painter().rect_filled(wash, 3.0, cx.palette.amber_wash());
+        } else if hovered {
+            ui.painter().rect_filled(words, 3.0, cx.palette.hovered);
+        }
+    }
+
+    /// A bar for KL, with a value at the largest.
+    fn lane_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
+        let shown = self.part.lane_from.is_some_and(|from| at >= from);
+        let Some(kl) = kl_at(cx, at).filter(|_| shown && self.most_kl > 0.0) else {
+            return;
+        };
+        let height = ((LANE - 4.0) * kl / self.most_kl).max(1.0);
+        let bottom = rect.top() + LANE - 1.0;
+        let bar = Rect::from_min_max(
+            pos2(rect.left() + 0.5, bottom - height),
+            pos2(rect.right() - 0.5, bottom),
+        );
+        ui.painter().rect_filled(bar, 0.5, cx.palette.amber);
+        if self.largest == Some(at) {
+            let words = format!("{kl:.1}");
+            let font = FontId::proportional(10.0);
+            let galley = ui.painter().layout_no_wrap(words, font, cx.palette.amber);
+            let room = self.origin.x + self.part.width - bar.right();
+            let x = if room > galley.size().x + 3.0 {
+                bar.right() + 3.0
+            } else {
+                bar.left() - 3.0 - galley.size().x
+            };
+            let at = pos2(x, bottom - height - 2.0);
+            let back = Rect::from_min_size(at, galley.size()).expand2(vec2(1.0, -1.0));
+            ui.painter().rect_filled(back, 2.0, cx.palette.panel);
+            ui.painter().galley(at, galley, cx.palette.amber);
+        }
+    }
+
+    fn words_ui(&self, cx: &Cx<'_>, ui: &Ui, n: usize, at: Position, rect: Rect) {
+        let given = at.idx() < self.view.n_given;
+        let color = if given {
+            cx.palette.second
+        } else {
+            cx.palette.text
+        };
+        ui.painter().text(
+            pos2(rect.left(), rect.top() + self.part.lane() + WORDS / 2.0),
+            Align2::LEFT_CENTER,
+            &self.layout.texts[n],
+            FontId::proportional(TRANSCRIPT_SIZE),
+            color,
+        );
+    }
+
+    fn line_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
+        let bar = Rect::from_min_max(
+            pos2(rect.left() + 0.5, rect.bottom() - LINE),
+            pos2(rect.right() - 1.0, rect.bottom()),
+        );
+        let ink = line::ink(
+            self.line,
+            self.view,
+            self.router,
+            at,
+            self.score,
+            cx.palette,
+        );
+        let Some(ink) = ink else {
+            ui.painter()
+                .rect_filled(bar.with_min_y(bar.bottom() - 1.0), 0.0, cx.palette.line);
+            return;
+        };
+        if !ink.dashed {
+            ui.painter().rect_filled(bar, 1.0, ink.color);
+            return;
+        }
+        let mut x = bar.left();
+        while x < bar.right() {
+            let dash = Rect::from_min_max(
+                pos2(x, bar.top()),
+                pos2((x + 4.0).min(bar.right()), bar.bottom()),
+            );
+            ui.painter().rect_filled(dash, 0.0, ink.color);
+            x += 6.0;
+        }
+    }
+
+    fn outline_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
+        let selected = cx.selection.position == Some(at) && cx.selection.row == self.own_row(cx);
+        if selected {
+            let rect = rect.with_min_y(rect.top() + self.part.lane()).expand(2.0);
+            ui.painter()
+                .rect_stroke(rect, 4.0, (1.5, cx.palette.selected), StrokeKind::Inside);
+        }
+    }
+
+    fn gestures(&self, cx: &mut Cx<'_>, response: &Response, at: Position) {
+        if response.hovered() {
+            cx.push(Command::Hover(Hover {
+                token: Some((self.own_row(cx), at)),
+                ..cx.hover
+            }));
+        }
+        if response.clicked() || response.secondary_clicked() {
+            cx.push(Command::Select(Selection {
+                row: self.own_row(cx),
+                position: Some(at),
+                ..cx.selection
+            }));
+        }
+    }
+
+    fn menu_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize, at: Position) {
+        let row = self.own_row(cx);
+        let select = Selection {
+            row,
+            position: Some(at),
+            ..cx.selection
+        };
+        if ui
+            .button("Continue from here")
+            .on_hover_text("The tokens up to this one become given")
+            .clicked()
+        {
+            cx.push(Command::ContinueFrom { row, at });
+        }
+        if ui
+            .button("Edit from here")
+            .on_hover_text("Select it: the next edit acts from this token on")
+            .clicked()
+        {
+            cx.push(Command::Select(select));
+        }
+        ui.separator();
+        if ui.button("Copy the token").clicked() {
+            ui.ctx().copy_text(self.layout.texts[n].clone());
+        }
+        if ui.button("Copy the text").clicked() {
+            let text = cx.session.tokens().text(&self.view.record.tokens);
+            ui.ctx().copy_text(text);
+        }
+    }
+}
+
+/// The whole text from top to bottom: KL as amber bars, the selected token, the part in sight. A click
+/// gives the offset to scroll to.
+pub fn map_ui(cx: &Cx<'_>, ui: &mut Ui, map: Rect, content: f32, offset: f32) -> Option<f32> {
+    let len = |it: Option<&RowView>| it.map_or(0, |it| it.record.tokens.len());
+    let n = len(cx.session.baseline()).max(len(cx.session.edited()));
+    let largest = cx.session.concentration()?.largest.kl;
+    let painter = ui.painter();
+    painter.rect_filled(map, 3.0, cx.palette.raised);
+    let y = |at: f32| map.top() + map.height() * at / n.max(1) as f32;
+    if content > map.height() {
+        let share = |it: f32| map.top() + map.height() * (it / content).clamp(0.0, 1.0);
+        let sight = share(offset)..=share(offset + map.height());
+        painter.rect_filled(
+            Rect::from_x_y_ranges(map.x_range(), sight),
+            3.0,
+            cx.palette.hovered,
+        );
+    }
+    for change in cx
+        .session
+        .twin()
+        .into_iter()
+        .flat_map(|it| places(&it.record))
+    {
+        let width = (map.width() * change.kl / largest).clamp(0.0, map.width());
+        let height = (map.height() / n.max(1) as f32).clamp(1.0, 4.0);
+        let bar = Rect::from_min_size(
+            pos2(map.right() - width, y(change.at.idx() as f32)),
+            vec2(width, height),
+        );
+        painter.rect_filled(bar, 0.0, cx.palette.amber);
+    }
+    if let Some(at) = cx.selection.position {
+        let at = y(at.idx() as f32 + 0.5);
+        painter.hline(map.x_range(), at, (1.5, cx.palette.selected));
+    }
+    let response = ui.interact(map, ui.scope_id().with("map"), Sense::click());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Map of the text"));
+    let response = response
+        .on_hover_text("The whole text from top to bottom; amber: how much the edits change");
+    let at = response
+        .interact_pointer_pos()
+        .filter(|_| response.clicked())?;
+    let share = (at.y - map.top()) / map.height();
+    Some((share * content - map.height() / 2.0).max(0.0))
+}

@@ -1,0 +1,225 @@
+//! What the window knows of the model and the run: records as the engine sent them, folded by the app.
+//!
+//! **Invariant:** panels read this and nothing else; nothing here asks anything of anyone.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::analysis::{Concentration, LoadStats, concentration, first_difference};
+use crate::spec::{InterventionSet, ModelSpec, Position, Revision, TokenId};
+use crate::trace::{ModelFacts, NotContinuous, RowId, RowRecord, StepTrace, TokenTable};
+use crate::ui::RowChoice;
+
+/// One row with what is kept beside its record.
+#[derive(Clone, Debug, Default)]
+pub struct RowView {
+    /// Tokens, routing, predictions, comparisons.
+    pub record: RowRecord,
+    /// How many of its tokens are given.
+    pub n_given: usize,
+    /// The list in force on it.
+    pub edits: (Revision, InterventionSet),
+    /// Its load, special tokens left out.
+    pub load: LoadStats,
+}
+
+/// The rows on screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// What the model writes without edits.
+    pub baseline: RowId,
+    /// The same under the list; none where no edit is switched on.
+    pub edited: Option<RowId>,
+    /// The baseline's tokens under the list.
+    pub twin: Option<RowId>,
+    /// The first position the list touches.
+    pub edited_from: Option<Position>,
+}
+
+/// A load that goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loading {
+    /// What is opened.
+    pub name: String,
+    /// Bytes read.
+    pub done_bytes: u64,
+    /// Bytes to read; 0 until the headers were read.
+    pub total_bytes: u64,
+    /// Memory needed with a full context.
+    pub needed_bytes: u64,
+    /// Memory that is free, where the system says.
+    pub available_bytes: Option<u64>,
+}
+
+/// One sentence for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What happened, and what can be done.
+    pub text: String,
+    /// Whether something failed.
+    pub failure: bool,
+}
+
+/// Background work: tokens to go and in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Catching {
+    /// Tokens to go.
+    pub n_left: usize,
+    /// Tokens in all.
+    pub n_total: usize,
+}
+
+/// Everything the engine said that still holds.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The open model.
+    pub facts: Option<Arc<ModelFacts>>,
+    /// Every row of it.
+    pub rows: HashMap<RowId, RowView>,
+    /// Those on screen.
+    pub shown: Option<Shown>,
+    /// Whether text is being written.
+    pub playing: bool,
+    /// Prefill or replay that goes on.
+    pub catching: Option<Catching>,
+    /// What the machine could do, tokens a second.
+    pub could_do: Option<f32>,
+    /// How fast tokens came lately, tokens a second; only while playing.
+    pub measured: Option<f32>,
+    /// The load that goes on.
+    pub loading: Option<Loading>,
+    /// What is to be said.
+    pub message: Option<Message>,
+}
+
+impl Session {
+    /// The open model's shape.
+    #[must_use]
+    pub fn spec(&self) -> Option<&ModelSpec> {
+        self.facts.as_ref().map(|it| &it.spec)
+    }
+
+    /// The text of every id; empty before a model is open.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenTable {
+        static NONE: TokenTable = TokenTable {
+            pieces: Vec::new(),
+            special: Vec::new(),
+        };
+        self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
+    }
+
+    /// The baseline.
+    #[must_use]
+    pub fn baseline(&self) -> Option<&RowView> {
+        self.rows.get(&self.shown?.baseline)
+    }
+
+    /// The edited row, where an edit is switched on.
+    #[must_use]
+    pub fn edited(&self) -> Option<&RowView> {
+        self.rows.get(&self.shown?.edited?)
+    }
+
+    /// The baseline's tokens under the edits, where an edit is switched on.
+    #[must_use]
+    pub fn twin(&self) -> Option<&RowView> {
+        self.rows.get(&self.shown?.twin?)
+    }
+
+    /// The row chosen, the baseline where there is no edited one.
+    #[must_use]
+    pub fn row(&self, choice: RowChoice) -> Option<&RowView> {
+        match choice {
+            RowChoice::Baseline => self.baseline(),
+            RowChoice::Edited => self.edited().or_else(|| self.baseline()),
+        }
+    }
+
+    /// The name of the row that `row` gives.
+    #[must_use]
+    pub fn row_name(&self, choice: RowChoice) -> &'static str {
+        match choice {
+            RowChoice::Edited if self.edited().is_some() => "edited",
+            _ => "baseline",
+        }
+    }
+
+    /// The first token at which baseline and edited row differ.
+    #[must_use]
+    pub fn parting(&self) -> Option<Position> {
+        let (baseline, edited) = (self.baseline()?, self.edited()?);
+        first_difference(&baseline.record.tokens, &edited.record.tokens)
+    }
+
+    /// How concentrated the change is.
+    #[must_use]
+    pub fn concentration(&self) -> Option<Concentration> {
+        concentration(&self.twin()?.record)
+    }
+
+    /// The first position that is not computed on the row an edit would change.
+    #[must_use]
+    pub fn first_open(&self) -> Position {
+        self.row(RowChoice::Edited)
+            .map_or(Position(0), |it| it.record.store.end())
+    }
+
+    /// Most positions of a sequence.
+    #[must_use]
+    pub fn n_ctx(&self) -> usize {
+        self.facts.as_ref().map_or(0, |it| it.n_ctx)
+    }
+
+    /// Adds a row: the first `at` positions of its parent.
+    pub fn fork(
+        &mut self,
+        row: RowId,
+        parent: Option<RowId>,
+        at: Position,
+        n_given: usize,
+        edits: (Revision, InterventionSet),
+    ) {
+        let record = parent
+            .and_then(|it| self.rows.get(&it))
+            .map(|it| it.record.prefix(at))
+            .unwrap_or_default();
+        let tokens = self.tokens();
+        let load = LoadStats::count(&record.store, Position(0)..at, |it| tokens.is_special(it));
+        let view = RowView {
+            record,
+            n_given,
+            edits,
+            load,
+        };
+        self.rows.insert(row, view);
+    }
+
+    /// Adds a step to a row.
+    ///
+    /// # Errors
+    /// A step that does not continue its row.
+    pub fn step(
+        &mut self,
+        row: RowId,
+        step: StepTrace,
+        readouts: Vec<crate::trace::Readout>,
+        comparisons: Vec<crate::trace::Comparison>,
+    ) -> Result<(), NotContinuous> {
+        let facts = self.facts.clone();
+        let special = |it: TokenId| {
+            facts
+                .as_ref()
+                .is_none_or(|facts| facts.tokens.is_special(it))
+        };
+        let view = self.rows.entry(row).or_default();
+        let want = view.record.store.end();
+        if step.start != want {
+            return Err(NotContinuous {
+                got: step.start,
+                want,
+            });
+        }
+        view.load.add(&step, special);
+        view.record.push(step, readouts, comparisons)
+    }
+}

@@ -1,0 +1,266 @@
+//! Every colour, size and type style of the window. No other file names a colour.
+//!
+//! One idea a colour: the selection is white or black; amber is what the user changed and its
+//! effect; blue is what can be pressed next; red a verdict; grey the baseline and labels.
+
+mod style;
+mod viridis;
+
+use eframe::egui::{Color32, Ui};
+
+pub use style::{apply, install};
+
+/// Corners of a panel, points.
+pub const PANEL_CORNER: u8 = 8;
+/// Corners of chips, buttons and fields, points.
+pub const CHIP_CORNER: u8 = 6;
+/// Between panels, points.
+pub const GAP: f32 = 6.0;
+/// Height of a panel's head, points.
+pub const HEAD: f32 = 30.0;
+/// Inside a panel, left and right, points.
+pub const MARGIN: f32 = 11.0;
+/// Labels, points.
+pub const LABEL_SIZE: f32 = 12.0;
+/// The interface, points.
+pub const BODY_SIZE: f32 = 13.0;
+/// The transcript, points.
+pub const TRANSCRIPT_SIZE: f32 = 14.0;
+
+const fn hex(rgb: u32) -> Color32 {
+    Color32::from_rgb((rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8)
+}
+
+const fn hexes(rgb: [u32; 8]) -> [Color32; 8] {
+    let mut out = [Color32::BLACK; 8];
+    let mut n = 0;
+    while n < 8 {
+        out[n] = hex(rgb[n]);
+        n += 1;
+    }
+    out
+}
+
+/// The colours of one theme.
+#[derive(Clone, Debug)]
+pub struct Palette {
+    /// Whether it is the dark one.
+    pub dark: bool,
+    /// Between the panels.
+    pub window: Color32,
+    /// A panel.
+    pub panel: Color32,
+    /// What stands on a panel: chips, fields, rows.
+    pub raised: Color32,
+    /// A raised thing under the pointer.
+    pub hovered: Color32,
+    /// Words.
+    pub text: Color32,
+    /// Second words, labels.
+    pub second: Color32,
+    /// What may be missed.
+    pub third: Color32,
+    /// The outline of what is selected.
+    pub selected: Color32,
+    /// What the user changed, and its effect.
+    pub amber: Color32,
+    /// What can be pressed next.
+    pub accent: Color32,
+    /// Words on the accent.
+    pub on_accent: Color32,
+    /// A verdict, a failure.
+    pub red: Color32,
+    /// The hairline around what must be seen on any colour.
+    pub hairline: Color32,
+    /// Rings and dots of picks.
+    pub ring: Color32,
+    /// The line that means something.
+    pub line: Color32,
+    experts: [Color32; 8],
+    /// Less, in differences.
+    less: Color32,
+    /// More, in differences.
+    more: Color32,
+}
+
+/// The dark theme.
+pub static DARK: Palette = Palette {
+    dark: true,
+    window: hex(0x000e_1014),
+    panel: hex(0x0015_181e),
+    raised: hex(0x001d_2129),
+    hovered: hex(0x0028_2d37),
+    text: hex(0x00e4_e7ed),
+    second: hex(0x0098_a1b0),
+    third: hex(0x005d_6675),
+    selected: hex(0x00ff_ffff),
+    amber: hex(0x00f5_a524),
+    accent: hex(0x0066_a3ff),
+    on_accent: hex(0x000b_1220),
+    red: hex(0x00ff_7b72),
+    hairline: hex(0x000e_1014),
+    ring: hex(0x00ff_ffff),
+    line: hex(0x0038_3f4b),
+    experts: hexes([
+        0x5e_a79d, 0xcc_720e, 0x92_ff79, 0x90_538e, 0xd2_a0f8, 0xaf_433a, 0x71_d2a3, 0x67_66df,
+    ]),
+    less: hex(0x004d_a3ff),
+    more: hex(0x00ff_8a3d),
+};
+
+/// The light theme.
+pub static LIGHT: Palette = Palette {
+    dark: false,
+    window: hex(0x00ec_eef2),
+    panel: hex(0x00fb_fcfd),
+    raised: hex(0x00f1_f3f6),
+    hovered: hex(0x00e3_e7ed),
+    text: hex(0x001a_1d23),
+    second: hex(0x005a_6372),
+    third: hex(0x008d_96a5),
+    selected: hex(0x0000_0000),
+    amber: hex(0x00b4_5f00),
+    accent: hex(0x001b_5fd1),
+    on_accent: hex(0x00ff_ffff),
+    red: hex(0x00b4_2318),
+    hairline: hex(0x001a_1d23),
+    ring: hex(0x00ff_ffff),
+    line: hex(0x00d3_d8e0),
+    experts: hexes([
+        0x31_80fa, 0xda_7371, 0x40_0f92, 0x80_3c0e, 0xa3_86c0, 0x53_3146, 0x61_3ec2, 0x84_6291,
+    ]),
+    less: hex(0x001b_5fd1),
+    more: hex(0x00c2_4e00),
+};
+
+/// Colours of a ramp texture.
+pub const RAMP_LEN: usize = 256;
+/// The part of viridis that is told from the panel in the dark theme.
+const DARK_FLOOR: f32 = 0.13;
+/// The same in the light theme, where the ramp runs the other way.
+const LIGHT_CEILING: f32 = 0.9;
+
+impl Palette {
+    /// The palette of the theme a ui is drawn in.
+    #[must_use]
+    pub fn of(ui: &Ui) -> &'static Self {
+        if ui.visuals().dark_mode {
+            &DARK
+        } else {
+            &LIGHT
+        }
+    }
+
+    /// The colour of an expert in every panel; ids beyond the eighth begin anew and are told by a dashed line.
+    #[must_use]
+    pub fn expert(&self, id: usize) -> Color32 {
+        self.experts[id % self.experts.len()]
+    }
+
+    /// An amount from 0 to 1, running away from the panel.
+    #[must_use]
+    pub fn amount(&self, t: f32) -> Color32 {
+        let t = t.clamp(0.0, 1.0);
+        let at = if self.dark {
+            DARK_FLOOR + t * (1.0 - DARK_FLOOR)
+        } else {
+            LIGHT_CEILING * (1.0 - t)
+        };
+        let [r, g, b] = viridis::VIRIDIS[(at * 255.0).round() as usize];
+        Color32::from_rgb(r, g, b)
+    }
+
+    /// A difference from 0 to 1: less, none at 0.5 (the panel), more.
+    #[must_use]
+    pub fn difference(&self, t: f32) -> Color32 {
+        let far = t.clamp(0.0, 1.0) * 2.0 - 1.0;
+        let end = if far < 0.0 { self.less } else { self.more };
+        self.panel.lerp_to_gamma(end, far.abs().powf(0.8))
+    }
+
+    /// The ramp of amounts or of differences as `[RAMP_LEN]` RGBA.
+    #[must_use]
+    pub fn ramp(&self, differences: bool) -> Vec<[u8; 4]> {
+        (0..RAMP_LEN)
+            .map(|n| n as f32 / (RAMP_LEN - 1) as f32)
+            .map(|t| {
+                if differences {
+                    self.difference(t)
+                } else {
+                    self.amount(t)
+                }
+            })
+            .map(|it| it.to_array())
+            .collect()
+    }
+
+    /// A wash of amber behind words.
+    #[must_use]
+    pub fn amber_wash(&self) -> Color32 {
+        self.panel
+            .lerp_to_gamma(self.amber, if self.dark { 0.30 } else { 0.26 })
+    }
+
+    /// A colour made quieter, toward the panel.
+    #[must_use]
+    pub fn quiet(&self, color: Color32, strength: f32) -> Color32 {
+        self.panel.lerp_to_gamma(color, strength)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// WCAG relative luminance.
+    fn luminance(color: Color32) -> f64 {
+        let linear = |it: u8| {
+            let it = f64::from(it) / 255.0;
+            if it <= 0.040_45 {
+                it / 12.92
+            } else {
+                ((it + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
+    }
+
+    fn contrast(a: Color32, b: Color32) -> f64 {
+        let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+        (a / b).max(b / a)
+    }
+
+    #[test]
+    fn words_can_be_read_on_their_surface() {
+        for palette in [&DARK, &LIGHT] {
+            for surface in [palette.panel, palette.raised, palette.window] {
+                for words in [palette.text, palette.second] {
+                    assert!(contrast(words, surface) >= 4.5, "{words:?} on {surface:?}");
+                }
+            }
+            assert!(contrast(palette.accent, palette.panel) >= 4.5);
+            assert!(contrast(palette.on_accent, palette.accent) >= 4.5);
+            assert!(contrast(palette.red, palette.panel) >= 4.5);
+            assert!(contrast(palette.amber, palette.panel) >= 4.0);
+        }
+    }
+
+    #[test]
+    fn amounts_run_away_from_the_panel_and_the_floor_is_seen() {
+        for palette in [&DARK, &LIGHT] {
+            let far: Vec<f64> = (0..=10)
+                .map(|n| contrast(palette.amount(n as f32 / 10.0), palette.panel))
+                .collect();
+            assert!(far.windows(2).all(|it| it[0] <= it[1]), "{far:?}");
+            assert!(far[0] > 1.25, "{far:?}");
+        }
+    }
+
+    #[test]
+    fn no_difference_is_the_panel() {
+        for palette in [&DARK, &LIGHT] {
+            assert_eq!(palette.difference(0.5), palette.panel);
+            assert_eq!(palette.ramp(true).len(), RAMP_LEN);
+        }
+    }
+}

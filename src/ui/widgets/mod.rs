@@ -1,0 +1,7 @@
+//! Small things several panels and bars share.
+
+mod chip;
+mod expert;
+
+pub use chip::{button, chip_button, choice, choices, menu_chip, note, strong_button};
+pub use expert::{edit_here, expert_gestures, expert_menu, state_here};
