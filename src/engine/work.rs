@@ -61,6 +61,10 @@ impl Session {
         if let Err(error) = result {
             self.fail(&error, out);
         }
+        if self.n_catching.is_some() && self.n_left() == 0 {
+            // What was left was only wanted for a text that no longer plays, or could be borrowed.
+            self.tell_catching(out);
+        }
         let (budget, backend) = (self.options.cache_budget_bytes, &mut *self.backend);
         self.shelf.keep_within(budget, backend);
     }
@@ -174,7 +178,7 @@ impl Session {
             Lag::Twin { baseline, twin } => self.twin_slice(baseline, twin)?,
         };
         let began = Instant::now();
-        let n_tokens = parts.first().map_or(0, |it| it.tokens.len());
+        let n_tokens = parts.iter().map(|it| it.tokens.len()).sum();
         self.run(parts, out)?;
         self.slice_size.learn(n_tokens, began.elapsed());
         if let Lag::Twin { baseline, twin } = lag
@@ -194,15 +198,11 @@ impl Session {
         let row = self.shelf.get(id);
         let is_told = start >= row.n_read;
         let edges = [row.n_given, row.n_read, row.tokens.len()];
-        let limit = edges
-            .into_iter()
-            .filter(|it| *it > start)
-            .min()
-            .unwrap_or(start);
-        let end = limit.min(start + self.slice_size.n_tokens());
-        let mut parts = vec![self.part(id, seq, start..end, is_told)];
         let twin = self.twin_beside(&[id]).filter(|_| is_told);
-        if let Some(twin) = twin.filter(|it| self.shelf.get(*it).n_read == start) {
+        let twin = twin.filter(|it| self.shelf.get(*it).n_read == start);
+        let end = self.slice_end(start, &edges, 1 + usize::from(twin.is_some()));
+        let mut parts = vec![self.part(id, seq, start..end, is_told)];
+        if let Some(twin) = twin {
             let seq = self.ensure_seq(twin)?;
             if self.backend.len(seq) == start {
                 parts.push(twin_part(&parts[0], twin, seq));
@@ -232,16 +232,17 @@ impl Session {
             }
         };
         let row = self.shelf.get(baseline);
-        let edges = [row.n_given, row.n_read];
-        let limit = edges
-            .into_iter()
-            .filter(|it| *it > start)
-            .min()
-            .unwrap_or(start);
-        let end = limit.min(start + self.slice_size.n_tokens());
+        let end = self.slice_end(start, &[row.n_given, row.n_read], 2);
         let told = self.part(baseline, replay, start..end, false);
         let beside = twin_part(&told, twin, seq);
         Ok(vec![told, beside])
+    }
+
+    /// Where a slice of `n_rows` alike ends: at the first edge, or when it has enough tokens.
+    fn slice_end(&self, start: usize, edges: &[usize], n_rows: usize) -> usize {
+        let edges = edges.iter().copied().filter(|it| *it > start);
+        let n_each = (self.slice_size.n_tokens() / n_rows).max(1);
+        edges.min().unwrap_or(start).min(start + n_each)
     }
 
     fn part(&self, id: RowId, seq: SeqId, range: Range<usize>, is_told: bool) -> Part {

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** plain values only. Nothing here reads a file, owns a thread or knows a device.
 
+mod edit_text;
 mod experiment;
 mod ids;
 mod intervention;
@@ -10,10 +11,11 @@ mod model;
 mod policy;
 mod router;
 
+pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling};
 pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};
 pub use intervention::{
-    Action, Amount, EditError, Intervention, InterventionSet, ListedEdit, RouterRef, Span,
+    Action, Amount, Intervention, InterventionSet, ListedEdit, RouterRef, Span,
 };
 pub use model::{
     Act, Ffn, GqaSpec, HeadSpec, InputSpec, KvMap, LayerSpec, Mask, Mixer, MlaSpec, MlpSpec,

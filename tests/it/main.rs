@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
 mod tiny;
 #[cfg(all(test, feature = "gui"))]
 mod window;

@@ -374,6 +374,23 @@ fn a_cache_dropped_for_memory_is_replayed_at_the_next_space() {
 }
 
 #[test]
+fn a_replay_no_longer_wanted_is_said_to_be_over() {
+    let masked = experiment(PROMPT, 1, &["mask:0.1@15.."]);
+    let mut it = Watch::with_budget(Toy::default(), 1);
+    it.show(&masked);
+    it.play(14);
+    for _ in 0..20 {
+        it.show(&experiment(PROMPT, 1, &[]));
+        it.ask(Request::SetPace(Pace::TokensPerSec(0.01)));
+        it.ask(Request::Play { stop_after: None });
+        it.ask(Request::SetExperiment(Box::new(masked.clone())));
+        it.ask(Request::Pause);
+        it.until(|it| matches!(it, Event::Shown(rows) if rows.edited.is_some()));
+        it.settle();
+    }
+}
+
+#[test]
 fn a_list_that_cannot_act_is_refused_and_nothing_changes() {
     let mut it = started(&["mask:0.1@15.."]);
     let shown = it.rows.clone();

@@ -7,7 +7,7 @@ use super::{
     toy::Toy,
     watch::{Watch, experiment},
 };
-use crate::engine::{Event, NotSent, Pace, Request};
+use crate::engine::{Event, Pace, Request};
 use crate::spec::Experiment;
 
 /// A little generator, so that a failing script can be run again by its number.
@@ -64,19 +64,6 @@ fn random_experiment(dice: &mut Dice, it: &Watch) -> Experiment {
     made
 }
 
-fn send(it: &mut Watch, mut request: Request) {
-    while let Err(NotSent::Full(back)) = it.engine.send(request) {
-        request = back;
-        listen(it);
-    }
-}
-
-fn listen(it: &mut Watch) {
-    for event in it.engine.events().take(3).collect::<Vec<_>>() {
-        it.fold(event);
-    }
-}
-
 fn is_good(asked: &Experiment) -> bool {
     !asked.given.is_empty() && asked.edits.active().all(|it| it.to_string() != "mask:9.9")
 }
@@ -98,6 +85,7 @@ fn run_script(number: u64, n_requests: usize, budget_bytes: usize) {
             },
             2 => Request::Play { stop_after: None },
             3 => Request::Pause,
+            4 if dice.roll(3) == 0 => Request::CancelCatching,
             4 => Request::Step,
             5 => Request::SetPace(dice.pick(&[Pace::Unlimited, Pace::TokensPerSec(300.0)])),
             6 => Request::Encode {
@@ -112,23 +100,20 @@ fn run_script(number: u64, n_requests: usize, budget_bytes: usize) {
                 Request::SetExperiment(Box::new(asked))
             }
         };
-        send(&mut it, request);
+        it.ask(request);
         match dice.roll(6) {
             0 => std::thread::sleep(Duration::from_micros(300)),
-            1 | 2 => listen(&mut it),
+            1 | 2 => it.listen(3),
             _ => {}
         }
     }
     it.experiment = last;
-    send(&mut it, Request::SetPace(Pace::Unlimited));
+    it.ask(Request::SetPace(Pace::Unlimited));
     it.settle_by(u64::MAX);
     it.check();
-    send(
-        &mut it,
-        Request::Play {
-            stop_after: Some(7),
-        },
-    );
+    it.ask(Request::Play {
+        stop_after: Some(7),
+    });
     it.until(|it| matches!(it, Event::Refused(_) | Event::Stopped(_)));
     it.settle_by(u64::MAX - 1);
     it.check();

@@ -9,8 +9,8 @@ use std::{
 
 use super::toy::{EOS, Toy, ToyOpener, spec};
 use crate::engine::{
-    Backend, Capture, Engine, Event, Feed, ModelSource, Opener, Options, Pace, Request, Row, Rows,
-    Step, StopReason, Wait,
+    Backend, Capture, Engine, Event, Feed, ModelSource, NotSent, Opener, Options, Pace, Request,
+    Row, Rows, Step, StopReason, Wait,
 };
 use crate::spec::{
     Experiment, InterventionSet, ModelSpec, Position, Revision, RouterId, RoutingPolicy, Sampling,
@@ -65,8 +65,19 @@ impl Watch {
         it
     }
 
-    pub fn ask(&mut self, request: Request) {
-        self.engine.send(request).unwrap();
+    /// Asks, and listens while the mailbox is full.
+    pub fn ask(&mut self, mut request: Request) {
+        while let Err(NotSent::Full(back)) = self.engine.send(request) {
+            request = back;
+            self.listen(3);
+        }
+    }
+
+    /// Folds up to `n` events that are there.
+    pub fn listen(&mut self, n: usize) {
+        for event in self.engine.events().take(n).collect::<Vec<_>>() {
+            self.fold(event);
+        }
     }
 
     pub fn fold(&mut self, event: Event) {

@@ -1,0 +1,269 @@
+//! Numbers of small checkpoints against Hugging Face Transformers, through the program itself.
+//!
+//! `tests/golden/fixtures/NAME/expected.safetensors` holds the reference (see `tests/golden/README.md`).
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+const TOLERANCE: f32 = 2e-3;
+
+/// One array of a file.
+#[derive(Clone, Debug, PartialEq)]
+enum Array {
+    Numbers(Vec<usize>, Vec<f32>),
+    Ids(Vec<usize>, Vec<i64>),
+}
+
+type Arrays = BTreeMap<String, Array>;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn fixture(name: &str) -> PathBuf {
+    root().join("tests/golden/fixtures").join(name)
+}
+
+fn read(path: &Path) -> Arrays {
+    let bytes = fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let one = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+        let shape = view.shape().to_vec();
+        let array = match view.dtype() {
+            Dtype::F32 => Array::Numbers(shape, words(view.data(), f32::from_le_bytes)),
+            Dtype::I64 => Array::Ids(shape, words(view.data(), i64::from_le_bytes)),
+            other => panic!("{name} is {other:?}"),
+        };
+        (name, array)
+    };
+    file.tensors().into_iter().map(one).collect()
+}
+
+fn words<const N: usize, T>(bytes: &[u8], make: fn([u8; N]) -> T) -> Vec<T> {
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|it| make(*it))
+        .collect()
+}
+
+fn moescope(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_moescope"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn ids(arrays: &Arrays, name: &str) -> Vec<i64> {
+    match &arrays[name] {
+        Array::Ids(_, it) => it.clone(),
+        Array::Numbers(..) => panic!("{name} holds numbers"),
+    }
+}
+
+/// Runs `eval` on a fixture's ids.
+fn eval(model: &Path, expected: &Arrays, edits: &[String], more: &[&str]) -> Arrays {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("out.safetensors");
+    let list: Vec<String> = ids(expected, "input_ids")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let (list, file_arg, model) = (
+        list.join(","),
+        file.to_str().unwrap(),
+        model.to_str().unwrap(),
+    );
+    let mut args = vec![
+        "eval", model, "--ids", &list, "--out", file_arg, "--device", "cpu",
+    ];
+    for edit in edits {
+        args.extend(["--edit", edit]);
+    }
+    args.extend(more);
+    let output = moescope(&args);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    read(&file)
+}
+
+fn assert_close(got: &Arrays, want: &Arrays, what: &str) {
+    for (name, want) in want.iter().filter(|(name, _)| *name != "input_ids") {
+        let got = got.get(name).unwrap_or_else(|| panic!("{what}: no {name}"));
+        match (got, want) {
+            (Array::Ids(..), Array::Ids(..)) => assert_eq!(got, want, "{what}: {name}"),
+            (Array::Numbers(shape, got), Array::Numbers(want_shape, want)) => {
+                assert_eq!(shape, want_shape, "{what}: {name}");
+                let worst = got
+                    .iter()
+                    .zip(want)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
+                let all_numbers = got.iter().all(|it| it.is_finite());
+                assert!(
+                    all_numbers && worst <= TOLERANCE,
+                    "{what}: {name} off by {worst}"
+                );
+            }
+            _ => panic!("{what}: {name} is of another kind"),
+        }
+    }
+}
+
+fn check(name: &str) {
+    let expected = read(&fixture(name).join("expected.safetensors"));
+    let batch = eval(&fixture(name), &expected, &[], &["--greedy", "16"]);
+    assert_close(&batch, &expected, name);
+    let stepwise = eval(
+        &fixture(name),
+        &expected,
+        &[],
+        &["--greedy", "16", "--stepwise"],
+    );
+    assert_eq!(
+        stepwise, batch,
+        "{name}: one token at a time gives other bits than all at once"
+    );
+}
+
+fn check_edits(name: &str) {
+    let expected = read(&fixture(name).join("expected.safetensors"));
+    let edited = read(&fixture(name).join("edits.safetensors"));
+    let cases: Vec<Value> =
+        serde_json::from_slice(&fs::read(fixture(name).join("edits.json")).unwrap()).unwrap();
+    for case in cases {
+        let (label, edits) = (
+            case["name"].as_str().unwrap(),
+            case["edits"].as_array().unwrap(),
+        );
+        let edits: Vec<String> = edits
+            .iter()
+            .map(|it| it.as_str().unwrap().to_owned())
+            .collect();
+        let of_case = |(name, array): (&String, &Array)| {
+            let mut parts: Vec<&str> = name.split('.').collect();
+            (parts.get(1) == Some(&label)).then(|| {
+                parts.remove(1);
+                (parts.join("."), array.clone())
+            })
+        };
+        let want: Arrays = edited.iter().filter_map(of_case).collect();
+        assert!(want.len() > 1, "no reference for {label}");
+        assert_close(
+            &eval(&fixture(name), &expected, &edits, &[]),
+            &want,
+            &format!("{name} under {label}"),
+        );
+    }
+}
+
+#[test]
+fn mixtral_equals_the_reference() {
+    check("mixtral");
+}
+
+#[test]
+fn qwen2_moe_equals_the_reference() {
+    check("qwen2_moe");
+}
+
+#[test]
+fn granitemoeshared_equals_the_reference() {
+    check("granitemoeshared");
+}
+
+#[test]
+fn the_tour_model_equals_the_reference() {
+    let folder = root().join("assets/models/tour");
+    let expected = read(&folder.join("expected.safetensors"));
+    let got = eval(&folder, &expected, &[], &["--greedy", "16"]);
+    assert_close(&got, &expected, "tour");
+    let inside = eval(Path::new("tour"), &expected, &[], &["--greedy", "16"]);
+    assert_eq!(got, inside, "the model inside the program is another");
+}
+
+#[test]
+fn every_edit_on_mixtral_equals_the_reference() {
+    check_edits("mixtral");
+}
+
+#[test]
+fn every_edit_on_qwen2_moe_equals_the_reference() {
+    check_edits("qwen2_moe");
+}
+
+/// What cannot be run ends in one sentence and status 2, and leaves no file.
+#[test]
+fn misuse_of_eval_is_one_sentence_and_no_file() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("out.safetensors");
+    let file = file.to_str().unwrap();
+    let mixtral = fixture("mixtral");
+    let mixtral = mixtral.to_str().unwrap();
+    for (args, word) in [
+        (vec!["eval", mixtral, "--ids", "5,384"], "384"),
+        (vec!["eval", mixtral, "--ids", "5,x"], "\"x\""),
+        (vec!["eval", mixtral, "--ids", ""], "\"\""),
+        (
+            vec!["eval", mixtral, "--ids", "5", "--greedy", "257"],
+            "256",
+        ),
+        (
+            vec!["eval", mixtral, "--ids", "5", "--edit", "mask:9.0"],
+            "layers 0 to 2",
+        ),
+        (
+            vec!["eval", mixtral, "--ids", "5", "--edit", "mask:0.8"],
+            "experts 0 to 7",
+        ),
+        (
+            vec!["eval", mixtral, "--ids", "5", "--edit", "k:0=9"],
+            "at most 8",
+        ),
+        (
+            vec!["eval", mixtral, "--ids", "5", "--edit", "boost:0.1"],
+            "unknown edit",
+        ),
+        (
+            vec![
+                "eval",
+                mixtral,
+                "--ids",
+                "5",
+                "--edit",
+                "force:0.1",
+                "--edit",
+                "force:0.2",
+                "--edit",
+                "force:0.3",
+            ],
+            "forced",
+        ),
+        (
+            vec!["eval", mixtral, "--ids", "5", "--device", "gpu"],
+            "CPU",
+        ),
+        (vec!["eval", "no/such/model", "--ids", "5"], "no/such/model"),
+    ] {
+        let output = moescope(&[args.as_slice(), &["--out", file]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert_eq!(said.trim().lines().count(), 1, "{args:?}: {said}");
+        assert!(said.contains(word), "{args:?}: {said}");
+        assert!(
+            fs::read_dir(out.path()).unwrap().next().is_none(),
+            "{args:?} left a file"
+        );
+    }
+}

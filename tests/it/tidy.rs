@@ -1,0 +1,250 @@
+//! The rules of the house that can be tested: who may import whom, sizes, headings, words.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Room, and the rooms it may `use`. `app` meets everything; `main` hands over.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("spec", &[]),
+    ("trace", &["spec"]),
+    ("analysis", &["spec", "trace"]),
+    ("checkpoint", &["spec"]),
+    ("ops", &["spec", "checkpoint"]),
+    ("model", &["spec", "checkpoint", "ops"]),
+    ("engine", &["spec", "trace", "checkpoint", "ops", "model"]),
+    ("document", &["spec", "trace"]),
+    ("ui", &["spec", "trace", "analysis", "document"]),
+    (
+        "cli",
+        &[
+            "spec",
+            "trace",
+            "analysis",
+            "checkpoint",
+            "ops",
+            "model",
+            "engine",
+            "document",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "spec",
+            "trace",
+            "analysis",
+            "checkpoint",
+            "engine",
+            "document",
+            "ui",
+            "cli",
+        ],
+    ),
+];
+
+/// Outside crate, and the rooms that may name it. serde, thiserror and std are everywhere.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("bytemuck", &["checkpoint", "ui"]),
+    ("clap", &["cli", "main"]),
+    ("eframe", &["ui", "app", "main"]),
+    ("egui_kittest", &["app"]),
+    ("egui_material_icons", &["ui", "app"]),
+    ("egui_tiles", &["ui", "app"]),
+    ("half", &["checkpoint", "ops"]),
+    ("image", &["ui", "app"]),
+    ("memmap2", &["checkpoint"]),
+    ("rayon", &["checkpoint", "ops"]),
+    ("safetensors", &["checkpoint", "cli"]),
+    ("serde_json", &["checkpoint", "cli", "document", "app"]),
+    ("tokenizers", &["checkpoint"]),
+    ("wgpu", &["app", "ops"]),
+];
+
+/// Lines of a file at most.
+const MAX_LINES: usize = 500;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            out.extend(files_below(&path, extension));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            out.push(path);
+        }
+    }
+    out.sort();
+    out
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let read = |it: PathBuf| {
+        let text = fs::read_to_string(&it).unwrap();
+        (it, text)
+    };
+    files_below(&root().join("src"), "rs")
+        .into_iter()
+        .map(read)
+        .collect()
+}
+
+/// The folder or file of `src/` a path lies in: `ops`, `main`.
+fn room(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    let first = inside.components().next().unwrap();
+    let name = first.as_os_str().to_str().unwrap();
+    name.strip_suffix(".rs").unwrap_or(name).to_owned()
+}
+
+/// The part of a file that is not its tests.
+fn without_tests(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or(text)
+}
+
+/// Rooms named after `crate::`, and by `use crate::{a, b::c}`.
+fn rooms_used(text: &str) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            out.extend(heads_of(list));
+        } else {
+            out.insert(word(rest));
+        }
+    }
+    out
+}
+
+/// The first word of each entry of a `use` list, up to its closing brace.
+fn heads_of(list: &str) -> Vec<String> {
+    let (mut depth, mut out, mut fresh) = (0, Vec::new(), true);
+    for (at, it) in list.char_indices() {
+        match it {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => fresh = true,
+            _ if fresh && it.is_alphabetic() => {
+                out.push(word(&list[at..]));
+                fresh = false;
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+fn word(text: &str) -> String {
+    text.chars()
+        .take_while(|it| it.is_alphanumeric() || *it == '_')
+        .collect()
+}
+
+#[test]
+fn rooms_import_only_what_the_table_allows() {
+    let table: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        let room = room(&path);
+        let Some(allowed) = table.get(room.as_str()) else {
+            assert!(
+                ["lib", "main"].contains(&room.as_str()),
+                "{room} is not in the table"
+            );
+            continue;
+        };
+        for used in rooms_used(&text) {
+            let is_room = table.contains_key(used.as_str());
+            if is_room && used != room && !allowed.contains(&used.as_str()) {
+                found.push(format!("{} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn outside_crates_are_named_only_in_their_rooms() {
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        let room = room(&path);
+        for (name, rooms) in ONLY_IN {
+            let named = without_tests(&text).lines().any(|it| {
+                it.trim_start().starts_with(&format!("use {name}"))
+                    || it.contains(&format!(" {name}::"))
+            });
+            if named && !rooms.contains(&room.as_str()) {
+                found.push(format!("{} names {name}", path.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn every_file_says_what_lives_in_it_and_stays_small() {
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        if !text.starts_with("//!") {
+            found.push(format!("{} opens without //!", path.display()));
+        }
+        let n = text.lines().count();
+        if n > MAX_LINES {
+            found.push(format!("{} has {n} lines", path.display()));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn nothing_is_left_for_later_in_the_code() {
+    let marks = [
+        "todo!(",
+        "unimplemented!(",
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        "dbg!(",
+    ];
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| marks.iter().any(|it| text.contains(it)))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_shader_has_the_painter_that_runs_it() {
+    for path in files_below(&root().join("shaders"), "wgsl") {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let painter = root().join("src/ui/paint").join(format!("{stem}.rs"));
+        assert!(painter.exists(), "{stem}.wgsl has no {}", painter.display());
+    }
+    for path in files_below(&root().join("kernels"), "wgsl") {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        for side in ["cpu", "gpu"] {
+            let twin = root().join("src/ops").join(side).join(format!("{stem}.rs"));
+            assert!(twin.exists(), "{stem}.wgsl has no {}", twin.display());
+        }
+    }
+}
+
+#[test]
+fn the_oldest_rust_is_said_once() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let script = fs::read_to_string(root().join("script/bootstrap")).unwrap();
+    assert!(manifest.contains("rust-version = \"1.95\""));
+    assert!(
+        script.contains("rust_minor=95"),
+        "script/bootstrap asks for another Rust than Cargo.toml"
+    );
+}
