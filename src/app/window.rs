@@ -7,6 +7,7 @@ use eframe::egui::ViewportBuilder;
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
 
 use super::App;
+use super::first_frame::FirstFrame;
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
@@ -18,11 +19,12 @@ pub enum NoWindow {
     Display(String),
 }
 
-/// Opens the window with a model, and returns when it is closed.
+/// Opens the window with a model, and returns when it is closed; where `once` is set, as soon as
+/// its first frame with the model was shown.
 ///
 /// # Errors
 /// There is no display, or no graphics driver.
-pub fn open_window(source: ModelSource) -> Result<(), NoWindow> {
+pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("moescope")
@@ -34,7 +36,11 @@ pub fn open_window(source: ModelSource) -> Result<(), NoWindow> {
     };
     let make = move |cc: &eframe::CreationContext<'_>| {
         let app = App::on_engine(cc, source)?;
-        Ok(Box::new(app) as Box<dyn eframe::App>)
+        Ok(if once {
+            Box::new(FirstFrame::new(app)) as Box<dyn eframe::App>
+        } else {
+            Box::new(app)
+        })
     };
     eframe::run_native("moescope", options, Box::new(make))
         .map_err(|it| NoWindow::Display(it.to_string()))

@@ -5,14 +5,13 @@ use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
-use crate::{
-    ops::{
-        Ask,
-        hash::{gumbel, pcg},
-        predict::{Comparison, Likely, N_LIKELY, Prediction},
-    },
-    spec::{Position, Sampling, TokenId},
+use crate::ops::{
+    Ask,
+    hash::{gumbel, pcg},
+    predict::{Comparison, Likely, N_LIKELY, Prediction},
 };
+
+use crate::spec::{Position, Sampling, TokenId};
 
 /// One row's logits and ln of the sum of their exponentials.
 struct Row<'a> {
