@@ -2,6 +2,7 @@
 
 mod attention;
 mod dot;
+mod exp;
 mod experts;
 mod lanes;
 mod matrix;
