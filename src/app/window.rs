@@ -12,11 +12,25 @@ use super::first_frame::FirstFrame;
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
 pub enum NoWindow {
-    /// Nothing to draw on, or nothing to draw with.
+    /// Nothing to draw on.
     #[error(
-        "no window can be opened here ({0}); run, eval, inspect, bench and screenshot need no display"
+        "there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set); the commands run, eval, inspect, screenshot and bench need none"
     )]
-    Display(String),
+    NoDisplay,
+    /// There is a display, and still no window.
+    #[error(
+        "no window can be opened here: {0}; the commands run, eval, inspect, screenshot and bench need none"
+    )]
+    Refused(String),
+}
+
+/// Whether the system says where windows go; it need not, other than on Linux and its kin.
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    cfg!(not(all(unix, not(target_vendor = "apple"))))
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"]
+            .into_iter()
+            .any(is_set)
 }
 
 /// Opens the window with a model, and returns when it is closed; where `once` is set, as soon as
@@ -25,6 +39,9 @@ pub enum NoWindow {
 /// # Errors
 /// There is no display, or no graphics driver.
 pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
+    if !has_display() {
+        return Err(NoWindow::NoDisplay);
+    }
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("moescope")
@@ -43,7 +60,7 @@ pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
         })
     };
     eframe::run_native("moescope", options, Box::new(make))
-        .map_err(|it| NoWindow::Display(it.to_string()))
+        .map_err(|it| NoWindow::Refused(it.to_string()))
 }
 
 impl App {
