@@ -177,7 +177,7 @@ impl Action {
             }
             Self::K { n } => format!("the {n} best are chosen"),
             Self::Mask { expert } => {
-                format!("c_{expert} = −∞: never chosen; the other scores stay")
+                format!("c_{expert} = −∞, before groups and top-k")
             }
             Self::Force {
                 expert,
