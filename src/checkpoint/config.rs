@@ -57,6 +57,11 @@ impl Config {
         self.map.get(key).filter(|it| !it.is_null())
     }
 
+    /// Whether it says nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     /// Whether a key is there and null, which some families tell apart from a missing one.
     pub(super) fn is_null(&self, key: &str) -> bool {
         self.map.get(key).is_some_and(Value::is_null)

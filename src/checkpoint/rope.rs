@@ -14,7 +14,7 @@ pub(super) struct Rope {
     /// The longest context it serves.
     pub(super) n_ctx: usize,
     /// What a person should know.
-    pub(super) note: Option<String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// Reads the rotation of a model whose heads rotate whole.
@@ -28,8 +28,11 @@ pub(super) fn read(
     default_theta: f32,
 ) -> Result<Rope, CheckpointError> {
     let newer = config.section("rope_parameters")?;
-    let older = config.section("rope_scaling")?;
-    let settings = newer.as_ref().or(older.as_ref());
+    // An empty object says nothing. Where both have something to say the older counts, as in transformers.
+    let older = config
+        .section("rope_scaling")?
+        .filter(|it| !it.is_empty() || newer.is_none());
+    let settings = older.as_ref().or(newer.as_ref());
     for kind in ["full_attention", "sliding_attention"] {
         if let Some(it) = settings.filter(|it| it.get(kind).is_some()) {
             return Err(it.wrong(
@@ -63,8 +66,13 @@ pub(super) fn read(
             scaling: RopeScaling::None,
         },
         n_ctx,
-        note: None,
+        notes: Vec::new(),
     };
+    if older.is_some() && newer.as_ref().is_some_and(|it| !it.is_empty()) {
+        rope.notes.push(
+            "the config has both rope_scaling and rope_parameters; rope_scaling counts".to_owned(),
+        );
+    }
     if let Some(settings) = settings {
         scale(&mut rope, config, settings)?;
     }
@@ -88,7 +96,7 @@ fn scale(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), Chec
             RopeScaling::None
         }
         Some((_, "yarn")) => yarn(rope, config, settings)?,
-        Some((_, "llama3")) => llama3(settings)?,
+        Some((_, "llama3")) => llama3(rope, config, settings)?,
         Some((_, "longrope" | "su")) => long_rope(rope, config, settings)?,
         Some((key, _)) => return Err(settings.wrong(key, KINDS)),
     };
@@ -117,7 +125,7 @@ fn dynamic(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), Ch
     if let Some(original) = original_ctx(config, settings)? {
         rope.n_ctx = rope.n_ctx.min(original as usize).max(1);
     }
-    rope.note = Some(format!(
+    rope.notes.push(format!(
         "positions are scaled dynamically only beyond {}; the context ends there",
         rope.n_ctx
     ));
@@ -171,7 +179,7 @@ fn yarn_scale(settings: &Config, factor: f32) -> Result<f32, CheckpointError> {
     })
 }
 
-fn llama3(settings: &Config) -> Result<RopeScaling, CheckpointError> {
+fn llama3(rope: &Rope, config: &Config, settings: &Config) -> Result<RopeScaling, CheckpointError> {
     let (low, high) = (
         needed(settings, "low_freq_factor")?,
         needed(settings, "high_freq_factor")?,
@@ -184,14 +192,16 @@ fn llama3(settings: &Config) -> Result<RopeScaling, CheckpointError> {
     }
     Ok(RopeScaling::Llama3 {
         factor: needed(settings, "factor")?,
-        original_ctx: needed(settings, "original_max_position_embeddings")?,
+        original_ctx: original_ctx(config, settings)?.unwrap_or(rope.n_ctx as f32),
         low,
         high,
     })
 }
 
+/// Texts up to the original context have one set of factors, longer ones another for every position
+/// of theirs, which a text that grows cannot change to: so the context is taken to end there.
 fn long_rope(
-    rope: &Rope,
+    rope: &mut Rope,
     config: &Config,
     settings: &Config,
 ) -> Result<RopeScaling, CheckpointError> {
@@ -205,6 +215,13 @@ fn long_rope(
         }
         None => (1.0 + factor.ln() / original_ctx.ln()).sqrt(),
     };
+    if original_ctx < rope.n_ctx as f32 {
+        rope.n_ctx = (original_ctx as usize).max(1);
+        rope.notes.push(format!(
+            "positions beyond {} need factors of their own (longrope); the context ends there",
+            rope.n_ctx
+        ));
+    }
     Ok(RopeScaling::LongRope {
         short: factors(settings, "short_factor", rope.spec.dim / 2)?,
         long: factors(settings, "long_factor", rope.spec.dim / 2)?,

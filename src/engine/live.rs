@@ -217,16 +217,12 @@ impl<O: Ops> LiveBackend<O> {
             .ops
             .predict(&logits, &asked.asks, self.n_drawable);
         if let Some(it) = predictions.iter().find(|it| !it.finite) {
-            let what = format!(
-                "the logits at position {} are not finite numbers: the weights may hold NaN or infinity",
-                it.at
-            );
-            return Err(BackendError::NotANumber(what));
+            return Err(not_a_number("logits", it.at));
         }
         for (held, row) in taken.iter_mut().zip(&asked.of_row) {
             held.drawn = predictions[row.clone()].last().and_then(|it| it.drawn);
         }
-        Ok(self.gather(pending, feeds, &spans, &asked, predictions, out, logits))
+        self.gather(pending, feeds, &spans, &asked, predictions, out, logits)
     }
 
     #[expect(
@@ -242,7 +238,7 @@ impl<O: Ops> LiveBackend<O> {
         mut predictions: Vec<Prediction>,
         out: Outputs<O>,
         logits: O::Tensor,
-    ) -> Step {
+    ) -> Result<Step, BackendError> {
         let n_vocab = self.model.spec.n_vocab;
         let (logits, routers) = match pending.capture {
             Capture::None => (Vec::new(), Vec::new()),
@@ -252,6 +248,14 @@ impl<O: Ops> LiveBackend<O> {
                 tracing::read(&self.model.ops, out.routers),
             ),
         };
+        if let Some(row) = tracing::not_finite(&routers)
+            && let Some((_, at)) = spans
+                .iter()
+                .flat_map(Span::positions)
+                .find(|it| it.0 == row)
+        {
+            return Err(not_a_number("router's logits", at));
+        }
         let mut rows = Vec::with_capacity(spans.len());
         for (i, span) in spans.iter().enumerate() {
             let of_row = asked.of_row[i].clone();
@@ -278,8 +282,14 @@ impl<O: Ops> LiveBackend<O> {
                 },
             });
         }
-        Step { rows }
+        Ok(Step { rows })
     }
+}
+
+fn not_a_number(what: &str, at: Position) -> BackendError {
+    BackendError::NotANumber(format!(
+        "the {what} at position {at} are not finite numbers: the weights may hold NaN or infinity"
+    ))
 }
 
 fn feed_len(feed: Feed<'_>) -> usize {

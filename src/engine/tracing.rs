@@ -37,6 +37,22 @@ pub fn read<O: Ops>(ops: &O, routers: Vec<Routed<O>>) -> Vec<Read> {
     routings.into_iter().zip(has_gates).map(one).collect()
 }
 
+/// The first row of the batch in which a router's raw logits or its choice's weights are not finite.
+pub fn not_finite(routers: &[Read]) -> Option<usize> {
+    let first = |numbers: &[f32], width: usize| {
+        let found = numbers.iter().position(|it| !it.is_finite());
+        found.map(|it| it / width.max(1))
+    };
+    let of = |it: &Read| {
+        let (logits, weights) = (
+            first(&it.logits, it.routing.n_experts),
+            first(&it.routing.weights, it.routing.n_places),
+        );
+        logits.into_iter().chain(weights).min()
+    };
+    routers.iter().filter_map(of).min()
+}
+
 /// One sequence's part of a step.
 pub fn step(
     policy: &RoutingPolicy,

@@ -12,6 +12,9 @@ use crate::spec::{
 /// The id in an empty place of a choice.
 pub const EMPTY: u16 = u16::MAX;
 
+/// A sum of softmax scores whose parts have lost digits, or are 0.
+const FAINT: f32 = 1e-30;
+
 /// How an expert came to be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -278,9 +281,14 @@ fn weigh(it: &mut Scores, spec: &RouterSpec) -> f32 {
             .collect(),
     };
     let sum: f32 = weights.iter().sum();
+    // Scores below what f32 holds, as under the bias of an expert that is masked: their proportions are still in z.
+    if sum < FAINT && spec.score == Score::Softmax && spec.renorm != Renorm::None {
+        weights = softmax(&it.chosen.iter().map(|e| it.z[*e]).collect::<Vec<_>>());
+    }
+    let total: f32 = weights.iter().sum();
     let divisor = match spec.renorm {
         Renorm::None => None,
-        Renorm::Sum { eps, min } => Some(sum.max(min) + eps),
+        Renorm::Sum { eps, min } => Some(total.max(min) + eps),
         Renorm::PNorm(p) => Some(
             weights
                 .iter()

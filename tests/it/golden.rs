@@ -1,6 +1,7 @@
 //! Numbers of small checkpoints against Hugging Face Transformers, through the program itself.
 //!
-//! `tests/golden/fixtures/NAME/expected.safetensors` holds the reference (see `tests/golden/README.md`).
+//! `tests/golden/fixtures/NAME/expected.safetensors` holds the reference; what is in it, and how the
+//! newer ones were made, says `tests/golden/make.py`.
 
 use std::{
     collections::BTreeMap,
@@ -184,6 +185,21 @@ fn granitemoeshared_equals_the_reference() {
 }
 
 #[test]
+fn a_window_a_tied_head_and_scaled_positions_equal_the_reference() {
+    check("mixtral_window");
+}
+
+#[test]
+fn clipped_attention_with_biases_equals_the_reference() {
+    check("olmoe_clip");
+}
+
+#[test]
+fn yarn_and_many_narrow_experts_equal_the_reference() {
+    check("granitemoe_yarn");
+}
+
+#[test]
 fn the_tour_model_equals_the_reference() {
     let folder = root().join("assets/models/tour");
     let expected = read(&folder.join("expected.safetensors"));
@@ -201,6 +217,72 @@ fn every_edit_on_mixtral_equals_the_reference() {
 #[test]
 fn every_edit_on_qwen2_moe_equals_the_reference() {
     check_edits("qwen2_moe");
+}
+
+/// `mask` leaves the scores of the others as they are, however small an expert that is out makes them.
+#[test]
+fn an_expert_that_takes_all_and_is_masked_leaves_weights_that_sum_to_one() {
+    let expected = read(&fixture("mixtral").join("expected.safetensors"));
+    for bias in [50, 90, 100, 1000] {
+        let edits = [format!("bias:*.1={bias}"), "mask:*.1".to_owned()];
+        let got = eval(&fixture("mixtral"), &expected, &edits, &[]);
+        for layer in 0..3 {
+            let Array::Numbers(_, weights) = &got[&format!("topk_weights.{layer}")] else {
+                panic!("weights are ids");
+            };
+            for pair in weights.as_chunks::<2>().0 {
+                let sum = pair[0] + pair[1];
+                assert!((sum - 1.0).abs() < 1e-5, "bias {bias}: {pair:?}");
+            }
+        }
+    }
+}
+
+/// A copy of a fixture with one number of a bf16 tensor replaced.
+fn spoiled(name: &str, tensor: &str, bits: u16) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(
+        fixture(name).join("config.json"),
+        folder.path().join("config.json"),
+    )
+    .unwrap();
+    let mut bytes = fs::read(fixture(name).join("model.safetensors")).unwrap();
+    let n_header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..n_header]).unwrap();
+    assert_eq!(header[tensor]["dtype"], "BF16");
+    let at = n_header + header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[at..at + 2].copy_from_slice(&bits.to_le_bytes());
+    fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+    folder
+}
+
+#[test]
+fn numbers_that_are_none_end_in_one_sentence_and_no_file() {
+    for tensor in [
+        "lm_head.weight",
+        "model.norm.weight",
+        "model.layers.1.block_sparse_moe.gate.weight",
+        "model.layers.0.self_attn.v_proj.weight",
+    ] {
+        for bits in [0x7fc0, 0x7f80, 0xff80] {
+            let folder = spoiled("mixtral", tensor, bits);
+            let out = folder.path().join("out.safetensors");
+            let model = folder.path().to_str().unwrap();
+            let output = moescope(&[
+                "eval",
+                model,
+                "--ids",
+                "5,17,3,9,100,200",
+                "--out",
+                out.to_str().unwrap(),
+            ]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{tensor} {bits:x}: {said}");
+            assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+            assert!(said.contains("not finite"), "{said}");
+            assert!(!out.exists(), "{tensor} {bits:x} left a file");
+        }
+    }
 }
 
 /// What cannot be run ends in one sentence and status 2, and leaves no file.

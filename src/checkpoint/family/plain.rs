@@ -79,7 +79,7 @@ impl Plain {
             input_scale: 1.0,
             residual_scale: 1.0,
             head_div: 1.0,
-            notes: rope.note.into_iter().collect(),
+            notes: rope.notes,
         })
     }
 

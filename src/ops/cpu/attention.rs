@@ -143,16 +143,22 @@ fn yarn(spec: &RopeSpec, plain: &[f32]) -> (Vec<f32>, f32) {
     else {
         return (plain.to_vec(), 1.0);
     };
-    let dim = spec.dim as f32;
-    let corr = |turns: f32| dim * (original_ctx / (TAU * turns)).ln() / (2.0 * spec.theta.ln());
+    // In f64, so that a turn count at a whole dimension rounds to it.
+    let dim = spec.dim as f64;
+    let corr = |turns: f32| {
+        let turned = f64::from(original_ctx) / (f64::from(turns) * std::f64::consts::TAU);
+        dim * turned.ln() / (2.0 * f64::from(spec.theta).ln())
+    };
     let (mut low, mut high) = (corr(beta_fast), corr(beta_slow));
     if truncate {
         (low, high) = (low.floor(), high.ceil());
     }
-    (low, high) = (low.max(0.0), high.min(dim - 1.0));
-    if low >= high {
-        high = low + 0.001;
+    let (low, mut high) = (low.max(0.0), high.min(dim - 1.0));
+    // Ends that have changed places, as beyond the last dimension, make a ramp that falls.
+    if (high - low).abs() < 1e-9 {
+        high += 0.001;
     }
+    let (low, high) = (low as f32, high as f32);
     let blend = |(i, inv): (usize, &f32)| {
         let ramp = ((i as f32 - low) / (high - low)).clamp(0.0, 1.0);
         inv / factor * ramp + inv * (1.0 - ramp)
@@ -329,5 +335,31 @@ mod tests {
                 rope.inv_freq[i]
             );
         }
+    }
+
+    #[test]
+    fn a_yarn_ramp_whose_ends_change_places_falls() {
+        let rope = |original_ctx, beta_fast, beta_slow| {
+            let spec = RopeSpec {
+                theta: 100.0,
+                dim: 8,
+                layout: RopeLayout::Half,
+                scaling: RopeScaling::Yarn {
+                    factor: 4.0,
+                    original_ctx,
+                    beta_fast,
+                    beta_slow,
+                    attention_factor: 1.0,
+                    truncate: true,
+                },
+            };
+            Rope::new(&spec, 1024).inv_freq
+        };
+        // Both ends lie beyond the last dimension: the whole ramp is on the side of dividing.
+        let all_divided = rope(1e8, 32.0, 1.0);
+        assert!((all_divided[0] - 0.25).abs() < 1e-6, "{all_divided:?}");
+        // From 4 down to 0 dimensions.
+        let falling = rope(64.0, 1.0, 32.0);
+        assert!((falling[0] - 0.25).abs() < 1e-6, "{falling:?}");
     }
 }

@@ -52,7 +52,7 @@ pub fn predict(
             comparison: ask
                 .against
                 .map(|there| compare(&rows[there], row, compared_on(there))),
-            finite: row.log_sum.is_finite(),
+            finite: row.logits.iter().all(|it| it.is_finite()),
         }
     };
     asks.par_iter().enumerate().map(one).collect()

@@ -291,7 +291,22 @@ fn both_styles_of_config_mean_the_same() {
         );
     });
     let rope = attention(&both, 0).rope.clone().unwrap();
-    assert_eq!((rope.theta, rope.scaling), (7.0, RopeScaling::None));
+    assert_eq!(
+        (rope.theta, rope.scaling),
+        (1.0, RopeScaling::Linear { factor: 2.0 })
+    );
+    assert!(
+        both.notes
+            .iter()
+            .any(|it| it.contains("rope_scaling counts"))
+    );
+    let empty = with("mixtral", |it| {
+        it.set("rope_scaling", json!({})).set(
+            "rope_parameters",
+            json!({"rope_type": "default", "rope_theta": 7.0}),
+        );
+    });
+    assert_eq!(attention(&empty, 0).rope.as_ref().unwrap().theta, 7.0);
 }
 
 #[test]
@@ -327,11 +342,14 @@ fn positions_can_be_scaled_in_every_way() {
         "rope_type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4],
         "original_max_position_embeddings": 16
     });
-    let RopeScaling::LongRope {
-        long, long_scale, ..
-    } = scaled(long).0
+    let (
+        RopeScaling::LongRope {
+            long, long_scale, ..
+        },
+        16,
+    ) = scaled(long)
     else {
-        panic!("not longrope");
+        panic!("not longrope, or not up to the original context");
     };
     assert_eq!(long, [1.0, 2.0, 3.0, 4.0]);
     assert!((long_scale - (1.0 + 4f32.ln() / 16f32.ln()).sqrt()).abs() < 1e-6);
@@ -343,6 +361,26 @@ fn positions_can_be_scaled_in_every_way() {
         "mixtral",
         &["rope_scaling.short_factor", "a list of 4 numbers"],
     );
+}
+
+#[test]
+fn the_original_context_of_llama3_may_stand_beside_or_be_the_whole() {
+    let scaling = json!({
+        "rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4
+    });
+    let original = |it: &Checkpoint| match attention(it, 0).rope.as_ref().unwrap().scaling {
+        RopeScaling::Llama3 { original_ctx, .. } => original_ctx,
+        _ => panic!("not llama3"),
+    };
+    let whole = with("olmoe", |it| {
+        it.set("rope_scaling", scaling.clone());
+    });
+    assert_eq!(original(&whole), whole.spec.n_ctx as f32);
+    let beside = with("olmoe", |it| {
+        it.set("rope_scaling", scaling.clone())
+            .set("original_max_position_embeddings", 16);
+    });
+    assert_eq!(original(&beside), 16.0);
 }
 
 #[test]
