@@ -9,7 +9,7 @@ use moescope::spec::{Position, RouterId};
 use moescope::ui::Command;
 use safetensors::SafeTensors;
 
-use super::drive::{click_token, folder, key, settle, type_prompt, until};
+use super::drive::{click_token, folder, key, type_prompt, until};
 
 fn f32s(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     let bytes = file.tensor(name).unwrap().data();
@@ -83,10 +83,7 @@ fn check_hover(window: &mut super::drive::Window, expected: &SafeTensors<'_>) {
         let label = format!("layer {router} expert {expert}");
         window.get_by_label(&label).hover();
         (0..60).for_each(|_| window.step());
-        let text = window
-            .get_by_label_contains("z = ")
-            .value()
-            .unwrap();
+        let text = window.get_by_label_contains("z = ").value().unwrap();
         let shown: f32 = text
             .split("z = ")
             .nth(1)
