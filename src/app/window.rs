@@ -11,11 +11,29 @@ use super::App;
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
 pub enum NoWindow {
-    /// Nothing to draw on, or nothing to draw with.
+    /// Nothing to draw on.
     #[error(
-        "no window can be opened here ({0}); run, eval, inspect, bench and screenshot need no display"
+        "there is no display to open a window on; run, eval, inspect, bench and screenshot need none"
     )]
-    Display(String),
+    NoDisplay,
+    /// Nothing to draw with.
+    #[error(
+        "the window cannot be drawn here: {0}; a graphics driver is missing, or Mesa's in software (mesa-vulkan-drivers)"
+    )]
+    NoDriver(String),
+    /// The system gives no thread.
+    #[error("the window cannot be opened: {0}")]
+    Other(String),
+}
+
+impl From<eframe::Error> for NoWindow {
+    fn from(error: eframe::Error) -> Self {
+        match error {
+            eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => Self::NoDisplay,
+            eframe::Error::Wgpu(error) => Self::NoDriver(error.to_string()),
+            error => Self::Other(error.to_string()),
+        }
+    }
 }
 
 /// Opens the window with a model, and returns when it is closed.
@@ -36,8 +54,7 @@ pub fn open_window(source: ModelSource) -> Result<(), NoWindow> {
         let app = App::on_engine(cc, source)?;
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
-    eframe::run_native("moescope", options, Box::new(make))
-        .map_err(|it| NoWindow::Display(it.to_string()))
+    Ok(eframe::run_native("moescope", options, Box::new(make))?)
 }
 
 impl App {
