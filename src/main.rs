@@ -12,7 +12,8 @@ fn main() -> ExitCode {
         Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
         Some(Command::Screenshot(args)) => screenshot(args),
-        None => window(cli.model.as_ref()),
+        Some(Command::Bench(args)) => cli::bench::run(args),
+        None => window(cli.model.as_ref(), cli.first_frame),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,15 +26,15 @@ fn main() -> ExitCode {
 
 /// Opens the window with a model, the Tour model where none is named.
 #[cfg(feature = "gui")]
-fn window(model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
+fn window(model: Option<&std::ffi::OsString>, once: bool) -> Result<(), Failure> {
     use moescope::app::{open_window, source};
     let path = model.map_or("tour".into(), |it| it.to_string_lossy());
-    open_window(source(&path)).map_err(Failure::misuse)
+    open_window(source(&path), once).map_err(Failure::misuse)
 }
 
 /// There is no window in a program built without one.
 #[cfg(not(feature = "gui"))]
-fn window(_model: Option<&std::ffi::OsString>) -> Result<(), Failure> {
+fn window(_model: Option<&std::ffi::OsString>, _once: bool) -> Result<(), Failure> {
     Err(Failure::misuse(
         "this program was built without a window; see moescope --help",
     ))
@@ -48,5 +49,5 @@ fn screenshot(args: &cli::screenshot::Args) -> Result<(), Failure> {
 /// There is no window to draw in a program built without one.
 #[cfg(not(feature = "gui"))]
 fn screenshot(_args: &cli::screenshot::Args) -> Result<(), Failure> {
-    window(None)
+    window(None, false)
 }

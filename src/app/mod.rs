@@ -5,6 +5,7 @@
 
 mod apply;
 mod edits;
+mod first_frame;
 mod fold;
 mod keys;
 mod link;

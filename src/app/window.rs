@@ -7,40 +7,51 @@ use eframe::egui::ViewportBuilder;
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
 
 use super::App;
+use super::first_frame::FirstFrame;
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
 pub enum NoWindow {
     /// Nothing to draw on.
     #[error(
-        "there is no display to open a window on; run, eval, inspect, bench and screenshot need none"
+        "there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set); the commands run, eval, inspect, screenshot and bench need none"
     )]
     NoDisplay,
-    /// Nothing to draw with.
+    /// There is a display, and still no window.
     #[error(
-        "the window cannot be drawn here: {0}; a graphics driver is missing, or Mesa's in software (mesa-vulkan-drivers)"
+        "no window can be opened here: {0}; the commands run, eval, inspect, screenshot and bench need none"
     )]
-    NoDriver(String),
-    /// The system gives no thread.
-    #[error("the window cannot be opened: {0}")]
-    Other(String),
+    Refused(String),
 }
 
-impl From<eframe::Error> for NoWindow {
-    fn from(error: eframe::Error) -> Self {
-        match error {
-            eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => Self::NoDisplay,
-            eframe::Error::Wgpu(error) => Self::NoDriver(error.to_string()),
-            error => Self::Other(error.to_string()),
+/// In a few words: winit's own name the place in its source.
+fn reason(error: &eframe::Error) -> String {
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            "the display does not answer".to_owned()
         }
+        other => other.to_string(),
     }
 }
 
-/// Opens the window with a model, and returns when it is closed.
+/// Whether the system says where windows go; it need not, other than on Linux and its kin.
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    cfg!(not(all(unix, not(target_vendor = "apple"))))
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"]
+            .into_iter()
+            .any(is_set)
+}
+
+/// Opens the window with a model, and returns when it is closed; where `once` is set, as soon as
+/// its first frame with the model was shown.
 ///
 /// # Errors
 /// There is no display, or no graphics driver.
-pub fn open_window(source: ModelSource) -> Result<(), NoWindow> {
+pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
+    if !has_display() {
+        return Err(NoWindow::NoDisplay);
+    }
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("moescope")
@@ -52,9 +63,14 @@ pub fn open_window(source: ModelSource) -> Result<(), NoWindow> {
     };
     let make = move |cc: &eframe::CreationContext<'_>| {
         let app = App::on_engine(cc, source)?;
-        Ok(Box::new(app) as Box<dyn eframe::App>)
+        Ok(if once {
+            Box::new(FirstFrame::new(app)) as Box<dyn eframe::App>
+        } else {
+            Box::new(app)
+        })
     };
-    Ok(eframe::run_native("moescope", options, Box::new(make))?)
+    eframe::run_native("moescope", options, Box::new(make))
+        .map_err(|it| NoWindow::Refused(reason(&it)))
 }
 
 impl App {

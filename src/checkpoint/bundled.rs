@@ -36,7 +36,7 @@ pub(super) fn parts() -> Result<Parts, CheckpointError> {
         path: path("model.safetensors"),
     })?;
     Ok(Parts {
-        name: TOUR.to_owned(),
+        name: "Tour".to_owned(),
         place: path(""),
         config: Config::parse(CONFIG, &path("config.json"))?,
         generation_config: None,

@@ -19,7 +19,7 @@ fn tour() -> Checkpoint {
 #[test]
 fn the_bundled_model_opens_without_a_copy() {
     let tour = tour();
-    assert_eq!(tour.name, "tour");
+    assert_eq!(tour.name, "Tour");
     assert_eq!(tour.spec.routers.len(), 6);
     assert!(tour.spec.head.tied);
     assert_eq!(tour.eos, [TokenId(0)]);

@@ -16,12 +16,10 @@ use super::{
     Failure,
     model::{ModelArgs, backend, parse_ids},
 };
-use crate::{
-    checkpoint::Checkpoint,
-    engine::{Backend, Capture, Feed, Row, StepRow, Wait},
-    spec::{ModelSpec, RouterPlace, RoutingPolicy, SeqId, Site, StackId, TokenId},
-    trace::{Pick, RouterTrace},
-};
+use crate::checkpoint::Checkpoint;
+use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait};
+use crate::spec::{ModelSpec, RouterPlace, RoutingPolicy, SeqId, Site, StackId, TokenId};
+use crate::trace::{Pick, RouterTrace};
 
 /// Tokens read at a time.
 const SLICE: usize = 64;

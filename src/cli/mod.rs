@@ -3,12 +3,14 @@
 //! Exit status: 0 on success, 1 on a finding, 2 on misuse or unusable input, 3 when a run failed
 //! part-way. Progress goes to stderr, results to stdout or to `--out`.
 
+pub mod bench;
 pub mod eval;
 mod exit;
 pub mod inspect;
 mod model;
 pub mod run;
 pub mod screenshot;
+mod stopwatch;
 mod story;
 
 use std::ffi::OsString;
@@ -31,6 +33,9 @@ pub struct Cli {
     pub command: Option<Command>,
     /// The model to open in the window: a folder, or `tour` for the one inside the program.
     pub model: Option<OsString>,
+    /// Close after the first frame, and say so: what `bench` times.
+    #[arg(long, hide = true)]
+    pub first_frame: bool,
 }
 
 /// What can be done without looking at a window.
@@ -44,4 +49,6 @@ pub enum Command {
     Run(run::Args),
     /// Draw the window to a file, after writing text.
     Screenshot(screenshot::Args),
+    /// Measure how fast a model runs here, and what tracing costs.
+    Bench(bench::Args),
 }

@@ -3,13 +3,11 @@
 use std::ffi::OsString;
 
 use super::Failure;
-use crate::{
-    checkpoint::{self, Checkpoint, Source},
-    engine::LiveBackend,
-    model::Model,
-    ops::Cpu,
-    spec::{Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy, TokenId},
-};
+use crate::checkpoint::{self, Checkpoint, Source};
+use crate::engine::LiveBackend;
+use crate::model::Model;
+use crate::ops::Cpu;
+use crate::spec::{Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy, TokenId};
 
 /// Where a model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

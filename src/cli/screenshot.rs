@@ -9,10 +9,8 @@ use super::{
     model::{Device, check_device, parse_edits, parse_ids},
     run::SamplingArgs,
 };
-use crate::{
-    engine::ModelSource,
-    spec::{InterventionSet, Sampling, TokenId},
-};
+use crate::engine::ModelSource;
+use crate::spec::{InterventionSet, Sampling, TokenId};
 
 /// Sizes a picture may have, points: the window's smallest, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);

@@ -2,10 +2,9 @@
 //!
 //! Two honest users: `LiveBackend` computes on any `Ops`, `ScriptedBackend` replays a trace.
 
-use crate::{
-    spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId},
-    trace::{Comparison, Readout, StepTrace},
-};
+use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
+
+use crate::trace::{Comparison, Readout, StepTrace};
 
 /// What a row of a batch reads.
 #[derive(Clone, Copy, Debug)]

@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait, tracing};
-use crate::{
-    model::{Batch, Model, Outputs, Sequence, forward},
-    ops::{Ask, Ops, Prediction, Span},
-    spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId},
-};
+use crate::model::{Batch, Model, Outputs, Sequence, forward};
+use crate::ops::{Ask, Ops, Prediction, Span};
+use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
 
 /// Computes steps with a model on a device.
 pub struct LiveBackend<O: Ops> {

@@ -7,10 +7,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    spec::{Experiment, InterventionSet, Position, Revision, TokenId},
-    trace::{Comparison, ModelFacts, Readout, RowId, StepTrace},
-};
+use crate::spec::{Experiment, InterventionSet, Position, Revision, TokenId};
+
+use crate::trace::{Comparison, ModelFacts, Readout, RowId, StepTrace};
 
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,10 @@
 //! Opens real checkpoints for the engine: headers first, then the bytes in slices, then a backend.
 
 use super::{Encode, LiveBackend, Load, LoadProgress, LoadStep, ModelSource, OpenModel, Opener};
-use crate::{
-    checkpoint::{self, Checkpoint, MemoryNeed, Source, TextCodec, Warmup},
-    model::Model,
-    ops::{Cpu, Ops as _},
-    trace::{ModelFacts, ParameterCount, TokenTable},
-};
+use crate::checkpoint::{self, Checkpoint, MemoryNeed, Source, TextCodec, Warmup};
+use crate::model::Model;
+use crate::ops::{Cpu, Ops as _};
+use crate::trace::{ModelFacts, ParameterCount, TokenTable};
 
 /// Bytes brought into memory between two looks at the mailbox.
 const SLICE_BYTES: usize = 64 << 20;

@@ -1,10 +1,13 @@
 //! What a device hands back, put into the records that are kept.
 
-use crate::{
-    model::Routed,
-    ops::{EMPTY, Likely, Ops, Prediction, Routing, Span, State},
-    spec::{ExpertId, RoutingPolicy, SeqId, TokenId},
-    trace::{Candidate, Comparison, Phase, Pick, PickState, Readout, RouterTrace, StepTrace},
+use crate::model::Routed;
+
+use crate::ops::{EMPTY, Likely, Ops, Prediction, Routing, Span, State};
+
+use crate::spec::{ExpertId, RoutingPolicy, SeqId, TokenId};
+
+use crate::trace::{
+    Candidate, Comparison, Phase, Pick, PickState, Readout, RouterTrace, StepTrace,
 };
 
 /// One router's part of a step on the host: logits, choice, gates, all `[T, …]`.

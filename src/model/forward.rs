@@ -3,10 +3,8 @@
 //! T rows of the batch (all its sequences one after the other), H width, E experts, V vocabulary.
 
 use super::weights::{Attention, FfnWeights, Layer, Model, Moe};
-use crate::{
-    ops::{Ops, Span},
-    spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec, TokenId},
-};
+use crate::ops::{Ops, Span};
+use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec, TokenId};
 
 /// Keys and values of one sequence, by layer, and how many positions they hold.
 pub struct Sequence<O: Ops> {

@@ -1,11 +1,9 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
 use super::{Unsupported, support};
-use crate::{
-    checkpoint::{LayerSlot, Part, Slot, WeightView, Weights},
-    ops::{Mlp, Ops},
-    spec::{Ffn, LayerId, Mixer, ModelSpec, MoeSpec, SharedGate},
-};
+use crate::checkpoint::{LayerSlot, Part, Slot, WeightView, Weights};
+use crate::ops::{Mlp, Ops};
+use crate::spec::{Ffn, LayerId, Mixer, ModelSpec, MoeSpec, SharedGate};
 
 /// Why a model cannot be made of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

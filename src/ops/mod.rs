@@ -17,12 +17,11 @@ pub use hash::{gumbel, ln, pcg};
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
 pub use route::{EMPTY, Routing, State, route};
 
-use crate::{
-    checkpoint::WeightView,
-    spec::{
-        GqaSpec, MlpSpec, NormSpec, Position, RopeSpec, RouterId, RouterSpec, RoutingPolicy,
-        Sampling, TokenId,
-    },
+use crate::checkpoint::WeightView;
+
+use crate::spec::{
+    GqaSpec, MlpSpec, NormSpec, Position, RopeSpec, RouterId, RouterSpec, RoutingPolicy, Sampling,
+    TokenId,
 };
 
 /// One sequence's rows in a batch.

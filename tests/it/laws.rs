@@ -2,17 +2,20 @@
 
 use std::path::Path;
 
-use moescope::{
-    checkpoint::{self, Source},
-    engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait},
-    model::Model,
-    ops::Cpu,
-    spec::{
-        Action, Intervention, InterventionSet, Position, Revision, RoutingPolicy, Sampling, SeqId,
-        Span, TokenId,
-    },
-    trace::{Pick, PickState},
+use moescope::checkpoint::{self, Source};
+
+use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
+
+use moescope::model::Model;
+
+use moescope::ops::Cpu;
+
+use moescope::spec::{
+    Action, Intervention, InterventionSet, Position, Revision, RoutingPolicy, Sampling, SeqId,
+    Span, TokenId,
 };
+
+use moescope::trace::{Pick, PickState};
 use proptest::prelude::*;
 
 /// Layers and experts of the small model, a Mixtral.

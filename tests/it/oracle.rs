@@ -3,11 +3,9 @@
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use candle_core::{Device, Tensor};
-use moescope::{
-    checkpoint::{Blob, Dtype, WeightView},
-    ops::{Cpu, Ops as _},
-    spec::TokenId,
-};
+use moescope::checkpoint::{Blob, Dtype, WeightView};
+use moescope::ops::{Cpu, Ops as _};
+use moescope::spec::TokenId;
 
 /// Made-up numbers from -1 to 1.
 fn numbers(n: usize, seed: u32) -> Vec<f32> {

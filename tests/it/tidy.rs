@@ -112,37 +112,11 @@ fn without_tests(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// Rooms named after `crate::`, and by `use crate::{a, b::c}`.
+/// Rooms named after `crate::`.
 fn rooms_used(text: &str) -> BTreeSet<String> {
-    let mut out = BTreeSet::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        if let Some(list) = rest.strip_prefix('{') {
-            out.extend(heads_of(list));
-        } else {
-            out.insert(word(rest));
-        }
-    }
-    out
-}
-
-/// The first word of each entry of a `use` list, up to its closing brace.
-fn heads_of(list: &str) -> Vec<String> {
-    let (mut depth, mut out, mut fresh) = (0, Vec::new(), true);
-    for (at, it) in list.char_indices() {
-        match it {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => fresh = true,
-            _ if fresh && it.is_alphabetic() => {
-                out.push(word(&list[at..]));
-                fresh = false;
-            }
-            _ => {}
-        }
-    }
-    out
+    text.match_indices("crate::")
+        .map(|(at, it)| word(&text[at + it.len()..]))
+        .collect()
 }
 
 fn word(text: &str) -> String {
@@ -172,6 +146,16 @@ fn rooms_import_only_what_the_table_allows() {
         }
     }
     assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn each_room_is_imported_by_a_line_of_its_own() {
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.contains(concat!("use crate::", "{")))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]

@@ -8,10 +8,8 @@ use super::{
     dot::dot,
     matrix::{Matrix, is_large},
 };
-use crate::{
-    ops::Span,
-    spec::{GqaSpec, KvMap, Mask, QkNorm, RopeLayout, RopeScaling, RopeSpec},
-};
+use crate::ops::Span;
+use crate::spec::{GqaSpec, KvMap, Mask, QkNorm, RopeLayout, RopeScaling, RopeSpec};
 
 /// Keys and values of one sequence at one layer, one row a position.
 #[derive(Clone, Debug, Default)]

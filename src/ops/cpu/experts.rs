@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::matrix::{CpuWeight, Matrix, Product, product, run, transposed};
-use crate::{
-    checkpoint::WeightView,
-    ops::{EMPTY, Mlp, Routing},
-    spec::{Act, MlpSpec},
-};
+use crate::checkpoint::WeightView;
+use crate::ops::{EMPTY, Mlp, Routing};
+use crate::spec::{Act, MlpSpec};
 
 /// One expert's matrices, as stored.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 mod attention;
 mod dot;
+mod exp;
 mod experts;
 mod lanes;
 mod matrix;
@@ -15,10 +16,8 @@ pub use matrix::{CpuWeight, Matrix};
 pub use speed::copy_bandwidth;
 
 use super::{Ask, Mlp, Ops, Prediction, Routing, Span, route};
-use crate::{
-    checkpoint::WeightView,
-    spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId},
-};
+use crate::checkpoint::WeightView;
+use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
 
 /// The CPU.
 #[derive(Debug, Default)]

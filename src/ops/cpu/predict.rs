@@ -5,14 +5,13 @@ use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
-use crate::{
-    ops::{
-        Ask,
-        hash::{gumbel, pcg},
-        predict::{Comparison, Likely, N_LIKELY, Prediction},
-    },
-    spec::{Position, Sampling, TokenId},
+use super::exp::log_sum_exp;
+use crate::ops::{
+    Ask,
+    hash::{gumbel, pcg},
+    predict::{Comparison, Likely, N_LIKELY, Prediction},
 };
+use crate::spec::{Position, Sampling, TokenId};
 
 /// One row's logits and ln of the sum of their exponentials.
 struct Row<'a> {
@@ -97,26 +96,28 @@ fn best_ids(values: &[f32], n: usize) -> Vec<u32> {
             .total_cmp(&values[*a as usize])
             .then(a.cmp(b))
     };
-    let mut ids: Vec<u32> = (0..values.len() as u32).collect();
-    let n = n.min(ids.len());
-    if n > 0 && n < ids.len() {
-        ids.select_nth_unstable_by(n - 1, better);
+    if n > N_LIKELY {
+        let mut ids: Vec<u32> = (0..values.len() as u32).collect();
+        if n < ids.len() {
+            ids.select_nth_unstable_by(n - 1, better);
+        }
+        ids.truncate(n);
+        ids.sort_unstable_by(better);
+        return ids;
     }
-    ids.truncate(n);
-    ids.sort_unstable_by(better);
+    // Few are wanted: nearly every value fails at the first glance.
+    let mut ids: Vec<u32> = Vec::with_capacity(n + 1);
+    let mut worst = f32::NEG_INFINITY;
+    for (v, value) in values.iter().enumerate() {
+        if ids.len() < n || *value > worst {
+            let v = v as u32;
+            let place = ids.partition_point(|it| better(it, &v) == Ordering::Less);
+            ids.insert(place, v);
+            ids.truncate(n);
+            worst = ids.last().map_or(worst, |it| values[*it as usize]);
+        }
+    }
     ids
-}
-
-fn log_sum_exp(logits: &[f32]) -> f32 {
-    // A NaN must not hide behind `max`.
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, |a, b| {
-        if b.is_nan() { f32::NAN } else { a.max(b) }
-    });
-    if logits.iter().any(|it| it.is_nan()) {
-        return f32::NAN;
-    }
-    let sum: f64 = logits.iter().map(|it| f64::from(it - max).exp()).sum();
-    (f64::from(max) + sum.ln()) as f32
 }
 
 /// KL(there‖here) over all V.

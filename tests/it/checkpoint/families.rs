@@ -4,10 +4,8 @@ use serde_json::json;
 
 use super::{check, opened};
 use crate::tiny::{E, F, H, Tiny, V};
-use moescope::{
-    checkpoint::{LayerSlot, Part, Progress, Slot, open},
-    spec::LayerId,
-};
+use moescope::checkpoint::{LayerSlot, Part, Progress, Slot, open};
+use moescope::spec::LayerId;
 
 const FAMILIES: [&str; 6] = [
     "mixtral",

@@ -7,10 +7,8 @@ use serde_json::{Value, json};
 
 use super::{check, opened};
 use crate::tiny::{LAYERS, Tiny};
-use moescope::{
-    checkpoint::{Checkpoint, Source, open},
-    spec::{GqaSpec, Mask, Mixer, Renorm, RopeScaling},
-};
+use moescope::checkpoint::{Checkpoint, Source, open};
+use moescope::spec::{GqaSpec, Mask, Mixer, Renorm, RopeScaling};
 
 fn with(family: &str, change: impl Fn(&mut Tiny)) -> Checkpoint {
     let mut tiny = Tiny::of(family);

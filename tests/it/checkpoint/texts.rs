@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::{opened, refused};
 use crate::tiny::Tiny;
-use moescope::{checkpoint::Checkpoint, spec::TokenId};
+use moescope::checkpoint::Checkpoint;
+use moescope::spec::TokenId;
 
 /// A byte-level tokenizer of `<s>`, a to d, a space, half a character and a control token.
 fn tokenizer() -> Value {
