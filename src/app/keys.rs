@@ -1,6 +1,6 @@
 //! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and Enter.
 
-use eframe::egui::{Key, KeyboardShortcut, Modifiers, Ui};
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, Ui};
 
 use crate::ui::ENTRIES;
 
@@ -9,7 +9,7 @@ use super::App;
 impl App {
     pub(super) fn keys(&mut self, ui: &Ui) {
         let typing = ui.ctx().text_edit_focused();
-        let focused = ui.memory(|it| it.focused()).is_some();
+        let focused = ui.memory(egui::Memory::focused).is_some();
         let dialog = self.dialogs.path.is_some();
         let mut entries: Vec<_> = ENTRIES
             .iter()

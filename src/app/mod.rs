@@ -98,7 +98,7 @@ impl App {
             waiting: None,
             next_tag: 1,
             token_times: VecDeque::new(),
-            opening: String::new(),
+            opening: "a model".to_owned(),
             n_stops: 0,
         };
         out.ask(Request::SetPace(pace(out.settings)));

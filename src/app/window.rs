@@ -24,6 +24,16 @@ pub enum NoWindow {
     Refused(String),
 }
 
+/// In a few words: winit's own name the place in its source.
+fn reason(error: &eframe::Error) -> String {
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            "the display does not answer".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Whether the system says where windows go; it need not, other than on Linux and its kin.
 fn has_display() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
@@ -60,7 +70,7 @@ pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
         })
     };
     eframe::run_native("moescope", options, Box::new(make))
-        .map_err(|it| NoWindow::Refused(it.to_string()))
+        .map_err(|it| NoWindow::Refused(reason(&it)))
 }
 
 impl App {

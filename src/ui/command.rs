@@ -1,6 +1,6 @@
 //! All that a panel, a menu or a key may ask for, and the list that menus, shortcuts and help are made from.
 
-use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling};
 use crate::ui::{Hover, RowChoice, Selection};
@@ -186,12 +186,12 @@ pub struct Entry {
     pub command: fn(&Selection) -> Option<Command>,
 }
 
-const fn plain(key: Key) -> Option<KeyboardShortcut> {
-    Some(KeyboardShortcut::new(Modifiers::NONE, key))
+const fn plain(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
-const fn with_command(key: Key) -> Option<KeyboardShortcut> {
-    Some(KeyboardShortcut::new(Modifiers::COMMAND, key))
+const fn with_command(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
 const SHIFT_COMMAND: Modifiers = Modifiers {
@@ -207,44 +207,57 @@ macro_rules! entries {
 
 /// Every command with a name.
 pub const ENTRIES: &[Entry] = entries! {
-    File, "Open a model…", with_command(Key::O), "Type the path of a folder", |_| Some(Command::AskPath);
+    File, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder", |_| Some(Command::AskPath);
     File, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
-    File, "Quit", with_command(Key::Q), "End the program", |_| Some(Command::Quit);
-    Edit, "Undo", with_command(Key::Z), "The change before", |_| Some(Command::Undo);
+    File, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
+    Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
     Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
-    Edit, "Mask or unmask the expert", plain(Key::M), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
-    Edit, "Force or release the expert", plain(Key::F), "Make the selected expert be chosen from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
+    Edit, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
+    Edit, "Force or release the expert", Some(plain(Key::F)), "Make the selected expert be chosen from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
     Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
     View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
     View, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
     View, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));
-    View, "Zoom in", with_command(Key::Plus), "Everything larger", |_| Some(Command::ZoomIn);
-    View, "Zoom out", with_command(Key::Minus), "Everything smaller", |_| Some(Command::ZoomOut);
-    View, "Actual size", with_command(Key::Num0), "As at first", |_| Some(Command::ZoomReset);
+    View, "Zoom in", Some(with_command(Key::Plus)), "Everything larger", |_| Some(Command::ZoomIn);
+    View, "Zoom out", Some(with_command(Key::Minus)), "Everything smaller", |_| Some(Command::ZoomOut);
+    View, "Actual size", Some(with_command(Key::Num0)), "As at first", |_| Some(Command::ZoomReset);
     View, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
-    Run, "Play or pause", plain(Key::Space), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
-    Run, "Pause", plain(Key::K), "Stop writing", |_| Some(Command::Pause);
-    Run, "Step", plain(Key::Period), "Write one token", |_| Some(Command::Step);
-    Run, "Back one token", plain(Key::Backspace), "What lies before becomes given", |_| Some(Command::Back);
-    Run, "Regenerate", plain(Key::R), "Write again with the next seed", |_| Some(Command::Regenerate);
-    Run, "Next change", plain(Key::N), "To the next token that the edits changed most", |_| Some(Command::NextChange { back: false });
-    Run, "Previous change", plain(Key::P), "To the one before", |_| Some(Command::NextChange { back: true });
-    Run, "Previous token", plain(Key::ArrowLeft), "Select the token before", |_| Some(Command::Move(Direction::Left));
-    Run, "Next token", plain(Key::ArrowRight), "Select the token after", |_| Some(Command::Move(Direction::Right));
-    Run, "Layer above", plain(Key::ArrowUp), "Select the router above", |_| Some(Command::Move(Direction::Up));
-    Run, "Layer below", plain(Key::ArrowDown), "Select the router below", |_| Some(Command::Move(Direction::Down));
-    Run, "Follow the newest token", plain(Key::Escape), "Select nothing: show the newest token", |_| Some(Command::Follow);
-    Help, "Keys and gestures", plain(Key::F1), "This list", |_| Some(Command::ToggleHelp);
+    Run, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
+    Run, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);
+    Run, "Step", Some(plain(Key::Period)), "Write one token", |_| Some(Command::Step);
+    Run, "Back one token", Some(plain(Key::Backspace)), "What lies before becomes given", |_| Some(Command::Back);
+    Run, "Regenerate", Some(plain(Key::R)), "Write again with the next seed", |_| Some(Command::Regenerate);
+    Run, "Next change", Some(plain(Key::N)), "To the next token that the edits changed most", |_| Some(Command::NextChange { back: false });
+    Run, "Previous change", Some(plain(Key::P)), "To the one before", |_| Some(Command::NextChange { back: true });
+    Run, "Previous token", Some(plain(Key::ArrowLeft)), "Select the token before", |_| Some(Command::Move(Direction::Left));
+    Run, "Next token", Some(plain(Key::ArrowRight)), "Select the token after", |_| Some(Command::Move(Direction::Right));
+    Run, "Layer above", Some(plain(Key::ArrowUp)), "Select the router above", |_| Some(Command::Move(Direction::Up));
+    Run, "Layer below", Some(plain(Key::ArrowDown)), "Select the router below", |_| Some(Command::Move(Direction::Down));
+    Run, "Follow the newest token", Some(plain(Key::Escape)), "Select nothing: show the newest token", |_| Some(Command::Follow);
+    Help, "Keys and gestures", Some(plain(Key::F1)), "This list", |_| Some(Command::ToggleHelp);
 };
 
-/// The key of a named command, as it is written: ` (M)`; empty where it has none.
+/// A key as it is written: `Ctrl+Z`, `.`, `Esc`, `→`.
 #[must_use]
-pub fn key_hint(name: &str, ctx: &eframe::egui::Context) -> String {
+pub fn key_words(key: &KeyboardShortcut, ctx: &egui::Context) -> String {
+    let sign = match key.logical_key {
+        Key::Period => ".",
+        Key::Escape => "Esc",
+        Key::ArrowLeft => "←",
+        Key::ArrowRight => "→",
+        Key::ArrowUp => "↑",
+        Key::ArrowDown => "↓",
+        _ => return ctx.format_shortcut(key),
+    };
+    sign.to_owned()
+}
+
+/// The key of a named command after its name: ` (M)`; empty where it has none.
+#[must_use]
+pub fn key_hint(name: &str, ctx: &egui::Context) -> String {
     ENTRIES
         .iter()
         .find(|it| it.name == name)
         .and_then(|it| it.key)
-        .map_or(String::new(), |it| {
-            format!(" ({})", ctx.format_shortcut(&it))
-        })
+        .map_or(String::new(), |it| format!(" ({})", key_words(&it, ctx)))
 }

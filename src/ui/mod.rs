@@ -12,7 +12,7 @@ mod theme;
 mod widgets;
 pub mod words;
 
-pub use command::{Command, Direction, ENTRIES, Entry, ExpertAt, Menu, key_hint};
+pub use command::{Command, Direction, ENTRIES, Entry, ExpertAt, Menu, key_hint, key_words};
 pub use cx::{Cx, Hover, RowChoice, Selection, Settings, quoted};
 pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
 pub use paint::{GridView, expert_grid};

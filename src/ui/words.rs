@@ -38,7 +38,8 @@ pub fn printable(text: &str) -> String {
             '\r' => out.push('←'),
             '\t' => out.push('⇥'),
             it if it.is_control() || is_format(it) => {
-                out.push_str(&format!("<{:04X}>", it as u32));
+                let code = format!("<{:04X}>", it as u32);
+                out.push_str(&code);
             }
             it => out.push(it),
         }

@@ -12,5 +12,6 @@ mod oracle;
 mod tidy;
 #[cfg(test)]
 mod tiny;
-#[cfg(all(test, feature = "gui"))]
+#[cfg(feature = "gui")]
+#[cfg(test)]
 mod window;

@@ -52,6 +52,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("eframe", &["ui", "app", "main"]),
     ("egui_kittest", &["app"]),
     ("egui_material_icons", &["ui", "app"]),
+    ("egui_system_font_provider", &["app"]),
     ("egui_tiles", &["ui", "app"]),
     ("half", &["checkpoint", "ops"]),
     ("image", &["ui", "app"]),
@@ -60,7 +61,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("safetensors", &["checkpoint", "cli"]),
     ("serde_json", &["checkpoint", "cli", "document", "app"]),
     ("tokenizers", &["checkpoint"]),
-    ("wgpu", &["app", "ops"]),
+    // In `ui` it is eframe's own.
+    ("wgpu", &["app", "ops", "ui"]),
 ];
 
 /// Lines of a file at most.

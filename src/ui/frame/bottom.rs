@@ -213,7 +213,8 @@ fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
         .on_hover_text("How much of the context is used");
 }
 
-fn bar_ui(cx: &Cx<'_>, ui: &mut Ui, share: f32, width: f32) {
+/// A thin bar that fills from the left.
+pub(super) fn bar_ui(cx: &Cx<'_>, ui: &mut Ui, share: f32, width: f32) {
     let (rect, _) = ui.allocate_exact_size(vec2(width, 4.0), egui::Sense::hover());
     ui.painter().rect_filled(rect, 2.0, cx.palette.hovered);
     let done = Rect::from_min_size(rect.min, vec2(width * share.clamp(0.0, 1.0), 4.0));

@@ -4,7 +4,7 @@ use eframe::egui::{self, Align, Align2, FontId, Layout, Rect, RichText, Ui, pos2
 
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
 use crate::ui::words::facts_words;
-use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS};
+use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS, key_words};
 
 /// Draws the bar.
 pub fn top_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -43,7 +43,7 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
             };
             let mut button = egui::Button::new(entry.name);
             if let Some(key) = entry.key {
-                button = button.shortcut_text(ui.ctx().format_shortcut(&key));
+                button = button.shortcut_text(key_words(&key, ui.ctx()));
             }
             let response = ui.add_enabled(enabled, button).on_hover_text(entry.help);
             if response.clicked()

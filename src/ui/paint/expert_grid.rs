@@ -150,7 +150,6 @@ pub fn install(state: &egui_wgpu::RenderState) {
 }
 
 /// The shape that draws `values` `[R × E]`: 0 to 1, `EMPTY` or `ABSENT`.
-#[must_use]
 pub fn shape(
     grid: &GridView,
     values: Arc<Vec<f32>>,

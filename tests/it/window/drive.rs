@@ -17,7 +17,7 @@ use super::script::Script;
 /// The window as tests hold it.
 pub type Window = Harness<'static, App>;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn builder(size: (f32, f32), theme: egui::Theme) -> egui_kittest::HarnessBuilder<App> {
     Harness::builder()

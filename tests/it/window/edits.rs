@@ -125,7 +125,7 @@ fn double_click_masks_and_f_forces() {
 #[test]
 fn the_field_takes_every_form_and_keeps_what_it_cannot_read() {
     let (mut window, _script) = window();
-    let mut enter = |window: &mut Window, text: &str| {
+    let enter = |window: &mut Window, text: &str| {
         window.get_by_label("Edit as text").click();
         settle(window);
         window.key_press_modifiers(eframe::egui::Modifiers::COMMAND, Key::A);

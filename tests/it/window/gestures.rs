@@ -148,3 +148,71 @@ fn what_cannot_be_opened_is_said_and_the_open_model_stays() {
     click(&mut window, "Close");
     assert!(window.state().session().message.is_none());
 }
+
+#[test]
+fn right_click_lists_every_edit_with_its_formula() {
+    let mut window = tour();
+    click_token(&mut window, 4);
+    window.get_by_label("layer 4 expert 5").click_secondary();
+    settle(&mut window);
+    for name in [
+        "Mask",
+        "Force",
+        "Bias up",
+        "Silence",
+        "Equal weights in this layer",
+    ] {
+        assert!(window.query_all_by_label(name).count() > 0, "{name}");
+    }
+    click(&mut window, "Silence");
+    assert_eq!(list(&window), ["zero:4.5@4.."]);
+}
+
+#[test]
+fn a_picture_is_drawn_without_a_display() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("window.png");
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_moescope"))
+        .args(["screenshot".as_ref(), out.as_os_str()])
+        .args([
+            "--prompt",
+            "Once upon a time",
+            "-n",
+            "6",
+            "--edit",
+            "mask:4.5@2..",
+        ])
+        .args(["--size", "900x600", "--theme", "light"])
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let bytes = std::fs::read(&out).unwrap();
+    let size = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!((size(16), size(20)), (900, 600));
+}
+
+#[test]
+fn a_picture_that_cannot_be_drawn_ends_in_a_sentence_and_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("window.png");
+    for extra in [
+        ["--edit", "mask:9.1"],
+        ["--edit", "boost:1"],
+        ["--size", "1x1"],
+    ] {
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_moescope"))
+            .args(["screenshot".as_ref(), out.as_os_str()])
+            .args(extra)
+            .output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(2), "{extra:?}");
+        assert!(!out.exists());
+    }
+}

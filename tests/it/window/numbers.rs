@@ -9,7 +9,7 @@ use moescope::spec::{Position, RouterId};
 use moescope::ui::Command;
 use safetensors::SafeTensors;
 
-use super::drive::{click_token, folder, key, settle, type_prompt, until};
+use super::drive::{click_token, folder, key, type_prompt, until};
 
 fn f32s(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     let bytes = file.tensor(name).unwrap().data();

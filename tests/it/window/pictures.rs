@@ -1,6 +1,8 @@
 //! Pictures of made-up sessions, kept in `tests/snapshots/`. Enforced where the driver that made them
 //! runs, told and passed elsewhere: other drivers round differently.
 
+use std::future::Future as _;
+
 use eframe::egui::{Key, Theme};
 use eframe::egui_wgpu::wgpu;
 use egui_kittest::SnapshotOptions;
@@ -22,7 +24,7 @@ fn is_enforced() -> bool {
     let instance = wgpu::Instance::new(setup.instance_descriptor);
     let adapters = std::pin::pin!(instance.enumerate_adapters(wgpu::Backends::VULKAN));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(adapters) = std::future::Future::poll(adapters, &mut context) else {
+    let std::task::Poll::Ready(adapters) = adapters.poll(&mut context) else {
         return false;
     };
     adapters

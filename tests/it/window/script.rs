@@ -6,8 +6,9 @@ use std::{cell::RefCell, rc::Rc};
 use moescope::app::Link;
 use moescope::engine::{Event, Request, Rows};
 use moescope::spec::{
-    ExpertId, HeadSpec, InputSpec, InterventionSet, LayerId, ModelSpec, NormSpec, Position,
-    Revision, RouterSpec, SeqId, TokenId,
+    ExpertId, Ffn, HeadSpec, InputSpec, InterventionSet, LayerId, LayerSpec, Mixer, MlpSpec,
+    ModelSpec, MoeSpec, NormSpec, Position, Revision, RouterId, RouterSpec, SeqId, TokenId,
+    Topology,
 };
 use moescope::trace::{
     Candidate, Comparison, ModelFacts, ParameterCount, Phase, Pick, PickState, Readout,
@@ -148,7 +149,7 @@ pub fn facts(size: Size) -> ModelFacts {
             input: InputSpec::Tokens { scale: 1.0 },
             norm: NormSpec::rms(1e-5),
             encoder: None,
-            layers: Vec::new(),
+            layers: (0..size.n_layers).map(layer).collect(),
             head: HeadSpec {
                 tied: true,
                 bias: false,
@@ -172,6 +173,17 @@ pub fn facts(size: Size) -> ModelFacts {
         eos: vec![TokenId(0)],
         n_ctx: 512,
         notes: Vec::new(),
+    }
+}
+
+fn layer(n: u16) -> LayerSpec {
+    LayerSpec {
+        mixer: Mixer::Other("made up".to_owned()),
+        cross: None,
+        ffn: Ffn::Moe(MoeSpec::plain(RouterId(n), MlpSpec::silu(8))),
+        topology: Topology::PreNorm,
+        residual_scale: 1.0,
+        norms: [None; 4],
     }
 }
 
@@ -201,7 +213,7 @@ fn step(size: Size, start: usize, tokens: &[u32], phase: Phase, salt: u32) -> St
 /// One row: a few experts are liked more than others, the last of them never.
 fn route(out: &mut RouterTrace, size: Size, seed: u32, _at: usize) {
     let logits: Vec<f32> = (0..size.n_experts as u32)
-        .map(|e| (hash(seed ^ hash(e)) >> 16) as f32 / 16_384.0 - (hash(e ^ 77) % 3) as f32)
+        .map(|e| (hash(seed ^ hash(e)) >> 16) as f32 / 16_384.0 - (hash(e ^ 0x4d) % 3) as f32)
         .collect();
     let mut order: Vec<usize> = (0..size.n_experts).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));

@@ -3,10 +3,11 @@
 use eframe::egui::{self, Align, FontId, Layout, Rect, RichText, Sense, Ui, vec2};
 use egui_material_icons::icons::{ICON_ARROW_DOWNWARD, ICON_ARROW_UPWARD, ICON_CLOSE};
 
-use crate::spec::{Intervention, Position, Span};
+use crate::analysis::PhaseFilter;
+use crate::spec::{Intervention, Position, RouterRef, Span};
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
 use crate::ui::widgets::menu_chip;
-use crate::ui::words::{edit_words, span_words};
+use crate::ui::words::{covers, edit_meaning, edit_words, percent, span_words};
 use crate::ui::{Command, Cx, RowChoice, quoted};
 
 const HEIGHT: f32 = 26.0;
@@ -101,6 +102,33 @@ fn icons_ui(cx: &mut Cx<'_>, ui: &mut Ui, n: usize) {
     if down || up {
         cx.push(Command::MoveEdit { line: n, up });
     }
+}
+
+/// What an edit does in words and in formula, and how much its expert carries in the baseline.
+pub fn meaning(cx: &Cx<'_>, edit: &Intervention) -> String {
+    let formula = edit.action.formula();
+    // What follows the colon says in words what the sentence before says already.
+    let formula = formula.split(": ").next().unwrap_or_default();
+    let mut out = format!("{} In formula: {formula}.", edit_meaning(&edit.action));
+    let router = cx
+        .spec()
+        .and_then(|it| it.router_ids().find(|(_, it)| covers(edit.at, &it.place)));
+    let load = cx.session.baseline().zip(router);
+    let load = load.and_then(|(view, it)| view.load.router(it.0, PhaseFilter::All));
+    if let (Some(load), Some(expert), Some((_, router))) = (load, edit.action.expert(), router)
+        && let Some(share) = load.share(expert)
+        && !matches!(edit.at, RouterRef::All | RouterRef::AllAttention)
+    {
+        let carried = format!(
+            " The baseline chose expert {expert} of {} for {} of its {} tokens; even is {}.",
+            router.label(),
+            percent(share as f32),
+            load.n_tokens,
+            percent(router.even_share()),
+        );
+        out.push_str(&carried);
+    }
+    out
 }
 
 /// Where the edit acts, and where else it could.

@@ -11,7 +11,7 @@ use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::{
     button, chip_button, edit_here, expert_menu, menu_chip, note, state_here,
 };
-use crate::ui::words::{edit_meaning, signed, span_words};
+use crate::ui::words::{signed, span_words};
 use crate::ui::{Command, Cx, ExpertAt, Panel, key_hint};
 
 /// Text forms for the menu beside the field.
@@ -133,13 +133,11 @@ impl Edits {
             return;
         };
         let edit = listed.edit;
-        let mut text = format!("{} {}", edit_meaning(&edit.action), edit.action.formula());
-        text.push('.');
-        note(ui, text);
+        note(ui, line::meaning(cx, &edit));
         let not_reached = edit.span.start() >= cx.session.first_open();
         ui.horizontal_wrapped(|ui| {
             line::scope_chip(cx, ui, n, edit);
-            if chip_button(ui, "Copy as --edit", "The whole list, for the command line").clicked() {
+            if copy_button(ui).clicked() {
                 let words: Vec<String> = cx
                     .experiment
                     .edits
@@ -219,6 +217,22 @@ impl Edits {
             Err(why) => self.error = Some(why),
         }
     }
+}
+
+/// `--edit` in monospace: the proportional font would join the hyphens.
+fn copy_button(ui: &mut Ui) -> egui::Response {
+    let palette = Palette::of(ui);
+    let mut job = egui::text::LayoutJob::default();
+    let format = |font_id| egui::TextFormat {
+        font_id,
+        color: palette.text,
+        ..egui::TextFormat::default()
+    };
+    job.append("Copy as ", 0.0, format(FontId::proportional(LABEL_SIZE)));
+    job.append("--edit", 0.0, format(FontId::monospace(LABEL_SIZE)));
+    ui.add(egui::Button::new(job).min_size(egui::vec2(0.0, 20.0)))
+        .on_hover_text("The whole list, for the command line")
+        .accessible_name("Copy as --edit")
 }
 
 fn form_item(ui: &mut Ui, form: &str, meaning: &str) -> bool {

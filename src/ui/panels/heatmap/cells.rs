@@ -25,20 +25,22 @@ pub fn expert_at(cx: &Cx<'_>, (col, row): (usize, usize)) -> Option<ExpertAt> {
 pub fn cells_ui(cx: &mut Cx<'_>, ui: &mut Ui, grid: &GridView, plot: &Plot) {
     for row in 0..grid.n_rows {
         for col in 0..grid.n_cols {
-            let Some(at) = expert_at(cx, (col, row)) else {
-                continue;
-            };
-            let id = ui.scope_id().with((row, col));
-            let response = ui.interact(grid.cell(col, row), id, Sense::click());
-            response.widget_info(|| {
-                let label = cell_label(cx, at);
-                egui::WidgetInfo::labeled(egui::Role::Button, true, label)
-            });
-            expert_gestures(cx, &response, at);
-            response.context_menu(|ui| expert_menu(cx, ui, at));
-            response.on_hover_ui_at_pointer(|ui| hover_ui(cx, ui, at, plot));
+            if let Some(at) = expert_at(cx, (col, row)) {
+                cell_ui(cx, ui, grid.cell(col, row), at, plot);
+            }
         }
     }
+}
+
+/// One expert's cell: a widget with its gestures, menu and numbers.
+pub fn cell_ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, at: ExpertAt, plot: &Plot) {
+    let id = ui.scope_id().with((at.router.0, at.expert.0));
+    let response = ui.interact(rect, id, Sense::click());
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, cell_label(cx, at)));
+    expert_gestures(cx, &response, at);
+    response.context_menu(|ui| expert_menu(cx, ui, at));
+    response.on_hover_ui_at_pointer(|ui| hover_ui(cx, ui, at, plot));
 }
 
 fn cell_label(cx: &Cx<'_>, at: ExpertAt) -> String {
@@ -84,13 +86,24 @@ fn unused_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, plot: &Plot) {
 
 /// What the list does to an expert.
 #[derive(Clone, Copy, Default)]
-struct EditMark {
-    masked: bool,
-    forced: bool,
-    other: bool,
+pub struct EditMark {
+    /// Never chosen.
+    pub masked: bool,
+    /// Always chosen.
+    pub forced: bool,
+    /// Something else.
+    pub other: bool,
 }
 
-fn edit_mark(cx: &Cx<'_>, at: ExpertAt) -> EditMark {
+impl EditMark {
+    /// Whether anything is done to it.
+    pub fn any(self) -> bool {
+        self.masked || self.forced || self.other
+    }
+}
+
+/// What the list does to an expert, over all positions.
+pub fn edit_mark(cx: &Cx<'_>, at: ExpertAt) -> EditMark {
     let mut out = EditMark::default();
     let Some(router) = cx.spec().and_then(|it| it.router(at.router)) else {
         return out;
@@ -126,7 +139,7 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
                 continue;
             };
             let mark = edit_mark(cx, at);
-            if !(mark.masked || mark.forced || mark.other) {
+            if !mark.any() {
                 continue;
             }
             let cell = grid.cell(col, row);
@@ -203,7 +216,12 @@ pub fn labels_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
     for (row, router) in routers.iter().enumerate() {
         let id = RouterId::new(row);
         let selected = cx.selection.router == Some(id);
-        if row % every != 0 && !selected {
+        // Where not every name fits, those beside the selected one give way to it.
+        let beside = cx
+            .selection
+            .router
+            .is_some_and(|it| (it.idx().abs_diff(row) as f32) * pitch < 13.0);
+        if !selected && (row % every != 0 || (every > 1 && beside)) {
             continue;
         }
         let cell = grid.cell(0, row);

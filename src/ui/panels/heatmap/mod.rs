@@ -1,6 +1,7 @@
 //! Layers down, experts across: what each expert was used for, live.
 
 mod cells;
+mod unfolded;
 mod values;
 
 use std::sync::Arc;
@@ -59,19 +60,31 @@ impl Panel for Heatmap {
         let sentence = plot.sentence.clone();
         let below = note_height(ui, &sentence, area.width()) + SCALE + 6.0;
         let left = gutter(ui, cx);
-        let rect = Rect::from_min_max(
-            area.min + vec2(left, TOP),
-            pos2(
-                area.right(),
-                (area.bottom() - below).max(area.top() + TOP + 20.0),
-            ),
-        );
-        let grid = GridView::fit(rect, n_cols, n_rows, ui.ctx().pixels_per_point());
+        let pixels = ui.ctx().pixels_per_point();
+        let fit = |below: f32| {
+            let bottom = (area.bottom() - below).max(area.top() + TOP + 20.0);
+            let rect = Rect::from_min_max(area.min + vec2(left, TOP), pos2(area.right(), bottom));
+            GridView::fit(rect, n_cols, n_rows, pixels)
+        };
+        let mut grid = fit(below);
+        let mut bottom = grid.rect.bottom();
+        if grid.is_small() {
+            grid = fit(below + unfolded::HEIGHT);
+            let strip = pos2(grid.rect.left(), grid.rect.bottom());
+            unfolded::ui(
+                cx,
+                ui,
+                Rect::from_min_max(strip, pos2(area.right(), bottom)),
+                &plot,
+            );
+        } else {
+            bottom = grid.rect.bottom();
+        }
         self.grid_ui(cx, ui, &grid, &plot);
         cells::labels_ui(cx, ui, &grid);
         let scale = Rect::from_min_max(
-            pos2(area.left(), grid.rect.bottom() + 4.0),
-            pos2(area.right(), grid.rect.bottom() + 4.0 + SCALE),
+            pos2(area.left(), bottom + 4.0),
+            pos2(area.right(), bottom + 4.0 + SCALE),
         );
         scale_ui(cx, ui, scale, &plot);
         let words = Rect::from_min_max(pos2(area.left(), scale.bottom()), area.max);

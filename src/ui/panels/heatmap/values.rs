@@ -2,7 +2,7 @@
 //! sentence under the plot.
 
 use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, probabilities};
-use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
+use crate::spec::{ExpertId, ModelSpec, Position, RouterId, RouterSpec};
 use crate::ui::paint::expert_grid::{ABSENT, EMPTY};
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt};
@@ -347,7 +347,7 @@ fn difference(cx: &Cx<'_>, phase: PhaseFilter, against: Against) -> Plot {
     let most = cx
         .spec()
         .into_iter()
-        .flat_map(|it| it.router_ids())
+        .flat_map(ModelSpec::router_ids)
         .flat_map(|(id, it)| (0..it.n_experts).filter_map(move |e| of(id, e)))
         .map(f64::abs)
         .fold(0.0, f64::max);

@@ -3,6 +3,8 @@
 
 mod hover;
 mod line;
+mod map;
+mod part;
 mod prompt;
 mod sentence;
 mod strip;
@@ -10,13 +12,14 @@ mod text;
 
 use eframe::egui::{self, FontId, Rect, Ui, pos2, vec2};
 
-use crate::spec::{Position, RouterId};
+use crate::spec::{Position, RouterId, RouterSpec};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{choices, menu_chip, note};
 use crate::ui::{Command, Cx, Panel, RowChoice, Selection};
 
 use line::Line;
-use strip::{Part, Strip};
+use part::Part;
+use strip::Strip;
 
 /// Below this width baseline and edited text are stacked.
 const SIDE_BY_SIDE: f32 = 700.0;
@@ -79,7 +82,7 @@ impl Transcript {
         let now = self.line.shown(cx, router);
         let place = spec
             .router(router)
-            .map_or_else(String::new, |it| it.label());
+            .map_or_else(String::new, RouterSpec::label);
         let value = if now == Line::Surprise {
             now.label().to_owned()
         } else {
@@ -101,7 +104,7 @@ impl Transcript {
                     .show(ui, |ui| {
                         let all = spec.router_ids().map(|(id, _)| id);
                         chosen = choices(ui, all, router, |it| {
-                            spec.router(it).map_or_else(String::new, |it| it.label())
+                            spec.router(it).map_or_else(String::new, RouterSpec::label)
                         });
                     });
             },
@@ -145,7 +148,7 @@ impl Transcript {
             vec2(MAP_WIDTH, body.height()),
         );
         let (content, offset) = (output.content_size.y, output.state.clamped_offset().y);
-        self.jump = strip::map_ui(cx, ui, map, content, offset);
+        self.jump = map::map_ui(cx, ui, map, content, offset);
     }
 }
 

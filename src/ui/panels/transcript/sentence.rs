@@ -48,13 +48,14 @@ fn change(cx: &Cx<'_>) -> String {
         None => same_so_far(cx),
     };
     if let Some(it) = cx.session.concentration() {
-        out.push_str(&format!(
+        let concentrated = format!(
             " {} of the change sits in {} of {} tokens, the largest {} nats.",
             percent((it.share * 100.0).round() / 100.0),
             it.n_largest,
             it.n_tokens,
             short(f64::from((it.largest.kl * 10.0).round() / 10.0)),
-        ));
+        );
+        out.push_str(&concentrated);
     }
     out
 }

@@ -1,84 +1,18 @@
-//! The token strip: words, lines, the KL lane, the selection, and the narrow map of the whole text.
-
-use std::ops::Range;
+//! The token strip: words, lines, the KL lane, the selection.
 
 use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, pos2, vec2};
 
-use crate::analysis::places;
-use crate::spec::{Position, RouterId, Score, TokenId};
+use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
 use crate::ui::words::{list_words, span_words};
 use crate::ui::{Command, Cx, Hover, RowChoice, RowView, Selection, quoted};
 
 use super::line::{self, Line};
+use super::part::{LANE, LINE, Layout, Part, WORDS};
 use super::sentence::kl_at;
-use super::text::{Placed, flow, token_texts};
 use super::{hover, label_font};
 
-const WORDS: f32 = 19.0;
-const LINE: f32 = 5.0;
-const LANE: f32 = 17.0;
-const AFTER: f32 = 9.0;
 const HEADER: f32 = 20.0;
-const NARROWEST: f32 = 6.0;
-
-/// A run of tokens of one row, in one column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Whose tokens.
-    pub row: RowChoice,
-    /// Which.
-    pub range: Range<usize>,
-    /// Left edge in the strip.
-    pub x: f32,
-    /// Width of the column.
-    pub width: f32,
-    /// The first token with KL above it; none where there is no lane.
-    pub lane_from: Option<Position>,
-    /// Whether the column says what it is.
-    pub header: bool,
-    /// Whether it stands beside the part before it.
-    pub beside: bool,
-}
-
-impl Part {
-    /// A part over the whole width, without lane or header.
-    pub fn whole(row: RowChoice, range: Range<usize>, width: f32) -> Self {
-        Self {
-            row,
-            range,
-            x: 0.0,
-            width,
-            lane_from: None,
-            header: false,
-            beside: false,
-        }
-    }
-
-    /// Columns side by side keep the same lines, so the second has the room too.
-    fn lane(&self) -> f32 {
-        if self.lane_from.is_some() || self.beside {
-            LANE
-        } else {
-            0.0
-        }
-    }
-
-    fn pitch(&self) -> f32 {
-        self.lane() + WORDS + LINE + AFTER
-    }
-}
-
-/// A part with its words placed; kept while nothing it depends on changes.
-#[derive(Clone, Debug, Default)]
-struct Layout {
-    key: Option<(Part, u64, f32)>,
-    texts: Vec<String>,
-    placed: Vec<Placed>,
-    n_lines: usize,
-    /// Top left of the first line, as drawn last.
-    origin: egui::Pos2,
-}
 
 /// The strip.
 #[derive(Default)]
@@ -174,58 +108,6 @@ impl Strip {
     }
 }
 
-impl Layout {
-    fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &Part, tokens: &[TokenId]) {
-        let range = part.range.start.min(tokens.len())..part.range.end.min(tokens.len());
-        let key = (
-            part.clone(),
-            fingerprint(&tokens[range.clone()]),
-            ui.ctx().pixels_per_point(),
-        );
-        if self.key.as_ref() == Some(&key) {
-            return;
-        }
-        let eos = cx.session.facts.as_ref().map_or(&[][..], |it| &it.eos[..]);
-        // Texts of the whole row: a character may begin before the part does.
-        let texts = token_texts(cx.session.tokens(), &tokens[..range.end], eos);
-        self.texts = texts[range.start..].to_vec();
-        let font = FontId::proportional(TRANSCRIPT_SIZE);
-        let widths: Vec<f32> = self
-            .texts
-            .iter()
-            .map(|it| {
-                let galley = ui
-                    .painter()
-                    .layout_no_wrap(it.clone(), font.clone(), cx.palette.text);
-                if it.is_empty() {
-                    NARROWEST
-                } else {
-                    galley.size().x
-                }
-            })
-            .collect();
-        (self.placed, self.n_lines) = flow(&self.texts, &widths, part.width);
-        self.key = Some(key);
-    }
-
-    /// The whole of a token: lane, words, line.
-    fn rect(&self, part: &Part, n: usize) -> Option<Rect> {
-        let it = self.placed.get(n)?;
-        let top = self.origin.y + it.line as f32 * part.pitch();
-        Some(Rect::from_min_size(
-            pos2(self.origin.x + it.x, top),
-            vec2(it.width, part.pitch() - AFTER),
-        ))
-    }
-}
-
-fn fingerprint(tokens: &[TokenId]) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut out = DefaultHasher::new();
-    tokens.hash(&mut out);
-    out.finish()
-}
-
 fn header_ui(cx: &Cx<'_>, ui: &Ui, part: &Part, at: egui::Pos2) {
     let (words, color) = match part.row {
         RowChoice::Baseline => (
@@ -271,6 +153,7 @@ impl Drawing<'_> {
         for n in from..to {
             self.token_ui(cx, ui, n);
         }
+        self.largest_ui(cx, ui);
     }
 
     fn token_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize) {
@@ -344,21 +227,37 @@ impl Drawing<'_> {
             pos2(rect.right() - 0.5, bottom),
         );
         ui.painter().rect_filled(bar, 0.5, cx.palette.amber);
-        if self.largest == Some(at) {
-            let words = format!("{kl:.1}");
-            let font = FontId::proportional(10.0);
-            let galley = ui.painter().layout_no_wrap(words, font, cx.palette.amber);
-            let room = self.origin.x + self.part.width - bar.right();
-            let x = if room > galley.size().x + 3.0 {
-                bar.right() + 3.0
-            } else {
-                bar.left() - 3.0 - galley.size().x
-            };
-            let at = pos2(x, bottom - height - 2.0);
-            let back = Rect::from_min_size(at, galley.size()).expand2(vec2(1.0, -1.0));
-            ui.painter().rect_filled(back, 2.0, cx.palette.panel);
-            ui.painter().galley(at, galley, cx.palette.amber);
+    }
+
+    /// The value at the largest, over whatever stands beside it.
+    fn largest_ui(&self, cx: &Cx<'_>, ui: &Ui) {
+        let Some(at) = self
+            .largest
+            .filter(|it| self.part.range.contains(&it.idx()))
+        else {
+            return;
+        };
+        let n = at.idx() - self.part.range.start;
+        let (Some(rect), Some(kl)) = (self.layout.rect(self.part, n), kl_at(cx, at)) else {
+            return;
+        };
+        if self.part.lane_from.is_none_or(|from| at < from) {
+            return;
         }
+        let font = FontId::proportional(10.0);
+        let galley = ui
+            .painter()
+            .layout_no_wrap(format!("{kl:.1}"), font, cx.palette.amber);
+        let room = self.origin.x + self.part.width - rect.right();
+        let x = if room > galley.size().x + 4.0 {
+            rect.right() + 3.0
+        } else {
+            rect.left() - 3.0 - galley.size().x
+        };
+        let at = pos2(x, rect.top());
+        let back = Rect::from_min_size(at, galley.size()).expand2(vec2(2.0, -1.0));
+        ui.painter().rect_filled(back, 2.0, cx.palette.panel);
+        ui.painter().galley(at, galley, cx.palette.amber);
     }
 
     fn words_ui(&self, cx: &Cx<'_>, ui: &Ui, n: usize, at: Position, rect: Rect) {
@@ -465,51 +364,4 @@ impl Drawing<'_> {
             ui.ctx().copy_text(text);
         }
     }
-}
-
-/// The whole text from top to bottom: KL as amber bars, the selected token, the part in sight. A click
-/// gives the offset to scroll to.
-pub fn map_ui(cx: &Cx<'_>, ui: &mut Ui, map: Rect, content: f32, offset: f32) -> Option<f32> {
-    let len = |it: Option<&RowView>| it.map_or(0, |it| it.record.tokens.len());
-    let n = len(cx.session.baseline()).max(len(cx.session.edited()));
-    let largest = cx.session.concentration()?.largest.kl;
-    let painter = ui.painter();
-    painter.rect_filled(map, 3.0, cx.palette.raised);
-    let y = |at: f32| map.top() + map.height() * at / n.max(1) as f32;
-    if content > map.height() {
-        let share = |it: f32| map.top() + map.height() * (it / content).clamp(0.0, 1.0);
-        let sight = share(offset)..=share(offset + map.height());
-        painter.rect_filled(
-            Rect::from_x_y_ranges(map.x_range(), sight),
-            3.0,
-            cx.palette.hovered,
-        );
-    }
-    for change in cx
-        .session
-        .twin()
-        .into_iter()
-        .flat_map(|it| places(&it.record))
-    {
-        let width = (map.width() * change.kl / largest).clamp(0.0, map.width());
-        let height = (map.height() / n.max(1) as f32).clamp(1.0, 4.0);
-        let bar = Rect::from_min_size(
-            pos2(map.right() - width, y(change.at.idx() as f32)),
-            vec2(width, height),
-        );
-        painter.rect_filled(bar, 0.0, cx.palette.amber);
-    }
-    if let Some(at) = cx.selection.position {
-        let at = y(at.idx() as f32 + 0.5);
-        painter.hline(map.x_range(), at, (1.5, cx.palette.selected));
-    }
-    let response = ui.interact(map, ui.scope_id().with("map"), Sense::click());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Map of the text"));
-    let response = response
-        .on_hover_text("The whole text from top to bottom; amber: how much the edits change");
-    let at = response
-        .interact_pointer_pos()
-        .filter(|_| response.clicked())?;
-    let share = (at.y - map.top()) / map.height();
-    Some((share * content - map.height() / 2.0).max(0.0))
 }

@@ -87,17 +87,17 @@ pub fn flow(texts: &[String], widths: &[f32], width: f32) -> (Vec<Placed>, usize
             line += 1;
             x = 0.0;
         }
-        for at in n..end {
-            if x > 0.0 && x + widths[at] > width {
+        for token in &widths[n..end] {
+            if x > 0.0 && x + token > width {
                 line += 1;
                 x = 0.0;
             }
             out.push(Placed {
                 line,
                 x,
-                width: widths[at],
+                width: *token,
             });
-            x += widths[at];
+            x += token;
         }
         let more_breaks = texts.get(end).is_some_and(|it| it.starts_with('↵'));
         if texts[end - 1].ends_with('↵') && !more_breaks {

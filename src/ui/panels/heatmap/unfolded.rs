@@ -1,0 +1,89 @@
+//! Where cells are too small to be read: the selected layer as a tall strip, one expert beside the other.
+
+use eframe::egui::{Align2, FontId, Rect, StrokeKind, Ui, pos2, vec2};
+
+use crate::spec::{ExpertId, RouterId};
+use crate::ui::paint::expert_grid::EMPTY;
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::{Cx, ExpertAt, GridView};
+
+use super::cells::{cell_ui, edit_mark};
+use super::values::Plot;
+
+/// Room it takes under the grid, points.
+pub const HEIGHT: f32 = 40.0;
+
+/// Draws the selected layer; `rect` begins where the grid does.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, plot: &Plot) {
+    let Some(router) = cx.selection.router else {
+        return;
+    };
+    let Some(spec) = cx.spec().and_then(|it| it.router(router)) else {
+        return;
+    };
+    let strip = rect.with_min_y(rect.top() + 8.0);
+    let grid = GridView::fit(strip, spec.n_experts, 1, ui.ctx().pixels_per_point());
+    ui.painter().text(
+        pos2(rect.left() - 8.0, strip.center().y),
+        Align2::RIGHT_CENTER,
+        spec.label(),
+        FontId::proportional(LABEL_SIZE),
+        cx.palette.text,
+    );
+    for col in 0..spec.n_experts {
+        let at = ExpertAt {
+            router,
+            expert: ExpertId::new(col),
+        };
+        let cell = grid.cell(col, 0);
+        paint(cx, ui, cell, at, plot);
+        cell_ui(cx, ui, cell, at, plot);
+    }
+    picks_ui(cx, ui, &grid, router);
+}
+
+fn paint(cx: &Cx<'_>, ui: &Ui, cell: Rect, at: ExpertAt, plot: &Plot) {
+    let (painter, palette) = (ui.painter(), cx.palette);
+    let value = plot.cell(at.expert.idx(), at.router.idx());
+    let color = match (value.to_bits() == EMPTY.to_bits(), plot.differences) {
+        (true, _) => palette.raised,
+        (false, true) => palette.difference(value),
+        (false, false) => palette.amount(value),
+    };
+    let inner = cell.shrink2(vec2(if cell.width() > 3.0 { 0.5 } else { 0.0 }, 0.0));
+    painter.rect_filled(inner, 0.0, color);
+    let mark = edit_mark(cx, at);
+    if mark.any() {
+        painter.rect_stroke(cell, 0.0, (1.5, palette.amber), StrokeKind::Outside);
+    }
+    if mark.masked {
+        painter.line_segment([cell.left_bottom(), cell.right_top()], (1.5, palette.amber));
+    }
+    let lit = cx.hover.expert == Some(at);
+    if lit || cx.selection.expert_at() == Some(at) {
+        let color = if lit {
+            palette.second
+        } else {
+            palette.selected
+        };
+        painter.rect_stroke(cell.expand(1.0), 1.0, (1.5, color), StrokeKind::Outside);
+    }
+}
+
+/// Picks of the token shown: dots above, the strongest filled.
+fn picks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, router: RouterId) {
+    let routed = cx
+        .row()
+        .zip(cx.position())
+        .and_then(|(view, at)| view.record.store.at(router, at));
+    for (rank, pick) in routed.into_iter().flat_map(|it| it.picks()).enumerate() {
+        let cell = grid.cell(pick.expert.idx(), 0);
+        let at = pos2(cell.center().x, cell.top() - 4.0);
+        if rank == 0 {
+            ui.painter().circle_filled(at, 2.5, cx.palette.selected);
+        } else {
+            ui.painter()
+                .circle_stroke(at, 2.0, (1.2, cx.palette.selected));
+        }
+    }
+}
