@@ -5,6 +5,7 @@ use std::{mem, path::PathBuf};
 use eframe::egui::{self, ViewportCommand, gui_zoom};
 
 use crate::analysis::places;
+use crate::checkpoint::Source;
 use crate::engine::{ModelSource, Request};
 use crate::spec::{Position, RouterId};
 use crate::ui::{Command, Direction, Hover, PRESETS, RowChoice, Selection};
@@ -204,12 +205,9 @@ impl App {
 /// What a typed path names: `tour`, or a folder; `~` is the home folder.
 #[must_use]
 pub fn source(path: &str) -> ModelSource {
-    if path == "tour" {
-        return ModelSource::Tour;
-    }
     let home = std::env::var_os("HOME").map(PathBuf::from);
     match (path.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => ModelSource::Path(home.join(rest)),
-        _ => ModelSource::Path(PathBuf::from(path)),
+        _ => Source::parse(path.as_ref()).into(),
     }
 }

@@ -10,37 +10,12 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use crate::spec::TokenId;
+use crate::spec::{TokenId, TokenTable};
 
 use super::{CheckpointError, config::Config};
-
-/// What each id of a vocabulary looks like.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenTable {
-    /// Bytes per id, not always whole characters.
-    pub pieces: Vec<Vec<u8>>,
-    /// Whether the id is a control token, or none of the tokenizer's.
-    pub special: Vec<bool>,
-}
-
-impl TokenTable {
-    /// A vocabulary without a tokenizer: `<17>`.
-    #[must_use]
-    pub fn ids_only(n_vocab: usize) -> Self {
-        Self {
-            pieces: (0..n_vocab).map(|id| number(id as u32)).collect(),
-            special: vec![true; n_vocab],
-        }
-    }
-}
-
-fn number(id: u32) -> Vec<u8> {
-    format!("<{id}>").into_bytes()
-}
 
 /// Whether a text begins with BOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,12 +39,12 @@ use std::{
 
 use serde_json::Value;
 
-use crate::spec::{ModelSpec, TokenId};
+use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{config::Config, container::Tensors, family::Draft, warmup::Mapped};
 
 pub use bundled::TOUR;
-pub use codec::{TextCodec, TokenTable};
+pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
 pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position};
 pub use synthetic::PRESETS;

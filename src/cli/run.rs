@@ -12,7 +12,7 @@ use super::{
     story::{Listener, Story, Teller},
 };
 use crate::checkpoint::Source;
-use crate::engine::{LoadProgress, ModelOpener, ModelSource, Opener, StopReason};
+use crate::engine::{LoadProgress, ModelOpener, Opener, StopReason};
 use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
 use crate::trace::{ModelFacts, RowRecord};
 
@@ -125,10 +125,7 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
     let edits = args.model.edits()?;
     let sampling = args.sampling.sampling()?;
     let ids = args.ids.as_deref().map(parse_ids).transpose()?;
-    let source = match Source::parse(&args.model.model) {
-        Source::Bundled => ModelSource::Tour,
-        Source::Folder(path) => ModelSource::Path(path),
-    };
+    let source = Source::parse(&args.model.model).into();
     let mut teller = Teller::open(opener, source, voice)?;
     let given = match (ids, &args.prompt) {
         (Some(ids), _) => ids,

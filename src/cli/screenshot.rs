@@ -9,6 +9,7 @@ use super::{
     model::{Device, check_device, parse_edits, parse_ids},
     run::SamplingArgs,
 };
+use crate::checkpoint::Source;
 use crate::engine::ModelSource;
 use crate::spec::{InterventionSet, Sampling, TokenId};
 
@@ -67,10 +68,7 @@ impl Args {
     /// A device that is not there.
     pub fn source(&self) -> Result<ModelSource, Failure> {
         check_device(self.device)?;
-        if self.model == "tour" {
-            return Ok(ModelSource::Tour);
-        }
-        Ok(ModelSource::Path(PathBuf::from(&self.model)))
+        Ok(Source::parse(self.model.as_ref()).into())
     }
 
     /// The edits.

@@ -4,7 +4,7 @@ use super::{Encode, LiveBackend, Load, LoadProgress, LoadStep, ModelSource, Open
 use crate::checkpoint::{self, Checkpoint, MemoryNeed, Source, TextCodec, Warmup};
 use crate::model::Model;
 use crate::ops::{Cpu, Ops as _};
-use crate::trace::{ModelFacts, ParameterCount, TokenTable};
+use crate::trace::{ModelFacts, ParameterCount};
 
 /// Bytes brought into memory between two looks at the mailbox.
 const SLICE_BYTES: usize = 64 << 20;
@@ -24,13 +24,27 @@ struct Loading {
     need: MemoryNeed,
 }
 
+impl From<Source> for ModelSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Bundled => Self::Tour,
+            Source::Folder(path) => Self::Path(path),
+        }
+    }
+}
+
+impl From<&ModelSource> for Source {
+    fn from(source: &ModelSource) -> Self {
+        match source {
+            ModelSource::Tour => Self::Bundled,
+            ModelSource::Path(path) => Self::Folder(path.clone()),
+        }
+    }
+}
+
 impl Opener for ModelOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String> {
-        let source = match source {
-            ModelSource::Tour => Source::Bundled,
-            ModelSource::Path(path) => Source::Folder(path.clone()),
-        };
-        let checkpoint = checkpoint::open(&source).map_err(|it| it.to_string())?;
+        let checkpoint = checkpoint::open(&source.into()).map_err(|it| it.to_string())?;
         let n_ctx = checkpoint.spec.n_ctx.min(N_POSITIONS_NEEDED);
         let warmup = checkpoint.warm_up(n_ctx).map_err(|it| it.to_string())?;
         let need = checkpoint.need(n_ctx);
@@ -81,7 +95,6 @@ pub fn open_model(checkpoint: Checkpoint) -> Result<OpenModel, String> {
 
 fn facts(checkpoint: &Checkpoint) -> ModelFacts {
     let census = checkpoint.census();
-    let table = checkpoint.token_table();
     ModelFacts {
         name: checkpoint.name.clone(),
         dtype: checkpoint
@@ -96,10 +109,7 @@ fn facts(checkpoint: &Checkpoint) -> ModelFacts {
         },
         weight_bytes: census.total.bytes,
         device: Cpu::default().label(),
-        tokens: TokenTable {
-            pieces: table.pieces,
-            special: table.special,
-        },
+        tokens: checkpoint.token_table(),
         has_tokenizer: checkpoint.codec.is_some(),
         eos: checkpoint.eos.clone(),
         n_ctx: checkpoint.spec.n_ctx,

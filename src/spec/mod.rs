@@ -1,5 +1,5 @@
 //! The words of the project: identities, the shape of a model, the rule of a router, edits and what
-//! they are lowered to, the experiment.
+//! they are lowered to, the experiment, the texts of a vocabulary.
 //!
 //! **Invariant:** plain values only. Nothing here reads a file, owns a thread or knows a device.
 
@@ -10,6 +10,7 @@ mod intervention;
 mod model;
 mod policy;
 mod router;
+mod tokens;
 
 pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling};
@@ -27,3 +28,4 @@ pub use router::{
     Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
     Score, Site, StackId, Weight,
 };
+pub use tokens::TokenTable;

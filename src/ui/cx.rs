@@ -150,7 +150,7 @@ impl<'a> Cx<'a> {
 
 /// A token's words in quotes, spaces at the edges left out, line breaks as ↵.
 #[must_use]
-pub fn quoted(tokens: &crate::trace::TokenTable, token: crate::spec::TokenId) -> String {
+pub fn quoted(tokens: &crate::spec::TokenTable, token: crate::spec::TokenId) -> String {
     let words = crate::ui::words::token_words(tokens, token);
     let trimmed = words.trim();
     let shown = if trimmed.is_empty() { &words } else { trimmed };

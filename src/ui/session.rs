@@ -5,8 +5,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::analysis::{Concentration, LoadStats, concentration, first_difference};
-use crate::spec::{InterventionSet, ModelSpec, Position, Revision, TokenId};
-use crate::trace::{ModelFacts, NotContinuous, RowId, RowRecord, StepTrace, TokenTable};
+use crate::spec::{InterventionSet, ModelSpec, Position, Revision, TokenId, TokenTable};
+use crate::trace::{ModelFacts, NotContinuous, RowId, RowRecord, StepTrace};
 use crate::ui::RowChoice;
 
 /// One row with what is kept beside its record.

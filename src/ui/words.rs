@@ -2,9 +2,9 @@
 
 use crate::spec::{
     Action, Intervention, InterventionSet, ModelSpec, Position, RouterId, RouterPlace, RouterRef,
-    Site, Span, StackId, TokenId,
+    Site, Span, StackId, TokenId, TokenTable,
 };
-use crate::trace::{ModelFacts, TokenTable};
+use crate::trace::ModelFacts;
 use crate::ui::ExpertAt;
 
 /// A token as words: line breaks as ↵, tabs as ⇥, special ones by name in ⟨⟩, broken characters as bytes.

@@ -18,11 +18,11 @@ use crate::engine::{
 };
 use crate::spec::{
     ExpertId, HeadSpec, InputSpec, LayerId, ModelSpec, NormSpec, Position, Revision, RouterId,
-    RouterSpec, RoutingPolicy, Sampling, SeqId, TokenId,
+    RouterSpec, RoutingPolicy, Sampling, SeqId, TokenId, TokenTable,
 };
 use crate::trace::{
     Candidate, Comparison, ModelFacts, N_TOP, ParameterCount, Phase, Pick, PickState, Readout,
-    RouterTrace, StepTrace, TokenTable,
+    RouterTrace, StepTrace,
 };
 
 pub const N_VOCAB: usize = 48;

@@ -8,11 +8,11 @@ use moescope::engine::{Event, Request, Rows};
 use moescope::spec::{
     ExpertId, Ffn, HeadSpec, InputSpec, InterventionSet, LayerId, LayerSpec, Mixer, MlpSpec,
     ModelSpec, MoeSpec, NormSpec, Position, Revision, RouterId, RouterSpec, SeqId, TokenId,
-    Topology,
+    TokenTable, Topology,
 };
 use moescope::trace::{
     Candidate, Comparison, ModelFacts, ParameterCount, Phase, Pick, PickState, Readout,
-    RouterTrace, RowId, StepTrace, TokenTable,
+    RouterTrace, RowId, StepTrace,
 };
 
 /// What was asked, and what is to be said.

@@ -1,7 +1,6 @@
 //! Tokens as words, and where they stand: pure functions of the tokens and the width.
 
-use crate::spec::TokenId;
-use crate::trace::TokenTable;
+use crate::spec::{TokenId, TokenTable};
 use crate::ui::words::{printable, special_words};
 
 /// What each token shows. A token that is part of a character shows nothing once the character is
