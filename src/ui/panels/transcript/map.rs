@@ -5,12 +5,15 @@ use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 use crate::analysis::places;
 use crate::ui::{Cx, RowView};
 
+use super::sentence::LEAST_FULL_KL;
+
 /// The whole text from top to bottom: KL as amber bars, the selected token, the part in sight. A click
 /// gives the offset to scroll to.
 pub fn map_ui(cx: &Cx<'_>, ui: &mut Ui, map: Rect, content: f32, offset: f32) -> Option<f32> {
     let len = |it: Option<&RowView>| it.map_or(0, |it| it.record.tokens.len());
     let n = len(cx.session.baseline()).max(len(cx.session.edited()));
-    let largest = cx.session.concentration()?.largest.kl;
+    // A change of next to nothing is not drawn as if it were large.
+    let largest = cx.session.concentration()?.largest.kl.max(LEAST_FULL_KL);
     let painter = ui.painter();
     painter.rect_filled(map, 3.0, cx.palette.raised);
     let y = |at: f32| map.top() + map.height() * at / n.max(1) as f32;

@@ -3,10 +3,24 @@
 use eframe::egui::{self, Rect, Ui, pos2, vec2};
 
 use crate::spec::Position;
-use crate::ui::words::{percent, short, token_words};
+use crate::ui::words::{percent, token_words};
 use crate::ui::{Cx, RowChoice};
 
 use super::{label_font, line::Line};
+
+/// A KL lower than this fills no lane, nats: what changes little must not look large.
+pub const LEAST_FULL_KL: f32 = 0.5;
+/// Below this the change is said to be none, nats.
+const NEXT_TO_NOTHING: f32 = 0.05;
+
+/// A KL in two digits or so: `6.2`, `0.03`.
+pub fn kl_words(kl: f32) -> String {
+    match kl {
+        0.1.. => format!("{kl:.1}"),
+        0.001.. => format!("{kl:.3}"),
+        _ => "less than 0.001".to_owned(),
+    }
+}
 
 /// The sentence for what is shown.
 pub fn sentence(cx: &Cx<'_>) -> String {
@@ -47,13 +61,21 @@ fn change(cx: &Cx<'_>) -> String {
         }
         None => same_so_far(cx),
     };
-    if let Some(it) = cx.session.concentration() {
+    let concentration = cx.session.concentration();
+    if let Some(it) = concentration.filter(|it| it.largest.kl < NEXT_TO_NOTHING) {
+        let little = format!(
+            " The edits change next to nothing: at most {} nats at one of {} tokens.",
+            kl_words(it.largest.kl),
+            it.n_tokens,
+        );
+        out.push_str(&little);
+    } else if let Some(it) = concentration {
         let concentrated = format!(
             " {} of the change sits in {} of {} tokens, the largest {} nats.",
             percent((it.share * 100.0).round() / 100.0),
             it.n_largest,
             it.n_tokens,
-            short(f64::from((it.largest.kl * 10.0).round() / 10.0)),
+            kl_words(it.largest.kl),
         );
         out.push_str(&concentrated);
     }

@@ -9,7 +9,7 @@ use crate::ui::{Command, Cx, Hover, RowChoice, RowView, Selection, quoted};
 
 use super::line::{self, Line};
 use super::part::{LANE, LINE, Layout, Part, WORDS};
-use super::sentence::kl_at;
+use super::sentence::{LEAST_FULL_KL, kl_at, kl_words};
 use super::{hover, label_font};
 
 const HEADER: f32 = 20.0;
@@ -32,7 +32,7 @@ struct Drawing<'a> {
     line: Line,
     router: RouterId,
     score: Score,
-    /// The largest KL of the text.
+    /// The KL of a bar as high as the lane.
     most_kl: f32,
     largest: Option<Position>,
     parting: Option<Position>,
@@ -74,7 +74,7 @@ impl Strip {
                 line,
                 router,
                 score,
-                most_kl: concentration.map_or(0.0, |it| it.largest.kl),
+                most_kl: concentration.map_or(0.0, |it| it.largest.kl.max(LEAST_FULL_KL)),
                 largest: concentration.map(|it| it.largest.at),
                 parting,
             };
@@ -247,7 +247,7 @@ impl Drawing<'_> {
         let font = FontId::proportional(10.0);
         let galley = ui
             .painter()
-            .layout_no_wrap(format!("{kl:.1}"), font, cx.palette.amber);
+            .layout_no_wrap(kl_words(kl), font, cx.palette.amber);
         let room = self.origin.x + self.part.width - rect.right();
         let x = if room > galley.size().x + 4.0 {
             rect.right() + 3.0
