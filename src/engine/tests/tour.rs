@@ -139,3 +139,20 @@ fn at_8_tokens_a_second_16_take_2_seconds() {
     let tries = [secs(), secs(), secs()];
     assert!(tries.iter().any(|it| (1.8..2.2).contains(it)), "{tries:?}");
 }
+
+#[test]
+fn an_edit_at_the_first_position_not_yet_computed_acts_from_there() {
+    let mut it = tour();
+    let plain = story(&mut it, &[]);
+    it.show(&plain);
+    for k in [1, 7] {
+        it.play(k);
+        let next = it.lens().0;
+        let edit = format!("mask:*.5@{next}..");
+        let edited = story(&mut it, &[&edit]);
+        it.show(&edited);
+        it.play(5);
+        it.check();
+        it.show(&plain);
+    }
+}
