@@ -11,6 +11,13 @@ use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
 
 use super::{App, Waiting};
 
+/// Memory the routing of all rows may take, those undone included.
+const ROWS_BUDGET_BYTES: usize = 1 << 30;
+
+/// What is said when they took more.
+const FORGOTTEN: &str =
+    "The oldest raw scores were forgotten to stay within 1 GB; choices, weights and margins stay";
+
 /// Over how many tokens the speed is measured.
 const SPEED_TOKENS: usize = 16;
 
@@ -43,6 +50,9 @@ impl App {
                 self.measure(row, step.tokens.len(), now_secs);
                 if let Err(error) = self.session.step(row, step, readouts, comparisons) {
                     self.fail(format!("a step was left out: {error}"));
+                }
+                if self.session.keep_within(ROWS_BUDGET_BYTES) {
+                    self.say(FORGOTTEN.to_owned());
                 }
             }
             Event::Playing(playing) => {

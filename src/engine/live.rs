@@ -209,7 +209,13 @@ impl<O: Ops> LiveBackend<O> {
             tokens: &tokens,
             spans: &spans,
         };
-        let out = forward(&self.model, &batch, &mut sequences, None, 0);
+        let out = forward(
+            &self.model,
+            &batch,
+            &mut sequences,
+            None,
+            0..self.model.layers.len(),
+        );
         let asked = Asked::new(pending, feeds, &spans);
         let logits = self.model.logits(&out.residual, &asked.rows);
         let predictions = self

@@ -22,6 +22,7 @@ struct Loading {
     checkpoint: Option<Checkpoint>,
     warmup: Warmup,
     need: MemoryNeed,
+    is_announced: bool,
 }
 
 impl From<Source> for ModelSource {
@@ -52,13 +53,19 @@ impl Opener for ModelOpener {
             checkpoint: Some(checkpoint),
             warmup,
             need,
+            is_announced: false,
         }))
     }
 }
 
 impl Load for Loading {
     fn advance(&mut self) -> Result<LoadStep, String> {
-        let progress = self.warmup.step(SLICE_BYTES).map_err(|it| it.to_string())?;
+        // What it will take is said before the first byte is read.
+        let progress = if std::mem::replace(&mut self.is_announced, true) {
+            self.warmup.step(SLICE_BYTES).map_err(|it| it.to_string())?
+        } else {
+            self.warmup.progress()
+        };
         match self.checkpoint.take_if(|_| progress.is_done()) {
             Some(checkpoint) => Ok(LoadStep::Done(Box::new(open_model(checkpoint)?))),
             None => Ok(LoadStep::Going(LoadProgress {

@@ -2,6 +2,8 @@
 //!
 //! T rows of the batch (all its sequences one after the other), H width, E experts, V vocabulary.
 
+use std::ops::Range;
+
 use super::weights::{Attention, FfnWeights, Layer, Model, Moe};
 use crate::ops::{Ops, Span};
 use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec, TokenId};
@@ -34,7 +36,7 @@ pub struct Routed<O: Ops> {
 
 /// What a pass leaves on the device.
 pub struct Outputs<O: Ops> {
-    /// The residual stream after the last layer, before the final norm: `[T, H]`.
+    /// The residual stream after the last layer run, before the final norm: `[T, H]`.
     pub residual: O::Tensor,
     /// Per router.
     pub routers: Vec<Routed<O>>,
@@ -114,15 +116,16 @@ fn attention_of(layer: &LayerSpec) -> Option<&GqaSpec> {
     }
 }
 
-/// Runs the layers from `first_layer` on over a batch, growing the caches by what each sequence reads.
+/// Runs some layers over a batch, growing their caches by what each sequence reads. The sequences
+/// are longer once the last layer has run.
 ///
-/// `from`: the residual stream `[T, H]` that enters `first_layer`; none starts with the embedding.
+/// `from`: the residual stream `[T, H]` that enters the first of them; none starts with the embedding.
 pub fn forward<O: Ops>(
     model: &Model<O>,
     batch: &Batch<'_>,
     sequences: &mut [&mut Sequence<O>],
     from: Option<O::Tensor>,
-    first_layer: usize,
+    layers: Range<usize>,
 ) -> Outputs<O> {
     let InputSpec::Tokens { scale } = model.spec.input else {
         unreachable!("checked when the model was opened")
@@ -135,7 +138,8 @@ pub fn forward<O: Ops>(
         .iter()
         .zip(&model.spec.layers)
         .enumerate()
-        .skip(first_layer)
+        .take(layers.end)
+        .skip(layers.start)
     {
         let mut caches: Vec<&mut O::Cache> =
             sequences.iter_mut().map(|it| &mut it.caches[row]).collect();
@@ -153,8 +157,10 @@ pub fn forward<O: Ops>(
         };
         model.ops.add(&mut residual, &out, spec.residual_scale);
     }
-    for (sequence, span) in sequences.iter_mut().zip(batch.spans) {
-        sequence.len += span.rows.len();
+    if layers.end >= model.layers.len() && !layers.is_empty() {
+        for (sequence, span) in sequences.iter_mut().zip(batch.spans) {
+            sequence.len += span.rows.len();
+        }
     }
     Outputs { residual, routers }
 }

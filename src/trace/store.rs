@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Phase, Pick, RouterTrace, StepTrace};
 use crate::spec::{Position, Revision, RouterId, TokenId};
 
-/// Memory one store may take unless told otherwise.
-pub const DEFAULT_BUDGET_BYTES: usize = 1 << 30;
+/// Memory one store may take unless told otherwise: 50,000 tokens of OLMoE, 5,000 of Qwen3-235B.
+pub const DEFAULT_BUDGET_BYTES: usize = 1 << 28;
 
 /// The routing of a sequence.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -220,17 +220,28 @@ impl TraceStore {
         Some((step, at.idx() - step.start.idx()))
     }
 
+    /// Forgets all raw logits; picks and margins stay.
+    pub fn drop_logits(&mut self) {
+        while self.n_steps_dropped < self.steps.len() {
+            self.drop_oldest_logits();
+        }
+    }
+
     fn keep_within_budget(&mut self) {
         while self.n_bytes > self.budget_bytes && self.n_steps_dropped + 1 < self.steps.len() {
-            let step = &mut self.steps[self.n_steps_dropped];
-            let before = step.n_bytes();
-            for router in &mut step.routers {
-                router.logits = Vec::new();
-                router.selection = Vec::new();
-            }
-            self.n_bytes -= before - step.n_bytes();
-            self.n_steps_dropped += 1;
+            self.drop_oldest_logits();
         }
+    }
+
+    fn drop_oldest_logits(&mut self) {
+        let step = &mut self.steps[self.n_steps_dropped];
+        let before = step.n_bytes();
+        for router in &mut step.routers {
+            router.logits = Vec::new();
+            router.selection = Vec::new();
+        }
+        self.n_bytes -= before - step.n_bytes();
+        self.n_steps_dropped += 1;
     }
 }
 

@@ -89,6 +89,14 @@ pub struct Session {
     pub loading: Option<Loading>,
     /// What is to be said.
     pub message: Option<Message>,
+    /// Whether raw scores were forgotten to save memory, which is said once.
+    pub has_forgotten: bool,
+}
+
+impl RowView {
+    fn n_bytes(&self) -> usize {
+        self.record.store.n_bytes()
+    }
 }
 
 impl Session {
@@ -170,6 +178,30 @@ impl Session {
         self.facts.as_ref().map_or(0, |it| it.n_ctx)
     }
 
+    /// Forgets raw scores, of rows that are not on screen first and the oldest of those first, until
+    /// all rows together stay within `budget_bytes`. Returns true the first time any are forgotten,
+    /// also by a row that grew beyond its own budget.
+    pub fn keep_within(&mut self, budget_bytes: usize) -> bool {
+        let mut total: usize = self.rows.values().map(RowView::n_bytes).sum();
+        let shown = self
+            .shown
+            .map_or([None; 3], |it| [Some(it.baseline), it.edited, it.twin]);
+        let mut hidden: Vec<RowId> = self.rows.keys().copied().collect();
+        hidden.retain(|it| !shown.contains(&Some(*it)));
+        hidden.sort_unstable();
+        for row in hidden {
+            if let Some(view) = self.rows.get_mut(&row).filter(|_| total > budget_bytes) {
+                total -= view.n_bytes();
+                view.record.store.drop_logits();
+                total += view.n_bytes();
+            }
+        }
+        let forgot = |it: &RowView| it.record.store.logits_from() > Position(0);
+        let is_new = !self.has_forgotten && self.rows.values().any(forgot);
+        self.has_forgotten |= is_new;
+        is_new
+    }
+
     /// Adds a row: the first `at` positions of its parent.
     pub fn fork(
         &mut self,
@@ -221,5 +253,57 @@ impl Session {
         }
         view.load.add(&step, special);
         view.record.push(step, readouts, comparisons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::SeqId;
+    use crate::trace::{Phase, RouterTrace};
+
+    fn grow(session: &mut Session, row: u32, n: usize) {
+        let start = session
+            .rows
+            .get(&RowId(row))
+            .map_or(Position(0), |it| it.record.store.end());
+        let routers = vec![RouterTrace {
+            n_experts: 256,
+            logits: vec![0.5; 256 * n],
+            margin: vec![None; n],
+            ..RouterTrace::default()
+        }];
+        let step = StepTrace {
+            seq: SeqId(0),
+            phase: Phase::Decode,
+            start,
+            revision: Revision(0),
+            tokens: vec![TokenId(1); n],
+            routers,
+        };
+        session
+            .step(RowId(row), step, Vec::new(), Vec::new())
+            .unwrap();
+    }
+
+    #[test]
+    fn rows_off_screen_forget_first_and_it_is_said_once() {
+        let mut session = Session::default();
+        (0..3).for_each(|row| grow(&mut session, row, 50));
+        session.shown = Some(Shown {
+            baseline: RowId(0),
+            edited: None,
+            twin: None,
+            edited_from: None,
+        });
+        let one = session.rows[&RowId(0)].n_bytes();
+        assert!(!session.keep_within(3 * one));
+        assert!(session.keep_within(2 * one + 10_000));
+        let held = |session: &Session, row: u32| {
+            session.rows[&RowId(row)].record.store.logits_from() == Position(0)
+        };
+        assert_eq!([0, 1, 2].map(|it| held(&session, it)), [true, false, true]);
+        assert!(!session.keep_within(one));
+        assert_eq!([0, 1, 2].map(|it| held(&session, it)), [true, false, false]);
     }
 }

@@ -6,9 +6,9 @@ use moescope::checkpoint::{self, Source};
 
 use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
 
-use moescope::model::Model;
+use moescope::model::{Batch, Model, Sequence, forward};
 
-use moescope::ops::Cpu;
+use moescope::ops::{self, Cpu, Ops as _};
 
 use moescope::spec::{
     Action, Intervention, InterventionSet, Position, Revision, RoutingPolicy, Sampling, SeqId,
@@ -240,6 +240,61 @@ proptest! {
             prop_assert_eq!(bits(&alone, 384), bits(&together.rows[i..=i], 384));
             prop_assert_eq!(picks(&alone), picks(&together.rows[i..=i]));
         }
+    }
+}
+
+/// A pass stopped after any layer and taken up again from its residual stream is the whole pass.
+#[test]
+fn a_pass_can_start_at_any_layer() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/qwen2_moe");
+    let checkpoint = checkpoint::open(&Source::Folder(folder)).unwrap();
+    let model = Model::new(checkpoint.spec.clone(), &checkpoint.weights, Cpu::default()).unwrap();
+    let (tokens, policy): (Vec<TokenId>, _) =
+        ((9..20).map(TokenId).collect(), RoutingPolicy::default());
+    let rows = 0..tokens.len();
+    let spans = [ops::Span {
+        rows: rows.clone(),
+        start: Position(0),
+        policy: &policy,
+    }];
+    let batch = Batch {
+        tokens: &tokens,
+        spans: &spans,
+    };
+    let rows: Vec<usize> = rows.collect();
+    let n = model.layers.len();
+    let bits = |tensor| {
+        model
+            .ops
+            .read(vec![tensor], Vec::new())
+            .0
+            .remove(0)
+            .iter()
+            .map(|it| it.to_bits())
+            .collect::<Vec<_>>()
+    };
+    let mut whole = Sequence::new(&model);
+    let out = forward(&model, &batch, &mut [&mut whole], None, 0..n);
+    let want = bits(model.logits(&out.residual, &rows));
+    for layer in 0..=n {
+        let mut sequence = Sequence::new(&model);
+        let below = forward(&model, &batch, &mut [&mut sequence], None, 0..layer);
+        let above = forward(
+            &model,
+            &batch,
+            &mut [&mut sequence],
+            Some(below.residual),
+            layer..n,
+        );
+        assert_eq!(
+            bits(model.logits(&above.residual, &rows)),
+            want,
+            "from layer {layer} on"
+        );
+        assert_eq!(
+            below.routers.len() + above.routers.len(),
+            model.spec.routers.len()
+        );
     }
 }
 
