@@ -2,7 +2,7 @@
 
 use crate::spec::{
     Algo, Ffn, Gate, GqaSpec, InputSpec, Mask, Mixer, ModelSpec, MoeSpec, NormKind, QkNorm,
-    RouterInput, RouterSpec, Topology, WeightOn,
+    RouterInput, RouterSpec, SharedInput, Topology, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -30,8 +30,11 @@ pub fn check(spec: &ModelSpec) -> Result<(), Unsupported> {
     if !matches!(spec.input, InputSpec::Tokens { .. }) {
         return Err(no("time series as input"));
     }
-    if spec.head.bias {
-        return Err(no("a bias on the head"));
+    if spec.head.bias
+        || spec.head.pre_scale.to_bits() != 1.0f32.to_bits()
+        || !spec.head.horizons.is_empty()
+    {
+        return Err(no("a head other than one matrix"));
     }
     for layer in &spec.layers {
         let attn = match &layer.mixer {
@@ -66,6 +69,14 @@ fn attention(it: &GqaSpec) -> Result<(), &'static str> {
         GqaSpec { sinks: true, .. } => Err("attention sinks"),
         GqaSpec { out_gate: true, .. } => Err("gated attention"),
         GqaSpec {
+            query_temperature: Some(_),
+            ..
+        } => Err("queries scaled by position"),
+        GqaSpec {
+            relative_bias: Some(_),
+            ..
+        } => Err("a bias by distance"),
+        GqaSpec {
             qk_norm: QkNorm::L2,
             ..
         }
@@ -81,6 +92,12 @@ fn attention(it: &GqaSpec) -> Result<(), &'static str> {
 }
 
 fn experts(moe: &MoeSpec, router: &RouterSpec) -> Result<(), &'static str> {
+    if moe
+        .shared
+        .is_some_and(|it| it.input == SharedInput::OwnNorm)
+    {
+        return Err("a shared expert with a norm of its own");
+    }
     if moe.weight_on != WeightOn::Output {
         return Err("weights on the experts' input");
     }

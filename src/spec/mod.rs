@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** plain values only. Nothing here reads a file, owns a thread or knows a device.
 
+mod attention;
 mod edit_text;
 mod experiment;
 mod ids;
@@ -12,6 +13,10 @@ mod policy;
 mod router;
 mod tokens;
 
+pub use attention::{
+    GqaSpec, KvMap, Mask, MlaSpec, QkNorm, QueryTemperature, RelativeBias, RopeLayout, RopeScaling,
+    RopeSpec,
+};
 pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling};
 pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};
@@ -19,9 +24,8 @@ pub use intervention::{
     Action, Amount, Intervention, InterventionSet, ListedEdit, RouterRef, Span,
 };
 pub use model::{
-    Act, Ffn, GqaSpec, HeadSpec, InputSpec, KvMap, LayerSpec, Mask, Mixer, MlaSpec, MlpSpec,
-    ModelSpec, MoeSpec, NormKind, NormSpec, QkNorm, RopeLayout, RopeScaling, RopeSpec, SharedGate,
-    SharedSpec, Topology, WeightOn,
+    Act, Ffn, HeadSpec, InputSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, NormKind,
+    NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn,
 };
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
 pub use router::{

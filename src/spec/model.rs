@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerId, RouterId, RouterSpec, Site, StackId};
+use super::{GqaSpec, LayerId, MlaSpec, RouterId, RouterSpec, Site, StackId};
 
 /// A whole model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,172 +134,6 @@ pub enum Mixer {
     Other(String),
 }
 
-/// How query heads share key-value heads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KvMap {
-    /// Head h reads `h / (H / KV)`.
-    Grouped,
-    /// Head h reads `h mod KV`.
-    Tiled,
-}
-
-/// Norm of queries and keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum QkNorm {
-    /// None.
-    None,
-    /// Over each head, one weight `[head_dim]` for all.
-    PerHead,
-    /// Over the whole projection, before the heads are split.
-    Full,
-    /// L2 without weights.
-    L2,
-}
-
-/// Which keys a query sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Mask {
-    /// All earlier ones and its own.
-    Causal,
-    /// Key j for query i where `j <= i` and `i - j < n`.
-    Window(usize),
-    /// Those of its own chunk of n positions.
-    Chunk(usize),
-    /// All.
-    Full,
-}
-
-/// Grouped-query attention.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GqaSpec {
-    /// Query heads.
-    pub n_heads: usize,
-    /// Key-value heads.
-    pub n_kv_heads: usize,
-    /// Width of a head; heads × width need not be H.
-    pub head_dim: usize,
-    /// How heads are shared.
-    pub kv_map: KvMap,
-    /// Biases on q, k, v, o.
-    pub bias: [bool; 4],
-    /// Norm of q and k.
-    pub qk_norm: QkNorm,
-    /// The norm's epsilon.
-    pub qk_norm_eps: f32,
-    /// Whether that norm comes after `RoPE`.
-    pub qk_norm_after_rope: bool,
-    /// q, k, v clamped to ± this.
-    pub clip: Option<f32>,
-    /// Factor on `q · k`.
-    pub scale: f32,
-    /// `c · tanh(s / c)` on scores.
-    pub softcap: Option<f32>,
-    /// One learned extra logit per head.
-    pub sinks: bool,
-    /// Whether the output is gated.
-    pub out_gate: bool,
-    /// Rotary positions; none means no position at all.
-    pub rope: Option<RopeSpec>,
-    /// Which keys are seen.
-    pub mask: Mask,
-}
-
-/// Multi-head latent attention (`DeepSeek`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MlaSpec {
-    /// Query heads.
-    pub n_heads: usize,
-    /// Rank of the query's bottleneck.
-    pub q_lora: Option<usize>,
-    /// Rank of the key-value bottleneck.
-    pub kv_lora: usize,
-    /// Head width without position.
-    pub nope_dim: usize,
-    /// Head width with position.
-    pub rope_dim: usize,
-    /// Width of a value head.
-    pub v_dim: usize,
-    /// Epsilon of the bottleneck norms.
-    pub lora_eps: f32,
-    /// Factor on scores.
-    pub scale: f32,
-    /// Rotary positions.
-    pub rope: RopeSpec,
-}
-
-/// Which dimensions a rotation pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RopeLayout {
-    /// `(i, i + R/2)`.
-    Half,
-    /// `(2i, 2i + 1)`.
-    Interleaved,
-}
-
-/// Rotary positions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RopeSpec {
-    /// Base of the frequencies.
-    pub theta: f32,
-    /// R, how many dimensions of a head rotate.
-    pub dim: usize,
-    /// Which are paired.
-    pub layout: RopeLayout,
-    /// How frequencies are stretched for long contexts.
-    pub scaling: RopeScaling,
-}
-
-/// How frequencies are stretched for long contexts (families document, section 1.2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum RopeScaling {
-    /// Not at all.
-    None,
-    /// Every frequency divided by the factor.
-    Linear {
-        /// The factor.
-        factor: f32,
-    },
-    /// `YaRN`: low frequencies divided, high ones kept, a ramp between.
-    Yarn {
-        /// The factor.
-        factor: f32,
-        /// Context the model was first trained at.
-        original_ctx: f32,
-        /// Turns above which a frequency is kept.
-        beta_fast: f32,
-        /// Turns below which it is divided.
-        beta_slow: f32,
-        /// Factor on cos and sin.
-        attention_factor: f32,
-        /// Whether the ramp's ends are rounded to whole dimensions.
-        truncate: bool,
-    },
-    /// Llama 3: by wavelength.
-    Llama3 {
-        /// The factor.
-        factor: f32,
-        /// Context the model was first trained at.
-        original_ctx: f32,
-        /// Wavelengths longer than `original_ctx / low` are divided.
-        low: f32,
-        /// Wavelengths shorter than `original_ctx / high` are kept.
-        high: f32,
-    },
-    /// One factor per dimension, one set for short and one for long contexts.
-    LongRope {
-        /// `[R/2]` up to `original_ctx`.
-        short: Vec<f32>,
-        /// `[R/2]` beyond.
-        long: Vec<f32>,
-        /// Factor on cos and sin with `short`.
-        short_scale: f32,
-        /// Factor on cos and sin with `long`.
-        long_scale: f32,
-        /// Context the model was first trained at.
-        original_ctx: f32,
-    },
-}
-
 /// What works on each position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ffn {
@@ -378,6 +212,16 @@ pub enum SharedGate {
     SigmoidScalar,
 }
 
+/// What the shared expert reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SharedInput {
+    /// The normed input of the routed experts.
+    #[default]
+    SameNorm,
+    /// The residual stream under a norm of its own.
+    OwnNorm,
+}
+
 /// An expert every token passes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SharedSpec {
@@ -385,6 +229,8 @@ pub struct SharedSpec {
     pub mlp: MlpSpec,
     /// How it is gated.
     pub gate: SharedGate,
+    /// What it reads.
+    pub input: SharedInput,
 }
 
 /// Experts and their router.
@@ -432,10 +278,29 @@ pub struct HeadSpec {
     pub tied: bool,
     /// Whether a bias is added.
     pub bias: bool,
+    /// A factor on what the head reads (`H^-0.5` where a Switch head is tied).
+    pub pre_scale: f32,
     /// Logits are divided by this.
     pub div: f32,
     /// `c · tanh(z / c)` on the logits.
     pub softcap: Option<f32>,
+    /// Steps each of several heads predicts at once (`Time-MoE`); empty where one predicts the next token.
+    pub horizons: Vec<usize>,
+}
+
+impl HeadSpec {
+    /// One matrix that predicts the next token, its logits divided by `div`.
+    #[must_use]
+    pub fn plain(tied: bool, div: f32) -> Self {
+        Self {
+            tied,
+            bias: false,
+            pre_scale: 1.0,
+            div,
+            softcap: None,
+            horizons: Vec::new(),
+        }
+    }
 }
 
 impl ModelSpec {

@@ -2,7 +2,8 @@
 //! embedding, attention and residual stream, a divisor of the logits. Experts lie fused in 3-D tensors.
 
 use crate::spec::{
-    Mask, MlpSpec, MoeSpec, RouterId, RouterSpec, Score, SharedGate, SharedSpec, Weight,
+    Mask, MlpSpec, MoeSpec, RouterId, RouterSpec, Score, SharedGate, SharedInput, SharedSpec,
+    Weight,
 };
 
 use super::{
@@ -72,6 +73,7 @@ fn read(config: &Config, family: &Family, d_shared: usize) -> Result<Draft, Chec
         shared: (d_shared > 0).then(|| SharedSpec {
             mlp: MlpSpec::silu(d_shared),
             gate: SharedGate::None,
+            input: SharedInput::SameNorm,
         }),
         ..MoeSpec::plain(
             RouterId(0),

@@ -126,12 +126,7 @@ impl Plain {
             norm: self.norm,
             encoder: None,
             layers,
-            head: HeadSpec {
-                tied: self.tied,
-                bias: false,
-                div: self.head_div,
-                softcap: None,
-            },
+            head: HeadSpec::plain(self.tied, self.head_div),
             routers,
         };
         Draft {
@@ -248,6 +243,8 @@ fn attention(
         out_gate: false,
         rope: Some(rope.spec.clone()),
         mask: Mask::Causal,
+        query_temperature: None,
+        relative_bias: None,
     };
     Ok((attn, rope))
 }

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use crate::spec::{
-    Mask, MlpSpec, MoeSpec, QkNorm, Renorm, RouterId, RouterSpec, SharedGate, SharedSpec,
+    Mask, MlpSpec, MoeSpec, QkNorm, Renorm, RouterId, RouterSpec, SharedGate, SharedInput,
+    SharedSpec,
 };
 
 use super::{
@@ -72,6 +73,7 @@ fn read_qwen2(config: &Config) -> Result<Draft, CheckpointError> {
         shared: Some(SharedSpec {
             mlp: MlpSpec::silu(width(config, "shared_expert_intermediate_size", 5632)?),
             gate: SharedGate::SigmoidScalar,
+            input: SharedInput::SameNorm,
         }),
         ..MoeSpec::plain(
             RouterId(0),

@@ -92,12 +92,7 @@ pub fn spec(n_ctx: usize) -> ModelSpec {
         norm: NormSpec::rms(1e-5),
         encoder: None,
         layers: Vec::new(),
-        head: HeadSpec {
-            tied: true,
-            bias: false,
-            div: 1.0,
-            softcap: None,
-        },
+        head: HeadSpec::plain(true, 1.0),
         routers: (0..2)
             .map(|it| RouterSpec::softmax_top_k(LayerId(it), 4, 1))
             .collect(),

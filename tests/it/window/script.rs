@@ -150,12 +150,7 @@ pub fn facts(size: Size) -> ModelFacts {
             norm: NormSpec::rms(1e-5),
             encoder: None,
             layers: (0..size.n_layers).map(layer).collect(),
-            head: HeadSpec {
-                tied: true,
-                bias: false,
-                div: 1.0,
-                softcap: None,
-            },
+            head: HeadSpec::plain(true, 1.0),
             routers,
         },
         dtype: "bf16".to_owned(),

@@ -1,0 +1,197 @@
+//! Attention as data: heads, norms of queries and keys, rotary positions, which keys are seen.
+
+use serde::{Deserialize, Serialize};
+
+use super::LayerId;
+
+/// How query heads share key-value heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KvMap {
+    /// Head h reads `h / (H / KV)`.
+    Grouped,
+    /// Head h reads `h mod KV`.
+    Tiled,
+}
+
+/// Norm of queries and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QkNorm {
+    /// None.
+    None,
+    /// Over each head, one weight `[head_dim]` for all.
+    PerHead,
+    /// Over the whole projection, before the heads are split.
+    Full,
+    /// L2 without weights.
+    L2,
+}
+
+/// Which keys a query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mask {
+    /// All earlier ones and its own.
+    Causal,
+    /// Key j for query i where `j <= i` and `i - j < n`.
+    Window(usize),
+    /// Those of its own chunk of n positions.
+    Chunk(usize),
+    /// All.
+    Full,
+}
+
+/// Grouped-query attention.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GqaSpec {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key-value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head; heads × width need not be H.
+    pub head_dim: usize,
+    /// How heads are shared.
+    pub kv_map: KvMap,
+    /// Biases on q, k, v, o.
+    pub bias: [bool; 4],
+    /// Norm of q and k.
+    pub qk_norm: QkNorm,
+    /// The norm's epsilon.
+    pub qk_norm_eps: f32,
+    /// Whether that norm comes after `RoPE`.
+    pub qk_norm_after_rope: bool,
+    /// q, k, v clamped to ± this.
+    pub clip: Option<f32>,
+    /// Factor on `q · k`.
+    pub scale: f32,
+    /// `c · tanh(s / c)` on scores.
+    pub softcap: Option<f32>,
+    /// One learned extra logit per head.
+    pub sinks: bool,
+    /// Whether the output is gated.
+    pub out_gate: bool,
+    /// Rotary positions; none means no position at all.
+    pub rope: Option<RopeSpec>,
+    /// Which keys are seen.
+    pub mask: Mask,
+    /// Queries far into the text scaled up (Llama 4, layers without rotation).
+    pub query_temperature: Option<QueryTemperature>,
+    /// A learned bias by distance (Switch).
+    pub relative_bias: Option<RelativeBias>,
+}
+
+/// `q · (1 + scale · ln(1 + ⌊(t + 1) / floor⌋))`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryTemperature {
+    /// Positions from which it grows.
+    pub floor: f32,
+    /// How fast.
+    pub scale: f32,
+}
+
+/// A learned bias on scores by the distance of query and key (T5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelativeBias {
+    /// Distances told apart.
+    pub n_buckets: usize,
+    /// Beyond it all distances share a bucket.
+    pub max_distance: usize,
+    /// Whether keys before and after are told apart.
+    pub bidirectional: bool,
+    /// The layer that holds the table for its stack.
+    pub owner: LayerId,
+}
+
+/// Multi-head latent attention (`DeepSeek`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MlaSpec {
+    /// Query heads.
+    pub n_heads: usize,
+    /// Rank of the query's bottleneck.
+    pub q_lora: Option<usize>,
+    /// Rank of the key-value bottleneck.
+    pub kv_lora: usize,
+    /// Head width without position.
+    pub nope_dim: usize,
+    /// Head width with position.
+    pub rope_dim: usize,
+    /// Width of a value head.
+    pub v_dim: usize,
+    /// Epsilon of the bottleneck norms.
+    pub lora_eps: f32,
+    /// Factor on scores.
+    pub scale: f32,
+    /// Rotary positions.
+    pub rope: RopeSpec,
+}
+
+/// Which dimensions a rotation pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RopeLayout {
+    /// `(i, i + R/2)`.
+    Half,
+    /// `(2i, 2i + 1)`.
+    Interleaved,
+}
+
+/// Rotary positions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RopeSpec {
+    /// Base of the frequencies.
+    pub theta: f32,
+    /// R, how many dimensions of a head rotate.
+    pub dim: usize,
+    /// Which are paired.
+    pub layout: RopeLayout,
+    /// How frequencies are stretched for long contexts.
+    pub scaling: RopeScaling,
+}
+
+/// How frequencies are stretched for long contexts (families document, section 1.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// Every frequency divided by the factor.
+    Linear {
+        /// The factor.
+        factor: f32,
+    },
+    /// `YaRN`: low frequencies divided, high ones kept, a ramp between.
+    Yarn {
+        /// The factor.
+        factor: f32,
+        /// Context the model was first trained at.
+        original_ctx: f32,
+        /// Turns above which a frequency is kept.
+        beta_fast: f32,
+        /// Turns below which it is divided.
+        beta_slow: f32,
+        /// Factor on cos and sin.
+        attention_factor: f32,
+        /// Whether the ramp's ends are rounded to whole dimensions.
+        truncate: bool,
+    },
+    /// Llama 3: by wavelength.
+    Llama3 {
+        /// The factor.
+        factor: f32,
+        /// Context the model was first trained at.
+        original_ctx: f32,
+        /// Wavelengths longer than `original_ctx / low` are divided.
+        low: f32,
+        /// Wavelengths shorter than `original_ctx / high` are kept.
+        high: f32,
+    },
+    /// One factor per dimension, one set for short and one for long contexts.
+    LongRope {
+        /// `[R/2]` up to `original_ctx`.
+        short: Vec<f32>,
+        /// `[R/2]` beyond.
+        long: Vec<f32>,
+        /// Factor on cos and sin with `short`.
+        short_scale: f32,
+        /// Factor on cos and sin with `long`.
+        long_scale: f32,
+        /// Context the model was first trained at.
+        original_ctx: f32,
+    },
+}
