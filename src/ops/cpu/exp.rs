@@ -2,8 +2,10 @@
 
 use std::f32::consts::LOG2_E;
 
+/// Lanes that are summed side by side.
+const LANES: usize = 16;
 /// Numbers summed in f32 before the sum goes on in f64.
-const BAND: usize = 64;
+const BAND: usize = 64 * LANES;
 
 /// ln 2 cut to ten bits, and the rest.
 const LN_2_HIGH: f32 = 0.693_359_4;
@@ -29,10 +31,38 @@ fn exp(x: f32) -> f32 {
 /// ln Σ e^z; not a number where a z is none or infinite.
 #[must_use]
 pub fn log_sum_exp(z: &[f32]) -> f32 {
-    let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let band = |band: &[f32]| f64::from(band.iter().map(|it| exp(it - max)).sum::<f32>());
-    let sum: f64 = z.chunks(BAND).map(band).sum();
+    let max = max(z);
+    let sum: f64 = z.chunks(BAND).map(|it| sum_exp(it, max)).sum();
     (f64::from(max) + sum.ln()) as f32
+}
+
+/// The largest; numbers that are none are passed over.
+fn max(z: &[f32]) -> f32 {
+    let (whole, rest) = z.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for z in whole {
+        for i in 0..LANES {
+            lanes[i] = if z[i] > lanes[i] { z[i] } else { lanes[i] };
+        }
+    }
+    lanes
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Σ e^(z - max).
+fn sum_exp(z: &[f32], max: f32) -> f64 {
+    let (whole, rest) = z.as_chunks::<LANES>();
+    let mut lanes = [0.0f32; LANES];
+    for z in whole {
+        for i in 0..LANES {
+            lanes[i] += exp(z[i] - max);
+        }
+    }
+    let rest = rest.iter().map(|it| f64::from(exp(it - max)));
+    lanes.iter().map(|it| f64::from(*it)).chain(rest).sum()
 }
 
 #[cfg(test)]

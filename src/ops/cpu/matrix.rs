@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::dot::dot_rows;
 use crate::checkpoint::WeightView;
 
-/// Products smaller than this many multiply-adds stay on one thread: waking others costs more.
-const PARALLEL_FROM: usize = 1 << 17;
+/// Products smaller than this many multiply-adds stay on one thread: to wake another that sleeps
+/// takes as long as half a million of them.
+const PARALLEL_FROM: usize = 1 << 20;
 
 /// Rows of a matrix one task takes.
 const ROWS_PER_TASK: usize = 32;

@@ -6,12 +6,16 @@ use std::cmp::Ordering;
 use rayon::prelude::*;
 
 use super::exp::log_sum_exp;
+use super::matrix::is_large;
 use crate::ops::{
     Ask,
     hash::{gumbel, pcg},
     predict::{Comparison, Likely, N_LIKELY, Prediction},
 };
 use crate::spec::{Position, Sampling, TokenId};
+
+/// What one logit costs to read, beside a multiply-add.
+const WORK_PER_LOGIT: usize = 16;
 
 /// One row's logits and ln of the sum of their exponentials.
 struct Row<'a> {
@@ -26,13 +30,17 @@ pub fn predict(
     asks: &[Ask<'_>],
     n_drawable: usize,
 ) -> Vec<Prediction> {
-    let rows: Vec<Row<'_>> = logits
-        .par_chunks(n_vocab.max(1))
-        .map(|logits| Row {
-            logits,
-            log_sum: log_sum_exp(logits),
-        })
-        .collect();
+    let row = |logits| Row {
+        logits,
+        log_sum: log_sum_exp(logits),
+    };
+    let n_vocab = n_vocab.max(1);
+    let is_wide = asks.len() > 1 && is_large(asks.len() * n_vocab * WORK_PER_LOGIT);
+    let rows: Vec<Row<'_>> = if is_wide {
+        logits.par_chunks(n_vocab).map(row).collect()
+    } else {
+        logits.chunks(n_vocab).map(row).collect()
+    };
     let one = |(i, ask): (usize, &Ask<'_>)| {
         let row = &rows[i];
         let drawn = ask
@@ -55,22 +63,20 @@ pub fn predict(
             finite: row.logits.iter().all(|it| it.is_finite()),
         }
     };
-    asks.par_iter().enumerate().map(one).collect()
+    if is_wide {
+        asks.par_iter().enumerate().map(one).collect()
+    } else {
+        asks.iter().enumerate().map(one).collect()
+    }
 }
 
 impl Row<'_> {
     fn likely(&self, token: TokenId) -> Likely {
         let z = self.logits[token.idx()];
-        let before = |(v, it): (usize, &f32)| match it.total_cmp(&z) {
-            Ordering::Equal => v < token.idx(),
-            order => order == Ordering::Greater,
-        };
-        let rank = 1 + self
-            .logits
-            .iter()
-            .enumerate()
-            .filter(|it| before(*it))
-            .count();
+        let n_above = self.logits.iter().filter(|it| **it > z).count();
+        let is_tie = |it: &&f32| it.total_cmp(&z).is_eq();
+        let n_ties = self.logits[..token.idx()].iter().filter(is_tie).count();
+        let rank = 1 + n_above + n_ties;
         Likely {
             token,
             log_prob: z - self.log_sum,
@@ -89,6 +95,9 @@ impl Row<'_> {
     }
 }
 
+/// Values whose best one stands for them all when a bound is looked for.
+const GROUP: usize = 32;
+
 /// Ids of the n best, best first, ties to the lowest id.
 fn best_ids(values: &[f32], n: usize) -> Vec<u32> {
     let better = |a: &u32, b: &u32| {
@@ -96,28 +105,27 @@ fn best_ids(values: &[f32], n: usize) -> Vec<u32> {
             .total_cmp(&values[*a as usize])
             .then(a.cmp(b))
     };
-    if n > N_LIKELY {
-        let mut ids: Vec<u32> = (0..values.len() as u32).collect();
-        if n < ids.len() {
-            ids.select_nth_unstable_by(n - 1, better);
-        }
-        ids.truncate(n);
-        ids.sort_unstable_by(better);
-        return ids;
+    let mut ids = candidates(values, n);
+    if n > 0 && n < ids.len() {
+        ids.select_nth_unstable_by(n - 1, better);
     }
-    // Few are wanted: nearly every value fails at the first glance.
-    let mut ids: Vec<u32> = Vec::with_capacity(n + 1);
-    let mut worst = f32::NEG_INFINITY;
-    for (v, value) in values.iter().enumerate() {
-        if ids.len() < n || *value > worst {
-            let v = v as u32;
-            let place = ids.partition_point(|it| better(it, &v) == Ordering::Less);
-            ids.insert(place, v);
-            ids.truncate(n);
-            worst = ids.last().map_or(worst, |it| values[*it as usize]);
-        }
-    }
+    ids.truncate(n);
+    ids.sort_unstable_by(better);
     ids
+}
+
+/// Ids among which the n best are. At least n values reach the n-th best of the groups' best ones,
+/// and where few are wanted, few others do.
+fn candidates(values: &[f32], n: usize) -> Vec<u32> {
+    let best_of = |it: &[f32]| it.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut bests: Vec<f32> = values.chunks(GROUP).map(best_of).collect();
+    if n == 0 || n >= bests.len() {
+        return (0..values.len() as u32).collect();
+    }
+    let bound = *bests.select_nth_unstable_by(n - 1, |a, b| b.total_cmp(a)).1;
+    let reaches = |(_, it): &(usize, &f32)| **it >= bound;
+    let found = values.iter().enumerate().filter(reaches);
+    found.map(|(v, _)| v as u32).collect()
 }
 
 /// KL(there‖here) over all V.
