@@ -33,10 +33,12 @@ pub fn places(twin: &RowRecord) -> impl Iterator<Item = Change> + '_ {
     })
 }
 
-/// The share of the three largest, or of all where there are fewer; none where nothing changed.
+/// The share of the three largest, or of all where there are fewer, among the predictions made from
+/// position `from` on, the first that was edited; none where nothing changed.
 #[must_use]
-pub fn concentration(twin: &RowRecord) -> Option<Concentration> {
-    let mut all: Vec<Change> = places(twin).filter(|it| it.kl.is_finite()).collect();
+pub fn concentration(twin: &RowRecord, from: Position) -> Option<Concentration> {
+    let is_edited = |it: &Change| it.at > from && it.kl.is_finite();
+    let mut all: Vec<Change> = places(twin).filter(is_edited).collect();
     let n_tokens = all.len();
     all.sort_by(|a, b| b.kl.total_cmp(&a.kl).then(a.at.cmp(&b.at)));
     let largest = *all.first()?;
@@ -78,17 +80,20 @@ mod tests {
     #[test]
     fn concentration_is_that_worked_by_hand() {
         // 4 + 3 + 1 of 10
-        let got = concentration(&twin(&[1.0, 4.0, 0.5, 3.0, 0.5, 1.0])).unwrap();
+        let got = concentration(&twin(&[1.0, 4.0, 0.5, 3.0, 0.5, 1.0]), Position(0)).unwrap();
         assert!((got.share - 0.8).abs() < 1e-6);
         assert_eq!((got.n_largest, got.n_tokens), (3, 6));
         assert_eq!(got.largest.at, Position(6), "compared at 5, drawn at 6");
-        let alone = concentration(&twin(&[2.0])).unwrap();
+        let alone = concentration(&twin(&[2.0]), Position(0)).unwrap();
         assert_eq!(
             (alone.share.to_bits(), alone.n_largest),
             (1f32.to_bits(), 1)
         );
-        assert_eq!(concentration(&twin(&[0.0, 0.0])), None);
-        assert_eq!(concentration(&twin(&[])), None);
+        assert_eq!(concentration(&twin(&[0.0, 0.0]), Position(0)), None);
+        assert_eq!(concentration(&twin(&[]), Position(0)), None);
+        // Positions 4 and 5 came before the edit.
+        let late = concentration(&twin(&[0.0, 0.0, 3.0, 1.0]), Position(6)).unwrap();
+        assert_eq!((late.n_tokens, late.n_largest), (2, 2));
     }
 
     #[test]

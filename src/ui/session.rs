@@ -162,7 +162,8 @@ impl Session {
     /// How concentrated the change is.
     #[must_use]
     pub fn concentration(&self) -> Option<Concentration> {
-        concentration(&self.twin()?.record)
+        let from = self.shown?.edited_from.unwrap_or_default();
+        concentration(&self.twin()?.record, from)
     }
 
     /// The first position that is not computed on the row an edit would change.
