@@ -21,6 +21,12 @@ impl App {
         for command in mem::take(&mut self.commands) {
             self.apply(command, ctx, now_secs);
         }
+        // After the clicks of the same frame: a key acts on what was just clicked.
+        for command in mem::take(&mut self.pressed) {
+            if let Some(command) = command(&self.selection) {
+                self.apply(command, ctx, now_secs);
+            }
+        }
     }
 
     /// What lies under the pointer now: said anew by the panels in each frame, lit in all of them in the next.

@@ -19,10 +19,8 @@ impl App {
         // egui takes Ctrl+Shift+Z for Ctrl+Z too: the more particular one first.
         entries.sort_by_key(|(_, key)| !key.modifiers.shift);
         for (entry, key) in entries {
-            if ui.input_mut(|it| it.consume_shortcut(&key))
-                && let Some(command) = (entry.command)(&self.selection)
-            {
-                self.commands.push(command);
+            if ui.input_mut(|it| it.consume_shortcut(&key)) {
+                self.pressed.push(entry.command);
             }
         }
     }

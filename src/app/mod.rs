@@ -58,6 +58,8 @@ pub struct App {
     dialogs: Dialogs,
     frame: Frame,
     commands: Vec<Command>,
+    /// What keys ask for, once it is known what is selected.
+    pressed: Vec<fn(&Selection) -> Option<Command>>,
     waiting: Option<Waiting>,
     next_tag: u64,
     /// When the last tokens came, seconds.
@@ -95,6 +97,7 @@ impl App {
             dialogs: Dialogs::default(),
             frame: Frame::default(),
             commands: Vec::new(),
+            pressed: Vec::new(),
             waiting: None,
             next_tag: 1,
             token_times: VecDeque::new(),
@@ -232,7 +235,7 @@ impl eframe::App for App {
                 dialogs_ui(&mut cx, ui, &mut self.dialogs);
             });
         self.take_hover(ui.ctx());
-        if !self.commands.is_empty() {
+        if !self.commands.is_empty() || !self.pressed.is_empty() {
             ui.ctx().request_repaint();
         }
     }

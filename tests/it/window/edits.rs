@@ -41,6 +41,16 @@ fn told(script: &Script) -> Vec<String> {
 }
 
 #[test]
+fn a_key_in_the_frame_of_a_click_acts_on_what_was_clicked() {
+    let (mut window, _) = window();
+    click_token(&mut window, 8);
+    window.get_by_label("layer 2 expert 5").click();
+    window.key_press(Key::M);
+    settle(&mut window);
+    assert_eq!(list(&window), ["mask:2.5@8.."]);
+}
+
+#[test]
 fn three_masks_in_a_row_are_three_undos() {
     let (mut window, script) = window();
     click_token(&mut window, 8);
