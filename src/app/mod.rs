@@ -144,6 +144,7 @@ impl App {
             && self.waiting.is_none()
             && self.outbox.is_empty()
             && self.commands.is_empty()
+            && self.pressed.is_empty()
     }
 
     fn ask(&mut self, request: Request) {

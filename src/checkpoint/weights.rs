@@ -140,12 +140,6 @@ impl WeightView {
         self.range.len()
     }
 
-    /// Whether the numbers were copied into memory.
-    #[must_use]
-    pub fn is_copied(&self) -> bool {
-        matches!(self.blob, Blob::Memory(_))
-    }
-
     /// The rows `range` of it, as a view of the same bytes.
     ///
     /// Returns `None` where there are not as many.

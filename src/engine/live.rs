@@ -78,12 +78,6 @@ impl<O: Ops> LiveBackend<O> {
         }
     }
 
-    /// Where it runs.
-    #[must_use]
-    pub fn device(&self) -> String {
-        self.model.ops.label()
-    }
-
     fn hold(&mut self, sequence: Sequence<O>) -> SeqId {
         let id = SeqId(self.n_opened);
         self.n_opened += 1;

@@ -13,9 +13,8 @@ mod route;
 use std::ops::Range;
 
 pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth};
-pub use hash::{gumbel, ln, pcg};
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
-pub use route::{EMPTY, Routing, State, route};
+pub use route::{EMPTY, Routing, State};
 
 use crate::checkpoint::WeightView;
 

@@ -15,7 +15,8 @@ pub use experts::CpuExpert;
 pub use matrix::{CpuWeight, Matrix};
 pub use speed::copy_bandwidth;
 
-use super::{Ask, Mlp, Ops, Prediction, Routing, Span, route};
+use super::route::route;
+use super::{Ask, Mlp, Ops, Prediction, Routing, Span};
 use crate::checkpoint::WeightView;
 use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
 

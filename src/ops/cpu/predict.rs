@@ -41,20 +41,18 @@ pub fn predict(
     } else {
         logits.chunks(n_vocab).map(row).collect()
     };
+    let drawable = |it: &Row<'_>| n_drawable.min(it.logits.len());
+    // Before anything is compared: a row is compared on what the other one drew.
+    let drawn: Vec<Option<TokenId>> = (asks.iter().zip(&rows))
+        .map(|(ask, row)| Some(draw(&row.logits[..drawable(row)], ask.sampling?, ask.at)))
+        .collect();
     let one = |(i, ask): (usize, &Ask<'_>)| {
         let row = &rows[i];
-        let drawn = ask
-            .sampling
-            .map(|it| draw(&row.logits[..n_drawable.min(n_vocab)], it, ask.at));
-        let next = ask.next.or(drawn).filter(|_| ask.readout);
-        let compared_on = |there: usize| {
-            asks[there].next.or(asks[there]
-                .sampling
-                .map(|it| draw(&rows[there].logits[..n_drawable.min(n_vocab)], it, ask.at)))
-        };
+        let next = ask.next.or(drawn[i]).filter(|_| ask.readout);
+        let compared_on = |there: usize| asks[there].next.or(drawn[there]);
         Prediction {
             at: ask.at,
-            drawn,
+            drawn: drawn[i],
             next: next.map(|it| row.likely(it)),
             top: if ask.readout { row.top() } else { Vec::new() },
             comparison: ask
