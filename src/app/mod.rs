@@ -19,8 +19,8 @@ use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::U
 use crate::engine::{ModelSource, Pace, Request};
 use crate::spec::Experiment;
 use crate::ui::{
-    Command, Cx, Dialogs, Frame, Hover, PRESETS, Palette, Selection, Session, Settings, bottom_bar,
-    dialogs_ui, expert_grid, install_theme, top_bar,
+    Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
+    Settings, bottom_bar, dialogs_ui, expert_grid, install_theme, top_bar,
 };
 
 pub use apply::source;
@@ -53,6 +53,7 @@ pub struct App {
     committed: Experiment,
     selection: Selection,
     hover: Hover,
+    pins: Vec<ExpertAt>,
     prompt: String,
     settings: Settings,
     dialogs: Dialogs,
@@ -92,6 +93,7 @@ impl App {
             committed: Experiment::default(),
             selection: Selection::default(),
             hover: Hover::default(),
+            pins: Vec::new(),
             prompt: PRESETS[0].prompt.to_owned(),
             settings: Settings::default(),
             dialogs: Dialogs::default(),
@@ -210,6 +212,8 @@ impl eframe::App for App {
             settings: self.settings,
             can_undo: self.undo.has_undo(&self.experiment),
             can_redo: self.undo.has_redo(&self.experiment),
+            pins: &self.pins,
+            drawing: Drawing::Screen,
             palette,
             commands: &mut self.commands,
         };

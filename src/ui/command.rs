@@ -1,8 +1,10 @@
 //! All that a panel, a menu or a key may ask for, and the list that menus, shortcuts and help are made from.
 
+use std::path::PathBuf;
+
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling};
+use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling, TokenId};
 use crate::ui::{Hover, RowChoice, Selection};
 
 /// Where the arrow keys go.
@@ -25,6 +27,39 @@ pub struct ExpertAt {
     pub router: RouterId,
     /// The expert.
     pub expert: ExpertId,
+}
+
+/// What is read to judge the load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SurveyOf {
+    /// The sample texts inside the program.
+    Samples,
+    /// Text files.
+    Files(Vec<PathBuf>),
+    /// Files that a dialog asks for.
+    Asked,
+}
+
+/// What a panel is exported as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportForm {
+    /// Pixels, as on screen.
+    Png,
+    /// Shapes and text.
+    Svg,
+    /// The numbers.
+    Csv,
+}
+
+/// Where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportTo {
+    /// A file that a dialog asks for.
+    Asked,
+    /// This file.
+    File(PathBuf),
+    /// The clipboard.
+    Clipboard,
 }
 
 /// One wish. The app applies them between frames, in one `match`.
@@ -105,6 +140,36 @@ pub enum Command {
         /// The last given one.
         at: Position,
     },
+    /// Tokens up to here become given, and this one after them.
+    ContinueWith {
+        /// Of which row.
+        row: RowChoice,
+        /// The last one kept.
+        at: Position,
+        /// What follows it.
+        token: TokenId,
+    },
+    /// Looking: give the expert a colour of its own among many, or take it back.
+    TogglePin(ExpertAt),
+    /// Read texts with no edit in force, to judge the load.
+    Survey(SurveyOf),
+    /// Give that up.
+    CancelSurvey,
+    /// What a panel shows, to a file or the clipboard.
+    Export {
+        /// The panel's name in the list.
+        panel: &'static str,
+        /// As what.
+        form: ExportForm,
+        /// Where.
+        to: ExportTo,
+    },
+    /// The run as one HTML file.
+    ShareHtml(ExportTo),
+    /// Show a panel's numbers as a table instead of the picture, or back.
+    ToggleTable(&'static str),
+    /// Show a panel alone in the window, or all again.
+    ToggleAlone(&'static str),
     /// The change before.
     Undo,
     /// The change after.

@@ -75,6 +75,16 @@ impl Default for Settings {
     }
 }
 
+/// What is drawn on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drawing {
+    /// The window.
+    #[default]
+    Screen,
+    /// A file: no shaders, only shapes and text; no hover, no buttons that cannot be pressed there.
+    Paper,
+}
+
 /// Everything a panel may read this frame, and the one place it may write.
 pub struct Cx<'a> {
     /// The model, the rows, what goes on.
@@ -93,6 +103,10 @@ pub struct Cx<'a> {
     pub can_undo: bool,
     /// Whether there is something to redo.
     pub can_redo: bool,
+    /// Experts that keep a colour of their own among many: at most four, in the order pinned.
+    pub pins: &'a [ExpertAt],
+    /// What is drawn on.
+    pub drawing: Drawing,
     /// The colours.
     pub palette: &'static Palette,
     /// Wishes.

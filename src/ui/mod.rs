@@ -12,11 +12,14 @@ mod theme;
 mod widgets;
 pub mod words;
 
-pub use command::{Command, Direction, ENTRIES, Entry, ExpertAt, Menu, key_hint, key_words};
-pub use cx::{Cx, Hover, RowChoice, Selection, Settings, quoted};
+pub use command::{
+    Command, Direction, ENTRIES, Entry, ExpertAt, ExportForm, ExportTo, Menu, SurveyOf, key_hint,
+    key_words,
+};
+pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
 pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
 pub use paint::{GridView, expert_grid};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
-pub use session::{Catching, Loading, Message, RowView, Session, Shown};
+pub use session::{Catching, Loading, Message, RowView, Session, Shown, Survey, SurveyedText};
 pub use theme::{DARK, LIGHT, Palette, RAMP_LEN, apply as apply_theme, install as install_theme};

@@ -68,6 +68,26 @@ pub struct Catching {
     pub n_total: usize,
 }
 
+/// One text of a survey and its load so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SurveyedText {
+    /// What it is called: a file's name, or the sample's: `french`.
+    pub name: String,
+    /// Its load, special tokens left out.
+    pub load: LoadStats,
+}
+
+/// Texts read beside the run, with no edit in force, to judge the load.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    /// The texts in the order asked for.
+    pub texts: Vec<SurveyedText>,
+    /// Tokens read and in all, while it goes on; none once it has ended.
+    pub progress: Option<(usize, usize)>,
+    /// Whether it was given up before the end.
+    pub cancelled: bool,
+}
+
 /// Everything the engine said that still holds.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -89,6 +109,8 @@ pub struct Session {
     pub loading: Option<Loading>,
     /// What is to be said.
     pub message: Option<Message>,
+    /// What was read to judge the load; none until it was asked for.
+    pub survey: Option<Survey>,
     /// Whether raw scores were forgotten to save memory, which is said once.
     pub has_forgotten: bool,
 }

@@ -53,26 +53,28 @@ impl Frame {
     }
 }
 
-/// Transcript on the left; heatmap over edits on the right.
+/// Left the text, under it what comes next and the edits; right the layers, one router, the load.
 fn first_layout() -> Tree<String> {
     let mut tiles = Tiles::default();
-    let pane = |tiles: &mut Tiles<String>, name: &str| {
-        let pane = tiles.insert_pane(name.to_owned());
-        tiles.insert_tab_tile(vec![pane])
+    let tabs = |tiles: &mut Tiles<String>, names: &[&str]| {
+        let panes = names.iter().map(|it| tiles.insert_pane((*it).to_owned()));
+        let panes = panes.collect();
+        tiles.insert_tab_tile(panes)
     };
-    let transcript = pane(&mut tiles, "transcript");
-    let heatmap = pane(&mut tiles, "heatmap");
-    let edits = pane(&mut tiles, "edits");
-    let right = tiles.insert_container(Container::Linear(Linear::new_binary(
-        LinearDir::Vertical,
-        [heatmap, edits],
-        0.52,
-    )));
-    let root = tiles.insert_container(Container::Linear(Linear::new_binary(
-        LinearDir::Horizontal,
-        [transcript, right],
-        0.58,
-    )));
+    let split = |tiles: &mut Tiles<String>, dir, parts, share| {
+        tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
+    };
+    let transcript = tabs(&mut tiles, &["transcript"]);
+    let next = tabs(&mut tiles, &["next_token"]);
+    let edits = tabs(&mut tiles, &["edits", "expert"]);
+    let heatmap = tabs(&mut tiles, &["heatmap", "path"]);
+    let router = tabs(&mut tiles, &["router"]);
+    let load = tabs(&mut tiles, &["load", "health", "model"]);
+    let under = split(&mut tiles, LinearDir::Horizontal, [next, edits], 0.5);
+    let left = split(&mut tiles, LinearDir::Vertical, [transcript, under], 0.57);
+    let lower = split(&mut tiles, LinearDir::Vertical, [router, load], 0.5);
+    let right = split(&mut tiles, LinearDir::Vertical, [heatmap, lower], 0.33);
+    let root = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58);
     Tree::new(Id::unique("tiles"), root, tiles)
 }
 

@@ -1,15 +1,30 @@
 //! The panels. One line in the list adds one to the layout, the View menu, the help and the snapshot tests.
 
 mod edits;
+mod expert;
+mod health;
 mod heatmap;
+mod load;
+mod model;
+mod next_token;
+mod path;
+mod router;
 mod transcript;
 
 use eframe::egui::Ui;
 
+use crate::document::Table;
 use crate::ui::Cx;
 
 pub use edits::{Edits, check_list};
+pub use expert::ExpertCard;
+pub use health::Health;
 pub use heatmap::Heatmap;
+pub use load::Load;
+pub use model::Model;
+pub use next_token::NextToken;
+pub use path::Path;
+pub use router::Router;
 pub use transcript::Transcript;
 
 /// A tile: view state only.
@@ -24,6 +39,9 @@ pub trait Panel {
     }
     /// The panel.
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui);
+    /// What it shows now, as numbers at full precision: exported, copied, shown instead of the picture. None where
+    /// there is nothing to show yet.
+    fn table(&self, cx: &Cx<'_>) -> Option<Table>;
 }
 
 /// Makes a panel.
@@ -33,5 +51,12 @@ pub type MakePanel = fn() -> Box<dyn Panel>;
 pub const PANELS: &[(&str, MakePanel)] = &[
     ("transcript", || Box::<Transcript>::default()),
     ("heatmap", || Box::<Heatmap>::default()),
+    ("path", || Box::<Path>::default()),
+    ("router", || Box::<Router>::default()),
+    ("load", || Box::<Load>::default()),
+    ("health", || Box::<Health>::default()),
+    ("model", || Box::<Model>::default()),
+    ("next_token", || Box::<NextToken>::default()),
     ("edits", || Box::<Edits>::default()),
+    ("expert", || Box::<ExpertCard>::default()),
 ];

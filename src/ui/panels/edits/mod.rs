@@ -4,6 +4,7 @@ mod line;
 
 use eframe::egui::{self, FontId, Key, Modifiers, RichText, Ui};
 
+use crate::document::Table;
 use crate::spec::{
     Action, Amount, Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy,
 };
@@ -93,6 +94,11 @@ impl Panel for Edits {
                 self.line_ui(cx, ui);
             });
         self.field_ui(cx, ui);
+    }
+
+    fn table(&self, cx: &Cx<'_>) -> Option<Table> {
+        let _ = cx;
+        None
     }
 }
 

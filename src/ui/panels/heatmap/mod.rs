@@ -9,6 +9,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Align2, FontId, Rect, Sense, Ui, pos2, vec2};
 
 use crate::analysis::PhaseFilter;
+use crate::document::Table;
 use crate::ui::paint::expert_grid;
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::{choices, menu_chip, note};
@@ -91,6 +92,11 @@ impl Panel for Heatmap {
         ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {
             note(ui, sentence);
         });
+    }
+
+    fn table(&self, cx: &Cx<'_>) -> Option<Table> {
+        let _ = cx;
+        None
     }
 }
 

@@ -12,6 +12,7 @@ mod text;
 
 use eframe::egui::{self, FontId, Rect, Ui, pos2, vec2};
 
+use crate::document::Table;
 use crate::spec::{Position, RouterId, RouterSpec};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{choices, menu_chip, note};
@@ -71,6 +72,11 @@ impl Panel for Transcript {
         ui.scope_builder(egui::UiBuilder::new().max_rect(foot), |ui| {
             sentence::ui(cx, ui, &words, self.line);
         });
+    }
+
+    fn table(&self, cx: &Cx<'_>) -> Option<Table> {
+        let _ = cx;
+        None
     }
 }
 

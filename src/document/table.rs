@@ -1,0 +1,98 @@
+//! A panel as numbers: exported as CSV, copied, shown instead of the picture, read aloud, compared in tests.
+
+/// One value of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A whole number.
+    Count(u64),
+    /// A number, in the column's unit.
+    Number(f64),
+    /// There is none.
+    Empty,
+}
+
+/// A column: what stands in it, and its unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, as the field uses it: `expert`, `weight`.
+    pub name: &'static str,
+    /// The unit, or empty: `%`, `nats`.
+    pub unit: &'static str,
+}
+
+/// Named columns of equal length.
+///
+/// **Invariant:** each row has a cell for each column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// What it is of: `Router, layer 4, token 11 “avait”, baseline`.
+    pub title: String,
+    /// From left to right.
+    pub columns: Vec<Column>,
+    /// From top to bottom.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// An empty table with these columns, each a name and a unit.
+    #[must_use]
+    pub fn new(title: impl Into<String>, columns: &[(&'static str, &'static str)]) -> Self {
+        let column = |&(name, unit)| Column { name, unit };
+        Self {
+            title: title.into(),
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; cells too many are left out, those missing are empty.
+    pub fn push(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        let mut row: Vec<Cell> = cells.into_iter().collect();
+        row.resize(self.columns.len(), Cell::Empty);
+        self.rows.push(row);
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(n: usize) -> Self {
+        Self::Count(n as u64)
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(n: u64) -> Self {
+        Self::Count(n)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(it: f64) -> Self {
+        Self::Number(it)
+    }
+}
+
+impl From<f32> for Cell {
+    fn from(it: f32) -> Self {
+        Self::Number(f64::from(it))
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(it: Option<T>) -> Self {
+        it.map_or(Self::Empty, Into::into)
+    }
+}
