@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
         Some(Command::Screenshot(args)) => screenshot(args),
+        Some(Command::Bench(args)) if args.ui => bench_ui(args.json),
         Some(Command::Bench(args)) => cli::bench::run(args),
         None => window(cli.model.as_ref(), cli.first_frame),
     };
@@ -44,6 +45,19 @@ fn window(_model: Option<&std::ffi::OsString>, _once: bool) -> Result<(), Failur
 #[cfg(feature = "gui")]
 fn screenshot(args: &cli::screenshot::Args) -> Result<(), Failure> {
     moescope::app::screenshot(args)
+}
+
+/// Measures what a frame costs.
+#[cfg(feature = "gui")]
+fn bench_ui(as_json: bool) -> Result<(), Failure> {
+    moescope::app::bench_ui(as_json);
+    Ok(())
+}
+
+/// There is no window to measure in a program built without one.
+#[cfg(not(feature = "gui"))]
+fn bench_ui(_as_json: bool) -> Result<(), Failure> {
+    window(None, false)
 }
 
 /// There is no window to draw in a program built without one.

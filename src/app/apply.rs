@@ -103,6 +103,7 @@ impl App {
             Command::ZoomOut => gui_zoom::zoom_out(ctx),
             Command::ZoomReset => ctx.set_zoom_factor(1.0),
             Command::ResetLayout => self.frame.reset(),
+            Command::ShowAll => self.frame.show_all(),
             Command::ShowPanel(name) => self.frame.show(name),
             Command::ToggleHelp => self.dialogs.help = !self.dialogs.help,
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),

@@ -4,12 +4,15 @@
 //! draws. **Invariant:** the thread that draws never waits: a full queue is tried again next frame.
 
 mod apply;
+mod bench_ui;
 mod edits;
 mod first_frame;
 mod fold;
 mod keys;
 mod link;
+mod rehearsal;
 mod screenshot;
+mod stage;
 mod window;
 
 use std::collections::VecDeque;
@@ -24,8 +27,11 @@ use crate::ui::{
 };
 
 pub use apply::source;
+pub use bench_ui::bench_ui;
 pub use link::Link;
+pub use rehearsal::{HUGE, Rehearsal, Size, TOUR_LIKE};
 pub use screenshot::screenshot;
+pub use stage::{FrameCost, Stage};
 pub use window::{NoWindow, open_window};
 
 const TOP_BAR: f32 = 32.0;

@@ -21,7 +21,7 @@ const WEIGHT_SEED: u64 = 1;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A model folder, or `tour` for the model inside the program.
-    #[arg(required_unless_present = "synthetic", conflicts_with = "synthetic")]
+    #[arg(required_unless_present_any = ["synthetic", "ui"], conflicts_with = "synthetic")]
     model: Option<OsString>,
     /// Random weights at a known model's shapes, in memory: `olmoe-1b-7b`, `tour`.
     #[arg(long, value_name = "PRESET")]
@@ -38,9 +38,12 @@ pub struct Args {
     /// Tokens written one by one.
     #[arg(long, value_name = "N", default_value_t = 64)]
     tokens: usize,
+    /// Measure the window instead: milliseconds a frame with every panel open on a large made-up trace.
+    #[arg(long, conflicts_with_all = ["model", "synthetic"])]
+    pub ui: bool,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// What was measured.

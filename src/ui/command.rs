@@ -168,6 +168,8 @@ pub enum Command {
     ShareHtml(ExportTo),
     /// Show a panel's numbers as a table instead of the picture, or back.
     ToggleTable(&'static str),
+    /// Every panel side by side.
+    ShowAll,
     /// Show a panel alone in the window, or all again.
     ToggleAlone(&'static str),
     /// The change before.
@@ -286,6 +288,7 @@ pub const ENTRIES: &[Entry] = entries! {
     View, "Zoom in", Some(with_command(Key::Plus)), "Everything larger", |_| Some(Command::ZoomIn);
     View, "Zoom out", Some(with_command(Key::Minus)), "Everything smaller", |_| Some(Command::ZoomOut);
     View, "Actual size", Some(with_command(Key::Num0)), "As at first", |_| Some(Command::ZoomReset);
+    View, "Show every panel", None, "All panels side by side", |_| Some(Command::ShowAll);
     View, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
     Run, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
     Run, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);

@@ -46,6 +46,11 @@ impl Frame {
         self.tree = first_layout();
     }
 
+    /// Every panel side by side.
+    pub fn show_all(&mut self) {
+        self.tree = all_side_by_side();
+    }
+
     /// Brings a panel to the front.
     pub fn show(&mut self, name: &str) {
         self.tree
@@ -75,6 +80,18 @@ fn first_layout() -> Tree<String> {
     let lower = split(&mut tiles, LinearDir::Vertical, [router, load], 0.5);
     let right = split(&mut tiles, LinearDir::Vertical, [heatmap, lower], 0.33);
     let root = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58);
+    Tree::new(Id::unique("tiles"), root, tiles)
+}
+
+/// A grid of all panels.
+fn all_side_by_side() -> Tree<String> {
+    let mut tiles = Tiles::default();
+    let panes = PANELS.iter().map(|(name, _)| {
+        let pane = tiles.insert_pane((*name).to_owned());
+        tiles.insert_tab_tile(vec![pane])
+    });
+    let panes: Vec<TileId> = panes.collect();
+    let root = tiles.insert_grid_tile(panes);
     Tree::new(Id::unique("tiles"), root, tiles)
 }
 

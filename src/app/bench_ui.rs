@@ -1,0 +1,145 @@
+//! `bench --ui`: what a frame costs the UI thread, with every panel open on a large made-up trace.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use eframe::egui::{Event as Input, pos2, vec2};
+use serde_json::json;
+
+use crate::engine::{Event, Request};
+use crate::spec::{ExpertId, Position, RouterId};
+use crate::ui::{Command, RowChoice, Selection};
+
+use super::{FrameCost, HUGE, Link, Rehearsal, Stage};
+
+/// Tokens of each row.
+const N_TOKENS: u32 = 2_000;
+/// Frames before any counts.
+const N_WARM_UP: usize = 60;
+/// Frames that count, of each kind.
+const N_FRAMES: usize = 240;
+/// The window, points.
+const SIZE: (f32, f32) = (1920.0, 1080.0);
+
+/// A link whose events are put in by hand; what is asked is not answered.
+#[derive(Clone, Default)]
+struct Script(Rc<RefCell<Vec<Event>>>);
+
+impl Link for Script {
+    fn send(&mut self, _request: Request) -> Result<(), Request> {
+        Ok(())
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        self.0.take()
+    }
+}
+
+/// Frames of one kind.
+struct Measured {
+    name: &'static str,
+    /// Seconds, sorted.
+    secs: Vec<f64>,
+    /// The median frame's tessellation, seconds.
+    tessellation: f64,
+}
+
+impl Measured {
+    fn at(&self, share: f64) -> f64 {
+        let last = self.secs.len().saturating_sub(1);
+        let index = (last as f64 * share).round() as usize;
+        self.secs.get(index).copied().unwrap_or(0.0) * 1e3
+    }
+}
+
+/// Measures, and prints milliseconds a frame.
+pub fn bench_ui(as_json: bool) {
+    let size = HUGE;
+    eprintln!(
+        "making up {N_TOKENS} tokens of {} layers × {} experts, baseline, edited and twin",
+        size.n_layers, size.n_experts
+    );
+    let rehearsal = Rehearsal::new(size);
+    let script = Script::default();
+    let mut stage = Stage::new(Box::new(script.clone()), vec2(SIZE.0, SIZE.1));
+    *script.0.borrow_mut() = rehearsal.edited(N_TOKENS, N_TOKENS);
+    stage.app_mut().command(Command::ShowAll);
+    stage.app_mut().command(Command::Select(Selection {
+        row: RowChoice::Baseline,
+        position: Some(Position(N_TOKENS / 2)),
+        router: Some(RouterId(47)),
+        expert: Some(ExpertId(5)),
+    }));
+    (0..N_WARM_UP).for_each(|_| {
+        stage.frame(Vec::new());
+    });
+    let still = frames(&mut stage, "nothing changes", |_, _| Vec::new());
+    let pointed = frames(&mut stage, "the pointer moves", |_, n| pointer(n));
+    let moved = frames(&mut stage, "the selection moves", |stage, n| {
+        stage.app_mut().command(Command::Select(Selection {
+            row: RowChoice::Baseline,
+            position: Some(Position(N_TOKENS / 2 + n as u32)),
+            router: Some(RouterId::new(n % usize::from(size.n_layers))),
+            expert: Some(ExpertId::new(n % size.n_experts)),
+        }));
+        Vec::new()
+    });
+    let written = frames(&mut stage, "three rows grow by a token", |_, n| {
+        let events = rehearsal.next(N_TOKENS + n as u32);
+        script.0.borrow_mut().extend(events);
+        Vec::new()
+    });
+    print(&[still, pointed, moved, written], as_json);
+}
+
+fn frames(
+    stage: &mut Stage,
+    name: &'static str,
+    mut before: impl FnMut(&mut Stage, usize) -> Vec<Input>,
+) -> Measured {
+    let mut costs: Vec<FrameCost> = (0..N_FRAMES)
+        .map(|n| {
+            let events = before(stage, n);
+            stage.frame(events)
+        })
+        .collect();
+    costs.sort_by_key(FrameCost::total);
+    let median = costs.get(N_FRAMES / 2).copied().unwrap_or_default();
+    Measured {
+        name,
+        secs: costs.iter().map(|it| it.total().as_secs_f64()).collect(),
+        tessellation: Duration::as_secs_f64(&median.tessellation),
+    }
+}
+
+/// Across the whole window, from left to right and a little down each frame.
+fn pointer(n: usize) -> Vec<Input> {
+    let t = n as f32 / N_FRAMES as f32;
+    let x = (t * 7.0).fract() * SIZE.0;
+    vec![Input::PointerMoved(pos2(x, t * SIZE.1))]
+}
+
+fn print(all: &[Measured], as_json: bool) {
+    if as_json {
+        let kinds: Vec<_> = all
+            .iter()
+            .map(|it| {
+                json!({
+                    "frames": it.name, "n": it.secs.len(), "median_ms": it.at(0.5),
+                    "p99_ms": it.at(0.99), "tessellation_ms": it.tessellation * 1e3,
+                })
+            })
+            .collect();
+        println!("{:#}", json!({ "tokens": N_TOKENS, "ui": kinds }));
+        return;
+    }
+    println!("UI thread, milliseconds a frame: logic, widgets, tessellation; every panel open");
+    for it in all {
+        println!(
+            "{:<28}median {:5.2}, 99th percentile {:6.2}, of the median {:.2} tessellation",
+            it.name,
+            it.at(0.5),
+            it.at(0.99),
+            it.tessellation * 1e3
+        );
+    }
+}
