@@ -132,11 +132,13 @@ impl Stage {
         let Self {
             ctx, app, frame, ..
         } = self;
-        let output = ctx.run_ui(input, |ui| {
+        let mut output = ctx.run_ui(input, |ui| {
             app.logic(ui.ctx(), frame);
             app.ui(ui, frame);
         });
         let logic_and_ui = start.elapsed();
+        // Nobody paints: there is nothing to upload.
+        output.textures_delta.clear();
         self.shapes.clone_from(&output.shapes);
         let start = Instant::now();
         let triangles = self.ctx.tessellate(output.shapes, output.pixels_per_point);

@@ -4,6 +4,7 @@
 mod checkpoint;
 #[cfg(test)]
 mod golden;
+mod idle;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

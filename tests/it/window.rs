@@ -3,7 +3,9 @@
 mod cells;
 mod drive;
 mod edits;
+mod endurance;
 mod gestures;
+mod layout;
 mod numbers;
 mod pictures;
 mod script;
