@@ -1,15 +1,21 @@
 //! `bench --ui`: what a frame costs the UI thread, with every panel open on a large made-up trace.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use eframe::egui::{Event as Input, pos2, vec2};
+use egui_kittest::Harness;
 use serde_json::json;
 
 use crate::engine::{Event, Request};
 use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::{Command, RowChoice, Selection};
 
-use super::{FrameCost, HUGE, Link, Rehearsal, Stage};
+use super::screenshot::check_adapter;
+use super::{App, FrameCost, HUGE, Link, Rehearsal, Stage};
 
 /// Tokens of each row.
 const N_TOKENS: u32 = 2_000;
@@ -17,6 +23,9 @@ const N_TOKENS: u32 = 2_000;
 const N_WARM_UP: usize = 60;
 /// Frames that count, of each kind.
 const N_FRAMES: usize = 240;
+/// Tokens of each row, and frames, where painting is timed.
+const N_PAINTED: u32 = 200;
+const N_PAINTINGS: usize = 15;
 /// The window, points.
 const SIZE: (f32, f32) = (1920.0, 1080.0);
 
@@ -88,7 +97,35 @@ pub fn bench_ui(as_json: bool) {
         script.0.borrow_mut().extend(events);
         Vec::new()
     });
-    print(&[still, pointed, moved, written], as_json);
+    drop(stage);
+    let painting = painting(&rehearsal);
+    print(&[still, pointed, moved, written], painting, as_json);
+}
+
+/// Milliseconds to paint a frame off screen, read back included; none where there is nothing to draw with.
+fn painting(rehearsal: &Rehearsal) -> Option<f64> {
+    check_adapter().ok()?;
+    eprintln!("painting");
+    let script = Script::default();
+    let link = script.clone();
+    let mut window = Harness::builder()
+        .with_size(vec2(SIZE.0, SIZE.1))
+        .allow_missing_glyphs()
+        .with_accessibility_check(false)
+        .wgpu()
+        .build_eframe(move |cc| App::new(cc, Box::new(link), None));
+    *script.0.borrow_mut() = rehearsal.edited(N_PAINTED, N_PAINTED);
+    window.state_mut().command(Command::ShowAll);
+    (0..N_WARM_UP).for_each(|_| window.step());
+    let mut millis: Vec<f64> = (0..N_PAINTINGS)
+        .filter_map(|_| {
+            let start = Instant::now();
+            window.render().ok()?;
+            Some(start.elapsed().as_secs_f64() * 1e3)
+        })
+        .collect();
+    millis.sort_by(f64::total_cmp);
+    millis.get(millis.len() / 2).copied()
 }
 
 fn frames(
@@ -118,7 +155,7 @@ fn pointer(n: usize) -> Vec<Input> {
     vec![Input::PointerMoved(pos2(x, t * SIZE.1))]
 }
 
-fn print(all: &[Measured], as_json: bool) {
+fn print(all: &[Measured], painting: Option<f64>, as_json: bool) {
     if as_json {
         let kinds: Vec<_> = all
             .iter()
@@ -129,7 +166,10 @@ fn print(all: &[Measured], as_json: bool) {
                 })
             })
             .collect();
-        println!("{:#}", json!({ "tokens": N_TOKENS, "ui": kinds }));
+        println!(
+            "{:#}",
+            json!({ "tokens": N_TOKENS, "ui": kinds, "painting_ms": painting })
+        );
         return;
     }
     println!("UI thread, milliseconds a frame: logic, widgets, tessellation; every panel open");
@@ -141,5 +181,9 @@ fn print(all: &[Measured], as_json: bool) {
             it.at(0.99),
             it.tessellation * 1e3
         );
+    }
+    match painting {
+        Some(it) => println!("painting a frame off screen, read back included: {it:.0} ms"),
+        None => println!("painting: there is nothing to draw with here"),
     }
 }

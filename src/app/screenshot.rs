@@ -141,7 +141,7 @@ fn wait(
 }
 
 /// Says in one sentence that there is nothing to draw with; egui's harness would panic.
-fn check_adapter() -> Result<(), Failure> {
+pub(super) fn check_adapter() -> Result<(), Failure> {
     let none = || {
         Failure::misuse(
             "there is nothing to draw with: install a graphics driver, or Mesa's in software (mesa-vulkan-drivers)",
