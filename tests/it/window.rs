@@ -3,7 +3,10 @@
 mod cells;
 mod drive;
 mod edits;
+mod fixture;
 mod gestures;
+mod next_token;
 mod numbers;
 mod pictures;
+mod router;
 mod script;
