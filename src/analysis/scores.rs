@@ -20,6 +20,18 @@ pub fn probabilities(logits: &[f32], score: Score) -> Vec<f32> {
     raw.iter().map(|it| (it / sum) as f32).collect()
 }
 
+/// s, what the family's rule makes of each logit before it selects. `[E]`
+#[must_use]
+pub fn score(logits: &[f32], score: Score) -> Vec<f32> {
+    let each = |of: fn(f64) -> f64| logits.iter().map(|z| of(f64::from(*z)) as f32).collect();
+    match score {
+        Score::Softmax => probabilities(logits, score),
+        Score::Sigmoid => each(sigmoid),
+        Score::SqrtSoftplus => each(|z| softplus(z).sqrt()),
+        Score::Logit => logits.to_vec(),
+    }
+}
+
 /// Token router entropy `-Σ p ln p / ln N`, 0 where one expert takes all, 1 where none is preferred.
 #[must_use]
 pub fn entropy_share(probabilities: &[f32]) -> f32 {
@@ -68,6 +80,27 @@ mod tests {
             Score::SqrtSoftplus,
             &[1.0 / 3.0, 2.0 / 3.0],
         );
+    }
+
+    #[test]
+    fn scores_are_those_worked_by_hand() {
+        let logits = [0.0, 3f32.ln()];
+        for (kind, wanted) in [
+            (Score::Softmax, [0.25, 0.75]),
+            (Score::Sigmoid, [0.5, 0.75]),
+            (
+                Score::SqrtSoftplus,
+                [2f32.ln().sqrt(), (2.0 * 2f32.ln()).sqrt()],
+            ),
+            (Score::Logit, logits),
+        ] {
+            for (got, wanted) in score(&logits, kind).iter().zip(wanted) {
+                assert!(
+                    (got - wanted).abs() < 1e-6,
+                    "{kind:?}: {got} is not {wanted}"
+                );
+            }
+        }
     }
 
     #[test]

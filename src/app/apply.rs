@@ -80,6 +80,9 @@ impl App {
             Command::MoveEdit { line, up } => self.move_line(line, up, now_secs),
             Command::ClearEdits => self.edit_list(now_secs, |it| it.entries.clear()),
             Command::ContinueFrom { row, at } => self.continue_from(row, at, now_secs),
+            Command::ContinueWith { row, at, token } => {
+                self.continue_with(row, at, token, now_secs);
+            }
             Command::Undo => self.undo(),
             Command::Redo => self.redo(),
             other => self.apply_view(other, ctx),

@@ -1,7 +1,9 @@
 //! Commands that change the experiment: each one an undo of its own.
 
 use crate::engine::Request;
-use crate::spec::{Action, Experiment, Intervention, InterventionSet, Position, Sampling, Span};
+use crate::spec::{
+    Action, Experiment, Intervention, InterventionSet, Position, Sampling, Span, TokenId,
+};
 use crate::ui::words::{deciding_edit, router_ref};
 use crate::ui::{ExpertAt, RowChoice, check_list};
 
@@ -145,6 +147,27 @@ impl App {
             return;
         };
         self.experiment.given = given.to_vec();
+        self.selection.position = None;
+        self.commit(now_secs);
+    }
+
+    /// The tokens of a row up to `at` become given, and `token` after them.
+    pub(super) fn continue_with(
+        &mut self,
+        row: RowChoice,
+        at: Position,
+        token: TokenId,
+        now_secs: f64,
+    ) {
+        let kept = self.session.row(row);
+        let Some(kept) = kept.and_then(|it| it.record.tokens.get(..=at.idx())) else {
+            return;
+        };
+        if kept.len() >= self.session.n_ctx() {
+            let text = "The context is full: continue from an earlier token";
+            return self.say(text.to_owned());
+        }
+        self.experiment.given = kept.iter().copied().chain([token]).collect();
         self.selection.position = None;
         self.commit(now_secs);
     }

@@ -82,6 +82,22 @@ impl<'a> Routed<'a> {
         self.trace.shared_gate.get(self.row).copied()
     }
 
+    /// What selected `[E]`, where a selection bias of the model makes it differ from the score and it is still held.
+    #[must_use]
+    pub fn selection(&self) -> Option<&'a [f32]> {
+        let n = self.trace.n_experts;
+        let range = self.row * n..(self.row + 1) * n;
+        self.trace.selection.get(range).filter(|it| !it.is_empty())
+    }
+
+    /// Whether each group was kept `[G]`; empty where the family does not limit groups.
+    #[must_use]
+    pub fn groups_kept(&self) -> &'a [bool] {
+        let kept = &self.trace.groups_kept;
+        let n = kept.len().checked_div(self.trace.n_rows()).unwrap_or(0);
+        kept.get(self.row * n..(self.row + 1) * n).unwrap_or(&[])
+    }
+
     /// E.
     #[must_use]
     pub fn n_experts(&self) -> usize {

@@ -234,7 +234,20 @@ fn readouts(start: usize, tokens: &[u32]) -> Vec<Readout> {
                 log_prob: -((hash(*it) % 500) as f32) / 100.0,
                 rank: 1 + hash(*it) % 9,
             }),
-            top: Vec::new(),
+            top: top(start + n, tokens[n]),
+        })
+        .collect()
+}
+
+/// The likeliest tokens: probabilities that fall off, other tokens at each place, others in each row.
+fn top(at: usize, token: u32) -> Vec<Candidate> {
+    let seed = hash(at as u32 ^ hash(token));
+    let n_words = WORDS.len() as u32;
+    (0..20u32)
+        .map(|rank| Candidate {
+            token: TokenId((seed + rank * 3) % n_words),
+            log_prob: (0.3f32 * 0.8f32.powi(rank as i32)).ln(),
+            rank: rank + 1,
         })
         .collect()
 }

@@ -1,13 +1,71 @@
 //! The 20 likeliest next tokens, before and after the edits.
 
-use eframe::egui::Ui;
+mod foretold;
+mod line;
+mod sentence;
 
-use crate::document::Table;
-use crate::ui::{Cx, Panel};
+use eframe::egui::{self, FontId, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec2};
+
+use crate::analysis::{Alternative, Likelihood, SortBy};
+use crate::document::{Cell, Table};
+use crate::spec::TokenId;
+use crate::ui::panels::heatmap::row_chip;
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::{choices, fitting, menu_chip, note, top_of_scale};
+use crate::ui::words::token_words;
+use crate::ui::{Cx, Drawing, Panel};
+
+use foretold::Shown;
+use line::{Columns, Line};
+use sentence::Detail;
+
+/// Height of a line, points.
+const LOWEST: f32 = 18.0;
+const HIGHEST: f32 = 24.0;
+/// Height of the legend, points.
+const LEGEND: f32 = 18.0;
+/// Lower panels have no legend, points.
+const NO_LEGEND: f32 = 130.0;
+/// The sentence takes at most this part of the panel; a shorter form where it would take more.
+const MOST_WORDS: f32 = 0.26;
+/// Room left in the head to the panel's name, points.
+const NAME: f32 = 100.0;
+
+const COLUMNS: [(&str, &str); 11] = [
+    ("token", ""),
+    ("id", ""),
+    ("p", "%"),
+    ("log-prob", "nats"),
+    ("rank", ""),
+    ("p edited", "%"),
+    ("log-prob edited", "nats"),
+    ("rank edited", ""),
+    ("follows in", ""),
+    ("KL", "nats"),
+    ("by chance", "%"),
+];
 
 /// View state of the panel.
 #[derive(Clone, Debug, Default)]
-pub struct NextToken {}
+pub struct NextToken {
+    sort: SortBy,
+}
+
+/// A token as this panel writes it: spaces are seen as ·.
+fn token_text(cx: &Cx<'_>, token: TokenId) -> String {
+    let is_eos = |it: &crate::trace::ModelFacts| it.eos.contains(&token) && it.has_tokenizer;
+    if cx.session.facts.as_deref().is_some_and(is_eos) {
+        return "⟨eos⟩".to_owned();
+    }
+    token_words(cx.session.tokens(), token).replace(' ', "·")
+}
+
+fn sort_words(it: SortBy) -> String {
+    match it {
+        SortBy::Probability => "by probability".to_owned(),
+        SortBy::Change => "by change".to_owned(),
+    }
+}
 
 impl Panel for NextToken {
     fn title(&self) -> &'static str {
@@ -18,12 +76,182 @@ impl Panel for NextToken {
         "The 20 likeliest next tokens, before and after the edits"
     }
 
+    fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let Some(shown) = Shown::of(cx) else {
+            return;
+        };
+        if shown.is_compared() {
+            let (now, all) = (self.sort, [SortBy::Probability, SortBy::Change]);
+            let hover = "What the tokens are sorted by";
+            menu_chip(ui, "", &sort_words(now), hover, |ui| {
+                if let Some(it) = choices(ui, all, now, sort_words) {
+                    self.sort = it;
+                }
+            });
+        }
+        row_chip(cx, ui);
+        let words = format!("after {}", cx.quoted(shown.at));
+        let font = FontId::proportional(LABEL_SIZE);
+        let color = cx.palette.second;
+        let galley = ui.painter().layout_no_wrap(words.clone(), font, color);
+        if galley.size().x + NAME < ui.available_width() {
+            ui.label(RichText::new(words).size(LABEL_SIZE).color(color));
+        }
+    }
+
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let _ = (cx, ui);
+        let Some(shown) = Shown::of(cx) else {
+            note(ui, nothing(cx));
+            return;
+        };
+        if shown.is_empty() {
+            note(ui, "The likeliest tokens after this one were not recorded");
+            return;
+        }
+        let area = ui.available_rect_before_wrap();
+        let legend = if area.height() < NO_LEGEND {
+            0.0
+        } else {
+            LEGEND
+        };
+        let forms = [Detail::All, Detail::Most, Detail::Least];
+        let forms = forms.map(|it| sentence::sentence(cx, &shown, it));
+        let long = forms[0].clone();
+        let (words, high) = fitting(ui, forms, area.size().into(), MOST_WORDS);
+        let foot = high + legend;
+        let bottom = (area.bottom() - foot - 4.0).max(area.top() + LOWEST);
+        let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
+        self.list_ui(cx, ui, body, &shown);
+        let foot = Rect::from_min_max(pos2(area.left(), bottom + 4.0), area.max);
+        ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
+            if legend > 0.0 {
+                legend_ui(cx, ui, &shown);
+            }
+            note(ui, words).on_hover_text(long);
+        });
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let _ = cx;
-        None
+        let shown = Shown::of(cx).filter(|it| !it.is_empty())?;
+        Some(table(cx, &shown, self.sort))
     }
+}
+
+impl NextToken {
+    fn list_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, body: Rect, shown: &Shown<'_>) {
+        let sort = if shown.is_compared() {
+            self.sort
+        } else {
+            SortBy::Probability
+        };
+        let list = shown.list(sort);
+        let pitch = (body.height() / list.len() as f32).clamp(LOWEST, HIGHEST);
+        let most = list.iter().map(Alternative::largest).fold(0.0, f32::max);
+        let columns = Columns::of(cx, ui, &list, body.width(), top_of_scale(most));
+        let line = |rect: Rect, n: usize, it: Alternative| {
+            let top = rect.top() + n as f32 * pitch;
+            let size = vec2(rect.width(), pitch);
+            let rect = Rect::from_min_size(pos2(rect.left(), top), size);
+            Line {
+                shown,
+                it,
+                rect,
+                columns,
+            }
+        };
+        if cx.drawing == Drawing::Paper {
+            let fits = (body.height() / pitch) as usize;
+            for (n, it) in list.iter().take(fits).enumerate() {
+                line(body, n, *it).ui(cx, ui);
+            }
+            return;
+        }
+        ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
+            egui::ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| {
+                    let size = vec2(ui.available_width(), pitch * list.len() as f32);
+                    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+                    for (n, it) in list.iter().enumerate() {
+                        line(rect, n, *it).ui(cx, ui);
+                    }
+                });
+        });
+    }
+}
+
+/// Which bar is which, and what bold means.
+fn legend_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>) {
+    let palette = cx.palette;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 5.0;
+        let mut name = |words: &str, color: Option<egui::Color32>| {
+            if let Some(color) = color {
+                let (rect, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+                let swatch = Rect::from_center_size(rect.center(), vec2(12.0, 6.0));
+                ui.painter().rect_filled(swatch, 1.0, color);
+            }
+            ui.label(RichText::new(words).size(LABEL_SIZE).color(palette.second));
+        };
+        if shown.is_edited_alone() {
+            name("edited", Some(palette.amber));
+        } else {
+            name("baseline", Some(palette.second));
+        }
+        if shown.is_compared() {
+            name("edited", Some(palette.amber));
+        }
+        let n = [shown.baseline_next, shown.edited_next]
+            .iter()
+            .flatten()
+            .count();
+        match (n, shown.is_given) {
+            (0, _) => {}
+            (_, true) => name("· bold: given next", None),
+            (1, false) => name("· bold: drawn", None),
+            (_, false) => name("· bold: the two drawn", None),
+        }
+    });
+}
+
+/// What will be here, and what fills it.
+fn nothing(cx: &Cx<'_>) -> &'static str {
+    if cx.session.facts.is_none() {
+        "The likeliest next tokens will stand here once a model is open"
+    } else if cx.position().is_none() {
+        "Press Space: the prompt is read, and what could come next stands here"
+    } else {
+        "This token is being read…"
+    }
+}
+
+/// Every token of the list with its numbers; what is not known stays empty.
+fn table(cx: &Cx<'_>, shown: &Shown<'_>, sort: SortBy) -> Table {
+    let title = format!(
+        "Next token after {}, token {}, {}",
+        cx.quoted(shown.at),
+        shown.at,
+        cx.session.row_name(cx.selection.row),
+    );
+    let mut out = Table::new(title, &COLUMNS);
+    let n_vocab = cx.spec().map_or(1, |it| it.n_vocab).max(1);
+    for it in shown.list(sort) {
+        let (before, after) = (it.before.known(), it.after.and_then(Likelihood::known));
+        let p = |log_prob: f32| f64::from(log_prob).exp() * 100.0;
+        let cells: [Cell; 11] = [
+            token_text(cx, it.token).into(),
+            it.token.idx().into(),
+            before.map(|it| p(it.log_prob)).into(),
+            before.map(|it| it.log_prob).into(),
+            before.map(|it| u64::from(it.rank)).into(),
+            after.map(|it| p(it.log_prob)).into(),
+            after.map(|it| it.log_prob).into(),
+            after.map(|it| u64::from(it.rank)).into(),
+            line::drawn_words(shown, it.token).into(),
+            shown.comparison.map(|it| it.kl).into(),
+            (100.0 / n_vocab as f64).into(),
+        ];
+        out.push(cells);
+    }
+    out
 }

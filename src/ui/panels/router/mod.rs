@@ -1,13 +1,44 @@
-//! How one router decided for one token: every score, the cut, the weights.
+//! How one router decided for one token: every score, the cut, the weights; the gestures to change it.
 
-use eframe::egui::Ui;
+mod bar;
+mod decided;
+mod drag;
+mod groups;
+mod head;
+mod hover;
+mod lines;
+mod numbers;
+mod quick;
+mod sentence;
+
+use eframe::egui::{self, FontId, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
 use crate::document::Table;
-use crate::ui::{Cx, Panel};
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::{dashed, fitting, note, top_of_scale};
+use crate::ui::words::percent;
+use crate::ui::{Cx, Drawing, Panel};
+
+use bar::{Columns, Line};
+use decided::Decided;
+use drag::Drag;
+use lines::Lines;
+
+/// Height of a line, points.
+const LOWEST: f32 = 14.5;
+const HIGHEST: f32 = 22.0;
+/// Room for the line of the cut.
+const CUT: f32 = 6.0;
+/// Between the bars and the sentence.
+const GAP: f32 = 6.0;
+/// The sentence takes at most this part of the panel; a shorter form where it would take more.
+const MOST_WORDS: f32 = 0.32;
 
 /// View state of the panel.
 #[derive(Clone, Debug, Default)]
-pub struct Router {}
+pub struct Router {
+    drag: Option<Drag>,
+}
 
 impl Panel for Router {
     fn title(&self) -> &'static str {
@@ -18,12 +49,211 @@ impl Panel for Router {
         "How one router decided for one token: every score, the cut, the weights"
     }
 
+    fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        head::ui(cx, ui);
+    }
+
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let _ = (cx, ui);
+        let Some(decided) = Decided::of(cx) else {
+            note(ui, nothing(cx));
+            return;
+        };
+        let area = ui.available_rect_before_wrap();
+        let long = sentence::sentence(cx, &decided, true);
+        let short = sentence::sentence(cx, &decided, false);
+        let forms = [long.clone(), short, sentence::shortest(&decided)];
+        let (words, foot) = fitting(ui, forms, area.size().into(), MOST_WORDS);
+        let bottom = (area.bottom() - foot - GAP).max(area.top());
+        let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
+        ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
+            self.body_ui(cx, ui, &decided);
+        });
+        let foot = Rect::from_min_max(pos2(area.left(), bottom + GAP), area.max);
+        ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
+            note(ui, words).on_hover_text(long);
+        });
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let _ = cx;
-        None
+        Some(numbers::table(cx, &Decided::of(cx)?))
+    }
+}
+
+impl Router {
+    fn body_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, decided: &Decided<'_>) {
+        let body = ui.available_rect_before_wrap();
+        let on_paper = cx.drawing == Drawing::Paper;
+        let strip = if decided.routed.groups_kept().is_empty() {
+            0.0
+        } else {
+            groups::HEIGHT
+        };
+        let room = body.height() - strip - CUT;
+        let lines = choose(cx, decided, on_paper.then_some((room / LOWEST) as usize));
+        let n = lines.experts.len() + usize::from(lines.n_more > 0);
+        let pitch = (room / n.max(1) as f32).clamp(LOWEST, HIGHEST);
+        let total = pitch * n as f32 + CUT;
+        let columns = columns(cx, ui, decided, &lines, body.width());
+        if strip > 0.0 {
+            groups::ui(cx, ui, body, columns.gutter, decided);
+        }
+        let rows = body.with_min_y(body.top() + strip);
+        if on_paper {
+            return self.lines_ui(cx, ui, rows, decided, &lines, columns);
+        }
+        ui.scope_builder(UiBuilder::new().max_rect(rows), |ui| {
+            egui::ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| {
+                    let size = vec2(ui.available_width(), total);
+                    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+                    self.lines_ui(cx, ui, rect, decided, &lines, columns);
+                });
+        });
+    }
+
+    fn lines_ui(
+        &mut self,
+        cx: &mut Cx<'_>,
+        ui: &mut Ui,
+        rect: Rect,
+        decided: &Decided<'_>,
+        lines: &Lines,
+        columns: Columns,
+    ) {
+        let n = lines.experts.len() + usize::from(lines.n_more > 0);
+        let pitch = ((rect.height() - CUT) / n.max(1) as f32).min(HIGHEST);
+        let cut = decided.n_picks.min(lines.experts.len());
+        let line = |place: usize| {
+            let below = if place >= cut { CUT } else { 0.0 };
+            let top = rect.top() + place as f32 * pitch + below;
+            Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), pitch))
+        };
+        if decided.decision.is_some() {
+            even_ui(
+                cx,
+                ui,
+                decided,
+                columns,
+                line(0).union(line(lines.experts.len() - 1)),
+            );
+        }
+        for (place, expert) in lines.experts.iter().enumerate() {
+            let it = Line {
+                decided,
+                expert: *expert,
+                mark: decided.mark(*expert),
+                rect: line(place),
+                columns,
+            };
+            it.ui(cx, ui, &mut self.drag);
+        }
+        let has_cut = !decided.is_random() && cut < n && decided.decision.is_some();
+        if has_cut {
+            let y = rect.top() + cut as f32 * pitch + CUT / 2.0;
+            dashed(
+                ui.painter(),
+                rect.left()..=rect.right(),
+                y,
+                cx.palette.third,
+            );
+        }
+        if lines.n_more > 0 {
+            let words = format!(
+                "{} more: {} together",
+                lines.n_more,
+                percent(rounded(lines.more))
+            );
+            let at = line(lines.experts.len()).with_min_x(rect.left() + columns.gutter);
+            ui.scope_builder(UiBuilder::new().max_rect(at), |ui| note(ui, words));
+        }
+    }
+}
+
+/// A share to a tenth of a per cent.
+fn rounded(share: f32) -> f32 {
+    (share * 1000.0).round() / 1000.0
+}
+
+/// What an even router would give each expert.
+fn even_ui(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, columns: Columns, rows: Rect) {
+    let even = 1.0 / decided.routed.n_experts() as f32;
+    let x = columns.bar(rows, even).right();
+    ui.painter()
+        .vline(x, rows.y_range(), (1.0, cx.palette.line));
+}
+
+/// Which experts get a line.
+fn choose(cx: &Cx<'_>, decided: &Decided<'_>, room: Option<usize>) -> Lines {
+    let is_kept = |it| {
+        let at = decided.expert_at(it);
+        decided.mark(it).any() || cx.pins.contains(&at) || cx.selection.expert_at() == Some(at)
+    };
+    lines::lines(
+        &decided.order,
+        decided.n_picks,
+        is_kept,
+        |it| decided.share(it),
+        room,
+    )
+}
+
+/// Where names, bars, figures and weights stand, so that none covers another.
+fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f32) -> Columns {
+    let is_narrow = width < 260.0;
+    let font = FontId::proportional(LABEL_SIZE);
+    let wide = |text: String| {
+        let galley = ui
+            .painter()
+            .layout_no_wrap(text, font.clone(), cx.palette.text);
+        galley.size().x.ceil()
+    };
+    let last = decided.routed.n_experts() - 1;
+    let name = if is_narrow {
+        wide(last.to_string())
+    } else {
+        wide(format!("expert {last}"))
+    };
+    let longest = |it: &crate::spec::ExpertId| {
+        let share = decided.share(*it).or(decided.pick(*it).map(|it| it.weight));
+        share.unwrap_or(0.0)
+    };
+    let top = if decided.routed.n_experts() <= 16 || decided.decision.is_none() {
+        1.0
+    } else {
+        top_of_scale(lines.experts.iter().map(longest).fold(0.0, f32::max))
+    };
+    let mut out = Columns {
+        gutter: name + 10.0,
+        right: 0.0,
+        figure: wide("100.0 %".to_owned()) + 9.0,
+        top,
+        is_narrow,
+    };
+    let right = |it: &crate::spec::ExpertId| {
+        let line = Line {
+            decided,
+            expert: *it,
+            mark: decided.mark(*it),
+            rect: Rect::ZERO,
+            columns: out,
+        };
+        line.right(cx, ui, None).size().x.ceil() + 8.0
+    };
+    out.right = lines.experts.iter().map(right).fold(0.0, f32::max);
+    if !is_narrow {
+        out.right = out.right.max(quick::WIDTH);
+    }
+    out
+}
+
+/// What will be here, and what fills it.
+fn nothing(cx: &Cx<'_>) -> &'static str {
+    if cx.session.facts.is_none() {
+        "Each expert's score for one token will stand here once a model is open"
+    } else if cx.position().is_none() {
+        "Press Space: the prompt is read, and the choice of this router for each token stands here"
+    } else {
+        "The routing of this token was not recorded"
     }
 }

@@ -1,0 +1,325 @@
+//! One token that could follow: its words, its bars before and after, its figures; a click continues with it.
+
+use std::sync::Arc;
+
+use eframe::egui::{
+    self, Color32, EventFilter, FontId, Galley, Painter, Rect, Role, Sense, StrokeKind, Ui, pos2,
+    vec2,
+};
+
+use crate::analysis::{Alternative, Likelihood};
+use crate::spec::TokenId;
+use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
+use crate::ui::widgets::{bar, bold, elided, figure};
+use crate::ui::words::{percent, short};
+use crate::ui::{Command, Cx, Drawing};
+
+use super::foretold::Shown;
+use super::token_text;
+
+/// Between figures and their arrow.
+const ARROW: f32 = 20.0;
+/// Between the columns.
+const GAP: f32 = 10.0;
+
+/// Where the parts of every line stand, widths in points.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Columns {
+    /// Of the words.
+    pub words: f32,
+    /// Of the figures before.
+    pub before: f32,
+    /// Of those after; 0 where nothing is compared.
+    pub after: f32,
+    /// Of the sign.
+    pub sign: f32,
+    /// The share at the end of the scale.
+    pub top: f32,
+}
+
+impl Columns {
+    /// Widths at which nothing in the list is cut off but very long tokens.
+    pub fn of(cx: &Cx<'_>, ui: &Ui, list: &[Alternative], width: f32, top: f32) -> Self {
+        let painter = ui.painter();
+        let wide = |words: String, size: f32| {
+            let galley = painter.layout_no_wrap(words, FontId::proportional(size), cx.palette.text);
+            galley.size().x.ceil()
+        };
+        let widest = |all: &mut dyn Iterator<Item = f32>| all.fold(0.0, f32::max);
+        let words = &mut list
+            .iter()
+            .map(|it| wide(token_text(cx, it.token), BODY_SIZE));
+        let before = &mut list.iter().map(|it| wide(figure_of(it.before), LABEL_SIZE));
+        let after = list.iter().filter_map(|it| it.after);
+        let after = &mut after.map(|it| wide(figure_of(it), LABEL_SIZE));
+        Self {
+            words: widest(words).clamp(40.0, (width * 0.3).max(40.0)) + 2.0,
+            before: widest(before),
+            after: widest(after),
+            sign: wide(" %".to_owned(), LABEL_SIZE),
+            top,
+        }
+    }
+
+    /// Width of all figures.
+    fn figures(&self) -> f32 {
+        let arrow = if self.after > 0.0 { ARROW } else { 0.0 };
+        self.before + arrow + self.after + self.sign
+    }
+}
+
+/// `3.9`, or `<0.4` where only a bound is known.
+fn figure_of(it: Likelihood) -> String {
+    let words = figure(it.probability());
+    match it {
+        Likelihood::AtMost(_) if !words.starts_with('<') => format!("<{words}"),
+        _ => words,
+    }
+}
+
+/// One line.
+pub struct Line<'a, 'b> {
+    /// What the panel is about.
+    pub shown: &'a Shown<'b>,
+    /// The token.
+    pub it: Alternative,
+    /// Where it stands.
+    pub rect: Rect,
+    /// Where its parts stand.
+    pub columns: Columns,
+}
+
+impl Line<'_, '_> {
+    fn is_baseline_next(&self) -> bool {
+        self.shown.baseline_next == Some(self.it.token)
+    }
+
+    fn is_edited_next(&self) -> bool {
+        self.shown.edited_next == Some(self.it.token)
+    }
+
+    /// Draws it, and answers to the pointer where there is one.
+    pub fn ui(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        if cx.drawing == Drawing::Paper {
+            return self.paint(cx, ui);
+        }
+        let id = ui.scope_id().with(self.it.token.0);
+        let response = ui.interact(self.rect, id, Sense::click());
+        response.widget_info(|| egui::WidgetInfo::labeled(Role::Button, true, self.name(cx)));
+        if response.gained_focus() {
+            response.scroll_to_me(None);
+        }
+        let arrows = EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..EventFilter::default()
+        };
+        ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+        if response.hovered() {
+            ui.painter().rect_filled(self.rect, 4.0, cx.palette.raised);
+        }
+        if response.has_focus() {
+            let inside = StrokeKind::Inside;
+            ui.painter()
+                .rect_stroke(self.rect, 4.0, (1.0, cx.palette.accent), inside);
+        }
+        self.paint(cx, ui);
+        if response.clicked() {
+            cx.push(Command::ContinueWith {
+                row: cx.selection.row,
+                at: self.shown.at,
+                token: self.it.token,
+            });
+        }
+        response.on_hover_ui_at_pointer(|ui| self.hover_ui(cx, ui));
+    }
+
+    /// Its words and numbers, read aloud.
+    fn name(&self, cx: &Cx<'_>) -> String {
+        let of = |it: Likelihood| match it {
+            Likelihood::Known(it) => {
+                format!("{} rank {}", percent(it.log_prob.exp()), it.rank)
+            }
+            Likelihood::AtMost(most) => format!("less than {}", percent(most)),
+        };
+        let words = token_text(cx, self.it.token);
+        let before = of(self.it.before);
+        let after = self.it.after.map(|it| format!(" → {}", of(it)));
+        let (after, followed) = (after.unwrap_or_default(), self.followed());
+        format!("Continue with “{words}”: {before}{after}{followed}")
+    }
+
+    /// Whether and where it followed.
+    fn followed(&self) -> &'static str {
+        match (self.is_baseline_next(), self.is_edited_next()) {
+            _ if self.shown.is_given && (self.is_baseline_next() || self.is_edited_next()) => {
+                ", given next"
+            }
+            (true, true) => ", drawn by both",
+            (true, false) if self.shown.edited_next.is_none() => ", drawn next",
+            (true, false) => ", drawn by the baseline",
+            (false, true) => ", drawn under the edits",
+            (false, false) => "",
+        }
+    }
+
+    fn paint(&self, cx: &Cx<'_>, ui: &Ui) {
+        let (painter, palette) = (ui.painter(), cx.palette);
+        let follows = self.is_baseline_next() || self.is_edited_next();
+        let color = match (self.is_baseline_next(), follows) {
+            (true, _) => palette.selected,
+            (false, true) => palette.amber,
+            (false, false) => palette.text,
+        };
+        let words = token_text(cx, self.it.token);
+        let font = FontId::proportional(BODY_SIZE);
+        let words = elided(painter, &words, font, color, self.columns.words);
+        let at = pos2(
+            self.rect.left() + 2.0,
+            self.rect.center().y - words.size().y / 2.0,
+        );
+        if follows {
+            bold(painter, at, words, color);
+        } else {
+            painter.galley(at, words, color);
+        }
+        self.bars_ui(cx, painter);
+        self.figures_ui(
+            painter,
+            if follows {
+                palette.text
+            } else {
+                palette.second
+            },
+        );
+    }
+
+    fn bars_ui(&self, cx: &Cx<'_>, painter: &Painter) {
+        let palette = cx.palette;
+        let left = self.rect.left() + self.columns.words + GAP;
+        let most = (self.rect.right() - self.columns.figures() - GAP - 4.0 - left).max(6.0);
+        let middle = self.rect.center().y;
+        let high = (self.rect.height() * 0.29).clamp(4.0, 7.0);
+        let one = |it: Likelihood, y: f32, high: f32, color: Color32| {
+            let width = (most * (it.probability() / self.columns.top).min(1.0)).max(1.5);
+            let rect = Rect::from_min_size(pos2(left, y), vec2(width, high));
+            match it {
+                Likelihood::Known(_) => bar(painter, rect, color, false, palette.panel),
+                // At most so likely: an outline, nothing that is known.
+                Likelihood::AtMost(_) => {
+                    let color = palette.quiet(color, 0.6);
+                    painter.rect_stroke(rect, 1.0, (1.0, color), StrokeKind::Inside);
+                }
+            }
+        };
+        if let Some(after) = self.it.after {
+            one(self.it.before, middle - high - 0.5, high, palette.second);
+            one(after, middle + 0.5, high, palette.amber);
+        } else {
+            let color = if self.shown.is_edited_alone() {
+                palette.amber
+            } else {
+                palette.second
+            };
+            one(self.it.before, middle - high * 0.75, high * 1.5, color);
+        }
+    }
+
+    /// Right-aligned, so that digits of one place stand under one another.
+    fn figures_ui(&self, painter: &Painter, color: Color32) {
+        let font = FontId::proportional(LABEL_SIZE);
+        let lay = |words: String| painter.layout_no_wrap(words, font.clone(), color);
+        let put = |right: f32, galley: Arc<Galley>| {
+            let at = pos2(
+                right - galley.size().x,
+                self.rect.center().y - galley.size().y / 2.0,
+            );
+            painter.galley(at, galley, color);
+        };
+        let mut right = self.rect.right() - 2.0;
+        put(right, lay(" %".to_owned()));
+        right -= self.columns.sign;
+        if let Some(after) = self.it.after {
+            put(right, lay(figure_of(after)));
+            right -= self.columns.after;
+            let arrow = lay("→".to_owned());
+            let inset = (ARROW - arrow.size().x) / 2.0;
+            put(right - inset, arrow);
+            right -= ARROW;
+        }
+        put(right, lay(figure_of(self.it.before)));
+    }
+
+    fn hover_ui(&self, cx: &Cx<'_>, ui: &mut Ui) {
+        ui.strong(format!(
+            "“{}” · id {}",
+            token_text(cx, self.it.token),
+            self.it.token
+        ));
+        match self.it.after {
+            None => numbers_ui(ui, "", self.it.before),
+            Some(after) => {
+                numbers_ui(ui, "baseline: ", self.it.before);
+                numbers_ui(ui, "edited: ", after);
+                change_ui(ui, self.it.before, after);
+            }
+        }
+        let followed = self.followed().trim_start_matches(", ");
+        if !followed.is_empty() {
+            ui.label(followed);
+        }
+        ui.weak(format!(
+            "click continues with it: {} tokens and this one become given, what followed is written anew; undo returns it",
+            self.shown.at.idx() + 1
+        ));
+    }
+}
+
+fn numbers_ui(ui: &mut Ui, row: &str, it: Likelihood) {
+    match it {
+        Likelihood::Known(it) => ui.label(format!(
+            "{row}p = {:.4} %, log-prob {:.4} nats, rank {}",
+            it.log_prob.exp() * 100.0,
+            it.log_prob,
+            it.rank
+        )),
+        Likelihood::AtMost(most) => ui.label(format!(
+            "{row}p below {:.4} %: not among the 20 that are kept",
+            most * 100.0
+        )),
+    };
+}
+
+/// How log-prob and rank changed, where both are known.
+fn change_ui(ui: &mut Ui, before: Likelihood, after: Likelihood) {
+    let (Some(before), Some(after)) = (before.known(), after.known()) else {
+        return;
+    };
+    let apart = after.log_prob - before.log_prob;
+    let rank = match (before.rank, after.rank) {
+        (before, after) if before == after => format!("rank stays {before}"),
+        (before, after) => {
+            let up = if after < before { "up" } else { "down" };
+            format!(
+                "{} {up} in rank, {before} → {after}",
+                before.abs_diff(after)
+            )
+        }
+    };
+    let sign = if apart < 0.0 { "−" } else { "+" };
+    let apart = short(f64::from(apart.abs()));
+    ui.label(format!("log-prob {sign}{apart} nats, {rank}"));
+}
+
+/// Which row the token follows in, for the table.
+pub fn drawn_words(shown: &Shown<'_>, token: TokenId) -> &'static str {
+    match (
+        shown.baseline_next == Some(token),
+        shown.edited_next == Some(token),
+    ) {
+        (true, true) => "both",
+        (true, false) => "baseline",
+        (false, true) => "edited",
+        (false, false) => "",
+    }
+}

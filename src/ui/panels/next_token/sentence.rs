@@ -1,0 +1,107 @@
+//! The sentence under the list: how far the prediction moved, what became of the token that followed, by chance.
+
+use crate::spec::TokenId;
+use crate::trace::Candidate;
+use crate::ui::Cx;
+use crate::ui::words::{percent, short};
+
+use super::foretold::{Beside, Shown};
+use super::token_text;
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    All,
+    /// Chance and what the probabilities are of left out.
+    Most,
+    /// The one thing that must be said.
+    Least,
+}
+
+/// What the numbers say.
+pub fn sentence(cx: &Cx<'_>, it: &Shown<'_>, detail: Detail) -> String {
+    let mut parts = Vec::new();
+    if let Some(comparison) = it.comparison {
+        parts.push(format!("KL {} nats", amount(comparison.kl)));
+        let both = comparison.baseline.zip(comparison.edited);
+        if let Some((before, after)) = both.filter(|_| detail != Detail::Least) {
+            parts.push(moved(cx, before, after));
+        }
+    } else if let Some(next) = it.baseline_next.or(it.edited_next) {
+        parts.push(follows(cx, it, next));
+    }
+    let why = why(it);
+    if detail == Detail::Least {
+        return why.unwrap_or_else(|| parts.join(" · "));
+    }
+    if detail == Detail::All {
+        let n_vocab = cx.spec().map_or(1, |it| it.n_vocab).max(1);
+        parts.push(format!("by chance {} each", percent(1.0 / n_vocab as f32)));
+    }
+    let mut out = parts.join(" · ");
+    if !out.is_empty() {
+        out.push('.');
+    }
+    if let Some(why) = why {
+        out.push(' ');
+        out.push_str(&why);
+    } else if detail == Detail::All {
+        out.push_str(" Probabilities are the model's own, before any sampling filter.");
+    }
+    out
+}
+
+/// A divergence, three digits; what is next to nothing is said so.
+fn amount(kl: f32) -> String {
+    if kl < 0.001 {
+        "less than 0.001".to_owned()
+    } else {
+        short(f64::from(kl))
+    }
+}
+
+/// The baseline's next token under both.
+fn moved(cx: &Cx<'_>, before: Candidate, after: Candidate) -> String {
+    let apart = after.log_prob - before.log_prob;
+    let sign = if apart < 0.0 { "−" } else { "+" };
+    format!(
+        "log-prob of “{}” {sign}{} nats, rank {} → {}",
+        token_text(cx, before.token),
+        short(f64::from(apart.abs())),
+        before.rank,
+        after.rank,
+    )
+}
+
+/// The token that follows, in the one prediction shown.
+fn follows(cx: &Cx<'_>, it: &Shown<'_>, next: TokenId) -> String {
+    let how = if it.is_given { "is given" } else { "was drawn" };
+    let words = token_text(cx, next);
+    match it.before(next) {
+        Some(known) => format!(
+            "“{words}” {how}: {}, rank {}",
+            percent(known.log_prob.exp()),
+            known.rank
+        ),
+        None => format!("“{words}” {how}"),
+    }
+}
+
+/// Why nothing is set beside, where that must be said.
+fn why(it: &Shown<'_>) -> Option<String> {
+    let words = match it.beside {
+        Beside::Compared | Beside::NoEdits => return None,
+        Beside::BeforeEdits(from) => {
+            format!("The edits begin at token {from}: nothing differs here.")
+        }
+        Beside::Parted(at) => {
+            format!("The texts part at token {at}: this is the edited text alone.")
+        }
+        Beside::NoBaseline => {
+            "The baseline has not come this far: this is the edited text alone.".to_owned()
+        }
+        Beside::NotRead => "These tokens are still being read under the edits.".to_owned(),
+    };
+    Some(words)
+}

@@ -1,0 +1,119 @@
+//! The sentence under the bars: the rule with this model's numbers, the cut, how sure the router was.
+
+use crate::analysis::entropy_share;
+use crate::spec::Renorm;
+use crate::ui::words::{counted, percent, short, signed};
+use crate::ui::{Cx, RowChoice};
+
+use super::decided::Decided;
+
+/// The rule, the cut, how sure the router was; the long form with every number of the token.
+pub fn sentence(cx: &Cx<'_>, it: &Decided<'_>, long: bool) -> String {
+    let mut parts = vec![rule(it)];
+    if let Some(random) = it.in_force.as_ref().and_then(|it| it.random) {
+        parts.push(format!("drawn by an edit, seed {random}, not by score"));
+    }
+    parts.extend(cut(it));
+    if long {
+        parts.extend(
+            it.routed
+                .margin()
+                .map(|it| format!("margin {}", short(f64::from(it)))),
+        );
+        parts.extend(confidence(it));
+    }
+    parts.extend(entropy(it));
+    if long {
+        parts.extend(gate(it));
+        if it.decision.is_some() {
+            let even = percent(1.0 / it.routed.n_experts() as f32);
+            parts.push(format!("even is {even} each"));
+        }
+    }
+    let mut out = parts.join(" · ");
+    out.push('.');
+    if it.decision.is_none() {
+        out.push_str(" The raw scores of this token were forgotten to save memory: bars are weights; choice, weights and margin stay.");
+    }
+    if is_elsewhere(cx, it) {
+        out.push_str(" This is the baseline: the edits marked act on the edited text.");
+    } else if long {
+        out.push_str(" One token: a score says who is asked, not what the answer changes.");
+    }
+    out
+}
+
+/// Where there is hardly any room: the cut alone.
+pub fn shortest(it: &Decided<'_>) -> String {
+    cut(it).or_else(|| entropy(it)).unwrap_or_default()
+}
+
+/// Whether the list acts here, but not on the row shown.
+fn is_elsewhere(cx: &Cx<'_>, it: &Decided<'_>) -> bool {
+    let is_baseline = cx.selection.row == RowChoice::Baseline || cx.session.edited().is_none();
+    is_baseline && it.listed.is_some() && it.in_force.is_none()
+}
+
+fn rule(it: &Decided<'_>) -> String {
+    let rule = it.spec.rule();
+    let edited = it.in_force.as_ref();
+    let k = edited.map(|it| it.k).filter(|k| *k != it.spec.top_k);
+    let k = k.map_or(String::new(), |k| {
+        format!(", here {} by an edit", counted(k))
+    });
+    let uniform = if edited.is_some_and(|it| it.uniform) {
+        ", made equal by an edit"
+    } else {
+        ""
+    };
+    let bias = if it.spec.select_bias {
+        " · sorted by score + selection bias"
+    } else {
+        ""
+    };
+    format!("weight = {rule}{k}{uniform}{bias}")
+}
+
+fn cut(it: &Decided<'_>) -> Option<String> {
+    it.decision.as_ref()?;
+    if let Some((expert, lacks)) = it.nearest() {
+        let lacks = signed(rounded(lacks));
+        return Some(format!("expert {expert} needs {lacks} to be picked"));
+    }
+    let all_in = it.n_picks == it.routed.n_experts();
+    all_in.then(|| "every expert is picked".to_owned())
+}
+
+/// A number of logits to two decimals.
+pub fn rounded(logits: f32) -> f32 {
+    (logits * 100.0).round() / 100.0
+}
+
+fn confidence(it: &Decided<'_>) -> Option<String> {
+    let confidence = percent(it.confidence()?);
+    let n = counted(it.n_picks);
+    let when = if it.spec.renorm == Renorm::None {
+        ""
+    } else {
+        " before renormalising"
+    };
+    let sum = it.routed.weight_sum().map_or(String::new(), |it| {
+        format!(", weights sum to {}{when}", short(f64::from(it)))
+    });
+    Some(format!("confidence {confidence} in {n} picked{sum}"))
+}
+
+fn entropy(it: &Decided<'_>) -> Option<String> {
+    let whole = |it: f32| percent((it * 100.0).round() / 100.0);
+    let entropy = it.entropy()?;
+    let before = it.unbiased().map(|it| entropy_share(&it));
+    let before = before.map_or(String::new(), |it| {
+        format!(" ({} before the bias)", whole(it))
+    });
+    Some(format!("entropy {} of the most{before}", whole(entropy)))
+}
+
+fn gate(it: &Decided<'_>) -> Option<String> {
+    let gate = it.routed.shared_gate()?;
+    Some(format!("shared expert's gate {}", short(f64::from(gate))))
+}

@@ -1,0 +1,29 @@
+//! The sentence under a plot where there is little room: the longest form that leaves the plot its own.
+
+use eframe::egui::{FontId, Ui};
+
+use crate::ui::theme::LABEL_SIZE;
+
+/// Height of one line of labels, points.
+const LINE: f32 = 16.0;
+
+/// The first of `forms`, longest first, that takes at most the part `share` of a panel `width` wide and
+/// `height` high, and how high it is; empty words where none does.
+#[must_use]
+pub fn fitting(
+    ui: &Ui,
+    forms: impl IntoIterator<Item = String>,
+    (width, height): (f32, f32),
+    share: f32,
+) -> (String, f32) {
+    let most = (height * share).max(LINE);
+    let color = ui.visuals().text_color();
+    let high = |words: &String| {
+        let font = FontId::proportional(LABEL_SIZE);
+        let galley = ui.painter().layout(words.clone(), font, color, width);
+        galley.size().y
+    };
+    let sized = forms.into_iter().map(|it| (high(&it), it));
+    let found = sized.into_iter().find(|(height, _)| *height <= most);
+    found.map_or((String::new(), 0.0), |(height, it)| (it, height))
+}

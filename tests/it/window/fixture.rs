@@ -1,0 +1,95 @@
+//! A window on a small model that has read the ids of its reference; and what panels say there.
+
+use std::{fs, path::Path};
+
+use eframe::egui::Key;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use moescope::app::App;
+use moescope::engine::{Event, Request};
+use moescope::spec::TokenId;
+use moescope::ui::Command;
+
+use super::drive::{Window, folder, key, settle, type_prompt, until};
+use super::numbers::i64s;
+use super::script::Script;
+
+/// A model's window and the bytes of its reference.
+pub struct Fixture {
+    pub window: Window,
+    pub expected: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+/// Opens a model without its tokenizer, so that the prompt box takes ids, and reads those of the reference.
+pub fn open(name: &str) -> Fixture {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/fixtures")
+        .join(name);
+    let copy = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(&from).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        if file == "config.json" || file.starts_with("model") {
+            fs::copy(from.join(&file), copy.path().join(&file)).unwrap();
+        }
+    }
+    let expected = fs::read(from.join("expected.safetensors")).unwrap();
+    let ids = {
+        let file = safetensors::SafeTensors::deserialize(&expected).unwrap();
+        i64s(&file, "input_ids")
+    };
+    let mut window = folder(copy.path().to_path_buf());
+    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    type_prompt(&mut window, &words.join(" "));
+    window.state_mut().command(Command::SetStopAfter(1));
+    key(&mut window, Key::Enter);
+    let n = ids.len();
+    until(&mut window, "the ids are read", |it: &App| {
+        let row = it.session().baseline();
+        it.is_idle() && row.is_some_and(|it| it.record.store.len() > n)
+    });
+    Fixture {
+        window,
+        expected,
+        _folder: copy,
+    }
+}
+
+/// Answers the prompt that opening reads, as the engine would.
+pub fn answer_prompt(window: &mut Window, script: &Script) {
+    let tag = script.asked.borrow().iter().find_map(|it| match it {
+        Request::Encode { tag, .. } => Some(*tag),
+        _ => None,
+    });
+    script.say([Event::Encoded {
+        tag: tag.unwrap(),
+        tokens: Ok((0..9).map(TokenId).collect()),
+    }]);
+    settle(window);
+}
+
+/// Every label that starts so, from top to bottom as it stands in the window.
+pub fn labels(window: &Window, start: &str) -> Vec<String> {
+    let mut found: Vec<(f32, String)> = window
+        .query_all_by_label_contains(start)
+        .filter_map(|it| Some((it.rect().top(), it.accesskit_node().label()?)))
+        .filter(|(_, it)| it.starts_with(start))
+        .collect();
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.into_iter().map(|it| it.1).collect()
+}
+
+/// The number that stands right after `word`.
+pub fn number_after(text: &str, word: &str) -> f32 {
+    let rest = text.split(word).nth(1);
+    let rest = rest.unwrap_or_else(|| panic!("no {word:?} in {text:?}"));
+    let end = rest.find(|it: char| !(it.is_ascii_digit() || ".-e".contains(it)));
+    let digits = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("no number after {word:?} in {text:?}"))
+}
+
+/// Whether a number of three significant digits is that of the reference.
+pub fn is_close(shown: f32, wanted: f32) -> bool {
+    (shown - wanted).abs() < 0.008 * wanted.abs() + 0.002
+}
