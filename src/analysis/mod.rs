@@ -3,10 +3,18 @@
 //! **Invariant:** nothing here keeps or changes a trace, and always per (router, expert): an
 //! expert's number means nothing outside its router.
 
+mod balance;
 mod change;
+mod flow;
 mod load;
 mod scores;
+mod series;
+mod spread;
 
+pub use balance::BalanceStats;
 pub use change::{Change, Concentration, concentration, first_difference, places};
-pub use load::{LoadStats, PhaseFilter, RouterLoad, Spread};
+pub use flow::{Flow, FlowOf, FlowStats, GapFlow};
+pub use load::{LoadStats, PhaseFilter, RouterLoad};
 pub use scores::{entropy_share, probabilities};
+pub use series::{LoadSeries, Series, SeriesOf};
+pub use spread::{DEAD_BELOW, Spread, skewed_above, spread};
