@@ -325,9 +325,8 @@ mod tests {
     #[test]
     fn pairs_are_those_worked_by_hand() {
         let flow = read(usize::MAX);
-        let n = |from, to, phase, of| {
-            flow.pair(RouterId(0), (ExpertId(from), ExpertId(to)), phase, of)
-        };
+        let n =
+            |from, to, phase, of| flow.pair(RouterId(0), (ExpertId(from), ExpertId(to)), phase, of);
         // Expert 0 was picked for tokens 1 to 4; expert 2 of the next for 1, 2 and 3.
         assert_eq!(n(0, 2, PhaseFilter::All, FlowOf::AllPicks), 3);
         assert_eq!(n(0, 1, PhaseFilter::All, FlowOf::AllPicks), 2);
@@ -354,7 +353,11 @@ mod tests {
         assert_eq!(all.into.iter().sum::<u64>(), 16);
         assert_eq!(all.flows.iter().map(|it| it.n).sum::<u64>(), 16);
         let few = flow.gap(RouterId(0), PhaseFilter::All, FlowOf::AllPicks, 2);
-        let kept: Vec<_> = few.flows.iter().map(|it| (it.from.0, it.to.0, it.n)).collect();
+        let kept: Vec<_> = few
+            .flows
+            .iter()
+            .map(|it| (it.from.0, it.to.0, it.n))
+            .collect();
         assert_eq!(
             (few.total, kept),
             (16, vec![(0, 1, 2), (0, 2, 3)]),

@@ -87,24 +87,14 @@ mod tests {
             near(got.gini, gini);
             near(got.effective, effective);
             near(got.evenness, effective / n.len() as f64);
-            near(
-                got.entropy.unwrap(),
-                effective.ln() / (n.len() as f64).ln(),
-            );
+            near(got.entropy.unwrap(), effective.ln() / (n.len() as f64).ln());
             assert_eq!(got.n_unused, n_unused);
         };
         check(&[5.0; 4], 0.0, 0.0, 0.0, 4.0, 0);
         // mean 2, deviations 2 2 -2 -2; max 4 is twice the mean; 8 of 16 pairs differ by 4: 32 / (2 · 16 · 2).
         check(&[4.0, 4.0, 0.0, 0.0], 1.0, 1.0, 0.5, 2.0, 2);
         // mean 2, variance (36 + 3 · 4) / 4 = 12; 6 of 16 pairs differ by 8: 48 / 64.
-        check(
-            &[8.0, 0.0, 0.0, 0.0],
-            12f64.sqrt() / 2.0,
-            3.0,
-            0.75,
-            1.0,
-            3,
-        );
+        check(&[8.0, 0.0, 0.0, 0.0], 12f64.sqrt() / 2.0, 3.0, 0.75, 1.0, 3);
         assert!(spread(&[0.0; 3]).is_none() && spread(&[]).is_none());
     }
 

@@ -25,10 +25,7 @@ const WIDTH: f64 = 0.66;
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance) {
     let area = foot_ui(cx, ui, shown, balance);
     let (left, right) = gutters(ui, shown, area.width());
-    let rect = Rect::from_min_max(
-        area.min + vec2(left, ABOVE),
-        area.max - vec2(right, BELOW),
-    );
+    let rect = Rect::from_min_max(area.min + vec2(left, ABOVE), area.max - vec2(right, BELOW));
     if rect.height() < 12.0 {
         return;
     }
@@ -78,10 +75,7 @@ fn bar_ui(
         pos2(bar.center().x, plot.center().y),
         vec2(pitch, plot.height()),
     );
-    let column = Rect::from_min_max(
-        column.min - vec2(0.0, ABOVE),
-        column.max + vec2(0.0, BELOW),
-    );
+    let column = Rect::from_min_max(column.min - vec2(0.0, ABOVE), column.max + vec2(0.0, BELOW));
     if shown.spec.n_experts <= 16 && expert >= 8 {
         hatch_ui(cx, ui, bar);
     }
@@ -103,7 +97,8 @@ fn bar_ui(
 fn hatch_ui(cx: &Cx<'_>, ui: &Ui, bar: Rect) {
     let mut y = bar.bottom() - 4.0;
     while y > bar.top() + 1.0 {
-        ui.painter().hline(bar.x_range(), y, (1.5, cx.palette.panel));
+        ui.painter()
+            .hline(bar.x_range(), y, (1.5, cx.palette.panel));
         y -= 5.0;
     }
 }
@@ -145,9 +140,10 @@ fn id_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch): (
     let selected = cx.selection.expert_at() == Some(at);
     let every = every_nth(pitch, 17.0);
     // The selected one is always named; those beside it give way.
-    let beside = cx.selection.expert_at().is_some_and(|it| {
-        it.router == shown.router && it.expert.idx().abs_diff(expert) < every
-    });
+    let beside = cx
+        .selection
+        .expert_at()
+        .is_some_and(|it| it.router == shown.router && it.expert.idx().abs_diff(expert) < every);
     if !selected && (expert % every != 0 || (every > 1 && beside)) {
         return;
     }

@@ -24,13 +24,7 @@ pub fn ranked(shown: &Shown<'_>) -> Vec<usize> {
 }
 
 /// Draws the router in total.
-pub fn ui(
-    cx: &mut Cx<'_>,
-    ui: &mut Ui,
-    shown: &Shown<'_>,
-    balance: &Balance,
-    menu: &mut MenuAt,
-) {
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance, menu: &mut MenuAt) {
     let area = foot_ui(cx, ui, shown, balance);
     let (left, right) = gutters(ui, shown, area.width());
     let rect = Rect::from_min_max(
@@ -97,8 +91,16 @@ fn axis_ui(
             text(pos2(x, y), Align2::CENTER_TOP, rank.to_string());
         }
     }
-    text(pos2(rect.left(), y), Align2::LEFT_TOP, "most used".to_owned());
-    text(pos2(rect.right(), y), Align2::RIGHT_TOP, format!("{n} least"));
+    text(
+        pos2(rect.left(), y),
+        Align2::LEFT_TOP,
+        "most used".to_owned(),
+    );
+    text(
+        pos2(rect.right(), y),
+        Align2::RIGHT_TOP,
+        format!("{n} least"),
+    );
     let top = pos2(rect.left() - 6.0, transform.position_from_point_y(most));
     let even_y = transform.position_from_point_y(shown.even());
     if even_y - top.y > 13.0 {
@@ -152,7 +154,11 @@ fn singled_out_ui(
         let x = (center.x - width / 2.0).clamp(rect.left(), rect.right() - width);
         let label = Rect::from_min_size(pos2(x, center.y - 20.0), vec2(width, 13.0));
         if taken.iter().all(|it| !it.expand(2.0).intersects(label)) {
-            let color = if mark.any() { palette.amber } else { palette.text };
+            let color = if mark.any() {
+                palette.amber
+            } else {
+                palette.text
+            };
             let font = FontId::proportional(SMALL);
             painter.text(label.min, Align2::LEFT_TOP, words, font, color);
             taken.push(label);

@@ -26,7 +26,9 @@ pub type MenuAt = Option<ExpertAt>;
 pub fn foot_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance) -> Rect {
     let numbers = shown.spread_words(balance);
     let sentence = shown.sentence(cx);
-    foot(ui, &numbers, &sentence, |ui| shown.spread_hover_ui(ui, balance))
+    foot(ui, &numbers, &sentence, |ui| {
+        shown.spread_hover_ui(ui, balance)
+    })
 }
 
 /// The same with any words.
@@ -112,7 +114,12 @@ pub fn level(name: &str, y: f64, stroke: Stroke, dashes: f32) -> HLine {
 
 /// Even as a dashed line, and the thresholds of the verdict more quietly.
 pub fn levels(plot: &mut PlotUi<'_>, shown: &Shown<'_>, palette: &Palette) {
-    plot.hline(level("even", shown.even(), Stroke::new(1.0, palette.second), 4.0));
+    plot.hline(level(
+        "even",
+        shown.even(),
+        Stroke::new(1.0, palette.second),
+        4.0,
+    ));
     if let Some((skewed, dead)) = shown.thresholds() {
         let quiet = Stroke::new(1.0, palette.third);
         plot.hline(level("skewed above", skewed, quiet, 1.5));
@@ -139,7 +146,11 @@ pub fn gutters(ui: &Ui, shown: &Shown<'_>, width: f32) -> (f32, f32) {
     let right = thresholds.map_or(0.0, |(a, b)| {
         words_width(ui, &a, SMALL).max(words_width(ui, &b, SMALL)) + 8.0
     });
-    let right = if width - left - right < 220.0 { 0.0 } else { right };
+    let right = if width - left - right < 220.0 {
+        0.0
+    } else {
+        right
+    };
     (left, right)
 }
 
@@ -214,7 +225,10 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, at: ExpertAt) {
     if mark.masked {
         let ends = [
             pos2(rect.left(), rect.bottom()),
-            pos2(rect.right(), rect.bottom() - rect.height().clamp(8.0, rect.width())),
+            pos2(
+                rect.right(),
+                rect.bottom() - rect.height().clamp(8.0, rect.width()),
+            ),
         ];
         painter.line_segment(ends, (4.0, palette.hairline));
         painter.line_segment(ends, (2.0, palette.amber));

@@ -182,7 +182,11 @@ impl<'a> Shown<'a> {
             return;
         };
         let n = self.spec.n_experts;
-        ui.strong(format!("{}, {}", self.spec.label(), self.view.value.label()));
+        ui.strong(format!(
+            "{}, {}",
+            self.spec.label(),
+            self.view.value.label()
+        ));
         let mut line = |words: String| {
             ui.label(words);
         };
@@ -264,7 +268,10 @@ impl<'a> Shown<'a> {
             Value::Share => "of tokens",
             Value::Mass => "of gate weight",
         };
-        let state = match (edit_mark(cx, self.at(expert)).masked, self.is_unused(expert)) {
+        let state = match (
+            edit_mark(cx, self.at(expert)).masked,
+            self.is_unused(expert),
+        ) {
             (true, _) => ", masked",
             (false, true) => ", unused here",
             (false, false) => "",
@@ -296,7 +303,11 @@ fn named(experts: &[usize]) -> String {
         .take(MOST_NAMED)
         .map(ToString::to_string)
         .collect();
-    let more = if experts.len() > MOST_NAMED { ", …" } else { "" };
+    let more = if experts.len() > MOST_NAMED {
+        ", …"
+    } else {
+        ""
+    };
     match experts.len() {
         0 => String::new(),
         1 => format!(" (expert {})", ids[0]),

@@ -110,10 +110,7 @@ impl Number {
 
     /// Whether more of it is less even.
     fn more_is_worse(self) -> bool {
-        matches!(
-            self,
-            Self::Cv | Self::MaxVio | Self::Gini | Self::Unused
-        )
+        matches!(self, Self::Cv | Self::MaxVio | Self::Gini | Self::Unused)
     }
 
     fn words(self, line: &RouterLine) -> String {
@@ -178,7 +175,10 @@ struct Columns {
 
 impl Columns {
     fn fit(ui: &Ui, kept: &Kept, width: f32) -> Self {
-        let widest = kept.lines.iter().map(|it| words_width(ui, &it.label, LABEL_SIZE));
+        let widest = kept
+            .lines
+            .iter()
+            .map(|it| words_width(ui, &it.label, LABEL_SIZE));
         let label = widest.fold(40.0, f32::max) + 12.0;
         let n = ((width - label - BARS[0] - 12.0) / COLUMN).floor().max(1.0) as usize;
         let n = n.min(COLUMNS.len());
@@ -224,7 +224,15 @@ fn head_ui(cx: &Cx<'_>, ui: &mut Ui, rect: Rect, view: &mut View, columns: &Colu
     let label = Rect::from_min_size(rect.min, vec2(columns.label, LINE));
     let by_layer = view.sort == Sort::Layer;
     let name = "Sort by layer";
-    if heading_ui(cx, ui, label, (Align2::LEFT_CENTER, "layer", by_layer), name).clicked() {
+    if heading_ui(
+        cx,
+        ui,
+        label,
+        (Align2::LEFT_CENTER, "layer", by_layer),
+        name,
+    )
+    .clicked()
+    {
         view.sort = Sort::Layer;
     }
     for (n, (number, words, meaning)) in columns.numbers.iter().enumerate() {
@@ -273,9 +281,8 @@ fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, line: &RouterLine, columns: &Columns) {
         let id = ui.scope_id().with(line.router.0);
         let response = ui.interact(rect, id, Sense::click());
         let name = line_name(line);
-        response.widget_info(|| {
-            egui::WidgetInfo::selected(egui::Role::Button, true, selected, &name)
-        });
+        response
+            .widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, &name));
         if response.hovered() {
             ui.painter().rect_filled(rect, 4.0, cx.palette.raised);
         }
@@ -309,7 +316,12 @@ fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, line: &RouterLine, columns: &Columns) {
     bars_ui(cx, ui, line, bars);
     for (n, (number, ..)) in columns.numbers.iter().enumerate() {
         let words = number.words(line);
-        text(columns.right(n), Align2::RIGHT_CENTER, words, cx.palette.text);
+        text(
+            columns.right(n),
+            Align2::RIGHT_CENTER,
+            words,
+            cx.palette.text,
+        );
     }
 }
 

@@ -122,7 +122,10 @@ fn routers(cx: &Cx<'_>, view: View) -> Option<Table> {
                 Value::Share => "counts",
                 Value::Mass => "gate mass",
             };
-            let title = format!("Load of every router, {of}, over {}", shown.tokens_words(cx));
+            let title = format!(
+                "Load of every router, {of}, over {}",
+                shown.tokens_words(cx)
+            );
             out = Table::new(
                 title,
                 &[

@@ -81,11 +81,17 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, kept: &mut Kept, menu
     let upper = upper_ui(cx, ui, shown, series, (&lines, &both));
     let even = shown.spec.n_experts as f64;
     let effective: Vec<[f64; 2]> = pairs(series, |it| series.effective[it]);
-    let lower = plot(ui, "effective", both.lower, (both.x, [0.0, even * 1.12]), |plot| {
-        plot.hline(level("all", even, Stroke::new(1.0, palette.third), 4.0));
-        let line = Line::new("effective experts", PlotPoints::from(effective));
-        plot.line(line.stroke((1.5, palette.text)).allow_hover(false));
-    });
+    let lower = plot(
+        ui,
+        "effective",
+        both.lower,
+        (both.x, [0.0, even * 1.12]),
+        |plot| {
+            plot.hline(level("all", even, Stroke::new(1.0, palette.third), 4.0));
+            let line = Line::new("effective experts", PlotPoints::from(effective));
+            plot.line(line.stroke((1.5, palette.text)).allow_hover(false));
+        },
+    );
     labels_ui(cx, ui, shown, series, (&lines, &both, &upper, &lower));
     places_ui(cx, ui, &both, &upper);
     if cx.drawing == Drawing::Screen {
@@ -124,7 +130,10 @@ impl Both {
         Some(Self {
             upper: inner.with_max_y(cut - 5.0),
             lower: inner.with_min_y(cut + 5.0),
-            x: [f64::from(first.0), f64::from(last.0).max(f64::from(first.0) + 1.0)],
+            x: [
+                f64::from(first.0),
+                f64::from(last.0).max(f64::from(first.0) + 1.0),
+            ],
             top: most.max(shown.even() * 1.6) * 1.05,
         })
     }
@@ -183,10 +192,16 @@ fn upper_ui(
         })
         .collect();
     let even = shown.even();
-    plot(ui, "load over time", both.upper, (both.x, [0.0, both.top]), move |plot| {
-        plot.hline(level("even", even, Stroke::new(1.0, palette.second), 4.0));
-        drawn.into_iter().for_each(|it| plot.line(it));
-    })
+    plot(
+        ui,
+        "load over time",
+        both.upper,
+        (both.x, [0.0, both.top]),
+        move |plot| {
+            plot.hline(level("even", even, Stroke::new(1.0, palette.second), 4.0));
+            drawn.into_iter().for_each(|it| plot.line(it));
+        },
+    )
 }
 
 /// Even and the largest share at the left, experts at the ends of their lines, tokens below.
@@ -214,16 +229,31 @@ fn labels_ui(
     let n = shown.spec.n_experts;
     let middle = both.lower.center().y;
     let words = "effective".to_owned();
-    text(pos2(left, middle), Align2::RIGHT_CENTER, words, palette.second);
+    text(
+        pos2(left, middle),
+        Align2::RIGHT_CENTER,
+        words,
+        palette.second,
+    );
     let y = lower.position_from_point_y(effective);
     let right = both.lower.right() + 6.0;
     let words = format!("{} of {n}", short(effective));
     text(pos2(right, y), Align2::LEFT_CENTER, words, palette.text);
     let y = both.lower.bottom() + 3.0;
     let first = format!("token {}", series.at[0]);
-    text(pos2(both.lower.left(), y), Align2::LEFT_TOP, first, palette.second);
+    text(
+        pos2(both.lower.left(), y),
+        Align2::LEFT_TOP,
+        first,
+        palette.second,
+    );
     let end = series.at[last].to_string();
-    text(pos2(both.lower.right(), y), Align2::RIGHT_TOP, end, palette.second);
+    text(
+        pos2(both.lower.right(), y),
+        Align2::RIGHT_TOP,
+        end,
+        palette.second,
+    );
 }
 
 /// The ids at the ends of the lines, those of the larger shares first, none over another.
