@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::spread::{Spread, spread};
 use crate::spec::{ExpertId, Position, RouterId, TokenId};
 use crate::trace::{Phase, RouterTrace, StepTrace, TraceStore};
 
@@ -33,6 +34,12 @@ impl PhaseFilter {
         }
     }
 
+    /// Whether tokens of a phase are counted.
+    #[must_use]
+    pub fn holds(self, phase: Phase) -> bool {
+        self.parts().contains(&usize::from(phase == Phase::Decode))
+    }
+
     fn parts(self) -> Range<usize> {
         match self {
             Self::All => 0..2,
@@ -60,19 +67,6 @@ pub struct RouterLoad {
     pub n_tokens: u64,
 }
 
-/// How evenly a router's load is spread.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
-    /// Coefficient of variation, `std(n)/n̄`.
-    pub cv: f64,
-    /// `(max n - n̄)/n̄`.
-    pub max_vio: f64,
-    /// `exp(H(f))`, `f_i = n_i/P`.
-    pub effective: f64,
-    /// Experts never picked.
-    pub n_unused: usize,
-}
-
 impl RouterLoad {
     /// The share of the tokens for which an expert was picked; none over no token.
     #[must_use]
@@ -89,34 +83,25 @@ impl RouterLoad {
         (total > 0).then(|| n as f64 * self.n.len() as f64 / total as f64)
     }
 
-    /// CV, `MaxVio`, effective experts; none where nothing was picked.
+    /// How evenly the picks are spread; none where nothing was picked.
     #[must_use]
     pub fn spread(&self) -> Option<Spread> {
-        let total: u64 = self.n.iter().sum();
-        if total == 0 {
-            return None;
-        }
-        let mean = total as f64 / self.n.len() as f64;
-        let variance = self
-            .n
-            .iter()
-            .map(|n| (*n as f64 - mean).powi(2))
-            .sum::<f64>()
-            / self.n.len() as f64;
-        let max = self.n.iter().copied().max().unwrap_or(0) as f64;
-        let nats: f64 = self
-            .n
-            .iter()
-            .filter(|n| **n > 0)
-            .map(|n| *n as f64 / total as f64)
-            .map(|f| -f * f.ln())
-            .sum();
-        Some(Spread {
-            cv: variance.sqrt() / mean,
-            max_vio: (max - mean) / mean,
-            effective: nats.exp(),
-            n_unused: self.n.iter().filter(|n| **n == 0).count(),
-        })
+        let n: Vec<f64> = self.n.iter().map(|n| *n as f64).collect();
+        spread(&n)
+    }
+
+    /// How evenly the gate mass is spread; none where there is none.
+    #[must_use]
+    pub fn mass_spread(&self) -> Option<Spread> {
+        spread(&self.mass)
+    }
+
+    /// The part of all gate mass an expert was given, 0 to 1; none where there is none.
+    #[must_use]
+    pub fn mass_share(&self, expert: ExpertId) -> Option<f64> {
+        let mass = *self.mass.get(expert.idx())?;
+        let total: f64 = self.mass.iter().sum();
+        (total > 0.0).then(|| mass / total)
     }
 }
 
@@ -303,24 +288,17 @@ mod tests {
     }
 
     #[test]
-    fn spread_is_that_worked_by_hand() {
-        let check = |n: &[u64], cv: f64, max_vio: f64, effective: f64, n_unused: usize| {
-            let load = RouterLoad {
-                n: n.to_vec(),
-                ..RouterLoad::default()
-            };
-            let got = load.spread().unwrap();
-            assert!((got.cv - cv).abs() < 1e-9, "{got:?}");
-            assert!((got.max_vio - max_vio).abs() < 1e-9, "{got:?}");
-            assert!((got.effective - effective).abs() < 1e-9, "{got:?}");
-            assert_eq!(got.n_unused, n_unused);
+    fn the_spread_of_mass_is_not_that_of_counts() {
+        let load = RouterLoad {
+            n: vec![2, 2],
+            mass: vec![1.5, 0.5],
+            n_tokens: 2,
         };
-        check(&[5, 5, 5, 5], 0.0, 0.0, 4.0, 0);
-        // mean 2, deviations 2 2 -2 -2; max 4 is twice the mean; two experts, evenly.
-        check(&[4, 4, 0, 0], 1.0, 1.0, 2.0, 2);
-        // mean 2, variance (36 + 3 · 4) / 4 = 12; one expert.
-        check(&[8, 0, 0, 0], 12f64.sqrt() / 2.0, 3.0, 1.0, 3);
+        assert!(load.spread().unwrap().cv.abs() < 1e-9);
+        assert!((load.mass_spread().unwrap().cv - 0.5).abs() < 1e-9);
+        assert_eq!(load.mass_share(ExpertId(0)), Some(0.75));
         assert!(RouterLoad::default().spread().is_none());
+        assert!(RouterLoad::default().mass_spread().is_none());
     }
 
     #[test]

@@ -4,13 +4,21 @@
 //! expert's number means nothing outside its router.
 
 mod alternatives;
+mod balance;
 mod change;
 mod decision;
+mod flow;
 mod load;
 mod scores;
+mod series;
+mod spread;
 
 pub use alternatives::{Alternative, Foretold, Likelihood, SortBy, alternatives};
+pub use balance::BalanceStats;
 pub use change::{Change, Concentration, concentration, first_difference, places};
 pub use decision::Decision;
-pub use load::{LoadStats, PhaseFilter, RouterLoad, Spread};
+pub use flow::{Flow, FlowOf, FlowStats, GapFlow};
+pub use load::{LoadStats, PhaseFilter, RouterLoad};
 pub use scores::{entropy_share, probabilities};
+pub use series::{LoadSeries, Series, SeriesOf};
+pub use spread::{DEAD_BELOW, Spread, skewed_above, spread};

@@ -4,6 +4,7 @@
 mod command;
 mod cx;
 mod frame;
+mod kept;
 mod paint;
 mod panels;
 mod presets;
@@ -18,6 +19,7 @@ pub use command::{
 };
 pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
 pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
+pub use kept::RowKey;
 pub use paint::{GridView, expert_grid};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};

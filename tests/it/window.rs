@@ -4,6 +4,7 @@ mod cells;
 mod drive;
 mod edits;
 mod endurance;
+mod first_minute;
 mod fixture;
 mod gestures;
 mod layout;

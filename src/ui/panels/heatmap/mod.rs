@@ -15,6 +15,8 @@ use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::{choices, menu_chip, note};
 use crate::ui::{Cx, GridView, Panel, RowChoice, Selection};
 
+pub use cells::edit_mark;
+
 use values::{Against, Plot, Value};
 
 const TOP: f32 = 20.0;

@@ -1,13 +1,65 @@
-//! The experts each token passes, layer by layer.
+//! Tokens through the layers: which experts a token passed one after the other, and which follow which over a text.
+//!
+//! Routers stand side by side in the order of the model. What follows what is counted, not what causes what.
 
-use eframe::egui::Ui;
+mod flow;
+mod layout;
+mod nodes;
+mod ribbon;
+mod table;
+mod tokens;
 
+use eframe::egui::{Rect, Ui, UiBuilder, pos2};
+
+use crate::analysis::{FlowOf, PhaseFilter};
 use crate::document::Table;
-use crate::ui::{Cx, Panel};
+use crate::ui::panels::heatmap::row_chip;
+use crate::ui::widgets::{choices, menu_chip, note};
+use crate::ui::{Cx, Drawing, ExpertAt, Panel};
 
-/// View state of the panel.
+/// What is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    /// The token shown, and those around it.
+    #[default]
+    Token,
+    /// Every token of a phase.
+    Flow,
+}
+
+impl Mode {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Token => "this token",
+            Self::Flow => "flow of the text",
+        }
+    }
+}
+
+fn of_label(of: FlowOf) -> &'static str {
+    match of {
+        FlowOf::AllPicks => "all picks",
+        FlowOf::Strongest => "strongest only",
+    }
+}
+
+/// What can be chosen in the head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct View {
+    mode: Mode,
+    of: FlowOf,
+    phase: PhaseFilter,
+}
+
+/// View state of the panel, and what it keeps between frames.
 #[derive(Clone, Debug, Default)]
-pub struct Path {}
+pub struct Path {
+    view: View,
+    tokens: tokens::Kept,
+    flow: flow::Kept,
+    /// The expert a menu was opened on, where experts have no widget each.
+    menu: Option<ExpertAt>,
+}
 
 impl Panel for Path {
     fn title(&self) -> &'static str {
@@ -15,15 +67,88 @@ impl Panel for Path {
     }
 
     fn help(&self) -> &'static str {
-        "The experts each token passes, layer by layer"
+        "The experts each token passed, layer by layer"
+    }
+
+    fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        if cx.drawing == Drawing::Paper || cx.spec().is_none() {
+            return;
+        }
+        if self.view.mode == Mode::Flow {
+            phase_chip(ui, &mut self.view);
+        }
+        of_chip(ui, &mut self.view);
+        mode_chip(ui, &mut self.view);
+        row_chip(cx, ui);
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let _ = (cx, ui);
+        if let Some(why) = nothing_to_show(cx) {
+            note(ui, why);
+            return;
+        }
+        match self.view.mode {
+            Mode::Token => tokens::ui(cx, ui, self.view, &mut self.tokens, &mut self.menu),
+            Mode::Flow => flow::ui(cx, ui, self.view, &mut self.flow, &mut self.menu),
+        }
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let _ = cx;
-        None
+        if nothing_to_show(cx).is_some() {
+            return None;
+        }
+        match self.view.mode {
+            Mode::Token => table::token(cx),
+            Mode::Flow => table::flow(cx, self.view, &self.flow),
+        }
     }
+}
+
+fn nothing_to_show(cx: &Cx<'_>) -> Option<&'static str> {
+    let Some(spec) = cx.spec() else {
+        return Some("Open a model to follow its tokens through the experts");
+    };
+    if spec.routers.is_empty() {
+        return Some("This model has no router: every token passes every weight");
+    }
+    let nothing_read = cx.row().is_none_or(|it| it.record.store.is_empty());
+    nothing_read.then_some("Space writes the first tokens: their paths are drawn as they come")
+}
+
+fn mode_chip(ui: &mut Ui, view: &mut View) {
+    let hover = "The path of a token, or the flow of the text";
+    menu_chip(ui, "", view.mode.label(), hover, |ui| {
+        let all = [Mode::Token, Mode::Flow];
+        if let Some(it) = choices(ui, all, view.mode, |it| it.label().to_owned()) {
+            view.mode = it;
+        }
+    });
+}
+
+fn of_chip(ui: &mut Ui, view: &mut View) {
+    menu_chip(ui, "", of_label(view.of), "Which picks are joined", |ui| {
+        let all = [FlowOf::AllPicks, FlowOf::Strongest];
+        if let Some(it) = choices(ui, all, view.of, |it| of_label(it).to_owned()) {
+            view.of = it;
+        }
+    });
+}
+
+fn phase_chip(ui: &mut Ui, view: &mut View) {
+    let hover = "Which tokens of the text flow";
+    menu_chip(ui, "", view.phase.label(), hover, |ui| {
+        if let Some(it) = choices(ui, PhaseFilter::ALL, view.phase, |it| it.label().to_owned()) {
+            view.phase = it;
+        }
+    });
+}
+
+/// Draws the sentence at the foot and returns what is left.
+fn foot(ui: &mut Ui, sentence: &str) -> Rect {
+    let area = ui.available_rect_before_wrap();
+    let height = layout::words_height(ui, sentence, area.width());
+    let top = (area.bottom() - height).max(area.top());
+    let words = Rect::from_min_max(pos2(area.left(), top), area.max);
+    ui.scope_builder(UiBuilder::new().max_rect(words), |ui| note(ui, sentence));
+    Rect::from_min_max(area.min, pos2(area.right(), (top - 4.0).max(area.top())))
 }

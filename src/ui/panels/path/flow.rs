@@ -1,0 +1,428 @@
+//! Which experts follow which, over the whole text: ribbons between neighbouring routers as wide as what flows.
+//!
+//! Counts grow with the text; the largest flows of each gap are looked up anew a portion a frame.
+
+use std::sync::Arc;
+
+use eframe::egui::{self, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
+
+use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
+use crate::spec::{ExpertId, RouterId, RouterSpec};
+use crate::ui::words::percent;
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowKey};
+
+use super::layout::{Columns, labels_ui};
+use super::nodes::{Nodes, expert_at, shared_gestures, tint};
+use super::ribbon::Ribbon;
+use super::{View, foot};
+
+/// Ribbons drawn at most, in all gaps together; each gap has the same part, and eight at least.
+const MOST_RIBBONS: usize = 640;
+/// Pairs counted in one frame at most.
+const PAIRS_A_FRAME: usize = 40_000;
+/// Pairs looked through in one frame at most, to find the largest.
+const LOOKS_A_FRAME: usize = 60_000;
+/// A ribbon is under the pointer within this distance, points.
+const REACH: f32 = 1.5;
+
+/// Counts of the row shown, the largest flows, and what is drawn of them.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    key: Option<RowKey>,
+    stats: FlowStats,
+    /// What the gaps were looked up for, `[R - 1]`: tokens, phase, kind.
+    looked_up: Vec<Option<(u64, PhaseFilter, FlowOf)>>,
+    gaps: Vec<GapFlow>,
+    /// The gap to look at next.
+    turn: usize,
+    /// Raised by every look-up that may change a ribbon.
+    version: u64,
+    drawn_for: Option<DrawnFor>,
+    nodes: Nodes,
+    ribbons: Vec<Drawn>,
+    mesh: Arc<Mesh>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct DrawnFor {
+    version: u64,
+    columns: Columns,
+    dark: bool,
+    pixel: f32,
+    pins: Vec<ExpertAt>,
+}
+
+/// A flow and its ribbon.
+#[derive(Clone, Copy, Debug)]
+struct Drawn {
+    gap: usize,
+    flow: Flow,
+    ribbon: Ribbon,
+}
+
+/// Draws the flow of the text.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut Option<ExpertAt>) {
+    let Some(spec) = cx.spec() else {
+        return;
+    };
+    if kept.follow(cx, view) {
+        ui.ctx().request_repaint();
+    }
+    let area = foot(ui, &kept.sentence(cx, view));
+    let Some(columns) = Columns::fit(area, spec.routers.len(), 6.0) else {
+        return;
+    };
+    kept.draw(cx, ui, columns, view);
+    let under = if cx.drawing == Drawing::Screen {
+        pointer_ui(cx, ui, kept, &columns, view, menu)
+    } else {
+        None
+    };
+    if cx.drawing == Drawing::Screen {
+        ui.painter().add(Shape::Mesh(Arc::clone(&kept.mesh)));
+        lit_ui(cx, ui, kept, under);
+    } else {
+        let ribbons = kept.ribbons.iter().map(|it| it.ribbon.shape());
+        ui.painter().extend(ribbons);
+    }
+    kept.nodes.paint(cx, ui);
+    kept.nodes.ids_ui(cx, ui);
+    kept.nodes.marks_ui(cx, ui);
+    labels_ui(cx, ui, &columns);
+    if cx.drawing == Drawing::Screen {
+        let words = |cx: &Cx<'_>, at: ExpertAt| kept.node_name(cx, view, at);
+        kept.nodes.widgets_ui(cx, ui, words);
+    }
+}
+
+impl Kept {
+    /// Counts and looks up what is new, a portion; true where something is left.
+    fn follow(&mut self, cx: &Cx<'_>, view: View) -> bool {
+        let (key, Some(row), Some(spec)) = (RowKey::of(cx), cx.row(), cx.spec()) else {
+            return false;
+        };
+        let store = &row.record.store;
+        if self.key != key || self.stats.end() > store.end() {
+            *self = Self {
+                key,
+                ..Self::default()
+            };
+        }
+        let tokens = cx.session.tokens();
+        let all_counted = self
+            .stats
+            .extend(store, |it| tokens.is_special(it), PAIRS_A_FRAME);
+        let n_gaps = spec.routers.len().saturating_sub(1);
+        self.looked_up.resize(n_gaps, None);
+        self.gaps.resize(n_gaps, GapFlow::default());
+        let wanted = Some((self.stats.n_tokens(view.phase), view.phase, view.of));
+        let n_most = (MOST_RIBBONS / n_gaps.max(1)).max(8);
+        let mut left = LOOKS_A_FRAME;
+        for _ in 0..n_gaps {
+            let gap = self.turn % n_gaps;
+            let router = RouterId::new(gap);
+            if self.looked_up[gap] != wanted {
+                let cost = self.stats.n_held(router, view.of) + 64;
+                if left < cost && left < LOOKS_A_FRAME {
+                    return true;
+                }
+                left = left.saturating_sub(cost);
+                self.gaps[gap] = if is_joined(&spec.routers[gap], &spec.routers[gap + 1]) {
+                    self.stats.gap(router, view.phase, view.of, n_most)
+                } else {
+                    GapFlow::default()
+                };
+                self.looked_up[gap] = wanted;
+                self.version += 1;
+            }
+            self.turn = gap + 1;
+        }
+        !all_counted
+    }
+
+    /// Places nodes and ribbons anew where something they depend on is another.
+    fn draw(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, view: View) {
+        let wanted = Some(DrawnFor {
+            version: self.version,
+            columns,
+            dark: cx.palette.dark,
+            pixel: 1.0 / ui.ctx().pixels_per_point(),
+            pins: cx.pins.to_vec(),
+        });
+        let Some(spec) = cx.spec().filter(|_| self.drawn_for != wanted) else {
+            return;
+        };
+        let pixel = wanted.as_ref().map_or(1.0, |it| it.pixel);
+        self.drawn_for = wanted;
+        let picks: Vec<Vec<u64>> = spec
+            .router_ids()
+            .map(|(id, router)| {
+                let mut n = self.stats.picks(id, view.phase, view.of);
+                n.resize(router.n_experts, 0);
+                n
+            })
+            .collect();
+        self.nodes = Nodes::new(cx, columns.stacks(&picks));
+        self.ribbons = (0..self.gaps.len())
+            .flat_map(|it| self.ribbons_of(cx, it))
+            .collect();
+        let mut mesh = Mesh::default();
+        for it in &self.ribbons {
+            it.ribbon.add_to(&mut mesh, pixel);
+        }
+        self.mesh = Arc::new(mesh);
+    }
+
+    /// The ribbons of one gap: at both ends side by side on their node, in the order of the nodes they lead to.
+    fn ribbons_of(&self, cx: &Cx<'_>, gap: usize) -> Vec<Drawn> {
+        let (top, n) = (&self.gaps[gap], |it: usize| self.nodes.rects[it].len());
+        let height = |router: usize, expert: ExpertId| {
+            let rect = self.nodes.rects[router].get(expert.idx());
+            rect.map_or(0.0, Rect::height)
+        };
+        let share = |n: u64, all: &[u64], expert: ExpertId| {
+            n as f32 / all.get(expert.idx()).copied().unwrap_or(1).max(1) as f32
+        };
+        let width_out = |it: &Flow| height(gap, it.from) * share(it.n, &top.out, it.from);
+        let width_in = |it: &Flow| height(gap + 1, it.to) * share(it.n, &top.into, it.to);
+        // What is drawn of a node's flow stands around its middle.
+        let first = |router: usize, widths: Vec<f32>| -> Vec<f32> {
+            let rects = self.nodes.rects[router].iter().zip(widths);
+            rects.map(|(it, w)| it.center().y - w / 2.0).collect()
+        };
+        let (mut out, mut into) = (vec![0.0; n(gap)], vec![0.0; n(gap + 1)]);
+        for it in &top.flows {
+            out[it.from.idx()] += width_out(it);
+            into[it.to.idx()] += width_in(it);
+        }
+        let (mut left, mut right) = (first(gap, out), first(gap + 1, into));
+        let xs = self.drawn_for.as_ref().map(|it| it.columns);
+        let Some(columns) = xs else {
+            return Vec::new();
+        };
+        let (x0, x1) = (
+            columns.x(gap) + columns.node / 2.0,
+            columns.x(gap + 1) - columns.node / 2.0,
+        );
+        let strength = if cx.palette.dark { 0.5 } else { 0.45 };
+        let color = |router: usize, it: ExpertId| {
+            let at = expert_at(router, it.idx());
+            tint(cx, at, n(router)).gamma_multiply(strength)
+        };
+        let place = |it: &Flow| {
+            let widths = [width_out(it), width_in(it)];
+            let (a, b) = (&mut left[it.from.idx()], &mut right[it.to.idx()]);
+            let (ya, yb) = (*a + widths[0] / 2.0, *b + widths[1] / 2.0);
+            *a += widths[0];
+            *b += widths[1];
+            Drawn {
+                gap,
+                flow: *it,
+                ribbon: Ribbon {
+                    from: pos2(x0, ya),
+                    to: pos2(x1, yb),
+                    widths,
+                    colors: [color(gap, it.from), color(gap + 1, it.to)],
+                },
+            }
+        };
+        top.flows.iter().map(place).collect()
+    }
+
+    fn under(&self, columns: &Columns, pointer: Pos2) -> Option<Drawn> {
+        let gap = columns.under(pointer.x).1?;
+        let near = self.ribbons.iter().filter(|it| it.gap == gap);
+        let near = near.map(|it| (it, it.ribbon.distance(pointer)));
+        let nearest = near.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (nearest.1 <= REACH).then_some(*nearest.0)
+    }
+
+    /// How often the expert a flow comes from was picked.
+    fn n_from(&self, view: View, gap: usize, from: ExpertId) -> u64 {
+        let n = self.stats.picks(RouterId::new(gap), view.phase, view.of);
+        n.get(from.idx()).copied().unwrap_or(0)
+    }
+
+    /// `layer 3 expert 5 → layer 4 expert 6: 41 % of its tokens (even chance 25 %), 17 of 41`.
+    fn flow_words(&self, cx: &Cx<'_>, view: View, gap: usize, flow: &Flow) -> String {
+        let Some((a, b)) = cx
+            .spec()
+            .and_then(|it| it.routers.get(gap).zip(it.routers.get(gap + 1)))
+        else {
+            return String::new();
+        };
+        let of = self.n_from(view, gap, flow.from);
+        format!(
+            "{} expert {} → {} expert {}: {} of its tokens (even chance {}), {} of {of}",
+            a.label(),
+            flow.from,
+            b.label(),
+            flow.to,
+            percent(flow.n as f32 / of.max(1) as f32),
+            percent(chance(b, view.of)),
+            flow.n,
+        )
+    }
+
+    /// The node with its load and the largest flow that leaves it.
+    fn node_name(&self, cx: &Cx<'_>, view: View, at: ExpertAt) -> String {
+        let label = cx.spec().and_then(|it| it.router(at.router));
+        let label = label.map_or_else(String::new, RouterSpec::label);
+        let n = self.n_from(view, at.router.idx(), at.expert);
+        let picked = match view.of {
+            FlowOf::AllPicks => "picked",
+            FlowOf::Strongest => "the strongest",
+        };
+        let n_tokens = self.stats.n_tokens(view.phase);
+        let own = format!(
+            "flow through {label} expert {}: {picked} for {n} of {n_tokens} tokens",
+            at.expert
+        );
+        let flows = self
+            .gaps
+            .get(at.router.idx())
+            .map_or(&[][..], |it| &it.flows);
+        let leaving = flows.iter().filter(|it| it.from == at.expert);
+        let Some(largest) = leaving.max_by_key(|it| (it.n, std::cmp::Reverse(it.to))) else {
+            return own;
+        };
+        let words = self.flow_words(cx, view, at.router.idx(), largest);
+        let after = words.split_once(" → ").map_or("", |it| it.1);
+        format!("{own}, most often followed by {after}")
+    }
+
+    /// The counts the picture is made from, of every pair drawn.
+    pub fn drawn(&self) -> impl Iterator<Item = (usize, &Flow)> + '_ {
+        let gaps = self.gaps.iter().enumerate();
+        gaps.flat_map(|(gap, it)| it.flows.iter().map(move |flow| (gap, flow)))
+    }
+
+    /// How often each expert of a router was picked.
+    pub fn picks(&self, view: View, gap: usize) -> Vec<u64> {
+        self.stats.picks(RouterId::new(gap), view.phase, view.of)
+    }
+
+    /// Tokens counted.
+    pub fn n_tokens(&self, view: View) -> u64 {
+        self.stats.n_tokens(view.phase)
+    }
+
+    fn sentence(&self, cx: &Cx<'_>, view: View) -> String {
+        let total: u64 = self.gaps.iter().map(|it| it.total).sum();
+        let n_tokens = self.stats.n_tokens(view.phase);
+        if total == 0 {
+            return format!("No flow between neighbouring layers over {n_tokens} tokens");
+        }
+        let shown: u64 = self.drawn().map(|it| it.1.n).sum();
+        let n_shown = self.drawn().count();
+        let n = cx.row().map_or(0, |it| it.record.store.len());
+        let counting = if self.stats.end().idx() < n {
+            format!(" (counted up to token {} of {n} so far)", self.stats.end())
+        } else {
+            String::new()
+        };
+        let which = if shown < total {
+            "the largest "
+        } else {
+            "all "
+        };
+        let largest = self.drawn().max_by_key(|it| it.1.n);
+        let largest = largest.map_or_else(String::new, |(gap, flow)| {
+            format!(" · largest: {}", self.flow_words(cx, view, gap, flow))
+        });
+        format!(
+            "Flow over {n_tokens} tokens{counting}: {which}{n_shown} pairs drawn, {} of all flow{largest} · what follows what, not what causes what",
+            percent(shown as f32 / total as f32),
+        )
+    }
+}
+
+/// The share of the tokens of any expert that go to one of the next router where routing is even.
+pub fn chance(next: &RouterSpec, of: FlowOf) -> f32 {
+    match of {
+        FlowOf::AllPicks => next.even_share(),
+        FlowOf::Strongest => 1.0 / next.n_experts as f32,
+    }
+}
+
+/// Whether a token passes one router right after the other: an encoder's last is not followed by the decoder's first.
+fn is_joined(a: &RouterSpec, b: &RouterSpec) -> bool {
+    a.place.stack == b.place.stack
+}
+
+/// The ribbons of the expert or the flow under the pointer, and of the selected expert, brighter than the others.
+fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, under: Option<Drawn>) {
+    let touches = |it: &Drawn, at: Option<ExpertAt>| {
+        at.is_some_and(|at| {
+            at == expert_at(it.gap, it.flow.from.idx())
+                || at == expert_at(it.gap + 1, it.flow.to.idx())
+        })
+    };
+    let mut mesh = Mesh::default();
+    let pixel = 1.0 / ui.ctx().pixels_per_point();
+    for it in &kept.ribbons {
+        let is_under = under.is_some_and(|other| other.gap == it.gap && other.flow == it.flow);
+        if !is_under && !touches(it, cx.hover.expert) && !touches(it, cx.selection.expert_at()) {
+            continue;
+        }
+        let strength = if is_under { 1.0 } else { 0.5 };
+        let color = |router: usize, expert: ExpertId| {
+            let n = kept.nodes.rects[router].len();
+            let own = if n > 16 {
+                cx.palette.selected
+            } else {
+                tint(cx, expert_at(router, expert.idx()), n)
+            };
+            own.gamma_multiply(strength)
+        };
+        let lit = Ribbon {
+            colors: [color(it.gap, it.flow.from), color(it.gap + 1, it.flow.to)],
+            ..it.ribbon
+        };
+        lit.add_to(&mut mesh, pixel);
+    }
+    ui.painter().add(Shape::mesh(mesh));
+}
+
+/// One response under the nodes: a ribbon tells its numbers; where nodes are many, what stands in a column is an expert.
+fn pointer_ui(
+    cx: &mut Cx<'_>,
+    ui: &Ui,
+    kept: &Kept,
+    columns: &Columns,
+    view: View,
+    menu: &mut Option<ExpertAt>,
+) -> Option<Drawn> {
+    let response = ui.interact(columns.rect, ui.scope_id().with("flow"), Sense::click());
+    let name = format!("Flow through {} routers", columns.n);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    let pointer = response.hover_pos().or(response.interact_pointer_pos());
+    let on_column = pointer.filter(|it| !kept.nodes.have_widgets() && columns.is_on_column(it.x));
+    let expert = on_column.and_then(|it| kept.nodes.under(columns, it));
+    shared_gestures(cx, &response, expert, menu);
+    if let Some(at) = expert {
+        response.on_hover_text_at_pointer(kept.node_name(cx, view, at));
+        return None;
+    }
+    let under = pointer.and_then(|it| kept.under(columns, it))?;
+    if response.hovered() {
+        // The target: the source is the same for all ribbons that leave it.
+        let to = expert_at(under.gap + 1, under.flow.to.idx());
+        cx.push(Command::Hover(Hover {
+            token: None,
+            expert: Some(to),
+        }));
+    }
+    let next = kept.picks(view, under.gap + 1);
+    let n_tokens = kept.n_tokens(view).max(1);
+    let to = next.get(under.flow.to.idx()).copied().unwrap_or(0);
+    response.on_hover_ui_at_pointer(|ui| {
+        ui.label(kept.flow_words(cx, view, under.gap, &under.flow));
+        ui.label(format!(
+            "expert {} takes {} of all {n_tokens} tokens",
+            under.flow.to,
+            percent(to as f32 / n_tokens as f32)
+        ));
+    });
+    Some(under)
+}

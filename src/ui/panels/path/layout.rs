@@ -1,0 +1,179 @@
+//! Where routers and their experts stand: columns from left to right, lanes or stacked nodes in each.
+
+use eframe::egui::{Align2, Color32, FontId, Rect, Ui, pos2, vec2};
+
+use crate::spec::{ModelSpec, RouterId, Site};
+use crate::ui::Cx;
+use crate::ui::theme::{LABEL_SIZE, Palette};
+
+/// Labels inside the plot, points.
+pub const SMALL: f32 = 11.0;
+const BELOW: f32 = 17.0;
+/// Between stacked nodes at most, points.
+const GAP: f32 = 4.0;
+/// An expert that nothing flows through keeps this height, points.
+const LEAST: f32 = 1.0;
+
+/// The columns of a plot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Columns {
+    /// Where the nodes stand.
+    pub rect: Rect,
+    /// Routers.
+    pub n: usize,
+    /// Width of a node, points.
+    pub node: f32,
+}
+
+impl Columns {
+    /// Places `n` columns inside `area`, with `left` points for labels.
+    pub fn fit(area: Rect, n: usize, left: f32) -> Option<Self> {
+        let rect = Rect::from_min_max(area.min + vec2(left, 4.0), area.max - vec2(6.0, BELOW));
+        let pitch = rect.width() / n.max(1) as f32;
+        let node = match pitch {
+            it if it >= 44.0 => 16.0,
+            it if it >= 18.0 => 6.0,
+            _ => 1.5,
+        };
+        (rect.height() >= 24.0 && rect.width() >= 40.0).then_some(Self { rect, n, node })
+    }
+
+    /// Between two columns, points.
+    pub fn pitch(&self) -> f32 {
+        let inner = self.rect.width() - self.node;
+        if self.n > 1 {
+            inner / (self.n - 1) as f32
+        } else {
+            inner
+        }
+    }
+
+    /// The middle of a column.
+    pub fn x(&self, router: usize) -> f32 {
+        self.rect.left() + self.node / 2.0 + self.pitch() * router as f32
+    }
+
+    /// The column nearest to `x`, and the gap `x` lies in: that after the column it names.
+    pub fn under(&self, x: f32) -> (usize, Option<usize>) {
+        let at = (x - self.x(0)) / self.pitch();
+        let nearest = at.round().clamp(0.0, (self.n - 1) as f32) as usize;
+        let gap = (at >= 0.0).then_some(at as usize);
+        (nearest, gap.filter(|it| it + 1 < self.n))
+    }
+
+    /// Whether `x` is nearer to a column than to the middle of a gap.
+    pub fn is_on_column(&self, x: f32) -> bool {
+        let (nearest, _) = self.under(x);
+        (x - self.x(nearest)).abs() <= (self.node / 2.0 + 2.0).min(self.pitch() * 0.25)
+    }
+
+    fn node_rect(&self, router: usize, top: f32, bottom: f32) -> Rect {
+        let x = self.x(router);
+        Rect::from_min_max(
+            pos2(x - self.node / 2.0, top),
+            pos2(x + self.node / 2.0, bottom),
+        )
+    }
+
+    /// A lane an expert, equal in all columns: `[R][E]`.
+    pub fn lanes(&self, spec: &ModelSpec) -> Vec<Vec<Rect>> {
+        let column = |(router, n_experts): (usize, usize)| {
+            let pitch = self.rect.height() / n_experts as f32;
+            let half = (pitch * 0.36).clamp(0.5, 7.0);
+            (0..n_experts)
+                .map(|it| {
+                    let y = self.rect.top() + (it as f32 + 0.5) * pitch;
+                    self.node_rect(router, y - half, y + half)
+                })
+                .collect()
+        };
+        let sizes = spec.routers.iter().map(|it| it.n_experts);
+        sizes.enumerate().map(column).collect()
+    }
+
+    /// Nodes stacked by expert id, as tall as what flows through them, `n` `[R][E]`.
+    pub fn stacks(&self, n: &[Vec<u64>]) -> Vec<Vec<Rect>> {
+        let column = |(router, loads): (usize, &Vec<u64>)| {
+            let n_experts = loads.len() as f32;
+            let total = loads.iter().sum::<u64>().max(1) as f32;
+            let gap = GAP.min(self.rect.height() * 0.25 / n_experts.max(1.0));
+            let least = LEAST.min(gap);
+            let room = self.rect.height() - gap * (n_experts - 1.0) - least * n_experts;
+            let mut top = self.rect.top();
+            loads
+                .iter()
+                .map(|load| {
+                    let bottom = top + least + room * *load as f32 / total;
+                    let rect = self.node_rect(router, top, bottom);
+                    top = bottom + gap;
+                    rect
+                })
+                .collect()
+        };
+        n.iter().enumerate().map(column).collect()
+    }
+}
+
+/// The name of each router under its column, those that fit.
+pub fn labels_ui(cx: &Cx<'_>, ui: &Ui, columns: &Columns) {
+    let Some(spec) = cx.spec() else {
+        return;
+    };
+    let font = FontId::proportional(LABEL_SIZE);
+    let y = columns.rect.bottom() + 4.0;
+    let pitch = columns.pitch();
+    let widest = spec
+        .routers
+        .iter()
+        .map(|it| words_width(ui, &it.label(), LABEL_SIZE))
+        .fold(0.0, f32::max);
+    let in_full = pitch >= widest + 8.0;
+    let needed = if in_full { widest + 8.0 } else { 30.0 };
+    let every = (needed / pitch).ceil().max(1.0) as usize;
+    let selected = cx.selection.router.map(RouterId::idx);
+    for (n, router) in spec.routers.iter().enumerate() {
+        let is_selected = selected == Some(n);
+        let beside = selected.is_some_and(|it| it.abs_diff(n) < every);
+        if !is_selected && (n % every != 0 || (every > 1 && beside)) {
+            continue;
+        }
+        let words = match (in_full, router.place.site) {
+            (true, _) => router.label(),
+            (false, Site::Ffn) => router.place.layer.to_string(),
+            (false, Site::Attention) => format!("{}a", router.place.layer),
+        };
+        let width = words_width(ui, &words, LABEL_SIZE);
+        let area = ui.max_rect();
+        let x = (columns.x(n) - width / 2.0).clamp(area.left(), area.right() - width);
+        let color = if is_selected {
+            cx.palette.text
+        } else {
+            cx.palette.second
+        };
+        ui.painter()
+            .text(pos2(x, y), Align2::LEFT_TOP, words, font.clone(), color);
+    }
+}
+
+/// The word for what stands beneath the columns, where it does not stand under each.
+pub fn gutter(ui: &Ui, spec: &ModelSpec) -> f32 {
+    let most = spec.max_experts().saturating_sub(1).to_string();
+    words_width(ui, &most, SMALL).max(10.0) + 9.0
+}
+
+/// How wide words are.
+pub fn words_width(ui: &Ui, words: &str, size: f32) -> f32 {
+    let font = FontId::proportional(size);
+    let galley = ui
+        .painter()
+        .layout_no_wrap(words.to_owned(), font, Color32::WHITE);
+    galley.size().x.ceil()
+}
+
+/// How tall words are in a width.
+pub fn words_height(ui: &Ui, words: &str, width: f32) -> f32 {
+    let font = FontId::proportional(LABEL_SIZE);
+    let color = Palette::of(ui).second;
+    let galley = ui.painter().layout(words.to_owned(), font, color, width);
+    galley.size().y
+}

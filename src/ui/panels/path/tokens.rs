@@ -1,0 +1,489 @@
+//! The token shown and those around it: each a curve through its strongest expert in every layer.
+//!
+//! Curves of neighbours lie a little above and below, so that each can be told and clicked.
+
+use std::sync::Arc;
+
+use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
+
+use crate::analysis::FlowOf;
+use crate::spec::{ExpertId, Position, RouterId};
+use crate::ui::words::{percent, short};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowKey, Selection};
+
+use super::layout::{Columns, SMALL, gutter, labels_ui};
+use super::nodes::{Nodes, expert_at, shared_gestures, tint};
+use super::ribbon::Ribbon;
+use super::{View, foot};
+
+/// Neighbours drawn before and after the token shown.
+const AROUND: usize = 12;
+/// The same where there are more than 32 routers.
+const AROUND_DEEP: usize = 6;
+/// A curve is under the pointer within this distance, points.
+const REACH: f32 = 4.0;
+/// Where a row of curves of one node is spread, as a part of its lane.
+const SPREAD: f32 = 0.66;
+
+/// The picks of one token, strongest first, `[R]`.
+type Picks = Vec<Vec<(ExpertId, f32)>>;
+
+/// One token's way.
+#[derive(Clone, Debug)]
+struct TokenPath {
+    at: Position,
+    /// How far its curve lies below the middle of its lanes, points.
+    offset: f32,
+    /// Its strongest expert and that one's weight, `[R]`.
+    strongest: Vec<Option<(ExpertId, f32)>>,
+}
+
+/// What is drawn of a window of tokens, and what it was drawn for.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    drawn_for: Option<DrawnFor>,
+    nodes: Nodes,
+    paths: Vec<TokenPath>,
+    /// Curves of the neighbours, where they can be drawn as one shape.
+    mesh: Arc<Mesh>,
+    sentence: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct DrawnFor {
+    key: RowKey,
+    end: Position,
+    shown: Position,
+    columns: Columns,
+    dark: bool,
+    pixel: f32,
+    pins: Vec<ExpertAt>,
+}
+
+/// Draws the token shown among its neighbours.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut Option<ExpertAt>) {
+    let (Some(spec), Some(shown)) = (cx.spec(), cx.position()) else {
+        return;
+    };
+    let area = foot(ui, &kept.sentence);
+    let Some(columns) = Columns::fit(area, spec.routers.len(), gutter(ui, spec)) else {
+        return;
+    };
+    kept.follow(cx, ui, columns, shown);
+    if cx.drawing == Drawing::Screen {
+        pointer_ui(cx, ui, kept, &columns, menu);
+    }
+    lanes_ui(cx, ui, kept, &columns);
+    draw(cx, ui, &kept.mesh, || neighbours(cx, kept, &columns, shown));
+    kept.nodes.paint(cx, ui);
+    if let Some((_, at)) = hovered_token(cx) {
+        let (color, strength) = (cx.palette.text, 0.9);
+        way_ui(
+            cx,
+            ui,
+            kept,
+            &columns,
+            (at, FlowOf::Strongest),
+            (color, strength),
+        );
+    }
+    way_ui(
+        cx,
+        ui,
+        kept,
+        &columns,
+        (shown, view.of),
+        (cx.palette.selected, 1.0),
+    );
+    kept.nodes.marks_ui(cx, ui);
+    labels_ui(cx, ui, &columns);
+    ids_ui(cx, ui, kept, &columns);
+    if cx.drawing == Drawing::Screen {
+        let words = |cx: &Cx<'_>, at: ExpertAt| node_name(cx, at, shown);
+        kept.nodes.widgets_ui(cx, ui, words);
+    }
+}
+
+/// The token under the pointer in whatever panel, where it is one of this row.
+fn hovered_token(cx: &Cx<'_>) -> Option<(crate::ui::RowChoice, Position)> {
+    let it = cx.hover.token.filter(|it| it.0 == cx.selection.row);
+    it.filter(|_| cx.drawing == Drawing::Screen)
+}
+
+/// The tokens drawn: as many before as after, those at the ends of the text nearer to it.
+fn window(n: usize, shown: Position, around: usize) -> std::ops::Range<usize> {
+    let wanted = 2 * around + 1;
+    let start = shown
+        .idx()
+        .saturating_sub(around)
+        .min(n.saturating_sub(wanted));
+    start..(start + wanted).min(n)
+}
+
+fn picks(cx: &Cx<'_>, n_routers: usize, at: Position) -> Picks {
+    let store = cx.row().map(|it| &it.record.store);
+    let of = |router| store.and_then(|it| it.at(RouterId::new(router), at));
+    (0..n_routers)
+        .map(|router| {
+            let routed = of(router).into_iter().flat_map(|it| it.picks());
+            routed.map(|it| (it.expert, it.weight)).collect()
+        })
+        .collect()
+}
+
+impl Kept {
+    /// Reads and draws the neighbours anew where something they depend on is another.
+    fn follow(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, shown: Position) {
+        let (Some(key), Some(row), Some(spec)) = (RowKey::of(cx), cx.row(), cx.spec()) else {
+            return;
+        };
+        let wanted = Some(DrawnFor {
+            key,
+            end: row.record.store.end(),
+            shown,
+            columns,
+            dark: cx.palette.dark,
+            pixel: 1.0 / ui.ctx().pixels_per_point(),
+            pins: cx.pins.to_vec(),
+        });
+        if self.drawn_for == wanted {
+            return;
+        }
+        let pixel = wanted.as_ref().map_or(1.0, |it| it.pixel);
+        self.drawn_for = wanted;
+        self.nodes = Nodes::new(cx, columns.lanes(spec));
+        let around = if columns.n > 32 { AROUND_DEEP } else { AROUND };
+        let lane = columns.rect.height() / spec.max_experts().max(1) as f32;
+        let apart = lane * SPREAD / (2 * around) as f32;
+        self.paths = window(row.record.store.len(), shown, around)
+            .map(|at| {
+                let all = picks(cx, columns.n, Position::new(at));
+                let strongest = all.iter().map(|it| it.first().copied()).collect();
+                let far = (at as f32 - shown.idx() as f32) * apart;
+                TokenPath {
+                    at: Position::new(at),
+                    offset: far.clamp(-lane / 2.0, lane / 2.0),
+                    strongest,
+                }
+            })
+            .collect();
+        let mut mesh = Mesh::default();
+        for ribbon in neighbours(cx, self, &columns, shown) {
+            ribbon.add_to(&mut mesh, pixel);
+        }
+        self.mesh = Arc::new(mesh);
+        self.sentence = self.sentence(cx, shown);
+    }
+
+    /// What is shared with the neighbours, beside chance.
+    fn sentence(&self, cx: &Cx<'_>, shown: Position) -> String {
+        let Some(own) = self.paths.iter().find(|it| it.at == shown) else {
+            return String::new();
+        };
+        let (mut n_same, mut n_pairs, mut chance) = (0usize, 0usize, 0.0);
+        for path in self.paths.iter().filter(|it| it.at != shown) {
+            for (router, (a, b)) in own.strongest.iter().zip(&path.strongest).enumerate() {
+                let (Some(a), Some(b)) = (a, b) else {
+                    continue;
+                };
+                n_pairs += 1;
+                n_same += usize::from(a.0 == b.0);
+                let n = cx.spec().and_then(|it| it.routers.get(router));
+                chance += n.map_or(0.0, |it| 1.0 / it.n_experts as f64);
+            }
+        }
+        let words = cx.quoted(shown);
+        if n_pairs == 0 {
+            return format!("{words} (token {shown}) and its strongest expert in each layer");
+        }
+        format!(
+            "{words} (token {shown}) and its strongest expert in each layer · the {} tokens around it have the same one in {} of {n_pairs} places, {} (even chance {}): alike in routing, not in meaning",
+            self.paths.len() - 1,
+            n_same,
+            percent(n_same as f32 / n_pairs as f32),
+            percent((chance / n_pairs as f64) as f32),
+        )
+    }
+
+    fn place(
+        &self,
+        router: usize,
+        expert: ExpertId,
+        offset: f32,
+        columns: &Columns,
+    ) -> Option<Pos2> {
+        let rect = self.nodes.rect(expert_at(router, expert.idx()))?;
+        Some(pos2(columns.x(router), rect.center().y + offset))
+    }
+
+    fn curve(
+        &self,
+        path: &TokenPath,
+        router: usize,
+        columns: &Columns,
+    ) -> Option<(Ribbon, [f32; 2])> {
+        let (a, wa) = (*path.strongest.get(router)?)?;
+        let (b, wb) = (*path.strongest.get(router + 1)?)?;
+        let ribbon = Ribbon {
+            from: self.place(router, a, path.offset, columns)?,
+            to: self.place(router + 1, b, path.offset, columns)?,
+            widths: [1.0; 2],
+            colors: [Color32::TRANSPARENT; 2],
+        };
+        Some((ribbon, [wa, wb]))
+    }
+
+    /// The token whose curve lies under the pointer.
+    fn token_under(&self, columns: &Columns, pointer: Pos2) -> Option<Position> {
+        let gap = columns.under(pointer.x).1?;
+        let near = self.paths.iter().filter_map(|path| {
+            let (ribbon, _) = self.curve(path, gap, columns)?;
+            Some((path.at, ribbon.distance(pointer)))
+        });
+        let nearest = near.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (nearest.1 <= REACH).then_some(nearest.0)
+    }
+}
+
+/// The curves of all but the token shown, coloured by the experts they join, wider for more weight.
+fn neighbours(cx: &Cx<'_>, kept: &Kept, columns: &Columns, shown: Position) -> Vec<Ribbon> {
+    let n_of = |router: usize| kept.nodes.rects.get(router).map_or(1, Vec::len);
+    let strength = if cx.palette.dark { 0.5 } else { 0.6 };
+    let mut out = Vec::new();
+    for path in kept.paths.iter().filter(|it| it.at != shown) {
+        for router in 0..columns.n.saturating_sub(1) {
+            let Some((ribbon, weights)) = kept.curve(path, router, columns) else {
+                continue;
+            };
+            let color = |router: usize| {
+                let expert = path.strongest[router].map_or(0, |it| it.0.idx());
+                let color = tint(cx, expert_at(router, expert), n_of(router));
+                cx.palette.quiet(color, strength)
+            };
+            out.push(Ribbon {
+                widths: weights.map(|it| 0.6 + 1.2 * it.clamp(0.0, 1.0)),
+                colors: [color(router), color(router + 1)],
+                ..ribbon
+            });
+        }
+    }
+    out
+}
+
+/// A mesh kept from before, or on paper its ribbons as lines.
+fn draw(cx: &Cx<'_>, ui: &Ui, mesh: &Arc<Mesh>, ribbons: impl Fn() -> Vec<Ribbon>) {
+    if cx.drawing == Drawing::Screen {
+        ui.painter().add(Shape::Mesh(Arc::clone(mesh)));
+    } else {
+        ui.painter().extend(ribbons().iter().map(Ribbon::shape));
+    }
+}
+
+/// One token's whole way on top: its strongest experts, and fainter its other picks where they are asked for.
+fn way_ui(
+    cx: &Cx<'_>,
+    ui: &Ui,
+    kept: &Kept,
+    columns: &Columns,
+    (at, of): (Position, FlowOf),
+    (color, strength): (Color32, f32),
+) {
+    let picks = picks(cx, columns.n, at);
+    let offset = kept
+        .paths
+        .iter()
+        .find(|it| it.at == at)
+        .map_or(0.0, |it| it.offset);
+    let n_ranks = match of {
+        FlowOf::AllPicks => picks.iter().map(Vec::len).max().unwrap_or(0),
+        FlowOf::Strongest => 1,
+    };
+    let mut ribbons = Vec::new();
+    for rank in (0..n_ranks).rev() {
+        let faint = strength / (1.0 + 1.2 * rank as f32);
+        for router in 0..columns.n.saturating_sub(1) {
+            let (Some(a), Some(b)) = (picks[router].get(rank), picks[router + 1].get(rank)) else {
+                continue;
+            };
+            let place = |router, it: ExpertId| kept.place(router, it, offset, columns);
+            if let (Some(from), Some(to)) = (place(router, a.0), place(router + 1, b.0)) {
+                ribbons.push(Ribbon {
+                    from,
+                    to,
+                    widths: [a.1, b.1].map(|it| 1.0 + 2.6 * it.clamp(0.0, 1.0)),
+                    colors: [color.gamma_multiply(faint); 2],
+                });
+            }
+        }
+    }
+    let mut mesh = Mesh::default();
+    let pixel = 1.0 / ui.ctx().pixels_per_point();
+    ribbons.iter().for_each(|it| it.add_to(&mut mesh, pixel));
+    draw(cx, ui, &Arc::new(mesh), || ribbons.clone());
+    rings_ui(cx, ui, kept, columns, &picks, color);
+}
+
+/// The picks as in the heatmap: rings, the strongest filled; left out where columns are too close.
+fn rings_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, columns: &Columns, picks: &Picks, color: Color32) {
+    if columns.node < 6.0 {
+        return;
+    }
+    for (router, picks) in picks.iter().enumerate() {
+        for (rank, (expert, _)) in picks.iter().enumerate() {
+            let Some(center) = kept.place(router, *expert, 0.0, columns) else {
+                continue;
+            };
+            let lane = columns.rect.height() / kept.nodes.rects[router].len().max(1) as f32;
+            let radius = (lane * 0.28).clamp(1.5, 4.5);
+            if rank == 0 {
+                let line = (1.0, cx.palette.hairline);
+                ui.painter().circle(center, radius, color, line);
+            } else if radius >= 2.5 {
+                let painter = ui.painter();
+                painter.circle_stroke(center, radius * 0.8, (3.0, cx.palette.hairline));
+                painter.circle_stroke(center, radius * 0.8, (1.5, color));
+            }
+        }
+    }
+}
+
+/// Quiet lanes behind everything, where they can be told apart.
+fn lanes_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, columns: &Columns) {
+    let Some(first) = kept.nodes.rects.first().filter(|it| it.len() <= 16) else {
+        for router in 0..columns.n {
+            let x = columns.x(router);
+            let line = (1.0, cx.palette.raised);
+            ui.painter().vline(x, columns.rect.y_range(), line);
+        }
+        return;
+    };
+    let same = kept.nodes.rects.iter().all(|it| it.len() == first.len());
+    for rect in first.iter().filter(|_| same) {
+        let lane = Rect::from_x_y_ranges(columns.rect.x_range(), rect.y_range());
+        ui.painter().rect_filled(lane, 3.0, cx.palette.raised);
+    }
+}
+
+/// Expert ids at the left of the lanes, those that fit.
+fn ids_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, columns: &Columns) {
+    let Some(first) = kept.nodes.rects.first() else {
+        return;
+    };
+    let pitch = columns.rect.height() / first.len().max(1) as f32;
+    let steps = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+    let every = steps
+        .into_iter()
+        .find(|it| pitch * *it as f32 >= 11.0)
+        .unwrap_or(1024);
+    let selected = cx.selection.expert.map(ExpertId::idx);
+    for (expert, rect) in first.iter().enumerate() {
+        let is_selected = selected == Some(expert);
+        let beside = selected.is_some_and(|it| it.abs_diff(expert) < every);
+        if !is_selected && (expert % every != 0 || (every > 1 && beside)) {
+            continue;
+        }
+        let color = if is_selected {
+            cx.palette.text
+        } else {
+            cx.palette.second
+        };
+        ui.painter().text(
+            pos2(columns.rect.left() - 6.0, rect.center().y),
+            Align2::RIGHT_CENTER,
+            expert.to_string(),
+            FontId::proportional(SMALL),
+            color,
+        );
+    }
+}
+
+/// One response under the nodes: a curve is a token; where nodes are many, what stands in a column an expert.
+fn pointer_ui(
+    cx: &mut Cx<'_>,
+    ui: &Ui,
+    kept: &Kept,
+    columns: &Columns,
+    menu: &mut Option<ExpertAt>,
+) {
+    let response = ui.interact(columns.rect, ui.scope_id().with("paths"), Sense::click());
+    let name = format!("Paths of {} tokens", kept.paths.len());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    let pointer = response.hover_pos().or(response.interact_pointer_pos());
+    let on_column = pointer.filter(|it| !kept.nodes.have_widgets() && columns.is_on_column(it.x));
+    let expert = on_column.and_then(|it| kept.nodes.under(columns, it));
+    shared_gestures(cx, &response, expert, menu);
+    if let Some(at) = expert {
+        let words = cx.position().map(|it| node_name(cx, at, it));
+        response.on_hover_text_at_pointer(words.unwrap_or_default());
+        return;
+    }
+    let Some(at) = pointer.and_then(|it| kept.token_under(columns, it)) else {
+        return;
+    };
+    if response.hovered() {
+        cx.push(Command::Hover(Hover {
+            token: Some((cx.selection.row, at)),
+            expert: None,
+        }));
+    }
+    if response.clicked() {
+        cx.push(Command::Select(Selection {
+            position: Some(at),
+            ..cx.selection
+        }));
+    }
+    let gap = pointer.and_then(|it| columns.under(it.x).1);
+    response.on_hover_ui_at_pointer(|ui| {
+        ui.strong(format!("{} (token {at})", cx.quoted(at)));
+        for router in gap.into_iter().flat_map(|it| [it, it + 1]) {
+            ui.label(picks_words(cx, RouterId::new(router), at));
+        }
+        ui.weak("click selects the token");
+    });
+}
+
+/// `layer 3: expert 5 (0.62), expert 1 (0.38)`.
+fn picks_words(cx: &Cx<'_>, router: RouterId, at: Position) -> String {
+    let label = cx.spec().and_then(|it| it.router(router));
+    let routed = cx.row().and_then(|it| it.record.store.at(router, at));
+    let picks: Vec<String> = routed
+        .into_iter()
+        .flat_map(|it| it.picks())
+        .map(|it| format!("expert {} ({})", it.expert, short(f64::from(it.weight))))
+        .collect();
+    let label = label.map_or_else(String::new, |it| it.label());
+    format!("{label}: {}", picks.join(", "))
+}
+
+/// What a node is called: `path of “avait”, layer 3 expert 5: picked, weight 0.62`.
+fn node_name(cx: &Cx<'_>, at: ExpertAt, shown: Position) -> String {
+    let routed = cx.row().and_then(|it| it.record.store.at(at.router, shown));
+    let pick = routed.and_then(|it| it.picks().find(|it| it.expert == at.expert));
+    let picked = pick.map_or_else(
+        || "not picked".to_owned(),
+        |it| format!("picked, weight {}", short(f64::from(it.weight))),
+    );
+    let label = cx.spec().and_then(|it| it.router(at.router));
+    format!(
+        "path of {}, {} expert {}: {picked}",
+        cx.quoted(shown),
+        label.map_or_else(String::new, |it| it.label()),
+        at.expert
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window;
+    use crate::spec::Position;
+
+    #[test]
+    fn the_window_holds_the_token_and_stays_inside_the_text() {
+        let check = |n, shown, wanted| assert_eq!(window(n, Position(shown), 2), wanted);
+        check(100, 50, 48..53);
+        check(100, 0, 0..5);
+        check(100, 99, 95..100);
+        check(3, 1, 0..3);
+        check(0, 0, 0..0);
+    }
+}
