@@ -23,6 +23,8 @@ pub struct TextUse {
 /// One text beside the others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TextShare {
+    /// The counts behind it.
+    pub uses: TextUse,
     /// `n_{i,D}/T_D`.
     pub share: f64,
     /// The same over all other texts.
@@ -69,6 +71,7 @@ impl Specialty {
             let ratio = share * all.n_tokens as f64 / all.n as f64;
             let (n, n_tokens) = rest(it);
             Some(TextShare {
+                uses: *it,
                 share,
                 elsewhere: n as f64 / n_tokens as f64,
                 lift: (all.n > 0).then(|| ratio.log2()),
