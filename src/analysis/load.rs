@@ -164,6 +164,13 @@ impl LoadStats {
         Some(out)
     }
 
+    /// `n_i`: how often one expert was picked, over all tokens; 0 for one not seen.
+    #[must_use]
+    pub fn picks(&self, router: RouterId, expert: ExpertId) -> u64 {
+        let parts = self.routers.get(router.idx()).into_iter().flatten();
+        parts.filter_map(|it| it.n.get(expert.idx())).sum()
+    }
+
     /// Tokens counted.
     #[must_use]
     pub fn n_tokens(&self, phase: PhaseFilter) -> u64 {
@@ -282,6 +289,8 @@ mod tests {
         assert!((all.mass[0] - 3.15).abs() < 1e-6 && (all.mass[1] - 0.75).abs() < 1e-6);
         assert_eq!(all.share(ExpertId(1)), Some(0.75));
         assert_eq!(all.utilisation(ExpertId(0)), Some(2.0));
+        assert_eq!(load.picks(RouterId(0), ExpertId(1)), 3);
+        assert_eq!(load.picks(RouterId(1), ExpertId(1)), 0);
         let decode = load.router(RouterId(0), PhaseFilter::Decode).unwrap();
         assert_eq!((decode.n, decode.n_tokens), (vec![2, 1, 1, 0], 2));
         assert!(load.router(RouterId(1), PhaseFilter::All).is_none());

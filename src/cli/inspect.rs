@@ -1,4 +1,5 @@
-//! `moescope inspect MODEL`: what a model is, from its headers and settings. No weight is read.
+//! `moescope inspect MODEL`: what a model is, from its headers, its settings and the gates of its routers.
+//! No other weight is read.
 
 use std::{ffi::OsString, fmt::Write as _, io::Write as _};
 
@@ -6,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use crate::checkpoint::{Census, Checkpoint, Dtype, MemoryNeed, Source, gigabytes, open};
-use crate::spec::{
-    Algo, Ffn, Mask, Mixer, ModelSpec, QkNorm, Renorm, RopeScaling, RouterId, RouterSpec, Score,
-    TokenId, Weight,
-};
+use crate::engine::gate_facts;
+use crate::spec::{ModelSpec, TokenId};
+use crate::trace::GateFacts;
 
 /// Show what a model is: shapes, routing rules, parameters, memory
 #[derive(Debug, clap::Args)]
@@ -47,89 +47,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Routers of one rule, in the order of the model.
-fn groups(spec: &ModelSpec) -> Vec<(Vec<RouterId>, &RouterSpec)> {
-    let mut groups: Vec<(Vec<RouterId>, &RouterSpec)> = Vec::new();
-    for (id, router) in spec.router_ids() {
-        let place = router.place;
-        let is_same = |it: &&mut (Vec<RouterId>, &RouterSpec)| {
-            *router
-                == RouterSpec {
-                    place,
-                    ..it.1.clone()
-                }
-        };
-        match groups.iter_mut().find(is_same) {
-            Some(group) => group.0.push(id),
-            None => groups.push((vec![id], router)),
-        }
-    }
-    groups
-}
-
-/// The rule with its numbers: z are the logits, T the chosen, w their weights.
-fn formula(router: &RouterSpec) -> String {
-    let score = match router.score {
-        Score::Softmax => "softmax(z)",
-        Score::Sigmoid => "sigmoid(z)",
-        Score::SqrtSoftplus => "√softplus(z)",
-        Score::Logit => "z",
-    };
-    let bias = if router.select_bias { " + b" } else { "" };
-    let among = match router.groups {
-        Some(it) => format!(" within the {} best of {} groups", it.keep, it.n),
-        None => String::new(),
-    };
-    let chosen = match router.algo {
-        Algo::TopK => format!("T = top {} of {score}{bias}{among}", router.top_k),
-        Algo::SparseMixer { eps } => format!("T = sparsemixer(z, {eps})"),
-        Algo::Top1Capacity { cap, .. } => format!("T = best of {score}, {cap} tokens an expert"),
-        Algo::HashTable => "T = table(token)".to_owned(),
-    };
-    let weight = match (router.weight, router.renorm) {
-        (Weight::SoftmaxOverTopK, _) => "w = softmax of z over T".to_owned(),
-        (Weight::SigmoidOfLogit, _) => "w = sigmoid(z)".to_owned(),
-        (Weight::Score, Renorm::None) => format!("w = {score}"),
-        (Weight::Score, Renorm::Sum { .. }) => format!("w = {score} / Σ over T"),
-        (Weight::Score, Renorm::PNorm(p)) => format!("w = {score} / {p}-norm over T"),
-    };
-    let scale = if router.scale.to_bits() == 1.0f32.to_bits() {
-        String::new()
-    } else {
-        format!(" · {}", router.scale)
-    };
-    format!("{chosen}, {weight}{scale}")
-}
-
-/// `0-2, 4`: whole numbers with runs drawn together.
-fn runs(numbers: &[usize]) -> String {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for &it in numbers {
-        match runs.last_mut() {
-            Some((_, end)) if *end + 1 == it => *end = it,
-            _ => runs.push((it, it)),
-        }
-    }
-    let words: Vec<String> = runs
-        .into_iter()
-        .map(|(from, to)| {
-            if from == to {
-                from.to_string()
-            } else {
-                format!("{from}-{to}")
-            }
-        })
-        .collect();
-    words.join(", ")
-}
-
-fn layers_of(spec: &ModelSpec, ids: &[RouterId]) -> Vec<usize> {
-    ids.iter()
-        .filter_map(|it| spec.router(*it))
-        .map(|it| it.place.layer.idx())
-        .collect()
-}
-
 fn dtypes(checkpoint: &Checkpoint) -> Vec<&'static str> {
     checkpoint
         .dtypes
@@ -144,6 +61,7 @@ fn as_text(checkpoint: &Checkpoint, need: &MemoryNeed) -> String {
     page.line("model", &checkpoint.name);
     shape_lines(&mut page, &checkpoint.spec);
     router_lines(&mut page, &checkpoint.spec);
+    gate_lines(&mut page, &checkpoint.spec, &gate_facts(checkpoint));
     size_lines(&mut page, checkpoint, &census);
     token_lines(&mut page, checkpoint);
     page.line(
@@ -179,110 +97,61 @@ impl Page {
 
 fn shape_lines(page: &mut Page, spec: &ModelSpec) {
     page.line("family", format!("{} ({})", spec.family_label, spec.family));
-    page.line("layers", spec.layers.len());
-    page.line("width", spec.d_model);
-    page.line("vocabulary", spec.n_vocab);
-    page.line("context", spec.n_ctx);
-    if let Some(Mixer::Gqa(attn)) = spec.layers.first().map(|it| &it.mixer) {
-        let norm = match attn.qk_norm {
-            QkNorm::None => "",
-            QkNorm::PerHead => ", q and k normed per head",
-            QkNorm::Full | QkNorm::L2 => ", q and k normed",
-        };
-        page.line(
-            "attention",
-            format!(
-                "{} heads, {} of keys and values, {} wide{norm}",
-                attn.n_heads, attn.n_kv_heads, attn.head_dim
-            ),
-        );
-        if let Some(rope) = &attn.rope {
-            page.line(
-                "positions",
-                format!("rotary, base {}{}", rope.theta, scaling(&rope.scaling)),
-            );
-        }
-    }
-    let windows: Vec<(usize, usize)> = spec
-        .layers
-        .iter()
-        .enumerate()
-        .filter_map(|(l, it)| match &it.mixer {
-            Mixer::Gqa(it) => match it.mask {
-                Mask::Window(n) => Some((l, n)),
-                _ => None,
-            },
-            _ => None,
-        })
-        .collect();
-    if let Some((_, n)) = windows.first() {
-        let layers: Vec<usize> = windows.iter().map(|it| it.0).collect();
-        page.line(
-            "window",
-            format!("{n} positions in layers {}", runs(&layers)),
-        );
-    }
-    page.line(
-        "head",
-        if spec.head.tied {
-            "the embedding"
-        } else {
-            "its own"
-        },
-    );
-}
-
-fn scaling(scaling: &RopeScaling) -> String {
-    match scaling {
-        RopeScaling::None => String::new(),
-        RopeScaling::Linear { factor } => format!(", linear × {factor}"),
-        RopeScaling::Yarn {
-            factor,
-            original_ctx,
-            ..
-        } => format!(", yarn × {factor} from {original_ctx}"),
-        RopeScaling::Llama3 {
-            factor,
-            original_ctx,
-            ..
-        } => format!(", llama3 × {factor} from {original_ctx}"),
-        RopeScaling::LongRope { original_ctx, .. } => format!(", longrope from {original_ctx}"),
+    for (name, value) in spec.shape_lines() {
+        page.line(name, value);
     }
 }
 
 fn router_lines(page: &mut Page, spec: &ModelSpec) {
-    for (ids, router) in groups(spec) {
-        let layers = runs(&layers_of(spec, &ids));
+    for (ids, router) in spec.router_kinds() {
         page.line(
             "routers",
             format!(
-                "layers {layers}: {} experts, {}",
+                "{}: {} experts, {}",
+                spec.layers_words(&ids),
                 router.n_experts,
                 router.rule()
             ),
         );
-        page.line("", formula(router));
+        page.line("", router.formula());
     }
-    let experts = spec.layers.iter().find_map(|it| match &it.ffn {
-        Ffn::Moe(it) => Some(it),
-        Ffn::Dense(_) => None,
-    });
-    if let Some(moe) = experts {
-        page.line("expert width", moe.expert.d_ff);
-        if let Some(shared) = moe.shared {
-            page.line("shared expert width", shared.mlp.d_ff);
+    for (name, value) in spec.expert_lines() {
+        page.line(name, value);
+    }
+}
+
+/// What the gates alone tell, a line a router.
+fn gate_lines(page: &mut Page, spec: &ModelSpec, gates: &[GateFacts]) {
+    let mut name = "gates";
+    for (router, gate) in spec.routers.iter().zip(gates) {
+        page.line(name, format!("{}: {}", router.label(), gate_words(gate)));
+        name = "";
+    }
+}
+
+/// `row norms 0.81 to 1.32, largest cosine 0.42 (experts 3 and 5)`.
+fn gate_words(gate: &GateFacts) -> String {
+    let least = gate.norms.iter().copied().reduce(f32::min);
+    let most = gate.norms.iter().copied().reduce(f32::max);
+    let (Some(least), Some(most)) = (least, most) else {
+        return "not read".to_owned();
+    };
+    let mut out = format!("row norms {least:.3} to {most:.3}");
+    if let Some(it) = gate.nearest {
+        let words = format!(
+            ", largest cosine {:.3} (experts {} and {})",
+            it.cosine, it.a, it.b
+        );
+        out.push_str(&words);
+    }
+    match gate.n_not_finite {
+        0 => out.push_str(", every number finite"),
+        n => {
+            let words = format!(", {n} numbers NaN or infinite");
+            out.push_str(&words);
         }
     }
-    let dense: Vec<usize> = spec
-        .layers
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| matches!(it.ffn, Ffn::Dense(_)))
-        .map(|it| it.0)
-        .collect();
-    if !dense.is_empty() {
-        page.line("dense layers", runs(&dense));
-    }
+    out
 }
 
 fn size_lines(page: &mut Page, checkpoint: &Checkpoint, census: &Census) {
@@ -366,7 +235,7 @@ fn as_json(checkpoint: &Checkpoint, need: &MemoryNeed) -> Value {
                 "n_experts": it.n_experts,
                 "top_k": it.top_k,
                 "rule": it.rule(),
-                "formula": formula(it),
+                "formula": it.formula(),
             })
         })
         .collect();
@@ -380,6 +249,7 @@ fn as_json(checkpoint: &Checkpoint, need: &MemoryNeed) -> Value {
         "n_ctx": spec.n_ctx,
         "dtypes": dtypes(checkpoint),
         "routers": routers,
+        "gates": gate_facts(checkpoint),
         "parameters": checkpoint.census(),
         "memory": need,
         "tokenizer": checkpoint.codec.as_ref().map(|it| json!({
@@ -408,6 +278,9 @@ mod tests {
             "Mixtral (mixtral)",
             "layers 0-5: 8 experts, softmax, top 2, renormalised",
             "T = top 2 of softmax(z), w = softmax(z) / Σ over T",
+            "layer 5: row norms ",
+            "largest cosine ",
+            "every number finite",
             "0 <|endoftext|>",
             "weights + ",
         ] {
@@ -421,12 +294,8 @@ mod tests {
         let json = as_json(&tour, &tour.need(512));
         assert_eq!(json["routers"].as_array().unwrap().len(), 6);
         assert_eq!(json["routers"][5]["top_k"], 2);
+        assert_eq!(json["gates"][5]["norms"].as_array().unwrap().len(), 8);
+        assert_eq!(json["gates"][5]["n_not_finite"], 0);
         assert_eq!(json["parameters"]["total"]["parameters"], 7_177_760);
-    }
-
-    #[test]
-    fn runs_are_drawn_together() {
-        assert_eq!(runs(&[0, 1, 2, 4, 6, 7]), "0-2, 4, 6-7");
-        assert_eq!(runs(&[]), "");
     }
 }

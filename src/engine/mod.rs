@@ -7,6 +7,7 @@
 //! are kept by it, so whatever comes back comes back as it was.
 
 mod backend;
+mod gates;
 mod handle;
 mod kept;
 mod live;
@@ -26,6 +27,7 @@ mod work;
 use outbox::Outbox;
 
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait};
+pub use gates::gate_facts;
 pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};

@@ -1,10 +1,15 @@
 //! Opens real checkpoints for the engine: headers first, then the bytes in slices, then a backend.
 
-use super::{Encode, LiveBackend, Load, LoadProgress, LoadStep, ModelSource, OpenModel, Opener};
-use crate::checkpoint::{self, Checkpoint, MemoryNeed, Source, TextCodec, Warmup};
+use super::{
+    Encode, LiveBackend, Load, LoadProgress, LoadStep, ModelSource, OpenModel, Opener, gate_facts,
+};
+use crate::checkpoint::{
+    self, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, available,
+    cache_bytes_per_position,
+};
 use crate::model::Model;
 use crate::ops::{Cpu, Ops as _};
-use crate::trace::{ModelFacts, ParameterCount};
+use crate::trace::{ModelFacts, ParameterCount, WeightShare};
 
 /// Bytes brought into memory between two looks at the mailbox.
 const SLICE_BYTES: usize = 64 << 20;
@@ -114,7 +119,11 @@ fn facts(checkpoint: &Checkpoint) -> ModelFacts {
             total: census.total.parameters,
             active: census.active_parameters,
         },
+        weight_shares: weight_shares(&census),
         weight_bytes: census.total.bytes,
+        cache_bytes_per_position: cache_bytes_per_position(&checkpoint.spec),
+        available_bytes: available(),
+        gates: gate_facts(checkpoint),
         device: Cpu::default().label(),
         tokens: checkpoint.token_table(),
         has_tokenizer: checkpoint.codec.is_some(),
@@ -123,4 +132,14 @@ fn facts(checkpoint: &Checkpoint) -> ModelFacts {
         notes: checkpoint.notes.clone(),
         spec: checkpoint.spec.clone(),
     }
+}
+
+fn weight_shares(census: &Census) -> Vec<WeightShare> {
+    let shares = census.shares().into_iter();
+    let share = |(kind, it): (&str, checkpoint::Share)| WeightShare {
+        kind: kind.to_owned(),
+        parameters: it.parameters,
+        bytes: it.bytes,
+    };
+    shares.filter(|it| it.1.parameters > 0).map(share).collect()
 }

@@ -11,6 +11,7 @@ mod intervention;
 mod model;
 mod policy;
 mod router;
+mod rule;
 mod tokens;
 
 pub use attention::{
@@ -32,4 +33,5 @@ pub use router::{
     Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
     Score, Site, StackId, Weight,
 };
+pub use rule::RuleStep;
 pub use tokens::TokenTable;

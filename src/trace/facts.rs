@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{ModelSpec, TokenId, TokenTable};
+use crate::spec::{ExpertId, ModelSpec, TokenId, TokenTable};
 
 /// Numbers of weights by what they are for, embedding and head once each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,39 @@ pub struct ParameterCount {
     pub total: u64,
     /// Those that one token passes.
     pub active: u64,
+}
+
+/// Weights of one purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightShare {
+    /// What they are for: `attention`, `experts`.
+    pub kind: String,
+    /// How many.
+    pub parameters: u64,
+    /// In how many bytes, as stored.
+    pub bytes: u64,
+}
+
+/// Two experts of a router whose gate rows point most nearly the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NearestRows {
+    /// The one of the lower id.
+    pub a: ExpertId,
+    /// The other.
+    pub b: ExpertId,
+    /// Cosine of their rows, −1 to 1.
+    pub cosine: f32,
+}
+
+/// What a router's gate alone tells, before any token is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateFacts {
+    /// `[E]`: Euclidean norm of each expert's row of the gate.
+    pub norms: Vec<f32>,
+    /// The two rows that are most alike; none where fewer than two have a direction.
+    pub nearest: Option<NearestRows>,
+    /// Numbers that are NaN or infinite.
+    pub n_not_finite: u64,
 }
 
 /// What was opened.
@@ -24,8 +57,16 @@ pub struct ModelFacts {
     pub dtype: String,
     /// How many.
     pub parameters: ParameterCount,
+    /// The same by what they are for, in the order of the model; kinds it has none of are left out.
+    pub weight_shares: Vec<WeightShare>,
     /// Bytes of weights, as stored.
     pub weight_bytes: u64,
+    /// Bytes of the KV cache that one position takes, all layers.
+    pub cache_bytes_per_position: u64,
+    /// Memory that was free when it had been opened, where the system says.
+    pub available_bytes: Option<u64>,
+    /// `[R]`: the gate of each router; empty where gates were not read.
+    pub gates: Vec<GateFacts>,
     /// Where it runs: `CPU`.
     pub device: String,
     /// The text of every id.
@@ -38,4 +79,17 @@ pub struct ModelFacts {
     pub n_ctx: usize,
     /// What was noted while opening it, a sentence each.
     pub notes: Vec<String>,
+}
+
+impl ModelFacts {
+    /// Whether a token says nothing about a text: BOS, EOS, padding. Without a tokenizer only the ends of a
+    /// text are known, so that ids typed by hand still count.
+    #[must_use]
+    pub fn is_special(&self, token: TokenId) -> bool {
+        if self.has_tokenizer {
+            self.tokens.is_special(token)
+        } else {
+            self.eos.contains(&token)
+        }
+    }
 }

@@ -138,6 +138,12 @@ impl Session {
         self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
     }
 
+    /// Whether a token is left out of counts; every one before a model is open.
+    #[must_use]
+    pub fn is_special(&self, token: TokenId) -> bool {
+        self.facts.as_ref().is_none_or(|it| it.is_special(token))
+    }
+
     /// The baseline.
     #[must_use]
     pub fn baseline(&self) -> Option<&RowView> {
@@ -238,8 +244,8 @@ impl Session {
             .and_then(|it| self.rows.get(&it))
             .map(|it| it.record.prefix(at))
             .unwrap_or_default();
-        let tokens = self.tokens();
-        let load = LoadStats::count(&record.store, Position(0)..at, |it| tokens.is_special(it));
+        let special = |it| self.is_special(it);
+        let load = LoadStats::count(&record.store, Position(0)..at, special);
         let view = RowView {
             record,
             n_given,
@@ -261,11 +267,7 @@ impl Session {
         comparisons: Vec<crate::trace::Comparison>,
     ) -> Result<(), NotContinuous> {
         let facts = self.facts.clone();
-        let special = |it: TokenId| {
-            facts
-                .as_ref()
-                .is_none_or(|facts| facts.tokens.is_special(it))
-        };
+        let special = |it: TokenId| facts.as_ref().is_none_or(|facts| facts.is_special(it));
         let view = self.rows.entry(row).or_default();
         let want = view.record.store.end();
         if step.start != want {

@@ -105,7 +105,11 @@ pub fn facts(toy: &Toy) -> ModelFacts {
         spec: spec(toy.n_ctx),
         dtype: "f32".to_owned(),
         parameters: ParameterCount::default(),
+        weight_shares: Vec::new(),
         weight_bytes: 0,
+        cache_bytes_per_position: POSITION_BYTES as u64,
+        available_bytes: None,
+        gates: Vec::new(),
         device: "CPU".to_owned(),
         tokens: TokenTable {
             pieces: (0..N_VOCAB)

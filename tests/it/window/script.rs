@@ -11,8 +11,8 @@ use moescope::spec::{
     TokenTable, Topology,
 };
 use moescope::trace::{
-    Candidate, Comparison, ModelFacts, ParameterCount, Phase, Pick, PickState, Readout,
-    RouterTrace, RowId, StepTrace,
+    Candidate, Comparison, GateFacts, ModelFacts, NearestRows, ParameterCount, Phase, Pick,
+    PickState, Readout, RouterTrace, RowId, StepTrace, WeightShare,
 };
 
 /// What was asked, and what is to be said.
@@ -158,7 +158,11 @@ pub fn facts(size: Size) -> ModelFacts {
             total: 7_221_920,
             active: 4_203_680,
         },
+        weight_shares: weight_shares(),
         weight_bytes: 14_443_840,
+        cache_bytes_per_position: 3_072,
+        available_bytes: Some(22_000_000_000),
+        gates: (0..size.n_layers).map(|it| gate(it, size)).collect(),
         device: "CPU".to_owned(),
         tokens: TokenTable {
             pieces: WORDS.iter().map(|it| it.as_bytes().to_vec()).collect(),
@@ -168,6 +172,36 @@ pub fn facts(size: Size) -> ModelFacts {
         eos: vec![TokenId(0)],
         n_ctx: 512,
         notes: Vec::new(),
+    }
+}
+
+fn weight_shares() -> Vec<WeightShare> {
+    let kinds = [
+        ("embedding and head", 1_048_576),
+        ("attention", 1_179_648),
+        ("routers", 12_288),
+        ("experts", 4_978_048),
+        ("norms", 3_360),
+    ];
+    let share = |(kind, parameters): (&str, u64)| WeightShare {
+        kind: kind.to_owned(),
+        parameters,
+        bytes: 2 * parameters,
+    };
+    kinds.map(share).into()
+}
+
+/// Norms between 1 and 2, the first two rows most alike.
+fn gate(layer: u16, size: Size) -> GateFacts {
+    let norm = |e: u32| 1.0 + (hash(u32::from(layer) ^ hash(e)) >> 16) as f32 / 65_536.0;
+    GateFacts {
+        norms: (0..size.n_experts as u32).map(norm).collect(),
+        nearest: Some(NearestRows {
+            a: ExpertId(0),
+            b: ExpertId(1),
+            cosine: 0.25 + f32::from(layer) / 512.0,
+        }),
+        n_not_finite: 0,
     }
 }
 

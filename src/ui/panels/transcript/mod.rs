@@ -18,6 +18,9 @@ use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{choices, menu_chip, note};
 use crate::ui::{Command, Cx, Panel, RowChoice, Selection};
 
+pub use line::MOST_COLOURS;
+pub use text::token_texts;
+
 use line::Line;
 use part::Part;
 use strip::Strip;

@@ -1,0 +1,125 @@
+//! The static view of the routers: what their gates tell before any token is read. Reads the routers'
+//! weights and no others, so it is cheap: a thousandth of most models.
+
+use crate::checkpoint::{Checkpoint, LayerSlot, Slot, WeightView};
+use crate::spec::{ExpertId, RouterSpec, Site, StackId};
+use crate::trace::{GateFacts, NearestRows};
+
+/// Partial sums of a product, so that it fills a vector register.
+const LANES: usize = 8;
+
+/// The gate of each router `[R]`; an empty one for a router whose gate is no matrix `[E, H]` of a decoder layer.
+#[must_use]
+pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
+    let gate_of = |router: &RouterSpec| {
+        let place = router.place;
+        let slot = Slot::Layer(place.layer, LayerSlot::Router);
+        let is_decoder = place.stack == StackId::Decoder && place.site == Site::Ffn;
+        checkpoint.weights.get(slot).filter(|_| is_decoder)
+    };
+    let routers = checkpoint.spec.routers.iter();
+    routers
+        .map(|it| gate_of(it).map_or_else(GateFacts::default, of_gate))
+        .collect()
+}
+
+fn of_gate(weight: &WeightView) -> GateFacts {
+    let (_, width) = weight.shape();
+    of_rows(weight.to_f32(), width)
+}
+
+/// `rows` is `[E, H]`, row-major; `width` is H.
+fn of_rows(mut rows: Vec<f32>, width: usize) -> GateFacts {
+    let n_not_finite = rows.iter().filter(|it| !it.is_finite()).count() as u64;
+    let mut norms = Vec::new();
+    for row in rows.chunks_exact_mut(width.max(1)) {
+        let norm = dot(row, row).sqrt();
+        norms.push(norm);
+        row.iter_mut().for_each(|it| *it /= norm);
+    }
+    GateFacts {
+        norms,
+        nearest: nearest(&rows, width),
+        n_not_finite,
+    }
+}
+
+/// The two rows of the largest cosine, ties to the lowest ids; `rows` have length 1, those that cannot have NaN.
+fn nearest(rows: &[f32], width: usize) -> Option<NearestRows> {
+    let rows: Vec<&[f32]> = rows.chunks_exact(width.max(1)).collect();
+    let mut best: Option<NearestRows> = None;
+    for (a, row) in rows.iter().enumerate() {
+        for (b, other) in rows.iter().enumerate().skip(a + 1) {
+            let cosine = dot(row, other);
+            if !cosine.is_nan() && best.is_none_or(|it| cosine > it.cosine) {
+                best = Some(NearestRows {
+                    a: ExpertId::new(a),
+                    b: ExpertId::new(b),
+                    cosine,
+                });
+            }
+        }
+    }
+    best.map(|it| NearestRows {
+        cosine: it.cosine.clamp(-1.0, 1.0),
+        ..it
+    })
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (whole_a, rest_a) = a.as_chunks::<LANES>();
+    let (whole_b, rest_b) = b.as_chunks::<LANES>();
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Source, open};
+
+    #[test]
+    fn norms_and_cosines_are_those_worked_by_hand() {
+        // (3, 4), (0, 2), (−1, 0): norms 5, 2, 1; cosines 4/5, −3/5, 0.
+        let it = of_rows(vec![3.0, 4.0, 0.0, 2.0, -1.0, 0.0], 2);
+        assert_eq!(it.norms, [5.0, 2.0, 1.0]);
+        let nearest = it.nearest.unwrap();
+        assert_eq!((nearest.a, nearest.b), (ExpertId(0), ExpertId(1)));
+        assert!((nearest.cosine - 0.8).abs() < 1e-6);
+        assert_eq!(it.n_not_finite, 0);
+    }
+
+    #[test]
+    fn what_is_broken_is_counted_and_compared_with_nothing() {
+        let it = of_rows(vec![f32::NAN, 1.0, 0.0, 0.0, 1.0, 1.0], 2);
+        assert_eq!((it.n_not_finite, it.nearest), (1, None));
+        assert!(it.norms[0].is_nan());
+        assert_eq!(of_rows(vec![f32::INFINITY, 1.0], 2).n_not_finite, 1);
+    }
+
+    #[test]
+    fn rows_longer_than_a_register_are_summed_to_the_end() {
+        let row: Vec<f32> = (0..19).map(|it| it as f32).collect();
+        // Σ n² to 18 = 18 · 19 · 37 / 6
+        assert!((dot(&row, &row) - 2109.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_bundled_model_has_six_sound_gates() {
+        let tour = open(&Source::Bundled).unwrap();
+        let gates = gate_facts(&tour);
+        assert_eq!(gates.len(), 6);
+        for gate in gates {
+            assert_eq!((gate.norms.len(), gate.n_not_finite), (8, 0));
+            assert!(gate.norms.iter().all(|it| *it > 0.0));
+            let nearest = gate.nearest.unwrap();
+            assert!(nearest.cosine > -1.0 / 7.0 && nearest.cosine < 1.0 && nearest.a < nearest.b);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What is known of the selected expert on the selected row, kept until either changes and caught up as the row grows.
+
+use std::sync::Arc;
+
+use crate::analysis::{ExpertUse, LEAST_OCCURRENCES, Specialty, TextUse, WordUse};
+use crate::spec::{ModelSpec, RouterId, TokenId};
+use crate::trace::{ModelFacts, RowId};
+use crate::ui::panels::transcript::token_texts;
+use crate::ui::{Cx, ExpertAt, RowChoice};
+
+/// One expert's numbers.
+#[derive(Clone, Debug)]
+pub struct Card {
+    facts: Arc<ModelFacts>,
+    row: RowId,
+    /// Which.
+    pub at: ExpertAt,
+    /// Where it was picked, and with whom.
+    pub uses: ExpertUse,
+    /// What each token of the row shows.
+    pub texts: Vec<String>,
+    /// Input tokens read often enough to say something of them.
+    pub words: Vec<(TokenId, WordUse)>,
+}
+
+impl Card {
+    /// Nothing read yet; none without a row or such an expert.
+    fn new(cx: &Cx<'_>, at: ExpertAt) -> Option<Self> {
+        let facts = Arc::clone(cx.session.facts.as_ref()?);
+        let router = facts.spec.router(at.router)?;
+        let uses = (at.expert.idx() < router.n_experts)
+            .then(|| ExpertUse::new(at.router, at.expert, beside(&facts.spec, at.router)))?;
+        Some(Self {
+            facts,
+            row: row_id(cx)?,
+            at,
+            uses,
+            texts: Vec::new(),
+            words: Vec::new(),
+        })
+    }
+
+    /// The expert's numbers as they are now; starts from `kept` where that is still of the same row and expert.
+    pub fn caught_up(kept: Option<Self>, cx: &Cx<'_>, at: ExpertAt) -> Option<Self> {
+        let kept = kept.filter(|it| it.is_of(cx, at));
+        let mut card = kept.map_or_else(|| Self::new(cx, at), Some)?;
+        card.catch_up(cx);
+        Some(card)
+    }
+
+    fn is_of(&self, cx: &Cx<'_>, at: ExpertAt) -> bool {
+        let facts = cx.session.facts.as_ref();
+        let n = cx.row().map_or(0, |it| it.record.store.len());
+        facts.is_some_and(|it| Arc::ptr_eq(it, &self.facts))
+            && row_id(cx) == Some(self.row)
+            && self.at == at
+            && self.uses.n_read() <= n
+    }
+
+    fn catch_up(&mut self, cx: &Cx<'_>) {
+        let Some(view) = cx.row() else {
+            return;
+        };
+        if self.uses.n_read() == view.record.store.len() && !self.texts.is_empty() {
+            return;
+        }
+        let facts = &self.facts;
+        self.uses
+            .catch_up(&view.record.store, |it| facts.is_special(it));
+        self.words = self.uses.words(LEAST_OCCURRENCES);
+        self.texts = token_texts(&facts.tokens, &view.record.tokens, &facts.eos);
+    }
+
+    /// `Expert 4.5`: layer and expert.
+    pub fn name(&self) -> String {
+        name(&self.facts.spec, self.at)
+    }
+
+    /// The routers before and after.
+    pub fn beside(&self) -> [Option<RouterId>; 2] {
+        beside(&self.facts.spec, self.at.router)
+    }
+}
+
+/// `Expert 4.5`: layer and expert.
+pub fn name(spec: &ModelSpec, at: ExpertAt) -> String {
+    let layer = spec.router(at.router).map_or(0, |it| it.place.layer.0);
+    format!("Expert {layer}.{}", at.expert)
+}
+
+/// The row that `Cx::row` gives.
+fn row_id(cx: &Cx<'_>) -> Option<RowId> {
+    let shown = cx.session.shown?;
+    Some(match cx.selection.row {
+        RowChoice::Baseline => shown.baseline,
+        RowChoice::Edited => shown.edited.unwrap_or(shown.baseline),
+    })
+}
+
+/// The routers before and after, of the same stack and the same part of the layer.
+fn beside(spec: &ModelSpec, router: RouterId) -> [Option<RouterId>; 2] {
+    let kin = |it: &RouterId| {
+        let place = |id| spec.router(id).map(|it| (it.place.stack, it.place.site));
+        place(*it) == place(router)
+    };
+    let ids = || spec.router_ids().map(|(id, _)| id).filter(kin);
+    [
+        ids().take_while(|it| *it < router).last(),
+        ids().find(|it| *it > router),
+    ]
+}
+
+/// An expert's share in each text of a survey, kept until a count changes.
+#[derive(Clone, Debug, Default)]
+pub struct Surveyed {
+    counts: Vec<TextUse>,
+    /// What the counts say.
+    pub specialty: Specialty,
+}
+
+impl Surveyed {
+    /// Compares the texts anew where a count has changed.
+    pub fn refresh(&mut self, cx: &Cx<'_>, at: ExpertAt) {
+        let counts = text_uses(cx, at);
+        if counts != self.counts {
+            self.specialty = Specialty::of(&counts);
+            self.counts = counts;
+        }
+    }
+
+    /// How often it was picked in each text, and of how many tokens.
+    pub fn counts(&self) -> &[TextUse] {
+        &self.counts
+    }
+}
+
+fn text_uses(cx: &Cx<'_>, at: ExpertAt) -> Vec<TextUse> {
+    let texts = cx.session.survey.iter().flat_map(|it| &it.texts);
+    texts
+        .map(|it| TextUse {
+            n: it.load.picks(at.router, at.expert),
+            n_tokens: it.load.n_tokens(crate::analysis::PhaseFilter::All),
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! Which input tokens it takes, and whether it keeps the one after.
+
+use eframe::egui::{Sense, Ui};
+
+use crate::analysis::LEAST_OCCURRENCES;
+use crate::ui::widgets::note;
+use crate::ui::words::{grouped, percent};
+use crate::ui::{Cx, quoted};
+
+use super::bars::{Bar, Columns};
+use super::card::Card;
+use super::{expert_color, heading_ui};
+
+/// Input tokens listed.
+const N_LISTED: usize = 12;
+const HEADS: [&str; 2] = ["share", "picked of"];
+
+/// Repetition and the list of input tokens.
+pub fn ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
+    heading_ui(ui, "Again for the next token");
+    note(ui, repetition_words(card));
+    ui.add_space(4.0);
+    heading_ui(ui, "Input tokens it takes");
+    if card.words.is_empty() {
+        let n = grouped(card.uses.n_tokens);
+        note(
+            ui,
+            format!(
+                "Too few to say: no token came {LEAST_OCCURRENCES} times or more in these {n}. Write on, or give a longer text."
+            ),
+        );
+        return;
+    }
+    let bars: Vec<Bar> = bars(cx, card);
+    let columns = Columns::fit(ui, &bars, &HEADS);
+    columns.heads_ui(ui, &HEADS);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for bar in &bars {
+            let hover = bar.name.clone();
+            columns.bar_ui(ui, bar, Sense::hover()).on_hover_text(hover);
+        }
+    });
+    let n = card.words.len();
+    note(
+        ui,
+        format!(
+            "Of the {} input tokens that came {LEAST_OCCURRENCES} times or more, those it took most often; the mark is its share \
+             of all {} tokens, {}.",
+            grouped(n as u64),
+            grouped(card.uses.n_tokens),
+            percent(card.uses.share().unwrap_or(0.0) as f32)
+        ),
+    );
+}
+
+/// P(picked again at t + 1) beside what independent tokens would give.
+pub fn repetition_words(card: &Card) -> String {
+    let uses = &card.uses;
+    let (Some(again), Some(share)) = (uses.repetition(), uses.share()) else {
+        return "No token follows one of its own yet.".to_owned();
+    };
+    format!(
+        "Picked again for the next token in {} of {} cases, {}; if each token were chosen by itself it would be its \
+         share of all tokens, {}.",
+        grouped(uses.n_repeated),
+        grouped(uses.n_followed),
+        percent(again as f32),
+        percent(share as f32)
+    )
+}
+
+fn bars(cx: &Cx<'_>, card: &Card) -> Vec<Bar> {
+    let listed = card.words.iter().take(N_LISTED);
+    listed
+        .map(|(token, it)| {
+            let share = it.n_picked as f64 / it.n as f64;
+            let words = quoted(cx.session.tokens(), *token);
+            let of = format!("{} of {}", grouped(it.n_picked), grouped(it.n));
+            Bar {
+                name: format!("{words} {of}, {share:.4}"),
+                label: words,
+                swatch: None,
+                share,
+                tick: card.uses.share(),
+                cells: vec![percent(share as f32), of],
+                color: expert_color(cx, card.at),
+                strong: true,
+            }
+        })
+        .collect()
+}

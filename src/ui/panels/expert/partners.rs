@@ -1,0 +1,179 @@
+//! With whom: experts of the same layer picked for the same tokens, and where these tokens went in the layers beside.
+
+use eframe::egui::{Sense, Ui};
+
+use crate::analysis::{PhaseFilter, RouterLoad, most_frequent};
+use crate::spec::{ExpertId, RouterId, RouterSpec};
+use crate::ui::widgets::{expert_gestures, expert_menu, note};
+use crate::ui::words::{grouped, percent};
+use crate::ui::{Cx, Drawing, ExpertAt};
+
+use super::bars::{Bar, Columns};
+use super::card::Card;
+use super::{expert_color, heading_ui};
+
+/// Experts listed of a layer.
+const N_LISTED: usize = 5;
+const HEADS: [&str; 2] = ["of its tokens", "chance"];
+
+/// One expert that shares tokens with the card's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Partner {
+    /// Which.
+    pub at: ExpertAt,
+    /// For how many of the card's tokens it was picked.
+    pub n: u64,
+    /// The same as a share of the card's tokens.
+    pub share: f64,
+    /// What that would be if the two had nothing to do with each other; none where nothing was read.
+    pub chance: Option<f64>,
+}
+
+/// Experts of the same layer by `n_ij/n_i`; chance is `(k − 1)/(E − 1)`.
+pub fn together(card: &Card, router: &RouterSpec) -> Vec<Partner> {
+    let others = router.n_experts.saturating_sub(1).max(1) as f64;
+    let chance = router.top_k.saturating_sub(1) as f64 / others;
+    partners(card, card.at.router, &card.uses.together, |_| Some(chance))
+}
+
+/// Experts of the layer before (0) or after (1) by the share of the card's tokens they were picked for; chance is
+/// their share of all tokens.
+pub fn beside(cx: &Cx<'_>, card: &Card, side: usize) -> Vec<Partner> {
+    let Some(router) = card.beside()[side] else {
+        return Vec::new();
+    };
+    let load = cx
+        .row()
+        .and_then(|it| it.load.router(router, PhaseFilter::All));
+    let chance = |expert| load.as_ref().and_then(|it: &RouterLoad| it.share(expert));
+    partners(card, router, &card.uses.neighbours[side], chance)
+}
+
+fn partners(
+    card: &Card,
+    router: RouterId,
+    counts: &[u64],
+    chance: impl Fn(ExpertId) -> Option<f64>,
+) -> Vec<Partner> {
+    let all = card.uses.n().max(1) as f64;
+    most_frequent(counts)
+        .into_iter()
+        .map(|(expert, n)| Partner {
+            at: ExpertAt { router, expert },
+            n,
+            share: n as f64 / all,
+            chance: chance(expert),
+        })
+        .collect()
+}
+
+/// The three lists.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
+    let Some(router) = cx.spec().and_then(|it| it.router(card.at.router)) else {
+        return;
+    };
+    if card.uses.n() == 0 {
+        note(
+            ui,
+            "It was picked for no token of this row, so it shared none.",
+        );
+        return;
+    }
+    heading_ui(ui, "Picked together, same layer");
+    let list = together(card, router);
+    if router.top_k < 2 {
+        note(
+            ui,
+            "This router picks one expert a token: nobody shares one.",
+        );
+    } else {
+        list_ui(cx, ui, card, &list);
+        note(ui, together_words(card, router));
+    }
+    for (side, words) in ["Layer before, same tokens", "Layer after, same tokens"]
+        .into_iter()
+        .enumerate()
+    {
+        let list = beside(cx, card, side);
+        if !list.is_empty() {
+            ui.add_space(4.0);
+            heading_ui(ui, words);
+            list_ui(cx, ui, card, &list);
+        }
+    }
+    note(
+        ui,
+        "Marks in the layers beside are each expert's share of all tokens of this row; a bar beyond its mark means \
+         that these tokens go there more often than others, not that one expert causes the other.",
+    );
+}
+
+fn together_words(card: &Card, router: &RouterSpec) -> String {
+    let chance = together(card, router).first().and_then(|it| it.chance);
+    format!(
+        "Share of its {} tokens for which the other was picked too; the mark is chance, (k − 1)/(E − 1) = {}.",
+        grouped(card.uses.n()),
+        percent(chance.unwrap_or(0.0) as f32)
+    )
+}
+
+fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
+    let bars: Vec<Bar> = list
+        .iter()
+        .take(N_LISTED)
+        .map(|it| bar(cx, card, it))
+        .collect();
+    let columns = Columns::fit(ui, &bars, &HEADS);
+    columns.heads_ui(ui, &HEADS);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for (bar, it) in bars.iter().zip(list) {
+            if cx.drawing == Drawing::Paper {
+                columns.bar_ui(ui, bar, Sense::hover());
+                continue;
+            }
+            let response = columns.bar_ui(ui, bar, Sense::click());
+            expert_gestures(cx, &response, it.at);
+            response.context_menu(|ui| expert_menu(cx, ui, it.at));
+            response.on_hover_text(format!(
+                "{} of {} tokens, {:.6}; click selects it",
+                grouped(it.n),
+                grouped(card.uses.n()),
+                it.share
+            ));
+        }
+    });
+    let rest = list.len().saturating_sub(N_LISTED);
+    if rest > 0 {
+        let rest_n: u64 = list[N_LISTED..].iter().map(|it| it.n).sum();
+        note(
+            ui,
+            format!("{rest} more: {} picks together", grouped(rest_n)),
+        );
+    }
+}
+
+fn bar(cx: &Cx<'_>, card: &Card, it: &Partner) -> Bar {
+    let chance = it
+        .chance
+        .map_or("–".to_owned(), |chance| percent(chance as f32));
+    let share = percent(it.share as f32);
+    let name = cx.spec().map_or_else(String::new, |spec| {
+        super::card::name(spec, it.at).to_lowercase()
+    });
+    let colour = expert_color(cx, it.at);
+    Bar {
+        name: format!(
+            "{name} shares {} of {} tokens, {share}, chance {chance}",
+            it.n,
+            card.uses.n()
+        ),
+        label: name,
+        swatch: Some(colour),
+        share: it.share,
+        tick: it.chance,
+        cells: vec![share, chance],
+        color: cx.palette.quiet(colour, 0.8),
+        strong: true,
+    }
+}

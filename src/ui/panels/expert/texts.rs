@@ -1,0 +1,207 @@
+//! The expert's share in each text of the survey beside chance, and whether that is a specialty.
+
+use eframe::egui::{Sense, Ui};
+
+use crate::analysis::{FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty};
+use crate::ui::widgets::{chip_button, note, strong_button};
+use crate::ui::words::{counted, grouped, percent, short};
+use crate::ui::{Command, Cx, Drawing, Survey, SurveyOf};
+
+use super::bars::{Bar, Columns};
+use super::card::{Card, Surveyed};
+use super::expert_color;
+
+/// Names of the numbers right of a bar.
+const HEADS: [&str; 3] = ["share", "lift log₂", "tokens"];
+
+/// The texts, or how to read some.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, surveyed: &Surveyed) {
+    let session = cx.session;
+    let Some(survey) = session.survey.as_ref().filter(|it| !it.texts.is_empty()) else {
+        no_texts_ui(cx, ui);
+        return;
+    };
+    progress_ui(cx, ui, survey);
+    let bars = bars(cx, card, survey, surveyed);
+    let columns = Columns::fit(ui, &bars, &HEADS);
+    columns.heads_ui(ui, &HEADS);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for (n, bar) in bars.iter().enumerate() {
+            let hover = format!("{}: {}", bar.label, exact_words(surveyed, n));
+            columns.bar_ui(ui, bar, Sense::hover()).on_hover_text(hover);
+        }
+    });
+    ui.add_space(2.0);
+    let names: Vec<&str> = survey.texts.iter().map(|it| it.name.as_str()).collect();
+    let mut words = finding_words(&surveyed.specialty, &names, even(cx, card));
+    if survey.progress.is_some() {
+        words.insert_str(0, "So far: ");
+    } else if survey.cancelled {
+        words.insert_str(0, "Given up before the end: ");
+    }
+    note(ui, words);
+}
+
+fn even(cx: &Cx<'_>, card: &Card) -> f64 {
+    let router = cx.spec().and_then(|it| it.router(card.at.router));
+    router.map_or(0.0, |it| it.top_k as f64 / it.n_experts as f64)
+}
+
+fn no_texts_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    if let Some((n_read, n_total)) = cx.session.survey.as_ref().and_then(|it| it.progress) {
+        let (n_read, n_total) = (grouped(n_read as u64), grouped(n_total as u64));
+        note(ui, format!("Reading texts: {n_read} of {n_total} tokens"));
+        return;
+    }
+    let words = "Whether an expert has a specialty shows only over several kinds of text. The bundled samples \
+                 (French, German, verse, a story, code, arithmetic) are read beside the run, with no edit in force; \
+                 each bar is then its share of a text's tokens beside chance.";
+    note(ui, words);
+    if cx.drawing == Drawing::Screen && strong_button(ui, "Read the sample texts").clicked() {
+        cx.push(Command::Survey(SurveyOf::Samples));
+    }
+}
+
+fn progress_ui(cx: &mut Cx<'_>, ui: &mut Ui, survey: &Survey) {
+    let Some((n_read, n_total)) = survey.progress else {
+        return;
+    };
+    let (n_read, n_total) = (grouped(n_read as u64), grouped(n_total as u64));
+    ui.horizontal_wrapped(|ui| {
+        note(ui, format!("Reading: {n_read} of {n_total} tokens"));
+        let hover = "Keep what was read so far";
+        if cx.drawing == Drawing::Screen && chip_button(ui, "Stop reading", hover).clicked() {
+            cx.push(Command::CancelSurvey);
+        }
+    });
+}
+
+fn bars(cx: &Cx<'_>, card: &Card, survey: &Survey, surveyed: &Surveyed) -> Vec<Bar> {
+    let even = even(cx, card);
+    let colour = expert_color(cx, card.at);
+    let texts = survey.texts.iter().zip(surveyed.counts());
+    texts
+        .enumerate()
+        .map(|(n, (text, uses))| {
+            let compared = surveyed.specialty.texts.get(n).copied().flatten();
+            let strong = compared.is_some_and(|it| it.stands_out);
+            let share = (uses.n_tokens > 0).then(|| uses.n as f64 / uses.n_tokens as f64);
+            let share_words = share.map_or("not read".to_owned(), |it| percent(it as f32));
+            let lift = compared.and_then(|it| it.lift);
+            let tokens = grouped(uses.n_tokens);
+            Bar {
+                label: text.name.clone(),
+                swatch: None,
+                share: share.unwrap_or(0.0),
+                tick: Some(even),
+                name: format!(
+                    "{}: {share_words} of {tokens} tokens, chance {}",
+                    text.name,
+                    percent(even as f32)
+                ),
+                cells: vec![share_words, lift_words(lift), tokens],
+                color: if strong {
+                    colour
+                } else {
+                    cx.palette.quiet(colour, 0.55)
+                },
+                strong,
+            }
+        })
+        .collect()
+}
+
+/// `+1.75`; `−∞` where it was never picked.
+fn lift_words(lift: Option<f64>) -> String {
+    match lift {
+        None => "–".to_owned(),
+        Some(it) if it == f64::NEG_INFINITY => "−∞".to_owned(),
+        Some(it) if it < 0.0 => format!("−{}", short(-it)),
+        Some(it) => format!("+{}", short(it)),
+    }
+}
+
+/// Every digit, on hover.
+fn exact_words(surveyed: &Surveyed, n: usize) -> String {
+    let Some(Some(it)) = surveyed.specialty.texts.get(n) else {
+        return "nothing to compare with yet".to_owned();
+    };
+    format!(
+        "picked for {} of {} tokens, {:.6}; in the other texts {:.6}; Fisher's exact test p = {:.3e}, q = {:.3e}",
+        grouped(it.uses.n),
+        grouped(it.uses.n_tokens),
+        it.share,
+        it.elsewhere,
+        it.p,
+        it.q
+    )
+}
+
+/// What the texts say of an expert, in words: a specialty, or that there is none.
+pub fn finding_words(specialty: &Specialty, names: &[&str], even: f64) -> String {
+    let of = |share: f64| percent(share as f32);
+    let n_texts = specialty.n_compared();
+    let tokens = grouped(specialty.all.n_tokens);
+    if n_texts < 2 {
+        return "One text tells no specialty: there is nothing to compare it with.".to_owned();
+    }
+    let texts = counted(n_texts);
+    if specialty.all.n == 0 {
+        return format!(
+            "Unused in these {texts} texts ({tokens} tokens), where even is {}: no specialty to look for, and no verdict.",
+            of(even)
+        );
+    }
+    let test = format!(
+        "Fisher's exact test against the other texts, corrected for {texts} of them, tokens taken as independent"
+    );
+    let found = specialty.found();
+    if let Some(first) = found.first()
+        && let Some(it) = specialty.texts[*first]
+    {
+        let times = if it.elsewhere > 0.0 {
+            format!("{} × as often", short(it.share / it.elsewhere))
+        } else {
+            "only".to_owned()
+        };
+        let others = match &found[1..] {
+            [] => String::new(),
+            rest => format!(
+                " Also above the others: {}.",
+                rest.iter()
+                    .map(|it| names.get(*it).copied().unwrap_or("?"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        };
+        return format!(
+            "Specialty found: picked {times} in {}, {} of its {} tokens, {} elsewhere (q = {}; {test}).{others} \
+             It says where the expert is used, not what it does.",
+            names.get(*first).copied().unwrap_or("?"),
+            of(it.share),
+            grouped(it.uses.n_tokens),
+            of(it.elsewhere),
+            short(it.q)
+        );
+    }
+    let (least, most) = specialty.range().unwrap_or_default();
+    let q = specialty.least_q().unwrap_or(1.0);
+    let between = format!("{} to {} of the tokens", of(least), of(most));
+    if q <= FALSE_DISCOVERIES {
+        format!(
+            "No specialty found: picked for {between} of {texts} texts, even is {}. That is more than chance \
+             (least q = {}; {test}), but nowhere {SPECIALTY_RATIO} × the {} it has over all {tokens}.",
+            of(even),
+            short(q),
+            of(specialty.all.n as f64 / specialty.all.n_tokens as f64)
+        )
+    } else {
+        format!(
+            "No specialty found: picked for {between} of {texts} texts, even is {}; over {tokens} tokens chance \
+             alone gives as much (least q = {}; {test}).",
+            of(even),
+            short(q)
+        )
+    }
+}
