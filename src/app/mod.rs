@@ -5,6 +5,7 @@
 
 mod apply;
 mod edits;
+mod export;
 mod first_frame;
 mod fold;
 mod keys;
@@ -69,6 +70,8 @@ pub struct App {
     opening: String,
     /// How often writing has stopped.
     n_stops: u64,
+    /// A file that waits for its place.
+    saving: Option<export::Saving>,
 }
 
 impl App {
@@ -105,6 +108,7 @@ impl App {
             token_times: VecDeque::new(),
             opening: "a model".to_owned(),
             n_stops: 0,
+            saving: None,
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -147,6 +151,29 @@ impl App {
             && self.outbox.is_empty()
             && self.commands.is_empty()
             && self.pressed.is_empty()
+    }
+
+    /// What panels may read, and what they are drawn in.
+    fn parts(
+        &mut self,
+        palette: &'static Palette,
+        drawing: Drawing,
+    ) -> (Cx<'_>, &mut Frame, &mut Dialogs) {
+        let cx = Cx {
+            session: &self.session,
+            experiment: &self.experiment,
+            selection: self.selection,
+            hover: self.hover,
+            prompt: &self.prompt,
+            settings: self.settings,
+            can_undo: self.undo.has_undo(&self.experiment),
+            can_redo: self.undo.has_redo(&self.experiment),
+            pins: &self.pins,
+            drawing,
+            palette,
+            commands: &mut self.commands,
+        };
+        (cx, &mut self.frame, &mut self.dialogs)
     }
 
     fn ask(&mut self, request: Request) {
@@ -195,6 +222,7 @@ impl eframe::App for App {
             self.fold(event, now_secs);
         }
         self.apply_all(ctx, now_secs);
+        self.poll_saving(ctx);
         if self.flush() {
             ctx.request_repaint();
         }
@@ -203,20 +231,7 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.keys(ui);
         let palette = Palette::of(ui);
-        let mut cx = Cx {
-            session: &self.session,
-            experiment: &self.experiment,
-            selection: self.selection,
-            hover: self.hover,
-            prompt: &self.prompt,
-            settings: self.settings,
-            can_undo: self.undo.has_undo(&self.experiment),
-            can_redo: self.undo.has_redo(&self.experiment),
-            pins: &self.pins,
-            drawing: Drawing::Screen,
-            palette,
-            commands: &mut self.commands,
-        };
+        let (mut cx, frame, dialogs) = self.parts(palette, Drawing::Screen);
         let bar = Surface::new()
             .fill(palette.window)
             .inner_margin(Margin::symmetric(8, 2));
@@ -236,8 +251,8 @@ impl eframe::App for App {
         egui::CentralPanel::no_frame()
             .frame(surface)
             .show(ui, |ui| {
-                self.frame.ui(&mut cx, ui);
-                dialogs_ui(&mut cx, ui, &mut self.dialogs);
+                frame.ui(&mut cx, ui);
+                dialogs_ui(&mut cx, ui, dialogs);
             });
         self.take_hover(ui.ctx());
         if !self.commands.is_empty() || !self.pressed.is_empty() {

@@ -5,13 +5,12 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::Arc,
     task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
 
-use eframe::egui::{self, FontProvider, vec2};
+use eframe::egui::{self, vec2};
 use eframe::egui_wgpu::{WgpuSetup, wgpu};
 use egui_kittest::Harness;
 
@@ -22,7 +21,7 @@ use crate::cli::{
 use crate::spec::{Experiment, Position, TokenId};
 use crate::ui::{Command, RowChoice, Selection};
 
-use super::{App, link::Silent};
+use super::{App, export::system_fonts, link::Silent};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -86,10 +85,6 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             args.out.display()
         ))
     })
-}
-
-fn system_fonts() -> Arc<dyn FontProvider> {
-    Arc::new(egui_system_font_provider::SystemFontProvider::new())
 }
 
 /// Opens, reads, writes, and selects what tells most.
