@@ -13,6 +13,7 @@ use std::{
 
 use eframe::egui::{self, FontProvider, Theme};
 
+use crate::cli::screenshot::Form;
 use crate::document::{file_stem, write_whole};
 use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, Sheet, png};
 
@@ -65,15 +66,38 @@ impl App {
             pixels_per_point: ctx.pixels_per_point().max(PIXELS_PER_POINT),
             fonts: Some(system_fonts()),
         };
-        let palette = palette(ctx);
-        let made = match form {
-            ExportForm::Csv => self.numbers_of(panel, palette),
-            ExportForm::Svg => self.svg_of(panel, palette, sheet, 1.0),
-            ExportForm::Png => self.picture_of(panel, palette, sheet),
-        };
+        let made = self.made(panel, form, palette(ctx), sheet);
         match made {
             Ok(made) => self.deliver(panel, (form, made), to, ctx),
             Err(why) => self.fail(why),
+        }
+    }
+
+    /// A panel as the bytes of a file.
+    ///
+    /// # Errors
+    /// There is nothing to show yet.
+    pub(super) fn panel(
+        &mut self,
+        panel: &'static str,
+        form: ExportForm,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Vec<u8>, String> {
+        Ok(self.made(panel, form, palette, sheet)?.bytes())
+    }
+
+    fn made(
+        &mut self,
+        panel: &str,
+        form: ExportForm,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Made, String> {
+        match form {
+            ExportForm::Csv => self.numbers_of(panel, palette),
+            ExportForm::Svg => self.svg_of(panel, palette, sheet),
+            ExportForm::Png => self.picture_of(panel, palette, sheet),
         }
     }
 
@@ -122,16 +146,13 @@ impl App {
         file_stem(&table.map_or_else(|| frame.title(panel).to_owned(), |it| it.title))
     }
 
-    /// A panel's shapes, `zoom` times as large.
     fn svg_of(
         &mut self,
         panel: &str,
         palette: &'static Palette,
         sheet: Sheet,
-        zoom: f32,
     ) -> Result<Made, String> {
-        let paper = self.paper_of(panel, palette, sheet)?;
-        Ok(Made::Text(paper.svg(zoom)))
+        Ok(Made::Text(self.paper_of(panel, palette, sheet)?.svg()))
     }
 
     fn picture_of(
@@ -182,6 +203,16 @@ impl App {
             Err(error) => self.fail(format!(
                 "the file could not be written: {error} (in {place})"
             )),
+        }
+    }
+}
+
+impl From<Form> for ExportForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Png => Self::Png,
+            Form::Svg => Self::Svg,
+            Form::Csv => Self::Csv,
         }
     }
 }

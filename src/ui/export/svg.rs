@@ -14,9 +14,9 @@ use eframe::egui::{
 use super::{Paper, mesh::mesh, text::text};
 
 impl Paper {
-    /// The drawing as an SVG document, `zoom` times as large.
+    /// The drawing as an SVG document, in points: it has no pixels, and can be shown at any size.
     #[must_use]
-    pub fn svg(&self, zoom: f32) -> String {
+    pub fn svg(&self) -> String {
         let Vec2 {
             x: width,
             y: height,
@@ -37,8 +37,8 @@ impl Paper {
              <svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" role=\"img\" \
              width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\">\n\
              <title>{}</title>\n<desc>{}</desc>\n{}</svg>\n",
-            short(width * zoom),
-            short(height * zoom),
+            short(width),
+            short(height),
             short(width),
             short(height),
             escaped(&title),

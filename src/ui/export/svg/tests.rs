@@ -152,10 +152,10 @@ fn paper(of: &str, words: &'static str) -> Paper {
 
 #[test]
 fn a_document_can_be_parsed_and_says_what_it_is() {
-    let text = paper("layer 4, “<bos>”", "a < b & c\u{1} d").svg(2.0);
+    let text = paper("layer 4, “<bos>”", "a < b & c\u{1} d").svg();
     let document = roxmltree::Document::parse(&text).unwrap();
     let root = document.root_element();
-    assert_eq!(root.attribute("width"), Some("600"));
+    assert_eq!(root.attribute("width"), Some("300"));
     assert_eq!(root.attribute("viewBox"), Some("0 0 300 120"));
     let child = |name| root.children().find(|it| it.has_tag_name(name)).unwrap();
     assert_eq!(child("title").text(), Some("Load: layer 4, “<bos>”"));
@@ -194,7 +194,7 @@ fn runs_of_a_text_keep_their_place_and_length() {
         ui.painter()
             .galley(pos2(20.0, 40.0), galley, Color32::WHITE);
     });
-    let text = paper.svg(1.0);
+    let text = paper.svg();
     let document = roxmltree::Document::parse(&text).unwrap();
     let found: Vec<(Option<&str>, Option<&str>, f32, f32)> = document
         .descendants()
