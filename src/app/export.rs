@@ -14,7 +14,7 @@ use std::{
 use eframe::egui::{self, FontProvider, Theme};
 
 use crate::cli::screenshot::Form;
-use crate::document::{file_stem, write_whole};
+use crate::document::{Table, file_stem, write_whole};
 use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, Sheet, png};
 
 use super::App;
@@ -71,6 +71,13 @@ impl App {
             Ok(made) => self.deliver(panel, (form, made), to, ctx),
             Err(why) => self.fail(why),
         }
+    }
+
+    /// A panel's numbers now, for tests and for whoever exports them; none where there is nothing to show yet.
+    #[must_use]
+    pub fn table(&mut self, panel: &str) -> Option<Table> {
+        let (cx, frame, _) = self.parts(&DARK, Drawing::Paper);
+        frame.table(panel, &cx)
     }
 
     /// A panel as the bytes of a file.
