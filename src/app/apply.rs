@@ -108,6 +108,12 @@ impl App {
             Command::ResetLayout => self.frame.reset(),
             Command::ShowAll => self.frame.show_all(),
             Command::ShowPanel(name) => self.frame.show(name),
+            Command::Export { panel, form, to } => self.export(panel, form, to, ctx),
+            Command::ExportHere { form, to } => {
+                self.export(self.frame.last_used(), form, to, ctx);
+            }
+            Command::ToggleTable(name) => self.frame.toggle_table(name),
+            Command::ToggleTableHere => self.frame.toggle_table(self.frame.last_used()),
             Command::ToggleHelp => self.dialogs.help = !self.dialogs.help,
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {}

@@ -1,4 +1,5 @@
-//! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and Enter.
+//! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and
+//! Enter, a focused table the arrows.
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, Ui};
 
@@ -11,10 +12,12 @@ impl App {
         let typing = ui.ctx().text_edit_focused();
         let focused = ui.memory(egui::Memory::focused).is_some();
         let dialog = self.dialogs.path.is_some();
+        let in_table = self.frame.table_has_focus(ui.ctx());
         let mut entries: Vec<_> = ENTRIES
             .iter()
             .filter_map(|it| Some((it, it.key?)))
             .filter(|(_, key)| is_ours(*key, typing, focused, dialog))
+            .filter(|(_, key)| !(in_table && is_arrow(key.logical_key)))
             .collect();
         // egui takes Ctrl+Shift+Z for Ctrl+Z too: the more particular one first.
         entries.sort_by_key(|(_, key)| !key.modifiers.shift);
@@ -36,4 +39,12 @@ fn is_ours(key: KeyboardShortcut, typing: bool, focused: bool, dialog: bool) -> 
         return !plain && !undo;
     }
     !(focused && key.logical_key == Key::Space)
+}
+
+/// Arrows move the cell looked at where a table has the focus.
+fn is_arrow(key: Key) -> bool {
+    matches!(
+        key,
+        Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown
+    )
 }

@@ -6,6 +6,7 @@
 mod apply;
 mod bench_ui;
 mod edits;
+mod export;
 mod first_frame;
 mod fold;
 mod keys;
@@ -75,6 +76,8 @@ pub struct App {
     opening: String,
     /// How often writing has stopped.
     n_stops: u64,
+    /// A file that waits for its place.
+    saving: Option<export::Saving>,
 }
 
 impl App {
@@ -111,6 +114,7 @@ impl App {
             token_times: VecDeque::new(),
             opening: "a model".to_owned(),
             n_stops: 0,
+            saving: None,
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -153,6 +157,29 @@ impl App {
             && self.outbox.is_empty()
             && self.commands.is_empty()
             && self.pressed.is_empty()
+    }
+
+    /// What panels may read, and what they are drawn in.
+    fn parts(
+        &mut self,
+        palette: &'static Palette,
+        drawing: Drawing,
+    ) -> (Cx<'_>, &mut Frame, &mut Dialogs) {
+        let cx = Cx {
+            session: &self.session,
+            experiment: &self.experiment,
+            selection: self.selection,
+            hover: self.hover,
+            prompt: &self.prompt,
+            settings: self.settings,
+            can_undo: self.undo.has_undo(&self.experiment),
+            can_redo: self.undo.has_redo(&self.experiment),
+            pins: &self.pins,
+            drawing,
+            palette,
+            commands: &mut self.commands,
+        };
+        (cx, &mut self.frame, &mut self.dialogs)
     }
 
     fn ask(&mut self, request: Request) {
@@ -201,6 +228,7 @@ impl eframe::App for App {
             self.fold(event, now_secs);
         }
         self.apply_all(ctx, now_secs);
+        self.poll_saving(ctx);
         if self.flush() {
             ctx.request_repaint();
         }
@@ -209,20 +237,7 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.keys(ui);
         let palette = Palette::of(ui);
-        let mut cx = Cx {
-            session: &self.session,
-            experiment: &self.experiment,
-            selection: self.selection,
-            hover: self.hover,
-            prompt: &self.prompt,
-            settings: self.settings,
-            can_undo: self.undo.has_undo(&self.experiment),
-            can_redo: self.undo.has_redo(&self.experiment),
-            pins: &self.pins,
-            drawing: Drawing::Screen,
-            palette,
-            commands: &mut self.commands,
-        };
+        let (mut cx, frame, dialogs) = self.parts(palette, Drawing::Screen);
         let bar = Surface::new()
             .fill(palette.window)
             .inner_margin(Margin::symmetric(8, 2));
@@ -242,8 +257,8 @@ impl eframe::App for App {
         egui::CentralPanel::no_frame()
             .frame(surface)
             .show(ui, |ui| {
-                self.frame.ui(&mut cx, ui);
-                dialogs_ui(&mut cx, ui, &mut self.dialogs);
+                frame.ui(&mut cx, ui);
+                dialogs_ui(&mut cx, ui, dialogs);
             });
         self.take_hover(ui.ctx());
         if !self.commands.is_empty() || !self.pressed.is_empty() {

@@ -1,28 +1,30 @@
-//! The real window, drawn off screen after writing some tokens.
+//! The real window, or one panel of it, drawn off screen after writing some tokens.
 //!
-//! No display is needed, only something to draw with: a graphics driver, or Mesa's in software.
+//! No display is needed. The window takes something to draw with: a graphics driver, or Mesa's in software; a panel
+//! alone is drawn on paper and takes nothing.
 
 use std::{
     future::Future,
+    io::Cursor,
     pin::pin,
-    sync::Arc,
     task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
 
-use eframe::egui::{self, FontProvider, vec2};
+use eframe::egui::{self, vec2};
 use eframe::egui_wgpu::{WgpuSetup, wgpu};
 use egui_kittest::Harness;
 
 use crate::cli::{
     Failure,
-    screenshot::{Args, Theme},
+    screenshot::{Args, Row, Theme},
 };
-use crate::spec::{Experiment, Position, TokenId};
-use crate::ui::{Command, RowChoice, Selection};
+use crate::document::write_whole;
+use crate::spec::{Experiment, ExpertId, Position, RouterId, TokenId};
+use crate::ui::{Command, DARK, LIGHT, PANELS, RowChoice, Selection, Sheet};
 
-use super::{App, link::Silent};
+use super::{App, export::system_fonts, link::Silent};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -36,12 +38,17 @@ struct Wanted {
     n: u32,
 }
 
-/// Draws the window to a file.
+/// Draws the window or a panel to a file.
 ///
 /// # Errors
-/// Nothing to draw with, a model or a prompt that cannot be used, a run that failed.
+/// Nothing to draw with, a model or a prompt that cannot be used, a panel or a selection that is not there, a run that
+/// failed.
 pub fn screenshot(args: &Args) -> Result<(), Failure> {
     let source = args.source()?;
+    let form = args.form()?;
+    let size = args.size()?;
+    let size = vec2(size.0 as f32, size.1 as f32) / args.zoom;
+    let panel = args.panel.as_deref().map(listed).transpose()?;
     let wanted = Wanted {
         experiment: Experiment {
             given: args.ids()?.unwrap_or_default(),
@@ -51,49 +58,79 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         prompt: args.prompt.clone(),
         n: args.n,
     };
-    check_adapter()?;
-    let theme = match args.theme {
-        Theme::Dark => egui::Theme::Dark,
-        Theme::Light => egui::Theme::Light,
+    let (theme, palette) = match args.theme {
+        Theme::Dark => (egui::Theme::Dark, &DARK),
+        Theme::Light => (egui::Theme::Light, &LIGHT),
     };
-    let mut failed = None;
-    let mut window = Harness::builder()
-        .with_size(vec2(args.size.0 as f32, args.size.1 as f32))
+    let mut builder = Harness::builder()
+        .with_size(size)
+        .with_pixels_per_point(args.zoom)
         .with_theme(theme)
         .with_render_cursor(false)
         .allow_missing_glyphs()
         .with_accessibility_check(false)
-        .with_context_setup(|ctx| ctx.add_font_provider(system_fonts()))
-        .wgpu()
-        .build_eframe(|cc| {
-            App::on_engine(cc, source).unwrap_or_else(|error| {
-                failed = Some(error.to_string());
-                App::new(cc, Box::new(Silent), None)
-            })
-        });
+        .with_context_setup(|ctx| ctx.add_font_provider(system_fonts()));
+    if panel.is_none() {
+        check_adapter()?;
+        builder = builder.wgpu();
+    }
+    let mut failed = None;
+    let mut window = builder.build_eframe(|cc| {
+        App::on_engine(cc, source).unwrap_or_else(|error| {
+            failed = Some(error.to_string());
+            App::new(cc, Box::new(Silent), None)
+        })
+    });
     if let Some(why) = failed {
         return Err(Failure::part_way(format!(
             "the engine did not start: {why}"
         )));
     }
-    write(&mut window, wanted)?;
-    let picture = window
-        .render()
-        .map_err(|it| Failure::part_way(format!("the window could not be drawn: {it}")))?;
-    picture.save(&args.out).map_err(|it| {
+    write(&mut window, wanted, args)?;
+    let bytes = match panel {
+        None => picture(&mut window)?,
+        Some(panel) => {
+            let sheet = Sheet {
+                size,
+                pixels_per_point: args.zoom,
+                fonts: Some(system_fonts()),
+            };
+            let app = window.state_mut();
+            app.panel(panel, form.into(), palette, sheet)
+                .map_err(Failure::part_way)?
+        }
+    };
+    write_whole(&args.out, &bytes).map_err(|it| {
+        let place = args.out.display();
+        Failure::misuse(format!("the file could not be written: {it} (in {place})"))
+    })
+}
+
+/// A panel's name as the list has it.
+fn listed(name: &str) -> Result<&'static str, Failure> {
+    let names = || PANELS.iter().map(|it| it.0);
+    names().find(|it| *it == name).ok_or_else(|| {
+        let names: Vec<&str> = names().collect();
         Failure::misuse(format!(
-            "the picture could not be written: {it} (in {})",
-            args.out.display()
+            "there is no panel \"{name}\"; the panels are {}",
+            names.join(", ")
         ))
     })
 }
 
-fn system_fonts() -> Arc<dyn FontProvider> {
-    Arc::new(egui_system_font_provider::SystemFontProvider::new())
+/// The window as a PNG.
+fn picture(window: &mut Harness<'_, App>) -> Result<Vec<u8>, Failure> {
+    let failed = |it: String| Failure::part_way(format!("the window could not be drawn: {it}"));
+    let picture = window.render().map_err(failed)?;
+    let mut out = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut out, image::ImageFormat::Png)
+        .map_err(|it| failed(it.to_string()))?;
+    Ok(out.into_inner())
 }
 
 /// Opens, reads, writes, and selects what tells most.
-fn write(window: &mut Harness<'_, App>, wanted: Wanted) -> Result<(), Failure> {
+fn write(window: &mut Harness<'_, App>, wanted: Wanted, args: &Args) -> Result<(), Failure> {
     wait(window, |it| it.session().facts.is_some(), Failure::misuse)?;
     wait(window, App::is_idle, Failure::misuse)?;
     let n = wanted.n;
@@ -106,7 +143,8 @@ fn write(window: &mut Harness<'_, App>, wanted: Wanted) -> Result<(), Failure> {
         wait(window, |it| it.n_stops > stops, Failure::part_way)?;
     }
     wait(window, is_caught_up, Failure::part_way)?;
-    window.state_mut().select_what_tells();
+    let selection = window.state().picked(args)?;
+    window.state_mut().command(Command::Select(selection));
     (0..N_SETTLING).for_each(|_| window.step());
     Ok(())
 }
@@ -197,34 +235,79 @@ impl App {
         self.read_prompt(false, None);
     }
 
-    /// Selects the token where the texts part, or one in the middle, and the expert that counts there.
-    fn select_what_tells(&mut self) {
-        let spec = self.session.spec();
-        let first = self.experiment.edits.active().find_map(|edit| {
-            let expert = edit.action.expert()?;
-            let mut routers = spec?.router_ids();
-            let found = routers.find(|(_, it)| crate::ui::words::covers(edit.at, &it.place))?;
-            Some((found.0, expert))
-        });
+    /// What is to be selected: as asked for, else the token where the texts part, or one in the middle, and the expert
+    /// that counts there.
+    fn picked(&self, args: &Args) -> Result<Selection, Failure> {
         let parting = self.session.parting();
-        let row = if parting.is_some() {
-            RowChoice::Baseline
-        } else {
-            self.selection.row
+        let row = match args.row {
+            Some(Row::Baseline) => RowChoice::Baseline,
+            Some(Row::Edited) => RowChoice::Edited,
+            None if parting.is_some() => RowChoice::Baseline,
+            None => self.selection.row,
         };
+        if args.row == Some(Row::Edited) && self.session.edited().is_none() {
+            return Err(Failure::misuse(
+                "there is no edited row without an edit; give one with --edit",
+            ));
+        }
         let n = self.session.row(row).map_or(0, |it| it.record.store.len());
-        let middle = n.checked_sub(1).map(|last| Position::new(last * 2 / 3));
-        let position = parting.filter(|it| it.idx() < n).or(middle);
-        let router = first.map(|it| it.0).or(self.selection.router);
+        let position = match args.token {
+            Some(at) if (at as usize) < n => Some(Position(at)),
+            Some(at) => {
+                let what = format!("there is no token {at}; {n} were read, from 0");
+                return Err(Failure::misuse(what));
+            }
+            None => {
+                let middle = n.checked_sub(1).map(|last| Position::new(last * 2 / 3));
+                parting.filter(|it| it.idx() < n).or(middle)
+            }
+        };
+        let (router, expert) = self.picked_expert(args)?;
         let strongest = position.zip(router).and_then(|(at, router)| {
             let routed = self.session.row(row)?.record.store.at(router, at)?;
             Some(routed.strongest()?.expert)
         });
-        self.command(Command::Select(Selection {
+        Ok(Selection {
             row,
             position,
             router,
-            expert: first.map(|it| it.1).or(strongest),
-        }));
+            expert: expert.or(strongest),
+        })
+    }
+
+    /// The router and the expert asked for, else those of the first edit.
+    fn picked_expert(&self, args: &Args) -> Result<(Option<RouterId>, Option<ExpertId>), Failure> {
+        let Some(spec) = self.session.spec() else {
+            return Ok((None, None));
+        };
+        let edited = self.experiment.edits.active().find_map(|edit| {
+            let expert = edit.action.expert()?;
+            let mut routers = spec.router_ids();
+            let found = routers.find(|(_, it)| crate::ui::words::covers(edit.at, &it.place))?;
+            Some((found.0, expert))
+        });
+        let router = match args.layer {
+            Some(layer) => {
+                let found = spec.router_ids().find(|it| it.1.place.layer.0 == layer);
+                let found = found.map(|it| it.0);
+                let none = || Failure::misuse(format!("there is no router in layer {layer}"));
+                Some(found.ok_or_else(none)?)
+            }
+            None => edited.map(|it| it.0).or(self.selection.router),
+        };
+        let expert = match args.expert {
+            Some(expert) => {
+                let n = router
+                    .and_then(|it| spec.router(it))
+                    .map_or(0, |it| it.n_experts);
+                if usize::from(expert) >= n {
+                    let what = format!("there is no expert {expert}; there are {n}, from 0");
+                    return Err(Failure::misuse(what));
+                }
+                Some(ExpertId(expert))
+            }
+            None => edited.filter(|it| Some(it.0) == router).map(|it| it.1),
+        };
+        Ok((router, expert))
     }
 }

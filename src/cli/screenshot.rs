@@ -1,8 +1,11 @@
-//! `screenshot`: what the window would show after writing N tokens, as a PNG, without a display.
+//! `screenshot`: what the window, or one panel of it, would show after writing N tokens, without a display.
 //!
-//! Parsed here; the window itself is drawn by `app`, which `main` hands this over to.
+//! Parsed here; the window itself is drawn by `app`, which `main` hands this over to. Which panels there are is known
+//! there too.
 
 use std::{ffi::OsString, path::PathBuf};
+
+use clap::builder::RangedU64ValueParser;
 
 use super::{
     Failure,
@@ -13,15 +16,19 @@ use crate::checkpoint::Source;
 use crate::engine::ModelSource;
 use crate::spec::{InterventionSet, Sampling, TokenId};
 
-/// Sizes a picture may have, points: the window's smallest, and what any graphics driver can draw.
+/// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
+const SMALLEST_PANEL: (u32, u32) = (160, 100);
 const LARGEST: u32 = 8192;
+/// Sizes where none is asked for, pixels at a zoom of 1.
+const WINDOW: (u32, u32) = (1440, 900);
+const PANEL: (u32, u32) = (720, 400);
 
-/// Draw the window to a file, after writing text.
+/// Draw the window or one panel to a file, after writing text.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The PNG to write.
-    #[arg(value_name = "OUT.png")]
+    /// What to write: a picture of the window or a panel (.png), a panel's shapes and text (.svg) or its numbers (.csv).
+    #[arg(value_name = "OUT.png|.svg|.csv")]
     pub out: PathBuf,
     /// A model folder, or `tour` for the model inside the program.
     #[arg(default_value = "tour")]
@@ -43,12 +50,50 @@ pub struct Args {
     pub n: u32,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Width and height, points.
-    #[arg(long, value_name = "WxH", default_value = "1440x900", value_parser = parse_size)]
-    pub size: (u32, u32),
+    /// Only this panel: heatmap, router, load, …; a name that is none lists them all.
+    #[arg(long, value_name = "NAME")]
+    pub panel: Option<String>,
+    /// Width and height of the picture, pixels; 1440x900 for the window and 720x400 for a panel, times the zoom.
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    size: Option<(u32, u32)>,
+    /// How much larger than usual everything in it is.
+    #[arg(long, default_value_t = 1.0, value_parser = parse_zoom)]
+    pub zoom: f32,
     /// Which theme.
     #[arg(long, value_enum, default_value_t)]
     pub theme: Theme,
+    /// Which token is selected, from 0; at first where the texts part, or one in the middle.
+    #[arg(long, value_name = "N")]
+    pub token: Option<u32>,
+    /// Which layer's router is selected; at first that of the first edit, or the middle one.
+    #[arg(long, value_name = "N")]
+    pub layer: Option<u16>,
+    /// Which expert is selected; at first that of the first edit, or the strongest.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u16>::new().range(..2048))]
+    pub expert: Option<u16>,
+    /// Which row is selected; at first the baseline where the texts part.
+    #[arg(long, value_enum)]
+    pub row: Option<Row>,
+}
+
+/// Which row is selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Row {
+    /// The text without edits.
+    Baseline,
+    /// The text under the edits.
+    Edited,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Pixels.
+    Png,
+    /// Shapes and text.
+    Svg,
+    /// Numbers.
+    Csv,
 }
 
 /// Which theme.
@@ -69,6 +114,57 @@ impl Args {
     pub fn source(&self) -> Result<ModelSource, Failure> {
         check_device(self.device)?;
         Ok(Source::parse(self.model.as_ref()).into())
+    }
+
+    /// What is written, told by the end of the file's name.
+    ///
+    /// # Errors
+    /// A name that ends otherwise; shapes or numbers of the whole window.
+    pub fn form(&self) -> Result<Form, Failure> {
+        let extension = self.out.extension().and_then(|it| it.to_str());
+        let form = match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("png") => Form::Png,
+            Some("svg") => Form::Svg,
+            Some("csv") => Form::Csv,
+            _ => {
+                return Err(Failure::misuse(format!(
+                    "a name that ends in .png, .svg or .csv says what is written (not {})",
+                    self.out.display()
+                )));
+            }
+        };
+        if form != Form::Png && self.panel.is_none() {
+            return Err(Failure::misuse(
+                "of the whole window there is a PNG only; name a panel with --panel",
+            ));
+        }
+        Ok(form)
+    }
+
+    /// Width and height, pixels.
+    ///
+    /// # Errors
+    /// Smaller than the window can be, or a panel; larger than can be drawn.
+    pub fn size(&self) -> Result<(u32, u32), Failure> {
+        let (usual, least) = match self.panel {
+            Some(_) => (PANEL, SMALLEST_PANEL),
+            None => (WINDOW, SMALLEST),
+        };
+        let zoomed = |it: u32| (it as f32 * self.zoom).round() as u32;
+        let size = self
+            .size
+            .unwrap_or_else(|| (zoomed(usual.0), zoomed(usual.1)));
+        let fits = |it: u32, least: u32| (zoomed(least)..=LARGEST).contains(&it);
+        if fits(size.0, least.0) && fits(size.1, least.1) {
+            return Ok(size);
+        }
+        Err(Failure::misuse(format!(
+            "at this zoom a picture is {}x{} to {LARGEST}x{LARGEST}, not {}x{}",
+            zoomed(least.0),
+            zoomed(least.1),
+            size.0,
+            size.1
+        )))
     }
 
     /// The edits.
@@ -99,39 +195,75 @@ impl Args {
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let wanted = || format!("expected a size as 1440x900, not \"{text}\"");
     let (width, height) = text.split_once(['x', 'X', '×']).ok_or_else(wanted)?;
-    let size = (
+    Ok((
         width.trim().parse().map_err(|_| wanted())?,
         height.trim().parse().map_err(|_| wanted())?,
-    );
-    let fits = |it, least| (least..=LARGEST).contains(&it);
-    if fits(size.0, SMALLEST.0) && fits(size.1, SMALLEST.1) {
-        Ok(size)
-    } else {
-        Err(format!(
-            "a picture is {}x{} to {LARGEST}x{LARGEST}, not {text}",
-            SMALLEST.0, SMALLEST.1
-        ))
-    }
+    ))
+}
+
+fn parse_zoom(text: &str) -> Result<f32, String> {
+    let zoom: Option<f32> = text.trim().parse().ok();
+    zoom.filter(|it| (0.25..=8.0).contains(it))
+        .ok_or_else(|| format!("a zoom is 0.25 to 8, not \"{text}\""))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &str) -> Args {
+        let words = std::iter::once("screenshot").chain(line.split_whitespace());
+        Line::try_parse_from(words).unwrap().args
+    }
+
     #[test]
-    fn sizes_are_read_and_checked() {
+    fn sizes_are_read() {
         assert_eq!(parse_size("1280x800"), Ok((1280, 800)));
-        for text in [
-            "",
-            "1280",
-            "1280x",
-            "x800",
-            "10x10",
-            "99999x800",
-            "-1x800",
-            "axb",
-        ] {
+        for text in ["", "1280", "1280x", "x800", "-1x800", "axb"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+        for text in ["0", "9", "-1", "x", "nan", ""] {
+            assert!(parse_zoom(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_checked_at_the_zoom() {
+        for (line, wanted) in [
+            ("a.png", Some((1440, 900))),
+            ("a.png --zoom 2", Some((2880, 1800))),
+            ("a.png --panel load", Some((720, 400))),
+            ("a.svg --panel load --size 160x100", Some((160, 100))),
+            ("a.png --size 160x100", None),
+            ("a.png --size 640x480 --zoom 2", None),
+            ("a.png --size 1280x800 --zoom 2", Some((1280, 800))),
+            ("a.png --size 99999x800", None),
+        ] {
+            assert_eq!(args(line).size().ok(), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_name_says_what_is_written() {
+        for (line, wanted) in [
+            ("a.png", Some(Form::Png)),
+            ("a.PNG --panel load", Some(Form::Png)),
+            ("a.svg --panel load", Some(Form::Svg)),
+            ("a.csv --panel load", Some(Form::Csv)),
+            ("a.svg", None),
+            ("a.csv", None),
+            ("a.jpg --panel load", None),
+            ("a --panel load", None),
+        ] {
+            assert_eq!(args(line).form().ok(), wanted, "{line}");
         }
     }
 }

@@ -22,6 +22,37 @@ pub struct Column {
     pub unit: &'static str,
 }
 
+impl Column {
+    /// Its name with the unit, as a header has it: `weight`, `share (%)`.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        if self.unit.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{} ({})", self.name, self.unit)
+        }
+    }
+}
+
+impl Cell {
+    /// As it is read: a number at full precision, nothing where there is none.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Count(n) => n.to_string(),
+            Self::Number(it) => super::number(*it),
+            Self::Empty => String::new(),
+        }
+    }
+
+    /// Whether it is a number of either kind: those line up on the right.
+    #[must_use]
+    pub fn is_figure(&self) -> bool {
+        matches!(self, Self::Count(_) | Self::Number(_))
+    }
+}
+
 /// Named columns of equal length.
 ///
 /// **Invariant:** each row has a cell for each column.

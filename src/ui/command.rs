@@ -164,12 +164,21 @@ pub enum Command {
         /// Where.
         to: ExportTo,
     },
+    /// The same of the panel last used.
+    ExportHere {
+        /// As what.
+        form: ExportForm,
+        /// Where.
+        to: ExportTo,
+    },
     /// The run as one HTML file.
     ShareHtml(ExportTo),
     /// Show a panel's numbers as a table instead of the picture, or back.
     ToggleTable(&'static str),
     /// Every panel side by side.
     ShowAll,
+    /// The same of the panel last used.
+    ToggleTableHere,
     /// Show a panel alone in the window, or all again.
     ToggleAlone(&'static str),
     /// The change before.
@@ -276,6 +285,11 @@ macro_rules! entries {
 pub const ENTRIES: &[Entry] = entries! {
     File, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder", |_| Some(Command::AskPath);
     File, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
+    File, "Copy the numbers of the panel", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Clipboard });
+    File, "Copy the panel as a picture", None, "Of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Clipboard });
+    File, "Save the panel as PNG…", None, "A picture of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Asked });
+    File, "Save the panel as SVG…", None, "Shapes and text of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Svg, to: ExportTo::Asked });
+    File, "Save the numbers of the panel…", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Asked });
     File, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
     Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
     Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
@@ -289,6 +303,7 @@ pub const ENTRIES: &[Entry] = entries! {
     View, "Zoom out", Some(with_command(Key::Minus)), "Everything smaller", |_| Some(Command::ZoomOut);
     View, "Actual size", Some(with_command(Key::Num0)), "As at first", |_| Some(Command::ZoomReset);
     View, "Show every panel", None, "All panels side by side", |_| Some(Command::ShowAll);
+    View, "Panel as a table", Some(plain(Key::F8)), "The numbers of the panel last used, or its picture again", |_| Some(Command::ToggleTableHere);
     View, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
     Run, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
     Run, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);

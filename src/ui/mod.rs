@@ -3,6 +3,7 @@
 
 mod command;
 mod cx;
+mod export;
 mod frame;
 mod kept;
 mod paint;
@@ -18,6 +19,7 @@ pub use command::{
     key_words,
 };
 pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
+pub use export::{Caption, Paper, Sheet, png};
 pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
 pub use kept::RowKey;
 pub use paint::{GridView, expert_grid};

@@ -1,9 +1,11 @@
 //! The window: real widgets on the real engine, and pictures of made-up sessions.
 
+mod access;
 mod cells;
 mod drive;
 mod edits;
 mod endurance;
+mod export;
 mod first_minute;
 mod fixture;
 mod gestures;

@@ -2,8 +2,10 @@
 
 mod bottom;
 mod dialogs;
+mod panel_menu;
 mod tiles;
 mod top;
+mod twin;
 
 pub use bottom::bottom_bar;
 pub use dialogs::{Dialogs, dialogs_ui};

@@ -3,21 +3,34 @@
 use std::collections::HashMap;
 
 use eframe::egui::{
-    self, Color32, FontId, Id, Margin, Response, Sense, Stroke, Style, Ui, UiBuilder, Visuals,
-    WidgetText, vec2,
+    self, Color32, FontId, Id, Margin, Response, Sense, Stroke, Style, Ui, UiBuilder, Vec2,
+    Visuals, WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
     Tile, TileId, Tiles, Tree, UiResponse,
 };
 
+use crate::document::Table;
 use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
-use crate::ui::{Cx, PANELS, Panel};
+use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, Sheet};
+
+use super::{panel_menu::panel_menu, twin::Twins};
+
+/// Of a panel that was not drawn yet, points.
+const UNSEEN: Vec2 = vec2(720.0, 400.0);
 
 /// The tiles and what stands in them.
 pub struct Frame {
     tree: Tree<String>,
     panels: HashMap<String, Box<dyn Panel>>,
+    twins: Twins,
+    /// How large each tile was when it was drawn last, with its head.
+    sizes: HashMap<String, Vec2>,
+    /// The panel last pointed at or in focus.
+    last_used: &'static str,
+    /// The focus when that was told, so that a pointer that moves on wins over a focus that stays.
+    focused: Option<Id>,
 }
 
 impl Default for Frame {
@@ -27,18 +40,94 @@ impl Default for Frame {
         Self {
             tree: first_layout(),
             panels: PANELS.iter().map(make).collect(),
+            twins: Twins::default(),
+            sizes: HashMap::new(),
+            last_used: PANELS[0].0,
+            focused: None,
         }
     }
+}
+
+/// The panel's name as the list has it.
+fn listed(name: &str) -> Option<&'static str> {
+    PANELS.iter().map(|it| it.0).find(|it| *it == name)
 }
 
 impl Frame {
     /// Draws all tiles.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let focused = ui.memory(egui::Memory::focused);
         let mut tiles = Show {
             cx,
             panels: &mut self.panels,
+            twins: &mut self.twins,
+            sizes: &mut self.sizes,
+            used: None,
+            newly_focused: focused.filter(|it| self.focused != Some(*it)),
         };
         self.tree.ui(&mut tiles, ui);
+        self.last_used = tiles.used.unwrap_or(self.last_used);
+        self.focused = focused;
+    }
+
+    /// The panel last pointed at or in focus: what the list of commands acts on.
+    #[must_use]
+    pub fn last_used(&self) -> &'static str {
+        self.last_used
+    }
+
+    /// Shows a panel's numbers instead of its picture, or the picture again.
+    pub fn toggle_table(&mut self, name: &str) {
+        self.twins.toggle(name);
+    }
+
+    /// Whether a table has the focus: then the arrows are its own.
+    #[must_use]
+    pub fn table_has_focus(&self, ctx: &egui::Context) -> bool {
+        self.twins.has_focus(ctx)
+    }
+
+    /// A panel's numbers; none where there is nothing to show yet, or no such panel.
+    #[must_use]
+    pub fn table(&self, name: &str, cx: &Cx<'_>) -> Option<Table> {
+        self.panels.get(name)?.table(cx)
+    }
+
+    /// A panel's name as it stands in its head.
+    #[must_use]
+    pub fn title(&self, name: &str) -> &'static str {
+        self.panels.get(name).map_or("", |it| it.title())
+    }
+
+    /// How large a panel is now, with its head, points.
+    #[must_use]
+    pub fn size(&self, name: &str) -> Vec2 {
+        self.sizes.get(name).copied().unwrap_or(UNSEEN)
+    }
+
+    /// Draws a panel on paper, as it is set now; none where there is no such panel.
+    pub fn on_paper(&mut self, name: &str, cx: &Cx<'_>, sheet: Sheet) -> Option<Paper> {
+        let panel = self.panels.get_mut(name)?;
+        let mut unheard = Vec::new();
+        let mut cx = Cx {
+            session: cx.session,
+            experiment: cx.experiment,
+            selection: cx.selection,
+            hover: Hover::default(),
+            prompt: cx.prompt,
+            settings: cx.settings,
+            can_undo: cx.can_undo,
+            can_redo: cx.can_redo,
+            pins: cx.pins,
+            drawing: Drawing::Paper,
+            palette: cx.palette,
+            commands: &mut unheard,
+        };
+        let caption = caption(panel.as_ref(), &cx);
+        let palette = cx.palette;
+        Some(Paper::draw(sheet, palette, caption, |ui| {
+            panel.ui(&mut cx, ui);
+        }))
     }
 
     /// The tiles as at first.
@@ -55,6 +144,18 @@ impl Frame {
     pub fn show(&mut self, name: &str) {
         self.tree
             .make_active(|_, tile| matches!(tile, Tile::Pane(it) if it == name));
+    }
+}
+
+/// What a picture says of itself: the table's title without the panel's name, which stands beside it.
+fn caption(panel: &dyn Panel, cx: &Cx<'_>) -> Caption {
+    let title = panel.title();
+    let of = panel.table(cx).map_or(String::new(), |it| it.title);
+    let of = of.strip_prefix(title).unwrap_or(&of);
+    Caption {
+        title: title.to_owned(),
+        of: of.trim_start_matches([',', ':', ' ']).to_owned(),
+        sentence: panel.help().to_owned(),
     }
 }
 
@@ -98,10 +199,34 @@ fn all_side_by_side() -> Tree<String> {
 struct Show<'a, 'c> {
     cx: &'a mut Cx<'c>,
     panels: &'a mut HashMap<String, Box<dyn Panel>>,
+    twins: &'a mut Twins,
+    sizes: &'a mut HashMap<String, Vec2>,
+    /// The panel pointed at, or the one that has just taken the focus.
+    used: Option<&'static str>,
+    newly_focused: Option<Id>,
+}
+
+impl Show<'_, '_> {
+    /// Remembers how large the tile is and whether it is in use.
+    fn remember(&mut self, ui: &Ui, name: &str) {
+        let mut tile = ui.max_rect();
+        tile.min.y -= HEAD;
+        self.sizes.insert(name.to_owned(), tile.size());
+        let focused = self
+            .newly_focused
+            .and_then(|it| ui.ctx().read_response(it))
+            .is_some_and(|it| it.layer_id == ui.layer_id() && tile.contains_rect(it.rect));
+        let pointed = ui.rect_contains_pointer(tile)
+            && ui.input(|it| it.pointer.is_moving() || it.pointer.any_down());
+        if focused || (pointed && self.used.is_none()) {
+            self.used = listed(name);
+        }
+    }
 }
 
 impl Behavior<String> for Show<'_, '_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, name: &mut String) -> UiResponse {
+        self.remember(ui, name);
         let Some(panel) = self.panels.get_mut(name) else {
             return UiResponse::None;
         };
@@ -115,7 +240,9 @@ impl Behavior<String> for Show<'_, '_> {
         let builder = UiBuilder::new().max_rect(rect).id_salt(name.as_str());
         ui.scope_builder(builder, |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 4.0))));
-            panel.ui(self.cx, ui);
+            if !self.twins.ui(name, panel.as_ref(), self.cx, ui) {
+                panel.ui(self.cx, ui);
+            }
         });
         UiResponse::None
     }
@@ -157,6 +284,12 @@ impl Behavior<String> for Show<'_, '_> {
             let at = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
             ui.painter().galley(at, galley, color);
         }
+        if response.has_focus() {
+            let ring = Stroke::new(1.0, palette.accent);
+            let around = rect.shrink2(vec2(1.0, 4.0));
+            ui.painter()
+                .rect_stroke(around, 4.0, ring, egui::StrokeKind::Inside);
+        }
         let help = tiles
             .get_pane(&tile)
             .and_then(|name| self.panels.get(name))
@@ -178,10 +311,15 @@ impl Behavior<String> for Show<'_, '_> {
             ui.painter()
                 .rect_filled(rect, f32::from(PANEL_CORNER), fill);
         }
-        ui.add_space(MARGIN);
+        ui.add_space(5.0);
         let name = tabs.active.and_then(|it| tiles.get_pane(&it));
-        if let Some(panel) = name.and_then(|it| self.panels.get_mut(it)) {
+        let Some(name) = name.and_then(|it| listed(it)) else {
+            return;
+        };
+        if let Some(panel) = self.panels.get_mut(name) {
             ui.spacing_mut().item_spacing.x = 5.0;
+            let is_table = self.twins.is_shown(name);
+            panel_menu(self.cx, ui, (name, panel.as_ref()), is_table);
             panel.head_ui(self.cx, ui);
         }
     }

@@ -3,6 +3,8 @@
 //! One idea a colour: the selection is white or black; amber is what the user changed and its
 //! effect; blue is what can be pressed next; red a verdict; grey the baseline and labels.
 
+#[cfg(test)]
+mod sight;
 mod style;
 mod viridis;
 
@@ -102,7 +104,7 @@ pub static DARK: Palette = Palette {
     ring: hex(0x00ff_ffff),
     line: hex(0x0038_3f4b),
     experts: hexes([
-        0x5e_a79d, 0xcc_720e, 0x92_ff79, 0x90_538e, 0xd2_a0f8, 0xaf_433a, 0x71_d2a3, 0x67_66df,
+        0x5e_a79d, 0xcc_720e, 0x88_ff7c, 0x8d_538d, 0xc5_9bf0, 0xaf_433a, 0x71_d2a3, 0x67_66df,
     ]),
     less: hex(0x004d_a3ff),
     more: hex(0x00ff_8a3d),
@@ -119,7 +121,7 @@ pub static LIGHT: Palette = Palette {
     second: hex(0x005a_6372),
     third: hex(0x008d_96a5),
     selected: hex(0x0000_0000),
-    amber: hex(0x00b4_5f00),
+    amber: hex(0x00a9_5800),
     accent: hex(0x001b_5fd1),
     on_accent: hex(0x00ff_ffff),
     red: hex(0x00b4_2318),
@@ -127,7 +129,7 @@ pub static LIGHT: Palette = Palette {
     ring: hex(0x00ff_ffff),
     line: hex(0x00d3_d8e0),
     experts: hexes([
-        0x31_80fa, 0xda_7371, 0x40_0f92, 0x80_3c0e, 0xa3_86c0, 0x53_3146, 0x61_3ec2, 0x84_6291,
+        0x32_7aff, 0xd7_7673, 0x3b_0d94, 0x86_3008, 0x9b_8ac2, 0x54_304a, 0x61_3ec2, 0x86_658e,
     ]),
     less: hex(0x001b_5fd1),
     more: hex(0x00c2_4e00),

@@ -1,0 +1,249 @@
+//! What a panel shows, to a file or the clipboard: pictures, shapes, numbers.
+//!
+//! A file dialog is the one future the program holds: it is polled between frames, and wakes the window when the user
+//! has chosen. What is saved is what was on screen when it was asked for. Files are written whole or not at all.
+
+use std::{
+    future::Future,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Polling, Poll, Wake, Waker},
+};
+
+use eframe::egui::{self, FontProvider, Theme};
+
+use crate::cli::screenshot::Form;
+use crate::document::{Table, file_stem, write_whole};
+use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, Sheet, png};
+
+use super::App;
+
+/// Pixels of a point in a picture, at least: sharp in print and on a fine screen.
+const PIXELS_PER_POINT: f32 = 2.0;
+
+/// A dialog that is open, and what goes where it says.
+pub(super) struct Saving {
+    dialog: Pin<Box<dyn Future<Output = Option<rfd::FileHandle>>>>,
+    bytes: Vec<u8>,
+}
+
+/// Asks for a frame when the dialog is done.
+struct Repaint(egui::Context);
+
+impl Wake for Repaint {
+    fn wake(self: Arc<Self>) {
+        self.0.request_repaint();
+    }
+}
+
+/// A panel as it leaves the program.
+enum Made {
+    Text(String),
+    Picture(egui::ColorImage, Vec<u8>),
+}
+
+impl Made {
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Picture(_, png) => png,
+        }
+    }
+}
+
+impl App {
+    /// Writes a panel, or says in one sentence why not.
+    pub(super) fn export(
+        &mut self,
+        panel: &'static str,
+        form: ExportForm,
+        to: ExportTo,
+        ctx: &egui::Context,
+    ) {
+        let sheet = Sheet {
+            size: self.frame.size(panel),
+            pixels_per_point: ctx.pixels_per_point().max(PIXELS_PER_POINT),
+            fonts: Some(system_fonts()),
+        };
+        let made = self.made(panel, form, palette(ctx), sheet);
+        match made {
+            Ok(made) => self.deliver(panel, (form, made), to, ctx),
+            Err(why) => self.fail(why),
+        }
+    }
+
+    /// A panel's numbers now, for tests and for whoever exports them; none where there is nothing to show yet.
+    #[must_use]
+    pub fn table(&mut self, panel: &str) -> Option<Table> {
+        let (cx, frame, _) = self.parts(&DARK, Drawing::Paper);
+        frame.table(panel, &cx)
+    }
+
+    /// A panel as the bytes of a file.
+    ///
+    /// # Errors
+    /// There is nothing to show yet.
+    pub(super) fn panel(
+        &mut self,
+        panel: &'static str,
+        form: ExportForm,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Vec<u8>, String> {
+        Ok(self.made(panel, form, palette, sheet)?.bytes())
+    }
+
+    fn made(
+        &mut self,
+        panel: &str,
+        form: ExportForm,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Made, String> {
+        match form {
+            ExportForm::Csv => self.numbers_of(panel, palette),
+            ExportForm::Svg => self.svg_of(panel, palette, sheet),
+            ExportForm::Png => self.picture_of(panel, palette, sheet),
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        panel: &'static str,
+        (form, made): (ExportForm, Made),
+        to: ExportTo,
+        ctx: &egui::Context,
+    ) {
+        let title = self.frame.title(panel);
+        match (to, made) {
+            (ExportTo::Clipboard, Made::Text(text)) => {
+                ctx.copy_text(text);
+                self.say(format!("Copied from {title}"));
+            }
+            (ExportTo::Clipboard, Made::Picture(picture, _)) => {
+                ctx.copy_image(picture);
+                self.say(format!("Copied {title} as a picture"));
+            }
+            (ExportTo::File(path), made) => self.save(&path, &made.bytes()),
+            (ExportTo::Asked, made) => {
+                let stem = self.stem_of(panel, palette(ctx));
+                self.saving = Some(Saving {
+                    dialog: ask(form, &stem),
+                    bytes: made.bytes(),
+                });
+                ctx.request_repaint();
+            }
+        }
+    }
+
+    /// A panel's numbers as CSV.
+    fn numbers_of(&mut self, panel: &str, palette: &'static Palette) -> Result<Made, String> {
+        let (cx, frame, _) = self.parts(palette, Drawing::Paper);
+        let table = frame.table(panel, &cx);
+        let title = frame.title(panel);
+        let table = table.ok_or_else(|| format!("{title} has no numbers to show yet"))?;
+        Ok(Made::Text(table.to_csv()))
+    }
+
+    /// A panel's file name, without what stands for the form.
+    fn stem_of(&mut self, panel: &str, palette: &'static Palette) -> String {
+        let (cx, frame, _) = self.parts(palette, Drawing::Paper);
+        let table = frame.table(panel, &cx);
+        file_stem(&table.map_or_else(|| frame.title(panel).to_owned(), |it| it.title))
+    }
+
+    fn svg_of(
+        &mut self,
+        panel: &str,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Made, String> {
+        Ok(Made::Text(self.paper_of(panel, palette, sheet)?.svg()))
+    }
+
+    fn picture_of(
+        &mut self,
+        panel: &str,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Made, String> {
+        let picture = self.paper_of(panel, palette, sheet)?.pixels();
+        let png = png(&picture).map_err(|it| format!("the picture could not be made: {it}"))?;
+        Ok(Made::Picture(picture, png))
+    }
+
+    fn paper_of(
+        &mut self,
+        panel: &str,
+        palette: &'static Palette,
+        sheet: Sheet,
+    ) -> Result<Paper, String> {
+        let (cx, frame, _) = self.parts(palette, Drawing::Paper);
+        let paper = frame.on_paper(panel, &cx, sheet);
+        paper.ok_or_else(|| format!("there is no panel {panel}"))
+    }
+
+    /// Looks whether the dialog is done.
+    pub(super) fn poll_saving(&mut self, ctx: &egui::Context) {
+        let Some(saving) = &mut self.saving else {
+            return;
+        };
+        let waker = Waker::from(Arc::new(Repaint(ctx.clone())));
+        let Poll::Ready(chosen) = saving
+            .dialog
+            .as_mut()
+            .poll(&mut Polling::from_waker(&waker))
+        else {
+            return;
+        };
+        let saving = self.saving.take();
+        if let (Some(file), Some(saving)) = (chosen, saving) {
+            self.save(file.path(), &saving.bytes);
+        }
+    }
+
+    fn save(&mut self, path: &Path, bytes: &[u8]) {
+        let place = path.display();
+        match write_whole(path, bytes) {
+            Ok(()) => self.say(format!("Saved {place}")),
+            Err(error) => self.fail(format!(
+                "the file could not be written: {error} (in {place})"
+            )),
+        }
+    }
+}
+
+impl From<Form> for ExportForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Png => Self::Png,
+            Form::Svg => Self::Svg,
+            Form::Csv => Self::Csv,
+        }
+    }
+}
+
+fn palette(ctx: &egui::Context) -> &'static Palette {
+    match ctx.theme() {
+        Theme::Dark => &DARK,
+        Theme::Light => &LIGHT,
+    }
+}
+
+fn ask(form: ExportForm, stem: &str) -> Pin<Box<dyn Future<Output = Option<rfd::FileHandle>>>> {
+    let (name, extension) = match form {
+        ExportForm::Png => ("Picture", "png"),
+        ExportForm::Svg => ("Drawing", "svg"),
+        ExportForm::Csv => ("Table", "csv"),
+    };
+    let dialog = rfd::AsyncFileDialog::new()
+        .set_file_name(format!("{stem}.{extension}"))
+        .add_filter(name, &[extension]);
+    Box::pin(dialog.save_file())
+}
+
+/// Letters that egui's own fonts lack, as the window has them.
+pub(super) fn system_fonts() -> Arc<dyn FontProvider> {
+    Arc::new(egui_system_font_provider::SystemFontProvider::new())
+}

@@ -1,0 +1,114 @@
+//! Panels shown as tables instead of pictures.
+
+use std::collections::HashMap;
+
+use eframe::egui::{Context, Event, Id, Memory, Ui};
+
+use crate::trace::RowId;
+use crate::ui::widgets::{TableView, note};
+use crate::ui::{Cx, Panel, Selection};
+
+/// What a table was read from; a new one is read when this changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct ReadFrom {
+    selection: Selection,
+    /// The rows on screen: which, how long, how much of it compared.
+    rows: Vec<(RowId, usize, usize)>,
+    edits: usize,
+    pins: usize,
+    /// Texts surveyed, tokens of it read.
+    survey: Option<(usize, usize)>,
+}
+
+impl ReadFrom {
+    fn of(cx: &Cx<'_>) -> Self {
+        let session = cx.session;
+        let shown = session.shown.iter();
+        let ids = shown.flat_map(|it| [Some(it.baseline), it.edited, it.twin]);
+        let row = |id: RowId| {
+            let record = &session.rows.get(&id)?.record;
+            Some((id, record.store.len(), record.comparisons.len()))
+        };
+        let survey = session.survey.as_ref();
+        Self {
+            selection: cx.selection,
+            rows: ids.flatten().filter_map(row).collect(),
+            edits: cx.experiment.edits.entries.len(),
+            pins: cx.pins.len(),
+            survey: survey.map(|it| (it.texts.len(), it.progress.map_or(0, |it| it.0))),
+        }
+    }
+}
+
+/// One panel's table.
+#[derive(Debug, Default)]
+struct Twin {
+    read_from: Option<ReadFrom>,
+    view: TableView,
+    /// The grid's id, once it was drawn.
+    id: Option<Id>,
+}
+
+/// The panels shown as tables.
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    shown: HashMap<String, Twin>,
+}
+
+impl Twins {
+    pub(super) fn is_shown(&self, name: &str) -> bool {
+        self.shown.contains_key(name)
+    }
+
+    pub(super) fn toggle(&mut self, name: &str) {
+        if self.shown.remove(name).is_none() {
+            self.shown.insert(name.to_owned(), Twin::default());
+        }
+    }
+
+    /// Whether a grid has the focus: then the arrows are its own.
+    pub(super) fn has_focus(&self, ctx: &Context) -> bool {
+        let focused = ctx.memory(Memory::focused);
+        focused.is_some() && self.shown.values().any(|it| it.id == focused)
+    }
+
+    /// Draws the panel's table where it is asked for; false where the panel is to draw itself.
+    pub(super) fn ui(
+        &mut self,
+        name: &str,
+        panel: &dyn Panel,
+        cx: &mut Cx<'_>,
+        ui: &mut Ui,
+    ) -> bool {
+        let Some(twin) = self.shown.get_mut(name) else {
+            return false;
+        };
+        let now = ReadFrom::of(cx);
+        // A click or a key may have changed what the panel itself keeps: its chips.
+        let touched = ui.input(|it| it.events.iter().any(is_a_deed));
+        if touched || twin.read_from.as_ref() != Some(&now) {
+            twin.read_from = Some(now);
+            twin.view.set(panel.table(cx).unwrap_or_default());
+        }
+        if twin.view.table().columns.is_empty() {
+            note(ui, "Nothing to show as numbers yet: run a prompt first");
+        } else {
+            let grid = twin.view.ui(ui);
+            if twin.id.replace(grid.id).is_none() {
+                // Asked for a moment ago: the keys are for it.
+                grid.request_focus();
+            }
+        }
+        true
+    }
+}
+
+fn is_a_deed(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PointerButton { .. }
+            | Event::Key { .. }
+            | Event::Text(_)
+            | Event::AccessKitActionRequest(_)
+    )
+}

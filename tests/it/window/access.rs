@@ -1,0 +1,118 @@
+//! What a screen reader and the keyboard find: names, roles, a way to every panel.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eframe::egui::{Key, Modifiers, Rect, Theme};
+use egui_kittest::kittest::NodeT as _;
+use moescope::ui::PANELS;
+
+use super::drive::{Window, settle};
+use super::export::edited_window;
+
+/// A thing that can be acted on, as the tree tells it.
+#[derive(Debug)]
+struct Thing {
+    role: String,
+    name: String,
+    rect: Rect,
+}
+
+/// Everything in the tree that takes the focus or a click.
+fn things(window: &Window) -> Vec<Thing> {
+    let all = window.root().children_recursive();
+    all.filter_map(|node| {
+        let rect = node.rect();
+        let it = node.accesskit_node();
+        let data = it.data();
+        let acts = data.supports_action(eframe::egui::accesskit::Action::Click)
+            || data.supports_action(eframe::egui::accesskit::Action::Focus);
+        (acts && !it.is_hidden()).then(|| Thing {
+            role: format!("{:?}", it.role()),
+            name: it.label().unwrap_or_default(),
+            rect,
+        })
+    })
+    .collect()
+}
+
+/// Roles of containers, which egui lets take the focus or a click without their being anything by themselves.
+const CONTAINERS: [&str; 6] = [
+    "GenericContainer",
+    "Window",
+    "Pane",
+    "ScrollView",
+    "Unknown",
+    "Splitter",
+];
+
+#[test]
+fn everything_that_can_be_acted_on_has_a_name() {
+    for theme in [Theme::Dark, Theme::Light] {
+        let window = edited_window(theme);
+        let all = things(&window);
+        assert!(all.len() > 60, "{} things", all.len());
+        let nameless: Vec<&Thing> = all
+            .iter()
+            .filter(|it| it.name.trim().is_empty() && !CONTAINERS.contains(&it.role.as_str()))
+            .collect();
+        assert!(nameless.is_empty(), "{nameless:#?}");
+        assert_eq!(window.unnamed_widgets(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn names_tell_things_apart() {
+    let window = edited_window(Theme::Dark);
+    let mut named: BTreeMap<(String, String), Vec<Rect>> = BTreeMap::new();
+    for it in things(&window) {
+        if !it.name.is_empty() && !CONTAINERS.contains(&it.role.as_str()) {
+            named.entry((it.role, it.name)).or_default().push(it.rect);
+        }
+    }
+    let alike: Vec<_> = named.iter().filter(|it| it.1.len() > 1).collect();
+    assert!(alike.is_empty(), "{alike:#?}");
+}
+
+/// Where the focus is, in words; none where nothing has it.
+fn focused(window: &Window) -> Option<(String, Rect)> {
+    let mut all = window.root().children_recursive();
+    let node = all.find(|it| it.is_focused() && it.accesskit_node().label().is_some())?;
+    Some((node.accesskit_node().label()?, node.rect()))
+}
+
+#[test]
+fn tab_reaches_every_panel() {
+    let mut window = edited_window(Theme::Dark);
+    let titles: BTreeSet<String> = PANELS.iter().map(|it| it.1().title().to_owned()).collect();
+    let mut menus = BTreeSet::new();
+    let mut tabs = BTreeSet::new();
+    let mut reached = Vec::new();
+    for _ in 0..400 {
+        window.key_press_modifiers(Modifiers::NONE, Key::Tab);
+        settle(&mut window);
+        let Some((name, rect)) = focused(&window) else {
+            continue;
+        };
+        assert!(rect.is_finite() && rect.area() > 0.0, "{name} is nowhere");
+        if titles.contains(&name) {
+            tabs.insert(name.clone());
+        }
+        if let Some(title) = name.strip_suffix(" menu") {
+            menus.insert(title.to_owned());
+        }
+        reached.push(name);
+    }
+    assert_eq!(tabs, titles, "the tab of every panel: {reached:#?}");
+    // One panel of each tile is in front.
+    let in_front: BTreeSet<String> = titles
+        .iter()
+        .filter(|it| {
+            things(&window)
+                .iter()
+                .any(|thing| thing.name == format!("{it} menu"))
+        })
+        .cloned()
+        .collect();
+    assert_eq!(in_front.len(), 6);
+    assert_eq!(menus, in_front, "the menu of every panel in front");
+}
