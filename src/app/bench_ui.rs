@@ -67,7 +67,10 @@ pub fn bench_ui(as_json: bool) {
         "making up {N_TOKENS} tokens of {} layers × {} experts, baseline, edited and twin",
         size.n_layers, size.n_experts
     );
-    let rehearsal = Rehearsal::new(size);
+    let rehearsal = Rehearsal {
+        n_ctx: 4096,
+        ..Rehearsal::new(size)
+    };
     let script = Script::default();
     let mut stage = Stage::new(Box::new(script.clone()), vec2(SIZE.0, SIZE.1));
     *script.0.borrow_mut() = rehearsal.edited(N_TOKENS, N_TOKENS);

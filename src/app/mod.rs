@@ -30,7 +30,7 @@ use crate::ui::{
 pub use apply::source;
 pub use bench_ui::bench_ui;
 pub use link::Link;
-pub use rehearsal::{HUGE, Rehearsal, Size, TOUR_LIKE};
+pub use rehearsal::{HUGE, LIST, Rehearsal, Size, TOUR_LIKE};
 pub use screenshot::screenshot;
 pub use stage::{FrameCost, Stage};
 pub use window::{NoWindow, open_window};

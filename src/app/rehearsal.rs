@@ -8,15 +8,14 @@ use crate::spec::{
     TokenTable, Topology,
 };
 use crate::trace::{
-    Candidate, Comparison, ModelFacts, N_TOP, ParameterCount, Phase, Pick, PickState, Readout,
-    RouterTrace, RowId, StepTrace,
+    Candidate, Comparison, GateFacts, ModelFacts, N_TOP, NearestRows, ParameterCount, Phase, Pick,
+    PickState, Readout, RouterTrace, RowId, StepTrace, WeightShare,
 };
 
-/// The text, over and over; the pieces after it fill the vocabulary.
-const TEXT: &str = "<|endoftext|>|Il| était| une| fois| une| petite| fille| qui| avait| été| occup|ée|;| elle| se| \
-    trouvait| à| droite|,| d'|un| air| de| cent|aine| de| l'|autre|.|\n|\n|Elle| s'|avança|it| dans| l'|herbe|,| et| \
-    c'|était| tout| à| fait| a|stoni|ée| the| lion| was| very| sorry| for| him|.| He| found| that| it| was| a| \
-    good| thing| to| do";
+/// The vocabulary, parted by `¦`; the text is these over and over.
+const PIECES: &str = "<|endoftext|>¦Il¦ était¦ une¦ fois¦ une¦ petite¦ fille¦ qui¦ avait¦ été¦ occup¦ée¦;¦ elle¦ se¦ trouvait¦ à¦ droite¦\
+    ,¦ d'¦un¦ air¦ de¦ cent¦aine¦ de¦ l'¦autre¦.¦\n¦\n¦Elle¦ s'¦avança¦it¦ dans¦ l'¦herbe¦,¦ et¦ c'¦\
+    était¦ tout¦ à¦ fait¦ a¦stoni¦ée¦ the¦ lion¦ was¦ very¦ sorry¦ for¦ him¦.¦ He¦ found¦ that¦ it¦ was¦ a¦ good¦ thing¦ to¦ do";
 
 /// How a made-up model is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +26,6 @@ pub struct Size {
     pub n_experts: usize,
     /// k.
     pub top_k: usize,
-    /// Most positions.
-    pub n_ctx: usize,
 }
 
 /// As the Tour model.
@@ -36,15 +33,21 @@ pub const TOUR_LIKE: Size = Size {
     n_layers: 6,
     n_experts: 8,
     top_k: 2,
-    n_ctx: 512,
 };
 /// As Qwen3-235B-A22B.
 pub const HUGE: Size = Size {
     n_layers: 94,
     n_experts: 128,
     top_k: 8,
-    n_ctx: 4096,
 };
+
+/// Its edits.
+pub const LIST: [&str; 4] = [
+    "mask:2.5@8..",
+    "mask:3.6@8..",
+    "force:4.1@8..",
+    "bias:5.5=2@8..",
+];
 
 /// The rows of the session, by their ids.
 const BASELINE: u32 = 1;
@@ -56,6 +59,8 @@ const TWIN: u32 = 3;
 pub struct Rehearsal {
     /// The model.
     pub size: Size,
+    /// Most positions.
+    pub n_ctx: usize,
     /// Given tokens of each row.
     pub n_given: u32,
     /// The edits of the edited row and the twin, as text.
@@ -70,13 +75,9 @@ impl Rehearsal {
     pub fn new(size: Size) -> Self {
         Self {
             size,
+            n_ctx: 512,
             n_given: 9,
-            list: &[
-                "mask:2.5@8..",
-                "mask:3.6@8..",
-                "force:4.1@8..",
-                "bias:5.5=2@8..",
-            ],
+            list: &LIST,
             edited_from: 8,
         }
     }
@@ -133,9 +134,9 @@ impl Rehearsal {
             n_layers,
             n_experts,
             top_k,
-            n_ctx,
         } = self.size;
-        let words: Vec<&str> = TEXT.split('|').collect();
+        let n_ctx = self.n_ctx;
+        let words: Vec<&str> = pieces().collect();
         let routers =
             (0..n_layers).map(|it| RouterSpec::softmax_top_k(LayerId(it), n_experts, top_k));
         ModelFacts {
@@ -158,7 +159,11 @@ impl Rehearsal {
                 total: 7_221_920,
                 active: 4_203_680,
             },
+            weight_shares: weight_shares(),
             weight_bytes: 14_443_840,
+            cache_bytes_per_position: 3_072,
+            available_bytes: Some(22_000_000_000),
+            gates: (0..n_layers).map(|it| gate(it, n_experts)).collect(),
             device: "CPU".to_owned(),
             tokens: TokenTable {
                 pieces: words.iter().map(|it| it.as_bytes().to_vec()).collect(),
@@ -169,10 +174,6 @@ impl Rehearsal {
             n_ctx,
             notes: Vec::new(),
         }
-    }
-
-    fn n_vocab() -> u32 {
-        TEXT.split('|').count() as u32
     }
 
     fn forked(&self, row: u32, parent: Option<u32>, at: usize) -> Event {
@@ -203,7 +204,7 @@ impl Rehearsal {
     }
 
     fn one(&self, row: u32, at: u32, token: u32) -> Event {
-        let token = token % Self::n_vocab();
+        let token = token % n_vocab();
         let phase = if at < self.n_given {
             Phase::Prefill
         } else {
@@ -211,7 +212,7 @@ impl Rehearsal {
         };
         let kl = (hash(at) % 1000) as f32 / 1000.0;
         let own = Candidate {
-            token: TokenId((at + 1) % Self::n_vocab()),
+            token: TokenId((at + 1) % n_vocab()),
             log_prob: -((hash(at) % 500) as f32) / 100.0,
             rank: 1 + hash(at) % 9,
         };
@@ -279,26 +280,66 @@ impl Rehearsal {
     }
 
     fn readouts(&self, start: usize, tokens: &[u32]) -> Vec<Readout> {
-        let _ = self.size;
-        let n_vocab = Self::n_vocab();
-        let readout = |n: usize| {
-            let at = (start + n) as u32;
-            let candidate = |rank: u32| Candidate {
-                token: TokenId((at + rank * rank) % n_vocab),
-                log_prob: -0.3 - 0.35 * rank as f32 - (hash(at) % 100) as f32 / 100.0,
-                rank,
-            };
-            Readout {
-                at: Position(at),
-                next: tokens.get(n + 1).map(|it| Candidate {
-                    token: TokenId(*it),
-                    log_prob: -((hash(*it) % 500) as f32) / 100.0,
-                    rank: 1 + hash(*it) % 9,
-                }),
-                top: (1..=N_TOP as u32).map(candidate).collect(),
-            }
+        let readout = |n: usize| Readout {
+            at: Position::new(start + n),
+            next: tokens.get(n + 1).map(|it| Candidate {
+                token: TokenId(*it),
+                log_prob: -((hash(*it) % 500) as f32) / 100.0,
+                rank: 1 + hash(*it) % 9,
+            }),
+            top: top(start + n, tokens[n]),
         };
         (0..tokens.len()).map(readout).collect()
+    }
+}
+
+/// The likeliest tokens: probabilities that fall off, other tokens at each place, others in each row.
+fn top(at: usize, token: u32) -> Vec<Candidate> {
+    let seed = hash(at as u32 ^ hash(token)) % n_vocab();
+    (0..N_TOP as u32)
+        .map(|place| Candidate {
+            token: TokenId((seed + place * 3) % n_vocab()),
+            log_prob: (0.3f32 * 0.8f32.powi(place as i32)).ln(),
+            rank: place + 1,
+        })
+        .collect()
+}
+
+fn pieces() -> impl Iterator<Item = &'static str> {
+    PIECES.split('¦')
+}
+
+fn n_vocab() -> u32 {
+    pieces().count() as u32
+}
+
+fn weight_shares() -> Vec<WeightShare> {
+    let kinds = [
+        ("embedding and head", 1_048_576),
+        ("attention", 1_179_648),
+        ("routers", 12_288),
+        ("experts", 4_978_048),
+        ("norms", 3_360),
+    ];
+    let share = |(kind, parameters): (&str, u64)| WeightShare {
+        kind: kind.to_owned(),
+        parameters,
+        bytes: 2 * parameters,
+    };
+    kinds.map(share).into()
+}
+
+/// Norms between 1 and 2, the first two rows most alike.
+fn gate(layer: u16, n_experts: usize) -> GateFacts {
+    let norm = |e: u32| 1.0 + (hash(u32::from(layer) ^ hash(e)) >> 16) as f32 / 65_536.0;
+    GateFacts {
+        norms: (0..n_experts as u32).map(norm).collect(),
+        nearest: Some(NearestRows {
+            a: ExpertId(0),
+            b: ExpertId(1),
+            cosine: 0.25 + f32::from(layer) / 512.0,
+        }),
+        n_not_finite: 0,
     }
 }
 

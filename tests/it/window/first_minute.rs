@@ -60,18 +60,34 @@ fn the_first_minute() {
     // Click a token: heatmap, router bars and next tokens show that token.
     click_token(&mut window, CLICKED as usize);
     let (router, expert) = strongest(&window);
-    assert_eq!(labels(&window, &format!("of layer {}: ", router.idx())).len(), 8);
-    let bar = labels(&window, &format!("expert {expert} of layer {}", router.idx()));
-    assert!(bar.iter().any(|it| it.contains("picked with weight")), "{bar:?}");
+    assert_eq!(
+        labels(&window, &format!("of layer {}: ", router.idx())).len(),
+        8
+    );
+    let bar = labels(
+        &window,
+        &format!("expert {expert} of layer {}", router.idx()),
+    );
+    assert!(
+        bar.iter().any(|it| it.contains("picked with weight")),
+        "{bar:?}"
+    );
     let session = window.state().session();
     let row = session.baseline().unwrap();
     let best = row.record.readouts[CLICKED as usize].top[0].token;
     let words = session.tokens().text(&[best]);
     let next = labels(&window, words.trim());
-    assert!(next.iter().any(|it| it.contains('%')), "{words:?} is not among {next:?}");
+    assert!(
+        next.iter().any(|it| it.contains('%')),
+        "{words:?} is not among {next:?}"
+    );
 
     // Double-click the bar: that expert is masked from that token on.
-    let label = bar.iter().find(|it| it.starts_with("expert")).unwrap().clone();
+    let label = bar
+        .iter()
+        .find(|it| it.starts_with("expert"))
+        .unwrap()
+        .clone();
     window.get_by_label(&label).click();
     window.step();
     window.get_by_label(&label).click();
@@ -114,7 +130,9 @@ fn the_preset_turns_french_into_something_else() {
         .state_mut()
         .command(moescope::ui::Command::SetPace(None));
     key(&mut window, Key::Space);
-    until(&mut window, "the texts part", |it| it.session().parting().is_some());
+    until(&mut window, "the texts part", |it| {
+        it.session().parting().is_some()
+    });
     key(&mut window, Key::K);
     until(&mut window, "it is paused", App::is_idle);
     let parting = window.state().session().parting().unwrap();
