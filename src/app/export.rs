@@ -15,7 +15,7 @@ use eframe::egui::{self, FontProvider, Theme};
 
 use crate::cli::screenshot::Form;
 use crate::document::{Table, file_stem, write_whole};
-use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, Sheet, png};
+use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, PaperFormat, png};
 
 use super::App;
 
@@ -61,7 +61,7 @@ impl App {
         to: ExportTo,
         ctx: &egui::Context,
     ) {
-        let sheet = Sheet {
+        let sheet = PaperFormat {
             size: self.frame.size(panel),
             pixels_per_point: ctx.pixels_per_point().max(PIXELS_PER_POINT),
             fonts: Some(system_fonts()),
@@ -89,7 +89,7 @@ impl App {
         panel: &'static str,
         form: ExportForm,
         palette: &'static Palette,
-        sheet: Sheet,
+        sheet: PaperFormat,
     ) -> Result<Vec<u8>, String> {
         Ok(self.made(panel, form, palette, sheet)?.bytes())
     }
@@ -99,7 +99,7 @@ impl App {
         panel: &str,
         form: ExportForm,
         palette: &'static Palette,
-        sheet: Sheet,
+        sheet: PaperFormat,
     ) -> Result<Made, String> {
         match form {
             ExportForm::Csv => self.numbers_of(panel, palette),
@@ -157,7 +157,7 @@ impl App {
         &mut self,
         panel: &str,
         palette: &'static Palette,
-        sheet: Sheet,
+        sheet: PaperFormat,
     ) -> Result<Made, String> {
         Ok(Made::Text(self.paper_of(panel, palette, sheet)?.svg()))
     }
@@ -166,7 +166,7 @@ impl App {
         &mut self,
         panel: &str,
         palette: &'static Palette,
-        sheet: Sheet,
+        sheet: PaperFormat,
     ) -> Result<Made, String> {
         let picture = self.paper_of(panel, palette, sheet)?.pixels();
         let png = png(&picture).map_err(|it| format!("the picture could not be made: {it}"))?;
@@ -177,7 +177,7 @@ impl App {
         &mut self,
         panel: &str,
         palette: &'static Palette,
-        sheet: Sheet,
+        sheet: PaperFormat,
     ) -> Result<Paper, String> {
         let (cx, frame, _) = self.parts(palette, Drawing::Paper);
         let paper = frame.on_paper(panel, &cx, sheet);

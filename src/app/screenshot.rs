@@ -22,7 +22,7 @@ use crate::cli::{
 };
 use crate::document::write_whole;
 use crate::spec::{Experiment, ExpertId, Position, RouterId, TokenId};
-use crate::ui::{Command, DARK, LIGHT, PANELS, RowChoice, Selection, Sheet};
+use crate::ui::{Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection};
 
 use super::{App, export::system_fonts, link::Silent};
 
@@ -90,7 +90,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     let bytes = match panel {
         None => picture(&mut window)?,
         Some(panel) => {
-            let sheet = Sheet {
+            let sheet = PaperFormat {
                 size,
                 pixels_per_point: args.zoom,
                 fonts: Some(system_fonts()),

@@ -19,7 +19,7 @@ pub use command::{
     key_words,
 };
 pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
-pub use export::{Caption, Paper, Sheet, png};
+pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
 pub use kept::RowKey;
 pub use paint::{GridView, expert_grid};

@@ -9,5 +9,5 @@ mod pixels;
 mod svg;
 mod text;
 
-pub use paper::{Caption, Paper, Sheet};
+pub use paper::{Caption, Paper, PaperFormat};
 pub use pixels::png;

@@ -19,7 +19,7 @@ const TOP: f32 = 3.0;
 
 /// What is drawn on.
 #[derive(Clone)]
-pub struct Sheet {
+pub struct PaperFormat {
     /// Width and height with the head, points.
     pub size: Vec2,
     /// Pixels of a point.
@@ -51,7 +51,7 @@ pub struct Paper {
 impl Paper {
     /// Draws on a sheet.
     pub fn draw(
-        sheet: Sheet,
+        sheet: PaperFormat,
         palette: &'static Palette,
         caption: Caption,
         mut add: impl FnMut(&mut Ui),

@@ -13,7 +13,7 @@ use egui_tiles::{
 
 use crate::document::Table;
 use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
-use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, Sheet};
+use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, PaperFormat};
 
 use super::{panel_menu::panel_menu, twin::Twins};
 
@@ -106,7 +106,7 @@ impl Frame {
     }
 
     /// Draws a panel on paper, as it is set now; none where there is no such panel.
-    pub fn on_paper(&mut self, name: &str, cx: &Cx<'_>, sheet: Sheet) -> Option<Paper> {
+    pub fn on_paper(&mut self, name: &str, cx: &Cx<'_>, sheet: PaperFormat) -> Option<Paper> {
         let panel = self.panels.get_mut(name)?;
         let mut unheard = Vec::new();
         let mut cx = Cx {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eframe::egui::{Key, Modifiers, Rect, Theme};
+use eframe::egui::{Key, Modifiers, Rect, Shape, Theme};
 use egui_kittest::kittest::NodeT as _;
 use moescope::ui::PANELS;
 
 use super::drive::{Window, settle};
-use super::export::edited_window;
+use super::export::{edited_window, edited_window_of};
 
 /// A thing that can be acted on, as the tree tells it.
 #[derive(Debug)]
@@ -115,4 +115,75 @@ fn tab_reaches_every_panel() {
         .collect();
     assert_eq!(in_front.len(), 6);
     assert_eq!(menus, in_front, "the menu of every panel in front");
+}
+
+/// A line of words as it was drawn, and what it was cut to.
+#[derive(Clone, Debug)]
+struct Words {
+    text: String,
+    rect: Rect,
+    clip: Rect,
+}
+
+fn words_in(shape: &Shape, clip: Rect, out: &mut Vec<Words>) {
+    match shape {
+        Shape::Vec(all) => all.iter().for_each(|it| words_in(it, clip, out)),
+        Shape::Text(text) if text.angle == 0.0 => {
+            for row in &text.galley.rows {
+                let rect = row.row.visuals.mesh_bounds;
+                let rect = rect.translate(row.pos.to_vec2() + text.pos.to_vec2());
+                if rect.is_positive() {
+                    let text = row.row.glyphs.iter().map(|it| it.chr).collect();
+                    out.push(Words { text, rect, clip });
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Every line of words on screen.
+fn all_words(window: &Window) -> Vec<Words> {
+    let mut out = Vec::new();
+    for it in &window.output().shapes {
+        words_in(&it.shape, it.clip_rect, &mut out);
+    }
+    // What is scrolled out of sight is no words on screen.
+    out.retain(|it| it.clip.intersect(it.rect).is_positive());
+    out
+}
+
+/// Sizes of the window in points: the smallest promised, the usual one, and the usual one at 200 % zoom.
+const SIZES: [(f32, f32); 3] = [(1024.0, 700.0), (1440.0, 900.0), (720.0, 450.0)];
+
+#[test]
+fn no_words_are_cut_at_their_sides() {
+    for size in SIZES {
+        let window = edited_window_of(size, Theme::Dark);
+        let cut: Vec<Words> = all_words(&window)
+            .into_iter()
+            .filter(|it| {
+                it.rect.left() < it.clip.left() - 1.0 || it.rect.right() > it.clip.right() + 1.0
+            })
+            .collect();
+        assert!(cut.is_empty(), "{size:?}: {cut:#?}");
+    }
+}
+
+#[test]
+fn no_words_are_drawn_over_others() {
+    for size in SIZES {
+        let window = edited_window_of(size, Theme::Dark);
+        let all = all_words(&window);
+        let mut found = Vec::new();
+        for (n, a) in all.iter().enumerate() {
+            for b in &all[n + 1..] {
+                let seen = |it: &Words| it.rect.intersect(it.clip).shrink(1.0);
+                if seen(a).intersect(seen(b)).is_positive() {
+                    found.push((a.text.clone(), b.text.clone(), a.rect));
+                }
+            }
+        }
+        assert!(found.is_empty(), "{size:?}: {found:#?}");
+    }
 }

@@ -17,7 +17,12 @@ use super::script::{LIST, TOUR_LIKE, edited};
 
 /// A made-up session under edits, with a token, a router and an expert selected.
 pub fn edited_window(theme: Theme) -> Window {
-    let (mut window, script) = scripted((1440.0, 900.0), theme, edited(TOUR_LIKE, 60, 44), false);
+    edited_window_of((1440.0, 900.0), theme)
+}
+
+/// The same, that large, points.
+pub fn edited_window_of(size: (f32, f32), theme: Theme) -> Window {
+    let (mut window, script) = scripted(size, theme, edited(TOUR_LIKE, 60, 44), false);
     let tag = script.asked.borrow().iter().find_map(|it| match it {
         Request::Encode { tag, .. } => Some(*tag),
         _ => None,

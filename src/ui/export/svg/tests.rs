@@ -7,7 +7,7 @@ use eframe::egui::{
 };
 
 use super::{Svg, escaped, short};
-use crate::ui::export::{Caption, Paper, Sheet, png};
+use crate::ui::export::{Caption, Paper, PaperFormat, png};
 use crate::ui::theme::{DARK, LIGHT};
 
 const FAR: Rect = Rect::from_min_max(pos2(-1e4, -1e4), pos2(1e4, 1e4));
@@ -133,7 +133,7 @@ fn a_colour_that_runs_is_cut_into_steps() {
 }
 
 fn paper(of: &str, words: &'static str) -> Paper {
-    let sheet = Sheet {
+    let sheet = PaperFormat {
         size: vec2(300.0, 120.0),
         pixels_per_point: 2.0,
         fonts: None,
@@ -175,7 +175,7 @@ fn a_document_can_be_parsed_and_says_what_it_is() {
 #[test]
 fn runs_of_a_text_keep_their_place_and_length() {
     use eframe::egui::text::{LayoutJob, TextFormat};
-    let sheet = Sheet {
+    let sheet = PaperFormat {
         size: vec2(300.0, 120.0),
         pixels_per_point: 1.0,
         fonts: None,
