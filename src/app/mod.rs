@@ -166,7 +166,7 @@ impl App {
 
     fn open(&mut self, source: ModelSource) {
         self.opening = match &source {
-            ModelSource::Tour => "the Tour model".to_owned(),
+            ModelSource::Bundled(it) => it.words().to_owned(),
             ModelSource::Path(path) => path.display().to_string(),
         };
         self.session.message = None;

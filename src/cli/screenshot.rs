@@ -23,7 +23,7 @@ pub struct Args {
     /// The PNG to write.
     #[arg(value_name = "OUT.png")]
     pub out: PathBuf,
-    /// A model folder, or `tour` for the model inside the program.
+    /// A model folder, or `tour` or `tour-collapsed` for a model inside the program.
     #[arg(default_value = "tour")]
     model: OsString,
     /// Where it runs.
