@@ -26,12 +26,7 @@ impl App {
         match event {
             Event::Loading(progress) => self.loading(progress),
             Event::Opened(facts) => self.opened(*facts),
-            Event::OpenFailed { why, cancelled } => {
-                self.session.loading = None;
-                if !cancelled {
-                    self.fail(why);
-                }
-            }
+            Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled),
             Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
             Event::Forked {
                 row,
@@ -87,7 +82,7 @@ impl App {
 
     fn loading(&mut self, progress: LoadProgress) {
         self.session.loading = Some(Loading {
-            name: self.opening.clone(),
+            name: self.opening_words(),
             done_bytes: progress.done_bytes,
             total_bytes: progress.total_bytes,
             needed_bytes: progress.needed_bytes,
@@ -97,6 +92,7 @@ impl App {
 
     /// Another model: every row of the last one is gone. The prompt is read, so that there is something to see.
     fn opened(&mut self, facts: ModelFacts) {
+        self.remember_model();
         self.selection = Selection {
             router: facts.spec.middle_router(),
             ..Selection::default()

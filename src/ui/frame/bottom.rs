@@ -14,6 +14,9 @@ use crate::ui::{Command, Cx, RowChoice, key_hint};
 /// Above this the pace is as fast as it goes.
 const FASTEST: f32 = 200.0;
 
+/// With no more tokens than this left, the end of the context is announced.
+const NEARLY_FULL: usize = 32;
+
 /// Draws the bar.
 pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -88,6 +91,12 @@ fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     label(ui, "pace");
     pace_ui(cx, ui);
     label(ui, "stop after");
+    stop_after_ui(cx, ui);
+    label(ui, "temperature");
+    sampling_ui(cx, ui);
+}
+
+pub(super) fn stop_after_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let mut stop_after = cx.settings.stop_after;
     let drag = DragValue::new(&mut stop_after)
         .range(1..=100_000)
@@ -100,11 +109,9 @@ fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     {
         cx.push(Command::SetStopAfter(stop_after));
     }
-    label(ui, "temperature");
-    sampling_ui(cx, ui);
 }
 
-fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+pub(super) fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let mut pace = f64::from(cx.settings.pace.unwrap_or(FASTEST));
     let drag = DragValue::new(&mut pace)
         .range(0.5..=f64::from(FASTEST))
@@ -204,13 +211,18 @@ fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let len = |row| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
     let n = len(RowChoice::Baseline).max(len(RowChoice::Edited));
     bar_ui(cx, ui, n as f32 / n_ctx as f32, 120.0);
-    let nearly = n_ctx.saturating_sub(n) <= n_ctx / 16;
-    let mut words = format!("{n} of {n_ctx} tokens");
-    if nearly {
-        words = format!("{words}, the context is nearly full");
-    }
-    ui.add(quiet(cx, words))
-        .on_hover_text("How much of the context is used");
+    let left = n_ctx.saturating_sub(n);
+    let words = match left {
+        0 => RichText::new("the context is full").color(cx.palette.selected),
+        1..=NEARLY_FULL => {
+            let words = format!("{left} tokens left, then the context is full");
+            RichText::new(words).color(cx.palette.selected)
+        }
+        _ => RichText::new(format!("{n} of {n_ctx} tokens")).color(cx.palette.second),
+    };
+    let hint = format!("{n} of {n_ctx} tokens of the context are used");
+    ui.add(egui::Label::new(words.size(LABEL_SIZE)).truncate())
+        .on_hover_text(hint);
 }
 
 /// A thin bar that fills from the left.

@@ -1,23 +1,42 @@
-//! The tiles: a tree of panel names, so that a layout is data. Unknown names are dropped.
+//! The tiles, and the panels in them: drawn, shown alone, given the keyboard.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use eframe::egui::{
-    self, Color32, FontId, Id, Margin, Response, Sense, Stroke, Style, Ui, UiBuilder, Visuals,
-    WidgetText, vec2,
+    self, Color32, EventFilter, FontId, Id, Margin, Rect, Response, Sense, Stroke, Style, Ui,
+    UiBuilder, Visuals, WidgetText, vec2,
 };
 use egui_tiles::{
-    Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
-    Tile, TileId, Tiles, Tree, UiResponse,
+    Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles,
+    Tree, UiResponse,
 };
 
 use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
 use crate::ui::{Cx, PANELS, Panel};
 
+use super::layout;
+
 /// The tiles and what stands in them.
 pub struct Frame {
     tree: Tree<String>,
+    /// One panel that fills the window in place of the tree, with its name.
+    alone: Option<(String, Tree<String>)>,
     panels: HashMap<String, Box<dyn Panel>>,
+    /// Whether the tree is no longer as at first.
+    is_moved: bool,
+    /// Raised whenever the tree changes by a person's hand.
+    revision: u64,
+    seen: Seen,
+}
+
+/// What the last frame showed.
+#[derive(Default)]
+struct Seen {
+    /// The panel pointed at or used last.
+    here: Option<String>,
+    /// The tile of the panel whose tab has the keyboard.
+    ring: Option<Rect>,
+    is_edited: bool,
 }
 
 impl Default for Frame {
@@ -25,66 +44,171 @@ impl Default for Frame {
         let make =
             |(name, make): &(&str, crate::ui::panels::MakePanel)| ((*name).to_owned(), make());
         Self {
-            tree: first_layout(),
+            tree: layout::first(),
+            alone: None,
             panels: PANELS.iter().map(make).collect(),
+            is_moved: false,
+            revision: 0,
+            seen: Seen::default(),
         }
     }
 }
 
 impl Frame {
-    /// Draws all tiles.
+    /// Draws all tiles, or the one that is shown alone.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        self.seen.ring = None;
         let mut tiles = Show {
             cx,
             panels: &mut self.panels,
+            seen: &mut self.seen,
         };
-        self.tree.ui(&mut tiles, ui);
+        match &mut self.alone {
+            Some((_, tree)) => tree.ui(&mut tiles, ui),
+            None => self.tree.ui(&mut tiles, ui),
+        }
+        if mem::take(&mut self.seen.is_edited) && self.alone.is_none() {
+            self.moved();
+        }
+    }
+
+    fn moved(&mut self) {
+        self.is_moved = true;
+        self.revision += 1;
     }
 
     /// The tiles as at first.
     pub fn reset(&mut self) {
-        self.tree = first_layout();
+        self.tree = layout::first();
+        self.alone = None;
+        self.is_moved = false;
+        self.revision += 1;
     }
 
     /// Brings a panel to the front.
     pub fn show(&mut self, name: &str) {
+        self.alone = None;
         self.tree
             .make_active(|_, tile| matches!(tile, Tile::Pane(it) if it == name));
+        self.seen.here = Some(name.to_owned());
+        self.moved();
     }
-}
 
-/// Left the text, under it what comes next and the edits; right the layers, one router, the load.
-fn first_layout() -> Tree<String> {
-    let mut tiles = Tiles::default();
-    let tabs = |tiles: &mut Tiles<String>, names: &[&str]| {
-        let panes = names.iter().map(|it| tiles.insert_pane((*it).to_owned()));
-        let panes = panes.collect();
-        tiles.insert_tab_tile(panes)
-    };
-    let split = |tiles: &mut Tiles<String>, dir, parts, share| {
-        tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
-    };
-    let transcript = tabs(&mut tiles, &["transcript"]);
-    let next = tabs(&mut tiles, &["next_token"]);
-    let edits = tabs(&mut tiles, &["edits", "expert"]);
-    let heatmap = tabs(&mut tiles, &["heatmap", "path"]);
-    let router = tabs(&mut tiles, &["router"]);
-    let load = tabs(&mut tiles, &["load", "health", "model"]);
-    let under = split(&mut tiles, LinearDir::Horizontal, [next, edits], 0.5);
-    let left = split(&mut tiles, LinearDir::Vertical, [transcript, under], 0.57);
-    let lower = split(&mut tiles, LinearDir::Vertical, [router, load], 0.5);
-    let right = split(&mut tiles, LinearDir::Vertical, [heatmap, lower], 0.33);
-    let root = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58);
-    Tree::new(Id::unique("tiles"), root, tiles)
+    /// Shows a panel alone, or all again.
+    pub fn toggle_alone(&mut self, name: &str) {
+        let is_alone = self.alone.as_ref().is_some_and(|it| it.0 == name);
+        self.alone = (!is_alone && self.panels.contains_key(name))
+            .then(|| (name.to_owned(), layout::alone(name)));
+    }
+
+    /// The same with the panel pointed at or used last.
+    pub fn toggle_alone_here(&mut self) {
+        if self.show_all() {
+            return;
+        }
+        let first = || layout::in_sight(&self.tree).into_iter().next();
+        let here = self.seen.here.clone().or_else(|| first().map(|it| it.1));
+        if let Some(name) = here {
+            self.toggle_alone(&name);
+        }
+    }
+
+    /// Shows all panels again; whether one was alone.
+    pub fn show_all(&mut self) -> bool {
+        self.alone.take().is_some()
+    }
+
+    /// Gives the keyboard to the tab of the next panel in sight, or the one before.
+    pub fn focus_panel(&mut self, back: bool, ctx: &egui::Context) {
+        let tree = self.alone.as_ref().map_or(&self.tree, |it| &it.1);
+        let panels = layout::in_sight(tree);
+        let at = panels
+            .iter()
+            .position(|it| Some(&it.1) == self.seen.here.as_ref());
+        let n = panels.len();
+        let next = match at {
+            // The first key press shows where the keyboard is.
+            Some(at) if ctx.memory(|it| it.focused().is_none()) => at,
+            Some(at) if back => (at + n - 1) % n,
+            Some(at) => (at + 1) % n,
+            None => 0,
+        };
+        if let Some((tile, name)) = panels.get(next) {
+            let id = tile.egui_id(tree.id());
+            ctx.memory_mut(|it| it.request_focus(id));
+            self.seen.here = Some(name.clone());
+        }
+    }
+
+    /// Where the keyboard is, while the tab of a panel has it.
+    #[must_use]
+    pub fn ring(&self) -> Option<Rect> {
+        self.seen.ring
+    }
+
+    /// The layout, to be saved; none while it is as at first.
+    #[must_use]
+    pub fn layout(&self) -> Option<&Tree<String>> {
+        self.is_moved.then_some(&self.tree)
+    }
+
+    /// A number that changes when the layout does.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes a saved layout; false where it is none, then all is as it was.
+    pub fn restore(&mut self, saved: Tree<String>) -> bool {
+        let restored = layout::restored(saved);
+        let is_one = restored.is_some();
+        if let Some(tree) = restored {
+            self.tree = tree;
+            self.is_moved = true;
+        }
+        is_one
+    }
 }
 
 struct Show<'a, 'c> {
     cx: &'a mut Cx<'c>,
     panels: &'a mut HashMap<String, Box<dyn Panel>>,
+    seen: &'a mut Seen,
+}
+
+impl Show<'_, '_> {
+    /// Remembers which panel is pointed at, or has the keyboard somewhere in it.
+    fn note_use(&mut self, ui: &Ui, name: &str) {
+        let rect = ui.max_rect();
+        let holds = |id| {
+            let it = ui.ctx().read_response(id);
+            it.is_some_and(|it| rect.contains(it.rect.center()))
+        };
+        let is_used = ui.rect_contains_pointer(rect) && ui.input(|it| it.pointer.is_moving())
+            || ui.memory(egui::Memory::focused).is_some_and(holds);
+        if is_used && self.seen.here.as_deref() != Some(name) {
+            self.seen.here = Some(name.to_owned());
+        }
+    }
+
+    /// A tab that has the keyboard: its panel gets the ring, and arrows go on moving the selection.
+    fn hold_focus(&mut self, tiles: &Tiles<String>, ui: &Ui, id: Id, tile: TileId) {
+        let arrows = EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..EventFilter::default()
+        };
+        ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+        // The tile under its head: what holds both is not in the list while it is drawn.
+        let rect = tiles.rect(tile);
+        self.seen.ring = rect.map(|it| it.with_min_y(it.top() - HEAD));
+        self.seen.here = tiles.get_pane(&tile).cloned();
+    }
 }
 
 impl Behavior<String> for Show<'_, '_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, name: &mut String) -> UiResponse {
+        self.note_use(ui, name);
         let Some(panel) = self.panels.get_mut(name) else {
             return UiResponse::None;
         };
@@ -109,6 +233,10 @@ impl Behavior<String> for Show<'_, '_> {
 
     fn retain_pane(&mut self, name: &String) -> bool {
         self.panels.contains_key(name)
+    }
+
+    fn on_edit(&mut self, action: EditAction) {
+        self.seen.is_edited |= action != EditAction::TileDragged;
     }
 
     fn tab_ui(
@@ -136,6 +264,9 @@ impl Behavior<String> for Show<'_, '_> {
         response.widget_info(|| {
             egui::WidgetInfo::selected(egui::Role::Tab, true, state.active, &title)
         });
+        if state.active && response.has_focus() {
+            self.hold_focus(tiles, ui, id, tile);
+        }
         if !state.is_being_dragged {
             let at = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
             ui.painter().galley(at, galley, color);
