@@ -90,8 +90,14 @@ impl App {
         match command {
             Command::AskPath => self.dialogs.ask_path(ctx),
             Command::AskFolder => self.ask_folder(now_secs),
-            Command::Open(path) => self.open(source(&path)),
-            Command::OpenPath(path) => self.open(ModelSource::Path(path)),
+            Command::Open(path) => {
+                self.dialogs.close(ctx);
+                self.open(source(&path));
+            }
+            Command::OpenPath(path) => {
+                self.dialogs.close(ctx);
+                self.open(ModelSource::Path(path));
+            }
             Command::ForgetRecents => self.forget_recents(),
             Command::CloseDialog => self.dialogs.close(ctx),
             Command::CancelLoad => self.ask(Request::CancelLoad),

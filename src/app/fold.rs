@@ -82,7 +82,9 @@ impl App {
 
     fn loading(&mut self, progress: LoadProgress) {
         self.session.loading = Some(Loading {
-            name: self.opening_words(),
+            name: self
+                .opening()
+                .map_or_else(|| "a model".to_owned(), |it| it.name),
             done_bytes: progress.done_bytes,
             total_bytes: progress.total_bytes,
             needed_bytes: progress.needed_bytes,
@@ -99,6 +101,9 @@ impl App {
         };
         self.session = Session {
             facts: Some(Arc::new(facts)),
+            loading: self.opening(),
+            // What was said meanwhile is of the window, not of the model that is gone.
+            message: self.session.message.take(),
             ..Session::default()
         };
         self.experiment = Experiment {

@@ -70,8 +70,8 @@ pub struct App {
     next_tag: u64,
     /// When the last tokens came, seconds.
     token_times: VecDeque<f64>,
-    /// What is being opened.
-    opening: Option<ModelSource>,
+    /// What is being opened, in the order asked for: each is answered once, the last one counts.
+    opening: VecDeque<ModelSource>,
     /// What is kept from one start to the next.
     saved: SavedSettings,
     has_new_settings: bool,
@@ -116,7 +116,7 @@ impl App {
             waiting: None,
             next_tag: 1,
             token_times: VecDeque::new(),
-            opening: None,
+            opening: VecDeque::new(),
             saved: SavedSettings::default(),
             has_new_settings: false,
             keeper: None,

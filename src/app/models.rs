@@ -31,24 +31,23 @@ impl App {
     /// Opens a model; the open one stays until the new one is ready.
     pub(super) fn open(&mut self, source: ModelSource) {
         self.session.message = None;
-        self.session.loading = Some(Loading {
-            name: words(&source),
-            ..Loading::default()
-        });
         self.ask(Request::Open(source.clone()));
-        self.opening = Some(source);
+        self.opening.push_back(source);
+        self.session.loading = self.opening();
     }
 
-    /// What is being opened, in words.
-    pub(super) fn opening_words(&self) -> String {
-        self.opening
-            .as_ref()
-            .map_or_else(|| "a model".to_owned(), words)
+    /// The load asked for last, before anything is known of it; none where all are answered.
+    pub(super) fn opening(&self) -> Option<Loading> {
+        let name = words(self.opening.back()?);
+        Some(Loading {
+            name,
+            ..Loading::default()
+        })
     }
 
     /// Puts the model that was just opened at the head of those opened last.
     pub(super) fn remember_model(&mut self) {
-        if let Some(ModelSource::Path(path)) = self.opening.take() {
+        if let Some(ModelSource::Path(path)) = self.opening.pop_front() {
             let path = std::path::absolute(&path).unwrap_or(path);
             self.saved.remember(&path);
             self.change_settings();
@@ -57,8 +56,8 @@ impl App {
 
     /// A model could not be opened: one that is no longer there is not offered again.
     pub(super) fn open_failed(&mut self, why: &str, cancelled: bool) {
-        self.session.loading = None;
-        let opening = self.opening.take();
+        let opening = self.opening.pop_front();
+        self.session.loading = self.opening();
         if cancelled {
             return;
         }

@@ -339,6 +339,12 @@ pub fn key_words(key: &KeyboardShortcut, ctx: &egui::Context) -> String {
         Key::ArrowRight => "→",
         Key::ArrowUp => "↑",
         Key::ArrowDown => "↓",
+        Key::Comma | Key::Plus | Key::Minus => {
+            // Signs as they stand on the keys, not their names.
+            let words = ctx.format_shortcut(key);
+            let name = key.logical_key.name();
+            return words.replace(name, key.logical_key.symbol_or_name());
+        }
         _ => return ctx.format_shortcut(key),
     };
     sign.to_owned()

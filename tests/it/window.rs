@@ -7,3 +7,5 @@ mod gestures;
 mod numbers;
 mod pictures;
 mod script;
+mod settings;
+mod shell;

@@ -49,11 +49,14 @@ impl Dialogs {
 
     /// Closes the sheet; the keyboard goes back to where it was.
     pub fn close(&mut self, ctx: &egui::Context) {
-        if self.sheet.take().is_some()
-            && let Some(id) = self.before.take()
-        {
-            ctx.memory_mut(|it| it.request_focus(id));
+        if self.sheet.take().is_none() {
+            return;
         }
+        ctx.memory_mut(|it| match (self.before.take(), it.focused()) {
+            (Some(before), _) => it.request_focus(before),
+            (None, Some(now)) => it.surrender_focus(now),
+            (None, None) => {}
+        });
     }
 
     /// Asks for the path of a model.
@@ -91,7 +94,12 @@ pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
     if cx.session.facts.is_none() {
         first_load_ui(cx, ui);
     }
-    message_ui(cx, ui);
+    // Over an open sheet, too: what is said may be about what was just done in it.
+    let order = match dialogs.sheet {
+        Some(_) => egui::Order::Tooltip,
+        None => egui::Order::Foreground,
+    };
+    message_ui(cx, ui, order);
     let Some(sheet) = &mut dialogs.sheet else {
         return;
     };
@@ -118,7 +126,9 @@ fn frame(cx: &Cx<'_>) -> Frame {
 fn stand_out(cx: &Cx<'_>, ui: &mut Ui) {
     let widgets = &mut ui.visuals_mut().widgets;
     widgets.inactive.weak_bg_fill = cx.palette.hovered;
+    widgets.inactive.bg_fill = cx.palette.hovered;
     widgets.hovered.weak_bg_fill = cx.palette.line;
+    widgets.hovered.bg_fill = cx.palette.line;
 }
 
 /// Words over the panels that leave them in use.
@@ -126,12 +136,13 @@ fn card_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
     (name, align, offset): (&str, Align2, egui::Vec2),
+    order: egui::Order,
     add: impl FnOnce(&mut Cx<'_>, &mut Ui),
 ) {
     let frame = frame(cx);
     egui::Area::new(egui::Id::unique(name))
         .anchor(align, offset)
-        .order(egui::Order::Foreground)
+        .order(order)
         .show(ui.ctx(), |ui| {
             frame.show(ui, |ui| {
                 stand_out(cx, ui);
@@ -171,16 +182,16 @@ pub(super) fn sheet_ui(
 /// The head of a sheet.
 pub(super) fn heading(cx: &Cx<'_>, ui: &mut Ui, words: &str) {
     ui.label(RichText::new(words).color(cx.palette.selected));
-    ui.add_space(2.0);
+    ui.add_space(4.0);
 }
 
 /// One sentence at the bottom; it stays until it is put away or another comes.
-fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
     let Some(message) = cx.session.message.clone() else {
         return;
     };
     let place = ("message", Align2::CENTER_BOTTOM, vec2(0.0, -52.0));
-    card_ui(cx, ui, place, |cx, ui| {
+    card_ui(cx, ui, place, order, |cx, ui| {
         ui.set_max_width(680.0);
         ui.horizontal(|ui| {
             let color = if message.failure {
@@ -200,7 +211,7 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
 /// The window before a model is open: the load with its bytes, or what can be done.
 fn first_load_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let place = ("first", Align2::CENTER_CENTER, vec2(0.0, -20.0));
-    card_ui(cx, ui, place, |cx, ui| {
+    card_ui(cx, ui, place, egui::Order::Foreground, |cx, ui| {
         ui.set_width(420.0);
         match cx.session.loading.clone() {
             Some(loading) => progress_ui(cx, ui, &loading),

@@ -76,9 +76,8 @@ pub fn drop_ui(ui: &Ui) {
     let layer = LayerId::new(Order::Tooltip, egui::Id::unique("drop"));
     let painter = ui.ctx().layer_painter(layer);
     painter.rect_filled(rect, 0.0, palette.window.gamma_multiply(0.6));
-    let inner = rect.shrink(10.0);
-    let accent = (2.0, palette.accent);
-    painter.rect_stroke(inner, f32::from(PANEL_CORNER), accent, StrokeKind::Inside);
+    let accent = (3.0, palette.accent);
+    painter.rect_stroke(rect, PANEL_CORNER, accent, StrokeKind::Inside);
     let font = FontId::proportional(BODY_SIZE + 3.0);
     let words = painter.layout(
         dropped.words(),

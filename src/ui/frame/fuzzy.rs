@@ -6,6 +6,8 @@
 pub struct Hit {
     /// The larger, the better.
     pub score: i32,
+    /// Whether nothing else can have been meant.
+    pub is_whole: bool,
     /// Indices of characters, ascending.
     pub letters: Vec<usize>,
 }
@@ -14,7 +16,6 @@ const LETTER: i32 = 1;
 const BEGINS_WORD: i32 = 9;
 const FOLLOWS: i32 = 6;
 const BEGINS_NAME: i32 = 4;
-const WHOLE: i32 = 200;
 /// Longer names are looked at up to here: what is typed is short.
 const MAX_LETTERS: usize = 120;
 
@@ -29,15 +30,19 @@ pub fn find(typed: &str, name: &str) -> Option<Hit> {
     if wanted.is_empty() {
         return Some(Hit {
             score: 0,
+            is_whole: false,
             letters: Vec::new(),
         });
     }
     let (mut score, at) = place(&wanted, &letters)?;
     let is_whole = typed.trim().to_lowercase() == name.to_lowercase();
-    score += i32::from(is_whole) * WHOLE;
     // Of two names that fit alike, the shorter was meant.
     score -= letters.len() as i32 / 8;
-    Some(Hit { score, letters: at })
+    Some(Hit {
+        score,
+        is_whole,
+        letters: at,
+    })
 }
 
 fn folded(letter: char) -> char {
@@ -102,7 +107,7 @@ mod tests {
     fn best<'a>(typed: &str, names: &[&'a str]) -> Option<&'a str> {
         let hits = names
             .iter()
-            .filter_map(|it| Some((find(typed, it)?.score, *it)));
+            .filter_map(|it| find(typed, it).map(|hit| ((hit.is_whole, hit.score), *it)));
         hits.max_by_key(|it| it.0).map(|it| it.1)
     }
 

@@ -42,7 +42,7 @@ fn field_ui(cx: &Cx<'_>, ui: &mut Ui, field: &mut PathField) -> bool {
         .hint_text("~/models/OLMoE-1B-7B-0924")
         .background_color(cx.palette.panel)
         .desired_width(f32::INFINITY);
-    let response = ui.add(edit).accessible_name("Path");
+    let response = ui.add(edit).accessible_name("Path of the model");
     if !std::mem::replace(&mut field.focused, true) {
         response.request_focus();
     }
@@ -57,7 +57,6 @@ fn buttons_ui(cx: &mut Cx<'_>, ui: &mut Ui, field: &PathField, enter: bool) {
             .inner;
         if (open || enter) && !path.is_empty() {
             cx.push(Command::Open(path.to_owned()));
-            cx.push(Command::CloseDialog);
         }
         let choose = ui
             .button("Choose a folder…")
@@ -87,7 +86,6 @@ fn recents_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     for path in cx.recents {
         if recent_button(ui, path) {
             cx.push(Command::OpenPath(path.into()));
-            cx.push(Command::CloseDialog);
         }
     }
 }

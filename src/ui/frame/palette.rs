@@ -130,6 +130,7 @@ fn found(typed: &str, lines: &[Line]) -> Vec<(usize, Hit)> {
             let is_there = words.len() > 2 && line.help.to_lowercase().contains(&words);
             is_there.then_some(Hit {
                 score: -IN_HELP,
+                is_whole: false,
                 letters: Vec::new(),
             })
         })
@@ -139,7 +140,10 @@ fn found(typed: &str, lines: &[Line]) -> Vec<(usize, Hit)> {
         .enumerate()
         .filter_map(|(n, line)| Some((n, hit(line)?)))
         .collect();
-    out.sort_by_key(|it| std::cmp::Reverse(it.1.score));
+    // Letters scattered over a name were not meant where another has them together.
+    let best = out.iter().map(|it| it.1.score).max().unwrap_or_default();
+    out.retain(|it| it.1.score < 0 || it.1.score >= best / 2);
+    out.sort_by_key(|it| std::cmp::Reverse((it.1.is_whole, it.1.score)));
     out
 }
 

@@ -176,15 +176,22 @@ struct Show<'a, 'c> {
     seen: &'a mut Seen,
 }
 
+/// Whether the pointer was moved since the last frame: one that rests says nothing.
+fn has_moved(input: &egui::InputState) -> bool {
+    let moves = |it: &egui::Event| matches!(it, egui::Event::PointerMoved(_));
+    input.events.iter().any(moves)
+}
+
 impl Show<'_, '_> {
     /// Remembers which panel is pointed at, or has the keyboard somewhere in it.
     fn note_use(&mut self, ui: &Ui, name: &str) {
         let rect = ui.max_rect();
         let holds = |id| {
             let it = ui.ctx().read_response(id);
-            it.is_some_and(|it| rect.contains(it.rect.center()))
+            // What lies over the panel is not in it.
+            it.is_some_and(|it| it.layer_id == ui.layer_id() && rect.contains(it.rect.center()))
         };
-        let is_used = ui.rect_contains_pointer(rect) && ui.input(|it| it.pointer.is_moving())
+        let is_used = ui.rect_contains_pointer(rect) && ui.input(has_moved)
             || ui.memory(egui::Memory::focused).is_some_and(holds);
         if is_used && self.seen.here.as_deref() != Some(name) {
             self.seen.here = Some(name.to_owned());

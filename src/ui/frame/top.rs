@@ -9,6 +9,9 @@ use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS, key_words};
 use super::offers::offer;
 use super::open::recent_button;
 
+/// Width of the list of models opened last, points.
+const RECENTS: f32 = 340.0;
+
 /// Draws the bar.
 pub fn top_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
     let bar = ui.max_rect();
@@ -38,9 +41,12 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
         ui.set_min_width(220.0);
         for entry in ENTRIES.iter().filter(|it| it.menu == menu) {
             let offered = offer(cx, entry);
-            if matches!(offered, Ok(Command::Quit)) {
-                recents_ui(cx, ui);
-                ui.separator();
+            match (entry.command)(&cx.selection) {
+                Some(Command::ForgetRecents) => recents_ui(cx, ui),
+                Some(Command::Quit) => {
+                    ui.separator();
+                }
+                _ => {}
             }
             let mut button = egui::Button::new(entry.name);
             if let Some(key) = entry.key {
@@ -72,7 +78,7 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
 fn recents_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.add_enabled_ui(!cx.recents.is_empty(), |ui| {
         ui.menu_button("Recent models", |ui| {
-            ui.set_min_width(280.0);
+            ui.set_width(RECENTS);
             for path in cx.recents {
                 if recent_button(ui, path) {
                     cx.push(Command::OpenPath(path.into()));
