@@ -1,16 +1,15 @@
 //! What panels, menus and keys asked for: one `match`.
 
-use std::{mem, path::PathBuf};
+use std::mem;
 
 use eframe::egui::{self, ViewportCommand, gui_zoom};
 
 use crate::analysis::places;
-use crate::checkpoint::Source;
 use crate::engine::{ModelSource, Request};
 use crate::spec::{Position, RouterId};
 use crate::ui::{Command, Direction, Hover, PRESETS, RowChoice, Selection};
 
-use super::{App, pace};
+use super::{App, dialog::Pick, models::source, pace};
 
 /// Changes at least this part of the largest are places to jump to.
 const WORTH_A_JUMP: f32 = 0.2;
@@ -85,47 +84,66 @@ impl App {
             }
             Command::Undo => self.undo(),
             Command::Redo => self.redo(),
-            other => self.apply_view(other, ctx),
+            other => self.apply_view(other, ctx, now_secs),
         }
     }
 
     /// What changes no result: models, looks, sheets.
-    fn apply_view(&mut self, command: Command, ctx: &egui::Context) {
+    fn apply_view(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
         match command {
-            Command::AskPath => {
-                self.dialogs.path = Some(String::new());
-                self.dialogs.focused = false;
+            Command::AskPath => self.dialogs.ask_path(ctx),
+            Command::AskFolder => self.ask_folder(now_secs),
+            Command::Open(path) => {
+                self.dialogs.close(ctx);
+                self.open(source(&path));
             }
-            Command::Open(path) => self.open(source(&path)),
-            Command::CloseDialog => self.dialogs.path = None,
+            Command::OpenPath(path) => {
+                self.dialogs.close(ctx);
+                self.open(ModelSource::Path(path));
+            }
+            Command::ForgetRecents => self.forget_recents(),
+            Command::CloseDialog => self.dialogs.close(ctx),
             Command::CancelLoad => self.ask(Request::CancelLoad),
             Command::Dismiss => self.session.message = None,
             Command::Say(text) => self.say(text),
-            Command::SetTheme(it) => ctx.set_theme(it),
+            Command::SetTheme(it) => self.set_theme(it, ctx),
+            Command::SetReducedMotion(it) => self.set_reduced_motion(it, ctx),
             Command::ZoomIn => gui_zoom::zoom_in(ctx),
             Command::ZoomOut => gui_zoom::zoom_out(ctx),
             Command::ZoomReset => ctx.set_zoom_factor(1.0),
             Command::ResetLayout => self.frame.reset(),
-            Command::ShowAll => self.frame.show_all(),
+            Command::ShowAll => self.frame.show_side_by_side(),
             Command::ShowPanel(name) => self.frame.show(name),
-            Command::Export { panel, form, to } => self.export(panel, form, to, ctx),
+            Command::Export { panel, form, to } => self.export(panel, form, to, ctx, now_secs),
             Command::ExportHere { form, to } => {
-                self.export(self.frame.last_used(), form, to, ctx);
+                self.export(self.frame.last_used(), form, to, ctx, now_secs);
             }
+            Command::SaveFile { path, bytes } => self.save(&path, &bytes),
             Command::ToggleTable(name) => self.frame.toggle_table(name),
             Command::ToggleTableHere => self.frame.toggle_table(self.frame.last_used()),
-            Command::ToggleHelp => self.dialogs.help = !self.dialogs.help,
+            Command::ToggleAlone(name) => self.frame.toggle_alone(name),
+            Command::AloneHere => self.frame.toggle_alone_here(),
+            Command::FocusPanel { back } => self.frame.focus_panel(back, ctx),
+            Command::ToggleHelp => self.dialogs.toggle_help(ctx),
+            Command::TogglePalette => self.dialogs.toggle_palette(ctx),
+            Command::ToggleSettings => self.dialogs.toggle_settings(ctx),
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {}
         }
     }
 
     fn follow(&mut self) {
-        if self.dialogs.help {
-            self.dialogs.help = false;
-        } else {
+        if !self.frame.show_all() {
             self.selection.position = None;
         }
+    }
+
+    fn ask_folder(&mut self, now_secs: f64) {
+        let title = "Open a model folder".to_owned();
+        self.pick(Pick::Folder { title }, now_secs, |paths| {
+            let path = paths.into_iter().next().unwrap_or_default();
+            Command::OpenPath(path)
+        });
     }
 
     fn preset(&mut self, n: usize) {
@@ -215,15 +233,5 @@ impl App {
             self.selection.row = RowChoice::Baseline;
             self.selection.position = Some(*at);
         }
-    }
-}
-
-/// What a typed path names: `tour`, or a folder; `~` is the home folder.
-#[must_use]
-pub fn source(path: &str) -> ModelSource {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    match (path.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => ModelSource::Path(home.join(rest)),
-        _ => Source::parse(path.as_ref()).into(),
     }
 }

@@ -1,41 +1,21 @@
 //! What a panel shows, to a file or the clipboard: pictures, shapes, numbers.
 //!
-//! A file dialog is the one future the program holds: it is polled between frames, and wakes the window when the user
-//! has chosen. What is saved is what was on screen when it was asked for. Files are written whole or not at all.
+//! What is saved is what was on screen when it was asked for. Files are written whole or not at all.
 
-use std::{
-    future::Future,
-    path::Path,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as Polling, Poll, Wake, Waker},
-};
+use std::{path::Path, sync::Arc};
 
 use eframe::egui::{self, FontProvider, Theme};
 
 use crate::cli::screenshot::Form;
 use crate::document::{Table, file_stem, write_whole};
-use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, PaperFormat, png};
+use crate::ui::{
+    Command, DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, PaperFormat, png,
+};
 
-use super::App;
+use super::{App, dialog::Pick};
 
 /// Pixels of a point in a picture, at least: sharp in print and on a fine screen.
 const PIXELS_PER_POINT: f32 = 2.0;
-
-/// A dialog that is open, and what goes where it says.
-pub(super) struct Saving {
-    dialog: Pin<Box<dyn Future<Output = Option<rfd::FileHandle>>>>,
-    bytes: Vec<u8>,
-}
-
-/// Asks for a frame when the dialog is done.
-struct Repaint(egui::Context);
-
-impl Wake for Repaint {
-    fn wake(self: Arc<Self>) {
-        self.0.request_repaint();
-    }
-}
 
 /// A panel as it leaves the program.
 enum Made {
@@ -60,6 +40,7 @@ impl App {
         form: ExportForm,
         to: ExportTo,
         ctx: &egui::Context,
+        now_secs: f64,
     ) {
         let sheet = PaperFormat {
             size: self.frame.size(panel),
@@ -68,7 +49,7 @@ impl App {
         };
         let made = self.made(panel, form, palette(ctx), sheet);
         match made {
-            Ok(made) => self.deliver(panel, (form, made), to, ctx),
+            Ok(made) => self.deliver(panel, (form, made), to, ctx, now_secs),
             Err(why) => self.fail(why),
         }
     }
@@ -114,6 +95,7 @@ impl App {
         (form, made): (ExportForm, Made),
         to: ExportTo,
         ctx: &egui::Context,
+        now_secs: f64,
     ) {
         let title = self.frame.title(panel);
         match (to, made) {
@@ -128,9 +110,14 @@ impl App {
             (ExportTo::File(path), made) => self.save(&path, &made.bytes()),
             (ExportTo::Asked, made) => {
                 let stem = self.stem_of(panel, palette(ctx));
-                self.saving = Some(Saving {
-                    dialog: ask(form, &stem),
-                    bytes: made.bytes(),
+                let bytes: Arc<[u8]> = made.bytes().into();
+                let what = Pick::Save {
+                    title: format!("Save {title}"),
+                    name: format!("{stem}.{}", extension(form)),
+                };
+                self.pick(what, now_secs, move |paths| Command::SaveFile {
+                    path: paths.into_iter().next().unwrap_or_default(),
+                    bytes,
                 });
                 ctx.request_repaint();
             }
@@ -184,26 +171,8 @@ impl App {
         paper.ok_or_else(|| format!("there is no panel {panel}"))
     }
 
-    /// Looks whether the dialog is done.
-    pub(super) fn poll_saving(&mut self, ctx: &egui::Context) {
-        let Some(saving) = &mut self.saving else {
-            return;
-        };
-        let waker = Waker::from(Arc::new(Repaint(ctx.clone())));
-        let Poll::Ready(chosen) = saving
-            .dialog
-            .as_mut()
-            .poll(&mut Polling::from_waker(&waker))
-        else {
-            return;
-        };
-        let saving = self.saving.take();
-        if let (Some(file), Some(saving)) = (chosen, saving) {
-            self.save(file.path(), &saving.bytes);
-        }
-    }
-
-    fn save(&mut self, path: &Path, bytes: &[u8]) {
+    /// Writes a file that was asked for.
+    pub(super) fn save(&mut self, path: &Path, bytes: &[u8]) {
         let place = path.display();
         match write_whole(path, bytes) {
             Ok(()) => self.say(format!("Saved {place}")),
@@ -231,16 +200,12 @@ fn palette(ctx: &egui::Context) -> &'static Palette {
     }
 }
 
-fn ask(form: ExportForm, stem: &str) -> Pin<Box<dyn Future<Output = Option<rfd::FileHandle>>>> {
-    let (name, extension) = match form {
-        ExportForm::Png => ("Picture", "png"),
-        ExportForm::Svg => ("Drawing", "svg"),
-        ExportForm::Csv => ("Table", "csv"),
-    };
-    let dialog = rfd::AsyncFileDialog::new()
-        .set_file_name(format!("{stem}.{extension}"))
-        .add_filter(name, &[extension]);
-    Box::pin(dialog.save_file())
+fn extension(form: ExportForm) -> &'static str {
+    match form {
+        ExportForm::Png => "png",
+        ExportForm::Svg => "svg",
+        ExportForm::Csv => "csv",
+    }
 }
 
 /// Letters that egui's own fonts lack, as the window has them.

@@ -36,4 +36,8 @@ impl eframe::App for FirstFrame {
         self.is_drawn |= self.app.session().facts.is_some();
         ui.ctx().request_repaint();
     }
+
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
 }

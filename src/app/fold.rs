@@ -26,12 +26,7 @@ impl App {
         match event {
             Event::Loading(progress) => self.loading(progress),
             Event::Opened(facts) => self.opened(*facts),
-            Event::OpenFailed { why, cancelled } => {
-                self.session.loading = None;
-                if !cancelled {
-                    self.fail(why);
-                }
-            }
+            Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled),
             Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
             Event::Forked {
                 row,
@@ -87,7 +82,9 @@ impl App {
 
     fn loading(&mut self, progress: LoadProgress) {
         self.session.loading = Some(Loading {
-            name: self.opening.clone(),
+            name: self
+                .opening()
+                .map_or_else(|| "a model".to_owned(), |it| it.name),
             done_bytes: progress.done_bytes,
             total_bytes: progress.total_bytes,
             needed_bytes: progress.needed_bytes,
@@ -97,12 +94,16 @@ impl App {
 
     /// Another model: every row of the last one is gone. The prompt is read, so that there is something to see.
     fn opened(&mut self, facts: ModelFacts) {
+        self.remember_model();
         self.selection = Selection {
             router: facts.spec.middle_router(),
             ..Selection::default()
         };
         self.session = Session {
             facts: Some(Arc::new(facts)),
+            loading: self.opening(),
+            // What was said meanwhile is of the window, not of the model that is gone.
+            message: self.session.message.take(),
             ..Session::default()
         };
         self.experiment = Experiment {

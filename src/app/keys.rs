@@ -10,8 +10,9 @@ use super::App;
 impl App {
     pub(super) fn keys(&mut self, ui: &Ui) {
         let typing = ui.ctx().text_edit_focused();
-        let focused = ui.memory(egui::Memory::focused).is_some();
-        let dialog = self.dialogs.path.is_some();
+        // The tab of a panel in front does nothing that a key of ours could be mistaken for.
+        let focused = ui.memory(egui::Memory::focused).is_some() && self.frame.ring().is_none();
+        let dialog = self.dialogs.sheet.is_some();
         let in_table = self.frame.table_has_focus(ui.ctx());
         let mut entries: Vec<_> = ENTRIES
             .iter()

@@ -5,12 +5,15 @@
 
 mod apply;
 mod bench_ui;
+mod dialog;
 mod edits;
 mod export;
 mod first_frame;
 mod fold;
+mod keeping;
 mod keys;
 mod link;
+mod models;
 mod rehearsal;
 mod screenshot;
 mod stage;
@@ -20,16 +23,18 @@ use std::collections::VecDeque;
 
 use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::Undoer};
 
+use crate::document::SavedSettings;
 use crate::engine::{ModelSource, Pace, Request};
 use crate::spec::Experiment;
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
-    Settings, bottom_bar, dialogs_ui, expert_grid, install_theme, top_bar,
+    Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, top_bar,
 };
 
-pub use apply::source;
 pub use bench_ui::bench_ui;
+pub use dialog::{Pick, Picked, Picker};
 pub use link::Link;
+pub use models::source;
 pub use rehearsal::{HUGE, LIST, Rehearsal, Size, TOUR_LIKE};
 pub use screenshot::screenshot;
 pub use stage::{FrameCost, Stage};
@@ -72,12 +77,18 @@ pub struct App {
     next_tag: u64,
     /// When the last tokens came, seconds.
     token_times: VecDeque<f64>,
-    /// What is being opened.
-    opening: String,
+    /// What is being opened, in the order asked for: each is answered once, the last one counts.
+    opening: VecDeque<ModelSource>,
+    /// What is kept from one start to the next.
+    saved: SavedSettings,
+    has_new_settings: bool,
+    /// Where that is kept; none where it is not.
+    keeper: Option<keeping::Keeper>,
+    picker: Picker,
+    /// The dialog that is open.
+    asked: Option<dialog::Asked>,
     /// How often writing has stopped.
     n_stops: u64,
-    /// A file that waits for its place.
-    saving: Option<export::Saving>,
 }
 
 impl App {
@@ -112,9 +123,13 @@ impl App {
             waiting: None,
             next_tag: 1,
             token_times: VecDeque::new(),
-            opening: "a model".to_owned(),
+            opening: VecDeque::new(),
+            saved: SavedSettings::default(),
+            has_new_settings: false,
+            keeper: None,
+            picker: dialog::system_picker(),
+            asked: None,
             n_stops: 0,
-            saving: None,
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -139,6 +154,19 @@ impl App {
     #[must_use]
     pub fn selection(&self) -> Selection {
         self.selection
+    }
+
+    /// What is kept from one start to the next.
+    #[must_use]
+    pub fn saved(&self) -> &SavedSettings {
+        &self.saved
+    }
+
+    /// Opens files and folders with other dialogs than the system's.
+    #[must_use]
+    pub fn with_picker(mut self, picker: Picker) -> Self {
+        self.picker = picker;
+        self
     }
 
     /// Asks for something, as a panel would; it is done before the next frame.
@@ -175,6 +203,7 @@ impl App {
             can_undo: self.undo.has_undo(&self.experiment),
             can_redo: self.undo.has_redo(&self.experiment),
             pins: &self.pins,
+            recents: &self.saved.recents,
             drawing,
             palette,
             commands: &mut self.commands,
@@ -196,19 +225,6 @@ impl App {
         }
         false
     }
-
-    fn open(&mut self, source: ModelSource) {
-        self.opening = match &source {
-            ModelSource::Tour => "the Tour model".to_owned(),
-            ModelSource::Path(path) => path.display().to_string(),
-        };
-        self.session.message = None;
-        self.session.loading = Some(crate::ui::Loading {
-            name: self.opening.clone(),
-            ..crate::ui::Loading::default()
-        });
-        self.ask(Request::Open(source));
-    }
 }
 
 /// The pace as the engine takes it.
@@ -227,8 +243,10 @@ impl eframe::App for App {
         for event in events {
             self.fold(event, now_secs);
         }
+        self.take_dropped(ctx);
+        self.poll_dialog(ctx, now_secs);
         self.apply_all(ctx, now_secs);
-        self.poll_saving(ctx);
+        self.keep(ctx, now_secs);
         if self.flush() {
             ctx.request_repaint();
         }
@@ -259,11 +277,23 @@ impl eframe::App for App {
             .show(ui, |ui| {
                 frame.ui(&mut cx, ui);
                 dialogs_ui(&mut cx, ui, dialogs);
+                drop_ui(ui);
+                focus_ring(ui, frame.ring());
             });
         self.take_hover(ui.ctx());
         if !self.commands.is_empty() || !self.pressed.is_empty() {
             ui.ctx().request_repaint();
         }
+    }
+
+    /// What was changed last is written, however soon after it the window is closed.
+    fn on_exit(&mut self) {
+        self.write_settings();
+    }
+
+    /// Settings are kept in a file of our own, and nothing beside them.
+    fn persist_egui_memory(&self) -> bool {
+        false
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

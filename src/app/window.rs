@@ -4,10 +4,14 @@ use std::io;
 
 use eframe::egui::ViewportBuilder;
 
+use crate::document::SettingsFile;
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
 
 use super::App;
 use super::first_frame::FirstFrame;
+
+/// Width and height of the window at a first start, points.
+const FIRST_SIZE: [f32; 2] = [1440.0, 900.0];
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
@@ -52,17 +56,28 @@ pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
     if !has_display() {
         return Err(NoWindow::NoDisplay);
     }
+    // A start that is timed is the same on every machine.
+    let file = SettingsFile::of_user().filter(|_| !once);
+    let kept = file.map(|it| {
+        let loaded = it.load();
+        (it, loaded)
+    });
+    let saved = kept.as_ref().map(|it| &it.1.0);
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("moescope")
             .with_app_id("moescope")
-            .with_inner_size([1440.0, 900.0])
+            .with_inner_size(saved.and_then(|it| it.window).unwrap_or(FIRST_SIZE))
+            .with_maximized(saved.is_some_and(|it| it.maximized))
             .with_min_inner_size([720.0, 480.0]),
         persist_window: false,
         ..eframe::NativeOptions::default()
     };
     let make = move |cc: &eframe::CreationContext<'_>| {
-        let app = App::on_engine(cc, source)?;
+        let mut app = App::on_engine(cc, source)?;
+        if let Some((file, saved)) = kept {
+            app = app.kept_in(&cc.egui_ctx, file, saved);
+        }
         Ok(if once {
             Box::new(FirstFrame::new(app)) as Box<dyn eframe::App>
         } else {

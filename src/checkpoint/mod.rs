@@ -6,7 +6,7 @@
 //!          bind              each slot its tensor, and nothing left over
 //! codec                      text to tokens and back
 //! memory, warmup             how much it takes; bringing it into memory with progress
-//! bundled, synthetic         a model in the program; made-up ones for measuring
+//! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
 //!
 //! **Invariants:** opening reads headers, settings and the tokenizer, never a number of a weight
@@ -43,7 +43,7 @@ use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{config::Config, container::Tensors, family::Draft, warmup::Mapped};
 
-pub use bundled::TOUR;
+pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
 pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position};
@@ -56,21 +56,20 @@ const MAX_TOKENIZER_BYTES: u64 = 1 << 30;
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The Tour model in the program.
-    Bundled,
+    /// A model in the program.
+    Bundled(Bundled),
     /// A folder in Hugging Face's layout.
     Folder(PathBuf),
 }
 
 impl Source {
-    /// What an argument means: `tour` is the bundled model, unless something of that name lies
-    /// here; anything else is a path (`./tour` always is).
+    /// What an argument means: `tour` and `tour-collapsed` are the bundled models, unless something of
+    /// that name lies here; anything else is a path (`./tour` always is).
     #[must_use]
     pub fn parse(text: &OsStr) -> Self {
-        if text == TOUR && !files::exists(Path::new(text)) {
-            Self::Bundled
-        } else {
-            Self::Folder(text.into())
+        match Bundled::named(text) {
+            Some(it) if !files::exists(Path::new(text)) => Self::Bundled(it),
+            _ => Self::Folder(text.into()),
         }
     }
 }
@@ -114,8 +113,8 @@ struct Parts {
 /// One sentence on the first thing that is wrong.
 pub fn open(source: &Source) -> Result<Checkpoint, CheckpointError> {
     match source {
-        Source::Bundled => {
-            let parts = bundled::parts()?;
+        Source::Bundled(it) => {
+            let parts = it.parts()?;
             let draft = family::read(family::find(&parts.config)?, &parts.config)?;
             assemble(parts, draft)
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Checkpoint, LayerSlot, Part, Slot, Source, open};
+use super::{Bundled, Checkpoint, LayerSlot, Part, Slot, Source, open};
 use crate::spec::{Ffn, LayerId, Mask, Mixer, Renorm, Score, TokenId, Weight};
 
 fn fixture(name: &str) -> Checkpoint {
@@ -13,7 +13,7 @@ fn fixture(name: &str) -> Checkpoint {
 }
 
 fn tour() -> Checkpoint {
-    open(&Source::Bundled).unwrap()
+    open(&Source::Bundled(Bundled::Tour)).unwrap()
 }
 
 #[test]
@@ -26,6 +26,21 @@ fn the_bundled_model_opens_without_a_copy() {
     assert_eq!(tour.need(512).copied_bytes, 0);
     assert_eq!(tour.need(512).cache_bytes, 6 * 2 * 5 * 32 * 4 * 512);
     assert!(tour.notes.is_empty(), "{:?}", tour.notes);
+}
+
+#[test]
+fn its_twin_has_the_same_shape_and_other_weights() {
+    let (tour, twin) = (
+        tour(),
+        open(&Source::Bundled(Bundled::TourCollapsed)).unwrap(),
+    );
+    assert_eq!(twin.name, "Tour collapsed");
+    assert_eq!(twin.spec, tour.spec);
+    assert_eq!(twin.need(512).copied_bytes, 0);
+    assert!(twin.notes.is_empty(), "{:?}", twin.notes);
+    let slot = Slot::Layer(LayerId(2), LayerSlot::Router);
+    let gate = |it: &Checkpoint| it.weights.get(slot).unwrap().to_f32();
+    assert_ne!(gate(&twin), gate(&tour));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::model::{Device, backend, check_device};
 use super::stopwatch::{Sample, Stopwatch, Versus, first_frame_secs, peak_bytes};
-use crate::checkpoint::{self, Census, Checkpoint, Source};
+use crate::checkpoint::{self, Bundled, Census, Checkpoint, Source};
 use crate::ops::copy_bandwidth;
 
 /// Of the random weights.
@@ -20,7 +20,7 @@ const WEIGHT_SEED: u64 = 1;
 /// Measure how fast a model runs here, and what tracing costs.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A model folder, or `tour` for the model inside the program.
+    /// A model folder, or `tour` or `tour-collapsed` for a model inside the program.
     #[arg(required_unless_present_any = ["synthetic", "ui"], conflicts_with = "synthetic")]
     model: Option<OsString>,
     /// Random weights at a known model's shapes, in memory: `olmoe-1b-7b`, `tour`.
@@ -106,7 +106,7 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     let is_window = args
         .model
         .as_ref()
-        .is_some_and(|it| Source::parse(it) == Source::Bundled);
+        .is_some_and(|it| Source::parse(it) == Source::Bundled(Bundled::Tour));
     Ok(Report {
         name: checkpoint.name.clone(),
         weight_bytes: checkpoint.census().total.bytes,

@@ -14,7 +14,7 @@ use crate::trace::GateFacts;
 /// Show what a model is: shapes, routing rules, parameters, memory
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder with config.json and model.safetensors, or `tour` for the bundled model
+    /// A folder with config.json and model.safetensors, or `tour` or `tour-collapsed` for a model inside the program
     #[arg(value_name = "MODEL")]
     pub model: OsString,
 
@@ -265,9 +265,10 @@ fn as_json(checkpoint: &Checkpoint, need: &MemoryNeed) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Bundled;
 
     fn tour() -> Checkpoint {
-        open(&Source::Bundled).unwrap()
+        open(&Source::Bundled(Bundled::Tour)).unwrap()
     }
 
     #[test]

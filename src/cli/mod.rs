@@ -31,7 +31,7 @@ pub struct Cli {
     /// What to do; without it the window opens.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The model to open in the window: a folder, or `tour` for the one inside the program.
+    /// The model to open in the window: a folder, or `tour` or `tour-collapsed` for one inside the program.
     pub model: Option<OsString>,
     /// Close after the first frame, and say so: what `bench` times.
     #[arg(long, hide = true)]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Bundled;
 use crate::spec::{Experiment, InterventionSet, Position, Revision, TokenId};
 
 use crate::trace::{Comparison, ModelFacts, Readout, RowId, StepTrace};
@@ -14,8 +15,8 @@ use crate::trace::{Comparison, ModelFacts, Readout, RowId, StepTrace};
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelSource {
-    /// The model inside the program.
-    Tour,
+    /// A model inside the program.
+    Bundled(Bundled),
     /// A folder or file.
     Path(PathBuf),
 }

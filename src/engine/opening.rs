@@ -33,7 +33,7 @@ struct Loading {
 impl From<Source> for ModelSource {
     fn from(source: Source) -> Self {
         match source {
-            Source::Bundled => Self::Tour,
+            Source::Bundled(it) => Self::Bundled(it),
             Source::Folder(path) => Self::Path(path),
         }
     }
@@ -42,7 +42,7 @@ impl From<Source> for ModelSource {
 impl From<&ModelSource> for Source {
     fn from(source: &ModelSource) -> Self {
         match source {
-            ModelSource::Tour => Self::Bundled,
+            ModelSource::Bundled(it) => Self::Bundled(*it),
             ModelSource::Path(path) => Self::Folder(path.clone()),
         }
     }

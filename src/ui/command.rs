@@ -1,6 +1,6 @@
 //! All that a panel, a menu or a key may ask for, and the list that menus, shortcuts and help are made from.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
@@ -171,6 +171,13 @@ pub enum Command {
         /// Where.
         to: ExportTo,
     },
+    /// Write a file that was asked for.
+    SaveFile {
+        /// Where.
+        path: PathBuf,
+        /// What was on screen when it was asked for.
+        bytes: Arc<[u8]>,
+    },
     /// The run as one HTML file.
     ShareHtml(ExportTo),
     /// Show a panel's numbers as a table instead of the picture, or back.
@@ -181,15 +188,28 @@ pub enum Command {
     ToggleTableHere,
     /// Show a panel alone in the window, or all again.
     ToggleAlone(&'static str),
+    /// The same with the panel that is pointed at, else the one used last.
+    AloneHere,
+    /// Give the keyboard to the next panel, or the one before.
+    FocusPanel {
+        /// The one before.
+        back: bool,
+    },
     /// The change before.
     Undo,
     /// The change after.
     Redo,
     /// Ask for a path.
     AskPath,
-    /// Open a model: a path, or `tour`.
+    /// Ask for a model's folder with the system's own dialog.
+    AskFolder,
+    /// Open a model: a path as it is typed, `tour` or `tour-collapsed`.
     Open(String),
-    /// Close the path field.
+    /// Open the model in a folder, or the one that a file belongs to.
+    OpenPath(PathBuf),
+    /// Forget which models were opened last.
+    ForgetRecents,
+    /// Close the sheet over the panels.
     CloseDialog,
     /// Give up the load.
     CancelLoad,
@@ -211,6 +231,12 @@ pub enum Command {
     ShowPanel(&'static str),
     /// Show or hide the list of keys.
     ToggleHelp,
+    /// Show or hide the list of everything that can be done.
+    TogglePalette,
+    /// Show or hide the settings.
+    ToggleSettings,
+    /// Let nothing move for show, or let it.
+    SetReducedMotion(bool),
     /// End the program.
     Quit,
 }
@@ -283,19 +309,24 @@ macro_rules! entries {
 
 /// Every command with a name.
 pub const ENTRIES: &[Entry] = entries! {
-    File, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder", |_| Some(Command::AskPath);
+    File, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder, or choose it", |_| Some(Command::AskPath);
     File, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
     File, "Copy the numbers of the panel", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Clipboard });
     File, "Copy the panel as a picture", None, "Of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Clipboard });
     File, "Save the panel as PNG…", None, "A picture of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Asked });
     File, "Save the panel as SVG…", None, "Shapes and text of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Svg, to: ExportTo::Asked });
     File, "Save the numbers of the panel…", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Asked });
+    File, "Open the Tour model trained without balancing", None, "Its twin, in which experts of several layers are never used", |_| Some(Command::Open("tour-collapsed".to_owned()));
+    File, "Forget the recent models", None, "Empty the list of models opened last", |_| Some(Command::ForgetRecents);
+    File, "Cancel opening", None, "Give up the load; the open model stays", |_| Some(Command::CancelLoad);
     File, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
     Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
     Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
     Edit, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
     Edit, "Force or release the expert", Some(plain(Key::F)), "Make the selected expert be chosen from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
     Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
+    Edit, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, motion", |_| Some(Command::ToggleSettings);
+    View, "Command palette…", Some(with_command(Key::P)), "Find anything that can be done by its name", |_| Some(Command::TogglePalette);
     View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
     View, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
     View, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));
@@ -305,6 +336,9 @@ pub const ENTRIES: &[Entry] = entries! {
     View, "Show every panel", None, "All panels side by side", |_| Some(Command::ShowAll);
     View, "Panel as a table", Some(plain(Key::F8)), "The numbers of the panel last used, or its picture again", |_| Some(Command::ToggleTableHere);
     View, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
+    View, "Show the panel alone", Some(plain(Key::A)), "The panel pointed at or used last fills the window; again, or Esc, shows all", |_| Some(Command::AloneHere);
+    View, "Next panel", Some(plain(Key::F6)), "Give the keyboard to the next panel; Tab goes on inside it", |_| Some(Command::FocusPanel { back: false });
+    View, "Previous panel", Some(KeyboardShortcut::new(Modifiers::SHIFT, Key::F6)), "Give the keyboard to the panel before", |_| Some(Command::FocusPanel { back: true });
     Run, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
     Run, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);
     Run, "Step", Some(plain(Key::Period)), "Write one token", |_| Some(Command::Step);
@@ -330,6 +364,12 @@ pub fn key_words(key: &KeyboardShortcut, ctx: &egui::Context) -> String {
         Key::ArrowRight => "→",
         Key::ArrowUp => "↑",
         Key::ArrowDown => "↓",
+        Key::Comma | Key::Plus | Key::Minus => {
+            // Signs as they stand on the keys, not their names.
+            let words = ctx.format_shortcut(key);
+            let name = key.logical_key.name();
+            return words.replace(name, key.logical_key.symbol_or_name());
+        }
         _ => return ctx.format_shortcut(key),
     };
     sign.to_owned()

@@ -64,6 +64,8 @@ pub struct Settings {
     pub pace: Option<f32>,
     /// Most new tokens of one play.
     pub stop_after: u32,
+    /// Whether nothing moves for show.
+    pub reduced_motion: bool,
 }
 
 impl Default for Settings {
@@ -71,6 +73,7 @@ impl Default for Settings {
         Self {
             pace: Some(8.0),
             stop_after: 128,
+            reduced_motion: false,
         }
     }
 }
@@ -105,6 +108,8 @@ pub struct Cx<'a> {
     pub can_redo: bool,
     /// Experts that keep a colour of their own among many: at most four, in the order pinned.
     pub pins: &'a [ExpertAt],
+    /// Paths of the models opened last, newest first.
+    pub recents: &'a [String],
     /// What is drawn on.
     pub drawing: Drawing,
     /// The colours.

@@ -20,7 +20,9 @@ pub use command::{
 };
 pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
 pub use export::{Caption, Paper, PaperFormat, png};
-pub use frame::{Dialogs, Frame, bottom_bar, dialogs_ui, top_bar};
+pub use frame::{
+    Dialogs, Dropped, Frame, Sheet, bottom_bar, dialogs_ui, drop_ui, focus_ring, top_bar,
+};
 pub use kept::RowKey;
 pub use paint::{GridView, expert_grid};
 pub use panels::{PANELS, Panel, check_list};

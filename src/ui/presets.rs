@@ -46,6 +46,12 @@ pub const PRESETS: &[Preset] = &[
         edits: &[],
         edits_name: "",
     },
+    Preset {
+        name: "JSON",
+        prompt: "{\"name\": \"",
+        edits: &[],
+        edits_name: "",
+    },
 ];
 
 #[cfg(test)]

@@ -210,6 +210,19 @@ fn the_tour_model_equals_the_reference() {
 }
 
 #[test]
+fn its_twin_trained_without_balancing_equals_the_reference() {
+    let name = "tour-collapsed";
+    let expected = read(
+        &root()
+            .join("assets/models")
+            .join(name)
+            .join("expected.safetensors"),
+    );
+    let got = eval(Path::new(name), &expected, &[], &["--greedy", "16"]);
+    assert_close(&got, &expected, name);
+}
+
+#[test]
 fn every_edit_on_mixtral_equals_the_reference() {
     check_edits("mixtral");
 }

@@ -15,3 +15,5 @@ mod numbers;
 mod pictures;
 mod router;
 mod script;
+mod settings;
+mod shell;

@@ -7,12 +7,13 @@ use super::{
     time::quickest,
     watch::{Watch, World, experiment},
 };
-use crate::checkpoint::{self, Source};
+use crate::checkpoint::{self, Bundled, Source};
 use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, opening};
 use crate::spec::{Amount, Experiment, Position, TokenId};
 
 fn tour() -> Watch {
-    let open = || opening::open_model(checkpoint::open(&Source::Bundled).unwrap()).unwrap();
+    let open =
+        || opening::open_model(checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap()).unwrap();
     let facts = open().facts;
     let world = World {
         spec: facts.spec,

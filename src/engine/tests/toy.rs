@@ -136,7 +136,7 @@ struct ToyLoad {
 impl Opener for ToyOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String> {
         let name = match source {
-            ModelSource::Tour => String::new(),
+            ModelSource::Bundled(_) => String::new(),
             ModelSource::Path(path) => path.display().to_string(),
         };
         match name.as_str() {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::toy::{EOS, Toy, ToyOpener, spec};
+use crate::checkpoint::Bundled;
 use crate::engine::{
     Backend, Capture, Engine, Event, Feed, ModelSource, NotSent, Opener, Options, Pace, Request,
     Row, Rows, Step, StopReason, Wait,
@@ -59,7 +60,7 @@ impl Watch {
             experiment: Experiment::default(),
             log: Vec::new(),
         };
-        it.ask(Request::Open(ModelSource::Tour));
+        it.ask(Request::Open(ModelSource::Bundled(Bundled::Tour)));
         it.until(|it| matches!(it, Event::Opened(_)));
         it.ask(Request::SetPace(Pace::Unlimited));
         it

@@ -14,6 +14,21 @@ use crate::ui::{Command, Cx, RowChoice, key_hint};
 /// Above this the pace is as fast as it goes.
 const FASTEST: f32 = 200.0;
 
+/// With no more tokens than this left, the end of the context is announced.
+const NEARLY_FULL: usize = 32;
+
+/// With less room than this the bar leaves out where writing stops, points.
+const ROOM_FOR_STOP: f32 = 470.0;
+/// What the speed, and the bar of the context, need beside words, points.
+const ROOM_FOR_SPEED: f32 = 420.0;
+const ROOM_FOR_BAR: f32 = 250.0;
+/// How much longer the words are once the end is near, points.
+const LONGER_WORDS: f32 = 130.0;
+/// What the words on the end of the context need in full, points.
+const ROOM_FOR_REASON: f32 = 230.0;
+/// Fewer points hold no words.
+const LEAST_ROOM: f32 = 60.0;
+
 /// Draws the bar.
 pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -28,7 +43,6 @@ pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
             } else if cx.session.catching.is_some() {
                 catching_ui(cx, ui);
             } else {
-                speed_ui(cx, ui);
                 context_ui(cx, ui);
             }
         });
@@ -85,9 +99,19 @@ fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             );
         }
     };
+    let room = ui.available_width();
     label(ui, "pace");
     pace_ui(cx, ui);
-    label(ui, "stop after");
+    // What is left out of a narrow bar stands in the settings.
+    if room > ROOM_FOR_STOP {
+        label(ui, "stop after");
+        stop_after_ui(cx, ui);
+    }
+    label(ui, "temperature");
+    sampling_ui(cx, ui);
+}
+
+pub(super) fn stop_after_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let mut stop_after = cx.settings.stop_after;
     let drag = DragValue::new(&mut stop_after)
         .range(1..=100_000)
@@ -100,11 +124,9 @@ fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     {
         cx.push(Command::SetStopAfter(stop_after));
     }
-    label(ui, "temperature");
-    sampling_ui(cx, ui);
 }
 
-fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+pub(super) fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let mut pace = f64::from(cx.settings.pace.unwrap_or(FASTEST));
     let drag = DragValue::new(&mut pace)
         .range(0.5..=f64::from(FASTEST))
@@ -196,21 +218,41 @@ fn speed_ui(cx: &Cx<'_>, ui: &mut Ui) {
     ui.add(quiet(cx, words));
 }
 
+/// How fast, and how full the context is: what fits, the end of the context before all else.
 fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let n_ctx = cx.session.n_ctx();
-    if n_ctx == 0 {
+    if n_ctx == 0 || ui.available_width() < LEAST_ROOM {
         return;
     }
     let len = |row| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
     let n = len(RowChoice::Baseline).max(len(RowChoice::Edited));
-    bar_ui(cx, ui, n as f32 / n_ctx as f32, 120.0);
-    let nearly = n_ctx.saturating_sub(n) <= n_ctx / 16;
-    let mut words = format!("{n} of {n_ctx} tokens");
-    if nearly {
-        words = format!("{words}, the context is nearly full");
+    let left = n_ctx.saturating_sub(n);
+    if left > NEARLY_FULL && ui.available_width() > ROOM_FOR_SPEED {
+        speed_ui(cx, ui);
     }
-    ui.add(quiet(cx, words))
-        .on_hover_text("How much of the context is used");
+    let longer = if left > NEARLY_FULL {
+        0.0
+    } else {
+        LONGER_WORDS
+    };
+    if ui.available_width() > ROOM_FOR_BAR + longer {
+        bar_ui(cx, ui, n as f32 / n_ctx as f32, 120.0);
+    }
+    let words = match left {
+        0 => RichText::new("the context is full").color(cx.palette.selected),
+        1..=NEARLY_FULL => {
+            let tokens = if left == 1 { "token" } else { "tokens" };
+            let mut words = format!("{left} {tokens} left");
+            if ui.available_width() > ROOM_FOR_REASON {
+                words.push_str(", then the context is full");
+            }
+            RichText::new(words).color(cx.palette.selected)
+        }
+        _ => RichText::new(format!("{n} of {n_ctx} tokens")).color(cx.palette.second),
+    };
+    let hint = format!("{n} of {n_ctx} tokens of the context are used");
+    ui.add(egui::Label::new(words.size(LABEL_SIZE)).truncate())
+        .on_hover_text(hint);
 }
 
 /// A thin bar that fills from the left.

@@ -1,52 +1,120 @@
-//! What stands over the panels: the path field, the load, messages, the list of keys; and the window
-//! before any model is open.
+//! What stands over the panels: sheets of which one at a time is open, messages; and the window before any
+//! model is open.
 
-use eframe::egui::{self, Align2, Frame, Key, Margin, RichText, Ui, vec2};
+use eframe::egui::{self, Align2, Frame, Margin, RichText, Ui, vec2};
 
-use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, PANEL_CORNER};
+use crate::ui::theme::{BODY_SIZE, PANEL_CORNER};
 use crate::ui::widgets::{note, strong_button};
 use crate::ui::words::bytes;
-use crate::ui::{Command, Cx, ENTRIES, Loading, Menu, key_words};
+use crate::ui::{Command, Cx, Loading};
 
 use super::bottom::bar_ui;
+use super::help::help_ui;
+use super::open::{PathField, path_ui};
+use super::palette::{Finder, palette_ui};
+use super::preferences::preferences_ui;
 
-/// Which sheets are open, and what stands in their fields.
-#[derive(Clone, Debug, Default)]
-pub struct Dialogs {
-    /// The path typed so far, while it is asked for.
-    pub path: Option<String>,
-    /// Whether the list of keys is shown.
-    pub help: bool,
-    /// Whether the path field has had the focus.
-    pub focused: bool,
+/// A sheet over the panels.
+#[derive(Clone, Debug)]
+pub enum Sheet {
+    /// Where a model is to be opened from.
+    Path(PathField),
+    /// Everything that can be done.
+    Palette(Finder),
+    /// The settings.
+    Settings,
+    /// Keys and gestures.
+    Help,
 }
 
-/// What the pointer does, the same in every panel.
-const GESTURES: [(&str, &str, &str); 3] = [
-    ("click", "Select", "A token, an expert, a line of the list"),
-    ("double-click", "Mask or unmask", "An expert"),
-    (
-        "right-click",
-        "Menu",
-        "Every edit of an expert; what can be done with a token",
-    ),
-];
+/// What is open over the panels.
+#[derive(Clone, Debug, Default)]
+pub struct Dialogs {
+    /// The sheet; while it is open, plain keys are its own.
+    pub sheet: Option<Sheet>,
+    /// What had the keyboard before it was opened.
+    before: Option<egui::Id>,
+    /// Where settings are kept, to be said; none where they are not.
+    pub settings_place: Option<String>,
+}
+
+impl Dialogs {
+    /// Opens a sheet in place of another.
+    pub fn open(&mut self, sheet: Sheet, ctx: &egui::Context) {
+        if self.sheet.is_none() {
+            self.before = ctx.memory(egui::Memory::focused);
+        }
+        self.sheet = Some(sheet);
+    }
+
+    /// Closes the sheet; the keyboard goes back to where it was.
+    pub fn close(&mut self, ctx: &egui::Context) {
+        if self.sheet.take().is_none() {
+            return;
+        }
+        ctx.memory_mut(|it| match (self.before.take(), it.focused()) {
+            (Some(before), _) => it.request_focus(before),
+            (None, Some(now)) => it.surrender_focus(now),
+            (None, None) => {}
+        });
+    }
+
+    /// Asks for the path of a model.
+    pub fn ask_path(&mut self, ctx: &egui::Context) {
+        self.open(Sheet::Path(PathField::default()), ctx);
+    }
+
+    /// Shows or hides the list of everything that can be done.
+    pub fn toggle_palette(&mut self, ctx: &egui::Context) {
+        match self.sheet {
+            Some(Sheet::Palette(_)) => self.close(ctx),
+            _ => self.open(Sheet::Palette(Finder::default()), ctx),
+        }
+    }
+
+    /// Shows or hides the settings.
+    pub fn toggle_settings(&mut self, ctx: &egui::Context) {
+        match self.sheet {
+            Some(Sheet::Settings) => self.close(ctx),
+            _ => self.open(Sheet::Settings, ctx),
+        }
+    }
+
+    /// Shows or hides the list of keys.
+    pub fn toggle_help(&mut self, ctx: &egui::Context) {
+        match self.sheet {
+            Some(Sheet::Help) => self.close(ctx),
+            _ => self.open(Sheet::Help, ctx),
+        }
+    }
+}
 
 /// Draws what is open.
 pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
     if cx.session.facts.is_none() {
         first_load_ui(cx, ui);
     }
-    message_ui(cx, ui);
-    if dialogs.path.is_some() {
-        path_ui(cx, ui, dialogs);
-    }
-    if dialogs.help {
-        help_ui(cx, ui);
+    // Over an open sheet, too: what is said may be about what was just done in it.
+    let order = match dialogs.sheet {
+        Some(_) => egui::Order::Tooltip,
+        None => egui::Order::Foreground,
+    };
+    message_ui(cx, ui, order);
+    let Some(sheet) = &mut dialogs.sheet else {
+        return;
+    };
+    let stays = match sheet {
+        Sheet::Path(field) => path_ui(cx, ui, field),
+        Sheet::Palette(finder) => palette_ui(cx, ui, finder),
+        Sheet::Settings => preferences_ui(cx, ui, dialogs.settings_place.as_deref()),
+        Sheet::Help => help_ui(cx, ui),
+    };
+    if !stays {
+        cx.push(Command::CloseDialog);
     }
 }
 
-fn sheet(cx: &Cx<'_>) -> Frame {
+fn frame(cx: &Cx<'_>) -> Frame {
     Frame::new()
         .fill(cx.palette.raised)
         .corner_radius(PANEL_CORNER)
@@ -54,69 +122,76 @@ fn sheet(cx: &Cx<'_>) -> Frame {
         .stroke((1.0, cx.palette.line))
 }
 
-/// A sheet over the panels; its buttons stand out from it.
-fn sheet_ui(
+/// What stands on a sheet is told from it.
+fn stand_out(cx: &Cx<'_>, ui: &mut Ui) {
+    let widgets = &mut ui.visuals_mut().widgets;
+    widgets.inactive.weak_bg_fill = cx.palette.hovered;
+    widgets.inactive.bg_fill = cx.palette.hovered;
+    widgets.hovered.weak_bg_fill = cx.palette.line;
+    widgets.hovered.bg_fill = cx.palette.line;
+}
+
+/// Words over the panels that leave them in use.
+fn card_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
     (name, align, offset): (&str, Align2, egui::Vec2),
+    order: egui::Order,
     add: impl FnOnce(&mut Cx<'_>, &mut Ui),
 ) {
-    let frame = sheet(cx);
+    let frame = frame(cx);
     egui::Area::new(egui::Id::unique(name))
         .anchor(align, offset)
-        .order(egui::Order::Foreground)
+        .order(order)
         .show(ui.ctx(), |ui| {
             frame.show(ui, |ui| {
-                let widgets = &mut ui.visuals_mut().widgets;
-                widgets.inactive.weak_bg_fill = cx.palette.hovered;
-                widgets.hovered.weak_bg_fill = cx.palette.line;
+                stand_out(cx, ui);
                 add(cx, ui);
             });
         });
 }
 
-fn path_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
-    let focused = dialogs.focused;
-    let Some(path) = dialogs.path.as_mut() else {
-        return;
-    };
-    let place = ("path", Align2::CENTER_TOP, vec2(0.0, 90.0));
-    sheet_ui(cx, ui, place, |cx, ui| {
-        ui.set_width(460.0);
-        ui.label(RichText::new("Open a model").color(cx.palette.selected));
-        let what = "The path of a Hugging Face folder (config.json, tokenizer.json, safetensors)";
-        note(ui, what);
-        let enter = ui.input_mut(|it| it.consume_key(egui::Modifiers::NONE, Key::Enter));
-        let escape = ui.input_mut(|it| it.consume_key(egui::Modifiers::NONE, Key::Escape));
-        let field = egui::TextEdit::singleline(path)
-            .hint_text("~/models/OLMoE-1B-7B-0924")
-            .background_color(cx.palette.panel)
-            .desired_width(f32::INFINITY);
-        let response = ui.add(field).accessible_name("Path");
-        if !focused {
-            response.request_focus();
-        }
-        ui.horizontal(|ui| {
-            let open = strong_button(ui, "Open").clicked() || enter;
-            if open && !path.trim().is_empty() {
-                cx.push(Command::Open(path.trim().to_owned()));
-                cx.push(Command::CloseDialog);
-            }
-            if ui.button("Cancel").clicked() || escape {
-                cx.push(Command::CloseDialog);
-            }
+/// A sheet over the panels, as wide as asked or as fits: the keyboard stays inside. False once it is to be
+/// closed: by Esc or by a click beside it.
+pub(super) fn sheet_ui(
+    cx: &mut Cx<'_>,
+    ui: &Ui,
+    (name, align, offset): (&str, Align2, egui::Vec2),
+    width: f32,
+    add: impl FnOnce(&mut Cx<'_>, &mut Ui),
+) -> bool {
+    let frame = frame(cx).shadow(ui.visuals().window_shadow);
+    let room = ui.ctx().content_rect().width() - 60.0;
+    let area = egui::Modal::default_area(egui::Id::unique(name)).anchor(align, offset);
+    let dim = cx
+        .palette
+        .window
+        .gamma_multiply(if cx.palette.dark { 0.55 } else { 0.6 });
+    let shown = egui::Modal::new(egui::Id::unique(name))
+        .area(area)
+        .frame(frame)
+        .backdrop_color(dim)
+        .show(ui.ctx(), |ui| {
+            ui.set_width(width.min(room));
+            stand_out(cx, ui);
+            add(cx, ui);
         });
-    });
-    dialogs.focused = true;
+    !shown.should_close()
+}
+
+/// The head of a sheet.
+pub(super) fn heading(cx: &Cx<'_>, ui: &mut Ui, words: &str) {
+    ui.label(RichText::new(words).color(cx.palette.selected));
+    ui.add_space(4.0);
 }
 
 /// One sentence at the bottom; it stays until it is put away or another comes.
-fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
     let Some(message) = cx.session.message.clone() else {
         return;
     };
     let place = ("message", Align2::CENTER_BOTTOM, vec2(0.0, -52.0));
-    sheet_ui(cx, ui, place, |cx, ui| {
+    card_ui(cx, ui, place, order, |cx, ui| {
         ui.set_max_width(680.0);
         ui.horizontal(|ui| {
             let color = if message.failure {
@@ -136,7 +211,7 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
 /// The window before a model is open: the load with its bytes, or what can be done.
 fn first_load_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let place = ("first", Align2::CENTER_CENTER, vec2(0.0, -20.0));
-    sheet_ui(cx, ui, place, |cx, ui| {
+    card_ui(cx, ui, place, egui::Order::Foreground, |cx, ui| {
         ui.set_width(420.0);
         match cx.session.loading.clone() {
             Some(loading) => progress_ui(cx, ui, &loading),
@@ -194,44 +269,4 @@ fn nothing_open_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             cx.push(Command::AskPath);
         }
     });
-}
-
-/// Every key and gesture, from the list of commands.
-fn help_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
-    let place = ("help", Align2::CENTER_CENTER, vec2(0.0, 0.0));
-    sheet_ui(cx, ui, place, |cx, ui| {
-        ui.label(RichText::new("Keys and gestures").color(cx.palette.selected));
-        ui.add_space(4.0);
-        let grid = egui::Grid::new("keys").num_columns(3);
-        grid.spacing(vec2(16.0, 3.0)).show(ui, |ui| keys_ui(cx, ui));
-        ui.add_space(6.0);
-        if ui.button("Close").clicked() {
-            cx.push(Command::ToggleHelp);
-        }
-    });
-}
-
-fn keys_ui(cx: &Cx<'_>, ui: &mut Ui) {
-    let enter = "Read it and write on; Shift+Enter breaks the line";
-    key_row(cx, ui, "Enter", "Run the prompt", enter);
-    let entries = Menu::ALL
-        .into_iter()
-        .flat_map(|menu| ENTRIES.iter().filter(move |it| it.menu == menu));
-    for entry in entries {
-        if let Some(key) = entry.key {
-            let key = key_words(&key, ui.ctx());
-            key_row(cx, ui, &key, entry.name, entry.help);
-        }
-    }
-    for (gesture, name, help) in GESTURES {
-        key_row(cx, ui, gesture, name, help);
-    }
-}
-
-fn key_row(cx: &Cx<'_>, ui: &mut Ui, key: &str, name: &str, help: &str) {
-    let small = |text: &str, color| RichText::new(text).size(LABEL_SIZE).color(color);
-    ui.label(small(key, cx.palette.accent));
-    ui.label(small(name, cx.palette.text));
-    ui.label(small(help, cx.palette.second));
-    ui.end_row();
 }

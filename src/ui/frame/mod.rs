@@ -2,12 +2,24 @@
 
 mod bottom;
 mod dialogs;
+mod drop;
+mod focus;
+mod fuzzy;
+mod help;
+mod layout;
+mod offers;
+mod on_paper;
+mod open;
+mod palette;
 mod panel_menu;
+mod preferences;
 mod tiles;
 mod top;
 mod twin;
 
 pub use bottom::bottom_bar;
-pub use dialogs::{Dialogs, dialogs_ui};
+pub use dialogs::{Dialogs, Sheet, dialogs_ui};
+pub use drop::{Dropped, drop_ui};
+pub use focus::focus_ring;
 pub use tiles::Frame;
 pub use top::top_bar;

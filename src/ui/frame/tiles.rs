@@ -1,36 +1,45 @@
-//! The tiles: a tree of panel names, so that a layout is data. Unknown names are dropped.
+//! The tiles, and the panels in them: drawn, shown alone, given the keyboard.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
 use eframe::egui::{
-    self, Color32, FontId, Id, Margin, Response, Sense, Stroke, Style, Ui, UiBuilder, Vec2,
-    Visuals, WidgetText, vec2,
+    self, Color32, EventFilter, FontId, Id, Margin, Rect, Response, Sense, Stroke, Style, Ui,
+    UiBuilder, Vec2, Visuals, WidgetText, vec2,
 };
 use egui_tiles::{
-    Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
-    Tile, TileId, Tiles, Tree, UiResponse,
+    Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles,
+    Tree, UiResponse,
 };
 
-use crate::document::Table;
 use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
-use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, PaperFormat};
+use crate::ui::{Cx, PANELS, Panel};
 
-use super::{panel_menu::panel_menu, twin::Twins};
-
-/// Of a panel that was not drawn yet, points.
-const UNSEEN: Vec2 = vec2(720.0, 400.0);
+use super::{layout, panel_menu::panel_menu, twin::Twins};
 
 /// The tiles and what stands in them.
 pub struct Frame {
     tree: Tree<String>,
-    panels: HashMap<String, Box<dyn Panel>>,
-    twins: Twins,
+    /// One panel that fills the window in place of the tree, with its name.
+    alone: Option<(String, Tree<String>)>,
+    pub(super) panels: HashMap<String, Box<dyn Panel>>,
+    pub(super) twins: Twins,
     /// How large each tile was when it was drawn last, with its head.
-    sizes: HashMap<String, Vec2>,
-    /// The panel last pointed at or in focus.
-    last_used: &'static str,
-    /// The focus when that was told, so that a pointer that moves on wins over a focus that stays.
-    focused: Option<Id>,
+    pub(super) sizes: HashMap<String, Vec2>,
+    /// Whether the tree is no longer as at first.
+    is_moved: bool,
+    /// Raised whenever the tree changes by a person's hand.
+    revision: u64,
+    pub(super) seen: Seen,
+}
+
+/// What the last frame showed.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The panel pointed at or used last.
+    pub(super) here: Option<String>,
+    /// The tile of the panel whose tab has the keyboard.
+    ring: Option<Rect>,
+    is_edited: bool,
 }
 
 impl Default for Frame {
@@ -38,162 +47,146 @@ impl Default for Frame {
         let make =
             |(name, make): &(&str, crate::ui::panels::MakePanel)| ((*name).to_owned(), make());
         Self {
-            tree: first_layout(),
+            tree: layout::first(),
+            alone: None,
             panels: PANELS.iter().map(make).collect(),
             twins: Twins::default(),
             sizes: HashMap::new(),
-            last_used: PANELS[0].0,
-            focused: None,
+            is_moved: false,
+            revision: 0,
+            seen: Seen::default(),
         }
     }
 }
 
 /// The panel's name as the list has it.
-fn listed(name: &str) -> Option<&'static str> {
+pub(super) fn listed(name: &str) -> Option<&'static str> {
     PANELS.iter().map(|it| it.0).find(|it| *it == name)
 }
 
 impl Frame {
-    /// Draws all tiles.
+    /// Draws all tiles, or the one that is shown alone.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let focused = ui.memory(egui::Memory::focused);
+        self.seen.ring = None;
         let mut tiles = Show {
             cx,
             panels: &mut self.panels,
             twins: &mut self.twins,
             sizes: &mut self.sizes,
-            used: None,
-            newly_focused: focused.filter(|it| self.focused != Some(*it)),
+            seen: &mut self.seen,
         };
-        self.tree.ui(&mut tiles, ui);
-        self.last_used = tiles.used.unwrap_or(self.last_used);
-        self.focused = focused;
+        match &mut self.alone {
+            Some((_, tree)) => tree.ui(&mut tiles, ui),
+            None => self.tree.ui(&mut tiles, ui),
+        }
+        if mem::take(&mut self.seen.is_edited) && self.alone.is_none() {
+            self.moved();
+        }
     }
 
-    /// The panel last pointed at or in focus: what the list of commands acts on.
-    #[must_use]
-    pub fn last_used(&self) -> &'static str {
-        self.last_used
-    }
-
-    /// Shows a panel's numbers instead of its picture, or the picture again.
-    pub fn toggle_table(&mut self, name: &str) {
-        self.twins.toggle(name);
-    }
-
-    /// Whether a table has the focus: then the arrows are its own.
-    #[must_use]
-    pub fn table_has_focus(&self, ctx: &egui::Context) -> bool {
-        self.twins.has_focus(ctx)
-    }
-
-    /// A panel's numbers; none where there is nothing to show yet, or no such panel.
-    #[must_use]
-    pub fn table(&self, name: &str, cx: &Cx<'_>) -> Option<Table> {
-        self.panels.get(name)?.table(cx)
-    }
-
-    /// A panel's name as it stands in its head.
-    #[must_use]
-    pub fn title(&self, name: &str) -> &'static str {
-        self.panels.get(name).map_or("", |it| it.title())
-    }
-
-    /// How large a panel is now, with its head, points.
-    #[must_use]
-    pub fn size(&self, name: &str) -> Vec2 {
-        self.sizes.get(name).copied().unwrap_or(UNSEEN)
-    }
-
-    /// Draws a panel on paper, as it is set now; none where there is no such panel.
-    pub fn on_paper(&mut self, name: &str, cx: &Cx<'_>, sheet: PaperFormat) -> Option<Paper> {
-        let panel = self.panels.get_mut(name)?;
-        let mut unheard = Vec::new();
-        let mut cx = Cx {
-            session: cx.session,
-            experiment: cx.experiment,
-            selection: cx.selection,
-            hover: Hover::default(),
-            prompt: cx.prompt,
-            settings: cx.settings,
-            can_undo: cx.can_undo,
-            can_redo: cx.can_redo,
-            pins: cx.pins,
-            drawing: Drawing::Paper,
-            palette: cx.palette,
-            commands: &mut unheard,
-        };
-        let caption = caption(panel.as_ref(), &cx);
-        let palette = cx.palette;
-        Some(Paper::draw(sheet, palette, caption, |ui| {
-            panel.ui(&mut cx, ui);
-        }))
+    fn moved(&mut self) {
+        self.is_moved = true;
+        self.revision += 1;
     }
 
     /// The tiles as at first.
     pub fn reset(&mut self) {
-        self.tree = first_layout();
+        self.tree = layout::first();
+        self.alone = None;
+        self.is_moved = false;
+        self.revision += 1;
     }
 
     /// Every panel side by side.
-    pub fn show_all(&mut self) {
-        self.tree = all_side_by_side();
+    pub fn show_side_by_side(&mut self) {
+        self.tree = layout::side_by_side();
+        self.alone = None;
+        self.moved();
     }
 
     /// Brings a panel to the front.
     pub fn show(&mut self, name: &str) {
+        self.alone = None;
         self.tree
             .make_active(|_, tile| matches!(tile, Tile::Pane(it) if it == name));
+        self.seen.here = Some(name.to_owned());
+        self.moved();
     }
-}
 
-/// What a picture says of itself: the table's title without the panel's name, which stands beside it.
-fn caption(panel: &dyn Panel, cx: &Cx<'_>) -> Caption {
-    let title = panel.title();
-    let of = panel.table(cx).map_or(String::new(), |it| it.title);
-    let of = of.strip_prefix(title).unwrap_or(&of);
-    Caption {
-        title: title.to_owned(),
-        of: of.trim_start_matches([',', ':', ' ']).to_owned(),
-        sentence: panel.help().to_owned(),
+    /// Shows a panel alone, or all again.
+    pub fn toggle_alone(&mut self, name: &str) {
+        let is_alone = self.alone.as_ref().is_some_and(|it| it.0 == name);
+        self.alone = (!is_alone && self.panels.contains_key(name))
+            .then(|| (name.to_owned(), layout::alone(name)));
     }
-}
 
-/// Left the text, under it what comes next and the edits; right the layers, one router, the load.
-fn first_layout() -> Tree<String> {
-    let mut tiles = Tiles::default();
-    let tabs = |tiles: &mut Tiles<String>, names: &[&str]| {
-        let panes = names.iter().map(|it| tiles.insert_pane((*it).to_owned()));
-        let panes = panes.collect();
-        tiles.insert_tab_tile(panes)
-    };
-    let split = |tiles: &mut Tiles<String>, dir, parts, share| {
-        tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
-    };
-    let transcript = tabs(&mut tiles, &["transcript"]);
-    let next = tabs(&mut tiles, &["next_token"]);
-    let edits = tabs(&mut tiles, &["edits", "expert"]);
-    let heatmap = tabs(&mut tiles, &["heatmap", "path"]);
-    let router = tabs(&mut tiles, &["router"]);
-    let load = tabs(&mut tiles, &["load", "health", "model"]);
-    let under = split(&mut tiles, LinearDir::Horizontal, [next, edits], 0.5);
-    let left = split(&mut tiles, LinearDir::Vertical, [transcript, under], 0.57);
-    let lower = split(&mut tiles, LinearDir::Vertical, [router, load], 0.5);
-    let right = split(&mut tiles, LinearDir::Vertical, [heatmap, lower], 0.33);
-    let root = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58);
-    Tree::new(Id::unique("tiles"), root, tiles)
-}
+    /// The same with the panel pointed at or used last.
+    pub fn toggle_alone_here(&mut self) {
+        if self.show_all() {
+            return;
+        }
+        let first = || layout::in_sight(&self.tree).into_iter().next();
+        let here = self.seen.here.clone().or_else(|| first().map(|it| it.1));
+        if let Some(name) = here {
+            self.toggle_alone(&name);
+        }
+    }
 
-/// A grid of all panels.
-fn all_side_by_side() -> Tree<String> {
-    let mut tiles = Tiles::default();
-    let panes = PANELS.iter().map(|(name, _)| {
-        let pane = tiles.insert_pane((*name).to_owned());
-        tiles.insert_tab_tile(vec![pane])
-    });
-    let panes: Vec<TileId> = panes.collect();
-    let root = tiles.insert_grid_tile(panes);
-    Tree::new(Id::unique("tiles"), root, tiles)
+    /// Shows all panels again; whether one was alone.
+    pub fn show_all(&mut self) -> bool {
+        self.alone.take().is_some()
+    }
+
+    /// Gives the keyboard to the tab of the next panel in sight, or the one before.
+    pub fn focus_panel(&mut self, back: bool, ctx: &egui::Context) {
+        let tree = self.alone.as_ref().map_or(&self.tree, |it| &it.1);
+        let panels = layout::in_sight(tree);
+        let at = panels
+            .iter()
+            .position(|it| Some(&it.1) == self.seen.here.as_ref());
+        let n = panels.len();
+        let next = match at {
+            // The first key press shows where the keyboard is.
+            Some(at) if ctx.memory(|it| it.focused().is_none()) => at,
+            Some(at) if back => (at + n - 1) % n,
+            Some(at) => (at + 1) % n,
+            None => 0,
+        };
+        if let Some((tile, name)) = panels.get(next) {
+            let id = tile.egui_id(tree.id());
+            ctx.memory_mut(|it| it.request_focus(id));
+            self.seen.here = Some(name.clone());
+        }
+    }
+
+    /// Where the keyboard is, while the tab of a panel has it.
+    #[must_use]
+    pub fn ring(&self) -> Option<Rect> {
+        self.seen.ring
+    }
+
+    /// The layout, to be saved; none while it is as at first.
+    #[must_use]
+    pub fn layout(&self) -> Option<&Tree<String>> {
+        self.is_moved.then_some(&self.tree)
+    }
+
+    /// A number that changes when the layout does.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes a saved layout; false where it is none, then all is as it was.
+    pub fn restore(&mut self, saved: Tree<String>) -> bool {
+        let restored = layout::restored(saved);
+        let is_one = restored.is_some();
+        if let Some(tree) = restored {
+            self.tree = tree;
+            self.is_moved = true;
+        }
+        is_one
+    }
 }
 
 struct Show<'a, 'c> {
@@ -201,32 +194,52 @@ struct Show<'a, 'c> {
     panels: &'a mut HashMap<String, Box<dyn Panel>>,
     twins: &'a mut Twins,
     sizes: &'a mut HashMap<String, Vec2>,
-    /// The panel pointed at, or the one that has just taken the focus.
-    used: Option<&'static str>,
-    newly_focused: Option<Id>,
+    seen: &'a mut Seen,
+}
+
+/// Whether the pointer was moved since the last frame: one that rests says nothing.
+fn has_moved(input: &egui::InputState) -> bool {
+    let moves = |it: &egui::Event| matches!(it, egui::Event::PointerMoved(_));
+    input.events.iter().any(moves)
 }
 
 impl Show<'_, '_> {
-    /// Remembers how large the tile is and whether it is in use.
-    fn remember(&mut self, ui: &Ui, name: &str) {
-        let mut tile = ui.max_rect();
-        tile.min.y -= HEAD;
-        self.sizes.insert(name.to_owned(), tile.size());
-        let focused = self
-            .newly_focused
-            .and_then(|it| ui.ctx().read_response(it))
-            .is_some_and(|it| it.layer_id == ui.layer_id() && tile.contains_rect(it.rect));
-        let pointed = ui.rect_contains_pointer(tile)
-            && ui.input(|it| it.pointer.is_moving() || it.pointer.any_down());
-        if focused || (pointed && self.used.is_none()) {
-            self.used = listed(name);
+    /// Remembers which panel is pointed at, or has the keyboard somewhere in it.
+    fn note_use(&mut self, ui: &Ui, name: &str) {
+        let rect = ui.max_rect();
+        let holds = |id| {
+            let it = ui.ctx().read_response(id);
+            // What lies over the panel is not in it.
+            it.is_some_and(|it| it.layer_id == ui.layer_id() && rect.contains(it.rect.center()))
+        };
+        let is_used = ui.rect_contains_pointer(rect) && ui.input(has_moved)
+            || ui.memory(egui::Memory::focused).is_some_and(holds);
+        if is_used && self.seen.here.as_deref() != Some(name) {
+            self.seen.here = Some(name.to_owned());
         }
+    }
+
+    /// A tab that has the keyboard: its panel gets the ring, and arrows go on moving the selection.
+    fn hold_focus(&mut self, tiles: &Tiles<String>, ui: &Ui, id: Id, tile: TileId) {
+        let arrows = EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..EventFilter::default()
+        };
+        ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+        // The tile under its head: what holds both is not in the list while it is drawn.
+        let rect = tiles.rect(tile);
+        self.seen.ring = rect.map(|it| it.with_min_y(it.top() - HEAD));
+        self.seen.here = tiles.get_pane(&tile).cloned();
     }
 }
 
 impl Behavior<String> for Show<'_, '_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, name: &mut String) -> UiResponse {
-        self.remember(ui, name);
+        let mut tile = ui.max_rect();
+        tile.min.y -= HEAD;
+        self.sizes.insert(name.clone(), tile.size());
+        self.note_use(ui, name);
         let Some(panel) = self.panels.get_mut(name) else {
             return UiResponse::None;
         };
@@ -255,6 +268,10 @@ impl Behavior<String> for Show<'_, '_> {
         self.panels.contains_key(name)
     }
 
+    fn on_edit(&mut self, action: EditAction) {
+        self.seen.is_edited |= action != EditAction::TileDragged;
+    }
+
     fn tab_ui(
         &mut self,
         tiles: &mut Tiles<String>,
@@ -280,6 +297,9 @@ impl Behavior<String> for Show<'_, '_> {
         response.widget_info(|| {
             egui::WidgetInfo::selected(egui::Role::Tab, true, state.active, &title)
         });
+        if state.active && response.has_focus() {
+            self.hold_focus(tiles, ui, id, tile);
+        }
         if !state.is_being_dragged {
             let at = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
             ui.painter().galley(at, galley, color);

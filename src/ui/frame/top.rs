@@ -6,6 +6,12 @@ use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
 use crate::ui::words::facts_words;
 use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS, key_words};
 
+use super::offers::offer;
+use super::open::recent_button;
+
+/// Width of the list of models opened last, points.
+const RECENTS: f32 = 340.0;
+
 /// Draws the bar.
 pub fn top_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
     let bar = ui.max_rect();
@@ -34,20 +40,24 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
     let button = ui.menu_button(title, |ui| {
         ui.set_min_width(220.0);
         for entry in ENTRIES.iter().filter(|it| it.menu == menu) {
-            let command = (entry.command)(&cx.selection);
-            let enabled = match command {
-                Some(Command::Undo) => cx.can_undo,
-                Some(Command::Redo) => cx.can_redo,
-                Some(Command::ClearEdits) => !cx.experiment.edits.entries.is_empty(),
-                _ => command.is_some(),
-            };
+            let offered = offer(cx, entry);
+            match (entry.command)(&cx.selection) {
+                Some(Command::ForgetRecents) => recents_ui(cx, ui),
+                Some(Command::Quit) => {
+                    ui.separator();
+                }
+                _ => {}
+            }
             let mut button = egui::Button::new(entry.name);
             if let Some(key) = entry.key {
                 button = button.shortcut_text(key_words(&key, ui.ctx()));
             }
-            let response = ui.add_enabled(enabled, button).on_hover_text(entry.help);
+            let response = ui
+                .add_enabled(offered.is_ok(), button)
+                .on_hover_text(entry.help)
+                .on_disabled_hover_text(offered.as_ref().err().copied().unwrap_or_default());
             if response.clicked()
-                && let Some(command) = command
+                && let Ok(command) = offered
             {
                 cx.push(command);
             }
@@ -62,6 +72,20 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
         }
     });
     button.response.rect.right()
+}
+
+/// The models opened last, newest first.
+fn recents_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    ui.add_enabled_ui(!cx.recents.is_empty(), |ui| {
+        ui.menu_button("Recent models", |ui| {
+            ui.set_width(RECENTS);
+            for path in cx.recents {
+                if recent_button(ui, path) {
+                    cx.push(Command::OpenPath(path.into()));
+                }
+            }
+        });
+    });
 }
 
 /// Where it runs, at the right; gives its left edge.

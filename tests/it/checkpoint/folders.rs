@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{opened, refused};
 use crate::tiny::{Tiny, index_path};
-use moescope::checkpoint::Source;
+use moescope::checkpoint::{Bundled, Source};
 
 const CONFIG: &str = "config.json";
 const FILE: &str = "model.safetensors";
@@ -222,8 +222,10 @@ fn paths_that_are_not_text_or_very_long_are_refused() {
 }
 
 #[test]
-fn tour_is_the_bundled_model_and_a_path_is_a_path() {
-    assert_eq!(Source::parse("tour".as_ref()), Source::Bundled);
+fn names_of_bundled_models_are_they_and_a_path_is_a_path() {
+    for it in Bundled::ALL {
+        assert_eq!(Source::parse(it.argument().as_ref()), Source::Bundled(it));
+    }
     assert_eq!(
         Source::parse("./tour".as_ref()),
         Source::Folder("./tour".into())

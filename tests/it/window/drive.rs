@@ -10,6 +10,7 @@ use eframe::egui::{self, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::App;
+use moescope::checkpoint::Bundled;
 use moescope::engine::{Event, ModelSource};
 
 use super::script::Script;
@@ -46,7 +47,7 @@ pub fn scripted(
 
 /// A window on the Tour model, its prompt read.
 pub fn tour() -> Window {
-    open(ModelSource::Tour)
+    open(ModelSource::Bundled(Bundled::Tour))
 }
 
 /// A window on a model in a folder.

@@ -1,0 +1,104 @@
+//! Which model is opened: named, chosen, dropped onto the window, or one of those opened before.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui;
+
+use crate::checkpoint::Source;
+use crate::engine::{ModelSource, Request};
+use crate::ui::{Command, Dropped, Loading, SurveyOf};
+
+use super::App;
+
+/// What a typed path names: a model inside the program, or a folder; `~` is the home folder.
+#[must_use]
+pub fn source(path: &str) -> ModelSource {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => ModelSource::Path(home.join(rest)),
+        _ => Source::parse(path.as_ref()).into(),
+    }
+}
+
+fn words(source: &ModelSource) -> String {
+    match source {
+        ModelSource::Bundled(it) => it.words().to_owned(),
+        ModelSource::Path(path) => path.display().to_string(),
+    }
+}
+
+impl App {
+    /// Opens a model; the open one stays until the new one is ready.
+    pub(super) fn open(&mut self, source: ModelSource) {
+        self.session.message = None;
+        self.ask(Request::Open(source.clone()));
+        self.opening.push_back(source);
+        self.session.loading = self.opening();
+    }
+
+    /// The load asked for last, before anything is known of it; none where all are answered.
+    pub(super) fn opening(&self) -> Option<Loading> {
+        let name = words(self.opening.back()?);
+        Some(Loading {
+            name,
+            ..Loading::default()
+        })
+    }
+
+    /// Puts the model that was just opened at the head of those opened last.
+    pub(super) fn remember_model(&mut self) {
+        if let Some(ModelSource::Path(path)) = self.opening.pop_front() {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            self.saved.remember(&path);
+            self.change_settings();
+        }
+    }
+
+    /// A model could not be opened: one that is no longer there is not offered again.
+    pub(super) fn open_failed(&mut self, why: &str, cancelled: bool) {
+        let opening = self.opening.pop_front();
+        self.session.loading = self.opening();
+        if cancelled {
+            return;
+        }
+        let gone = match &opening {
+            Some(ModelSource::Path(path)) => self.forget_if_gone(path),
+            _ => false,
+        };
+        let more = if gone {
+            "; it was taken off the recent models"
+        } else {
+            ""
+        };
+        self.fail(format!("{why}{more}"));
+    }
+
+    fn forget_if_gone(&mut self, path: &Path) -> bool {
+        // The engine has just looked there: this asks the system once more, not the disk.
+        let gone = !path.exists() && self.saved.forget(path);
+        if gone {
+            self.change_settings();
+        }
+        gone
+    }
+
+    pub(super) fn forget_recents(&mut self) {
+        self.saved.recents.clear();
+        self.change_settings();
+    }
+
+    /// Files that were let go over the window: a model is opened, texts are read.
+    pub(super) fn take_dropped(&mut self, ctx: &egui::Context) {
+        let files: Vec<PathBuf> = ctx.input(|it| {
+            let files = it.raw.dropped_files.iter();
+            files.map(|it| it.path().to_owned()).collect()
+        });
+        let Dropped { model, texts } = Dropped::of(files.iter().map(PathBuf::as_path));
+        if let Some(model) = model {
+            self.commands.push(Command::OpenPath(model));
+        }
+        if !texts.is_empty() {
+            self.commands.push(Command::Survey(SurveyOf::Files(texts)));
+        }
+    }
+}

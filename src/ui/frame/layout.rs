@@ -1,0 +1,229 @@
+//! Layouts as data: a tree of panel names. One that was saved may come from another version or from anybody's
+//! editor, so it is looked at before it is used.
+
+use std::collections::HashSet;
+
+use eframe::egui::Id;
+use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
+
+use crate::ui::PANELS;
+
+/// More tiles are no layout of ours.
+const MAX_TILES: usize = 500;
+
+/// The panels that share a tile at first; one that a saved layout lacks comes back beside these.
+const GROUPS: [&[&str]; 6] = [
+    &["transcript"],
+    &["next_token"],
+    &["edits", "expert"],
+    &["heatmap", "path"],
+    &["router"],
+    &["load", "health", "model"],
+];
+
+/// Left the text, under it what comes next and the edits; right the layers, one router, the load.
+pub fn first() -> Tree<String> {
+    let mut tiles = Tiles::default();
+    let [transcript, next, edits, heatmap, router, load] = GROUPS.map(|names| {
+        let panes = names.iter().map(|it| tiles.insert_pane((*it).to_owned()));
+        let panes = panes.collect();
+        tiles.insert_tab_tile(panes)
+    });
+    let mut split = |dir, parts, share| {
+        tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
+    };
+    let under = split(LinearDir::Horizontal, [next, edits], 0.5);
+    let left = split(LinearDir::Vertical, [transcript, under], 0.57);
+    let lower = split(LinearDir::Vertical, [router, load], 0.5);
+    let right = split(LinearDir::Vertical, [heatmap, lower], 0.33);
+    let root = split(LinearDir::Horizontal, [left, right], 0.58);
+    let mut out = Tree::new(Id::unique("tiles"), root, tiles);
+    complete(&mut out);
+    out
+}
+
+/// A grid of all panels.
+pub fn side_by_side() -> Tree<String> {
+    let mut tiles = Tiles::default();
+    let panes = PANELS.iter().map(|(name, _)| {
+        let pane = tiles.insert_pane((*name).to_owned());
+        tiles.insert_tab_tile(vec![pane])
+    });
+    let panes = panes.collect();
+    let root = tiles.insert_grid_tile(panes);
+    Tree::new(Id::unique("tiles"), root, tiles)
+}
+
+/// One panel in the whole window.
+pub fn alone(name: &str) -> Tree<String> {
+    Tree::new_tabs(Id::unique("alone"), vec![name.to_owned()])
+}
+
+/// A saved layout, made whole: panels that are no more are dropped, those that it does not know come back as
+/// tabs. None where it is none: parts that are missing, there twice, or too many.
+pub fn restored(saved: Tree<String>) -> Option<Tree<String>> {
+    let root = saved.root?;
+    let mut out = Tree::new(Id::unique("tiles"), root, saved.tiles);
+    let (mut seen, mut names) = (HashSet::new(), HashSet::new());
+    let mut open = vec![root];
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) || seen.len() > MAX_TILES {
+            return None;
+        }
+        match out.tiles.get(id)? {
+            Tile::Container(it) => open.extend(it.children()),
+            Tile::Pane(name) if !names.insert(name.clone()) => return None,
+            Tile::Pane(_) => {}
+        }
+    }
+    let known = |name: &String| PANELS.iter().any(|it| it.0 == name);
+    if !names.iter().any(known) {
+        return None;
+    }
+    // What hangs on nothing is not shown, and must not count as being there.
+    let loose: Vec<TileId> = out
+        .tiles
+        .tile_ids()
+        .filter(|it| !seen.contains(it))
+        .collect();
+    for id in loose {
+        out.tiles.remove(id);
+    }
+    complete(&mut out);
+    Some(out)
+}
+
+/// Adds every panel that a layout lacks.
+fn complete(tree: &mut Tree<String>) {
+    for (name, _) in PANELS {
+        let is_there = tree.tiles.tiles().any(|it| is_pane(it, name));
+        if !is_there {
+            add(tree, name);
+        }
+    }
+}
+
+fn is_pane(tile: &Tile<String>, name: &str) -> bool {
+    matches!(tile, Tile::Pane(it) if it == name)
+}
+
+/// Adds a panel as a tab, beside those it belongs with, else where there are tabs at all.
+fn add(tree: &mut Tree<String>, name: &str) {
+    let siblings = GROUPS.iter().find(|it| it.contains(&name));
+    let near = |tiles: &Tiles<String>, id: TileId| {
+        let pane = tiles.get_pane(&id);
+        pane.is_some_and(|pane| siblings.is_some_and(|it| it.contains(&pane.as_str())))
+    };
+    let mut best: Option<(bool, TileId)> = None;
+    for (id, tile) in tree.tiles.iter() {
+        if let Tile::Container(Container::Tabs(tabs)) = tile {
+            let rank = (tabs.children.iter().any(|it| near(&tree.tiles, *it)), *id);
+            if best.is_none_or(|it| (rank.0, rank.1.0) > (it.0, it.1.0)) {
+                best = Some(rank);
+            }
+        }
+    }
+    let pane = tree.tiles.insert_pane(name.to_owned());
+    let tabs = best.and_then(|it| tree.tiles.get_mut(it.1));
+    if let Some(Tile::Container(tabs)) = tabs {
+        tabs.add_child(pane);
+    } else {
+        let parts = tree.root.into_iter().chain([pane]).collect();
+        tree.root = Some(tree.tiles.insert_tab_tile(parts));
+    }
+}
+
+/// The panels in sight with their tiles, as they are read: from left to right, from top to bottom.
+pub fn in_sight(tree: &Tree<String>) -> Vec<(TileId, String)> {
+    let mut out = Vec::new();
+    let mut open: Vec<TileId> = tree.root.into_iter().collect();
+    while let Some(id) = open.pop() {
+        match tree.tiles.get(id) {
+            Some(Tile::Pane(name)) => out.push((id, name.clone())),
+            Some(Tile::Container(it)) => {
+                let children: Vec<TileId> = it.active_children(&tree.tiles).collect();
+                open.extend(children.into_iter().rev());
+            }
+            None => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(tree: &Tree<String>) -> Vec<String> {
+        let panes = tree.tiles.tiles().filter_map(|it| match it {
+            Tile::Pane(name) => Some(name.clone()),
+            Tile::Container(_) => None,
+        });
+        let mut out: Vec<String> = panes.collect();
+        out.sort();
+        out
+    }
+
+    fn all() -> Vec<String> {
+        let mut out: Vec<String> = PANELS.iter().map(|it| it.0.to_owned()).collect();
+        out.sort();
+        out
+    }
+
+    #[test]
+    fn the_first_layout_has_every_panel_once() {
+        assert_eq!(names(&first()), all());
+        let sight: Vec<String> = in_sight(&first()).into_iter().map(|it| it.1).collect();
+        let want = [
+            "transcript",
+            "next_token",
+            "edits",
+            "heatmap",
+            "router",
+            "load",
+        ];
+        assert_eq!(sight, want);
+    }
+
+    #[test]
+    fn a_panel_that_a_saved_layout_lacks_comes_back_beside_its_kin() {
+        let mut tree = first();
+        let path = tree.tiles.find_pane(&"path".to_owned()).unwrap();
+        tree.remove_recursively(path);
+        assert_ne!(names(&tree), all());
+        let tree = restored(tree).unwrap();
+        assert_eq!(names(&tree), all());
+        let parent = |name: &str| {
+            let pane = tree.tiles.find_pane(&name.to_owned()).unwrap();
+            tree.tiles.parent_of(pane)
+        };
+        assert_eq!(parent("path"), parent("heatmap"));
+    }
+
+    #[test]
+    fn what_is_no_layout_is_refused() {
+        let mut missing = first();
+        let pane = missing.tiles.find_pane(&"load".to_owned()).unwrap();
+        missing.tiles.remove(pane);
+        assert!(restored(missing).is_none(), "a part is missing");
+
+        let mut twice = first();
+        let pane = twice.tiles.find_pane(&"load".to_owned()).unwrap();
+        if let Some(Tile::Pane(name)) = twice.tiles.get_mut(pane) {
+            "router".clone_into(name);
+        }
+        assert!(restored(twice).is_none(), "a panel is there twice");
+
+        let mut circle = first();
+        let root = circle.root.unwrap();
+        let Some(Tile::Container(it)) = circle.tiles.get_mut(root) else {
+            panic!("the root is no container");
+        };
+        it.add_child(root);
+        assert!(restored(circle).is_none(), "it runs in a circle");
+
+        let strange = Tree::new_tabs(Id::unique("x"), vec!["a panel of the future".to_owned()]);
+        assert!(restored(strange).is_none(), "no panel of ours");
+        assert!(restored(Tree::empty(Id::unique("x"))).is_none());
+    }
+}

@@ -1,0 +1,87 @@
+//! Panels as numbers and on paper: what is copied, saved and shown as tables.
+
+use eframe::egui::{self, Vec2, vec2};
+
+use crate::document::Table;
+use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, PaperFormat};
+
+use super::tiles::{Frame, listed};
+
+/// Of a panel that was not drawn yet, points.
+const UNSEEN: Vec2 = vec2(720.0, 400.0);
+
+impl Frame {
+    /// The panel last pointed at or in focus: what the list of commands acts on.
+    #[must_use]
+    pub fn last_used(&self) -> &'static str {
+        let here = self.seen.here.as_deref().and_then(listed);
+        here.unwrap_or(PANELS[0].0)
+    }
+
+    /// Shows a panel's numbers instead of its picture, or the picture again.
+    pub fn toggle_table(&mut self, name: &str) {
+        self.twins.toggle(name);
+    }
+
+    /// Whether a table has the focus: then the arrows are its own.
+    #[must_use]
+    pub fn table_has_focus(&self, ctx: &egui::Context) -> bool {
+        self.twins.has_focus(ctx)
+    }
+
+    /// A panel's numbers; none where there is nothing to show yet, or no such panel.
+    #[must_use]
+    pub fn table(&self, name: &str, cx: &Cx<'_>) -> Option<Table> {
+        self.panels.get(name)?.table(cx)
+    }
+
+    /// A panel's name as it stands in its head.
+    #[must_use]
+    pub fn title(&self, name: &str) -> &'static str {
+        self.panels.get(name).map_or("", |it| it.title())
+    }
+
+    /// How large a panel is now, with its head, points.
+    #[must_use]
+    pub fn size(&self, name: &str) -> Vec2 {
+        self.sizes.get(name).copied().unwrap_or(UNSEEN)
+    }
+
+    /// Draws a panel on paper, as it is set now; none where there is no such panel.
+    pub fn on_paper(&mut self, name: &str, cx: &Cx<'_>, sheet: PaperFormat) -> Option<Paper> {
+        let panel = self.panels.get_mut(name)?;
+        let mut unheard = Vec::new();
+        let mut cx = Cx {
+            session: cx.session,
+            experiment: cx.experiment,
+            selection: cx.selection,
+            hover: Hover::default(),
+            prompt: cx.prompt,
+            settings: cx.settings,
+            can_undo: cx.can_undo,
+            can_redo: cx.can_redo,
+            pins: cx.pins,
+            recents: cx.recents,
+            drawing: Drawing::Paper,
+            palette: cx.palette,
+            commands: &mut unheard,
+        };
+        let caption = caption(panel.as_ref(), &cx);
+        let palette = cx.palette;
+        Some(Paper::draw(sheet, palette, caption, |ui| {
+            panel.ui(&mut cx, ui);
+        }))
+    }
+}
+
+/// What a picture says of itself: the table's title without the panel's name, which stands beside it.
+fn caption(panel: &dyn Panel, cx: &Cx<'_>) -> Caption {
+    let title = panel.title();
+    let of = panel.table(cx).map_or(String::new(), |it| it.title);
+    let of = of.strip_prefix(title).unwrap_or(&of);
+    Caption {
+        title: title.to_owned(),
+        of: of.trim_start_matches([',', ':', ' ']).to_owned(),
+        sentence: panel.help().to_owned(),
+    }
+}
