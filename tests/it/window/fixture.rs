@@ -5,9 +5,10 @@ use std::{fs, path::Path};
 use eframe::egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::App;
+use moescope::document::{Cell, Table};
 use moescope::engine::{Event, Request};
 use moescope::spec::TokenId;
-use moescope::ui::Command;
+use moescope::ui::{Command, Cx, DARK, Drawing, Hover, PANELS, Settings};
 
 use super::drive::{Window, folder, key, settle, type_prompt, until};
 use super::numbers::i64s;
@@ -67,11 +68,14 @@ pub fn answer_prompt(window: &mut Window, script: &Script) {
     settle(window);
 }
 
-/// Every label that starts so, from top to bottom as it stands in the window.
+/// Every name or text that starts so, from top to bottom as it stands in the window.
 pub fn labels(window: &Window, start: &str) -> Vec<String> {
     let mut found: Vec<(f32, String)> = window
         .query_all_by_label_contains(start)
-        .filter_map(|it| Some((it.rect().top(), it.accesskit_node().label()?)))
+        .filter_map(|it| {
+            let words = it.accesskit_node().label().or_else(|| it.value());
+            Some((it.rect().top(), words?))
+        })
         .filter(|(_, it)| it.starts_with(start))
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -92,4 +96,37 @@ pub fn number_after(text: &str, word: &str) -> f32 {
 /// Whether a number of three significant digits is that of the reference.
 pub fn is_close(shown: f32, wanted: f32) -> bool {
     (shown - wanted).abs() < 0.008 * wanted.abs() + 0.002
+}
+
+/// What a panel shows now, as numbers.
+pub fn table(window: &Window, panel: &str) -> Table {
+    let app = window.state();
+    let cx = Cx {
+        session: app.session(),
+        experiment: app.experiment(),
+        selection: app.selection(),
+        hover: Hover::default(),
+        prompt: "",
+        settings: Settings::default(),
+        can_undo: false,
+        can_redo: false,
+        pins: &[],
+        drawing: Drawing::Screen,
+        palette: &DARK,
+        commands: &mut Vec::new(),
+    };
+    let (_, make) = PANELS.iter().find(|it| it.0 == panel).unwrap();
+    make().table(&cx).unwrap()
+}
+
+/// A column of a table; NaN where there is no number.
+pub fn column(table: &Table, name: &str) -> Vec<f64> {
+    let place = table.columns.iter().position(|it| it.name == name);
+    let place = place.unwrap_or_else(|| panic!("no column {name}"));
+    let number = |it: &Cell| match it {
+        Cell::Number(it) => *it,
+        Cell::Count(it) => *it as f64,
+        Cell::Text(_) | Cell::Empty => f64::NAN,
+    };
+    table.rows.iter().map(|it| number(&it[place])).collect()
 }

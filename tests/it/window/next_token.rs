@@ -9,7 +9,7 @@ use moescope::ui::{Command, RowChoice, RowView, Selection};
 use safetensors::SafeTensors;
 
 use super::drive::{Window, click, click_token, key, list, scripted, settle, tour, undo, until};
-use super::fixture::{self, answer_prompt, is_close, labels, number_after};
+use super::fixture::{self, answer_prompt, column, is_close, labels, number_after, table};
 use super::numbers::f32s;
 use super::script::{TOUR_LIKE, baseline};
 
@@ -237,6 +237,14 @@ fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
         changes.windows(2).all(|it| it[0].1 >= it[1].1),
         "{changes:?}"
     );
+    let table = table(&window, "next_token");
+    let edited = column(&table, "log-prob edited");
+    for (token, got) in column(&table, "id").iter().zip(edited) {
+        let wanted = after.top.iter().find(|it| f64::from(it.token.0) == *token);
+        if let Some(wanted) = wanted {
+            assert_eq!(got.to_bits(), f64::from(wanted.log_prob).to_bits());
+        }
+    }
     let sentence = labels(&window, "KL ").remove(0);
     assert!(
         is_close(number_after(&sentence, "KL "), kl),

@@ -9,7 +9,7 @@ use moescope::ui::{Command, RowChoice, Selection};
 use safetensors::SafeTensors;
 
 use super::drive::{Window, click, click_token, key, list, scripted, settle, undo, until};
-use super::fixture::{self, answer_prompt, is_close, labels, number_after};
+use super::fixture::{self, answer_prompt, column, is_close, labels, number_after, table};
 use super::numbers::{f32s, i64s};
 use super::script::{HUGE, LIST, Script, TOUR_LIKE, baseline, edited};
 
@@ -420,4 +420,46 @@ fn groups_and_selection_biases_are_shown_where_the_family_has_them() {
         .position(|it| it.starts_with("expert 0 "))
         .unwrap();
     assert!(place == 0 || place == picked, "{bars:?}");
+}
+
+#[test]
+fn the_table_has_every_number_of_the_trace() {
+    let (mut window, _script) = made_up();
+    select(&mut window, RowChoice::Baseline, 11, 2);
+    let table = table(&window, "router");
+    assert!(
+        table.title.starts_with("Router, layer 2, token 11 “occup”"),
+        "{}",
+        table.title
+    );
+    let session = window.state().session();
+    let store = &session.baseline().unwrap().record.store;
+    let routed = store.at(RouterId(2), Position(11)).unwrap();
+    let logits = routed.logits().unwrap();
+    let experts = column(&table, "expert");
+    assert_eq!(experts.len(), 8);
+    let raw = column(&table, "raw logit");
+    let exact = |it: f32| f64::from(it).to_bits();
+    for (expert, z) in experts.iter().zip(&raw) {
+        assert_eq!(z.to_bits(), exact(logits[*expert as usize]));
+    }
+    assert!(raw.windows(2).all(|it| it[0] >= it[1]), "by what selects");
+    let shares: f64 = column(&table, "p").iter().sum();
+    assert!((shares - 100.0).abs() < 1e-4, "{shares}");
+    let weights = column(&table, "weight");
+    for (pick, weight) in routed.picks().zip(&weights) {
+        assert_eq!(weight.to_bits(), exact(pick.weight));
+    }
+    assert!(weights[2..].iter().all(|it| it.is_nan()));
+    let distances = column(&table, "distance to the cut");
+    assert!(
+        (distances[2] - (raw[1] - raw[2])).abs() < 1e-6,
+        "{distances:?}"
+    );
+    let margin = column(&table, "margin");
+    assert!(
+        margin
+            .iter()
+            .all(|it| it.to_bits() == exact(routed.margin().unwrap()))
+    );
 }

@@ -122,11 +122,14 @@ impl Panel for NextToken {
         let bottom = (area.bottom() - foot - 4.0).max(area.top() + LOWEST);
         let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
         self.list_ui(cx, ui, body, &shown);
-        let foot = Rect::from_min_max(pos2(area.left(), bottom + 4.0), area.max);
+        if legend > 0.0 {
+            let rect =
+                Rect::from_min_size(pos2(area.left(), bottom + 4.0), vec2(area.width(), LEGEND));
+            legend_ui(cx, ui, rect, &shown);
+        }
+        let top = pos2(area.left(), bottom + 4.0 + legend);
+        let foot = Rect::from_min_max(top, area.max);
         ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
-            if legend > 0.0 {
-                legend_ui(cx, ui, &shown);
-            }
             note(ui, words).on_hover_text(long);
         });
     }
@@ -181,37 +184,40 @@ impl NextToken {
 }
 
 /// Which bar is which, and what bold means.
-fn legend_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>) {
-    let palette = cx.palette;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 5.0;
-        let mut name = |words: &str, color: Option<egui::Color32>| {
-            if let Some(color) = color {
-                let (rect, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
-                let swatch = Rect::from_center_size(rect.center(), vec2(12.0, 6.0));
-                ui.painter().rect_filled(swatch, 1.0, color);
-            }
-            ui.label(RichText::new(words).size(LABEL_SIZE).color(palette.second));
-        };
-        if shown.is_edited_alone() {
-            name("edited", Some(palette.amber));
-        } else {
-            name("baseline", Some(palette.second));
+fn legend_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, shown: &Shown<'_>) {
+    let (painter, palette) = (ui.painter(), cx.palette);
+    let font = FontId::proportional(LABEL_SIZE);
+    let y = rect.top() + 8.0;
+    let mut left = rect.left();
+    let mut name = |words: &str, color: Option<egui::Color32>| {
+        if let Some(color) = color {
+            let swatch = Rect::from_min_size(pos2(left, y - 3.0), vec2(12.0, 6.0));
+            painter.rect_filled(swatch, 1.0, color);
+            left += 17.0;
         }
-        if shown.is_compared() {
-            name("edited", Some(palette.amber));
+        let galley = painter.layout_no_wrap(words.to_owned(), font.clone(), palette.second);
+        // What has no room is left out, not cut.
+        if left + galley.size().x <= rect.right() {
+            let at = pos2(left, y - galley.size().y / 2.0);
+            left += galley.size().x + 10.0;
+            painter.galley(at, galley, palette.second);
         }
-        let n = [shown.baseline_next, shown.edited_next]
-            .iter()
-            .flatten()
-            .count();
-        match (n, shown.is_given) {
-            (0, _) => {}
-            (_, true) => name("· bold: given next", None),
-            (1, false) => name("· bold: drawn", None),
-            (_, false) => name("· bold: the two drawn", None),
-        }
-    });
+    };
+    if shown.is_edited_alone() {
+        name("edited", Some(palette.amber));
+    } else {
+        name("baseline", Some(palette.second));
+    }
+    if shown.is_compared() {
+        name("edited", Some(palette.amber));
+    }
+    let followers = [shown.baseline_next, shown.edited_next];
+    match (followers.iter().flatten().count(), shown.is_given) {
+        (0, _) => {}
+        (_, true) => name("bold: given next", None),
+        (1, false) => name("bold: drawn", None),
+        (_, false) => name("bold: the two drawn", None),
+    }
 }
 
 /// What will be here, and what fills it.

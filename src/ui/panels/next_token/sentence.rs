@@ -2,8 +2,8 @@
 
 use crate::spec::TokenId;
 use crate::trace::Candidate;
-use crate::ui::Cx;
 use crate::ui::words::{percent, short};
+use crate::ui::{Cx, Drawing};
 
 use super::foretold::{Beside, Shown};
 use super::token_text;
@@ -47,9 +47,15 @@ pub fn sentence(cx: &Cx<'_>, it: &Shown<'_>, detail: Detail) -> String {
         out.push(' ');
         out.push_str(&why);
     } else if detail == Detail::All {
-        out.push_str(" Probabilities are the model's own, before any sampling filter.");
+        out.push_str(" Probabilities before any sampling filter");
+        let ends = match cx.drawing {
+            Drawing::Screen => "; click a token to continue with it.",
+            Drawing::Paper => ".",
+        };
+        out.push_str(ends);
     }
-    out
+    // A figure stays with its sign.
+    out.replace(" %", "\u{a0}%")
 }
 
 /// A divergence, three digits; what is next to nothing is said so.

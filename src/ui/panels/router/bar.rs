@@ -76,7 +76,7 @@ impl Line<'_, '_> {
     /// Draws it, and answers to the pointer where there is one.
     pub fn ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, drag: &mut Option<Drag>) {
         if cx.drawing == Drawing::Paper {
-            self.paint(cx, ui, None);
+            self.paint(cx, ui, None, false);
             self.right_ui(cx, ui, None);
             return;
         }
@@ -97,10 +97,10 @@ impl Line<'_, '_> {
         expert_gestures(cx, &response, at);
         drag::gesture(cx, &response, at, drag);
         let dragged = drag.filter(|it| it.at == at);
-        let is_hot =
-            drag.is_none() && (ui.rect_contains_pointer(self.rect) || response.has_focus());
+        // Not on focus: the buttons would go with it as soon as Tab leads to them. Keys mask and force.
+        let is_hot = drag.is_none() && ui.rect_contains_pointer(self.rect);
         self.states_ui(cx, ui, is_hot, response.has_focus());
-        self.paint(cx, ui, dragged.as_ref());
+        self.paint(cx, ui, dragged.as_ref(), is_hot);
         if !(is_hot && quick::ui(cx, ui, self.rect, at)) {
             self.right_ui(cx, ui, dragged.as_ref());
         }
@@ -141,7 +141,7 @@ impl Line<'_, '_> {
     }
 
     /// Name, bar, figure and marks.
-    fn paint(&self, cx: &Cx<'_>, ui: &Ui, dragged: Option<&Drag>) {
+    fn paint(&self, cx: &Cx<'_>, ui: &Ui, dragged: Option<&Drag>, is_hot: bool) {
         let (painter, palette) = (ui.painter(), cx.palette);
         let pick = self.decided.pick(self.expert);
         let words = if pick.is_some() {
@@ -189,6 +189,14 @@ impl Line<'_, '_> {
         };
         let text = painter.layout_no_wrap(text, font, color);
         let at = pos2(rect.right() + 7.0, y(&text));
+        // The line of an even share does not run through a figure.
+        let behind = if is_hot {
+            palette.raised
+        } else {
+            palette.panel
+        };
+        let around = Rect::from_min_size(at, text.size()).expand2(vec2(2.0, -1.0));
+        painter.rect_filled(around, 0.0, behind);
         painter.galley(at, text, color);
     }
 

@@ -224,7 +224,7 @@ fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f3
         top_of_scale(lines.experts.iter().map(longest).fold(0.0, f32::max))
     };
     let mut out = Columns {
-        gutter: name + 10.0,
+        gutter: name + 15.0,
         right: 0.0,
         figure: wide("100.0 %".to_owned()) + 9.0,
         top,

@@ -40,7 +40,8 @@ pub fn sentence(cx: &Cx<'_>, it: &Decided<'_>, long: bool) -> String {
     } else if long {
         out.push_str(" One token: a score says who is asked, not what the answer changes.");
     }
-    out
+    // A figure stays with its sign.
+    out.replace(" %", "\u{a0}%")
 }
 
 /// Where there is hardly any room: the cut alone.
@@ -90,17 +91,24 @@ pub fn rounded(logits: f32) -> f32 {
 }
 
 fn confidence(it: &Decided<'_>) -> Option<String> {
-    let confidence = percent(it.confidence()?);
-    let n = counted(it.n_picks);
-    let when = if it.spec.renorm == Renorm::None {
-        ""
-    } else {
-        " before renormalising"
+    let confidence = it.confidence()?;
+    let renormalised = it.spec.renorm != Renorm::None;
+    let sum = it.routed.weight_sum();
+    // Where weights are the scores of a softmax, both are one number.
+    let is_same = sum.is_some_and(|sum| (sum - confidence).abs() < 1e-4);
+    let sum = match (is_same, renormalised, sum) {
+        (true, true, _) => ", the sum before renormalising".to_owned(),
+        (false, true, Some(sum)) => {
+            format!(
+                ", weights sum to {} before renormalising",
+                short(f64::from(sum))
+            )
+        }
+        (false, false, Some(sum)) => format!(", weights sum to {}", short(f64::from(sum))),
+        _ => String::new(),
     };
-    let sum = it.routed.weight_sum().map_or(String::new(), |it| {
-        format!(", weights sum to {}{when}", short(f64::from(it)))
-    });
-    Some(format!("confidence {confidence} in {n} picked{sum}"))
+    let (share, n) = (percent(confidence), counted(it.n_picks));
+    Some(format!("confidence {share} in {n} picked{sum}"))
 }
 
 fn entropy(it: &Decided<'_>) -> Option<String> {
