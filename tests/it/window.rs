@@ -4,6 +4,8 @@ mod cells;
 mod drive;
 mod edits;
 mod gestures;
+mod load;
 mod numbers;
+mod path;
 mod pictures;
 mod script;
