@@ -79,15 +79,20 @@ fn bar_ui(
     if shown.spec.n_experts <= 16 && expert >= 8 {
         hatch_ui(cx, ui, bar);
     }
-    marks_ui(cx, ui, bar, at);
+    // What an edit does is seen on the smallest bar too.
+    let marked = edit_mark(cx, at).any();
+    let least = if marked { 9.0 } else { 0.0 };
+    let bar = bar.with_min_y(bar.top().min(bar.bottom() - least));
     value_ui(cx, ui, shown, expert, (bar, pitch));
+    marks_ui(cx, ui, bar, at);
     id_ui(cx, ui, shown, expert, (bar, pitch));
     if cx.drawing == Drawing::Paper {
         return;
     }
     let response = ui.interact(column, ui.scope_id().with(("bar", expert)), Sense::click());
-    let name = shown.name(cx, expert);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Button, true, shown.name(cx, expert))
+    });
     expert_gestures(cx, &response, at);
     response.context_menu(|ui| expert_menu(cx, ui, at));
     response.on_hover_ui_at_pointer(|ui| shown.hover_ui(cx, ui, expert));
@@ -105,7 +110,7 @@ fn hatch_ui(cx: &Cx<'_>, ui: &Ui, bar: Rect) {
 
 /// The value above a bar, or a word where there is none to show; left out where it would not fit.
 fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
-    let masked = edit_mark(cx, shown.at(expert)).masked;
+    let masked = shown.is_masked(cx, expert);
     let percent = shown.share(expert) * 100.0;
     let value = short(percent);
     let rounded = format!("{percent:.0}");
@@ -126,13 +131,17 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch)
     } else {
         cx.palette.text
     };
-    ui.painter().text(
-        pos2(bar.center().x, bar.top() - 4.0),
-        Align2::CENTER_BOTTOM,
-        words,
-        FontId::proportional(SMALL),
-        color,
+    // A line that crosses the plot gives way to the words.
+    let width = words_width(ui, words, SMALL);
+    let at = pos2(bar.center().x, bar.top() - 4.0);
+    let behind = Rect::from_min_max(
+        at - vec2(width / 2.0 + 1.0, 11.0),
+        at + vec2(width / 2.0 + 1.0, 0.0),
     );
+    ui.painter().rect_filled(behind, 0.0, cx.palette.panel);
+    let font = FontId::proportional(SMALL);
+    ui.painter()
+        .text(at, Align2::CENTER_BOTTOM, words, font, color);
 }
 
 fn id_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
@@ -144,7 +153,7 @@ fn id_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch): (
         .selection
         .expert_at()
         .is_some_and(|it| it.router == shown.router && it.expert.idx().abs_diff(expert) < every);
-    if !selected && (expert % every != 0 || (every > 1 && beside)) {
+    if !selected && (!expert.is_multiple_of(every) || (every > 1 && beside)) {
         return;
     }
     let color = match (edit_mark(cx, at).any(), selected) {

@@ -3,7 +3,7 @@
 use eframe::egui::{RichText, ScrollArea, Ui};
 
 use crate::analysis::PhaseFilter;
-use crate::spec::RouterId;
+use crate::spec::{RouterId, RouterSpec};
 use crate::ui::panels::heatmap::row_chip;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{choice, choices, menu_chip};
@@ -107,7 +107,7 @@ fn router_chip(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut View) {
         return;
     };
     let now = cx.selection.router.or_else(|| spec.middle_router());
-    let label = |it: RouterId| spec.router(it).map_or_else(String::new, |it| it.label());
+    let label = |it: RouterId| spec.router(it).map_or_else(String::new, RouterSpec::label);
     let name = match view.scope {
         Scope::One => now.map_or_else(String::new, label),
         Scope::All => "all routers".to_owned(),

@@ -26,28 +26,33 @@ pub type MenuAt = Option<ExpertAt>;
 pub fn foot_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance) -> Rect {
     let numbers = shown.spread_words(balance);
     let sentence = shown.sentence(cx);
-    foot(ui, &numbers, &sentence, |ui| {
-        shown.spread_hover_ui(ui, balance)
-    })
+    let hover = |ui: &mut Ui| shown.spread_hover_ui(ui, balance);
+    foot(ui, &numbers, &sentence, Some(&hover))
 }
 
-/// The same with any words.
-pub fn foot(ui: &mut Ui, numbers: &str, sentence: &str, hover: impl Fn(&mut Ui)) -> Rect {
+/// The same with any words. Where they would take more than half of the panel they are left out: the plot comes first.
+pub fn foot(ui: &mut Ui, numbers: &str, sentence: &str, hover: Option<&dyn Fn(&mut Ui)>) -> Rect {
     let area = ui.available_rect_before_wrap();
-    let roomy = area.height() >= ROOMY && !numbers.is_empty();
     let gap = ui.spacing().item_spacing.y;
-    let height = |ui: &Ui, words: &str| words_height(ui, words, area.width());
-    let mut below = height(ui, sentence);
+    let height = |words: &str| words_height(ui, words, area.width());
+    let mut below = height(sentence);
+    if below > area.height() * 0.5 {
+        return area;
+    }
+    let roomy = area.height() >= ROOMY && !numbers.is_empty();
     if roomy {
-        below += height(ui, numbers) + gap;
+        below += height(numbers) + gap;
     }
     let top = (area.bottom() - below).max(area.top());
     let words = Rect::from_min_max(pos2(area.left(), top), area.max);
     ui.scope_builder(UiBuilder::new().max_rect(words), |ui| {
-        if roomy {
-            note(ui, numbers).on_hover_ui(&hover);
+        let lines = [Some(numbers).filter(|_| roomy), Some(sentence)];
+        for words in lines.into_iter().flatten() {
+            let response = note(ui, words);
+            if let Some(hover) = hover {
+                response.on_hover_ui(hover);
+            }
         }
-        note(ui, sentence).on_hover_ui(&hover);
     });
     Rect::from_min_max(area.min, pos2(area.right(), (top - 4.0).max(area.top())))
 }
@@ -230,7 +235,7 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, at: ExpertAt) {
                 rect.bottom() - rect.height().clamp(8.0, rect.width()),
             ),
         ];
-        painter.line_segment(ends, (4.0, palette.hairline));
+        painter.line_segment(ends, (4.0, palette.panel));
         painter.line_segment(ends, (2.0, palette.amber));
     }
     if cx.hover.expert == Some(at) && cx.drawing == Drawing::Screen {

@@ -6,7 +6,7 @@ use crate::analysis::{BalanceStats, DEAD_BELOW, PhaseFilter, RouterLoad, Spread,
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::panels::heatmap::edit_mark;
 use crate::ui::words::{percent, short};
-use crate::ui::{Cx, ExpertAt, RowKey};
+use crate::ui::{Cx, Drawing, ExpertAt, RowChoice, RowKey};
 
 use super::{Value, View};
 
@@ -92,6 +92,12 @@ impl<'a> Shown<'a> {
         self.load.n.get(expert) == Some(&0)
     }
 
+    /// Whether an edit masks an expert in the row shown. The baseline is never masked, whatever the list says.
+    pub fn is_masked(&self, cx: &Cx<'_>, expert: usize) -> bool {
+        let edited = cx.selection.row == RowChoice::Edited && cx.session.edited().is_some();
+        edited && edit_mark(cx, self.at(expert)).masked
+    }
+
     /// The sentence under the plot.
     pub fn sentence(&self, cx: &Cx<'_>) -> String {
         let what = match self.view.value {
@@ -111,7 +117,7 @@ impl<'a> Shown<'a> {
     /// `2 unused here (experts 3, 7)`; what an edit masks is *masked*, whatever its load.
     fn unused_words(&self, cx: &Cx<'_>) -> String {
         let n_experts = self.spec.n_experts;
-        let is_masked = |it: &usize| edit_mark(cx, self.at(*it)).masked;
+        let is_masked = |it: &usize| self.is_masked(cx, *it);
         let masked: Vec<usize> = (0..n_experts).filter(is_masked).collect();
         let unused: Vec<usize> = (0..n_experts)
             .filter(|it| self.is_unused(*it) && !is_masked(it))
@@ -250,7 +256,12 @@ impl<'a> Shown<'a> {
         }
         let mark = edit_mark(cx, self.at(expert));
         if mark.masked {
-            ui.colored_label(cx.palette.amber, "masked by an edit");
+            let words = if self.is_masked(cx, expert) {
+                "masked by an edit"
+            } else {
+                "masked by an edit in the edited row"
+            };
+            ui.colored_label(cx.palette.amber, words);
         } else if mark.forced {
             ui.colored_label(cx.palette.amber, "forced by an edit");
         }
@@ -268,10 +279,7 @@ impl<'a> Shown<'a> {
             Value::Share => "of tokens",
             Value::Mass => "of gate weight",
         };
-        let state = match (
-            edit_mark(cx, self.at(expert)).masked,
-            self.is_unused(expert),
-        ) {
+        let state = match (self.is_masked(cx, expert), self.is_unused(expert)) {
             (true, _) => ", masked",
             (false, true) => ", unused here",
             (false, false) => "",
@@ -341,7 +349,11 @@ impl Balance {
             };
         }
         let first = store.steps().partition_point(|it| it.end() <= self.end);
-        let mut left = SCORES_A_FRAME / spec.n_experts.max(1);
+        // A file is drawn once: there the whole text is read at once.
+        let mut left = match cx.drawing {
+            Drawing::Screen => SCORES_A_FRAME / spec.n_experts.max(1),
+            Drawing::Paper => usize::MAX,
+        };
         for step in &store.steps()[first..] {
             let start = self.end.idx() - step.start.idx();
             let n_rows = left.min(step.tokens.len() - start);

@@ -5,14 +5,14 @@ use eframe::egui::{
 };
 
 use crate::analysis::{PhaseFilter, RouterLoad, Spread};
-use crate::spec::{ExpertId, RouterId};
+use crate::spec::{ExpertId, InterventionSet, RouterId, RouterSpec};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::words::short;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, RowKey, Selection};
 
+use super::View;
 use super::frame::{expert_tint, foot, words_width};
-use super::numbers::plural;
-use super::{Value, View};
+use super::numbers::{Shown, plural};
 
 /// Height of a line, points.
 const LINE: f32 = 20.0;
@@ -84,19 +84,25 @@ struct RouterLine {
     label: String,
     load: RouterLoad,
     spread: Spread,
+    /// Experts never picked that no edit masks.
+    n_unused: usize,
     /// `[E]`, 0 to 1 of the largest.
     heights: Vec<f32>,
 }
 
+/// What the lines depend on: tokens of the row, what was chosen, what is masked.
+type MadeFor = (RowKey, u64, View, InterventionSet);
+
 /// The lines as they were computed last.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    made_for: Option<(RowKey, u64, PhaseFilter, Value, Sort)>,
+    made_for: Option<MadeFor>,
     lines: Vec<RouterLine>,
 }
 
 impl Number {
-    fn of(self, spread: &Spread) -> f64 {
+    fn of(self, line: &RouterLine) -> f64 {
+        let spread = &line.spread;
         match self {
             Self::Effective => spread.effective,
             Self::Evenness => spread.evenness,
@@ -104,7 +110,7 @@ impl Number {
             Self::MaxVio => spread.max_vio,
             Self::Gini => spread.gini,
             Self::Entropy => spread.entropy.unwrap_or(1.0),
-            Self::Unused => spread.n_unused as f64,
+            Self::Unused => line.n_unused as f64,
         }
     }
 
@@ -114,11 +120,11 @@ impl Number {
     }
 
     fn words(self, line: &RouterLine) -> String {
-        let value = self.of(&line.spread);
+        let value = self.of(line);
         match self {
             Self::Effective => format!("{} / {}", short(value), line.load.n.len()),
             Self::Evenness => format!("{} %", short(value * 100.0)),
-            Self::Unused => format!("{}", line.spread.n_unused),
+            Self::Unused => line.n_unused.to_string(),
             _ => short(value),
         }
     }
@@ -130,36 +136,33 @@ impl Kept {
             return;
         };
         let n_tokens = row.load.n_tokens(PhaseFilter::All);
-        let wanted = Some((key, n_tokens, view.phase, view.value, view.sort));
+        let edits = cx.experiment.edits.clone();
+        let wanted = Some((key, n_tokens, view, edits));
         if self.made_for == wanted {
             return;
         }
         self.made_for = wanted;
-        let line = |(router, it): (RouterId, &crate::spec::RouterSpec)| {
-            let load = row.load.router(router, view.phase)?;
-            let spread = match view.value {
-                Value::Share => load.spread()?,
-                Value::Mass => load.mass_spread()?,
-            };
-            let value = |expert: usize| match view.value {
-                Value::Share => load.n[expert] as f64,
-                Value::Mass => load.mass[expert],
-            };
-            let all = || (0..load.n.len()).map(value);
+        let line = |(router, it): (RouterId, &RouterSpec)| {
+            let shown = Shown::of(cx, view, router)?;
+            let spread = shown.spread()?;
+            let unused = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
+            let n_unused = (0..it.n_experts).filter(unused).count();
+            let all = || (0..it.n_experts).map(|it| shown.share(it));
             let most = all().fold(f64::MIN_POSITIVE, f64::max);
             let heights = all().map(|it| (it / most) as f32).collect();
             Some(RouterLine {
                 router,
                 label: it.label(),
                 spread,
+                n_unused,
                 heights,
-                load,
+                load: shown.load,
             })
         };
         self.lines = spec.router_ids().filter_map(line).collect();
         if let Sort::Worst(number) = view.sort {
             let sign = if number.more_is_worse() { -1.0 } else { 1.0 };
-            let worth = |it: &RouterLine| sign * number.of(&it.spread);
+            let worth = |it: &RouterLine| sign * number.of(it);
             self.lines.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
         }
     }
@@ -201,7 +204,7 @@ impl Columns {
 /// Draws all routers.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut View, kept: &mut Kept) {
     kept.follow(cx, *view);
-    let area = foot(ui, "", &sentence(cx, *view, kept), |_| {});
+    let area = foot(ui, "", &sentence(cx, *view, kept), None);
     let columns = Columns::fit(ui, kept, area.width() - 8.0);
     let head = Rect::from_min_size(area.min, vec2(area.width(), LINE));
     head_ui(cx, ui, head, view, &columns);
@@ -376,7 +379,7 @@ fn line_name(line: &RouterLine) -> String {
 fn sentence(cx: &Cx<'_>, view: View, kept: &Kept) -> String {
     let order = |a: &&RouterLine, b: &&RouterLine| a.spread.evenness.total_cmp(&b.spread.evenness);
     let least = kept.lines.iter().min_by(order);
-    let unused: usize = kept.lines.iter().map(|it| it.spread.n_unused).sum();
+    let unused: usize = kept.lines.iter().map(|it| it.n_unused).sum();
     let n = kept.lines.first().map_or(0, |it| it.load.n_tokens);
     let special = cx.row().map_or(0, |it| it.load.n_special());
     let special = match special {

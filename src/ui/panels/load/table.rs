@@ -3,8 +3,7 @@
 use crate::analysis::{LoadSeries, Spread};
 use crate::document::{Cell, Table};
 use crate::spec::RouterId;
-use crate::ui::panels::heatmap::edit_mark;
-use crate::ui::{Cx, ExpertAt};
+use crate::ui::Cx;
 
 use super::numbers::Shown;
 use super::time::series_of;
@@ -50,7 +49,7 @@ fn experts(cx: &Cx<'_>, shown: &Shown<'_>) -> Table {
     );
     for expert in 0..shown.spec.n_experts {
         let at = shown.at(expert);
-        let state = match (edit_mark(cx, at).masked, shown.is_unused(expert)) {
+        let state = match (shown.is_masked(cx, expert), shown.is_unused(expert)) {
             (true, _) => Cell::from("masked"),
             (false, true) => Cell::from("unused here"),
             (false, false) => Cell::Empty,
@@ -150,10 +149,7 @@ fn routers(cx: &Cx<'_>, view: View) -> Option<Table> {
 }
 
 fn line(cx: &Cx<'_>, shown: &Shown<'_>, spread: Spread) -> Vec<Cell> {
-    let unmasked = |it: &usize| {
-        let at: ExpertAt = shown.at(*it);
-        shown.is_unused(*it) && !edit_mark(cx, at).masked
-    };
+    let unmasked = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
     vec![
         shown.spec.label().into(),
         shown.spec.n_experts.into(),

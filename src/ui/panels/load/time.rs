@@ -22,6 +22,10 @@ const N_SAMPLES: usize = 160;
 const N_LINES: usize = 24;
 /// Height of the lower plot as a part of both.
 const LOWER: f32 = 0.3;
+/// Shares over fewer tokens than this do not widen the plot.
+const SETTLED: usize = 8;
+/// Between two words at the ends of lines, points.
+const WORDS: f32 = 11.5;
 /// A line is under the pointer within this distance, points.
 const REACH: f32 = 5.0;
 
@@ -73,7 +77,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, kept: &mut Kept, menu
     kept.follow(cx, shown);
     let series = &kept.drawn;
     let lines = lines(cx, shown, series);
-    let area = foot(ui, "", &sentence(cx, shown, series, lines.len()), |_| {});
+    let area = foot(ui, "", &sentence(cx, shown, series, lines.len()), None);
     let Some(both) = Both::place(ui, area, shown, series) else {
         return;
     };
@@ -116,7 +120,7 @@ struct Both {
 impl Both {
     fn place(ui: &Ui, area: Rect, shown: &Shown<'_>, series: &Series) -> Option<Self> {
         let left = words_width(ui, &format!("even {}", percent(shown.even() as f32)), SMALL);
-        let right = words_width(ui, "0.00 of 000", SMALL);
+        let right = words_width(ui, "0.00 of 000", SMALL).max(66.0);
         let inner = Rect::from_min_max(
             area.min + vec2(left + 8.0, 5.0),
             area.max - vec2(right + 8.0, 16.0),
@@ -126,7 +130,12 @@ impl Both {
         }
         let cut = inner.bottom() - inner.height() * LOWER;
         let (first, last) = (series.at.first()?, series.at.last()?);
-        let most = series.share.iter().copied().fold(0.0, f64::max);
+        // Shares over a handful of tokens jump to the ceiling: they may leave the plot at its top.
+        let settled = |it: &usize| series.n_tokens[*it] >= SETTLED || *it + 1 == series.len();
+        let most = (0..series.len())
+            .filter(settled)
+            .flat_map(|it| series.shares(it).iter().copied())
+            .fold(0.0, f64::max);
         Some(Self {
             upper: inner.with_max_y(cut - 5.0),
             lower: inner.with_min_y(cut + 5.0),
@@ -271,30 +280,44 @@ fn ends_ui(
         let first = selected(*b).cmp(&selected(*a));
         first.then(shares[*b].total_cmp(&shares[*a]))
     });
-    let mut taken: Vec<f32> = Vec::new();
-    for expert in order {
-        let y = upper.position_from_point_y(shares[expert]);
-        if taken.iter().any(|it| (it - y).abs() < 11.0) {
-            continue;
-        }
-        taken.push(y);
+    order.truncate((both.upper.height() / WORDS) as usize);
+    let wanted = |it: usize| upper.position_from_point_y(shares[it]);
+    order.sort_by(|a, b| wanted(*a).total_cmp(&wanted(*b)).then(a.cmp(b)));
+    let ys = apart(order.iter().map(|it| wanted(*it)).collect(), both.upper);
+    let x = both.upper.right() + 4.0;
+    for (expert, y) in order.into_iter().zip(ys) {
         let color = if selected(expert) {
             cx.palette.text
         } else {
             cx.palette.second
         };
-        let x = both.upper.right() + 4.0;
         let swatch = Rect::from_center_size(pos2(x + 4.0, y), vec2(8.0, 3.0));
         let tint = expert_tint(cx, shown.at(expert), n);
         ui.painter().rect_filled(swatch, 1.0, tint);
-        ui.painter().text(
-            pos2(x + 12.0, y),
-            Align2::LEFT_CENTER,
-            format!("{expert} {}", percent(shares[expert] as f32)),
-            FontId::proportional(SMALL),
-            color,
-        );
+        let text = |x: f32, words: String, color| {
+            let font = FontId::proportional(SMALL);
+            let at = pos2(x, y);
+            ui.painter()
+                .text(at, Align2::LEFT_CENTER, words, font, color);
+        };
+        text(x + 11.0, expert.to_string(), cx.palette.text);
+        text(x + 31.0, percent(shares[expert] as f32), color);
     }
+}
+
+/// Places from top to bottom, moved as little as keeps words from each other and inside.
+fn apart(mut ys: Vec<f32>, inside: Rect) -> Vec<f32> {
+    let mut least = inside.top() + WORDS / 2.0;
+    for y in &mut ys {
+        *y = y.max(least);
+        least = *y + WORDS;
+    }
+    let mut most = inside.bottom() - WORDS / 2.0;
+    for y in ys.iter_mut().rev() {
+        *y = y.min(most);
+        most = *y - WORDS;
+    }
+    ys
 }
 
 /// The end of the given tokens, the token shown and the one under the pointer, across both plots.
@@ -406,4 +429,31 @@ fn sentence(cx: &Cx<'_>, shown: &Shown<'_>, series: &Series, n_lines: usize) -> 
         short(cv),
         shown.tokens_words(cx),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_at_the_ends_of_lines_keep_apart_and_inside() {
+        let inside = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 100.0));
+        let check = |ys: &[f32]| {
+            let got = apart(ys.to_vec(), inside);
+            assert!(
+                got.windows(2).all(|it| it[1] - it[0] >= WORDS - 1e-3),
+                "{got:?}"
+            );
+            assert!(got.iter().all(|it| (0.0..=100.0).contains(it)), "{got:?}");
+        };
+        check(&[50.0]);
+        check(&[50.0, 50.0, 50.0]);
+        check(&[99.0, 99.0, 99.0, 99.0]);
+        check(&[0.0, 1.0, 2.0, 98.0, 99.0]);
+        assert_eq!(
+            apart(vec![20.0, 60.0], inside),
+            [20.0, 60.0],
+            "nothing in the way"
+        );
+    }
 }

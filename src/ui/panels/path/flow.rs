@@ -65,8 +65,12 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
     let Some(spec) = cx.spec() else {
         return;
     };
-    if kept.follow(cx, view) {
-        ui.ctx().request_repaint();
+    // A file is drawn once: there the whole text is counted first.
+    while kept.follow(cx, view) {
+        if cx.drawing == Drawing::Screen {
+            ui.ctx().request_repaint();
+            break;
+        }
     }
     let area = foot(ui, &kept.sentence(cx, view));
     let Some(columns) = Columns::fit(area, spec.routers.len(), 6.0) else {
@@ -358,11 +362,13 @@ fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, under: Option<Drawn>) {
                 || at == expert_at(it.gap + 1, it.flow.to.idx())
         })
     };
+    // A ribbon under the pointer stands for itself, not for all that reach the same expert.
+    let hovered = cx.hover.expert.filter(|_| under.is_none());
     let mut mesh = Mesh::default();
     let pixel = 1.0 / ui.ctx().pixels_per_point();
     for it in &kept.ribbons {
         let is_under = under.is_some_and(|other| other.gap == it.gap && other.flow == it.flow);
-        if !is_under && !touches(it, cx.hover.expert) && !touches(it, cx.selection.expert_at()) {
+        if !is_under && !touches(it, hovered) && !touches(it, cx.selection.expert_at()) {
             continue;
         }
         let strength = if is_under { 1.0 } else { 0.5 };

@@ -3,6 +3,7 @@
 //! Routers stand side by side in the order of the model. What follows what is counted, not what causes what.
 
 mod flow;
+mod lanes;
 mod layout;
 mod nodes;
 mod ribbon;
@@ -16,6 +17,9 @@ use crate::document::Table;
 use crate::ui::panels::heatmap::row_chip;
 use crate::ui::widgets::{choices, menu_chip, note};
 use crate::ui::{Cx, Drawing, ExpertAt, Panel};
+
+/// Heads narrower than this, points, keep the choice of tokens behind another chip.
+const ROOMY: f32 = 480.0;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,10 +78,11 @@ impl Panel for Path {
         if cx.drawing == Drawing::Paper || cx.spec().is_none() {
             return;
         }
-        if self.view.mode == Mode::Flow {
+        let roomy = ui.available_width() >= ROOMY;
+        if self.view.mode == Mode::Flow && roomy {
             phase_chip(ui, &mut self.view);
         }
-        of_chip(ui, &mut self.view);
+        of_chip(ui, &mut self.view, roomy);
         mode_chip(ui, &mut self.view);
         row_chip(cx, ui);
     }
@@ -125,28 +130,38 @@ fn mode_chip(ui: &mut Ui, view: &mut View) {
     });
 }
 
-fn of_chip(ui: &mut Ui, view: &mut View) {
+fn of_chip(ui: &mut Ui, view: &mut View, roomy: bool) {
     menu_chip(ui, "", of_label(view.of), "Which picks are joined", |ui| {
         let all = [FlowOf::AllPicks, FlowOf::Strongest];
         if let Some(it) = choices(ui, all, view.of, |it| of_label(it).to_owned()) {
             view.of = it;
+        }
+        if view.mode == Mode::Flow && !roomy {
+            ui.separator();
+            phase_ui(ui, view);
         }
     });
 }
 
 fn phase_chip(ui: &mut Ui, view: &mut View) {
     let hover = "Which tokens of the text flow";
-    menu_chip(ui, "", view.phase.label(), hover, |ui| {
-        if let Some(it) = choices(ui, PhaseFilter::ALL, view.phase, |it| it.label().to_owned()) {
-            view.phase = it;
-        }
-    });
+    menu_chip(ui, "", view.phase.label(), hover, |ui| phase_ui(ui, view));
+}
+
+fn phase_ui(ui: &mut Ui, view: &mut View) {
+    if let Some(it) = choices(ui, PhaseFilter::ALL, view.phase, |it| it.label().to_owned()) {
+        view.phase = it;
+    }
 }
 
 /// Draws the sentence at the foot and returns what is left.
 fn foot(ui: &mut Ui, sentence: &str) -> Rect {
     let area = ui.available_rect_before_wrap();
     let height = layout::words_height(ui, sentence, area.width());
+    // Where words would take more than half of the panel they are left out: the plot comes first.
+    if height > area.height() * 0.5 {
+        return area;
+    }
     let top = (area.bottom() - height).max(area.top());
     let words = Rect::from_min_max(pos2(area.left(), top), area.max);
     ui.scope_builder(UiBuilder::new().max_rect(words), |ui| note(ui, sentence));

@@ -155,13 +155,13 @@ impl Nodes {
                 let id = ui.scope_id().with(("node", router, expert));
                 let grown = rect.expand2(vec2(2.0, (4.0 - rect.height() / 2.0).clamp(0.0, 1.5)));
                 let response = ui.interact(grown, id, Sense::click());
-                let words = name(cx, at);
-                response
-                    .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &words));
+                response.widget_info(|| {
+                    egui::WidgetInfo::labeled(egui::Role::Button, true, name(cx, at))
+                });
                 expert_gestures(cx, &response, at);
                 response.context_menu(|ui| expert_menu(cx, ui, at));
                 response.on_hover_ui_at_pointer(|ui| {
-                    ui.label(words);
+                    ui.label(name(cx, at));
                     ui.weak(
                         "click selects · double-click or M masks · right-click lists every edit",
                     );
@@ -210,11 +210,17 @@ fn edit_ui(cx: &Cx<'_>, ui: &Ui, at: ExpertAt, rect: Rect) {
     let (painter, palette) = (ui.painter(), cx.palette);
     let around = rect.expand(1.0);
     let width = if mark.forced { 3.0 } else { 2.0 };
-    painter.rect_stroke(around, 3.0, (width, palette.amber), StrokeKind::Outside);
+    // A node too thin for an outline has the strike alone.
+    if rect.height() >= 5.0 || !mark.masked {
+        painter.rect_stroke(around, 3.0, (width, palette.amber), StrokeKind::Outside);
+    }
     if mark.masked {
-        let reach = vec2(rect.width() / 2.0 + 4.0, -(rect.height() / 2.0).min(7.0));
+        let reach = vec2(
+            rect.width() / 2.0 + 3.0,
+            -(rect.height() / 2.0).clamp(3.0, 7.0),
+        );
         let ends = [rect.center() - reach, rect.center() + reach];
-        painter.line_segment(ends, (4.0, palette.hairline));
+        painter.line_segment(ends, (4.0, palette.panel));
         painter.line_segment(ends, (2.0, palette.amber));
     }
     if mark.forced {

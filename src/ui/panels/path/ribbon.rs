@@ -62,7 +62,7 @@ impl Ribbon {
             let color = self.colors[0]
                 .lerp_to_gamma(self.colors[1], u)
                 .gamma_multiply(strength);
-            let outer = (width.max(feather) + feather) / 2.0;
+            let outer = f32::midpoint(width.max(feather), feather);
             let inner = (width.max(feather) - feather) / 2.0;
             let first = mesh.vertices.len() as u32;
             for (far, color) in [

@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
+use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Shape, Ui, pos2};
 
 use crate::analysis::FlowOf;
-use crate::spec::{ExpertId, Position, RouterId};
+use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowKey, Selection};
 
-use super::layout::{Columns, SMALL, gutter, labels_ui};
+use super::lanes::{ids_ui, lanes_ui, rings_ui};
+use super::layout::{Columns, gutter, labels_ui};
 use super::nodes::{Nodes, expert_at, shared_gestures, tint};
 use super::ribbon::Ribbon;
 use super::{View, foot};
@@ -26,7 +27,7 @@ const REACH: f32 = 4.0;
 const SPREAD: f32 = 0.66;
 
 /// The picks of one token, strongest first, `[R]`.
-type Picks = Vec<Vec<(ExpertId, f32)>>;
+pub type Picks = Vec<Vec<(ExpertId, f32)>>;
 
 /// One token's way.
 #[derive(Clone, Debug)]
@@ -41,6 +42,7 @@ struct TokenPath {
 /// What is drawn of a window of tokens, and what it was drawn for.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
+    read_for: Option<(RowKey, Position, Position)>,
     drawn_for: Option<DrawnFor>,
     nodes: Nodes,
     paths: Vec<TokenPath>,
@@ -51,9 +53,6 @@ pub struct Kept {
 
 #[derive(Clone, Debug, PartialEq)]
 struct DrawnFor {
-    key: RowKey,
-    end: Position,
-    shown: Position,
     columns: Columns,
     dark: bool,
     pixel: f32,
@@ -65,15 +64,16 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
     let (Some(spec), Some(shown)) = (cx.spec(), cx.position()) else {
         return;
     };
+    kept.read(cx, shown);
     let area = foot(ui, &kept.sentence);
     let Some(columns) = Columns::fit(area, spec.routers.len(), gutter(ui, spec)) else {
         return;
     };
-    kept.follow(cx, ui, columns, shown);
+    kept.place_all(cx, ui, columns, shown);
     if cx.drawing == Drawing::Screen {
         pointer_ui(cx, ui, kept, &columns, menu);
     }
-    lanes_ui(cx, ui, kept, &columns);
+    lanes_ui(cx, ui, &kept.nodes, &columns);
     draw(cx, ui, &kept.mesh, || neighbours(cx, kept, &columns, shown));
     kept.nodes.paint(cx, ui);
     if let Some((_, at)) = hovered_token(cx) {
@@ -97,7 +97,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
     );
     kept.nodes.marks_ui(cx, ui);
     labels_ui(cx, ui, &columns);
-    ids_ui(cx, ui, kept, &columns);
+    ids_ui(cx, ui, &kept.nodes, &columns);
     if cx.drawing == Drawing::Screen {
         let words = |cx: &Cx<'_>, at: ExpertAt| node_name(cx, at, shown);
         kept.nodes.widgets_ui(cx, ui, words);
@@ -108,6 +108,11 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
 fn hovered_token(cx: &Cx<'_>) -> Option<(crate::ui::RowChoice, Position)> {
     let it = cx.hover.token.filter(|it| it.0 == cx.selection.row);
     it.filter(|_| cx.drawing == Drawing::Screen)
+}
+
+/// How many neighbours before and after.
+fn around(n_routers: usize) -> usize {
+    if n_routers > 32 { AROUND_DEEP } else { AROUND }
 }
 
 /// The tokens drawn: as many before as after, those at the ends of the text nearer to it.
@@ -132,47 +137,57 @@ fn picks(cx: &Cx<'_>, n_routers: usize, at: Position) -> Picks {
 }
 
 impl Kept {
-    /// Reads and draws the neighbours anew where something they depend on is another.
-    fn follow(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, shown: Position) {
+    /// Reads the tokens drawn where the text has grown or another is shown.
+    fn read(&mut self, cx: &Cx<'_>, shown: Position) {
         let (Some(key), Some(row), Some(spec)) = (RowKey::of(cx), cx.row(), cx.spec()) else {
             return;
         };
+        let store = &row.record.store;
+        let wanted = Some((key, store.end(), shown));
+        if self.read_for == wanted {
+            return;
+        }
+        self.read_for = wanted;
+        self.drawn_for = None;
+        let n_routers = spec.routers.len();
+        self.paths = window(store.len(), shown, around(n_routers))
+            .map(|at| {
+                let all = picks(cx, n_routers, Position::new(at));
+                TokenPath {
+                    at: Position::new(at),
+                    offset: 0.0,
+                    strongest: all.iter().map(|it| it.first().copied()).collect(),
+                }
+            })
+            .collect();
+        self.sentence = self.sentence(cx, shown);
+    }
+
+    /// Places and draws them anew where anything they depend on is another.
+    fn place_all(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, shown: Position) {
         let wanted = Some(DrawnFor {
-            key,
-            end: row.record.store.end(),
-            shown,
             columns,
             dark: cx.palette.dark,
             pixel: 1.0 / ui.ctx().pixels_per_point(),
             pins: cx.pins.to_vec(),
         });
-        if self.drawn_for == wanted {
+        let Some(spec) = cx.spec().filter(|_| self.drawn_for != wanted) else {
             return;
-        }
+        };
         let pixel = wanted.as_ref().map_or(1.0, |it| it.pixel);
         self.drawn_for = wanted;
         self.nodes = Nodes::new(cx, columns.lanes(spec));
-        let around = if columns.n > 32 { AROUND_DEEP } else { AROUND };
         let lane = columns.rect.height() / spec.max_experts().max(1) as f32;
-        let apart = lane * SPREAD / (2 * around) as f32;
-        self.paths = window(row.record.store.len(), shown, around)
-            .map(|at| {
-                let all = picks(cx, columns.n, Position::new(at));
-                let strongest = all.iter().map(|it| it.first().copied()).collect();
-                let far = (at as f32 - shown.idx() as f32) * apart;
-                TokenPath {
-                    at: Position::new(at),
-                    offset: far.clamp(-lane / 2.0, lane / 2.0),
-                    strongest,
-                }
-            })
-            .collect();
+        let apart = lane * SPREAD / (2 * around(columns.n)) as f32;
+        for path in &mut self.paths {
+            let far = path.at.idx() as f32 - shown.idx() as f32;
+            path.offset = (far * apart).clamp(-lane / 2.0, lane / 2.0);
+        }
         let mut mesh = Mesh::default();
         for ribbon in neighbours(cx, self, &columns, shown) {
             ribbon.add_to(&mut mesh, pixel);
         }
         self.mesh = Arc::new(mesh);
-        self.sentence = self.sentence(cx, shown);
     }
 
     /// What is shared with the neighbours, beside chance.
@@ -320,81 +335,7 @@ fn way_ui(
     let pixel = 1.0 / ui.ctx().pixels_per_point();
     ribbons.iter().for_each(|it| it.add_to(&mut mesh, pixel));
     draw(cx, ui, &Arc::new(mesh), || ribbons.clone());
-    rings_ui(cx, ui, kept, columns, &picks, color);
-}
-
-/// The picks as in the heatmap: rings, the strongest filled; left out where columns are too close.
-fn rings_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, columns: &Columns, picks: &Picks, color: Color32) {
-    if columns.node < 6.0 {
-        return;
-    }
-    for (router, picks) in picks.iter().enumerate() {
-        for (rank, (expert, _)) in picks.iter().enumerate() {
-            let Some(center) = kept.place(router, *expert, 0.0, columns) else {
-                continue;
-            };
-            let lane = columns.rect.height() / kept.nodes.rects[router].len().max(1) as f32;
-            let radius = (lane * 0.28).clamp(1.5, 4.5);
-            if rank == 0 {
-                let line = (1.0, cx.palette.hairline);
-                ui.painter().circle(center, radius, color, line);
-            } else if radius >= 2.5 {
-                let painter = ui.painter();
-                painter.circle_stroke(center, radius * 0.8, (3.0, cx.palette.hairline));
-                painter.circle_stroke(center, radius * 0.8, (1.5, color));
-            }
-        }
-    }
-}
-
-/// Quiet lanes behind everything, where they can be told apart.
-fn lanes_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, columns: &Columns) {
-    let Some(first) = kept.nodes.rects.first().filter(|it| it.len() <= 16) else {
-        for router in 0..columns.n {
-            let x = columns.x(router);
-            let line = (1.0, cx.palette.raised);
-            ui.painter().vline(x, columns.rect.y_range(), line);
-        }
-        return;
-    };
-    let same = kept.nodes.rects.iter().all(|it| it.len() == first.len());
-    for rect in first.iter().filter(|_| same) {
-        let lane = Rect::from_x_y_ranges(columns.rect.x_range(), rect.y_range());
-        ui.painter().rect_filled(lane, 3.0, cx.palette.raised);
-    }
-}
-
-/// Expert ids at the left of the lanes, those that fit.
-fn ids_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, columns: &Columns) {
-    let Some(first) = kept.nodes.rects.first() else {
-        return;
-    };
-    let pitch = columns.rect.height() / first.len().max(1) as f32;
-    let steps = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
-    let every = steps
-        .into_iter()
-        .find(|it| pitch * *it as f32 >= 11.0)
-        .unwrap_or(1024);
-    let selected = cx.selection.expert.map(ExpertId::idx);
-    for (expert, rect) in first.iter().enumerate() {
-        let is_selected = selected == Some(expert);
-        let beside = selected.is_some_and(|it| it.abs_diff(expert) < every);
-        if !is_selected && (expert % every != 0 || (every > 1 && beside)) {
-            continue;
-        }
-        let color = if is_selected {
-            cx.palette.text
-        } else {
-            cx.palette.second
-        };
-        ui.painter().text(
-            pos2(columns.rect.left() - 6.0, rect.center().y),
-            Align2::RIGHT_CENTER,
-            expert.to_string(),
-            FontId::proportional(SMALL),
-            color,
-        );
-    }
+    rings_ui(cx, ui, &kept.nodes, columns, &picks, color);
 }
 
 /// One response under the nodes: a curve is a token; where nodes are many, what stands in a column an expert.
@@ -451,7 +392,7 @@ fn picks_words(cx: &Cx<'_>, router: RouterId, at: Position) -> String {
         .flat_map(|it| it.picks())
         .map(|it| format!("expert {} ({})", it.expert, short(f64::from(it.weight))))
         .collect();
-    let label = label.map_or_else(String::new, |it| it.label());
+    let label = label.map_or_else(String::new, RouterSpec::label);
     format!("{label}: {}", picks.join(", "))
 }
 
@@ -467,7 +408,7 @@ fn node_name(cx: &Cx<'_>, at: ExpertAt, shown: Position) -> String {
     format!(
         "path of {}, {} expert {}: {picked}",
         cx.quoted(shown),
-        label.map_or_else(String::new, |it| it.label()),
+        label.map_or_else(String::new, RouterSpec::label),
         at.expert
     )
 }
