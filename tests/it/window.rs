@@ -3,7 +3,10 @@
 mod cells;
 mod drive;
 mod edits;
+mod expert;
 mod gestures;
+mod model;
 mod numbers;
 mod pictures;
 mod script;
+mod stage;
