@@ -34,6 +34,8 @@ pub struct Bar {
     pub color: Color32,
     /// Whether words and numbers are bright.
     pub strong: bool,
+    /// Whether it lies under the pointer in another panel.
+    pub lit: bool,
     /// The row in words, for who does not see it.
     pub name: String,
 }
@@ -129,7 +131,7 @@ impl Columns {
         if !ui.is_rect_visible(rect) {
             return response;
         }
-        if sense.senses_click() && response.hovered() {
+        if bar.lit || (sense.senses_click() && response.hovered()) {
             let back = rect.expand2(vec2(4.0, 0.0));
             ui.painter().rect_filled(back, 4.0, palette.hovered);
         }

@@ -57,13 +57,16 @@ impl Card {
             && self.uses.n_read() <= n
     }
 
+    /// Whether there is nothing to catch up with.
+    pub fn is_current(&self, cx: &Cx<'_>, at: ExpertAt) -> bool {
+        let n = cx.row().map_or(0, |it| it.record.store.len());
+        self.is_of(cx, at) && self.uses.n_read() == n && !self.texts.is_empty()
+    }
+
     fn catch_up(&mut self, cx: &Cx<'_>) {
-        let Some(view) = cx.row() else {
+        let Some(view) = cx.row().filter(|_| !self.is_current(cx, self.at)) else {
             return;
         };
-        if self.uses.n_read() == view.record.store.len() && !self.texts.is_empty() {
-            return;
-        }
         let facts = &self.facts;
         self.uses
             .catch_up(&view.record.store, |it| facts.is_special(it));

@@ -86,6 +86,7 @@ fn bars(cx: &Cx<'_>, card: &Card) -> Vec<Bar> {
                 cells: vec![percent(share as f32), of],
                 color: expert_color(cx, card.at),
                 strong: true,
+                lit: false,
             }
         })
         .collect()

@@ -12,10 +12,12 @@ use crate::ui::{Command, Cx, Drawing, ExpertAt, quoted};
 use super::{card::Card, expert_color};
 
 /// Height of the strip of loads.
-const STRIP: f32 = 30.0;
+const STRIP: f32 = 38.0;
+/// Below this height of the panel the strip gives way to the sections.
+const ROOMY: f32 = 250.0;
 
-/// Everything above the sections.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
+/// Everything above the sections, in a panel of that height.
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, height: f32) {
     ui.horizontal_wrapped(|ui| {
         name_ui(cx, ui, card);
         if cx.drawing == Drawing::Screen {
@@ -28,7 +30,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
             .color(cx.palette.amber);
         ui.add(egui::Label::new(words).wrap());
     }
-    facts_ui(cx, ui, card);
+    facts_ui(cx, ui, card, height);
 }
 
 fn name_ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
@@ -111,7 +113,7 @@ fn action_words(action: &Action) -> String {
     }
 }
 
-fn facts_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
+fn facts_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, height: f32) {
     let Some(router) = cx.spec().and_then(|it| it.router(card.at.router)) else {
         return;
     };
@@ -125,24 +127,25 @@ fn facts_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
         );
         return;
     };
-    let words = RichText::new(picked_words(cx, card, router))
+    let words = RichText::new(picked_words(cx, card, router, &load))
         .size(LABEL_SIZE)
         .color(cx.palette.text);
     let label = egui::Label::new(words).wrap().selectable(true);
     ui.add(label).on_hover_text(exact_words(card, &load));
-    note(ui, rank_words(card.at.expert, &load));
-    strip_ui(cx, ui, card.at, router, &load);
+    if height >= ROOMY {
+        strip_ui(cx, ui, card.at, router, &load);
+    }
 }
 
-/// `Picked for 31 of 80 tokens: 38.8 %, even is 25 %.` and what it weighed.
-fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec) -> String {
+/// `Picked for 31 of 80 tokens: 38.8 %, even is 25 %.` with its rank and what it weighed.
+fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad) -> String {
     let (n, of) = (card.uses.n(), card.uses.n_tokens);
     let share = card.uses.share().unwrap_or(0.0);
     let even = percent(router.even_share());
     let tokens = if of == 1 { "token" } else { "tokens" };
     if n == 0 {
         let why = if state_words(cx, card.at).is_some_and(|it| it.contains("masked")) {
-            "see the edit that masks it"
+            "masked by an edit, not unused"
         } else {
             "unused here, which says nothing of other texts"
         };
@@ -153,10 +156,11 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec) -> String {
     }
     let mass: f64 = weights(card).sum();
     format!(
-        "Picked for {} of {} {tokens}: {}, even is {even}. Mean weight {} when picked, gate mass {}.",
+        "Picked for {} of {} {tokens}: {}, even is {even}; {}. Mean weight {} when picked, gate mass {}.",
         grouped(n),
         grouped(of),
         percent(share as f32),
+        rank_words(card.at.expert, load),
         short(mass / n as f64),
         short(mass),
     )
@@ -193,10 +197,7 @@ fn rank_words(expert: ExpertId, load: &RouterLoad) -> String {
         2 => ", with one other".to_owned(),
         n => format!(", with {} others", n - 1),
     };
-    format!(
-        "Rank {rank} of {} by load in its layer{tied}.",
-        load.n.len()
-    )
+    format!("rank {rank} of {} in its layer{tied}", load.n.len())
 }
 
 /// The loads of the layer, the most used first; the dashed line is even.

@@ -26,6 +26,7 @@ use tokens::Tokens;
 /// From here on all sections are shown at once.
 const WIDE: f32 = 780.0;
 const BETWEEN: f32 = 24.0;
+const SCROLL_BAR: f32 = 6.0;
 
 /// A part of the card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,17 +122,17 @@ impl Panel for ExpertCard {
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
         let at = cx.selection.expert_at()?;
-        let card = Card::caught_up(self.card.clone(), cx, at)?;
+        let anew;
+        let card = if let Some(it) = self.card.as_ref().filter(|it| it.is_current(cx, at)) {
+            it
+        } else {
+            anew = Card::caught_up(None, cx, at)?;
+            &anew
+        };
         let mut surveyed = self.surveyed.clone();
         surveyed.refresh(cx, at);
         let strongest = self.tokens.only_strongest;
-        Some(numbers::table(
-            cx,
-            &card,
-            &surveyed,
-            self.section,
-            strongest,
-        ))
+        Some(numbers::table(cx, card, &surveyed, self.section, strongest))
     }
 }
 
@@ -141,8 +142,10 @@ impl ExpertCard {
         let height = ui.available_height();
         let area = ScrollArea::vertical().id_salt("card");
         area.auto_shrink([false, false]).show(ui, |ui| {
+            // The scroll bar floats over what is drawn: numbers at the right edge keep clear of it.
+            ui.set_max_width(ui.available_width() - SCROLL_BAR);
             let top = ui.cursor().top();
-            head::ui(cx, ui, card);
+            head::ui(cx, ui, card, height);
             self.sections_ui(ui);
             let left = height - (ui.cursor().top() - top);
             self.section_ui(cx, ui, card, self.section, left);
@@ -150,7 +153,7 @@ impl ExpertCard {
     }
 
     fn wide_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
-        head::ui(cx, ui, card);
+        head::ui(cx, ui, card, ui.available_height());
         ui.add_space(6.0);
         let area = ui.available_rect_before_wrap();
         let middle = area.center().x;
@@ -163,13 +166,15 @@ impl ExpertCard {
         });
         ui.scope_builder(UiBuilder::new().max_rect(right), |ui| {
             let area = ScrollArea::vertical().id_salt("beside the tokens");
-            area.auto_shrink([false, false])
-                .show(ui, |ui| self.rest_ui(cx, ui, card));
+            area.auto_shrink([false, false]).show(ui, |ui| {
+                ui.set_max_width(ui.available_width() - SCROLL_BAR);
+                self.rest_ui(cx, ui, card);
+            });
         });
     }
 
     fn paper_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
-        head::ui(cx, ui, card);
+        head::ui(cx, ui, card, ui.available_height());
         ui.add_space(6.0);
         heading_ui(ui, self.section.label());
         let height = ui.available_height();
@@ -188,7 +193,8 @@ impl ExpertCard {
     fn sections_ui(&mut self, ui: &mut Ui) {
         let palette = Palette::of(ui);
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 3.0;
+            ui.spacing_mut().item_spacing.x = 2.0;
+            ui.spacing_mut().button_padding.x = 6.0;
             for section in Section::ALL {
                 let on = self.section == section;
                 let color = if on { palette.text } else { palette.second };

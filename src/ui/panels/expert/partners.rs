@@ -175,5 +175,6 @@ fn bar(cx: &Cx<'_>, card: &Card, it: &Partner) -> Bar {
         cells: vec![share, chance],
         color: cx.palette.quiet(colour, 0.8),
         strong: true,
+        lit: cx.drawing == Drawing::Screen && cx.hover.expert == Some(it.at),
     }
 }

@@ -107,6 +107,7 @@ fn bars(cx: &Cx<'_>, card: &Card, survey: &Survey, surveyed: &Surveyed) -> Vec<B
                     cx.palette.quiet(colour, 0.55)
                 },
                 strong,
+                lit: false,
             }
         })
         .collect()

@@ -18,7 +18,7 @@ use super::{card::Card, expert_color};
 
 const ROW: f32 = 21.0;
 /// Rows a list never has fewer of.
-const LEAST_ROWS: f32 = 4.0;
+const LEAST_ROWS: f32 = 3.0;
 /// Rows on paper, which does not scroll.
 const PAPER_ROWS: usize = 16;
 /// Below this width the words given and drawn are left out.
@@ -129,15 +129,17 @@ impl Tokens {
             return;
         }
         self.follow(cx, shown);
+        // Whole rows: none is cut at the end of a jump.
         let left = height - (ui.cursor().top() - top);
+        let n_rows = (left / ROW).floor().max(LEAST_ROWS);
         let mut list = ScrollArea::vertical()
             .id_salt("tokens of the expert")
-            .max_height(left.max(LEAST_ROWS * ROW))
+            .max_height(n_rows * ROW)
             .min_scrolled_height(LEAST_ROWS * ROW)
             .auto_shrink([false, true]);
         if let Some(row) = self.jump.take() {
-            let middle = left.max(LEAST_ROWS * ROW) / 2.0;
-            list = list.vertical_scroll_offset((row as f32 * ROW - middle + ROW / 2.0).max(0.0));
+            let first = row as f32 - (n_rows / 2.0).floor();
+            list = list.vertical_scroll_offset(first.max(0.0) * ROW);
         }
         ui.spacing_mut().item_spacing.y = 0.0;
         list.show_rows(ui, ROW, shown.len(), |ui, rows| {
@@ -249,15 +251,15 @@ fn row_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, it: &Occurrence) {
         let at = pos2(x, y);
         painter.text(at, Align2::RIGHT_CENTER, words, font.clone(), color)
     };
-    text(rect.left() + 30.0, n.to_string(), palette.second);
-    let mut right = rect.right() - 2.0;
+    text(rect.left() + 32.0, n.to_string(), palette.second);
+    let mut right = rect.right() - 7.0;
     text(right, short(f64::from(it.weight)), palette.text);
     right -= 40.0;
     if rect.width() >= WIDE {
         text(right, origin.to_owned(), palette.second);
         right -= 42.0;
     }
-    let context = Rect::from_x_y_ranges(rect.left() + 40.0..=right, rect.y_range());
+    let context = Rect::from_x_y_ranges(rect.left() + 42.0..=right, rect.y_range());
     context_ui(cx, ui, card, context, n);
     gestures(cx, &response, it.at);
     response.on_hover_ui(|ui| hover_ui(ui, card, it, origin));

@@ -87,11 +87,13 @@ pub fn pairs(ui: &mut Ui, all: &[(&'static str, String)]) {
 pub struct Numbers {
     rights: Vec<f32>,
     first: f32,
+    indent: f32,
 }
 
 impl Numbers {
-    /// Measures columns and writes their names.
-    pub fn new(ui: &mut Ui, first: &str, heads: &[(&str, &str)]) -> Self {
+    /// Measures columns and writes their names. `first` is the widest of the first column, which leaves `indent` points
+    /// free before it.
+    pub fn new(ui: &mut Ui, indent: f32, first: &str, heads: &[(&str, &str)]) -> Self {
         let palette = Palette::of(ui);
         let width = |ui: &Ui, words: &str| {
             let font = eframe::egui::FontId::proportional(LABEL_SIZE);
@@ -100,7 +102,7 @@ impl Numbers {
                 .layout_no_wrap(words.to_owned(), font, palette.text);
             galley.size().x.ceil()
         };
-        let first = width(ui, first) + BETWEEN;
+        let first = indent + width(ui, first) + BETWEEN;
         let mut right = first;
         let mut rights = Vec::new();
         for (name, widest) in heads {
@@ -114,7 +116,11 @@ impl Numbers {
         {
             rights.pop();
         }
-        let out = Self { rights, first };
+        let out = Self {
+            rights,
+            first,
+            indent,
+        };
         let names: Vec<String> = heads.iter().map(|it| it.0.to_owned()).collect();
         out.row(ui, "", &names, false);
         out
@@ -135,7 +141,10 @@ impl Numbers {
                 .add(Label::new(text).selectable(true).extend());
         };
         if !first.is_empty() {
-            let at = Rect::from_x_y_ranges(rect.left()..=rect.left() + self.first, rect.y_range());
+            let at = Rect::from_x_y_ranges(
+                rect.left() + self.indent..=rect.left() + self.first,
+                rect.y_range(),
+            );
             let layout = Layout::left_to_right(Align::Center);
             put(ui, at, layout, first, palette.second);
         }

@@ -23,6 +23,8 @@ const BAR: f32 = 14.0;
 /// Formulas stand left of what they mean from this width on.
 const BESIDE: f32 = 420.0;
 const FORMULA: f32 = 190.0;
+/// A square before a kind, and the space after it.
+const SWATCH: f32 = 15.0;
 
 /// The page of the open model.
 #[derive(Clone, Debug, Default)]
@@ -206,7 +208,7 @@ fn kinds_ui(ui: &mut Ui, page: &Page, order: &[usize]) {
     ];
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        let table = Numbers::new(ui, &format!("▮ {longest}"), &heads);
+        let table = Numbers::new(ui, SWATCH, longest, &heads);
         for (place, n) in order.iter().enumerate() {
             let it = &page.kinds[*n];
             let cells = [
@@ -214,7 +216,7 @@ fn kinds_ui(ui: &mut Ui, page: &Page, order: &[usize]) {
                 bytes(it.share.bytes),
                 percent(it.part),
             ];
-            let rect = table.row(ui, &format!("    {}", it.share.kind), &cells, true);
+            let rect = table.row(ui, &it.share.kind, &cells, true);
             let at = pos2(rect.left() + 4.5, rect.center().y);
             let square = Rect::from_center_size(at, vec2(9.0, 9.0));
             ui.painter().rect_filled(square, 2.0, shade(palette, place));
@@ -239,24 +241,24 @@ fn gates_ui(ui: &mut Ui, page: &Page) {
     let longest = page.gates.iter().map(|it| it.label.as_str());
     let longest = longest.max_by_key(|it| it.len()).unwrap_or_default();
     let heads = [
-        ("shortest row", "0.000"),
-        ("mean", "00.000"),
-        ("longest", "00.000"),
         ("largest cosine", "0.000"),
         ("experts", "100, 100"),
+        ("shortest row", "0.000"),
+        ("longest", "00.000"),
+        ("mean", "00.000"),
         ("NaN or ∞", "0"),
     ];
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        let table = Numbers::new(ui, longest, &heads);
+        let table = Numbers::new(ui, 0.0, longest, &heads);
         for gate in &page.gates {
             let norms = gate.norms.map(|it| it.map(|it| short(f64::from(it))));
-            let norms = norms.unwrap_or_else(|| ["–"; 3].map(str::to_owned));
+            let [least, mean, most] = norms.unwrap_or_else(|| ["–"; 3].map(str::to_owned));
             let near = gate.facts.nearest;
             let cosine = near.map_or("–".to_owned(), |it| short(f64::from(it.cosine)));
             let pair = near.map_or("–".to_owned(), |it| format!("{}, {}", it.a, it.b));
             let broken = grouped(gate.facts.n_not_finite);
-            let cells: Vec<String> = norms.into_iter().chain([cosine, pair, broken]).collect();
+            let cells = [cosine, pair, least, most, mean, broken];
             table.row(ui, &gate.label, &cells, true);
         }
     });

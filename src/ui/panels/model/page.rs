@@ -87,7 +87,7 @@ impl Page {
             .fold(1.0f32, f32::max);
         format!(
             "Read from the gates alone: {finite}; within a router the longest row is at most {spread:.2} × the shortest. \
-             A long row scores far from 0; rows of cosine near 1 choose alike; by chance cosines lie within about ±{width:.2}. \
+             A long row scores far from 0; rows of a cosine near 1 score alike; cosines of unrelated rows scatter by about {width:.2} around 0. \
              This says nothing of how the experts are used."
         )
     }
