@@ -4,9 +4,14 @@
 //! expert's number means nothing outside its router.
 
 mod change;
+mod health;
 mod load;
 mod scores;
 
 pub use change::{Change, Concentration, concentration, first_difference, places};
+pub use health::{
+    DeadLimit, Idle, Limits, MaxLimit, Measure, Numbers, Outcome, Preset, Reason, Report,
+    RouterReport, TextCount, Thresholds, Verdict, grouped, judge,
+};
 pub use load::{LoadStats, PhaseFilter, RouterLoad, Spread};
 pub use scores::{entropy_share, probabilities};

@@ -96,6 +96,8 @@ impl App {
             Command::Open(path) => self.open(source(&path)),
             Command::CloseDialog => self.dialogs.path = None,
             Command::CancelLoad => self.ask(Request::CancelLoad),
+            Command::Survey(of) => self.survey(of),
+            Command::CancelSurvey => self.ask(Request::CancelSurvey),
             Command::Dismiss => self.session.message = None,
             Command::Say(text) => self.say(text),
             Command::SetTheme(it) => ctx.set_theme(it),

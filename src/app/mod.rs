@@ -10,6 +10,7 @@ mod fold;
 mod keys;
 mod link;
 mod screenshot;
+mod survey;
 mod window;
 
 use std::collections::VecDeque;
@@ -62,6 +63,8 @@ pub struct App {
     /// What keys ask for, once it is known what is selected.
     pressed: Vec<fn(&Selection) -> Option<Command>>,
     waiting: Option<Waiting>,
+    /// The dialog that asks for texts, while it is open.
+    asked_texts: Option<survey::AskedTexts>,
     next_tag: u64,
     /// When the last tokens came, seconds.
     token_times: VecDeque<f64>,
@@ -101,6 +104,7 @@ impl App {
             commands: Vec::new(),
             pressed: Vec::new(),
             waiting: None,
+            asked_texts: None,
             next_tag: 1,
             token_times: VecDeque::new(),
             opening: "a model".to_owned(),
@@ -143,6 +147,7 @@ impl App {
         !it.playing
             && it.loading.is_none()
             && it.catching.is_none()
+            && it.survey.as_ref().is_none_or(|it| it.progress.is_none())
             && self.waiting.is_none()
             && self.outbox.is_empty()
             && self.commands.is_empty()
@@ -194,6 +199,7 @@ impl eframe::App for App {
         for event in events {
             self.fold(event, now_secs);
         }
+        self.poll_texts(ctx);
         self.apply_all(ctx, now_secs);
         if self.flush() {
             ctx.request_repaint();

@@ -18,6 +18,7 @@ mod pace;
 mod run;
 mod scripted;
 mod session;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod tracing;
