@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Some(Command::Eval(args)) => cli::eval::run(args),
         Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
+        Some(Command::Check(args)) => cli::check::run(args),
         Some(Command::Screenshot(args)) => screenshot(args),
         Some(Command::Bench(args)) => cli::bench::run(args),
         None => window(cli.model.as_ref(), cli.first_frame),

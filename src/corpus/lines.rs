@@ -25,7 +25,7 @@ pub(super) struct Lines {
     /// Whether the last part did not end its line.
     is_inside: bool,
     /// The line that was handed out last, from 1.
-    pub n_lines: usize,
+    pub line: usize,
     pub n_read: u64,
     place: String,
 }
@@ -36,7 +36,7 @@ impl Lines {
             reader: BufReader::new(bytes),
             carry: Vec::new(),
             is_inside: false,
-            n_lines: 0,
+            line: 0,
             n_read: 0,
             place,
         }
@@ -57,7 +57,7 @@ impl Lines {
             return Ok(None);
         }
         if is_start {
-            self.n_lines += 1;
+            self.line += 1;
         }
         self.is_inside = !is_end;
         if is_end {
@@ -66,11 +66,11 @@ impl Lines {
             self.carry = bytes.split_off(cut(&bytes));
         }
         let text = String::from_utf8(bytes).map_err(|_| CorpusError::NotText {
-            line: self.n_lines,
+            line: self.line,
             place: self.place(),
         })?;
         let text = match text.strip_prefix('\u{feff}') {
-            Some(rest) if is_start && self.n_lines == 1 => rest.to_owned(),
+            Some(rest) if is_start && self.line == 1 => rest.to_owned(),
             _ => text,
         };
         Ok(Some(LinePart {

@@ -103,7 +103,7 @@ pub struct RouterReport {
     pub reasons: Vec<Reason>,
     /// None where nothing was picked.
     pub numbers: Option<Numbers>,
-    /// Experts idle over the whole and in every text.
+    /// Experts idle over the whole and in every text; none is called so before there are enough tokens.
     pub dead: Vec<Idle>,
     /// Experts idle over the whole that one of the texts does use.
     pub unused: Vec<Idle>,
@@ -242,9 +242,13 @@ fn of_router(
         .map(|it| by_text.iter().map(|text| text[it]).sum())
         .collect();
     let experts = || (0..n_experts).map(ExpertId::new);
-    let (dead, unused) = idle(&n, &by_text, thresholds, &masked);
     let numbers = numbers(&n);
     let needed = thresholds.needed(n_experts, router.top_k);
+    let (dead, unused) = if n_tokens >= needed {
+        idle(&n, &by_text, thresholds, &masked)
+    } else {
+        (Vec::new(), Vec::new())
+    };
     let judged = numbers
         .filter(|_| n_tokens >= needed)
         .map(|it| verdict(&it, dead.len(), n_experts, router.top_k, thresholds));

@@ -43,6 +43,32 @@ fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+impl Thresholds {
+    /// What they come to where k of N experts are picked: `Skewed with 1 dead expert or …`.
+    #[must_use]
+    pub fn words(&self, n_experts: usize, top_k: usize) -> String {
+        let of = |name: &str, limits: &Limits| {
+            let dead = limits.dead.map(|it| {
+                let n = it.fewest(n_experts);
+                format!("{} dead or more", plural(n, "expert"))
+            });
+            let evenness = limits.evenness.map(|it| format!("evenness below {it}"));
+            let entropy = limits.entropy.map(|it| format!("entropy below {it}"));
+            let most = limits.max_over_mean.map(|it| {
+                let times = number(it.times(n_experts, top_k));
+                format!("max/mean above {times}")
+            });
+            let all: Vec<String> = [dead, evenness, entropy, most]
+                .into_iter()
+                .flatten()
+                .collect();
+            format!("{name} with {}", all.join(" or "))
+        };
+        let skewed = of("Skewed", &self.skewed);
+        format!("{skewed}; {}.", of("collapsed", &self.collapsed))
+    }
+}
+
 /// The verdict on the model, in one sentence without a full stop.
 pub(super) fn headline(outcome: Outcome, routers: &[RouterReport]) -> String {
     match outcome {
@@ -62,7 +88,8 @@ pub(super) fn headline(outcome: Outcome, routers: &[RouterReport]) -> String {
             if verdict == Verdict::Skewed {
                 out = format!("Skewed: {}", listed(routers, Verdict::Skewed));
             } else if routers.iter().any(|it| it.verdict == Some(Verdict::Skewed)) {
-                out.push_str(&format!("; skewed: {}", listed(routers, Verdict::Skewed)));
+                out += "; skewed: ";
+                out += &listed(routers, Verdict::Skewed);
             }
             let worst = routers.iter().find(|it| it.router == worst);
             out + &worst.map_or_else(String::new, worst_words)
@@ -163,7 +190,9 @@ pub(super) fn evidence(
         }
         if idle.len() > N_NAMED {
             let what = if is_dead { "dead" } else { "little used" };
-            out.push_str(&format!(" {} more are {what}.", idle.len() - N_NAMED));
+            let n = idle.len() - N_NAMED;
+            let more = [" ", &n.to_string(), " more are ", what, "."];
+            out.extend(more);
         }
     }
     out
@@ -229,7 +258,7 @@ fn idle_words(
     thresholds: &Thresholds,
     texts: &[TextCount],
 ) -> String {
-    let mut out = format!(
+    let picked = format!(
         "Expert {} was picked for {} of {} tokens",
         it.expert,
         grouped(it.n),
@@ -239,19 +268,12 @@ fn idle_words(
     let used = number(it.utilisation);
     let limit = number(thresholds.alive_above);
     match text {
-        Some(text) if is_dead => {
-            let name = &text.name;
-            out.push_str(&format!(
-                ", in no text above {limit} of even (most in {name}: {used})."
-            ));
+        Some(TextCount { name, .. }) if is_dead => {
+            format!("{picked}, in no text above {limit} of even (most in {name}: {used}).")
         }
-        Some(text) => {
-            let name = &text.name;
-            out.push_str(&format!(
-                ", yet at {used} × even in {name}: little used, not dead."
-            ));
+        Some(TextCount { name, .. }) => {
+            format!("{picked}, yet at {used} × even in {name}: little used, not dead.")
         }
-        None => out.push_str(", in none of the texts."),
+        None => format!("{picked}, in none of the texts."),
     }
-    out
 }
