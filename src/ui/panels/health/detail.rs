@@ -3,10 +3,10 @@
 use eframe::egui::{self, Align2, FontId, Margin, Rect, RichText, Ui, pos2, vec2};
 
 use crate::analysis::{Report, RouterReport, Thresholds, grouped};
+use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{chip_button, note};
+use crate::ui::widgets::note;
 use crate::ui::words::short;
-use crate::ui::{Cx, Drawing};
 
 use super::cells;
 use super::rows::Places;
@@ -20,7 +20,7 @@ pub fn ui(
     it: &RouterReport,
     report: &Report,
     places: &Places,
-    by_text: &mut bool,
+    by_text: bool,
 ) {
     let margin = Margin {
         left: 6,
@@ -35,20 +35,7 @@ pub fn ui(
             .color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
         note(ui, numbers_words(it, &report.thresholds));
-        if report.texts.len() < 2 {
-            return;
-        }
-        if cx.drawing == Drawing::Screen {
-            let (words, hover) = if *by_text {
-                ("Hide the texts", "Only the load over all texts")
-            } else {
-                ("By text", "This layer's load in each of the texts")
-            };
-            if chip_button(ui, words, hover).clicked() {
-                *by_text = !*by_text;
-            }
-        }
-        if *by_text {
+        if by_text && report.texts.len() > 1 {
             texts_ui(cx, ui, it, report, places);
         }
     });

@@ -20,7 +20,11 @@ use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, SurveyOf};
 use source::{Key, Over};
 
 /// Lower than this, the sentence scrolls along.
-const LOW: f32 = 190.0;
+const LOW: f32 = 130.0;
+/// Lower than this, the texts are named on hover only.
+const TALL: f32 = 300.0;
+/// A head narrower than this has no room for more than what is counted and how.
+const WIDE_HEAD: f32 = 420.0;
 
 /// View state of the panel.
 #[derive(Default)]
@@ -50,10 +54,13 @@ impl Panel for Health {
         if cx.spec().is_none() {
             return;
         }
+        let is_wide = ui.available_width() > WIDE_HEAD;
         self.limits_chip(cx, ui);
         self.over_chip(cx, ui);
         if self.over == Over::Row {
             crate::ui::panels::heatmap::row_chip(cx, ui);
+        } else if is_wide {
+            self.by_text_chip(cx, ui);
         }
     }
 
@@ -107,6 +114,22 @@ impl Health {
         });
     }
 
+    /// Shows or hides the texts one by one, where there are several.
+    fn by_text_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        let survey = cx.session.survey.as_ref();
+        if survey.is_none_or(|it| it.texts.len() < 2) {
+            return;
+        }
+        let text = RichText::new("by text").size(LABEL_SIZE);
+        let button = egui::Button::selectable(self.by_text, text).min_size(egui::vec2(0.0, 20.0));
+        let chip = ui
+            .add(button)
+            .on_hover_text("The selected layer's load in each of the texts");
+        if chip.clicked() {
+            self.by_text = !self.by_text;
+        }
+    }
+
     fn over_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let now = self.over;
         let hover = "Whose tokens are counted";
@@ -142,12 +165,13 @@ impl Health {
 
     fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
         headline_ui(cx, ui, report);
-        let sentence = source::sentence(cx, self.over, report);
         if cx.drawing == Drawing::Paper {
             self.rows_ui(cx, ui, report);
-            note(ui, sentence);
+            note(ui, source::sentence(cx, self.over, report, true));
             return;
         }
+        let is_tall = ui.available_height() > TALL;
+        let sentence = source::sentence(cx, self.over, report, is_tall);
         let width = ui.available_width();
         let below = note_height(cx, ui, &sentence, width) + 6.0;
         let is_low = ui.available_height() < LOW;
@@ -164,7 +188,8 @@ impl Health {
                 }
             });
         if !is_low {
-            note(ui, sentence);
+            let names: Vec<&str> = report.texts.iter().map(|it| &*it.name).collect();
+            note(ui, sentence).on_hover_text(names.join(", "));
         }
     }
 }
@@ -200,7 +225,7 @@ fn limits_words(cx: &Cx<'_>, preset: Preset) -> String {
 }
 
 fn table(cx: &Cx<'_>, over: Over, report: &Report) -> Table {
-    let title = format!("Health, {}", source::basis(cx, over, report));
+    let title = format!("Health, {}", source::basis(cx, over, report, true));
     let mut out = Table::new(
         title,
         &[

@@ -12,6 +12,8 @@ use super::{Health, cells, detail};
 const ROW: f32 = 22.0;
 const HEADER: f32 = 18.0;
 const GAP: f32 = 10.0;
+/// Routers that are seen at one glance.
+const N_AT_A_GLANCE: usize = 12;
 
 /// A column of figures.
 struct Column {
@@ -84,70 +86,67 @@ fn count(it: &RouterReport, n: usize) -> String {
 }
 
 impl Health {
-    /// The rows of every router, the selected one unfolded.
+    /// The rows of every router, and the evidence on the selected one: below them where they are few, else under
+    /// its row.
     pub(super) fn rows_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
         ui.spacing_mut().item_spacing.y = 0.0;
         let places = places(cx, ui, report);
         header_ui(cx, ui, &places);
         let selected = cx.selection.router;
         let is_new = self.router != selected;
+        let unfolds = report.routers.len() > N_AT_A_GLANCE;
         for it in &report.routers {
             let is_selected = selected == Some(it.router);
             let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW));
             if is_selected && is_new && cx.drawing == Drawing::Screen {
                 ui.scroll_to_rect(rect, None);
             }
+            row_gestures(cx, ui, rect, it, is_selected);
             if ui.is_rect_visible(rect) {
-                self.row_ui(cx, ui, rect, it, report, &places);
+                figures_ui(cx, ui, rect, it, &places);
+                let (x, y) = (places.strip, rect.y_range().shrink(3.0));
+                let strip = Rect::from_x_y_ranges(x.0..=x.1, y);
+                cells::ui(cx, ui, strip, it, report, &mut self.menu);
             }
-            if is_selected {
-                detail::ui(cx, ui, it, report, &places, &mut self.by_text);
+            if is_selected && unfolds {
+                detail::ui(cx, ui, it, report, &places, self.by_text);
             }
+        }
+        let shown = report.routers.iter().find(|it| selected == Some(it.router));
+        if let Some(it) = shown.filter(|_| !unfolds) {
+            detail::ui(cx, ui, it, report, &places, self.by_text);
         }
         self.router = selected;
         ui.add_space(4.0);
     }
+}
 
-    fn row_ui(
-        &mut self,
-        cx: &mut Cx<'_>,
-        ui: &mut Ui,
-        rect: Rect,
-        it: &RouterReport,
-        report: &Report,
-        places: &Places,
-    ) {
-        let is_selected = cx.selection.router == Some(it.router);
-        if cx.drawing == Drawing::Screen {
-            let id = ui.scope_id().with(("router", it.router.0));
-            let response = ui.interact(rect, id, Sense::click());
-            response.widget_info(|| {
-                egui::WidgetInfo::selected(egui::Role::Button, true, is_selected, row_name(it))
-            });
-            if response.hovered() {
-                let corner = f32::from(CHIP_CORNER);
-                ui.painter().rect_filled(rect, corner, cx.palette.raised);
-            }
-            if response.clicked() {
-                cx.push(Command::Select(Selection {
-                    router: Some(it.router),
-                    // The first dead expert is what one wants to see next.
-                    expert: it.dead.first().map(|it| it.expert),
-                    ..cx.selection
-                }));
-            }
-            response.on_hover_text(&it.evidence);
+/// A click selects the router; the outline says which is selected.
+fn row_gestures(cx: &mut Cx<'_>, ui: &Ui, rect: Rect, it: &RouterReport, is_selected: bool) {
+    let corner = f32::from(CHIP_CORNER);
+    if cx.drawing == Drawing::Screen {
+        let id = ui.scope_id().with(("router", it.router.0));
+        let response = ui.interact(rect, id, Sense::click());
+        response.widget_info(|| {
+            egui::WidgetInfo::selected(egui::Role::Button, true, is_selected, row_name(it))
+        });
+        if response.hovered() {
+            ui.painter().rect_filled(rect, corner, cx.palette.raised);
         }
-        figures_ui(cx, ui, rect, it, places);
-        let (left, right) = places.strip;
-        let strip = Rect::from_x_y_ranges(left..=right, rect.top() + 3.0..=rect.bottom() - 3.0);
-        cells::ui(cx, ui, strip, it, report, &mut self.menu);
-        if is_selected {
-            let corner = f32::from(CHIP_CORNER);
-            let stroke = (1.0, cx.palette.selected);
-            ui.painter()
-                .rect_stroke(rect, corner, stroke, StrokeKind::Inside);
+        if response.clicked() {
+            cx.push(Command::Select(Selection {
+                router: Some(it.router),
+                // The first dead expert is what one wants to see next.
+                expert: it.dead.first().map(|it| it.expert),
+                ..cx.selection
+            }));
         }
+        response.on_hover_text(&it.evidence);
+    }
+    if is_selected {
+        let stroke = (1.0, cx.palette.selected);
+        ui.painter()
+            .rect_stroke(rect, corner, stroke, StrokeKind::Inside);
     }
 }
 

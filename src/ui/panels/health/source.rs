@@ -130,7 +130,7 @@ fn masked(cx: &Cx<'_>, row: &RowView) -> Vec<(RouterId, ExpertId)> {
 }
 
 /// Over what: `10,233 tokens of 8 texts (arithmetic, french, …)`.
-pub fn basis(cx: &Cx<'_>, over: Over, report: &Report) -> String {
+pub fn basis(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
     let n = grouped(report.n_tokens);
     if over == Over::Row {
         let row = cx.session.row_name(cx.selection.row);
@@ -141,6 +141,7 @@ pub fn basis(cx: &Cx<'_>, over: Over, report: &Report) -> String {
     let shown = names[..n_texts.min(N_NAMED)].join(", ");
     match n_texts {
         1 => format!("{n} tokens of {shown}"),
+        _ if !names_texts => format!("{n} tokens of {n_texts} texts"),
         _ if n_texts > N_NAMED => {
             let more = n_texts - N_NAMED;
             format!("{n} tokens of {n_texts} texts ({shown} and {more} more)")
@@ -149,9 +150,9 @@ pub fn basis(cx: &Cx<'_>, over: Over, report: &Report) -> String {
     }
 }
 
-/// The sentence under the rows.
-pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report) -> String {
-    let basis = basis(cx, over, report);
+/// The sentence under the rows, with the names of the texts or without.
+pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
+    let basis = basis(cx, over, report, names_texts);
     let even = cx
         .spec()
         .and_then(|it| it.routers.first())
@@ -166,7 +167,7 @@ pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report) -> String {
     let ended = cx.session.survey.as_ref().filter(|_| over == Over::Texts);
     let ended = ended.map_or_else(String::new, ended_words);
     format!(
-        "Over {basis}, {how}; special tokens left out.{ended} Even is {even} of the tokens for each expert. It says how the load lies, not what an expert is worth."
+        "Over {basis}, {how}, special tokens left out; even is {even} each.{ended} This tells how the load lies, not what an expert is worth."
     )
 }
 
