@@ -9,6 +9,7 @@ pub mod analysis;
 pub mod app;
 pub mod checkpoint;
 pub mod cli;
+pub mod corpus;
 pub mod document;
 pub mod engine;
 pub mod model;

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Some(Command::Eval(args)) => cli::eval::run(args),
         Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
+        Some(Command::Check(args)) => cli::check::run(args),
         Some(Command::Screenshot(args)) => screenshot(args),
         Some(Command::Bench(args)) if args.ui => bench_ui(args.json),
         Some(Command::Bench(args)) => cli::bench::run(args),

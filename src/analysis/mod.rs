@@ -9,6 +9,7 @@ mod change;
 mod decision;
 mod expert_use;
 mod flow;
+mod health;
 mod load;
 mod scores;
 mod series;
@@ -22,6 +23,10 @@ pub use change::{Change, Concentration, concentration, first_difference, places}
 pub use decision::Decision;
 pub use expert_use::{ExpertUse, LEAST_OCCURRENCES, Occurrence, WordUse, most_frequent};
 pub use flow::{Flow, FlowOf, FlowStats, GapFlow};
+pub use health::{
+    DeadLimit, Idle, Limits, MaxLimit, Measure, Numbers, Outcome, Preset, Reason, Report,
+    RouterReport, TextCount, Thresholds, Verdict, grouped, judge,
+};
 pub use load::{LoadStats, PhaseFilter, RouterLoad};
 pub use scores::{entropy_share, probabilities};
 pub use series::{LoadSeries, Series, SeriesOf};

@@ -104,6 +104,8 @@ impl App {
             Command::ForgetRecents => self.forget_recents(),
             Command::CloseDialog => self.dialogs.close(ctx),
             Command::CancelLoad => self.ask(Request::CancelLoad),
+            Command::Survey(of) => self.survey(of, now_secs),
+            Command::CancelSurvey => self.ask(Request::CancelSurvey),
             Command::Dismiss => self.session.message = None,
             Command::Say(text) => self.say(text),
             Command::SetTheme(it) => self.set_theme(it, ctx),

@@ -59,6 +59,17 @@ impl App {
             Event::Catching { n_left, n_total } => {
                 self.session.catching = (n_left > 0).then_some(Catching { n_left, n_total });
             }
+            Event::Surveyed { tag, text, step } => self.surveyed(tag, text, &step),
+            Event::Surveying {
+                tag,
+                n_done,
+                n_total,
+            } => self.surveying(tag, n_done, n_total),
+            Event::SurveyEnded {
+                tag,
+                result,
+                cancelled,
+            } => self.survey_ended(tag, result, cancelled),
             Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
             Event::Refused(why) | Event::Failed(why) => self.fail(why),
         }

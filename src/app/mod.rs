@@ -17,6 +17,7 @@ mod models;
 mod rehearsal;
 mod screenshot;
 mod stage;
+mod survey;
 mod window;
 
 use std::collections::VecDeque;
@@ -181,6 +182,7 @@ impl App {
         !it.playing
             && it.loading.is_none()
             && it.catching.is_none()
+            && it.survey.as_ref().is_none_or(|it| it.progress.is_none())
             && self.waiting.is_none()
             && self.outbox.is_empty()
             && self.commands.is_empty()

@@ -5,6 +5,8 @@ use std::fmt;
 /// What the exit status says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// It ran, and found something wrong with what it looked at.
+    Finding = 1,
     /// Misuse or unusable input; nothing was written.
     Misuse = 2,
     /// A run failed part-way.
@@ -21,6 +23,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What was looked at is not as it should be.
+    pub fn finding(what: impl fmt::Display) -> Self {
+        Self {
+            status: Status::Finding,
+            what: what.to_string(),
+        }
+    }
+
     /// Unusable input or misuse.
     pub fn misuse(what: impl fmt::Display) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! part-way. Progress goes to stderr, results to stdout or to `--out`.
 
 pub mod bench;
+pub mod check;
 pub mod eval;
 mod exit;
 pub mod inspect;
@@ -47,6 +48,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Write text, with any edits.
     Run(run::Args),
+    /// Judge whether the load is even over texts, layer by layer.
+    Check(check::Args),
     /// Draw the window to a file, after writing text.
     Screenshot(screenshot::Args),
     /// Measure how fast a model runs here, and what tracing costs.

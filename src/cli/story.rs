@@ -1,5 +1,5 @@
-//! One experiment run to its end on the engine, without a window: the events folded into rows, and
-//! the text handed out as it is made.
+//! The engine without a window: one experiment run to its end, the events folded into rows and the
+//! text handed out as it is made; or texts read, and their load counted.
 
 use std::{
     collections::HashMap,
@@ -8,6 +8,8 @@ use std::{
 };
 
 use super::Failure;
+use crate::analysis::LoadStats;
+use crate::corpus::TextSource;
 use crate::engine::{
     Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, Rows, StopReason,
 };
@@ -23,6 +25,10 @@ pub(super) trait Listener {
     fn opened(&mut self, facts: &ModelFacts);
     /// The next token of the row that is watched.
     fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> io::Result<()>;
+    /// Texts are being read: tokens so far, and in all as far as is known.
+    fn surveying(&mut self, n_done: usize, n_total: usize) {
+        let _ = (n_done, n_total);
+    }
 }
 
 /// An engine with an open model.
@@ -98,6 +104,28 @@ impl<'a> Teller<'a> {
         loop {
             if let Event::Encoded { tokens, .. } = next(&mut self.engine)? {
                 return tokens.map_err(Failure::misuse);
+            }
+        }
+    }
+
+    /// Reads texts with no edit in force; the load each leaves, special tokens left out.
+    pub fn survey(&mut self, texts: &[TextSource]) -> Result<Vec<LoadStats>, Failure> {
+        let texts = texts.to_vec();
+        let mut loads = vec![LoadStats::default(); texts.len()];
+        ask(&self.engine, Request::Survey { tag: 0, texts })?;
+        loop {
+            match next(&mut self.engine)? {
+                Event::Surveyed { text, step, .. } => {
+                    let tokens = &self.facts.tokens;
+                    loads[text].add(&step, |it| tokens.is_special(it));
+                }
+                Event::Surveying {
+                    n_done, n_total, ..
+                } => self.listener.surveying(n_done, n_total),
+                Event::SurveyEnded { result, .. } => {
+                    return result.map(|()| loads).map_err(Failure::part_way);
+                }
+                _ => {}
             }
         }
     }

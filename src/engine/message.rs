@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
+use crate::corpus::TextSource;
 use crate::spec::{Experiment, InterventionSet, Position, Revision, TokenId};
 
 use crate::trace::{Comparison, ModelFacts, Readout, RowId, StepTrace};
@@ -61,6 +62,17 @@ pub enum Request {
     Step,
     /// How fast text appears from now on.
     SetPace(Pace),
+    /// Read texts beside the rows, with no edit in force and after everything else there is to do: each
+    /// document cut into windows of the context, each window with BOS and an empty cache. Gives up what was
+    /// being read before. Ends with `SurveyEnded`.
+    Survey {
+        /// Comes back with the answers.
+        tag: u64,
+        /// What to read.
+        texts: Vec<TextSource>,
+    },
+    /// Give that up.
+    CancelSurvey,
 }
 
 /// Why writing stopped.
@@ -165,6 +177,33 @@ pub enum Event {
         n_left: usize,
         /// Tokens in all.
         n_total: usize,
+    },
+    /// A survey read a slice of a window; where the step starts at 0, a window begins.
+    Surveyed {
+        /// Of the request.
+        tag: u64,
+        /// Which of its texts.
+        text: usize,
+        /// Tokens and routing, BOS included.
+        step: StepTrace,
+    },
+    /// A survey goes on.
+    Surveying {
+        /// Of the request.
+        tag: u64,
+        /// Tokens read, BOS not counted.
+        n_done: usize,
+        /// Tokens in all, by what was seen so far; exact once every text was turned into tokens.
+        n_total: usize,
+    },
+    /// A survey is over; nothing more comes of it.
+    SurveyEnded {
+        /// Of the request.
+        tag: u64,
+        /// One sentence where it could not be begun, or failed on the way.
+        result: Result<(), String>,
+        /// Whether it was given up.
+        cancelled: bool,
     },
     /// How fast the last tokens came, unpaced: what the machine could do.
     Speed {

@@ -19,6 +19,7 @@ mod pace;
 mod run;
 mod scripted;
 mod session;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod tracing;

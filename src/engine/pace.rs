@@ -8,7 +8,7 @@ use super::Pace;
 /// Most tokens read in one go; the mailbox is looked at after each.
 const MAX_SLICE: usize = 64;
 /// A slice that took longer is cut, so that a request lands within 50 ms.
-const SLICE_TIME: Duration = Duration::from_millis(40);
+pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
 const MIN_SLICE: usize = 4;
 /// How long Play may wait before its first token, whatever the pace.

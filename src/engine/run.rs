@@ -12,6 +12,7 @@ use super::{
     Event, Load, LoadStep, ModelSource, OpenModel, Opener, Options, Outbox, Pace, Request,
     StopReason,
     session::{Lists, Session},
+    survey,
 };
 
 /// How fast text appears until something else is asked for.
@@ -104,13 +105,14 @@ impl Run {
         let out = &mut self.out;
         let Some(session) = &mut self.session else {
             let why = "no model is open".to_owned();
-            out.say(match request {
-                Request::Encode { tag, .. } => Event::Encoded {
+            match request {
+                Request::Encode { tag, .. } => out.say(Event::Encoded {
                     tag,
                     tokens: Err(why),
-                },
-                _ => Event::Refused(why),
-            });
+                }),
+                Request::Survey { tag, .. } => survey::say_ended(tag, Err(why), false, out),
+                _ => out.say(Event::Refused(why)),
+            }
             return;
         };
         match request {
@@ -127,6 +129,8 @@ impl Run {
             Request::Step => session.play(Some(1), Pace::Unlimited, out),
             Request::Pause => session.stop(StopReason::Paused, out),
             Request::CancelCatching => session.cancel_catching(out),
+            Request::Survey { tag, texts } => session.survey(tag, texts, out),
+            Request::CancelSurvey => session.cancel_survey(out),
             Request::Open(_) | Request::CancelLoad | Request::SetPace(_) => {}
         }
     }
@@ -177,6 +181,7 @@ impl Run {
         let mut lists = Lists::default();
         if let Some(mut old) = self.session.take() {
             old.stop(StopReason::Paused, &mut self.out);
+            old.cancel_survey(&mut self.out);
             lists = old.lists;
         }
         self.out.say(Event::Opened(Box::new(model.facts.clone())));

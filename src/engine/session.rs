@@ -9,6 +9,7 @@ use super::{
     Backend, BackendError, Encode, Event, OpenModel, Options, Outbox, Pace, Rows, StopReason,
     kept::{Kept, Origin, Shelf},
     pace::{Playing, SliceSize, Speed},
+    survey::Survey,
 };
 use crate::spec::{Experiment, InterventionSet, Revision, RoutingPolicy, SeqId, TokenId};
 use crate::trace::{ModelFacts, RowId};
@@ -46,7 +47,7 @@ pub(super) struct Screen {
 pub(super) struct Session {
     pub backend: Box<dyn Backend>,
     pub facts: ModelFacts,
-    encode: Option<Encode>,
+    pub encode: Option<Encode>,
     pub options: Options,
     pub shelf: Shelf,
     pub lists: Lists,
@@ -56,6 +57,8 @@ pub(super) struct Session {
     pub replay: Option<SeqId>,
     pub slice_size: SliceSize,
     pub speed: Speed,
+    /// Texts that are read beside the rows.
+    pub survey: Option<Survey>,
     /// Tokens the background work had to read when it began.
     pub n_catching: Option<usize>,
     /// Whether background work failed; it is tried again when something is asked.
@@ -78,6 +81,7 @@ impl Session {
             replay: None,
             slice_size: SliceSize::default(),
             speed: Speed::default(),
+            survey: None,
             n_catching: None,
             is_stalled: false,
             is_steps_turn: false,

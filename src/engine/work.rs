@@ -1,5 +1,6 @@
 //! What is left to do, in pieces of about 40 ms: reading what rows on screen must have, bringing
-//! the twin up to its baseline, making dropped caches anew, and writing the next token.
+//! the twin up to its baseline, making dropped caches anew, writing the next token; and when none
+//! of that is due, texts beside the rows.
 
 use std::{ops::Range, time::Instant};
 
@@ -38,6 +39,9 @@ impl Session {
         if self.lag().is_some() {
             return Some(now);
         }
+        if self.is_survey_due(now) {
+            return Some(now);
+        }
         self.playing.map(|it| it.due)
     }
 
@@ -56,6 +60,9 @@ impl Session {
             self.is_steps_turn = true;
             self.read_on(lag, out)
         } else {
+            if !is_due && self.is_survey_due(Instant::now()) {
+                self.survey_on(out);
+            }
             Ok(())
         };
         if let Err(error) = result {

@@ -80,12 +80,16 @@ pub struct SurveyedText {
 /// Texts read beside the run, with no edit in force, to judge the load.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
+    /// Tells it from the one before.
+    pub tag: u64,
     /// The texts in the order asked for.
     pub texts: Vec<SurveyedText>,
     /// Tokens read and in all, while it goes on; none once it has ended.
     pub progress: Option<(usize, usize)>,
     /// Whether it was given up before the end.
     pub cancelled: bool,
+    /// Why it could not be begun or was not finished, one sentence.
+    pub failed: Option<String>,
 }
 
 /// Everything the engine said that still holds.

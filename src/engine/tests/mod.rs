@@ -4,6 +4,7 @@ mod edits;
 mod life;
 mod scripted;
 mod scripts;
+mod survey;
 mod time;
 mod tour;
 mod toy;

@@ -11,7 +11,7 @@ use crate::checkpoint::{self, Bundled, Source};
 use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, opening};
 use crate::spec::{Amount, Experiment, Position, TokenId};
 
-fn tour() -> Watch {
+pub fn tour() -> Watch {
     let open =
         || opening::open_model(checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap()).unwrap();
     let facts = open().facts;

@@ -1,13 +1,45 @@
 //! Whether the load is even, layer by layer, with the numbers behind the verdict.
 
-use eframe::egui::Ui;
+mod cells;
+mod detail;
+mod rows;
+mod source;
+mod start;
 
-use crate::document::Table;
-use crate::ui::{Cx, Panel};
+use std::sync::Arc;
+
+use eframe::egui::{self, FontId, RichText, Ui};
+
+use crate::analysis::{Numbers, Outcome, Preset, Report, Thresholds, Verdict};
+use crate::document::{Cell, Table};
+use crate::spec::RouterId;
+use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
+use crate::ui::widgets::{choice, choices, menu_chip, note};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, SurveyOf};
+
+use source::{Key, Over};
+
+/// Lower than this, the sentence scrolls along.
+const LOW: f32 = 130.0;
+/// Lower than this, the texts are named on hover only.
+const TALL: f32 = 300.0;
+/// A head narrower than this has no room for more than what is counted and how.
+const WIDE_HEAD: f32 = 420.0;
 
 /// View state of the panel.
-#[derive(Clone, Debug, Default)]
-pub struct Health {}
+#[derive(Default)]
+pub struct Health {
+    over: Over,
+    preset: Preset,
+    /// Whether the load of the selected router is shown text by text.
+    by_text: bool,
+    /// The report last made, and what of.
+    made: Option<(Key, Arc<Report>)>,
+    /// The router shown last, so that another one is scrolled to.
+    router: Option<RouterId>,
+    /// The expert a menu was opened on, where cells are too narrow to have one each.
+    menu: Option<ExpertAt>,
+}
 
 impl Panel for Health {
     fn title(&self) -> &'static str {
@@ -18,12 +50,222 @@ impl Panel for Health {
         "Whether the load is even, layer by layer, with the numbers behind the verdict"
     }
 
+    fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        if cx.spec().is_none() {
+            return;
+        }
+        let is_wide = ui.available_width() > WIDE_HEAD;
+        self.limits_chip(cx, ui);
+        self.over_chip(cx, ui);
+        if self.over == Over::Row {
+            crate::ui::panels::heatmap::row_chip(cx, ui);
+        } else if is_wide {
+            self.by_text_chip(cx, ui);
+        }
+    }
+
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let _ = (cx, ui);
+        let Some(spec) = cx.spec() else {
+            note(ui, "Open a model to judge its load");
+            return;
+        };
+        if spec.routers.is_empty() {
+            note(ui, "This model has no router, so there is no load to judge");
+            return;
+        }
+        if self.over == Over::Texts && start::ui(cx, ui) {
+            return;
+        }
+        if self.over == Over::Row && cx.row().is_none() {
+            note(
+                ui,
+                "Space writes the first tokens: their load is judged as they come",
+            );
+            return;
+        }
+        if let Some(report) = self.report(cx) {
+            self.report_ui(cx, ui, &report);
+        }
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let _ = cx;
-        None
+        let report = source::report(cx, self.over, self.preset)?;
+        let is_empty = report.n_tokens == 0;
+        (!is_empty).then(|| table(cx, self.over, &report))
     }
+}
+
+impl Health {
+    fn limits_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        let now = self.preset;
+        let hover = "By which limits a load is called skewed or collapsed";
+        menu_chip(ui, "limits", now.label(), hover, |ui| {
+            let label = |it: Preset| it.label().to_owned();
+            if let Some(it) = choices(ui, Preset::ALL, now, label) {
+                self.preset = it;
+            }
+            ui.set_max_width(300.0);
+            for preset in Preset::ALL {
+                note(
+                    ui,
+                    format!("{}: {}", preset.label(), limits_words(cx, preset)),
+                );
+            }
+        });
+    }
+
+    /// Shows or hides the texts one by one, where there are several.
+    fn by_text_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        let survey = cx.session.survey.as_ref();
+        if survey.is_none_or(|it| it.texts.len() < 2) {
+            return;
+        }
+        let text = RichText::new("by text").size(LABEL_SIZE);
+        let button = egui::Button::selectable(self.by_text, text).min_size(egui::vec2(0.0, 20.0));
+        let chip = ui
+            .add(button)
+            .on_hover_text("The selected layer's load in each of the texts");
+        if chip.clicked() {
+            self.by_text = !self.by_text;
+        }
+    }
+
+    fn over_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let now = self.over;
+        let hover = "Whose tokens are counted";
+        menu_chip(ui, "over", now.label(), hover, |ui| {
+            let label = |it: Over| it.label().to_owned();
+            if let Some(it) = choices(ui, Over::ALL, now, label) {
+                self.over = it;
+            }
+            ui.separator();
+            if choice(ui, false, "Read the sample texts") {
+                self.over = Over::Texts;
+                cx.push(Command::Survey(SurveyOf::Samples));
+            }
+            if choice(ui, false, "Read text files…") {
+                self.over = Over::Texts;
+                cx.push(Command::Survey(SurveyOf::Asked));
+            }
+        });
+    }
+
+    /// The report on what is shown, made anew only where that has changed.
+    fn report(&mut self, cx: &Cx<'_>) -> Option<Arc<Report>> {
+        let key = Key::of(cx, self.over, self.preset)?;
+        if let Some((made, report)) = &self.made
+            && made.is(&key)
+        {
+            return Some(Arc::clone(report));
+        }
+        let report = Arc::new(source::report(cx, self.over, self.preset)?);
+        self.made = Some((key, Arc::clone(&report)));
+        Some(report)
+    }
+
+    fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
+        headline_ui(cx, ui, report);
+        if cx.drawing == Drawing::Paper {
+            self.rows_ui(cx, ui, report);
+            note(ui, source::sentence(cx, self.over, report, true));
+            return;
+        }
+        let is_tall = ui.available_height() > TALL;
+        let sentence = source::sentence(cx, self.over, report, is_tall);
+        let width = ui.available_width();
+        let below = note_height(cx, ui, &sentence, width) + 6.0;
+        let is_low = ui.available_height() < LOW;
+        let height = ui.available_height() - if is_low { 0.0 } else { below };
+        egui::ScrollArea::vertical()
+            .id_salt("routers")
+            .max_height(height.max(24.0))
+            .min_scrolled_height(height.max(24.0))
+            .auto_shrink([false, false])
+            .show(ui, |ui| {
+                self.rows_ui(cx, ui, report);
+                if is_low {
+                    note(ui, &*sentence);
+                }
+            });
+        if !is_low {
+            let names: Vec<&str> = report.texts.iter().map(|it| &*it.name).collect();
+            note(ui, sentence).on_hover_text(names.join(", "));
+        }
+    }
+}
+
+/// The verdict on the model. Red only where it is bad.
+fn headline_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report) {
+    let color = match report.verdict() {
+        Some(Verdict::Even) => cx.palette.selected,
+        Some(_) => cx.palette.red,
+        None => cx.palette.text,
+    };
+    let text = RichText::new(&report.headline)
+        .size(BODY_SIZE)
+        .color(color)
+        .strong();
+    ui.add(egui::Label::new(text).wrap());
+}
+
+fn note_height(cx: &Cx<'_>, ui: &Ui, text: &str, width: f32) -> f32 {
+    let font = FontId::proportional(LABEL_SIZE);
+    let galley = ui
+        .painter()
+        .layout(text.to_owned(), font, cx.palette.second, width);
+    galley.size().y
+}
+
+/// What the limits of a preset come to in the open model, where its routers are alike in the first.
+fn limits_words(cx: &Cx<'_>, preset: Preset) -> String {
+    let Some(router) = cx.spec().and_then(|it| it.routers.first()) else {
+        return String::new();
+    };
+    Thresholds::from(preset).words(router.n_experts, router.top_k)
+}
+
+fn table(cx: &Cx<'_>, over: Over, report: &Report) -> Table {
+    let title = format!("Health, {}", source::basis(cx, over, report, true));
+    let mut out = Table::new(
+        title,
+        &[
+            ("router", ""),
+            ("verdict", ""),
+            ("tokens", ""),
+            ("experts", ""),
+            ("evenness", "exp(H)/N"),
+            ("effective experts", ""),
+            ("entropy", "H/ln N"),
+            ("CV", ""),
+            ("MaxVio", ""),
+            ("max/mean", ""),
+            ("dead", "experts"),
+            ("little used", "experts"),
+            ("dead experts", "ids"),
+            ("evidence", ""),
+        ],
+    );
+    let is_judged = matches!(report.outcome, Outcome::Judged { .. });
+    for it in &report.routers {
+        let number = |of: fn(&Numbers) -> f64| Cell::from(it.numbers.as_ref().map(of));
+        let dead: Vec<String> = it.dead.iter().map(|it| it.expert.to_string()).collect();
+        let counted = |n: usize| Cell::from(is_judged.then_some(n));
+        out.push([
+            Cell::from(&*it.label),
+            it.verdict.map(Verdict::word).into(),
+            it.n_tokens.into(),
+            it.n_experts.into(),
+            number(|it| it.evenness),
+            number(|it| it.effective),
+            number(|it| it.entropy),
+            number(|it| it.cv),
+            number(|it| it.max_vio),
+            number(|it| it.max_over_mean),
+            counted(it.dead.len()),
+            counted(it.unused.len()),
+            dead.join(" ").into(),
+            Cell::from(&*it.evidence),
+        ]);
+    }
+    out
 }

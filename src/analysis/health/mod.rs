@@ -1,0 +1,384 @@
+//! Whether a load is even: the verdict on each router and on the model, with the numbers it rests on.
+//!
+//! Formulas and limits are those of the metrics document, rows "utilisation; unused; dead" and
+//! "verdict of a layer"; other limits are offered as a preset. **Invariant:** too few tokens give no
+//! verdict, and what is said is said over named texts.
+
+mod limits;
+mod words;
+
+use serde::Serialize;
+
+use super::{LoadStats, PhaseFilter};
+use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
+
+pub use limits::{DeadLimit, Limits, MaxLimit, Preset, Thresholds};
+pub use words::grouped;
+
+/// What is said of a router, from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing to say against it.
+    Even,
+    /// Some experts do much more, or much less, than others.
+    Skewed,
+    /// Many experts do next to nothing.
+    Collapsed,
+}
+
+/// A number that limits are set on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Dead experts.
+    Dead,
+    /// `exp(H)/N`.
+    Evenness,
+    /// `H/ln N`.
+    Entropy,
+    /// The busiest expert's picks over the mean.
+    MaxOverMean,
+}
+
+/// A limit that was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// Which number.
+    pub measure: Measure,
+    /// Its value.
+    pub value: f64,
+    /// The limit it passed; for dead experts the fewest that count.
+    pub limit: f64,
+}
+
+/// How a router's picks are spread over its experts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Numbers {
+    /// `exp(H(f))/N`, `f_i = n_i/P`: 1 is even, `1/N` is one expert alone.
+    pub evenness: f64,
+    /// `H(f)/ln N`, 0 to 1.
+    pub entropy: f64,
+    /// `exp(H(f))`, experts.
+    pub effective: f64,
+    /// `std(n)/n̄`.
+    pub cv: f64,
+    /// `(max n - n̄)/n̄`.
+    pub max_vio: f64,
+    /// `max n / n̄`; at most `N/k`.
+    pub max_over_mean: f64,
+}
+
+/// An expert that is picked for less than a twentieth of an even share.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Idle {
+    /// Which.
+    pub expert: ExpertId,
+    /// How often it was picked over all texts.
+    pub n: u64,
+    /// The text that uses it most; none where none does.
+    pub text: Option<usize>,
+    /// Its utilisation `n_i/n̄` in that text: 1 is even.
+    pub utilisation: f64,
+}
+
+/// What is said of one router.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RouterReport {
+    /// Which.
+    pub router: RouterId,
+    /// What it is called: `layer 4`.
+    pub label: String,
+    /// N.
+    pub n_experts: usize,
+    /// k.
+    pub top_k: usize,
+    /// T, special tokens left out.
+    pub n_tokens: u64,
+    /// Tokens a verdict needs.
+    pub needed: u64,
+    /// None where there are too few tokens, or nothing was picked.
+    pub verdict: Option<Verdict>,
+    /// The limits that were passed to come to it.
+    pub reasons: Vec<Reason>,
+    /// None where nothing was picked.
+    pub numbers: Option<Numbers>,
+    /// Experts idle over the whole and in every text; none is called so before there are enough tokens.
+    pub dead: Vec<Idle>,
+    /// Experts idle over the whole that one of the texts does use.
+    pub unused: Vec<Idle>,
+    /// Experts that an edit masks.
+    pub masked: Vec<ExpertId>,
+    /// `n_i`, `[N]`.
+    pub n: Vec<u64>,
+    /// `n_i` in each text, `[texts][N]`.
+    pub by_text: Vec<Vec<u64>>,
+    /// The verdict with its numbers in words.
+    pub evidence: String,
+}
+
+/// One of the texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TextCount {
+    /// What it is called.
+    pub name: String,
+    /// Its tokens, special ones left out.
+    pub n_tokens: u64,
+    /// Its special tokens.
+    pub n_special: u64,
+}
+
+/// What is said of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It has no router.
+    NoRouter,
+    /// Too few tokens for a verdict.
+    TooFew {
+        /// Tokens counted.
+        have: u64,
+        /// Tokens the most demanding router needs.
+        need: u64,
+    },
+    /// The verdict of its worst router.
+    Judged {
+        /// The verdict.
+        verdict: Verdict,
+        /// Of the routers with that verdict the one of the lowest evenness.
+        worst: RouterId,
+        /// Routers by verdict.
+        n_even: usize,
+        /// Routers by verdict.
+        n_skewed: usize,
+        /// Routers by verdict.
+        n_collapsed: usize,
+    },
+}
+
+/// The whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Of the model.
+    pub outcome: Outcome,
+    /// That in words.
+    pub headline: String,
+    /// By what limits.
+    pub thresholds: Thresholds,
+    /// Tokens of all texts, special ones left out.
+    pub n_tokens: u64,
+    /// The texts.
+    pub texts: Vec<TextCount>,
+    /// Of each router, in the order of the model.
+    pub routers: Vec<RouterReport>,
+}
+
+impl Report {
+    /// The verdict on the model; none where there are too few tokens.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self.outcome {
+            Outcome::Judged { verdict, .. } => Some(verdict),
+            Outcome::NoRouter | Outcome::TooFew { .. } => None,
+        }
+    }
+}
+
+/// Judges the load of every router of a model over texts, each with its name. Experts for which
+/// `masked` holds were kept from being picked by an edit.
+#[must_use]
+pub fn judge(
+    texts: &[(&str, &LoadStats)],
+    spec: &ModelSpec,
+    thresholds: &Thresholds,
+    masked: impl Fn(RouterId, ExpertId) -> bool,
+) -> Report {
+    let texts_counted: Vec<TextCount> = texts
+        .iter()
+        .map(|(name, load)| TextCount {
+            name: (*name).to_owned(),
+            n_tokens: load.n_tokens(PhaseFilter::All),
+            n_special: load.n_special(),
+        })
+        .collect();
+    let n_tokens = texts_counted.iter().map(|it| it.n_tokens).sum();
+    let routers: Vec<RouterReport> = spec
+        .router_ids()
+        .map(|(id, router)| {
+            let is_masked = |it| masked(id, it);
+            let mut report = of_router(id, router, texts, n_tokens, thresholds, is_masked);
+            report.evidence = words::evidence(&report, thresholds, &texts_counted);
+            report
+        })
+        .collect();
+    let outcome = outcome(&routers, n_tokens);
+    Report {
+        headline: words::headline(outcome, &routers),
+        outcome,
+        thresholds: *thresholds,
+        n_tokens,
+        texts: texts_counted,
+        routers,
+    }
+}
+
+fn of_router(
+    id: RouterId,
+    router: &RouterSpec,
+    texts: &[(&str, &LoadStats)],
+    n_tokens: u64,
+    thresholds: &Thresholds,
+    masked: impl Fn(ExpertId) -> bool,
+) -> RouterReport {
+    let n_experts = router.n_experts;
+    let counts = |(_, load): &(&str, &LoadStats)| {
+        let load = load.router(id, PhaseFilter::All).unwrap_or_default();
+        let mut n = load.n;
+        n.resize(n_experts, 0);
+        n
+    };
+    let by_text: Vec<Vec<u64>> = texts.iter().map(counts).collect();
+    let n: Vec<u64> = (0..n_experts)
+        .map(|it| by_text.iter().map(|text| text[it]).sum())
+        .collect();
+    let experts = || (0..n_experts).map(ExpertId::new);
+    let numbers = numbers(&n);
+    let needed = thresholds.needed(n_experts, router.top_k);
+    let (dead, unused) = if n_tokens >= needed {
+        idle(&n, &by_text, thresholds, &masked)
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let judged = numbers
+        .filter(|_| n_tokens >= needed)
+        .map(|it| verdict(&it, dead.len(), n_experts, router.top_k, thresholds));
+    RouterReport {
+        router: id,
+        label: router.label(),
+        n_experts,
+        top_k: router.top_k,
+        n_tokens,
+        needed,
+        verdict: judged.as_ref().map(|it| it.0),
+        reasons: judged.map_or_else(Vec::new, |it| it.1),
+        numbers,
+        dead,
+        unused,
+        masked: experts().filter(|it| masked(*it)).collect(),
+        n,
+        by_text,
+        evidence: String::new(),
+    }
+}
+
+/// `n̄ = P/N`.
+fn mean(n: &[u64]) -> f64 {
+    n.iter().sum::<u64>() as f64 / n.len().max(1) as f64
+}
+
+/// The experts below the limit over the whole: those dead, and those that a text uses.
+fn idle(
+    n: &[u64],
+    by_text: &[Vec<u64>],
+    thresholds: &Thresholds,
+    masked: &impl Fn(ExpertId) -> bool,
+) -> (Vec<Idle>, Vec<Idle>) {
+    let most = thresholds.dead_below * mean(n);
+    let means: Vec<f64> = by_text.iter().map(|it| mean(it)).collect();
+    let below = n
+        .iter()
+        .enumerate()
+        .filter(|(_, n)| (**n as f64) < most)
+        .map(|(expert, n)| (ExpertId::new(expert), *n))
+        .filter(|(expert, _)| !masked(*expert));
+    let found = below.map(|(expert, n)| {
+        let used = by_text.iter().zip(&means).enumerate();
+        let used = used
+            .filter(|(_, (text, _))| text[expert.idx()] > 0)
+            .map(|(at, (text, mean))| (at, text[expert.idx()] as f64 / mean))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        Idle {
+            expert,
+            n,
+            text: used.map(|it| it.0),
+            utilisation: used.map_or(0.0, |it| it.1),
+        }
+    });
+    found.partition(|it| it.utilisation <= thresholds.alive_above)
+}
+
+fn numbers(n: &[u64]) -> Option<Numbers> {
+    let load = super::RouterLoad {
+        n: n.to_vec(),
+        ..super::RouterLoad::default()
+    };
+    let spread = load.spread()?;
+    let n_experts = n.len() as f64;
+    Some(Numbers {
+        evenness: spread.effective / n_experts,
+        entropy: if n.len() > 1 {
+            spread.effective.ln() / n_experts.ln()
+        } else {
+            1.0
+        },
+        effective: spread.effective,
+        cv: spread.cv,
+        max_vio: spread.max_vio,
+        max_over_mean: spread.max_vio + 1.0,
+    })
+}
+
+/// The verdict, and the limits passed to come to it.
+fn verdict(
+    numbers: &Numbers,
+    n_dead: usize,
+    n_experts: usize,
+    top_k: usize,
+    thresholds: &Thresholds,
+) -> (Verdict, Vec<Reason>) {
+    for (verdict, limits) in [
+        (Verdict::Collapsed, &thresholds.collapsed),
+        (Verdict::Skewed, &thresholds.skewed),
+    ] {
+        let reasons = limits.passed(numbers, n_dead, n_experts, top_k);
+        if !reasons.is_empty() {
+            return (verdict, reasons);
+        }
+    }
+    (Verdict::Even, Vec::new())
+}
+
+fn outcome(routers: &[RouterReport], have: u64) -> Outcome {
+    if routers.is_empty() {
+        return Outcome::NoRouter;
+    }
+    let need = routers.iter().map(|it| it.needed).max().unwrap_or(0);
+    let evenness = |it: &RouterReport| it.numbers.map_or(1.0, |it| it.evenness);
+    let worst = routers
+        .iter()
+        .filter_map(|it| it.verdict.map(|verdict| (verdict, it)))
+        .max_by(|a, b| {
+            let by_verdict = a.0.cmp(&b.0);
+            by_verdict.then(evenness(b.1).total_cmp(&evenness(a.1)))
+        });
+    let Some((verdict, worst)) = worst.filter(|_| have >= need) else {
+        return Outcome::TooFew { have, need };
+    };
+    let count = |verdict| {
+        routers
+            .iter()
+            .filter(|it| it.verdict == Some(verdict))
+            .count()
+    };
+    Outcome::Judged {
+        verdict,
+        worst: worst.router,
+        n_even: count(Verdict::Even),
+        n_skewed: count(Verdict::Skewed),
+        n_collapsed: count(Verdict::Collapsed),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

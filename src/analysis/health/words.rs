@@ -1,0 +1,279 @@
+//! Verdicts in words: one sentence on the model, and the evidence on a router.
+
+use super::{
+    Idle, Limits, Measure, Numbers, Outcome, Reason, RouterReport, TextCount, Thresholds, Verdict,
+};
+
+/// Routers or experts named one by one; beyond that they are counted.
+const N_NAMED: usize = 6;
+
+impl Verdict {
+    /// As a word: `even`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Even => "even",
+            Self::Skewed => "skewed",
+            Self::Collapsed => "collapsed",
+        }
+    }
+}
+
+/// A whole number with its thousands parted: `10,233`.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn plural(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A number with two decimals at most: `0.8`, `3.25`.
+fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+impl Thresholds {
+    /// What they come to where k of N experts are picked: `Skewed with 1 dead expert or …`.
+    #[must_use]
+    pub fn words(&self, n_experts: usize, top_k: usize) -> String {
+        let of = |name: &str, limits: &Limits| {
+            let dead = limits.dead.map(|it| {
+                let n = it.fewest(n_experts);
+                format!("{} dead or more", plural(n, "expert"))
+            });
+            let evenness = limits.evenness.map(|it| format!("evenness below {it}"));
+            let entropy = limits.entropy.map(|it| format!("entropy below {it}"));
+            let most = limits.max_over_mean.map(|it| {
+                let times = number(it.times(n_experts, top_k));
+                format!("max/mean above {times}")
+            });
+            let all: Vec<String> = [dead, evenness, entropy, most]
+                .into_iter()
+                .flatten()
+                .collect();
+            format!("{name} with {}", all.join(" or "))
+        };
+        let skewed = of("Skewed", &self.skewed);
+        format!("{skewed}; {}.", of("collapsed", &self.collapsed))
+    }
+}
+
+/// The verdict on the model, in one sentence without a full stop.
+pub(super) fn headline(outcome: Outcome, routers: &[RouterReport]) -> String {
+    match outcome {
+        Outcome::NoRouter => "This model has no router to judge".to_owned(),
+        Outcome::TooFew { have, need } => {
+            let (have, need) = (grouped(have), grouped(need));
+            format!("No verdict: {have} tokens were counted, and {need} are needed")
+        }
+        Outcome::Judged { verdict, worst, .. } => {
+            let n = routers.len();
+            if verdict == Verdict::Even {
+                let all = if n == 1 { "the one" } else { "all" };
+                let lowest = lowest(routers);
+                return format!("Even: {all} {}{lowest}", name_of(routers, n));
+            }
+            let mut out = format!("Collapsed: {}", listed(routers, Verdict::Collapsed));
+            if verdict == Verdict::Skewed {
+                out = format!("Skewed: {}", listed(routers, Verdict::Skewed));
+            } else if routers.iter().any(|it| it.verdict == Some(Verdict::Skewed)) {
+                out += "; skewed: ";
+                out += &listed(routers, Verdict::Skewed);
+            }
+            let worst = routers.iter().find(|it| it.router == worst);
+            out + &worst.map_or_else(String::new, worst_words)
+        }
+    }
+}
+
+/// `3 of 6 layers (2, 3, 4)`.
+fn listed(routers: &[RouterReport], verdict: Verdict) -> String {
+    let of = |it: &&RouterReport| it.verdict == Some(verdict);
+    let labels: Vec<&str> = routers.iter().filter(of).map(|it| &*it.label).collect();
+    let n = labels.len();
+    let mut names: Vec<&str> = labels.iter().take(N_NAMED).copied().collect();
+    if are_layers(routers) {
+        names
+            .iter_mut()
+            .for_each(|it| *it = it.trim_start_matches("layer "));
+    }
+    let more = if n > N_NAMED { ", …" } else { "" };
+    let all = name_of(routers, routers.len());
+    format!("{n} of {all} ({}{more})", names.join(", "))
+}
+
+fn are_layers(routers: &[RouterReport]) -> bool {
+    let is_plain = |it: &RouterReport| {
+        it.label
+            .strip_prefix("layer ")
+            .is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()))
+    };
+    routers.iter().all(is_plain)
+}
+
+fn name_of(routers: &[RouterReport], n: usize) -> String {
+    let one = if are_layers(routers) {
+        "layer"
+    } else {
+        "router"
+    };
+    plural(n, one)
+}
+
+fn lowest(routers: &[RouterReport]) -> String {
+    let all = routers.iter().filter_map(|it| it.numbers);
+    all.map(|it| it.evenness)
+        .reduce(f64::min)
+        .map_or_else(String::new, |it| {
+            format!(", lowest evenness {}", number(it))
+        })
+}
+
+fn worst_words(it: &RouterReport) -> String {
+    let evenness = it.numbers.map_or(0.0, |it| it.evenness);
+    let dead = it.dead.len();
+    let dead = if dead == 0 {
+        "none dead".to_owned()
+    } else {
+        format!("{dead} of {} experts dead", it.n_experts)
+    };
+    let label = &it.label;
+    format!("; worst {label}, evenness {}, {dead}", number(evenness))
+}
+
+/// The verdict on a router with the numbers behind it, in sentences.
+pub(super) fn evidence(
+    report: &RouterReport,
+    thresholds: &Thresholds,
+    texts: &[TextCount],
+) -> String {
+    let Some(numbers) = &report.numbers else {
+        return "Nothing was picked yet.".to_owned();
+    };
+    let mut out = match report.verdict {
+        None => format!(
+            "No verdict: {} tokens were counted, and {} are needed; evenness {} so far.",
+            grouped(report.n_tokens),
+            grouped(report.needed),
+            number(numbers.evenness)
+        ),
+        Some(Verdict::Even) => even_words(numbers, report, thresholds),
+        Some(verdict) => {
+            let reasons: Vec<String> = report
+                .reasons
+                .iter()
+                .map(|it| reason_words(it, report))
+                .collect();
+            let name = if verdict == Verdict::Collapsed {
+                "Collapsed"
+            } else {
+                "Skewed"
+            };
+            format!("{name}: {}.", reasons.join("; "))
+        }
+    };
+    for (idle, is_dead) in [(&report.dead, true), (&report.unused, false)] {
+        for it in idle.iter().take(N_NAMED) {
+            out.push(' ');
+            out.push_str(&idle_words(it, is_dead, report, thresholds, texts));
+        }
+        if idle.len() > N_NAMED {
+            let what = if is_dead { "dead" } else { "little used" };
+            let n = idle.len() - N_NAMED;
+            let more = [" ", &n.to_string(), " more are ", what, "."];
+            out.extend(more);
+        }
+    }
+    out
+}
+
+fn reason_words(reason: &Reason, report: &RouterReport) -> String {
+    let Reason {
+        measure,
+        value,
+        limit,
+    } = *reason;
+    match measure {
+        Measure::Dead => {
+            let (n, n_experts) = (value as usize, report.n_experts);
+            let are = if n == 1 { "is" } else { "are" };
+            format!("{n} of {n_experts} experts {are} dead (limit {limit})")
+        }
+        Measure::Evenness => format!("evenness {} (below {limit})", number(value)),
+        Measure::Entropy => format!("entropy H/ln N {} (below {limit})", number(value)),
+        Measure::MaxOverMean => {
+            format!(
+                "the busiest expert takes {} × even (above {})",
+                number(value),
+                number(limit)
+            )
+        }
+    }
+}
+
+fn even_words(numbers: &Numbers, report: &RouterReport, thresholds: &Thresholds) -> String {
+    let Limits {
+        evenness,
+        entropy,
+        max_over_mean,
+        ..
+    } = thresholds.skewed;
+    let mut parts = Vec::new();
+    if let Some(limit) = evenness {
+        let value = number(numbers.evenness);
+        parts.push(format!("evenness {value} (skewed below {limit})"));
+    }
+    if let Some(limit) = entropy {
+        let value = number(numbers.entropy);
+        parts.push(format!("entropy H/ln N {value} (skewed below {limit})"));
+    }
+    if let Some(limit) = max_over_mean {
+        parts.push(format!(
+            "the busiest expert takes {} × even (skewed above {})",
+            number(numbers.max_over_mean),
+            number(limit.times(report.n_experts, report.top_k))
+        ));
+    }
+    if report.dead.is_empty() {
+        parts.push("none dead".to_owned());
+    }
+    format!("Even: {}.", parts.join("; "))
+}
+
+fn idle_words(
+    it: &Idle,
+    is_dead: bool,
+    report: &RouterReport,
+    thresholds: &Thresholds,
+    texts: &[TextCount],
+) -> String {
+    let picked = format!(
+        "Expert {} was picked for {} of {} tokens",
+        it.expert,
+        grouped(it.n),
+        grouped(report.n_tokens)
+    );
+    let text = it.text.and_then(|at| texts.get(at));
+    let used = number(it.utilisation);
+    let limit = number(thresholds.alive_above);
+    match text {
+        Some(TextCount { name, .. }) if is_dead => {
+            format!("{picked}, in no text above {limit} of even (most in {name}: {used}).")
+        }
+        Some(TextCount { name, .. }) => {
+            format!("{picked}, yet at {used} × even in {name}: little used, not dead.")
+        }
+        None => format!("{picked}, in none of the texts."),
+    }
+}

@@ -1,0 +1,80 @@
+//! Reading texts to judge the load: asking for it, and folding what comes of it.
+
+use crate::corpus::{TextSource, names};
+use crate::engine::Request;
+use crate::spec::TokenId;
+use crate::trace::StepTrace;
+use crate::ui::{Command, Survey, SurveyOf, SurveyedText};
+
+use super::{App, dialog::Pick};
+
+impl App {
+    /// Starts reading texts, or asks which.
+    pub(super) fn survey(&mut self, of: SurveyOf, now_secs: f64) {
+        let texts: Vec<TextSource> = match of {
+            SurveyOf::Samples => TextSource::samples(),
+            SurveyOf::Files(paths) => paths.into_iter().map(TextSource::File).collect(),
+            SurveyOf::Asked => return self.ask_texts(now_secs),
+        };
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        let text = |name| SurveyedText {
+            name,
+            ..SurveyedText::default()
+        };
+        self.session.survey = Some(Survey {
+            tag,
+            texts: names(&texts).into_iter().map(text).collect(),
+            progress: Some((0, 0)),
+            ..Survey::default()
+        });
+        self.ask(Request::Survey { tag, texts });
+    }
+
+    fn ask_texts(&mut self, now_secs: f64) {
+        let endings = ["txt", "md", "jsonl", "ndjson"];
+        let what = Pick::Files {
+            title: "Texts to judge the load by".to_owned(),
+            filter: ("Texts".to_owned(), endings.map(str::to_owned).into()),
+        };
+        self.pick(what, now_secs, |paths| {
+            Command::Survey(SurveyOf::Files(paths))
+        });
+    }
+
+    /// The survey on screen, where an event is about it: one given up may still be heard of.
+    fn survey_of(&mut self, tag: u64) -> Option<&mut Survey> {
+        self.session.survey.as_mut().filter(|it| it.tag == tag)
+    }
+
+    pub(super) fn surveyed(&mut self, tag: u64, text: usize, step: &StepTrace) {
+        let facts = self.session.facts.clone();
+        let special = |it: TokenId| {
+            facts
+                .as_ref()
+                .is_none_or(|facts| facts.tokens.is_special(it))
+        };
+        let survey = self.survey_of(tag);
+        if let Some(text) = survey.and_then(|it| it.texts.get_mut(text)) {
+            text.load.add(step, special);
+        }
+    }
+
+    pub(super) fn surveying(&mut self, tag: u64, n_done: usize, n_total: usize) {
+        if let Some(survey) = self.survey_of(tag) {
+            survey.progress = Some((n_done, n_total));
+        }
+    }
+
+    pub(super) fn survey_ended(&mut self, tag: u64, result: Result<(), String>, cancelled: bool) {
+        let Some(survey) = self.survey_of(tag) else {
+            return;
+        };
+        survey.progress = None;
+        survey.cancelled = cancelled;
+        survey.failed = result.clone().err();
+        if let Err(why) = result {
+            self.fail(why);
+        }
+    }
+}

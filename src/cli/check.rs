@@ -1,0 +1,308 @@
+//! `check`: whether a model's load is even over texts, layer by layer, with an exit status for scripts.
+//!
+//! The report goes to stdout, progress to stderr.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+use super::{
+    Failure,
+    model::{Device, check_device},
+    story::{Listener, Teller},
+};
+use crate::analysis::{
+    LoadStats, Outcome, Preset, Report, RouterReport, Thresholds, Verdict, grouped, judge,
+};
+use crate::checkpoint::Source;
+use crate::corpus::{TextSource, names};
+use crate::engine::{LoadProgress, ModelOpener, Opener};
+use crate::spec::TokenId;
+use crate::trace::ModelFacts;
+
+/// Judge whether the load is even over texts; exits 0 if even, 1 if skewed or collapsed, 3 if there are too few tokens.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// A model folder, or `tour` for the model inside the program.
+    model: std::ffi::OsString,
+    /// Text files: plain, documents parted by a line `<|endoftext|>`, or JSONL with a field `text`. A mix of kinds tells most.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "samples")]
+    text: Vec<PathBuf>,
+    /// The sample texts inside the program: English, French, German, Python, JSON, arithmetic.
+    #[arg(long)]
+    samples: bool,
+    /// Where it runs.
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+    /// By which limits.
+    #[arg(long, value_enum, default_value_t)]
+    thresholds: Limits,
+    /// Write the report as JSON to this file; `-` prints it in place of the table.
+    #[arg(long, value_name = "OUT")]
+    json: Option<PathBuf>,
+}
+
+/// By which limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Limits {
+    /// Dead experts, evenness, the busiest expert.
+    #[default]
+    Default,
+    /// Those of `MoEWatch`: entropy, the busiest expert.
+    Moewatch,
+}
+
+impl From<Limits> for Thresholds {
+    fn from(limits: Limits) -> Self {
+        match limits {
+            Limits::Default => Preset::Default,
+            Limits::Moewatch => Preset::MoeWatch,
+        }
+        .into()
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A load that is not even (1), unusable input (2), too few tokens or a run that failed part-way (3).
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let (mut out, mut log) = (io::stdout().lock(), io::stderr());
+    let is_terminal = log.is_terminal();
+    check(args, Box::new(ModelOpener), &mut out, &mut log, is_terminal)
+}
+
+fn check(
+    args: &Args,
+    opener: Box<dyn Opener>,
+    out: &mut dyn Write,
+    log: &mut dyn Write,
+    is_terminal: bool,
+) -> Result<(), Failure> {
+    check_device(args.device)?;
+    let texts = texts(args)?;
+    let mut progress = Progress { log, is_terminal };
+    let mut teller = Teller::open(opener, Source::parse(&args.model).into(), &mut progress)?;
+    if teller.facts.spec.routers.is_empty() {
+        let name = &teller.facts.name;
+        return Err(Failure::misuse(format!(
+            "{name} has no router: there is no load to judge"
+        )));
+    }
+    if !teller.facts.has_tokenizer {
+        let name = &teller.facts.name;
+        return Err(Failure::misuse(format!(
+            "{name} has no tokenizer, so no text can be read to judge its load"
+        )));
+    }
+    let loads = teller.survey(&texts)?;
+    let facts = teller.facts.clone();
+    let names = names(&texts);
+    let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(&loads).collect();
+    let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false);
+    hand_out(args, &facts, &report, out)?;
+    end(&report)
+}
+
+/// What to read; a file that is not there is found before the model is opened.
+fn texts(args: &Args) -> Result<Vec<TextSource>, Failure> {
+    let mut texts = Vec::new();
+    if args.samples {
+        texts = TextSource::samples();
+    }
+    texts.extend(args.text.iter().cloned().map(TextSource::File));
+    for text in &texts {
+        text.open().map_err(Failure::misuse)?;
+    }
+    Ok(texts)
+}
+
+fn hand_out(
+    args: &Args,
+    facts: &ModelFacts,
+    report: &Report,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let printed = match &args.json {
+        Some(path) if path == Path::new("-") => writeln!(out, "{}", object(facts, report)?),
+        Some(path) => {
+            let text = object(facts, report)? + "\n";
+            fs::write(path, text).map_err(|it| {
+                let path = path.display();
+                Failure::part_way(format!("the report cannot be written: {it} (in {path})"))
+            })?;
+            out.write_all(table(facts, report).as_bytes())
+        }
+        None => out.write_all(table(facts, report).as_bytes()),
+    };
+    match printed.and_then(|()| out.flush()) {
+        // Whoever reads it may leave when they have seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let what = format!("the report cannot be printed: {error}");
+            Err(Failure::part_way(what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How the program ends: a verdict that is not even is a finding, none at all a failure.
+fn end(report: &Report) -> Result<(), Failure> {
+    let headline = &report.headline;
+    match report.outcome {
+        Outcome::Judged {
+            verdict: Verdict::Even,
+            ..
+        } => Ok(()),
+        Outcome::Judged { .. } => Err(Failure::finding(format!(
+            "the load is not even. {headline}"
+        ))),
+        Outcome::TooFew { .. } | Outcome::NoRouter => Err(Failure::part_way(headline)),
+    }
+}
+
+fn object(facts: &ModelFacts, report: &Report) -> Result<String, Failure> {
+    let verdict = report.verdict();
+    let object = json!({ "model": facts.name, "verdict": verdict, "report": report });
+    serde_json::to_string_pretty(&object).map_err(Failure::part_way)
+}
+
+fn table(facts: &ModelFacts, report: &Report) -> String {
+    let mut out = String::new();
+    let names: Vec<String> = report
+        .texts
+        .iter()
+        .map(|it| format!("{} {}", it.name, grouped(it.n_tokens)))
+        .collect();
+    let n_tokens = grouped(report.n_tokens);
+    let width = report.routers.iter().map(|it| it.label.len()).max();
+    let width = width.unwrap_or(0).max(5);
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{}: {}", facts.name, report.headline);
+    let _ = writeln!(
+        out,
+        "over {n_tokens} tokens ({}), special tokens left out, no edit in force, limits: {}",
+        names.join(", "),
+        report.thresholds.preset.label()
+    );
+    let _ = writeln!(
+        out,
+        "\n{:<width$}  {:<9}  {:>8}  {:>8}  {:>6}  {:>6}  {:>4}  {:>11}",
+        "layer", "verdict", "evenness", "max/mean", "CV", "MaxVio", "dead", "little used"
+    );
+    for it in &report.routers {
+        line(&mut out, it, width);
+    }
+    let told = report
+        .routers
+        .iter()
+        .filter(|it| it.verdict.is_some_and(|it| it != Verdict::Even) || !it.unused.is_empty());
+    for (n, it) in told.enumerate() {
+        let gap = if n == 0 { "\n" } else { "" };
+        let _ = writeln!(out, "{gap}{}: {}", it.label, it.evidence);
+    }
+    out
+}
+
+fn line(out: &mut String, it: &RouterReport, width: usize) {
+    let verdict = it.verdict.map_or("–", Verdict::word);
+    let number = |of: fn(&crate::analysis::Numbers) -> f64| {
+        it.numbers
+            .map_or_else(|| "–".to_owned(), |it| format!("{:.3}", of(&it)))
+    };
+    let _ = writeln!(
+        out,
+        "{:<width$}  {verdict:<9}  {:>8}  {:>8}  {:>6}  {:>6}  {:>4}  {:>11}",
+        it.label,
+        number(|it| it.evenness),
+        number(|it| it.max_over_mean),
+        number(|it| it.cv),
+        number(|it| it.max_vio),
+        it.dead.len(),
+        it.unused.len(),
+    );
+}
+
+/// What is said while it runs.
+struct Progress<'a> {
+    log: &'a mut dyn Write,
+    is_terminal: bool,
+}
+
+impl Listener for Progress<'_> {
+    fn loading(&mut self, it: &LoadProgress) {
+        if self.is_terminal {
+            let mib = |bytes: u64| bytes >> 20;
+            let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
+            // Progress that nobody reads stops nothing.
+            drop(write!(self.log, "\rreading {done} of {total} MiB "));
+        }
+    }
+
+    fn opened(&mut self, facts: &ModelFacts) {
+        if self.is_terminal {
+            drop(write!(self.log, "\r"));
+        }
+        let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device);
+        let n = facts.parameters.total;
+        drop(writeln!(
+            self.log,
+            "{name}: {family}, {n} parameters, on {device}"
+        ));
+        for note in &facts.notes {
+            drop(writeln!(self.log, "{note}"));
+        }
+    }
+
+    fn wrote(&mut self, _token: TokenId, _facts: &ModelFacts) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn surveying(&mut self, n_done: usize, n_total: usize) {
+        if self.is_terminal {
+            let (done, total) = (grouped(n_done as u64), grouped(n_total as u64));
+            let end = if n_done == n_total { "\n" } else { "" };
+            drop(write!(
+                self.log,
+                "\rreading {done} of about {total} tokens {end}"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Status;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parsed(line: &[&str]) -> Result<Args, clap::Error> {
+        Line::try_parse_from(["check"].iter().chain(line)).map(|it| it.args)
+    }
+
+    #[test]
+    fn texts_are_asked_for_and_looked_at_first() {
+        assert!(parsed(&["tour"]).is_err());
+        assert!(parsed(&["tour", "--text"]).is_err());
+        assert!(parsed(&["tour", "--samples", "--thresholds", "mine"]).is_err());
+        let args = parsed(&["tour", "--text", "a.txt", "b.txt", "--samples"]).unwrap();
+        assert_eq!(args.text.len(), 2);
+        let (mut out, mut log) = (Vec::new(), Vec::new());
+        let ended = check(&args, Box::new(ModelOpener), &mut out, &mut log, false);
+        let failure = ended.unwrap_err();
+        assert_eq!(failure.status, Status::Misuse);
+        assert_eq!(failure.what, "there is no such file: a.txt");
+        assert!(out.is_empty() && log.is_empty(), "nothing was opened");
+    }
+}

@@ -1,0 +1,79 @@
+//! Under the selected router: the evidence in words, the other numbers, and its load text by text.
+
+use eframe::egui::{self, Align2, FontId, Margin, Rect, RichText, Ui, pos2, vec2};
+
+use crate::analysis::{Report, RouterReport, Thresholds, grouped};
+use crate::ui::Cx;
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::note;
+use crate::ui::words::short;
+
+use super::cells;
+use super::rows::Places;
+
+const LINE: f32 = 16.0;
+
+/// Draws it.
+pub fn ui(
+    cx: &mut Cx<'_>,
+    ui: &mut Ui,
+    it: &RouterReport,
+    report: &Report,
+    places: &Places,
+    by_text: bool,
+) {
+    let margin = Margin {
+        left: 6,
+        right: 6,
+        top: 3,
+        bottom: 5,
+    };
+    egui::Frame::new().inner_margin(margin).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        let text = RichText::new(&it.evidence)
+            .size(LABEL_SIZE)
+            .color(cx.palette.text);
+        ui.add(egui::Label::new(text).wrap());
+        note(ui, numbers_words(it, &report.thresholds));
+        if by_text && report.texts.len() > 1 {
+            texts_ui(cx, ui, it, report, places);
+        }
+    });
+}
+
+fn numbers_words(it: &RouterReport, thresholds: &Thresholds) -> String {
+    let limits = thresholds.words(it.n_experts, it.top_k);
+    let Some(numbers) = &it.numbers else {
+        return limits;
+    };
+    format!(
+        "{} effective experts of {}, CV {}, MaxVio {}, entropy H/ln N {}. {limits}",
+        short(numbers.effective),
+        it.n_experts,
+        short(numbers.cv),
+        short(numbers.max_vio),
+        short(numbers.entropy),
+    )
+}
+
+/// A strip a text, under the router's own.
+fn texts_ui(cx: &Cx<'_>, ui: &mut Ui, it: &RouterReport, report: &Report, places: &Places) {
+    for (text, n) in report.texts.iter().zip(&it.by_text) {
+        let (_, rect) = ui.allocate_space(vec2(ui.available_width(), LINE));
+        if !ui.is_rect_visible(rect) {
+            continue;
+        }
+        let (left, right) = places.strip;
+        let label = Rect::from_x_y_ranges(places.label..=left - 4.0, rect.y_range());
+        cells::label_ui(cx.palette, ui.painter(), label, &text.name);
+        let strip = Rect::from_x_y_ranges(left..=right, rect.top() + 2.0..=rect.bottom() - 2.0);
+        cells::paint(cx.palette, ui.painter(), strip, it, n);
+        ui.painter().text(
+            pos2(right + 10.0, rect.center().y),
+            Align2::LEFT_CENTER,
+            format!("{} tokens", grouped(text.n_tokens)),
+            FontId::proportional(LABEL_SIZE - 1.0),
+            cx.palette.second,
+        );
+    }
+}

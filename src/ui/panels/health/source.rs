@@ -1,0 +1,180 @@
+//! What is judged: texts read for it, or the tokens of the row shown; and the words for that.
+
+use std::sync::Arc;
+
+use crate::analysis::{LoadStats, PhaseFilter, Preset, Report, grouped, judge};
+use crate::spec::{Action, ExpertId, RouterId};
+use crate::trace::{ModelFacts, RowId};
+use crate::ui::words::{covers, percent};
+use crate::ui::{Cx, RowChoice, RowView, Survey};
+
+/// Texts named one by one; beyond that they are counted.
+const N_NAMED: usize = 8;
+
+/// Whose tokens are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Over {
+    /// Texts, read with no edit in force.
+    #[default]
+    Texts,
+    /// The row shown.
+    Row,
+}
+
+impl Over {
+    /// Both, in the order of the menu.
+    pub const ALL: [Self; 2] = [Self::Texts, Self::Row];
+
+    /// What the chip says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Texts => "texts",
+            Self::Row => "tokens seen so far",
+        }
+    }
+}
+
+/// What a report depends on.
+pub struct Key {
+    facts: Arc<ModelFacts>,
+    source: Source,
+    preset: Preset,
+}
+
+#[derive(PartialEq, Eq)]
+enum Source {
+    /// Which survey, and its tokens.
+    Texts(u64, u64, u64),
+    /// Which row, and its tokens.
+    Row(RowId, u64, u64),
+}
+
+impl Key {
+    /// The key of what is shown; none where there is nothing to judge.
+    pub fn of(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Self> {
+        let counted = |it: &LoadStats| (it.n_tokens(PhaseFilter::All), it.n_special());
+        let source = match over {
+            Over::Texts => {
+                let survey = cx.session.survey.as_ref()?;
+                let texts = survey.texts.iter().map(|it| counted(&it.load));
+                let (n, n_special) = texts.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+                Source::Texts(survey.tag, n, n_special)
+            }
+            Over::Row => {
+                let shown = cx.session.shown?;
+                let id = match cx.selection.row {
+                    RowChoice::Edited => shown.edited.unwrap_or(shown.baseline),
+                    RowChoice::Baseline => shown.baseline,
+                };
+                let (n, n_special) = counted(&cx.row()?.load);
+                Source::Row(id, n, n_special)
+            }
+        };
+        Some(Self {
+            facts: Arc::clone(cx.session.facts.as_ref()?),
+            source,
+            preset,
+        })
+    }
+
+    /// Whether a report made for this one still holds for the other.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.facts, &other.facts)
+            && self.source == other.source
+            && self.preset == other.preset
+    }
+}
+
+/// Judges what is shown.
+pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
+    let spec = cx.spec()?;
+    match over {
+        Over::Texts => {
+            let survey = cx.session.survey.as_ref()?;
+            let texts: Vec<(&str, &LoadStats)> = survey
+                .texts
+                .iter()
+                .map(|it| (it.name.as_str(), &it.load))
+                .collect();
+            Some(judge(&texts, spec, &preset.into(), |_, _| false))
+        }
+        Over::Row => {
+            let row = cx.row()?;
+            let name = cx.session.row_name(cx.selection.row);
+            let masked = masked(cx, row);
+            Some(judge(
+                &[(name, &row.load)],
+                spec,
+                &preset.into(),
+                |at, expert| masked.contains(&(at, expert)),
+            ))
+        }
+    }
+}
+
+/// The experts that an edit of the row masks, wherever in it.
+fn masked(cx: &Cx<'_>, row: &RowView) -> Vec<(RouterId, ExpertId)> {
+    let Some(spec) = cx.spec() else {
+        return Vec::new();
+    };
+    let masks = row.edits.1.active().filter_map(|it| match it.action {
+        Action::Mask { expert } => Some((it.at, expert)),
+        _ => None,
+    });
+    let routers = |(at, expert)| {
+        spec.router_ids()
+            .filter(move |(_, it)| covers(at, &it.place))
+            .map(move |(id, _)| (id, expert))
+    };
+    masks.flat_map(routers).collect()
+}
+
+/// Over what: `10,233 tokens of 8 texts (arithmetic, french, …)`.
+pub fn basis(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
+    let n = grouped(report.n_tokens);
+    if over == Over::Row {
+        let row = cx.session.row_name(cx.selection.row);
+        return format!("{n} tokens of the {row} text");
+    }
+    let names: Vec<&str> = report.texts.iter().map(|it| &*it.name).collect();
+    let n_texts = names.len();
+    let shown = names[..n_texts.min(N_NAMED)].join(", ");
+    match n_texts {
+        1 => format!("{n} tokens of {shown}"),
+        _ if !names_texts => format!("{n} tokens of {n_texts} texts"),
+        _ if n_texts > N_NAMED => {
+            let more = n_texts - N_NAMED;
+            format!("{n} tokens of {n_texts} texts ({shown} and {more} more)")
+        }
+        _ => format!("{n} tokens of {n_texts} texts ({shown})"),
+    }
+}
+
+/// The sentence under the rows, with the names of the texts or without.
+pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
+    let basis = basis(cx, over, report, names_texts);
+    let even = cx
+        .spec()
+        .and_then(|it| it.routers.first())
+        .map_or_else(String::new, |it| percent(it.even_share()));
+    let how = match over {
+        Over::Texts => "read with no edit in force",
+        Over::Row if cx.row().is_some_and(|it| !it.edits.1.is_idle()) => {
+            "under the edits, so it judges them too"
+        }
+        Over::Row => "with no edit in force",
+    };
+    let ended = cx.session.survey.as_ref().filter(|_| over == Over::Texts);
+    let ended = ended.map_or_else(String::new, ended_words);
+    format!(
+        "Over {basis}, {how}, special tokens left out; even is {even} each.{ended} This tells how the load lies, not what an expert is worth."
+    )
+}
+
+fn ended_words(survey: &Survey) -> String {
+    match &survey.failed {
+        Some(why) => format!(" It ended on the way: {why}."),
+        None if survey.cancelled => " It was given up on the way.".to_owned(),
+        None => String::new(),
+    }
+}
