@@ -10,14 +10,15 @@ mod fold;
 mod keys;
 mod link;
 mod screenshot;
+mod share;
 mod window;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::Undoer};
 
 use crate::engine::{ModelSource, Pace, Request};
-use crate::spec::Experiment;
+use crate::spec::{Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, expert_grid, install_theme, top_bar,
@@ -55,6 +56,9 @@ pub struct App {
     hover: Hover,
     pins: Vec<ExpertAt>,
     prompt: String,
+    form: PromptForm,
+    /// The words and the form that given tokens came from.
+    typed: HashMap<Vec<TokenId>, (String, PromptForm)>,
     settings: Settings,
     dialogs: Dialogs,
     frame: Frame,
@@ -69,6 +73,10 @@ pub struct App {
     opening: String,
     /// How often writing has stopped.
     n_stops: u64,
+    /// How the command line names the model that is being opened, and the open one.
+    arguments: (String, String),
+    /// The dialog that asks where to save.
+    saving: Option<share::Saving>,
 }
 
 impl App {
@@ -95,6 +103,8 @@ impl App {
             hover: Hover::default(),
             pins: Vec::new(),
             prompt: PRESETS[0].prompt.to_owned(),
+            form: PromptForm::Plain,
+            typed: HashMap::new(),
             settings: Settings::default(),
             dialogs: Dialogs::default(),
             frame: Frame::default(),
@@ -105,6 +115,8 @@ impl App {
             token_times: VecDeque::new(),
             opening: "a model".to_owned(),
             n_stops: 0,
+            arguments: (String::new(), String::new()),
+            saving: None,
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -165,6 +177,7 @@ impl App {
     }
 
     fn open(&mut self, source: ModelSource) {
+        self.arguments.0 = share::argument(&source);
         self.opening = match &source {
             ModelSource::Tour => "the Tour model".to_owned(),
             ModelSource::Path(path) => path.display().to_string(),
@@ -195,6 +208,7 @@ impl eframe::App for App {
             self.fold(event, now_secs);
         }
         self.apply_all(ctx, now_secs);
+        self.save_on(ctx);
         if self.flush() {
             ctx.request_repaint();
         }
@@ -209,6 +223,7 @@ impl eframe::App for App {
             selection: self.selection,
             hover: self.hover,
             prompt: &self.prompt,
+            form: &self.form,
             settings: self.settings,
             can_undo: self.undo.has_undo(&self.experiment),
             can_redo: self.undo.has_redo(&self.experiment),

@@ -19,7 +19,7 @@ use crate::cli::{
     Failure,
     screenshot::{Args, Theme},
 };
-use crate::spec::{Experiment, Position, TokenId};
+use crate::spec::{Experiment, Position, PromptForm, TokenId};
 use crate::ui::{Command, RowChoice, Selection};
 
 use super::{App, link::Silent};
@@ -33,6 +33,7 @@ const N_SETTLING: usize = 4;
 struct Wanted {
     experiment: Experiment,
     prompt: Option<String>,
+    form: PromptForm,
     n: u32,
 }
 
@@ -49,6 +50,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             edits: args.edits()?,
         },
         prompt: args.prompt.clone(),
+        form: args.form(),
         n: args.n,
     };
     check_adapter()?;
@@ -173,8 +175,10 @@ impl App {
         let Wanted {
             experiment,
             prompt,
+            form,
             n,
         } = wanted;
+        self.form = form;
         self.command(Command::SetPace(None));
         self.settings.stop_after = n.max(1);
         self.experiment.sampling = experiment.sampling;
@@ -191,6 +195,15 @@ impl App {
         }
         if let Some(prompt) = prompt {
             self.prompt = prompt;
+        }
+        let has_template = self
+            .session
+            .facts
+            .as_ref()
+            .is_some_and(|it| it.has_chat_template);
+        if self.form.is_chat() && !has_template {
+            let why = "this checkpoint has no chat template; give the prompt as plain text";
+            return self.fail(why.to_owned());
         }
         // Read anew even where the words are the same: the edits are not.
         self.experiment.given = Vec::<TokenId>::new();

@@ -45,6 +45,7 @@ pub(super) fn parts() -> Result<Parts, CheckpointError> {
             TOKENIZER_CONFIG,
             &path("tokenizer_config.json"),
         )?),
+        chat_template: None,
         tensors,
         notes: Vec::new(),
     })

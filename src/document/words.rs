@@ -1,10 +1,24 @@
 //! Edits, models and numbers in words: one way to say each, in the window, on a shared page, in the terminal.
 
 use crate::spec::{
-    Action, Intervention, InterventionSet, ModelSpec, Position, RouterId, RouterRef, RouterSpec,
-    Site, Span, StackId,
+    Action, Intervention, InterventionSet, ModelSpec, Position, RouterId, RouterPlace, RouterRef,
+    RouterSpec, Site, Span, StackId,
 };
 use crate::trace::ModelFacts;
+
+/// Whether a router is one of those an edit names.
+#[must_use]
+pub fn covers(at: RouterRef, place: &RouterPlace) -> bool {
+    let is =
+        |stack, layer, site| place.stack == stack && place.layer == layer && place.site == site;
+    match at {
+        RouterRef::All => true,
+        RouterRef::AllAttention => place.site == Site::Attention,
+        RouterRef::Layer(layer) => is(StackId::Decoder, layer, Site::Ffn),
+        RouterRef::Attention(layer) => is(StackId::Decoder, layer, Site::Attention),
+        RouterRef::InStack(stack, layer) => is(stack, layer, Site::Ffn),
+    }
+}
 
 /// How an edit names a router; none where there is no such router.
 #[must_use]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling, TokenId};
+use crate::spec::{ExpertId, Intervention, Position, PromptForm, RouterId, Sampling, TokenId};
 use crate::ui::{Hover, RowChoice, Selection};
 
 /// Where the arrow keys go.
@@ -80,6 +80,8 @@ pub enum Command {
     },
     /// The words in the prompt box.
     SetPrompt(String),
+    /// The form the prompt is given in.
+    SetForm(PromptForm),
     /// Read the prompt and write on.
     RunPrompt,
     /// Put one of the presets in the prompt box and run it.
@@ -274,6 +276,7 @@ macro_rules! entries {
 pub const ENTRIES: &[Entry] = entries! {
     File, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder", |_| Some(Command::AskPath);
     File, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
+    File, "Share as one HTML file…", None, "The run as a page that any browser shows, with nothing to load", |_| Some(Command::ShareHtml(ExportTo::Asked));
     File, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
     Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
     Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);

@@ -1,28 +1,12 @@
 //! Tokens, edits and numbers in words: one way to say each, for every panel.
 
-use crate::spec::{
-    Action, InterventionSet, ModelSpec, Position, RouterPlace, RouterRef, Site, StackId,
-};
+use crate::spec::{Action, InterventionSet, ModelSpec, Position};
 use crate::ui::ExpertAt;
 
 pub use crate::document::{
-    big, bytes, counted, edit_words, facts_words, list_words, percent, printable, router_ref,
-    short, signed, span_words, special_words, token_words,
+    big, bytes, counted, covers, edit_words, facts_words, list_words, percent, printable,
+    router_ref, short, signed, span_words, special_words, token_words,
 };
-
-/// Whether a router is one of those an edit names.
-#[must_use]
-pub fn covers(at: RouterRef, place: &RouterPlace) -> bool {
-    let is =
-        |stack, layer, site| place.stack == stack && place.layer == layer && place.site == site;
-    match at {
-        RouterRef::All => true,
-        RouterRef::AllAttention => place.site == Site::Attention,
-        RouterRef::Layer(layer) => is(StackId::Decoder, layer, Site::Ffn),
-        RouterRef::Attention(layer) => is(StackId::Decoder, layer, Site::Attention),
-        RouterRef::InStack(stack, layer) => is(stack, layer, Site::Ffn),
-    }
-}
 
 /// The last line of the list, switched on, that masks or forces the expert at a position: its place and whether it masks.
 #[must_use]

@@ -165,6 +165,7 @@ pub fn facts(size: Size) -> ModelFacts {
             special: WORDS.iter().map(|it| it.starts_with("<|")).collect(),
         },
         has_tokenizer: true,
+        has_chat_template: false,
         eos: vec![TokenId(0)],
         n_ctx: 512,
         notes: Vec::new(),
