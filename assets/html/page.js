@@ -333,7 +333,7 @@ function drawHeat(name, t) {
   const canvas = $('heat'), width = canvas.clientWidth || 400;
   const n = data.routers.length, e = Math.max(...data.routers.map((it) => it.n_experts), 1);
   const left = n > 0 && width > 300 ? 62 : 24, top = 18;
-  const high = clamp(Math.floor(330 / Math.max(n, 1)), 4, 30);
+  const high = clamp(Math.floor(330 / Math.max(n, 1)), 4, 27);
   const wide = (width - left) / e;
   const scale = window.devicePixelRatio || 1;
   canvas.style.height = `${top + n * high}px`;
@@ -351,11 +351,12 @@ function drawHeat(name, t) {
   draw.textAlign = 'center';
   const stride = Math.ceil(22 / wide);
   for (let x = 0; x < e; x += stride) draw.fillText(x, left + (x + 0.5) * wide, 8);
-  draw.textAlign = 'right';
   const every = Math.ceil(13 / high);
   data.routers.forEach((it, r) => {
     const y = top + r * high;
     if (r % every === 0) {
+      font(11.5);
+      draw.textAlign = 'right';
       draw.fillStyle = r === state.layer ? text : second;
       const label = left < 62 ? it.name : it.label.replace('encoder layer', 'enc').replace(' attention', ' attn');
       draw.fillText(label, left - 8, y + high / 2 + 1, left - 10);
@@ -533,17 +534,19 @@ function drawNext(name, t) {
       one.style.width = `${((value ?? 0) / most) * 100}%`;
       bars.append(one);
     }
-    const told = (value) => (value === null ? '–' : short(value * 100));
+    // Not among those kept: less likely than the last of them.
+    const told = (value, it) => (value !== null ? short(value * 100)
+      : it.top.length ? `<${short(Math.exp(it.top.at(-1).log_prob) * 100)}` : '–');
     const isDrawn = token === drawn, isEdited = token === drawnEdited && token !== drawn;
     return el('div', { class: `next${isDrawn ? ' drawn' : ''}${isEdited ? ' drawn-edited' : ''}`, 'data-id': token },
       el('span', { class: 'name', title: `token id ${token}` }, word(token).replace(/^ /, '·')), bars,
       el('span', { class: 'value', title: [a, b].filter((it) => it !== null).map((it) => `${it * 100} %`).join(' → ') },
-        after ? `${told(a)} → ${told(b)} %` : `${told(a)} %`));
+        after ? `${told(a, before)} → ${told(b, after)} %` : `${told(a, before)} %`));
   }));
   $('next-after').textContent = `after ${quoted(rows[name].texts[t] || word(rows[name].tokens[t]))}`;
   $('next-says').textContent = [
     after ? 'grey: baseline, amber: under the edits, on the same words' : edited ? 'under the edits' : '',
-    'bold: what followed', '· is a space', 'softmax at temperature 1, the likeliest of the whole vocabulary',
+    'bold: what followed, a dot is a space', 'softmax at temperature 1, the likeliest of the whole vocabulary',
   ].filter(Boolean).join(' · ');
 }
 
@@ -624,6 +627,7 @@ function sentences() {
     rows.edited && `edited ${written(rows.edited)}`,
     data.sampling,
     'one text: what these tokens did, not the health of the model',
+    document.querySelector('meta[name=generator]').content,
   ].filter(Boolean).join(' · ');
   $('left-out').textContent = data.left_out;
   $('command').textContent = data.command;

@@ -153,6 +153,10 @@ impl io::Write for Bounded {
 }
 
 /// JSON as Python's `json.dumps` writes it, without escapes for web pages.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a filter is handed its options"
+)]
 fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // Hugging Face's filter knows these too; what they ask for is what is done here anyway.
@@ -240,7 +244,7 @@ fn strftime(format: &str, secs: u64) -> Result<String, Error> {
             out.push(it);
             continue;
         }
-        out += &match letters.next() {
+        let piece = match letters.next() {
             Some('Y') => year.to_string(),
             Some('y') => format!("{:02}", year % 100),
             Some('m') => format!("{month:02}"),
@@ -259,6 +263,7 @@ fn strftime(format: &str, secs: u64) -> Result<String, Error> {
                 return Err(Error::new(ErrorKind::InvalidOperation, what));
             }
         };
+        out.push_str(&piece);
     }
     Ok(out)
 }

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use crate::analysis::{concentration, first_difference};
 use crate::document::{
-    VIRIDIS, covers, edit_words, facts_words, list_words, router_ref, short, span_words,
-    token_words,
+    VIRIDIS, covers, edit_words, facts_words, list_words, router_ref, span_words, token_words,
 };
 use crate::spec::{ModelSpec, Position, RouterSpec, Sampling, Score, TokenId};
 use crate::trace::RowRecord;
@@ -150,7 +149,8 @@ impl Data {
             ramp: VIRIDIS
                 .iter()
                 .map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}"))
-                .collect(),
+                .collect::<Vec<_>>()
+                .concat(),
             prompt,
         }
     }
@@ -221,8 +221,10 @@ fn left_out(rows: &[Option<Row>; 3], lens: [Option<usize>; 3]) -> String {
 
 fn title(prompt: &str, run: &SharedRun<'_>) -> String {
     const MOST: usize = 48;
-    let mut words: String = prompt.trim().chars().take(MOST).collect();
-    if words.len() < prompt.trim().len() {
+    let breaks = |it: char| it.is_control() || matches!(it, '\u{2028}' | '\u{2029}');
+    let one_line = prompt.replace(breaks, " ");
+    let mut words: String = one_line.trim().chars().take(MOST).collect();
+    if words.chars().count() < one_line.trim().chars().count() {
         words.push('…');
     }
     let name = &run.facts.name;
@@ -291,21 +293,21 @@ fn routers(spec: &ModelSpec) -> Vec<Router> {
 }
 
 fn sampling_words(it: &Sampling) -> String {
-    let mut out = if it.temperature.0 == 0.0 {
+    let mut parts = vec![if it.temperature.0 == 0.0 {
         "the likeliest token each time".to_owned()
     } else {
         format!("temperature {}, seed {}", it.temperature, it.seed)
-    };
+    }];
     if it.top_k > 0 {
-        out += &format!(", top-k {}", it.top_k);
+        parts.push(format!("top-k {}", it.top_k));
     }
     if it.top_p.0 < 1.0 {
-        out += &format!(", top-p {}", it.top_p);
+        parts.push(format!("top-p {}", it.top_p));
     }
     if it.min_p.0 > 0.0 {
-        out += &format!(", min-p {}", short(f64::from(it.min_p.0)));
+        parts.push(format!("min-p {}", it.min_p));
     }
-    out
+    parts.join(", ")
 }
 
 /// The command line that makes this run again: given tokens as ids, so that it is exact.
@@ -315,26 +317,23 @@ fn command(run: &SharedRun<'_>) -> String {
     let written = |it: &RowRecord| it.tokens.len().saturating_sub(experiment.given.len());
     let n = written(run.baseline).max(run.edited.map_or(0, |it| written(it.0)));
     let sampling = &experiment.sampling;
-    let mut out = format!(
-        "moescope run {} --ids {} -n {n} --temp {} --seed {}",
-        quoted(run.model),
-        ids.join(","),
-        sampling.temperature,
-        sampling.seed
-    );
+    let mut parts = vec![
+        format!("moescope run {}", quoted(run.model)),
+        format!("--ids {} -n {n}", ids.join(",")),
+        format!("--temp {} --seed {}", sampling.temperature, sampling.seed),
+    ];
     if sampling.top_k > 0 {
-        out += &format!(" --top-k {}", sampling.top_k);
+        parts.push(format!("--top-k {}", sampling.top_k));
     }
     if sampling.top_p.0 < 1.0 {
-        out += &format!(" --top-p {}", sampling.top_p);
+        parts.push(format!("--top-p {}", sampling.top_p));
     }
     if sampling.min_p.0 > 0.0 {
-        out += &format!(" --min-p {}", sampling.min_p);
+        parts.push(format!("--min-p {}", sampling.min_p));
     }
-    for edit in experiment.edits.active() {
-        out += &format!(" --edit {}", quoted(&edit.to_string()));
-    }
-    out
+    let edits = experiment.edits.active();
+    parts.extend(edits.map(|it| format!("--edit {}", quoted(&it.to_string()))));
+    parts.join(" ")
 }
 
 /// A word as a shell takes it whole.

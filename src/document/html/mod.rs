@@ -8,6 +8,8 @@ mod data;
 mod packed;
 mod rows;
 
+use serde::Serialize;
+
 use crate::document::{Colors, DARK, LIGHT};
 use crate::spec::Experiment;
 use crate::trace::{ModelFacts, RowRecord};
@@ -66,20 +68,27 @@ pub fn page(run: &SharedRun<'_>) -> String {
 }
 
 /// JSON that can stand in a page: no sign in it can end the element it stands in.
-fn embedded(data: &Data) -> String {
+fn embedded(data: &impl Serialize) -> String {
     // Every value has text for keys, so that this cannot fail.
     let json = serde_json::to_string(data).unwrap_or_default();
+    // These stand in texts only.
+    let breaks_out = |it: char| matches!(it, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
     let mut out = String::with_capacity(json.len());
-    for it in json.chars() {
-        match it {
-            // These stand in texts only.
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", it as u32));
-            }
-            it => out.push(it),
-        }
+    let mut rest = json.as_str();
+    while let Some(at) = rest.find(breaks_out) {
+        let (before, from) = rest.split_at(at);
+        let mut signs = from.chars();
+        out.push_str(before);
+        out.push_str(match signs.next() {
+            Some('<') => "\\u003c",
+            Some('>') => "\\u003e",
+            Some('&') => "\\u0026",
+            Some('\u{2028}') => "\\u2028",
+            _ => "\\u2029",
+        });
+        rest = signs.as_str();
     }
-    out
+    out + rest
 }
 
 /// Words that can stand between tags.
@@ -132,15 +141,14 @@ mod tests {
 
     #[test]
     fn words_cannot_break_out_of_the_page() {
-        let mut data = Data {
-            title: "</script><!--\u{2028}&".to_owned(),
-            ..Data::default()
-        };
-        let json = embedded(&data);
-        assert!(!json.contains(['<', '>', '&', '\u{2028}']), "{json}");
+        let title = "</script><!--\u{2028}\u{2029}&";
+        let json = embedded(&serde_json::json!({ "title": title }));
+        assert!(
+            !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']),
+            "{json}"
+        );
         let back: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(back["title"], data.title);
-        data.title = escaped(&data.title);
-        assert!(data.title.starts_with("&lt;/script&gt;"));
+        assert_eq!(back["title"], title);
+        assert!(escaped(title).starts_with("&lt;/script&gt;"));
     }
 }

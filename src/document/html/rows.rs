@@ -213,7 +213,7 @@ impl Readouts {
             let cells = readouts
                 .iter()
                 .flat_map(|it| (0..n_top).map(|n| it.top.get(n)));
-            cells.map(|it| it.copied())
+            cells.map(Option::<&Candidate>::copied)
         };
         let next = || readouts.iter().map(|it| it.next);
         Self {

@@ -419,7 +419,14 @@ fn single(text: &str) -> Option<u32> {
 }
 
 /// Every number of the table and beside it is the trace's.
-fn check_shown(dom: &str, record: &RowRecord, twin: Option<&RowRecord>, router: usize, at: usize) {
+fn check_shown(
+    dom: &str,
+    record: &RowRecord,
+    before: &RowRecord,
+    twin: Option<&RowRecord>,
+    router: usize,
+    at: usize,
+) {
     let routed = record
         .store
         .at(RouterId::new(router), Position::new(at))
@@ -457,7 +464,7 @@ fn check_shown(dom: &str, record: &RowRecord, twin: Option<&RowRecord>, router: 
     if let Some(kl) = twin.and_then(|it| it.comparison(Position::new(at - 1))) {
         assert_eq!(fact("KL at this token"), Some(kl.kl.to_bits()));
     }
-    for candidate in &record.readouts[at].top[..5] {
+    for candidate in &before.readouts[at].top[..5] {
         let mark = format!("data-id=\"{}\"", candidate.token);
         let (_, line) = dom.split_once(&mark).unwrap();
         let shown: f64 = between(line, "class=\"value\" title=\"", " ")
@@ -494,6 +501,8 @@ fn a_browser_shows_the_traces_own_numbers() {
             &format!("row={row}&token={at}&layer={router}"),
         );
         let beside = (row == "baseline" && at > 7).then_some(twin);
-        check_shown(&dom, all[row], beside, router, at);
+        // The words are the baseline's, and its predictions stand first.
+        let before = if row == "twin" { "baseline" } else { row };
+        check_shown(&dom, all[row], all[before], beside, router, at);
     }
 }
