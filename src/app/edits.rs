@@ -193,10 +193,20 @@ impl App {
         }
     }
 
+    /// Puts back the words and the form that given tokens came from; their text where they were not typed.
+    fn retype(&mut self, given: &[TokenId]) {
+        if let Some((prompt, form)) = self.typed.get(given).cloned() {
+            self.prompt = prompt;
+            self.form = form;
+        } else {
+            self.prompt = self.session.tokens().text(given);
+        }
+    }
+
     fn restore(&mut self, experiment: Experiment) {
         self.session.message = None;
         if experiment.given != self.experiment.given {
-            self.prompt = self.session.tokens().text(&experiment.given);
+            self.retype(&experiment.given);
         }
         self.experiment = experiment;
         self.committed.clone_from(&self.experiment);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::util::undoer::Undoer;
 
 use crate::engine::{Event, LoadProgress, Request, Rows, StopReason};
-use crate::spec::{Experiment, Intervention, Position, Span, TokenId};
+use crate::spec::{Experiment, Intervention, Position, PromptForm, Span, TokenId};
 use crate::trace::ModelFacts;
 use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
 
@@ -122,6 +122,7 @@ impl App {
             ..Experiment::default()
         };
         self.undo = Undoer::default();
+        self.typed.clear();
         self.read_prompt(false, None);
     }
 
@@ -135,7 +136,12 @@ impl App {
         self.waiting = Some(Waiting { tag, play, preset });
         if facts.has_tokenizer {
             let text = self.prompt.clone();
-            self.ask(Request::Encode { tag, text });
+            let form = if facts.has_chat_template {
+                self.form.clone()
+            } else {
+                PromptForm::Plain
+            };
+            self.ask(Request::Encode { tag, text, form });
             return;
         }
         let ids = self
@@ -164,6 +170,8 @@ impl App {
         };
         self.selection.position = None;
         let same = self.experiment.given == tokens;
+        let typed = (self.prompt.clone(), self.form.clone());
+        self.typed.insert(tokens.clone(), typed);
         self.experiment.given = tokens;
         if let Some(preset) = waiting.preset {
             self.add_preset_edits(preset);

@@ -16,17 +16,18 @@ mod link;
 mod models;
 mod rehearsal;
 mod screenshot;
+mod share;
 mod stage;
 mod survey;
 mod window;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::Undoer};
 
 use crate::document::SavedSettings;
 use crate::engine::{ModelSource, Pace, Request};
-use crate::spec::Experiment;
+use crate::spec::{Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, top_bar,
@@ -68,6 +69,9 @@ pub struct App {
     hover: Hover,
     pins: Vec<ExpertAt>,
     prompt: String,
+    form: PromptForm,
+    /// The words and the form that given tokens came from.
+    typed: HashMap<Vec<TokenId>, (String, PromptForm)>,
     settings: Settings,
     dialogs: Dialogs,
     frame: Frame,
@@ -90,6 +94,8 @@ pub struct App {
     asked: Option<dialog::Asked>,
     /// How often writing has stopped.
     n_stops: u64,
+    /// How the command line names the open model.
+    argument: String,
 }
 
 impl App {
@@ -116,6 +122,8 @@ impl App {
             hover: Hover::default(),
             pins: Vec::new(),
             prompt: PRESETS[0].prompt.to_owned(),
+            form: PromptForm::Plain,
+            typed: HashMap::new(),
             settings: Settings::default(),
             dialogs: Dialogs::default(),
             frame: Frame::default(),
@@ -131,6 +139,7 @@ impl App {
             picker: dialog::system_picker(),
             asked: None,
             n_stops: 0,
+            argument: String::new(),
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -201,6 +210,7 @@ impl App {
             selection: self.selection,
             hover: self.hover,
             prompt: &self.prompt,
+            form: &self.form,
             settings: self.settings,
             can_undo: self.undo.has_undo(&self.experiment),
             can_redo: self.undo.has_redo(&self.experiment),

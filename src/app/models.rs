@@ -20,6 +20,14 @@ pub fn source(path: &str) -> ModelSource {
     }
 }
 
+/// How the command line names a model.
+fn argument(source: &ModelSource) -> String {
+    match source {
+        ModelSource::Bundled(it) => it.argument().to_owned(),
+        ModelSource::Path(path) => path.display().to_string(),
+    }
+}
+
 fn words(source: &ModelSource) -> String {
     match source {
         ModelSource::Bundled(it) => it.words().to_owned(),
@@ -47,7 +55,9 @@ impl App {
 
     /// Puts the model that was just opened at the head of those opened last.
     pub(super) fn remember_model(&mut self) {
-        if let Some(ModelSource::Path(path)) = self.opening.pop_front() {
+        let source = self.opening.pop_front();
+        self.argument = source.as_ref().map(argument).unwrap_or_default();
+        if let Some(ModelSource::Path(path)) = source {
             let path = std::path::absolute(&path).unwrap_or(path);
             self.saved.remember(&path);
             self.change_settings();

@@ -170,6 +170,7 @@ impl Rehearsal {
                 special: words.iter().map(|it| it.starts_with("<|")).collect(),
             },
             has_tokenizer: true,
+            has_chat_template: false,
             eos: vec![TokenId(0)],
             n_ctx,
             notes: Vec::new(),

@@ -21,7 +21,7 @@ use crate::cli::{
     screenshot::{Args, Row, Theme},
 };
 use crate::document::write_whole;
-use crate::spec::{Experiment, ExpertId, Position, RouterId, TokenId};
+use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
 use crate::ui::{Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection};
 
 use super::{App, export::system_fonts, link::Silent};
@@ -35,6 +35,7 @@ const N_SETTLING: usize = 4;
 struct Wanted {
     experiment: Experiment,
     prompt: Option<String>,
+    form: PromptForm,
     n: u32,
 }
 
@@ -56,6 +57,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             edits: args.edits()?,
         },
         prompt: args.prompt.clone(),
+        form: args.prompt_form(),
         n: args.n,
     };
     let (theme, palette) = match args.theme {
@@ -211,8 +213,10 @@ impl App {
         let Wanted {
             experiment,
             prompt,
+            form,
             n,
         } = wanted;
+        self.form = form;
         self.command(Command::SetPace(None));
         self.settings.stop_after = n.max(1);
         self.experiment.sampling = experiment.sampling;
@@ -229,6 +233,15 @@ impl App {
         }
         if let Some(prompt) = prompt {
             self.prompt = prompt;
+        }
+        let has_template = self
+            .session
+            .facts
+            .as_ref()
+            .is_some_and(|it| it.has_chat_template);
+        if self.form.is_chat() && !has_template {
+            let why = "this checkpoint has no chat template; give the prompt as plain text";
+            return self.fail(why.to_owned());
         }
         // Read anew even where the words are the same: the edits are not.
         self.experiment.given = Vec::<TokenId>::new();

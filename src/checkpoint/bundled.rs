@@ -108,6 +108,7 @@ impl Bundled {
             generation_config: None,
             tokenizer: Some((TOKENIZER.to_vec(), self.path("tokenizer.json"))),
             tokenizer_config: Some(Config::parse(TOKENIZER_CONFIG, &path)?),
+            chat_template: None,
             tensors,
             notes: Vec::new(),
         })

@@ -13,9 +13,9 @@ use std::{
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use crate::spec::{TokenId, TokenTable};
+use crate::spec::{PromptForm, TokenId, TokenTable};
 
-use super::{CheckpointError, config::Config};
+use super::{CheckpointError, chat::ChatTemplate, config::Config};
 
 /// Whether a text begins with BOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub struct TextCodec {
     rule: BosRule,
     n_vocab: usize,
     n_tokens: usize,
+    chat: Option<ChatTemplate>,
 }
 
 impl TextCodec {
@@ -76,6 +77,7 @@ impl TextCodec {
             rule,
             n_vocab,
             n_tokens: n_tokens.min(n_vocab),
+            chat: None,
         })
     }
 
@@ -84,8 +86,7 @@ impl TextCodec {
     /// # Errors
     /// What the tokenizer says, and a token beyond the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, CheckpointError> {
-        let fail = |what| CheckpointError::Encode { what };
-        let mut ids = ids(&self.tokenizer, text).map_err(fail)?;
+        let mut ids = ids(&self.tokenizer, text, true).map_err(unencodable)?;
         match self.rule {
             BosRule::Leave => {}
             BosRule::One(bos) => {
@@ -98,9 +99,42 @@ impl TextCodec {
                 }
             }
         }
+        self.checked(ids)
+    }
+
+    /// The tokens of a prompt in the form asked for. A template's own special tokens are tokens, and
+    /// nothing is put before them.
+    ///
+    /// # Errors
+    /// What `encode` says; a template that is not there, refuses or goes beyond its limits.
+    pub fn encode_as(
+        &self,
+        text: &str,
+        form: &PromptForm,
+    ) -> Result<Vec<TokenId>, CheckpointError> {
+        let PromptForm::Chat { system } = form else {
+            return self.encode(text);
+        };
+        let chat = self.chat.as_ref().ok_or(CheckpointError::NoTemplate)?;
+        let text = chat.render(text, system.as_deref())?;
+        self.checked(ids(&self.tokenizer, &text, false).map_err(unencodable)?)
+    }
+
+    /// Whether the checkpoint brings a chat template.
+    #[must_use]
+    pub fn has_chat_template(&self) -> bool {
+        self.chat.is_some()
+    }
+
+    /// The template a prompt may be put in.
+    pub(super) fn set_chat_template(&mut self, chat: ChatTemplate) {
+        self.chat = Some(chat);
+    }
+
+    fn checked(&self, ids: Vec<u32>) -> Result<Vec<TokenId>, CheckpointError> {
         match ids.iter().find(|it| **it as usize >= self.n_vocab) {
             None => Ok(ids.into_iter().map(TokenId).collect()),
-            Some(id) => Err(fail(format!(
+            Some(id) => Err(unencodable(format!(
                 "it contains token {id}, but the model's vocabulary ends at {}",
                 self.n_vocab - 1
             ))),
@@ -163,8 +197,12 @@ fn caught<T, E: std::fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Resul
     }
 }
 
-fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, String> {
-    caught(|| tokenizer.encode(text, true)).map(|it| it.get_ids().to_vec())
+fn unencodable(what: String) -> CheckpointError {
+    CheckpointError::Encode { what }
+}
+
+fn ids(tokenizer: &Tokenizer, text: &str, adds_special: bool) -> Result<Vec<u32>, String> {
+    caught(|| tokenizer.encode(text, adds_special)).map(|it| it.get_ids().to_vec())
 }
 
 /// A note on added tokens beyond the vocabulary, which only their own text can bring up; an error
@@ -217,7 +255,9 @@ fn bos_rule(
         .and_then(|it| u32::try_from(it).ok());
     let bos = by_name.or(by_id).filter(|it| (*it as usize) < n_vocab);
     // What the tokenizer puts before an empty text it puts before any.
-    let added = ids(tokenizer, "").ok().and_then(|it| it.first().copied());
+    let added = ids(tokenizer, "", true)
+        .ok()
+        .and_then(|it| it.first().copied());
     Ok(match (bos, asked) {
         (Some(bos), Some(true)) => BosRule::One(bos),
         (Some(bos), None) if added == Some(bos) => BosRule::One(bos),

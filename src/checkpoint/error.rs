@@ -140,6 +140,15 @@ pub enum CheckpointError {
         /// What there is.
         known: Vec<&'static str>,
     },
+    /// A chat was asked for, and there is no template.
+    #[error("this checkpoint has no chat template; give the prompt as plain text")]
+    NoTemplate,
+    /// A chat template that is wrong, or refuses.
+    #[error("the chat template cannot be followed: {what}")]
+    Template {
+        /// What is wrong.
+        what: String,
+    },
     /// A text does not become tokens.
     #[error("the text could not be turned into tokens: {what}")]
     Encode {

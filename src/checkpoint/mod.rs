@@ -15,6 +15,7 @@
 
 mod bind;
 mod bundled;
+mod chat;
 mod codec;
 mod config;
 mod container;
@@ -41,7 +42,7 @@ use serde_json::Value;
 
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
-use self::{config::Config, container::Tensors, family::Draft, warmup::Mapped};
+use self::{chat::ChatTemplate, config::Config, container::Tensors, family::Draft, warmup::Mapped};
 
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
@@ -52,6 +53,7 @@ pub use warmup::{Progress, Warmup};
 pub use weights::{Blob, Dtype, LayerSlot, Numbers, Part, Slot, WeightView, Weights};
 
 const MAX_TOKENIZER_BYTES: u64 = 1 << 30;
+const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +105,8 @@ struct Parts {
     generation_config: Option<Config>,
     tokenizer: Option<(Vec<u8>, PathBuf)>,
     tokenizer_config: Option<Config>,
+    /// `chat_template.jinja`.
+    chat_template: Option<String>,
     tensors: Tensors,
     notes: Vec<String>,
 }
@@ -156,11 +160,27 @@ fn open_folder(folder: &Path) -> Result<Checkpoint, CheckpointError> {
         } else {
             None
         },
+        chat_template: read_template(folder, &mut notes),
         tensors: index::open(folder, &mut notes)?,
         config,
         notes,
     };
     assemble(parts, draft)
+}
+
+/// The template in a file of its own. One that cannot be read is no reason to refuse the model.
+fn read_template(folder: &Path, notes: &mut Vec<String>) -> Option<String> {
+    let path = folder.join("chat_template.jinja");
+    if !files::exists(&path) {
+        return None;
+    }
+    match files::read(&path, MAX_TEMPLATE_BYTES) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(why) => {
+            notes.push(why.to_string());
+            None
+        }
+    }
 }
 
 fn check_folder(folder: &Path) -> Result<(), CheckpointError> {
@@ -226,6 +246,7 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
             )?);
         }
     }
+    checkpoint.read_chat_template(parts.chat_template, parts.tokenizer_config.as_ref());
     checkpoint.read_eos(&parts.config, parts.generation_config.as_ref())?;
     if let (Some(codec), Some(settings)) = (&checkpoint.codec, &parts.tokenizer_config) {
         let named = codec::named_token(settings, "eos_token").and_then(|it| codec.id_of(it));
@@ -268,6 +289,25 @@ impl Checkpoint {
             notes: draft.notes,
             copied_bytes: 0,
             files: Vec::new(),
+        }
+    }
+
+    /// The chat template: a file of its own comes before what the tokenizer's settings say. One that
+    /// cannot be followed is noted, and the model opens without.
+    fn read_chat_template(&mut self, own: Option<String>, settings: Option<&Config>) {
+        let Some(codec) = &mut self.codec else {
+            return;
+        };
+        let named = |key| {
+            let it = settings.and_then(|it| codec::named_token(it, key));
+            it.map(str::to_owned)
+        };
+        let source = own.or_else(|| chat::template_of(settings?));
+        let (bos, eos) = (named("bos_token"), named("eos_token"));
+        match source.map(|it| ChatTemplate::read(it, bos, eos)) {
+            None => {}
+            Some(Ok(template)) => codec.set_chat_template(template),
+            Some(Err(why)) => self.notes.push(why.to_string()),
         }
     }
 

@@ -7,7 +7,9 @@ use crate::checkpoint::{self, Checkpoint, Source};
 use crate::engine::LiveBackend;
 use crate::model::Model;
 use crate::ops::Cpu;
-use crate::spec::{Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy, TokenId};
+use crate::spec::{
+    Intervention, InterventionSet, ModelSpec, PromptForm, Revision, RoutingPolicy, TokenId,
+};
 
 /// Where a model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +61,31 @@ impl ModelArgs {
     pub fn policy(&self, spec: &ModelSpec) -> Result<RoutingPolicy, Failure> {
         let revision = Revision(u32::from(!self.edits.is_empty()));
         RoutingPolicy::lower(&self.edits()?, spec, revision).map_err(Failure::misuse)
+    }
+}
+
+/// Whether a prompt is a turn of a conversation.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ChatArgs {
+    /// Put the prompt in the checkpoint's own chat template.
+    #[arg(long, requires = "prompt")]
+    chat: bool,
+    /// What is said to the model before the prompt.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
+}
+
+impl ChatArgs {
+    /// The form they ask for.
+    #[must_use]
+    pub fn form(&self) -> PromptForm {
+        if self.chat {
+            PromptForm::Chat {
+                system: self.system.clone(),
+            }
+        } else {
+            PromptForm::Plain
+        }
     }
 }
 

@@ -2,16 +2,20 @@
 //!
 //! The text goes to stdout as it is made, everything said about it to stderr.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
 use super::{
     Failure,
-    model::{ModelArgs, check_device, parse_ids},
+    model::{ChatArgs, ModelArgs, check_device, parse_ids},
     story::{Listener, Story, Teller},
 };
 use crate::checkpoint::Source;
+use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page, write_whole};
 use crate::engine::{LoadProgress, ModelOpener, Opener, StopReason};
 use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
 use crate::trace::{ModelFacts, RowRecord};
@@ -27,6 +31,8 @@ pub struct Args {
     /// What the text starts with, as token ids; nothing is added.
     #[arg(long)]
     ids: Option<String>,
+    #[command(flatten)]
+    chat: ChatArgs,
     /// How many tokens to write.
     #[arg(short = 'n', long = "tokens", value_name = "N", default_value_t = 64)]
     n: u32,
@@ -35,6 +41,9 @@ pub struct Args {
     /// Print one JSON object in place of the text.
     #[arg(long)]
     json: bool,
+    /// Also write the run as one HTML file that any browser shows, with nothing to load.
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
 }
 
 /// How tokens are drawn.
@@ -129,7 +138,7 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
     let mut teller = Teller::open(opener, source, voice)?;
     let given = match (ids, &args.prompt) {
         (Some(ids), _) => ids,
-        (None, text) => teller.encode(text.as_deref().unwrap_or_default())?,
+        (None, text) => teller.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
     };
     let facts = teller.facts.clone();
     let experiment = Experiment {
@@ -139,7 +148,34 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
     };
     let story = teller.tell(&experiment, args.n)?;
     let ended = voice.end(&story, &facts, &experiment);
+    if let Some(out) = &args.html {
+        let model = args.model.model.to_string_lossy();
+        share(&story, &facts, &experiment, &model, out)?;
+        voice.remark(&format!("the run is in {}", out.display()));
+    }
     ended.map_err(|it| Failure::part_way(format!("cannot write the text: {it}")))
+}
+
+/// Writes the run as a page.
+fn share(
+    story: &Story,
+    facts: &ModelFacts,
+    experiment: &Experiment,
+    model: &str,
+    out: &Path,
+) -> Result<(), Failure> {
+    let html = page(&SharedRun {
+        facts,
+        model,
+        experiment,
+        baseline: &story.baseline,
+        edited: story.edited.as_ref().map(|(edited, twin)| (edited, twin)),
+        scores_budget_bytes: SCORES_BUDGET_BYTES,
+    });
+    write_whole(out, html.as_bytes()).map_err(|it| {
+        let place = out.display();
+        Failure::misuse(format!("the page could not be written: {it} (in {place})"))
+    })
 }
 
 /// Where text and remarks go.

@@ -72,6 +72,45 @@ fn an_edit_that_does_nothing_gives_the_baseline_letter_for_letter() {
 }
 
 #[test]
+fn the_run_is_shared_as_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run.html");
+    let place = out.to_str().unwrap();
+    let (_, log, ended) = run(&with(&["--edit", "mask:0.0", "--html", place]));
+    ended.unwrap();
+    let page = std::fs::read_to_string(&out).unwrap();
+    assert!(
+        log.contains(place) && page.contains("\"text\":\"mask:0.0\""),
+        "{log}"
+    );
+    let (_, rest) = page.split_once("id=\"trace\">").unwrap();
+    let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    let again: Vec<&str> = data["command"]
+        .as_str()
+        .unwrap()
+        .split(' ')
+        .skip(2)
+        .collect();
+    // What the page says makes the same page again.
+    let (_, _, ended) = run(&[&again[..], &["--html", place]].concat());
+    ended.unwrap();
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), page);
+    let nowhere = folder.path().join("none/run.html");
+    let (_, _, ended) = run(&with(&["--html", nowhere.to_str().unwrap()]));
+    assert!(ended.unwrap_err().what.contains("run.html"));
+}
+
+#[test]
+fn a_chat_needs_a_template() {
+    let (out, _, ended) = run(&with(&["--chat", "--system", "Be brief."]));
+    let failure = ended.unwrap_err();
+    assert!(
+        out.is_empty() && failure.what.contains("no chat template"),
+        "{failure}"
+    );
+}
+
+#[test]
 fn ids_are_taken_as_they_are() {
     let given = object(ONCE)["prompt_ids"].clone();
     let ids: Vec<String> = given

@@ -9,12 +9,12 @@ use clap::builder::RangedU64ValueParser;
 
 use super::{
     Failure,
-    model::{Device, check_device, parse_edits, parse_ids},
+    model::{ChatArgs, Device, check_device, parse_edits, parse_ids},
     run::SamplingArgs,
 };
 use crate::checkpoint::Source;
 use crate::engine::ModelSource;
-use crate::spec::{InterventionSet, Sampling, TokenId};
+use crate::spec::{InterventionSet, PromptForm, Sampling, TokenId};
 
 /// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
@@ -45,6 +45,8 @@ pub struct Args {
     /// What the text starts with, as token ids; nothing is added.
     #[arg(long)]
     ids: Option<String>,
+    #[command(flatten)]
+    chat: ChatArgs,
     /// How many tokens to write.
     #[arg(short = 'n', long = "tokens", value_name = "N", default_value_t = 64)]
     pub n: u32,
@@ -181,6 +183,12 @@ impl Args {
     /// What is no id.
     pub fn ids(&self) -> Result<Option<Vec<TokenId>>, Failure> {
         self.ids.as_deref().map(parse_ids).transpose()
+    }
+
+    /// The form of the prompt.
+    #[must_use]
+    pub fn prompt_form(&self) -> PromptForm {
+        self.chat.form()
     }
 
     /// How tokens are drawn.

@@ -13,7 +13,7 @@ use crate::corpus::TextSource;
 use crate::engine::{
     Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, Rows, StopReason,
 };
-use crate::spec::{Experiment, TokenId};
+use crate::spec::{Experiment, PromptForm, TokenId};
 use crate::trace::{ModelFacts, RowId, RowRecord};
 
 /// The longest silence of a machine that works; far above any step.
@@ -97,10 +97,10 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// The tokens of a text, BOS rule applied.
-    pub fn encode(&mut self, text: &str) -> Result<Vec<TokenId>, Failure> {
+    /// The tokens of a text in the form asked for.
+    pub fn encode(&mut self, text: &str, form: PromptForm) -> Result<Vec<TokenId>, Failure> {
         let text = text.to_owned();
-        ask(&self.engine, Request::Encode { tag: 0, text })?;
+        ask(&self.engine, Request::Encode { tag: 0, text, form })?;
         loop {
             if let Event::Encoded { tokens, .. } = next(&mut self.engine)? {
                 return tokens.map_err(Failure::misuse);

@@ -1,14 +1,28 @@
-//! What is saved and shared: tables and files others can open, and the window's settings.
+//! What is saved and shared: tables, pages and files others can open, the window's settings, and the
+//! words and colours they share with the window.
 //!
 //! **Invariant:** everything here is a value on its way out or in; nothing here draws or computes a
 //! number of its own.
 
+mod colors;
 mod csv;
 mod file;
+mod html;
 mod settings;
 mod table;
+mod token_words;
+mod viridis;
+mod words;
 
 pub use self::csv::{number, plain_text};
-pub use self::file::{file_stem, write_whole};
-pub use self::settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
-pub use self::table::{Cell, Column, Table};
+pub use colors::{Colors, DARK, LIGHT};
+pub use file::{file_stem, write_whole};
+pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
+pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
+pub use table::{Cell, Column, Table};
+pub use token_words::{printable, special_words, token_texts, token_words};
+pub use viridis::VIRIDIS;
+pub use words::{
+    big, bytes, counted, covers, edit_words, facts_words, grouped, list_words, percent, router_ref,
+    short, signed, span_words,
+};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
 use crate::corpus::TextSource;
-use crate::spec::{Experiment, InterventionSet, Position, Revision, TokenId};
+use crate::spec::{Experiment, InterventionSet, Position, PromptForm, Revision, TokenId};
 
 use crate::trace::{Comparison, ModelFacts, Readout, RowId, StepTrace};
 
@@ -38,12 +38,14 @@ pub enum Request {
     Open(ModelSource),
     /// Give up the load in progress.
     CancelLoad,
-    /// Turn text into tokens, BOS rule applied; answered by `Encoded`.
+    /// Turn text into tokens; answered by `Encoded`.
     Encode {
         /// Comes back with the answer.
         tag: u64,
         /// The text.
         text: String,
+        /// As it is, or by the checkpoint's chat template.
+        form: PromptForm,
     },
     /// Make the rows those of this experiment: kept ones come back as they were, new ones are forked from
     /// what they share with others. Rewind, "continue from here", regenerate and undo are this too.

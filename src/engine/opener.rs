@@ -2,11 +2,11 @@
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
 use super::{Backend, LoadProgress, ModelSource};
-use crate::spec::TokenId;
+use crate::spec::{PromptForm, TokenId};
 use crate::trace::ModelFacts;
 
-/// Turns text into tokens, BOS rule applied; one sentence where that cannot be done.
-pub type Encode = Box<dyn Fn(&str) -> Result<Vec<TokenId>, String>>;
+/// Turns text into tokens in the form asked for; one sentence where that cannot be done.
+pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, String>>;
 
 /// A model ready to run.
 pub struct OpenModel {

@@ -96,7 +96,7 @@ pub fn open_model(checkpoint: Checkpoint) -> Result<OpenModel, String> {
     let model = Model::new(checkpoint.spec, &checkpoint.weights, Cpu::default())
         .map_err(|it| it.to_string())?;
     let encode = checkpoint.codec.map(|codec| -> Encode {
-        Box::new(move |text| codec.encode(text).map_err(|it| it.to_string()))
+        Box::new(move |text, form| codec.encode_as(text, form).map_err(|it| it.to_string()))
     });
     Ok(OpenModel {
         backend: Box::new(LiveBackend::new(model, n_drawable)),
@@ -127,6 +127,10 @@ fn facts(checkpoint: &Checkpoint) -> ModelFacts {
         device: Cpu::default().label(),
         tokens: checkpoint.token_table(),
         has_tokenizer: checkpoint.codec.is_some(),
+        has_chat_template: checkpoint
+            .codec
+            .as_ref()
+            .is_some_and(TextCodec::has_chat_template),
         eos: checkpoint.eos.clone(),
         n_ctx: checkpoint.spec.n_ctx,
         notes: checkpoint.notes.clone(),

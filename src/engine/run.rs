@@ -116,8 +116,8 @@ impl Run {
             return;
         };
         match request {
-            Request::Encode { tag, text } => {
-                let tokens = session.encode(&text);
+            Request::Encode { tag, text, form } => {
+                let tokens = session.encode(&text, &form);
                 out.say(Event::Encoded { tag, tokens });
             }
             Request::SetExperiment(experiment) => {

@@ -11,7 +11,9 @@ use super::{
     pace::{Playing, SliceSize, Speed},
     survey::Survey,
 };
-use crate::spec::{Experiment, InterventionSet, Revision, RoutingPolicy, SeqId, TokenId};
+use crate::spec::{
+    Experiment, InterventionSet, PromptForm, Revision, RoutingPolicy, SeqId, TokenId,
+};
 use crate::trace::{ModelFacts, RowId};
 
 /// Every list of edits so far; its number is its place, and the empty list is 0.
@@ -88,9 +90,9 @@ impl Session {
         }
     }
 
-    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, String> {
+    pub fn encode(&self, text: &str, form: &PromptForm) -> Result<Vec<TokenId>, String> {
         match &self.encode {
-            Some(encode) => encode(text),
+            Some(encode) => encode(text, form),
             None => Err("this checkpoint has no tokenizer; give token ids instead".to_owned()),
         }
     }

@@ -12,7 +12,7 @@ use super::{
     session::Session,
 };
 use crate::corpus::{TextReader, TextSource};
-use crate::spec::{Revision, RoutingPolicy, SeqId, TokenId};
+use crate::spec::{PromptForm, Revision, RoutingPolicy, SeqId, TokenId};
 use crate::trace::Phase;
 
 /// Most positions of a window, whatever the context: memory for so many was there when the model
@@ -79,7 +79,7 @@ impl Survey {
             document: Vec::new(),
             is_document_whole: false,
             held: None,
-            frame: encode("")?,
+            frame: encode("", &PromptForm::Plain)?,
             bos: Vec::new(),
             window: None,
             slice_size: SliceSize::default(),
@@ -134,7 +134,7 @@ impl Survey {
                 self.is_document_whole = true;
             }
             Some(piece) => {
-                let tokens = self.bare(encode(&piece.text)?);
+                let tokens = self.bare(encode(&piece.text, &PromptForm::Plain)?);
                 self.count.n_encoded += tokens.len();
                 if piece.starts_document {
                     self.held = Some(tokens);

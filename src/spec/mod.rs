@@ -10,6 +10,7 @@ mod ids;
 mod intervention;
 mod model;
 mod policy;
+mod prompt;
 mod router;
 mod rule;
 mod tokens;
@@ -29,6 +30,7 @@ pub use model::{
     NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn,
 };
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
+pub use prompt::PromptForm;
 pub use router::{
     Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
     Score, Site, StackId, Weight,

@@ -73,6 +73,9 @@ pub struct ModelFacts {
     pub tokens: TokenTable,
     /// Whether text can be turned into tokens; false in ids-only mode.
     pub has_tokenizer: bool,
+    /// Whether the checkpoint brings a chat template.
+    #[serde(default)]
+    pub has_chat_template: bool,
     /// Ids that end a text.
     pub eos: Vec<TokenId>,
     /// Most positions of a sequence here.

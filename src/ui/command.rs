@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling, TokenId};
+use crate::spec::{ExpertId, Intervention, Position, PromptForm, RouterId, Sampling, TokenId};
 use crate::ui::{Hover, RowChoice, Selection};
 
 /// Where the arrow keys go.
@@ -80,6 +80,8 @@ pub enum Command {
     },
     /// The words in the prompt box.
     SetPrompt(String),
+    /// The form the prompt is given in.
+    SetForm(PromptForm),
     /// Read the prompt and write on.
     RunPrompt,
     /// Put one of the presets in the prompt box and run it.
@@ -319,6 +321,7 @@ pub const ENTRIES: &[Entry] = entries! {
     File, "Open the Tour model trained without balancing", None, "Its twin, in which experts of several layers are never used", |_| Some(Command::Open("tour-collapsed".to_owned()));
     File, "Forget the recent models", None, "Empty the list of models opened last", |_| Some(Command::ForgetRecents);
     File, "Cancel opening", None, "Give up the load; the open model stays", |_| Some(Command::CancelLoad);
+    File, "Share as one HTML file…", None, "The run as a page that any browser shows, with nothing to load", |_| Some(Command::ShareHtml(ExportTo::Asked));
     File, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
     Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
     Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);

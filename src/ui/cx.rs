@@ -1,6 +1,6 @@
 //! Everything a panel may read this frame, and the one place it may write; the selection all panels share.
 
-use crate::spec::{Experiment, ExpertId, ModelSpec, Position, RouterId};
+use crate::spec::{Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
 use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
 
 /// Which of the rows on screen.
@@ -100,6 +100,8 @@ pub struct Cx<'a> {
     pub hover: Hover,
     /// The words in the prompt box.
     pub prompt: &'a str,
+    /// The form the prompt is given in, where the model has a chat template.
+    pub form: &'a PromptForm,
     /// Pace and the like.
     pub settings: Settings,
     /// Whether there is something to undo.

@@ -2,6 +2,7 @@
 
 mod access;
 mod cells;
+mod chat;
 mod drive;
 mod edits;
 mod endurance;
@@ -9,6 +10,7 @@ mod expert;
 mod export;
 mod first_minute;
 mod fixture;
+mod fonts;
 mod gestures;
 mod layout;
 mod load;
@@ -20,5 +22,6 @@ mod pictures;
 mod router;
 mod script;
 mod settings;
+mod share;
 mod shell;
 mod stage;

@@ -80,6 +80,7 @@ fn text_becomes_tokens_or_a_sentence() {
         it.ask(Request::Encode {
             tag: 3,
             text: text.to_owned(),
+            form: crate::spec::PromptForm::Plain,
         });
         match it.until(|it| matches!(it, Event::Encoded { .. })) {
             Event::Encoded { tag: 3, tokens } => tokens,

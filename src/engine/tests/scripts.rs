@@ -91,6 +91,7 @@ fn run_script(number: u64, n_requests: usize, budget_bytes: usize) {
             6 => Request::Encode {
                 tag: tag as u64,
                 text: String::new(),
+                form: crate::spec::PromptForm::Plain,
             },
             _ => {
                 let asked = random_experiment(&mut dice, &it);

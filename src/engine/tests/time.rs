@@ -63,6 +63,7 @@ fn answer(it: &mut Watch) -> Duration {
     it.ask(Request::Encode {
         tag: 0,
         text: String::new(),
+        form: crate::spec::PromptForm::Plain,
     });
     it.until(|it| matches!(it, Event::Encoded { .. }));
     began.elapsed()

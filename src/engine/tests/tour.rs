@@ -28,6 +28,7 @@ fn encode(it: &mut Watch, text: &str) -> Vec<TokenId> {
     it.ask(Request::Encode {
         tag: 1,
         text: text.to_owned(),
+        form: crate::spec::PromptForm::Plain,
     });
     match it.until(|it| matches!(it, Event::Encoded { .. })) {
         Event::Encoded { tokens, .. } => tokens.unwrap(),

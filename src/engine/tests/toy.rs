@@ -117,6 +117,7 @@ pub fn facts(toy: &Toy) -> ModelFacts {
                 .collect(),
             special: (0..N_VOCAB).map(|it| it < 2).collect(),
         },
+        has_chat_template: false,
         has_tokenizer: true,
         eos: vec![EOS],
         n_ctx: toy.n_ctx,
@@ -168,7 +169,7 @@ impl Load for ToyLoad {
         Ok(LoadStep::Done(Box::new(OpenModel {
             backend: Box::new(self.toy.backend()),
             facts: facts(&self.toy),
-            encode: Some(Box::new(|text| {
+            encode: Some(Box::new(|text, _form| {
                 let ids = text.split_whitespace().map(|it| it.parse().map(TokenId));
                 ids.collect::<Result<_, _>>()
                     .map_err(|_| format!("no token for \"{text}\""))

@@ -196,6 +196,7 @@ impl Watch {
         self.ask(Request::Encode {
             tag,
             text: String::new(),
+            form: crate::spec::PromptForm::Plain,
         });
         self.until(|it| matches!(it, Event::Encoded { tag: it, .. } if *it == tag));
         self.ask(Request::SetExperiment(Box::new(self.experiment.clone())));

@@ -57,6 +57,7 @@ impl Frame {
             selection: cx.selection,
             hover: Hover::default(),
             prompt: cx.prompt,
+            form: cx.form,
             settings: cx.settings,
             can_undo: cx.can_undo,
             can_redo: cx.can_redo,

@@ -1,4 +1,5 @@
-//! Every colour, size and type style of the window. No other file names a colour.
+//! Every colour, size and type style of the window. Its numbers are those of `document::Colors`,
+//! which a shared page has too; no other file names a colour.
 //!
 //! One idea a colour: the selection is white or black; amber is what the user changed and its
 //! effect; blue is what can be pressed next; red a verdict; grey the baseline and labels.
@@ -6,9 +7,10 @@
 #[cfg(test)]
 mod sight;
 mod style;
-mod viridis;
 
 use eframe::egui::{Color32, Ui};
+
+use crate::document::{self, Colors, VIRIDIS};
 
 pub use style::{apply, install};
 
@@ -86,62 +88,37 @@ pub struct Palette {
 }
 
 /// The dark theme.
-pub static DARK: Palette = Palette {
-    dark: true,
-    window: hex(0x000e_1014),
-    panel: hex(0x0015_181e),
-    raised: hex(0x001d_2129),
-    hovered: hex(0x0028_2d37),
-    text: hex(0x00e4_e7ed),
-    second: hex(0x0098_a1b0),
-    third: hex(0x005d_6675),
-    selected: hex(0x00ff_ffff),
-    amber: hex(0x00f5_a524),
-    accent: hex(0x0066_a3ff),
-    on_accent: hex(0x000b_1220),
-    red: hex(0x00ff_7b72),
-    hairline: hex(0x000e_1014),
-    ring: hex(0x00ff_ffff),
-    line: hex(0x0038_3f4b),
-    experts: hexes([
-        0x5e_a79d, 0xcc_720e, 0x88_ff7c, 0x8d_538d, 0xc5_9bf0, 0xaf_433a, 0x71_d2a3, 0x67_66df,
-    ]),
-    less: hex(0x004d_a3ff),
-    more: hex(0x00ff_8a3d),
-};
+pub static DARK: Palette = palette(true, &document::DARK);
 
 /// The light theme.
-pub static LIGHT: Palette = Palette {
-    dark: false,
-    window: hex(0x00ec_eef2),
-    panel: hex(0x00fb_fcfd),
-    raised: hex(0x00f1_f3f6),
-    hovered: hex(0x00e3_e7ed),
-    text: hex(0x001a_1d23),
-    second: hex(0x005a_6372),
-    third: hex(0x008d_96a5),
-    selected: hex(0x0000_0000),
-    amber: hex(0x00a9_5800),
-    accent: hex(0x001b_5fd1),
-    on_accent: hex(0x00ff_ffff),
-    red: hex(0x00b4_2318),
-    hairline: hex(0x001a_1d23),
-    ring: hex(0x00ff_ffff),
-    line: hex(0x00d3_d8e0),
-    experts: hexes([
-        0x32_7aff, 0xd7_7673, 0x3b_0d94, 0x86_3008, 0x9b_8ac2, 0x54_304a, 0x61_3ec2, 0x86_658e,
-    ]),
-    less: hex(0x001b_5fd1),
-    more: hex(0x00c2_4e00),
-};
+pub static LIGHT: Palette = palette(false, &document::LIGHT);
+
+const fn palette(dark: bool, colors: &Colors) -> Palette {
+    Palette {
+        dark,
+        window: hex(colors.window),
+        panel: hex(colors.panel),
+        raised: hex(colors.raised),
+        hovered: hex(colors.hovered),
+        text: hex(colors.text),
+        second: hex(colors.second),
+        third: hex(colors.third),
+        selected: hex(colors.selected),
+        amber: hex(colors.amber),
+        accent: hex(colors.accent),
+        on_accent: hex(colors.on_accent),
+        red: hex(colors.red),
+        hairline: hex(colors.hairline),
+        ring: hex(colors.ring),
+        line: hex(colors.line),
+        less: hex(colors.less),
+        more: hex(colors.more),
+        experts: hexes(colors.experts),
+    }
+}
 
 /// Colours of a ramp texture.
 pub const RAMP_LEN: usize = 256;
-/// The part of viridis that is told from the panel in the dark theme.
-const DARK_FLOOR: f32 = 0.13;
-/// The same in the light theme, where the ramp runs the other way.
-const LIGHT_CEILING: f32 = 0.9;
-
 impl Palette {
     /// The palette of the theme a ui is drawn in.
     #[must_use]
@@ -163,12 +140,13 @@ impl Palette {
     #[must_use]
     pub fn amount(&self, t: f32) -> Color32 {
         let t = t.clamp(0.0, 1.0);
-        let at = if self.dark {
-            DARK_FLOOR + t * (1.0 - DARK_FLOOR)
+        let (first, last) = if self.dark {
+            document::DARK.ramp
         } else {
-            LIGHT_CEILING * (1.0 - t)
+            document::LIGHT.ramp
         };
-        let [r, g, b] = viridis::VIRIDIS[(at * 255.0).round() as usize];
+        let at = first + t * (last - first);
+        let [r, g, b] = VIRIDIS[(at * 255.0).round() as usize];
         Color32::from_rgb(r, g, b)
     }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{opened, refused};
 use crate::tiny::Tiny;
 use moescope::checkpoint::Checkpoint;
-use moescope::spec::TokenId;
+use moescope::spec::{PromptForm, TokenId};
 
 /// A byte-level tokenizer of `<s>`, a to d, a space, half a character and a control token.
 fn tokenizer() -> Value {
@@ -77,6 +77,73 @@ fn a_text_begins_with_bos_as_often_as_it_should() {
     let folder = folder(&adding, asks(json!(true)));
     assert_eq!(ids(&opened(folder.path()), "<s>a"), [0, 1]);
     assert_eq!(ids(&opened(folder.path()), ""), [0]);
+}
+
+#[test]
+fn a_chat_is_encoded_as_its_template_says_and_bos_is_not_doubled() {
+    let chat = |it: &Checkpoint, text: &str, system: Option<&str>| -> Vec<u32> {
+        let form = PromptForm::Chat {
+            system: system.map(str::to_owned),
+        };
+        let ids = it.codec.as_ref().unwrap().encode_as(text, &form).unwrap();
+        ids.into_iter().map(|it| it.0).collect()
+    };
+    let mut adding = tokenizer();
+    adding["post_processor"] = bos_processor();
+    let template = "{{ bos_token }}{% for it in messages %}{% if it.role == 'system' %}d{% endif %}{{ it.content }}{% endfor %}c";
+    let settings = |it: Value| Some(json!({"bos_token": "<s>", "chat_template": it}));
+    let named =
+        json!([{"name": "tools", "template": "x"}, {"name": "default", "template": template}]);
+    for it in [json!(template), named] {
+        let folder = folder(&adding, settings(it));
+        let it = opened(folder.path());
+        assert_eq!(chat(&it, "ab", None), [0, 7, 3]);
+        assert_eq!(chat(&it, "ab", Some("b")), [0, 4, 2, 7, 3]);
+        assert_eq!(ids(&it, "ab"), [0, 7], "plain text stays plain");
+        fs::write(
+            folder.path().join("chat_template.jinja"),
+            "{{ messages[0].content }}",
+        )
+        .unwrap();
+        assert_eq!(
+            chat(&opened(folder.path()), "ab", None),
+            [7],
+            "a file of its own comes first"
+        );
+        fs::write(folder.path().join("chat_template.jinja"), "{% if %}").unwrap();
+        let broken = opened(folder.path());
+        assert!(!broken.codec.as_ref().unwrap().has_chat_template());
+        assert!(
+            broken.notes.iter().any(|it| it.contains("chat template")),
+            "{:?}",
+            broken.notes
+        );
+    }
+    let without = opened(folder(&adding, None).path());
+    let codec = without.codec.unwrap();
+    let why = codec
+        .encode_as("a", &PromptForm::Chat { system: None })
+        .unwrap_err();
+    assert!(why.to_string().contains("no chat template"), "{why}");
+}
+
+#[test]
+fn a_character_of_several_tokens_is_shown_where_it_is_whole() {
+    let mut it = tokenizer();
+    it["model"]["vocab"]["©"] = 9.into();
+    let folder = folder(&it, None);
+    let it = opened(folder.path());
+    let ids = it.codec.as_ref().unwrap().encode("a\u{e9}b").unwrap();
+    assert_eq!(ids, [1, 6, 9, 2].map(TokenId), "é is two tokens here");
+    let table = it.token_table();
+    let shown = |n: usize| moescope::document::token_texts(&table, &ids[..n], &[]);
+    assert_eq!(shown(2), ["a", "<0xC3>"], "its bytes until it is whole");
+    assert_eq!(shown(4), ["a", "", "é", "b"]);
+    assert_eq!(table.text(&ids), "aéb");
+    assert_eq!(
+        moescope::document::token_texts(&table, &[TokenId(0)], &[]),
+        ["⟨bos⟩"]
+    );
 }
 
 #[test]

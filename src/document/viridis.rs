@@ -3,7 +3,7 @@
 
 /// From dark violet to bright yellow, lightness rising evenly.
 #[rustfmt::skip]
-pub(super) const VIRIDIS: [[u8; 3]; 256] = [
+pub static VIRIDIS: [[u8; 3]; 256] = [
     [68, 1, 84], [68, 2, 86], [69, 4, 87], [69, 5, 89],
     [70, 7, 90], [70, 8, 92], [70, 10, 93], [70, 11, 94],
     [71, 13, 96], [71, 14, 97], [71, 16, 99], [71, 17, 100],

@@ -1,0 +1,361 @@
+//! What a shared page knows of a run, beside its rows: the model, the edits in words, how to make it again.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::analysis::{concentration, first_difference};
+use crate::document::{
+    VIRIDIS, covers, edit_words, facts_words, list_words, router_ref, span_words, token_words,
+};
+use crate::spec::{ModelSpec, Position, RouterSpec, Sampling, Score, TokenId};
+use crate::trace::RowRecord;
+
+use super::SharedRun;
+use super::rows::{Row, n_shared};
+
+/// Bytes of one number as base64.
+const BYTES_A_SCORE: f64 = 16.0 / 3.0;
+
+/// The page's data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct Data {
+    /// What the page is called: `Il était une fois · Tour, expert 5 masked`.
+    pub title: String,
+    /// The model's name.
+    model: String,
+    /// Its shape in words.
+    shape: String,
+    /// Where it ran, and what is known of it.
+    notes: Vec<String>,
+    /// The text that was given, special tokens left out.
+    prompt: String,
+    /// How many tokens were given.
+    n_given: usize,
+    /// The list of edits.
+    edits: Vec<Edit>,
+    /// The list in a few words: `four experts masked`.
+    edits_words: String,
+    /// How tokens were drawn, in words.
+    sampling: String,
+    /// The command that makes the run again.
+    command: String,
+    /// What is not in the file; empty where everything is.
+    left_out: String,
+    /// What each token is called, of those named in the page.
+    words: BTreeMap<u32, String>,
+    /// Its routers.
+    routers: Vec<Router>,
+    baseline: Row,
+    edited: Option<Row>,
+    twin: Option<Row>,
+    /// Where the texts part.
+    parting: Option<Position>,
+    /// How concentrated the change is.
+    concentration: Option<Concentrated>,
+    /// The ramp of amounts, six digits a colour.
+    ramp: String,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Edit {
+    /// `mask:4.5@9..`
+    text: String,
+    /// `Mask expert 5 in layer 4`
+    words: String,
+    /// `from “qui” (9) on`
+    span: String,
+    /// Whether it is switched on.
+    on: bool,
+    /// `mask`
+    kind: &'static str,
+    expert: Option<u16>,
+    /// Rows of the routers it names.
+    routers: Vec<usize>,
+    from: Option<u32>,
+    until: Option<u32>,
+}
+
+/// One router.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Router {
+    /// As an edit names it: `4`, `attn.2`.
+    name: String,
+    /// `layer 4`
+    label: String,
+    /// `softmax, top 2, renormalised`
+    rule: String,
+    /// How probabilities follow from logits: `softmax`, `sigmoid`, `sqrtsoftplus`.
+    score: &'static str,
+    n_experts: usize,
+    top_k: usize,
+}
+
+/// Much of the change in few tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+struct Concentrated {
+    share: f32,
+    n_largest: usize,
+    n_tokens: usize,
+    largest: f32,
+    largest_at: u32,
+}
+
+impl Data {
+    pub fn of(run: &SharedRun<'_>) -> Self {
+        let facts = run.facts;
+        let n_given = run.experiment.given.len();
+        let (rows, left_out) = rows(run);
+        let [baseline, edited, twin] = rows;
+        let from = run
+            .experiment
+            .edits
+            .active()
+            .map(|it| it.span.start())
+            .min();
+        let change = run.edited.and_then(|(_, twin)| {
+            let it = concentration(twin, from.unwrap_or_default())?;
+            Some(Concentrated {
+                share: it.share,
+                n_largest: it.n_largest,
+                n_tokens: it.n_tokens,
+                largest: it.largest.kl,
+                largest_at: it.largest.at.0,
+            })
+        });
+        let parting = run
+            .edited
+            .and_then(|(edited, _)| first_difference(&run.baseline.tokens, &edited.tokens));
+        let prompt = facts.tokens.text(&run.experiment.given);
+        Self {
+            title: title(&prompt, run),
+            model: facts.name.clone(),
+            shape: facts_words(facts),
+            notes: facts.notes.clone(),
+            n_given,
+            edits: edits(run),
+            edits_words: list_words(&run.experiment.edits),
+            sampling: sampling_words(&run.experiment.sampling),
+            command: command(run),
+            left_out,
+            words: words(run),
+            routers: routers(&facts.spec),
+            baseline: baseline.unwrap_or_default(),
+            edited,
+            twin,
+            parting,
+            concentration: change,
+            ramp: VIRIDIS
+                .iter()
+                .map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}"))
+                .collect::<Vec<_>>()
+                .concat(),
+            prompt,
+        }
+    }
+}
+
+/// The rows, with the raw scores of as many tokens as the budget allows, and what that leaves out.
+fn rows(run: &SharedRun<'_>) -> ([Option<Row>; 3], String) {
+    let n_routers = run.facts.spec.routers.len();
+    let shared = |it: &RowRecord| n_shared(run.baseline, it, n_routers);
+    let edited = run.edited.map(|(it, _)| (it, shared(it)));
+    let twin = run.edited.map(|(_, it)| (it, shared(it)));
+    // The change is what is looked at; without one, the newest text.
+    let first = [edited, twin].into_iter().flatten().map(|it| it.1).min();
+    let records = [Some((run.baseline, 0)), edited, twin];
+    let n_rows = records.iter().flatten().count();
+    let each: usize = run.facts.spec.routers.iter().map(scores_of).sum();
+    let affordable = run.scores_budget_bytes as f64 / BYTES_A_SCORE / each.max(1) as f64;
+    let n_wanted: usize = records
+        .iter()
+        .flatten()
+        .map(|it| it.0.store.len() - it.1)
+        .sum();
+    let n_each = if n_wanted as f64 <= affordable {
+        usize::MAX
+    } else {
+        (affordable / n_rows as f64) as usize
+    };
+    let row = |record: &RowRecord, from: usize| {
+        let len = record.store.len();
+        let n = n_each.min(len - from);
+        let last = len - n;
+        let start = first.map_or(last, |it| it.min(last)).max(from);
+        Row::of(run.facts, record, from, start..start + n)
+    };
+    let rows = records.map(|it| it.map(|(record, from)| row(record, from)));
+    let left_out = left_out(&rows, records.map(|it| it.map(|it| it.0.store.len())));
+    (rows, left_out)
+}
+
+/// Numbers of one token at a router: its logits, and what selects where that differs.
+fn scores_of(router: &RouterSpec) -> usize {
+    let n_kinds = if router.select_bias { 2 } else { 1 };
+    router.n_experts * n_kinds
+}
+
+fn left_out(rows: &[Option<Row>; 3], lens: [Option<usize>; 3]) -> String {
+    let names = ["baseline", "edited", "baseline's words under the edits"];
+    let mut kept = Vec::new();
+    let mut all_there = true;
+    for ((row, len), name) in rows.iter().zip(lens).zip(names) {
+        if let (Some(row), Some(len)) = (row, len) {
+            all_there &= row.scores == (row.from..len);
+            kept.push(if row.scores.is_empty() {
+                format!("none of {name}")
+            } else {
+                format!("{} to {} of {name}", row.scores.start, row.scores.end - 1)
+            });
+        }
+    }
+    if all_there {
+        return String::new();
+    }
+    format!(
+        "To keep the file small it has the raw scores of some tokens only ({}); choices, weights, margins and predictions are those of every token",
+        kept.join(", ")
+    )
+}
+
+fn title(prompt: &str, run: &SharedRun<'_>) -> String {
+    const MOST: usize = 48;
+    let breaks = |it: char| it.is_control() || matches!(it, '\u{2028}' | '\u{2029}');
+    let one_line = prompt.replace(breaks, " ");
+    let mut words: String = one_line.trim().chars().take(MOST).collect();
+    if words.chars().count() < one_line.trim().chars().count() {
+        words.push('…');
+    }
+    let name = &run.facts.name;
+    let head = if words.is_empty() {
+        name.clone()
+    } else {
+        format!("“{words}” · {name}")
+    };
+    if run.experiment.edits.is_idle() {
+        head
+    } else {
+        format!("{head}, {}", list_words(&run.experiment.edits))
+    }
+}
+
+fn edits(run: &SharedRun<'_>) -> Vec<Edit> {
+    let facts = run.facts;
+    let name = |at: Position| {
+        let token = run.baseline.tokens.get(at.idx())?;
+        Some(format!("“{}”", token_words(&facts.tokens, *token).trim()))
+    };
+    let list = run.experiment.edits.entries.iter();
+    list.map(|listed| {
+        let edit = &listed.edit;
+        let named = facts.spec.router_ids();
+        Edit {
+            text: edit.to_string(),
+            words: edit_words(edit),
+            span: span_words(edit.span, name),
+            on: listed.enabled,
+            kind: edit.action.keyword(),
+            expert: edit.action.expert().map(|it| it.0),
+            routers: named
+                .filter(|(_, it)| covers(edit.at, &it.place))
+                .map(|(id, _)| id.idx())
+                .collect(),
+            from: edit.span.from.map(|it| it.0),
+            until: edit.span.until.map(|it| it.0),
+        }
+    })
+    .collect()
+}
+
+fn words(run: &SharedRun<'_>) -> BTreeMap<u32, String> {
+    let records = run.edited.map(|(edited, twin)| [edited, twin]);
+    let records = records.into_iter().flatten().chain([run.baseline]);
+    let named = records.flat_map(Row::mentioned);
+    let worded = |it: TokenId| (it.0, token_words(&run.facts.tokens, it));
+    named.map(worded).collect()
+}
+
+fn routers(spec: &ModelSpec) -> Vec<Router> {
+    let one = |id, it: &RouterSpec| Router {
+        name: router_ref(spec, id).map_or_else(String::new, |at| at.to_string()),
+        label: it.label(),
+        rule: it.rule(),
+        score: match it.score {
+            Score::Softmax | Score::Logit => "softmax",
+            Score::Sigmoid => "sigmoid",
+            Score::SqrtSoftplus => "sqrtsoftplus",
+        },
+        n_experts: it.n_experts,
+        top_k: it.top_k,
+    };
+    spec.router_ids().map(|(id, it)| one(id, it)).collect()
+}
+
+fn sampling_words(it: &Sampling) -> String {
+    let mut parts = vec![if it.temperature.0 == 0.0 {
+        "the likeliest token each time".to_owned()
+    } else {
+        format!("temperature {}, seed {}", it.temperature, it.seed)
+    }];
+    if it.top_k > 0 {
+        parts.push(format!("top-k {}", it.top_k));
+    }
+    if it.top_p.0 < 1.0 {
+        parts.push(format!("top-p {}", it.top_p));
+    }
+    if it.min_p.0 > 0.0 {
+        parts.push(format!("min-p {}", it.min_p));
+    }
+    parts.join(", ")
+}
+
+/// The command line that makes this run again: given tokens as ids, so that it is exact.
+fn command(run: &SharedRun<'_>) -> String {
+    let experiment = run.experiment;
+    let ids: Vec<String> = experiment.given.iter().map(ToString::to_string).collect();
+    let written = |it: &RowRecord| it.tokens.len().saturating_sub(experiment.given.len());
+    let n = written(run.baseline).max(run.edited.map_or(0, |it| written(it.0)));
+    let sampling = &experiment.sampling;
+    let mut parts = vec![
+        format!("moescope run {}", quoted(run.model)),
+        format!("--ids {} -n {n}", ids.join(",")),
+        format!("--temp {} --seed {}", sampling.temperature, sampling.seed),
+    ];
+    if sampling.top_k > 0 {
+        parts.push(format!("--top-k {}", sampling.top_k));
+    }
+    if sampling.top_p.0 < 1.0 {
+        parts.push(format!("--top-p {}", sampling.top_p));
+    }
+    if sampling.min_p.0 > 0.0 {
+        parts.push(format!("--min-p {}", sampling.min_p));
+    }
+    let edits = experiment.edits.active();
+    parts.extend(edits.map(|it| format!("--edit {}", quoted(&it.to_string()))));
+    parts.join(" ")
+}
+
+/// A word as a shell takes it whole.
+fn quoted(word: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "/._-:,=@+".contains(it);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_reach_the_program_through_a_shell_unchanged() {
+        assert_eq!(quoted("tour"), "tour");
+        assert_eq!(quoted("mask:4.5@9.."), "mask:4.5@9..");
+        assert_eq!(quoted("k:*=1"), "'k:*=1'");
+        assert_eq!(quoted("it's here"), r"'it'\''s here'");
+        assert_eq!(quoted(""), "''");
+    }
+}
