@@ -103,6 +103,7 @@ impl App {
         };
         self.session = Session {
             facts: Some(Arc::new(facts)),
+            opened: self.session.opened + 1,
             ..Session::default()
         };
         self.experiment = Experiment {
@@ -110,6 +111,7 @@ impl App {
             ..Experiment::default()
         };
         self.undo = Undoer::default();
+        self.pins.clear();
         self.read_prompt(false, None);
     }
 

@@ -1,8 +1,9 @@
-//! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and Enter.
+//! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and Enter,
+//! a focused grid the arrows.
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, Ui};
 
-use crate::ui::ENTRIES;
+use crate::ui::{ENTRIES, keeps_arrows};
 
 use super::App;
 
@@ -10,11 +11,13 @@ impl App {
     pub(super) fn keys(&mut self, ui: &Ui) {
         let typing = ui.ctx().text_edit_focused();
         let focused = ui.memory(egui::Memory::focused).is_some();
+        let arrows = keeps_arrows(ui.ctx());
         let dialog = self.dialogs.path.is_some();
         let mut entries: Vec<_> = ENTRIES
             .iter()
             .filter_map(|it| Some((it, it.key?)))
-            .filter(|(_, key)| is_ours(*key, typing, focused, dialog))
+            .filter(|(_, key)| is_ours(*key, typing, focused && !arrows, dialog))
+            .filter(|(_, key)| !(arrows && is_arrow(*key)))
             .collect();
         // egui takes Ctrl+Shift+Z for Ctrl+Z too: the more particular one first.
         entries.sort_by_key(|(_, key)| !key.modifiers.shift);
@@ -36,4 +39,14 @@ fn is_ours(key: KeyboardShortcut, typing: bool, focused: bool, dialog: bool) -> 
         return !plain && !undo;
     }
     !(focused && key.logical_key == Key::Space)
+}
+
+fn is_arrow(key: KeyboardShortcut) -> bool {
+    let arrows = [
+        Key::ArrowLeft,
+        Key::ArrowRight,
+        Key::ArrowUp,
+        Key::ArrowDown,
+    ];
+    key.modifiers == Modifiers::NONE && arrows.contains(&key.logical_key)
 }

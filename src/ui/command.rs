@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::spec::{ExpertId, Intervention, Position, RouterId, Sampling, TokenId};
+use crate::spec::{ExpertId, Intervention, InterventionSet, Position, RouterId, Sampling, TokenId};
 use crate::ui::{Hover, RowChoice, Selection};
 
 /// Where the arrow keys go.
@@ -131,6 +131,8 @@ pub enum Command {
         /// Up.
         up: bool,
     },
+    /// Put another list in the place of the whole, as one change.
+    SetEdits(InterventionSet),
     /// Take every edit away.
     ClearEdits,
     /// Tokens up to here become given.
@@ -280,6 +282,7 @@ pub const ENTRIES: &[Entry] = entries! {
     Edit, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
     Edit, "Force or release the expert", Some(plain(Key::F)), "Make the selected expert be chosen from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
     Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
+    View, "Pin or unpin the expert", Some(plain(Key::I)), "Give the selected expert a colour and a pattern of its own", |it| it.expert_at().map(Command::TogglePin);
     View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
     View, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
     View, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));

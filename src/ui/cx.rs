@@ -64,6 +64,8 @@ pub struct Settings {
     pub pace: Option<f32>,
     /// Most new tokens of one play.
     pub stop_after: u32,
+    /// Nothing moves or fades by itself.
+    pub reduced_motion: bool,
 }
 
 impl Default for Settings {
@@ -71,6 +73,7 @@ impl Default for Settings {
         Self {
             pace: Some(8.0),
             stop_after: 128,
+            reduced_motion: false,
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct Palette {
     /// The line that means something.
     pub line: Color32,
     experts: [Color32; 8],
+    /// Of those, the four that differ most: for pinned experts.
+    pins: [usize; 4],
     /// Less, in differences.
     less: Color32,
     /// More, in differences.
@@ -104,6 +106,7 @@ pub static DARK: Palette = Palette {
     experts: hexes([
         0x5e_a79d, 0xcc_720e, 0x92_ff79, 0x90_538e, 0xd2_a0f8, 0xaf_433a, 0x71_d2a3, 0x67_66df,
     ]),
+    pins: [4, 2, 5, 7],
     less: hex(0x004d_a3ff),
     more: hex(0x00ff_8a3d),
 };
@@ -129,6 +132,7 @@ pub static LIGHT: Palette = Palette {
     experts: hexes([
         0x31_80fa, 0xda_7371, 0x40_0f92, 0x80_3c0e, 0xa3_86c0, 0x53_3146, 0x61_3ec2, 0x84_6291,
     ]),
+    pins: [0, 1, 2, 3],
     less: hex(0x001b_5fd1),
     more: hex(0x00c2_4e00),
 };
@@ -155,6 +159,12 @@ impl Palette {
     #[must_use]
     pub fn expert(&self, id: usize) -> Color32 {
         self.experts[id % self.experts.len()]
+    }
+
+    /// The colour of a pinned expert where there are too many for a colour each; `slot` is its place among the pins.
+    #[must_use]
+    pub fn pin(&self, slot: usize) -> Color32 {
+        self.expert(self.pins[slot % self.pins.len()])
     }
 
     /// An amount from 0 to 1, running away from the panel.
