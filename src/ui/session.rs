@@ -151,6 +151,15 @@ impl Session {
         self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
     }
 
+    /// Whether a token says nothing about a text, so that loads leave it out. Without a tokenizer nobody
+    /// knows: then all count.
+    #[must_use]
+    pub fn is_left_out(&self, token: TokenId) -> bool {
+        self.facts
+            .as_ref()
+            .is_none_or(|it| it.has_tokenizer && it.tokens.is_special(token))
+    }
+
     /// The baseline.
     #[must_use]
     pub fn baseline(&self) -> Option<&RowView> {
@@ -276,8 +285,7 @@ impl Session {
             .and_then(|it| self.rows.get(&it))
             .map(|it| it.record.prefix(at))
             .unwrap_or_default();
-        let tokens = self.tokens();
-        let load = LoadStats::count(&record.store, Position(0)..at, |it| tokens.is_special(it));
+        let load = LoadStats::count(&record.store, Position(0)..at, |it| self.is_left_out(it));
         let view = RowView {
             record,
             n_given,
@@ -302,7 +310,7 @@ impl Session {
         let special = |it: TokenId| {
             facts
                 .as_ref()
-                .is_none_or(|facts| facts.tokens.is_special(it))
+                .is_none_or(|facts| facts.has_tokenizer && facts.tokens.is_special(it))
         };
         let view = self.rows.entry(row).or_default();
         let want = view.record.store.end();

@@ -11,14 +11,14 @@ use safetensors::SafeTensors;
 
 use super::drive::{click_token, folder, key, type_prompt, until};
 
-fn f32s(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
+pub fn f32s(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     let bytes = file.tensor(name).unwrap().data();
     let four = bytes.chunks_exact(4);
     four.map(|it| f32::from_le_bytes(it.try_into().unwrap()))
         .collect()
 }
 
-fn i64s(file: &SafeTensors<'_>, name: &str) -> Vec<i64> {
+pub fn i64s(file: &SafeTensors<'_>, name: &str) -> Vec<i64> {
     let bytes = file.tensor(name).unwrap().data();
     let eight = bytes.chunks_exact(8);
     eight

@@ -40,18 +40,11 @@ impl Field {
     /// Draws it, with the forms and the presets beside it.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let row = egui::vec2(ui.available_width(), 24.0);
+        // Enter adds too: where there is little room the field keeps it.
+        let wide = row.x >= 260.0;
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
-            presets_chip(cx, ui);
-            menu_chip(ui, "", "forms", "Every form of an edit", |ui| {
-                ui.set_min_width(320.0);
-                for (form, meaning) in FORMS {
-                    if form_item(ui, form, meaning) {
-                        form.clone_into(&mut self.draft);
-                        self.error = None;
-                    }
-                }
-            });
-            let add = chip_button(ui, "Add", "Add this edit at the end (Enter)").clicked();
+            self.forms_chip(cx, ui);
+            let add = wide && chip_button(ui, "Add", "Add this edit at the end (Enter)").clicked();
             let id = ui.make_persistent_id("edit text");
             let enter = ui.memory(|it| it.has_focus(id))
                 && ui.input_mut(|it| it.consume_key(Modifiers::NONE, Key::Enter));
@@ -74,6 +67,24 @@ impl Field {
             let red = Palette::of(ui).red;
             ui.add(egui::Label::new(RichText::new(error).size(LABEL_SIZE).color(red)).wrap());
         }
+    }
+
+    /// Forms to start from, and on the Tour model edits worth trying.
+    fn forms_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let name = if has_presets(cx) { "presets" } else { "forms" };
+        menu_chip(ui, "", name, "Edits worth trying, and every form", |ui| {
+            ui.set_min_width(320.0);
+            if has_presets(cx) {
+                presets_menu(cx, ui);
+                ui.separator();
+            }
+            for (form, meaning) in FORMS {
+                if form_item(ui, form, meaning) {
+                    form.clone_into(&mut self.draft);
+                    self.error = None;
+                }
+            }
+        });
     }
 
     /// Adds what stands in the field; what cannot be read stays there, with a sentence under it.
@@ -125,33 +136,20 @@ pub fn as_arguments(list: &InterventionSet) -> String {
     words.join(" ")
 }
 
-/// Edits worth trying; their experts are those of the Tour model.
-fn presets_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
+/// Whether edits worth trying are known: their experts are those of the Tour model.
+fn has_presets(cx: &Cx<'_>) -> bool {
     let facts = cx.session.facts.as_ref();
-    if !facts.is_some_and(|it| it.name.eq_ignore_ascii_case("tour")) {
-        return;
+    facts.is_some_and(|it| it.name.eq_ignore_ascii_case("tour"))
+}
+
+fn presets_menu(cx: &mut Cx<'_>, ui: &mut Ui) {
+    for (n, preset) in PRESETS.iter().enumerate() {
+        let edits = preset.edits.join(" ");
+        let hover = format!("{edits}, from the last token of the prompt on");
+        if !preset.edits.is_empty() && ui.button(preset.edits_name).on_hover_text(hover).clicked() {
+            cx.push(Command::PresetEdits(n));
+        }
     }
-    menu_chip(
-        ui,
-        "",
-        "presets",
-        "Edits worth trying on this model",
-        |ui| {
-            for (n, preset) in PRESETS.iter().enumerate() {
-                if !preset.edits.is_empty()
-                    && ui
-                        .button(preset.edits_name)
-                        .on_hover_text(format!(
-                            "{}, from the last token of the prompt on",
-                            preset.edits.join(" ")
-                        ))
-                        .clicked()
-                {
-                    cx.push(Command::PresetEdits(n));
-                }
-            }
-        },
-    );
 }
 
 fn form_item(ui: &mut Ui, form: &str, meaning: &str) -> bool {

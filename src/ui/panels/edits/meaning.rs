@@ -56,8 +56,8 @@ fn meaning(action: &Action, router: &RouterSpec) -> String {
             "Never chosen; the other scores stay, {}.",
             weights_again(router)
         ),
-        Action::Bias { expert, value } if router.score == Score::Softmax => format!(
-            "{} Its odds against each other expert are multiplied by e^{value} = {}: expert {expert} needs that much less, or more, to be chosen.",
+        Action::Bias { value, .. } if router.score == Score::Softmax => format!(
+            "{} Its odds against each other expert are multiplied by e^{value} = {}.",
             edit_meaning(action),
             short(f64::from(value.0.exp())),
         ),

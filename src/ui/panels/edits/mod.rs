@@ -21,6 +21,11 @@ use field::Field;
 use meaning::Meaning;
 use scope::Scope;
 
+/// With less than this for the list, points, what can be done with it scrolls along.
+const LEAST_LIST: f32 = 90.0;
+/// In a panel lower than this, points, the selected expert scrolls along too.
+const TINY: f32 = 190.0;
+
 /// The panel.
 #[derive(Default)]
 pub struct Edits {
@@ -29,6 +34,8 @@ pub struct Edits {
     meaning: Meaning,
     /// Seed of the next control, less one.
     n_controls: u32,
+    /// Room taken under the list in the last frame, points.
+    tools_height: f32,
     /// The line looked at; the last where none is.
     line: Option<usize>,
     /// How long the list was, so that a new line is looked at.
@@ -78,17 +85,38 @@ impl Panel for Edits {
         if cx.drawing == Drawing::Paper {
             return self.paper_ui(cx, ui);
         }
-        expert_bar::ui(cx, ui);
-        ui.add_space(3.0);
-        let height = (ui.available_height() - self.field.height()).max(24.0);
+        let tiny = ui.available_height() < TINY;
+        if !tiny {
+            expert_bar::ui(cx, ui);
+            ui.add_space(3.0);
+        }
+        let left = ui.available_height() - self.field.height();
+        // What can be done with a long list stays in sight where the list is not squeezed for it.
+        let beneath = left - self.tools_height >= LEAST_LIST;
+        let height = if beneath {
+            left - self.tools_height
+        } else {
+            left
+        };
+        let height = height.max(24.0);
         egui::ScrollArea::vertical()
             .max_height(height)
             .min_scrolled_height(height)
-            .auto_shrink([false, false])
+            .auto_shrink([false, beneath])
             .show(ui, |ui| {
+                if tiny {
+                    expert_bar::ui(cx, ui);
+                }
                 self.list_ui(cx, ui);
-                self.line_ui(cx, ui);
+                if !beneath {
+                    self.tools_ui(cx, ui);
+                }
             });
+        if beneath {
+            self.tools_ui(cx, ui);
+            // The field stays at the foot.
+            ui.add_space((ui.available_height() - self.field.height()).max(0.0));
+        }
         self.field.ui(cx, ui);
     }
 
@@ -123,6 +151,13 @@ impl Edits {
                 self.line = Some(n);
             }
         }
+    }
+
+    /// The same, measured for the next frame.
+    fn tools_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let top = ui.cursor().top();
+        self.line_ui(cx, ui);
+        self.tools_height = ui.cursor().top() - top;
     }
 
     /// What the line looked at means, and what can be done with it and with the list.

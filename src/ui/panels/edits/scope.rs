@@ -60,10 +60,12 @@ impl Scope {
         ui.horizontal(|ui| {
             ui.label("Only tokens");
             ui.add(DragValue::new(first).range(0..=last).speed(0.2))
-                .on_hover_text("The first token; click to type it");
+                .on_hover_text("The first token; click to type it")
+                .accessible_name("First token");
             ui.label("to");
             ui.add(DragValue::new(until).range(*first..=last).speed(0.2))
-                .on_hover_text("The last token; click to type it");
+                .on_hover_text("The last token; click to type it")
+                .accessible_name("Last token");
             let range = Span {
                 from: Some(Position(*first)),
                 until: Some(Position(*until).plus(1)),

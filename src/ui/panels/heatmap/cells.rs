@@ -110,7 +110,8 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
             let id = at.expert.to_string();
             id_ui(cx, ui.painter(), place, id, (plot, empty, at));
         }
-        if names_unused && empty && fits(if names_ids { 62.0 } else { 44.0 }) {
+        let free = !cx.pins.contains(&at) && fits(if names_ids { 62.0 } else { 44.0 });
+        if names_unused && empty && free {
             let word = if edit_mark(cx, at).masked {
                 "masked"
             } else {

@@ -61,7 +61,7 @@ impl Compared {
             Against::Twin => session.twin(),
             Against::Edited => session.edited(),
         };
-        let special = |it| session.tokens().is_special(it);
+        let special = |it| session.is_left_out(it);
         for (n, view) in [session.baseline(), other].into_iter().enumerate() {
             if let Some(view) = view {
                 let new = self.ends[n]..ends[n];

@@ -60,9 +60,6 @@ pub struct Kept {
     drawn: Drawn,
     orders: Orders,
     compared: Compared,
-    /// How often the numbers were made.
-    #[cfg(test)]
-    pub n_made: usize,
 }
 
 impl Kept {
@@ -79,10 +76,6 @@ impl Kept {
             }
             let compared = compares.then_some(&self.compared);
             self.drawn.plot = Rc::new(values::plot(cx, asked, compared));
-            #[cfg(test)]
-            {
-                self.n_made += 1;
-            }
         }
         if !same || !Rc::ptr_eq(&places, &self.drawn.places) {
             self.drawn.values = Arc::new(standing(cx, &self.drawn.plot, &places));

@@ -32,6 +32,8 @@ use values::{Asked, Value};
 pub use head::row_chip;
 
 const TOP: f32 = 20.0;
+/// Height that cells keep where there is little room, points.
+const LEAST_GRID: f32 = 64.0;
 
 /// The panel.
 #[derive(Default)]
@@ -68,7 +70,8 @@ impl Panel for Heatmap {
         let drawn = self.kept.update(cx, self.asked, self.order);
         let sentence = format!("{}{}", drawn.plot.sentence, self.order.sentence());
         let area = ui.available_rect_before_wrap();
-        let below = note_height(ui, &sentence, area.width()) + scale::HEIGHT + 6.0;
+        let room = Room::of(&area, note_height(ui, &sentence, area.width()));
+        let below = room.below;
         let left = gutter(ui, cx);
         let pixels = ui.ctx().pixels_per_point();
         let size = (spec.max_experts(), spec.routers.len());
@@ -80,7 +83,8 @@ impl Panel for Heatmap {
         let mut grid = fit(below);
         let bottom = grid.rect.bottom();
         let small = grid.is_small();
-        if small {
+        let unfolds = small && grid.rect.height() >= unfolded::HEIGHT + LEAST_GRID;
+        if unfolds {
             grid = fit(below + unfolded::HEIGHT);
         }
         let map = Map {
@@ -90,7 +94,7 @@ impl Panel for Heatmap {
             glow: self.glow.update(cx, ui),
         };
         self.grid_ui(cx, ui, &map, Arc::clone(&drawn.values));
-        if small {
+        if unfolds {
             let strip = grid.rect.left_bottom();
             let strip = Rect::from_min_max(strip, pos2(area.right(), bottom));
             unfolded::ui(cx, ui, strip, &map);
@@ -99,14 +103,34 @@ impl Panel for Heatmap {
         let foot = pos2(area.left(), bottom + 4.0);
         let scale = Rect::from_min_size(foot, vec2(area.width(), scale::HEIGHT));
         scale::ui(cx, ui, scale, &drawn.plot);
-        let words = Rect::from_min_max(scale.left_bottom(), area.max);
-        ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {
-            note(ui, sentence);
-        });
+        if room.sentence {
+            let words = Rect::from_min_max(scale.left_bottom(), area.max);
+            ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {
+                note(ui, sentence);
+            });
+        }
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
         table::table(cx, &kept::once(cx, self.asked))
+    }
+}
+
+/// What has its place under the grid, and what that takes.
+struct Room {
+    sentence: bool,
+    below: f32,
+}
+
+impl Room {
+    /// The cells come first: where a sentence would leave them too little it is left out.
+    fn of(area: &Rect, sentence_height: f32) -> Self {
+        let scale = scale::HEIGHT + 6.0;
+        let sentence = area.height() - TOP - scale - sentence_height >= LEAST_GRID;
+        Self {
+            sentence,
+            below: scale + if sentence { sentence_height } else { 0.0 },
+        }
     }
 }
 

@@ -137,11 +137,10 @@ fn make(cx: &Cx<'_>, order: Order, phase: PhaseFilter) -> Places {
         n_cols: spec.max_experts(),
         ..Places::default()
     };
-    let tokens = cx.session.tokens();
     for (id, router) in spec.router_ids() {
         out.add(match order {
             Order::CoActivation if router.top_k > 1 => {
-                let special = |it| tokens.is_special(it);
+                let special = |it| cx.session.is_left_out(it);
                 let counts = pair_counts(&view.record.store, id, router.n_experts, special);
                 chained(&counts, router.n_experts)
             }

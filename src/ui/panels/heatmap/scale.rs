@@ -16,12 +16,23 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, plot: &Plot) {
     let painter = ui.painter();
     let font = FontId::proportional(LABEL_SIZE);
     let y = rect.center().y;
+    let width_of = |words: &str| {
+        let galley = painter.layout_no_wrap(words.to_owned(), font.clone(), palette.second);
+        galley.size().x
+    };
     let text = |x: f32, words: &str| {
         let at = pos2(x, y);
         painter.text(at, Align2::LEFT_CENTER, words, font.clone(), palette.second)
     };
-    let low = text(rect.left(), &plot.scale.low);
-    let width = (rect.width() * 0.25).clamp(60.0, 150.0);
+    let (low, full) = (&plot.scale.low, &plot.scale.high);
+    // Where there is little room the end keeps its number alone.
+    let brief = full.split([':', '·']).next().unwrap_or_default().trim();
+    let around = width_of(low) + 16.0;
+    let fits = around + width_of(full) + 60.0 <= rect.width();
+    let high = if fits { full.as_str() } else { brief };
+    let left = rect.width() - around - width_of(high);
+    let width = (rect.width() * 0.25).clamp(60.0, 150.0).min(left.max(20.0));
+    let low = text(rect.left(), low);
     let bar = Rect::from_min_size(pos2(low.right() + 8.0, y - 4.0), vec2(width, 8.0));
     let n = 48;
     for step in 0..n {
@@ -39,7 +50,7 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, plot: &Plot) {
         let x = bar.left() + bar.width() * even;
         painter.vline(x, bar.top() - 3.0..=bar.bottom() + 3.0, (1.5, palette.text));
     }
-    let high = text(bar.right() + 8.0, &plot.scale.high);
+    let high = text(bar.right() + 8.0, high);
     picked_ui(cx, ui, rect, high.right(), plot);
 }
 

@@ -96,7 +96,7 @@ impl Map {
         for (n, (kl, picked)) in self.kl.iter().zip(&self.pins).enumerate() {
             let top = map.top() + n as f32 * height;
             if *kl > 0.0 {
-                let width = (WIDTH * kl / largest).clamp(0.5, WIDTH);
+                let width = (WIDTH * kl / largest).clamp(0.0, WIDTH);
                 let bar = Rect::from_min_size(pos2(map.right() - width, top), vec2(width, height));
                 painter.rect_filled(bar, 0.0, cx.palette.amber);
             }

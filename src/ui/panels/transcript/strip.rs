@@ -271,7 +271,7 @@ impl PartUi<'_> {
         let id = ui
             .scope_id()
             .with(("token", self.part.row == RowChoice::Edited, at.0));
-        let response = ui.interact(rect, id, Sense::click());
+        let response = ui.interact(rect, id, Sense::CLICK);
         let asked = Asked {
             view: self.view,
             router: self.router,
