@@ -140,10 +140,10 @@ pub fn fill(cx: &Cx<'_>, out: &mut Plot, compared: Option<&Compared>) {
         high: format!("+{} of tokens", percent(range as f32)),
         even: Some(0.5),
     };
-    out.sentence = sentence(out, compared);
+    out.sentence = sentence(out, compared, most > 0.0);
 }
 
-fn sentence(out: &Plot, compared: Option<&Compared>) -> String {
+fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
     let n = compared.map_or(0, |it| it.loads[1].n_tokens(out.asked.phase));
     let n_before = compared.map_or(0, |it| it.loads[0].n_tokens(out.asked.phase));
     if n == 0 || n_before == 0 {
@@ -153,6 +153,11 @@ fn sentence(out: &Plot, compared: Option<&Compared>) -> String {
         Against::Twin => format!("the same {n} tokens"),
         Against::Edited => format!("{n} tokens of the edited text beside {n_before}"),
     };
+    if !differs {
+        return format!(
+            "Every expert is picked as often under the edits as without, over {text} from the first edited one on."
+        );
+    }
     format!(
         "How much oftener (orange) or seldomer (blue) each expert is picked under the edits, over {text} from the first edited one on."
     )

@@ -83,7 +83,7 @@ impl Panel for Heatmap {
         let mut grid = fit(below);
         let bottom = grid.rect.bottom();
         let small = grid.is_small();
-        let unfolds = small && grid.rect.height() >= unfolded::HEIGHT + LEAST_GRID;
+        let unfolds = small && grid.rect.height() >= unfolded::HEIGHT + LEAST_OVERVIEW;
         if unfolds {
             grid = fit(below + unfolded::HEIGHT);
         }
@@ -115,6 +115,9 @@ impl Panel for Heatmap {
         table::table(cx, &kept::once(cx, self.asked))
     }
 }
+
+/// Height that cells too small to be read keep over the unfolded layer, points.
+const LEAST_OVERVIEW: f32 = 40.0;
 
 /// What has its place under the grid, and what that takes.
 struct Room {
