@@ -5,6 +5,7 @@ mod cells2;
 mod drive;
 mod edits;
 mod gestures;
+mod lists;
 mod numbers;
 mod pictures;
 mod script;
