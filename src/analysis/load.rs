@@ -132,15 +132,27 @@ impl LoadStats {
         special: impl Fn(TokenId) -> bool,
     ) -> Self {
         let mut out = Self::default();
-        for step in store.steps() {
+        out.count_more(store, range, special);
+        out
+    }
+
+    /// Counts the positions `range` of a store beside those counted already.
+    pub fn count_more(
+        &mut self,
+        store: &TraceStore,
+        range: Range<Position>,
+        special: impl Fn(TokenId) -> bool,
+    ) {
+        let steps = store.steps();
+        let first = steps.partition_point(|it| it.end() <= range.start);
+        for step in steps[first..].iter().take_while(|it| it.start < range.end) {
             let row_of = |at: Position| {
                 at.idx()
                     .saturating_sub(step.start.idx())
                     .min(step.tokens.len())
             };
-            out.add_rows(step, row_of(range.start)..row_of(range.end), &special);
+            self.add_rows(step, row_of(range.start)..row_of(range.end), &special);
         }
-        out
     }
 
     /// Load of a router over the tokens of a phase; none for a router not seen yet.

@@ -6,8 +6,8 @@ use eframe::egui::{self, ViewportCommand, gui_zoom};
 
 use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
-use crate::spec::{Position, RouterId};
-use crate::ui::{Command, Direction, Hover, PRESETS, RowChoice, Selection};
+use crate::spec::{Position, RouterId, RouterSpec};
+use crate::ui::{Command, Direction, ExpertAt, Hover, MOST_PINS, PRESETS, RowChoice, Selection};
 
 use super::{App, dialog::Pick, models::source, pace};
 
@@ -78,6 +78,7 @@ impl App {
             Command::ToggleEdit(line) => self.toggle_line(line, now_secs),
             Command::RemoveEdit(line) => self.remove_line(line, now_secs),
             Command::MoveEdit { line, up } => self.move_line(line, up, now_secs),
+            Command::SetEdits(list) => self.edit_list(now_secs, |it| *it = list),
             Command::ClearEdits => self.edit_list(now_secs, |it| it.entries.clear()),
             Command::ContinueFrom { row, at } => self.continue_from(row, at, now_secs),
             Command::ContinueWith { row, at, token } => {
@@ -110,6 +111,7 @@ impl App {
             Command::Dismiss => self.session.message = None,
             Command::Say(text) => self.say(text),
             Command::ShareHtml(to) => self.share(to, ctx, now_secs),
+            Command::TogglePin(at) => self.toggle_pin(at),
             Command::SetTheme(it) => self.set_theme(it, ctx),
             Command::SetReducedMotion(it) => self.set_reduced_motion(it, ctx),
             Command::ZoomIn => gui_zoom::zoom_in(ctx),
@@ -133,6 +135,24 @@ impl App {
             Command::ToggleSettings => self.dialogs.toggle_settings(ctx),
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             _ => {}
+        }
+    }
+
+    /// Pins an expert or takes its pin away. One too many takes the place of the oldest, and that is said.
+    fn toggle_pin(&mut self, at: ExpertAt) {
+        if let Some(slot) = self.pins.iter().position(|it| *it == at) {
+            self.pins.remove(slot);
+            return;
+        }
+        self.pins.push(at);
+        if self.pins.len() > MOST_PINS {
+            let oldest = self.pins.remove(0);
+            let label = self.session.spec().and_then(|it| it.router(oldest.router));
+            let label = label.map_or_else(String::new, RouterSpec::label);
+            self.say(format!(
+                "At most four experts are pinned: {label}, expert {} gave its place",
+                oldest.expert
+            ));
         }
     }
 

@@ -115,6 +115,7 @@ impl App {
             loading: self.opening(),
             // What was said meanwhile is of the window, not of the model that is gone.
             message: self.session.message.take(),
+            opened: self.session.opened + 1,
             ..Session::default()
         };
         self.experiment = Experiment {
@@ -123,6 +124,7 @@ impl App {
         };
         self.undo = Undoer::default();
         self.typed.clear();
+        self.pins.clear();
         self.read_prompt(false, None);
     }
 

@@ -1,9 +1,9 @@
 //! Shortcuts, from the list of commands. A focused text field keeps its keys, a focused button Space and
-//! Enter, a focused table the arrows.
+//! Enter, a focused table or grid the arrows.
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, Ui};
 
-use crate::ui::ENTRIES;
+use crate::ui::{ENTRIES, keeps_arrows};
 
 use super::App;
 
@@ -13,12 +13,13 @@ impl App {
         // The tab of a panel in front does nothing that a key of ours could be mistaken for.
         let focused = ui.memory(egui::Memory::focused).is_some() && self.frame.ring().is_none();
         let dialog = self.dialogs.sheet.is_some();
-        let in_table = self.frame.table_has_focus(ui.ctx());
+        let grid = keeps_arrows(ui.ctx());
+        let arrows = grid || self.frame.table_has_focus(ui.ctx());
         let mut entries: Vec<_> = ENTRIES
             .iter()
             .filter_map(|it| Some((it, it.key?)))
-            .filter(|(_, key)| is_ours(*key, typing, focused, dialog))
-            .filter(|(_, key)| !(in_table && is_arrow(key.logical_key)))
+            .filter(|(_, key)| is_ours(*key, typing, focused && !grid, dialog))
+            .filter(|(_, key)| !(arrows && is_arrow(*key)))
             .collect();
         // egui takes Ctrl+Shift+Z for Ctrl+Z too: the more particular one first.
         entries.sort_by_key(|(_, key)| !key.modifiers.shift);
@@ -42,10 +43,12 @@ fn is_ours(key: KeyboardShortcut, typing: bool, focused: bool, dialog: bool) -> 
     !(focused && key.logical_key == Key::Space)
 }
 
-/// Arrows move the cell looked at where a table has the focus.
-fn is_arrow(key: Key) -> bool {
-    matches!(
-        key,
-        Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown
-    )
+fn is_arrow(key: KeyboardShortcut) -> bool {
+    let arrows = [
+        Key::ArrowLeft,
+        Key::ArrowRight,
+        Key::ArrowUp,
+        Key::ArrowDown,
+    ];
+    key.modifiers == Modifiers::NONE && arrows.contains(&key.logical_key)
 }

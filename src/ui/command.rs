@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::spec::{ExpertId, Intervention, Position, PromptForm, RouterId, Sampling, TokenId};
+use crate::spec::{
+    ExpertId, Intervention, InterventionSet, Position, PromptForm, RouterId, Sampling, TokenId,
+};
 use crate::ui::{Hover, RowChoice, Selection};
 
 /// Where the arrow keys go.
@@ -133,6 +135,8 @@ pub enum Command {
         /// Up.
         up: bool,
     },
+    /// Put another list in the place of the whole, as one change.
+    SetEdits(InterventionSet),
     /// Take every edit away.
     ClearEdits,
     /// Tokens up to here become given.
@@ -330,6 +334,7 @@ pub const ENTRIES: &[Entry] = entries! {
     Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
     Edit, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, motion", |_| Some(Command::ToggleSettings);
     View, "Command palette…", Some(with_command(Key::P)), "Find anything that can be done by its name", |_| Some(Command::TogglePalette);
+    View, "Pin or unpin the expert", Some(plain(Key::I)), "Give the selected expert a colour and a pattern of its own", |it| it.expert_at().map(Command::TogglePin);
     View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
     View, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
     View, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));

@@ -1,25 +1,18 @@
 //! What values a panel keeps between frames belong to: one row of one open model.
 
-use std::sync::Arc;
-
-use crate::trace::{ModelFacts, RowId};
+use crate::trace::RowId;
 use crate::ui::{Cx, RowChoice};
 
-/// A row of an open model. Rows only grow under one key, so that what was read of one need not be read again.
-#[derive(Clone, Debug)]
-pub struct RowKey {
-    facts: Arc<ModelFacts>,
+/// A row of an open model, whatever its length. Rows only grow under one id, so that what was read of one need not be
+/// read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowOf {
+    opened: u64,
     row: RowId,
 }
 
-impl PartialEq for RowKey {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.facts, &other.facts) && self.row == other.row
-    }
-}
-
-impl RowKey {
-    /// The key of the row shown.
+impl RowOf {
+    /// The row shown.
     #[must_use]
     pub fn of(cx: &Cx<'_>) -> Option<Self> {
         let shown = cx.session.shown?;
@@ -29,7 +22,7 @@ impl RowKey {
             RowChoice::Edited => edited.unwrap_or(shown.baseline),
         };
         Some(Self {
-            facts: Arc::clone(cx.session.facts.as_ref()?),
+            opened: cx.session.opened,
             row,
         })
     }

@@ -23,9 +23,12 @@ pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, Sheet, bottom_bar, dialogs_ui, drop_ui, focus_ring, top_bar,
 };
-pub use kept::RowKey;
+pub use kept::RowOf;
 pub use paint::{GridView, expert_grid};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
-pub use session::{Catching, Loading, Message, RowView, Session, Shown, Survey, SurveyedText};
+pub use session::{
+    Catching, Loading, Message, RowKey, RowView, Session, Shown, Survey, SurveyedText,
+};
 pub use theme::{DARK, LIGHT, Palette, RAMP_LEN, apply as apply_theme, install as install_theme};
+pub use widgets::{MOST_PINS, keeps_arrows};

@@ -35,6 +35,17 @@ pub struct Shown {
     pub edited_from: Option<Position>,
 }
 
+/// Which state of a row a number was made from. A row only grows, so its length tells its states apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RowKey {
+    /// Which model, counted as they were opened: rows of another begin to count anew.
+    pub opened: u64,
+    /// The row.
+    pub row: RowId,
+    /// Positions read.
+    pub len: usize,
+}
+
 /// A load that goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loading {
@@ -97,6 +108,8 @@ pub struct Survey {
 pub struct Session {
     /// The open model.
     pub facts: Option<Arc<ModelFacts>>,
+    /// How many models were opened before it.
+    pub opened: u64,
     /// Every row of it.
     pub rows: HashMap<RowId, RowView>,
     /// Those on screen.
@@ -173,6 +186,31 @@ impl Session {
             RowChoice::Baseline => self.baseline(),
             RowChoice::Edited => self.edited().or_else(|| self.baseline()),
         }
+    }
+
+    /// The state of the row that `row` gives, to keep what was made from it.
+    #[must_use]
+    pub fn row_key(&self, choice: RowChoice) -> Option<RowKey> {
+        let shown = self.shown?;
+        match choice {
+            RowChoice::Baseline => self.key_of(shown.baseline),
+            RowChoice::Edited => self.key_of(shown.edited.unwrap_or(shown.baseline)),
+        }
+    }
+
+    /// The state of the twin.
+    #[must_use]
+    pub fn twin_key(&self) -> Option<RowKey> {
+        self.key_of(self.shown?.twin?)
+    }
+
+    fn key_of(&self, row: RowId) -> Option<RowKey> {
+        let view = self.rows.get(&row)?;
+        Some(RowKey {
+            opened: self.opened,
+            row,
+            len: view.record.store.len(),
+        })
     }
 
     /// The name of the row that `row` gives.

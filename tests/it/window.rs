@@ -2,6 +2,7 @@
 
 mod access;
 mod cells;
+mod cells2;
 mod chat;
 mod drive;
 mod edits;
@@ -13,6 +14,7 @@ mod fixture;
 mod fonts;
 mod gestures;
 mod layout;
+mod lists;
 mod load;
 mod model;
 mod next_token;

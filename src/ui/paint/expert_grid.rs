@@ -170,6 +170,42 @@ pub fn shape(
     egui_wgpu::Callback::new_paint_callback(grid.rect, Grid { values, view }).into()
 }
 
+/// The same as plain shapes, for a file: no shader runs there.
+#[must_use]
+pub fn shapes(
+    grid: &GridView,
+    values: &[f32],
+    palette: &Palette,
+    differences: bool,
+) -> Vec<egui::Shape> {
+    let corner = if grid.is_small() { 0.0 } else { CELL_CORNER };
+    let cells = (0..grid.n_rows).flat_map(|row| (0..grid.n_cols).map(move |col| (col, row)));
+    cells
+        .zip(values)
+        .filter_map(|((col, row), value)| {
+            let cell = grid.cell(col, row);
+            if *value < f32::midpoint(EMPTY, ABSENT) {
+                return None;
+            }
+            if *value < EMPTY / 2.0 {
+                let outline = egui::Shape::rect_stroke(
+                    cell,
+                    corner,
+                    (1.0, palette.line),
+                    egui::StrokeKind::Inside,
+                );
+                return (!grid.is_small()).then_some(outline);
+            }
+            let color = if differences {
+                palette.difference(*value)
+            } else {
+                palette.amount(*value)
+            };
+            Some(egui::Shape::rect_filled(cell, corner, color))
+        })
+        .collect()
+}
+
 fn color(it: Color32) -> [f32; 4] {
     it.to_normalized_gamma_f32()
 }

@@ -81,6 +81,8 @@ pub struct Palette {
     /// The line that means something.
     pub line: Color32,
     experts: [Color32; 8],
+    /// Of those, the four that differ most: for pinned experts.
+    pins: [usize; 4],
     /// Less, in differences.
     less: Color32,
     /// More, in differences.
@@ -88,12 +90,12 @@ pub struct Palette {
 }
 
 /// The dark theme.
-pub static DARK: Palette = palette(true, &document::DARK);
+pub static DARK: Palette = palette(true, &document::DARK, [4, 2, 5, 7]);
 
 /// The light theme.
-pub static LIGHT: Palette = palette(false, &document::LIGHT);
+pub static LIGHT: Palette = palette(false, &document::LIGHT, [0, 1, 2, 3]);
 
-const fn palette(dark: bool, colors: &Colors) -> Palette {
+const fn palette(dark: bool, colors: &Colors, pins: [usize; 4]) -> Palette {
     Palette {
         dark,
         window: hex(colors.window),
@@ -114,6 +116,7 @@ const fn palette(dark: bool, colors: &Colors) -> Palette {
         less: hex(colors.less),
         more: hex(colors.more),
         experts: hexes(colors.experts),
+        pins,
     }
 }
 
@@ -134,6 +137,12 @@ impl Palette {
     #[must_use]
     pub fn expert(&self, id: usize) -> Color32 {
         self.experts[id % self.experts.len()]
+    }
+
+    /// The colour of a pinned expert where there are too many for a colour each; `slot` is its place among the pins.
+    #[must_use]
+    pub fn pin(&self, slot: usize) -> Color32 {
+        self.expert(self.pins[slot % self.pins.len()])
     }
 
     /// An amount from 0 to 1, running away from the panel.

@@ -1,7 +1,8 @@
 //! Quiet chips, buttons and the sentence under a plot.
 
 use eframe::egui::{
-    self, Button, Color32, Response, RichText, Ui, WidgetText, containers::menu::MenuButton,
+    self, Button, Color32, PopupCloseBehavior, Response, RichText, Ui, WidgetText,
+    containers::menu::{MenuButton, MenuConfig},
 };
 
 use crate::ui::theme::{LABEL_SIZE, Palette};
@@ -14,10 +15,31 @@ pub fn menu_chip(
     hover: &str,
     menu: impl FnOnce(&mut Ui),
 ) -> Response {
+    chip_with(ui, (label, value, hover), MenuConfig::new(), menu)
+}
+
+/// The same with a menu that holds fields: it stays open while they are used; what is chosen closes it with `ui.close()`.
+pub fn form_chip(
+    ui: &mut Ui,
+    label: &str,
+    value: &str,
+    hover: &str,
+    menu: impl FnOnce(&mut Ui),
+) -> Response {
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    chip_with(ui, (label, value, hover), config, menu)
+}
+
+fn chip_with(
+    ui: &mut Ui,
+    (label, value, hover): (&str, &str, &str),
+    config: MenuConfig,
+    menu: impl FnOnce(&mut Ui),
+) -> Response {
     let palette = Palette::of(ui);
     let text = chip_text(palette, label, value, " ▾");
     let button = Button::new(text).min_size(egui::vec2(0.0, 20.0));
-    let (response, _) = MenuButton::from_button(button).ui(ui, menu);
+    let (response, _) = MenuButton::from_button(button).config(config).ui(ui, menu);
     let name = if label.is_empty() {
         hover.to_owned()
     } else {

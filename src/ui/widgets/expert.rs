@@ -88,6 +88,18 @@ pub fn expert_menu(cx: &mut Cx<'_>, ui: &mut Ui, at: ExpertAt) {
             }
         }
     }
+    ui.separator();
+    let (pin, meaning) = if cx.pins.contains(&at) {
+        ("Unpin", "its colour and pattern go")
+    } else {
+        (
+            "Pin",
+            "a colour and a pattern of its own, in the text and the map",
+        )
+    };
+    if item(ui, pin, meaning, "I") {
+        cx.push(Command::TogglePin(at));
+    }
 }
 
 /// Name, action, key of what is offered; values are those to start from.

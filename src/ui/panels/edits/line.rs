@@ -1,14 +1,11 @@
-//! One line of the list, and the chip that says where it acts.
+//! One line of the list: on or off, in words and as text, moved and removed.
 
 use eframe::egui::{self, Align, FontId, Layout, Rect, RichText, Sense, Ui, vec2};
 use egui_material_icons::icons::{ICON_ARROW_DOWNWARD, ICON_ARROW_UPWARD, ICON_CLOSE};
 
-use crate::analysis::PhaseFilter;
-use crate::spec::{Intervention, Position, RouterRef, Span};
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
-use crate::ui::widgets::menu_chip;
-use crate::ui::words::{covers, edit_meaning, edit_words, percent, span_words};
-use crate::ui::{Command, Cx, RowChoice, quoted};
+use crate::ui::words::edit_words;
+use crate::ui::{Command, Cx};
 
 const HEIGHT: f32 = 26.0;
 const BAR: f32 = 3.0;
@@ -101,74 +98,5 @@ fn icons_ui(cx: &mut Cx<'_>, ui: &mut Ui, n: usize) {
     }
     if down || up {
         cx.push(Command::MoveEdit { line: n, up });
-    }
-}
-
-/// What an edit does in words and in formula, and how much its expert carries in the baseline.
-pub fn meaning(cx: &Cx<'_>, edit: &Intervention) -> String {
-    let formula = edit.action.formula();
-    // What follows the colon says in words what the sentence before says already.
-    let formula = formula.split(": ").next().unwrap_or_default();
-    let mut out = format!("{} In formula: {formula}.", edit_meaning(&edit.action));
-    let router = cx
-        .spec()
-        .and_then(|it| it.router_ids().find(|(_, it)| covers(edit.at, &it.place)));
-    let load = cx.session.baseline().zip(router);
-    let load = load.and_then(|(view, it)| view.load.router(it.0, PhaseFilter::All));
-    if let (Some(load), Some(expert), Some((_, router))) = (load, edit.action.expert(), router)
-        && let Some(share) = load.share(expert)
-        && !matches!(edit.at, RouterRef::All | RouterRef::AllAttention)
-    {
-        let carried = format!(
-            " The baseline chose expert {expert} of {} for {} of its {} tokens; even is {}.",
-            router.label(),
-            percent(share as f32),
-            load.n_tokens,
-            percent(router.even_share()),
-        );
-        out.push_str(&carried);
-    }
-    out
-}
-
-/// Where the edit acts, and where else it could.
-pub fn scope_chip(cx: &mut Cx<'_>, ui: &mut Ui, n: usize, edit: Intervention) {
-    let name = |at: Position| {
-        let row = cx.session.row(RowChoice::Edited)?;
-        let token = row.record.tokens.get(at.idx())?;
-        Some(quoted(cx.session.tokens(), *token))
-    };
-    let now = span_words(edit.span, name);
-    let here = cx.edit_from();
-    let n_given = cx.session.baseline().map_or(0, |it| it.n_given);
-    let mut offers = vec![
-        Span::starting(here),
-        Span::default(),
-        Span {
-            from: Some(here),
-            until: Some(here.plus(1)),
-        },
-    ];
-    if n_given > 0 {
-        offers.push(Span {
-            from: None,
-            until: Some(Position::new(n_given)),
-        });
-    }
-    let lines: Vec<(Span, String)> = offers
-        .into_iter()
-        .map(|span| (span, span_words(span, name)))
-        .collect();
-    let mut chosen = None;
-    menu_chip(ui, "", &now, "The tokens it acts on", |ui| {
-        for (span, words) in lines {
-            if crate::ui::widgets::choice(ui, span == edit.span, &words) {
-                chosen = Some(span);
-            }
-        }
-    });
-    if let Some(span) = chosen {
-        let edit = Intervention { span, ..edit };
-        cx.push(Command::ReplaceEdit { line: n, edit });
     }
 }

@@ -1,85 +1,174 @@
-//! What stands on and beside the cells: picks, edits, words, the selection, numbers on hover.
+//! What stands on and beside the cells: picks, edits, pins, words, the selection, the labels of rows and columns.
 
-use eframe::egui::{self, Align2, FontId, Rect, Sense, StrokeKind, Ui, pos2, vec2};
+use std::collections::HashMap;
 
-use crate::analysis::probabilities;
-use crate::spec::{Action, ExpertId, Position, RouterId, RouterSpec};
+use eframe::egui::{self, Align2, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2, vec2};
+
+use crate::spec::{Action, ExpertId, RouterId};
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{expert_gestures, expert_menu};
-use crate::ui::words::{covers, percent, short};
-use crate::ui::{Cx, ExpertAt, GridView};
+use crate::ui::widgets::{expert_gestures, expert_menu, pin_line, pin_of};
+use crate::ui::words::covers;
+use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
-use super::values::{Plot, n_tokens_words};
+use super::hover;
+use super::order::{Order, Places};
+use super::values::Plot;
 
-/// The expert of a cell, where the router has it.
-pub fn expert_at(cx: &Cx<'_>, (col, row): (usize, usize)) -> Option<ExpertAt> {
-    let router = cx.spec()?.routers.get(row)?;
-    (col < router.n_experts).then(|| ExpertAt {
-        router: RouterId::new(row),
-        expert: ExpertId::new(col),
-    })
+/// The cells as they lie on screen.
+#[derive(Clone, Copy)]
+pub struct Map<'a> {
+    /// Where.
+    pub grid: GridView,
+    /// What they show.
+    pub plot: &'a Plot,
+    /// Which expert stands where.
+    pub places: &'a Places,
+    /// How bright the picks of a token just drawn are, 0 to 1.
+    pub glow: f32,
+}
+
+impl Map<'_> {
+    /// The cell of an expert.
+    pub fn cell(&self, at: ExpertAt) -> Rect {
+        self.grid.cell(self.places.col(at), at.router.idx())
+    }
+
+    /// The expert of a cell, where the router has it.
+    pub fn expert_at(&self, cx: &Cx<'_>, (col, row): (usize, usize)) -> Option<ExpertAt> {
+        let router = cx.spec()?.routers.get(row)?;
+        (col < router.n_experts).then(|| ExpertAt {
+            router: RouterId::new(row),
+            expert: self.places.expert(col, row),
+        })
+    }
+
+    /// Every cell that has an expert.
+    fn all(&self, cx: &Cx<'_>) -> impl Iterator<Item = (Rect, ExpertAt)> {
+        let cells =
+            (0..self.grid.n_rows).flat_map(|row| (0..self.grid.n_cols).map(move |col| (col, row)));
+        cells.filter_map(|it| Some((self.grid.cell(it.0, it.1), self.expert_at(cx, it)?)))
+    }
 }
 
 /// A widget per cell, with its gestures, menu and numbers.
-pub fn cells_ui(cx: &mut Cx<'_>, ui: &mut Ui, grid: &GridView, plot: &Plot) {
-    for row in 0..grid.n_rows {
-        for col in 0..grid.n_cols {
-            if let Some(at) = expert_at(cx, (col, row)) {
-                cell_ui(cx, ui, grid.cell(col, row), at, plot);
+pub fn cells_ui(cx: &mut Cx<'_>, ui: &mut Ui, map: &Map<'_>) {
+    for row in 0..map.grid.n_rows {
+        for col in 0..map.grid.n_cols {
+            if let Some(at) = map.expert_at(cx, (col, row)) {
+                cell_ui(cx, ui, map.grid.cell(col, row), at, map.plot);
             }
         }
     }
 }
 
-/// One expert's cell: a widget with its gestures, menu and numbers.
+/// One expert's cell: a widget with its gestures, menu and numbers. Tab passes it by: the grid takes
+/// the focus as one, and the arrows move in it.
 pub fn cell_ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, at: ExpertAt, plot: &Plot) {
     let id = ui.scope_id().with((at.router.0, at.expert.0));
-    let response = ui.interact(rect, id, Sense::click());
-    response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, cell_label(cx, at)));
+    let response = ui.interact(rect, id, Sense::CLICK);
+    response.widget_info(|| {
+        let router = cx.spec().and_then(|it| it.router(at.router));
+        let label = router.map_or_else(String::new, crate::spec::RouterSpec::label);
+        let label = format!("{label} expert {}", at.expert);
+        egui::WidgetInfo {
+            current_text_value: Some(hover::cell_words(cx, at, plot)),
+            ..egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+        }
+    });
     expert_gestures(cx, &response, at);
     response.context_menu(|ui| expert_menu(cx, ui, at));
-    response.on_hover_ui_at_pointer(|ui| hover_ui(cx, ui, at, plot));
+    response.on_hover_ui_at_pointer(|ui| hover::ui(cx, ui, at, plot));
 }
 
-fn cell_label(cx: &Cx<'_>, at: ExpertAt) -> String {
-    let router = cx.spec().and_then(|it| it.router(at.router));
-    let label = router.map_or_else(String::new, RouterSpec::label);
-    format!("{label} expert {}", at.expert)
-}
-
-/// Picks, edits, the word unused, selection and hover.
-pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, plot: &Plot) {
-    if !grid.is_small() && plot.names_unused {
-        unused_ui(cx, ui, grid, plot);
+/// Words, edits, picks, pins, groups, selection and hover.
+pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    if !map.grid.is_small() {
+        words_ui(cx, ui, map);
     }
-    edits_ui(cx, ui, grid);
-    picks_ui(cx, ui, grid);
-    outlines_ui(cx, ui, grid);
+    groups_ui(cx, ui, map);
+    edits_ui(cx, ui, map);
+    picks_ui(cx, ui, map);
+    pins_ui(cx, ui, map);
+    outlines_ui(cx, ui, map);
 }
 
-fn unused_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, plot: &Plot) {
-    let nothing_read = cx.row().is_none_or(|it| it.load.n_tokens(plot.phase) == 0);
-    if nothing_read {
+/// *unused* or *masked* in an empty cell; the expert's id where columns do not say it.
+fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    let plot = map.plot;
+    let nothing_read = cx
+        .row()
+        .is_none_or(|it| it.load.n_tokens(plot.asked.phase) == 0);
+    let names_unused = plot.names_unused() && !nothing_read;
+    let names_ids = map.places.order != Order::Id;
+    for (cell, at) in map.all(cx).filter(|_| names_unused || names_ids) {
+        let fits = |width: f32| cell.width() >= width && cell.height() >= 12.0;
+        let empty = plot.cell(at).to_bits() == EMPTY.to_bits();
+        let font = FontId::proportional(11.0);
+        if names_ids && fits(18.0) {
+            let place = cell.left_top() + vec2(4.0, 2.0);
+            let id = at.expert.to_string();
+            id_ui(cx, ui.painter(), place, id, (plot, empty, at));
+        }
+        let free = !cx.pins.contains(&at) && fits(if names_ids { 62.0 } else { 44.0 });
+        if names_unused && empty && free {
+            let word = if edit_mark(cx, at).masked {
+                "masked"
+            } else {
+                "unused"
+            };
+            let center = cell.center();
+            ui.painter()
+                .text(center, Align2::CENTER_CENTER, word, font, cx.palette.second);
+        }
+    }
+}
+
+/// An id in the corner of its cell, dark on bright cells and bright on dark ones.
+fn id_ui(
+    cx: &Cx<'_>,
+    painter: &Painter,
+    place: egui::Pos2,
+    id: String,
+    (plot, empty, at): (&Plot, bool, ExpertAt),
+) {
+    let palette = cx.palette;
+    let fill = match (empty, plot.differences()) {
+        (true, _) => palette.panel,
+        (false, true) => palette.difference(plot.cell(at)),
+        (false, false) => palette.amount(plot.cell(at)),
+    };
+    let color = if fill.intensity() > 0.5 {
+        egui::Color32::BLACK
+    } else {
+        egui::Color32::WHITE
+    };
+    painter.text(
+        place,
+        Align2::LEFT_TOP,
+        id,
+        FontId::proportional(10.0),
+        color,
+    );
+}
+
+/// Where groups of experts end, over the layers that have them; only ids stand in the order of groups.
+fn groups_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    let routers = cx.spec().map_or(&[][..], |it| &it.routers[..]);
+    if map.places.order != Order::Id {
         return;
     }
-    for row in 0..grid.n_rows {
-        for col in 0..grid.n_cols {
-            let cell = grid.cell(col, row);
-            let fits = cell.width() >= 44.0 && cell.height() >= 12.0;
-            if !fits || plot.cell(col, row).to_bits() != EMPTY.to_bits() {
-                continue;
-            }
-            let masked = expert_at(cx, (col, row)).is_some_and(|at| edit_mark(cx, at).masked);
-            let word = if masked { "masked" } else { "unused" };
-            ui.painter().text(
-                cell.center(),
-                Align2::CENTER_CENTER,
-                word,
-                FontId::proportional(11.0),
-                cx.palette.second,
-            );
+    for (row, router) in routers.iter().enumerate() {
+        let Some(groups) = router.groups.filter(|it| it.n > 1) else {
+            continue;
+        };
+        let size = (router.n_experts / groups.n).max(1);
+        for col in (size..router.n_experts).step_by(size) {
+            let (left, right) = (map.grid.cell(col - 1, row), map.grid.cell(col, row));
+            let x = f32::midpoint(left.right(), right.left());
+            let reach = if row == 0 { 5.0 } else { 0.5 };
+            let y = right.top() - reach..=right.bottom() + 0.5;
+            ui.painter().vline(x, y, (1.5, cx.palette.text));
         }
     }
 }
@@ -100,6 +189,14 @@ impl EditMark {
     pub fn any(self) -> bool {
         self.masked || self.forced || self.other
     }
+
+    fn add(&mut self, action: Action) {
+        match action {
+            Action::Mask { .. } => (self.masked, self.forced) = (true, false),
+            Action::Force { .. } => (self.masked, self.forced) = (false, true),
+            _ => self.other = true,
+        }
+    }
 }
 
 /// What the list does to an expert, over all positions.
@@ -109,76 +206,82 @@ pub fn edit_mark(cx: &Cx<'_>, at: ExpertAt) -> EditMark {
         return out;
     };
     for edit in cx.experiment.edits.active() {
-        if edit.action.expert() != Some(at.expert) || !covers(edit.at, &router.place) {
-            continue;
+        if edit.action.expert() == Some(at.expert) && covers(edit.at, &router.place) {
+            out.add(edit.action);
         }
-        match edit.action {
-            Action::Mask { .. } => {
-                out.masked = true;
-                out.forced = false;
+    }
+    out
+}
+
+/// Every edited expert: few, however many cells there are.
+fn edit_marks(cx: &Cx<'_>) -> HashMap<ExpertAt, EditMark> {
+    let mut out: HashMap<ExpertAt, EditMark> = HashMap::new();
+    let Some(spec) = cx.spec() else {
+        return out;
+    };
+    for edit in cx.experiment.edits.active() {
+        let Some(expert) = edit.action.expert() else {
+            continue;
+        };
+        for (router, spec) in spec
+            .router_ids()
+            .filter(|(_, it)| covers(edit.at, &it.place))
+        {
+            if expert.idx() < spec.n_experts {
+                let at = ExpertAt { router, expert };
+                out.entry(at).or_default().add(edit.action);
             }
-            Action::Force { .. } => {
-                out.forced = true;
-                out.masked = false;
-            }
-            _ => out.other = true,
         }
     }
     out
 }
 
 /// A masked cell is struck through, a forced one has a solid border and a dot: never by colour alone.
-fn edits_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
-    if cx.experiment.edits.is_idle() {
-        return;
-    }
+fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
-    for row in 0..grid.n_rows {
-        for col in 0..grid.n_cols {
-            let Some(at) = expert_at(cx, (col, row)) else {
-                continue;
-            };
-            let mark = edit_mark(cx, at);
-            if !mark.any() {
-                continue;
-            }
-            let cell = grid.cell(col, row);
-            if grid.is_small() {
-                painter.rect_stroke(cell, 0.0, (1.0, palette.amber), StrokeKind::Outside);
-                continue;
-            }
-            let width = if mark.forced { 3.0 } else { 2.0 };
-            painter.rect_stroke(cell, 3.0, (1.0, palette.hairline), StrokeKind::Inside);
-            painter.rect_stroke(cell, 4.0, (width, palette.amber), StrokeKind::Outside);
-            if mark.masked {
-                let inner = cell.shrink2(cell.size() * vec2(0.14, 0.18));
-                let ends = [inner.left_bottom(), inner.right_top()];
-                painter.line_segment(ends, (4.5, palette.hairline));
-                painter.line_segment(ends, (2.0, palette.amber));
-            }
-            if mark.forced {
-                let at = cell.right_top() + vec2(-6.0, 6.0);
-                painter.circle(at, 3.0, palette.amber, (1.0, palette.hairline));
-            }
+    for (at, mark) in edit_marks(cx) {
+        let cell = map.cell(at);
+        if map.grid.is_small() {
+            painter.rect_stroke(cell, 0.0, (1.0, palette.amber), StrokeKind::Outside);
+            continue;
+        }
+        let width = if mark.forced { 3.0 } else { 2.0 };
+        painter.rect_stroke(cell, 3.0, (1.0, palette.hairline), StrokeKind::Inside);
+        painter.rect_stroke(cell, 4.0, (width, palette.amber), StrokeKind::Outside);
+        if mark.masked {
+            let inner = cell.shrink2(cell.size() * vec2(0.14, 0.18));
+            let ends = [inner.left_bottom(), inner.right_top()];
+            painter.line_segment(ends, (4.5, palette.hairline));
+            painter.line_segment(ends, (2.0, palette.amber));
+        }
+        if mark.forced {
+            let at = cell.right_top() + vec2(-6.0, 6.0);
+            painter.circle(at, 3.0, palette.amber, (1.0, palette.hairline));
         }
     }
 }
 
 /// The picks of the token shown: rings, the strongest filled; single bright cells where cells are small.
-fn picks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
+fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let (Some(view), Some(at)) = (cx.row(), cx.position()) else {
         return;
     };
     let (painter, palette) = (ui.painter(), cx.palette);
-    for row in 0..grid.n_rows {
-        let Some(routed) = view.record.store.at(RouterId::new(row), at) else {
+    for row in 0..map.grid.n_rows {
+        let router = RouterId::new(row);
+        let Some(routed) = view.record.store.at(router, at) else {
             continue;
         };
         for (rank, pick) in routed.picks().enumerate() {
-            let cell = grid.cell(pick.expert.idx(), row);
-            if grid.is_small() {
+            let expert = pick.expert;
+            let cell = map.cell(ExpertAt { router, expert });
+            if map.grid.is_small() {
                 painter.rect_filled(cell, 0.0, palette.selected);
                 continue;
+            }
+            if map.glow > 0.0 {
+                let light = palette.ring.gamma_multiply(0.65 * map.glow);
+                painter.rect_filled(cell, 3.0, light);
             }
             let radius = (cell.size().min_elem() * 0.22).clamp(2.5, 6.0);
             let center = cell.center();
@@ -193,29 +296,50 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
     }
 }
 
-fn outlines_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
+/// Pinned experts: their line along the foot of the cell; a frame where cells are small.
+fn pins_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    for at in cx.pins {
+        let Some(pin) = pin_of(cx, *at) else {
+            continue;
+        };
+        let cell = map.cell(*at);
+        if map.grid.is_small() {
+            let frame = cell.expand(1.0);
+            ui.painter()
+                .rect_stroke(frame, 0.0, (3.0, cx.palette.hairline), StrokeKind::Outside);
+            ui.painter()
+                .rect_stroke(frame, 0.0, (2.0, pin.color), StrokeKind::Outside);
+            continue;
+        }
+        let foot = cell.with_min_y(cell.bottom() - 7.0).shrink2(vec2(2.0, 1.0));
+        ui.painter().rect_filled(foot, 2.0, cx.palette.panel);
+        pin_line(ui.painter(), foot.shrink(1.0), pin);
+    }
+}
+
+fn outlines_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
-    let cell_of = |it: ExpertAt| grid.cell(it.expert.idx(), it.router.idx());
-    let corner = if grid.is_small() { 0.0 } else { 4.0 };
-    if let Some(at) = cx.hover.expert {
-        let cell = cell_of(at).expand(1.0);
+    let corner = if map.grid.is_small() { 0.0 } else { 4.0 };
+    let hovered = cx.hover.expert.filter(|_| cx.drawing == Drawing::Screen);
+    if let Some(at) = hovered {
+        let cell = map.cell(at).expand(1.0);
         painter.rect_stroke(cell, corner, (1.0, palette.second), StrokeKind::Outside);
     }
     if let Some(at) = cx.selection.expert_at() {
-        let cell = cell_of(at).expand(1.0);
+        let cell = map.cell(at).expand(1.0);
         painter.rect_stroke(cell, corner, (2.0, palette.selected), StrokeKind::Outside);
     }
 }
 
-/// Expert numbers on top with the colour each has in the transcript, layer names at the left.
-pub fn labels_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
-    columns_ui(cx, ui, grid);
+/// Numbers on top, with the colour each expert has in the transcript; layer names at the left.
+pub fn labels_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    columns_ui(cx, ui, map);
+    let grid = &map.grid;
     let pitch = grid.rect.height() / grid.n_rows as f32;
     let every = every_nth(pitch, 13.0);
     let routers = cx.spec().map_or(&[][..], |it| &it.routers[..]);
     for (row, router) in routers.iter().enumerate() {
-        let id = RouterId::new(row);
-        let selected = cx.selection.router == Some(id);
+        let selected = cx.selection.router == Some(RouterId::new(row));
         // Where not every name fits, those beside the selected one give way to it.
         let beside = cx
             .selection
@@ -224,45 +348,59 @@ pub fn labels_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
         if !selected && (row % every != 0 || (every > 1 && beside)) {
             continue;
         }
-        let cell = grid.cell(0, row);
-        let color = if selected {
-            cx.palette.text
-        } else {
-            cx.palette.second
-        };
-        ui.painter().text(
-            pos2(grid.rect.left() - 8.0, cell.center().y),
+        let y = grid.cell(0, row).center().y;
+        label_ui(
+            cx,
+            ui,
+            pos2(grid.rect.left() - 8.0, y),
             Align2::RIGHT_CENTER,
-            router.label(),
-            FontId::proportional(LABEL_SIZE),
-            color,
+            (router.label(), selected),
         );
     }
 }
 
-fn columns_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView) {
+fn label_ui(
+    cx: &Cx<'_>,
+    ui: &Ui,
+    at: egui::Pos2,
+    align: Align2,
+    (words, selected): (String, bool),
+) {
+    let color = if selected {
+        cx.palette.text
+    } else {
+        cx.palette.second
+    };
+    ui.painter()
+        .text(at, align, words, FontId::proportional(LABEL_SIZE), color);
+}
+
+fn columns_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    let grid = &map.grid;
     let pitch = grid.rect.width() / grid.n_cols as f32;
     let every = every_nth(pitch, 22.0);
+    let by_id = map.places.order == Order::Id;
+    let y = grid.rect.top() - 12.0;
+    if !by_id {
+        let at = pos2(grid.rect.left() - 8.0, y);
+        let axis = map.places.order.axis().to_owned();
+        label_ui(cx, ui, at, Align2::RIGHT_CENTER, (axis, false));
+    }
+    let chosen = cx.selection.expert.filter(|_| by_id).map(ExpertId::idx);
     for col in 0..grid.n_cols {
-        let cell = grid.cell(col, 0);
-        let selected = cx.selection.expert == Some(ExpertId::new(col));
-        if col % every == 0 || selected {
-            ui.painter().text(
-                pos2(cell.center().x, grid.rect.top() - 12.0),
-                Align2::CENTER_CENTER,
-                col.to_string(),
-                FontId::proportional(LABEL_SIZE),
-                if selected {
-                    cx.palette.text
-                } else {
-                    cx.palette.second
-                },
-            );
+        let x = grid.cell(col, 0).center().x;
+        let selected = chosen == Some(col);
+        // Beside the selected one there may be no room for the next.
+        let close = chosen.is_some_and(|it| (it.abs_diff(col) as f32) * pitch < 22.0);
+        if selected || (col % every == 0 && (every == 1 || !close)) {
+            let number = if by_id { col } else { col + 1 };
+            let words = (number.to_string(), selected);
+            label_ui(cx, ui, pos2(x, y), Align2::CENTER_CENTER, words);
         }
-        if grid.n_cols <= 8 && !grid.is_small() {
+        if by_id && grid.n_cols <= 8 && !grid.is_small() {
             let swatch = Rect::from_center_size(
-                pos2(cell.center().x, grid.rect.top() - 4.5),
-                vec2((cell.width() - 8.0).max(4.0), 2.0),
+                pos2(x, grid.rect.top() - 4.5),
+                vec2((grid.cell(col, 0).width() - 8.0).max(4.0), 2.0),
             );
             ui.painter()
                 .rect_filled(swatch, 1.0, cx.palette.expert(col));
@@ -276,56 +414,4 @@ fn every_nth(pitch: f32, needed: f32) -> usize {
         .into_iter()
         .find(|it| pitch * *it as f32 >= needed)
         .unwrap_or(128)
-}
-
-/// The exact numbers of a cell.
-pub fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
-    let Some(router) = cx.spec().and_then(|it| it.router(at.router)) else {
-        return;
-    };
-    ui.strong(format!("{}, expert {}", router.label(), at.expert));
-    if let Some(view) = cx.row()
-        && let Some(load) = view.load.router(at.router, plot.phase)
-        && let Some(share) = load.share(at.expert)
-    {
-        let n = load.n[at.expert.idx()];
-        ui.label(format!(
-            "picked for {n} of {}: {:.2} %, even is {}",
-            n_tokens_words(&view.load, plot.phase),
-            share * 100.0,
-            percent(router.even_share()),
-        ));
-        ui.label(format!(
-            "gate mass {:.4} in all, {:.4} a token",
-            load.mass[at.expert.idx()],
-            load.mass[at.expert.idx()] / load.n_tokens as f64,
-        ));
-    }
-    if let Some(position) = cx.position() {
-        token_hover_ui(cx, ui, at, router, position);
-    }
-    ui.weak("click selects · double-click or M masks · right-click lists every edit");
-}
-
-fn token_hover_ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, router: &RouterSpec, position: Position) {
-    let Some(routed) = cx
-        .row()
-        .and_then(|it| it.record.store.at(at.router, position))
-    else {
-        return;
-    };
-    let words = cx.quoted(position);
-    if let Some(logits) = routed.logits()
-        && let Some(z) = logits.get(at.expert.idx())
-    {
-        let p = probabilities(logits, router.score)[at.expert.idx()];
-        ui.label(format!(
-            "for {words}: z = {z:.4}, p = {} %",
-            short(f64::from(p) * 100.0)
-        ));
-    }
-    match routed.picks().find(|it| it.expert == at.expert) {
-        Some(pick) => ui.label(format!("picked for {words} with weight {:.4}", pick.weight)),
-        None => ui.label(format!("not picked for {words}")),
-    };
 }

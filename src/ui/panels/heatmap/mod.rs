@@ -1,35 +1,48 @@
 //! Layers down, experts across: what each expert was used for, live.
 
 mod cells;
+mod difference;
+mod glow;
+mod head;
+mod hover;
+mod kept;
+mod order;
+mod scale;
+mod table;
 mod unfolded;
 mod values;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Align2, FontId, Rect, Sense, Ui, pos2, vec2};
+use eframe::egui::{self, FontId, Rect, Response, Sense, StrokeKind, Ui, pos2, vec2};
 
-use crate::analysis::PhaseFilter;
 use crate::document::Table;
+use crate::spec::RouterId;
 use crate::ui::paint::expert_grid;
 use crate::ui::theme::{LABEL_SIZE, Palette};
-use crate::ui::widgets::{choices, menu_chip, note};
-use crate::ui::{Cx, GridView, Panel, RowChoice, Selection};
+use crate::ui::widgets::{expert_gestures, expert_menu, focused_arrows, note};
+use crate::ui::{Command, Cx, Direction, Drawing, ExpertAt, GridView, Panel, Selection};
+
+use cells::Map;
+use glow::Glow;
+use kept::Kept;
+use order::Order;
+use values::{Asked, Value};
 
 pub use cells::edit_mark;
-
-use values::{Against, Plot, Value};
+pub use head::row_chip;
 
 const TOP: f32 = 20.0;
-const SCALE: f32 = 24.0;
+/// Height that cells keep where there is little room, points.
+const LEAST_GRID: f32 = 64.0;
 
 /// The panel.
 #[derive(Default)]
 pub struct Heatmap {
-    value: Value,
-    phase: PhaseFilter,
-    against: Against,
-    /// What was drawn last, kept so that equal values are not uploaded again.
-    drawn: Arc<Vec<f32>>,
+    asked: Asked,
+    order: Order,
+    kept: Kept,
+    glow: Glow,
     /// The cell a menu was opened on, where cells are too small to have one each.
     menu_cell: Option<(usize, usize)>,
 }
@@ -44,9 +57,7 @@ impl Panel for Heatmap {
     }
 
     fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        self.phase_chip(ui);
-        self.value_chip(cx, ui);
-        self.row_chip(cx, ui);
+        head::ui(cx, ui, &mut self.asked, &mut self.order);
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -54,176 +65,183 @@ impl Panel for Heatmap {
             note(ui, "Open a model to see its experts");
             return;
         };
-        if cx.session.edited().is_none() && self.value == Value::Difference {
-            self.value = Value::Share;
+        if cx.session.edited().is_none() && self.asked.value == Value::Difference {
+            self.asked.value = Value::Share;
         }
-        let plot = values::plot(cx, self.value, self.phase, self.against);
-        let (n_rows, n_cols) = (spec.routers.len(), spec.max_experts());
+        let drawn = self.kept.update(cx, self.asked, self.order);
+        let sentence = format!("{}{}", drawn.plot.sentence, self.order.sentence());
         let area = ui.available_rect_before_wrap();
-        let sentence = plot.sentence.clone();
-        let below = note_height(ui, &sentence, area.width()) + SCALE + 6.0;
+        let room = Room::of(&area, note_height(ui, &sentence, area.width()));
+        let below = room.below;
         let left = gutter(ui, cx);
         let pixels = ui.ctx().pixels_per_point();
+        let size = (spec.max_experts(), spec.routers.len());
         let fit = |below: f32| {
             let bottom = (area.bottom() - below).max(area.top() + TOP + 20.0);
             let rect = Rect::from_min_max(area.min + vec2(left, TOP), pos2(area.right(), bottom));
-            GridView::fit(rect, n_cols, n_rows, pixels)
+            GridView::fit(rect, size.0, size.1, pixels)
         };
         let mut grid = fit(below);
-        let mut bottom = grid.rect.bottom();
-        if grid.is_small() {
+        let bottom = grid.rect.bottom();
+        let small = grid.is_small();
+        let unfolds = small && grid.rect.height() >= unfolded::HEIGHT + LEAST_OVERVIEW;
+        if unfolds {
             grid = fit(below + unfolded::HEIGHT);
-            let strip = pos2(grid.rect.left(), grid.rect.bottom());
-            unfolded::ui(
-                cx,
-                ui,
-                Rect::from_min_max(strip, pos2(area.right(), bottom)),
-                &plot,
-            );
-        } else {
-            bottom = grid.rect.bottom();
         }
-        self.grid_ui(cx, ui, &grid, &plot);
-        cells::labels_ui(cx, ui, &grid);
-        let scale = Rect::from_min_max(
-            pos2(area.left(), bottom + 4.0),
-            pos2(area.right(), bottom + 4.0 + SCALE),
-        );
-        scale_ui(cx, ui, scale, &plot);
-        let words = Rect::from_min_max(pos2(area.left(), scale.bottom()), area.max);
-        ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {
-            note(ui, sentence);
-        });
+        let map = Map {
+            grid,
+            plot: &drawn.plot,
+            places: &drawn.places,
+            glow: self.glow.update(cx, ui),
+        };
+        self.grid_ui(cx, ui, &map, Arc::clone(&drawn.values));
+        if unfolds {
+            let strip = grid.rect.left_bottom();
+            let strip = Rect::from_min_max(strip, pos2(area.right(), bottom));
+            unfolded::ui(cx, ui, strip, &map);
+        }
+        cells::labels_ui(cx, ui, &map);
+        let foot = pos2(area.left(), bottom + 4.0);
+        let scale = Rect::from_min_size(foot, vec2(area.width(), scale::HEIGHT));
+        scale::ui(cx, ui, scale, &drawn.plot);
+        if room.sentence {
+            let words = Rect::from_min_max(scale.left_bottom(), area.max);
+            ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {
+                note(ui, sentence);
+            });
+        }
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let _ = cx;
-        None
+        table::table(cx, &kept::once(cx, self.asked))
+    }
+}
+
+/// Height that cells too small to be read keep over the unfolded layer, points.
+const LEAST_OVERVIEW: f32 = 40.0;
+
+/// What has its place under the grid, and what that takes.
+struct Room {
+    sentence: bool,
+    below: f32,
+}
+
+impl Room {
+    /// The cells come first: where a sentence would leave them too little it is left out.
+    fn of(area: &Rect, sentence_height: f32) -> Self {
+        let scale = scale::HEIGHT + 6.0;
+        let sentence = area.height() - TOP - scale - sentence_height >= LEAST_GRID;
+        Self {
+            sentence,
+            below: scale + if sentence { sentence_height } else { 0.0 },
+        }
     }
 }
 
 impl Heatmap {
-    fn row_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        if self.value == Value::Difference {
-            let now = self.against;
-            menu_chip(
-                ui,
-                "",
-                now.label(),
-                "What is compared with the baseline",
-                |ui| {
-                    if let Some(it) = choices(ui, Against::ALL, now, |it| it.label().to_owned()) {
-                        self.against = it;
-                    }
-                },
-            );
-        } else {
-            row_chip(cx, ui);
-        }
-    }
-
-    fn value_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
-        let edited = cx.session.edited().is_some();
-        let all = Value::ALL
-            .into_iter()
-            .filter(|it| edited || *it != Value::Difference);
-        menu_chip(ui, "", self.value.label(), "What the cells show", |ui| {
-            if let Some(it) = choices(ui, all, self.value, |it| it.label().to_owned()) {
-                self.value = it;
-            }
-        });
-    }
-
-    fn phase_chip(&mut self, ui: &mut Ui) {
-        if !self.value.is_load() {
+    fn grid_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, map: &Map<'_>, values: Arc<Vec<f32>>) {
+        let differences = map.plot.differences();
+        if cx.drawing == Drawing::Paper {
+            let shapes = expert_grid::shapes(&map.grid, &values, cx.palette, differences);
+            ui.painter().extend(shapes);
+            cells::marks_ui(cx, ui, map);
             return;
         }
-        menu_chip(
-            ui,
-            "",
-            self.phase.label(),
-            "Which tokens are counted",
-            |ui| {
-                if let Some(it) =
-                    choices(ui, PhaseFilter::ALL, self.phase, |it| it.label().to_owned())
-                {
-                    self.phase = it;
-                }
-            },
-        );
-    }
-
-    fn grid_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, grid: &GridView, plot: &Plot) {
-        if *self.drawn != plot.cells {
-            self.drawn = Arc::new(plot.cells.clone());
-        }
-        ui.painter().add(expert_grid::shape(
-            grid,
-            Arc::clone(&self.drawn),
-            cx.palette,
-            self.value == Value::Difference,
-        ));
-        cells::marks_ui(cx, ui, grid, plot);
-        if grid.is_small() {
-            self.small_cells_ui(cx, ui, grid, plot);
+        let shape = expert_grid::shape(&map.grid, values, cx.palette, differences);
+        ui.painter().add(shape);
+        cells::marks_ui(cx, ui, map);
+        let response = focus_ui(cx, ui, map);
+        if map.grid.is_small() {
+            self.small_cells_ui(cx, map, &response);
         } else {
-            cells::cells_ui(cx, ui, grid, plot);
+            cells::cells_ui(cx, ui, map);
         }
     }
 
     /// One response for all cells: thousands of widgets a frame would be slow.
-    fn small_cells_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, grid: &GridView, plot: &Plot) {
-        let response = ui.interact(grid.rect, ui.scope_id().with("cells"), Sense::click());
-        response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Experts by layer"));
+    fn small_cells_ui(&mut self, cx: &mut Cx<'_>, map: &Map<'_>, response: &Response) {
         let under = response
             .hover_pos()
             .or(response.interact_pointer_pos())
-            .and_then(|it| grid.hit(it));
+            .and_then(|it| map.grid.hit(it));
         if response.secondary_clicked() {
             self.menu_cell = under;
         }
-        if let Some(cell) = under
-            && let Some(at) = cells::expert_at(cx, cell)
-        {
-            crate::ui::widgets::expert_gestures(cx, &response, at);
+        if let Some(at) = under.and_then(|it| map.expert_at(cx, it)) {
+            expert_gestures(cx, response, at);
             response
                 .clone()
-                .on_hover_ui_at_pointer(|ui| cells::hover_ui(cx, ui, at, plot));
+                .on_hover_ui_at_pointer(|ui| hover::ui(cx, ui, at, map.plot));
         }
-        let menu = self.menu_cell.and_then(|it| cells::expert_at(cx, it));
+        let menu = self.menu_cell.and_then(|it| map.expert_at(cx, it));
         response.context_menu(|ui| {
             if let Some(at) = menu {
-                crate::ui::widgets::expert_menu(cx, ui, at);
+                expert_menu(cx, ui, at);
             }
         });
     }
 }
 
-/// The chip that names the row shown and chooses it.
-pub fn row_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
-    if cx.session.edited().is_none() {
-        if cx.session.baseline().is_some() {
-            let words = egui::RichText::new("baseline").size(LABEL_SIZE);
-            ui.label(words.color(cx.palette.second))
-                .on_hover_text("The text without edits; the first edit sets another row beside it");
-        }
-        return;
-    }
-    let now = cx.selection.row;
-    let name = |it: RowChoice| match it {
-        RowChoice::Baseline => "baseline".to_owned(),
-        RowChoice::Edited => "edited".to_owned(),
+/// The grid as one widget: Tab reaches it, the arrows move the expert picked, its name says the cell.
+fn focus_ui(cx: &mut Cx<'_>, ui: &mut Ui, map: &Map<'_>) -> Response {
+    let sense = if map.grid.is_small() {
+        Sense::click()
+    } else {
+        Sense::focusable_noninteractive()
     };
-    let mut chosen = None;
-    menu_chip(ui, "", &name(now), "The row shown in every panel", |ui| {
-        chosen = choices(ui, [RowChoice::Baseline, RowChoice::Edited], now, name);
+    let response = ui.interact(map.grid.rect, ui.scope_id().with("cells"), sense);
+    response.widget_info(|| {
+        let cell = cx.selection.expert_at().map(|at| {
+            let router = cx.spec().and_then(|it| it.router(at.router));
+            let label = router.map_or_else(String::new, crate::spec::RouterSpec::label);
+            let words = hover::cell_words(cx, at, map.plot);
+            format!("{label} expert {}, {words}", at.expert)
+        });
+        egui::WidgetInfo {
+            current_text_value: cell,
+            ..egui::WidgetInfo::labeled(egui::Role::Grid, true, "Experts by layer")
+        }
     });
-    if let Some(row) = chosen {
-        cx.push(crate::ui::Command::Select(Selection {
-            row,
+    if response.has_focus() {
+        let frame = map.grid.rect.expand(3.0);
+        ui.painter()
+            .rect_stroke(frame, 5.0, (1.5, cx.palette.accent), StrokeKind::Outside);
+    }
+    if let Some(direction) = focused_arrows(ui, &response) {
+        let selection = moved(cx, map, direction);
+        cx.push(Command::Select(selection));
+    }
+    response
+}
+
+/// The selection one cell further; the first expert of its layer where none was picked.
+fn moved(cx: &Cx<'_>, map: &Map<'_>, direction: Direction) -> Selection {
+    let router = cx.selection.router.unwrap_or_default();
+    let Some(expert) = cx.selection.expert else {
+        return Selection {
+            router: Some(router),
+            expert: Some(order::first(map.places, router)),
             ..cx.selection
-        }));
+        };
+    };
+    let at = ExpertAt { router, expert };
+    let col = map.places.col(at);
+    let in_row = |row: usize| {
+        let n = cx.spec()?.routers.get(row)?.n_experts;
+        let col = col.min(n.checked_sub(1)?);
+        Some((RouterId::new(row), map.places.expert(col, row)))
+    };
+    let to = match direction {
+        Direction::Left => order::beside(cx, map.places, at, -1).map(|it| (router, it)),
+        Direction::Right => order::beside(cx, map.places, at, 1).map(|it| (router, it)),
+        Direction::Up => router.idx().checked_sub(1).and_then(in_row),
+        Direction::Down => in_row(router.idx() + 1),
+    };
+    let (router, expert) = to.unwrap_or((router, expert));
+    Selection {
+        router: Some(router),
+        expert: Some(expert),
+        ..cx.selection
     }
 }
 
@@ -242,67 +260,9 @@ fn gutter(ui: &Ui, cx: &Cx<'_>) -> f32 {
 
 fn note_height(ui: &Ui, text: &str, width: f32) -> f32 {
     let color = Palette::of(ui).second;
+    let font = FontId::proportional(LABEL_SIZE);
     ui.painter()
-        .layout(
-            text.to_owned(),
-            FontId::proportional(LABEL_SIZE),
-            color,
-            width,
-        )
+        .layout(text.to_owned(), font, color, width)
         .size()
         .y
-}
-
-/// The scale with its ends named and even marked, and what the rings mean.
-fn scale_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, plot: &Plot) {
-    let palette = cx.palette;
-    let painter = ui.painter();
-    let font = FontId::proportional(LABEL_SIZE);
-    let y = rect.center().y;
-    let text = |x: f32, align: Align2, words: &str, color| {
-        painter.text(pos2(x, y), align, words, font.clone(), color)
-    };
-    let low = text(
-        rect.left(),
-        Align2::LEFT_CENTER,
-        &plot.scale.low,
-        palette.second,
-    );
-    let width = (rect.width() * 0.25).clamp(60.0, 150.0);
-    let bar = Rect::from_min_size(pos2(low.right() + 8.0, y - 4.0), vec2(width, 8.0));
-    let n = 48;
-    for step in 0..n {
-        let t = (step as f32 + 0.5) / n as f32;
-        let x = |it: usize| bar.left() + bar.width() * it as f32 / n as f32;
-        let color = if plot.differences {
-            palette.difference(t)
-        } else {
-            palette.amount(t)
-        };
-        let piece = Rect::from_x_y_ranges(x(step)..=x(step + 1), bar.y_range());
-        painter.rect_filled(piece, 0.0, color);
-    }
-    if let Some(even) = plot.scale.even {
-        let x = bar.left() + bar.width() * even;
-        painter.vline(x, bar.top() - 3.0..=bar.bottom() + 3.0, (1.5, palette.text));
-    }
-    let high = text(
-        bar.right() + 8.0,
-        Align2::LEFT_CENTER,
-        &plot.scale.high,
-        palette.second,
-    );
-    if let Some(at) = cx.position() {
-        let words = format!("picked for {}", cx.quoted(at));
-        let galley = painter.layout_no_wrap(words, font, palette.second);
-        let left = rect.right() - galley.size().x;
-        if left - 18.0 > high.right() {
-            painter.circle_stroke(pos2(left - 9.0, y), 4.0, (1.5, palette.second));
-            painter.galley(
-                pos2(left, y - galley.size().y / 2.0),
-                galley,
-                palette.second,
-            );
-        }
-    }
 }

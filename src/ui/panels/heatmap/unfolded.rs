@@ -2,19 +2,19 @@
 
 use eframe::egui::{Align2, FontId, Rect, StrokeKind, Ui, pos2, vec2};
 
-use crate::spec::{ExpertId, RouterId};
+use crate::spec::RouterId;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::{Cx, ExpertAt, GridView};
+use crate::ui::widgets::{pin_line, pin_of};
+use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
-use super::cells::{cell_ui, edit_mark};
-use super::values::Plot;
+use super::cells::{Map, cell_ui, edit_mark};
 
 /// Room it takes under the grid, points.
 pub const HEIGHT: f32 = 40.0;
 
 /// Draws the selected layer; `rect` begins where the grid does.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, plot: &Plot) {
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, map: &Map<'_>) {
     let Some(router) = cx.selection.router else {
         return;
     };
@@ -33,19 +33,21 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, plot: &Plot) {
     for col in 0..spec.n_experts {
         let at = ExpertAt {
             router,
-            expert: ExpertId::new(col),
+            expert: map.places.expert(col, router.idx()),
         };
         let cell = grid.cell(col, 0);
-        paint(cx, ui, cell, at, plot);
-        cell_ui(cx, ui, cell, at, plot);
+        paint(cx, ui, cell, at, map);
+        if cx.drawing == Drawing::Screen {
+            cell_ui(cx, ui, cell, at, map.plot);
+        }
     }
-    picks_ui(cx, ui, &grid, router);
+    picks_ui(cx, ui, &grid, router, map);
 }
 
-fn paint(cx: &Cx<'_>, ui: &Ui, cell: Rect, at: ExpertAt, plot: &Plot) {
+fn paint(cx: &Cx<'_>, ui: &Ui, cell: Rect, at: ExpertAt, map: &Map<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
-    let value = plot.cell(at.expert.idx(), at.router.idx());
-    let color = match (value.to_bits() == EMPTY.to_bits(), plot.differences) {
+    let value = map.plot.cell(at);
+    let color = match (value.to_bits() == EMPTY.to_bits(), map.plot.differences()) {
         (true, _) => palette.raised,
         (false, true) => palette.difference(value),
         (false, false) => palette.amount(value),
@@ -59,7 +61,12 @@ fn paint(cx: &Cx<'_>, ui: &Ui, cell: Rect, at: ExpertAt, plot: &Plot) {
     if mark.masked {
         painter.line_segment([cell.left_bottom(), cell.right_top()], (1.5, palette.amber));
     }
-    let lit = cx.hover.expert == Some(at);
+    if let Some(pin) = pin_of(cx, at) {
+        let foot = cell.with_min_y(cell.bottom() - 6.0);
+        painter.rect_filled(foot.expand(1.0), 0.0, palette.panel);
+        pin_line(painter, foot, pin);
+    }
+    let lit = cx.hover.expert == Some(at) && cx.drawing == Drawing::Screen;
     if lit || cx.selection.expert_at() == Some(at) {
         let color = if lit {
             palette.second
@@ -71,13 +78,14 @@ fn paint(cx: &Cx<'_>, ui: &Ui, cell: Rect, at: ExpertAt, plot: &Plot) {
 }
 
 /// Picks of the token shown: dots above, the strongest filled.
-fn picks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, router: RouterId) {
+fn picks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, router: RouterId, map: &Map<'_>) {
     let routed = cx
         .row()
         .zip(cx.position())
         .and_then(|(view, at)| view.record.store.at(router, at));
     for (rank, pick) in routed.into_iter().flat_map(|it| it.picks()).enumerate() {
-        let cell = grid.cell(pick.expert.idx(), 0);
+        let expert = pick.expert;
+        let cell = grid.cell(map.places.col(ExpertAt { router, expert }), 0);
         let at = pos2(cell.center().x, cell.top() - 4.0);
         if rank == 0 {
             ui.painter().circle_filled(at, 2.5, cx.palette.selected);

@@ -1,11 +1,12 @@
-//! What the cells show: a number from 0 to 1 per (router, expert), the scale it is read by, and the
-//! sentence under the plot.
+//! What the cells show: a number per (router, expert), where it lies on the scale, and the sentence under the plot.
 
 use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, probabilities};
-use crate::spec::{ExpertId, ModelSpec, Position, RouterId, RouterSpec};
+use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::paint::expert_grid::{ABSENT, EMPTY};
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt};
+
+use super::difference::{self, Against, Compared};
 
 /// Loads are drawn on a log₂ scale around even, clamped here.
 const LOG2_FLOOR: f64 = -3.0;
@@ -52,29 +53,42 @@ impl Value {
     pub fn is_load(self) -> bool {
         matches!(self, Self::Share | Self::Mass | Self::Difference)
     }
-}
 
-/// What is compared with the baseline.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Against {
-    /// The twin: the baseline's own tokens under the edits.
-    #[default]
-    Twin,
-    /// The edited text.
-    Edited,
-}
-
-impl Against {
-    /// Both, in the order of the menu.
-    pub const ALL: [Self; 2] = [Self::Twin, Self::Edited];
-
-    /// What the chip says.
-    pub fn label(self) -> &'static str {
+    /// Name and unit of its column in a table.
+    pub fn column(self) -> (&'static str, &'static str) {
         match self {
-            Self::Twin => "same tokens, edited − baseline",
-            Self::Edited => "edited text − baseline",
+            Self::Pick => ("weight", ""),
+            Self::Share => ("share of tokens", ""),
+            Self::Mass => ("gate mass", ""),
+            Self::Score => ("score", ""),
+            Self::Difference => ("difference", "share of tokens"),
         }
     }
+
+    /// Its number in words: `share of tokens 99 %`.
+    pub fn words(self, number: Option<f64>) -> String {
+        let share = |it: f64| percent(it as f32);
+        match (self, number) {
+            (Self::Pick, None) => "not picked".to_owned(),
+            (Self::Pick, Some(it)) => format!("weight {}", short(it)),
+            (Self::Difference, Some(it)) if it >= 0.0 => format!("difference +{}", share(it)),
+            (Self::Difference, Some(it)) => format!("difference −{}", share(-it)),
+            (Self::Mass, Some(it)) => format!("gate mass {}", short(it)),
+            (Self::Share | Self::Score, Some(it)) => format!("{} {}", self.label(), share(it)),
+            (_, None) => format!("{} not known", self.label()),
+        }
+    }
+}
+
+/// What is asked of the plot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// What a cell shows.
+    pub value: Value,
+    /// Which tokens count.
+    pub phase: PhaseFilter,
+    /// What a difference is taken of.
+    pub against: Against,
 }
 
 /// How the scale is written.
@@ -88,122 +102,136 @@ pub struct Scale {
     pub even: Option<f32>,
 }
 
+/// The number of a cell, and where it lies on the scale.
+pub type Shown = (Option<f64>, f32);
+
 /// All that is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plot {
-    /// `[R × E]`: 0 to 1, `EMPTY`, `ABSENT`.
+    /// What was asked.
+    pub asked: Asked,
+    /// `[R × E]`: place on the scale, 0 to 1, `EMPTY`, `ABSENT`.
     pub cells: Vec<f32>,
+    /// `[R × E]`: the numbers themselves.
+    pub numbers: Vec<Option<f64>>,
     /// E, the widest router.
     pub n_cols: usize,
     /// How it is read.
     pub scale: Scale,
-    /// Whether an empty cell means that the expert was not used.
-    pub names_unused: bool,
-    /// Whether the diverging ramp is used.
-    pub differences: bool,
     /// What it says, in words.
     pub sentence: String,
-    /// Which tokens were counted.
-    pub phase: PhaseFilter,
 }
 
 impl Plot {
-    /// The number of a cell.
-    pub fn cell(&self, col: usize, row: usize) -> f32 {
-        self.cells
-            .get(row * self.n_cols + col)
-            .copied()
-            .unwrap_or(ABSENT)
+    /// Where an expert lies on the scale.
+    pub fn cell(&self, at: ExpertAt) -> f32 {
+        let place = at.router.idx() * self.n_cols + at.expert.idx();
+        self.cells.get(place).copied().unwrap_or(ABSENT)
+    }
+
+    /// The number of an expert.
+    pub fn number(&self, at: ExpertAt) -> Option<f64> {
+        let place = at.router.idx() * self.n_cols + at.expert.idx();
+        self.numbers.get(place).copied().flatten()
+    }
+
+    /// Whether the diverging ramp is used.
+    pub fn differences(&self) -> bool {
+        self.asked.value == Value::Difference
+    }
+
+    /// Whether an empty cell means that the expert was not used.
+    pub fn names_unused(&self) -> bool {
+        matches!(self.asked.value, Value::Share | Value::Mass)
+    }
+
+    /// Fills `[R × E]` from a function of router and expert; a row too short is of experts without a number.
+    pub fn fill(&mut self, cx: &Cx<'_>, of: impl Fn(RouterId, &RouterSpec) -> Vec<Shown>) {
+        let Some(spec) = cx.spec() else {
+            return;
+        };
+        self.n_cols = spec.max_experts();
+        for (id, router) in spec.router_ids() {
+            let mut row = of(id, router);
+            row.resize(router.n_experts, (None, EMPTY));
+            row.resize(self.n_cols, (None, ABSENT));
+            self.numbers.extend(row.iter().map(|it| it.0));
+            self.cells.extend(row.iter().map(|it| it.1));
+        }
     }
 }
 
 /// The numbers of every cell.
-pub fn plot(cx: &Cx<'_>, value: Value, phase: PhaseFilter, against: Against) -> Plot {
-    let mut out = match value {
-        Value::Pick => picks(cx),
-        Value::Share => load(cx, phase, false),
-        Value::Mass => load(cx, phase, true),
-        Value::Score => scores(cx),
-        Value::Difference => difference(cx, phase, against),
+pub fn plot(cx: &Cx<'_>, asked: Asked, compared: Option<&Compared>) -> Plot {
+    let mut out = Plot {
+        asked,
+        ..Plot::default()
     };
-    out.phase = phase;
+    match asked.value {
+        Value::Pick => picks(cx, &mut out),
+        Value::Share => load(cx, &mut out, false),
+        Value::Mass => load(cx, &mut out, true),
+        Value::Score => scores(cx, &mut out),
+        Value::Difference => difference::fill(cx, &mut out, compared),
+    }
     out
 }
 
-/// Fills `[R × E]` from a function of router and expert.
-fn fill(cx: &Cx<'_>, of: impl Fn(RouterId, &RouterSpec) -> Vec<f32>) -> (Vec<f32>, usize) {
-    let Some(spec) = cx.spec() else {
-        return (Vec::new(), 0);
-    };
-    let n_cols = spec.max_experts();
-    let mut cells = Vec::with_capacity(n_cols * spec.routers.len());
-    for (id, router) in spec.router_ids() {
-        let mut row = of(id, router);
-        row.resize(router.n_experts, EMPTY);
-        row.resize(n_cols, ABSENT);
-        cells.append(&mut row);
-    }
-    (cells, n_cols)
-}
-
-fn picks(cx: &Cx<'_>) -> Plot {
+fn picks(cx: &Cx<'_>, out: &mut Plot) {
     let at = cx.position();
-    let (cells, n_cols) = fill(cx, |id, router| {
-        let mut row = vec![EMPTY; router.n_experts];
+    out.fill(cx, |id, router| {
+        let mut row = vec![(None, EMPTY); router.n_experts];
         let routed = at.and_then(|at| cx.row()?.record.store.at(id, at));
         for pick in routed.into_iter().flat_map(|it| it.picks()) {
             if let Some(cell) = row.get_mut(pick.expert.idx()) {
-                *cell = pick.weight.clamp(0.0, 1.0);
+                *cell = (Some(f64::from(pick.weight)), pick.weight.clamp(0.0, 1.0));
             }
         }
         row
     });
-    Plot {
-        cells,
-        n_cols,
-        scale: Scale {
-            low: "weight 0".to_owned(),
-            high: "1".to_owned(),
-            even: None,
-        },
-        sentence: at.map_or_else(String::new, |at| {
-            format!(
-                "The experts chosen for {} (token {at}) and their weights.",
-                cx.quoted(at)
-            )
-        }),
-        ..Plot::default()
+    out.scale = Scale {
+        low: "weight 0".to_owned(),
+        high: "1".to_owned(),
+        even: None,
+    };
+    if let Some(at) = at {
+        out.sentence = format!(
+            "The experts chosen for {} (token {at}) and their weights; those not chosen are empty.",
+            cx.quoted(at)
+        );
     }
 }
 
-fn scores(cx: &Cx<'_>) -> Plot {
+fn scores(cx: &Cx<'_>, out: &mut Plot) {
     let at = cx.position();
-    let (cells, n_cols) = fill(cx, |id, router| {
+    let view = cx.row();
+    out.fill(cx, |id, router| {
         let logits = at
-            .and_then(|at| cx.row()?.record.store.at(id, at))
+            .and_then(|at| view?.record.store.at(id, at))
             .and_then(|it| it.logits());
-        logits.map_or_else(Vec::new, |it| probabilities(it, router.score))
+        let all = logits.map_or_else(Vec::new, |it| probabilities(it, router.score));
+        all.into_iter().map(|p| (Some(f64::from(p)), p)).collect()
     });
     let even = cx.spec().map(|it| 1.0 / it.max_experts().max(1) as f32);
-    Plot {
-        cells,
-        n_cols,
-        scale: Scale {
-            low: "0 %".to_owned(),
-            high: even.map_or_else(
-                || "100 %".to_owned(),
-                |it| format!("100 % · even is {}", percent(it)),
-            ),
-            even,
-        },
-        sentence: at.map_or_else(String::new, |at| {
-            format!(
-                "What each router thought of {} (token {at}), before any edit.",
-                cx.quoted(at)
-            )
-        }),
-        ..Plot::default()
-    }
+    out.scale = Scale {
+        low: "0 %".to_owned(),
+        high: even.map_or_else(
+            || "100 %".to_owned(),
+            |it| format!("100 % · even is {}", percent(it)),
+        ),
+        even,
+    };
+    out.sentence = match (at, out.numbers.iter().any(Option::is_some)) {
+        (None, _) => String::new(),
+        (Some(at), true) => format!(
+            "What each router thought of {} (token {at}), in shares of its layer, before any edit.",
+            cx.quoted(at)
+        ),
+        (Some(at), false) => format!(
+            "The raw scores of {} (token {at}) were forgotten to save memory; its picks and weights stay.",
+            cx.quoted(at)
+        ),
+    };
 }
 
 /// Where even lies on the scale of a router, and where its ceiling.
@@ -221,37 +249,40 @@ fn on_scale(utilisation: f64, (floor, ceiling): (f64, f64)) -> f32 {
     ((utilisation.log2().clamp(floor, ceiling) - floor) / (ceiling - floor)) as f32
 }
 
-/// Where the load of an expert lies on its router's scale; `EMPTY` where it was not picked.
-pub fn load_cell(load: &RouterLoad, router: &RouterSpec, expert: ExpertId, mass: bool) -> f32 {
-    if load.n.get(expert.idx()).copied().unwrap_or(0) == 0 {
-        return EMPTY;
-    }
-    let utilisation = if mass {
-        let mean = load.mass.iter().sum::<f64>() / load.mass.len() as f64;
-        load.mass[expert.idx()] / mean
-    } else {
-        load.share(expert).unwrap_or(0.0) / f64::from(router.even_share())
-    };
-    on_scale(utilisation, log2_range(router, mass))
+/// The load of every expert of a router and its place on the scale; those not picked are `EMPTY`.
+fn load_row(load: &RouterLoad, router: &RouterSpec, mass: bool) -> Vec<Shown> {
+    let range = log2_range(router, mass);
+    let mean = load.mass.iter().sum::<f64>() / load.mass.len().max(1) as f64;
+    let even = f64::from(router.even_share());
+    (0..router.n_experts)
+        .map(|it| {
+            let n = load.n.get(it).copied().unwrap_or(0);
+            let share = load.share(ExpertId::new(it));
+            let weight = load.mass.get(it).copied();
+            let number = if mass { weight } else { share };
+            let utilisation = if mass {
+                weight.unwrap_or(0.0) / mean
+            } else {
+                share.unwrap_or(0.0) / even
+            };
+            let cell = if n == 0 {
+                EMPTY
+            } else {
+                on_scale(utilisation, range)
+            };
+            (number, cell)
+        })
+        .collect()
 }
 
-fn load(cx: &Cx<'_>, phase: PhaseFilter, mass: bool) -> Plot {
-    let (cells, n_cols) = fill(cx, |id, router| {
+fn load(cx: &Cx<'_>, out: &mut Plot, mass: bool) {
+    let phase = out.asked.phase;
+    out.fill(cx, |id, router| {
         let load = cx.row().and_then(|it| it.load.router(id, phase));
-        load.map_or_else(Vec::new, |load| {
-            (0..router.n_experts)
-                .map(|it| load_cell(&load, router, ExpertId::new(it), mass))
-                .collect()
-        })
+        load.map_or_else(Vec::new, |load| load_row(&load, router, mass))
     });
-    Plot {
-        cells,
-        n_cols,
-        scale: load_scale(cx, mass),
-        names_unused: true,
-        sentence: load_sentence(cx, phase, mass),
-        ..Plot::default()
-    }
+    out.scale = load_scale(cx, mass);
+    out.sentence = load_sentence(cx, phase, mass);
 }
 
 fn load_scale(cx: &Cx<'_>, mass: bool) -> Scale {
@@ -293,7 +324,7 @@ fn load_sentence(cx: &Cx<'_>, phase: PhaseFilter, mass: bool) -> String {
     )
 }
 
-/// `79 tokens (⟨bos⟩ not counted)`.
+/// `79 tokens`, `8 given tokens`.
 pub fn n_tokens_words(load: &LoadStats, phase: PhaseFilter) -> String {
     let n = load.n_tokens(phase);
     let what = match phase {
@@ -305,80 +336,11 @@ pub fn n_tokens_words(load: &LoadStats, phase: PhaseFilter) -> String {
     format!("{n} {what}{plural}")
 }
 
-/// Both loads of a comparison, from the first edited position on: baseline, other.
-fn compared(cx: &Cx<'_>, against: Against) -> Option<(LoadStats, LoadStats)> {
-    let session = cx.session;
-    let from = session.shown?.edited_from?;
-    let baseline = &session.baseline()?.record.store;
-    let other = match against {
-        Against::Twin => &session.twin()?.record.store,
-        Against::Edited => &session.edited()?.record.store,
-    };
-    // The twin may still be catching up: the same tokens on both sides.
-    let end = |own: Position| match against {
-        Against::Twin => baseline.end().min(other.end()),
-        Against::Edited => own,
-    };
-    let special = |it| session.tokens().is_special(it);
-    Some((
-        LoadStats::count(baseline, from..end(baseline.end()), special),
-        LoadStats::count(other, from..end(other.end()), special),
-    ))
-}
-
-/// How much more of the tokens an expert takes than in the baseline, -1 to 1.
-fn change(loads: &(LoadStats, LoadStats), phase: PhaseFilter, at: ExpertAt) -> Option<f64> {
-    let share = |it: &LoadStats| it.router(at.router, phase)?.share(at.expert);
-    Some(share(&loads.1)? - share(&loads.0)?)
-}
-
-fn difference(cx: &Cx<'_>, phase: PhaseFilter, against: Against) -> Plot {
-    let loads = compared(cx, against);
-    let of = |router, expert| {
-        change(
-            loads.as_ref()?,
-            phase,
-            ExpertAt {
-                router,
-                expert: ExpertId::new(expert),
-            },
-        )
-    };
-    let most = cx
-        .spec()
-        .into_iter()
-        .flat_map(ModelSpec::router_ids)
-        .flat_map(|(id, it)| (0..it.n_experts).filter_map(move |e| of(id, e)))
-        .map(f64::abs)
-        .fold(0.0, f64::max);
-    let range = [0.05, 0.1, 0.25, 0.5]
-        .into_iter()
-        .find(|it| most <= *it)
-        .unwrap_or(1.0);
-    let (cells, n_cols) = fill(cx, |id, router| {
-        (0..router.n_experts)
-            .map(|e| of(id, e).map_or(EMPTY, |it| (0.5 + it / range / 2.0) as f32))
-            .collect()
-    });
-    let n = loads.as_ref().map_or(0, |it| it.1.n_tokens(phase));
-    let text = match against {
-        Against::Twin => "the same tokens",
-        Against::Edited => "the edited text",
-    };
-    Plot {
-        cells,
-        n_cols,
-        scale: Scale {
-            low: format!("−{}", percent(range as f32)),
-            high: format!("+{} of tokens", percent(range as f32)),
-            even: Some(0.5),
-        },
-        differences: true,
-        sentence: format!(
-            "How much oftener (orange) or seldomer (blue) each expert is picked under the edits, over {text} from the first edited one on: {n} tokens.",
-        ),
-        ..Plot::default()
-    }
+/// Whether the expert was picked for a token of the row shown.
+pub fn is_picked(cx: &Cx<'_>, at: ExpertAt, position: Option<Position>) -> bool {
+    position
+        .and_then(|it| cx.row()?.record.store.at(at.router, it))
+        .is_some_and(|it| it.picks().any(|it| it.expert == at.expert))
 }
 
 #[cfg(test)]
@@ -386,15 +348,16 @@ mod tests {
     use super::*;
     use crate::spec::LayerId;
 
-    fn check(n: &[u64], n_tokens: u64, expert: u16, wanted: f32) {
+    fn check(n: &[u64], n_tokens: u64, expert: usize, wanted: f32) {
         let router = RouterSpec::softmax_top_k(LayerId(0), 8, 2);
         let load = RouterLoad {
             n: n.to_vec(),
             mass: n.iter().map(|it| *it as f64 / 2.0).collect(),
             n_tokens,
         };
-        let got = load_cell(&load, &router, ExpertId(expert), false);
-        assert!((got - wanted).abs() < 1e-6, "{got} is not {wanted}");
+        let (number, cell) = load_row(&load, &router, false)[expert];
+        assert!((cell - wanted).abs() < 1e-6, "{cell} is not {wanted}");
+        assert_eq!(number, Some(n[expert] as f64 / n_tokens as f64));
     }
 
     #[test]
@@ -405,5 +368,29 @@ mod tests {
         check(&[50, 0, 0, 0, 0, 0, 0, 0], 100, 0, 0.8);
         check(&[1, 0, 0, 0, 0, 0, 0, 0], 1000, 0, 0.0);
         check(&[1, 0, 0, 0, 0, 0, 0, 0], 100, 1, EMPTY);
+    }
+
+    #[test]
+    fn gate_mass_is_part_of_all_weight() {
+        // 3 of 4 in all over 8 experts: six times even, on a scale from -3 to 3.
+        let router = RouterSpec::softmax_top_k(LayerId(0), 8, 2);
+        let load = RouterLoad {
+            n: vec![2, 2, 0, 0, 0, 0, 0, 0],
+            mass: vec![3.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            n_tokens: 4,
+        };
+        let row = load_row(&load, &router, true);
+        assert_eq!((row[0].0, row[1].0), (Some(3.0), Some(1.0)));
+        assert!((row[0].1 - (6f32.log2() + 3.0) / 6.0).abs() < 1e-6);
+        assert_eq!(row[2], (Some(0.0), EMPTY));
+    }
+
+    #[test]
+    fn numbers_read_as_words() {
+        let check = |value: Value, number, words: &str| assert_eq!(value.words(number), words);
+        check(Value::Share, Some(0.99), "share of tokens 99 %");
+        check(Value::Difference, Some(-0.25), "difference −25 %");
+        check(Value::Pick, None, "not picked");
+        check(Value::Mass, Some(3.154), "gate mass 3.15");
     }
 }

@@ -6,7 +6,7 @@ use crate::analysis::{BalanceStats, DEAD_BELOW, PhaseFilter, RouterLoad, Spread,
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::panels::heatmap::edit_mark;
 use crate::ui::words::{percent, short};
-use crate::ui::{Cx, Drawing, ExpertAt, RowChoice, RowKey};
+use crate::ui::{Cx, Drawing, ExpertAt, RowChoice, RowOf};
 
 use super::{Value, View};
 
@@ -326,7 +326,7 @@ fn named(experts: &[usize]) -> String {
 /// Balance loss and z-loss of the router shown, read a portion a frame.
 #[derive(Clone, Debug, Default)]
 pub struct Balance {
-    key: Option<(RowKey, RouterId, PhaseFilter)>,
+    key: Option<(RowOf, RouterId, PhaseFilter)>,
     stats: BalanceStats,
     end: Position,
 }
@@ -335,7 +335,7 @@ impl Balance {
     /// Reads on; asks for another frame where something is left.
     pub fn follow(&mut self, cx: &Cx<'_>, ui: &Ui, router: RouterId, phase: PhaseFilter) {
         let (Some(key), Some(row), Some(spec)) = (
-            RowKey::of(cx),
+            RowOf::of(cx),
             cx.row(),
             cx.spec().and_then(|it| it.router(router)),
         ) else {

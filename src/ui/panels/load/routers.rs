@@ -8,7 +8,7 @@ use crate::analysis::{PhaseFilter, RouterLoad, Spread};
 use crate::spec::{ExpertId, InterventionSet, RouterId, RouterSpec};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::words::short;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, RowKey, Selection};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, RowOf, Selection};
 
 use super::View;
 use super::frame::{expert_tint, foot, words_width};
@@ -91,7 +91,7 @@ struct RouterLine {
 }
 
 /// What the lines depend on: tokens of the row, what was chosen, what is masked.
-type MadeFor = (RowKey, u64, View, InterventionSet);
+type MadeFor = (RowOf, u64, View, InterventionSet);
 
 /// The lines as they were computed last.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +132,7 @@ impl Number {
 
 impl Kept {
     fn follow(&mut self, cx: &Cx<'_>, view: View) {
-        let (Some(key), Some(row), Some(spec)) = (RowKey::of(cx), cx.row(), cx.spec()) else {
+        let (Some(key), Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return;
         };
         let n_tokens = row.load.n_tokens(PhaseFilter::All);

@@ -7,7 +7,7 @@ use crate::analysis::{LoadSeries, Series, SeriesOf};
 use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
 use crate::ui::words::{percent, short};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowKey, Selection};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
 
 use super::frame::{
     MenuAt, SMALL, expert_style, expert_tint, foot, level, plot, plot_response, shared_gestures,
@@ -32,7 +32,7 @@ const REACH: f32 = 5.0;
 /// The picks read so far, and what is drawn from them.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    key: Option<(RowKey, RouterId)>,
+    key: Option<(RowOf, RouterId)>,
     read: LoadSeries,
     drawn_for: Option<(Position, SeriesOf)>,
     drawn: Series,
@@ -51,7 +51,7 @@ pub fn series_of(view: View, n_samples: usize) -> SeriesOf {
 impl Kept {
     /// Reads what is new, and samples it anew only then or when something else is asked.
     fn follow(&mut self, cx: &Cx<'_>, shown: &Shown<'_>) {
-        let (Some(key), Some(row)) = (RowKey::of(cx), cx.row()) else {
+        let (Some(key), Some(row)) = (RowOf::of(cx), cx.row()) else {
             return;
         };
         let (key, store) = (Some((key, shown.router)), &row.record.store);

@@ -9,7 +9,7 @@ use eframe::egui::{self, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
 use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::spec::{ExpertId, RouterId, RouterSpec};
 use crate::ui::words::percent;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowKey};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf};
 
 use super::layout::{Columns, labels_ui};
 use super::nodes::{Nodes, expert_at, shared_gestures, tint};
@@ -28,7 +28,7 @@ const REACH: f32 = 1.5;
 /// Counts of the row shown, the largest flows, and what is drawn of them.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    key: Option<RowKey>,
+    key: Option<RowOf>,
     stats: FlowStats,
     /// What the gaps were looked up for, `[R - 1]`: tokens, phase, kind.
     looked_up: Vec<Option<(u64, PhaseFilter, FlowOf)>>,
@@ -102,7 +102,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
 impl Kept {
     /// Counts and looks up what is new, a portion; true where something is left.
     fn follow(&mut self, cx: &Cx<'_>, view: View) -> bool {
-        let (key, Some(row), Some(spec)) = (RowKey::of(cx), cx.row(), cx.spec()) else {
+        let (key, Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return false;
         };
         let store = &row.record.store;

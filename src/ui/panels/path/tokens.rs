@@ -9,7 +9,7 @@ use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Shape, Ui, pos2};
 use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::words::{percent, short};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowKey, Selection};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
 
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
 use super::layout::{Columns, gutter, labels_ui};
@@ -42,7 +42,7 @@ struct TokenPath {
 /// What is drawn of a window of tokens, and what it was drawn for.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    read_for: Option<(RowKey, Position, Position)>,
+    read_for: Option<(RowOf, Position, Position)>,
     drawn_for: Option<DrawnFor>,
     nodes: Nodes,
     paths: Vec<TokenPath>,
@@ -139,7 +139,7 @@ fn picks(cx: &Cx<'_>, n_routers: usize, at: Position) -> Picks {
 impl Kept {
     /// Reads the tokens drawn where the text has grown or another is shown.
     fn read(&mut self, cx: &Cx<'_>, shown: Position) {
-        let (Some(key), Some(row), Some(spec)) = (RowKey::of(cx), cx.row(), cx.spec()) else {
+        let (Some(key), Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return;
         };
         let store = &row.record.store;

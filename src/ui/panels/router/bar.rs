@@ -10,7 +10,7 @@ use eframe::egui::{
 
 use crate::spec::ExpertId;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{bar, expert_gestures, expert_menu, figure};
+use crate::ui::widgets::{MOST_COLOURS, bar, expert_gestures, expert_menu, figure};
 use crate::ui::words::short;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -18,9 +18,7 @@ use super::decided::{Decided, Mark, state_words};
 use super::drag::{self, Drag};
 use super::{hover, quick};
 
-/// Up to so many experts each has a colour of its own; the ninth and later ones are striped.
-const MOST_COLOURS: usize = 16;
-/// Of these so many without stripes.
+/// So many experts have a colour without stripes.
 const N_COLOURS: usize = 8;
 /// How strongly bars are drawn that were not chosen.
 const QUIET: f32 = 0.55;

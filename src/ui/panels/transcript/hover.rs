@@ -1,4 +1,4 @@
-//! The exact numbers of a token.
+//! The exact numbers of a token: in its tooltip, and as text to copy.
 
 use eframe::egui::Ui;
 
@@ -6,62 +6,116 @@ use crate::spec::{Position, RouterId, RouterSpec, Score};
 use crate::ui::words::percent;
 use crate::ui::{Cx, RowView, quoted};
 
-use super::{line, sentence::kl_at};
+use super::line::{self, Line, Of};
+use super::sentence::kl_at;
 
-/// Everything known of the token at a position of a row.
-pub fn ui(
-    cx: &Cx<'_>,
-    ui: &mut Ui,
-    view: &RowView,
-    router: RouterId,
-    at: Position,
-    baseline: bool,
-) {
+/// Which token, and what of it.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its row.
+    pub view: &'a RowView,
+    /// The router whose numbers are wanted.
+    pub router: RouterId,
+    /// The mean that the line shows beside them.
+    pub mean: Option<(Line, f32)>,
+    /// Where.
+    pub at: Position,
+    /// Whether it is the baseline's: only there is KL its own.
+    pub baseline: bool,
+}
+
+/// Everything known of the token.
+pub fn ui(cx: &Cx<'_>, ui: &mut Ui, asked: Asked<'_>) {
+    let mut lines = lines(cx, asked).into_iter();
+    if let Some(title) = lines.next() {
+        ui.strong(title);
+    }
+    for line in lines {
+        ui.label(line);
+    }
+    if asked.at.idx() < asked.view.n_given {
+        ui.weak("given");
+    }
+}
+
+/// The same as lines of text, its name first.
+pub fn lines(cx: &Cx<'_>, asked: Asked<'_>) -> Vec<String> {
+    let Asked {
+        view,
+        router,
+        mean,
+        at,
+        baseline,
+    } = asked;
     let Some(token) = view.record.tokens.get(at.idx()).copied() else {
-        return;
+        return Vec::new();
     };
     let spec = cx.spec().and_then(|it| it.router(router));
     let label = spec.map_or_else(String::new, RouterSpec::label);
     let score = spec.map_or(Score::Softmax, |it| it.score);
-    ui.strong(format!(
-        "{} · token {at}, id {token}",
-        quoted(cx.session.tokens(), token)
-    ));
+    let name = quoted(cx.session.tokens(), token);
+    let mut out = vec![format!("{name} · token {at}, id {token}")];
     match view.record.store.at(router, at) {
         Some(routed) => {
             let picks: Vec<String> = routed
                 .picks()
                 .map(|it| format!("expert {} ({:.3})", it.expert, it.weight))
                 .collect();
-            ui.label(format!("{label}: {}", picks.join(", ")));
-            if let Some(margin) = routed.margin() {
-                ui.label(format!("margin {margin:.4}"));
-            }
+            out.push(format!("{label}: {}", picks.join(", ")));
+            out.extend(routed.margin().map(|it| format!("margin {it:.4}")));
         }
-        None => {
-            ui.label("not read yet");
-        }
+        None => out.push("not read yet".to_owned()),
     }
     if let Some(entropy) = line::entropy(view, router, at, score) {
-        ui.label(format!("router entropy {} of the most", percent(entropy)));
+        out.push(format!("router entropy {} of the most", percent(entropy)));
+    }
+    if let Some((line, mean)) = mean {
+        out.push(format!("{}, mean over layers", line.words(mean)));
     }
     if let Some(surprise) = view.record.surprise(at) {
         let before = at.idx() - 1;
-        let rank = view
-            .record
-            .readouts
-            .get(before)
-            .and_then(|it| it.next)
-            .map_or(0, |it| it.rank);
-        ui.label(format!(
-            "surprise {surprise:.3} nats, rank {rank}, p = {}",
-            percent((-surprise).exp())
-        ));
+        let next = view.record.readouts.get(before).and_then(|it| it.next);
+        let rank = next.map_or(0, |it| it.rank);
+        let p = percent((-surprise).exp());
+        out.push(format!("surprise {surprise:.3} nats, rank {rank}, p = {p}"));
     }
     if let Some(kl) = kl_at(cx, at).filter(|_| baseline) {
-        ui.label(format!("KL of the edit {kl:.4} nats"));
+        out.push(format!("KL of the edit {kl:.4} nats"));
     }
-    if at.idx() < view.n_given {
-        ui.weak("given");
+    out
+}
+
+/// What the line under the token says, as it is read aloud.
+pub fn line_words(cx: &Cx<'_>, line: Line, of: Of, asked: Asked<'_>) -> Option<String> {
+    let routed = asked.view.record.store.at(asked.router, asked.at);
+    match line {
+        Line::Strongest => Some(format!("strongest expert {}", routed?.strongest()?.expert)),
+        Line::Pinned => {
+            let store = &asked.view.record.store;
+            let picked = cx.pins.iter().filter(|pin| {
+                let routed = store.at(pin.router, asked.at);
+                routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert))
+            });
+            let names: Vec<String> = picked
+                .filter_map(|it| {
+                    let label = cx.spec()?.router(it.router)?.label();
+                    Some(format!("{label} expert {}", it.expert))
+                })
+                .collect();
+            let none = names.is_empty();
+            Some(if none {
+                "no pinned expert".to_owned()
+            } else {
+                format!("pinned {}", names.join(", "))
+            })
+        }
+        _ => match (of, asked.mean) {
+            (Of::Mean, Some((line, it))) => Some(format!("{}, mean over layers", line.words(it))),
+            (Of::Mean, None) => None,
+            (Of::Router(_), _) => {
+                let amount = line::amount(line, of, cx.spec()?, asked.view, asked.at)?;
+                Some(line.words(amount))
+            }
+        },
     }
 }

@@ -1,20 +1,26 @@
 //! The line under each token: which of its numbers, and in what colour.
 
+use eframe::egui::Color32;
+
 use crate::analysis::{entropy_share, probabilities};
-use crate::spec::{Position, RouterId, Score};
-use crate::ui::{Cx, Palette, RowView};
+use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score};
+use crate::ui::widgets::{MOST_COLOURS, MOST_PINS};
+use crate::ui::words::{percent, short};
+use crate::ui::{Cx, ExpertAt, Palette, RowView};
 
 /// Most nats of surprise the scale tells apart.
 const MOST_SURPRISE: f32 = 10.0;
-/// With more experts than this nobody tells colours apart.
-pub const MOST_COLOURS: usize = 16;
+/// Colours of experts; those after them have the same, dashed.
+const SOLID_COLOURS: usize = 8;
 
 /// What the line shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Line {
     /// The strongest expert's colour.
     #[default]
     Strongest,
+    /// The pinned experts, where they were picked.
+    Pinned,
     /// How evenly the router spread its probability.
     Entropy,
     /// How near the choice was.
@@ -23,14 +29,30 @@ pub enum Line {
     Surprise,
 }
 
+/// Whose number it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// One router's.
+    Router(RouterId),
+    /// The mean over all routers that have one.
+    Mean,
+}
+
 impl Line {
     /// Every choice, in the order of the menu.
-    pub const ALL: [Self; 4] = [Self::Strongest, Self::Entropy, Self::Margin, Self::Surprise];
+    pub const ALL: [Self; 5] = [
+        Self::Strongest,
+        Self::Pinned,
+        Self::Entropy,
+        Self::Margin,
+        Self::Surprise,
+    ];
 
     /// What the chip says.
     pub fn label(self) -> &'static str {
         match self {
             Self::Strongest => "strongest expert",
+            Self::Pinned => "pinned experts",
             Self::Entropy => "router entropy",
             Self::Margin => "margin",
             Self::Surprise => "surprise",
@@ -40,63 +62,132 @@ impl Line {
     /// The ends of its scale; none where it is no amount.
     pub fn scale(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Strongest => None,
+            Self::Strongest | Self::Pinned => None,
             Self::Entropy => Some(("sure", "even")),
             Self::Margin => Some(("a near thing", "clear")),
             Self::Surprise => Some(("expected", "10 nats")),
         }
     }
 
-    /// What can be shown: beyond 16 experts colours give way to the margin.
+    /// Whether it can be a mean over layers.
+    pub fn has_mean(self) -> bool {
+        matches!(self, Self::Entropy | Self::Margin)
+    }
+
+    /// Whether it is one router's.
+    pub fn has_router(self) -> bool {
+        matches!(self, Self::Strongest | Self::Entropy | Self::Margin)
+    }
+
+    /// Whether it can be chosen now.
+    pub fn is_offered(self, cx: &Cx<'_>, router: RouterId) -> bool {
+        match self {
+            Self::Strongest => has_colours(cx, router),
+            Self::Pinned => !cx.pins.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// What can be shown: beyond 16 experts colours give way to the pins, and without any to the margin.
     pub fn shown(self, cx: &Cx<'_>, router: RouterId) -> Self {
-        let n = cx.spec().and_then(|it| it.router(router));
-        if self == Self::Strongest && n.is_some_and(|it| it.n_experts > MOST_COLOURS) {
-            Self::Margin
-        } else {
-            self
+        let few = has_colours(cx, router);
+        match self {
+            Self::Pinned if cx.pins.is_empty() => Self::Strongest.shown(cx, router),
+            Self::Strongest if !few && cx.pins.is_empty() => Self::Margin,
+            Self::Strongest if !few => Self::Pinned,
+            it => it,
+        }
+    }
+
+    /// A number of this kind in words: `margin 0.31`.
+    pub fn words(self, number: f32) -> String {
+        match self {
+            Self::Entropy => format!("{} {} of the most", self.label(), percent(number)),
+            Self::Surprise => format!("surprise {} nats", short(f64::from(number))),
+            _ => format!("{} {}", self.label(), short(f64::from(number))),
         }
     }
 }
 
-/// How a token's line is drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ink {
-    /// Its colour.
-    pub color: eframe::egui::Color32,
-    /// Dashed: the expert is one of the ninth to sixteenth.
-    pub dashed: bool,
+/// Whether a router has so few experts that each has a colour.
+fn has_colours(cx: &Cx<'_>, router: RouterId) -> bool {
+    let router = cx.spec().and_then(|it| it.router(router));
+    router.is_none_or(|it| it.n_experts <= MOST_COLOURS)
 }
 
-/// The line of a token; none where nothing is known.
-pub fn ink(
+/// How a token's line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ink {
+    /// In one colour.
+    Solid(Color32),
+    /// Dashed: the expert is one of the ninth to sixteenth.
+    Dashed(Color32),
+    /// In the colours and patterns of the pins at these places, side by side.
+    Pins([bool; MOST_PINS]),
+    /// Read, and none of what is looked for.
+    Quiet,
+}
+
+/// The line of a token that is no amount; none where nothing is known.
+pub fn pick_ink(
+    cx: &Cx<'_>,
     line: Line,
     view: &RowView,
     router: RouterId,
     at: Position,
-    score: Score,
-    palette: &Palette,
 ) -> Option<Ink> {
-    let amount = |t: f32| Ink {
-        color: palette.amount(t),
-        dashed: false,
+    let store = &view.record.store;
+    if line == Line::Pinned {
+        let picked = |pin: &ExpertAt| {
+            let routed = store.at(pin.router, at);
+            routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert))
+        };
+        let mut pins = [false; MOST_PINS];
+        for (slot, pin) in pins.iter_mut().zip(cx.pins) {
+            *slot = picked(pin);
+        }
+        let any = pins.contains(&true);
+        return (at < store.end()).then_some(if any { Ink::Pins(pins) } else { Ink::Quiet });
+    }
+    let expert = store.at(router, at)?.strongest()?.expert.idx();
+    let color = cx.palette.expert(expert);
+    Some(if expert < SOLID_COLOURS {
+        Ink::Solid(color)
+    } else {
+        Ink::Dashed(color)
+    })
+}
+
+/// The colour of an amount.
+pub fn amount_ink(line: Line, amount: f32, score: Score, palette: &Palette) -> Ink {
+    let t = match line {
+        Line::Surprise => amount / MOST_SURPRISE,
+        Line::Margin => margin_scale(amount, score),
+        _ => amount,
     };
-    match line {
-        Line::Strongest => {
-            let expert = view.record.store.at(router, at)?.strongest()?.expert.idx();
-            Some(Ink {
-                color: palette.expert(expert),
-                dashed: expert >= 8,
-            })
+    Ink::Solid(palette.amount(t))
+}
+
+/// The number of a token; none where it is not known.
+pub fn amount(line: Line, of: Of, spec: &ModelSpec, view: &RowView, at: Position) -> Option<f32> {
+    if line == Line::Surprise {
+        return view.record.surprise(at);
+    }
+    let one = |id: RouterId, router: &RouterSpec| match line {
+        Line::Entropy => entropy(view, id, at, router.score),
+        Line::Margin => view.record.store.at(id, at)?.margin(),
+        _ => None,
+    };
+    match of {
+        Of::Router(id) => one(id, spec.router(id)?),
+        Of::Mean => {
+            let (mut sum, mut n) = (0.0, 0);
+            for it in spec.router_ids().filter_map(|(id, it)| one(id, it)) {
+                sum += f64::from(it);
+                n += 1;
+            }
+            (n > 0).then(|| (sum / f64::from(n)) as f32)
         }
-        Line::Entropy => entropy(view, router, at, score).map(amount),
-        Line::Margin => {
-            let margin = view.record.store.at(router, at)?.margin()?;
-            Some(amount(margin_scale(margin, score)))
-        }
-        Line::Surprise => view
-            .record
-            .surprise(at)
-            .map(|it| amount(it / MOST_SURPRISE)),
     }
 }
 

@@ -1,6 +1,10 @@
 //! The text: words first, a line of colour under each token, the edit's effect above, baseline and
 //! edited side by side where they part.
 
+mod amounts;
+mod change;
+mod foot;
+mod head;
 mod hover;
 mod line;
 mod map;
@@ -8,34 +12,42 @@ mod part;
 mod prompt;
 mod sentence;
 mod strip;
+mod table;
 mod text;
 
-use eframe::egui::{self, FontId, Rect, Ui, pos2, vec2};
+use eframe::egui::{self, FontId, Rect, Ui, pos2};
 
 use crate::document::Table;
-use crate::spec::{Position, RouterId, RouterSpec};
+use crate::spec::Position;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choices, menu_chip, note};
-use crate::ui::{Command, Cx, Panel, RowChoice, Selection};
+use crate::ui::widgets::note;
+use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
-pub use line::MOST_COLOURS;
 pub use text::token_texts;
 
+use change::Change;
+use foot::Foot;
 use line::Line;
+use map::Map;
 use part::Part;
-use strip::Strip;
+use strip::{Shows, Strip};
 
 /// Below this width baseline and edited text are stacked.
 const SIDE_BY_SIDE: f32 = 700.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
-const MAP_WIDTH: f32 = 10.0;
 
 /// The panel.
 #[derive(Default)]
 pub struct Transcript {
     line: Line,
+    /// Whether entropy and margin are means over all layers.
+    mean: bool,
+    /// How many pins there were: the first one shows itself in the line.
+    n_pins: usize,
     prompt: prompt::Prompt,
     strip: Strip,
+    change: Change,
+    map: Map,
     /// Where a click on the map leads.
     jump: Option<f32>,
 }
@@ -50,11 +62,8 @@ impl Panel for Transcript {
     }
 
     fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(router) = cx.selection.router else {
-            return;
-        };
-        self.line_chip(cx, ui, router);
-        super::heatmap::row_chip(cx, ui);
+        self.follow_pins(cx);
+        head::ui(cx, ui, &mut self.line, &mut self.mean);
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -62,68 +71,43 @@ impl Panel for Transcript {
             note(ui, "The text will stand here once a model is open");
             return;
         }
-        self.prompt.ui(cx, ui);
-        ui.add_space(4.0);
-        let words = sentence::sentence(cx);
+        self.follow_pins(cx);
+        if cx.drawing == Drawing::Screen {
+            self.prompt.ui(cx, ui);
+            ui.add_space(4.0);
+        }
+        self.change.update(cx);
+        let line = self.line.shown(cx, cx.selection.router.unwrap_or_default());
         let area = ui.available_rect_before_wrap();
-        let below = sentence::height(ui, &words, area.width()) + 6.0;
-        let body = Rect::from_min_max(area.min, pos2(area.right(), area.bottom() - below));
+        let words = sentence::sentence(cx, &self.change);
+        let foot = Foot::new(cx, ui, line, words, area.width());
+        let bottom = area.bottom() - foot.height - 6.0;
+        let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
+            ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
             self.body_ui(cx, ui);
         });
-        let foot = Rect::from_min_max(pos2(area.left(), body.bottom() + 6.0), area.max);
-        ui.scope_builder(egui::UiBuilder::new().max_rect(foot), |ui| {
-            sentence::ui(cx, ui, &words, self.line);
+        let below = Rect::from_min_max(pos2(area.left(), body.bottom() + 6.0), area.max);
+        ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
+            foot.ui(cx, ui);
         });
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let _ = cx;
-        None
+        table::table(cx, cx.selection.router.unwrap_or_default())
     }
 }
 
 impl Transcript {
-    fn line_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, router: RouterId) {
-        let Some(spec) = cx.spec() else {
-            return;
-        };
-        let now = self.line.shown(cx, router);
-        let place = spec
-            .router(router)
-            .map_or_else(String::new, RouterSpec::label);
-        let value = if now == Line::Surprise {
-            now.label().to_owned()
-        } else {
-            format!("{}, {place}", now.label())
-        };
-        let mut chosen = None;
-        menu_chip(
-            ui,
-            "line",
-            &value,
-            "What the line under each token shows",
-            |ui| {
-                if let Some(it) = choices(ui, Line::ALL, now, |it| it.label().to_owned()) {
-                    self.line = it;
-                }
-                ui.separator();
-                egui::ScrollArea::vertical()
-                    .max_height(260.0)
-                    .show(ui, |ui| {
-                        let all = spec.router_ids().map(|(id, _)| id);
-                        chosen = choices(ui, all, router, |it| {
-                            spec.router(it).map_or_else(String::new, RouterSpec::label)
-                        });
-                    });
-            },
-        );
-        if chosen.is_some() {
-            cx.push(Command::Select(Selection {
-                router: chosen,
-                ..cx.selection
-            }));
+    /// The first expert pinned shows itself; with the last one gone the line is as at first.
+    fn follow_pins(&mut self, cx: &Cx<'_>) {
+        let n = cx.pins.len();
+        if self.n_pins == 0 && n > 0 {
+            self.line = Line::Pinned;
+        } else if n == 0 && self.line == Line::Pinned {
+            self.line = Line::Strongest;
         }
+        self.n_pins = n;
     }
 
     fn body_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -139,9 +123,21 @@ impl Transcript {
             return;
         }
         let full = ui.available_width();
-        let width = full - MAP_WIDTH - 8.0;
+        let map_width = map::width(cx);
+        let width = full - map_width - 8.0;
         let parts = parts(cx, width, full + 22.0);
         let body = ui.available_rect_before_wrap();
+        let shows = Shows {
+            line: self.line,
+            mean: self.mean,
+            change: self.change,
+        };
+        let map = Rect::from_min_max(pos2(body.right() - map_width, body.top()), body.max);
+        if cx.drawing == Drawing::Paper {
+            self.strip.ui(cx, ui, &parts, shows);
+            self.map.ui(cx, ui, map, (0.0, 0.0), &self.change);
+            return;
+        }
         let following = cx.selection.position.is_none();
         let mut area = egui::ScrollArea::vertical()
             .auto_shrink([false, false])
@@ -150,14 +146,10 @@ impl Transcript {
             area = area.vertical_scroll_offset(offset);
         }
         let output = area.show(ui, |ui| {
-            self.strip.ui(cx, ui, &parts, self.line);
+            self.strip.ui(cx, ui, &parts, shows);
         });
-        let map = Rect::from_min_size(
-            pos2(body.right() - MAP_WIDTH, body.top()),
-            vec2(MAP_WIDTH, body.height()),
-        );
-        let (content, offset) = (output.content_size.y, output.state.clamped_offset().y);
-        self.jump = map::map_ui(cx, ui, map, content, offset);
+        let sight = (output.content_size.y, output.state.clamped_offset().y);
+        self.jump = self.map.ui(cx, ui, map, sight, &self.change);
     }
 }
 

@@ -97,23 +97,30 @@ impl Layout {
         }
         let eos = cx.session.facts.as_ref().map_or(&[][..], |it| &it.eos[..]);
         // Texts of the whole row: a character may begin before the part does.
-        let texts = token_texts(cx.session.tokens(), &tokens[..range.end], eos);
-        self.texts = texts[range.start..].to_vec();
+        let mut texts = token_texts(cx.session.tokens(), &tokens[..range.end], eos);
+        let texts = texts.split_off(range.start);
+        let same_scale = self
+            .key
+            .as_ref()
+            .is_some_and(|it| it.2.to_bits() == key.2.to_bits());
         let font = FontId::proportional(TRANSCRIPT_SIZE);
-        let widths: Vec<f32> = self
-            .texts
+        let measure = |it: &str| {
+            let galley = ui
+                .painter()
+                .layout_no_wrap(it.to_owned(), font.clone(), cx.palette.text);
+            galley.size().x
+        };
+        let widths: Vec<f32> = texts
             .iter()
-            .map(|it| {
-                let galley = ui
-                    .painter()
-                    .layout_no_wrap(it.clone(), font.clone(), cx.palette.text);
-                if it.is_empty() {
-                    NARROWEST
-                } else {
-                    galley.size().x
-                }
+            .enumerate()
+            // A text that grows by a token is measured there only.
+            .map(|(n, it)| match self.placed.get(n) {
+                Some(held) if same_scale && self.texts.get(n) == Some(it) => held.width,
+                _ if it.is_empty() => NARROWEST,
+                _ => measure(it),
             })
             .collect();
+        self.texts = texts;
         (self.placed, self.n_lines) = flow(&self.texts, &widths, part.width);
         self.key = Some(key);
     }

@@ -1,12 +1,10 @@
 //! The sentence under the text: where it parts, how concentrated the change is, what the tokens stand for.
 
-use eframe::egui::{self, Rect, Ui, pos2, vec2};
-
 use crate::spec::Position;
 use crate::ui::words::{percent, token_words};
 use crate::ui::{Cx, RowChoice};
 
-use super::{label_font, line::Line};
+use super::change::Change;
 
 /// A KL lower than this fills no lane, nats: what changes little must not look large.
 pub const LEAST_FULL_KL: f32 = 0.5;
@@ -23,9 +21,9 @@ pub fn kl_words(kl: f32) -> String {
 }
 
 /// The sentence for what is shown.
-pub fn sentence(cx: &Cx<'_>) -> String {
+pub fn sentence(cx: &Cx<'_>, change: &Change) -> String {
     if cx.session.edited().is_some() {
-        return change(cx);
+        return changed(cx, change);
     }
     let Some(row) = cx.row() else {
         return String::new();
@@ -45,8 +43,8 @@ pub fn sentence(cx: &Cx<'_>) -> String {
     }
 }
 
-fn change(cx: &Cx<'_>) -> String {
-    let mut out = match cx.session.parting() {
+fn changed(cx: &Cx<'_>, change: &Change) -> String {
+    let mut out = match change.parting {
         Some(at) => {
             let word = |row: RowChoice| {
                 let tokens = &cx.session.row(row)?.record.tokens;
@@ -61,7 +59,7 @@ fn change(cx: &Cx<'_>) -> String {
         }
         None => same_so_far(cx),
     };
-    let concentration = cx.session.concentration();
+    let concentration = change.concentration;
     if let Some(it) = concentration.filter(|it| it.largest.kl < NEXT_TO_NOTHING) {
         let little = format!(
             " The edits change next to nothing: at most {} nats at one of {} tokens.",
@@ -92,53 +90,6 @@ fn same_so_far(cx: &Cx<'_>) -> String {
         }
         _ => format!("The texts are the same so far, over {n} tokens."),
     }
-}
-
-/// How much room it takes.
-pub fn height(ui: &Ui, words: &str, width: f32) -> f32 {
-    let color = ui.visuals().text_color();
-    ui.painter()
-        .layout(words.to_owned(), label_font(), color, width)
-        .size()
-        .y
-}
-
-/// Draws it, and the scale of the line where it is an amount.
-pub fn ui(cx: &Cx<'_>, ui: &mut Ui, words: &str, line: Line) {
-    let area = ui.available_rect_before_wrap();
-    crate::ui::widgets::note(ui, words);
-    let Some(router) = cx.selection.router else {
-        return;
-    };
-    let shown = line.shown(cx, router);
-    if let Some((low, high)) = shown.scale() {
-        scale_ui(cx, ui, area, low, high);
-    }
-}
-
-fn scale_ui(cx: &Cx<'_>, ui: &Ui, area: Rect, low: &str, high: &str) {
-    let painter = ui.painter();
-    let y = area.top() + 8.0;
-    let high = painter.text(
-        pos2(area.right(), y),
-        egui::Align2::RIGHT_CENTER,
-        high,
-        label_font(),
-        cx.palette.second,
-    );
-    let bar = Rect::from_min_size(pos2(high.left() - 76.0, y - 3.0), vec2(70.0, 6.0));
-    for n in 0..35 {
-        let left = bar.left() + n as f32 * 2.0;
-        let piece = Rect::from_min_size(pos2(left, bar.top()), vec2(2.0, 6.0));
-        painter.rect_filled(piece, 0.0, cx.palette.amount((n as f32 + 0.5) / 35.0));
-    }
-    painter.text(
-        pos2(bar.left() - 6.0, y),
-        egui::Align2::RIGHT_CENTER,
-        low,
-        label_font(),
-        cx.palette.second,
-    );
 }
 
 /// KL drawn at a token of the baseline.

@@ -4,13 +4,17 @@ use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, 
 
 use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
+use crate::ui::widgets::{pin_line, pin_of};
 use crate::ui::words::{list_words, span_words};
-use crate::ui::{Command, Cx, Hover, RowChoice, RowView, Selection, quoted};
+use crate::ui::{Command, Cx, Drawing, Hover, RowChoice, RowKey, RowView, Selection, quoted};
 
-use super::line::{self, Line};
+use super::amounts::{self, Amounts};
+use super::change::Change;
+use super::hover::{self, Asked};
+use super::label_font;
+use super::line::{self, Ink, Line, Of};
 use super::part::{LANE, LINE, Layout, Part, WORDS};
 use super::sentence::{LEAST_FULL_KL, kl_at, kl_words};
-use super::{hover, label_font};
 
 const HEADER: f32 = 20.0;
 
@@ -18,18 +22,33 @@ const HEADER: f32 = 20.0;
 #[derive(Default)]
 pub struct Strip {
     layouts: Vec<Layout>,
+    amounts: Amounts,
     /// The token scrolled to last.
     seen: Option<(RowChoice, Position)>,
 }
 
+/// What the strip shows beside the words.
+#[derive(Clone, Copy)]
+pub struct Shows {
+    /// What the line under each token is.
+    pub line: Line,
+    /// Whether a mean over layers was asked for.
+    pub mean: bool,
+    /// What the edits changed.
+    pub change: Change,
+}
+
 /// What drawing a part needs to know.
-struct Drawing<'a> {
+struct PartUi<'a> {
     part: &'a Part,
     layout: &'a Layout,
     view: &'a RowView,
     /// Top left of the first line.
     origin: egui::Pos2,
     line: Line,
+    of: Of,
+    /// Those in sight: the first's place in the part, and a line for each.
+    inks: (usize, Vec<TokenInk>),
     router: RouterId,
     score: Score,
     /// The KL of a bar as high as the lane.
@@ -38,18 +57,26 @@ struct Drawing<'a> {
     parting: Option<Position>,
 }
 
+/// The line of a token, and the mean it is made of.
+type TokenInk = (Option<Ink>, Option<f32>);
+
 impl Strip {
     /// Draws all parts; the ui is the inside of a scroll area.
-    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[Part], line: Line) {
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[Part], shows: Shows) {
         self.layouts.resize_with(parts.len(), Layout::default);
         let router = cx.selection.router.unwrap_or_default();
         let score = cx
             .spec()
             .and_then(|it| it.router(router))
             .map_or(Score::Softmax, |it| it.score);
-        let line = line.shown(cx, router);
-        let concentration = cx.session.concentration();
-        let parting = cx.session.parting();
+        let line = shows.line.shown(cx, router);
+        let of = amounts::of(line, shows.mean, router);
+        self.amounts.begin(cx, line, of);
+        let Change {
+            concentration,
+            parting,
+            ..
+        } = shows.change;
         let top = ui.cursor().min;
         let (mut y, mut row_bottom) = (top.y, top.y);
         for (part, layout) in parts.iter().zip(&mut self.layouts) {
@@ -66,20 +93,26 @@ impl Strip {
                 origin.y += HEADER;
             }
             layout.origin = origin;
-            let drawing = Drawing {
+            let mut drawing = PartUi {
                 part,
                 layout,
                 view,
                 origin,
                 line,
+                of,
+                inks: (0, Vec::new()),
                 router,
                 score,
                 most_kl: concentration.map_or(0.0, |it| it.largest.kl.max(LEAST_FULL_KL)),
                 largest: concentration.map(|it| it.largest.at),
                 parting,
             };
+            drawing.inks = drawing.inks(cx, ui, &mut self.amounts);
             drawing.ui(cx, ui);
             row_bottom = row_bottom.max(origin.y + layout.n_lines as f32 * part.pitch());
+        }
+        if self.amounts.short {
+            ui.ctx().request_repaint();
         }
         ui.allocate_space(vec2(ui.available_width(), row_bottom - top.y + 2.0));
         self.scroll_to_selection(cx, ui, parts);
@@ -123,6 +156,48 @@ fn header_ui(cx: &Cx<'_>, ui: &Ui, part: &Part, at: egui::Pos2) {
     ui.painter_at(row.expand(2.0)).galley(at, galley, color);
 }
 
+/// The line under a token.
+fn line_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, ink: Option<Ink>) {
+    let painter = ui.painter();
+    let bar = Rect::from_min_max(
+        pos2(rect.left() + 0.5, rect.bottom() - LINE),
+        pos2(rect.right() - 1.0, rect.bottom()),
+    );
+    let thin = bar.with_min_y(bar.bottom() - 1.0);
+    match ink {
+        None => {
+            painter.rect_filled(thin, 0.0, cx.palette.line);
+        }
+        Some(Ink::Quiet) => {
+            painter.rect_filled(bar.shrink2(vec2(0.0, 1.0)), 0.0, cx.palette.line);
+        }
+        Some(Ink::Solid(color)) => {
+            painter.rect_filled(bar, 1.0, color);
+        }
+        Some(Ink::Dashed(color)) => {
+            let mut x = bar.left();
+            while x < bar.right() {
+                let end = pos2((x + 4.0).min(bar.right()), bar.bottom());
+                let dash = Rect::from_min_max(pos2(x, bar.top()), end);
+                painter.rect_filled(dash, 0.0, color);
+                x += 6.0;
+            }
+        }
+        Some(Ink::Pins(picked)) => {
+            let pins: Vec<_> = (cx.pins.iter().zip(picked))
+                .filter(|it| it.1)
+                .filter_map(|it| pin_of(cx, *it.0))
+                .collect();
+            let width = bar.width() / pins.len().max(1) as f32;
+            for (n, pin) in pins.into_iter().enumerate() {
+                let left = bar.left() + n as f32 * width;
+                let part = Rect::from_min_size(pos2(left, bar.top()), vec2(width, LINE));
+                pin_line(painter, part, pin);
+            }
+        }
+    }
+}
+
 /// `four experts masked from “qui” on`.
 fn edited_words(cx: &Cx<'_>) -> String {
     let edits = &cx.experiment.edits;
@@ -141,16 +216,42 @@ fn edited_words(cx: &Cx<'_>) -> String {
     out
 }
 
-impl Drawing<'_> {
-    fn ui(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+impl PartUi<'_> {
+    /// The tokens on the lines in sight; in a file only whole lines.
+    fn in_sight(&self, cx: &Cx<'_>, ui: &Ui) -> std::ops::Range<usize> {
         let clip = ui.clip_rect();
-        let pitch = self.part.pitch();
-        let first = ((clip.top() - self.origin.y) / pitch).floor().max(0.0) as usize;
-        let last = ((clip.bottom() - self.origin.y) / pitch).ceil().max(0.0) as usize;
+        let line_at = |y: f32| ((y - self.origin.y) / self.part.pitch()).max(0.0);
+        let first = line_at(clip.top()).floor() as usize;
+        let end = match cx.drawing {
+            Drawing::Screen => line_at(clip.bottom()).ceil() as usize + 1,
+            Drawing::Paper => line_at(clip.bottom()).floor() as usize,
+        };
         let placed = &self.layout.placed;
         let from = placed.partition_point(|it| it.line < first);
-        let to = placed.partition_point(|it| it.line <= last);
-        for n in from..to {
+        from..placed.partition_point(|it| it.line < end).max(from)
+    }
+
+    /// The lines of the tokens in sight.
+    fn inks(&self, cx: &Cx<'_>, ui: &Ui, amounts: &mut Amounts) -> (usize, Vec<TokenInk>) {
+        let range = self.in_sight(cx, ui);
+        let key = cx.session.row_key(self.part.row).unwrap_or_default();
+        let ink = |n: usize| self.ink(cx, Position::new(self.part.range.start + n), key, amounts);
+        (range.start, range.map(ink).collect())
+    }
+
+    fn ink(&self, cx: &Cx<'_>, at: Position, key: RowKey, amounts: &mut Amounts) -> TokenInk {
+        if matches!(self.line, Line::Strongest | Line::Pinned) {
+            let ink = line::pick_ink(cx, self.line, self.view, self.router, at);
+            return (ink, None);
+        }
+        let amount = amounts.at(cx, key, self.view, at);
+        let ink = amount.map(|it| line::amount_ink(self.line, it, self.score, cx.palette));
+        (ink, amount.filter(|_| self.of == Of::Mean))
+    }
+
+    fn ui(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+        let (from, inks) = (self.inks.0, self.inks.1.len());
+        for n in from..from + inks {
             self.token_ui(cx, ui, n);
         }
         self.largest_ui(cx, ui);
@@ -161,10 +262,23 @@ impl Drawing<'_> {
         let Some(rect) = self.layout.rect(self.part, n) else {
             return;
         };
+        let (ink, mean) = self.inks.1[n - self.inks.0];
+        if cx.drawing == Drawing::Paper {
+            self.behind_ui(cx, ui, at, rect, false);
+            self.marks_ui(cx, ui, (n, at), rect, ink);
+            return;
+        }
         let id = ui
             .scope_id()
             .with(("token", self.part.row == RowChoice::Edited, at.0));
-        let response = ui.interact(rect, id, Sense::click());
+        let response = ui.interact(rect, id, Sense::CLICK);
+        let asked = Asked {
+            view: self.view,
+            router: self.router,
+            mean: mean.map(|it| (self.line, it)),
+            at,
+            baseline: self.is_baseline(),
+        };
         response.widget_info(|| {
             let words = self.layout.texts[n].trim();
             let row = match (self.part.header, self.part.row) {
@@ -172,18 +286,31 @@ impl Drawing<'_> {
                 _ => "",
             };
             let label = format!("{row}token {at} {words}");
-            egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+            egui::WidgetInfo {
+                current_text_value: hover::line_words(cx, self.line, self.of, asked),
+                ..egui::WidgetInfo::labeled(egui::Role::Button, true, label)
+            }
         });
-        self.behind_ui(cx, ui, at, rect, &response);
+        self.behind_ui(cx, ui, at, rect, response.hovered());
+        self.marks_ui(cx, ui, (n, at), rect, ink);
+        self.gestures(cx, &response, at);
+        response.context_menu(|ui| self.menu_ui(cx, ui, n, asked));
+        response.on_hover_ui(|ui| hover::ui(cx, ui, asked));
+    }
+
+    /// Words, line, lane, outline.
+    fn marks_ui(
+        &self,
+        cx: &Cx<'_>,
+        ui: &Ui,
+        (n, at): (usize, Position),
+        rect: Rect,
+        ink: Option<Ink>,
+    ) {
         self.lane_ui(cx, ui, at, rect);
         self.words_ui(cx, ui, n, at, rect);
-        self.line_ui(cx, ui, at, rect);
+        line_ui(cx, ui, rect, ink);
         self.outline_ui(cx, ui, at, rect);
-        self.gestures(cx, &response, at);
-        response.context_menu(|ui| self.menu_ui(cx, ui, n, at));
-        response.on_hover_ui(|ui| {
-            hover::ui(cx, ui, self.view, self.router, at, self.is_baseline());
-        });
     }
 
     /// Whether the tokens are also the baseline's.
@@ -199,13 +326,10 @@ impl Drawing<'_> {
         }
     }
 
-    fn behind_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect, response: &Response) {
+    fn behind_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect, hovered: bool) {
         let words = rect.with_min_y(rect.top() + self.part.lane());
-        let hovered = response.hovered()
-            || cx
-                .hover
-                .token
-                .is_some_and(|(row, it)| it == at && row == self.own_row(cx));
+        let elsewhere = cx.hover.token == Some((self.own_row(cx), at));
+        let hovered = hovered || (elsewhere && cx.drawing == Drawing::Screen);
         if self.parting == Some(at) && self.part.header {
             let wash = words.with_max_y(words.top() + WORDS);
             ui.painter().rect_filled(wash, 3.0, cx.palette.amber_wash());
@@ -276,39 +400,6 @@ impl Drawing<'_> {
         );
     }
 
-    fn line_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
-        let bar = Rect::from_min_max(
-            pos2(rect.left() + 0.5, rect.bottom() - LINE),
-            pos2(rect.right() - 1.0, rect.bottom()),
-        );
-        let ink = line::ink(
-            self.line,
-            self.view,
-            self.router,
-            at,
-            self.score,
-            cx.palette,
-        );
-        let Some(ink) = ink else {
-            ui.painter()
-                .rect_filled(bar.with_min_y(bar.bottom() - 1.0), 0.0, cx.palette.line);
-            return;
-        };
-        if !ink.dashed {
-            ui.painter().rect_filled(bar, 1.0, ink.color);
-            return;
-        }
-        let mut x = bar.left();
-        while x < bar.right() {
-            let dash = Rect::from_min_max(
-                pos2(x, bar.top()),
-                pos2((x + 4.0).min(bar.right()), bar.bottom()),
-            );
-            ui.painter().rect_filled(dash, 0.0, ink.color);
-            x += 6.0;
-        }
-    }
-
     fn outline_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
         let selected = cx.selection.position == Some(at) && cx.selection.row == self.own_row(cx);
         if selected {
@@ -334,7 +425,8 @@ impl Drawing<'_> {
         }
     }
 
-    fn menu_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize, at: Position) {
+    fn menu_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize, asked: Asked<'_>) {
+        let at = asked.at;
         let row = self.own_row(cx);
         let select = Selection {
             row,
@@ -358,6 +450,9 @@ impl Drawing<'_> {
         ui.separator();
         if ui.button("Copy the token").clicked() {
             ui.ctx().copy_text(self.layout.texts[n].clone());
+        }
+        if ui.button("Copy its numbers").clicked() {
+            ui.ctx().copy_text(hover::lines(cx, asked).join("\n"));
         }
         if ui.button("Copy the text").clicked() {
             let text = cx.session.tokens().text(&self.view.record.tokens);

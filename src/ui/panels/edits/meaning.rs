@@ -1,0 +1,161 @@
+//! What an edit does to this model, in words and in formula, with the numbers of its router and of the baseline.
+
+use crate::spec::{
+    Action, Intervention, ModelSpec, Position, Renorm, RouterId, RouterRef, RouterSpec, Score,
+    Weight,
+};
+use crate::ui::words::{covers, edit_meaning, percent, short};
+use crate::ui::{Cx, RowChoice, RowKey, RowView};
+
+/// The sentence of the line looked at, kept while nothing it is made from changes: it counts tokens.
+#[derive(Default)]
+pub struct Meaning {
+    key: Option<(Option<RowKey>, Intervention)>,
+    words: String,
+}
+
+impl Meaning {
+    /// What the edit does.
+    pub fn update(&mut self, cx: &Cx<'_>, edit: &Intervention) -> &str {
+        let key = (cx.session.row_key(RowChoice::Baseline), *edit);
+        if self.key != Some(key) {
+            self.key = Some(key);
+            self.words = words(cx, edit);
+        }
+        &self.words
+    }
+}
+
+fn words(cx: &Cx<'_>, edit: &Intervention) -> String {
+    let one = cx.spec().and_then(|it| only_router(it, edit.at));
+    let meaning = one.map_or_else(
+        || edit_meaning(&edit.action).to_owned(),
+        |(_, router)| meaning(&edit.action, router),
+    );
+    let formula = edit.action.formula();
+    // What follows the colon says in words what the sentence before says already.
+    let formula = formula.split(": ").next().unwrap_or_default();
+    let mut out = format!("{meaning} In formula: {formula}.");
+    if let (Some((id, router)), Some(view)) = (one, cx.session.baseline()) {
+        out.push_str(&chosen_words(view, id, router, edit));
+    }
+    out
+}
+
+/// The one router an edit acts on; none where it acts on several, whose experts are not to be pooled.
+fn only_router(spec: &ModelSpec, at: RouterRef) -> Option<(RouterId, &RouterSpec)> {
+    let mut all = spec.router_ids().filter(|(_, it)| covers(at, &it.place));
+    let first = all.next();
+    first.filter(|_| all.next().is_none())
+}
+
+/// What an action does under a router's own rule.
+fn meaning(action: &Action, router: &RouterSpec) -> String {
+    match *action {
+        Action::Mask { .. } => format!(
+            "Never chosen; the other scores stay, {}.",
+            weights_again(router)
+        ),
+        Action::Bias { value, .. } if router.score == Score::Softmax => format!(
+            "{} Its odds against each other expert are multiplied by e^{value} = {}.",
+            edit_meaning(action),
+            short(f64::from(value.0.exp())),
+        ),
+        Action::K { n } => format!(
+            "The layer chooses {n} of its {} experts for each token, in place of {}; {}.",
+            router.n_experts,
+            router.top_k,
+            weights_again(router)
+        ),
+        Action::Uniform => format!(
+            "Every chosen expert counts the same, 1/{} of the weight; who is chosen stays.",
+            router.top_k
+        ),
+        _ => edit_meaning(action).to_owned(),
+    }
+}
+
+/// What the family's rule makes of the weights of those chosen.
+fn weights_again(router: &RouterSpec) -> String {
+    let total = short(f64::from(router.scale));
+    match (router.weight, router.renorm) {
+        (Weight::SoftmaxOverTopK, _) | (_, Renorm::Sum { .. }) => {
+            format!("the weights of the chosen sum to {total} again")
+        }
+        (_, Renorm::PNorm(p)) => {
+            format!("the weights of the chosen have {p}-norm {total} again")
+        }
+        (_, Renorm::None) => {
+            "the weights of the chosen stay their own scores and are not made to sum to 1"
+                .to_owned()
+        }
+    }
+}
+
+/// How the baseline used the expert, over the tokens the edit acts on.
+fn chosen_words(view: &RowView, id: RouterId, router: &RouterSpec, edit: &Intervention) -> String {
+    let Some(expert) = edit.action.expert() else {
+        return String::new();
+    };
+    let store = &view.record.store;
+    let until = edit.span.until.map_or(store.len(), Position::idx);
+    let (mut n, mut mass, mut n_tokens) = (0usize, 0.0, 0usize);
+    for at in edit.span.start().idx()..until.min(store.len()) {
+        let Some(routed) = store.at(id, Position::new(at)) else {
+            continue;
+        };
+        n_tokens += 1;
+        if let Some(pick) = routed.picks().find(|it| it.expert == expert) {
+            n += 1;
+            mass += f64::from(pick.weight);
+        }
+    }
+    let name = format!("{}.{expert}", edit.at);
+    if n_tokens == 0 {
+        return " The baseline has read none of these tokens yet.".to_owned();
+    }
+    let share = n as f32 / n_tokens as f32;
+    let weight = if n > 0 {
+        format!(", with a mean weight of {}", short(mass / n as f64))
+    } else {
+        String::new()
+    };
+    let tokens = if n_tokens == 1 { "token" } else { "tokens" };
+    format!(
+        " Without edits expert {name} was chosen for {} of these {n_tokens} {tokens}{weight}; even is {}.",
+        percent(share),
+        percent(router.even_share()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::LayerId;
+
+    #[test]
+    fn the_rule_of_the_family_is_said_with_its_numbers() {
+        let mut router = RouterSpec::softmax_top_k(LayerId(4), 8, 2);
+        let check = |router: &RouterSpec, text: &str, words: &str| {
+            let edit: Intervention = text.parse().unwrap();
+            let got = meaning(&edit.action, router);
+            assert!(got.contains(words), "{got}");
+        };
+        check(&router, "mask:4.5", "stay their own scores");
+        router.renorm = Renorm::Sum { eps: 0.0, min: 0.0 };
+        check(
+            &router,
+            "mask:4.5",
+            "the weights of the chosen sum to 1 again",
+        );
+        check(
+            &router,
+            "k:4=1",
+            "1 of its 8 experts for each token, in place of 2",
+        );
+        check(&router, "bias:4.5=2", "e^2 = 7.39");
+        check(&router, "uniform:4", "1/2 of the weight");
+        router.scale = 2.5;
+        check(&router, "mask:4.5", "sum to 2.5 again");
+    }
+}

@@ -1,0 +1,164 @@
+//! The difference to the baseline: both loads from the first edited position on, counted on as the texts grow.
+
+use crate::analysis::{LoadStats, PhaseFilter};
+use crate::spec::{Position, RouterId};
+use crate::ui::words::percent;
+use crate::ui::{Cx, RowKey};
+
+use super::values::{Plot, Scale};
+
+/// What is compared with the baseline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Against {
+    /// The twin: the baseline's own tokens under the edits.
+    #[default]
+    Twin,
+    /// The edited text.
+    Edited,
+}
+
+impl Against {
+    /// Both, in the order of the menu.
+    pub const ALL: [Self; 2] = [Self::Twin, Self::Edited];
+
+    /// What the chip says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Twin => "same tokens, edited − baseline",
+            Self::Edited => "edited text − baseline",
+        }
+    }
+}
+
+/// Both loads.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// Of which rows, from where.
+    of: Option<(RowKey, RowKey, Position)>,
+    /// Up to where each is counted.
+    ends: [Position; 2],
+    /// Baseline, other.
+    loads: [LoadStats; 2],
+}
+
+impl Compared {
+    /// Counts what came since the last call; begins anew where other rows are compared.
+    pub fn update(&mut self, cx: &Cx<'_>, against: Against) {
+        let Some((of, ends)) = wanted(cx, against) else {
+            *self = Self::default();
+            return;
+        };
+        let same = self.of == Some(of) && self.ends[0] <= ends[0] && self.ends[1] <= ends[1];
+        if !same {
+            *self = Self {
+                of: Some(of),
+                ends: [of.2; 2],
+                loads: Default::default(),
+            };
+        }
+        let session = cx.session;
+        let other = match against {
+            Against::Twin => session.twin(),
+            Against::Edited => session.edited(),
+        };
+        let special = |it| session.is_special(it);
+        for (n, view) in [session.baseline(), other].into_iter().enumerate() {
+            if let Some(view) = view {
+                let new = self.ends[n]..ends[n];
+                self.loads[n].count_more(&view.record.store, new, special);
+            }
+        }
+        self.ends = ends;
+    }
+
+    /// How much more of the tokens each expert of a router takes than in the baseline, -1 to 1. `[E]`
+    fn changes(&self, router: RouterId, phase: PhaseFilter) -> Option<Vec<f64>> {
+        let [baseline, other] = &self.loads;
+        let (baseline, other) = (
+            baseline.router(router, phase)?,
+            other.router(router, phase)?,
+        );
+        let share = |n: u64, of: u64| (of > 0).then(|| n as f64 / of as f64);
+        baseline
+            .n
+            .iter()
+            .zip(&other.n)
+            .map(|(a, b)| Some(share(*b, other.n_tokens)? - share(*a, baseline.n_tokens)?))
+            .collect()
+    }
+}
+
+/// The rows compared without their lengths, the first position, and up to where each counts.
+fn wanted(cx: &Cx<'_>, against: Against) -> Option<((RowKey, RowKey, Position), [Position; 2])> {
+    let session = cx.session;
+    let shown = session.shown?;
+    let from = shown.edited_from?;
+    let key = |row| RowKey {
+        opened: session.opened,
+        row,
+        len: 0,
+    };
+    let (row, other) = match against {
+        Against::Twin => (shown.twin?, session.twin()?),
+        Against::Edited => (shown.edited?, session.edited()?),
+    };
+    let ends = [
+        session.baseline()?.record.store.end(),
+        other.record.store.end(),
+    ];
+    // The twin may still be catching up: the same tokens on both sides.
+    let ends = match against {
+        Against::Twin => [ends[0].min(ends[1]); 2],
+        Against::Edited => ends,
+    };
+    Some(((key(shown.baseline), key(row), from), ends))
+}
+
+/// The cells of a difference.
+pub fn fill(cx: &Cx<'_>, out: &mut Plot, compared: Option<&Compared>) {
+    let phase = out.asked.phase;
+    let routers = cx.spec().map_or(0, |it| it.routers.len());
+    let all: Vec<Option<Vec<f64>>> = (0..routers)
+        .map(|it| compared?.changes(RouterId::new(it), phase))
+        .collect();
+    let most = all
+        .iter()
+        .flatten()
+        .flatten()
+        .fold(0.0f64, |most, it| most.max(it.abs()));
+    let range = [0.05, 0.1, 0.25, 0.5]
+        .into_iter()
+        .find(|it| most <= *it)
+        .unwrap_or(1.0);
+    out.fill(cx, |id, _| {
+        let changes = all[id.idx()].as_deref().unwrap_or_default();
+        let cell = |it: f64| (0.5 + it / range / 2.0) as f32;
+        changes.iter().map(|it| (Some(*it), cell(*it))).collect()
+    });
+    out.scale = Scale {
+        low: format!("−{}", percent(range as f32)),
+        high: format!("+{} of tokens", percent(range as f32)),
+        even: Some(0.5),
+    };
+    out.sentence = sentence(out, compared, most > 0.0);
+}
+
+fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
+    let n = compared.map_or(0, |it| it.loads[1].n_tokens(out.asked.phase));
+    let n_before = compared.map_or(0, |it| it.loads[0].n_tokens(out.asked.phase));
+    if n == 0 || n_before == 0 {
+        return "No token was read under the edits yet; Space writes on.".to_owned();
+    }
+    let text = match out.asked.against {
+        Against::Twin => format!("the same {n} tokens"),
+        Against::Edited => format!("{n} tokens of the edited text beside {n_before}"),
+    };
+    if !differs {
+        return format!(
+            "Every expert is picked as often under the edits as without, over {text} from the first edited one on."
+        );
+    }
+    format!(
+        "How much oftener (orange) or seldomer (blue) each expert is picked under the edits, over {text} from the first edited one on."
+    )
+}

@@ -1,0 +1,92 @@
+//! The exact numbers of a cell, in a tooltip and in the words that are read aloud.
+
+use eframe::egui::Ui;
+
+use crate::analysis::probabilities;
+use crate::spec::{Position, RouterSpec};
+use crate::ui::words::{percent, short};
+use crate::ui::{Cx, ExpertAt};
+
+use super::cells::edit_mark;
+use super::values::{Plot, Value, is_picked, n_tokens_words};
+
+/// What a cell shows, as it is read aloud: `share of tokens 99 %, picked`.
+pub fn cell_words(cx: &Cx<'_>, at: ExpertAt, plot: &Plot) -> String {
+    let mut out = plot.asked.value.words(plot.number(at));
+    if plot.asked.value != Value::Pick && is_picked(cx, at, cx.position()) {
+        out.push_str(", picked");
+    }
+    let mark = edit_mark(cx, at);
+    if mark.masked {
+        out.push_str(", masked");
+    } else if mark.forced {
+        out.push_str(", forced");
+    } else if mark.other {
+        out.push_str(", edited");
+    }
+    if cx.pins.contains(&at) {
+        out.push_str(", pinned");
+    }
+    out
+}
+
+/// The exact numbers of a cell.
+pub fn ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
+    let Some(router) = cx.spec().and_then(|it| it.router(at.router)) else {
+        return;
+    };
+    ui.strong(format!("{}, expert {}", router.label(), at.expert));
+    if plot.differences()
+        && let Some(it) = plot.number(at)
+    {
+        ui.label(format!(
+            "{:+.2} % of the tokens under the edits",
+            it * 100.0
+        ));
+    }
+    let phase = plot.asked.phase;
+    if let Some(view) = cx.row()
+        && let Some(load) = view.load.router(at.router, phase)
+        && let Some(share) = load.share(at.expert)
+    {
+        let n = load.n[at.expert.idx()];
+        ui.label(format!(
+            "picked for {n} of {}: {:.2} %, even is {}",
+            n_tokens_words(&view.load, phase),
+            share * 100.0,
+            percent(router.even_share()),
+        ));
+        ui.label(format!(
+            "gate mass {:.4} in all, {:.4} a token",
+            load.mass[at.expert.idx()],
+            load.mass[at.expert.idx()] / load.n_tokens as f64,
+        ));
+    }
+    if let Some(position) = cx.position() {
+        token_ui(cx, ui, at, router, position);
+    }
+    ui.weak("click selects · double-click or M masks · right-click lists every edit");
+}
+
+fn token_ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, router: &RouterSpec, position: Position) {
+    let Some(routed) = cx
+        .row()
+        .and_then(|it| it.record.store.at(at.router, position))
+    else {
+        return;
+    };
+    let words = cx.quoted(position);
+    if let Some(logits) = routed.logits()
+        && let Some(z) = logits.get(at.expert.idx())
+    {
+        let p = probabilities(logits, router.score)[at.expert.idx()];
+        ui.label(format!(
+            "for {words}: z = {z:.4}, p = {} %",
+            short(f64::from(p) * 100.0)
+        ));
+    }
+    match routed.picks().find(|it| it.expert == at.expert) {
+        Some(pick) => ui.label(format!("picked for {words} with weight {:.4}", pick.weight)),
+        None => ui.label(format!("not picked for {words}")),
+    };
+}
