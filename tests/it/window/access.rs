@@ -83,7 +83,9 @@ fn names_tell_things_apart() {
 /// Where the focus is, in words; none where nothing has it.
 fn focused(window: &Window) -> Option<String> {
     let mut all = window.root().children_recursive();
-    all.find(|it| it.is_focused())?.accesskit_node().label()
+    all.find(egui_kittest::Node::is_focused)?
+        .accesskit_node()
+        .label()
 }
 
 #[test]

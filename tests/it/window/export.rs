@@ -6,7 +6,7 @@ use clap::Parser as _;
 use eframe::egui::{Color32, Event as Input, Key, Modifiers, OutputCommand, Role, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::cli::{Cli, Command as Line};
-use moescope::document::{Cell, Table, plain_text};
+use moescope::document::{Cell, Column, Table, plain_text};
 use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, RouterId, TokenId};
 use moescope::ui::{Command, DARK, ExportForm, ExportTo, LIGHT, PANELS, RowChoice, Selection};
@@ -97,7 +97,7 @@ fn check_field(cell: &Cell, field: &str, place: &str) {
 
 fn check_csv(panel: &str, table: &Table, text: &str) {
     let rows = read_csv(text);
-    let header: Vec<String> = table.columns.iter().map(|it| it.heading()).collect();
+    let header: Vec<String> = table.columns.iter().map(Column::heading).collect();
     assert_eq!(rows[0], header, "{panel}");
     assert_eq!(rows.len(), table.rows.len() + 1, "{panel}");
     for (n, (row, fields)) in table.rows.iter().zip(&rows[1..]).enumerate() {
