@@ -1,13 +1,13 @@
 //! The colours as people see them who see fewer: every distance and contrast that the look promises, computed.
 //!
 //! Sight without long, middle or short cones after Machado, Oliveira and Fernandes, "A Physiologically-based Model for
-//! Simulation of Color Vision Deficiency" (2009), at full severity, on linear light; distances in OKLab.
+//! Simulation of Color Vision Deficiency" (2009), at full severity, on linear light; distances in `OKLab`.
 
 use eframe::egui::Color32;
 
 use super::{DARK, LIGHT, Palette, RAMP_LEN};
 
-/// How far apart any two experts are, and each from panel, text and amber; OKLab.
+/// How far apart any two experts are, and each from panel, text and amber; `OKLab`.
 const APART: f64 = 0.11;
 /// How far a step of a ramp may fall back in lightness; bytes round.
 const SLACK: f64 = 0.004;

@@ -3,10 +3,10 @@
 use std::{fs, path::Path};
 
 use clap::Parser as _;
-use eframe::egui::{Color32, Event as Input, Key, Modifiers, OutputCommand, Theme};
+use eframe::egui::{Color32, Event as Input, Key, Modifiers, OutputCommand, Role, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::cli::{Cli, Command as Line};
-use moescope::document::{Cell, Table, plain_text};
+use moescope::document::{Cell, Column, Table, plain_text};
 use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, RouterId, TokenId};
 use moescope::ui::{Command, DARK, ExportForm, ExportTo, LIGHT, PANELS, RowChoice, Selection};
@@ -97,7 +97,7 @@ fn check_field(cell: &Cell, field: &str, place: &str) {
 
 fn check_csv(panel: &str, table: &Table, text: &str) {
     let rows = read_csv(text);
-    let header: Vec<String> = table.columns.iter().map(|it| it.heading()).collect();
+    let header: Vec<String> = table.columns.iter().map(Column::heading).collect();
     assert_eq!(rows[0], header, "{panel}");
     assert_eq!(rows.len(), table.rows.len() + 1, "{panel}");
     for (n, (row, fields)) in table.rows.iter().zip(&rows[1..]).enumerate() {
@@ -306,17 +306,26 @@ fn the_menu_of_a_panel_shows_its_table_and_the_keys_move_in_it() {
     click(&mut window, "Load menu");
     click(&mut window, "Show as table");
     let label = format!("Table: {}", table.title);
-    let grid = window.get_by_label(&label);
-    assert!(grid.is_focused(), "the keys are for the table asked for");
+    assert!(window.query_by_label(&label).is_some());
     let shown = |row: usize| {
         let name = table.columns[0].heading();
         format!("{name} {}", table.rows[row][0].words())
     };
-    assert!(window.query_by_label(&shown(0)).is_some());
+    // What a table has in focus is told as its cell.
+    let is_focused = |window: &Window, row: usize| {
+        let name = shown(row);
+        let cell = window.query_by_role_and_label(Role::Cell, &name);
+        cell.is_some_and(|it| it.is_focused())
+    };
+    assert!(
+        is_focused(&window, 0),
+        "the keys are for the table asked for"
+    );
     let before = window.state().selection();
     key(&mut window, Key::ArrowDown);
     key(&mut window, Key::ArrowDown);
     key(&mut window, Key::ArrowUp);
+    assert!(is_focused(&window, 1));
     assert_eq!(
         window.state().selection(),
         before,
@@ -341,7 +350,7 @@ fn the_menu_of_a_panel_shows_its_table_and_the_keys_move_in_it() {
     assert_eq!(found, [OutputCommand::CopyText(table.to_csv())]);
     key(&mut window, Key::End);
     let last = table.rows.len() - 1;
-    assert!(window.query_by_label(&shown(last)).is_some(), "in sight");
+    assert!(is_focused(&window, last), "in sight");
     click(&mut window, "Load menu");
     click(&mut window, "Show as picture");
     assert!(window.query_by_label(&label).is_none());
