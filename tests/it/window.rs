@@ -4,6 +4,7 @@ mod cells;
 mod drive;
 mod edits;
 mod gestures;
+mod health;
 mod numbers;
 mod pictures;
 mod script;

@@ -1,6 +1,11 @@
 //! Reading texts beside the rows: which tokens, in which windows, and what it leaves alone.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use super::{
     tour::tour,
@@ -13,19 +18,30 @@ use crate::spec::{Position, RouterId, RoutingPolicy, TokenId};
 use crate::trace::{Phase, StepTrace, TraceStore};
 
 /// Texts as files of one folder, gone with it.
-struct Texts(tempfile::TempDir);
+struct Texts(PathBuf);
+
+impl Drop for Texts {
+    fn drop(&mut self) {
+        // What is left of it the system clears away.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 impl Texts {
     fn new(texts: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        static N: AtomicUsize = AtomicUsize::new(0);
+        let n = N.fetch_add(1, Relaxed);
+        let name = format!("moescope-survey-{}-{n}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
         for (name, text) in texts {
-            fs::write(folder.path().join(name), text).unwrap();
+            fs::write(folder.join(name), text).unwrap();
         }
         Self(folder)
     }
 
     fn source(&self, name: &str) -> TextSource {
-        TextSource::File(self.0.path().join(name))
+        TextSource::File(self.0.join(name))
     }
 }
 

@@ -93,7 +93,7 @@ impl Health {
         let places = places(cx, ui, report);
         header_ui(cx, ui, &places);
         let selected = cx.selection.router;
-        let is_new = self.router != selected;
+        let is_new = self.router.is_some() && self.router != selected;
         let unfolds = report.routers.len() > N_AT_A_GLANCE;
         for it in &report.routers {
             let is_selected = selected == Some(it.router);
