@@ -63,11 +63,10 @@ fn add(windows: &mut Vec<(usize, TraceStore)>, text: usize, step: StepTrace) {
     last.1.push(step).unwrap();
 }
 
-/// What is said of a survey from now on, up to its end.
+/// What was and is said of a survey, up to its end.
 fn hear(it: &mut Watch, wanted: u64) -> Heard {
-    let from = it.log.len();
     it.until(|it| matches!(it, Event::SurveyEnded { tag, .. } if *tag == wanted));
-    heard(&it.log[from..], wanted)
+    heard(&it.log, wanted)
 }
 
 fn heard(log: &[Event], wanted: u64) -> Heard {
@@ -218,7 +217,9 @@ fn the_tour_model_reads_windows_with_bos_and_no_edit() {
     let mut it = tour();
     let shown = experiment(&[0, 300, 301], 1, &["mask:*.5"]);
     it.show(&shown);
-    let heard = survey(&mut it, 1, vec![TextSource::Sample("verse".to_owned())]);
+    let two = "Once upon a time there was a fox.\n<|endoftext|>\nIl était une fois un roi.\n";
+    let texts = Texts::new(&[("two.txt", two)]);
+    let heard = survey(&mut it, 1, vec![texts.source("two.txt")]);
     assert_eq!(heard.result, Ok(()));
     let mut n = 0;
     for (_, store) in &heard.windows {
@@ -230,7 +231,7 @@ fn the_tour_model_reads_windows_with_bos_and_no_edit() {
         assert!(tokens[1..].iter().all(|it| *it != 0));
         n += tokens.len() - 1;
     }
-    assert!(heard.windows.len() >= 5, "five poems");
+    assert_eq!(heard.windows.len(), 2, "a window a document");
     assert_eq!(heard.progress, Some((n, n)));
     check_alone(&it, &heard.windows[0].1);
     it.check();
