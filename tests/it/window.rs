@@ -13,6 +13,7 @@ mod first_minute;
 mod fixture;
 mod fonts;
 mod gestures;
+mod health;
 mod layout;
 mod lists;
 mod load;

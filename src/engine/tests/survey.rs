@@ -1,6 +1,11 @@
 //! Reading texts beside the rows: which tokens, in which windows, and what it leaves alone.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use super::{
     tour::tour,
@@ -13,19 +18,30 @@ use crate::spec::{Position, RouterId, RoutingPolicy, TokenId};
 use crate::trace::{Phase, StepTrace, TraceStore};
 
 /// Texts as files of one folder, gone with it.
-struct Texts(tempfile::TempDir);
+struct Texts(PathBuf);
+
+impl Drop for Texts {
+    fn drop(&mut self) {
+        // What is left of it the system clears away.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 impl Texts {
     fn new(texts: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        static N: AtomicUsize = AtomicUsize::new(0);
+        let n = N.fetch_add(1, Relaxed);
+        let name = format!("moescope-survey-{}-{n}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
         for (name, text) in texts {
-            fs::write(folder.path().join(name), text).unwrap();
+            fs::write(folder.join(name), text).unwrap();
         }
         Self(folder)
     }
 
     fn source(&self, name: &str) -> TextSource {
-        TextSource::File(self.0.path().join(name))
+        TextSource::File(self.0.join(name))
     }
 }
 
@@ -47,11 +63,10 @@ fn add(windows: &mut Vec<(usize, TraceStore)>, text: usize, step: StepTrace) {
     last.1.push(step).unwrap();
 }
 
-/// What is said of a survey from now on, up to its end.
+/// What was and is said of a survey, up to its end.
 fn hear(it: &mut Watch, wanted: u64) -> Heard {
-    let from = it.log.len();
     it.until(|it| matches!(it, Event::SurveyEnded { tag, .. } if *tag == wanted));
-    heard(&it.log[from..], wanted)
+    heard(&it.log, wanted)
 }
 
 fn heard(log: &[Event], wanted: u64) -> Heard {
@@ -202,7 +217,9 @@ fn the_tour_model_reads_windows_with_bos_and_no_edit() {
     let mut it = tour();
     let shown = experiment(&[0, 300, 301], 1, &["mask:*.5"]);
     it.show(&shown);
-    let heard = survey(&mut it, 1, vec![TextSource::Sample("verse".to_owned())]);
+    let two = "Once upon a time there was a fox.\n<|endoftext|>\nIl était une fois un roi.\n";
+    let texts = Texts::new(&[("two.txt", two)]);
+    let heard = survey(&mut it, 1, vec![texts.source("two.txt")]);
     assert_eq!(heard.result, Ok(()));
     let mut n = 0;
     for (_, store) in &heard.windows {
@@ -214,7 +231,7 @@ fn the_tour_model_reads_windows_with_bos_and_no_edit() {
         assert!(tokens[1..].iter().all(|it| *it != 0));
         n += tokens.len() - 1;
     }
-    assert!(heard.windows.len() >= 5, "five poems");
+    assert_eq!(heard.windows.len(), 2, "a window a document");
     assert_eq!(heard.progress, Some((n, n)));
     check_alone(&it, &heard.windows[0].1);
     it.check();

@@ -30,14 +30,14 @@ pub fn ui(
     };
     egui::Frame::new().inner_margin(margin).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
+        if by_text && report.texts.len() > 1 {
+            texts_ui(cx, ui, it, report, places);
+        }
         let text = RichText::new(&it.evidence)
             .size(LABEL_SIZE)
             .color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
         note(ui, numbers_words(it, &report.thresholds));
-        if by_text && report.texts.len() > 1 {
-            texts_ui(cx, ui, it, report, places);
-        }
     });
 }
 

@@ -165,6 +165,7 @@ impl Health {
 
     fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
         headline_ui(cx, ui, report);
+        rows::header_ui(cx, ui, report);
         if cx.drawing == Drawing::Paper {
             self.rows_ui(cx, ui, report);
             note(ui, source::sentence(cx, self.over, report, true));

@@ -91,10 +91,10 @@ impl Health {
     pub(super) fn rows_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
         ui.spacing_mut().item_spacing.y = 0.0;
         let places = places(cx, ui, report);
-        header_ui(cx, ui, &places);
         let selected = cx.selection.router;
-        let is_new = self.router != selected;
-        let unfolds = report.routers.len() > N_AT_A_GLANCE;
+        let are_many = report.routers.len() > N_AT_A_GLANCE;
+        let unfolds = are_many || self.by_text;
+        let is_new = self.router != selected && (are_many || self.router.is_some());
         for it in &report.routers {
             let is_selected = selected == Some(it.router);
             let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW));
@@ -196,7 +196,9 @@ fn places(cx: &Cx<'_>, ui: &Ui, report: &Report) -> Places {
     }
 }
 
-fn header_ui(cx: &Cx<'_>, ui: &mut Ui, places: &Places) {
+/// What stands above the rows: the scale of the cells, the names of the columns.
+pub fn header_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report) {
+    let places = places(cx, ui, report);
     let (_, rect) = ui.allocate_space(vec2(ui.available_width(), HEADER));
     let color = cx.palette.second;
     let y = rect.center().y;
