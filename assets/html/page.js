@@ -429,8 +429,8 @@ function drawScale() {
   const stops = Array.from({ length: 17 }, (_, n) => color(n / 16));
   const bar = el('span', { class: 'ramp' });
   bar.style.background = `linear-gradient(to right,${stops.join(',')})`;
-  $('scale').replaceChildren('0 %', bar, '100 % of the score, on a scale of square roots',
-    el('span', { class: 'end' }, '● ○ picked, with weight'));
+  $('scale').replaceChildren('0 %', bar, '100 % of the score, by its square root',
+    el('span', { class: 'end' }, '● ○ picked'));
 }
 
 function barOrder(it, share, r) {
