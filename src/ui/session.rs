@@ -138,6 +138,13 @@ impl Session {
         self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
     }
 
+    /// Whether a token is left out of every count: BOS and padding say nothing about a text. Without a tokenizer no
+    /// id is known to be such a token.
+    #[must_use]
+    pub fn is_left_out(&self, token: TokenId) -> bool {
+        is_left_out(self.facts.as_deref(), token)
+    }
+
     /// The baseline.
     #[must_use]
     pub fn baseline(&self) -> Option<&RowView> {
@@ -238,8 +245,7 @@ impl Session {
             .and_then(|it| self.rows.get(&it))
             .map(|it| it.record.prefix(at))
             .unwrap_or_default();
-        let tokens = self.tokens();
-        let load = LoadStats::count(&record.store, Position(0)..at, |it| tokens.is_special(it));
+        let load = LoadStats::count(&record.store, Position(0)..at, |it| self.is_left_out(it));
         let view = RowView {
             record,
             n_given,
@@ -261,11 +267,7 @@ impl Session {
         comparisons: Vec<crate::trace::Comparison>,
     ) -> Result<(), NotContinuous> {
         let facts = self.facts.clone();
-        let special = |it: TokenId| {
-            facts
-                .as_ref()
-                .is_none_or(|facts| facts.tokens.is_special(it))
-        };
+        let special = |it: TokenId| is_left_out(facts.as_deref(), it);
         let view = self.rows.entry(row).or_default();
         let want = view.record.store.end();
         if step.start != want {
@@ -277,6 +279,10 @@ impl Session {
         view.load.add(&step, special);
         view.record.push(step, readouts, comparisons)
     }
+}
+
+fn is_left_out(facts: Option<&ModelFacts>, token: TokenId) -> bool {
+    facts.is_none_or(|it| it.has_tokenizer && it.tokens.is_special(token))
 }
 
 #[cfg(test)]

@@ -319,7 +319,7 @@ fn compared(cx: &Cx<'_>, against: Against) -> Option<(LoadStats, LoadStats)> {
         Against::Twin => baseline.end().min(other.end()),
         Against::Edited => own,
     };
-    let special = |it| session.tokens().is_special(it);
+    let special = |it| session.is_left_out(it);
     Some((
         LoadStats::count(baseline, from..end(baseline.end()), special),
         LoadStats::count(other, from..end(other.end()), special),
