@@ -108,7 +108,12 @@ fn a_curve_under_the_pointer_is_a_token_that_a_click_selects() {
     (0..60).for_each(|_| window.step());
     let words = format!("layer 3: expert {} (", picks(&window, 3, 29)[0].0);
     window.get_by_label_contains(&words);
-    window.get_by_label_contains("(token 29)");
+    let at_the_pointer = window.query_all_by_label_contains("(token 29)");
+    assert_eq!(
+        at_the_pointer.count(),
+        2,
+        "in the sentence and beside the pointer"
+    );
     click_at(&mut window, at);
     assert_eq!(window.state().selection().position, Some(Position(29)));
 }

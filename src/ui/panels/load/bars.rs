@@ -18,6 +18,8 @@ use super::numbers::{Balance, Shown};
 /// Room for the values above the bars and the ids below them, points.
 const ABOVE: f32 = 16.0;
 const BELOW: f32 = 17.0;
+/// Bars closer than this, points, have no values above them.
+const DENSE: f32 = 18.0;
 /// Bar width as a part of the room of an expert.
 const WIDTH: f64 = 0.66;
 
@@ -120,7 +122,17 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch)
         (false, true) => &["masked", &value, &rounded],
         (false, false) => &[&value, &rounded],
     };
-    let fits = |it: &&&str| words_width(ui, it, SMALL) <= pitch - 2.0;
+    // Where values of two digits would not fit, those of one alone would mislead.
+    let selected = cx.selection.expert_at() == Some(shown.at(expert));
+    if pitch < DENSE && !selected && !shown.is_unused(expert) {
+        return;
+    }
+    let room = if selected {
+        pitch.max(DENSE * 1.5)
+    } else {
+        pitch
+    };
+    let fits = |it: &&&str| words_width(ui, it, SMALL) <= room - 2.0;
     let Some(words) = words.iter().find(fits) else {
         return;
     };

@@ -149,7 +149,7 @@ pub fn gutters(ui: &Ui, shown: &Shown<'_>, width: f32) -> (f32, f32) {
     let (even, thresholds) = level_words(shown);
     let left = words_width(ui, &even, SMALL) + 8.0;
     let right = thresholds.map_or(0.0, |(a, b)| {
-        words_width(ui, &a, SMALL).max(words_width(ui, &b, SMALL)) + 8.0
+        words_width(ui, &format!("{a} ↑"), SMALL).max(words_width(ui, &b, SMALL)) + 8.0
     });
     let right = if width - left - right < 220.0 {
         0.0

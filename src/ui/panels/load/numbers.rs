@@ -360,7 +360,7 @@ impl Balance {
             let trace = step.routers.get(router.idx());
             if let Some(trace) = trace.filter(|_| phase.holds(step.phase)) {
                 for (at, token) in step.tokens.iter().enumerate().skip(start).take(n_rows) {
-                    if !cx.session.tokens().is_special(*token) {
+                    if !cx.session.is_special(*token) {
                         self.stats.add_row(trace, at, spec.score);
                     }
                 }

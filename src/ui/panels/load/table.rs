@@ -72,9 +72,8 @@ fn experts(cx: &Cx<'_>, shown: &Shown<'_>) -> Table {
 
 fn over_time(cx: &Cx<'_>, shown: &Shown<'_>) -> Option<Table> {
     let store = &cx.row()?.record.store;
-    let tokens = cx.session.tokens();
     let mut read = LoadSeries::default();
-    read.extend(store, shown.router, |it| tokens.is_special(it));
+    read.extend(store, shown.router, |it| cx.session.is_special(it));
     let n_samples = (MOST_CELLS / shown.spec.n_experts.max(1)).max(1);
     let series = read.series(series_of(shown.view, n_samples));
     let what = if (series.len() as u64) < shown.load.n_tokens {

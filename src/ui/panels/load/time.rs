@@ -61,9 +61,8 @@ impl Kept {
                 ..Self::default()
             };
         }
-        let tokens = cx.session.tokens();
         self.read
-            .extend(store, shown.router, |it| tokens.is_special(it));
+            .extend(store, shown.router, |it| cx.session.is_special(it));
         let wanted = Some((store.end(), series_of(shown.view, N_SAMPLES)));
         if self.drawn_for != wanted {
             self.drawn = self.read.series(series_of(shown.view, N_SAMPLES));

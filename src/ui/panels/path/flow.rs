@@ -22,6 +22,8 @@ const MOST_RIBBONS: usize = 640;
 const PAIRS_A_FRAME: usize = 40_000;
 /// Pairs looked through in one frame at most, to find the largest.
 const LOOKS_A_FRAME: usize = 60_000;
+/// A ribbon is at least this wide, points: a count of one can still be seen.
+const LEAST: f32 = 0.6;
 /// A ribbon is under the pointer within this distance, points.
 const REACH: f32 = 1.5;
 
@@ -112,10 +114,9 @@ impl Kept {
                 ..Self::default()
             };
         }
-        let tokens = cx.session.tokens();
         let all_counted = self
             .stats
-            .extend(store, |it| tokens.is_special(it), PAIRS_A_FRAME);
+            .extend(store, |it| cx.session.is_special(it), PAIRS_A_FRAME);
         let n_gaps = spec.routers.len().saturating_sub(1);
         self.looked_up.resize(n_gaps, None);
         self.gaps.resize(n_gaps, GapFlow::default());
@@ -208,7 +209,12 @@ impl Kept {
             columns.x(gap) + columns.node / 2.0,
             columns.x(gap + 1) - columns.node / 2.0,
         );
-        let strength = if cx.palette.dark { 0.5 } else { 0.45 };
+        // Grey and thin where there are many: those need all the contrast they can have.
+        let strength = match (n(gap) > 16, cx.palette.dark) {
+            (true, _) => 0.8,
+            (false, true) => 0.5,
+            (false, false) => 0.45,
+        };
         let color = |router: usize, it: ExpertId| {
             let at = expert_at(router, it.idx());
             tint(cx, at, n(router)).gamma_multiply(strength)
@@ -225,7 +231,7 @@ impl Kept {
                 ribbon: Ribbon {
                     from: pos2(x0, ya),
                     to: pos2(x1, yb),
-                    widths,
+                    widths: widths.map(|it| it.max(LEAST)),
                     colors: [color(gap, it.from), color(gap + 1, it.to)],
                 },
             }

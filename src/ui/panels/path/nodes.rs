@@ -35,6 +35,15 @@ pub fn expert_at(router: usize, expert: usize) -> ExpertAt {
     }
 }
 
+/// The colour of what stands for an expert in its column: quiet where experts are told by place alone.
+fn fill(cx: &Cx<'_>, at: ExpertAt, n_experts: usize) -> Color32 {
+    if n_experts > 16 && !cx.pins.contains(&at) {
+        cx.palette.line
+    } else {
+        tint(cx, at, n_experts)
+    }
+}
+
 /// The colour of an expert: its own up to 16 of them; beyond, one for each pinned expert, and grey.
 pub fn tint(cx: &Cx<'_>, at: ExpertAt, n_experts: usize) -> Color32 {
     if n_experts <= 16 {
@@ -54,7 +63,7 @@ impl Nodes {
             let mut mesh = Mesh::default();
             for (router, column) in rects.iter().enumerate() {
                 for (expert, rect) in column.iter().enumerate() {
-                    let color = tint(cx, expert_at(router, expert), column.len());
+                    let color = fill(cx, expert_at(router, expert), column.len());
                     mesh.add_colored_rect(*rect, color);
                 }
             }
@@ -93,7 +102,7 @@ impl Nodes {
         }
         for (router, column) in self.rects.iter().enumerate() {
             for (expert, rect) in column.iter().enumerate() {
-                let color = tint(cx, expert_at(router, expert), column.len());
+                let color = fill(cx, expert_at(router, expert), column.len());
                 let corner = (rect.height() / 3.0).min(3.0);
                 ui.painter().rect_filled(*rect, corner, color);
                 if column.len() <= 16 && expert >= 8 {
@@ -110,7 +119,7 @@ impl Nodes {
                 if rect.width() < 14.0 || rect.height() < 10.5 {
                     continue;
                 }
-                let fill = tint(cx, expert_at(0, expert), column.len());
+                let fill = fill(cx, expert_at(0, expert), column.len());
                 ui.painter().text(
                     rect.center(),
                     Align2::CENTER_CENTER,
