@@ -45,11 +45,15 @@ pub struct Alternative {
 }
 
 impl Alternative {
-    /// The larger of both probabilities.
+    /// The larger of the probabilities known; where none is, the most it can be.
     #[must_use]
     pub fn largest(&self) -> f32 {
-        let after = self.after.map_or(0.0, Likelihood::probability);
-        self.before.probability().max(after)
+        let both = [Some(self.before), self.after];
+        let known = both.into_iter().flatten().filter_map(Likelihood::known);
+        known
+            .map(|it| it.log_prob.exp())
+            .reduce(f32::max)
+            .unwrap_or_else(|| self.before.probability())
     }
 
     /// p after less p before; where one of them is only bounded, the least the change can be.

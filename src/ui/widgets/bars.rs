@@ -19,6 +19,15 @@ pub fn top_of_scale(most: f32) -> f32 {
     TOPS.into_iter().find(|it| most <= *it).unwrap_or(1.0)
 }
 
+/// The height of each of `n` lines in `height` points: all of them where they fit, else as many whole ones as do.
+#[must_use]
+pub fn pitch(height: f32, n: usize, range: RangeInclusive<f32>) -> f32 {
+    let (lowest, highest) = (*range.start(), *range.end());
+    let all = height / n.max(1) as f32;
+    let whole = (height / lowest).floor().max(1.0);
+    all.max(height / whole).clamp(lowest, highest)
+}
+
 /// A share in per cent without the sign, three digits at most: `5.6`, `100`, `<0.1`.
 #[must_use]
 pub fn figure(share: f32) -> String {
@@ -93,6 +102,19 @@ mod tests {
         check(0.11, 0.25);
         check(0.9, 1.0);
         check(f32::NAN, 1.0);
+    }
+
+    #[test]
+    fn lines_are_never_cut_in_half() {
+        let check = |height: f32, n: usize, wanted: f32| {
+            let got = pitch(height, n, 18.0..=24.0);
+            assert!((got - wanted).abs() < 1e-5, "{got} is not {wanted}");
+        };
+        check(240.0, 12, 20.0);
+        check(240.0, 4, 24.0);
+        // 13 whole lines of 20 fit.
+        check(240.0, 20, 240.0 / 13.0);
+        check(10.0, 20, 18.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod foot;
 mod pin;
 mod table;
 
-pub use bars::{bar, bold, dashed, elided, figure, top_of_scale};
+pub use bars::{bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
 pub use expert::{edit_here, expert_gestures, expert_menu, state_here};
 pub use focus::{focused_arrows, keeps_arrows};

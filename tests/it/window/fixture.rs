@@ -2,13 +2,14 @@
 
 use std::{fs, path::Path};
 
-use eframe::egui::Key;
+use eframe::egui::{self, Key};
+use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::App;
 use moescope::document::{Cell, Table};
 use moescope::engine::{Event, Request};
 use moescope::spec::TokenId;
-use moescope::ui::{Command, Cx, DARK, Drawing, Hover, PANELS, Settings};
+use moescope::ui::{Command, Cx, DARK, Drawing, Hover, PANELS, Panel, Settings};
 
 use super::drive::{Window, folder, key, settle, type_prompt, until};
 use super::numbers::i64s;
@@ -98,10 +99,8 @@ pub fn is_close(shown: f32, wanted: f32) -> bool {
     (shown - wanted).abs() < 0.008 * wanted.abs() + 0.002
 }
 
-/// What a panel shows now, as numbers.
-pub fn table(window: &Window, panel: &str) -> Table {
-    let app = window.state();
-    let cx = Cx {
+fn cx<'a>(app: &'a App, drawing: Drawing, commands: &'a mut Vec<Command>) -> Cx<'a> {
+    Cx {
         session: app.session(),
         experiment: app.experiment(),
         selection: app.selection(),
@@ -111,12 +110,39 @@ pub fn table(window: &Window, panel: &str) -> Table {
         can_undo: false,
         can_redo: false,
         pins: &[],
-        drawing: Drawing::Screen,
+        drawing,
         palette: &DARK,
-        commands: &mut Vec::new(),
-    };
+        commands,
+    }
+}
+
+fn make(panel: &str) -> Box<dyn Panel> {
     let (_, make) = PANELS.iter().find(|it| it.0 == panel).unwrap();
-    make().table(&cx).unwrap()
+    make()
+}
+
+/// What a panel shows now, as numbers.
+pub fn table(window: &Window, panel: &str) -> Table {
+    let mut commands = Vec::new();
+    let cx = cx(window.state(), Drawing::Screen, &mut commands);
+    make(panel).table(&cx).unwrap()
+}
+
+/// Draws a panel for a file, and asserts that nothing there can be pressed and something is said.
+pub fn check_paper(window: &Window, panel: &str) {
+    let mut commands = Vec::new();
+    let mut shown = make(panel);
+    let mut paper = Harness::builder()
+        .with_size(egui::vec2(560.0, 220.0))
+        .build_ui(|ui| {
+            let mut cx = cx(window.state(), Drawing::Paper, &mut commands);
+            shown.ui(&mut cx, ui);
+        });
+    paper.run_steps(3);
+    assert_eq!(paper.query_all_by_role(egui::Role::Button).count(), 0);
+    assert!(paper.query_all_by_role(egui::Role::Label).count() > 0);
+    drop(paper);
+    assert!(commands.is_empty(), "{commands:?}");
 }
 
 /// A column of a table; NaN where there is no number.

@@ -240,7 +240,10 @@ fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
     let table = table(&window, "next_token");
     let edited = column(&table, "log-prob edited");
     for (token, got) in column(&table, "id").iter().zip(edited) {
-        let wanted = after.top.iter().find(|it| f64::from(it.token.0) == *token);
+        let wanted = after
+            .top
+            .iter()
+            .find(|it| it.token.idx() == *token as usize);
         if let Some(wanted) = wanted {
             assert_eq!(got.to_bits(), f64::from(wanted.log_prob).to_bits());
         }
@@ -297,4 +300,5 @@ fn the_newest_token_has_a_prediction_too() {
         scripted((1440.0, 900.0), Theme::Dark, baseline(TOUR_LIKE, 30), false);
     answer_prompt(&mut window, &script);
     assert_eq!(labels(&window, START).len(), 20);
+    fixture::check_paper(&window, "next_token");
 }

@@ -463,3 +463,12 @@ fn the_table_has_every_number_of_the_trace() {
             .all(|it| it.to_bits() == exact(routed.margin().unwrap()))
     );
 }
+
+#[test]
+fn on_paper_nothing_can_be_pressed() {
+    let (mut window, _script) = made_up();
+    select(&mut window, RowChoice::Baseline, 11, 2);
+    fixture::check_paper(&window, "router");
+    let (window, _script) = scripted((1440.0, 900.0), Theme::Dark, baseline(HUGE, 20), false);
+    fixture::check_paper(&window, "router");
+}

@@ -11,7 +11,7 @@ use crate::document::{Cell, Table};
 use crate::spec::TokenId;
 use crate::ui::panels::heatmap::row_chip;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choices, fitting, menu_chip, note, top_of_scale};
+use crate::ui::widgets::{choices, fitting, menu_chip, note, pitch, top_of_scale};
 use crate::ui::words::token_words;
 use crate::ui::{Cx, Drawing, Panel};
 
@@ -148,7 +148,7 @@ impl NextToken {
             SortBy::Probability
         };
         let list = shown.list(sort);
-        let pitch = (body.height() / list.len() as f32).clamp(LOWEST, HIGHEST);
+        let pitch = pitch(body.height(), list.len(), LOWEST..=HIGHEST);
         let most = list.iter().map(Alternative::largest).fold(0.0, f32::max);
         let columns = Columns::of(cx, ui, &list, body.width(), top_of_scale(most));
         let line = |rect: Rect, n: usize, it: Alternative| {
@@ -211,13 +211,14 @@ fn legend_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, shown: &Shown<'_>) {
     if shown.is_compared() {
         name("edited", Some(palette.amber));
     }
-    let followers = [shown.baseline_next, shown.edited_next];
-    match (followers.iter().flatten().count(), shown.is_given) {
-        (0, _) => {}
-        (_, true) => name("bold: given next", None),
-        (1, false) => name("bold: drawn", None),
-        (_, false) => name("bold: the two drawn", None),
-    }
+    let words = match (shown.baseline_next, shown.edited_next, shown.is_given) {
+        (None, None, _) => return,
+        (_, _, true) => "bold: given next",
+        (Some(baseline), Some(edited), _) if baseline == edited => "bold: drawn by both",
+        (Some(_), Some(_), _) => "bold: the two drawn",
+        _ => "bold: drawn",
+    };
+    name(words, None);
 }
 
 /// What will be here, and what fills it.

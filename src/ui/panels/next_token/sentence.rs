@@ -70,14 +70,14 @@ fn amount(kl: f32) -> String {
 /// The baseline's next token under both.
 fn moved(cx: &Cx<'_>, before: Candidate, after: Candidate) -> String {
     let apart = after.log_prob - before.log_prob;
-    let sign = if apart < 0.0 { "−" } else { "+" };
-    format!(
-        "log-prob of “{}” {sign}{} nats, rank {} → {}",
-        token_text(cx, before.token),
-        short(f64::from(apart.abs())),
-        before.rank,
-        after.rank,
-    )
+    let words = token_text(cx, before.token);
+    let changed = match apart {
+        -0.001..0.001 => " as before".to_owned(),
+        0.0.. => format!(" +{} nats", short(f64::from(apart))),
+        _ => format!(" −{} nats", short(f64::from(-apart))),
+    };
+    let ranks = format!("rank {} → {}", before.rank, after.rank);
+    format!("log-prob of “{words}”{changed}, {ranks}")
 }
 
 /// The token that follows, in the one prediction shown.

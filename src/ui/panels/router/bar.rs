@@ -170,15 +170,12 @@ impl Line<'_, '_> {
         };
         bar(painter, rect, fill, striped, palette.panel);
         self.mark_ui(cx, ui, rect, name_rect);
-        if let Some(share) = self
-            .decided
-            .decision
-            .as_ref()
-            .zip(dragged)
-            .map(|(it, drag)| it.share_with(self.expert, drag.more(self.decided)))
-        {
+        let mut right = rect.right();
+        if let Some((decision, drag)) = self.decided.decision.as_ref().zip(dragged) {
+            let share = decision.share_with(self.expert, drag.more(self.decided));
             let preview = self.columns.bar(self.rect, share).expand(1.0);
             painter.rect_stroke(preview, 2.0, (1.5, palette.amber), StrokeKind::Outside);
+            right = right.max(preview.right());
         }
         let (text, color) = match (dragged, share) {
             (Some(drag), _) => (drag.words(), palette.amber),
@@ -186,7 +183,7 @@ impl Line<'_, '_> {
             (None, None) => return,
         };
         let text = painter.layout_no_wrap(text, font, color);
-        let at = pos2(rect.right() + 7.0, y(&text));
+        let at = pos2(right + 7.0, y(&text));
         // The line of an even share does not run through a figure.
         let behind = if is_hot {
             palette.raised

@@ -15,7 +15,7 @@ use eframe::egui::{self, FontId, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
 use crate::document::Table;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{dashed, fitting, note, top_of_scale};
+use crate::ui::widgets::{dashed, fitting, note, pitch, top_of_scale};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, Panel};
 
@@ -29,6 +29,8 @@ const LOWEST: f32 = 14.5;
 const HIGHEST: f32 = 22.0;
 /// Room for the line of the cut.
 const CUT: f32 = 6.0;
+/// Room for the line of those without a bar.
+const MORE: f32 = 16.0;
 /// Between the bars and the sentence.
 const GAP: f32 = 6.0;
 /// The sentence takes at most this part of the panel; a shorter form where it would take more.
@@ -90,17 +92,22 @@ impl Router {
         };
         let room = body.height() - strip - CUT;
         let lines = choose(cx, decided, on_paper.then_some((room / LOWEST) as usize));
-        let n = lines.experts.len() + usize::from(lines.n_more > 0);
-        let pitch = (room / n.max(1) as f32).clamp(LOWEST, HIGHEST);
-        let total = pitch * n as f32 + CUT;
         let columns = columns(cx, ui, decided, &lines, body.width());
         if strip > 0.0 {
             groups::ui(cx, ui, body, columns.gutter, decided);
         }
-        let rows = body.with_min_y(body.top() + strip);
+        let more = if lines.n_more > 0 { MORE } else { 0.0 };
+        let mut rows = body.with_min_y(body.top() + strip);
+        rows.max.y = (rows.max.y - more).max(rows.min.y);
+        if lines.n_more > 0 {
+            let left = pos2(body.left() + columns.gutter, rows.bottom());
+            more_ui(ui, Rect::from_min_max(left, body.max), &lines);
+        }
         if on_paper {
             return self.lines_ui(cx, ui, rows, decided, &lines, columns);
         }
+        let n = lines.experts.len();
+        let total = pitch(rows.height() - CUT, n, LOWEST..=HIGHEST) * n as f32 + CUT;
         ui.scope_builder(UiBuilder::new().max_rect(rows), |ui| {
             egui::ScrollArea::vertical()
                 .auto_shrink([false, false])
@@ -121,7 +128,7 @@ impl Router {
         lines: &Lines,
         columns: Columns,
     ) {
-        let n = lines.experts.len() + usize::from(lines.n_more > 0);
+        let n = lines.experts.len();
         let pitch = ((rect.height() - CUT) / n.max(1) as f32).min(HIGHEST);
         let cut = decided.n_picks.min(lines.experts.len());
         let line = |place: usize| {
@@ -148,8 +155,8 @@ impl Router {
             };
             it.ui(cx, ui, &mut self.drag);
         }
-        let has_cut = !decided.is_random() && cut < n && decided.decision.is_some();
-        if has_cut {
+        let is_all = decided.n_picks == decided.routed.n_experts();
+        if !decided.is_random() && !is_all && decided.decision.is_some() {
             let y = rect.top() + cut as f32 * pitch + CUT / 2.0;
             dashed(
                 ui.painter(),
@@ -158,16 +165,14 @@ impl Router {
                 cx.palette.third,
             );
         }
-        if lines.n_more > 0 {
-            let words = format!(
-                "{} more: {} together",
-                lines.n_more,
-                percent(rounded(lines.more))
-            );
-            let at = line(lines.experts.len()).with_min_x(rect.left() + columns.gutter);
-            ui.scope_builder(UiBuilder::new().max_rect(at), |ui| note(ui, words));
-        }
     }
+}
+
+/// Those without a bar, together; in sight wherever the bars are scrolled to.
+fn more_ui(ui: &mut Ui, rect: Rect, lines: &Lines) {
+    let share = percent(rounded(lines.more));
+    let words = format!("{} more: {share} together", lines.n_more);
+    ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| note(ui, words));
 }
 
 /// A share to a tenth of a per cent.

@@ -44,8 +44,11 @@ pub fn sentence(cx: &Cx<'_>, it: &Decided<'_>, long: bool) -> String {
     out.replace(" %", "\u{a0}%")
 }
 
-/// Where there is hardly any room: the cut alone.
+/// Where there is hardly any room: the cut alone, or why there is none.
 pub fn shortest(it: &Decided<'_>) -> String {
+    if it.decision.is_none() {
+        return "raw scores forgotten: bars are weights".to_owned();
+    }
     cut(it).or_else(|| entropy(it)).unwrap_or_default()
 }
 
