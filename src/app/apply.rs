@@ -129,7 +129,10 @@ impl App {
             Command::ToggleTableHere => self.frame.toggle_table(self.frame.last_used()),
             Command::ToggleAlone(name) => self.frame.toggle_alone(name),
             Command::AloneHere => self.frame.toggle_alone_here(),
-            Command::FocusPanel { back } => self.frame.focus_panel(back, ctx),
+            Command::FocusPanel { back } => {
+                self.dialogs.let_go();
+                self.frame.focus_panel(back, ctx);
+            }
             Command::ToggleHelp => self.dialogs.toggle_help(ctx),
             Command::TogglePalette => self.dialogs.toggle_palette(ctx),
             Command::ToggleSettings => self.dialogs.toggle_settings(ctx),

@@ -26,6 +26,8 @@ const ASIDE: &str = "settings.broken.json";
 const FORMAT: u32 = 1;
 /// More is no settings file.
 const MAX_BYTES: u64 = 1 << 20;
+/// Slowest and fastest pace, tokens a second.
+const PACE: (f32, f32) = (0.1, 10_000.0);
 /// Smallest and largest side of a window, points.
 const SIDES: (f32, f32) = (320.0, 16_384.0);
 
@@ -93,7 +95,9 @@ impl SavedSettings {
         if !within(self.zoom, ZOOM) {
             self.zoom = 1.0;
         }
-        self.pace = self.pace.filter(|it| within(*it, (0.1, 10_000.0)));
+        if self.pace.is_some_and(|it| !within(it, PACE)) {
+            self.pace = Self::default().pace;
+        }
         self.stop_after = self.stop_after.clamp(1, 100_000);
         let fits = |it: &[f32; 2]| it.iter().all(|it| within(*it, SIDES));
         self.window = self.window.filter(fits);
@@ -190,7 +194,9 @@ impl SettingsFile {
     /// # Errors
     /// What the system says: no room, no right to write.
     pub fn save(&self, settings: &SavedSettings) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        // Where the name is a link, what it leads to is replaced, not the link.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let mut beside = tempfile::Builder::new()
             .prefix(".settings")
@@ -199,7 +205,7 @@ impl SettingsFile {
         serde_json::to_writer_pretty(&mut beside, settings)?;
         beside.write_all(b"\n")?;
         beside.as_file().sync_all()?;
-        beside.persist(&self.path)?;
+        beside.persist(&path)?;
         Ok(())
     }
 }
@@ -234,6 +240,19 @@ mod tests {
         assert_eq!(beside.count(), 1, "nothing is left beside it");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SettingsFile::in_folder(folder.path());
+        let kept = folder.path().join("kept elsewhere.json");
+        fs::write(&kept, "{}").unwrap();
+        std::os::unix::fs::symlink(&kept, file.path()).unwrap();
+        file.save(&changed()).unwrap();
+        assert!(fs::symlink_metadata(file.path()).unwrap().is_symlink());
+        assert_eq!(file.load(), (changed(), None));
+    }
+
     #[test]
     fn a_broken_file_is_put_aside_and_said() {
         let folder = tempfile::tempdir().unwrap();
@@ -266,7 +285,7 @@ mod tests {
         let text = r#"{"zoom": -3, "pace": -1, "stop_after": 0, "window": [1, 1e9]}"#;
         fs::write(file.path(), text).unwrap();
         let (settings, said) = file.load();
-        assert_eq!((settings.zoom, settings.pace), (1.0, None));
+        assert_eq!((settings.zoom, settings.pace), (1.0, Some(8.0)));
         assert_eq!((settings.stop_after, settings.window), (1, None));
         assert_eq!(said, None);
     }

@@ -34,6 +34,8 @@ pub struct Dialogs {
     pub sheet: Option<Sheet>,
     /// What had the keyboard before it was opened.
     before: Option<egui::Id>,
+    /// What gets it back as soon as the sheet no longer holds it.
+    back_to: Option<egui::Id>,
     /// Where settings are kept, to be said; none where they are not.
     pub settings_place: Option<String>,
 }
@@ -52,11 +54,29 @@ impl Dialogs {
         if self.sheet.take().is_none() {
             return;
         }
-        ctx.memory_mut(|it| match (self.before.take(), it.focused()) {
-            (Some(before), _) => it.request_focus(before),
-            (None, Some(now)) => it.surrender_focus(now),
-            (None, None) => {}
+        self.back_to = self.before.take();
+        ctx.memory_mut(|it| {
+            if let Some(now) = it.focused() {
+                it.surrender_focus(now);
+            }
         });
+    }
+
+    /// The keyboard goes elsewhere than back.
+    pub fn let_go(&mut self) {
+        self.back_to = None;
+    }
+
+    fn give_back(&mut self, ctx: &egui::Context) {
+        let Some(id) = self.back_to else {
+            return;
+        };
+        // What lies under a sheet cannot take the keyboard in the frame after it either.
+        if ctx.memory(|it| it.top_modal_layer().is_none()) {
+            ctx.memory_mut(|it| it.request_focus(id));
+            self.back_to = None;
+        }
+        ctx.request_repaint();
     }
 
     /// Asks for the path of a model.
@@ -101,7 +121,7 @@ pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
     };
     message_ui(cx, ui, order);
     let Some(sheet) = &mut dialogs.sheet else {
-        return;
+        return dialogs.give_back(ui.ctx());
     };
     let stays = match sheet {
         Sheet::Path(field) => path_ui(cx, ui, field),

@@ -29,6 +29,8 @@ pub struct Frame {
     is_moved: bool,
     /// Raised whenever the tree changes by a person's hand.
     revision: u64,
+    /// The tab that is to get the keyboard.
+    wanted: Option<Id>,
     pub(super) seen: Seen,
 }
 
@@ -54,6 +56,7 @@ impl Default for Frame {
             sizes: HashMap::new(),
             is_moved: false,
             revision: 0,
+            wanted: None,
             seen: Seen::default(),
         }
     }
@@ -68,6 +71,7 @@ impl Frame {
     /// Draws all tiles, or the one that is shown alone.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.seen.ring = None;
+        self.give_focus(ui);
         let mut tiles = Show {
             cx,
             panels: &mut self.panels,
@@ -153,9 +157,19 @@ impl Frame {
             None => 0,
         };
         if let Some((tile, name)) = panels.get(next) {
-            let id = tile.egui_id(tree.id());
-            ctx.memory_mut(|it| it.request_focus(id));
+            self.wanted = Some(tile.egui_id(tree.id()));
             self.seen.here = Some(name.clone());
+        }
+    }
+
+    /// Not while a sheet holds the keyboard: it would be taken away again.
+    fn give_focus(&mut self, ui: &Ui) {
+        if let Some(id) = self.wanted {
+            if ui.memory(|it| it.top_modal_layer().is_none()) {
+                ui.memory_mut(|it| it.request_focus(id));
+                self.wanted = None;
+            }
+            ui.ctx().request_repaint();
         }
     }
 
