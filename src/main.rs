@@ -50,6 +50,10 @@ fn screenshot(args: &cli::screenshot::Args) -> Result<(), Failure> {
 
 /// Measures what a frame costs.
 #[cfg(feature = "gui")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the program without a window has to refuse"
+)]
 fn bench_ui(as_json: bool) -> Result<(), Failure> {
     moescope::app::bench_ui(as_json);
     Ok(())

@@ -93,7 +93,7 @@ impl Rehearsal {
             Event::Stepped {
                 row: RowId(BASELINE),
                 step: self.step(0, &given, Phase::Prefill, 0),
-                readouts: self.readouts(0, &given),
+                readouts: readouts(0, &given),
                 comparisons: Vec::new(),
             },
         ];
@@ -230,7 +230,7 @@ impl Rehearsal {
         Event::Stepped {
             row: RowId(row),
             step: self.step(at as usize, &[token], phase, row - BASELINE),
-            readouts: self.readouts(at as usize, &[token]),
+            readouts: readouts(at as usize, &[token]),
             comparisons: (row == TWIN).then_some(comparison).into_iter().collect(),
         }
     }
@@ -279,19 +279,19 @@ impl Rehearsal {
         out.weight_sum.push(1.0);
         out.logits.extend(logits);
     }
+}
 
-    fn readouts(&self, start: usize, tokens: &[u32]) -> Vec<Readout> {
-        let readout = |n: usize| Readout {
-            at: Position::new(start + n),
-            next: tokens.get(n + 1).map(|it| Candidate {
-                token: TokenId(*it),
-                log_prob: -((hash(*it) % 500) as f32) / 100.0,
-                rank: 1 + hash(*it) % 9,
-            }),
-            top: top(start + n, tokens[n]),
-        };
-        (0..tokens.len()).map(readout).collect()
-    }
+fn readouts(start: usize, tokens: &[u32]) -> Vec<Readout> {
+    let readout = |n: usize| Readout {
+        at: Position::new(start + n),
+        next: tokens.get(n + 1).map(|it| Candidate {
+            token: TokenId(*it),
+            log_prob: -((hash(*it) % 500) as f32) / 100.0,
+            rank: 1 + hash(*it) % 9,
+        }),
+        top: top(start + n, tokens[n]),
+    };
+    (0..tokens.len()).map(readout).collect()
 }
 
 /// The likeliest tokens: probabilities that fall off, other tokens at each place, others in each row.

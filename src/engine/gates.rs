@@ -82,7 +82,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Source, open};
+    use crate::checkpoint::{Bundled, Source, open};
 
     #[test]
     fn norms_and_cosines_are_those_worked_by_hand() {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_bundled_model_has_six_sound_gates() {
-        let tour = open(&Source::Bundled).unwrap();
+        let tour = open(&Source::Bundled(Bundled::Tour)).unwrap();
         let gates = gate_facts(&tour);
         assert_eq!(gates.len(), 6);
         for gate in gates {

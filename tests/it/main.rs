@@ -6,6 +6,8 @@ mod check;
 mod checkpoint;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "gui")]
+#[cfg(test)]
 mod idle;
 #[cfg(test)]
 mod laws;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::corpus::TextSource;
 use crate::engine::{Capture, Event, Feed, ModelSource, Request, Row, Wait};
-use crate::spec::{Position, RouterId, RoutingPolicy, TokenId};
+use crate::spec::{Position, PromptForm, RouterId, RoutingPolicy, TokenId};
 use crate::trace::{Phase, StepTrace, TraceStore};
 
 /// Texts as files of one folder, gone with it.
@@ -288,6 +288,7 @@ fn a_request_in_between_is_answered_within_50_ms() {
         it.ask(Request::Encode {
             tag: 9,
             text: "3".to_owned(),
+            form: PromptForm::Plain,
         });
         it.until(|it| matches!(it, Event::Encoded { .. }));
         began.elapsed()

@@ -312,6 +312,8 @@ fn with_cx<R>(window: &Window, drawing: Drawing, look: impl FnOnce(&mut Cx<'_>) 
         selection: app.selection(),
         hover: Hover::default(),
         prompt: "",
+        form: &moescope::spec::PromptForm::Plain,
+        recents: &[],
         settings: Settings::default(),
         can_undo: false,
         can_redo: false,

@@ -7,6 +7,7 @@ use eframe::egui::{
     ThemePreference, TouchPhase, Vec2, pos2, vec2,
 };
 use moescope::app::{App, Stage};
+use moescope::checkpoint::Bundled;
 use moescope::engine::ModelSource;
 use moescope::ui::{Command, ENTRIES};
 
@@ -18,7 +19,7 @@ const MOST_SECS: f64 = 0.1;
 /// Most memory the process may gain from the hundredth part of the script to its end.
 const MOST_BYTES_GAINED: u64 = 600 << 20;
 
-/// SplitMix64: the same script on every machine.
+/// `SplitMix64`: the same script on every machine.
 struct Dice(u64);
 
 impl Dice {
@@ -168,7 +169,9 @@ fn next(dice: &mut Dice, hand: &mut Hand, stage: &mut Stage, size: &mut Vec2) ->
 #[test]
 fn ten_thousand_random_events_leave_the_app_alive_quick_and_small() {
     let mut size = vec2(1440.0, 900.0);
-    let mut stage = Stage::with(size, |cc| App::on_engine(cc, ModelSource::Tour).unwrap());
+    let mut stage = Stage::with(size, |cc| {
+        App::on_engine(cc, ModelSource::Bundled(Bundled::Tour)).unwrap()
+    });
     stage.ctx().set_theme(Theme::Dark);
     let mut dice = Dice(20_261_122);
     let mut hand = Hand {

@@ -233,8 +233,7 @@ fn by_text(texts: Vec<SurveyedText>) -> Staged {
     let mut session = session(40);
     session.survey = Some(Survey {
         texts,
-        progress: None,
-        cancelled: false,
+        ..Survey::default()
     });
     let mut shown =
         Stage::new("expert", session)

@@ -106,6 +106,8 @@ fn cx<'a>(app: &'a App, drawing: Drawing, commands: &'a mut Vec<Command>) -> Cx<
         selection: app.selection(),
         hover: Hover::default(),
         prompt: "",
+        form: &moescope::spec::PromptForm::Plain,
+        recents: &[],
         settings: Settings::default(),
         can_undo: false,
         can_redo: false,

@@ -85,11 +85,15 @@ fn settings_survive_a_kill() {
     assert!(is_in_front(&window, "Model"));
     let pace = moescope::engine::Pace::TokensPerSec(3.0);
     let asked = script.asked.borrow();
-    let paces = asked.iter().filter_map(|it| match it {
+    let mut paces = asked.iter().filter_map(|it| match it {
         moescope::engine::Request::SetPace(it) => Some(*it),
         _ => None,
     });
-    assert_eq!(paces.last(), Some(pace), "the engine knows the pace too");
+    assert_eq!(
+        paces.next_back(),
+        Some(pace),
+        "the engine knows the pace too"
+    );
 }
 
 #[test]

@@ -122,6 +122,8 @@ fn cx<'a>(
         selection,
         hover: Hover::default(),
         prompt: "",
+        form: &moescope::spec::PromptForm::Plain,
+        recents: &[],
         settings: Settings::default(),
         can_undo: false,
         can_redo: false,
