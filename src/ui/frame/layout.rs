@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use eframe::egui::Id;
+use eframe::egui::{Id, Vec2};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 
 use crate::ui::PANELS;
@@ -21,25 +21,108 @@ const GROUPS: [&[&str]; 6] = [
     &["load", "health", "model"],
 ];
 
-/// Left the text, under it what comes next and the edits; right the layers, one router, the load.
-pub fn first() -> Tree<String> {
-    let mut tiles = Tiles::default();
-    let [transcript, next, edits, heatmap, router, load] = GROUPS.map(|names| {
-        let panes = names.iter().map(|it| tiles.insert_pane((*it).to_owned()));
-        let panes = panes.collect();
-        tiles.insert_tab_tile(panes)
-    });
-    let mut split = |dir, parts, share| {
-        tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
-    };
-    let under = split(LinearDir::Horizontal, [next, edits], 0.5);
-    let left = split(LinearDir::Vertical, [transcript, under], 0.57);
-    let lower = split(LinearDir::Vertical, [router, load], 0.5);
-    let right = split(LinearDir::Vertical, [heatmap, lower], 0.33);
-    let root = split(LinearDir::Horizontal, [left, right], 0.58);
-    let mut out = Tree::new(Id::unique("tiles"), root, tiles);
-    complete(&mut out);
+/// Below this many points across or down there are four tiles instead of six.
+const ROOMY: (f32, f32) = (960.0, 560.0);
+
+/// A layout that the program brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shipped {
+    /// Six tiles.
+    Wide,
+    /// Four, for a small window or large letters.
+    Compact,
+}
+
+impl Shipped {
+    const ALL: [Self; 2] = [Self::Wide, Self::Compact];
+
+    /// The one for so much room, points.
+    pub fn fitting(size: Vec2) -> Self {
+        if size.x < ROOMY.0 || size.y < ROOMY.1 {
+            Self::Compact
+        } else {
+            Self::Wide
+        }
+    }
+
+    /// The one that a tree is, whatever its tabs in front and its shares; none where a person arranged it.
+    pub fn of(tree: &Tree<String>) -> Option<Self> {
+        let shape = shape(tree);
+        Self::ALL
+            .into_iter()
+            .find(|it| shape == self::shape(&it.tree()))
+    }
+
+    /// Left the text, under it what comes next and the edits; right the layers, one router, the load.
+    pub fn tree(self) -> Tree<String> {
+        let mut tiles = Tiles::default();
+        let [transcript, next, edits, heatmap, router, load] = GROUPS;
+        let mut tabs = |names: &[&[&str]]| {
+            let names = names.concat();
+            let panes = names.iter().map(|it| tiles.insert_pane((*it).to_owned()));
+            let panes = panes.collect();
+            tiles.insert_tab_tile(panes)
+        };
+        let (left, right) = match self {
+            Self::Wide => {
+                let parts = [[transcript], [next], [edits], [heatmap], [router], [load]];
+                let [transcript, next, edits, heatmap, router, load] = parts.map(|it| tabs(&it));
+                let under = split(&mut tiles, LinearDir::Horizontal, [next, edits], 0.5);
+                let lower = split(&mut tiles, LinearDir::Vertical, [router, load], 0.5);
+                ([transcript, under], [heatmap, lower])
+            }
+            Self::Compact => {
+                let left = [tabs(&[transcript]), tabs(&[next, edits])];
+                (left, [tabs(&[heatmap]), tabs(&[router, load])])
+            }
+        };
+        let (high, low) = match self {
+            Self::Wide => (0.57, 0.33),
+            Self::Compact => (0.52, 0.48),
+        };
+        let left = split(&mut tiles, LinearDir::Vertical, left, high);
+        let right = split(&mut tiles, LinearDir::Vertical, right, low);
+        let root = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58);
+        let mut out = Tree::new(Id::unique("tiles"), root, tiles);
+        complete(&mut out);
+        out
+    }
+}
+
+fn split(tiles: &mut Tiles<String>, dir: LinearDir, parts: [TileId; 2], share: f32) -> TileId {
+    tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
+}
+
+/// How a tree is built, without shares and tabs in front.
+fn shape(tree: &Tree<String>) -> String {
+    fn add(tree: &Tree<String>, id: TileId, out: &mut String) {
+        match tree.tiles.get(id) {
+            Some(Tile::Pane(name)) => out.push_str(name),
+            Some(Tile::Container(it)) => {
+                let dir = match it {
+                    Container::Linear(it) => Some(it.dir),
+                    _ => None,
+                };
+                out.push_str(&format!("{:?}{dir:?}(", it.kind()));
+                for child in it.children() {
+                    add(tree, *child, out);
+                    out.push(',');
+                }
+                out.push(')');
+            }
+            None => {}
+        }
+    }
+    let mut out = String::new();
+    if let Some(root) = tree.root {
+        add(tree, root, &mut out);
+    }
     out
+}
+
+/// The layout of a large window.
+pub fn first() -> Tree<String> {
+    Shipped::Wide.tree()
 }
 
 /// A grid of all panels.
@@ -183,6 +266,19 @@ mod tests {
             "load",
         ];
         assert_eq!(sight, want);
+    }
+
+    #[test]
+    fn what_the_program_brings_is_known_again_whatever_stands_in_front() {
+        for it in Shipped::ALL {
+            let mut tree = it.tree();
+            assert_eq!(names(&tree), all());
+            tree.make_active(|_, tile| is_pane(tile, "model"));
+            assert_eq!(Shipped::of(&tree), Some(it));
+        }
+        assert_eq!(Shipped::of(&side_by_side()), None);
+        assert_eq!(Shipped::fitting(Vec2::new(1440.0, 830.0)), Shipped::Wide);
+        assert_eq!(Shipped::fitting(Vec2::new(720.0, 376.0)), Shipped::Compact);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod dialogs;
 mod drop;
 mod focus;
 mod fuzzy;
+mod heads;
 mod help;
 mod layout;
 mod offers;

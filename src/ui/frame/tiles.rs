@@ -14,7 +14,12 @@ use egui_tiles::{
 use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
 use crate::ui::{Cx, PANELS, Panel};
 
-use super::{layout, panel_menu::panel_menu, twin::Twins};
+use super::{
+    heads::{Heads, TAB_PADDING, tabs_width},
+    layout::{self, Shipped},
+    panel_menu::panel_menu,
+    twin::Twins,
+};
 
 /// The tiles and what stands in them.
 pub struct Frame {
@@ -25,6 +30,9 @@ pub struct Frame {
     pub(super) twins: Twins,
     /// How large each tile was when it was drawn last, with its head.
     pub(super) sizes: HashMap<String, Vec2>,
+    heads: Heads,
+    /// The layout that was looked for last, for the room there was.
+    fitted: Option<Shipped>,
     /// Whether the tree is no longer as at first.
     is_moved: bool,
     /// Raised whenever the tree changes by a person's hand.
@@ -54,6 +62,8 @@ impl Default for Frame {
             panels: PANELS.iter().map(make).collect(),
             twins: Twins::default(),
             sizes: HashMap::new(),
+            heads: Heads::default(),
+            fitted: None,
             is_moved: false,
             revision: 0,
             wanted: None,
@@ -71,12 +81,14 @@ impl Frame {
     /// Draws all tiles, or the one that is shown alone.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.seen.ring = None;
+        self.fit(ui.available_size());
         self.give_focus(ui);
         let mut tiles = Show {
             cx,
             panels: &mut self.panels,
             twins: &mut self.twins,
             sizes: &mut self.sizes,
+            heads: &mut self.heads,
             seen: &mut self.seen,
         };
         match &mut self.alone {
@@ -88,6 +100,23 @@ impl Frame {
         }
     }
 
+    /// Another of the program's own layouts where there is more or less room; what a person arranged stays.
+    fn fit(&mut self, size: Vec2) {
+        let wanted = Shipped::fitting(size);
+        if self.fitted == Some(wanted) {
+            return;
+        }
+        self.fitted = Some(wanted);
+        if Shipped::of(&self.tree).is_some_and(|it| it != wanted) {
+            let in_front = layout::in_sight(&self.tree);
+            self.tree = wanted.tree();
+            for (_, name) in in_front {
+                self.tree
+                    .make_active(|_, tile| matches!(tile, Tile::Pane(it) if *it == name));
+            }
+        }
+    }
+
     fn moved(&mut self) {
         self.is_moved = true;
         self.revision += 1;
@@ -96,6 +125,7 @@ impl Frame {
     /// The tiles as at first.
     pub fn reset(&mut self) {
         self.tree = layout::first();
+        self.fitted = None;
         self.alone = None;
         self.is_moved = false;
         self.revision += 1;
@@ -197,6 +227,7 @@ impl Frame {
         let is_one = restored.is_some();
         if let Some(tree) = restored {
             self.tree = tree;
+            self.fitted = None;
             self.is_moved = true;
         }
         is_one
@@ -208,6 +239,7 @@ struct Show<'a, 'c> {
     panels: &'a mut HashMap<String, Box<dyn Panel>>,
     twins: &'a mut Twins,
     sizes: &'a mut HashMap<String, Vec2>,
+    heads: &'a mut Heads,
     seen: &'a mut Seen,
 }
 
@@ -267,6 +299,7 @@ impl Behavior<String> for Show<'_, '_> {
         let builder = UiBuilder::new().max_rect(rect).id_salt(name.as_str());
         ui.scope_builder(builder, |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 4.0))));
+            self.heads.below(self.cx, ui, name, panel.as_mut());
             if !self.twins.ui(name, panel.as_ref(), self.cx, ui) {
                 panel.ui(self.cx, ui);
             }
@@ -304,7 +337,8 @@ impl Behavior<String> for Show<'_, '_> {
         let galley =
             ui.painter()
                 .layout_no_wrap(title.clone(), FontId::proportional(BODY_SIZE), color);
-        let (_, rect) = ui.allocate_space(vec2(galley.size().x + 14.0, ui.available_height()));
+        let (_, rect) =
+            ui.allocate_space(vec2(galley.size().x + TAB_PADDING, ui.available_height()));
         let response = ui
             .interact(rect, id, Sense::click_and_drag())
             .on_hover_cursor(egui::CursorIcon::Grab);
@@ -350,11 +384,14 @@ impl Behavior<String> for Show<'_, '_> {
         let Some(name) = name.and_then(|it| listed(it)) else {
             return;
         };
+        let title = |it: &str| self.panels.get(it).map_or("", |it| it.title());
+        let tabs_width = tabs_width(ui, tiles, tabs, title);
         if let Some(panel) = self.panels.get_mut(name) {
             ui.spacing_mut().item_spacing.x = 5.0;
             let is_table = self.twins.is_shown(name);
             panel_menu(self.cx, ui, (name, panel.as_ref()), is_table);
-            panel.head_ui(self.cx, ui);
+            self.heads
+                .in_head(self.cx, ui, name, panel.as_mut(), tabs_width);
         }
     }
 

@@ -1,0 +1,86 @@
+//! Where a panel's chips stand: in its head, or in a line of their own under it where the head is too
+//! narrow for them beside the tabs.
+
+use std::collections::HashMap;
+
+use eframe::egui::{FontId, Ui};
+use egui_tiles::{Tabs, Tiles};
+
+use crate::ui::theme::{BODY_SIZE, MARGIN};
+use crate::ui::{Cx, Panel};
+
+/// Beside the words of a tab.
+pub const TAB_PADDING: f32 = 14.0;
+/// Between chips.
+const BETWEEN: f32 = 5.0;
+
+/// One panel's chips.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chips {
+    /// How wide they were when they last stood in one line, points.
+    width: f32,
+    is_below: bool,
+}
+
+/// Where the chips of each panel stand.
+#[derive(Debug, Default)]
+pub struct Heads {
+    chips: HashMap<&'static str, Chips>,
+}
+
+/// How wide the tabs of a tile are, points.
+pub fn tabs_width(
+    ui: &Ui,
+    tiles: &Tiles<String>,
+    tabs: &Tabs,
+    title: impl Fn(&str) -> &'static str,
+) -> f32 {
+    let panes = tabs.children.iter().filter_map(|it| tiles.get_pane(it));
+    let width = |name: &String| {
+        let color = ui.visuals().text_color();
+        let font = FontId::proportional(BODY_SIZE);
+        let galley = ui
+            .painter()
+            .layout_no_wrap(title(name).to_owned(), font, color);
+        galley.size().x + TAB_PADDING
+    };
+    MARGIN + panes.map(width).sum::<f32>()
+}
+
+impl Heads {
+    /// In the head, from right to left, where they leave `tabs_width` to the tabs.
+    pub fn in_head(
+        &mut self,
+        cx: &mut Cx<'_>,
+        ui: &mut Ui,
+        name: &'static str,
+        panel: &mut dyn Panel,
+        tabs_width: f32,
+    ) {
+        let chips = self.chips.entry(name).or_default();
+        let room = ui.available_width();
+        chips.is_below = chips.width > room - tabs_width;
+        if !chips.is_below {
+            panel.head_ui(cx, ui);
+            chips.width = room - ui.available_width();
+        }
+    }
+
+    /// Under the head, where they did not fit into it.
+    pub fn below(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, name: &str, panel: &mut dyn Panel) {
+        let Some(chips) = self.chips.get_mut(name).filter(|it| it.is_below) else {
+            return;
+        };
+        let line = ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = BETWEEN;
+            let height = ui.spacing().interact_size.y;
+            panel.head_ui(cx, ui);
+            height
+        });
+        let rect = line.response.rect;
+        // More than one line says only that they do not fit.
+        if rect.height() < line.inner * 1.8 {
+            chips.width = rect.width();
+        }
+    }
+}
