@@ -252,13 +252,15 @@ fn has_moved(input: &egui::InputState) -> bool {
 impl Show<'_, '_> {
     /// Remembers which panel is pointed at, or has the keyboard somewhere in it.
     fn note_use(&mut self, ui: &Ui, name: &str) {
-        let rect = ui.max_rect();
+        // The head belongs to the panel.
+        let mut rect = ui.max_rect();
+        rect.min.y -= HEAD;
         let holds = |id| {
             let it = ui.ctx().read_response(id);
             // What lies over the panel is not in it.
             it.is_some_and(|it| it.layer_id == ui.layer_id() && rect.contains(it.rect.center()))
         };
-        let is_used = ui.rect_contains_pointer(rect) && ui.input(has_moved)
+        let is_used = ui.ctx().rect_contains_pointer(ui.layer_id(), rect) && ui.input(has_moved)
             || ui.memory(egui::Memory::focused).is_some_and(holds);
         if is_used && self.seen.here.as_deref() != Some(name) {
             self.seen.here = Some(name.to_owned());

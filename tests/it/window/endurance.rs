@@ -14,10 +14,11 @@ use moescope::ui::{Command, ENTRIES};
 const N_EVENTS: usize = 10_000;
 /// Frames before any counts.
 const N_WARM_UP: usize = 60;
-/// Most seconds of the UI thread a frame may take. Tests are built with little optimisation.
-const MOST_SECS: f64 = 0.1;
-/// Most memory the process may gain from the hundredth part of the script to its end.
-const MOST_BYTES_GAINED: u64 = 600 << 20;
+/// Most seconds of the UI thread a frame may take; without optimisation three times as many.
+const MOST_SECS: f64 = if cfg!(debug_assertions) { 0.3 } else { 0.1 };
+/// Most memory the process may gain from the hundredth part of the script to its end: the engine's budget for the
+/// caches of rows that may come back, a gigabyte, and a quarter of that for all else.
+const MOST_BYTES_GAINED: u64 = (1 << 30) + (1 << 28);
 
 /// `SplitMix64`: the same script on every machine.
 struct Dice(u64);
@@ -198,11 +199,11 @@ fn ten_thousand_random_events_leave_the_app_alive_quick_and_small() {
         };
         if secs > slowest.0 {
             slowest = (secs, n);
-            assert!(
-                secs <= MOST_SECS,
-                "frame {n} took {secs:.3} s after {shown}"
-            );
         }
+        assert!(
+            secs <= MOST_SECS,
+            "frame {n} took {secs:.3} s after {shown}"
+        );
         if n == N_EVENTS / 100 {
             early_bytes = resident_bytes();
         }

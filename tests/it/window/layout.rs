@@ -60,7 +60,8 @@ fn texts(shapes: &[ClippedShape]) -> Vec<Text> {
 fn collect(shape: &Shape, clip: Rect, out: &mut Vec<Text>) {
     match shape {
         Shape::Vec(all) => all.iter().for_each(|it| collect(it, clip, out)),
-        Shape::Text(it) if !it.galley.text().trim().is_empty() => {
+        // Nothing is seen of what is clipped to nothing.
+        Shape::Text(it) if clip.is_positive() && !it.galley.text().trim().is_empty() => {
             let ink = it.galley.mesh_bounds.translate(it.pos.to_vec2());
             let ink = if it.angle == 0.0 {
                 ink

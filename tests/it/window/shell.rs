@@ -61,9 +61,21 @@ fn answer_prompt(window: &mut Window, script: &Script) {
     settle(window);
 }
 
+/// What dialogs were opened for; none of them is ever answered.
+type Asked = Rc<RefCell<Vec<Pick>>>;
+
 /// A session in which every command has something to do.
-fn busy() -> (Window, Script) {
-    let (mut window, script) = scripted(SIZE, Theme::Dark, Vec::new(), false);
+fn busy() -> (Window, Script, Asked) {
+    let (script, asked) = (Script::default(), Asked::default());
+    let (link, picked) = (script.clone(), Rc::clone(&asked));
+    let mut window = builder(SIZE, Theme::Dark).build_eframe(move |cc| {
+        let picker = move |pick| -> Picked {
+            picked.borrow_mut().push(pick);
+            Box::pin(future::pending())
+        };
+        App::new(cc, Box::new(link), None).with_picker(Box::new(picker))
+    });
+    settle(&mut window);
     let app = window.state_mut();
     app.command(Command::OpenPath("/models/x".into()));
     settle(&mut window);
@@ -94,7 +106,7 @@ fn busy() -> (Window, Script) {
     ]);
     settle(&mut window);
     script.asked.borrow_mut().clear();
-    (window, script)
+    (window, script, asked)
 }
 
 /// Everything that a command may change, as text.
@@ -114,15 +126,17 @@ fn state(window: &mut Window, script: &Script, closes: bool) -> String {
 
 /// The state after something was done, and whether the window was asked to close.
 fn after(act: impl FnOnce(&mut Window)) -> String {
-    let (mut window, script) = busy();
+    let (mut window, script, picks) = busy();
     act(&mut window);
-    let mut closes = false;
+    let (mut closes, mut copied) = (false, Vec::new());
     for _ in 0..6 {
         window.step();
         let out = &window.output().viewport_output[&ViewportId::ROOT];
         closes |= out.commands.contains(&egui::ViewportCommand::Close);
+        copied.extend(window.output().platform_output.commands.clone());
     }
-    state(&mut window, &script, closes)
+    let state = state(&mut window, &script, closes);
+    format!("{:?}\n{copied:?}\n{state}", picks.borrow())
 }
 
 /// A key in the next frame; the harness would draw one for each of its modifiers, and show the last.

@@ -22,7 +22,7 @@ const SAMPLES: [&str; 8] = [
 /// Draws what stands before or above the report; true where there is no report yet.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
     let Some(survey) = &cx.session.survey else {
-        begin_ui(cx, ui, None);
+        scrolled(ui, |ui| begin_ui(cx, ui, None));
         return true;
     };
     let texts = survey.texts.iter();
@@ -32,9 +32,15 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
         return n_tokens == 0;
     }
     if n_tokens == 0 {
-        begin_ui(cx, ui, Some(survey));
+        scrolled(ui, |ui| begin_ui(cx, ui, Some(survey)));
     }
     n_tokens == 0
+}
+
+/// Where there is little room the buttons are still reached.
+fn scrolled(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    let area = egui::ScrollArea::vertical().auto_shrink([false, true]);
+    area.min_scrolled_height(0.0).show(ui, add);
 }
 
 fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {

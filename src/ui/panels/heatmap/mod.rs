@@ -103,7 +103,9 @@ impl Panel for Heatmap {
         cells::labels_ui(cx, ui, &map);
         let foot = pos2(area.left(), bottom + 4.0);
         let scale = Rect::from_min_size(foot, vec2(area.width(), scale::HEIGHT));
-        scale::ui(cx, ui, scale, &drawn.plot);
+        if scale.bottom() <= area.bottom() + 1.0 {
+            scale::ui(cx, ui, scale, &drawn.plot);
+        }
         if room.sentence {
             let words = Rect::from_min_max(scale.left_bottom(), area.max);
             ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {

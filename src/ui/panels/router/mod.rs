@@ -111,6 +111,8 @@ impl Router {
         ui.scope_builder(UiBuilder::new().max_rect(rows), |ui| {
             egui::ScrollArea::vertical()
                 .auto_shrink([false, false])
+                // Never over the sentence, however little is left.
+                .min_scrolled_height(0.0)
                 .show(ui, |ui| {
                     let size = vec2(ui.available_width(), total);
                     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
