@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::engine::{Event, Request};
 use crate::spec::{ExpertId, Position, RouterId};
-use crate::ui::{Command, RowChoice, Selection};
+use crate::ui::{Command, PANELS, RowChoice, Selection};
 
 use super::screenshot::check_adapter;
 use super::{App, FrameCost, HUGE, Link, Rehearsal, Stage};
@@ -86,23 +86,45 @@ pub fn bench_ui(as_json: bool) {
     });
     let still = frames(&mut stage, "nothing changes", |_, _| Vec::new());
     let pointed = frames(&mut stage, "the pointer moves", |_, n| pointer(n));
-    let moved = frames(&mut stage, "the selection moves", |stage, n| {
-        stage.app_mut().command(Command::Select(Selection {
-            row: RowChoice::Baseline,
-            position: Some(Position(N_TOKENS / 2 + n as u32)),
-            router: Some(RouterId::new(n % usize::from(size.n_layers))),
-            expert: Some(ExpertId::new(n % size.n_experts)),
-        }));
-        Vec::new()
-    });
+    let moved = frames(&mut stage, "the selection moves", select);
     let written = frames(&mut stage, "three rows grow by a token", |_, n| {
         let events = rehearsal.next(N_TOKENS + n as u32);
         script.0.borrow_mut().extend(events);
         Vec::new()
     });
+    let alone = alone(&mut stage);
     drop(stage);
     let painting = painting(&rehearsal);
-    print(&[still, pointed, moved, written], painting, as_json);
+    let kinds = [still, pointed, moved, written];
+    print(
+        &kinds.into_iter().chain(alone).collect::<Vec<_>>(),
+        painting,
+        as_json,
+    );
+}
+
+/// Each panel alone in the window, the selection moving: where the time goes.
+fn alone(stage: &mut Stage) -> Vec<Measured> {
+    let panel = |(name, _): &(&'static str, _)| {
+        stage.app_mut().command(Command::ToggleAlone(name));
+        (0..N_WARM_UP).for_each(|_| {
+            stage.frame(Vec::new());
+        });
+        let still = frames(stage, name, |_, _| Vec::new());
+        [still, frames(stage, "  selection moves", select)]
+    };
+    PANELS.iter().flat_map(panel).collect()
+}
+
+/// Another token, layer and expert each frame.
+fn select(stage: &mut Stage, n: usize) -> Vec<Input> {
+    stage.app_mut().command(Command::Select(Selection {
+        row: RowChoice::Baseline,
+        position: Some(Position(N_TOKENS / 2 + n as u32)),
+        router: Some(RouterId::new(n % usize::from(HUGE.n_layers))),
+        expert: Some(ExpertId::new(n % HUGE.n_experts)),
+    }));
+    Vec::new()
 }
 
 /// Milliseconds to paint a frame off screen, read back included; none where there is nothing to draw with.

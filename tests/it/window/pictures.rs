@@ -8,7 +8,7 @@ use eframe::egui_wgpu::wgpu;
 use egui_kittest::SnapshotOptions;
 use moescope::engine::{Event, LoadProgress, Request};
 use moescope::spec::{Position, RouterId, TokenId};
-use moescope::ui::{Command, RowChoice, Selection};
+use moescope::ui::{Command, PANELS, RowChoice, Selection, SurveyOf};
 
 use super::drive::{Window, key, scripted, settle};
 use super::script::{HUGE, LIST, Script, Size, TOUR_LIKE, baseline, edited};
@@ -130,4 +130,52 @@ fn the_list_of_keys() {
         scripted((1000.0, 900.0), Theme::Light, baseline(TOUR_LIKE, 12), true);
     key(&mut window, Key::F1);
     check(&mut window, "window_keys");
+}
+
+/// What a survey would have told of the made-up model: every layer but one even, two experts of that one idle.
+fn surveyed(script: &Script, window: &mut Window) {
+    window
+        .state_mut()
+        .command(Command::Survey(SurveyOf::Samples));
+    settle(window);
+    let tag = script.asked.borrow().iter().find_map(|it| match it {
+        Request::Survey { tag, .. } => Some(*tag),
+        _ => None,
+    });
+    let tag = tag.unwrap();
+    let steps = baseline(TOUR_LIKE, 500).into_iter();
+    let steps = steps.filter_map(|it| match it {
+        Event::Stepped { step, .. } => Some(step),
+        _ => None,
+    });
+    for (n, step) in steps.enumerate() {
+        for text in 0..8 {
+            let step = step.clone();
+            script.say([Event::Surveyed {
+                tag,
+                text: (n + text) % 8,
+                step,
+            }]);
+        }
+    }
+    script.say([Event::SurveyEnded {
+        tag,
+        result: Ok(()),
+        cancelled: false,
+    }]);
+    settle(window);
+}
+
+#[test]
+fn every_panel_alone() {
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let events = edited(TOUR_LIKE, 60, 44);
+        let (mut window, script) = scripted((640.0, 460.0), theme, events, true);
+        with_edits(&mut window, &script);
+        surveyed(&script, &mut window);
+        for (panel, _) in PANELS {
+            window.state_mut().command(Command::ToggleAlone(panel));
+            check(&mut window, &format!("panel_{panel}_{name}"));
+        }
+    }
 }
