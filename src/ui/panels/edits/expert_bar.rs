@@ -14,7 +14,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let Some(at) = cx.selection.expert_at() else {
         note(
             ui,
-            "Click a cell of the heatmap to pick an expert; M masks it, right-click lists every edit.",
+            "Click a cell of the heatmap to select an expert; M masks it, right-click lists every edit.",
         );
         return;
     };
