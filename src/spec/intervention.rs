@@ -91,7 +91,7 @@ pub enum Action {
         /// Added to the logit.
         value: Amount,
     },
-    /// `c_E += value` after the score: the choice, never the weight.
+    /// `c_E += value` after the score: who is picked, never the weight.
     Select {
         /// E.
         expert: ExpertId,
@@ -173,9 +173,9 @@ impl Action {
         match self {
             Self::Bias { expert, value } => format!("z_{expert} += {value}, before the score"),
             Self::Select { expert, value } => {
-                format!("c_{expert} += {value}, after the score: the choice, never the weight")
+                format!("c_{expert} += {value}, after the score: who is picked, never the weight")
             }
-            Self::K { n } => format!("the {n} best are chosen"),
+            Self::K { n } => format!("the {n} best are picked"),
             Self::Mask { expert } => {
                 format!("c_{expert} = −∞, before groups and top-k")
             }
@@ -187,15 +187,15 @@ impl Action {
                 expert,
                 share: Some(share),
             } => format!("{expert} ∈ T first, w_{expert} = {share} · Σw"),
-            Self::Uniform => "w = Σw / |T| for every chosen expert".to_owned(),
+            Self::Uniform => "w = Σw / |T| for every picked expert".to_owned(),
             Self::Random { seed } => {
-                format!("the smallest hashes of (seed {seed}, layer, position, expert) are chosen")
+                format!("the smallest hashes of (seed {seed}, layer, position, expert) are picked")
             }
             Self::Zero { expert } => {
                 format!("routing as it is; the output of {expert} contributes nothing")
             }
             Self::Swap { expert, with } => {
-                format!("where {expert} is chosen, the network of {with} runs with its weight")
+                format!("where {expert} is picked, the network of {with} runs with its weight")
             }
         }
     }

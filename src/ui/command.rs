@@ -330,7 +330,7 @@ pub const ENTRIES: &[Entry] = entries! {
     Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
     Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
     Edit, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
-    Edit, "Force or release the expert", Some(plain(Key::F)), "Make the selected expert be chosen from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
+    Edit, "Force or release the expert", Some(plain(Key::F)), "Have the selected expert picked from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
     Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
     Edit, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, motion", |_| Some(Command::ToggleSettings);
     View, "Command palette…", Some(with_command(Key::P)), "Find anything that can be done by its name", |_| Some(Command::TogglePalette);

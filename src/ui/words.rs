@@ -32,23 +32,25 @@ pub fn deciding_edit(
 pub fn edit_meaning(action: &Action) -> &'static str {
     match action {
         Action::Bias { .. } => {
-            "Added to the raw score before the router's rule: it changes the choice and the weight."
+            "Added to the raw score before the router's rule: it changes who is picked and the weight."
         }
-        Action::Select { .. } => "Added to what selects: it changes the choice, never the weight.",
-        Action::K { .. } => "The layer chooses this many experts for each token.",
+        Action::Select { .. } => {
+            "Added to what selects: it changes who is picked, never the weight."
+        }
+        Action::K { .. } => "The layer picks this many experts for each token.",
         Action::Mask { .. } => {
-            "Never chosen; the other scores stay, and the router's own rule weighs those chosen in its place."
+            "Never picked; the other scores stay, and the router's own rule weighs those picked in its place."
         }
         Action::Force { .. } => {
-            "Always chosen, in place of the weakest pick; the others stay as the router ranks them."
+            "Always picked, in place of the weakest pick; the others stay as the router ranks them."
         }
-        Action::Uniform => "Every chosen expert counts the same; who is chosen stays.",
+        Action::Uniform => "Every picked expert counts the same; who is picked stays.",
         Action::Random { .. } => {
             "Experts are drawn by a hash of seed, layer, position and id; the weights are their true ones."
         }
-        Action::Zero { .. } => "Still chosen and recorded, but its output adds nothing.",
+        Action::Zero { .. } => "Still picked and recorded, but its output adds nothing.",
         Action::Swap { .. } => {
-            "Still recorded as chosen, but the other expert's network runs in its place."
+            "Still recorded as picked, but the other expert's network runs in its place."
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use eframe::egui::{FontId, Ui};
+use eframe::egui::{Align, FontId, Layout, Ui, vec2};
 use egui_tiles::{Tabs, Tiles};
 
 use crate::ui::theme::{BODY_SIZE, MARGIN};
@@ -71,11 +71,13 @@ impl Heads {
         let Some(chips) = self.chips.get_mut(name).filter(|it| it.is_below) else {
             return;
         };
-        let line = ui.horizontal_wrapped(|ui| {
+        // From right to left as in the head, so that they stand in the same order.
+        let layout = Layout::right_to_left(Align::Center).with_main_wrap(true);
+        let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
+        let line = ui.allocate_ui_with_layout(size, layout, |ui| {
             ui.spacing_mut().item_spacing.x = BETWEEN;
-            let height = ui.spacing().interact_size.y;
             panel.head_ui(cx, ui);
-            height
+            size.y
         });
         let rect = line.response.rect;
         // More than one line says only that they do not fit.

@@ -17,6 +17,8 @@ pub const ABSENT: f32 = -2.0;
 
 /// Cells narrower than this have no gaps, no words and no strokes, points.
 pub const SMALL_CELL: f32 = 12.0;
+/// The same for their height: a wide cell this low still has room for a ring.
+const LOW_CELL: f32 = 9.0;
 const CELL_GAP: f32 = 2.0;
 const CELL_CORNER: f32 = 3.0;
 
@@ -53,7 +55,7 @@ impl GridView {
     #[must_use]
     pub fn is_small(&self) -> bool {
         let pitch = self.pitch_points();
-        pitch.x < SMALL_CELL || pitch.y < SMALL_CELL
+        pitch.x < SMALL_CELL || pitch.y < LOW_CELL
     }
 
     fn pitch_points(&self) -> egui::Vec2 {

@@ -14,7 +14,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let Some(at) = cx.selection.expert_at() else {
         note(
             ui,
-            "Click a cell of the heatmap to pick an expert; M masks it, right-click lists every edit.",
+            "Click a cell of the heatmap to select an expert; M masks it, right-click lists every edit.",
         );
         return;
     };
@@ -35,7 +35,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             name,
             "M",
             color,
-            "Never chosen, from the selected token on (M)",
+            "Never picked, from the selected token on (M)",
         )
         .clicked()
         {
@@ -51,7 +51,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             name,
             "F",
             color,
-            "Always chosen, from the selected token on (F)",
+            "Always picked, from the selected token on (F)",
         )
         .clicked()
         {

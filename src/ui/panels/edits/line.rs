@@ -36,6 +36,11 @@ pub fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, n: usize, looked_at: bool) -> bool 
     ui.painter().rect_filled(rect, CHIP_CORNER, color);
     let inner = Rect::from_min_max(rect.min + vec2(BAR, 0.0), rect.max);
     ui.painter().rect_filled(inner, CHIP_CORNER - 1, fill);
+    if looked_at {
+        let outline = (1.0, palette.selected);
+        ui.painter()
+            .rect_stroke(rect, CHIP_CORNER, outline, egui::StrokeKind::Inside);
+    }
     let hot = response.hovered() || response.contains_pointer() || looked_at;
     let mut content = ui.new_child(
         egui::UiBuilder::new()

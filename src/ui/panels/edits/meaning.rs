@@ -53,7 +53,7 @@ fn only_router(spec: &ModelSpec, at: RouterRef) -> Option<(RouterId, &RouterSpec
 fn meaning(action: &Action, router: &RouterSpec) -> String {
     match *action {
         Action::Mask { .. } => format!(
-            "Never chosen; the other scores stay, {}.",
+            "Never picked; the other scores stay, {}.",
             weights_again(router)
         ),
         Action::Bias { value, .. } if router.score == Score::Softmax => format!(
@@ -62,13 +62,13 @@ fn meaning(action: &Action, router: &RouterSpec) -> String {
             short(f64::from(value.0.exp())),
         ),
         Action::K { n } => format!(
-            "The layer chooses {n} of its {} experts for each token, in place of {}; {}.",
+            "The layer picks {n} of its {} experts for each token, in place of {}; {}.",
             router.n_experts,
             router.top_k,
             weights_again(router)
         ),
         Action::Uniform => format!(
-            "Every chosen expert counts the same, 1/{} of the weight; who is chosen stays.",
+            "Every picked expert counts the same, 1/{} of the weight; who is picked stays.",
             router.top_k
         ),
         _ => edit_meaning(action).to_owned(),
@@ -80,13 +80,13 @@ fn weights_again(router: &RouterSpec) -> String {
     let total = short(f64::from(router.scale));
     match (router.weight, router.renorm) {
         (Weight::SoftmaxOverTopK, _) | (_, Renorm::Sum { .. }) => {
-            format!("the weights of the chosen sum to {total} again")
+            format!("the weights of the picked sum to {total} again")
         }
         (_, Renorm::PNorm(p)) => {
-            format!("the weights of the chosen have {p}-norm {total} again")
+            format!("the weights of the picked have {p}-norm {total} again")
         }
         (_, Renorm::None) => {
-            "the weights of the chosen stay their own scores and are not made to sum to 1"
+            "the weights of the picked stay their own scores and are not made to sum to 1"
                 .to_owned()
         }
     }
@@ -122,7 +122,7 @@ fn chosen_words(view: &RowView, id: RouterId, router: &RouterSpec, edit: &Interv
     };
     let tokens = if n_tokens == 1 { "token" } else { "tokens" };
     format!(
-        " Without edits expert {name} was chosen for {} of these {n_tokens} {tokens}{weight}; even is {}.",
+        " Without edits expert {name} was picked for {} of these {n_tokens} {tokens}{weight}; even is {}.",
         percent(share),
         percent(router.even_share()),
     )
@@ -146,7 +146,7 @@ mod tests {
         check(
             &router,
             "mask:4.5",
-            "the weights of the chosen sum to 1 again",
+            "the weights of the picked sum to 1 again",
         );
         check(
             &router,

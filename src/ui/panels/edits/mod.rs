@@ -14,8 +14,8 @@ use crate::document::Table;
 use crate::spec::{Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy, Span};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, note};
-use crate::ui::words::{edit_words, span_words};
-use crate::ui::{Command, Cx, Drawing, Panel, key_hint};
+use crate::ui::words::{covers, edit_words, span_words};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, key_hint};
 
 use field::Field;
 use meaning::Meaning;
@@ -40,6 +40,8 @@ pub struct Edits {
     line: Option<usize>,
     /// How long the list was, so that a new line is looked at.
     n_lines: usize,
+    /// The expert selected in the last frame, so that its line is looked at once it is picked.
+    expert: Option<ExpertAt>,
 }
 
 /// Whether a list can act on a model; a sentence where it cannot.
@@ -132,6 +134,11 @@ impl Edits {
             self.line = None;
             self.n_lines = n;
         }
+        let expert = cx.selection.expert_at();
+        if expert != self.expert {
+            self.expert = expert;
+            self.line = expert.and_then(|it| line_of(cx, it)).or(self.line);
+        }
     }
 
     fn current(&self) -> Option<usize> {
@@ -222,6 +229,16 @@ impl Edits {
             note(ui, self.meaning.update(cx, &listed.edit));
         }
     }
+}
+
+/// The last line that names an expert.
+fn line_of(cx: &Cx<'_>, at: ExpertAt) -> Option<usize> {
+    let place = cx.spec()?.router(at.router)?.place;
+    cx.experiment
+        .edits
+        .entries
+        .iter()
+        .rposition(|it| it.edit.action.expert() == Some(at.expert) && covers(it.edit.at, &place))
 }
 
 /// `--edit` in monospace: the proportional font would join the hyphens.

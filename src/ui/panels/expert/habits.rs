@@ -61,7 +61,7 @@ pub fn repetition_words(card: &Card) -> String {
         return "No token follows one of its own yet.".to_owned();
     };
     format!(
-        "Picked again for the next token in {} of {} cases, {}; if each token were chosen by itself it would be its \
+        "Picked again for the next token in {} of {} cases, {}; if each token were routed by itself it would be its \
          share of all tokens, {}.",
         grouped(uses.n_repeated),
         grouped(uses.n_followed),

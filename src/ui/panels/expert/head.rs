@@ -56,11 +56,11 @@ fn buttons_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
             .accessible_name(format!("{word} {}", name.to_lowercase()))
             .clicked()
     };
-    let hover = "Never chosen, from the selected token on (M)";
+    let hover = "Never picked, from the selected token on (M)";
     if press(ui, masked, ["Mask", "Unmask"], "M", hover) {
         cx.push(Command::ToggleMask(at));
     }
-    let hover = "Always chosen, from the selected token on (F)";
+    let hover = "Always picked, from the selected token on (F)";
     if press(ui, forced, ["Force", "Release"], "F", hover) {
         cx.push(Command::ToggleForce(at));
     }

@@ -118,8 +118,8 @@ fn lift_words(lift: Option<f64>) -> String {
     match lift {
         None => "–".to_owned(),
         Some(it) if it == f64::NEG_INFINITY => "−∞".to_owned(),
-        Some(it) if it < 0.0 => format!("−{}", short(-it)),
-        Some(it) => format!("+{}", short(it)),
+        Some(it) if it < 0.0 => format!("−{:.2}", -it),
+        Some(it) => format!("+{it:.2}"),
     }
 }
 

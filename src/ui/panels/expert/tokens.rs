@@ -11,7 +11,7 @@ use crate::analysis::Occurrence;
 use crate::spec::Position;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, choices, menu_chip, note};
-use crate::ui::words::{grouped, short, token_words};
+use crate::ui::words::{grouped, token_words};
 use crate::ui::{Command, Cx, Drawing, Hover, Selection};
 
 use super::{card::Card, expert_color};
@@ -253,7 +253,7 @@ fn row_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, it: &Occurrence) {
     };
     text(rect.left() + 32.0, n.to_string(), palette.second);
     let mut right = rect.right() - 7.0;
-    text(right, short(f64::from(it.weight)), palette.text);
+    text(right, format!("{:.3}", it.weight), palette.text);
     right -= 40.0;
     if rect.width() >= WIDE {
         text(right, origin.to_owned(), palette.second);

@@ -6,7 +6,7 @@ use crate::analysis::{Report, RouterReport, Thresholds, grouped};
 use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
-use crate::ui::words::short;
+use crate::ui::words::{percent, short};
 
 use super::cells;
 use super::rows::Places;
@@ -47,12 +47,12 @@ fn numbers_words(it: &RouterReport, thresholds: &Thresholds) -> String {
         return limits;
     };
     format!(
-        "{} effective experts of {}, CV {}, MaxVio {}, entropy H/ln N {}. {limits}",
+        "{} effective experts of {}, CV {}, MaxVio {}, entropy {}. {limits}",
         short(numbers.effective),
         it.n_experts,
         short(numbers.cv),
         short(numbers.max_vio),
-        short(numbers.entropy),
+        percent(numbers.entropy as f32),
     )
 }
 

@@ -283,7 +283,7 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
                 let light = palette.ring.gamma_multiply(0.65 * map.glow);
                 painter.rect_filled(cell, 3.0, light);
             }
-            let radius = (cell.size().min_elem() * 0.22).clamp(2.5, 6.0);
+            let radius = (cell.size().min_elem() * 0.22).clamp(3.0, 6.0);
             let center = cell.center();
             if rank == 0 {
                 painter.circle(center, radius, palette.ring, (1.0, palette.hairline));

@@ -196,7 +196,7 @@ fn picks(cx: &Cx<'_>, out: &mut Plot) {
     };
     if let Some(at) = at {
         out.sentence = format!(
-            "The experts chosen for {} (token {at}) and their weights; those not chosen are empty.",
+            "The experts picked for {} (token {at}) and their weights; those not picked are empty.",
             cx.quoted(at)
         );
     }

@@ -106,7 +106,7 @@ impl<'a> Shown<'a> {
         };
         let effective = self.spread().map_or(0.0, |it| it.effective);
         format!(
-            "{what} · {} of {} experts in effective use, {} · over {}: what it uses, not the health of the model (Health, over mixed text)",
+            "{what} · {} of {} experts in effective use, {} · over {}: what it uses, not the health of the model (Health, over mixed text).",
             short(effective),
             self.spec.n_experts,
             self.unused_words(cx),
@@ -155,9 +155,9 @@ impl<'a> Shown<'a> {
         let Some(spread) = self.spread() else {
             return String::new();
         };
-        let entropy = spread
-            .entropy
-            .map_or_else(String::new, |it| format!(" · H(f)/ln N {}", short(it)));
+        let entropy = spread.entropy.map_or_else(String::new, |it| {
+            format!(" · entropy {}", percent(it as f32))
+        });
         let other = match self.view.value {
             Value::Share => self
                 .load
@@ -208,7 +208,9 @@ impl<'a> Shown<'a> {
         ));
         line(format!("Gini = {:.4}, 0 is even", spread.gini));
         if let Some(entropy) = spread.entropy {
-            line(format!("H(f)/ln N = {entropy:.4}, 1 is even"));
+            line(format!(
+                "entropy H(f)/ln N = {entropy:.4} of the most, 1 is even"
+            ));
         }
         let Some(stats) = balance.stats() else {
             return;

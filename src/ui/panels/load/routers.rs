@@ -74,7 +74,11 @@ const COLUMNS: [(Number, &str, &str); 7] = [
         "evenness",
         "effective experts divided by N: 100 % is even",
     ),
-    (Number::Entropy, "H/ln N", "H(f)/ln N: 1 is even"),
+    (
+        Number::Entropy,
+        "entropy",
+        "entropy as a part of the most, H(f)/ln N: 1 is even",
+    ),
 ];
 
 /// One router.

@@ -28,8 +28,8 @@ const LEGEND: f32 = 18.0;
 const NO_LEGEND: f32 = 130.0;
 /// The sentence takes at most this part of the panel; a shorter form where it would take more.
 const MOST_WORDS: f32 = 0.26;
-/// Room left in the head to the panel's name, points.
-const NAME: f32 = 100.0;
+/// Room left in the head to the panel's name and the row, points.
+const NAME: f32 = 170.0;
 
 const COLUMNS: [(&str, &str); 11] = [
     ("token", ""),
@@ -89,7 +89,6 @@ impl Panel for NextToken {
                 }
             });
         }
-        row_chip(cx, ui);
         let words = format!("after {}", cx.quoted(shown.at));
         let font = FontId::proportional(LABEL_SIZE);
         let color = cx.palette.second;
@@ -97,6 +96,7 @@ impl Panel for NextToken {
         if galley.size().x + NAME < ui.available_width() {
             ui.label(RichText::new(words).size(LABEL_SIZE).color(color));
         }
+        row_chip(cx, ui);
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {

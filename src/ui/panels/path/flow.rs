@@ -341,7 +341,7 @@ impl Kept {
             format!(" · largest: {}", self.flow_words(cx, view, gap, flow))
         });
         format!(
-            "Flow over {n_tokens} tokens{counting}: {which}{n_shown} pairs drawn, {} of all flow{largest} · what follows what, not what causes what",
+            "Flow over {n_tokens} tokens{counting}: {which}{n_shown} pairs drawn, {} of all flow{largest} · what follows what, not what causes what.",
             percent(shown as f32 / total as f32),
         )
     }

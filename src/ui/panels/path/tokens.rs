@@ -212,7 +212,7 @@ impl Kept {
             return format!("{words} (token {shown}) and its strongest expert in each layer");
         }
         format!(
-            "{words} (token {shown}) and its strongest expert in each layer · the {} tokens around it have the same one in {} of {n_pairs} places, {} (even chance {}): alike in routing, not in meaning",
+            "{words} (token {shown}) and its strongest expert in each layer · the {} tokens around it have the same one in {} of {n_pairs} places, {} (even chance {}): alike in routing, not in meaning.",
             self.paths.len() - 1,
             n_same,
             percent(n_same as f32 / n_pairs as f32),

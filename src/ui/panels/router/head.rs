@@ -52,6 +52,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             ..cx.selection
         }));
     }
+    ui.add_space(4.0);
     token_ui(cx, ui);
     row_chip(cx, ui);
 }

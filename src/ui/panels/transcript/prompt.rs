@@ -35,7 +35,7 @@ impl Prompt {
                     ui.painter().text(
                         chip.left_center() - vec2(8.0, 0.0),
                         Align2::RIGHT_CENTER,
-                        "Enter runs ·",
+                        "Enter runs",
                         FontId::proportional(LABEL_SIZE),
                         cx.palette.second,
                     );
