@@ -1,7 +1,7 @@
 //! Layouts as data: a tree of panel names. One that was saved may come from another version or from anybody's
 //! editor, so it is looked at before it is used.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt::Write as _};
 
 use eframe::egui::{Id, Vec2};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
@@ -103,7 +103,8 @@ fn shape(tree: &Tree<String>) -> String {
                     Container::Linear(it) => Some(it.dir),
                     _ => None,
                 };
-                out.push_str(&format!("{:?}{dir:?}(", it.kind()));
+                // Writing to a string cannot fail.
+                let _ = write!(out, "{:?}{dir:?}(", it.kind());
                 for child in it.children() {
                     add(tree, *child, out);
                     out.push(',');
