@@ -23,6 +23,6 @@ pub use table::{Cell, Column, Table};
 pub use token_words::{printable, special_words, token_texts, token_words};
 pub use viridis::VIRIDIS;
 pub use words::{
-    big, bytes, counted, covers, edit_words, facts_words, grouped, list_words, percent, router_ref,
-    short, signed, span_words,
+    big, bytes, counted, covers, edit_words, facts_words, list_words, percent, router_ref, short,
+    signed, span_words,
 };

@@ -164,20 +164,6 @@ pub fn percent(share: f32) -> String {
     format!("{} %", short(f64::from(share) * 100.0))
 }
 
-/// A whole number in full, its thousands parted: `7,177,760`.
-#[must_use]
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// A number of things in thousands, millions, billions: `7.2 M`.
 #[must_use]
 pub fn big(n: u64) -> String {
@@ -275,9 +261,6 @@ mod tests {
         check(310.4, "310");
         assert_eq!(big(7_221_920), "7.2 M");
         assert_eq!(big(512), "512");
-        assert_eq!(grouped(7_177_760), "7,177,760");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_000), "1,000");
         assert_eq!(bytes(14_378_024), "14.4 MB");
     }
 }

@@ -3,8 +3,9 @@
 use crate::spec::{Action, InterventionSet, ModelSpec, Position};
 use crate::ui::ExpertAt;
 
+pub use crate::analysis::grouped;
 pub use crate::document::{
-    big, bytes, counted, covers, edit_words, facts_words, grouped, list_words, percent, printable,
+    big, bytes, counted, covers, edit_words, facts_words, list_words, percent, printable,
     router_ref, short, signed, span_words, special_words, token_words,
 };
 

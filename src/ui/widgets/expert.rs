@@ -28,6 +28,28 @@ pub fn expert_gestures(cx: &mut Cx<'_>, response: &Response, at: ExpertAt) {
     }
 }
 
+/// The gestures on whatever expert lies `under` the pointer, of one response over many; `menu` is the expert whose menu
+/// is open.
+pub fn shared_gestures(
+    cx: &mut Cx<'_>,
+    response: &Response,
+    under: Option<ExpertAt>,
+    menu: &mut Option<ExpertAt>,
+) {
+    if response.secondary_clicked() {
+        *menu = under;
+    }
+    if let Some(at) = under {
+        expert_gestures(cx, response, at);
+    }
+    let chosen = *menu;
+    response.context_menu(|ui| {
+        if let Some(at) = chosen {
+            expert_menu(cx, ui, at);
+        }
+    });
+}
+
 /// The edit of an action on the selected router, from the selected position on.
 #[must_use]
 pub fn edit_here(cx: &Cx<'_>, at: ExpertAt, action: Action) -> Option<Intervention> {

@@ -8,7 +8,7 @@ use egui_plot::{HLine, LineStyle, Plot, PlotTransform, PlotUi};
 
 use crate::ui::panels::heatmap::edit_mark;
 use crate::ui::theme::{LABEL_SIZE, Palette};
-use crate::ui::widgets::{expert_gestures, expert_menu, note};
+use crate::ui::widgets::note;
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -246,27 +246,6 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, at: ExpertAt) {
         let around = rect.expand(2.0);
         painter.rect_stroke(around, 3.0, (2.0, palette.selected), StrokeKind::Outside);
     }
-}
-
-/// The gestures on whatever expert lies under the pointer, of one response over many.
-pub fn shared_gestures(
-    cx: &mut Cx<'_>,
-    response: &Response,
-    under: Option<ExpertAt>,
-    menu: &mut MenuAt,
-) {
-    if response.secondary_clicked() {
-        *menu = under;
-    }
-    if let Some(at) = under {
-        expert_gestures(cx, response, at);
-    }
-    let chosen = *menu;
-    response.context_menu(|ui| {
-        if let Some(at) = chosen {
-            expert_menu(cx, ui, at);
-        }
-    });
 }
 
 /// Every how many of equally spaced labels one fits.

@@ -6,12 +6,12 @@ use egui_plot::{Line, PlotPoint, PlotPoints, PlotTransform};
 use crate::analysis::{LoadSeries, Series, SeriesOf};
 use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
+use crate::ui::widgets::shared_gestures;
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
 
 use super::frame::{
-    MenuAt, SMALL, expert_style, expert_tint, foot, level, plot, plot_response, shared_gestures,
-    words_width,
+    MenuAt, SMALL, expert_style, expert_tint, foot, level, plot, plot_response, words_width,
 };
 use super::numbers::Shown;
 use super::{Value, View};

@@ -8,11 +8,12 @@ use eframe::egui::{self, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
 
 use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::spec::{ExpertId, RouterId, RouterSpec};
+use crate::ui::widgets::shared_gestures;
 use crate::ui::words::percent;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf};
 
 use super::layout::{Columns, labels_ui};
-use super::nodes::{Nodes, expert_at, shared_gestures, tint};
+use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::{View, foot};
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, Color32, FontId, Mesh, Pos2, Rect, Response, Sense, Shape, StrokeKind, Ui, pos2,
-    vec2,
+    self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Shape, StrokeKind, Ui, pos2, vec2,
 };
 
 use crate::spec::{ExpertId, RouterId};
@@ -178,27 +177,6 @@ impl Nodes {
             }
         }
     }
-}
-
-/// The gestures of one response over all experts, where they have no widget each.
-pub fn shared_gestures(
-    cx: &mut Cx<'_>,
-    response: &Response,
-    under: Option<ExpertAt>,
-    menu: &mut Option<ExpertAt>,
-) {
-    if response.secondary_clicked() {
-        *menu = under;
-    }
-    if let Some(at) = under {
-        expert_gestures(cx, response, at);
-    }
-    let chosen = *menu;
-    response.context_menu(|ui| {
-        if let Some(at) = chosen {
-            expert_menu(cx, ui, at);
-        }
-    });
 }
 
 /// Beyond the eighth expert colours begin anew: those nodes are striped.

@@ -8,12 +8,13 @@ use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Shape, Ui, pos2};
 
 use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
+use crate::ui::widgets::shared_gestures;
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
 
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
 use super::layout::{Columns, gutter, labels_ui};
-use super::nodes::{Nodes, expert_at, shared_gestures, tint};
+use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::{View, foot};
 
