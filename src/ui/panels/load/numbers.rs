@@ -200,9 +200,9 @@ impl<'a> Shown<'a> {
             "effective experts exp(H(f)) = {:.4} of {n}, evenness {:.4}",
             spread.effective, spread.evenness
         ));
-        line(format!("CV std(n)/n̄ = {:.4}, 0 is even", spread.cv));
+        line(format!("CV std(n)/mean(n) = {:.4}, 0 is even", spread.cv));
         line(format!(
-            "MaxVio (max n − n̄)/n̄ = {:.4}, at most {:.4}",
+            "MaxVio (max n − mean)/mean = {:.4}, at most {:.4}",
             spread.max_vio,
             n as f64 / self.spec.top_k as f64 - 1.0
         ));
@@ -244,7 +244,7 @@ impl<'a> Shown<'a> {
                 percent(self.spec.even_share())
             ));
             ui.label(format!(
-                "{:.3} times even (n/n̄), {} of {} by load",
+                "{:.3} times even (n/mean), {} of {} by load",
                 self.load.utilisation(id).unwrap_or(0.0),
                 self.rank(expert),
                 self.spec.n_experts

@@ -38,7 +38,7 @@ pub enum Number {
     Effective,
     /// The same as a part of N.
     Evenness,
-    /// `std(n)/n̄`.
+    /// `std(n)/mean(n)`.
     Cv,
     /// `(max n - n̄)/n̄`.
     MaxVio,
@@ -57,11 +57,11 @@ const COLUMNS: [(Number, &str, &str); 7] = [
         "effective",
         "effective experts exp(H(f)): N is even, 1 the least",
     ),
-    (Number::Cv, "CV", "std(n)/n̄: 0 is even"),
+    (Number::Cv, "CV", "std(n)/mean(n): 0 is even"),
     (
         Number::MaxVio,
         "MaxVio",
-        "(max n − n̄)/n̄: 0 is even, N/k − 1 the most",
+        "(max n − mean)/mean: 0 is even, N/k − 1 the most",
     ),
     (
         Number::Unused,
