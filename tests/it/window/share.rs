@@ -5,7 +5,8 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::Command as Process,
+    process::{Command as Process, Stdio},
+    time::{Duration, Instant},
 };
 
 use moescope::document::{SCORES_BUDGET_BYTES, SharedRun, page};
@@ -386,9 +387,20 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
+/// Longest wait for a browser, and how often one is started that shows nothing: it may die of what else the machine does.
+const PATIENCE: Duration = Duration::from_mins(1);
+const ATTEMPTS: usize = 3;
+
 /// The page as a browser shows it at a place.
 fn dom(browser: &Path, page: &Path, place: &str) -> String {
+    let shown = (0..ATTEMPTS).map(|_| dom_once(browser, page, place));
+    let found = shown.into_iter().find(|it| it.contains("<html"));
+    found.unwrap_or_else(|| panic!("{} shows nothing", browser.display()))
+}
+
+fn dom_once(browser: &Path, page: &Path, place: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
+    let out = profile.path().join("dom.html");
     let mut process = Process::new(browser);
     process.args(
         "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
@@ -398,12 +410,21 @@ fn dom(browser: &Path, page: &Path, place: &str) -> String {
     let mut own = std::ffi::OsString::from("--user-data-dir=");
     own.push(profile.path());
     let address: &OsStr = page.as_os_str();
-    let out = process
+    let mut child = process
         .arg(own)
         .arg(format!("file://{}#{place}", address.to_str().unwrap()))
-        .output()
+        .stdout(fs::File::create(&out).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
         .unwrap();
-    String::from_utf8(out.stdout).unwrap()
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Where it has ended there is nothing to end.
+    let _ = child.kill();
+    let _ = child.wait();
+    String::from_utf8(fs::read(&out).unwrap()).unwrap()
 }
 
 /// What stands after a mark up to another.
