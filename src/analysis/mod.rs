@@ -36,4 +36,4 @@ pub use seriation::{chained, pair_counts};
 pub use series::{LoadSeries, Series, SeriesOf};
 pub use significance::{false_discovery, fisher_exact};
 pub use specialty::{FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty, TextShare, TextUse};
-pub use spread::{DEAD_BELOW, Spread, skewed_above, spread};
+pub use spread::{Spread, spread};

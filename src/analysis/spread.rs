@@ -1,7 +1,4 @@
-//! How evenly load is spread over the experts of one router, and the thresholds a verdict uses.
-
-/// A router with any expert below this part of even, over mixed text, is not even: the rule of a verdict.
-pub const DEAD_BELOW: f64 = 0.05;
+//! How evenly load is spread over the experts of one router.
 
 /// Numbers over the loads of one router, each per (router, expert) and never pooled over routers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,13 +17,6 @@ pub struct Spread {
     pub entropy: Option<f64>,
     /// Experts never picked.
     pub n_unused: usize,
-}
-
-/// Where the verdict rule calls a router skewed: largest load over mean load above `1 + 0.75·(N/k - 1)`, in times
-/// even; N/k is the ceiling.
-#[must_use]
-pub fn skewed_above(n_experts: usize, top_k: usize) -> f64 {
-    1.0 + 0.75 * (n_experts as f64 / top_k.max(1) as f64 - 1.0)
 }
 
 /// The spread of loads `n` `[E]`, counts or weights; none where all are 0.
@@ -118,13 +108,5 @@ mod tests {
         let b = spread(&[3.0, 1.0, 2.0]).unwrap();
         near(a.gini, b.gini);
         near(a.effective, b.effective);
-    }
-
-    #[test]
-    fn the_threshold_lies_three_quarters_of_the_way_to_the_ceiling() {
-        near(skewed_above(8, 2), 3.25);
-        near(skewed_above(64, 8), 6.25);
-        near(skewed_above(128, 1), 96.25);
-        near(skewed_above(4, 4), 1.0);
     }
 }

@@ -49,11 +49,7 @@ impl App {
 
     pub(super) fn surveyed(&mut self, tag: u64, text: usize, step: &StepTrace) {
         let facts = self.session.facts.clone();
-        let special = |it: TokenId| {
-            facts
-                .as_ref()
-                .is_none_or(|facts| facts.tokens.is_special(it))
-        };
+        let special = |it: TokenId| facts.as_ref().is_none_or(|facts| facts.is_special(it));
         let survey = self.survey_of(tag);
         if let Some(text) = survey.and_then(|it| it.texts.get_mut(text)) {
             text.load.add(step, special);

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     Failure,
     model::{Device, check_device},
-    story::{Listener, Teller},
+    story::{Listener, Teller, loading_words, opened_words},
 };
 use crate::analysis::{
     LoadStats, Outcome, Preset, Report, RouterReport, Thresholds, Verdict, grouped, judge,
@@ -236,10 +236,8 @@ struct Progress<'a> {
 impl Listener for Progress<'_> {
     fn loading(&mut self, it: &LoadProgress) {
         if self.is_terminal {
-            let mib = |bytes: u64| bytes >> 20;
-            let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
             // Progress that nobody reads stops nothing.
-            drop(write!(self.log, "\rreading {done} of {total} MiB "));
+            drop(write!(self.log, "{}", loading_words(it)));
         }
     }
 
@@ -247,12 +245,7 @@ impl Listener for Progress<'_> {
         if self.is_terminal {
             drop(write!(self.log, "\r"));
         }
-        let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device);
-        let n = facts.parameters.total;
-        drop(writeln!(
-            self.log,
-            "{name}: {family}, {n} parameters, on {device}"
-        ));
+        drop(writeln!(self.log, "{}", opened_words(facts)));
         for note in &facts.notes {
             drop(writeln!(self.log, "{note}"));
         }

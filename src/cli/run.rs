@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     model::{ChatArgs, ModelArgs, check_device, parse_ids},
-    story::{Listener, Story, Teller},
+    story::{Listener, Story, Teller, loading_words, opened_words},
 };
+use crate::analysis::first_difference;
 use crate::checkpoint::Source;
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page, write_whole};
 use crate::engine::{LoadProgress, ModelOpener, Opener, StopReason};
@@ -244,10 +245,12 @@ impl Voice<'_> {
             _ => {}
         }
         if let Some((edited, twin)) = &story.edited {
-            self.remark(&match first_difference(&story.baseline, edited) {
-                Some(at) => format!("the texts with and without edits part at position {at}"),
-                None => "the texts with and without edits are the same so far".to_owned(),
-            });
+            self.remark(
+                &match first_difference(&story.baseline.tokens, &edited.tokens) {
+                    Some(at) => format!("the texts with and without edits part at position {at}"),
+                    None => "the texts with and without edits are the same so far".to_owned(),
+                },
+            );
             if let Some((mean, n)) = mean_kl(twin) {
                 self.remark(&format!("mean KL {mean:.4} nats over {n} positions"));
             }
@@ -259,10 +262,8 @@ impl Voice<'_> {
 impl Listener for Voice<'_> {
     fn loading(&mut self, it: &LoadProgress) {
         if self.is_terminal {
-            let mib = |bytes: u64| bytes >> 20;
-            let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
             // Progress that nobody reads stops nothing.
-            drop(write!(self.log, "\rreading {done} of {total} MiB "));
+            drop(write!(self.log, "{}", loading_words(it)));
         }
     }
 
@@ -270,9 +271,7 @@ impl Listener for Voice<'_> {
         if self.is_terminal {
             drop(write!(self.log, "\r"));
         }
-        let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device);
-        let n = facts.parameters.total;
-        self.remark(&format!("{name}: {family}, {n} parameters, on {device}"));
+        self.remark(&opened_words(facts));
         for note in &facts.notes {
             self.remark(note);
         }
@@ -290,12 +289,6 @@ impl Listener for Voice<'_> {
         }
         self.say(facts.tokens.piece(token))
     }
-}
-
-/// The first position whose tokens differ.
-fn first_difference(a: &RowRecord, b: &RowRecord) -> Option<Position> {
-    let mut pairs = a.tokens.iter().zip(&b.tokens);
-    pairs.position(|(a, b)| a != b).map(Position::new)
 }
 
 /// Mean over the positions compared, from the first edited one on, and how many those are.
@@ -319,7 +312,7 @@ fn object(story: &Story, facts: &ModelFacts, experiment: &Experiment) -> Value {
     out["tokens_per_sec"] = json!(story.tokens_per_sec);
     if let Some((edited, twin)) = &story.edited {
         out["baseline"] = written(&story.baseline, story.n_given, facts);
-        out["first_difference"] = json!(first_difference(&story.baseline, edited));
+        out["first_difference"] = json!(first_difference(&story.baseline.tokens, &edited.tokens));
         out["mean_kl"] = json!(mean_kl(twin).map(|it| it.0));
         // Before the first position compared the two are one.
         let at = (0..twin.tokens.len()).map(Position::new);

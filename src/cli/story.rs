@@ -31,6 +31,20 @@ pub(super) trait Listener {
     }
 }
 
+/// How far a load is, over what stood in that line of a terminal.
+pub(super) fn loading_words(it: &LoadProgress) -> String {
+    let mib = |bytes: u64| bytes >> 20;
+    let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
+    format!("\rreading {done} of {total} MiB ")
+}
+
+/// What was opened, in a line.
+pub(super) fn opened_words(facts: &ModelFacts) -> String {
+    let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device);
+    let n = facts.parameters.total;
+    format!("{name}: {family}, {n} parameters, on {device}")
+}
+
 /// An engine with an open model.
 pub(super) struct Teller<'a> {
     engine: Engine,
@@ -116,8 +130,7 @@ impl<'a> Teller<'a> {
         loop {
             match next(&mut self.engine)? {
                 Event::Surveyed { text, step, .. } => {
-                    let tokens = &self.facts.tokens;
-                    loads[text].add(&step, |it| tokens.is_special(it));
+                    loads[text].add(&step, |it| self.facts.is_special(it));
                 }
                 Event::Surveying {
                     n_done, n_total, ..

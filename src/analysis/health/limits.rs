@@ -135,6 +135,13 @@ impl Thresholds {
         let by_experts = (self.min_picks * n_experts as u64).div_ceil(top_k.max(1) as u64);
         by_experts.max(self.min_tokens)
     }
+
+    /// The largest load over the mean above which a router is skewed; none where that is no limit.
+    #[must_use]
+    pub fn skewed_above(&self, n_experts: usize, top_k: usize) -> Option<f64> {
+        let limit = self.skewed.max_over_mean?;
+        Some(limit.times(n_experts, top_k))
+    }
 }
 
 impl DeadLimit {

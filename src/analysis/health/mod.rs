@@ -9,7 +9,7 @@ mod words;
 
 use serde::Serialize;
 
-use super::{LoadStats, PhaseFilter};
+use super::{LoadStats, PhaseFilter, spread};
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 
 pub use limits::{DeadLimit, Limits, MaxLimit, Preset, Thresholds};
@@ -308,19 +308,12 @@ fn idle(
 }
 
 fn numbers(n: &[u64]) -> Option<Numbers> {
-    let load = super::RouterLoad {
-        n: n.to_vec(),
-        ..super::RouterLoad::default()
-    };
-    let spread = load.spread()?;
-    let n_experts = n.len() as f64;
+    let n: Vec<f64> = n.iter().map(|n| *n as f64).collect();
+    let spread = spread(&n)?;
     Some(Numbers {
-        evenness: spread.effective / n_experts,
-        entropy: if n.len() > 1 {
-            spread.effective.ln() / n_experts.ln()
-        } else {
-            1.0
-        },
+        evenness: spread.evenness,
+        // A single expert has all there is.
+        entropy: spread.entropy.unwrap_or(1.0),
         effective: spread.effective,
         cv: spread.cv,
         max_vio: spread.max_vio,

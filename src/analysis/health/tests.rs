@@ -209,6 +209,21 @@ fn evenness_and_the_busiest_expert_have_their_limits() {
 }
 
 #[test]
+fn the_threshold_lies_three_quarters_of_the_way_to_the_ceiling() {
+    let near = |(n_experts, top_k), wanted: f64| {
+        let got = Thresholds::default().skewed_above(n_experts, top_k);
+        assert!(
+            (got.unwrap() - wanted).abs() < 1e-12,
+            "{got:?} is not {wanted}"
+        );
+    };
+    near((8, 2), 3.25);
+    near((64, 8), 6.25);
+    near((128, 1), 96.25);
+    near((4, 4), 1.0);
+}
+
+#[test]
 fn a_busy_expert_alone_skews_a_router() {
     // N = 64, k = 8, T = 3200: n̄ = 400 and the limit 6.25·n̄ = 2500 of at most 3200.
     let of = |most: u64| {

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, mem};
 
 use eframe::egui::{
-    self, Color32, EventFilter, FontId, Id, Margin, Rect, Response, Sense, Stroke, Style, Ui,
-    UiBuilder, Vec2, Visuals, WidgetText, vec2,
+    self, Color32, FontId, Id, Margin, Rect, Response, Sense, Stroke, Style, Ui, UiBuilder, Vec2,
+    Visuals, WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles,
@@ -12,6 +12,7 @@ use egui_tiles::{
 };
 
 use crate::ui::theme::{BODY_SIZE, GAP, HEAD, MARGIN, PANEL_CORNER};
+use crate::ui::widgets::lock_arrows;
 use crate::ui::{Cx, PANELS, Panel};
 
 use super::{
@@ -269,12 +270,7 @@ impl Show<'_, '_> {
 
     /// A tab that has the keyboard: its panel gets the ring, and arrows go on moving the selection.
     fn hold_focus(&mut self, tiles: &Tiles<String>, ui: &Ui, id: Id, tile: TileId) {
-        let arrows = EventFilter {
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..EventFilter::default()
-        };
-        ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+        lock_arrows(ui, id);
         // The tile under its head: what holds both is not in the list while it is drawn.
         let rect = tiles.rect(tile);
         self.seen.ring = rect.map(|it| it.with_min_y(it.top() - HEAD));

@@ -9,17 +9,22 @@ fn slot() -> Id {
     Id::unique("takes the arrows")
 }
 
+/// Keeps the arrow keys from moving the focus away from a widget: they go on moving what is selected.
+pub fn lock_arrows(ui: &Ui, id: Id) {
+    let arrows = EventFilter {
+        horizontal_arrows: true,
+        vertical_arrows: true,
+        ..EventFilter::default()
+    };
+    ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+}
+
 /// The arrow pressed while `response` has the focus. Call it in each frame: it is what keeps the keys here.
 pub fn focused_arrows(ui: &Ui, response: &Response) -> Option<Direction> {
     if !response.has_focus() {
         return None;
     }
-    let filter = EventFilter {
-        horizontal_arrows: true,
-        vertical_arrows: true,
-        ..EventFilter::default()
-    };
-    ui.memory_mut(|it| it.set_focus_lock_filter(response.id, filter));
+    lock_arrows(ui, response.id);
     ui.data_mut(|it| it.insert_temp(slot(), response.id));
     let keys = [
         (Key::ArrowLeft, Direction::Left),

@@ -11,7 +11,7 @@ mod table;
 pub use bars::{bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
 pub use expert::{edit_here, expert_gestures, expert_menu, shared_gestures, state_here};
-pub use focus::{focused_arrows, keeps_arrows};
+pub use focus::{focused_arrows, keeps_arrows, lock_arrows};
 pub use foot::fitting;
 pub use pin::{MOST_COLOURS, MOST_PINS, pin_line, pin_of};
 pub use table::TableView;

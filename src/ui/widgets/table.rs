@@ -6,10 +6,11 @@
 use std::ops::Range;
 
 use eframe::egui::{
-    self, Align2, Event, EventFilter, FontId, Id, Key, Modifiers, Pos2, Rect, Response, Role,
-    ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    self, Align2, Event, FontId, Id, Key, Modifiers, Pos2, Rect, Response, Role, ScrollArea, Sense,
+    Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
+use super::lock_arrows;
 use crate::document::{Cell, Table};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::note;
@@ -205,12 +206,7 @@ impl TableView {
     }
 
     fn keys(&mut self, ui: &Ui, id: Id) {
-        let filter = EventFilter {
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..EventFilter::default()
-        };
-        ui.memory_mut(|it| it.set_focus_lock_filter(id, filter));
+        lock_arrows(ui, id);
         let (row, column) = self.cursor;
         let page = (ui.available_height() / ROW) as usize;
         let end = self.table.rows.len();

@@ -1,21 +1,16 @@
 //! What the cells and the tokens say: the reference's numbers in each mode, orders, pins, tables, the keyboard.
 
-use std::{fs, path::Path};
-
 use eframe::egui::{self, Key, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::analysis::{LoadStats, PhaseFilter, chained, pair_counts};
-use moescope::app::App;
 use moescope::document::{Cell, Table};
 use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, RouterId, TokenId};
-use moescope::ui::{Command, Cx, DARK, Drawing, Hover, PANELS, RowChoice, Selection, Settings};
+use moescope::ui::{Command, Cx, Drawing, PANELS, RowChoice, Selection};
 use safetensors::SafeTensors;
 
-use super::drive::{
-    Window, click, click_token, folder, key, list, scripted, settle, token_label, type_prompt,
-    until,
-};
+use super::drive::{Window, click, click_token, key, list, scripted, settle, token_label};
+use super::fixture::{self, Fixture};
 use super::numbers::{f32s, i64s};
 use super::script::{LIST, Script, TOUR_LIKE, baseline, edited, facts};
 
@@ -58,27 +53,6 @@ const VALUE: &str = "What the cells show";
 const PHASE: &str = "Which tokens are counted";
 const ORDER: &str = "In which order experts stand";
 
-/// The window on a fixture, its ids read and one more token drawn; and what the reference says.
-fn fixture() -> (Window, Vec<u8>) {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/mixtral");
-    let bytes = fs::read(fixture.join("expected.safetensors")).unwrap();
-    let ids = i64s(&SafeTensors::deserialize(&bytes).unwrap(), "input_ids");
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        fs::copy(fixture.join(name), copy.path().join(name)).unwrap();
-    }
-    let mut window = folder(copy.path().to_path_buf());
-    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    type_prompt(&mut window, &words.join(" "));
-    window.state_mut().command(Command::SetStopAfter(1));
-    key(&mut window, Key::Enter);
-    until(&mut window, "the ids are read", |it: &App| {
-        let row = it.session().baseline();
-        it.is_idle() && row.is_some_and(|it| it.record.store.len() > ids.len())
-    });
-    (window, bytes)
-}
-
 /// Weights of each expert of a router over the reference's tokens: `[T][E]`, none where not chosen.
 fn weights(expected: &SafeTensors<'_>, router: usize) -> Vec<[Option<f64>; 8]> {
     let ids = i64s(expected, &format!("topk_ids.{router}"));
@@ -97,7 +71,11 @@ fn weights(expected: &SafeTensors<'_>, router: usize) -> Vec<[Option<f64>; 8]> {
 
 #[test]
 fn every_mode_of_the_cells_equals_the_reference() {
-    let (mut window, bytes) = fixture();
+    let Fixture {
+        mut window,
+        expected: bytes,
+        folder: _folder,
+    } = fixture::open("mixtral");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     let at = 3;
     click_token(&mut window, at);
@@ -304,24 +282,8 @@ fn pinned_experts_are_named_where_they_were_picked() {
 
 /// Gives a panel of its own what a panel of the window would see.
 fn with_cx<R>(window: &Window, drawing: Drawing, look: impl FnOnce(&mut Cx<'_>) -> R) -> R {
-    let app = window.state();
     let mut commands = Vec::new();
-    look(&mut Cx {
-        session: app.session(),
-        experiment: app.experiment(),
-        selection: app.selection(),
-        hover: Hover::default(),
-        prompt: "",
-        form: &moescope::spec::PromptForm::Plain,
-        recents: &[],
-        settings: Settings::default(),
-        can_undo: false,
-        can_redo: false,
-        pins: &[],
-        drawing,
-        palette: &DARK,
-        commands: &mut commands,
-    })
+    look(&mut fixture::cx(window.state(), drawing, &mut commands))
 }
 
 fn table(window: &Window, name: &str) -> Table {

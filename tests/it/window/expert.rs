@@ -1,7 +1,5 @@
 //! The card of an expert: its numbers are a recount of the trace, and the trace is the reference's.
 
-use std::{fs, path::Path};
-
 use eframe::egui::{Key, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::analysis::LoadStats;
@@ -14,25 +12,11 @@ use moescope::ui::{
 };
 use safetensors::SafeTensors;
 
-use super::drive::{Window, click, folder, key, scripted, settle, tour, type_prompt, until};
+use super::drive::{Window, click, key, scripted, settle, tour, until};
+use super::fixture::{self, Fixture};
+use super::numbers::{f32s, i64s};
 use super::script::{TOUR_LIKE, baseline};
 use super::stage::{Stage, Staged};
-
-fn bytes_of<const N: usize>(file: &SafeTensors<'_>, name: &str) -> Vec<[u8; N]> {
-    let bytes = file.tensor(name).unwrap().data();
-    let parts = bytes.chunks_exact(N);
-    parts.map(|it| it.try_into().unwrap()).collect()
-}
-
-fn f32s(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
-    let all = bytes_of(file, name).into_iter();
-    all.map(f32::from_le_bytes).collect()
-}
-
-fn i64s(file: &SafeTensors<'_>, name: &str) -> Vec<i64> {
-    let all = bytes_of(file, name).into_iter();
-    all.map(i64::from_le_bytes).collect()
-}
 
 /// Labels of a staged panel that start so.
 fn labels(stage: &Staged, start: &str) -> Vec<String> {
@@ -50,23 +34,13 @@ fn words(stage: &Staged, part: &str) -> String {
 
 #[test]
 fn the_tokens_of_an_expert_are_those_of_the_reference() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/mixtral");
-    let bytes = fs::read(fixture.join("expected.safetensors")).unwrap();
+    let Fixture {
+        window,
+        expected: bytes,
+        folder: _folder,
+    } = fixture::open("mixtral");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     let ids = i64s(&expected, "input_ids");
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        fs::copy(fixture.join(name), copy.path().join(name)).unwrap();
-    }
-    let mut window = folder(copy.path().to_path_buf());
-    let typed: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    type_prompt(&mut window, &typed.join(" "));
-    window.state_mut().command(Command::SetStopAfter(1));
-    key(&mut window, Key::Enter);
-    until(&mut window, "the ids are read", |it: &App| {
-        let row = it.session().baseline();
-        it.is_idle() && row.is_some_and(|it| it.record.store.len() > ids.len())
-    });
     let session = window.state().session().clone();
     for router in 0..3 {
         let chosen = i64s(&expected, &format!("topk_ids.{router}"));

@@ -19,7 +19,8 @@ use super::script::Script;
 pub struct Fixture {
     pub window: Window,
     pub expected: Vec<u8>,
-    _folder: tempfile::TempDir,
+    /// Where the model lies; it goes with this.
+    pub folder: tempfile::TempDir,
 }
 
 /// Opens a model without its tokenizer, so that the prompt box takes ids, and reads those of the reference.
@@ -52,7 +53,7 @@ pub fn open(name: &str) -> Fixture {
     Fixture {
         window,
         expected,
-        _folder: copy,
+        folder: copy,
     }
 }
 
@@ -99,7 +100,7 @@ pub fn is_close(shown: f32, wanted: f32) -> bool {
     (shown - wanted).abs() < 0.008 * wanted.abs() + 0.002
 }
 
-fn cx<'a>(app: &'a App, drawing: Drawing, commands: &'a mut Vec<Command>) -> Cx<'a> {
+pub fn cx<'a>(app: &'a App, drawing: Drawing, commands: &'a mut Vec<Command>) -> Cx<'a> {
     Cx {
         session: app.session(),
         experiment: app.experiment(),

@@ -1,16 +1,15 @@
 //! The Load panel: its numbers are those of the reference and of a recount, and its bars are experts.
 
-use std::{fs, path::Path};
-
 use eframe::egui::{Key, Pos2, Theme, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use moescope::app::App;
 use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::words::short;
 use moescope::ui::{Command, RowChoice, Selection};
 use safetensors::SafeTensors;
 
-use super::drive::{Window, click, folder, key, list, scripted, settle, type_prompt, until};
+use super::drive::{Window, click, key, list, scripted, settle};
+use super::fixture::{self, Fixture};
+use super::numbers::i64s;
 use super::script::{Size, TOUR_LIKE, baseline, edited};
 
 const OLMOE_LIKE: Size = Size {
@@ -107,32 +106,16 @@ fn sentence(window: &Window) -> String {
     node.label().or(node.value()).unwrap()
 }
 
-fn i64s(file: &SafeTensors<'_>, name: &str) -> Vec<i64> {
-    let bytes = file.tensor(name).unwrap().data();
-    let eight = bytes.as_chunks::<8>().0.iter();
-    eight.map(|it| i64::from_le_bytes(*it)).collect()
-}
-
 #[test]
 fn loads_of_a_fixture_are_those_of_the_reference_picks() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/mixtral");
-    let bytes = fs::read(fixture.join("expected.safetensors")).unwrap();
+    let Fixture {
+        mut window,
+        expected: bytes,
+        folder: _folder,
+    } = fixture::open("mixtral");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     let ids = i64s(&expected, "input_ids");
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        fs::copy(fixture.join(name), copy.path().join(name)).unwrap();
-    }
-    let mut window = folder(copy.path().to_path_buf());
-    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    type_prompt(&mut window, &words.join(" "));
-    window.state_mut().command(Command::SetStopAfter(1));
-    key(&mut window, Key::Enter);
     let n_tokens = ids.len();
-    until(&mut window, "the ids are read", |it: &App| {
-        let row = it.session().baseline();
-        it.is_idle() && row.is_some_and(|it| it.record.store.len() > n_tokens)
-    });
     choose(&mut window, COUNTED, "prefill");
     for router in 0..3 {
         select_router(&mut window, router);

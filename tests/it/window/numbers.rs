@@ -1,15 +1,11 @@
 //! The numbers shown are those of the trace, and the trace is the reference's.
 
-use std::{fs, path::Path};
-
-use eframe::egui::Key;
 use egui_kittest::kittest::Queryable as _;
-use moescope::app::App;
 use moescope::spec::{Position, RouterId};
-use moescope::ui::Command;
 use safetensors::SafeTensors;
 
-use super::drive::{click_token, folder, key, type_prompt, until};
+use super::drive::click_token;
+use super::fixture::{self, Fixture};
 
 pub fn f32s(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     let bytes = file.tensor(name).unwrap().data();
@@ -28,25 +24,14 @@ pub fn i64s(file: &SafeTensors<'_>, name: &str) -> Vec<i64> {
 
 #[test]
 fn the_numbers_shown_for_a_fixture_equal_the_reference() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/mixtral");
-    let bytes = fs::read(fixture.join("expected.safetensors")).unwrap();
+    let Fixture {
+        mut window,
+        expected: bytes,
+        folder: _folder,
+    } = fixture::open("mixtral");
     let expected = SafeTensors::deserialize(&bytes).unwrap();
     let ids = i64s(&expected, "input_ids");
-    // Without a tokenizer the prompt box takes ids.
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        fs::copy(fixture.join(name), copy.path().join(name)).unwrap();
-    }
-    let mut window = folder(copy.path().to_path_buf());
-    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    type_prompt(&mut window, &words.join(" "));
-    window.state_mut().command(Command::SetStopAfter(1));
-    key(&mut window, Key::Enter);
     let n = ids.len();
-    until(&mut window, "the ids are read", |it: &App| {
-        let row = it.session().baseline();
-        it.is_idle() && row.is_some_and(|it| it.record.store.len() > n)
-    });
     for router in 0..3 {
         check_router(&window, &expected, router, n);
     }

@@ -2,7 +2,7 @@
 
 use eframe::egui::Ui;
 
-use crate::analysis::{BalanceStats, DEAD_BELOW, PhaseFilter, RouterLoad, Spread, skewed_above};
+use crate::analysis::{BalanceStats, PhaseFilter, RouterLoad, Spread, Thresholds};
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::panels::heatmap::edit_mark;
 use crate::ui::words::{percent, short};
@@ -74,9 +74,10 @@ impl<'a> Shown<'a> {
     /// it counts tokens.
     pub fn thresholds(&self) -> Option<(f64, f64)> {
         let shown = self.view.thresholds && self.view.value == Value::Share;
-        let times = skewed_above(self.spec.n_experts, self.spec.top_k);
+        let rule = Thresholds::default();
+        let times = rule.skewed_above(self.spec.n_experts, self.spec.top_k)?;
         let applies = self.spec.top_k < self.spec.n_experts;
-        (shown && applies).then(|| (times * self.even(), DEAD_BELOW * self.even()))
+        (shown && applies).then(|| (times * self.even(), rule.dead_below * self.even()))
     }
 
     /// How even the value shown is.

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Color32, EventFilter, FontId, Galley, Painter, Rect, Role, Sense, StrokeKind, Ui, pos2,
-    vec2,
+    self, Color32, FontId, Galley, Painter, Rect, Role, Sense, StrokeKind, Ui, pos2, vec2,
 };
 
 use crate::analysis::{Alternative, Likelihood};
 use crate::spec::TokenId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{bar, bold, elided, figure};
+use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing};
 
@@ -109,12 +108,7 @@ impl Line<'_, '_> {
         if response.gained_focus() {
             response.scroll_to_me(None);
         }
-        let arrows = EventFilter {
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..EventFilter::default()
-        };
-        ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+        lock_arrows(ui, id);
         if response.hovered() {
             ui.painter().rect_filled(self.rect, 4.0, cx.palette.raised);
         }

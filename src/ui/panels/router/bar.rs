@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Color32, EventFilter, FontId, Galley, Rect, Role, Sense, StrokeKind, Ui, pos2,
+    self, Color32, FontId, Galley, Rect, Role, Sense, StrokeKind, Ui, pos2,
     text::{LayoutJob, TextFormat},
     vec2,
 };
 
 use crate::spec::ExpertId;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{MOST_COLOURS, bar, expert_gestures, expert_menu, figure};
+use crate::ui::widgets::{MOST_COLOURS, bar, expert_gestures, expert_menu, figure, lock_arrows};
 use crate::ui::words::short;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -86,12 +86,7 @@ impl Line<'_, '_> {
             response.scroll_to_me(None);
         }
         // The arrows go to the next token or layer, as they do everywhere.
-        let arrows = EventFilter {
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..EventFilter::default()
-        };
-        ui.memory_mut(|it| it.set_focus_lock_filter(id, arrows));
+        lock_arrows(ui, id);
         expert_gestures(cx, &response, at);
         drag::gesture(cx, &response, at, drag);
         let dragged = drag.filter(|it| it.at == at);
