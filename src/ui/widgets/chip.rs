@@ -1,11 +1,13 @@
 //! Quiet chips, buttons and the sentence under a plot.
 
 use eframe::egui::{
-    self, Button, Color32, PopupCloseBehavior, Response, RichText, Ui, WidgetText,
+    self, Align, Button, Color32, PopupCloseBehavior, Response, RichText, Ui, WidgetText,
     containers::menu::{MenuButton, MenuConfig},
 };
 
 use crate::ui::theme::{LABEL_SIZE, Palette};
+
+use super::words::sentence;
 
 /// A chip that opens a menu: a quiet word, the value, ▾.
 pub fn menu_chip(
@@ -126,6 +128,13 @@ pub fn choices<T: PartialEq + Copy>(
 
 /// The sentence under a plot.
 pub fn note(ui: &mut Ui, text: impl Into<String>) -> Response {
+    let layout = *ui.layout();
+    let is_block = layout.main_dir().is_vertical() && layout.horizontal_placement() == Align::LEFT;
+    if is_block {
+        // As it was measured to find room for it, so that it is not laid out again.
+        let galley = sentence(ui, text, ui.available_width());
+        return ui.add(egui::Label::new(galley));
+    }
     let palette = Palette::of(ui);
     ui.add(egui::Label::new(RichText::new(text).size(LABEL_SIZE).color(palette.second)).wrap())
 }

@@ -1,8 +1,8 @@
 //! The sentence under a plot where there is little room: the longest form that leaves the plot its own.
 
-use eframe::egui::{FontId, Ui};
+use eframe::egui::Ui;
 
-use crate::ui::theme::LABEL_SIZE;
+use super::words::sentence;
 
 /// Height of one line of labels, points.
 const LINE: f32 = 16.0;
@@ -17,12 +17,7 @@ pub fn fitting(
     share: f32,
 ) -> (String, f32) {
     let most = (height * share).max(LINE);
-    let color = ui.visuals().text_color();
-    let high = |words: &String| {
-        let font = FontId::proportional(LABEL_SIZE);
-        let galley = ui.painter().layout(words.clone(), font, color, width);
-        galley.size().y
-    };
+    let high = |words: &String| sentence(ui, words, width).size().y;
     let sized = forms.into_iter().map(|it| (high(&it), it));
     let found = sized.into_iter().find(|(height, _)| *height <= most);
     found.map_or((String::new(), 0.0), |(height, it)| (it, height))

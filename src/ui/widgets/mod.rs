@@ -7,6 +7,7 @@ mod focus;
 mod foot;
 mod pin;
 mod table;
+mod words;
 
 pub use bars::{bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
@@ -15,3 +16,4 @@ pub use focus::{focused_arrows, keeps_arrows, lock_arrows};
 pub use foot::fitting;
 pub use pin::{MOST_COLOURS, MOST_PINS, pin_line, pin_of};
 pub use table::TableView;
+pub use words::{put, sentence, words};

@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use crate::ui::Palette;
 use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::{put, words};
 
 const ROW: f32 = 20.0;
 const THICK: f32 = 9.0;
@@ -57,16 +58,17 @@ fn font() -> FontId {
 
 /// One line, shortened with … where it is wider than `width`.
 fn line(ui: &Ui, text: &str, width: f32, color: Color32) -> Arc<Galley> {
+    let whole = words(ui.painter(), text, LABEL_SIZE);
+    if whole.size().x <= width {
+        return whole;
+    }
     let mut job = LayoutJob::simple_singleline(text.to_owned(), font(), color);
     job.wrap = TextWrapping::truncate_at_width(width);
     ui.painter().layout_job(job)
 }
 
 fn width_of(ui: &Ui, text: &str) -> f32 {
-    let galley = ui
-        .painter()
-        .layout_no_wrap(text.to_owned(), font(), Color32::WHITE);
-    galley.size().x.ceil()
+    words(ui.painter(), text, LABEL_SIZE).size().x.ceil()
 }
 
 impl Columns {
@@ -113,8 +115,8 @@ impl Columns {
         for (width, head) in self.cells.iter().zip(heads) {
             right += width;
             let at = pos2(right, rect.center().y);
-            ui.painter()
-                .text(at, Align2::RIGHT_CENTER, head, font(), palette.second);
+            let head = words(ui.painter(), *head, LABEL_SIZE);
+            put(ui.painter(), at, Align2::RIGHT_CENTER, head, palette.second);
         }
     }
 
@@ -146,8 +148,8 @@ impl Columns {
         for (width, cell) in self.cells.iter().zip(&bar.cells) {
             right += width;
             let at = pos2(right, rect.center().y);
-            ui.painter()
-                .text(at, Align2::RIGHT_CENTER, cell, font(), color);
+            let cell = words(ui.painter(), cell, LABEL_SIZE);
+            put(ui.painter(), at, Align2::RIGHT_CENTER, cell, color);
         }
         response
     }

@@ -8,13 +8,13 @@ mod start;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, FontId, RichText, Ui};
+use eframe::egui::{self, RichText, Ui};
 
 use crate::analysis::{Numbers, Outcome, Preset, Report, Thresholds, Verdict};
 use crate::document::{Cell, Table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{choice, choices, menu_chip, note};
+use crate::ui::widgets::{self, choice, choices, menu_chip, note};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, SurveyOf};
 
 use source::{Key, Over};
@@ -174,7 +174,7 @@ impl Health {
         let is_tall = ui.available_height() > TALL;
         let sentence = source::sentence(cx, self.over, report, is_tall);
         let width = ui.available_width();
-        let below = note_height(cx, ui, &sentence, width) + 6.0;
+        let below = widgets::sentence(ui, &sentence, width).size().y + 6.0;
         let is_low = ui.available_height() < LOW;
         let height = ui.available_height() - if is_low { 0.0 } else { below };
         egui::ScrollArea::vertical()
@@ -207,14 +207,6 @@ fn headline_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report) {
         .color(color)
         .strong();
     ui.add(egui::Label::new(text).wrap());
-}
-
-fn note_height(cx: &Cx<'_>, ui: &Ui, text: &str, width: f32) -> f32 {
-    let font = FontId::proportional(LABEL_SIZE);
-    let galley = ui
-        .painter()
-        .layout(text.to_owned(), font, cx.palette.second, width);
-    galley.size().y
 }
 
 /// What the limits of a preset come to in the open model, where its routers are alike in the first.

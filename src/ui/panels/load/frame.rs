@@ -7,8 +7,8 @@ use eframe::egui::{
 use egui_plot::{HLine, LineStyle, Plot, PlotTransform, PlotUi};
 
 use crate::ui::panels::heatmap::edit_mark;
-use crate::ui::theme::{LABEL_SIZE, Palette};
-use crate::ui::widgets::note;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::{self, note};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -58,19 +58,12 @@ pub fn foot(ui: &mut Ui, numbers: &str, sentence: &str, hover: Option<&dyn Fn(&m
 }
 
 fn words_height(ui: &Ui, words: &str, width: f32) -> f32 {
-    let color = Palette::of(ui).second;
-    let font = FontId::proportional(LABEL_SIZE);
-    let galley = ui.painter().layout(words.to_owned(), font, color, width);
-    galley.size().y
+    widgets::sentence(ui, words, width).size().y
 }
 
 /// How wide words are.
 pub fn words_width(ui: &Ui, words: &str, size: f32) -> f32 {
-    let font = FontId::proportional(size);
-    let galley = ui
-        .painter()
-        .layout_no_wrap(words.to_owned(), font, Color32::WHITE);
-    galley.size().x.ceil()
+    widgets::words(ui.painter(), words, size).size().x.ceil()
 }
 
 /// A plot without axes of its own over the whole of `rect`: labels stand beside it, where there is room.
@@ -232,7 +225,7 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, at: ExpertAt) {
             pos2(rect.left(), rect.bottom()),
             pos2(
                 rect.right(),
-                rect.bottom() - rect.height().clamp(8.0, rect.width()),
+                rect.bottom() - rect.height().clamp(8.0, rect.width().max(8.0)),
             ),
         ];
         painter.line_segment(ends, (4.0, palette.panel));

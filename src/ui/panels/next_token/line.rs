@@ -9,7 +9,7 @@ use eframe::egui::{
 use crate::analysis::{Alternative, Likelihood};
 use crate::spec::TokenId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows};
+use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows, words};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing};
 
@@ -40,19 +40,16 @@ impl Columns {
     /// Widths at which nothing in the list is cut off but very long tokens.
     pub fn of(cx: &Cx<'_>, ui: &Ui, list: &[Alternative], width: f32, top: f32) -> Self {
         let painter = ui.painter();
-        let wide = |words: String, size: f32| {
-            let galley = painter.layout_no_wrap(words, FontId::proportional(size), cx.palette.text);
-            galley.size().x.ceil()
-        };
+        let wide = |it: String, size: f32| words(painter, it, size).size().x.ceil();
         let widest = |all: &mut dyn Iterator<Item = f32>| all.fold(0.0, f32::max);
-        let words = &mut list
+        let tokens = &mut list
             .iter()
             .map(|it| wide(token_text(cx, it.token), BODY_SIZE));
         let before = &mut list.iter().map(|it| wide(figure_of(it.before), LABEL_SIZE));
         let after = list.iter().filter_map(|it| it.after);
         let after = &mut after.map(|it| wide(figure_of(it), LABEL_SIZE));
         Self {
-            words: widest(words).clamp(40.0, (width * 0.3).max(40.0)) + 2.0,
+            words: widest(tokens).clamp(40.0, (width * 0.3).max(40.0)) + 2.0,
             before: widest(before),
             after: widest(after),
             sign: wide(" %".to_owned(), LABEL_SIZE),
@@ -165,9 +162,12 @@ impl Line<'_, '_> {
             (false, true) => palette.amber,
             (false, false) => palette.text,
         };
-        let words = token_text(cx, self.it.token);
-        let font = FontId::proportional(BODY_SIZE);
-        let words = elided(painter, &words, font, color, self.columns.words);
+        let text = token_text(cx, self.it.token);
+        let mut words = words(painter, &text, BODY_SIZE);
+        if words.size().x > self.columns.words {
+            let font = FontId::proportional(BODY_SIZE);
+            words = elided(painter, &text, font, color, self.columns.words);
+        }
         let at = pos2(
             self.rect.left() + 2.0,
             self.rect.center().y - words.size().y / 2.0,
@@ -221,8 +221,7 @@ impl Line<'_, '_> {
 
     /// Right-aligned, so that digits of one place stand under one another.
     fn figures_ui(&self, painter: &Painter, color: Color32) {
-        let font = FontId::proportional(LABEL_SIZE);
-        let lay = |words: String| painter.layout_no_wrap(words, font.clone(), color);
+        let lay = |it: String| words(painter, it, LABEL_SIZE);
         let put = |right: f32, galley: Arc<Galley>| {
             let at = pos2(
                 right - galley.size().x,

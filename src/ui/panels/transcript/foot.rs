@@ -3,7 +3,7 @@
 use eframe::egui::{self, Align2, Rect, Ui, UiBuilder, pos2, vec2};
 
 use crate::spec::{RouterId, RouterSpec};
-use crate::ui::widgets::{note, pin_line, pin_of};
+use crate::ui::widgets::{self, note, pin_line, pin_of};
 use crate::ui::{Cx, ExpertAt};
 
 use super::label_font;
@@ -54,9 +54,7 @@ impl Foot {
         let left = width - key_width - 16.0;
         let beside = key_width > 0.0 && left >= LEAST_SENTENCE;
         let wrap = if beside { left } else { width };
-        let galley = ui
-            .painter()
-            .layout(sentence.clone(), label_font(), cx.palette.second, wrap);
+        let galley = widgets::sentence(ui, &sentence, wrap);
         let own_line = key_width > 0.0 && !beside;
         let height = galley.size().y.max(14.0) + if own_line { KEY_HEIGHT } else { 0.0 };
         Self {
