@@ -20,7 +20,7 @@ pub use file::{file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table};
-pub use token_words::{printable, special_words, token_texts, token_words};
+pub use token_words::{TokenTexts, printable, special_words, token_texts, token_words};
 pub use viridis::VIRIDIS;
 pub use words::{
     big, bytes, counted, covers, edit_words, facts_words, list_words, percent, router_ref, short,

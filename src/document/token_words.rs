@@ -53,22 +53,63 @@ fn is_format(it: char) -> bool {
 /// whole (it stands at the token that completes it), and its bytes until then.
 #[must_use]
 pub fn token_texts(table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> Vec<String> {
-    let mut out = vec![String::new(); tokens.len()];
+    let mut out = Vec::new();
+    go_on(&mut out, table, tokens, eos);
+    out
+}
+
+/// The texts of a row that grows: only what is new is put into words.
+#[derive(Clone, Debug, Default)]
+pub struct TokenTexts {
+    tokens: Vec<TokenId>,
+    texts: Vec<String>,
+    /// Before this token no character was begun and not ended: what comes later changes no text up to here.
+    n_settled: usize,
+}
+
+impl TokenTexts {
+    /// The texts of `tokens`; how many of the texts that were held still stand. Table and end tokens are those of the
+    /// last call, or this is a new one.
+    pub fn update(&mut self, table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> usize {
+        if self.tokens == tokens {
+            return self.texts.len();
+        }
+        let is_longer = tokens.starts_with(&self.tokens);
+        let n_kept = if is_longer { self.n_settled } else { 0 };
+        self.texts.truncate(n_kept);
+        self.n_settled = go_on(&mut self.texts, table, tokens, eos);
+        self.tokens.clear();
+        self.tokens.extend_from_slice(tokens);
+        n_kept
+    }
+
+    /// What each token shows.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+}
+
+/// Adds the texts of the tokens after those in `out`, where no character is begun. Returns how many texts later
+/// tokens leave as they are.
+fn go_on(out: &mut Vec<String>, table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> usize {
+    let first = out.len();
+    out.resize(tokens.len(), String::new());
     // Bytes of a character that is not whole, and the tokens they came from.
     let mut pending: Vec<u8> = Vec::new();
-    let mut from = 0;
-    for (n, token) in tokens.iter().enumerate() {
+    let (mut from, mut n_settled) = (first, first);
+    for (n, token) in tokens.iter().enumerate().skip(first) {
+        if pending.is_empty() {
+            (from, n_settled) = (n, n);
+        }
         if table.is_special(*token) {
-            flush(&mut out, table, tokens, from..n, &mut pending);
+            flush(out, table, tokens, from..n, &mut pending);
             out[n] = match n {
                 0 => "⟨bos⟩".to_owned(),
                 _ if eos.contains(token) => "⟨eos⟩".to_owned(),
                 _ => special_words(table, *token),
             };
             continue;
-        }
-        if pending.is_empty() {
-            from = n;
         }
         pending.extend_from_slice(table.piece(*token));
         match std::str::from_utf8(&pending) {
@@ -85,11 +126,14 @@ pub fn token_texts(table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> V
                 }
                 pending = rest.to_vec();
             }
-            Err(_) => flush(&mut out, table, tokens, from..n + 1, &mut pending),
+            Err(_) => flush(out, table, tokens, from..n + 1, &mut pending),
         }
     }
-    flush(&mut out, table, tokens, from..tokens.len(), &mut pending);
-    out
+    if pending.is_empty() {
+        n_settled = tokens.len();
+    }
+    flush(out, table, tokens, from..tokens.len(), &mut pending);
+    n_settled
 }
 
 fn flush(
@@ -145,6 +189,48 @@ mod tests {
             &[b"<|endoftext|>", b"Hi", b".\n\n", b"<|endoftext|>"],
             &["⟨bos⟩", "Hi", ".↵↵", "⟨eos⟩"],
         );
+    }
+
+    #[test]
+    fn texts_of_a_row_that_grows_are_those_of_the_whole_row() {
+        let pieces: [&[u8]; 8] = [
+            b"<|s|>",
+            b"a\xe2",
+            b"\x82",
+            b"\xac!",
+            b"\xe2",
+            b"\xff",
+            b" b",
+            b"\xac\xe2",
+        ];
+        let table = table(&pieces);
+        let ids = |it: &[u32]| -> Vec<TokenId> { it.iter().copied().map(TokenId).collect() };
+        let eos = [TokenId(0)];
+        let rows: [&[u32]; 7] = [
+            &[0, 1, 2, 3, 4, 2, 3, 0],
+            &[1, 2, 1, 2, 3, 6],
+            &[4, 5, 6, 7],
+            &[7, 7, 7, 6],
+            &[6, 1, 0, 2, 3],
+            &[1, 1, 1],
+            &[1, 2, 7, 2, 7, 2, 3],
+        ];
+        // One after the other too: a row that is another begins anew.
+        let mut grown = TokenTexts::default();
+        for row in rows {
+            for n in 0..=row.len() {
+                let row = ids(&row[..n]);
+                let held = grown.texts().to_vec();
+                let n_kept = grown.update(&table, &row, &eos);
+                assert_eq!(grown.texts(), token_texts(&table, &row, &eos), "{row:?}");
+                assert_eq!(held[..n_kept], grown.texts()[..n_kept]);
+            }
+        }
+        let whole = ids(&[6; 100]);
+        grown.update(&table, &whole, &eos);
+        let mut longer = whole.clone();
+        longer.push(TokenId(6));
+        assert_eq!(grown.update(&table, &longer, &eos), 100, "only what is new");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::analysis::{ExpertUse, LEAST_OCCURRENCES, Specialty, TextUse, WordUse};
+use crate::document::TokenTexts;
 use crate::spec::{ModelSpec, RouterId, TokenId};
 use crate::trace::{ModelFacts, RowId};
-use crate::ui::panels::transcript::token_texts;
 use crate::ui::{Cx, ExpertAt, RowChoice};
 
 /// One expert's numbers.
@@ -18,14 +18,14 @@ pub struct Card {
     /// Where it was picked, and with whom.
     pub uses: ExpertUse,
     /// What each token of the row shows.
-    pub texts: Vec<String>,
+    texts: TokenTexts,
     /// Input tokens read often enough to say something of them.
     pub words: Vec<(TokenId, WordUse)>,
 }
 
 impl Card {
-    /// Nothing read yet; none without a row or such an expert.
-    fn new(cx: &Cx<'_>, at: ExpertAt) -> Option<Self> {
+    /// Nothing read yet but the row's `texts`; none without a row or such an expert.
+    fn new(cx: &Cx<'_>, at: ExpertAt, texts: TokenTexts) -> Option<Self> {
         let facts = Arc::clone(cx.session.facts.as_ref()?);
         let router = facts.spec.router(at.router)?;
         let uses = (at.expert.idx() < router.n_experts)
@@ -35,43 +35,59 @@ impl Card {
             row: row_id(cx)?,
             at,
             uses,
-            texts: Vec::new(),
+            texts,
             words: Vec::new(),
         })
     }
 
     /// The expert's numbers as they are now; starts from `kept` where that is still of the same row and expert.
     pub fn caught_up(kept: Option<Self>, cx: &Cx<'_>, at: ExpertAt) -> Option<Self> {
-        let kept = kept.filter(|it| it.is_of(cx, at));
-        let mut card = kept.map_or_else(|| Self::new(cx, at), Some)?;
+        let kept = kept.filter(|it| it.is_of_row(cx));
+        let mut card = match kept {
+            Some(it) if it.is_of(cx, at) => it,
+            // Another expert of the same row: its words are the same.
+            Some(it) => Self::new(cx, at, it.texts)?,
+            None => Self::new(cx, at, TokenTexts::default())?,
+        };
         card.catch_up(cx);
         Some(card)
     }
 
-    fn is_of(&self, cx: &Cx<'_>, at: ExpertAt) -> bool {
+    fn is_of_row(&self, cx: &Cx<'_>) -> bool {
         let facts = cx.session.facts.as_ref();
+        facts.is_some_and(|it| Arc::ptr_eq(it, &self.facts)) && row_id(cx) == Some(self.row)
+    }
+
+    fn is_of(&self, cx: &Cx<'_>, at: ExpertAt) -> bool {
         let n = cx.row().map_or(0, |it| it.record.store.len());
-        facts.is_some_and(|it| Arc::ptr_eq(it, &self.facts))
-            && row_id(cx) == Some(self.row)
-            && self.at == at
-            && self.uses.n_read() <= n
+        self.is_of_row(cx) && self.at == at && self.uses.n_read() <= n
     }
 
     /// Whether there is nothing to catch up with.
     pub fn is_current(&self, cx: &Cx<'_>, at: ExpertAt) -> bool {
         let n = cx.row().map_or(0, |it| it.record.store.len());
-        self.is_of(cx, at) && self.uses.n_read() == n && !self.texts.is_empty()
+        self.is_of(cx, at) && self.uses.n_read() == n
     }
 
     fn catch_up(&mut self, cx: &Cx<'_>) {
-        let Some(view) = cx.row().filter(|_| !self.is_current(cx, self.at)) else {
+        let Some(view) = cx.row() else {
             return;
         };
         let facts = &self.facts;
+        // Tokens that were drawn and not read yet have words too.
+        self.texts
+            .update(&facts.tokens, &view.record.tokens, &facts.eos);
+        if self.is_current(cx, self.at) {
+            return;
+        }
         self.uses
             .catch_up(&view.record.store, |it| facts.is_special(it));
         self.words = self.uses.words(LEAST_OCCURRENCES);
-        self.texts = token_texts(&facts.tokens, &view.record.tokens, &facts.eos);
+    }
+
+    /// What each token of the row shows.
+    pub fn texts(&self) -> &[String] {
+        self.texts.texts()
     }
 
     /// `Expert 4.5`: layer and expert.

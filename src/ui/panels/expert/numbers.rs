@@ -42,7 +42,7 @@ fn tokens(cx: &Cx<'_>, card: &Card, title: String, strongest: bool) -> Table {
         let given = it.at.idx() < n_given;
         out.push([
             Cell::from(it.at.idx()),
-            card.texts.get(it.at.idx()).cloned().into(),
+            card.texts().get(it.at.idx()).cloned().into(),
             it.weight.into(),
             (it.rank + 1).into(),
             if given { "given" } else { "drawn" }.into(),

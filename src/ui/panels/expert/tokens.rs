@@ -239,7 +239,7 @@ fn row_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, it: &Occurrence) {
     let origin = if given { "given" } else { "drawn" };
     let n = it.at.idx();
     response.widget_info(|| {
-        let words = card.texts.get(n).map_or("", |it| it.trim());
+        let words = card.texts().get(n).map_or("", |it| it.trim());
         let label = format!("picked at {n} “{words}”, weight {:.4}, {origin}", it.weight);
         egui::WidgetInfo::labeled(egui::Role::Button, true, label)
     });
@@ -286,7 +286,7 @@ fn context_ui(cx: &Cx<'_>, ui: &Ui, card: &Card, rect: Rect, n: usize) {
     let layout = |words: &str, color: Color32| -> Arc<Galley> {
         painter.layout_no_wrap(words.to_owned(), FontId::proportional(BODY_SIZE), color)
     };
-    let own = card.texts.get(n).map_or("", String::as_str);
+    let own = card.texts().get(n).map_or("", String::as_str);
     let bytes;
     let own = if own.is_empty() {
         // Part of a character that a later token completes.
@@ -304,7 +304,7 @@ fn context_ui(cx: &Cx<'_>, ui: &Ui, card: &Card, rect: Rect, n: usize) {
     let space = layout("…", palette.second).size().x;
     let mut x = span.left();
     for before in (0..n).rev() {
-        let words = layout(&card.texts[before], palette.second);
+        let words = layout(&card.texts()[before], palette.second);
         let room = x - rect.left() - if before > 0 { space } else { 0.0 };
         if words.size().x > room {
             let dots = layout("…", palette.second);
@@ -315,9 +315,9 @@ fn context_ui(cx: &Cx<'_>, ui: &Ui, card: &Card, rect: Rect, n: usize) {
         painter.galley(pos2(x, y(&words)), words, palette.second);
     }
     let mut x = span.right();
-    for after in n + 1..card.texts.len() {
-        let words = layout(&card.texts[after], palette.second);
-        let last = after + 1 == card.texts.len();
+    for after in n + 1..card.texts().len() {
+        let words = layout(&card.texts()[after], palette.second);
+        let last = after + 1 == card.texts().len();
         let room = rect.right() - x - if last { 0.0 } else { space };
         if words.size().x > room {
             let dots = layout("…", palette.second);
@@ -352,7 +352,7 @@ fn gestures(cx: &mut Cx<'_>, response: &Response, at: Position) {
 
 fn hover_ui(ui: &mut Ui, card: &Card, it: &Occurrence, origin: &str) {
     let n = it.at.idx();
-    let words = card.texts.get(n).map_or("", |it| it.trim());
+    let words = card.texts().get(n).map_or("", |it| it.trim());
     ui.strong(format!("token {n} “{words}”, {origin}"));
     let place = match it.rank {
         0 => "the strongest pick".to_owned(),

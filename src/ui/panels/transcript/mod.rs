@@ -23,8 +23,6 @@ use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
 use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
-pub use text::token_texts;
-
 use change::Change;
 use foot::Foot;
 use line::Line;

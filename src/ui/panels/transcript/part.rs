@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use eframe::egui::{self, FontId, Rect, Ui, pos2, vec2};
 
+use crate::document::TokenTexts;
 use crate::spec::{Position, TokenId};
 use crate::ui::theme::TRANSCRIPT_SIZE;
 use crate::ui::{Cx, RowChoice};
 
-use super::text::{Placed, flow, token_texts};
+use super::text::{Placed, flow};
 
 /// Height of the words, points.
 pub const WORDS: f32 = 19.0;
@@ -69,12 +70,22 @@ impl Part {
     }
 }
 
+/// What the places depend on beside the tokens.
+#[derive(Clone, Debug, PartialEq)]
+struct Key {
+    opened: u64,
+    pixels_per_point: f32,
+    part: Part,
+}
+
 /// A part with its words placed; kept while nothing it depends on changes.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    key: Option<(Part, u64, f32)>,
-    /// What each token shows.
-    pub texts: Vec<String>,
+    key: Option<Key>,
+    /// What each token of the row shows, up to the end of the part.
+    texts: TokenTexts,
+    /// How wide each of the part is, points.
+    widths: Vec<f32>,
     /// Where each stands.
     pub placed: Vec<Placed>,
     /// Lines taken.
@@ -84,45 +95,48 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Places the words anew where something they depend on changed.
+    /// Places the words anew where something they depend on changed; only words that are new are measured.
     pub fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &Part, tokens: &[TokenId]) {
-        let range = part.range.start.min(tokens.len())..part.range.end.min(tokens.len());
-        let key = (
-            part.clone(),
-            fingerprint(&tokens[range.clone()]),
-            ui.ctx().pixels_per_point(),
-        );
-        if self.key.as_ref() == Some(&key) {
-            return;
+        let end = part.range.end.min(tokens.len());
+        let start = part.range.start.min(end);
+        let key = Key {
+            opened: cx.session.opened,
+            pixels_per_point: ui.ctx().pixels_per_point(),
+            part: part.clone(),
+        };
+        let held = self.key.as_ref();
+        if held.is_none_or(|it| it.opened != key.opened) {
+            self.texts = TokenTexts::default();
         }
+        let n_held = self.texts.texts().len();
         let eos = cx.session.facts.as_ref().map_or(&[][..], |it| &it.eos[..]);
         // Texts of the whole row: a character may begin before the part does.
-        let mut texts = token_texts(cx.session.tokens(), &tokens[..range.end], eos);
-        let texts = texts.split_off(range.start);
-        let same_scale = self
-            .key
-            .as_ref()
-            .is_some_and(|it| it.2.to_bits() == key.2.to_bits());
-        let font = FontId::proportional(TRANSCRIPT_SIZE);
-        let measure = |it: &str| {
-            let galley = ui
-                .painter()
-                .layout_no_wrap(it.to_owned(), font.clone(), cx.palette.text);
-            galley.size().x
+        let n_kept = self.texts.update(cx.session.tokens(), &tokens[..end], eos);
+        let is_same = held == Some(&key) && n_kept == n_held && n_kept == end;
+        if is_same {
+            return;
+        }
+        let keeps_widths = held.is_some_and(|it| {
+            it.pixels_per_point.to_bits() == key.pixels_per_point.to_bits()
+                && it.part.range.start == start
+        });
+        let n_measured = if keeps_widths {
+            n_kept.saturating_sub(start)
+        } else {
+            0
         };
-        let widths: Vec<f32> = texts
-            .iter()
-            .enumerate()
-            // A text that grows by a token is measured there only.
-            .map(|(n, it)| match self.placed.get(n) {
-                Some(held) if same_scale && self.texts.get(n) == Some(it) => held.width,
-                _ if it.is_empty() => NARROWEST,
-                _ => measure(it),
-            })
-            .collect();
-        self.texts = texts;
-        (self.placed, self.n_lines) = flow(&self.texts, &widths, part.width);
+        self.widths.truncate(n_measured);
+        let texts = &self.texts.texts()[start..];
+        let new = texts[self.widths.len()..].iter();
+        self.widths.extend(new.map(|it| width(cx, ui, it)));
+        (self.placed, self.n_lines) = flow(texts, &self.widths, part.width);
         self.key = Some(key);
+    }
+
+    /// What the `n`-th token of the part shows.
+    pub fn text(&self, n: usize) -> &str {
+        let start = self.key.as_ref().map_or(0, |it| it.part.range.start);
+        self.texts.texts().get(start + n).map_or("", String::as_str)
     }
 
     /// The whole of a token: lane, words, line.
@@ -136,9 +150,13 @@ impl Layout {
     }
 }
 
-fn fingerprint(tokens: &[TokenId]) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut out = DefaultHasher::new();
-    tokens.hash(&mut out);
-    out.finish()
+fn width(cx: &Cx<'_>, ui: &Ui, text: &str) -> f32 {
+    if text.is_empty() {
+        return NARROWEST;
+    }
+    let font = FontId::proportional(TRANSCRIPT_SIZE);
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), font, cx.palette.text);
+    galley.size().x
 }

@@ -280,7 +280,7 @@ impl PartUi<'_> {
             baseline: self.is_baseline(),
         };
         response.widget_info(|| {
-            let words = self.layout.texts[n].trim();
+            let words = self.layout.text(n).trim();
             let row = match (self.part.header, self.part.row) {
                 (true, RowChoice::Edited) => "edited ",
                 _ => "",
@@ -394,7 +394,7 @@ impl PartUi<'_> {
         ui.painter().text(
             pos2(rect.left(), rect.top() + self.part.lane() + WORDS / 2.0),
             Align2::LEFT_CENTER,
-            &self.layout.texts[n],
+            self.layout.text(n),
             FontId::proportional(TRANSCRIPT_SIZE),
             color,
         );
@@ -449,7 +449,7 @@ impl PartUi<'_> {
         }
         ui.separator();
         if ui.button("Copy the token").clicked() {
-            ui.ctx().copy_text(self.layout.texts[n].clone());
+            ui.ctx().copy_text(self.layout.text(n).to_owned());
         }
         if ui.button("Copy its numbers").clicked() {
             ui.ctx().copy_text(hover::lines(cx, asked).join("\n"));

@@ -1,7 +1,5 @@
 //! Tokens as words, and where they stand: pure functions of the tokens and the width.
 
-pub use crate::document::token_texts;
-
 /// Where a token stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placed {
