@@ -3,7 +3,7 @@
 //! **Invariant:** adding rows one by one gives the same numbers as counting them anew. Tokens whose raw
 //! scores were forgotten for memory are left out of both sides, and counted.
 
-use super::scores::probabilities;
+use super::scores::with_log_sum_exp;
 use crate::spec::Score;
 use crate::trace::RouterTrace;
 
@@ -30,7 +30,8 @@ impl BalanceStats {
         self.n.resize(trace.n_experts, 0);
         self.p.resize(trace.n_experts, 0.0);
         self.n_tokens += 1;
-        for (sum, p) in self.p.iter_mut().zip(probabilities(logits, score)) {
+        let (p, log_sum_exp) = with_log_sum_exp(logits, score);
+        for (sum, p) in self.p.iter_mut().zip(p) {
             *sum += f64::from(p);
         }
         for pick in trace.picks_of(row) {
@@ -38,7 +39,7 @@ impl BalanceStats {
                 *n += 1;
             }
         }
-        self.lse_squared += log_sum_exp(logits).powi(2);
+        self.lse_squared += log_sum_exp.powi(2);
     }
 
     /// `N·Σ_i (n_i/T)·P_i` of this router alone; k where balanced (Switch: 1). None over no token.
@@ -69,12 +70,6 @@ impl BalanceStats {
     pub fn n_forgotten(&self) -> u64 {
         self.n_forgotten
     }
-}
-
-fn log_sum_exp(logits: &[f32]) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|z| f64::from(z - max).exp()).sum();
-    f64::from(max) + sum.ln()
 }
 
 #[cfg(test)]

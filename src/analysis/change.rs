@@ -25,6 +25,9 @@ pub struct Concentration {
     pub largest: Change,
 }
 
+/// How many of the largest changes are set beside all of them.
+const N_LARGEST: usize = 3;
+
 /// Every comparison of a twin, at the token it is drawn at.
 pub fn places(twin: &RowRecord) -> impl Iterator<Item = Change> + '_ {
     twin.comparisons.iter().map(|it| Change {
@@ -40,10 +43,13 @@ pub fn concentration(twin: &RowRecord, from: Position) -> Option<Concentration> 
     let is_edited = |it: &Change| it.at > from && it.kl.is_finite();
     let mut all: Vec<Change> = places(twin).filter(is_edited).collect();
     let n_tokens = all.len();
-    all.sort_by(|a, b| b.kl.total_cmp(&a.kl).then(a.at.cmp(&b.at)));
-    let largest = *all.first()?;
     let total: f64 = all.iter().map(|it| f64::from(it.kl)).sum();
-    let n_largest = n_tokens.min(3);
+    let n_largest = n_tokens.min(N_LARGEST);
+    let order = |a: &Change, b: &Change| b.kl.total_cmp(&a.kl).then(a.at.cmp(&b.at));
+    if n_tokens > N_LARGEST {
+        all.select_nth_unstable_by(N_LARGEST, order);
+    }
+    let largest = *all[..n_largest].iter().min_by(|a, b| order(a, b))?;
     let top: f64 = all[..n_largest].iter().map(|it| f64::from(it.kl)).sum();
     (total > 0.0).then(|| Concentration {
         share: (top / total) as f32,

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::spec::{ExpertId, Position, RouterId, TokenId};
-use crate::trace::TraceStore;
+use crate::trace::{StepTrace, TraceStore};
 
 /// Occurrences of a token below which nothing is said of it.
 pub const LEAST_OCCURRENCES: u64 = 10;
@@ -86,22 +86,31 @@ impl ExpertUse {
 
     /// Reads what a store holds beyond what was read.
     pub fn catch_up(&mut self, store: &TraceStore, special: impl Fn(TokenId) -> bool) {
-        while self.n_read < store.len() {
-            let at = Position::new(self.n_read);
-            self.n_read += 1;
-            match store.token(at).filter(|it| !special(*it)) {
-                Some(token) => self.read(store, at, token),
-                None => self.was_picked = None,
+        let end = Position::new(self.n_read);
+        let first = store.steps().partition_point(|it| it.end() <= end);
+        for step in &store.steps()[first..] {
+            for row in self.n_read - step.start.idx()..step.tokens.len() {
+                self.n_read += 1;
+                let token = step.tokens[row];
+                if special(token) {
+                    self.was_picked = None;
+                } else {
+                    self.read(step, row, token);
+                }
             }
         }
     }
 
-    fn read(&mut self, store: &TraceStore, at: Position, token: TokenId) {
-        let Some(routed) = store.at(self.router, at) else {
+    fn read(&mut self, step: &StepTrace, row: usize, token: TokenId) {
+        let of = |router: RouterId| {
+            let trace = step.routers.get(router.idx());
+            trace.filter(|it| row < it.n_rows())
+        };
+        let Some(trace) = of(self.router) else {
             return;
         };
-        let own = routed
-            .picks()
+        let own = trace
+            .picks_of(row)
             .enumerate()
             .find(|(_, it)| it.expert == self.expert);
         self.n_tokens += 1;
@@ -120,20 +129,22 @@ impl ExpertUse {
             self.strongest.push(self.occurrences.len());
         }
         self.occurrences.push(Occurrence {
-            at,
+            at: step.start.plus(row),
             weight: pick.weight,
             rank,
         });
-        self.together.resize(routed.n_experts(), 0);
-        for other in routed.picks().filter(|it| it.expert != self.expert) {
+        self.together.resize(trace.n_experts, 0);
+        let others = trace.picks_of(row);
+        for other in others.filter(|it| it.expert != self.expert) {
             count(&mut self.together, other.expert);
         }
         for (router, counts) in self.beside.into_iter().zip(&mut self.neighbours) {
-            let Some(routed) = router.and_then(|it| store.at(it, at)) else {
+            let Some(trace) = router.and_then(of) else {
                 continue;
             };
-            counts.resize(routed.n_experts(), 0);
-            routed.picks().for_each(|it| count(counts, it.expert));
+            counts.resize(trace.n_experts, 0);
+            let picks = trace.picks_of(row);
+            picks.for_each(|it| count(counts, it.expert));
         }
     }
 
@@ -198,7 +209,7 @@ fn count(counts: &mut [u64], expert: ExpertId) {
 mod tests {
     use super::*;
     use crate::spec::{Revision, SeqId};
-    use crate::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
+    use crate::trace::{Phase, Pick, PickState, RouterTrace};
 
     /// Picks of router 0 and of router 1 for each token, strongest first.
     const PICKS: [([u16; 2], u16); 7] = [

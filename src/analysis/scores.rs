@@ -5,9 +5,34 @@ use crate::spec::Score;
 /// p of the metrics document: softmax(z), or s/Σs where the family scores by sigmoid or √softplus. `[E]`, sums to 1.
 #[must_use]
 pub fn probabilities(logits: &[f32], score: Score) -> Vec<f32> {
-    let raw: Vec<f64> = match score {
+    shares(&raw(logits, score))
+}
+
+/// The same, with `ln Σ e^z`: where both take the same exponentials they are made once.
+pub(super) fn with_log_sum_exp(logits: &[f32], score: Score) -> (Vec<f32>, f64) {
+    let own = raw(logits, score);
+    let softmax = match score {
+        Score::Softmax | Score::Logit => None,
+        Score::Sigmoid | Score::SqrtSoftplus => Some(raw(logits, Score::Softmax)),
+    };
+    let sum: f64 = softmax.as_ref().unwrap_or(&own).iter().sum();
+    (shares(&own), f64::from(largest(logits)) + sum.ln())
+}
+
+fn largest(logits: &[f32]) -> f32 {
+    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+fn shares(raw: &[f64]) -> Vec<f32> {
+    let sum: f64 = raw.iter().sum();
+    raw.iter().map(|it| (it / sum) as f32).collect()
+}
+
+/// What probabilities are the shares of.
+fn raw(logits: &[f32], score: Score) -> Vec<f64> {
+    match score {
         Score::Softmax | Score::Logit => {
-            let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let max = largest(logits);
             logits.iter().map(|z| f64::from(z - max).exp()).collect()
         }
         Score::Sigmoid => logits.iter().map(|z| sigmoid(f64::from(*z))).collect(),
@@ -15,9 +40,7 @@ pub fn probabilities(logits: &[f32], score: Score) -> Vec<f32> {
             .iter()
             .map(|z| softplus(f64::from(*z)).sqrt())
             .collect(),
-    };
-    let sum: f64 = raw.iter().sum();
-    raw.iter().map(|it| (it / sum) as f32).collect()
+    }
 }
 
 /// s, what the family's rule makes of each logit before it selects. `[E]`

@@ -11,7 +11,7 @@ use crate::ui::{Cx, Drawing, ExpertAt, RowChoice, RowOf};
 use super::{Value, View};
 
 /// Scores turned into probabilities in one frame at most; long texts are caught up with over several.
-const SCORES_A_FRAME: usize = 40_000;
+const SCORES_A_FRAME: usize = 8_000;
 /// Experts named in a sentence at most.
 const MOST_NAMED: usize = 6;
 
