@@ -30,7 +30,8 @@ use crate::engine::{ModelSource, Pace, Request};
 use crate::spec::{Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
-    Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, top_bar,
+    Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
+    top_bar,
 };
 
 pub use bench_ui::bench_ui;
@@ -110,6 +111,7 @@ impl App {
         cc.egui_ctx.options_mut(|it| it.zoom_with_keyboard = false);
         if let Some(state) = &cc.wgpu_render_state {
             expert_grid::install(state);
+            kept_mesh::install(state);
         }
         let mut out = Self {
             link,

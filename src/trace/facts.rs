@@ -46,6 +46,19 @@ pub struct GateFacts {
     pub n_not_finite: u64,
 }
 
+/// Where a model runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    /// As people call it: `CPU`, `NVIDIA H200`.
+    pub label: String,
+    /// Whether it is a graphics processor, or a program that plays one.
+    pub is_gpu: bool,
+    /// What it can do, each a name and a value: driver, memory, limits.
+    pub details: Vec<(String, String)>,
+    /// Why another device was not taken, a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// What was opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelFacts {
@@ -67,8 +80,8 @@ pub struct ModelFacts {
     pub available_bytes: Option<u64>,
     /// `[R]`: the gate of each router; empty where gates were not read.
     pub gates: Vec<GateFacts>,
-    /// Where it runs: `CPU`.
-    pub device: String,
+    /// Where it runs.
+    pub device: DeviceFacts,
     /// The text of every id.
     pub tokens: TokenTable,
     /// Whether text can be turned into tokens; false in ids-only mode.
@@ -82,6 +95,17 @@ pub struct ModelFacts {
     pub n_ctx: usize,
     /// What was noted while opening it, a sentence each.
     pub notes: Vec<String>,
+}
+
+impl DeviceFacts {
+    /// The CPU, by choice.
+    #[must_use]
+    pub fn cpu() -> Self {
+        Self {
+            label: "CPU".to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 impl ModelFacts {

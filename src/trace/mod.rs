@@ -10,7 +10,7 @@ mod record;
 mod row;
 mod store;
 
-pub use facts::{GateFacts, ModelFacts, NearestRows, ParameterCount, WeightShare};
+pub use facts::{DeviceFacts, GateFacts, ModelFacts, NearestRows, ParameterCount, WeightShare};
 pub use readout::{Candidate, Comparison, N_TOP, Readout};
 pub use record::{Phase, Pick, PickState, RouterTrace, StepTrace};
 pub use row::{RowId, RowRecord};

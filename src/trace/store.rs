@@ -216,6 +216,16 @@ impl TraceStore {
         (row < trace.n_rows()).then_some(Routed { step, trace, row })
     }
 
+    /// What the routers did at a position, in their order; nothing of one that has no such row.
+    pub fn all_at(&self, at: Position) -> impl Iterator<Item = (RouterId, Routed<'_>)> {
+        let found = self.locate(at).into_iter();
+        found.flat_map(|(step, row)| {
+            let traces = step.routers.iter().enumerate();
+            let has_row = traces.filter(move |it| row < it.1.n_rows());
+            has_row.map(move |(n, trace)| (RouterId::new(n), Routed { step, trace, row }))
+        })
+    }
+
     /// Memory taken, within a few per cent.
     #[must_use]
     pub fn n_bytes(&self) -> usize {

@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::spec::{
-    ExpertId, Intervention, InterventionSet, Position, PromptForm, RouterId, Sampling, TokenId,
+    DeviceChoice, ExpertId, Intervention, InterventionSet, Position, PromptForm, RouterId,
+    Sampling, TokenId,
 };
 use crate::ui::{Hover, RowChoice, Selection};
 
@@ -23,7 +24,7 @@ pub enum Direction {
 }
 
 /// An expert of a router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExpertAt {
     /// The router.
     pub router: RouterId,
@@ -100,6 +101,8 @@ pub enum Command {
     Back,
     /// The next seed.
     Regenerate,
+    /// Where models run from now on; the open one moves there.
+    SetDevice(DeviceChoice),
     /// Tokens a second; none is as fast as it goes.
     SetPace(Option<f32>),
     /// Most new tokens of one play.
@@ -359,6 +362,9 @@ pub const ENTRIES: &[Entry] = entries! {
     Run, "Layer above", Some(plain(Key::ArrowUp)), "Select the router above", |_| Some(Command::Move(Direction::Up));
     Run, "Layer below", Some(plain(Key::ArrowDown)), "Select the router below", |_| Some(Command::Move(Direction::Down));
     Run, "Follow the newest token", Some(plain(Key::Escape)), "Select nothing: show the newest token", |_| Some(Command::Follow);
+    Run, "Run on the best device", None, "A graphics processor where there is one that can, else the CPU", |_| Some(Command::SetDevice(DeviceChoice::Auto));
+    Run, "Run on the graphics processor", None, "Rows stay as they are; one in software is taken too", |_| Some(Command::SetDevice(DeviceChoice::Gpu));
+    Run, "Run on the CPU", None, "Rows stay as they are", |_| Some(Command::SetDevice(DeviceChoice::Cpu));
     Help, "Keys and gestures", Some(plain(Key::F1)), "This list", |_| Some(Command::ToggleHelp);
 };
 

@@ -96,7 +96,7 @@ fn device_ui(cx: &Cx<'_>, ui: &Ui, bar: Rect) -> f32 {
     let rect = ui.painter().text(
         pos2(bar.right() - 6.0, bar.center().y),
         Align2::RIGHT_CENTER,
-        &facts.device,
+        &facts.device.label,
         FontId::proportional(LABEL_SIZE),
         cx.palette.second,
     );

@@ -1,10 +1,11 @@
 //! What stands on and beside the cells: picks, edits, pins, words, the selection, the labels of rows and columns.
 
-use std::collections::HashMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use eframe::egui::{self, Align2, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2, vec2};
 
 use crate::spec::{Action, ExpertId, RouterId};
+use crate::trace::Routed;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{expert_gestures, expert_menu, pin_line, pin_of};
@@ -51,9 +52,9 @@ impl Map<'_> {
     }
 }
 
-/// A widget per cell, with its gestures, menu and numbers.
-pub fn cells_ui(cx: &mut Cx<'_>, ui: &mut Ui, map: &Map<'_>) {
-    for row in 0..map.grid.n_rows {
+/// A widget per cell of some layers, with its gestures, menu and numbers.
+pub fn cells_ui(cx: &mut Cx<'_>, ui: &mut Ui, map: &Map<'_>, rows: Range<usize>) {
+    for row in rows {
         for col in 0..map.grid.n_cols {
             if let Some(at) = map.expert_at(cx, (col, row)) {
                 cell_ui(cx, ui, map.grid.cell(col, row), at, map.plot);
@@ -213,9 +214,9 @@ pub fn edit_mark(cx: &Cx<'_>, at: ExpertAt) -> EditMark {
     out
 }
 
-/// Every edited expert: few, however many cells there are.
-fn edit_marks(cx: &Cx<'_>) -> HashMap<ExpertAt, EditMark> {
-    let mut out: HashMap<ExpertAt, EditMark> = HashMap::new();
+/// Every edited expert: few, however many there are.
+pub fn edit_marks(cx: &Cx<'_>) -> BTreeMap<ExpertAt, EditMark> {
+    let mut out: BTreeMap<ExpertAt, EditMark> = BTreeMap::new();
     let Some(spec) = cx.spec() else {
         return out;
     };
@@ -267,18 +268,14 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         return;
     };
     let (painter, palette) = (ui.painter(), cx.palette);
-    for row in 0..map.grid.n_rows {
-        let router = RouterId::new(row);
-        let Some(routed) = view.record.store.at(router, at) else {
-            continue;
-        };
+    let store = &view.record.store;
+    if map.grid.is_small() {
+        return small_picks_ui(cx, ui, map, store.all_at(at));
+    }
+    for (router, routed) in store.all_at(at) {
         for (rank, pick) in routed.picks().enumerate() {
             let expert = pick.expert;
             let cell = map.cell(ExpertAt { router, expert });
-            if map.grid.is_small() {
-                painter.rect_filled(cell, 0.0, palette.selected);
-                continue;
-            }
             if map.glow > 0.0 {
                 let light = palette.ring.gamma_multiply(0.65 * map.glow);
                 painter.rect_filled(cell, 3.0, light);
@@ -294,6 +291,29 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
             }
         }
     }
+}
+
+/// Cells lie on whole pixels: their edges need no softening, and all of them are one shape.
+fn small_picks_ui<'a>(
+    cx: &Cx<'_>,
+    ui: &Ui,
+    map: &Map<'_>,
+    picked: impl Iterator<Item = (RouterId, Routed<'a>)>,
+) {
+    let color = cx.palette.selected;
+    let cells = picked.flat_map(|(router, routed)| {
+        let experts = routed.picks().map(|it| it.expert);
+        experts.map(move |expert| map.cell(ExpertAt { router, expert }))
+    });
+    if cx.drawing == Drawing::Paper {
+        cells.for_each(|it| {
+            ui.painter().rect_filled(it, 0.0, color);
+        });
+        return;
+    }
+    let mut mesh = egui::Mesh::default();
+    cells.for_each(|it| mesh.add_colored_rect(it, color));
+    ui.painter().add(egui::Shape::mesh(mesh));
 }
 
 /// Pinned experts: their line along the foot of the cell; a frame where cells are small.

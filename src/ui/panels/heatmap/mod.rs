@@ -19,8 +19,8 @@ use eframe::egui::{self, FontId, Rect, Response, Sense, StrokeKind, Ui, pos2, ve
 use crate::document::Table;
 use crate::spec::RouterId;
 use crate::ui::paint::expert_grid;
-use crate::ui::theme::{LABEL_SIZE, Palette};
-use crate::ui::widgets::{expert_gestures, expert_menu, focused_arrows, note};
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::{expert_gestures, expert_menu, focused_arrows, note, sentence};
 use crate::ui::{Command, Cx, Direction, Drawing, ExpertAt, GridView, Panel, Selection};
 
 use cells::Map;
@@ -29,10 +29,12 @@ use kept::Kept;
 use order::Order;
 use values::{Asked, Value};
 
-pub use cells::edit_mark;
+pub use cells::{EditMark, edit_mark, edit_marks};
 pub use head::row_chip;
 
 const TOP: f32 = 20.0;
+/// Above this many cells one widget stands for all of them: OLMoE has 1,024.
+const MOST_WIDGETS: usize = 1_280;
 /// Height that cells keep where there is little room, points.
 const LEAST_GRID: f32 = 64.0;
 
@@ -43,7 +45,7 @@ pub struct Heatmap {
     order: Order,
     kept: Kept,
     glow: Glow,
-    /// The cell a menu was opened on, where cells are too small to have one each.
+    /// The cell a menu was opened on, where cells have no widget each.
     menu_cell: Option<(usize, usize)>,
 }
 
@@ -69,9 +71,9 @@ impl Panel for Heatmap {
             self.asked.value = Value::Share;
         }
         let drawn = self.kept.update(cx, self.asked, self.order);
-        let sentence = format!("{}{}", drawn.plot.sentence, self.order.sentence());
+        let words = format!("{}{}", drawn.plot.sentence, self.order.sentence());
         let area = ui.available_rect_before_wrap();
-        let room = Room::of(&area, note_height(ui, &sentence, area.width()));
+        let room = Room::of(&area, note_height(ui, &words, area.width()));
         let below = room.below;
         let left = gutter(ui, cx);
         let pixels = ui.ctx().pixels_per_point();
@@ -107,9 +109,9 @@ impl Panel for Heatmap {
             scale::ui(cx, ui, scale, &drawn.plot);
         }
         if room.sentence {
-            let words = Rect::from_min_max(scale.left_bottom(), area.max);
-            ui.scope_builder(egui::UiBuilder::new().max_rect(words), |ui| {
-                note(ui, sentence);
+            let below = Rect::from_min_max(scale.left_bottom(), area.max);
+            ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
+                note(ui, words);
             });
         }
     }
@@ -153,15 +155,20 @@ impl Heatmap {
         ui.painter().add(shape);
         cells::marks_ui(cx, ui, map);
         let response = focus_ui(cx, ui, map);
-        if map.grid.is_small() {
-            self.small_cells_ui(cx, map, &response);
-        } else {
-            cells::cells_ui(cx, ui, map);
+        if has_widgets(&map.grid) {
+            cells::cells_ui(cx, ui, map, 0..map.grid.n_rows);
+            return;
+        }
+        self.shared_cells_ui(cx, map, &response);
+        // Cells that are read one by one: those of the selected layer, where it is not unfolded.
+        if let Some(row) = cx.selection.router.filter(|_| !map.grid.is_small()) {
+            let row = row.idx().min(map.grid.n_rows);
+            cells::cells_ui(cx, ui, map, row..(row + 1).min(map.grid.n_rows));
         }
     }
 
     /// One response for all cells: thousands of widgets a frame would be slow.
-    fn small_cells_ui(&mut self, cx: &mut Cx<'_>, map: &Map<'_>, response: &Response) {
+    fn shared_cells_ui(&mut self, cx: &mut Cx<'_>, map: &Map<'_>, response: &Response) {
         let under = response
             .hover_pos()
             .or(response.interact_pointer_pos())
@@ -184,12 +191,17 @@ impl Heatmap {
     }
 }
 
+/// Whether each cell is a widget of its own: not where they are too small to be told apart, or too many for one frame.
+fn has_widgets(grid: &GridView) -> bool {
+    !grid.is_small() && grid.n_cols * grid.n_rows <= MOST_WIDGETS
+}
+
 /// The grid as one widget: Tab reaches it, the arrows move the expert picked, its name says the cell.
 fn focus_ui(cx: &mut Cx<'_>, ui: &mut Ui, map: &Map<'_>) -> Response {
-    let sense = if map.grid.is_small() {
-        Sense::click()
-    } else {
+    let sense = if has_widgets(&map.grid) {
         Sense::focusable_noninteractive()
+    } else {
+        Sense::click()
     };
     let response = ui.interact(map.grid.rect, ui.scope_id().with("cells"), sense);
     response.widget_info(|| {
@@ -261,10 +273,5 @@ fn gutter(ui: &Ui, cx: &Cx<'_>) -> f32 {
 }
 
 fn note_height(ui: &Ui, text: &str, width: f32) -> f32 {
-    let color = Palette::of(ui).second;
-    let font = FontId::proportional(LABEL_SIZE);
-    ui.painter()
-        .layout(text.to_owned(), font, color, width)
-        .size()
-        .y
+    sentence(ui, text, width).size().y
 }

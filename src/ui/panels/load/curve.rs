@@ -152,7 +152,8 @@ fn singled_out_ui(
         let state = if mark.masked { " masked" } else { "" };
         let words = format!("{expert}{state}");
         let width = words_width(ui, &words, SMALL);
-        let x = (center.x - width / 2.0).clamp(rect.left(), rect.right() - width);
+        let x =
+            (center.x - width / 2.0).clamp(rect.left(), (rect.right() - width).max(rect.left()));
         let label = Rect::from_min_size(pos2(x, center.y - 20.0), vec2(width, 13.0));
         if taken.iter().all(|it| !it.expand(2.0).intersects(label)) {
             let color = if mark.any() {

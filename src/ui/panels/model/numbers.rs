@@ -76,7 +76,13 @@ fn words(out: &mut Table, page: &Page) {
     words("model", "name", &facts.name);
     words("model", "family", &facts.spec.family_label);
     words("model", "numbers", &facts.dtype);
-    words("model", "device", &facts.device);
+    words("model", "device", &facts.device.label);
+    for (name, value) in &facts.device.details {
+        words("device", name, value);
+    }
+    for why in &facts.device.notes {
+        words("device", "not on another", why);
+    }
     for (name, it) in &page.shape {
         words("shape", name, it);
     }

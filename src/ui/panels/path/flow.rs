@@ -10,9 +10,9 @@ use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::spec::{ExpertId, RouterId, RouterSpec};
 use crate::ui::widgets::shared_gestures;
 use crate::ui::words::percent;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, kept_mesh};
 
-use super::layout::{Columns, labels_ui};
+use super::layout::{Columns, Labels};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::{View, foot};
@@ -42,6 +42,7 @@ pub struct Kept {
     version: u64,
     drawn_for: Option<DrawnFor>,
     nodes: Nodes,
+    labels: Labels,
     ribbons: Vec<Drawn>,
     mesh: Arc<Mesh>,
 }
@@ -86,7 +87,8 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
         None
     };
     if cx.drawing == Drawing::Screen {
-        ui.painter().add(Shape::Mesh(Arc::clone(&kept.mesh)));
+        ui.painter()
+            .add(kept_mesh::shape("path flow", columns.rect, &kept.mesh));
         lit_ui(cx, ui, kept, under);
     } else {
         let ribbons = kept.ribbons.iter().map(|it| it.ribbon.shape());
@@ -95,7 +97,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
     kept.nodes.paint(cx, ui);
     kept.nodes.ids_ui(cx, ui);
     kept.nodes.marks_ui(cx, ui);
-    labels_ui(cx, ui, &columns);
+    kept.labels.ui(cx, ui, &columns);
     if cx.drawing == Drawing::Screen {
         let words = |cx: &Cx<'_>, at: ExpertAt| kept.node_name(cx, view, at);
         kept.nodes.widgets_ui(cx, ui, words);
@@ -169,6 +171,7 @@ impl Kept {
             })
             .collect();
         self.nodes = Nodes::new(cx, columns.stacks(&picks));
+        self.labels = Labels::fit(ui, spec, &columns);
         self.ribbons = (0..self.gaps.len())
             .flat_map(|it| self.ribbons_of(cx, it))
             .collect();

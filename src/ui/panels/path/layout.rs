@@ -1,10 +1,11 @@
 //! Where routers and their experts stand: columns from left to right, lanes or stacked nodes in each.
 
-use eframe::egui::{Align2, Color32, FontId, Rect, Ui, pos2, vec2};
+use eframe::egui::{FontId, Rect, Ui, pos2, vec2};
 
 use crate::spec::{ModelSpec, RouterId, Site};
 use crate::ui::Cx;
-use crate::ui::theme::{LABEL_SIZE, Palette};
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::{self, sentence};
 
 /// Labels inside the plot, points.
 pub const SMALL: f32 = 11.0;
@@ -114,44 +115,63 @@ impl Columns {
     }
 }
 
-/// The name of each router under its column, those that fit.
-pub fn labels_ui(cx: &Cx<'_>, ui: &Ui, columns: &Columns) {
-    let Some(spec) = cx.spec() else {
-        return;
-    };
-    let font = FontId::proportional(LABEL_SIZE);
-    let y = columns.rect.bottom() + 4.0;
-    let pitch = columns.pitch();
-    let widest = spec
-        .routers
-        .iter()
-        .map(|it| words_width(ui, &it.label(), LABEL_SIZE))
-        .fold(0.0, f32::max);
-    let in_full = pitch >= widest + 8.0;
-    let needed = if in_full { widest + 8.0 } else { 30.0 };
-    let every = (needed / pitch).ceil().max(1.0) as usize;
-    let selected = cx.selection.router.map(RouterId::idx);
-    for (n, router) in spec.routers.iter().enumerate() {
-        let is_selected = selected == Some(n);
-        let beside = selected.is_some_and(|it| it.abs_diff(n) < every);
-        if !is_selected && (n % every != 0 || (every > 1 && beside)) {
-            continue;
+/// Which routers have their name under their column: those that fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Labels {
+    in_full: bool,
+    /// Every how many columns there is one.
+    every: usize,
+}
+
+impl Labels {
+    /// Measures the names: not to be done in every frame.
+    pub fn fit(ui: &Ui, spec: &ModelSpec, columns: &Columns) -> Self {
+        let pitch = columns.pitch();
+        let widths = spec
+            .routers
+            .iter()
+            .map(|it| words_width(ui, &it.label(), LABEL_SIZE));
+        let widest = widths.fold(0.0, f32::max);
+        let in_full = pitch >= widest + 8.0;
+        let needed = if in_full { widest + 8.0 } else { 30.0 };
+        Self {
+            in_full,
+            every: (needed / pitch).ceil().max(1.0) as usize,
         }
-        let words = match (in_full, router.place.site) {
-            (true, _) => router.label(),
-            (false, Site::Ffn) => router.place.layer.to_string(),
-            (false, Site::Attention) => format!("{}a", router.place.layer),
+    }
+
+    /// Writes them; where not every one fits, those beside the selected one give way to it.
+    pub fn ui(&self, cx: &Cx<'_>, ui: &Ui, columns: &Columns) {
+        let Some(spec) = cx.spec() else {
+            return;
         };
-        let width = words_width(ui, &words, LABEL_SIZE);
-        let area = ui.max_rect();
-        let x = (columns.x(n) - width / 2.0).clamp(area.left(), area.right() - width);
-        let color = if is_selected {
-            cx.palette.text
-        } else {
-            cx.palette.second
-        };
-        ui.painter()
-            .text(pos2(x, y), Align2::LEFT_TOP, words, font.clone(), color);
+        let every = self.every.max(1);
+        let y = columns.rect.bottom() + 4.0;
+        let selected = cx.selection.router.map(RouterId::idx);
+        for (n, router) in spec.routers.iter().enumerate() {
+            let is_selected = selected == Some(n);
+            let beside = selected.is_some_and(|it| it.abs_diff(n) < every);
+            if !is_selected && (n % every != 0 || (every > 1 && beside)) {
+                continue;
+            }
+            let words = match (self.in_full, router.place.site) {
+                (true, _) => router.label(),
+                (false, Site::Ffn) => router.place.layer.to_string(),
+                (false, Site::Attention) => format!("{}a", router.place.layer),
+            };
+            let color = if is_selected {
+                cx.palette.text
+            } else {
+                cx.palette.second
+            };
+            let font = FontId::proportional(LABEL_SIZE);
+            let galley = ui.painter().layout_no_wrap(words, font, color);
+            let width = galley.size().x.ceil();
+            let area = ui.max_rect();
+            let x = (columns.x(n) - width / 2.0)
+                .clamp(area.left(), (area.right() - width).max(area.left()));
+            ui.painter().galley(pos2(x, y), galley, color);
+        }
     }
 }
 
@@ -163,17 +183,10 @@ pub fn gutter(ui: &Ui, spec: &ModelSpec) -> f32 {
 
 /// How wide words are.
 pub fn words_width(ui: &Ui, words: &str, size: f32) -> f32 {
-    let font = FontId::proportional(size);
-    let galley = ui
-        .painter()
-        .layout_no_wrap(words.to_owned(), font, Color32::WHITE);
-    galley.size().x.ceil()
+    widgets::words(ui.painter(), words, size).size().x.ceil()
 }
 
 /// How tall words are in a width.
 pub fn words_height(ui: &Ui, words: &str, width: f32) -> f32 {
-    let font = FontId::proportional(LABEL_SIZE);
-    let color = Palette::of(ui).second;
-    let galley = ui.painter().layout(words.to_owned(), font, color, width);
-    galley.size().y
+    sentence(ui, words, width).size().y
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Shape, StrokeKind, Ui, pos2, vec2,
+    self, Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, StrokeKind, Ui, pos2, vec2,
 };
 
 use crate::spec::{ExpertId, RouterId};
-use crate::ui::panels::heatmap::edit_mark;
+use crate::ui::panels::heatmap::{EditMark, edit_marks};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{expert_gestures, expert_menu};
-use crate::ui::{Cx, Drawing, ExpertAt};
+use crate::ui::{Cx, Drawing, ExpertAt, kept_mesh};
 
 use super::layout::{Columns, SMALL};
 
@@ -96,7 +96,9 @@ impl Nodes {
     /// Draws all nodes.
     pub fn paint(&self, cx: &Cx<'_>, ui: &Ui) {
         if let (Some(mesh), Drawing::Screen) = (&self.mesh, cx.drawing) {
-            ui.painter().add(Shape::Mesh(Arc::clone(mesh)));
+            let around = ui.max_rect();
+            ui.painter()
+                .add(kept_mesh::shape("path nodes", around, mesh));
             return;
         }
         for (router, column) in self.rects.iter().enumerate() {
@@ -133,11 +135,9 @@ impl Nodes {
     /// What edits do, the selection and the pointer.
     pub fn marks_ui(&self, cx: &Cx<'_>, ui: &Ui) {
         let (painter, palette) = (ui.painter(), cx.palette);
-        if !cx.experiment.edits.is_idle() {
-            for (router, column) in self.rects.iter().enumerate() {
-                for (expert, rect) in column.iter().enumerate() {
-                    edit_ui(cx, ui, expert_at(router, expert), *rect);
-                }
+        for (at, mark) in edit_marks(cx) {
+            if let Some(rect) = self.rect(at) {
+                edit_ui(cx, ui, mark, rect);
             }
         }
         let outline = |at: Option<ExpertAt>, width: f32, color: Color32| {
@@ -189,11 +189,7 @@ fn stripes_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect) {
     }
 }
 
-fn edit_ui(cx: &Cx<'_>, ui: &Ui, at: ExpertAt, rect: Rect) {
-    let mark = edit_mark(cx, at);
-    if !mark.any() {
-        return;
-    }
+fn edit_ui(cx: &Cx<'_>, ui: &Ui, mark: EditMark, rect: Rect) {
     let (painter, palette) = (ui.painter(), cx.palette);
     let around = rect.expand(1.0);
     let width = if mark.forced { 3.0 } else { 2.0 };

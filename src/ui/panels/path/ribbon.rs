@@ -32,6 +32,15 @@ impl Ribbon {
         self.widths[0] + (self.widths[1] - self.widths[0]) * u
     }
 
+    fn color(&self, u: f32) -> Color32 {
+        let [from, to] = self.colors;
+        match u {
+            _ if from == to || u <= 0.0 => from,
+            1.0.. => to,
+            _ => from.lerp_to_gamma(to, u),
+        }
+    }
+
     /// Straight ones need one piece, steep ones more.
     fn n_pieces(&self) -> usize {
         let (dx, dy) = (self.to.x - self.from.x, (self.to.y - self.from.y).abs());
@@ -47,7 +56,7 @@ impl Ribbon {
         let (dx, dy) = (self.to.x - self.from.x, self.to.y - self.from.y);
         let middle = pos2(self.from.x + dx * u, self.from.y + dy * ease(u));
         let slope = dy * 6.0 * u * (1.0 - u) / dx.max(1e-3);
-        (middle, vec2(-slope, 1.0) / slope.hypot(1.0))
+        (middle, vec2(-slope, 1.0) / (slope * slope + 1.0).sqrt())
     }
 
     /// Adds it to a mesh, its edges softened over `feather` points, one pixel.
@@ -59,9 +68,12 @@ impl Ribbon {
             let width = self.width(u);
             // What is thinner than a pixel is drawn a pixel wide and fainter.
             let strength = (width / feather).min(1.0);
-            let color = self.colors[0]
-                .lerp_to_gamma(self.colors[1], u)
-                .gamma_multiply(strength);
+            let color = self.color(u);
+            let color = if strength < 1.0 {
+                color.gamma_multiply(strength)
+            } else {
+                color
+            };
             let outer = f32::midpoint(width.max(feather), feather);
             let inner = (width.max(feather) - feather) / 2.0;
             let first = mesh.vertices.len() as u32;

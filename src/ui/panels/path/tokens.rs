@@ -2,18 +2,18 @@
 //!
 //! Curves of neighbours lie a little above and below, so that each can be told and clicked.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Shape, Ui, pos2};
+use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Ui, pos2};
 
 use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::widgets::shared_gestures;
 use crate::ui::words::{percent, short};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection, kept_mesh};
 
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
-use super::layout::{Columns, gutter, labels_ui};
+use super::layout::{Columns, Labels, gutter};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::{View, foot};
@@ -43,21 +43,48 @@ struct TokenPath {
 /// What is drawn of a window of tokens, and what it was drawn for.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    read_for: Option<(RowOf, Position, Position)>,
-    drawn_for: Option<DrawnFor>,
+    read_for: Option<(RowOf, Range<usize>, Position)>,
+    placed_for: Option<PlacedFor>,
     nodes: Nodes,
+    labels: Labels,
     paths: Vec<TokenPath>,
-    /// Curves of the neighbours, where they can be drawn as one shape.
-    mesh: Arc<Mesh>,
+    /// Raised wherever the nodes or the tokens are others: what is drawn through them is drawn anew.
+    version: u64,
+    /// Curves of the neighbours, where they can be drawn as one shape, and the version they were drawn for.
+    mesh: (Arc<Mesh>, u64),
+    /// As `WAYS` has them.
+    ways: [Way; WAYS.len()],
     sentence: String,
 }
 
+/// What the nodes stand for: it stays while tokens are selected and written.
 #[derive(Clone, Debug, PartialEq)]
-struct DrawnFor {
+struct PlacedFor {
+    opened: u64,
     columns: Columns,
     dark: bool,
     pixel: f32,
     pins: Vec<ExpertAt>,
+}
+
+/// Whose way is drawn, and how.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Look {
+    at: Position,
+    of: FlowOf,
+    color: Color32,
+    strength: f32,
+}
+
+/// Where the ways are kept on the device: that of the token shown, and that of the token under the pointer.
+const WAYS: [&str; 2] = ["path shown", "path under the pointer"];
+
+/// One token's way as it was drawn last.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    drawn_for: Option<(u64, Look)>,
+    picks: Picks,
+    mesh: Arc<Mesh>,
 }
 
 /// Draws the token shown among its neighbours.
@@ -75,29 +102,29 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
         pointer_ui(cx, ui, kept, &columns, menu);
     }
     lanes_ui(cx, ui, &kept.nodes, &columns);
-    draw(cx, ui, &kept.mesh, || neighbours(cx, kept, &columns, shown));
+    let mesh = &kept.mesh.0;
+    draw(cx, ui, ("path neighbours", &columns, mesh), || {
+        neighbours(cx, kept, &columns, shown)
+    });
     kept.nodes.paint(cx, ui);
     if let Some((_, at)) = hovered_token(cx) {
-        let (color, strength) = (cx.palette.text, 0.9);
-        way_ui(
-            cx,
-            ui,
-            kept,
-            &columns,
-            (at, FlowOf::Strongest),
-            (color, strength),
-        );
+        let look = Look {
+            at,
+            of: FlowOf::Strongest,
+            color: cx.palette.text,
+            strength: 0.9,
+        };
+        kept.way_ui(cx, ui, &columns, (1, look));
     }
-    way_ui(
-        cx,
-        ui,
-        kept,
-        &columns,
-        (shown, view.of),
-        (cx.palette.selected, 1.0),
-    );
+    let look = Look {
+        at: shown,
+        of: view.of,
+        color: cx.palette.selected,
+        strength: 1.0,
+    };
+    kept.way_ui(cx, ui, &columns, (0, look));
     kept.nodes.marks_ui(cx, ui);
-    labels_ui(cx, ui, &columns);
+    kept.labels.ui(cx, ui, &columns);
     ids_ui(cx, ui, &kept.nodes, &columns);
     if cx.drawing == Drawing::Screen {
         let words = |cx: &Cx<'_>, at: ExpertAt| node_name(cx, at, shown);
@@ -117,7 +144,7 @@ fn around(n_routers: usize) -> usize {
 }
 
 /// The tokens drawn: as many before as after, those at the ends of the text nearer to it.
-fn window(n: usize, shown: Position, around: usize) -> std::ops::Range<usize> {
+fn window(n: usize, shown: Position, around: usize) -> Range<usize> {
     let wanted = 2 * around + 1;
     let start = shown
         .idx()
@@ -126,15 +153,29 @@ fn window(n: usize, shown: Position, around: usize) -> std::ops::Range<usize> {
     start..(start + wanted).min(n)
 }
 
-fn picks(cx: &Cx<'_>, n_routers: usize, at: Position) -> Picks {
+/// The strongest pick of a token in every router.
+fn strongest(cx: &Cx<'_>, n_routers: usize, at: Position) -> Vec<Option<(ExpertId, f32)>> {
+    let mut out = vec![None; n_routers];
     let store = cx.row().map(|it| &it.record.store);
-    let of = |router| store.and_then(|it| it.at(RouterId::new(router), at));
-    (0..n_routers)
-        .map(|router| {
-            let routed = of(router).into_iter().flat_map(|it| it.picks());
-            routed.map(|it| (it.expert, it.weight)).collect()
-        })
-        .collect()
+    for (router, routed) in store.into_iter().flat_map(|it| it.all_at(at)) {
+        if let Some(it) = out.get_mut(router.idx()) {
+            *it = routed.strongest().map(|it| (it.expert, it.weight));
+        }
+    }
+    out
+}
+
+/// The picks of a token, the `most` strongest of each router.
+fn picks(cx: &Cx<'_>, n_routers: usize, at: Position, most: usize) -> Picks {
+    let mut out = vec![Vec::new(); n_routers];
+    let store = cx.row().map(|it| &it.record.store);
+    for (router, routed) in store.into_iter().flat_map(|it| it.all_at(at)) {
+        if let Some(picks) = out.get_mut(router.idx()) {
+            let strongest = routed.picks().take(most);
+            *picks = strongest.map(|it| (it.expert, it.weight)).collect();
+        }
+    }
+    out
 }
 
 impl Kept {
@@ -143,22 +184,19 @@ impl Kept {
         let (Some(key), Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return;
         };
-        let store = &row.record.store;
-        let wanted = Some((key, store.end(), shown));
+        let n_routers = spec.routers.len();
+        let window = window(row.record.store.len(), shown, around(n_routers));
+        let wanted = Some((key, window.clone(), shown));
         if self.read_for == wanted {
             return;
         }
         self.read_for = wanted;
-        self.drawn_for = None;
-        let n_routers = spec.routers.len();
-        self.paths = window(store.len(), shown, around(n_routers))
-            .map(|at| {
-                let all = picks(cx, n_routers, Position::new(at));
-                TokenPath {
-                    at: Position::new(at),
-                    offset: 0.0,
-                    strongest: all.iter().map(|it| it.first().copied()).collect(),
-                }
+        self.version += 1;
+        self.paths = window
+            .map(|at| TokenPath {
+                at: Position::new(at),
+                offset: 0.0,
+                strongest: strongest(cx, n_routers, Position::new(at)),
             })
             .collect();
         self.sentence = self.sentence(cx, shown);
@@ -166,18 +204,26 @@ impl Kept {
 
     /// Places and draws them anew where anything they depend on is another.
     fn place_all(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, shown: Position) {
-        let wanted = Some(DrawnFor {
-            columns,
-            dark: cx.palette.dark,
-            pixel: 1.0 / ui.ctx().pixels_per_point(),
-            pins: cx.pins.to_vec(),
-        });
-        let Some(spec) = cx.spec().filter(|_| self.drawn_for != wanted) else {
+        let Some(spec) = cx.spec() else {
             return;
         };
-        let pixel = wanted.as_ref().map_or(1.0, |it| it.pixel);
-        self.drawn_for = wanted;
-        self.nodes = Nodes::new(cx, columns.lanes(spec));
+        let pixel = 1.0 / ui.ctx().pixels_per_point();
+        let wanted = Some(PlacedFor {
+            opened: cx.session.opened,
+            columns,
+            dark: cx.palette.dark,
+            pixel,
+            pins: cx.pins.to_vec(),
+        });
+        if self.placed_for != wanted {
+            self.placed_for = wanted;
+            self.version += 1;
+            self.nodes = Nodes::new(cx, columns.lanes(spec));
+            self.labels = Labels::fit(ui, spec, &columns);
+        }
+        if self.mesh.1 == self.version {
+            return;
+        }
         let lane = columns.rect.height() / spec.max_experts().max(1) as f32;
         let apart = lane * SPREAD / (2 * around(columns.n)) as f32;
         for path in &mut self.paths {
@@ -188,7 +234,34 @@ impl Kept {
         for ribbon in neighbours(cx, self, &columns, shown) {
             ribbon.add_to(&mut mesh, pixel);
         }
-        self.mesh = Arc::new(mesh);
+        self.mesh = (Arc::new(mesh), self.version);
+    }
+
+    /// One token's whole way on top, drawn anew where it is another's or looks otherwise.
+    fn way_ui(&mut self, cx: &Cx<'_>, ui: &Ui, columns: &Columns, (place, look): (usize, Look)) {
+        let wanted = Some((self.version, look));
+        if self.ways[place].drawn_for != wanted {
+            let n_ranks = match look.of {
+                FlowOf::AllPicks => usize::MAX,
+                FlowOf::Strongest => 1,
+            };
+            let picks = picks(cx, columns.n, look.at, n_ranks);
+            let mut mesh = Mesh::default();
+            let pixel = 1.0 / ui.ctx().pixels_per_point();
+            for it in ribbons(self, columns, &picks, look) {
+                it.add_to(&mut mesh, pixel);
+            }
+            self.ways[place] = Way {
+                drawn_for: wanted,
+                picks,
+                mesh: Arc::new(mesh),
+            };
+        }
+        let way = &self.ways[place];
+        draw(cx, ui, (WAYS[place], columns, &way.mesh), || {
+            ribbons(self, columns, &way.picks, look)
+        });
+        rings_ui(cx, ui, &self.nodes, columns, &way.picks, look.color);
     }
 
     /// What is shared with the neighbours, beside chance.
@@ -287,56 +360,43 @@ fn neighbours(cx: &Cx<'_>, kept: &Kept, columns: &Columns, shown: Position) -> V
 }
 
 /// A mesh kept from before, or on paper its ribbons as lines.
-fn draw(cx: &Cx<'_>, ui: &Ui, mesh: &Arc<Mesh>, ribbons: impl Fn() -> Vec<Ribbon>) {
+fn draw(
+    cx: &Cx<'_>,
+    ui: &Ui,
+    (slot, columns, mesh): (&'static str, &Columns, &Arc<Mesh>),
+    ribbons: impl Fn() -> Vec<Ribbon>,
+) {
     if cx.drawing == Drawing::Screen {
-        ui.painter().add(Shape::Mesh(Arc::clone(mesh)));
+        ui.painter().add(kept_mesh::shape(slot, columns.rect, mesh));
     } else {
         ui.painter().extend(ribbons().iter().map(Ribbon::shape));
     }
 }
 
-/// One token's whole way on top: its strongest experts, and fainter its other picks where they are asked for.
-fn way_ui(
-    cx: &Cx<'_>,
-    ui: &Ui,
-    kept: &Kept,
-    columns: &Columns,
-    (at, of): (Position, FlowOf),
-    (color, strength): (Color32, f32),
-) {
-    let picks = picks(cx, columns.n, at);
-    let offset = kept
-        .paths
-        .iter()
-        .find(|it| it.at == at)
-        .map_or(0.0, |it| it.offset);
-    let n_ranks = match of {
-        FlowOf::AllPicks => picks.iter().map(Vec::len).max().unwrap_or(0),
-        FlowOf::Strongest => 1,
-    };
-    let mut ribbons = Vec::new();
+/// One token's way: its strongest experts, and fainter its other picks where they are asked for.
+fn ribbons(kept: &Kept, columns: &Columns, picks: &Picks, look: Look) -> Vec<Ribbon> {
+    let own = kept.paths.iter().find(|it| it.at == look.at);
+    let offset = own.map_or(0.0, |it| it.offset);
+    let n_ranks = picks.iter().map(Vec::len).max().unwrap_or(0);
+    let mut out = Vec::new();
     for rank in (0..n_ranks).rev() {
-        let faint = strength / (1.0 + 1.2 * rank as f32);
+        let faint = look.strength / (1.0 + 1.2 * rank as f32);
         for router in 0..columns.n.saturating_sub(1) {
             let (Some(a), Some(b)) = (picks[router].get(rank), picks[router + 1].get(rank)) else {
                 continue;
             };
             let place = |router, it: ExpertId| kept.place(router, it, offset, columns);
             if let (Some(from), Some(to)) = (place(router, a.0), place(router + 1, b.0)) {
-                ribbons.push(Ribbon {
+                out.push(Ribbon {
                     from,
                     to,
                     widths: [a.1, b.1].map(|it| 1.0 + 2.6 * it.clamp(0.0, 1.0)),
-                    colors: [color.gamma_multiply(faint); 2],
+                    colors: [look.color.gamma_multiply(faint); 2],
                 });
             }
         }
     }
-    let mut mesh = Mesh::default();
-    let pixel = 1.0 / ui.ctx().pixels_per_point();
-    ribbons.iter().for_each(|it| it.add_to(&mut mesh, pixel));
-    draw(cx, ui, &Arc::new(mesh), || ribbons.clone());
-    rings_ui(cx, ui, &kept.nodes, columns, &picks, color);
+    out
 }
 
 /// One response under the nodes: a curve is a token; where nodes are many, what stands in a column an expert.
