@@ -63,6 +63,7 @@ impl App {
             Command::Step => self.step(),
             Command::Back => self.back(now_secs),
             Command::Regenerate => self.regenerate(now_secs),
+            Command::SetDevice(it) => self.ask(Request::SetDevice(it)),
             Command::SetPace(it) => {
                 self.settings.pace = it;
                 self.ask(Request::SetPace(pace(self.settings)));

@@ -6,7 +6,7 @@ use eframe::egui::util::undoer::Undoer;
 
 use crate::engine::{Event, LoadProgress, Request, Rows, StopReason};
 use crate::spec::{Experiment, Intervention, Position, PromptForm, Span, TokenId};
-use crate::trace::ModelFacts;
+use crate::trace::{DeviceFacts, ModelFacts};
 use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
 
 use super::{App, Waiting};
@@ -71,7 +71,20 @@ impl App {
                 cancelled,
             } => self.survey_ended(tag, result, cancelled),
             Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
-            Event::Refused(why) | Event::Failed(why) => self.fail(why),
+            Event::Failed {
+                why,
+                device_is_lost: true,
+            } => self.fail(format!(
+                "{why}; “Run on the CPU” in the Run menu goes on from here"
+            )),
+            Event::Refused(why) | Event::Failed { why, .. } => self.fail(why),
+            Event::Moved(device) => self.moved(*device),
+            Event::MoveFailed { why, cancelled } => {
+                self.session.loading = self.opening();
+                if !cancelled {
+                    self.fail(format!("it runs where it did: {why}"));
+                }
+            }
         }
     }
 
@@ -101,6 +114,21 @@ impl App {
             needed_bytes: progress.needed_bytes,
             available_bytes: progress.available_bytes,
         });
+    }
+
+    /// The model runs elsewhere; where that is not what was asked for, the reason is said.
+    fn moved(&mut self, device: DeviceFacts) {
+        self.session.loading = self.opening();
+        self.session.could_do = None;
+        let why = device.notes.first().map(|it| format!(": {it}"));
+        self.say(format!(
+            "running on {}{}",
+            device.label,
+            why.unwrap_or_default()
+        ));
+        if let Some(facts) = &mut self.session.facts {
+            Arc::make_mut(facts).device = device;
+        }
     }
 
     /// Another model: every row of the last one is gone. The prompt is read, so that there is something to see.

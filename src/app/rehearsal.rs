@@ -8,8 +8,8 @@ use crate::spec::{
     TokenTable, Topology,
 };
 use crate::trace::{
-    Candidate, Comparison, GateFacts, ModelFacts, N_TOP, NearestRows, ParameterCount, Phase, Pick,
-    PickState, Readout, RouterTrace, RowId, StepTrace, WeightShare,
+    Candidate, Comparison, DeviceFacts, GateFacts, ModelFacts, N_TOP, NearestRows, ParameterCount,
+    Phase, Pick, PickState, Readout, RouterTrace, RowId, StepTrace, WeightShare,
 };
 
 /// The vocabulary, parted by `¦`; the text is these over and over.
@@ -164,7 +164,7 @@ impl Rehearsal {
             cache_bytes_per_position: 3_072,
             available_bytes: Some(22_000_000_000),
             gates: (0..n_layers).map(|it| gate(it, n_experts)).collect(),
-            device: "CPU".to_owned(),
+            device: DeviceFacts::cpu(),
             tokens: TokenTable {
                 pieces: words.iter().map(|it| it.as_bytes().to_vec()).collect(),
                 special: words.iter().map(|it| it.starts_with("<|")).collect(),

@@ -45,7 +45,7 @@ struct Wanted {
 /// Nothing to draw with, a model or a prompt that cannot be used, a panel or a selection that is not there, a run that
 /// failed.
 pub fn screenshot(args: &Args) -> Result<(), Failure> {
-    let source = args.source()?;
+    let source = args.source();
     let form = args.form()?;
     let size = args.size()?;
     let size = vec2(size.0 as f32, size.1 as f32) / args.zoom;
@@ -78,7 +78,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     }
     let mut failed = None;
     let mut window = builder.build_eframe(|cc| {
-        App::on_engine(cc, source).unwrap_or_else(|error| {
+        App::on_engine(cc, source, args.placement()).unwrap_or_else(|error| {
             failed = Some(error.to_string());
             App::new(cc, Box::new(Silent), None)
         })

@@ -6,6 +6,7 @@ use eframe::egui::ViewportBuilder;
 
 use crate::document::SettingsFile;
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
+use crate::spec::Placement;
 
 use super::App;
 use super::first_frame::FirstFrame;
@@ -74,7 +75,7 @@ pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
         ..eframe::NativeOptions::default()
     };
     let make = move |cc: &eframe::CreationContext<'_>| {
-        let mut app = App::on_engine(cc, source)?;
+        let mut app = App::on_engine(cc, source, Placement::default())?;
         if let Some((file, saved)) = kept {
             app = app.kept_in(&cc.egui_ctx, file, saved);
         }
@@ -93,10 +94,14 @@ impl App {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn on_engine(cc: &eframe::CreationContext<'_>, source: ModelSource) -> io::Result<Self> {
+    pub fn on_engine(
+        cc: &eframe::CreationContext<'_>,
+        source: ModelSource,
+        placement: Placement,
+    ) -> io::Result<Self> {
         let ctx = cc.egui_ctx.clone();
         let wake = Box::new(move || ctx.request_repaint());
-        let engine = Engine::spawn(Box::new(ModelOpener), Options::default(), wake)?;
+        let engine = Engine::spawn(Box::new(ModelOpener(placement)), Options::default(), wake)?;
         Ok(Self::new(cc, Box::new(engine), Some(source)))
     }
 }
