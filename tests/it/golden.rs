@@ -71,7 +71,7 @@ fn ids(arrays: &Arrays, name: &str) -> Vec<i64> {
 }
 
 /// Runs `eval` on a fixture's ids.
-fn eval(model: &Path, expected: &Arrays, edits: &[String], more: &[&str]) -> Arrays {
+fn eval(model: &Path, expected: &Arrays, edits: &[String], device: &str, more: &[&str]) -> Arrays {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("out.safetensors");
     let list: Vec<String> = ids(expected, "input_ids")
@@ -84,7 +84,7 @@ fn eval(model: &Path, expected: &Arrays, edits: &[String], more: &[&str]) -> Arr
         model.to_str().unwrap(),
     );
     let mut args = vec![
-        "eval", model, "--ids", &list, "--out", file_arg, "--device", "cpu",
+        "eval", model, "--ids", &list, "--out", file_arg, "--device", device,
     ];
     for edit in edits {
         args.extend(["--edit", edit]);
@@ -124,21 +124,29 @@ fn assert_close(got: &Arrays, want: &Arrays, what: &str) {
 
 fn check(name: &str) {
     let expected = read(&fixture(name).join("expected.safetensors"));
-    let batch = eval(&fixture(name), &expected, &[], &["--greedy", "16"]);
+    let greedy = ["--greedy", "16", "--stepwise"];
+    let batch = eval(&fixture(name), &expected, &[], "cpu", &greedy[..2]);
     assert_close(&batch, &expected, name);
-    let stepwise = eval(
-        &fixture(name),
-        &expected,
-        &[],
-        &["--greedy", "16", "--stepwise"],
-    );
+    let stepwise = eval(&fixture(name), &expected, &[], "cpu", &greedy);
     assert_eq!(
         stepwise, batch,
         "{name}: one token at a time gives other bits than all at once"
     );
 }
 
-fn check_edits(name: &str) {
+/// On the software adapter, or whatever graphics processor there is; a machine without any fails.
+#[cfg(feature = "gpu")]
+fn check_gpu(name: &str) {
+    let expected = read(&fixture(name).join("expected.safetensors"));
+    let greedy = ["--greedy", "16", "--stepwise"];
+    let batch = eval(&fixture(name), &expected, &[], "gpu", &greedy[..2]);
+    assert_close(&batch, &expected, &format!("{name} on the GPU"));
+    let stepwise = eval(&fixture(name), &expected, &[], "gpu", &greedy);
+    let what = format!("{name} on the GPU, token by token");
+    assert_close(&stepwise, &expected, &what);
+}
+
+fn check_edits(name: &str, device: &str, more: &[&str]) {
     let expected = read(&fixture(name).join("expected.safetensors"));
     let edited = read(&fixture(name).join("edits.safetensors"));
     let cases: Vec<Value> =
@@ -162,9 +170,9 @@ fn check_edits(name: &str) {
         let want: Arrays = edited.iter().filter_map(of_case).collect();
         assert!(want.len() > 1, "no reference for {label}");
         assert_close(
-            &eval(&fixture(name), &expected, &edits, &[]),
+            &eval(&fixture(name), &expected, &edits, device, more),
             &want,
-            &format!("{name} under {label}"),
+            &format!("{name} on {device} under {label}"),
         );
     }
 }
@@ -203,9 +211,15 @@ fn yarn_and_many_narrow_experts_equal_the_reference() {
 fn the_tour_model_equals_the_reference() {
     let folder = root().join("assets/models/tour");
     let expected = read(&folder.join("expected.safetensors"));
-    let got = eval(&folder, &expected, &[], &["--greedy", "16"]);
+    let got = eval(&folder, &expected, &[], "cpu", &["--greedy", "16"]);
     assert_close(&got, &expected, "tour");
-    let inside = eval(Path::new("tour"), &expected, &[], &["--greedy", "16"]);
+    let inside = eval(
+        Path::new("tour"),
+        &expected,
+        &[],
+        "cpu",
+        &["--greedy", "16"],
+    );
     assert_eq!(got, inside, "the model inside the program is another");
 }
 
@@ -218,18 +232,18 @@ fn its_twin_trained_without_balancing_equals_the_reference() {
             .join(name)
             .join("expected.safetensors"),
     );
-    let got = eval(Path::new(name), &expected, &[], &["--greedy", "16"]);
+    let got = eval(Path::new(name), &expected, &[], "cpu", &["--greedy", "16"]);
     assert_close(&got, &expected, name);
 }
 
 #[test]
 fn every_edit_on_mixtral_equals_the_reference() {
-    check_edits("mixtral");
+    check_edits("mixtral", "cpu", &[]);
 }
 
 #[test]
 fn every_edit_on_qwen2_moe_equals_the_reference() {
-    check_edits("qwen2_moe");
+    check_edits("qwen2_moe", "cpu", &[]);
 }
 
 /// `mask` leaves the scores of the others as they are, however small an expert that is out makes them.
@@ -238,7 +252,7 @@ fn an_expert_that_takes_all_and_is_masked_leaves_weights_that_sum_to_one() {
     let expected = read(&fixture("mixtral").join("expected.safetensors"));
     for bias in [50, 90, 100, 1000] {
         let edits = [format!("bias:*.1={bias}"), "mask:*.1".to_owned()];
-        let got = eval(&fixture("mixtral"), &expected, &edits, &[]);
+        let got = eval(&fixture("mixtral"), &expected, &edits, "cpu", &[]);
         for layer in 0..3 {
             let Array::Numbers(_, weights) = &got[&format!("topk_weights.{layer}")] else {
                 panic!("weights are ids");
@@ -286,6 +300,8 @@ fn numbers_that_are_none_end_in_one_sentence_and_no_file() {
                 model,
                 "--ids",
                 "5,17,3,9,100,200",
+                "--device",
+                "cpu",
                 "--out",
                 out.to_str().unwrap(),
             ]);
@@ -345,10 +361,6 @@ fn misuse_of_eval_is_one_sentence_and_no_file() {
             ],
             "forced",
         ),
-        (
-            vec!["eval", mixtral, "--ids", "5", "--device", "gpu"],
-            "CPU",
-        ),
         (vec!["eval", "no/such/model", "--ids", "5"], "no/such/model"),
     ] {
         let output = moescope(&[args.as_slice(), &["--out", file]].concat());
@@ -361,4 +373,63 @@ fn misuse_of_eval_is_one_sentence_and_no_file() {
             "{args:?} left a file"
         );
     }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_graphics_processor_equals_the_reference_where_top_2_is_renormalised() {
+    check_gpu("mixtral");
+    check_gpu("mixtral_window");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_graphics_processor_equals_the_reference_with_shared_experts() {
+    check_gpu("qwen2_moe");
+    check_gpu("granitemoeshared");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_graphics_processor_equals_the_reference_with_clips_norms_and_yarn() {
+    check_gpu("olmoe_clip");
+    check_gpu("granitemoe_yarn");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn edits_on_the_graphics_processor_equal_the_reference() {
+    check_edits("mixtral", "gpu", &[]);
+    check_edits("mixtral", "gpu", &["--stepwise"]);
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn edits_beside_a_shared_expert_on_the_graphics_processor_equal_the_reference() {
+    check_edits("qwen2_moe", "gpu", &[]);
+    check_edits("qwen2_moe", "gpu", &["--stepwise"]);
+}
+
+/// Weights in blocks, on both devices.
+#[cfg(feature = "gpu")]
+fn check_blocks(name: &str, format: &str) {
+    let expected = read(&fixture(name).join("expected.safetensors"));
+    let eval = |device| {
+        let more = ["--greedy", "8", "--quantize", format];
+        eval(&fixture(name), &expected, &[], device, &more)
+    };
+    let (cpu, gpu) = (eval("cpu"), eval("gpu"));
+    assert_close(&gpu, &cpu, &format!("{name} in {format}"));
+    assert_ne!(
+        cpu["logits"], expected["logits"],
+        "{name} was not put in blocks"
+    );
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn weights_in_blocks_give_the_same_numbers_on_both_devices() {
+    check_blocks("mixtral", "q8_0");
+    check_blocks("mixtral", "q4_0");
+    check_blocks("granitemoeshared", "q8_0");
 }

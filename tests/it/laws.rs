@@ -8,7 +8,7 @@ use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
 
 use moescope::model::{Batch, Model, Sequence, forward};
 
-use moescope::ops::{self, Cpu, Ops as _};
+use moescope::ops::{self, Cpu};
 
 use moescope::spec::{
     Action, Intervention, InterventionSet, Position, Revision, RoutingPolicy, Sampling, SeqId,
@@ -249,8 +249,10 @@ fn a_pass_can_start_at_any_layer() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/qwen2_moe");
     let checkpoint = checkpoint::open(&Source::Folder(folder)).unwrap();
     let model = Model::new(checkpoint.spec.clone(), &checkpoint.weights, Cpu::default()).unwrap();
-    let (tokens, policy): (Vec<TokenId>, _) =
-        ((9..20).map(TokenId).collect(), RoutingPolicy::default());
+    let (tokens, policy): (Vec<_>, _) = (
+        (9..20).map(|it| ops::Input::Known(TokenId(it))).collect(),
+        RoutingPolicy::default(),
+    );
     let rows = 0..tokens.len();
     let spans = [ops::Span {
         rows: rows.clone(),
@@ -263,15 +265,9 @@ fn a_pass_can_start_at_any_layer() {
     };
     let rows: Vec<usize> = rows.collect();
     let n = model.layers.len();
-    let bits = |tensor| {
-        model
-            .ops
-            .read(vec![tensor], Vec::new())
-            .0
-            .remove(0)
-            .iter()
-            .map(|it| it.to_bits())
-            .collect::<Vec<_>>()
+    let bits = |tensor: <Cpu as ops::Ops>::Tensor| {
+        let bits = tensor.data.iter().map(|it| it.to_bits());
+        bits.collect::<Vec<_>>()
     };
     let mut whole = Sequence::new(&model);
     let out = forward(&model, &batch, &mut [&mut whole], None, 0..n);

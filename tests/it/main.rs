@@ -6,6 +6,9 @@ mod check;
 mod checkpoint;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "gpu")]
+#[cfg(test)]
+mod gpu;
 #[cfg(feature = "gui")]
 #[cfg(test)]
 mod idle;

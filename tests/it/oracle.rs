@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 
 use candle_core::{Device, Tensor};
 use moescope::checkpoint::{Blob, Dtype, WeightView};
-use moescope::ops::{Cpu, Ops as _};
+use moescope::ops::{Cpu, Input, Ops as _};
 use moescope::spec::TokenId;
 
 /// Made-up numbers from -1 to 1.
@@ -42,8 +42,8 @@ fn activations(
     let x = numbers(n * cols, 11);
     let words = x.iter().map(|it| it.to_bits()).collect();
     let table = WeightView::new(&Blob::Memory(Arc::new(words)), 0, Dtype::F32, n, cols).unwrap();
-    let rows: Vec<TokenId> = (0..n).map(TokenId::new).collect();
-    (cpu.embed(&cpu.weight(&table), &rows, 1.0), x)
+    let rows: Vec<_> = (0..n).map(|it| Input::Known(TokenId::new(it))).collect();
+    (cpu.embed(&cpu.weight(&[&table]).unwrap(), &rows, 1.0), x)
 }
 
 fn candle(x: &[f32], w: &[f32], n: usize, rows: usize, cols: usize) -> Vec<f32> {
@@ -63,13 +63,8 @@ fn products_are_those_of_candle() {
     for (rows, cols, n) in [(8, 16, 1), (34, 62, 7), (128, 80, 33), (70, 512, 65)] {
         let (view, wide) = weight(rows, cols);
         let (tensor, x) = activations(&cpu, n, cols);
-        let ours = cpu
-            .read(
-                vec![cpu.linear(&tensor, &cpu.weight(&view), None)],
-                Vec::new(),
-            )
-            .0
-            .remove(0);
+        let weight = cpu.weight(&[&view]).unwrap();
+        let ours = cpu.linear(&tensor, &weight, None).data;
         let worst = ours
             .iter()
             .zip(candle(&x, &wide, n, rows, cols))
@@ -88,7 +83,7 @@ fn products_are_those_of_candle() {
 fn speed_beside_candle() {
     let (cpu, rows, cols) = (Cpu::default(), 2048, 2048);
     let (view, wide) = weight(rows, cols);
-    let ready = cpu.weight(&view);
+    let ready = cpu.weight(&[&view]).unwrap();
     for n in [1, 3, 8, 32, 64, 128] {
         let (tensor, x) = activations(&cpu, n, cols);
         let mut times: [Vec<f64>; 3] = Default::default();

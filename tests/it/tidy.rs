@@ -53,7 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Outside crate, and the rooms that may name it. serde, thiserror and std are everywhere.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("bytemuck", &["checkpoint", "ui"]),
+    ("bytemuck", &["checkpoint", "ops", "ui"]),
     ("clap", &["cli", "main"]),
     ("csv", &["document"]),
     ("eframe", &["ui", "app", "main"]),
@@ -243,11 +243,28 @@ fn every_shader_has_the_painter_that_runs_it() {
         let painter = root().join("src/ui/paint").join(format!("{stem}.rs"));
         assert!(painter.exists(), "{stem}.wgsl has no {}", painter.display());
     }
-    for path in files_below(&root().join("kernels"), "wgsl") {
-        let stem = path.file_stem().unwrap().to_str().unwrap();
-        for side in ["cpu", "gpu"] {
-            let twin = root().join("src/ops").join(side).join(format!("{stem}.rs"));
-            assert!(twin.exists(), "{stem}.wgsl has no {}", twin.display());
+}
+
+/// A kernel has two twins, a format one; what else several kernels share is named where sources are put together.
+#[test]
+fn every_kernel_has_its_twins() {
+    let kernels = root().join("kernels");
+    let list = fs::read_to_string(root().join("src/ops/gpu/kernel.rs")).unwrap();
+    for path in files_below(&kernels, "wgsl") {
+        let inside = path.strip_prefix(&kernels).unwrap().with_extension("");
+        let name = inside.to_str().unwrap().trim_end_matches("_native");
+        let sides = match inside.parent().and_then(Path::to_str).unwrap() {
+            "" => vec!["cpu", "gpu"],
+            "formats" => vec!["cpu"],
+            _ => Vec::new(),
+        };
+        assert!(
+            list.contains(inside.file_stem().unwrap().to_str().unwrap()),
+            "{name} is in no list"
+        );
+        for side in sides {
+            let twin = root().join("src/ops").join(side).join(format!("{name}.rs"));
+            assert!(twin.exists(), "{name}.wgsl has no {}", twin.display());
         }
     }
 }

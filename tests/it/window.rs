@@ -14,6 +14,7 @@ mod fixture;
 mod fonts;
 mod gestures;
 mod health;
+mod kept;
 mod layout;
 mod lists;
 mod load;

@@ -133,7 +133,7 @@ fn every_shader_parses() {
     let mut n = 0;
     for file in folder.map(|it| it.unwrap().path()) {
         let text = std::fs::read_to_string(&file).unwrap();
-        if let Err(error) = wgpu::naga::front::wgsl::parse_str(&text) {
+        if let Err(error) = naga::front::wgsl::parse_str(&text) {
             panic!("{}", error.emit_to_string(&text));
         }
         n += 1;

@@ -12,6 +12,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::App;
 use moescope::checkpoint::Bundled;
 use moescope::engine::{Event, ModelSource};
+use moescope::spec::Placement;
 
 use super::script::Script;
 
@@ -57,7 +58,8 @@ pub fn folder(path: PathBuf) -> Window {
 
 fn open(source: ModelSource) -> Window {
     let builder = builder((1440.0, 900.0), egui::Theme::Dark);
-    let mut window = builder.build_eframe(move |cc| App::on_engine(cc, source).unwrap());
+    let mut window =
+        builder.build_eframe(move |cc| App::on_engine(cc, source, Placement::default()).unwrap());
     until(&mut window, "a model is open and its prompt read", |it| {
         it.is_idle() && (it.session().baseline().is_some() || it.session().message.is_some())
     });

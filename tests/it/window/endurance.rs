@@ -9,6 +9,7 @@ use eframe::egui::{
 use moescope::app::{App, Stage};
 use moescope::checkpoint::Bundled;
 use moescope::engine::ModelSource;
+use moescope::spec::Placement;
 use moescope::ui::{Command, ENTRIES};
 
 const N_EVENTS: usize = 10_000;
@@ -171,7 +172,12 @@ fn next(dice: &mut Dice, hand: &mut Hand, stage: &mut Stage, size: &mut Vec2) ->
 fn ten_thousand_random_events_leave_the_app_alive_quick_and_small() {
     let mut size = vec2(1440.0, 900.0);
     let mut stage = Stage::with(size, |cc| {
-        App::on_engine(cc, ModelSource::Bundled(Bundled::Tour)).unwrap()
+        App::on_engine(
+            cc,
+            ModelSource::Bundled(Bundled::Tour),
+            Placement::default(),
+        )
+        .unwrap()
     });
     stage.ctx().set_theme(Theme::Dark);
     let mut dice = Dice(20_261_122);
