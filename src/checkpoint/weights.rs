@@ -168,6 +168,13 @@ impl WeightView {
         }
     }
 
+    /// The bytes of one row, as stored.
+    #[must_use]
+    pub fn row_bytes(&self, row: usize) -> &[u8] {
+        let n = self.cols * self.dtype.n_bytes();
+        &self.blob.bytes()[self.range.clone()][row * n..(row + 1) * n]
+    }
+
     /// The numbers of one row, widened.
     pub fn widen_row(&self, row: usize, out: &mut [f32]) {
         let range = row * self.cols..(row + 1) * self.cols;

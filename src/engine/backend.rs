@@ -2,8 +2,8 @@
 //!
 //! Two honest users: `LiveBackend` computes on any `Ops`, `ScriptedBackend` replays a trace.
 
+use crate::ops::Wait;
 use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
-
 use crate::trace::{Comparison, Readout, StepTrace};
 
 /// What a row of a batch reads.
@@ -69,15 +69,6 @@ pub struct Step {
 /// Names a submitted batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
-
-/// Whether a poll may wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Until the step is done.
-    Done,
-    /// Not at all.
-    Never,
-}
 
 /// Why a step could not be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -27,7 +27,8 @@ mod work;
 
 use outbox::Outbox;
 
-pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait};
+pub use crate::ops::Wait;
+pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket};
 pub use gates::gate_facts;
 pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;

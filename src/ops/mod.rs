@@ -6,6 +6,9 @@
 //! Deliberately absent: what the numbers are for (that is `model`), who asked (that is `engine`).
 
 mod cpu;
+mod device_error;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod hash;
 mod predict;
 mod route;
@@ -13,6 +16,12 @@ mod route;
 use std::ops::Range;
 
 pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth};
+pub use device_error::DeviceError;
+#[cfg(feature = "gpu")]
+pub use gpu::{
+    AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, Wanted, list as list_adapters,
+    why_not as why_not_adapter,
+};
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
 pub use route::{EMPTY, Routing, State};
 
@@ -22,6 +31,15 @@ use crate::spec::{
     GqaSpec, MlpSpec, NormSpec, Position, RopeSpec, RouterId, RouterSpec, RoutingPolicy, Sampling,
     TokenId,
 };
+
+/// Whether a poll may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the step is done.
+    Done,
+    /// Not at all.
+    Never,
+}
 
 /// One sequence's rows in a batch.
 #[derive(Clone, Debug)]

@@ -6,13 +6,15 @@ mod exp;
 mod experts;
 mod lanes;
 mod matrix;
+pub(in crate::ops) mod norm;
 mod predict;
+mod rope;
 mod speed;
 
 pub use attention::CpuCache;
-use attention::Rope;
 pub use experts::CpuExpert;
 pub use matrix::{CpuWeight, Matrix};
+use rope::Rope;
 pub use speed::copy_bandwidth;
 
 use super::route::route;
@@ -72,7 +74,7 @@ impl Ops for Cpu {
         // Every family computed here has RMS norms; the model refuses the others when it is opened.
         debug_assert!(spec.kind == NormKind::Rms);
         out.rows_mut()
-            .for_each(|it| attention::rms_norm(it, &weight.vector, spec.eps));
+            .for_each(|it| norm::rms_norm(it, &weight.vector, spec.eps));
         out
     }
 
@@ -110,7 +112,7 @@ impl Ops for Cpu {
             .and_then(|wanted| self.ropes.iter().find(|(it, _)| it == wanted))
             .map(|(_, it)| it);
         let norms = norms.map(|it| it.map(|it| it.vector.as_slice()));
-        attention::prepare(&mut q, &mut k, &mut v, norms, spec, rope, spans);
+        rope::prepare(&mut q, &mut k, &mut v, norms, spec, rope, spans);
         for (span, cache) in spans.iter().zip(caches) {
             for row in span.rows.clone() {
                 cache.keys.extend_from_slice(k.row(row));

@@ -1,0 +1,34 @@
+// Sums and maxima over a workgroup of 256, for adapters without subgroups. All 256 must call.
+
+struct Lane {
+    @builtin(local_invocation_index) index: u32,
+}
+
+var<workgroup> reduce_room: array<f32, 256>;
+
+// The same on every lane, summed as a tree whose shape never changes.
+fn sum_all(value: f32, lane: Lane) -> f32 {
+    workgroupBarrier();
+    reduce_room[lane.index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
+        if lane.index < half {
+            reduce_room[lane.index] += reduce_room[lane.index + half];
+        }
+        workgroupBarrier();
+    }
+    return reduce_room[0];
+}
+
+fn max_all(value: f32, lane: Lane) -> f32 {
+    workgroupBarrier();
+    reduce_room[lane.index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
+        if lane.index < half {
+            reduce_room[lane.index] = max(reduce_room[lane.index], reduce_room[lane.index + half]);
+        }
+        workgroupBarrier();
+    }
+    return reduce_room[0];
+}

@@ -1,0 +1,251 @@
+//! Norms and clips of queries and keys, and rotary positions. Twin of `kernels/rope.wgsl`.
+
+use std::f32::consts::TAU;
+
+use super::{matrix::Matrix, norm::rms_norm};
+use crate::ops::Span;
+use crate::spec::{GqaSpec, QkNorm, RopeLayout, RopeScaling, RopeSpec};
+
+/// Angles per position of one pair of dimensions, and a factor on cos and sin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    inv_freq: Vec<f32>,
+    factor: f32,
+    layout: RopeLayout,
+}
+
+impl Rope {
+    /// The frequencies of a spec, for contexts of up to `n_ctx` (families document, section 1.2).
+    #[must_use]
+    pub fn new(spec: &RopeSpec, n_ctx: usize) -> Self {
+        let plain: Vec<f32> = (0..spec.dim / 2)
+            .map(|i| 1.0 / spec.theta.powf((2 * i) as f32 / spec.dim as f32))
+            .collect();
+        let (inv_freq, factor) = match &spec.scaling {
+            RopeScaling::None => (plain, 1.0),
+            RopeScaling::Linear { factor } => (plain.iter().map(|it| it / factor).collect(), 1.0),
+            RopeScaling::Yarn { .. } => yarn(spec, &plain),
+            RopeScaling::Llama3 {
+                factor,
+                original_ctx,
+                low,
+                high,
+            } => (
+                plain
+                    .iter()
+                    .map(|it| llama3(*it, *factor, *original_ctx, *low, *high))
+                    .collect(),
+                1.0,
+            ),
+            RopeScaling::LongRope {
+                short,
+                long,
+                short_scale,
+                long_scale,
+                original_ctx,
+            } => {
+                let (ext, scale) = if n_ctx as f32 <= *original_ctx {
+                    (short, short_scale)
+                } else {
+                    (long, long_scale)
+                };
+                (
+                    plain.iter().zip(ext).map(|(it, ext)| it / ext).collect(),
+                    *scale,
+                )
+            }
+        };
+        Self {
+            inv_freq,
+            factor,
+            layout: spec.layout,
+        }
+    }
+
+    /// cos and sin of every pair at one position.
+    fn angles(&self, position: usize) -> (Vec<f32>, Vec<f32>) {
+        let angle = |inv: &f32| position as f32 * inv;
+        let cos = self
+            .inv_freq
+            .iter()
+            .map(|it| angle(it).cos() * self.factor)
+            .collect();
+        (
+            cos,
+            self.inv_freq
+                .iter()
+                .map(|it| angle(it).sin() * self.factor)
+                .collect(),
+        )
+    }
+
+    /// Rotates one head.
+    fn rotate(&self, head: &mut [f32], (cos, sin): &(Vec<f32>, Vec<f32>)) {
+        let n = self.inv_freq.len();
+        for i in 0..n {
+            let (a, b) = match self.layout {
+                RopeLayout::Half => (i, i + n),
+                RopeLayout::Interleaved => (2 * i, 2 * i + 1),
+            };
+            let (x, y) = (head[a], head[b]);
+            head[a] = x * cos[i] - y * sin[i];
+            head[b] = y * cos[i] + x * sin[i];
+        }
+    }
+}
+
+fn yarn(spec: &RopeSpec, plain: &[f32]) -> (Vec<f32>, f32) {
+    let RopeScaling::Yarn {
+        factor,
+        original_ctx,
+        beta_fast,
+        beta_slow,
+        attention_factor,
+        truncate,
+    } = spec.scaling
+    else {
+        return (plain.to_vec(), 1.0);
+    };
+    // In f64, so that a turn count at a whole dimension rounds to it.
+    let dim = spec.dim as f64;
+    let corr = |turns: f32| {
+        let turned = f64::from(original_ctx) / (f64::from(turns) * std::f64::consts::TAU);
+        dim * turned.ln() / (2.0 * f64::from(spec.theta).ln())
+    };
+    let (mut low, mut high) = (corr(beta_fast), corr(beta_slow));
+    if truncate {
+        (low, high) = (low.floor(), high.ceil());
+    }
+    let (low, mut high) = (low.max(0.0), high.min(dim - 1.0));
+    // Ends that have changed places, as beyond the last dimension, make a ramp that falls.
+    if (high - low).abs() < 1e-9 {
+        high += 0.001;
+    }
+    let (low, high) = (low as f32, high as f32);
+    let blend = |(i, inv): (usize, &f32)| {
+        let ramp = ((i as f32 - low) / (high - low)).clamp(0.0, 1.0);
+        inv / factor * ramp + inv * (1.0 - ramp)
+    };
+    (
+        plain.iter().enumerate().map(blend).collect(),
+        attention_factor,
+    )
+}
+
+fn llama3(inv: f32, factor: f32, original_ctx: f32, low: f32, high: f32) -> f32 {
+    let wavelength = TAU / inv;
+    if wavelength < original_ctx / high {
+        inv
+    } else if wavelength > original_ctx / low {
+        inv / factor
+    } else {
+        let s = (original_ctx / wavelength - low) / (high - low);
+        (1.0 - s) * inv / factor + s * inv
+    }
+}
+
+fn norm_heads(x: &mut [f32], weight: &[f32], spec: &GqaSpec) {
+    match spec.qk_norm {
+        QkNorm::Full => rms_norm(x, weight, spec.qk_norm_eps),
+        QkNorm::PerHead => x
+            .chunks_exact_mut(spec.head_dim)
+            .for_each(|it| rms_norm(it, weight, spec.qk_norm_eps)),
+        QkNorm::None | QkNorm::L2 => {}
+    }
+}
+
+/// Norms, clips and rotates q and k in place.
+pub fn prepare(
+    q: &mut Matrix,
+    k: &mut Matrix,
+    v: &mut Matrix,
+    norms: [Option<&[f32]>; 2],
+    spec: &GqaSpec,
+    rope: Option<&Rope>,
+    spans: &[Span<'_>],
+) {
+    for (x, weight) in [(&mut *q, norms[0]), (&mut *k, norms[1])] {
+        if let Some(weight) = weight {
+            x.rows_mut().for_each(|it| norm_heads(it, weight, spec));
+        }
+    }
+    if let Some(clip) = spec.clip {
+        for x in [&mut *q, &mut *k, v] {
+            x.data.iter_mut().for_each(|it| *it = it.clamp(-clip, clip));
+        }
+    }
+    let Some(rope) = rope else { return };
+    for (row, position) in spans.iter().flat_map(Span::positions) {
+        let angles = rope.angles(position.idx());
+        for x in [&mut *q, &mut *k] {
+            let cols = x.cols;
+            let heads = x.data[row * cols..(row + 1) * cols].chunks_exact_mut(spec.head_dim);
+            heads.for_each(|head| rope.rotate(head, &angles));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yarn_frequencies_are_the_published_ones() {
+        let spec = RopeSpec {
+            theta: 150_000.0,
+            dim: 64,
+            layout: RopeLayout::Half,
+            scaling: RopeScaling::Yarn {
+                factor: 32.0,
+                original_ctx: 4096.0,
+                beta_fast: 32.0,
+                beta_slow: 1.0,
+                attention_factor: 0.1 * 32f32.ln() + 1.0,
+                truncate: false,
+            },
+        };
+        let rope = Rope::new(&spec, 131_072);
+        assert!((rope.factor - 1.346_573_6).abs() < 1e-6);
+        for (i, want) in [
+            (0, 1.0),
+            (8, 0.050_813_3),
+            (9, 0.031_705_7),
+            (16, 4.564_84e-4),
+            (17, 1.293_19e-4),
+            (18, 3.830_88e-5),
+            (31, 3.023_51e-7),
+        ] {
+            assert!(
+                (rope.inv_freq[i] / want - 1.0).abs() < 2e-4,
+                "{i}: {} against {want}",
+                rope.inv_freq[i]
+            );
+        }
+    }
+
+    #[test]
+    fn a_yarn_ramp_whose_ends_change_places_falls() {
+        let rope = |original_ctx, beta_fast, beta_slow| {
+            let spec = RopeSpec {
+                theta: 100.0,
+                dim: 8,
+                layout: RopeLayout::Half,
+                scaling: RopeScaling::Yarn {
+                    factor: 4.0,
+                    original_ctx,
+                    beta_fast,
+                    beta_slow,
+                    attention_factor: 1.0,
+                    truncate: true,
+                },
+            };
+            Rope::new(&spec, 1024).inv_freq
+        };
+        // Both ends lie beyond the last dimension: the whole ramp is on the side of dividing.
+        let all_divided = rope(1e8, 32.0, 1.0);
+        assert!((all_divided[0] - 0.25).abs() < 1e-6, "{all_divided:?}");
+        // From 4 down to 0 dimensions.
+        let falling = rope(64.0, 1.0, 32.0);
+        assert!((falling[0] - 0.25).abs() < 1e-6, "{falling:?}");
+    }
+}

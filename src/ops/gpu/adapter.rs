@@ -1,0 +1,187 @@
+//! Which graphics processors this machine has, which one is taken, and why the others are not.
+
+use std::task::{Context, Poll, Waker};
+
+use super::kernel::Abilities;
+use crate::ops::DeviceError;
+
+/// Storage buffers one kernel binds at most.
+const N_BINDINGS: u32 = 8;
+/// Threads of a workgroup.
+const N_THREADS: u32 = 256;
+
+/// What is told of one adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterFacts {
+    /// As the driver calls it.
+    pub name: String,
+    /// Discrete, integrated, virtual, software.
+    pub kind: &'static str,
+    /// Vulkan, Metal, DirectX 12, OpenGL.
+    pub backend: &'static str,
+    /// The driver, with its version.
+    pub driver: String,
+    /// Whether it is a program on the CPU.
+    pub is_software: bool,
+    /// Bytes of one binding at most.
+    pub binding_bytes: u64,
+    /// Bytes of one buffer at most.
+    pub buffer_bytes: u64,
+    /// Lanes of a subgroup, where there are subgroups.
+    pub subgroup: Option<(u32, u32)>,
+    /// 16-bit floats as a type.
+    pub has_f16: bool,
+    /// Clocks inside a pass.
+    pub has_timestamps: bool,
+    /// Why it cannot run the kernels.
+    pub lacks: Option<String>,
+}
+
+/// Which adapter is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A graphics processor.
+    Hardware,
+    /// The best there is, a program on the CPU too.
+    Any,
+    /// A program on the CPU, as tests run on.
+    Software,
+}
+
+/// An instance without a window. OpenGL is left out: its compute is too small for the kernels.
+pub fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    // Validation layers are for whoever writes drivers; the kernels are checked by tests.
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    wgpu::Instance::new(descriptor)
+}
+
+/// The result of a future that is ready at once, as all of wgpu's are outside the browser.
+pub fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    let future = std::pin::pin!(future);
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(it) => Some(it),
+        Poll::Pending => None,
+    }
+}
+
+/// All adapters, the one that would be taken first.
+pub fn adapters(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
+    let mut all = ready(instance.enumerate_adapters(wgpu::Backends::all())).unwrap_or_default();
+    all.sort_by_key(|it| rank(&it.get_info()));
+    all
+}
+
+/// What there is, in the order of preference.
+#[must_use]
+pub fn list() -> Vec<AdapterFacts> {
+    adapters(&instance()).iter().map(facts).collect()
+}
+
+fn rank(info: &wgpu::AdapterInfo) -> u8 {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+/// The first adapter that is wanted and can run the kernels.
+///
+/// # Errors
+/// What there is and why none of it will do.
+pub fn choose(
+    instance: &wgpu::Instance,
+    wanted: Wanted,
+) -> Result<(wgpu::Adapter, AdapterFacts), DeviceError> {
+    let mut refused = Vec::new();
+    for adapter in adapters(instance) {
+        let facts = facts(&adapter);
+        match why_not(&facts, wanted) {
+            None => return Ok((adapter, facts)),
+            Some(why) => refused.push(format!("{}: {why}", facts.name)),
+        }
+    }
+    Err(DeviceError::NoAdapter(if refused.is_empty() {
+        "no driver for one is installed".to_owned()
+    } else {
+        refused.join("; ")
+    }))
+}
+
+/// Why an adapter is not taken.
+#[must_use]
+pub fn why_not(facts: &AdapterFacts, wanted: Wanted) -> Option<String> {
+    match (wanted, facts.is_software) {
+        (Wanted::Hardware, true) => Some("a program on the CPU".to_owned()),
+        (Wanted::Software, false) => Some("no program on the CPU".to_owned()),
+        _ => facts.lacks.clone(),
+    }
+}
+
+/// What is told of an adapter.
+pub fn facts(adapter: &wgpu::Adapter) -> AdapterFacts {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
+    AdapterFacts {
+        name: info.name.clone(),
+        kind: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "software",
+            wgpu::DeviceType::Other => "of another kind",
+        },
+        backend: match info.backend {
+            wgpu::Backend::Vulkan => "Vulkan",
+            wgpu::Backend::Metal => "Metal",
+            wgpu::Backend::Dx12 => "DirectX 12",
+            wgpu::Backend::Gl => "OpenGL",
+            _ => "another backend",
+        },
+        driver: format!("{} {}", info.driver, info.driver_info)
+            .trim()
+            .to_owned(),
+        is_software: info.device_type == wgpu::DeviceType::Cpu,
+        binding_bytes: limits.max_storage_buffer_binding_size,
+        buffer_bytes: limits.max_buffer_size,
+        subgroup: has_subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
+        has_f16: features.contains(wgpu::Features::SHADER_F16),
+        has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+        lacks: lacks(adapter, &limits),
+    }
+}
+
+fn lacks(adapter: &wgpu::Adapter, limits: &wgpu::Limits) -> Option<String> {
+    let downlevel = adapter.get_downlevel_capabilities();
+    if !downlevel
+        .flags
+        .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    {
+        return Some("it does not compute".to_owned());
+    }
+    if limits.max_compute_invocations_per_workgroup < N_THREADS {
+        return Some(format!(
+            "{} threads in a workgroup, and {N_THREADS} are needed",
+            limits.max_compute_invocations_per_workgroup
+        ));
+    }
+    if limits.max_storage_buffers_per_shader_stage < N_BINDINGS {
+        return Some(format!(
+            "{} buffers for one kernel, and {N_BINDINGS} are needed",
+            limits.max_storage_buffers_per_shader_stage
+        ));
+    }
+    None
+}
+
+/// What its sources may use. Subgroups of fewer than 4 lanes gain nothing.
+pub fn abilities(facts: &AdapterFacts) -> Abilities {
+    Abilities {
+        subgroups: facts.subgroup.is_some_and(|(min, _)| min >= 4),
+        f16: facts.has_f16,
+    }
+}

@@ -1,0 +1,110 @@
+//! The one list of kernels, and how a kernel's source is put together for an adapter.
+//!
+//! A kernel is one file of `kernels/`. What several share stands in `kernels/parts/` (how a
+//! workgroup sums, the hash, the exponential) and `kernels/formats/` (how stored numbers become
+//! f32), and is put before it. A part may exist twice, for adapters with and without a feature.
+
+/// What an adapter can do that a source depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Abilities {
+    /// Sums across a subgroup.
+    pub subgroups: bool,
+    /// 16-bit floats as a type.
+    pub f16: bool,
+}
+
+/// How the numbers of a weight are stored on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// 32-bit IEEE.
+    F32,
+    /// 16-bit IEEE.
+    F16,
+    /// The upper half of an f32.
+    Bf16,
+}
+
+/// A piece of source that several kernels share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Sums and maxima over a workgroup of 256.
+    Reduce,
+    /// The reading of the weight's format.
+    Format,
+    /// The hash and the logarithm of `ops::hash`.
+    Hash,
+}
+
+/// One kernel file.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Of the file, and of its twins in `src/ops/cpu` and `src/ops/gpu`.
+    pub stem: &'static str,
+    /// The file.
+    pub text: &'static str,
+    /// What goes before it.
+    pub parts: &'static [Part],
+}
+
+macro_rules! kernel {
+    ($stem:literal, $($part:ident),*) => {
+        Kernel {
+            stem: $stem,
+            text: include_str!(concat!("../../../kernels/", $stem, ".wgsl")),
+            parts: &[$(Part::$part),*],
+        }
+    };
+}
+
+/// All kernels.
+pub const KERNELS: &[Kernel] = &[kernel!("norm", Reduce)];
+
+const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");
+const REDUCE_SUBGROUP: &str = include_str!("../../../kernels/parts/reduce_subgroup.wgsl");
+const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
+
+impl Format {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::F32, Self::F16, Self::Bf16];
+
+    fn text(self, can: Abilities) -> &'static str {
+        match self {
+            Self::F32 => include_str!("../../../kernels/formats/f32.wgsl"),
+            Self::F16 if can.f16 => include_str!("../../../kernels/formats/f16_native.wgsl"),
+            Self::F16 => include_str!("../../../kernels/formats/f16.wgsl"),
+            Self::Bf16 => include_str!("../../../kernels/formats/bf16.wgsl"),
+        }
+    }
+}
+
+impl Kernel {
+    /// The kernel of a stem.
+    ///
+    /// The list is closed: a stem that is not in it is a mistake a test finds.
+    pub fn find(stem: &str) -> Option<&'static Self> {
+        KERNELS.iter().find(|it| it.stem == stem)
+    }
+
+    /// Whether its source depends on the format of a weight.
+    pub fn has_format(&self) -> bool {
+        self.parts.contains(&Part::Format)
+    }
+
+    /// The whole source.
+    pub fn source(&self, format: Option<Format>, can: Abilities) -> String {
+        let text = |part: &Part| match part {
+            Part::Reduce if can.subgroups => REDUCE_SUBGROUP,
+            Part::Reduce => REDUCE_SHARED,
+            Part::Hash => HASH,
+            Part::Format => format.map_or("", |it| it.text(can)),
+        };
+        // What switches a feature on has to stand first.
+        let enable = if can.f16 && format == Some(Format::F16) {
+            "enable f16;\n"
+        } else {
+            ""
+        };
+        let parts: Vec<&str> = self.parts.iter().map(text).collect();
+        format!("{enable}{}\n{}", parts.join("\n"), self.text)
+    }
+}

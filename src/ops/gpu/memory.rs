@@ -1,0 +1,211 @@
+//! Buffers of the device: scratch that is used again, memory that lasts, regions of both.
+//!
+//! Commands run in the order they were recorded, so scratch that nobody names any more can be
+//! handed out again at once, even while the commands that used it are still waiting to run.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::{Arc, Weak},
+};
+
+/// Regions start at multiples of this many bytes, as every adapter allows.
+pub const ALIGN_BYTES: u64 = 256;
+
+/// The smallest buffer.
+const MIN_BYTES: u64 = 1024;
+
+/// A buffer with a name for the cache of bindings.
+#[derive(Debug)]
+pub struct Held {
+    /// Never given twice on one device.
+    pub id: u64,
+    /// The device's.
+    pub buffer: wgpu::Buffer,
+    /// Its size.
+    pub n_bytes: u64,
+}
+
+/// Part of a buffer.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The whole.
+    pub held: Arc<Held>,
+    /// Where it starts, a multiple of `ALIGN_BYTES`.
+    pub start: u64,
+    /// Its length.
+    pub n_bytes: u64,
+}
+
+impl Slice {
+    /// All of a buffer.
+    pub fn whole(held: Arc<Held>) -> Self {
+        let n_bytes = held.n_bytes;
+        Self {
+            held,
+            start: 0,
+            n_bytes,
+        }
+    }
+
+    /// The first `n_bytes` of it.
+    pub fn first(&self, n_bytes: u64) -> Self {
+        Self {
+            n_bytes: n_bytes.min(self.n_bytes),
+            ..self.clone()
+        }
+    }
+}
+
+/// All buffers of one device.
+#[derive(Debug)]
+pub struct Memory {
+    device: wgpu::Device,
+    n_made: Cell<u64>,
+    /// What is used again as soon as nobody else holds it.
+    scratch: RefCell<Vec<Arc<Held>>>,
+    /// Where results wait for the host.
+    staging: RefCell<Vec<Arc<Held>>>,
+    /// Everything alive, to count it.
+    all: RefCell<Vec<Weak<Held>>>,
+}
+
+impl Memory {
+    /// Nothing yet.
+    pub fn new(device: &wgpu::Device) -> Self {
+        Self {
+            device: device.clone(),
+            n_made: Cell::new(0),
+            scratch: RefCell::default(),
+            staging: RefCell::default(),
+            all: RefCell::default(),
+        }
+    }
+
+    /// How many buffers were made.
+    pub fn n_made(&self) -> u64 {
+        self.n_made.get()
+    }
+
+    /// Bytes of all buffers alive.
+    pub fn n_bytes(&self) -> u64 {
+        let mut all = self.all.borrow_mut();
+        all.retain(|it| it.strong_count() > 0);
+        let alive = all.iter().filter_map(Weak::upgrade);
+        alive.map(|it| it.n_bytes).sum()
+    }
+
+    /// Memory that lasts as long as somebody holds it; all zero.
+    pub fn lasting(&self, label: &str, n_bytes: u64) -> Arc<Held> {
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        self.make(label, n_bytes.max(4).next_multiple_of(16), usage)
+    }
+
+    /// Memory for parameters of kernels.
+    pub fn uniform(&self, n_bytes: u64) -> Arc<Held> {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        self.make("parameters", n_bytes, usage)
+    }
+
+    /// Memory for results between two kernels, of at least this size; what it holds is not known.
+    pub fn scratch(&self, n_bytes: u64) -> Slice {
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        let held = self.reuse(&self.scratch, "scratch", n_bytes, usage);
+        Slice::whole(held).first(n_bytes.next_multiple_of(16))
+    }
+
+    /// Memory the host can read, of at least this size.
+    pub fn staging(&self, n_bytes: u64) -> Arc<Held> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        self.reuse(&self.staging, "readback", n_bytes, usage)
+    }
+
+    fn reuse(
+        &self,
+        pool: &RefCell<Vec<Arc<Held>>>,
+        label: &str,
+        n_bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Arc<Held> {
+        let n_bytes = n_bytes.max(MIN_BYTES).next_power_of_two();
+        let mut pool = pool.borrow_mut();
+        let is_free = |it: &&Arc<Held>| it.n_bytes == n_bytes && Arc::strong_count(it) == 1;
+        if let Some(it) = pool.iter().find(is_free) {
+            return Arc::clone(it);
+        }
+        let held = self.make(label, n_bytes, usage);
+        pool.push(Arc::clone(&held));
+        held
+    }
+
+    fn make(&self, label: &str, n_bytes: u64, usage: wgpu::BufferUsages) -> Arc<Held> {
+        let id = self.n_made.get();
+        self.n_made.set(id + 1);
+        let held = Arc::new(Held {
+            id,
+            buffer: self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size: n_bytes,
+                usage,
+                mapped_at_creation: false,
+            }),
+            n_bytes,
+        });
+        self.all.borrow_mut().push(Arc::downgrade(&held));
+        held
+    }
+}
+
+/// Regions of one buffer after another, all given back at once at the end of a step: what the host
+/// reads lies side by side and is copied in one go.
+#[derive(Debug, Default)]
+pub struct Arena {
+    chunks: RefCell<Vec<(Arc<Held>, u64)>>,
+}
+
+/// A chunk is at least this large.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+impl Arena {
+    /// A region; what it holds is not known.
+    pub fn take(&self, memory: &Memory, n_bytes: u64) -> Slice {
+        let n_bytes = n_bytes.max(4).next_multiple_of(ALIGN_BYTES);
+        let mut chunks = self.chunks.borrow_mut();
+        let fits = |it: &&mut (Arc<Held>, u64)| it.1 + n_bytes <= it.0.n_bytes;
+        if let Some((held, used)) = chunks.iter_mut().find(fits) {
+            let start = std::mem::replace(used, *used + n_bytes);
+            return Slice {
+                held: Arc::clone(held),
+                start,
+                n_bytes,
+            };
+        }
+        let size = n_bytes.max(CHUNK_BYTES).next_power_of_two();
+        let held = memory.lasting("record", size);
+        chunks.push((Arc::clone(&held), n_bytes));
+        Slice {
+            held,
+            start: 0,
+            n_bytes,
+        }
+    }
+
+    /// The parts in use, and gives them all back.
+    pub fn drain(&self) -> Vec<Slice> {
+        let mut out = Vec::new();
+        for (held, used) in self.chunks.borrow_mut().iter_mut() {
+            if *used > 0 {
+                out.push(Slice {
+                    held: Arc::clone(held),
+                    start: 0,
+                    n_bytes: *used,
+                });
+            }
+            *used = 0;
+        }
+        out
+    }
+}

@@ -1,0 +1,25 @@
+//! The operations on a graphics processor: our own kernels through wgpu, on a device of the
+//! engine's own. `src/ops/cpu` is the twin of every one.
+//!
+//! **Invariant:** nothing here waits inside a step. What a step needs is noted, handed over in one
+//! submit, and comes back in one readback.
+
+mod adapter;
+mod device;
+mod kernel;
+mod memory;
+mod norm;
+mod pipeline;
+mod readback;
+mod record;
+mod route;
+mod tensor;
+#[cfg(test)]
+mod testing;
+mod weight;
+
+pub use adapter::{AdapterFacts, Wanted, list, why_not};
+pub use device::{Counters, Gpu};
+pub use route::GpuRouting;
+pub use tensor::GpuTensor;
+pub use weight::GpuWeight;

@@ -1,0 +1,232 @@
+//! Kernels made ready for the device, and what they are bound to; both are made once and kept.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    device::Gpu,
+    kernel::{Format, Kernel},
+    memory::Slice,
+    record::PARAMS_STRIDE,
+};
+use crate::ops::DeviceError;
+
+/// One buffer a kernel works on.
+#[derive(Clone, Copy, Debug)]
+pub enum Bind<'a> {
+    /// `var<storage, read>`.
+    Read(&'a Slice),
+    /// `var<storage, read_write>`.
+    Write(&'a Slice),
+}
+
+impl<'a> Bind<'a> {
+    fn slice(self) -> &'a Slice {
+        match self {
+            Self::Read(it) | Self::Write(it) => it,
+        }
+    }
+
+    fn is_read(self) -> bool {
+        matches!(self, Self::Read(_))
+    }
+}
+
+/// What a pipeline is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PipelineKey {
+    pub stem: &'static str,
+    pub entry: &'static str,
+    pub format: Option<Format>,
+    /// Override constants: name, bits of the value.
+    pub constants: Vec<(&'static str, u64)>,
+    /// Which bindings are read only.
+    pub reads: Vec<bool>,
+}
+
+/// A kernel ready to run.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub id: usize,
+    pub pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A pipeline and the regions bound to it.
+type BindingKey = (usize, Vec<(u64, u64, u64)>);
+
+/// Bind groups by what they bind. One that was not used for a while is dropped, and with it what
+/// it holds of buffers that are gone.
+#[derive(Debug, Default)]
+pub struct Bindings {
+    groups: HashMap<BindingKey, (wgpu::BindGroup, u64)>,
+    n_steps: u64,
+}
+
+/// Steps a bind group is kept without being used.
+const KEEP_STEPS: u64 = 16;
+
+impl Bindings {
+    /// A step is over.
+    pub fn age(&mut self) {
+        self.n_steps += 1;
+        let now = self.n_steps;
+        if now.is_multiple_of(KEEP_STEPS) {
+            self.groups.retain(|_, it| it.1 + KEEP_STEPS > now);
+        }
+    }
+}
+
+impl Gpu {
+    /// The pipeline of a key, made at first use.
+    pub(super) fn pipeline(&self, key: PipelineKey) -> Arc<Pipeline> {
+        if let Some(it) = self.pipelines.borrow().get(&key) {
+            return Arc::clone(it);
+        }
+        let id = self.pipelines.borrow().len();
+        let made = Arc::new(self.make_pipeline(id, &key));
+        self.pipelines.borrow_mut().insert(key, Arc::clone(&made));
+        made
+    }
+
+    fn make_pipeline(&self, id: usize, key: &PipelineKey) -> Pipeline {
+        let Some(kernel) = Kernel::find(key.stem) else {
+            unreachable!("{} is not in the list of kernels", key.stem)
+        };
+        let layout = self.layout(key);
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(key.entry),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+        let constants: Vec<(&str, f64)> = key
+            .constants
+            .iter()
+            .map(|(name, bits)| (*name, f64::from_bits(*bits)))
+            .collect();
+        let module = self.module(key.entry, kernel.source(key.format, self.can));
+        let pipeline = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(key.entry),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(key.entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &constants,
+                    // Every kernel writes what it reads of it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+        Pipeline {
+            id,
+            pipeline,
+            layout,
+        }
+    }
+
+    /// With bounds checks where assertions are on, without where speed counts: a bound on every
+    /// loop alone once cost a hundredfold (GPU design).
+    #[expect(
+        unsafe_code,
+        reason = "the kernels are our own, and the tests run them with every check on"
+    )]
+    fn module(&self, label: &str, source: String) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        };
+        if cfg!(debug_assertions) {
+            self.device.create_shader_module(descriptor)
+        } else {
+            let checks = wgpu::ShaderRuntimeChecks::unchecked();
+            unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
+        }
+    }
+
+    fn layout(&self, key: &PipelineKey) -> wgpu::BindGroupLayout {
+        let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
+        entries.extend(key.reads.iter().enumerate().map(|(i, read_only)| {
+            let ty = wgpu::BufferBindingType::Storage {
+                read_only: *read_only,
+            };
+            entry(i + 1, ty, false)
+        }));
+        self.device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(key.entry),
+                entries: &entries,
+            })
+    }
+
+    /// The bind group of some regions.
+    pub(super) fn bind_group(&self, pipeline: &Pipeline, binds: &[Bind<'_>]) -> wgpu::BindGroup {
+        let region = |it: &Bind<'_>| {
+            let it = it.slice();
+            (it.held.id, it.start, it.n_bytes)
+        };
+        let key = (pipeline.id, binds.iter().map(region).collect());
+        let mut bindings = self.bindings.borrow_mut();
+        let now = bindings.n_steps;
+        if let Some((group, used)) = bindings.groups.get_mut(&key) {
+            *used = now;
+            return group.clone();
+        }
+        let group = self.make_bind_group(pipeline, binds);
+        bindings.groups.insert(key, (group.clone(), now));
+        group
+    }
+
+    fn make_bind_group(&self, pipeline: &Pipeline, binds: &[Bind<'_>]) -> wgpu::BindGroup {
+        let entry = |binding: usize, buffer, offset, n_bytes| wgpu::BindGroupEntry {
+            binding: binding as u32,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset,
+                size: std::num::NonZero::new(n_bytes),
+            }),
+        };
+        let mut entries = vec![entry(0, &self.params.buffer, 0, PARAMS_STRIDE)];
+        entries.extend(binds.iter().enumerate().map(|(i, it)| {
+            let it = it.slice();
+            entry(i + 1, &it.held.buffer, it.start, it.n_bytes)
+        }));
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.layout,
+            entries: &entries,
+        })
+    }
+
+    /// Which of the regions a kernel only reads.
+    pub(super) fn reads(binds: &[Bind<'_>]) -> Vec<bool> {
+        binds.iter().map(|it| it.is_read()).collect()
+    }
+
+    /// Whether a region fits one binding of this adapter.
+    ///
+    /// # Errors
+    /// Both sizes.
+    pub(super) fn check_binding(&self, what: &str, n_bytes: u64) -> Result<(), DeviceError> {
+        let most = self.facts.binding_bytes;
+        if n_bytes <= most {
+            return Ok(());
+        }
+        Err(DeviceError::TooSmall {
+            adapter: self.facts.name.clone(),
+            what: format!("{what} takes {n_bytes} bytes, and one binding holds {most}"),
+        })
+    }
+}

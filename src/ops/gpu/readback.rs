@@ -1,0 +1,166 @@
+//! What a step hands to the host: one copy, one mapped buffer, read when it is there.
+
+use std::{
+    cell::Cell,
+    sync::{Arc, mpsc},
+};
+
+use super::{
+    device::Gpu,
+    memory::{Held, Slice},
+};
+use crate::ops::{DeviceError, Wait};
+
+/// Regions on their way to the host.
+#[derive(Debug)]
+pub struct Flight {
+    staging: Arc<Held>,
+    submission: wgpu::SubmissionIndex,
+    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
+    /// Where each region asked for lies in the staging buffer: first word, words.
+    places: Vec<(usize, usize)>,
+    n_bytes: u64,
+    is_read: Cell<bool>,
+}
+
+impl Drop for Flight {
+    /// A result nobody reads any more gives its buffer back.
+    fn drop(&mut self) {
+        if !self.is_read.get() {
+            self.staging.buffer.unmap();
+        }
+    }
+}
+
+/// The regions, on the host.
+#[derive(Clone, Debug)]
+pub struct Words {
+    data: Vec<u32>,
+    places: Vec<(usize, usize)>,
+}
+
+impl Words {
+    /// The region asked for at this place.
+    pub fn of(&self, i: usize) -> &[u32] {
+        let (start, len) = self.places[i];
+        &self.data[start..start + len]
+    }
+}
+
+/// A range of one buffer that is copied in one go.
+struct Hull {
+    held: Arc<Held>,
+    start: u64,
+    end: u64,
+    staged_at: u64,
+}
+
+impl Gpu {
+    /// Ends the step: submits what was noted, with a copy of these regions for the host.
+    pub(super) fn fly(&self, slices: &[Slice]) -> Flight {
+        let hulls = hulls(slices);
+        let n_bytes = hulls
+            .last()
+            .map_or(4, |it| it.staged_at + it.end - it.start);
+        let staging = self.memory.staging(n_bytes);
+        for it in &hulls {
+            let from = Slice {
+                held: Arc::clone(&it.held),
+                start: it.start,
+                n_bytes: it.end - it.start,
+            };
+            self.copy(&from, &staging, it.staged_at, it.end - it.start);
+        }
+        let place = |it: &Slice| {
+            let hull = hulls.iter().find(|hull| hull.held.id == it.held.id);
+            let start = hull.map_or(0, |hull| hull.staged_at + it.start - hull.start);
+            ((start / 4) as usize, (it.n_bytes / 4) as usize)
+        };
+        let places = slices.iter().map(place).collect();
+        let submission = self.submit();
+        let (done, mapped) = mpsc::sync_channel(1);
+        staging
+            .buffer
+            .map_async(wgpu::MapMode::Read, ..n_bytes, move |it| {
+                // Nobody listens any more where the step was given up.
+                let _ = done.try_send(it);
+            });
+        self.count(|it| it.readbacks += 1);
+        self.end_step();
+        Flight {
+            staging,
+            submission,
+            mapped,
+            places,
+            n_bytes,
+            is_read: Cell::new(false),
+        }
+    }
+
+    /// The regions where they are there; waits for them where it may.
+    ///
+    /// # Errors
+    /// What went wrong on the device.
+    pub(super) fn land(&self, flight: &Flight, wait: Wait) -> Result<Option<Words>, DeviceError> {
+        let poll = match wait {
+            Wait::Done => wgpu::PollType::Wait {
+                submission_index: Some(flight.submission.clone()),
+                timeout: None,
+            },
+            Wait::Never => wgpu::PollType::Poll,
+        };
+        if wait == Wait::Done {
+            self.count(|it| it.waits += 1);
+        }
+        let polled = self.device.poll(poll);
+        self.check()?;
+        polled.map_err(|it| DeviceError::Lost(it.to_string()))?;
+        match flight.mapped.try_recv() {
+            Ok(Ok(())) => self.words(flight).map(Some),
+            Ok(Err(error)) => Err(DeviceError::Lost(error.to_string())),
+            Err(mpsc::TryRecvError::Empty) if wait == Wait::Never => Ok(None),
+            Err(_) => Err(DeviceError::Lost("a result never came".to_owned())),
+        }
+    }
+
+    fn words(&self, flight: &Flight) -> Result<Words, DeviceError> {
+        let buffer = &flight.staging.buffer;
+        let view = buffer
+            .get_mapped_range(..flight.n_bytes)
+            .map_err(|it| DeviceError::Lost(it.to_string()))?;
+        let data = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        buffer.unmap();
+        flight.is_read.set(true);
+        Ok(Words {
+            data,
+            places: flight.places.clone(),
+        })
+    }
+}
+
+/// Regions of one buffer become one range: those of an arena lie side by side.
+fn hulls(slices: &[Slice]) -> Vec<Hull> {
+    let mut out: Vec<Hull> = Vec::new();
+    for it in slices {
+        let end = it.start + it.n_bytes;
+        match out.iter_mut().find(|hull| hull.held.id == it.held.id) {
+            Some(hull) => {
+                hull.start = hull.start.min(it.start);
+                hull.end = hull.end.max(end);
+            }
+            None => out.push(Hull {
+                held: Arc::clone(&it.held),
+                start: it.start,
+                end,
+                staged_at: 0,
+            }),
+        }
+    }
+    let mut at = 0;
+    for hull in &mut out {
+        hull.staged_at = at;
+        at += hull.end - hull.start;
+    }
+    out
+}

@@ -1,0 +1,258 @@
+//! What a step asks of the device, noted first and handed over in one submit: dispatches in one
+//! compute pass, with one write of all their parameters.
+
+use std::sync::Arc;
+
+use super::{
+    device::Gpu,
+    kernel::Format,
+    memory::{ALIGN_BYTES, Held, Slice},
+    pipeline::{Bind, Pipeline, PipelineKey},
+};
+
+/// Bytes of one dispatch's parameters, and the distance between two.
+pub const PARAMS_STRIDE: u64 = 256;
+/// Dispatches of one submit at most.
+const MAX_DISPATCHES: u64 = 4096;
+/// Bytes of all of their parameters.
+pub const PARAMS_BYTES: u64 = PARAMS_STRIDE * MAX_DISPATCHES;
+/// Bytes of a buffer of uploads at least.
+const UPLOAD_BYTES: u64 = 256 << 10;
+/// Most workgroups along one axis of a grid that every adapter takes.
+pub const MAX_GROUPS: u32 = 65_535;
+
+/// One kernel to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// The kernel's file.
+    pub stem: &'static str,
+    /// Its entry point.
+    pub entry: &'static str,
+    /// The format of the weight it reads, where its source depends on one.
+    pub format: Option<Format>,
+    /// Its override constants.
+    pub constants: &'a [(&'static str, f64)],
+    /// Its bindings from 1 on; 0 are its parameters.
+    pub binds: &'a [Bind<'a>],
+    /// Workgroups.
+    pub grid: [u32; 3],
+}
+
+impl Launch<'_> {
+    /// A kernel without a format or constants.
+    pub fn plain<'a>(
+        stem: &'static str,
+        entry: &'static str,
+        binds: &'a [Bind<'a>],
+        grid: [u32; 3],
+    ) -> Launch<'a> {
+        Launch {
+            stem,
+            entry,
+            format: None,
+            constants: &[],
+            binds,
+            grid,
+        }
+    }
+}
+
+enum Command {
+    Dispatch {
+        pipeline: Arc<Pipeline>,
+        bind_group: wgpu::BindGroup,
+        params_at: u32,
+        grid: [u32; 3],
+    },
+    Copy {
+        from: Slice,
+        to: Arc<Held>,
+        to_start: u64,
+        n_bytes: u64,
+    },
+}
+
+/// Bytes on their way to the device.
+struct Upload {
+    held: Arc<Held>,
+    bytes: Vec<u8>,
+    n_written: usize,
+}
+
+/// What was noted since the last submit.
+#[derive(Default)]
+pub struct Recording {
+    commands: Vec<Command>,
+    params: Vec<u8>,
+    uploads: Vec<Upload>,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording")
+            .field("n_commands", &self.commands.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gpu {
+    /// Notes a kernel. Its parameters mirror the kernel's `Params`, 256 bytes at most; a grid
+    /// without workgroups is nothing to do.
+    pub(super) fn launch<P: bytemuck::Pod>(&self, launch: &Launch<'_>, params: &P) {
+        const { assert!(size_of::<P>() <= PARAMS_STRIDE as usize) };
+        if launch.grid.contains(&0) {
+            return;
+        }
+        debug_assert!(launch.grid.iter().all(|it| *it <= MAX_GROUPS));
+        let pipeline = self.pipeline(PipelineKey {
+            stem: launch.stem,
+            entry: launch.entry,
+            format: launch.format,
+            constants: launch
+                .constants
+                .iter()
+                .map(|(name, it)| (*name, it.to_bits()))
+                .collect(),
+            reads: Self::reads(launch.binds),
+        });
+        let bind_group = self.bind_group(&pipeline, launch.binds);
+        let mut recording = self.recording.borrow_mut();
+        let params_at = recording.params.len() as u32;
+        recording
+            .params
+            .extend_from_slice(bytemuck::bytes_of(params));
+        let end = u64::from(params_at) + PARAMS_STRIDE;
+        recording.params.resize(end as usize, 0);
+        recording.commands.push(Command::Dispatch {
+            pipeline,
+            bind_group,
+            params_at,
+            grid: launch.grid,
+        });
+        drop(recording);
+        self.count(|it| it.dispatches += 1);
+        if end >= PARAMS_BYTES {
+            self.submit();
+        }
+    }
+
+    /// Notes a copy between two buffers.
+    pub(super) fn copy(&self, from: &Slice, to: &Arc<Held>, to_start: u64, n_bytes: u64) {
+        if n_bytes == 0 {
+            return;
+        }
+        self.recording.borrow_mut().commands.push(Command::Copy {
+            from: from.clone(),
+            to: Arc::clone(to),
+            to_start,
+            n_bytes,
+        });
+    }
+
+    /// Words the kernels of this step can read: token ids, edits, angles.
+    pub(super) fn upload<T: bytemuck::Pod>(&self, data: &[T]) -> Slice {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let n_bytes = (bytes.len() as u64).max(4).next_multiple_of(ALIGN_BYTES);
+        let mut recording = self.recording.borrow_mut();
+        let room = |it: &Upload| it.held.n_bytes - it.bytes.len() as u64;
+        let found = recording.uploads.iter().position(|it| room(it) >= n_bytes);
+        let row = found.unwrap_or_else(|| {
+            let size = n_bytes.max(UPLOAD_BYTES).next_power_of_two();
+            recording.uploads.push(Upload {
+                held: self.memory.lasting("uploads", size),
+                bytes: Vec::new(),
+                n_written: 0,
+            });
+            recording.uploads.len() - 1
+        });
+        let upload = &mut recording.uploads[row];
+        let start = upload.bytes.len() as u64;
+        upload.bytes.extend_from_slice(bytes);
+        upload.bytes.resize((start + n_bytes) as usize, 0);
+        Slice {
+            held: Arc::clone(&upload.held),
+            start,
+            n_bytes,
+        }
+    }
+
+    /// Hands over what was noted; the device begins with it.
+    pub(super) fn submit(&self) -> wgpu::SubmissionIndex {
+        let mut recording = self.recording.borrow_mut();
+        if !recording.params.is_empty() {
+            self.queue
+                .write_buffer(&self.params.buffer, 0, &recording.params);
+            recording.params.clear();
+        }
+        for it in &mut recording.uploads {
+            let new = &it.bytes[it.n_written..];
+            if !new.is_empty() {
+                self.queue
+                    .write_buffer(&it.held.buffer, it.n_written as u64, new);
+                it.n_written = it.bytes.len();
+            }
+        }
+        let commands = std::mem::take(&mut recording.commands);
+        drop(recording);
+        self.count(|it| it.submits += 1);
+        self.queue.submit([self.encode(commands)])
+    }
+
+    /// The step is over: the regions of its uploads can be used again by the next.
+    pub(super) fn end_step(&self) {
+        for it in &mut self.recording.borrow_mut().uploads {
+            it.bytes.clear();
+            it.n_written = 0;
+        }
+        self.bindings.borrow_mut().age();
+    }
+
+    fn encode(&self, commands: Vec<Command>) -> wgpu::CommandBuffer {
+        let descriptor = wgpu::CommandEncoderDescriptor { label: None };
+        let mut encoder = self.device.create_command_encoder(&descriptor);
+        let mut rest = commands.into_iter().peekable();
+        while let Some(command) = rest.peek() {
+            match command {
+                Command::Copy {
+                    from,
+                    to,
+                    to_start,
+                    n_bytes,
+                } => {
+                    encoder.copy_buffer_to_buffer(
+                        &from.held.buffer,
+                        from.start,
+                        &to.buffer,
+                        *to_start,
+                        *n_bytes,
+                    );
+                    rest.next();
+                }
+                Command::Dispatch { .. } => {
+                    let is_dispatch = |it: &Command| matches!(it, Command::Dispatch { .. });
+                    let run: Vec<Command> =
+                        std::iter::from_fn(|| rest.next_if(&is_dispatch)).collect();
+                    one_pass(&mut encoder, &run);
+                }
+            }
+        }
+        encoder.finish()
+    }
+}
+
+fn one_pass(encoder: &mut wgpu::CommandEncoder, dispatches: &[Command]) {
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    for it in dispatches {
+        if let Command::Dispatch {
+            pipeline,
+            bind_group,
+            params_at,
+            grid,
+        } = it
+        {
+            pass.set_pipeline(&pipeline.pipeline);
+            pass.set_bind_group(0, bind_group, &[*params_at]);
+            pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the comparisons of kernels with their twins share.
+
+use super::{
+    Gpu, GpuTensor, Wanted,
+    kernel::Abilities,
+    route::{GpuRouting, NOBODY},
+};
+use crate::checkpoint::{Blob, Dtype, WeightView};
+use crate::ops::{EMPTY, Routing, Wait};
+
+/// The software adapter, with and without subgroups and the 16-bit type. A machine without one
+/// fails here: it must not pass in silence.
+pub fn gpus() -> Vec<Gpu> {
+    let open = |subgroups, f16| {
+        let limit = |can: Abilities| Abilities {
+            subgroups: can.subgroups && subgroups,
+            f16: can.f16 && f16,
+        };
+        Gpu::open_with(Wanted::Software, limit).unwrap()
+    };
+    vec![open(true, true), open(false, false)]
+}
+
+/// The numbers, on the host; fails where the driver found a mistake.
+pub fn read(gpu: &Gpu, tensor: &GpuTensor) -> Vec<f32> {
+    let flight = gpu.fly(std::slice::from_ref(&tensor.slice));
+    let words = gpu.land(&flight, Wait::Done).unwrap().unwrap();
+    let n = tensor.rows * tensor.cols;
+    words.of(0)[..n]
+        .iter()
+        .map(|it| f32::from_bits(*it))
+        .collect()
+}
+
+/// Numbers between -1 and 1 that look random and are the same every time.
+pub fn numbers(n: usize, seed: u32) -> Vec<f32> {
+    let one = |i: u32| {
+        let hash = crate::ops::hash::pcg(crate::ops::hash::pcg(seed) ^ i);
+        (hash >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..n as u32).map(one).collect()
+}
+
+/// Fails where two numbers differ by more than `tolerance` of the largest.
+pub fn assert_near(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    let scale = want.iter().fold(1e-3f32, |most, it| most.max(it.abs()));
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        let off = (got - want).abs();
+        assert!(
+            off <= tolerance * scale,
+            "{what}: number {i} is {got}, the twin has {want}"
+        );
+    }
+}
+
+/// A stored vector in f32.
+pub fn vector(data: &[f32]) -> WeightView {
+    matrix(data, 1)
+}
+
+/// A stored matrix in f32, of so many rows.
+pub fn matrix(data: &[f32], rows: usize) -> WeightView {
+    let words = data.iter().map(|it| it.to_bits()).collect();
+    let blob = Blob::Memory(std::sync::Arc::new(words));
+    WeightView::new(&blob, 0, Dtype::F32, rows, data.len() / rows).unwrap()
+}
+
+/// A choice of the twin's, on the device.
+pub fn routing_from(gpu: &Gpu, routing: &Routing) -> GpuRouting {
+    let mut out = GpuRouting {
+        slice: gpu.upload(&[0u32]),
+        n_rows: routing.n_rows(),
+        n_experts: routing.n_experts,
+        n_places: routing.n_places,
+        has_selection: false,
+        n_groups: 0,
+    };
+    let id = |it: &u16| if *it == EMPTY { NOBODY } else { u32::from(*it) };
+    let mut words: Vec<u32> = routing.experts.iter().map(id).collect();
+    words.extend(routing.networks.iter().map(id));
+    words.extend(routing.weights.iter().map(|it| it.to_bits()));
+    words.extend(routing.experts.iter().map(|it| u32::from(*it != EMPTY)));
+    for row in routing.experts.chunks_exact(routing.n_places) {
+        let mut places: Vec<u32> = (0..routing.n_places as u32).collect();
+        places.sort_by_key(|it| row[*it as usize]);
+        words.extend(places);
+    }
+    words.extend(vec![0u32; 2 * routing.n_rows()]);
+    assert_eq!(words.len(), out.n_words());
+    out.slice = gpu.upload(&words);
+    out
+}
