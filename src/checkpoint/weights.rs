@@ -122,6 +122,18 @@ impl WeightView {
         })
     }
 
+    /// A vector of zeros.
+    #[must_use]
+    pub fn zeros(n: usize) -> Self {
+        Self {
+            blob: Blob::Memory(Arc::new(vec![0; n])),
+            range: 0..4 * n,
+            dtype: Dtype::F32,
+            rows: 1,
+            cols: n,
+        }
+    }
+
     /// How numbers are stored.
     #[must_use]
     pub fn dtype(&self) -> Dtype {

@@ -2,7 +2,7 @@
 //!
 //! Two honest users: `LiveBackend` computes on any `Ops`, `ScriptedBackend` replays a trace.
 
-use crate::ops::Wait;
+use crate::ops::{DeviceError, Wait};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
 use crate::trace::{Comparison, Readout, StepTrace};
 
@@ -101,6 +101,9 @@ pub enum BackendError {
     /// What was computed is no number.
     #[error("{0}")]
     NotANumber(String),
+    /// The device failed; nothing on it can be trusted any more.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A replay has no more steps like this one.
     #[error("{0}")]
     NotInScript(String),

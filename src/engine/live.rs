@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket, Wait, tracing};
-use crate::model::{Batch, Model, Outputs, Sequence, forward};
-use crate::ops::{Ask, Ops, Prediction, Span};
-use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
+use super::{
+    Backend, BackendError, Capture, Feed, Row, Step, Ticket, Wait,
+    flight::{Drawn, Pending, PendingFeed, PendingRow},
+};
+use crate::model::{Model, Sequence};
+use crate::ops::Ops;
+use crate::spec::{ModelSpec, Position, RoutingPolicy, SeqId, TokenId};
 
 /// Computes steps with a model on a device.
 pub struct LiveBackend<O: Ops> {
@@ -16,7 +19,8 @@ pub struct LiveBackend<O: Ops> {
     /// No token from this one on is ever drawn: rows of the embedding that are no text.
     n_drawable: usize,
     sequences: HashMap<SeqId, Held<O>>,
-    queue: VecDeque<Pending>,
+    /// Submitted and not read, in the order in which they run.
+    queue: VecDeque<Pending<O>>,
     dropped: HashSet<Ticket>,
     /// Policies seen last, so that a queued row shares one.
     policies: VecDeque<Arc<RoutingPolicy>>,
@@ -28,36 +32,10 @@ pub struct LiveBackend<O: Ops> {
 struct Held<O: Ops> {
     sequence: Sequence<O>,
     planned: usize,
-    drawn: Option<TokenId>,
-}
-
-struct Pending {
-    ticket: Ticket,
-    rows: Vec<PendingRow>,
-    capture: Capture,
-}
-
-struct PendingRow {
-    seq: SeqId,
-    feed: PendingFeed,
-    next: Option<TokenId>,
-    policy: Arc<RoutingPolicy>,
-    sampling: Option<Sampling>,
-    against: Option<usize>,
-}
-
-enum PendingFeed {
-    Tokens(Vec<TokenId>),
-    Drawn(SeqId),
-}
-
-impl PendingFeed {
-    fn len(&self) -> usize {
-        match self {
-            Self::Tokens(it) => it.len(),
-            Self::Drawn(_) => 1,
-        }
-    }
+    /// What it drew in the last step that set out, on the device.
+    drawn: Option<Drawn<O>>,
+    /// What it drew in the last step that landed.
+    landed: Option<TokenId>,
 }
 
 /// Policies remembered: those of a few rows.
@@ -78,6 +56,11 @@ impl<O: Ops> LiveBackend<O> {
         }
     }
 
+    /// The device's operations: what they count.
+    pub fn ops(&self) -> &O {
+        &self.model.ops
+    }
+
     fn hold(&mut self, sequence: Sequence<O>) -> SeqId {
         let id = SeqId(self.n_opened);
         self.n_opened += 1;
@@ -88,6 +71,7 @@ impl<O: Ops> LiveBackend<O> {
                 sequence,
                 planned,
                 drawn: None,
+                landed: None,
             },
         );
         id
@@ -97,6 +81,15 @@ impl<O: Ops> LiveBackend<O> {
         self.sequences
             .get(&seq)
             .ok_or(BackendError::NoSequence(seq))
+    }
+
+    /// Whether the last step of a sequence draws a token: one that is still waiting to set out, or
+    /// one that has.
+    fn draws(&self, held: &Held<O>, seq: SeqId) -> bool {
+        let waiting = self.queue.iter().filter(|it| it.flying.is_none());
+        let rows = waiting.flat_map(|it| &it.rows).filter(|it| it.seq == seq);
+        rows.last()
+            .map_or(held.drawn.is_some(), |it| it.sampling.is_some())
     }
 
     fn check(&self, batch: &[Row<'_>]) -> Result<(), BackendError> {
@@ -131,8 +124,12 @@ impl<O: Ops> LiveBackend<O> {
             }
             match row.feed {
                 Feed::Tokens([]) => return bad("a row that reads nothing"),
-                Feed::Drawn(seq) => self.held(seq).map(|_| ())?,
-                Feed::Tokens(_) => {}
+                Feed::Drawn(seq) if !self.draws(self.held(seq)?, seq) => {
+                    return Err(BackendError::BadBatch(format!(
+                        "sequence {seq} has drawn nothing to read"
+                    )));
+                }
+                Feed::Tokens(_) | Feed::Drawn(_) => {}
             }
             match row.against.map(|it| batch.get(it)) {
                 Some(Some(there))
@@ -156,222 +153,112 @@ impl<O: Ops> LiveBackend<O> {
         it
     }
 
-    /// The tokens each row reads: known by now, since every earlier step has run.
-    fn tokens_of(&self, rows: &[PendingRow]) -> Result<Vec<Vec<TokenId>>, BackendError> {
+    /// Hands a step of the queue to the device.
+    fn set_out(&mut self, at: usize) {
+        let pending = &mut self.queue[at];
+        let drawn: Vec<Option<Drawn<O>>> = pending
+            .rows
+            .iter()
+            .map(|row| match row.feed {
+                PendingFeed::Drawn(seq) => self.sequences.get(&seq)?.drawn.clone(),
+                PendingFeed::Tokens(_) => None,
+            })
+            .collect();
+        let mut taken: Vec<(SeqId, Held<O>)> = Vec::with_capacity(pending.rows.len());
+        for row in &pending.rows {
+            taken.extend(self.sequences.remove_entry(&row.seq));
+        }
+        let mut sequences: Vec<&mut Sequence<O>> =
+            taken.iter_mut().map(|it| &mut it.1.sequence).collect();
+        let draws = pending.set_out(&self.model, self.n_drawable, &drawn, &mut sequences);
+        for ((seq, mut held), drawn) in taken.into_iter().zip(draws) {
+            held.drawn = drawn;
+            self.sequences.insert(seq, held);
+        }
+    }
+
+    /// Reads the first step of the queue, which has set out.
+    fn land(&mut self, wait: Wait) -> Result<Option<Step>, BackendError> {
+        let Some(flying) = self.queue.front_mut().and_then(|it| it.flying.as_mut()) else {
+            return Ok(None);
+        };
+        let outcome = match self.model.ops.land(&mut flying.flight, wait) {
+            Ok(Some(it)) => it,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                self.give_up(0);
+                return Err(error.into());
+            }
+        };
+        let feeds = self.tokens_read();
+        let n_vocab = self.model.spec.n_vocab;
+        let step = self
+            .queue
+            .front()
+            .ok_or(BackendError::Dropped)
+            .and_then(|it| it.put_together(&feeds?, n_vocab, outcome));
+        if step.is_err() {
+            // What follows rests on it.
+            self.give_up(0);
+        } else if let (Some(pending), Ok(step)) = (self.queue.pop_front(), &step) {
+            for (row, it) in pending.rows.iter().zip(&step.rows) {
+                if let Some(held) = self.sequences.get_mut(&row.seq) {
+                    held.landed = it.drawn;
+                }
+            }
+        }
+        step.map(Some)
+    }
+
+    /// The tokens the rows of the first step read: known by now, since every earlier step has landed.
+    fn tokens_read(&self) -> Result<Vec<Vec<TokenId>>, BackendError> {
         let one = |row: &PendingRow| match &row.feed {
             PendingFeed::Tokens(it) => Ok(it.clone()),
-            PendingFeed::Drawn(seq) => match self.held(*seq)?.drawn {
+            PendingFeed::Drawn(seq) => match self.held(*seq)?.landed {
                 Some(it) => Ok(vec![it]),
-                None => Err(BackendError::BadBatch(format!(
-                    "sequence {seq} has drawn nothing to read"
-                ))),
+                None => Err(BackendError::Dropped),
             },
         };
+        let rows = self.queue.front().map_or(&[][..], |it| &it.rows);
         rows.iter().map(one).collect()
     }
 
-    fn compute(&mut self, pending: &Pending) -> Result<Step, BackendError> {
-        let feeds = self.tokens_of(&pending.rows)?;
-        let mut taken = Vec::with_capacity(feeds.len());
-        for row in &pending.rows {
-            self.held(row.seq)?;
-            taken.extend(self.sequences.remove(&row.seq));
-        }
-        let starts: Vec<usize> = taken.iter().map(|it| it.sequence.len).collect();
-        let result = self.run(pending, &feeds, &mut taken);
-        for ((row, mut held), start) in pending.rows.iter().zip(taken).zip(starts) {
-            if result.is_err() {
-                held.sequence.truncate(&self.model.ops, start);
-                held.planned = start;
+    /// Forgets the steps of the queue from a place on, and what they added to their sequences.
+    fn give_up(&mut self, from: usize) {
+        for pending in self.queue.drain(from..).rev() {
+            let starts = pending.flying.as_ref().map(|it| &it.starts);
+            for (i, row) in pending.rows.iter().enumerate() {
+                let Some(held) = self.sequences.get_mut(&row.seq) else {
+                    continue;
+                };
+                if let Some(starts) = starts {
+                    held.sequence.truncate(&self.model.ops, starts[i]);
+                }
+                held.drawn = None;
             }
-            self.sequences.insert(row.seq, held);
+            self.dropped.insert(pending.ticket);
         }
-        result
+        self.plan();
     }
 
-    fn run(
-        &self,
-        pending: &Pending,
-        feeds: &[Vec<TokenId>],
-        taken: &mut [Held<O>],
-    ) -> Result<Step, BackendError> {
-        let spans = spans(pending, feeds, taken);
-        let tokens: Vec<TokenId> = feeds.iter().flatten().copied().collect();
-        let mut sequences: Vec<&mut Sequence<O>> =
-            taken.iter_mut().map(|it| &mut it.sequence).collect();
-        let batch = Batch {
-            tokens: &tokens,
-            spans: &spans,
-        };
-        let out = forward(
-            &self.model,
-            &batch,
-            &mut sequences,
-            None,
-            0..self.model.layers.len(),
-        );
-        let asked = Asked::new(pending, feeds, &spans);
-        let logits = self.model.logits(&out.residual, &asked.rows);
-        let predictions = self
-            .model
-            .ops
-            .predict(&logits, &asked.asks, self.n_drawable);
-        if let Some(it) = predictions.iter().find(|it| !it.finite) {
-            return Err(not_a_number("logits", it.at));
+    /// How long every sequence will be once the queue has run.
+    fn plan(&mut self) {
+        for held in self.sequences.values_mut() {
+            held.planned = held.sequence.len;
         }
-        for (held, row) in taken.iter_mut().zip(&asked.of_row) {
-            held.drawn = predictions[row.clone()].last().and_then(|it| it.drawn);
+        let waiting = self.queue.iter().filter(|it| it.flying.is_none());
+        for row in waiting.flat_map(|it| &it.rows) {
+            if let Some(held) = self.sequences.get_mut(&row.seq) {
+                held.planned += row.feed.len();
+            }
         }
-        self.gather(pending, feeds, &spans, &asked, predictions, out, logits)
     }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the pieces of one step, put together once"
-    )]
-    fn gather(
-        &self,
-        pending: &Pending,
-        feeds: &[Vec<TokenId>],
-        spans: &[Span<'_>],
-        asked: &Asked<'_>,
-        mut predictions: Vec<Prediction>,
-        out: Outputs<O>,
-        logits: O::Tensor,
-    ) -> Result<Step, BackendError> {
-        let n_vocab = self.model.spec.n_vocab;
-        let (logits, routers) = match pending.capture {
-            Capture::None => (Vec::new(), Vec::new()),
-            Capture::Trace => (Vec::new(), tracing::read(&self.model.ops, out.routers)),
-            Capture::Logits => (
-                self.model.ops.read(vec![logits], Vec::new()).0.remove(0),
-                tracing::read(&self.model.ops, out.routers),
-            ),
-        };
-        if let Some(row) = tracing::not_finite(&routers)
-            && let Some((_, at)) = spans
-                .iter()
-                .flat_map(Span::positions)
-                .find(|it| it.0 == row)
-        {
-            return Err(not_a_number("router's logits", at));
-        }
-        let mut rows = Vec::with_capacity(spans.len());
-        for (i, span) in spans.iter().enumerate() {
-            let of_row = asked.of_row[i].clone();
-            let mine = &mut predictions[of_row.clone()];
-            rows.push(StepRow {
-                trace: tracing::step(
-                    &pending.rows[i].policy,
-                    pending.rows[i].seq,
-                    span,
-                    &feeds[i],
-                    &routers,
-                ),
-                drawn: mine.last().and_then(|it| it.drawn),
-                comparisons: mine.iter().filter_map(tracing::comparison).collect(),
-                readouts: if pending.capture == Capture::None {
-                    Vec::new()
-                } else {
-                    mine.iter_mut().map(tracing::readout).collect()
-                },
-                logits: if logits.is_empty() {
-                    Vec::new()
-                } else {
-                    logits[of_row.start * n_vocab..of_row.end * n_vocab].to_vec()
-                },
-            });
-        }
-        Ok(Step { rows })
-    }
-}
-
-fn not_a_number(what: &str, at: Position) -> BackendError {
-    BackendError::NotANumber(format!(
-        "the {what} at position {at} are not finite numbers: the weights may hold NaN or infinity"
-    ))
 }
 
 fn feed_len(feed: Feed<'_>) -> usize {
     match feed {
         Feed::Tokens(it) => it.len(),
         Feed::Drawn(_) => 1,
-    }
-}
-
-fn spans<'a, O: Ops>(
-    pending: &'a Pending,
-    feeds: &[Vec<TokenId>],
-    taken: &[Held<O>],
-) -> Vec<Span<'a>> {
-    let mut first = 0;
-    let one = |((row, feed), held): ((&'a PendingRow, &Vec<TokenId>), &Held<O>)| {
-        let rows = first..first + feed.len();
-        first = rows.end;
-        Span {
-            rows,
-            start: Position::new(held.sequence.len),
-            policy: &row.policy,
-        }
-    };
-    pending.rows.iter().zip(feeds).zip(taken).map(one).collect()
-}
-
-/// What is asked of the logits, and at which rows of the batch.
-struct Asked<'a> {
-    /// `[asks]`.
-    asks: Vec<Ask<'a>>,
-    /// `[asks]`: the row of the residual stream.
-    rows: Vec<usize>,
-    /// Per row of the batch, its asks.
-    of_row: Vec<std::ops::Range<usize>>,
-}
-
-impl<'a> Asked<'a> {
-    /// Every position where something is shown or compared, the last one where a token is drawn.
-    fn new(pending: &'a Pending, feeds: &[Vec<TokenId>], spans: &[Span<'_>]) -> Self {
-        let mut out = Self {
-            asks: Vec::new(),
-            rows: Vec::new(),
-            of_row: Vec::new(),
-        };
-        let compared: HashSet<usize> = pending.rows.iter().filter_map(|it| it.against).collect();
-        for (i, (row, span)) in pending.rows.iter().zip(spans).enumerate() {
-            let first = out.asks.len();
-            let n = span.rows.len();
-            let all =
-                pending.capture != Capture::None || row.against.is_some() || compared.contains(&i);
-            for (t, (at_row, at)) in span
-                .positions()
-                .enumerate()
-                .skip(if all { 0 } else { n - 1 })
-            {
-                let last = t + 1 == n;
-                out.rows.push(at_row);
-                out.asks.push(Ask {
-                    at,
-                    next: if last {
-                        row.next
-                    } else {
-                        feeds[i].get(t + 1).copied()
-                    },
-                    sampling: row.sampling.as_ref().filter(|_| last),
-                    against: row.against.map(|_| t),
-                    readout: pending.capture != Capture::None,
-                });
-            }
-            out.of_row.push(first..out.asks.len());
-        }
-        // Comparisons were noted by token; now the rows they name have their places.
-        for (i, row) in pending.rows.iter().enumerate() {
-            if let Some(there) = row.against {
-                let first = out.of_row[there].start;
-                out.asks[out.of_row[i].clone()]
-                    .iter_mut()
-                    .for_each(|it| it.against = it.against.map(|t| first + t));
-            }
-        }
-        out
     }
 }
 
@@ -393,10 +280,7 @@ where
         self.check(batch)?;
         let mut rows = Vec::with_capacity(batch.len());
         for row in batch {
-            let feed = match row.feed {
-                Feed::Tokens(it) => PendingFeed::Tokens(it.to_vec()),
-                Feed::Drawn(seq) => PendingFeed::Drawn(seq),
-            };
+            let feed = PendingFeed::new(row.feed);
             if let Some(held) = self.sequences.get_mut(&row.seq) {
                 held.planned += feed.len();
             }
@@ -416,7 +300,11 @@ where
             ticket,
             rows,
             capture,
+            flying: None,
         });
+        if self.model.ops.runs_ahead() {
+            self.set_out(self.queue.len() - 1);
+        }
         Ok(ticket)
     }
 
@@ -424,16 +312,25 @@ where
         if self.dropped.remove(&ticket) {
             return Err(BackendError::Dropped);
         }
-        // The processor that would wait is the one that computes; steps run in the order they came.
+        // Steps run in the order they came.
         if wait == Wait::Never && self.queue.front().is_none_or(|it| it.ticket != ticket) {
             return Ok(None);
         }
-        while let Some(pending) = self.queue.pop_front() {
-            let result = self.compute(&pending);
-            if pending.ticket == ticket {
-                return result.map(Some);
+        while let Some(front) = self.queue.front() {
+            let is_wanted = front.ticket == ticket;
+            if front.flying.is_none() {
+                self.set_out(0);
             }
-            result?;
+            match self.land(wait) {
+                Ok(None) => return Ok(None),
+                Ok(step) if is_wanted => return Ok(step),
+                Ok(_) => {}
+                Err(error) => {
+                    // It is said here, not once more when somebody asks.
+                    self.dropped.remove(&ticket);
+                    return Err(error);
+                }
+            }
         }
         Err(BackendError::BadBatch(
             "a step that was never submitted, or already taken".to_owned(),
@@ -454,24 +351,20 @@ where
 
     fn rewind(&mut self, seq: SeqId, to: Position) {
         // A step beyond `to`, and all that came after it, may rest on what is forgotten.
-        let reaches = |it: &Pending| it.rows.iter().any(|row| row.seq == seq);
+        let reaches = |it: &Pending<O>| it.rows.iter().any(|row| row.rests_on(seq));
         let beyond = self
             .sequences
             .get(&seq)
             .is_some_and(|it| it.planned > to.idx());
         if let Some(first) = self.queue.iter().position(reaches).filter(|_| beyond) {
-            for pending in self.queue.drain(first..).collect::<Vec<_>>() {
-                self.dropped.insert(pending.ticket);
-            }
-            self.sequences
-                .values_mut()
-                .for_each(|it| it.planned = it.sequence.len);
+            self.give_up(first);
         }
         if let Some(held) = self.sequences.get_mut(&seq) {
             held.sequence.truncate(&self.model.ops, to.idx());
-            held.planned = held.sequence.len;
             held.drawn = None;
+            held.landed = None;
         }
+        self.plan();
     }
 
     fn release(&mut self, seq: SeqId) {

@@ -7,6 +7,7 @@
 //! are kept by it, so whatever comes back comes back as it was.
 
 mod backend;
+mod flight;
 mod gates;
 mod handle;
 mod kept;

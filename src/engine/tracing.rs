@@ -1,11 +1,10 @@
 //! What a device hands back, put into the records that are kept.
 
+use std::ops::Range;
+
 use crate::model::Routed;
-
-use crate::ops::{EMPTY, Likely, Ops, Prediction, Routing, Span, State};
-
-use crate::spec::{ExpertId, RoutingPolicy, SeqId, TokenId};
-
+use crate::ops::{EMPTY, Likely, Ops, Prediction, Routing, State};
+use crate::spec::{ExpertId, Position, RoutingPolicy, SeqId, TokenId};
 use crate::trace::{
     Candidate, Comparison, Phase, Pick, PickState, Readout, RouterTrace, StepTrace,
 };
@@ -17,22 +16,29 @@ pub struct Read {
     gates: Vec<f32>,
 }
 
-/// The one read of a step: every router's logits, choice and gates at once.
-pub fn read<O: Ops>(ops: &O, routers: Vec<Routed<O>>) -> Vec<Read> {
-    let has_gates: Vec<bool> = routers.iter().map(|it| it.gates.is_some()).collect();
+/// What is wanted of every router, and how to tell it apart when it has arrived.
+pub fn wanted<O: Ops>(routers: Vec<Routed<O>>) -> (Vec<O::Tensor>, Vec<O::Routing>, Vec<bool>) {
+    let has_gates = routers.iter().map(|it| it.gates.is_some()).collect();
     let (mut tensors, mut routings) = (Vec::new(), Vec::new());
     for it in routers {
         tensors.push(it.logits);
         tensors.extend(it.gates);
         routings.push(it.routing);
     }
-    let (tensors, routings) = ops.read(tensors, routings);
-    let mut tensors = tensors.into_iter();
+    (tensors, routings, has_gates)
+}
+
+/// Every router's logits, choice and gates, in the order in which they were wanted.
+pub fn sort(
+    tensors: &mut impl Iterator<Item = Vec<f32>>,
+    routings: Vec<Routing>,
+    has_gates: &[bool],
+) -> Vec<Read> {
     let mut next = || tensors.next().unwrap_or_default();
-    let one = |(routing, gated): (Routing, bool)| Read {
+    let one = |(routing, gated): (Routing, &bool)| Read {
         logits: next(),
         routing,
-        gates: if gated { next() } else { Vec::new() },
+        gates: if *gated { next() } else { Vec::new() },
     };
     routings.into_iter().zip(has_gates).map(one).collect()
 }
@@ -57,27 +63,26 @@ pub fn not_finite(routers: &[Read]) -> Option<usize> {
 pub fn step(
     policy: &RoutingPolicy,
     seq: SeqId,
-    span: &Span<'_>,
+    (start, rows): (Position, &Range<usize>),
     tokens: &[TokenId],
     routers: &[Read],
 ) -> StepTrace {
     StepTrace {
         seq,
         phase: Phase::Decode,
-        start: span.start,
+        start,
         revision: policy.revision(),
         tokens: tokens.to_vec(),
-        routers: routers.iter().map(|it| router(it, span)).collect(),
+        routers: routers.iter().map(|it| router(it, rows)).collect(),
     }
 }
 
-fn router(read: &Read, span: &Span<'_>) -> RouterTrace {
+fn router(read: &Read, rows: &Range<usize>) -> RouterTrace {
     let Read {
         logits,
         routing,
         gates,
     } = read;
-    let rows = span.rows.clone();
     let (e, k) = (routing.n_experts, routing.n_places);
     let part = |values: &[f32], n: usize| {
         values

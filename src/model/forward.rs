@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::weights::{Attention, FfnWeights, Layer, Model, Moe};
-use crate::ops::{Ops, Span};
-use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec, TokenId};
+use super::weights::{FfnWeights, Layer, Model, Moe};
+use crate::ops::{Input, Ops, Span};
+use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec};
 
 /// Keys and values of one sequence, by layer, and how many positions they hold.
 pub struct Sequence<O: Ops> {
@@ -17,9 +17,9 @@ pub struct Sequence<O: Ops> {
 }
 
 /// What is run: each span is one sequence's rows.
-pub struct Batch<'a> {
+pub struct Batch<'a, O: Ops> {
     /// `[T]`.
-    pub tokens: &'a [TokenId],
+    pub tokens: &'a [Input<'a, O::Predicted>],
     /// Rows, first position and edits of each sequence.
     pub spans: &'a [Span<'a>],
 }
@@ -47,9 +47,8 @@ impl<O: Ops> Sequence<O> {
     #[must_use]
     pub fn new(model: &Model<O>) -> Self {
         let cache = |it: &LayerSpec| {
-            model
-                .ops
-                .cache(attention_of(it).map_or(0, |it| it.n_kv_heads * it.head_dim))
+            let width = attention_of(it).map_or(0, |it| it.n_kv_heads * it.head_dim);
+            model.ops.cache(width, model.spec.n_ctx)
         };
         Self {
             caches: model.spec.layers.iter().map(cache).collect(),
@@ -122,7 +121,7 @@ fn attention_of(layer: &LayerSpec) -> Option<&GqaSpec> {
 /// `from`: the residual stream `[T, H]` that enters the first of them; none starts with the embedding.
 pub fn forward<O: Ops>(
     model: &Model<O>,
-    batch: &Batch<'_>,
+    batch: &Batch<'_, O>,
     sequences: &mut [&mut Sequence<O>],
     from: Option<O::Tensor>,
     layers: Range<usize>,
@@ -143,19 +142,20 @@ pub fn forward<O: Ops>(
     {
         let mut caches: Vec<&mut O::Cache> =
             sequences.iter_mut().map(|it| &mut it.caches[row]).collect();
-        let mixed = attention(model, layer, spec, &residual, batch, &mut caches);
-        model.ops.add(&mut residual, &mixed, spec.residual_scale);
+        attention(model, layer, spec, &mut residual, batch, &mut caches);
         let normed = norm(model, &residual, &layer.ffn_norm, spec.norms[2]);
-        let out = match (&layer.ffn, &spec.ffn) {
+        let scale = spec.residual_scale;
+        match (&layer.ffn, &spec.ffn) {
             (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
-                let (out, router) = experts(model, weights, moe, &normed, batch);
-                routers.push(router);
-                out
+                let into = &mut residual;
+                routers.push(experts(model, weights, moe, into, scale, &normed, batch));
             }
-            (FfnWeights::Dense(weights), Ffn::Dense(mlp)) => model.ops.mlp(&normed, weights, mlp),
+            (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
+                let ops = &model.ops;
+                ops.mlp(&mut residual, scale, &normed, None, network, mlp);
+            }
             _ => unreachable!("weights were made from this spec"),
-        };
-        model.ops.add(&mut residual, &out, spec.residual_scale);
+        }
     }
     if layers.end >= model.layers.len() && !layers.is_empty() {
         for (sequence, span) in sequences.iter_mut().zip(batch.spans) {
@@ -174,63 +174,52 @@ fn norm<O: Ops>(
     spec.map_or_else(|| x.clone(), |it| model.ops.norm(x, weight, &it))
 }
 
+/// Adds to the residual stream what each row attends to.
 fn attention<O: Ops>(
     model: &Model<O>,
     layer: &Layer<O>,
     spec: &LayerSpec,
-    residual: &O::Tensor,
-    batch: &Batch<'_>,
+    residual: &mut O::Tensor,
+    batch: &Batch<'_, O>,
     caches: &mut [&mut O::Cache],
-) -> O::Tensor {
+) {
     let Some(gqa) = attention_of(spec) else {
         unreachable!("checked when the model was opened")
     };
-    let Attention {
-        matrices: [q, k, v, o],
-        biases,
-        norms,
-    } = &layer.attention;
-    let ops = &model.ops;
+    let (ops, weights) = (&model.ops, &layer.attention);
     let x = norm(model, residual, &layer.mixer_norm, spec.norms[0]);
-    let project = |weight, i: usize| ops.linear(&x, weight, biases[i].as_ref());
-    let qkv = [project(q, 0), project(k, 1), project(v, 2)];
-    let queries = ops.rotate_and_store(
-        qkv,
-        [norms[0].as_ref(), norms[1].as_ref()],
-        gqa,
-        batch.spans,
-        caches,
-    );
+    let qkv = ops.linear(&x, &weights.qkv, weights.qkv_bias.as_ref());
+    let norms = [weights.norms[0].as_ref(), weights.norms[1].as_ref()];
+    let queries = ops.rotate_and_store(&qkv, norms, gqa, batch.spans, caches);
     let mixed = ops.attend(&queries, gqa, batch.spans, caches);
-    ops.linear(&mixed, o, biases[3].as_ref())
+    let bias = weights.out_bias.as_ref();
+    ops.linear_add(residual, &mixed, &weights.out, bias, spec.residual_scale);
 }
 
+/// Adds to the residual stream what the chosen experts and the shared one put out.
 fn experts<O: Ops>(
     model: &Model<O>,
     weights: &Moe<O>,
     moe: &MoeSpec,
+    residual: &mut O::Tensor,
+    scale: f32,
     x: &O::Tensor,
-    batch: &Batch<'_>,
-) -> (O::Tensor, Routed<O>) {
+    batch: &Batch<'_, O>,
+) -> Routed<O> {
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
-    let logits = ops.linear(x, &weights.router, None);
+    let logits = ops.score(x, &weights.router);
     let routing = ops.route(&logits, None, moe.router, router, batch.spans);
-    let mut out = ops.mix_experts(x, &routing, &weights.experts, &moe.expert);
+    ops.mix_experts(residual, scale, x, &routing, &weights.experts, &moe.expert);
     let mut gates = None;
     if let (Some(shared), Some(spec)) = (&weights.shared, &moe.shared) {
-        let mut add = ops.mlp(x, &shared.mlp, &spec.mlp);
-        if let Some(gate) = &shared.gate {
-            gates = Some(ops.gate_rows(&mut add, &ops.linear(x, gate, None)));
-        }
-        ops.add(&mut out, &add, 1.0);
+        gates = shared.gate.as_ref().map(|it| ops.gates(x, it));
+        let (network, gates) = (&shared.network, gates.as_ref());
+        ops.mlp(residual, scale, x, gates, network, &spec.mlp);
     }
-    (
-        out,
-        Routed {
-            logits,
-            routing,
-            gates,
-        },
-    )
+    Routed {
+        logits,
+        routing,
+        gates,
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::{Unsupported, support};
 use crate::checkpoint::{LayerSlot, Part, Slot, WeightView, Weights};
-use crate::ops::{Mlp, Ops};
-use crate::spec::{Ffn, LayerId, Mixer, ModelSpec, MoeSpec, SharedGate};
+use crate::ops::{DeviceError, Mlp, Network, Ops};
+use crate::spec::{Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate};
 
 /// Why a model cannot be made of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,14 +14,21 @@ pub enum ModelError {
     /// A weight the checkpoint should have been refused for.
     #[error("the checkpoint has no weight for {0}")]
     Missing(String),
+    /// What the device cannot hold.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 /// Attention of one layer.
 pub struct Attention<O: Ops> {
-    /// q, k, v, o.
-    pub matrices: [O::Weight; 4],
+    /// q, k and v, stacked.
+    pub qkv: O::Weight,
     /// Their biases.
-    pub biases: [Option<O::Weight>; 4],
+    pub qkv_bias: Option<O::Weight>,
+    /// o.
+    pub out: O::Weight,
+    /// Its bias.
+    pub out_bias: Option<O::Weight>,
     /// Norms of q and k.
     pub norms: [Option<O::Weight>; 2],
 }
@@ -29,7 +36,7 @@ pub struct Attention<O: Ops> {
 /// The expert every token passes.
 pub struct Shared<O: Ops> {
     /// Its network.
-    pub mlp: Mlp<O::Weight>,
+    pub network: Network<O::Weight>,
     /// Its gate `[1, H]`.
     pub gate: Option<O::Weight>,
 }
@@ -47,7 +54,7 @@ pub struct Moe<O: Ops> {
 /// What works on each position of one layer.
 pub enum FfnWeights<O: Ops> {
     /// One network.
-    Dense(Mlp<O::Weight>),
+    Dense(Network<O::Weight>),
     /// Experts.
     Moe(Moe<O>),
 }
@@ -99,7 +106,11 @@ impl<O: Ops> Model<O> {
             .map(|row| from.layer(&spec, row))
             .collect::<Result<_, _>>()?;
         let (embedding, final_norm) = (from.need(Slot::Embedding)?, from.need(Slot::FinalNorm)?);
-        let head = from.find(Slot::Head).filter(|_| !spec.head.tied);
+        let head = if spec.head.tied {
+            None
+        } else {
+            from.find(Slot::Head)?
+        };
         Ok(Self {
             spec,
             ops,
@@ -125,48 +136,76 @@ impl<O: Ops> Source<'_, O> {
     }
 
     fn need(&self, slot: Slot) -> Result<O::Weight, ModelError> {
-        Ok(self.ops.weight(&self.view(slot)?))
+        Ok(self.ops.weight(&[&self.view(slot)?])?)
     }
 
-    fn find(&self, slot: Slot) -> Option<O::Weight> {
-        self.weights.get(slot).map(|it| self.ops.weight(it))
+    fn find(&self, slot: Slot) -> Result<Option<O::Weight>, ModelError> {
+        let found = self.weights.get(slot).map(|it| self.ops.weight(&[it]));
+        Ok(found.transpose()?)
+    }
+
+    fn stack(&self, slots: &[Slot]) -> Result<O::Weight, ModelError> {
+        let views: Vec<WeightView> = slots
+            .iter()
+            .map(|it| self.view(*it))
+            .collect::<Result<_, _>>()?;
+        Ok(self.ops.weight(&views.iter().collect::<Vec<_>>())?)
+    }
+
+    /// The biases of q, k and v where there are any; one that is not there is zero.
+    fn qkv_bias(&self, gqa: &GqaSpec, slots: [Slot; 3]) -> Result<Option<O::Weight>, ModelError> {
+        let found = slots.map(|it| self.weights.get(it).cloned());
+        if found.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let heads = [gqa.n_heads, gqa.n_kv_heads, gqa.n_kv_heads];
+        let views: Vec<WeightView> = found
+            .into_iter()
+            .zip(heads)
+            .map(|(it, n)| it.unwrap_or_else(|| WeightView::zeros(n * gqa.head_dim)))
+            .collect();
+        Ok(Some(self.ops.weight(&views.iter().collect::<Vec<_>>())?))
+    }
+
+    fn attention(
+        &self,
+        spec: &LayerSpec,
+        at: impl Fn(LayerSlot) -> Slot,
+    ) -> Result<Attention<O>, ModelError> {
+        let Mixer::Gqa(gqa) = &spec.mixer else {
+            unreachable!("checked before weights are made ready")
+        };
+        let biases = [LayerSlot::QBias, LayerSlot::KBias, LayerSlot::VBias];
+        Ok(Attention {
+            qkv: self.stack(&[at(LayerSlot::Q), at(LayerSlot::K), at(LayerSlot::V)])?,
+            qkv_bias: self.qkv_bias(gqa, biases.map(&at))?,
+            out: self.need(at(LayerSlot::O))?,
+            out_bias: self.find(at(LayerSlot::OBias))?,
+            norms: [
+                self.find(at(LayerSlot::QNorm))?,
+                self.find(at(LayerSlot::KNorm))?,
+            ],
+        })
     }
 
     fn layer(&self, spec: &ModelSpec, row: usize) -> Result<Layer<O>, ModelError> {
         let at = |slot| Slot::Layer(LayerId::new(row), slot);
         let need = |slot| self.need(at(slot));
-        let find = |slot| self.find(at(slot));
-        let attention = Attention {
-            matrices: [
-                need(LayerSlot::Q)?,
-                need(LayerSlot::K)?,
-                need(LayerSlot::V)?,
-                need(LayerSlot::O)?,
-            ],
-            biases: [
-                find(LayerSlot::QBias),
-                find(LayerSlot::KBias),
-                find(LayerSlot::VBias),
-                find(LayerSlot::OBias),
-            ],
-            norms: [find(LayerSlot::QNorm), find(LayerSlot::KNorm)],
-        };
         let ffn = match &spec.layers[row].ffn {
-            Ffn::Dense(_) => FfnWeights::Dense(self.mlp(|part| at(LayerSlot::Dense(part)))?),
+            Ffn::Dense(_) => FfnWeights::Dense(self.network(|part| at(LayerSlot::Dense(part)))?),
             Ffn::Moe(moe) => FfnWeights::Moe(self.moe(spec, moe, at)?),
         };
         Ok(Layer {
             mixer_norm: need(LayerSlot::MixerNorm)?,
-            attention,
+            attention: self.attention(&spec.layers[row], at)?,
             ffn_norm: need(LayerSlot::FfnNorm)?,
             ffn,
         })
     }
 
-    fn mlp(&self, slot: impl Fn(Part) -> Slot) -> Result<Mlp<O::Weight>, ModelError> {
-        Ok(Mlp {
-            gate: self.need(slot(Part::Gate))?,
-            up: self.need(slot(Part::Up))?,
+    fn network(&self, slot: impl Fn(Part) -> Slot) -> Result<Network<O::Weight>, ModelError> {
+        Ok(Network {
+            gate_up: self.stack(&[slot(Part::Gate), slot(Part::Up)])?,
             down: self.need(slot(Part::Down))?,
         })
     }
@@ -197,7 +236,7 @@ impl<O: Ops> Source<'_, O> {
                     None
                 };
                 Some(Shared {
-                    mlp: self.mlp(|part| at(LayerSlot::Shared(part)))?,
+                    network: self.network(|part| at(LayerSlot::Shared(part)))?,
                     gate,
                 })
             }
@@ -205,7 +244,7 @@ impl<O: Ops> Source<'_, O> {
         };
         Ok(Moe {
             router: self.need(at(LayerSlot::Router))?,
-            experts: self.ops.experts(views),
+            experts: self.ops.experts(views)?,
             shared,
         })
     }

@@ -19,7 +19,7 @@ pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{
-    AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, Wanted, list as list_adapters,
+    AdapterChoice, AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, list as list_adapters,
     why_not as why_not_adapter,
 };
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
@@ -88,8 +88,50 @@ pub struct Mlp<W> {
     pub down: W,
 }
 
+/// A gated network ready to run: what reads the same activations is read together.
+#[derive(Clone, Debug)]
+pub struct Network<W> {
+    /// `[2F, H]`: the gate's rows, then up's.
+    pub gate_up: W,
+    /// `[H, F]`.
+    pub down: W,
+}
+
+/// A token a row of a batch reads.
+#[derive(Debug)]
+pub enum Input<'a, P> {
+    /// This one.
+    Known(TokenId),
+    /// What an earlier step drew for the ask at this place; it may not have reached the host yet.
+    Drawn(&'a P, usize),
+}
+
+/// What the host wants of a step.
+#[derive(Debug)]
+pub struct Wanted<O: Ops> {
+    /// What was predicted.
+    pub predicted: O::Predicted,
+    /// Activations.
+    pub tensors: Vec<O::Tensor>,
+    /// Choices.
+    pub routings: Vec<O::Routing>,
+}
+
+/// The same on the host.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// One per ask.
+    pub predictions: Vec<Prediction>,
+    /// Row-major.
+    pub tensors: Vec<Vec<f32>>,
+    /// In the order asked for.
+    pub routings: Vec<Routing>,
+}
+
 /// The operations. T rows of the batch, H width, E experts, V vocabulary; every float is f32 on the device.
-pub trait Ops: Send {
+///
+/// What goes wrong on a device is kept by it and told by `land`: until then results are of no meaning.
+pub trait Ops: Send + Sized {
     /// Activations `[T, n]`.
     type Tensor: Clone;
     /// A stored matrix or vector.
@@ -100,18 +142,33 @@ pub trait Ops: Send {
     type Cache: Send;
     /// The choice of one router for every row.
     type Routing;
+    /// What was read off logits, and what was drawn.
+    type Predicted: Clone + Send;
+    /// Results of a step on their way to the host.
+    type Flight: Send;
 
     /// As people call it: `CPU`.
     fn label(&self) -> String;
 
-    /// Makes a weight ready.
-    fn weight(&self, view: &WeightView) -> Self::Weight;
+    /// Whether a step can be handed over before the last one is read. Where not, it is computed
+    /// when it is asked for.
+    fn runs_ahead(&self) -> bool;
+
+    /// Makes weights ready, stacked row upon row where there are several: `[Σ rows, cols]`. Rows of
+    /// one number each follow each other: `[1, Σ cols]`.
+    ///
+    /// # Errors
+    /// What the device cannot hold.
+    fn weight(&self, views: &[&WeightView]) -> Result<Self::Weight, DeviceError>;
 
     /// Makes a layer's experts ready, in the order of their ids.
-    fn experts(&self, views: Vec<Mlp<WeightView>>) -> Self::Experts;
+    ///
+    /// # Errors
+    /// What the device cannot hold.
+    fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<Self::Experts, DeviceError>;
 
-    /// An empty cache for keys and values of `kv_width` numbers each a position.
-    fn cache(&self, kv_width: usize) -> Self::Cache;
+    /// An empty cache for keys and values of `kv_width` numbers each a position, `n_ctx` positions at most.
+    fn cache(&self, kv_width: usize, n_ctx: usize) -> Self::Cache;
 
     /// A cache that holds the first `len` positions of another.
     fn fork_cache(&self, cache: &Self::Cache, len: usize) -> Self::Cache;
@@ -120,7 +177,12 @@ pub trait Ops: Send {
     fn truncate_cache(&self, cache: &mut Self::Cache, len: usize);
 
     /// Rows of the table times `scale`: `[T, H]`.
-    fn embed(&self, table: &Self::Weight, tokens: &[TokenId], scale: f32) -> Self::Tensor;
+    fn embed(
+        &self,
+        table: &Self::Weight,
+        tokens: &[Input<'_, Self::Predicted>],
+        scale: f32,
+    ) -> Self::Tensor;
 
     /// `[T, H]`, each row normed.
     fn norm(&self, x: &Self::Tensor, weight: &Self::Weight, spec: &NormSpec) -> Self::Tensor;
@@ -133,16 +195,27 @@ pub trait Ops: Send {
         bias: Option<&Self::Weight>,
     ) -> Self::Tensor;
 
-    /// `x += y · scale`.
-    fn add(&self, x: &mut Self::Tensor, y: &Self::Tensor, scale: f32);
+    /// `into += (x · Wᵀ + b) · scale`.
+    fn linear_add(
+        &self,
+        into: &mut Self::Tensor,
+        x: &Self::Tensor,
+        weight: &Self::Weight,
+        bias: Option<&Self::Weight>,
+        scale: f32,
+    );
+
+    /// A router's raw logits `x · Wᵀ`: `[T, E]`, which the host will want at the end of the step.
+    fn score(&self, x: &Self::Tensor, router: &Self::Weight) -> Self::Tensor;
 
     /// Norms, clips and rotates queries and keys, and writes keys and values behind those of the caches.
     ///
-    /// * `q`, `k`, `v`: `[T, heads × width]`; `norms`: of q and k; `caches`: one per span
-    /// * returns the queries, ready to attend
+    /// * `qkv`: `[T, (heads + 2 · key-value heads) × width]`, each row its queries, keys, values
+    /// * `norms`: of q and k; `caches`: one per span
+    /// * returns the queries `[T, heads × width]`, ready to attend
     fn rotate_and_store(
         &self,
-        qkv: [Self::Tensor; 3],
+        qkv: &Self::Tensor,
         norms: [Option<&Self::Weight>; 2],
         spec: &GqaSpec,
         spans: &[Span<'_>],
@@ -168,20 +241,31 @@ pub trait Ops: Send {
         spans: &[Span<'_>],
     ) -> Self::Routing;
 
-    /// The weighted sum of what the chosen experts put out, in ascending order of their ids: `[T, H]`.
+    /// `into += scale ·` the weighted sum of what the chosen experts put out, in ascending order of
+    /// their ids.
     fn mix_experts(
         &self,
+        into: &mut Self::Tensor,
+        scale: f32,
         x: &Self::Tensor,
         routing: &Self::Routing,
         experts: &Self::Experts,
         spec: &MlpSpec,
-    ) -> Self::Tensor;
+    );
 
-    /// One gated network over all rows: `[T, H]`.
-    fn mlp(&self, x: &Self::Tensor, weights: &Mlp<Self::Weight>, spec: &MlpSpec) -> Self::Tensor;
+    /// `into += scale · gate ·` what one gated network puts out, row by row; `gates: [T, 1]`.
+    fn mlp(
+        &self,
+        into: &mut Self::Tensor,
+        scale: f32,
+        x: &Self::Tensor,
+        gates: Option<&Self::Tensor>,
+        network: &Network<Self::Weight>,
+        spec: &MlpSpec,
+    );
 
-    /// `x[t] *= sigmoid(gate[t])`; returns the sigmoids `[T, 1]`.
-    fn gate_rows(&self, x: &mut Self::Tensor, gate: &Self::Tensor) -> Self::Tensor;
+    /// The gates of a network every row passes: `sigmoid(x · Wᵀ)`, `[T, 1]`, which the host will want too.
+    fn gates(&self, x: &Self::Tensor, weight: &Self::Weight) -> Self::Tensor;
 
     /// Some rows of it: `[rows, n]`.
     fn select(&self, x: &Self::Tensor, rows: &[usize]) -> Self::Tensor;
@@ -195,14 +279,16 @@ pub trait Ops: Send {
         logits: &Self::Tensor,
         asks: &[Ask<'_>],
         n_drawable: usize,
-    ) -> Vec<Prediction>;
+    ) -> Self::Predicted;
 
-    /// The one read at the end of a step: tensors and routings to the host.
-    fn read(
-        &self,
-        tensors: Vec<Self::Tensor>,
-        routings: Vec<Self::Routing>,
-    ) -> (Vec<Vec<f32>>, Vec<Routing>);
+    /// Ends a step: what the host wants of it sets out. The one read of a step.
+    fn finish(&self, wanted: Wanted<Self>) -> Self::Flight;
+
+    /// What has arrived; `Ok(None)` where it has not and `wait` is `Never`. Taken once.
+    ///
+    /// # Errors
+    /// What went wrong on the device since it was last asked.
+    fn land(&self, flight: &mut Self::Flight, wait: Wait) -> Result<Option<Outcome>, DeviceError>;
 
     /// cos and sin are needed for positions up to this one.
     fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize);

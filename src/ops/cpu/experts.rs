@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::matrix::{CpuWeight, Matrix, Product, product, run, transposed};
 use crate::checkpoint::WeightView;
-use crate::ops::{EMPTY, Mlp, Routing};
+use crate::ops::{EMPTY, Mlp, Network, Routing};
 use crate::spec::{Act, MlpSpec};
 
 /// One expert's matrices, as stored.
@@ -156,9 +156,12 @@ fn activate(gate: &mut [f32], up: &[f32], act: Act) {
 }
 
 /// One gated network over all rows: `[T, H]`.
-pub fn mlp(x: &Matrix, weights: &Mlp<CpuWeight>, spec: &MlpSpec) -> Matrix {
-    let mut gate = product(x, &weights.gate.view);
-    let up = product(x, &weights.up.view);
+pub fn mlp(x: &Matrix, network: &Network<CpuWeight>, spec: &MlpSpec) -> Matrix {
+    let [gate, up] = network.gate_up.views.as_slice() else {
+        unreachable!("a network is made of a gate and an up matrix")
+    };
+    let mut gate = product(x, gate);
+    let up = product(x, up);
     activate(&mut gate.data, &up.data, spec.act);
-    product(&gate, &weights.down.view)
+    product(&gate, network.down.view())
 }

@@ -1,5 +1,7 @@
 //! Matrices on the CPU: rows of activations, stored weights, and products of the two on all cores.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::dot::dot_rows;
@@ -43,34 +45,47 @@ impl Matrix {
         &self.data[row * self.cols..(row + 1) * self.cols]
     }
 
+    /// Some columns of every row.
+    #[must_use]
+    pub fn columns(&self, range: Range<usize>) -> Self {
+        let rows = self.data.chunks_exact(self.cols.max(1));
+        Self {
+            data: rows.flat_map(|it| &it[range.clone()]).copied().collect(),
+            cols: range.len(),
+        }
+    }
+
     /// The rows, in order.
     pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
         self.data.chunks_exact_mut(self.cols.max(1))
     }
 }
 
-/// A stored weight; a vector is also held widened.
+/// Stored weights, read together where there are several; a vector is also held widened.
 #[derive(Clone, Debug)]
 pub struct CpuWeight {
-    /// As stored.
-    pub view: WeightView,
-    /// The numbers of a single row.
+    /// As stored, stacked row upon row.
+    pub views: Vec<WeightView>,
+    /// The numbers of single rows, one after the other.
     pub vector: Vec<f32>,
 }
 
 impl CpuWeight {
-    /// Makes a weight ready.
+    /// Makes weights ready.
     #[must_use]
-    pub fn new(view: &WeightView) -> Self {
-        let vector = if view.shape().0 == 1 {
-            view.to_f32()
-        } else {
-            Vec::new()
-        };
+    pub fn new(views: &[&WeightView]) -> Self {
+        let is_vector = views.iter().all(|it| it.shape().0 == 1);
+        let vector = views.iter().filter(|_| is_vector);
         Self {
-            view: view.clone(),
-            vector,
+            views: views.iter().map(|it| (*it).clone()).collect(),
+            vector: vector.flat_map(|it| it.to_f32()).collect(),
         }
+    }
+
+    /// The one matrix of a weight that is not stacked.
+    #[must_use]
+    pub fn view(&self) -> &WeightView {
+        &self.views[0]
     }
 }
 
@@ -116,20 +131,35 @@ pub fn run(products: Vec<Product<'_>>) {
     }
 }
 
+/// `x · Wᵀ` for weights stacked row upon row: `[T, Σ rows]`.
+#[must_use]
+pub fn stacked(x: &Matrix, weights: &[WeightView]) -> Matrix {
+    let n = x.n_rows();
+    let rows: Vec<usize> = weights.iter().map(|it| it.shape().0).collect();
+    let mut out = vec![0.0; rows.iter().sum::<usize>() * n];
+    let mut rest = out.as_mut_slice();
+    let mut products = Vec::with_capacity(weights.len());
+    for (weight, rows) in weights.iter().zip(&rows) {
+        let (mine, others) = rest.split_at_mut(rows * n);
+        rest = others;
+        products.push(Product {
+            weight,
+            x: &x.data,
+            out: mine,
+        });
+    }
+    run(products);
+    let rows = rows.iter().sum();
+    Matrix {
+        data: transposed(&out, rows, n),
+        cols: rows,
+    }
+}
+
 /// `x · Wᵀ`: `[T, rows]`.
 #[must_use]
 pub fn product(x: &Matrix, weight: &WeightView) -> Matrix {
-    let (rows, _) = weight.shape();
-    let mut out = vec![0.0; rows * x.n_rows()];
-    run(vec![Product {
-        weight,
-        x: &x.data,
-        out: &mut out,
-    }]);
-    Matrix {
-        data: transposed(&out, rows, x.n_rows()),
-        cols: rows,
-    }
+    stacked(x, std::slice::from_ref(weight))
 }
 
 /// `[rows, cols]` to `[cols, rows]`.

@@ -1,5 +1,7 @@
 //! The operations on the CPU: the specification, the fallback without a GPU, the oracle of every kernel.
 
+use std::sync::Arc;
+
 mod attention;
 mod dot;
 mod exp;
@@ -18,9 +20,11 @@ use rope::Rope;
 pub use speed::copy_bandwidth;
 
 use super::route::route;
-use super::{Ask, Mlp, Ops, Prediction, Routing, Span};
+use super::{
+    Ask, DeviceError, Input, Mlp, Network, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted,
+};
 use crate::checkpoint::WeightView;
-use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
+use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec};
 
 /// The CPU.
 #[derive(Debug, Default)]
@@ -35,20 +39,26 @@ impl Ops for Cpu {
     type Experts = Vec<CpuExpert>;
     type Cache = CpuCache;
     type Routing = Routing;
+    type Predicted = Arc<Vec<Prediction>>;
+    type Flight = Option<Outcome>;
 
     fn label(&self) -> String {
         "CPU".to_owned()
     }
 
-    fn weight(&self, view: &WeightView) -> CpuWeight {
-        CpuWeight::new(view)
+    fn runs_ahead(&self) -> bool {
+        false
     }
 
-    fn experts(&self, views: Vec<Mlp<WeightView>>) -> Vec<CpuExpert> {
-        views.into_iter().map(|mlp| CpuExpert { mlp }).collect()
+    fn weight(&self, views: &[&WeightView]) -> Result<CpuWeight, DeviceError> {
+        Ok(CpuWeight::new(views))
     }
 
-    fn cache(&self, kv_width: usize) -> CpuCache {
+    fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<Vec<CpuExpert>, DeviceError> {
+        Ok(views.into_iter().map(|mlp| CpuExpert { mlp }).collect())
+    }
+
+    fn cache(&self, kv_width: usize, _n_ctx: usize) -> CpuCache {
         CpuCache::new(kv_width)
     }
 
@@ -60,10 +70,21 @@ impl Ops for Cpu {
         cache.truncate(len);
     }
 
-    fn embed(&self, table: &CpuWeight, tokens: &[TokenId], scale: f32) -> Matrix {
-        let mut out = Matrix::zeros(tokens.len(), table.view.shape().1);
+    fn embed(
+        &self,
+        table: &CpuWeight,
+        tokens: &[Input<'_, Self::Predicted>],
+        scale: f32,
+    ) -> Matrix {
+        let table = table.view();
+        let mut out = Matrix::zeros(tokens.len(), table.shape().1);
         for (row, token) in out.rows_mut().zip(tokens) {
-            table.view.widen_row(token.idx(), row);
+            let token = match token {
+                Input::Known(it) => *it,
+                // A step that drew nothing is refused before one that reads from it is made.
+                Input::Drawn(from, place) => from[*place].drawn.unwrap_or_default(),
+            };
+            table.widen_row(token.idx(), row);
             row.iter_mut().for_each(|it| *it *= scale);
         }
         out
@@ -79,7 +100,7 @@ impl Ops for Cpu {
     }
 
     fn linear(&self, x: &Matrix, weight: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {
-        let mut out = matrix::product(x, &weight.view);
+        let mut out = matrix::stacked(x, &weight.views);
         if let Some(bias) = bias {
             out.rows_mut().for_each(|row| {
                 row.iter_mut()
@@ -90,22 +111,36 @@ impl Ops for Cpu {
         out
     }
 
-    fn add(&self, x: &mut Matrix, y: &Matrix, scale: f32) {
-        x.data
-            .iter_mut()
-            .zip(&y.data)
-            .for_each(|(x, y)| *x += y * scale);
+    fn linear_add(
+        &self,
+        into: &mut Matrix,
+        x: &Matrix,
+        weight: &CpuWeight,
+        bias: Option<&CpuWeight>,
+        scale: f32,
+    ) {
+        add(into, &self.linear(x, weight, bias), scale);
+    }
+
+    fn score(&self, x: &Matrix, router: &CpuWeight) -> Matrix {
+        self.linear(x, router, None)
     }
 
     fn rotate_and_store(
         &self,
-        qkv: [Matrix; 3],
+        qkv: &Matrix,
         norms: [Option<&CpuWeight>; 2],
         spec: &GqaSpec,
         spans: &[Span<'_>],
         caches: &mut [&mut CpuCache],
     ) -> Matrix {
-        let [mut q, mut k, mut v] = qkv;
+        let (n_q, n_kv) = (
+            spec.n_heads * spec.head_dim,
+            spec.n_kv_heads * spec.head_dim,
+        );
+        let part = |from, n| qkv.columns(from..from + n);
+        let (mut q, mut k) = (part(0, n_q), part(n_q, n_kv));
+        let mut v = part(n_q + n_kv, n_kv);
         let rope = spec
             .rope
             .as_ref()
@@ -169,31 +204,44 @@ impl Ops for Cpu {
 
     fn mix_experts(
         &self,
+        into: &mut Matrix,
+        scale: f32,
         x: &Matrix,
         routing: &Routing,
         experts: &Vec<CpuExpert>,
         spec: &MlpSpec,
-    ) -> Matrix {
-        experts::mix_experts(x, routing, experts, spec)
+    ) {
+        add(
+            into,
+            &experts::mix_experts(x, routing, experts, spec),
+            scale,
+        );
     }
 
-    fn mlp(&self, x: &Matrix, weights: &Mlp<CpuWeight>, spec: &MlpSpec) -> Matrix {
-        experts::mlp(x, weights, spec)
+    fn mlp(
+        &self,
+        into: &mut Matrix,
+        scale: f32,
+        x: &Matrix,
+        gates: Option<&Matrix>,
+        network: &Network<CpuWeight>,
+        spec: &MlpSpec,
+    ) {
+        let mut out = experts::mlp(x, network, spec);
+        if let Some(gates) = gates {
+            out.rows_mut()
+                .zip(&gates.data)
+                .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
+        }
+        add(into, &out, scale);
     }
 
-    fn gate_rows(&self, x: &mut Matrix, gate: &Matrix) -> Matrix {
-        let gates = Matrix {
-            data: gate
-                .data
-                .iter()
-                .map(|it| 1.0 / (1.0 + (-it).exp()))
-                .collect(),
-            cols: 1,
-        };
-        x.rows_mut()
-            .zip(&gates.data)
-            .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
-        gates
+    fn gates(&self, x: &Matrix, weight: &CpuWeight) -> Matrix {
+        let mut out = self.linear(x, weight, None);
+        out.data
+            .iter_mut()
+            .for_each(|it| *it = 1.0 / (1.0 + (-*it).exp()));
+        out
     }
 
     fn select(&self, x: &Matrix, rows: &[usize]) -> Matrix {
@@ -214,12 +262,34 @@ impl Ops for Cpu {
         }
     }
 
-    fn predict(&self, logits: &Matrix, asks: &[Ask<'_>], n_drawable: usize) -> Vec<Prediction> {
-        predict::predict(&logits.data, logits.cols, asks, n_drawable)
+    fn predict(
+        &self,
+        logits: &Matrix,
+        asks: &[Ask<'_>],
+        n_drawable: usize,
+    ) -> Arc<Vec<Prediction>> {
+        Arc::new(predict::predict(
+            &logits.data,
+            logits.cols,
+            asks,
+            n_drawable,
+        ))
     }
 
-    fn read(&self, tensors: Vec<Matrix>, routings: Vec<Routing>) -> (Vec<Vec<f32>>, Vec<Routing>) {
-        (tensors.into_iter().map(|it| it.data).collect(), routings)
+    fn finish(&self, wanted: Wanted<Self>) -> Option<Outcome> {
+        Some(Outcome {
+            predictions: wanted.predicted.to_vec(),
+            tensors: wanted.tensors.into_iter().map(|it| it.data).collect(),
+            routings: wanted.routings,
+        })
+    }
+
+    fn land(
+        &self,
+        flight: &mut Option<Outcome>,
+        _wait: Wait,
+    ) -> Result<Option<Outcome>, DeviceError> {
+        Ok(flight.take())
     }
 
     fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize) {
@@ -227,4 +297,12 @@ impl Ops for Cpu {
             self.ropes.push((spec.clone(), Rope::new(spec, n_ctx)));
         }
     }
+}
+
+/// `x += y · scale`.
+fn add(x: &mut Matrix, y: &Matrix, scale: f32) {
+    x.data
+        .iter_mut()
+        .zip(&y.data)
+        .for_each(|(x, y)| *x += y * scale);
 }

@@ -39,7 +39,7 @@ pub struct AdapterFacts {
 
 /// Which adapter is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum AdapterChoice {
     /// A graphics processor.
     Hardware,
     /// The best there is, a program on the CPU too.
@@ -95,7 +95,7 @@ fn rank(info: &wgpu::AdapterInfo) -> u8 {
 /// What there is and why none of it will do.
 pub fn choose(
     instance: &wgpu::Instance,
-    wanted: Wanted,
+    wanted: AdapterChoice,
 ) -> Result<(wgpu::Adapter, AdapterFacts), DeviceError> {
     let mut refused = Vec::new();
     for adapter in adapters(instance) {
@@ -114,10 +114,10 @@ pub fn choose(
 
 /// Why an adapter is not taken.
 #[must_use]
-pub fn why_not(facts: &AdapterFacts, wanted: Wanted) -> Option<String> {
+pub fn why_not(facts: &AdapterFacts, wanted: AdapterChoice) -> Option<String> {
     match (wanted, facts.is_software) {
-        (Wanted::Hardware, true) => Some("a program on the CPU".to_owned()),
-        (Wanted::Software, false) => Some("no program on the CPU".to_owned()),
+        (AdapterChoice::Hardware, true) => Some("a program on the CPU".to_owned()),
+        (AdapterChoice::Software, false) => Some("no program on the CPU".to_owned()),
         _ => facts.lacks.clone(),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    adapter::{self, AdapterFacts, Wanted},
+    adapter::{self, AdapterChoice, AdapterFacts},
     kernel::Abilities,
     memory::{Arena, Held, Memory},
     pipeline::{Bindings, Pipeline, PipelineKey},
@@ -60,7 +60,7 @@ impl Gpu {
     ///
     /// # Errors
     /// No such adapter, or its driver gives no device.
-    pub fn open(wanted: Wanted) -> Result<Self, DeviceError> {
+    pub fn open(wanted: AdapterChoice) -> Result<Self, DeviceError> {
         Self::open_with(wanted, |it| it)
     }
 
@@ -69,7 +69,7 @@ impl Gpu {
     /// # Errors
     /// No such adapter, or its driver gives no device.
     pub fn open_with(
-        wanted: Wanted,
+        wanted: AdapterChoice,
         limit: impl FnOnce(Abilities) -> Abilities,
     ) -> Result<Self, DeviceError> {
         let (adapter, facts) = adapter::choose(&adapter::instance(), wanted)?;

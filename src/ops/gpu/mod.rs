@@ -18,7 +18,7 @@ mod tensor;
 mod testing;
 mod weight;
 
-pub use adapter::{AdapterFacts, Wanted, list, why_not};
+pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
 pub use device::{Counters, Gpu};
 pub use route::GpuRouting;
 pub use tensor::GpuTensor;

@@ -1,7 +1,7 @@
 //! What the comparisons of kernels with their twins share.
 
 use super::{
-    Gpu, GpuTensor, Wanted,
+    AdapterChoice, Gpu, GpuTensor,
     kernel::Abilities,
     route::{GpuRouting, NOBODY},
 };
@@ -16,7 +16,7 @@ pub fn gpus() -> Vec<Gpu> {
             subgroups: can.subgroups && subgroups,
             f16: can.f16 && f16,
         };
-        Gpu::open_with(Wanted::Software, limit).unwrap()
+        Gpu::open_with(AdapterChoice::Software, limit).unwrap()
     };
     vec![open(true, true), open(false, false)]
 }
