@@ -141,6 +141,12 @@ pub trait Backend: Send {
     /// Gives the sequence's memory back.
     fn release(&mut self, seq: SeqId);
 
+    /// Whether a step should be submitted before the last one is polled: where another processor
+    /// works on it meanwhile.
+    fn runs_ahead(&self) -> bool {
+        false
+    }
+
     /// Positions held.
     fn len(&self, seq: SeqId) -> usize;
 

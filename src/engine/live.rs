@@ -372,6 +372,10 @@ where
         self.sequences.remove(&seq);
     }
 
+    fn runs_ahead(&self) -> bool {
+        self.model.ops.runs_ahead()
+    }
+
     fn len(&self, seq: SeqId) -> usize {
         self.sequences.get(&seq).map_or(0, |it| it.planned)
     }

@@ -25,6 +25,7 @@ mod survey;
 mod tests;
 mod tracing;
 mod work;
+mod write;
 
 use outbox::Outbox;
 

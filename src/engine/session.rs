@@ -10,6 +10,7 @@ use super::{
     kept::{Kept, Origin, Shelf},
     pace::{Playing, SliceSize, Speed},
     survey::Survey,
+    write::Air,
 };
 use crate::spec::{
     Experiment, InterventionSet, PromptForm, Revision, RoutingPolicy, SeqId, TokenId,
@@ -57,6 +58,8 @@ pub(super) struct Session {
     pub playing: Option<Playing>,
     /// A copy of the baseline that reads beside a twin which is behind; as long as the twin.
     pub replay: Option<SeqId>,
+    /// The step that set out before the last one landed.
+    pub air: Option<Air>,
     pub slice_size: SliceSize,
     pub speed: Speed,
     /// Texts that are read beside the rows.
@@ -81,6 +84,7 @@ impl Session {
             screen: None,
             playing: None,
             replay: None,
+            air: None,
             slice_size: SliceSize::default(),
             speed: Speed::default(),
             survey: None,
@@ -100,6 +104,7 @@ impl Session {
     /// Puts the rows of an experiment on screen; one sentence where that cannot be.
     pub fn set_experiment(&mut self, asked: &Experiment, out: &mut Outbox) -> Result<(), String> {
         self.check(asked)?;
+        self.call_back();
         let wanted = asked.effective();
         let revision = self.lists.number(&wanted.edits);
         let policy = RoutingPolicy::lower(&wanted.edits, &self.facts.spec, revision)

@@ -5,11 +5,12 @@
 use std::{ops::Range, time::Instant};
 
 use super::{
-    BackendError, Capture, Event, Feed, Outbox, Pace, Row, Step, StepRow, StopReason, Wait,
+    BackendError, Event, Outbox, Pace, StopReason,
     session::Session,
+    write::{Part, twin_part},
 };
-use crate::spec::{Position, SeqId, TokenId};
-use crate::trace::{Phase, RowId};
+use crate::spec::{Position, SeqId};
+use crate::trace::RowId;
 
 /// Work that is not the next token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +19,6 @@ enum Lag {
     Row(RowId),
     /// The twin is behind its baseline.
     Twin { baseline: RowId, twin: RowId },
-}
-
-/// A row's part of a batch.
-#[derive(Debug)]
-struct Part {
-    row: RowId,
-    seq: SeqId,
-    tokens: Vec<TokenId>,
-    next: Option<TokenId>,
-    draws: bool,
-    against: Option<usize>,
-    /// Whether what comes of it is new.
-    is_told: bool,
 }
 
 impl Session {
@@ -53,6 +41,9 @@ impl Session {
         let lag = self.lag();
         let is_due = self.playing.is_some_and(|it| it.due <= Instant::now());
         let steps = is_due && self.is_ready() && (lag.is_none() || self.is_steps_turn);
+        if !steps {
+            self.call_back();
+        }
         let result = if steps {
             self.is_steps_turn = false;
             self.write(pace, out)
@@ -89,6 +80,7 @@ impl Session {
     /// A step failed. The rows stay; nothing is tried again before something is asked.
     fn fail(&mut self, error: &BackendError, out: &mut Outbox) {
         out.say(Event::Failed(error.to_string()));
+        self.air = None;
         self.is_stalled = true;
         self.drop_replay();
         let twin = self.screen.as_ref().and_then(|it| it.edited).map(|it| it.1);
@@ -261,6 +253,7 @@ impl Session {
             draws: next.is_none() && !row.is_twin && self.can_write(id),
             next,
             tokens: row.tokens[range].to_vec(),
+            reads_from: None,
             against: None,
             is_told,
         }
@@ -279,133 +272,8 @@ impl Session {
         Ok(seq)
     }
 
-    /// Writes one token on every row whose turn it is, and reads it.
-    fn write(&mut self, pace: Pace, out: &mut Outbox) -> Result<(), BackendError> {
-        let began = Instant::now();
-        let writers = self.writers();
-        let mut parts = Vec::new();
-        for id in &writers {
-            let row = self.shelf.get(*id);
-            if let (Some(token), Some(seq)) = (row.drawn, row.seq) {
-                let is_last =
-                    row.tokens.len() + 1 >= self.facts.n_ctx || self.facts.eos.contains(&token);
-                parts.push(Part {
-                    row: *id,
-                    seq,
-                    tokens: vec![token],
-                    next: None,
-                    draws: !is_last,
-                    against: None,
-                    is_told: true,
-                });
-            }
-        }
-        let twin = self.twin_beside(&writers);
-        if let (Some(twin), Some(first)) = (twin, parts.first())
-            && let Some(seq) = self.shelf.get(twin).seq
-        {
-            parts.push(twin_part(first, twin, seq));
-        }
-        self.run(parts, out)?;
-        let now = Instant::now();
-        if let Some(tokens_per_sec) = self.speed.learn(now - began, now) {
-            out.say(Event::Speed { tokens_per_sec });
-        }
-        if let Some(playing) = &mut self.playing {
-            playing.wrote_one(pace, now);
-            if playing.left == Some(0) {
-                self.stop(StopReason::Count, out);
-            }
-        }
-        self.stop_if_over(out);
-        Ok(())
-    }
-
     fn run(&mut self, parts: Vec<Part>, out: &mut Outbox) -> Result<(), BackendError> {
-        let capture = if parts.iter().any(|it| it.is_told) {
-            Capture::Trace
-        } else {
-            Capture::None
-        };
-        let rows: Vec<Row<'_>> = parts
-            .iter()
-            .map(|it| {
-                let row = self.shelf.get(it.row);
-                Row {
-                    seq: it.seq,
-                    feed: Feed::Tokens(&it.tokens),
-                    next: it.next,
-                    policy: &row.policy,
-                    sampling: it.draws.then_some(&row.sampling),
-                    against: it.against,
-                }
-            })
-            .collect();
-        let ticket = self.backend.submit(&rows, capture)?;
-        let step = self.backend.poll(ticket, Wait::Done)?;
-        let step = step.unwrap_or(Step { rows: Vec::new() });
-        if step.rows.len() != parts.len() {
-            let (got, want) = (step.rows.len(), parts.len());
-            let what = format!("a step of {want} rows came back with {got}");
-            return Err(BackendError::BadBatch(what));
-        }
-        let mut pairs = parts.iter().zip(&step.rows);
-        if pairs.any(|(part, row)| part.draws && row.drawn.is_none()) {
-            return Err(BackendError::BadBatch("no token was drawn".to_owned()));
-        }
-        let pairs = parts.into_iter().zip(step.rows);
-        for (part, row) in pairs.filter(|(it, _)| it.is_told) {
-            self.take_in(&part, row, out);
-        }
-        Ok(())
-    }
-
-    /// A row has read on: notes it and tells it.
-    fn take_in(&mut self, part: &Part, step: StepRow, out: &mut Outbox) {
-        let row = self.shelf.get_mut(part.row);
-        let start = row.n_read;
-        let mut trace = step.trace;
-        let mut readouts = step.readouts;
-        if row.tokens.len() == start {
-            row.tokens.extend_from_slice(&part.tokens);
-        }
-        row.n_read += part.tokens.len();
-        if part.draws || part.next.is_none() {
-            row.drawn = step.drawn;
-        }
-        if row.is_twin {
-            row.drawn = None;
-            // The token that follows in a twin is its baseline's.
-            for (readout, it) in readouts.iter_mut().zip(&step.comparisons) {
-                readout.next = readout.next.or(it.edited);
-            }
-        }
-        trace.seq = part.seq;
-        trace.start = Position::new(start);
-        trace.revision = row.policy.revision();
-        trace.phase = if start < row.n_given {
-            Phase::Prefill
-        } else {
-            Phase::Decode
-        };
-        out.say(Event::Stepped {
-            row: part.row,
-            step: trace,
-            readouts,
-            comparisons: step.comparisons,
-        });
-    }
-}
-
-/// A twin reads what the first row of the batch reads.
-fn twin_part(first: &Part, twin: RowId, seq: SeqId) -> Part {
-    Part {
-        row: twin,
-        seq,
-        tokens: first.tokens.clone(),
-        next: first.next,
-        draws: false,
-        against: Some(0),
-        is_told: true,
+        let air = self.take_off(parts)?;
+        self.land(air, out)
     }
 }

@@ -1,4 +1,4 @@
-//! Random scripts of requests: nothing panics, nothing deadlocks with a slow listener, and what is
+//! Random scripts of requests, on backends that wait and on such as run ahead: nothing panics, nothing deadlocks with a slow listener, and what is
 //! on screen at the end is what a fresh engine would show for the same experiment.
 
 use std::time::Duration;
@@ -73,6 +73,7 @@ fn run_script(number: u64, n_requests: usize, budget_bytes: usize) {
     let toy = Toy {
         n_ctx: 60,
         eos_bias: 0.0,
+        runs_ahead: number % 2 == 1,
         ..Toy::default()
     };
     let mut it = Watch::with_budget(toy, budget_bytes);

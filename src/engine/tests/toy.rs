@@ -49,6 +49,8 @@ pub struct Toy {
     pub bad_token: Option<TokenId>,
     /// Reading this token panics.
     pub deadly_token: Option<TokenId>,
+    /// Whether a step is to be submitted before the last one is polled.
+    pub runs_ahead: bool,
     pub counts: Arc<Counts>,
 }
 
@@ -60,6 +62,7 @@ impl Default for Toy {
             token_time: Duration::ZERO,
             bad_token: None,
             deadly_token: None,
+            runs_ahead: false,
             counts: Arc::default(),
         }
     }
@@ -467,6 +470,10 @@ impl Backend for ToyBackend {
 
     fn release(&mut self, seq: SeqId) {
         assert!(self.seqs.remove(&seq).is_some(), "released twice");
+    }
+
+    fn runs_ahead(&self) -> bool {
+        self.toy.runs_ahead
     }
 
     fn len(&self, seq: SeqId) -> usize {
