@@ -133,11 +133,19 @@ pub enum CheckpointError {
         name: String,
     },
     /// No such made-up model.
-    #[error("there is no made-up model {name:?}, expected one of {}", known.join(", "))]
+    #[error("there is no made-up model {name:?}, expected one of {}, or custom:KEY=NUMBER,…", known.join(", "))]
     Preset {
         /// What was asked for.
         name: String,
         /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// A key or value of a made-up model that is none.
+    #[error("{pair:?} says nothing about a made-up model, expected KEY=NUMBER with one of {}", known.join(", "))]
+    CustomKey {
+        /// What was typed.
+        pair: String,
+        /// The keys there are.
         known: Vec<&'static str>,
     },
     /// A chat was asked for, and there is no template.

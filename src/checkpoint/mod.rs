@@ -27,6 +27,7 @@ mod json;
 mod memory;
 #[cfg(test)]
 mod opens;
+mod presets;
 mod rope;
 mod synthetic;
 mod warmup;
@@ -48,7 +49,7 @@ pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
 pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position};
-pub use synthetic::PRESETS;
+pub use presets::PRESETS;
 pub use warmup::{Progress, Warmup};
 pub use weights::{Blob, Dtype, LayerSlot, Numbers, Part, Slot, WeightView, Weights};
 

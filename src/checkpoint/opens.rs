@@ -122,7 +122,7 @@ fn granite_experts_are_rows_of_one_tensor() {
 
 #[test]
 fn made_up_models_have_the_real_shapes() {
-    let it = Checkpoint::synthetic("tour", Some(2), 7).unwrap();
+    let it = Checkpoint::synthetic("tour", Some(2), 7, false).unwrap();
     assert_eq!(it.spec.layers.len(), 2);
     let real = tour();
     for (slot, weight) in it.weights.iter() {

@@ -4,17 +4,13 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use rayon::prelude::*;
-use serde_json::{Value, json};
 
 use super::{
-    Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Slot, WeightView, Weights, bundled,
+    Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Slot, WeightView, Weights,
     config::Config,
     family::{self, Source},
-    memory,
+    memory, presets,
 };
-
-/// The models that can be made up.
-pub const PRESETS: &[&str] = &["olmoe-1b-7b", bundled::TOUR];
 
 /// Each tensor starts at a multiple of this many 4-byte words.
 const ALIGN_WORDS: usize = 16;
@@ -26,7 +22,8 @@ const REACH: f32 = 0.034_64;
 const ONES: u32 = 0x3F80_3F80;
 
 impl Checkpoint {
-    /// A made-up model, of the preset's own number of layers or another.
+    /// A made-up model, of the preset's own number of layers or another. Where `is_shared`, layers of
+    /// one shape share their memory: for a device that makes a copy of each.
     ///
     /// # Errors
     /// An unknown preset, a number of layers that makes no sense, or more than there is memory.
@@ -34,6 +31,7 @@ impl Checkpoint {
         preset: &str,
         n_layers: Option<usize>,
         seed: u64,
+        is_shared: bool,
     ) -> Result<Self, CheckpointError> {
         let name = match n_layers {
             Some(n) => format!("made-up {preset}, {n} layers"),
@@ -47,10 +45,26 @@ impl Checkpoint {
         for (l, layer) in draft.spec.layers.iter().enumerate() {
             groups.push(family.names.layer(&draft.spec, l, layer));
         }
-        check_memory(&groups, &name)?;
+        let mut pieces: Vec<(Vec<usize>, Blob)> = Vec::new();
+        let made: &[Vec<Source>] = if is_shared {
+            &groups[..groups.len().min(2)]
+        } else {
+            &groups
+        };
+        check_memory(made, &name)?;
         let mut weights = Weights::default();
         for (row, sources) in groups.iter().enumerate() {
-            fill(sources, mix(seed ^ mix(row as u64)), &mut weights);
+            let places = layout(sources);
+            let shape: Vec<usize> = places.values().map(|it| it.n_words).collect();
+            let made = pieces.iter().find(|it| is_shared && it.0 == shape);
+            let blob = match made {
+                Some((_, blob)) => blob.clone(),
+                None => fill(&places, mix(seed ^ mix(row as u64))),
+            };
+            take(sources, &places, &blob, &mut weights);
+            if is_shared {
+                pieces.push((shape, blob));
+            }
         }
         Ok(Self::new(name, draft, weights))
     }
@@ -58,22 +72,7 @@ impl Checkpoint {
 
 fn config(preset: &str, n_layers: Option<usize>) -> Result<Config, CheckpointError> {
     let path = Path::new(preset);
-    let mut settings: Value = match preset {
-        "olmoe-1b-7b" => json!({
-            "model_type": "olmoe", "hidden_size": 2048, "intermediate_size": 1024,
-            "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 16,
-            "num_experts": 64, "num_experts_per_tok": 8, "norm_topk_prob": false,
-            "vocab_size": 50304, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
-            "rope_theta": 10000.0, "tie_word_embeddings": false
-        }),
-        bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
-        _ => {
-            return Err(CheckpointError::Preset {
-                name: preset.to_owned(),
-                known: PRESETS.to_vec(),
-            });
-        }
-    };
+    let mut settings = presets::settings(preset)?;
     if let (Some(n), Some(map)) = (n_layers, settings.as_object_mut()) {
         map.insert("num_hidden_layers".to_owned(), n.into());
     }
@@ -134,8 +133,7 @@ fn is_norm(slot: Slot) -> bool {
 }
 
 /// Makes the tensors of one layer, in one piece of memory.
-fn fill(sources: &[Source], seed: u64, weights: &mut Weights) {
-    let places = layout(sources);
+fn fill(places: &BTreeMap<&str, Place>, seed: u64) -> Blob {
     let n_words = places.values().map(|it| it.n_words).sum();
     let mut words = vec![0u32; n_words];
     words
@@ -147,14 +145,18 @@ fn fill(sources: &[Source], seed: u64, weights: &mut Weights) {
             it.fill(ONES);
         }
     }
-    let blob = Blob::Memory(Arc::new(words));
+    Blob::Memory(Arc::new(words))
+}
+
+/// Views of the tensors in their memory.
+fn take(sources: &[Source], places: &BTreeMap<&str, Place>, blob: &Blob, weights: &mut Weights) {
     for source in sources {
         let Some(place) = places.get(source.tensor.as_str()) else {
             continue;
         };
         let cols = source.shape.last().copied().unwrap_or(0);
         let rows = source.shape.iter().product::<usize>() / cols.max(1);
-        let view = WeightView::new(&blob, place.start * 4, Dtype::Bf16, rows, cols)
+        let view = WeightView::new(blob, place.start * 4, Dtype::Bf16, rows, cols)
             .and_then(|it| it.rows(source.rows.clone()));
         if let Some(view) = view {
             weights.insert(source.slot, view);

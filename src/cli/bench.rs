@@ -9,9 +9,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::model::{Device, backend, check_device};
+use super::model::Device;
 use super::stopwatch::{Sample, Stopwatch, Versus, first_frame_secs, peak_bytes};
 use crate::checkpoint::{self, Bundled, Census, Checkpoint, Source};
+use crate::engine::open_backend;
 use crate::ops::copy_bandwidth;
 
 /// Of the random weights.
@@ -23,7 +24,7 @@ pub struct Args {
     /// A model folder, or `tour` or `tour-collapsed` for a model inside the program.
     #[arg(required_unless_present_any = ["synthetic", "ui"], conflicts_with = "synthetic")]
     model: Option<OsString>,
-    /// Random weights at a known model's shapes, in memory: `olmoe-1b-7b`, `tour`.
+    /// Random weights at a known model's shapes: `olmoe-1b-7b`, `granite-1b-a400m`, `qwen3-30b-a3b`, `mixtral-8x7b`, `tour`; or at your own: `custom:hidden=2048,ffn=1024,experts=64,k=8,layers=16,heads=16,kv=4,width=128,vocab=50304,context=4096`.
     #[arg(long, value_name = "PRESET")]
     synthetic: Option<String>,
     /// Only this many layers of the preset.
@@ -49,6 +50,8 @@ pub struct Args {
 /// What was measured.
 struct Report {
     name: String,
+    /// Where it ran.
+    device: String,
     /// Weights all, and those one token passes.
     weight_bytes: u64,
     token_bytes: u64,
@@ -66,7 +69,6 @@ struct Report {
 /// # Errors
 /// Unusable input (2), or a step that failed (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
-    check_device(args.device)?;
     let checkpoint = open(args)?;
     let (n, n_ctx) = (args.prompt_tokens + args.tokens, checkpoint.spec.n_ctx);
     if args.prompt_tokens == 0 || args.tokens == 0 || n > n_ctx {
@@ -86,15 +88,19 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn open(args: &Args) -> Result<Checkpoint, Failure> {
     let opened = match (&args.synthetic, &args.model) {
-        (Some(preset), _) => Checkpoint::synthetic(preset, args.layers, WEIGHT_SEED),
+        (Some(preset), _) => {
+            let is_shared = args.device == Device::Gpu;
+            Checkpoint::synthetic(preset, args.layers, WEIGHT_SEED, is_shared)
+        }
         (None, model) => checkpoint::open(&Source::parse(model.as_deref().unwrap_or_default())),
     };
     opened.map_err(Failure::misuse)
 }
 
 fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
-    let mut backend = backend(checkpoint)?;
-    let mut watch = Stopwatch::new(&mut backend, args.prompt_tokens);
+    let opened = open_backend(checkpoint, args.device.placement());
+    let (mut backend, device) = opened.map_err(Failure::misuse)?;
+    let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
     eprintln!("reading {} tokens at once, five times", args.prompt_tokens);
     let prefill = watch.prefill()?;
     eprintln!("writing {} tokens one by one", args.tokens);
@@ -109,6 +115,7 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         .is_some_and(|it| Source::parse(it) == Source::Bundled(Bundled::Tour));
     Ok(Report {
         name: checkpoint.name.clone(),
+        device: device.label,
         weight_bytes: checkpoint.census().total.bytes,
         token_bytes: token_bytes(checkpoint),
         prefill,
@@ -176,6 +183,7 @@ impl Report {
                 gb(self.weight_bytes as f64)
             ),
         );
+        line("device", self.device.clone());
         line(
             "prefill",
             format!(
@@ -235,6 +243,7 @@ impl Report {
         let sample = |it: &Sample| json!({ "median_secs": it.median, "lower_secs": it.lower, "upper_secs": it.upper, "runs": it.n });
         json!({
             "model": self.name,
+            "device": self.device,
             "weight_bytes": self.weight_bytes,
             "prefill": { "tokens": self.n_prompt, "tokens_per_sec": self.n_prompt as f64 / self.prefill.median, "time": sample(&self.prefill) },
             "decode": { "tokens_per_sec": 1.0 / self.decode.median, "time": sample(&self.decode) },

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Failure,
-    model::{Device, check_device},
+    model::Device,
     story::{Listener, Teller, loading_words, opened_words},
 };
 use crate::analysis::{
@@ -74,7 +74,8 @@ impl From<Limits> for Thresholds {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (mut out, mut log) = (io::stdout().lock(), io::stderr());
     let is_terminal = log.is_terminal();
-    check(args, Box::new(ModelOpener), &mut out, &mut log, is_terminal)
+    let opener = ModelOpener(args.device.placement());
+    check(args, Box::new(opener), &mut out, &mut log, is_terminal)
 }
 
 fn check(
@@ -84,7 +85,6 @@ fn check(
     log: &mut dyn Write,
     is_terminal: bool,
 ) -> Result<(), Failure> {
-    check_device(args.device)?;
     let texts = texts(args)?;
     let mut progress = Progress { log, is_terminal };
     let mut teller = Teller::open(opener, Source::parse(&args.model).into(), &mut progress)?;
@@ -292,7 +292,13 @@ mod tests {
         let args = parsed(&["tour", "--text", "a.txt", "b.txt", "--samples"]).unwrap();
         assert_eq!(args.text.len(), 2);
         let (mut out, mut log) = (Vec::new(), Vec::new());
-        let ended = check(&args, Box::new(ModelOpener), &mut out, &mut log, false);
+        let ended = check(
+            &args,
+            Box::new(ModelOpener::default()),
+            &mut out,
+            &mut log,
+            false,
+        );
         let failure = ended.unwrap_err();
         assert_eq!(failure.status, Status::Misuse);
         assert_eq!(failure.what, "there is no such file: a.txt");

@@ -14,10 +14,10 @@ use safetensors::{Dtype, View};
 
 use super::{
     Failure,
-    model::{ModelArgs, backend, parse_ids},
+    model::{ModelArgs, parse_ids},
 };
 use crate::checkpoint::Checkpoint;
-use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait};
+use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait, open_backend};
 use crate::spec::{ModelSpec, RouterPlace, RoutingPolicy, SeqId, Site, StackId, TokenId};
 use crate::trace::{Pick, RouterTrace};
 
@@ -52,10 +52,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let checkpoint = args.model.open()?;
     let policy = args.model.policy(&checkpoint.spec)?;
     check_ids(&ids, args.greedy, &checkpoint)?;
-    let mut backend = backend(&checkpoint)?;
+    let opened = open_backend(&checkpoint, args.model.placement());
+    let (mut backend, _) = opened.map_err(Failure::misuse)?;
     let mut pass = Pass {
         seq: backend.open(),
-        backend: &mut backend,
+        backend: &mut *backend,
         policy: &policy,
     };
     let slice = if args.stepwise { 1 } else { SLICE };
@@ -88,13 +89,13 @@ fn check_ids(ids: &[TokenId], n_greedy: usize, checkpoint: &Checkpoint) -> Resul
     Ok(())
 }
 
-struct Pass<'a, B: Backend> {
-    backend: &'a mut B,
+struct Pass<'a> {
+    backend: &'a mut dyn Backend,
     seq: SeqId,
     policy: &'a RoutingPolicy,
 }
 
-impl<B: Backend> Pass<'_, B> {
+impl Pass<'_> {
     fn read(&mut self, tokens: &[TokenId]) -> Result<StepRow, Failure> {
         let row = Row {
             seq: self.seq,

@@ -4,23 +4,36 @@ use std::ffi::OsString;
 
 use super::Failure;
 use crate::checkpoint::{self, Checkpoint, Source};
-use crate::engine::LiveBackend;
-use crate::model::Model;
-use crate::ops::Cpu;
 use crate::spec::{
-    Intervention, InterventionSet, ModelSpec, PromptForm, Revision, RoutingPolicy, TokenId,
+    DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm, Revision,
+    RoutingPolicy, TokenId,
 };
 
-/// Where a model runs.
+/// Where a model runs, as it is typed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Device {
-    /// The best there is.
+    /// A graphics processor where there is one that can, else the CPU.
     #[default]
     Auto,
-    /// The graphics processor.
+    /// A graphics processor, one in software too.
     Gpu,
-    /// The processor.
+    /// The CPU.
     Cpu,
+}
+
+impl Device {
+    /// There, weights as stored.
+    #[must_use]
+    pub fn placement(self) -> Placement {
+        Placement {
+            device: match self {
+                Self::Auto => DeviceChoice::Auto,
+                Self::Gpu => DeviceChoice::Gpu,
+                Self::Cpu => DeviceChoice::Cpu,
+            },
+            quantize: None,
+        }
+    }
 }
 
 /// Model, device, edits.
@@ -37,13 +50,18 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens the checkpoint; refuses a device that is not there.
+    /// Opens the checkpoint.
     ///
     /// # Errors
     /// One sentence.
     pub fn open(&self) -> Result<Checkpoint, Failure> {
-        check_device(self.device)?;
         checkpoint::open(&Source::parse(&self.model)).map_err(Failure::misuse)
+    }
+
+    /// Where the model runs.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.device.placement()
     }
 
     /// The list of edits.
@@ -89,19 +107,6 @@ impl ChatArgs {
     }
 }
 
-/// Refuses what this version cannot run on.
-///
-/// # Errors
-/// One sentence for the GPU.
-pub fn check_device(device: Device) -> Result<(), Failure> {
-    match device {
-        Device::Gpu => Err(Failure::misuse(
-            "this version runs on the CPU only; use --device cpu",
-        )),
-        Device::Auto | Device::Cpu => Ok(()),
-    }
-}
-
 /// Reads edits in their text form.
 ///
 /// # Errors
@@ -111,20 +116,6 @@ pub fn parse_edits(texts: &[String]) -> Result<InterventionSet, Failure> {
         .iter()
         .map(|it| it.parse::<Intervention>().map_err(Failure::misuse))
         .collect()
-}
-
-/// A backend on the CPU; every row of the embedding may be drawn unless the tokenizer has fewer.
-///
-/// # Errors
-/// What the model needs and this version does not compute.
-pub fn backend(checkpoint: &Checkpoint) -> Result<LiveBackend<Cpu>, Failure> {
-    let model = Model::new(checkpoint.spec.clone(), &checkpoint.weights, Cpu::default())
-        .map_err(Failure::misuse)?;
-    let n_drawable = checkpoint
-        .codec
-        .as_ref()
-        .map_or(checkpoint.spec.n_vocab, checkpoint::TextCodec::n_tokens);
-    Ok(LiveBackend::new(model, n_drawable))
 }
 
 /// Reads `5,17,3`.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    model::{ChatArgs, ModelArgs, check_device, parse_ids},
+    model::{ChatArgs, ModelArgs, parse_ids},
     story::{Listener, Story, Teller, loading_words, opened_words},
 };
 use crate::analysis::first_difference;
@@ -107,7 +107,8 @@ impl SamplingArgs {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (mut out, mut log) = (io::stdout().lock(), io::stderr());
     let is_terminal = log.is_terminal();
-    write(args, Box::new(ModelOpener), &mut out, &mut log, is_terminal)
+    let opener = ModelOpener(args.model.placement());
+    write(args, Box::new(opener), &mut out, &mut log, is_terminal)
 }
 
 fn write(
@@ -131,7 +132,6 @@ fn write(
 }
 
 fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(), Failure> {
-    check_device(args.model.device)?;
     let edits = args.model.edits()?;
     let sampling = args.sampling.sampling()?;
     let ids = args.ids.as_deref().map(parse_ids).transpose()?;

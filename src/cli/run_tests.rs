@@ -19,7 +19,13 @@ struct Line {
 fn run(line: &[&str]) -> (String, String, Result<(), Failure>) {
     let line = Line::try_parse_from(["run"].iter().chain(line)).unwrap();
     let (mut out, mut log) = (Vec::new(), Vec::new());
-    let ended = write(&line.args, Box::new(ModelOpener), &mut out, &mut log, false);
+    let ended = write(
+        &line.args,
+        Box::new(ModelOpener::default()),
+        &mut out,
+        &mut log,
+        false,
+    );
     let text = |it| String::from_utf8(it).unwrap();
     (text(out), text(log), ended)
 }
@@ -176,7 +182,7 @@ fn a_reader_who_leaves_ends_it_quietly() {
     let line = Line::try_parse_from(["run"].iter().chain(ONCE)).unwrap();
     let ended = write(
         &line.args,
-        Box::new(ModelOpener),
+        Box::new(ModelOpener::default()),
         &mut Leaves(9),
         &mut Vec::new(),
         false,

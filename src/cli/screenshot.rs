@@ -9,12 +9,12 @@ use clap::builder::RangedU64ValueParser;
 
 use super::{
     Failure,
-    model::{ChatArgs, Device, check_device, parse_edits, parse_ids},
+    model::{ChatArgs, Device, parse_edits, parse_ids},
     run::SamplingArgs,
 };
 use crate::checkpoint::Source;
 use crate::engine::ModelSource;
-use crate::spec::{InterventionSet, PromptForm, Sampling, TokenId};
+use crate::spec::{InterventionSet, Placement, PromptForm, Sampling, TokenId};
 
 /// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
@@ -110,12 +110,15 @@ pub enum Theme {
 
 impl Args {
     /// What to open.
-    ///
-    /// # Errors
-    /// A device that is not there.
-    pub fn source(&self) -> Result<ModelSource, Failure> {
-        check_device(self.device)?;
-        Ok(Source::parse(self.model.as_ref()).into())
+    #[must_use]
+    pub fn source(&self) -> ModelSource {
+        Source::parse(self.model.as_ref()).into()
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.device.placement()
     }
 
     /// What is written, told by the end of the file's name.

@@ -79,17 +79,17 @@ impl Versus {
 }
 
 /// A backend with a prompt, under the clock.
-pub struct Stopwatch<'a, B: Backend> {
-    backend: &'a mut B,
+pub struct Stopwatch<'a> {
+    backend: &'a mut dyn Backend,
     prompt: Vec<TokenId>,
     seq: SeqId,
     /// The token to read next.
     next: TokenId,
 }
 
-impl<'a, B: Backend> Stopwatch<'a, B> {
+impl<'a> Stopwatch<'a> {
     /// Over a prompt of `n_prompt` tokens spread over the vocabulary.
-    pub fn new(backend: &'a mut B, n_prompt: usize) -> Self {
+    pub fn new(backend: &'a mut dyn Backend, n_prompt: usize) -> Self {
         let n_vocab = backend.spec().n_vocab;
         let prompt = (0..n_prompt)
             .map(|i| TokenId::new(i * 7_919 % n_vocab))

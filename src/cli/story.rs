@@ -40,7 +40,7 @@ pub(super) fn loading_words(it: &LoadProgress) -> String {
 
 /// What was opened, in a line.
 pub(super) fn opened_words(facts: &ModelFacts) -> String {
-    let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device);
+    let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device.label);
     let n = facts.parameters.total;
     format!("{name}: {family}, {n} parameters, on {device}")
 }
@@ -73,7 +73,7 @@ impl Story {
 
 fn next(engine: &mut Engine) -> Result<Event, Failure> {
     match engine.wait(PATIENCE) {
-        Some(Event::Failed(why)) => Err(Failure::part_way(why)),
+        Some(Event::Failed { why, .. }) => Err(Failure::part_way(why)),
         Some(event) => Ok(event),
         None => Err(Failure::part_way("the engine has gone silent")),
     }

@@ -116,7 +116,10 @@ impl Engine {
             Ok(()) => "it ended".to_owned(),
             Err(payload) => last_words(&*payload),
         };
-        Some(Event::Failed(format!("the engine stopped working: {why}")))
+        Some(Event::Failed {
+            why: format!("the engine stopped working: {why}"),
+            device_is_lost: false,
+        })
     }
 }
 

@@ -160,6 +160,11 @@ impl Shelf {
     }
 
     /// These rows are on screen now.
+    /// No row has a cache any more: the backend they were on is gone.
+    pub fn forget_caches(&mut self) {
+        self.rows.iter_mut().for_each(|it| it.seq = None);
+    }
+
     pub fn show(&mut self, rows: &[RowId]) {
         self.n_shown += 1;
         for id in rows {

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
 use crate::corpus::TextSource;
-use crate::spec::{Experiment, InterventionSet, Position, PromptForm, Revision, TokenId};
+use crate::spec::{
+    DeviceChoice, Experiment, InterventionSet, Position, PromptForm, Revision, TokenId,
+};
 
-use crate::trace::{Comparison, ModelFacts, Readout, RowId, StepTrace};
+use crate::trace::{Comparison, DeviceFacts, ModelFacts, Readout, RowId, StepTrace};
 
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub enum Request {
     Open(ModelSource),
     /// Give up the load in progress.
     CancelLoad,
+    /// Where models run from now on; the open one moves there and its rows stay. Answered by `Loading`
+    /// and `Moved`, or `OpenFailed`.
+    SetDevice(DeviceChoice),
     /// Turn text into tokens; answered by `Encoded`.
     Encode {
         /// Comes back with the answer.
@@ -127,6 +132,8 @@ pub enum Event {
     Loading(LoadProgress),
     /// A model is open; every row of the last one is gone.
     Opened(Box<ModelFacts>),
+    /// The open model runs on another device from now on; its rows are as they were.
+    Moved(Box<DeviceFacts>),
     /// A load failed or was cancelled; the open model stays.
     OpenFailed {
         /// One sentence.
@@ -215,5 +222,10 @@ pub enum Event {
     /// A request that cannot be met; nothing changed.
     Refused(String),
     /// Something broke while running; what is on screen stays.
-    Failed(String),
+    Failed {
+        /// One sentence.
+        why: String,
+        /// Whether it was the device: nothing runs on it any more, and the model can be moved to another.
+        device_is_lost: bool,
+    },
 }

@@ -2,11 +2,22 @@
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
 use super::{Backend, LoadProgress, ModelSource};
-use crate::spec::{PromptForm, TokenId};
-use crate::trace::ModelFacts;
+use crate::spec::{DeviceChoice, PromptForm, TokenId};
+use crate::trace::{DeviceFacts, ModelFacts};
 
 /// Turns text into tokens in the form asked for; one sentence where that cannot be done.
 pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, String>>;
+
+/// Begins to bring an open model to another device.
+pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn Load>, String>>;
+
+/// An open model on another device.
+pub struct MovedModel {
+    /// Computes there.
+    pub backend: Box<dyn Backend>,
+    /// What is told of it.
+    pub device: DeviceFacts,
+}
 
 /// A model ready to run.
 pub struct OpenModel {
@@ -16,6 +27,8 @@ pub struct OpenModel {
     pub facts: ModelFacts,
     /// Its tokenizer; none in ids-only mode.
     pub encode: Option<Encode>,
+    /// Brings it to another device; none where it cannot be moved.
+    pub mover: Option<Mover>,
 }
 
 /// How a load stands after a slice.
@@ -24,6 +37,8 @@ pub enum LoadStep {
     Going(LoadProgress),
     /// Ready.
     Done(Box<OpenModel>),
+    /// The open model is on another device.
+    Moved(Box<MovedModel>),
 }
 
 /// A load in progress. Dropping it gives it up.
@@ -42,6 +57,9 @@ pub trait Opener: Send {
     /// # Errors
     /// One sentence on what is no model.
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String>;
+
+    /// Where models run that are opened from now on.
+    fn set_device(&mut self, _device: DeviceChoice) {}
 }
 
 /// Opens what is at hand, in one slice: recordings, tests.

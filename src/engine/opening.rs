@@ -1,15 +1,18 @@
 //! Opens real checkpoints for the engine: headers first, then the bytes in slices, then a backend.
 
+use std::rc::Rc;
+
 use super::{
-    Encode, LiveBackend, Load, LoadProgress, LoadStep, ModelSource, OpenModel, Opener, gate_facts,
+    Backend, Encode, Load, LoadProgress, LoadStep, ModelSource, MovedModel, OpenModel, Opener,
+    gate_facts,
+    placing::{Begun, Need, begin},
 };
 use crate::checkpoint::{
-    self, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, available,
+    self, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, Weights, available,
     cache_bytes_per_position,
 };
-use crate::model::Model;
-use crate::ops::{Cpu, Ops as _};
-use crate::trace::{ModelFacts, ParameterCount, WeightShare};
+use crate::spec::{DeviceChoice, ModelSpec, Placement};
+use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 
 /// Bytes brought into memory between two looks at the mailbox.
 const SLICE_BYTES: usize = 64 << 20;
@@ -18,16 +21,32 @@ const SLICE_BYTES: usize = 64 << 20;
 /// context of a million positions is no reason to refuse a model whose first pages would fit.
 const N_POSITIONS_NEEDED: usize = 4096;
 
-/// Opens checkpoints on the CPU.
+/// Opens checkpoints, on the device that was chosen.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ModelOpener;
+pub struct ModelOpener(pub Placement);
 
-/// A checkpoint whose bytes are being brought into memory.
+/// A checkpoint whose bytes are being brought into memory, then to the device.
 struct Loading {
-    checkpoint: Option<Checkpoint>,
+    checkpoint: Checkpoint,
     warmup: Warmup,
     need: MemoryNeed,
+    placement: Placement,
+    begun: Option<Begun>,
     is_announced: bool,
+}
+
+/// A model that is open already on its way to another device.
+struct Moving {
+    weights: Rc<Placeable>,
+    begun: Option<Begun>,
+}
+
+/// What is needed to place a model once more.
+struct Placeable {
+    spec: ModelSpec,
+    weights: Weights,
+    n_drawable: usize,
+    need: Need,
 }
 
 impl From<Source> for ModelSource {
@@ -55,11 +74,17 @@ impl Opener for ModelOpener {
         let warmup = checkpoint.warm_up(n_ctx).map_err(|it| it.to_string())?;
         let need = checkpoint.need(n_ctx);
         Ok(Box::new(Loading {
-            checkpoint: Some(checkpoint),
+            checkpoint,
             warmup,
             need,
+            placement: self.0,
+            begun: None,
             is_announced: false,
         }))
+    }
+
+    fn set_device(&mut self, device: DeviceChoice) {
+        self.0.device = device;
     }
 }
 
@@ -71,41 +96,159 @@ impl Load for Loading {
         } else {
             self.warmup.progress()
         };
-        match self.checkpoint.take_if(|_| progress.is_done()) {
-            Some(checkpoint) => Ok(LoadStep::Done(Box::new(open_model(checkpoint)?))),
-            None => Ok(LoadStep::Going(LoadProgress {
-                done_bytes: progress.done_bytes,
-                total_bytes: progress.total_bytes,
-                needed_bytes: self.need.total_bytes,
-                available_bytes: self.need.available_bytes,
+        if progress.is_done() && self.place()? {
+            return self.finish();
+        }
+        let n_layers = self.checkpoint.spec.layers.len().max(1);
+        let n_left = self.begun.as_ref().map_or(n_layers, Begun::n_left);
+        // A device of its own has to be given everything once more.
+        let is_gpu = self.begun.as_ref().is_some_and(|it| it.device.is_gpu);
+        let to_place = if is_gpu { progress.total_bytes } else { 0 };
+        let placed = to_place * (n_layers - n_left) as u64 / n_layers as u64;
+        Ok(LoadStep::Going(LoadProgress {
+            done_bytes: progress.done_bytes + placed,
+            total_bytes: progress.total_bytes + to_place,
+            needed_bytes: self.need.total_bytes,
+            available_bytes: self.need.available_bytes,
+        }))
+    }
+}
+
+impl Loading {
+    /// Does the next layer; whether none is left.
+    fn place(&mut self) -> Result<bool, String> {
+        let (spec, weights) = (&self.checkpoint.spec, &self.checkpoint.weights);
+        let need = Need::of(&self.need);
+        step(&mut self.begun, spec, weights, self.placement.device, need)
+    }
+
+    fn finish(&mut self) -> Result<LoadStep, String> {
+        let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
+        let begun = begun.ok_or("the model was taken already")?;
+        let placeable = Rc::new(Placeable::of(checkpoint, Need::of(&self.need)));
+        let device = begun.device.clone();
+        let backend = begun.finish(&placeable.weights, placeable.n_drawable)?;
+        let encode = checkpoint.codec.clone().map(|codec| -> Encode {
+            Box::new(move |text, form| codec.encode_as(text, form).map_err(|it| it.to_string()))
+        });
+        Ok(LoadStep::Done(Box::new(OpenModel {
+            backend,
+            facts: facts(checkpoint, device),
+            encode,
+            mover: Some(Box::new(move |device| {
+                Ok(Box::new(Moving::new(Rc::clone(&placeable), device)?))
             })),
+        })))
+    }
+}
+
+/// A checkpoint as the engine runs it, at once.
+///
+/// # Errors
+/// What the model needs and this version does not compute, or why there is no such device.
+pub fn open_backend(
+    checkpoint: &Checkpoint,
+    placement: Placement,
+) -> Result<(Box<dyn Backend>, DeviceFacts), String> {
+    let need = Need::of(&checkpoint.need(checkpoint.spec.n_ctx.min(N_POSITIONS_NEEDED)));
+    let mut begun = None;
+    let (spec, weights) = (&checkpoint.spec, &checkpoint.weights);
+    while !step(&mut begun, spec, weights, placement.device, need)? {}
+    let begun = begun.ok_or("the model was taken already")?;
+    let device = begun.device.clone();
+    Ok((begun.finish(weights, n_drawable(checkpoint))?, device))
+}
+
+/// Every row of the embedding may be drawn unless the tokenizer has fewer.
+fn n_drawable(checkpoint: &Checkpoint) -> usize {
+    let codec = checkpoint.codec.as_ref();
+    codec.map_or(checkpoint.spec.n_vocab, TextCodec::n_tokens)
+}
+
+impl Placeable {
+    fn of(checkpoint: &Checkpoint, need: Need) -> Self {
+        Self {
+            spec: checkpoint.spec.clone(),
+            weights: checkpoint.weights.clone(),
+            n_drawable: n_drawable(checkpoint),
+            need,
         }
     }
 }
 
-/// A checkpoint as the engine runs it.
-///
-/// # Errors
-/// What the model needs and this version does not compute.
-pub fn open_model(checkpoint: Checkpoint) -> Result<OpenModel, String> {
-    let facts = facts(&checkpoint);
-    let n_drawable = checkpoint
-        .codec
-        .as_ref()
-        .map_or(checkpoint.spec.n_vocab, TextCodec::n_tokens);
-    let model = Model::new(checkpoint.spec, &checkpoint.weights, Cpu::default())
-        .map_err(|it| it.to_string())?;
-    let encode = checkpoint.codec.map(|codec| -> Encode {
-        Box::new(move |text, form| codec.encode_as(text, form).map_err(|it| it.to_string()))
-    });
-    Ok(OpenModel {
-        backend: Box::new(LiveBackend::new(model, n_drawable)),
-        facts,
-        encode,
-    })
+impl Need {
+    fn of(need: &MemoryNeed) -> Self {
+        Self {
+            weights_bytes: need.weights_bytes,
+            cache_bytes: need.cache_bytes,
+        }
+    }
 }
 
-fn facts(checkpoint: &Checkpoint) -> ModelFacts {
+impl Moving {
+    fn new(weights: Rc<Placeable>, device: DeviceChoice) -> Result<Self, String> {
+        let begun = begin(&weights.spec, device, weights.need)?;
+        Ok(Self {
+            weights,
+            begun: Some(begun),
+        })
+    }
+}
+
+impl Load for Moving {
+    fn advance(&mut self) -> Result<LoadStep, String> {
+        let Placeable {
+            weights,
+            n_drawable,
+            need,
+            spec,
+        } = &*self.weights;
+        let mut begun = self.begun.take().ok_or("the model was moved already")?;
+        let n_left = begun.n_left();
+        if n_left == 0 {
+            let device = begun.device.clone();
+            let backend = begun.finish(weights, *n_drawable)?;
+            return Ok(LoadStep::Moved(Box::new(MovedModel { backend, device })));
+        }
+        begun.step(weights)?;
+        self.begun = Some(begun);
+        let n_layers = spec.layers.len();
+        let total_bytes = need.weights_bytes;
+        Ok(LoadStep::Going(LoadProgress {
+            done_bytes: total_bytes * (n_layers + 1 - n_left) as u64 / n_layers as u64,
+            total_bytes,
+            needed_bytes: total_bytes.saturating_add(need.cache_bytes),
+            available_bytes: None,
+        }))
+    }
+}
+
+/// Begins to place a model, or does its next layer; whether none is left. Where the best device was
+/// asked for and it fails on the way, the CPU takes over.
+fn step(
+    begun: &mut Option<Begun>,
+    spec: &ModelSpec,
+    weights: &Weights,
+    device: DeviceChoice,
+    need: Need,
+) -> Result<bool, String> {
+    let Some(it) = begun else {
+        *begun = Some(begin(spec, device, need)?);
+        return Ok(false);
+    };
+    match it.step(weights) {
+        Err(why) if device == DeviceChoice::Auto && it.device.is_gpu => {
+            let mut cpu = begin(spec, DeviceChoice::Cpu, need)?;
+            cpu.device.notes.push(why);
+            *begun = Some(cpu);
+            Ok(false)
+        }
+        Err(why) => Err(why),
+        Ok(()) => Ok(it.n_left() == 0),
+    }
+}
+
+fn facts(checkpoint: &Checkpoint, device: DeviceFacts) -> ModelFacts {
     let census = checkpoint.census();
     ModelFacts {
         name: checkpoint.name.clone(),
@@ -124,7 +267,7 @@ fn facts(checkpoint: &Checkpoint) -> ModelFacts {
         cache_bytes_per_position: cache_bytes_per_position(&checkpoint.spec),
         available_bytes: available(),
         gates: gate_facts(checkpoint),
-        device: Cpu::default().label(),
+        device,
         tokens: checkpoint.token_table(),
         has_tokenizer: checkpoint.codec.is_some(),
         has_chat_template: checkpoint

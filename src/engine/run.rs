@@ -14,6 +14,7 @@ use super::{
     session::{Lists, Session},
     survey,
 };
+use crate::spec::DeviceChoice;
 
 /// How fast text appears until something else is asked for.
 const FIRST_PACE: Pace = Pace::TokensPerSec(8.0);
@@ -97,6 +98,7 @@ impl Run {
             Request::Open(source) => self.open(&source),
             Request::CancelLoad => self.cancel_load(),
             Request::SetPace(pace) => self.set_pace(pace),
+            Request::SetDevice(device) => self.set_device(device),
             request => self.answer_with_model(request),
         }
     }
@@ -131,7 +133,10 @@ impl Run {
             Request::CancelCatching => session.cancel_catching(out),
             Request::Survey { tag, texts } => session.survey(tag, texts, out),
             Request::CancelSurvey => session.cancel_survey(out),
-            Request::Open(_) | Request::CancelLoad | Request::SetPace(_) => {}
+            Request::Open(_)
+            | Request::CancelLoad
+            | Request::SetPace(_)
+            | Request::SetDevice(_) => {}
         }
     }
 
@@ -148,6 +153,19 @@ impl Run {
         match self.opener.open(source) {
             Ok(load) => self.load = Some(load),
             Err(why) => self.say_open_failed(why, false),
+        }
+    }
+
+    /// Models opened from now on run there; the open one sets out for it.
+    fn set_device(&mut self, device: DeviceChoice) {
+        self.opener.set_device(device);
+        let mover = self.session.as_ref().and_then(|it| it.mover.as_ref());
+        if let Some(moving) = mover.map(|it| it(device)) {
+            self.cancel_load();
+            match moving {
+                Ok(load) => self.load = Some(load),
+                Err(why) => self.say_open_failed(why, false),
+            }
         }
     }
 
@@ -168,6 +186,12 @@ impl Run {
             Some(Ok(LoadStep::Done(model))) => {
                 self.load = None;
                 self.take_up(*model);
+            }
+            Some(Ok(LoadStep::Moved(model))) => {
+                self.load = None;
+                if let Some(session) = &mut self.session {
+                    session.move_to(*model, &mut self.out);
+                }
             }
             Some(Err(why)) => {
                 self.load = None;

@@ -6,7 +6,8 @@
 use std::time::Instant;
 
 use super::{
-    Backend, BackendError, Encode, Event, OpenModel, Options, Outbox, Pace, Rows, StopReason,
+    Backend, BackendError, Encode, Event, MovedModel, Mover, OpenModel, Options, Outbox, Pace,
+    Rows, StopReason,
     kept::{Kept, Origin, Shelf},
     pace::{Playing, SliceSize, Speed},
     survey::Survey,
@@ -51,6 +52,7 @@ pub(super) struct Session {
     pub backend: Box<dyn Backend>,
     pub facts: ModelFacts,
     pub encode: Option<Encode>,
+    pub mover: Option<Mover>,
     pub options: Options,
     pub shelf: Shelf,
     pub lists: Lists,
@@ -78,6 +80,7 @@ impl Session {
             backend: model.backend,
             facts: model.facts,
             encode: model.encode,
+            mover: model.mover,
             options,
             shelf: Shelf::default(),
             lists,
@@ -226,6 +229,22 @@ impl Session {
             .max_by_key(|it| it.len())
             .unwrap_or(&wanted.given)
             .to_vec()
+    }
+
+    /// Goes on elsewhere: rows keep their tokens, and their caches are made anew when they are needed.
+    pub fn move_to(&mut self, model: MovedModel, out: &mut Outbox) {
+        self.stop(StopReason::Paused, out);
+        self.cancel_survey(out);
+        self.call_back();
+        self.drop_replay();
+        self.shelf.forget_caches();
+        self.backend = model.backend;
+        self.facts.device.clone_from(&model.device);
+        self.speed = Speed::default();
+        self.slice_size = SliceSize::default();
+        self.is_stalled = false;
+        out.say(Event::Moved(Box::new(model.device)));
+        self.tell_catching(out);
     }
 
     pub fn drop_replay(&mut self) {

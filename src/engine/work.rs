@@ -79,7 +79,10 @@ impl Session {
 
     /// A step failed. The rows stay; nothing is tried again before something is asked.
     fn fail(&mut self, error: &BackendError, out: &mut Outbox) {
-        out.say(Event::Failed(error.to_string()));
+        out.say(Event::Failed {
+            why: error.to_string(),
+            device_is_lost: matches!(error, BackendError::Device(_)),
+        });
         self.air = None;
         self.is_stalled = true;
         self.drop_replay();

@@ -92,7 +92,29 @@ impl<O: Ops> Model<O> {
     ///
     /// # Errors
     /// A part of the spec that is not computed, or a weight that is not there.
-    pub fn new(spec: ModelSpec, weights: &Weights, mut ops: O) -> Result<Self, ModelError> {
+    pub fn new(spec: ModelSpec, weights: &Weights, ops: O) -> Result<Self, ModelError> {
+        let mut assembly = Assembly::new(spec, ops)?;
+        while assembly.n_left() > 0 {
+            assembly.step(weights)?;
+        }
+        assembly.finish(weights)
+    }
+}
+
+/// A model whose weights are being made ready, layer by layer, so that whoever waits sees how far
+/// it is and can stop between two layers.
+pub struct Assembly<O: Ops> {
+    spec: ModelSpec,
+    ops: O,
+    layers: Vec<Layer<O>>,
+}
+
+impl<O: Ops> Assembly<O> {
+    /// Begins; nothing of the weights is touched yet.
+    ///
+    /// # Errors
+    /// A part of the spec that is not computed.
+    pub fn new(spec: ModelSpec, mut ops: O) -> Result<Self, ModelError> {
         support::check(&spec)?;
         for layer in &spec.layers {
             if let Mixer::Gqa(it) = &layer.mixer
@@ -101,17 +123,45 @@ impl<O: Ops> Model<O> {
                 ops.prepare_rope(rope, spec.n_ctx);
             }
         }
+        Ok(Self {
+            layers: Vec::with_capacity(spec.layers.len()),
+            spec,
+            ops,
+        })
+    }
+
+    /// Layers still to do.
+    pub fn n_left(&self) -> usize {
+        self.spec.layers.len() - self.layers.len()
+    }
+
+    /// Makes the next layer ready.
+    ///
+    /// # Errors
+    /// A weight that is not there, or that the device cannot hold.
+    pub fn step(&mut self, weights: &Weights) -> Result<(), ModelError> {
+        if self.n_left() > 0 {
+            let ops = &self.ops;
+            let layer = Source { weights, ops }.layer(&self.spec, self.layers.len())?;
+            self.layers.push(layer);
+        }
+        Ok(())
+    }
+
+    /// The model, with what stands before and behind its layers.
+    ///
+    /// # Errors
+    /// A weight that is not there, or that the device cannot hold.
+    pub fn finish(self, weights: &Weights) -> Result<Model<O>, ModelError> {
+        let Self { spec, ops, layers } = self;
         let from = Source { weights, ops: &ops };
-        let layers = (0..spec.layers.len())
-            .map(|row| from.layer(&spec, row))
-            .collect::<Result<_, _>>()?;
         let (embedding, final_norm) = (from.need(Slot::Embedding)?, from.need(Slot::FinalNorm)?);
         let head = if spec.head.tied {
             None
         } else {
             from.find(Slot::Head)?
         };
-        Ok(Self {
+        Ok(Model {
             spec,
             ops,
             embedding,

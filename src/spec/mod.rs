@@ -1,7 +1,7 @@
 //! The words of the project: identities, the shape of a model, the rule of a router, edits and what
 //! they are lowered to, the experiment, the texts of a vocabulary.
 //!
-//! **Invariant:** plain values only. Nothing here reads a file, owns a thread or knows a device.
+//! **Invariant:** plain values only. Nothing here reads a file, owns a thread or talks to a device.
 
 mod attention;
 mod edit_text;
@@ -9,6 +9,7 @@ mod experiment;
 mod ids;
 mod intervention;
 mod model;
+mod placement;
 mod policy;
 mod prompt;
 mod router;
@@ -29,6 +30,7 @@ pub use model::{
     Act, Ffn, HeadSpec, InputSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, NormKind,
     NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn,
 };
+pub use placement::{BlockFormat, DeviceChoice, Placement};
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
 pub use prompt::PromptForm;
 pub use router::{

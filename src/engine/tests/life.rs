@@ -112,14 +112,14 @@ fn a_failed_step_stops_with_a_sentence_and_can_be_tried_again() {
         1,
         &[],
     ))));
-    it.until(|it| matches!(it, Event::Failed(why) if why.contains("NaN")));
+    it.until(|it| matches!(it, Event::Failed { why, .. } if why.contains("NaN")));
     it.until(|it| matches!(it, Event::Catching { n_left: 0, .. }));
     it.ask(Request::Step);
-    it.until(|it| matches!(it, Event::Failed(_)));
+    it.until(|it| matches!(it, Event::Failed { .. }));
     it.until(|it| *it == Event::Stopped(StopReason::Failed));
     it.show(&experiment(PROMPT, 1, &[]));
     it.ask(Request::Play { stop_after: None });
-    it.until(|it| matches!(it, Event::Failed(_)));
+    it.until(|it| matches!(it, Event::Failed { .. }));
     it.until(|it| *it == Event::Playing(false));
     assert!(it.lens().0 > 3, "what was written stays");
     it.check();
@@ -138,7 +138,7 @@ fn a_thread_that_dies_says_so_once() {
         1,
         &[],
     ))));
-    let death = it.until(|it| matches!(it, Event::Failed(_)));
+    let death = it.until(|it| matches!(it, Event::Failed { .. }));
     assert_eq!(
         death,
         Event::Failed("the engine stopped working: the toy broke".to_owned())

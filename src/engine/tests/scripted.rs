@@ -70,8 +70,10 @@ fn what_was_not_recorded_fails_in_a_sentence_and_the_rows_stay() {
     let mut it = replaying(&rows, Duration::ZERO);
     it.show(&masked().baseline());
     it.ask(Request::Play { stop_after: None });
-    let failed = it.until(|it| matches!(it, Event::Failed(_)));
-    let Event::Failed(why) = failed else { panic!() };
+    let failed = it.until(|it| matches!(it, Event::Failed { .. }));
+    let Event::Failed { why, .. } = failed else {
+        panic!()
+    };
     assert!(why.contains("position 27 was not recorded"), "{why}");
     it.until(|it| *it == Event::Playing(false));
     assert_eq!(it.lens(), (27, 0));
@@ -81,7 +83,7 @@ fn what_was_not_recorded_fails_in_a_sentence_and_the_rows_stay() {
         1,
         &[],
     ))));
-    it.until(|it| matches!(it, Event::Failed(_)));
+    it.until(|it| matches!(it, Event::Failed { .. }));
 }
 
 #[test]

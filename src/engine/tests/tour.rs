@@ -21,7 +21,7 @@ pub fn tour() -> Watch {
         eos: facts.eos,
         backend: Box::new(move || open().backend),
     };
-    Watch::with_opener(world, Box::new(ModelOpener), Options::default())
+    Watch::with_opener(world, Box::new(ModelOpener::default()), Options::default())
 }
 
 fn encode(it: &mut Watch, text: &str) -> Vec<TokenId> {

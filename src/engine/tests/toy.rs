@@ -113,7 +113,7 @@ pub fn facts(toy: &Toy) -> ModelFacts {
         cache_bytes_per_position: POSITION_BYTES as u64,
         available_bytes: None,
         gates: Vec::new(),
-        device: "CPU".to_owned(),
+        device: DeviceFacts::cpu(),
         tokens: TokenTable {
             pieces: (0..N_VOCAB)
                 .map(|it| format!("{it} ").into_bytes())

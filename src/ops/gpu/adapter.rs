@@ -27,6 +27,8 @@ pub struct AdapterFacts {
     pub binding_bytes: u64,
     /// Bytes of one buffer at most.
     pub buffer_bytes: u64,
+    /// Bytes of its own memory, where the driver says.
+    pub memory_bytes: Option<u64>,
     /// Lanes of a subgroup, where there are subgroups.
     pub subgroup: Option<(u32, u32)>,
     /// 16-bit floats as a type.
@@ -35,6 +37,36 @@ pub struct AdapterFacts {
     pub has_timestamps: bool,
     /// Why it cannot run the kernels.
     pub lacks: Option<String>,
+}
+
+impl AdapterFacts {
+    /// What it can do, each a name and a value.
+    #[must_use]
+    pub fn details(&self) -> Vec<(String, String)> {
+        let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+        let pair = |name: &str, value: String| (name.to_owned(), value);
+        let subgroup = self.subgroup.map_or("none".to_owned(), |(min, max)| {
+            if min == max {
+                format!("{min} lanes")
+            } else {
+                format!("{min} to {max} lanes")
+            }
+        });
+        let yes = |it: bool| if it { "yes" } else { "no" }.to_owned();
+        vec![
+            pair("kind", format!("{}, through {}", self.kind, self.backend)),
+            pair("driver", self.driver.clone()),
+            pair(
+                "memory",
+                self.memory_bytes.map_or("not told".to_owned(), gib),
+            ),
+            pair("largest buffer", gib(self.buffer_bytes)),
+            pair("largest binding", gib(self.binding_bytes)),
+            pair("subgroups", subgroup),
+            pair("16-bit floats", yes(self.has_f16)),
+            pair("clocks in a pass", yes(self.has_timestamps)),
+        ]
+    }
 }
 
 /// Which adapter is wanted.
@@ -148,11 +180,36 @@ pub fn facts(adapter: &wgpu::Adapter) -> AdapterFacts {
         is_software: info.device_type == wgpu::DeviceType::Cpu,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
+        memory_bytes: memory_bytes(adapter),
         subgroup: has_subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
         has_f16: features.contains(wgpu::Features::SHADER_F16),
         has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
         lacks: lacks(adapter, &limits),
     }
+}
+
+/// The largest heap of memory the device calls its own.
+#[cfg(any(target_os = "linux", target_os = "windows", target_os = "android"))]
+#[expect(
+    unsafe_code,
+    reason = "the driver is asked for a property, through handles that live as long as the call"
+)]
+fn memory_bytes(adapter: &wgpu::Adapter) -> Option<u64> {
+    let vulkan = unsafe { adapter.as_hal::<wgpu::hal::api::Vulkan>() }?;
+    let instance = vulkan.shared_instance().raw_instance();
+    let device = vulkan.raw_physical_device();
+    let heaps = unsafe { instance.get_physical_device_memory_properties(device) };
+    let sizes = heaps
+        .memory_heaps
+        .iter()
+        .take(heaps.memory_heap_count as usize);
+    sizes.map(|it| it.size).max()
+}
+
+/// Other backends do not say.
+#[cfg(not(any(target_os = "linux", target_os = "windows", target_os = "android")))]
+fn memory_bytes(_adapter: &wgpu::Adapter) -> Option<u64> {
+    None
 }
 
 fn lacks(adapter: &wgpu::Adapter, limits: &wgpu::Limits) -> Option<String> {

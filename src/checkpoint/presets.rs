@@ -1,0 +1,153 @@
+//! Shapes that models are made up in: those of known checkpoints (families document, section 2),
+//! and any others, spelled out.
+
+use serde_json::{Map, Value, json};
+
+use super::{CheckpointError, bundled};
+
+/// The models that can be made up by name.
+pub const PRESETS: &[&str] = &[
+    "olmoe-1b-7b",
+    "granite-1b-a400m",
+    "qwen3-30b-a3b",
+    "mixtral-8x7b",
+    bundled::TOUR,
+];
+
+/// What starts a model that is spelled out: `custom:hidden=2048,experts=64,k=8`.
+const CUSTOM: &str = "custom:";
+
+/// A key that is typed, the key of config.json it sets, and what it is where it is not typed.
+const KEYS: &[(&str, &str, u64)] = &[
+    ("layers", "num_hidden_layers", 16),
+    ("hidden", "hidden_size", 2048),
+    ("ffn", "moe_intermediate_size", 1024),
+    ("experts", "num_experts", 64),
+    ("k", "num_experts_per_tok", 8),
+    ("heads", "num_attention_heads", 16),
+    ("kv", "num_key_value_heads", 4),
+    ("width", "head_dim", 128),
+    ("vocab", "vocab_size", 50_304),
+    ("context", "max_position_embeddings", 4096),
+];
+
+/// The settings of a preset, as its config.json has them.
+///
+/// # Errors
+/// An unknown preset, or a key or value that is none.
+pub fn settings(preset: &str) -> Result<Value, CheckpointError> {
+    if let Some(list) = preset.strip_prefix(CUSTOM) {
+        return custom(list);
+    }
+    Ok(match preset {
+        "olmoe-1b-7b" => json!({
+            "model_type": "olmoe", "hidden_size": 2048, "intermediate_size": 1024,
+            "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 16,
+            "num_experts": 64, "num_experts_per_tok": 8, "norm_topk_prob": false,
+            "vocab_size": 50304, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000.0, "tie_word_embeddings": false
+        }),
+        "granite-1b-a400m" => json!({
+            "model_type": "granitemoe", "hidden_size": 1024, "intermediate_size": 512,
+            "num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 8,
+            "num_local_experts": 32, "num_experts_per_tok": 8, "vocab_size": 49155,
+            "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+            "attention_multiplier": 0.015_625, "embedding_multiplier": 12.0,
+            "logits_scaling": 6.0, "residual_multiplier": 0.22, "tie_word_embeddings": true
+        }),
+        "qwen3-30b-a3b" => json!({
+            "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144,
+            "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32,
+            "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128,
+            "num_experts_per_tok": 8, "norm_topk_prob": true, "vocab_size": 151_936,
+            "max_position_embeddings": 40960, "rms_norm_eps": 1e-6, "rope_theta": 1_000_000.0,
+            "tie_word_embeddings": false
+        }),
+        "mixtral-8x7b" => json!({
+            "model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+            "num_local_experts": 8, "num_experts_per_tok": 2, "vocab_size": 32000,
+            "max_position_embeddings": 32768, "rms_norm_eps": 1e-5, "rope_theta": 1_000_000.0,
+            "tie_word_embeddings": false
+        }),
+        bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
+        _ => {
+            return Err(CheckpointError::Preset {
+                name: preset.to_owned(),
+                known: PRESETS.to_vec(),
+            });
+        }
+    })
+}
+
+/// The rule of Qwen3's routers in shapes of one's own.
+fn custom(list: &str) -> Result<Value, CheckpointError> {
+    let fixed = json!({
+        "model_type": "qwen3_moe", "intermediate_size": 64, "norm_topk_prob": true,
+        "rms_norm_eps": 1e-6, "rope_theta": 1_000_000.0, "tie_word_embeddings": false
+    });
+    let mut settings = match fixed {
+        Value::Object(it) => it,
+        _ => Map::new(),
+    };
+    for (_, key, usual) in KEYS {
+        settings.insert((*key).to_owned(), (*usual).into());
+    }
+    for pair in list.split(',').filter(|it| !it.is_empty()) {
+        let bad = || CheckpointError::CustomKey {
+            pair: pair.to_owned(),
+            known: KEYS.iter().map(|it| it.0).collect(),
+        };
+        let (key, value) = pair.split_once('=').ok_or_else(bad)?;
+        let known = KEYS.iter().find(|it| it.0 == key.trim()).ok_or_else(bad)?;
+        let value: u32 = value.trim().parse().map_err(|_| bad())?;
+        settings.insert(known.1.to_owned(), value.into());
+    }
+    Ok(Value::Object(settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::checkpoint::{config::Config, family};
+
+    /// Layers, width, experts, chosen, vocabulary of a preset, read as a checkpoint's settings are.
+    fn check(preset: &str, want: [usize; 5]) {
+        let text = settings(preset).unwrap().to_string();
+        let config = Config::parse(text.as_bytes(), Path::new(preset)).unwrap();
+        let draft = family::read(family::find(&config).unwrap(), &config).unwrap();
+        let (spec, router) = (&draft.spec, &draft.spec.routers[0]);
+        let got = [
+            spec.layers.len(),
+            spec.d_model,
+            router.n_experts,
+            router.top_k,
+            spec.n_vocab,
+        ];
+        assert_eq!(got, want, "{preset}");
+    }
+
+    #[test]
+    fn presets_have_the_published_shapes() {
+        check("olmoe-1b-7b", [16, 2048, 64, 8, 50_304]);
+        check("granite-1b-a400m", [24, 1024, 32, 8, 49_155]);
+        check("qwen3-30b-a3b", [48, 2048, 128, 8, 151_936]);
+        check("mixtral-8x7b", [32, 4096, 8, 2, 32_000]);
+        check("custom:layers=3,experts=7,k=2,vocab=99", [3, 2048, 7, 2, 99]);
+    }
+
+    #[test]
+    fn what_is_no_shape_is_told() {
+        for (text, word) in [
+            ("custom:depth=3", "depth"),
+            ("custom:layers", "layers"),
+            ("custom:layers=-1", "-1"),
+            ("gpt-5", "gpt-5"),
+        ] {
+            let why = settings(text).unwrap_err().to_string();
+            assert!(why.contains(word) && why.contains("expected"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Where a model comes to run: the device that was chosen, or the one there is, and why.
+
+use super::{Backend, LiveBackend};
+use crate::checkpoint::Weights;
+use crate::model::{Assembly, ModelError};
+use crate::ops::{Cpu, Ops};
+use crate::spec::{DeviceChoice, ModelSpec};
+use crate::trace::DeviceFacts;
+
+/// A model on its way to a device, whichever that is.
+pub(super) trait Placing {
+    /// Layers still to do.
+    fn n_left(&self) -> usize;
+
+    /// Makes the next layer ready.
+    ///
+    /// # Errors
+    /// What the device cannot hold.
+    fn step(&mut self, weights: &Weights) -> Result<(), ModelError>;
+
+    /// The backend, once no layer is left. No token from `n_drawable` on is ever drawn.
+    ///
+    /// # Errors
+    /// What the device cannot hold.
+    fn finish(
+        self: Box<Self>,
+        weights: &Weights,
+        n_drawable: usize,
+    ) -> Result<Box<dyn Backend>, ModelError>;
+}
+
+impl<O: Ops + 'static> Placing for Assembly<O>
+where
+    LiveBackend<O>: Backend,
+{
+    fn n_left(&self) -> usize {
+        Assembly::n_left(self)
+    }
+
+    fn step(&mut self, weights: &Weights) -> Result<(), ModelError> {
+        Assembly::step(self, weights)
+    }
+
+    fn finish(
+        self: Box<Self>,
+        weights: &Weights,
+        n_drawable: usize,
+    ) -> Result<Box<dyn Backend>, ModelError> {
+        let model = Assembly::finish(*self, weights)?;
+        Ok(Box::new(LiveBackend::new(model, n_drawable)))
+    }
+}
+
+/// What a model needs of a device.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    /// Bytes of its weights.
+    pub weights_bytes: u64,
+    /// Bytes of the caches it starts with.
+    pub cache_bytes: u64,
+}
+
+/// A model that begins to be placed, and what is told of where.
+pub(super) struct Begun {
+    pub placing: Box<dyn Placing>,
+    pub device: DeviceFacts,
+}
+
+impl Begun {
+    /// Layers still to do.
+    pub fn n_left(&self) -> usize {
+        self.placing.n_left()
+    }
+
+    /// Makes the next layer ready.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn step(&mut self, weights: &Weights) -> Result<(), String> {
+        self.placing.step(weights).map_err(|it| it.to_string())
+    }
+
+    /// The backend, once no layer is left.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn finish(self, weights: &Weights, n_drawable: usize) -> Result<Box<dyn Backend>, String> {
+        let finished = self.placing.finish(weights, n_drawable);
+        finished.map_err(|it| it.to_string())
+    }
+}
+
+/// Takes the device that was chosen.
+///
+/// # Errors
+/// One sentence: what the model needs and is not computed, or why the device cannot be had.
+pub(super) fn begin(spec: &ModelSpec, choice: DeviceChoice, need: Need) -> Result<Begun, String> {
+    match choice {
+        DeviceChoice::Cpu => on_cpu(spec, Vec::new()),
+        DeviceChoice::Gpu => on_gpu(spec, choice, need),
+        DeviceChoice::Auto => match on_gpu(spec, choice, need) {
+            Ok(it) => Ok(it),
+            Err(why) => on_cpu(spec, vec![why]),
+        },
+    }
+}
+
+fn on_cpu(spec: &ModelSpec, notes: Vec<String>) -> Result<Begun, String> {
+    let device = DeviceFacts {
+        notes,
+        ..DeviceFacts::cpu()
+    };
+    let assembly = Assembly::new(spec.clone(), Cpu::default()).map_err(|it| it.to_string())?;
+    Ok(Begun {
+        placing: Box::new(assembly),
+        device,
+    })
+}
+
+#[cfg(not(feature = "gpu"))]
+fn on_gpu(_spec: &ModelSpec, _choice: DeviceChoice, _need: Need) -> Result<Begun, String> {
+    Err("this program was built without graphics processors".to_owned())
+}
+
+#[cfg(feature = "gpu")]
+fn on_gpu(spec: &ModelSpec, choice: DeviceChoice, need: Need) -> Result<Begun, String> {
+    use crate::checkpoint::gigabytes;
+    use crate::ops::{AdapterChoice, Gpu};
+
+    let wanted = if choice == DeviceChoice::Auto {
+        AdapterChoice::Hardware
+    } else {
+        AdapterChoice::Any
+    };
+    let gpu = Gpu::open(wanted).map_err(|it| it.to_string())?;
+    let facts = gpu.facts();
+    let bytes = need.weights_bytes.saturating_add(need.cache_bytes);
+    if let Some(has) = facts.memory_bytes.filter(|it| *it < bytes) {
+        return Err(format!(
+            "{} has {} of memory, and this model needs {}: {} of weights and {} of cache",
+            facts.name,
+            gigabytes(has),
+            gigabytes(bytes),
+            gigabytes(need.weights_bytes),
+            gigabytes(need.cache_bytes),
+        ));
+    }
+    let device = DeviceFacts {
+        label: gpu.label(),
+        is_gpu: true,
+        details: facts.details(),
+        notes: Vec::new(),
+    };
+    let assembly = Assembly::new(spec.clone(), gpu).map_err(|it| it.to_string())?;
+    Ok(Begun {
+        placing: Box::new(assembly),
+        device,
+    })
+}
