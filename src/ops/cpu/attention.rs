@@ -12,8 +12,8 @@ use crate::spec::{GqaSpec, KvMap, Mask};
 /// Keys and values of one sequence at one layer, one row a position.
 #[derive(Clone, Debug, Default)]
 pub struct CpuCache {
-    pub(super) keys: Vec<f32>,
-    pub(super) values: Vec<f32>,
+    pub(in crate::ops) keys: Vec<f32>,
+    pub(in crate::ops) values: Vec<f32>,
     pub(super) width: usize,
 }
 

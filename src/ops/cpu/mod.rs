@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-mod attention;
+pub(in crate::ops) mod attention;
 mod dot;
 mod exp;
 mod experts;
@@ -10,7 +10,7 @@ mod lanes;
 mod matrix;
 pub(in crate::ops) mod norm;
 mod predict;
-mod rope;
+pub(in crate::ops) mod rope;
 mod speed;
 
 pub use attention::CpuCache;

@@ -62,8 +62,21 @@ impl Rope {
         }
     }
 
+    /// How many pairs of a head rotate.
+    #[must_use]
+    pub fn n_pairs(&self) -> usize {
+        self.inv_freq.len()
+    }
+
+    /// Which dimensions are pairs.
+    #[must_use]
+    pub fn layout(&self) -> RopeLayout {
+        self.layout
+    }
+
     /// cos and sin of every pair at one position.
-    fn angles(&self, position: usize) -> (Vec<f32>, Vec<f32>) {
+    #[must_use]
+    pub fn angles(&self, position: usize) -> (Vec<f32>, Vec<f32>) {
         let angle = |inv: &f32| position as f32 * inv;
         let cos = self
             .inv_freq

@@ -12,6 +12,7 @@ use super::{
     memory::{Arena, Held, Memory},
     pipeline::{Bindings, Pipeline, PipelineKey},
     record::{PARAMS_BYTES, Recording},
+    rope::Tables,
 };
 use crate::ops::DeviceError;
 
@@ -46,6 +47,8 @@ pub struct Gpu {
     /// What was chosen and predicted, read at the end of a step.
     pub(super) choices: Arena,
     pub(super) recording: RefCell<Recording>,
+    /// What the rows' positions come to, uploaded once a step.
+    pub(super) tables: RefCell<Tables>,
     pub(super) pipelines: RefCell<HashMap<PipelineKey, Arc<Pipeline>>>,
     pub(super) bindings: RefCell<Bindings>,
     /// Parameters of the dispatches of one submit.
@@ -93,6 +96,7 @@ impl Gpu {
             scores: Arena::default(),
             choices: Arena::default(),
             recording: RefCell::default(),
+            tables: RefCell::default(),
             pipelines: RefCell::default(),
             bindings: RefCell::default(),
             counters: Cell::default(),

@@ -57,7 +57,11 @@ macro_rules! kernel {
 }
 
 /// All kernels.
-pub const KERNELS: &[Kernel] = &[kernel!("norm", Reduce)];
+pub const KERNELS: &[Kernel] = &[
+    kernel!("attention", Reduce),
+    kernel!("norm", Reduce),
+    kernel!("rope", Reduce),
+];
 
 const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");
 const REDUCE_SUBGROUP: &str = include_str!("../../../kernels/parts/reduce_subgroup.wgsl");

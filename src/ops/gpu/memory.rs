@@ -63,6 +63,8 @@ pub struct Memory {
     n_made: Cell<u64>,
     /// What is used again as soon as nobody else holds it.
     scratch: RefCell<Vec<Arc<Held>>>,
+    /// Keys and values; the same, but only caches take them.
+    caches: RefCell<Vec<Arc<Held>>>,
     /// Where results wait for the host.
     staging: RefCell<Vec<Arc<Held>>>,
     /// Everything alive, to count it.
@@ -76,6 +78,7 @@ impl Memory {
             device: device.clone(),
             n_made: Cell::new(0),
             scratch: RefCell::default(),
+            caches: RefCell::default(),
             staging: RefCell::default(),
             all: RefCell::default(),
         }
@@ -100,6 +103,25 @@ impl Memory {
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
         self.make(label, n_bytes.max(4).next_multiple_of(16), usage)
+    }
+
+    /// A buffer of this size that a cache has left.
+    pub fn free_cache(&self, n_bytes: u64) -> Option<Arc<Held>> {
+        let caches = self.caches.borrow();
+        let n_bytes = n_bytes.max(4).next_multiple_of(16);
+        let is_free = |it: &&Arc<Held>| it.n_bytes == n_bytes && Arc::strong_count(it) == 1;
+        caches.iter().find(is_free).map(Arc::clone)
+    }
+
+    /// Keeps a lasting buffer for later caches.
+    pub fn keep_cache(&self, held: &Arc<Held>) {
+        self.caches.borrow_mut().push(Arc::clone(held));
+    }
+
+    /// Keeps only those that some cache holds.
+    pub fn forget_free_caches(&self) {
+        let mut caches = self.caches.borrow_mut();
+        caches.retain(|it| Arc::strong_count(it) > 1);
     }
 
     /// Memory for parameters of kernels.

@@ -5,6 +5,10 @@
 //! submit, and comes back in one readback.
 
 mod adapter;
+mod attention;
+#[cfg(test)]
+mod attention_tests;
+mod cache;
 mod device;
 mod kernel;
 mod memory;
@@ -12,6 +16,9 @@ mod norm;
 mod pipeline;
 mod readback;
 mod record;
+mod rope;
+#[cfg(test)]
+mod rope_tests;
 mod route;
 mod tensor;
 #[cfg(test)]
@@ -19,6 +26,7 @@ mod testing;
 mod weight;
 
 pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
+pub use cache::GpuCache;
 pub use device::{Counters, Gpu};
 pub use route::GpuRouting;
 pub use tensor::GpuTensor;

@@ -66,6 +66,11 @@ pub struct Bindings {
 const KEEP_STEPS: u64 = 16;
 
 impl Bindings {
+    /// Drops them all, and with them what they hold of buffers.
+    pub fn forget(&mut self) {
+        self.groups.clear();
+    }
+
     /// A step is over.
     pub fn age(&mut self) {
         self.n_steps += 1;

@@ -204,6 +204,7 @@ impl Gpu {
             it.bytes.clear();
             it.n_written = 0;
         }
+        self.tables.borrow_mut().clear();
         self.bindings.borrow_mut().age();
     }
 

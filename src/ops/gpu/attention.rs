@@ -1,0 +1,340 @@
+//! Attention over the caches. Twin of `kernels/attention.wgsl` and of `src/ops/cpu/attention.rs`.
+//!
+//! A row of a short span is cut into splits of what it sees, by its position alone, so that its
+//! numbers do not depend on the batch; longer spans are taken 32 rows at a time.
+
+use std::ops::Range;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    cache::{Block, GpuCache},
+    device::Gpu,
+    memory::Slice,
+    pipeline::Bind,
+    record::{Launch, MAX_GROUPS},
+    rope::head_room,
+    tensor::GpuTensor,
+};
+use crate::ops::Span;
+use crate::spec::{GqaSpec, KvMap, Mask};
+
+/// Rows of a span up to which each is split over what it sees.
+const MAX_SPLIT_ROWS: usize = 8;
+/// Positions of a split where few are seen; what a workgroup takes at once.
+const LEAST_SPLIT: usize = 64;
+/// Splits of a row beyond which they grow.
+const N_SPLITS: usize = 128;
+/// Splits there is always room for, so that memory does not grow with the first thousand positions.
+const LEAST_ROOM: usize = 16;
+/// Bytes of partial results at once.
+const PARTIAL_BYTES: usize = 32 << 20;
+/// Most query heads that share what a workgroup reads.
+const MAX_SHARED: usize = 4;
+/// Rows of a workgroup of `prefill`.
+const TILE_ROWS: usize = 32;
+/// Quads of a head a workgroup of `prefill` takes side by side.
+const MAX_COLUMNS: usize = 32;
+/// Widest head there is room for in a workgroup.
+pub const MAX_HEAD_DIM: usize = 256;
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    n_quads: u32,
+    is_tiled: u32,
+    row: u32,
+    n_rows: u32,
+    position: u32,
+    mask: u32,
+    mask_n: u32,
+    scale: f32,
+    cap: f32,
+    block_first: u32,
+    block_end: u32,
+    least_split: u32,
+    most_split: u32,
+    n_splits: u32,
+    split_room: u32,
+    partial_row: u32,
+    stats_at: u32,
+    n_columns: u32,
+}
+
+const _: () = assert!(size_of::<Params>() == 84);
+
+/// Softmax attention of each row over its own sequence: `[T, heads · head_dim]`.
+///
+/// * `q`: `[T, heads · head_dim]`, rotated; a head has `MAX_HEAD_DIM` numbers at most
+/// * `caches`: one per span, with the keys and values of the span's own rows
+pub fn attend(
+    gpu: &Gpu,
+    q: &GpuTensor,
+    spec: &GqaSpec,
+    spans: &[Span<'_>],
+    caches: &[&mut GpuCache],
+) -> GpuTensor {
+    debug_assert!(spec.head_dim <= MAX_HEAD_DIM && spec.n_heads.is_multiple_of(spec.n_kv_heads));
+    let attention = Attention {
+        gpu,
+        q,
+        out: gpu.tensor(q.rows, q.cols),
+        spec,
+    };
+    let mut split = Vec::new();
+    for (span, cache) in spans.iter().zip(caches) {
+        if span.rows.len() > MAX_SPLIT_ROWS && cache.blocks().len() == 1 {
+            attention.prefill(span, &cache.blocks()[0]);
+        } else {
+            split.push((span, &**cache));
+        }
+    }
+    attention.decode(spans, &split);
+    attention.out
+}
+
+/// Some rows of one span, and the row that their partial results begin at.
+struct Piece<'a> {
+    rows: Range<usize>,
+    position: usize,
+    partial_row: usize,
+    cache: &'a GpuCache,
+}
+
+/// Where partial results of some rows are.
+struct Partials {
+    slice: Slice,
+    split_room: usize,
+    stats_at: usize,
+}
+
+/// What all dispatches of one operation share.
+struct Attention<'a> {
+    gpu: &'a Gpu,
+    q: &'a GpuTensor,
+    out: GpuTensor,
+    spec: &'a GqaSpec,
+}
+
+impl Attention<'_> {
+    fn prefill(&self, span: &Span<'_>, block: &Block) {
+        let binds = [
+            Bind::Read(&self.q.slice),
+            Bind::Read(&block.keys),
+            Bind::Read(&block.values),
+            Bind::Write(&self.out.slice),
+        ];
+        let n_tiles = span.rows.len().div_ceil(TILE_ROWS);
+        let launch = Launch {
+            constants: &[("ROWS", TILE_ROWS as f64)],
+            ..Launch::plain(
+                "attention",
+                "prefill",
+                &binds,
+                [self.spec.n_heads as u32, n_tiles as u32, 1],
+            )
+        };
+        let params = Params {
+            row: span.rows.start as u32,
+            n_rows: span.rows.len() as u32,
+            position: span.start.0,
+            n_columns: (head_room(self.spec) / 4)
+                .next_power_of_two()
+                .min(MAX_COLUMNS) as u32,
+            ..self.params(usize::MAX)
+        };
+        self.gpu.launch(&launch, &params);
+    }
+
+    /// Rows in portions whose partial results are not too many.
+    fn decode(&self, spans: &[Span<'_>], split: &[(&Span<'_>, &GpuCache)]) {
+        let most = split
+            .iter()
+            .map(|(span, cache)| self.most_splits(span, cache.per_block()))
+            .max();
+        let Some(most) = most else { return };
+        let split_room = most.max(LEAST_ROOM).next_power_of_two();
+        let row_bytes = self.spec.n_heads * split_room * (self.spec.head_dim + 2) * 4;
+        let per_portion = (PARTIAL_BYTES / row_bytes).clamp(1, MAX_GROUPS as usize);
+        for portion in portions(split, per_portion) {
+            let n_rows: usize = portion.iter().map(|it| it.rows.len()).sum();
+            let partials = Partials {
+                slice: self.gpu.memory.scratch((n_rows * row_bytes) as u64),
+                split_room,
+                stats_at: n_rows * self.spec.n_heads * split_room * self.spec.head_dim,
+            };
+            for piece in &portion {
+                self.split(piece, most, &partials);
+            }
+            for run in runs(&portion) {
+                self.combine(spans, run, &partials);
+            }
+        }
+    }
+
+    /// One dispatch a block of the cache, nearly always one.
+    fn split(&self, piece: &Piece<'_>, most: usize, partials: &Partials) {
+        let members = self.spec.n_heads / self.spec.n_kv_heads;
+        let n_tiles = members.div_ceil(MAX_SHARED);
+        let n_shared = members.div_ceil(n_tiles);
+        let per_block = piece.cache.per_block();
+        for (i, block) in piece.cache.blocks().iter().enumerate() {
+            let binds = [
+                Bind::Read(&self.q.slice),
+                Bind::Read(&block.keys),
+                Bind::Read(&block.values),
+                Bind::Write(&partials.slice),
+            ];
+            let grid = [
+                (self.spec.n_kv_heads * n_tiles) as u32,
+                most as u32,
+                piece.rows.len() as u32,
+            ];
+            let launch = Launch {
+                constants: &[("N_SHARED", n_shared as f64)],
+                ..Launch::plain("attention", "decode", &binds, grid)
+            };
+            let params = Params {
+                row: piece.rows.start as u32,
+                n_rows: piece.rows.len() as u32,
+                position: piece.position as u32,
+                block_first: (i * per_block) as u32,
+                block_end: ((i + 1) * per_block) as u32,
+                split_room: partials.split_room as u32,
+                partial_row: piece.partial_row as u32,
+                stats_at: partials.stats_at as u32,
+                ..self.params(per_block)
+            };
+            self.gpu.launch(&launch, &params);
+        }
+    }
+
+    fn combine(&self, spans: &[Span<'_>], run: Run, partials: &Partials) {
+        let positions = self.gpu.table(None, spans);
+        let binds = [
+            Bind::Read(&partials.slice),
+            Bind::Read(&positions),
+            Bind::Write(&self.out.slice),
+        ];
+        let grid = [self.spec.n_heads as u32, run.rows.len() as u32, 1];
+        let params = Params {
+            row: run.rows.start as u32,
+            split_room: partials.split_room as u32,
+            partial_row: run.partial_row as u32,
+            stats_at: partials.stats_at as u32,
+            ..self.params(run.per_block)
+        };
+        let launch = Launch::plain("attention", "combine", &binds, grid);
+        self.gpu.launch(&launch, &params);
+    }
+
+    /// Splits the row of a span that has most of them.
+    fn most_splits(&self, span: &Span<'_>, per_block: usize) -> usize {
+        let n = |position: usize| {
+            let first = first_seen(position, self.spec.mask);
+            let length = split_length((position + 1).saturating_sub(first), per_block);
+            (position / length + 1).saturating_sub(first / length)
+        };
+        let rows = span.positions().map(|(_, position)| n(position.idx()));
+        rows.max().unwrap_or(0)
+    }
+
+    /// What does not depend on the rows.
+    fn params(&self, per_block: usize) -> Params {
+        let spec = self.spec;
+        let (mask, mask_n) = match spec.mask {
+            Mask::Causal | Mask::Full => (0, 0),
+            Mask::Window(n) => (1, n),
+            Mask::Chunk(n) => (2, n),
+        };
+        Params {
+            n_heads: spec.n_heads as u32,
+            n_kv_heads: spec.n_kv_heads as u32,
+            head_dim: spec.head_dim as u32,
+            n_quads: (head_room(spec) / 4) as u32,
+            is_tiled: u32::from(spec.kv_map == KvMap::Tiled),
+            mask,
+            mask_n: u32::try_from(mask_n).unwrap_or(u32::MAX),
+            scale: spec.scale,
+            cap: spec.softcap.unwrap_or(0.0),
+            least_split: LEAST_SPLIT.min(per_block) as u32,
+            most_split: u32::try_from(per_block).unwrap_or(1 << 31),
+            n_splits: N_SPLITS as u32,
+            ..Params::default()
+        }
+    }
+}
+
+/// The first position a row sees; as the kernel has it.
+fn first_seen(position: usize, mask: Mask) -> usize {
+    match mask {
+        Mask::Window(n) => (position + 1).saturating_sub(n),
+        Mask::Chunk(n) => position / n.max(1) * n,
+        Mask::Causal | Mask::Full => 0,
+    }
+}
+
+/// Positions of a split for a row that sees so many; as the kernel has it.
+fn split_length(n_seen: usize, per_block: usize) -> usize {
+    let mut length = LEAST_SPLIT.min(per_block);
+    while length < per_block && n_seen > length * N_SPLITS {
+        length *= 2;
+    }
+    length
+}
+
+/// The rows of some spans, so many at a time.
+fn portions<'a>(split: &[(&Span<'_>, &'a GpuCache)], per_portion: usize) -> Vec<Vec<Piece<'a>>> {
+    let mut out: Vec<Vec<Piece<'a>>> = Vec::new();
+    let mut n_rows = per_portion;
+    for (span, cache) in split {
+        let mut row = span.rows.start;
+        while row < span.rows.end {
+            if n_rows == per_portion {
+                out.push(Vec::new());
+                n_rows = 0;
+            }
+            let n = (span.rows.end - row).min(per_portion - n_rows);
+            if let Some(portion) = out.last_mut() {
+                portion.push(Piece {
+                    rows: row..row + n,
+                    position: span.start.idx() + row - span.rows.start,
+                    partial_row: n_rows,
+                    cache,
+                });
+            }
+            n_rows += n;
+            row += n;
+        }
+    }
+    out
+}
+
+/// Rows that follow each other in the batch and in the partial results.
+struct Run {
+    rows: Range<usize>,
+    partial_row: usize,
+    per_block: usize,
+}
+
+fn runs(portion: &[Piece<'_>]) -> Vec<Run> {
+    let mut out: Vec<Run> = Vec::new();
+    for it in portion {
+        let per_block = it.cache.per_block();
+        match out.last_mut() {
+            Some(run) if run.rows.end == it.rows.start && run.per_block == per_block => {
+                run.rows.end = it.rows.end;
+            }
+            _ => out.push(Run {
+                rows: it.rows.clone(),
+                partial_row: it.partial_row,
+                per_block,
+            }),
+        }
+    }
+    out
+}

@@ -1,0 +1,368 @@
+//! Attention and its cache beside the twin, over the shapes, masks and batches there are.
+
+use super::{
+    attention::attend,
+    cache::GpuCache,
+    rope::rotate_and_store,
+    testing::{assert_near, gpus, numbers, read},
+    {Gpu, GpuTensor},
+};
+use crate::ops::cpu::rope::Rope;
+use crate::ops::{Cpu, CpuCache, Ops, Span};
+use crate::spec::{
+    GqaSpec, KvMap, Mask, Position, QkNorm, RopeLayout, RopeScaling, RopeSpec, RoutingPolicy,
+};
+
+/// Attention of so many heads, key-value heads and numbers a head.
+pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
+    GqaSpec {
+        n_heads,
+        n_kv_heads,
+        head_dim,
+        kv_map: KvMap::Grouped,
+        bias: [false; 4],
+        qk_norm: QkNorm::None,
+        qk_norm_eps: 1e-5,
+        qk_norm_after_rope: false,
+        clip: None,
+        scale: 1.0 / (head_dim as f32).sqrt(),
+        softcap: None,
+        sinks: false,
+        out_gate: false,
+        rope: Some(RopeSpec {
+            theta: 10_000.0,
+            dim: head_dim / 2 * 2,
+            layout: RopeLayout::Half,
+            scaling: RopeScaling::None,
+        }),
+        mask: Mask::Causal,
+        query_temperature: None,
+        relative_bias: None,
+    }
+}
+
+/// Rows of queries, keys and values side by side, and the three for the twin.
+pub fn qkv_of(data: &[f32], spec: &GqaSpec) -> [crate::ops::cpu::Matrix; 3] {
+    let q = spec.n_heads * spec.head_dim;
+    let kv = spec.n_kv_heads * spec.head_dim;
+    [(0, q), (q, kv), (q + kv, kv)].map(|(at, cols)| crate::ops::cpu::Matrix {
+        data: data
+            .chunks_exact(q + 2 * kv)
+            .flat_map(|it| &it[at..at + cols])
+            .copied()
+            .collect(),
+        cols,
+    })
+}
+
+/// Spans of one batch: so many rows each, from these positions on.
+pub fn spans_of<'a>(rows: &[(usize, usize)], policy: &'a RoutingPolicy) -> Vec<Span<'a>> {
+    let mut first = 0;
+    let mut out = Vec::new();
+    for (start, n) in rows {
+        out.push(Span {
+            rows: first..first + n,
+            start: Position(*start as u32),
+            policy,
+        });
+        first += n;
+    }
+    out
+}
+
+/// The same sequences on both sides.
+struct Pair<'a> {
+    gpu: &'a Gpu,
+    cpu: Cpu,
+    spec: GqaSpec,
+    caches: Vec<(GpuCache, CpuCache)>,
+    seed: u32,
+}
+
+impl<'a> Pair<'a> {
+    fn new(gpu: &'a Gpu, spec: GqaSpec, n: usize) -> Self {
+        let mut cpu = Cpu::default();
+        if let Some(rope) = &spec.rope {
+            cpu.prepare_rope(rope, 1024);
+        }
+        let width = spec.n_kv_heads * spec.head_dim;
+        let caches = (0..n)
+            .map(|_| (GpuCache::new(gpu, width, 40_000), cpu.cache(width)))
+            .collect();
+        Self {
+            gpu,
+            cpu,
+            spec,
+            caches,
+            seed: 1,
+        }
+    }
+
+    /// So many rows on some sequences; new numbers each time.
+    fn step(&mut self, rows: &[(usize, usize)], what: &str) -> Vec<f32> {
+        let (got, want) = self.run(rows, None, true);
+        assert_near(&got, &want, 2e-5, what);
+        got
+    }
+
+    /// Rows that are only stored.
+    fn fill(&mut self, rows: &[(usize, usize)]) {
+        self.run(rows, None, false);
+    }
+
+    fn run(
+        &mut self,
+        rows: &[(usize, usize)],
+        data: Option<&[f32]>,
+        attends: bool,
+    ) -> (Vec<f32>, Vec<f32>) {
+        self.seed += 1;
+        let spec = &self.spec;
+        let cols = (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim;
+        let n_rows: usize = rows.iter().map(|it| it.1).sum();
+        let drawn = numbers(n_rows * cols, self.seed);
+        let data = data.unwrap_or(&drawn);
+        let policy = RoutingPolicy::default();
+        let starts: Vec<(usize, usize)> = rows
+            .iter()
+            .map(|(seq, n)| (self.caches[*seq].0.len(), *n))
+            .collect();
+        let spans = spans_of(&starts, &policy);
+        let (mut on_gpu, mut on_cpu) = (Vec::new(), Vec::new());
+        for (i, (gpu, cpu)) in self.caches.iter_mut().enumerate() {
+            if rows.iter().any(|it| it.0 == i) {
+                on_gpu.push(gpu);
+                on_cpu.push(cpu);
+            }
+        }
+        let rope = spec.rope.as_ref().map(|it| Rope::new(it, 1024));
+        let qkv = self.gpu.tensor_from(data, cols);
+        let norms = [None, None];
+        let queries = rotate_and_store(
+            self.gpu,
+            &qkv,
+            norms,
+            spec,
+            rope.as_ref(),
+            &spans,
+            &mut on_gpu,
+        )
+        .unwrap();
+        let twin_queries =
+            self.cpu
+                .rotate_and_store(qkv_of(data, spec), [None, None], spec, &spans, &mut on_cpu);
+        if !attends {
+            return (Vec::new(), Vec::new());
+        }
+        let got: GpuTensor = attend(self.gpu, &queries, spec, &spans, &on_gpu);
+        let want = self.cpu.attend(&twin_queries, spec, &spans, &on_cpu);
+        (read(self.gpu, &got), want.data)
+    }
+}
+
+#[test]
+fn every_shape_attends_as_the_twin() {
+    for gpu in gpus() {
+        for head_dim in [4, 6, 20, 64, 80, 128, 256] {
+            for (n_heads, n_kv_heads) in [(1, 1), (4, 2), (8, 1), (7, 7), (6, 1)] {
+                let what = format!("{n_heads} / {n_kv_heads} heads of {head_dim}");
+                let mut pair = Pair::new(&gpu, spec_of(n_heads, n_kv_heads, head_dim), 4);
+                pair.fill(&[(1, 1), (2, 63), (3, 500)]);
+                for n in [1, 7, 65] {
+                    let rows = [(0, n), (1, n), (2, n), (3, n)];
+                    pair.step(&rows, &format!("{what}, {n} rows"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_mask_map_and_cap_is_the_twins() {
+    for gpu in gpus() {
+        let masks = [
+            Mask::Window(1),
+            Mask::Window(5),
+            Mask::Window(130),
+            Mask::Window(10_000),
+            Mask::Chunk(7),
+            Mask::Chunk(64),
+            Mask::Full,
+            Mask::Window(0),
+        ];
+        for (i, mask) in masks.into_iter().enumerate() {
+            let mut spec = spec_of(6, 2, 20);
+            spec.mask = mask;
+            spec.kv_map = if i % 2 == 0 {
+                KvMap::Tiled
+            } else {
+                KvMap::Grouped
+            };
+            spec.softcap = (i % 3 == 0).then_some(0.7);
+            spec.rope = None;
+            let mut pair = Pair::new(&gpu, spec, 3);
+            pair.fill(&[(1, 61), (2, 300)]);
+            for n in [1, 5, 97] {
+                let rows = [(0, n), (1, 1), (2, n)];
+                pair.step(&rows, &format!("{mask:?}, {n} rows"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cap_far_below_the_scores_is_the_cap() {
+    for gpu in gpus() {
+        let mut spec = spec_of(2, 1, 64);
+        (spec.scale, spec.softcap) = (400.0, Some(3.0));
+        let mut pair = Pair::new(&gpu, spec, 1);
+        for n in [1, 40] {
+            pair.step(&[(0, n)], &format!("{n} rows"));
+        }
+    }
+}
+
+#[test]
+fn a_row_is_the_same_to_the_bit_alone_and_in_a_batch() {
+    for gpu in gpus() {
+        let run = |others: &[(usize, usize)]| {
+            let mut pair = Pair::new(&gpu, spec_of(8, 2, 64), 3);
+            pair.fill(&[(0, 700), (1, 3), (2, 90)]);
+            let mut rows = vec![(0, 1)];
+            rows.extend(others);
+            let n: usize = rows.iter().map(|it| it.1).sum();
+            let data = numbers(n * 12 * 64, 77);
+            let (got, _) = pair.run(&rows, Some(&data), true);
+            got[..8 * 64].to_vec()
+        };
+        let alone = run(&[]);
+        assert_eq!(alone, run(&[(1, 1), (2, 1)]), "beside rows");
+        assert_eq!(alone, run(&[(1, 5), (2, 70)]), "beside a prompt");
+    }
+}
+
+#[test]
+fn forks_rewinds_and_growth_read_what_they_should() {
+    for mut gpu in gpus() {
+        // All in one block, and in blocks of 64 positions, where a row is 2 · 20 numbers.
+        for binding_bytes in [1 << 24, 64 * 160] {
+            gpu.facts.binding_bytes = binding_bytes;
+            let mut pair = Pair::new(&gpu, spec_of(4, 2, 20), 1);
+            let what = |it: &str| format!("{it}, {binding_bytes} bytes a binding");
+            pair.fill(&[(0, 480)]);
+            pair.step(&[(0, 50)], &what("grown"));
+            let (on_gpu, on_cpu) = &pair.caches[0];
+            let fork = (
+                on_gpu.fork(&gpu, 500).unwrap(),
+                pair.cpu.fork_cache(on_cpu, 500),
+            );
+            pair.caches.push(fork);
+            pair.step(&[(0, 1), (1, 30)], &what("forked"));
+            let (on_gpu, on_cpu) = &mut pair.caches[0];
+            on_gpu.truncate(77);
+            pair.cpu.truncate_cache(on_cpu, 77);
+            pair.step(&[(0, 3), (1, 1)], &what("rewound"));
+            pair.step(&[(0, 20), (1, 20)], &what("and on"));
+        }
+    }
+}
+
+#[test]
+fn a_fork_outlives_its_source() {
+    let gpu = gpus().remove(0);
+    let mut pair = Pair::new(&gpu, spec_of(2, 1, 64), 1);
+    pair.fill(&[(0, 40)]);
+    let (on_gpu, on_cpu) = pair.caches.remove(0);
+    let fork = (
+        on_gpu.fork(&gpu, 40).unwrap(),
+        pair.cpu.fork_cache(&on_cpu, 40),
+    );
+    drop((on_gpu, on_cpu));
+    // Its buffers may be given to this one at once.
+    let width = 64;
+    pair.caches = vec![
+        fork,
+        (GpuCache::new(&gpu, width, 512), pair.cpu.cache(width)),
+    ];
+    pair.step(&[(0, 1), (1, 40)], "after its source");
+}
+
+#[test]
+fn long_contexts_are_the_twins() {
+    let gpu = gpus().remove(0);
+    let mut pair = Pair::new(&gpu, spec_of(2, 1, 4), 1);
+    pair.fill(&[(0, 32_000)]);
+    for n in [1, 8, 33] {
+        pair.step(&[(0, n)], &format!("{n} rows far on"));
+    }
+}
+
+#[test]
+fn many_rows_are_taken_in_portions() {
+    let gpu = gpus().remove(0);
+    // 128 heads of 128 at 3000 positions: 4.3 MB of partial results a row, so 7 rows at once.
+    let mut pair = Pair::new(&gpu, spec_of(128, 1, 128), 2);
+    for _ in 0..3 {
+        pair.fill(&[(0, 1), (1, 1000)]);
+    }
+    pair.step(&[(0, 5), (1, 4)], "nine rows");
+}
+
+#[test]
+fn what_is_no_number_shows_where_the_twin_shows_it() {
+    for gpu in gpus() {
+        for (bad, n) in [
+            (f32::NAN, 1),
+            (f32::NAN, 40),
+            (f32::INFINITY, 1),
+            (f32::INFINITY, 40),
+        ] {
+            // In the query, the key and the value of a row in the middle.
+            for column in [3, 2 * 20 + 3, 3 * 20 + 3] {
+                let mut pair = Pair::new(&gpu, spec_of(2, 1, 20), 1);
+                let mut data = numbers(40 * 80, 9);
+                data[20 * 80 + column] = bad;
+                for rows in data.chunks_exact(n * 80) {
+                    let (got, want) = pair.run(&[(0, n)], Some(rows), true);
+                    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+                        assert_eq!(
+                            got.is_finite(),
+                            want.is_finite(),
+                            "{bad} in column {column}, {n} rows: number {i} is {got}, the twin has {want}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Run by hand: `cargo test --no-default-features --features gpu --lib -- --ignored attention_speed --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn attention_speed() {
+    let gpu = gpus().remove(0);
+    for (what, heads, rows) in [
+        ("decode, 16/16", (16, 16), 1),
+        ("decode, 32/4", (32, 4), 1),
+        ("prefill of 64, 16/16", (16, 16), 64),
+    ] {
+        let spec = spec_of(heads.0, heads.1, 128);
+        let mut pair = Pair::new(&gpu, spec, 1);
+        pair.fill(&[(0, 2000)]);
+        pair.run(&[(0, rows)], None, true);
+        let policy = RoutingPolicy::default();
+        let spans = spans_of(&[(2000, rows)], &policy);
+        let q = gpu.tensor_from(&numbers(rows * heads.0 * 128, 5), heads.0 * 128);
+        let cache = [&mut pair.caches[0].0];
+        let n = 5;
+        let started = std::time::Instant::now();
+        let mut last = q.clone();
+        for _ in 0..n {
+            last = attend(&gpu, &q, &pair.spec, &spans, &cache);
+        }
+        read(&gpu, &last);
+        let millis = started.elapsed().as_secs_f64() * 1000.0 / f64::from(n);
+        println!("{what}: {millis:.1} ms a layer");
+    }
+}

@@ -1,0 +1,239 @@
+//! The trait `Ops` on a graphics processor: each operation is one file beside this one.
+
+use super::{
+    attention::{self, GpuCache},
+    device::Gpu,
+    embed::{self, Fed},
+    experts::{self, GpuExperts},
+    linear, norm, pointwise,
+    predict::{self, GpuPredicted},
+    readback::{Flight, Words},
+    rope,
+    route::{self, GpuRouting},
+    tensor::GpuTensor,
+    weight::GpuWeight,
+};
+use crate::checkpoint::WeightView;
+use crate::ops::{
+    Ask, DeviceError, Input, Mlp, Network, Ops, Outcome, Span, Wait, Wanted, cpu::Rope,
+};
+use crate::spec::{GqaSpec, MlpSpec, NormSpec, RopeSpec, RouterId, RouterSpec};
+
+/// A step on its way to the host, and how to read it when it is there.
+#[derive(Debug)]
+pub struct GpuFlight {
+    flight: Flight,
+    predicted: GpuPredicted,
+    tensors: Vec<GpuTensor>,
+    routings: Vec<GpuRouting>,
+}
+
+impl GpuFlight {
+    /// The step on the host; regions are in the order in which `finish` asked for them.
+    fn decode(&self, words: &Words) -> Outcome {
+        let n_predicted = self.predicted.slices().len();
+        let (n_tensors, n_routings) = (self.tensors.len(), self.routings.len());
+        let part = |from: usize, n: usize| (from..from + n).map(|i| words.of(i));
+        let predicted: Vec<&[u32]> = part(0, n_predicted).collect();
+        let tensors = self.tensors.iter().zip(part(n_predicted, n_tensors));
+        let routings = self.routings.iter();
+        let routings = routings.zip(part(n_predicted + n_tensors, n_routings));
+        Outcome {
+            predictions: self.predicted.decode(&predicted),
+            tensors: tensors.map(|(it, words)| it.decode(words)).collect(),
+            routings: routings.map(|(it, words)| it.decode(words)).collect(),
+        }
+    }
+}
+
+impl Ops for Gpu {
+    type Tensor = GpuTensor;
+    type Weight = GpuWeight;
+    type Experts = GpuExperts;
+    type Cache = GpuCache;
+    type Routing = GpuRouting;
+    type Predicted = GpuPredicted;
+    type Flight = GpuFlight;
+
+    fn label(&self) -> String {
+        self.facts().name.clone()
+    }
+
+    fn runs_ahead(&self) -> bool {
+        true
+    }
+
+    fn weight(&self, views: &[&WeightView]) -> Result<GpuWeight, DeviceError> {
+        self.weight_of("weights", views)
+    }
+
+    fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<GpuExperts, DeviceError> {
+        experts::experts_of(self, &views)
+    }
+
+    fn cache(&self, kv_width: usize, n_ctx: usize) -> GpuCache {
+        GpuCache::new(self, kv_width, n_ctx)
+    }
+
+    fn fork_cache(&self, cache: &GpuCache, len: usize) -> GpuCache {
+        self.or_fault(cache.fork(self, len), || GpuCache::new(self, 0, 0))
+    }
+
+    fn truncate_cache(&self, cache: &mut GpuCache, len: usize) {
+        cache.truncate(len);
+    }
+
+    fn embed(
+        &self,
+        table: &GpuWeight,
+        tokens: &[Input<'_, GpuPredicted>],
+        scale: f32,
+    ) -> GpuTensor {
+        let fed = |it: &Input<'_, GpuPredicted>| match it {
+            Input::Known(token) => Fed::Known(*token),
+            Input::Drawn(from, place) => Fed::Drawn {
+                drawn: from.drawn.clone(),
+                place: *place,
+            },
+        };
+        let fed: Vec<Fed> = tokens.iter().map(fed).collect();
+        embed::embed(self, table, &fed, scale)
+    }
+
+    fn norm(&self, x: &GpuTensor, weight: &GpuWeight, spec: &NormSpec) -> GpuTensor {
+        norm::norm(self, x, weight, spec.eps)
+    }
+
+    fn linear(&self, x: &GpuTensor, weight: &GpuWeight, bias: Option<&GpuWeight>) -> GpuTensor {
+        linear::linear(self, x, weight, bias)
+    }
+
+    fn linear_add(
+        &self,
+        into: &mut GpuTensor,
+        x: &GpuTensor,
+        weight: &GpuWeight,
+        bias: Option<&GpuWeight>,
+        scale: f32,
+    ) {
+        linear::linear_into(self, x, weight, bias, into, Some(scale));
+    }
+
+    fn score(&self, x: &GpuTensor, router: &GpuWeight) -> GpuTensor {
+        let out = self.kept_tensor(x.rows, router.rows);
+        linear::linear_into(self, x, router, None, &out, None);
+        out
+    }
+
+    fn rotate_and_store(
+        &self,
+        qkv: &GpuTensor,
+        norms: [Option<&GpuWeight>; 2],
+        spec: &GqaSpec,
+        spans: &[Span<'_>],
+        caches: &mut [&mut GpuCache],
+    ) -> GpuTensor {
+        let rope = spec
+            .rope
+            .as_ref()
+            .and_then(|wanted| self.ropes.iter().find(|(it, _)| it == wanted))
+            .map(|(_, it)| it);
+        let queries = rope::rotate_and_store(self, qkv, norms, spec, rope, spans, caches);
+        self.or_fault(queries, || {
+            self.tensor(qkv.rows, spec.n_heads * spec.head_dim)
+        })
+    }
+
+    fn attend(
+        &self,
+        q: &GpuTensor,
+        spec: &GqaSpec,
+        spans: &[Span<'_>],
+        caches: &[&mut GpuCache],
+    ) -> GpuTensor {
+        attention::attend(self, q, spec, spans, caches)
+    }
+
+    fn route(
+        &self,
+        logits: &GpuTensor,
+        select_bias: Option<&GpuWeight>,
+        id: RouterId,
+        spec: &RouterSpec,
+        spans: &[Span<'_>],
+    ) -> GpuRouting {
+        route::route(self, logits, select_bias, id, spec, spans)
+    }
+
+    fn mix_experts(
+        &self,
+        into: &mut GpuTensor,
+        scale: f32,
+        x: &GpuTensor,
+        routing: &GpuRouting,
+        experts: &GpuExperts,
+        spec: &MlpSpec,
+    ) {
+        experts::mix_experts(self, into, scale, x, routing, experts, spec);
+    }
+
+    fn mlp(
+        &self,
+        into: &mut GpuTensor,
+        scale: f32,
+        x: &GpuTensor,
+        gates: Option<&GpuTensor>,
+        network: &Network<GpuWeight>,
+        spec: &MlpSpec,
+    ) {
+        let (gate_up, down) = (&network.gate_up, &network.down);
+        experts::mlp(self, into, scale, x, gate_up, down, gates, spec);
+    }
+
+    fn gates(&self, x: &GpuTensor, weight: &GpuWeight) -> GpuTensor {
+        let out = self.kept_tensor(x.rows, weight.rows);
+        linear::linear_into(self, x, weight, None, &out, None);
+        pointwise::sigmoid(self, &out);
+        out
+    }
+
+    fn select(&self, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
+        pointwise::select(self, x, rows)
+    }
+
+    fn scale(&self, x: &mut GpuTensor, scale: f32, cap: Option<f32>) {
+        pointwise::scale(self, x, scale, cap);
+    }
+
+    fn predict(&self, logits: &GpuTensor, asks: &[Ask<'_>], n_drawable: usize) -> GpuPredicted {
+        predict::predict(self, logits, asks, n_drawable)
+    }
+
+    fn finish(&self, wanted: Wanted<Self>) -> GpuFlight {
+        let Wanted {
+            predicted,
+            tensors,
+            routings,
+        } = wanted;
+        let mut slices = predicted.slices();
+        slices.extend(tensors.iter().map(GpuTensor::exact));
+        slices.extend(routings.iter().map(GpuRouting::exact));
+        GpuFlight {
+            flight: self.fly(&slices),
+            predicted,
+            tensors,
+            routings,
+        }
+    }
+
+    fn land(&self, flight: &mut GpuFlight, wait: Wait) -> Result<Option<Outcome>, DeviceError> {
+        let words = Gpu::land(self, &flight.flight, wait)?;
+        Ok(words.map(|it| flight.decode(&it)))
+    }
+
+    fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize) {
+        if self.ropes.iter().all(|(it, _)| it != spec) {
+            self.ropes.push((spec.clone(), Rope::new(spec, n_ctx)));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Norms and clips of queries and keys, rotary positions, and where keys and values go.
+//! Twin of `kernels/rope.wgsl` and of `src/ops/cpu/rope.rs`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    cache::{GpuCache, Stretch},
+    device::Gpu,
+    memory::Slice,
+    pipeline::Bind,
+    record::{Launch, MAX_GROUPS},
+    tensor::GpuTensor,
+    weight::GpuWeight,
+};
+use crate::ops::cpu::rope::Rope;
+use crate::ops::{DeviceError, Span};
+use crate::spec::{GqaSpec, QkNorm, RopeLayout};
+
+/// Heads of a row one workgroup takes where norms are over heads: its lanes are laid out for it.
+const HEADS_PER_GROUP: u32 = 8;
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    row: u32,
+    store_at: u32,
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    head_room: u32,
+    n_pairs: u32,
+    is_interleaved: u32,
+    has_norm_q: u32,
+    has_norm_k: u32,
+    eps: f32,
+    clip: f32,
+}
+
+const _: () = assert!(size_of::<Params>() == 48);
+
+/// Numbers a head takes in the cache: whole quads.
+pub fn head_room(spec: &GqaSpec) -> usize {
+    spec.head_dim.next_multiple_of(4)
+}
+
+/// What the positions of a step's rows come to, by the rotation they are for; none is the positions
+/// themselves. Uploaded once and read by every layer.
+#[derive(Debug, Default)]
+pub struct Tables(Vec<Table>);
+
+#[derive(Debug)]
+struct Table {
+    rope: Option<Rope>,
+    positions: Vec<u32>,
+    slice: Slice,
+}
+
+impl Tables {
+    /// The uploads are gone.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Gpu {
+    /// cos and sin of every pair `[T, n_pairs, 2]`, or, without a rope, the positions `[T]`, u32.
+    pub(super) fn table(&self, rope: Option<&Rope>, spans: &[Span<'_>]) -> Slice {
+        let positions = positions(spans);
+        let mut tables = self.tables.borrow_mut();
+        let is_it = |it: &&Table| it.rope.as_ref() == rope && it.positions == positions;
+        if let Some(it) = tables.0.iter().find(is_it) {
+            return it.slice.clone();
+        }
+        let slice = match rope {
+            Some(rope) => self.upload(&angles(rope, &positions)),
+            None => self.upload(&positions),
+        };
+        tables.0.push(Table {
+            rope: rope.cloned(),
+            positions,
+            slice: slice.clone(),
+        });
+        slice
+    }
+}
+
+/// The position of each row; 0 for rows of no span, which nobody reads.
+fn positions(spans: &[Span<'_>]) -> Vec<u32> {
+    let n_rows = spans.iter().map(|it| it.rows.end).max().unwrap_or(0);
+    let mut out = vec![0; n_rows];
+    for (row, position) in spans.iter().flat_map(Span::positions) {
+        out[row] = position.0;
+    }
+    out
+}
+
+fn angles(rope: &Rope, positions: &[u32]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(positions.len() * rope.n_pairs() * 2);
+    for position in positions {
+        let (cos, sin) = rope.angles(*position as usize);
+        out.extend(cos.iter().zip(&sin).flat_map(|(cos, sin)| [*cos, *sin]));
+    }
+    out
+}
+
+/// Norms, clips and rotates queries and keys, and writes keys and values behind those of the caches.
+///
+/// * `qkv`: `[T, (heads + 2 · kv heads) · head_dim]`: in each row queries, keys, values
+/// * `norms`: of queries and keys; `caches`: one per span
+/// * returns the queries `[T, heads · head_dim]`, ready to attend
+///
+/// # Errors
+/// The device has no memory for longer caches; they are then as they were.
+pub fn rotate_and_store(
+    gpu: &Gpu,
+    qkv: &GpuTensor,
+    norms: [Option<&GpuWeight>; 2],
+    spec: &GqaSpec,
+    rope: Option<&Rope>,
+    spans: &[Span<'_>],
+    caches: &mut [&mut GpuCache],
+) -> Result<GpuTensor, DeviceError> {
+    let width = spec.n_kv_heads * head_room(spec);
+    for (span, cache) in spans.iter().zip(caches.iter_mut()) {
+        cache.set_width(gpu, width);
+        cache.reserve(gpu, cache.len() + span.rows.len())?;
+    }
+    let queries = gpu.tensor(qkv.rows, spec.n_heads * spec.head_dim);
+    let angles = match rope {
+        Some(_) => gpu.table(rope, spans),
+        None => qkv.slice.clone(),
+    };
+    let rotation = Rotation {
+        gpu,
+        qkv,
+        norms: if matches!(spec.qk_norm, QkNorm::PerHead | QkNorm::Full) {
+            norms
+        } else {
+            [None, None]
+        },
+        spec,
+        rope,
+        angles: &angles,
+        queries: &queries,
+    };
+    for (span, cache) in spans.iter().zip(caches.iter_mut()) {
+        let mut row = span.rows.start;
+        for it in cache.stretches(span.rows.len(), MAX_GROUPS as usize) {
+            rotation.launch(row, it, cache);
+            row += it.n;
+        }
+        cache.grow(span.rows.len());
+    }
+    Ok(queries)
+}
+
+/// What all dispatches of one rotation share.
+struct Rotation<'a> {
+    gpu: &'a Gpu,
+    qkv: &'a GpuTensor,
+    norms: [Option<&'a GpuWeight>; 2],
+    spec: &'a GqaSpec,
+    rope: Option<&'a Rope>,
+    angles: &'a Slice,
+    queries: &'a GpuTensor,
+}
+
+impl Rotation<'_> {
+    /// Rows of the batch from `row` on, whose keys and values go to one stretch of the cache.
+    fn launch(&self, row: usize, to: Stretch, cache: &GpuCache) {
+        // A weight that is not there is not read; something has to be bound.
+        let norm = |i: usize| self.norms[i].map_or(&self.qkv.slice, |it| &it.vector);
+        let block = &cache.blocks()[to.block];
+        let binds = [
+            Bind::Read(&self.qkv.slice),
+            Bind::Read(norm(0)),
+            Bind::Read(norm(1)),
+            Bind::Read(self.angles),
+            Bind::Write(&self.queries.slice),
+            Bind::Write(&block.keys),
+            Bind::Write(&block.values),
+        ];
+        let is_whole = self.spec.qk_norm == QkNorm::Full && self.norms.iter().any(Option::is_some);
+        let n_slots = (self.spec.n_heads + 2 * self.spec.n_kv_heads) as u32;
+        let (entry, groups) = if is_whole {
+            ("whole", 3)
+        } else {
+            ("heads", n_slots.div_ceil(HEADS_PER_GROUP))
+        };
+        let launch = Launch::plain("rope", entry, &binds, [groups, to.n as u32, 1]);
+        self.gpu.launch(&launch, &self.params(row, to.at));
+    }
+
+    fn params(&self, row: usize, store_at: usize) -> Params {
+        let spec = self.spec;
+        let layout = self.rope.map(Rope::layout);
+        Params {
+            row: row as u32,
+            store_at: store_at as u32,
+            n_heads: spec.n_heads as u32,
+            n_kv_heads: spec.n_kv_heads as u32,
+            head_dim: spec.head_dim as u32,
+            head_room: head_room(spec) as u32,
+            n_pairs: self.rope.map_or(0, Rope::n_pairs) as u32,
+            is_interleaved: u32::from(layout == Some(RopeLayout::Interleaved)),
+            has_norm_q: u32::from(self.norms[0].is_some()),
+            has_norm_k: u32::from(self.norms[1].is_some()),
+            eps: spec.qk_norm_eps,
+            clip: spec.clip.unwrap_or(f32::INFINITY),
+        }
+    }
+}
