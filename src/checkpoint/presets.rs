@@ -135,7 +135,10 @@ mod tests {
         check("granite-1b-a400m", [24, 1024, 32, 8, 49_155]);
         check("qwen3-30b-a3b", [48, 2048, 128, 8, 151_936]);
         check("mixtral-8x7b", [32, 4096, 8, 2, 32_000]);
-        check("custom:layers=3,experts=7,k=2,vocab=99", [3, 2048, 7, 2, 99]);
+        check(
+            "custom:layers=3,experts=7,k=2,vocab=99",
+            [3, 2048, 7, 2, 99],
+        );
     }
 
     #[test]

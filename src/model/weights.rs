@@ -2,7 +2,7 @@
 
 use super::{Unsupported, support};
 use crate::checkpoint::{LayerSlot, Part, Slot, WeightView, Weights};
-use crate::ops::{DeviceError, Mlp, Network, Ops};
+use crate::ops::{DeviceError, Mlp, Ops};
 use crate::spec::{Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate};
 
 /// Why a model cannot be made of a checkpoint.
@@ -36,7 +36,7 @@ pub struct Attention<O: Ops> {
 /// The expert every token passes.
 pub struct Shared<O: Ops> {
     /// Its network.
-    pub network: Network<O::Weight>,
+    pub network: O::Experts,
     /// Its gate `[1, H]`.
     pub gate: Option<O::Weight>,
 }
@@ -54,7 +54,7 @@ pub struct Moe<O: Ops> {
 /// What works on each position of one layer.
 pub enum FfnWeights<O: Ops> {
     /// One network.
-    Dense(Network<O::Weight>),
+    Dense(O::Experts),
     /// Experts.
     Moe(Moe<O>),
 }
@@ -253,11 +253,16 @@ impl<O: Ops> Source<'_, O> {
         })
     }
 
-    fn network(&self, slot: impl Fn(Part) -> Slot) -> Result<Network<O::Weight>, ModelError> {
-        Ok(Network {
-            gate_up: self.stack(&[slot(Part::Gate), slot(Part::Up)])?,
-            down: self.need(slot(Part::Down))?,
+    fn mlp(&self, slot: impl Fn(Part) -> Slot) -> Result<Mlp<WeightView>, ModelError> {
+        Ok(Mlp {
+            gate: self.view(slot(Part::Gate))?,
+            up: self.view(slot(Part::Up))?,
+            down: self.view(slot(Part::Down))?,
         })
+    }
+
+    fn network(&self, slot: impl Fn(Part) -> Slot) -> Result<O::Experts, ModelError> {
+        Ok(self.ops.experts(vec![self.mlp(slot)?])?)
     }
 
     fn moe(
@@ -267,14 +272,7 @@ impl<O: Ops> Source<'_, O> {
         at: impl Fn(LayerSlot) -> Slot,
     ) -> Result<Moe<O>, ModelError> {
         let n_experts = spec.router(moe.router).map_or(0, |it| it.n_experts);
-        let expert = |e: usize| {
-            let view = |part| self.view(at(LayerSlot::Expert(e as u16, part)));
-            Ok(Mlp {
-                gate: view(Part::Gate)?,
-                up: view(Part::Up)?,
-                down: view(Part::Down)?,
-            })
-        };
+        let expert = |e: usize| self.mlp(|part| at(LayerSlot::Expert(e as u16, part)));
         let views = (0..n_experts)
             .map(expert)
             .collect::<Result<_, ModelError>>()?;

@@ -88,15 +88,6 @@ pub struct Mlp<W> {
     pub down: W,
 }
 
-/// A gated network ready to run: what reads the same activations is read together.
-#[derive(Clone, Debug)]
-pub struct Network<W> {
-    /// `[2F, H]`: the gate's rows, then up's.
-    pub gate_up: W,
-    /// `[H, F]`.
-    pub down: W,
-}
-
 /// A token a row of a batch reads.
 #[derive(Debug)]
 pub enum Input<'a, P> {
@@ -136,7 +127,7 @@ pub trait Ops: Send + Sized {
     type Tensor: Clone;
     /// A stored matrix or vector.
     type Weight;
-    /// All experts of a layer.
+    /// Gated networks: all experts of a layer, or one that every row passes.
     type Experts;
     /// Keys and values of one sequence at one layer.
     type Cache: Send;
@@ -161,7 +152,7 @@ pub trait Ops: Send + Sized {
     /// What the device cannot hold.
     fn weight(&self, views: &[&WeightView]) -> Result<Self::Weight, DeviceError>;
 
-    /// Makes a layer's experts ready, in the order of their ids.
+    /// Makes gated networks ready: a layer's experts in the order of their ids, or one alone.
     ///
     /// # Errors
     /// What the device cannot hold.
@@ -253,14 +244,15 @@ pub trait Ops: Send + Sized {
         spec: &MlpSpec,
     );
 
-    /// `into += scale · gate ·` what one gated network puts out, row by row; `gates: [T, 1]`.
+    /// `into += scale · gate ·` what one gated network puts out, row by row: the only one of `network`;
+    /// `gates: [T, 1]`.
     fn mlp(
         &self,
         into: &mut Self::Tensor,
         scale: f32,
         x: &Self::Tensor,
         gates: Option<&Self::Tensor>,
-        network: &Network<Self::Weight>,
+        network: &Self::Experts,
         spec: &MlpSpec,
     );
 

@@ -141,7 +141,10 @@ fn a_thread_that_dies_says_so_once() {
     let death = it.until(|it| matches!(it, Event::Failed { .. }));
     assert_eq!(
         death,
-        Event::Failed("the engine stopped working: the toy broke".to_owned())
+        Event::Failed {
+            why: "the engine stopped working: the toy broke".to_owned(),
+            device_is_lost: false,
+        }
     );
     assert_eq!(it.engine.events().count(), 0);
     assert_eq!(it.engine.wait(Duration::from_secs(5)), None);

@@ -47,6 +47,7 @@ fn replaying(rows: &[ScriptedRow], hold: Duration) -> Watch {
             backend: Box::new(backend.with_hold(hold)),
             facts: facts(&Toy::default()),
             encode: None,
+            mover: None,
         })
     });
     Watch::with_opener(World::toy(&toy), Box::new(opener), Options::default())

@@ -8,18 +8,16 @@ use super::{
     watch::{Watch, World, experiment},
 };
 use crate::checkpoint::{self, Bundled, Source};
-use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, opening};
-use crate::spec::{Amount, Experiment, Position, TokenId};
+use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, open_backend};
+use crate::spec::{Amount, Experiment, Placement, Position, TokenId};
 
 pub fn tour() -> Watch {
-    let open =
-        || opening::open_model(checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap()).unwrap();
-    let facts = open().facts;
+    let checkpoint = checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap();
     let world = World {
-        spec: facts.spec,
-        n_ctx: facts.n_ctx,
-        eos: facts.eos,
-        backend: Box::new(move || open().backend),
+        spec: checkpoint.spec.clone(),
+        n_ctx: checkpoint.spec.n_ctx,
+        eos: checkpoint.eos.clone(),
+        backend: Box::new(move || open_backend(&checkpoint, Placement::default()).unwrap().0),
     };
     Watch::with_opener(world, Box::new(ModelOpener::default()), Options::default())
 }

@@ -21,8 +21,8 @@ use crate::spec::{
     RouterSpec, RoutingPolicy, Sampling, SeqId, TokenId, TokenTable,
 };
 use crate::trace::{
-    Candidate, Comparison, ModelFacts, N_TOP, ParameterCount, Phase, Pick, PickState, Readout,
-    RouterTrace, StepTrace,
+    Candidate, Comparison, DeviceFacts, ModelFacts, N_TOP, ParameterCount, Phase, Pick, PickState,
+    Readout, RouterTrace, StepTrace,
 };
 
 pub const N_VOCAB: usize = 48;
@@ -170,6 +170,7 @@ impl Load for ToyLoad {
             }));
         }
         Ok(LoadStep::Done(Box::new(OpenModel {
+            mover: None,
             backend: Box::new(self.toy.backend()),
             facts: facts(&self.toy),
             encode: Some(Box::new(|text, _form| {

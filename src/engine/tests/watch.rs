@@ -130,7 +130,7 @@ impl Watch {
             if is_wanted(&event) {
                 return event;
             }
-            assert!(!matches!(event, Event::Failed(_)), "{event:?}");
+            assert!(!matches!(event, Event::Failed { .. }), "{event:?}");
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::matrix::{CpuWeight, Matrix, Product, product, run, transposed};
+use super::matrix::{Matrix, Product, product, run, transposed};
 use crate::checkpoint::WeightView;
-use crate::ops::{EMPTY, Mlp, Network, Routing};
+use crate::ops::{EMPTY, Mlp, Routing};
 use crate::spec::{Act, MlpSpec};
 
 /// One expert's matrices, as stored.
@@ -156,12 +156,12 @@ fn activate(gate: &mut [f32], up: &[f32], act: Act) {
 }
 
 /// One gated network over all rows: `[T, H]`.
-pub fn mlp(x: &Matrix, network: &Network<CpuWeight>, spec: &MlpSpec) -> Matrix {
-    let [gate, up] = network.gate_up.views.as_slice() else {
-        unreachable!("a network is made of a gate and an up matrix")
+pub fn mlp(x: &Matrix, network: &[CpuExpert], spec: &MlpSpec) -> Matrix {
+    let [CpuExpert { mlp }] = network else {
+        unreachable!("one network was made ready")
     };
-    let mut gate = product(x, gate);
-    let up = product(x, up);
+    let mut gate = product(x, &mlp.gate);
+    let up = product(x, &mlp.up);
     activate(&mut gate.data, &up.data, spec.act);
-    product(&gate, network.down.view())
+    product(&gate, &mlp.down)
 }

@@ -20,9 +20,7 @@ use rope::Rope;
 pub use speed::copy_bandwidth;
 
 use super::route::route;
-use super::{
-    Ask, DeviceError, Input, Mlp, Network, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted,
-};
+use super::{Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted};
 use crate::checkpoint::WeightView;
 use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec};
 
@@ -224,7 +222,7 @@ impl Ops for Cpu {
         scale: f32,
         x: &Matrix,
         gates: Option<&Matrix>,
-        network: &Network<CpuWeight>,
+        network: &Vec<CpuExpert>,
         spec: &MlpSpec,
     ) {
         let mut out = experts::mlp(x, network, spec);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{
-    Ask, DeviceError, Input, Mlp, Network, Ops, Outcome, Span, Wait, Wanted, cpu::Rope,
+    Ask, DeviceError, Input, Mlp, Ops, Outcome, Span, Wait, Wanted, cpu::Rope,
 };
 use crate::spec::{GqaSpec, MlpSpec, NormSpec, RopeSpec, RouterId, RouterSpec};
 
@@ -183,11 +183,10 @@ impl Ops for Gpu {
         scale: f32,
         x: &GpuTensor,
         gates: Option<&GpuTensor>,
-        network: &Network<GpuWeight>,
+        network: &GpuExperts,
         spec: &MlpSpec,
     ) {
-        let (gate_up, down) = (&network.gate_up, &network.down);
-        experts::mlp(self, into, scale, x, gate_up, down, gates, spec);
+        experts::mlp(self, into, scale, x, network, gates, spec);
     }
 
     fn gates(&self, x: &GpuTensor, weight: &GpuWeight) -> GpuTensor {
