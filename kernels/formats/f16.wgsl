@@ -1,22 +1,31 @@
-// Weights in f16, for adapters without that type. Twin of src/ops/cpu/formats/f16.rs.
+// Weights in f16. Twin of src/ops/cpu/formats/f16.rs.
 // A unit is 16 bytes of `weights`, here 8 numbers; rows are padded with zeros to whole units.
-// The kernel declares `weights: array<vec4<u32>>` and `x_at(quad)`, four activations.
+// The kernel declares `weights: array<vec4<u32>>`.
 
 const UNIT_NUMBERS: u32 = 8u;
 const UNIT_QUADS: u32 = 2u;
+
+alias Unit = vec4<u32>;
+
+fn unit(unit_at: u32) -> Unit {
+    return weights[unit_at];
+}
 
 fn widened(pair: vec2<u32>) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(pair.x), unpack2x16float(pair.y));
 }
 
-// Numbers 4q..4q+4 of a unit.
-fn quad(unit_at: u32, q: u32) -> vec4<f32> {
-    let unit = weights[unit_at];
-    return widened(select(unit.xy, unit.zw, q == 1u));
+// Numbers 4q..4q+4, before they are scaled.
+fn levels(it: Unit, q: u32) -> vec4<f32> {
+    return widened(select(it.xy, it.zw, q == 1u));
 }
 
-// A unit times the activations from `x_quad` on.
-fn dot_unit(unit_at: u32, x_quad: u32) -> f32 {
-    let unit = weights[unit_at];
-    return dot(widened(unit.xy), x_at(x_quad)) + dot(widened(unit.zw), x_at(x_quad + 1u));
+// What the levels of a unit are multiplied by.
+fn scale_of(it: Unit) -> f32 {
+    return 1.0;
+}
+
+// Numbers 4q..4q+4 of a unit.
+fn quad(unit_at: u32, q: u32) -> vec4<f32> {
+    return levels(unit(unit_at), q);
 }

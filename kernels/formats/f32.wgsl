@@ -1,16 +1,27 @@
 // Weights in f32. Twin of src/ops/cpu/formats/f32.rs.
 // A unit is 16 bytes of `weights`, here 4 numbers; rows are padded with zeros to whole units.
-// The kernel declares `weights: array<vec4<u32>>` and `x_at(quad)`, four activations.
+// The kernel declares `weights: array<vec4<u32>>`.
 
 const UNIT_NUMBERS: u32 = 4u;
 const UNIT_QUADS: u32 = 1u;
 
-// Numbers 4q..4q+4 of a unit.
-fn quad(unit_at: u32, q: u32) -> vec4<f32> {
-    return bitcast<vec4<f32>>(weights[unit_at]);
+alias Unit = vec4<u32>;
+
+fn unit(unit_at: u32) -> Unit {
+    return weights[unit_at];
 }
 
-// A unit times the activations from `x_quad` on.
-fn dot_unit(unit_at: u32, x_quad: u32) -> f32 {
-    return dot(bitcast<vec4<f32>>(weights[unit_at]), x_at(x_quad));
+// Numbers 4q..4q+4, before they are scaled.
+fn levels(it: Unit, q: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(it);
+}
+
+// What the levels of a unit are multiplied by.
+fn scale_of(it: Unit) -> f32 {
+    return 1.0;
+}
+
+// Numbers 4q..4q+4 of a unit.
+fn quad(unit_at: u32, q: u32) -> vec4<f32> {
+    return levels(unit(unit_at), q);
 }

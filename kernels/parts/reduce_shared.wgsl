@@ -32,3 +32,25 @@ fn max_all(value: f32, lane: Lane) -> f32 {
     }
     return reduce_room[0];
 }
+
+var<workgroup> team_room: array<vec4<f32>, 256>;
+
+// A lane's place among the 256; the lanes of a team have neighbouring places.
+fn place_of(lane: Lane) -> u32 {
+    return lane.index;
+}
+
+// Four sums over each team of `team` lanes, a power of two; the same on every lane of the team.
+fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
+    let member = lane.index % team;
+    workgroupBarrier();
+    team_room[lane.index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
+        if half < team && member < half {
+            team_room[lane.index] += team_room[lane.index + half];
+        }
+        workgroupBarrier();
+    }
+    return team_room[lane.index - member];
+}

@@ -38,3 +38,34 @@ fn max_all(value: f32, lane: Lane) -> f32 {
     }
     return best;
 }
+
+var<workgroup> team_room: array<vec4<f32>, 64>;
+
+// A lane's place among the 256; the lanes of a team have neighbouring places.
+fn place_of(lane: Lane) -> u32 {
+    return lane.subgroup * (256u / lane.n_subgroups) + lane.in_subgroup;
+}
+
+// Four sums over each team of `team` lanes, a power of two; the same on every lane of the team.
+fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
+    let size = 256u / lane.n_subgroups;
+    var sum = value;
+    for (var step = min(team, size) / 2u; step > 0u; step /= 2u) {
+        sum += subgroupShuffleXor(sum, step);
+    }
+    workgroupBarrier();
+    if lane.in_subgroup == 0u {
+        team_room[lane.subgroup] = sum;
+    }
+    workgroupBarrier();
+    if team <= size {
+        return sum;
+    }
+    let n = team / size;
+    let first = lane.subgroup / n * n;
+    var all = team_room[first];
+    for (var i = 1u; i < n; i++) {
+        all += team_room[first + i];
+    }
+    return all;
+}

@@ -14,6 +14,7 @@
 //! what a file says is refused in a sentence, never followed blindly, and nothing panics.
 
 mod bind;
+mod blocks;
 mod bundled;
 mod chat;
 mod codec;
@@ -45,6 +46,7 @@ use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{chat::ChatTemplate, config::Config, container::Tensors, family::Draft, warmup::Mapped};
 
+pub use blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
@@ -273,7 +275,7 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
 
 impl Checkpoint {
     fn new(name: String, draft: Draft, weights: Weights) -> Self {
-        let mut bytes = [Dtype::F32, Dtype::F16, Dtype::Bf16].map(|it| (it, 0));
+        let mut bytes = Dtype::ALL.map(|it| (it, 0));
         for (_, weight) in weights.iter() {
             for (_, n) in bytes.iter_mut().filter(|it| it.0 == weight.dtype()) {
                 *n += weight.n_bytes();

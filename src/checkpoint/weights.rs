@@ -7,6 +7,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use memmap2::Mmap;
 
+use super::blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 use crate::spec::LayerId;
 
 /// How numbers are stored.
@@ -18,15 +19,42 @@ pub enum Dtype {
     F16,
     /// The upper half of an f32.
     Bf16,
+    /// Blocks of 32 numbers: 8 bits each and a scale.
+    Q8_0,
+    /// Blocks of 32 numbers: 4 bits each and a scale.
+    Q4_0,
 }
 
 impl Dtype {
-    /// Bytes of one number.
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
+
+    /// Numbers that are stored as one, and their bytes.
+    fn group(self) -> (usize, usize) {
+        match self {
+            Self::F32 => (1, 4),
+            Self::F16 | Self::Bf16 => (1, 2),
+            Self::Q8_0 => (BLOCK, size_of::<BlockQ8_0>()),
+            Self::Q4_0 => (BLOCK, size_of::<BlockQ4_0>()),
+        }
+    }
+
+    /// Bytes of a row of so many numbers.
+    ///
+    /// Returns `None` where they are no whole blocks, or too many.
     #[must_use]
-    pub fn n_bytes(self) -> usize {
+    pub fn row_bytes(self, cols: usize) -> Option<usize> {
+        let (numbers, bytes) = self.group();
+        let is_whole = cols.is_multiple_of(numbers);
+        is_whole.then(|| (cols / numbers).checked_mul(bytes))?
+    }
+
+    /// What the address of a number or block is a multiple of.
+    #[must_use]
+    pub fn align_bytes(self) -> usize {
         match self {
             Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
+            Self::F16 | Self::Bf16 | Self::Q8_0 | Self::Q4_0 => 2,
         }
     }
 
@@ -37,6 +65,8 @@ impl Dtype {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
         }
     }
 }
@@ -67,7 +97,7 @@ impl Blob {
     #[must_use]
     pub fn is_aligned(&self, start: usize, dtype: Dtype) -> bool {
         let address = self.bytes().as_ptr().addr().wrapping_add(start);
-        address.is_multiple_of(dtype.n_bytes())
+        address.is_multiple_of(dtype.align_bytes())
     }
 }
 
@@ -90,16 +120,20 @@ pub enum Numbers<'a> {
     F16(&'a [u16]),
     /// The upper half of an f32, as bits.
     Bf16(&'a [u16]),
+    /// Blocks of 8-bit levels.
+    Q8_0(&'a [BlockQ8_0]),
+    /// Blocks of 4-bit levels.
+    Q4_0(&'a [BlockQ4_0]),
 }
 
 impl WeightView {
     /// A view of `rows × cols` numbers from byte `start` of `blob` on. Copies them only where they
     /// are not aligned to their size.
     ///
-    /// Returns `None` where the blob is too short or the size overflows.
+    /// Returns `None` where the blob is too short, the size overflows, or a row is no whole blocks.
     #[must_use]
     pub fn new(blob: &Blob, start: usize, dtype: Dtype, rows: usize, cols: usize) -> Option<Self> {
-        let n_bytes = rows.checked_mul(cols)?.checked_mul(dtype.n_bytes())?;
+        let n_bytes = rows.checked_mul(dtype.row_bytes(cols)?)?;
         let range = start..start.checked_add(n_bytes)?;
         let bytes = blob.bytes().get(range.clone())?;
         if blob.is_aligned(start, dtype) {
@@ -160,13 +194,18 @@ impl WeightView {
         if range.end > self.rows || range.start > range.end {
             return None;
         }
-        let row_bytes = self.cols * self.dtype.n_bytes();
+        let row_bytes = self.row_len();
         let start = self.range.start + range.start * row_bytes;
         Some(Self {
             range: start..start + range.len() * row_bytes,
             rows: range.len(),
             ..self.clone()
         })
+    }
+
+    /// Bytes of a row.
+    fn row_len(&self) -> usize {
+        self.range.len().checked_div(self.rows).unwrap_or(0)
     }
 
     /// The numbers.
@@ -177,13 +216,15 @@ impl WeightView {
             Dtype::F32 => Numbers::F32(bytemuck::cast_slice(bytes)),
             Dtype::F16 => Numbers::F16(bytemuck::cast_slice(bytes)),
             Dtype::Bf16 => Numbers::Bf16(bytemuck::cast_slice(bytes)),
+            Dtype::Q8_0 => Numbers::Q8_0(bytemuck::cast_slice(bytes)),
+            Dtype::Q4_0 => Numbers::Q4_0(bytemuck::cast_slice(bytes)),
         }
     }
 
     /// The bytes of one row, as stored.
     #[must_use]
     pub fn row_bytes(&self, row: usize) -> &[u8] {
-        let n = self.cols * self.dtype.n_bytes();
+        let n = self.row_len();
         &self.blob.bytes()[self.range.clone()][row * n..(row + 1) * n]
     }
 
@@ -200,6 +241,14 @@ impl WeightView {
                 .iter_mut()
                 .zip(&it[range])
                 .for_each(|(out, it)| *out = f32::from_bits(u32::from(*it) << 16)),
+            Numbers::Q8_0(it) => {
+                let blocks = &it[range.start / BLOCK..range.end / BLOCK];
+                widen(out, blocks, BlockQ8_0::widened);
+            }
+            Numbers::Q4_0(it) => {
+                let blocks = &it[range.start / BLOCK..range.end / BLOCK];
+                widen(out, blocks, BlockQ4_0::widened);
+            }
         }
     }
 
@@ -212,6 +261,13 @@ impl WeightView {
         }
         out
     }
+}
+
+fn widen<B>(out: &mut [f32], blocks: &[B], widened: impl Fn(&B) -> [f32; BLOCK]) {
+    let (out, _) = out.as_chunks_mut();
+    out.iter_mut()
+        .zip(blocks)
+        .for_each(|(out, it)| *out = widened(it));
 }
 
 /// What a weight is for. Matrices are `[out, in]`.

@@ -15,7 +15,7 @@ mod route;
 
 use std::ops::Range;
 
-pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth};
+pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth, quantized};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{

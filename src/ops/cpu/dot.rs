@@ -7,10 +7,11 @@
 //! expert sees another number of tokens; it is no faster either (`speed_beside_candle` in
 //! `tests/it/oracle.rs` measures candle's).
 
+use super::formats::{Bf16, F16, F32, Q4_0, Q8_0, Stored};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, N_LANES, Plain};
-use crate::checkpoint::Numbers;
+use crate::checkpoint::{BLOCK, Numbers};
 
 /// `out[r, n] = w[r] · x[n]` for the rows `first..first + out.len() / n` of `w`.
 ///
@@ -27,6 +28,8 @@ pub fn dot_rows(w: Numbers<'_>, first: usize, x: &[f32], cols: usize, out: &mut 
         Numbers::F32(w) => Numbers::F32(&w[range]),
         Numbers::Bf16(w) => Numbers::Bf16(&w[range]),
         Numbers::F16(w) => Numbers::F16(&w[range]),
+        Numbers::Q8_0(w) => Numbers::Q8_0(&w[range.start / BLOCK..range.end / BLOCK]),
+        Numbers::Q4_0(w) => Numbers::Q4_0(&w[range.start / BLOCK..range.end / BLOCK]),
     };
     dispatch(w, x, cols, out);
 }
@@ -74,59 +77,6 @@ fn avx2(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
     run::<Avx2, 2, 3>(w, x, cols, out);
 }
 
-/// How numbers of one format become lanes.
-trait Stored {
-    type Bits: Copy;
-    fn lanes<L: Lanes>(from: &[Self::Bits; N_LANES]) -> L;
-    fn one(from: Self::Bits) -> f32;
-}
-
-struct F32;
-struct F16;
-struct Bf16;
-
-impl Stored for F32 {
-    type Bits = f32;
-
-    #[inline(always)]
-    fn lanes<L: Lanes>(from: &[f32; N_LANES]) -> L {
-        L::f32(from)
-    }
-
-    #[inline(always)]
-    fn one(from: f32) -> f32 {
-        from
-    }
-}
-
-impl Stored for F16 {
-    type Bits = u16;
-
-    #[inline(always)]
-    fn lanes<L: Lanes>(from: &[u16; N_LANES]) -> L {
-        L::f16(from)
-    }
-
-    #[inline(always)]
-    fn one(from: u16) -> f32 {
-        half::f16::from_bits(from).to_f32()
-    }
-}
-
-impl Stored for Bf16 {
-    type Bits = u16;
-
-    #[inline(always)]
-    fn lanes<L: Lanes>(from: &[u16; N_LANES]) -> L {
-        L::bf16(from)
-    }
-
-    #[inline(always)]
-    fn one(from: u16) -> f32 {
-        f32::from_bits(u32::from(from) << 16)
-    }
-}
-
 /// `R` rows by `N` tokens are summed at a time: what fits the registers.
 #[inline(always)]
 fn run<L: Lanes, const R: usize, const N: usize>(
@@ -139,6 +89,8 @@ fn run<L: Lanes, const R: usize, const N: usize>(
         Numbers::F32(w) => all_rows::<L, F32, R, N>(w, x, cols, out),
         Numbers::F16(w) => all_rows::<L, F16, R, N>(w, x, cols, out),
         Numbers::Bf16(w) => all_rows::<L, Bf16, R, N>(w, x, cols, out),
+        Numbers::Q8_0(w) => all_rows::<L, Q8_0, R, N>(w, x, cols, out),
+        Numbers::Q4_0(w) => all_rows::<L, Q4_0, R, N>(w, x, cols, out),
     }
 }
 
@@ -147,7 +99,7 @@ fn run<L: Lanes, const R: usize, const N: usize>(
 /// first cache while the rows pass.
 #[inline(always)]
 fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
-    w: &[W::Bits],
+    w: &[W::Item],
     x: &[f32],
     cols: usize,
     out: &mut [f32],
@@ -170,7 +122,7 @@ fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
 /// All rows by the N tokens from `t` on.
 #[inline(always)]
 fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
-    w: &[W::Bits],
+    w: &[W::Item],
     x: &[f32],
     cols: usize,
     out: &mut [f32],
@@ -179,7 +131,8 @@ fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
     let n = x.len() / cols;
     let rows = out.len() / n;
     let tokens: [&[f32]; N] = std::array::from_fn(|i| &x[(t + i) * cols..(t + i + 1) * cols]);
-    let row = |r: usize| &w[r * cols..(r + 1) * cols];
+    let items = cols / W::NUMBERS;
+    let row = |r: usize| &w[r * items..(r + 1) * items];
     let mut r = 0;
     while r + R <= rows {
         let sums = tile::<L, W, R, N>(std::array::from_fn(|i| row(r + i)), tokens);
@@ -194,17 +147,16 @@ fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
     }
 }
 
-/// A row as whole lanes and what stands over.
-type Split<'a, T> = (&'a [[T; N_LANES]], &'a [T]);
+/// A token as whole lanes and what stands over.
+type Split<'a> = (&'a [[f32; N_LANES]], &'a [f32]);
 
 /// `[R, N]` dot products, each summed in the same order: lane by lane, then the lanes as a tree.
 #[inline(always)]
 fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
-    w: [&[W::Bits]; R],
+    w: [&[W::Item]; R],
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
-    let ws: [Split<'_, W::Bits>; R] = w.map(<[W::Bits]>::as_chunks);
-    let xs: [Split<'_, f32>; N] = x.map(<[f32]>::as_chunks);
+    let xs: [Split<'_>; N] = x.map(<[f32]>::as_chunks);
     let mut sums = [[L::zero(); N]; R];
     for c in 0..xs[0].0.len() {
         let mut tokens = [L::zero(); N];
@@ -212,7 +164,7 @@ fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
             tokens[n] = L::f32(&xs[n].0[c]);
         }
         for r in 0..R {
-            let row: L = W::lanes(&ws[r].0[c]);
+            let row: L = W::lanes(w[r], c);
             for n in 0..N {
                 sums[r][n] = sums[r][n].add_product(row, tokens[n]);
             }
@@ -223,8 +175,9 @@ fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
     for r in 0..R {
         for n in 0..N {
             let mut lanes = sums[r][n].to_array();
-            for (lane, (w, x)) in lanes.iter_mut().zip(ws[r].1.iter().zip(xs[n].1)) {
-                *lane = L::add_one_product(*lane, W::one(*w), *x);
+            let whole = xs[n].0.len() * N_LANES;
+            for (i, (lane, x)) in lanes.iter_mut().zip(xs[n].1).enumerate() {
+                *lane = L::add_one_product(*lane, W::one(w[r], whole + i), *x);
             }
             out[r][n] = tree(lanes);
         }
@@ -247,6 +200,7 @@ fn tree(mut lanes: [f32; N_LANES]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::{BlockQ4_0, BlockQ8_0};
 
     fn numbers(n: usize, seed: u32) -> Vec<f32> {
         (0..n as u32)
@@ -277,7 +231,12 @@ mod tests {
                 .iter()
                 .map(|it| half::f16::from_f32(*it).to_bits())
                 .collect();
-            for stored in [Numbers::F32(&w), Numbers::Bf16(&bf16), Numbers::F16(&f16)] {
+            let (q8_0, q4_0) = (blocks_q8_0(rows * cols), blocks_q4_0(rows * cols));
+            let plain = [Numbers::F32(&w), Numbers::Bf16(&bf16), Numbers::F16(&f16)];
+            let in_blocks = [Numbers::Q8_0(&q8_0), Numbers::Q4_0(&q4_0)];
+            let has_blocks = cols.is_multiple_of(BLOCK);
+            let in_blocks = in_blocks.into_iter().filter(|_| has_blocks);
+            for stored in plain.into_iter().chain(in_blocks) {
                 let mut all = vec![0.0; rows * n];
                 dot_rows(stored, 0, &x, cols, &mut all);
                 for t in 0..n {
@@ -304,11 +263,29 @@ mod tests {
         }
     }
 
+    fn blocks_q8_0(n: usize) -> Vec<BlockQ8_0> {
+        let one = |it: &[f32; BLOCK]| BlockQ8_0 {
+            scale: half::f16::from_f32(it[0] / 127.0).to_bits(),
+            levels: it.map(|it| (it * 127.0) as i8),
+        };
+        numbers(n, 5).as_chunks().0.iter().map(one).collect()
+    }
+
+    fn blocks_q4_0(n: usize) -> Vec<BlockQ4_0> {
+        let one = |it: &[f32; BLOCK / 2]| BlockQ4_0 {
+            scale: half::f16::from_f32(it[0] / 8.0).to_bits(),
+            nibbles: it.map(|it| (it * 127.0) as i8 as u8),
+        };
+        numbers(n / 2, 7).as_chunks().0.iter().map(one).collect()
+    }
+
     fn exact(w: Numbers<'_>, r: usize, x: &[f32]) -> f64 {
         let at = |i: usize| match w {
             Numbers::F32(it) => it[i],
             Numbers::Bf16(it) => half::bf16::from_bits(it[i]).to_f32(),
             Numbers::F16(it) => half::f16::from_bits(it[i]).to_f32(),
+            Numbers::Q8_0(it) => it[i / BLOCK].widened()[i % BLOCK],
+            Numbers::Q4_0(it) => it[i / BLOCK].widened()[i % BLOCK],
         };
         let first = r * x.len();
         x.iter()

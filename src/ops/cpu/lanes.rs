@@ -5,10 +5,14 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _mm_loadu_si128, _mm256_castsi256_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_setzero_ps, _mm256_slli_epi32,
-    _mm256_storeu_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    __m128i, __m256, __m512, _mm_and_si128, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_set1_epi8,
+    _mm_set1_epi16, _mm_srl_epi16, _mm_srli_si128, _mm_sub_epi8, _mm256_castsi256_ps,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_mul_ps, _mm256_set1_epi16,
+    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm512_castsi512_ps,
+    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_storeu_ps,
 };
 
 /// Lanes summed side by side.
@@ -24,6 +28,12 @@ pub trait Lanes: Copy {
     fn bf16(from: &[u16; N_LANES]) -> Self;
     /// Sixteen f16, by their bits.
     fn f16(from: &[u16; N_LANES]) -> Self;
+    /// Sixteen signed bytes.
+    fn i8(from: &[i8; N_LANES]) -> Self;
+    /// Sixteen nibbles less 8: the lower half of each byte, or (`half` 1) the upper.
+    fn nibbles(from: &[u8; N_LANES], half: usize) -> Self;
+    /// All times one f16, by its bits.
+    fn times_f16(self, bits: u16) -> Self;
     /// `self + a · b`.
     fn add_product(self, a: Self, b: Self) -> Self;
     /// The same for a single number: what stands over at the end of a row.
@@ -58,6 +68,22 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn i8(from: &[i8; N_LANES]) -> Self {
+        Self(from.map(f32::from))
+    }
+
+    #[inline(always)]
+    fn nibbles(from: &[u8; N_LANES], half: usize) -> Self {
+        Self(from.map(|it| f32::from(it >> (4 * half) & 15) - 8.0))
+    }
+
+    #[inline(always)]
+    fn times_f16(self, bits: u16) -> Self {
+        let scale = half::f16::from_bits(bits).to_f32();
+        Self(self.0.map(|it| it * scale))
+    }
+
+    #[inline(always)]
     fn add_product(self, a: Self, b: Self) -> Self {
         Self(std::array::from_fn(|i| {
             Self::add_one_product(self.0[i], a.0[i], b.0[i])
@@ -80,10 +106,42 @@ impl Lanes for Plain {
     }
 }
 
+/// Sixteen nibbles less 8, as bytes.
+#[cfg(target_arch = "x86_64")]
+#[expect(
+    unsafe_code,
+    reason = "std::arch: reached only where AVX2 was detected, and inside an array"
+)]
+#[inline(always)]
+fn levels(from: &[u8; N_LANES], half: usize) -> __m128i {
+    unsafe {
+        let bytes = _mm_loadu_si128(from.as_ptr().cast());
+        let shifted = _mm_srl_epi16(bytes, _mm_cvtsi32_si128(4 * half as i32));
+        _mm_sub_epi8(_mm_and_si128(shifted, _mm_set1_epi8(15)), _mm_set1_epi8(8))
+    }
+}
+
 /// Two registers of AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub struct Avx2([__m256; 2]);
+
+#[cfg(target_arch = "x86_64")]
+#[expect(
+    unsafe_code,
+    reason = "std::arch: reached only where AVX2 was detected"
+)]
+impl Avx2 {
+    /// Sixteen signed bytes.
+    #[inline(always)]
+    fn bytes(it: __m128i) -> Self {
+        unsafe {
+            let low = _mm256_cvtepi8_epi32(it);
+            let high = _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(it));
+            Self([_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)])
+        }
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 #[expect(
@@ -124,6 +182,24 @@ impl Lanes for Avx2 {
             let low = _mm_loadu_si128(from.as_ptr().cast());
             let high = _mm_loadu_si128(from.as_ptr().add(8).cast());
             Self([_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)])
+        }
+    }
+
+    #[inline(always)]
+    fn i8(from: &[i8; N_LANES]) -> Self {
+        unsafe { Self::bytes(_mm_loadu_si128(from.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn nibbles(from: &[u8; N_LANES], half: usize) -> Self {
+        unsafe { Self::bytes(levels(from, half)) }
+    }
+
+    #[inline(always)]
+    fn times_f16(self, bits: u16) -> Self {
+        unsafe {
+            let scale = _mm256_cvtph_ps(_mm_set1_epi16(bits.cast_signed()));
+            Self(self.0.map(|it| _mm256_mul_ps(it, scale)))
         }
     }
 
@@ -185,6 +261,27 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn f16(from: &[u16; N_LANES]) -> Self {
         unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn i8(from: &[i8; N_LANES]) -> Self {
+        unsafe {
+            let levels = _mm_loadu_si128(from.as_ptr().cast());
+            Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(levels)))
+        }
+    }
+
+    #[inline(always)]
+    fn nibbles(from: &[u8; N_LANES], half: usize) -> Self {
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(levels(from, half)))) }
+    }
+
+    #[inline(always)]
+    fn times_f16(self, bits: u16) -> Self {
+        unsafe {
+            let scale = _mm512_cvtph_ps(_mm256_set1_epi16(bits.cast_signed()));
+            Self(_mm512_mul_ps(self.0, scale))
+        }
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Matrices on the CPU: rows of activations, stored weights, and products of the two on all cores.
+//! Matrices on the CPU: rows of activations, and stored weights.
 
 use std::ops::Range;
 
@@ -10,9 +10,6 @@ use crate::checkpoint::WeightView;
 /// Products smaller than this many multiply-adds stay on one thread: to wake another that sleeps
 /// takes as long as half a million of them.
 const PARALLEL_FROM: usize = 1 << 20;
-
-/// Rows of a matrix one task takes.
-const ROWS_PER_TASK: usize = 32;
 
 /// Activations `[rows, cols]`, row-major.
 #[derive(Clone, Debug, Default, PartialEq)]

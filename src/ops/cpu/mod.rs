@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 pub(in crate::ops) mod attention;
 mod dot;
+pub(in crate::ops) mod embed;
 mod exp;
 mod experts;
+mod formats;
 mod lanes;
+pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
 mod predict;
@@ -15,6 +18,7 @@ mod speed;
 
 pub use attention::CpuCache;
 pub use experts::CpuExpert;
+pub use formats::quantized;
 pub use matrix::{CpuWeight, Matrix};
 use rope::Rope;
 pub use speed::copy_bandwidth;
@@ -86,6 +90,8 @@ impl Ops for Cpu {
             row.iter_mut().for_each(|it| *it *= scale);
         }
         out
+    fn embed(&self, table: &CpuWeight, tokens: &[TokenId], scale: f32) -> Matrix {
+        embed::embed(table, tokens, scale)
     }
 
     fn norm(&self, x: &Matrix, weight: &CpuWeight, spec: &NormSpec) -> Matrix {
@@ -107,6 +113,7 @@ impl Ops for Cpu {
             });
         }
         out
+        linear::linear(x, weight, bias)
     }
 
     fn linear_add(

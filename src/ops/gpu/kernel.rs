@@ -22,6 +22,10 @@ pub enum Format {
     F16,
     /// The upper half of an f32.
     Bf16,
+    /// Blocks of 32 levels of 8 bits.
+    Q8_0,
+    /// Blocks of 32 levels of 4 bits.
+    Q4_0,
 }
 
 /// A piece of source that several kernels share.
@@ -31,6 +35,8 @@ pub enum Part {
     Reduce,
     /// The reading of the weight's format.
     Format,
+    /// Dot products with units of that format.
+    Dot,
     /// The hash and the logarithm of `ops::hash`.
     Hash,
 }
@@ -61,22 +67,26 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("attention", Reduce),
     kernel!("norm", Reduce),
     kernel!("rope", Reduce),
+    kernel!("embed", Format),
+    kernel!("linear", Reduce, Format, Dot),
 ];
 
 const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");
 const REDUCE_SUBGROUP: &str = include_str!("../../../kernels/parts/reduce_subgroup.wgsl");
+const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
 
 impl Format {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::F32, Self::F16, Self::Bf16];
+    pub const ALL: &[Self] = &[Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
 
-    fn text(self, can: Abilities) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
             Self::F32 => include_str!("../../../kernels/formats/f32.wgsl"),
-            Self::F16 if can.f16 => include_str!("../../../kernels/formats/f16_native.wgsl"),
             Self::F16 => include_str!("../../../kernels/formats/f16.wgsl"),
             Self::Bf16 => include_str!("../../../kernels/formats/bf16.wgsl"),
+            Self::Q8_0 => include_str!("../../../kernels/formats/q8_0.wgsl"),
+            Self::Q4_0 => include_str!("../../../kernels/formats/q4_0.wgsl"),
         }
     }
 }
@@ -99,16 +109,11 @@ impl Kernel {
         let text = |part: &Part| match part {
             Part::Reduce if can.subgroups => REDUCE_SUBGROUP,
             Part::Reduce => REDUCE_SHARED,
+            Part::Dot => DOT,
             Part::Hash => HASH,
-            Part::Format => format.map_or("", |it| it.text(can)),
-        };
-        // What switches a feature on has to stand first.
-        let enable = if can.f16 && format == Some(Format::F16) {
-            "enable f16;\n"
-        } else {
-            ""
+            Part::Format => format.map_or("", Format::text),
         };
         let parts: Vec<&str> = self.parts.iter().map(text).collect();
-        format!("{enable}{}\n{}", parts.join("\n"), self.text)
+        format!("{}\n{}", parts.join("\n"), self.text)
     }
 }

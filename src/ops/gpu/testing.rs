@@ -66,6 +66,22 @@ pub fn matrix(data: &[f32], rows: usize) -> WeightView {
     WeightView::new(&blob, 0, Dtype::F32, rows, data.len() / rows).unwrap()
 }
 
+/// A stored matrix of so many rows in any format; one row has no blocks.
+pub fn stored(data: &[f32], rows: usize, dtype: Dtype) -> WeightView {
+    let bits = |of: fn(f32) -> u16| {
+        let halves: Vec<u16> = data.iter().map(|it| of(*it)).collect();
+        let pair = |it: &[u16]| u32::from(it[0]) | u32::from(*it.get(1).unwrap_or(&0)) << 16;
+        let blob = Blob::Memory(std::sync::Arc::new(halves.chunks(2).map(pair).collect()));
+        WeightView::new(&blob, 0, dtype, rows, data.len() / rows).unwrap()
+    };
+    match dtype {
+        Dtype::F32 => matrix(data, rows),
+        Dtype::F16 => bits(|it| half::f16::from_f32(it).to_bits()),
+        Dtype::Bf16 => bits(|it| half::bf16::from_f32(it).to_bits()),
+        Dtype::Q8_0 | Dtype::Q4_0 => crate::ops::quantized(&matrix(data, rows), dtype).unwrap(),
+    }
+}
+
 /// A choice of the twin's, on the device.
 pub fn routing_from(gpu: &Gpu, routing: &Routing) -> GpuRouting {
     let mut out = GpuRouting {

@@ -1,18 +1,17 @@
 //! Stored weights on the device: as stored, in rows of whole units of 16 bytes, cut into shards
 //! where one binding cannot hold them all.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     device::Gpu,
     kernel::Format,
     memory::{Held, Slice},
+    packing::{UNIT_BYTES, packed},
 };
 use crate::checkpoint::{Dtype, WeightView};
 use crate::ops::DeviceError;
 
-/// Bytes of a unit: what one lane reads at once.
-pub const UNIT_BYTES: usize = 16;
 /// Bytes on their way to the device at once.
 const UPLOAD_BYTES: usize = 32 << 20;
 
@@ -23,8 +22,10 @@ pub struct Shard {
     pub first_row: usize,
     /// How many.
     pub rows: usize,
-    /// `[rows, row_units]` units.
+    /// `[rows, row_units]` units, then the scales of its blocks.
     pub slice: Slice,
+    /// The 32-bit word of the slice where the scales begin: two f16 a word, one a block.
+    pub scales_at: u32,
 }
 
 /// A stored matrix `[rows, cols]`; a single row is also held widened.
@@ -44,26 +45,6 @@ pub struct GpuWeight {
     pub vector: Slice,
 }
 
-impl From<Dtype> for Format {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::Bf16,
-        }
-    }
-}
-
-impl Format {
-    /// Numbers of a unit.
-    pub fn unit_numbers(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 8,
-        }
-    }
-}
-
 impl Gpu {
     /// Weights stacked row upon row: one view, or several that are read together. Views of
     /// different formats are widened to f32.
@@ -75,31 +56,51 @@ impl Gpu {
         label: &str,
         views: &[&WeightView],
     ) -> Result<GpuWeight, DeviceError> {
+        self.weight_in(label, views, self.facts.binding_bytes)
+    }
+
+    /// The same in shards of at most `shard_bytes`, but of one row at least.
+    ///
+    /// # Errors
+    /// No memory, or a row larger than a binding.
+    pub(super) fn weight_in(
+        &self,
+        label: &str,
+        views: &[&WeightView],
+        shard_bytes: u64,
+    ) -> Result<GpuWeight, DeviceError> {
         let cols = views.first().map_or(0, |it| it.shape().1);
         let rows = views.iter().map(|it| it.shape().0).sum();
         let format = common_format(views);
-        let row_units = cols.div_ceil(format.unit_numbers());
-        let row_bytes = row_units * UNIT_BYTES;
-        self.check_binding(label, row_bytes as u64)?;
-        let per_shard = (self.facts.binding_bytes as usize / row_bytes.max(1)).max(1);
+        let row_bytes = row_bytes(format, cols);
+        self.check_binding(label, shard_len(format, cols, 1))?;
+        // The scales are padded to a whole unit.
+        let room = shard_bytes.saturating_sub(UNIT_BYTES as u64) as usize;
+        let per_shard = (room / row_bytes.max(1)).max(1);
         let mut shards = Vec::new();
-        let mut first_row = 0;
-        while first_row < rows {
+        for first_row in (0..rows).step_by(per_shard) {
             let n = per_shard.min(rows - first_row);
-            let held = self.room(label, (n * row_bytes) as u64)?;
-            self.fill(&held, views, format, first_row..first_row + n)?;
+            let held = self.room(label, shard_len(format, cols, n))?;
+            let scales_at = n * format.row_units(cols) * UNIT_BYTES;
+            self.fill(
+                &held,
+                scales_at as u64,
+                views,
+                format,
+                first_row..first_row + n,
+            )?;
             shards.push(Shard {
                 first_row,
                 rows: n,
                 slice: Slice::whole(held),
+                scales_at: (scales_at / 4) as u32,
             });
-            first_row += n;
         }
         Ok(GpuWeight {
             format,
             rows,
             cols,
-            row_units,
+            row_units: format.row_units(cols),
             shards,
             vector: self.vector_of(label, views)?,
         })
@@ -138,32 +139,68 @@ impl Gpu {
     fn fill(
         &self,
         held: &Held,
+        scales_at: u64,
         views: &[&WeightView],
         format: Format,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
     ) -> Result<(), DeviceError> {
         let (mut at, mut row) = (0u64, 0);
+        let mut scales = Scales {
+            at: scales_at,
+            waiting: Vec::new(),
+        };
         for view in views {
             let (n, cols) = view.shape();
-            let row_bytes = cols.div_ceil(format.unit_numbers()) * UNIT_BYTES;
             let mine = rows.start.max(row)..rows.end.min(row + n);
-            let step = (UPLOAD_BYTES / row_bytes.max(1)).max(1);
+            let step = (UPLOAD_BYTES / row_bytes(format, cols).max(1)).max(1);
             for first in mine.clone().step_by(step) {
                 let end = mine.end.min(first + step);
-                let bytes = packed(view, first - row..end - row, format);
-                self.queue.write_buffer(&held.buffer, at, &bytes);
-                at += bytes.len() as u64;
+                let packed = packed(view, first - row..end - row, format);
+                self.queue.write_buffer(&held.buffer, at, &packed.units);
+                at += packed.units.len() as u64;
+                scales.write(self, held, &packed.scales);
                 // What is on its way takes memory of its own until the device has it.
                 self.queue.submit([]);
-                if bytes.len() > UPLOAD_BYTES / 2 {
+                if packed.units.len() > UPLOAD_BYTES / 2 {
                     let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
                 }
                 self.check()?;
             }
             row += n;
         }
+        // The last word may be half full.
+        scales.write(self, held, &[0]);
         Ok(())
     }
+}
+
+/// Scales on their way to the device, which takes whole words.
+struct Scales {
+    at: u64,
+    waiting: Vec<u16>,
+}
+
+impl Scales {
+    fn write(&mut self, gpu: &Gpu, held: &Held, scales: &[u16]) {
+        self.waiting.extend_from_slice(scales);
+        let n = self.waiting.len() & !1;
+        if n > 0 {
+            let bytes = bytemuck::cast_slice(&self.waiting[..n]);
+            gpu.queue.write_buffer(&held.buffer, self.at, bytes);
+            self.at += bytes.len() as u64;
+            self.waiting.drain(..n);
+        }
+    }
+}
+
+/// Bytes of a row, its scales too.
+fn row_bytes(format: Format, cols: usize) -> usize {
+    format.row_units(cols) * UNIT_BYTES + format.row_scales(cols) * 2
+}
+
+/// Bytes of so many rows in one buffer, a whole number of units.
+fn shard_len(format: Format, cols: usize, rows: usize) -> u64 {
+    (rows * row_bytes(format, cols)).next_multiple_of(UNIT_BYTES) as u64
 }
 
 fn common_format(views: &[&WeightView]) -> Format {
@@ -173,22 +210,4 @@ fn common_format(views: &[&WeightView]) -> Format {
     } else {
         Format::F32
     }
-}
-
-/// Rows in the device's layout: padded with zeros to whole units.
-fn packed(view: &WeightView, rows: std::ops::Range<usize>, format: Format) -> Vec<u8> {
-    let cols = view.shape().1;
-    let row_bytes = cols.div_ceil(format.unit_numbers()) * UNIT_BYTES;
-    let mut out = vec![0u8; rows.len() * row_bytes];
-    for (out, row) in out.chunks_exact_mut(row_bytes.max(1)).zip(rows) {
-        if format == Format::from(view.dtype()) {
-            let bytes = view.row_bytes(row);
-            out[..bytes.len()].copy_from_slice(bytes);
-        } else {
-            let mut wide = vec![0f32; cols];
-            view.widen_row(row, &mut wide);
-            out[..cols * 4].copy_from_slice(bytemuck::cast_slice(&wide));
-        }
-    }
-    out
 }

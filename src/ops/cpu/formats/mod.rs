@@ -1,0 +1,90 @@
+//! How stored numbers become lanes, one file a format; and how numbers become blocks.
+
+mod bf16;
+mod f16;
+mod f32;
+mod q4_0;
+mod q8_0;
+
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use rayon::prelude::*;
+
+pub use self::{bf16::Bf16, f16::F16, f32::F32, q4_0::Q4_0, q8_0::Q8_0};
+
+use super::lanes::{Lanes, N_LANES};
+use crate::checkpoint::{BLOCK, Blob, Dtype, WeightView};
+
+/// How numbers of one format become lanes.
+pub trait Stored {
+    /// What is stored: a number or a block.
+    type Item: Copy;
+    /// Numbers of it.
+    const NUMBERS: usize = 1;
+    /// The numbers `16 c..16 c + 16` of a row.
+    fn lanes<L: Lanes>(row: &[Self::Item], c: usize) -> L;
+    /// Number `i` of a row.
+    fn one(row: &[Self::Item], i: usize) -> f32;
+}
+
+/// Sixteen items that are a number each.
+#[inline(always)]
+fn sixteen<T>(row: &[T], c: usize) -> &[T; N_LANES] {
+    &row.as_chunks().0[c]
+}
+
+/// A matrix in blocks, each row rounded as llama.cpp rounds it.
+///
+/// Returns `None` where it stays as it is: a vector, rows that are no whole blocks, or a format
+/// without blocks. A block with a number that is not finite is NaN throughout.
+#[must_use]
+pub fn quantized(view: &WeightView, dtype: Dtype) -> Option<WeightView> {
+    match dtype {
+        _ if view.shape().0 == 1 => None,
+        Dtype::Q8_0 => in_blocks(view, dtype, q8_0::quantised),
+        Dtype::Q4_0 => in_blocks(view, dtype, q4_0::quantised),
+        Dtype::F32 | Dtype::F16 | Dtype::Bf16 => None,
+    }
+}
+
+fn in_blocks<B: Pod>(
+    view: &WeightView,
+    dtype: Dtype,
+    quantised: impl Fn(&[f32; BLOCK]) -> B + Sync,
+) -> Option<WeightView> {
+    let (rows, cols) = view.shape();
+    let row_bytes = dtype.row_bytes(cols)?;
+    let n_bytes = rows.checked_mul(row_bytes)?;
+    let mut words = vec![0u32; n_bytes.div_ceil(4)];
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+    let one_row = |wide: &mut Vec<f32>, (row, out): (usize, &mut [u8])| {
+        view.widen_row(row, wide);
+        let blocks: &mut [B] = bytemuck::cast_slice_mut(out);
+        for (block, numbers) in blocks.iter_mut().zip(wide.as_chunks().0) {
+            *block = quantised(numbers);
+        }
+    };
+    bytes[..n_bytes]
+        .par_chunks_mut(row_bytes.max(1))
+        .enumerate()
+        .for_each_init(|| vec![0.0; cols], one_row);
+    WeightView::new(&Blob::Memory(Arc::new(words)), 0, dtype, rows, cols)
+}
+
+/// The number farthest from 0, with its sign; NaN where one is not finite.
+fn farthest(numbers: &[f32; BLOCK]) -> f32 {
+    if numbers.iter().any(|it| !it.is_finite()) {
+        return f32::NAN;
+    }
+    let farther = |a: f32, b: f32| if b.abs() > a.abs() { b } else { a };
+    numbers.iter().copied().fold(0.0, farther)
+}
+
+/// `1 / scale`, or 0 where all numbers are 0.
+fn inverse(scale: f32) -> f32 {
+    if scale == 0.0 { 0.0 } else { 1.0 / scale }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Products of stored weights with activations, on all cores. Twin of `kernels/linear.wgsl`.
+
+use rayon::prelude::*;
+
+use super::dot::dot_rows;
+use super::matrix::{CpuWeight, Matrix, is_large};
+use crate::checkpoint::WeightView;
+
+/// Rows of a matrix one task takes.
+const ROWS_PER_TASK: usize = 32;
+
+/// `x · Wᵀ + b`: `[T, rows]`.
+#[must_use]
+pub fn linear(x: &Matrix, weight: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {
+    let mut out = product(x, &weight.view);
+    if let Some(bias) = bias {
+        out.rows_mut().for_each(|row| {
+            row.iter_mut()
+                .zip(&bias.vector)
+                .for_each(|(it, b)| *it += b);
+        });
+    }
+    out
+}
+
+/// One product of a larger piece of work: all rows of a weight with some activations.
+#[derive(Debug)]
+pub struct Product<'a> {
+    /// `[rows, cols]`.
+    pub weight: &'a WeightView,
+    /// `[n, cols]`.
+    pub x: &'a [f32],
+    /// `[rows, n]`.
+    pub out: &'a mut [f32],
+}
+
+/// Runs products side by side, cut into bands of rows; no band's result depends on another's.
+pub fn run(products: Vec<Product<'_>>) {
+    let total: usize = products
+        .iter()
+        .map(|it| it.out.len() * it.weight.shape().1)
+        .sum();
+    let mut tasks: Vec<(&WeightView, usize, &[f32], &mut [f32])> = Vec::new();
+    for Product { weight, x, out } in products {
+        let (rows, cols) = weight.shape();
+        let n = x.len().checked_div(cols).unwrap_or(0);
+        let band = if is_large(total) { ROWS_PER_TASK } else { rows };
+        for (i, out) in out.chunks_mut((band * n).max(1)).enumerate() {
+            tasks.push((weight, i * band, x, out));
+        }
+    }
+    let one = |(weight, first, x, out): (&WeightView, usize, &[f32], &mut [f32])| {
+        dot_rows(weight.numbers(), first, x, weight.shape().1, out);
+    };
+    if is_large(total) {
+        tasks.into_par_iter().for_each(one);
+    } else {
+        tasks.into_iter().for_each(one);
+    }
+}
+
+/// `x · Wᵀ`: `[T, rows]`.
+#[must_use]
+pub fn product(x: &Matrix, weight: &WeightView) -> Matrix {
+    let (rows, _) = weight.shape();
+    let mut out = vec![0.0; rows * x.n_rows()];
+    run(vec![Product {
+        weight,
+        x: &x.data,
+        out: &mut out,
+    }]);
+    Matrix {
+        data: transposed(&out, rows, x.n_rows()),
+        cols: rows,
+    }
+}
+
+/// `[rows, cols]` to `[cols, rows]`.
+#[must_use]
+pub fn transposed(data: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    if cols == 1 || rows == 1 {
+        return data.to_vec();
+    }
+    let mut out = vec![0.0; data.len()];
+    for (r, row) in data.chunks_exact(cols).enumerate() {
+        for (c, it) in row.iter().enumerate() {
+            out[c * rows + r] = *it;
+        }
+    }
+    out
+}

@@ -1,0 +1,174 @@
+//! Rows of the embedding table, by ids from the host or drawn on the device. Twin of
+//! `kernels/embed.wgsl` and of `src/ops/cpu/embed.rs`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    device::Gpu, memory::Slice, pipeline::Bind, record::Launch, tensor::GpuTensor,
+    weight::GpuWeight,
+};
+use crate::spec::TokenId;
+
+/// What a row is fed.
+#[derive(Clone, Debug)]
+pub enum Fed {
+    /// A token the host knows.
+    Known(TokenId),
+    /// The word `place` of `drawn`, which a kernel wrote or will have written by then.
+    Drawn {
+        /// Token ids, u32.
+        drawn: Slice,
+        /// Which of them.
+        place: usize,
+    },
+}
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    row_units: u32,
+    scales_at: u32,
+    n_rows: u32,
+    first_row: u32,
+    n_table: u32,
+    n_cols: u32,
+    scale: f32,
+}
+
+/// Token ids in one region, and the rows that are fed from it: where the id lies, which row it is.
+struct Source {
+    ids: Slice,
+    places: Vec<[u32; 2]>,
+}
+
+/// Rows of the table times `scale`: `[T, H]`. A token beyond the table is a row of zeros.
+pub fn embed(gpu: &Gpu, table: &GpuWeight, tokens: &[Fed], scale: f32) -> GpuTensor {
+    let out = gpu.tensor(tokens.len(), table.cols);
+    for source in sources(gpu, tokens) {
+        let places = gpu.upload(&source.places);
+        for shard in &table.shards {
+            let binds = [
+                Bind::Read(&shard.slice),
+                Bind::Read(&source.ids),
+                Bind::Read(&places),
+                Bind::Write(&out.slice),
+            ];
+            let grid = [source.places.len() as u32, 1, 1];
+            let launch = Launch {
+                format: Some(table.format),
+                ..Launch::plain("embed", "embed", &binds, grid)
+            };
+            gpu.launch(
+                &launch,
+                &Params {
+                    row_units: table.row_units as u32,
+                    scales_at: shard.scales_at,
+                    n_rows: shard.rows as u32,
+                    first_row: shard.first_row as u32,
+                    n_table: table.rows as u32,
+                    n_cols: table.cols as u32,
+                    scale,
+                },
+            );
+        }
+    }
+    out
+}
+
+fn sources(gpu: &Gpu, tokens: &[Fed]) -> Vec<Source> {
+    let (mut known, mut places) = (Vec::new(), Vec::new());
+    let mut out: Vec<Source> = Vec::new();
+    for (row, token) in tokens.iter().enumerate() {
+        let row = row as u32;
+        match token {
+            Fed::Known(token) => {
+                places.push([known.len() as u32, row]);
+                known.push(token.0);
+            }
+            Fed::Drawn { drawn, place } => {
+                let is_same = |it: &&mut Source| {
+                    it.ids.held.id == drawn.held.id && it.ids.start == drawn.start
+                };
+                let place = [*place as u32, row];
+                match out.iter_mut().find(is_same) {
+                    Some(it) => it.places.push(place),
+                    None => out.push(Source {
+                        ids: drawn.clone(),
+                        places: vec![place],
+                    }),
+                }
+            }
+        }
+    }
+    if !known.is_empty() {
+        let ids = gpu.upload(&known);
+        out.push(Source { ids, places });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Dtype;
+    use crate::ops::CpuWeight;
+    use crate::ops::cpu::embed::embed as twin;
+    use crate::ops::gpu::testing::{gpus, numbers, read, stored};
+
+    const IDS: [u32; 7] = [0, 40, 7, 40, 41, u32::MAX, 13];
+
+    fn bits(data: &[f32]) -> Vec<u32> {
+        data.iter().map(|it| it.to_bits()).collect()
+    }
+
+    fn check(gpu: &Gpu, dtype: Dtype, cols: usize, tokens: &[Fed], shard_bytes: u64) {
+        let view = stored(&numbers(41 * cols, 5), 41, dtype);
+        let table = gpu.weight_in("table", &[&view], shard_bytes).unwrap();
+        assert_eq!(table.shards.len() > 1, shard_bytes < 9000);
+        let ids = IDS.map(TokenId);
+        let want = twin(&CpuWeight::new(&view), &ids, 1.5);
+        let got = read(gpu, &embed(gpu, &table, tokens, 1.5));
+        assert_eq!(bits(&got), bits(&want.data), "{} {cols}", dtype.label());
+    }
+
+    #[test]
+    fn rows_of_the_table_are_those_of_the_twin() {
+        for gpu in gpus() {
+            let known = IDS.map(|it| Fed::Known(TokenId(it)));
+            for dtype in Dtype::ALL {
+                check(&gpu, dtype, 64, &known, 1 << 20);
+                check(&gpu, dtype, 64, &known, 700);
+            }
+            check(&gpu, Dtype::Bf16, 37, &known, 1 << 20);
+            check(&gpu, Dtype::F32, 1030, &known, 8999);
+        }
+    }
+
+    /// What the kernels of one step drew, and rows fed from it and from the host.
+    fn partly_drawn(gpu: &Gpu) -> [Fed; 7] {
+        let [a, b] = [&[9, IDS[1], IDS[4]][..], &[IDS[5], IDS[2]]].map(|it| gpu.upload(it));
+        let drawn = |from: &Slice, place| Fed::Drawn {
+            drawn: from.clone(),
+            place,
+        };
+        [
+            Fed::Known(TokenId(IDS[0])),
+            drawn(&a, 1),
+            drawn(&b, 1),
+            drawn(&a, 1),
+            drawn(&a, 2),
+            // Beyond the region too.
+            drawn(&b, 1 << 20),
+            Fed::Known(TokenId(IDS[6])),
+        ]
+    }
+
+    #[test]
+    fn a_row_is_fed_what_was_drawn_on_the_device() {
+        for gpu in gpus() {
+            check(&gpu, Dtype::Q8_0, 96, &partly_drawn(&gpu), 1 << 20);
+            check(&gpu, Dtype::F16, 96, &partly_drawn(&gpu), 700);
+        }
+    }
+}

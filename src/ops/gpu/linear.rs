@@ -1,0 +1,159 @@
+//! Products of stored weights with activations. Twin of `kernels/linear.wgsl` and of
+//! `src/ops/cpu/linear.rs`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    device::Gpu,
+    pipeline::Bind,
+    record::{Launch, MAX_GROUPS},
+    tensor::GpuTensor,
+    weight::{GpuWeight, Shard},
+};
+
+/// Up to this many tokens the weight is read once for each four of them; more are tiled.
+const FEW_TOKENS: usize = 8;
+/// Tokens one workgroup of a `gemv` takes at most.
+const GROUP_TOKENS: usize = 4;
+/// Rows a team of a `gemv` takes.
+const TEAM_ROWS: usize = 4;
+/// Threads of a workgroup.
+const N_THREADS: usize = 256;
+/// The smallest team: fewer lanes would read too little side by side.
+const MIN_TEAM: usize = 32;
+/// Rows, and tokens, of a tile of a `gemm`.
+const TILE: usize = 64;
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    row_units: u32,
+    scales_at: u32,
+    n_rows: u32,
+    first_row: u32,
+    n_tokens: u32,
+    n_out: u32,
+    groups_x: u32,
+    n_narrow: u32,
+    adds: u32,
+    has_bias: u32,
+    scale: f32,
+}
+
+/// `x · Wᵀ + b`: `[T, rows]`.
+pub fn linear(gpu: &Gpu, x: &GpuTensor, w: &GpuWeight, bias: Option<&GpuWeight>) -> GpuTensor {
+    let out = gpu.tensor(x.rows, w.rows);
+    linear_into(gpu, x, w, bias, &out, None);
+    out
+}
+
+/// `into = x · Wᵀ + b`, or `into += scale · (x · Wᵀ + b)`.
+///
+/// * `x`: `[T, cols]`, another buffer than `into`
+/// * `into`: `[T, rows]`
+/// * `add`: the scale, where it is added
+pub fn linear_into(
+    gpu: &Gpu,
+    x: &GpuTensor,
+    w: &GpuWeight,
+    bias: Option<&GpuWeight>,
+    into: &GpuTensor,
+    add: Option<f32>,
+) {
+    let x = whole_units(gpu, x, w);
+    for shard in &w.shards {
+        let params = Params {
+            row_units: w.row_units as u32,
+            scales_at: shard.scales_at,
+            n_rows: shard.rows as u32,
+            first_row: shard.first_row as u32,
+            n_tokens: x.rows as u32,
+            n_out: w.rows as u32,
+            groups_x: 0,
+            n_narrow: 0,
+            adds: u32::from(add.is_some()),
+            has_bias: u32::from(bias.is_some()),
+            scale: add.unwrap_or(1.0),
+        };
+        let binds = [
+            Bind::Read(&shard.slice),
+            Bind::Read(&x.slice),
+            Bind::Read(&bias.unwrap_or(w).vector),
+            Bind::Write(&into.slice),
+        ];
+        if x.rows <= FEW_TOKENS {
+            gemv(gpu, w, shard, &binds, params);
+        } else {
+            gemm(gpu, w, &binds, &params);
+        }
+    }
+}
+
+fn gemv(gpu: &Gpu, w: &GpuWeight, shard: &Shard, binds: &[Bind<'_>], params: Params) {
+    let n_tokens = params.n_tokens as usize;
+    let z = n_tokens.div_ceil(GROUP_TOKENS);
+    let tokens = n_tokens.div_ceil(z.max(1));
+    let team = team_of(w.row_units);
+    let groups = shard.rows.div_ceil(TEAM_ROWS * N_THREADS / team) as u32;
+    let x = groups.min(MAX_GROUPS);
+    let constants = [("TEAM", team as f64), ("TOKENS", tokens as f64)];
+    let launch = Launch {
+        format: Some(w.format),
+        constants: &constants,
+        ..Launch::plain(
+            "linear",
+            "gemv",
+            binds,
+            [x, groups.div_ceil(x.max(1)), z as u32],
+        )
+    };
+    gpu.launch(
+        &launch,
+        &Params {
+            groups_x: x,
+            ..params
+        },
+    );
+}
+
+/// Lanes that share rows of so many units: most of them have one to read.
+fn team_of(row_units: usize) -> usize {
+    row_units.next_power_of_two().clamp(MIN_TEAM, N_THREADS)
+}
+
+fn gemm(gpu: &Gpu, w: &GpuWeight, binds: &[Bind<'_>], params: &Params) {
+    let tiles = |n: u32| n.div_ceil(TILE as u32);
+    let grid = [tiles(params.n_rows), tiles(params.n_tokens), 1];
+    let launch = Launch {
+        format: Some(w.format),
+        ..Launch::plain("linear", "gemm", binds, grid)
+    };
+    gpu.launch(&launch, params);
+}
+
+/// The activations in rows of whole units of the weight, which most widths are.
+fn whole_units(gpu: &Gpu, x: &GpuTensor, w: &GpuWeight) -> GpuTensor {
+    let width = w.row_units * w.format.unit_numbers();
+    if x.cols == width {
+        return x.clone();
+    }
+    let wide = gpu.tensor(x.rows, width);
+    let binds = [Bind::Read(&x.slice), Bind::Write(&wide.slice)];
+    let grid = [width.div_ceil(N_THREADS) as u32, x.rows as u32, 1];
+    let launch = Launch {
+        format: Some(w.format),
+        ..Launch::plain("linear", "pad", &binds, grid)
+    };
+    let params = Params {
+        row_units: w.row_units as u32,
+        n_narrow: x.cols as u32,
+        ..Params::zeroed()
+    };
+    gpu.launch(&launch, &params);
+    wide
+}
+
+#[cfg(test)]
+#[path = "linear_tests.rs"]
+mod tests;

@@ -1,0 +1,225 @@
+//! Products on the device beside those of the twin.
+
+use super::*;
+use crate::checkpoint::{Dtype, WeightView};
+use crate::ops::cpu::linear::linear as twin;
+use crate::ops::cpu::{CpuWeight, Matrix};
+use crate::ops::gpu::testing::{assert_near, gpus, matrix, numbers, read, stored, vector};
+
+/// Rows, columns, tokens of products; all of them but those in `EVEN` for numbers one by one.
+const ODD: [[usize; 3]; 5] = [
+    [1, 7, 1],
+    [5, 33, 3],
+    [70, 161, 65],
+    [131, 257, 7],
+    [3, 36, 9],
+];
+/// The same for all formats.
+const EVEN: [[usize; 3]; 6] = [
+    [2, 32, 1],
+    [67, 160, 2],
+    [65, 96, 70],
+    [9, 2048, 1],
+    [33, 1024, 4],
+    [200, 64, 5],
+];
+
+fn activations(rows: usize, cols: usize) -> Matrix {
+    Matrix {
+        data: numbers(rows * cols, 77),
+        cols,
+    }
+}
+
+fn is_block(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0)
+}
+
+fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
+    let view = stored(&numbers(rows * cols, 5), rows, dtype);
+    let bias = vector(&numbers(rows, 9));
+    let x = activations(n, cols);
+    let w = gpu.weight_of("w", &[&view]).unwrap();
+    let b = gpu.weight_of("b", &[&bias]).unwrap();
+    let want = twin(&x, &CpuWeight::new(&view), Some(&CpuWeight::new(&bias)));
+    let got = linear(gpu, &gpu.tensor_from(&x.data, cols), &w, Some(&b));
+    let what = format!("{rows} × {cols} in {} by {n}", dtype.label());
+    assert_eq!((got.rows, got.cols), (n, rows), "{what}");
+    assert_near(&read(gpu, &got), &want.data, 3e-6, &what);
+}
+
+#[test]
+fn products_are_those_of_the_twin_in_every_format() {
+    for gpu in gpus() {
+        for dtype in Dtype::ALL {
+            let odd = ODD.iter().filter(|_| !is_block(dtype));
+            for shape in EVEN.iter().chain(odd) {
+                check(&gpu, *shape, dtype);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_product_is_added_to_what_is_there() {
+    for gpu in gpus() {
+        for n in [2, 11] {
+            let (rows, cols) = (13, 40);
+            let view = matrix(&numbers(rows * cols, 5), rows);
+            let w = gpu.weight_of("w", &[&view]).unwrap();
+            let b = gpu.weight_of("b", &[&vector(&numbers(rows, 9))]).unwrap();
+            let x = gpu.tensor_from(&activations(n, cols).data, cols);
+            let before = numbers(n * rows, 3);
+            let into = gpu.tensor_from(&before, rows);
+            linear_into(&gpu, &x, &w, Some(&b), &into, Some(-0.5));
+            let product = read(&gpu, &linear(&gpu, &x, &w, Some(&b)));
+            let sums = before.iter().zip(&product);
+            let want: Vec<f32> = sums.map(|(a, b)| a - 0.5 * b).collect();
+            assert_near(&read(&gpu, &into), &want, 1e-6, "added");
+        }
+    }
+}
+
+/// The same bits, wherever the rows are cut.
+#[test]
+fn a_weight_in_several_shards_is_that_weight() {
+    for gpu in gpus() {
+        for dtype in Dtype::ALL {
+            let (rows, cols) = (71, 96);
+            let view = stored(&numbers(rows * cols, 5), rows, dtype);
+            let parts = [view.rows(0..20).unwrap(), view.rows(20..71).unwrap()];
+            let parts: Vec<&WeightView> = parts.iter().collect();
+            let whole = gpu.weight_of("whole", &[&view]).unwrap();
+            let split = gpu.weight_in("split", &parts, 1500).unwrap();
+            assert_eq!(whole.shards.len(), 1);
+            assert!(split.shards.len() > 2, "{}", dtype.label());
+            let is_small = |it: &Shard| it.slice.n_bytes <= 1500;
+            assert!(split.shards.iter().all(is_small));
+            for n in [3, 66] {
+                let x = gpu.tensor_from(&activations(n, cols).data, cols);
+                let [a, b] = [&whole, &split].map(|it| read(&gpu, &linear(&gpu, &x, it, None)));
+                assert_eq!(bits(&a), bits(&b), "{} by {n}", dtype.label());
+            }
+        }
+    }
+}
+
+fn bits(data: &[f32]) -> Vec<u32> {
+    data.iter().map(|it| it.to_bits()).collect()
+}
+
+/// Views of different formats are read together.
+#[test]
+fn a_stack_of_mixed_formats_keeps_every_number() {
+    for gpu in gpus() {
+        let (rows, cols) = (6, 64);
+        let views = [Dtype::Q4_0, Dtype::Bf16].map(|it| stored(&numbers(rows * cols, 5), rows, it));
+        let refs: Vec<&WeightView> = views.iter().collect();
+        let w = gpu.weight_of("w", &refs).unwrap();
+        let x = activations(3, cols);
+        let got = read(
+            &gpu,
+            &linear(&gpu, &gpu.tensor_from(&x.data, cols), &w, None),
+        );
+        let [a, b] = views.map(|it| twin(&x, &CpuWeight::new(&it), None));
+        for (t, got) in got.chunks(2 * rows).enumerate() {
+            assert_near(&got[..rows], a.row(t), 3e-6, "first view");
+            assert_near(&got[rows..], b.row(t), 3e-6, "second view");
+        }
+    }
+}
+
+/// Each row is summed in one order, whoever its neighbours are.
+#[test]
+fn a_token_does_not_depend_on_its_batch() {
+    for gpu in gpus() {
+        let (rows, cols) = (37, 544);
+        let view = stored(&numbers(rows * cols, 5), rows, Dtype::Q8_0);
+        let w = gpu.weight_of("w", &[&view]).unwrap();
+        let x = activations(130, cols);
+        let of = |range: std::ops::Range<usize>| {
+            let data = &x.data[range.start * cols..range.end * cols];
+            bits(&read(
+                &gpu,
+                &linear(&gpu, &gpu.tensor_from(data, cols), &w, None),
+            ))
+        };
+        let alone = of(2..3);
+        for n in [2, 4, 5, 8] {
+            assert_eq!(of(0..3.max(n))[2 * rows..3 * rows], alone);
+        }
+        assert_eq!(of(0..130)[70 * rows..80 * rows], of(70..80));
+    }
+}
+
+/// A NaN is seen in its own row and in no other, and what lay in memory before in none.
+#[test]
+fn what_is_not_finite_stays_in_its_row() {
+    for gpu in gpus() {
+        for (cols, n) in [(5, 3), (64, 3), (5, 70), (64, 70)] {
+            // The scratch that follows is this one's.
+            drop(gpu.tensor_from(&vec![f32::NAN; 4096], 64));
+            let view = stored(&numbers(9 * cols, 5), 9, Dtype::Bf16);
+            let w = gpu.weight_of("w", &[&view]).unwrap();
+            let mut x = activations(n, cols);
+            x.data[2 * cols] = f32::NAN;
+            let got = read(
+                &gpu,
+                &linear(&gpu, &gpu.tensor_from(&x.data, cols), &w, None),
+            );
+            for (t, row) in got.chunks(9).enumerate() {
+                assert!(row.iter().all(|it| it.is_nan() == (t == 2)), "{t}: {row:?}");
+            }
+        }
+    }
+}
+
+/// More workgroups than one axis of a grid takes.
+#[test]
+fn a_vocabulary_may_have_millions_of_rows() {
+    let gpu = &gpus()[0];
+    let (rows, cols) = (2_097_153, 3);
+    let data = numbers(rows * cols, 5);
+    let w = gpu.weight_of("w", &[&matrix(&data, rows)]).unwrap();
+    let x = activations(1, cols);
+    let got = read(gpu, &linear(gpu, &gpu.tensor_from(&x.data, cols), &w, None));
+    for r in [0, 1, 65_535 * 32, rows - 2, rows - 1] {
+        let row = data[r * cols..(r + 1) * cols].iter().zip(&x.data);
+        let want: f32 = row.map(|(a, b)| a * b).sum();
+        assert!((got[r] - want).abs() < 1e-6, "{r}: {} {want}", got[r]);
+    }
+}
+
+/// `cargo test … -- --ignored --nocapture speed_of_products`
+#[test]
+#[ignore = "a measurement, not a check"]
+fn speed_of_products() {
+    let gpu = &gpus()[0];
+    let (rows, cols) = (2048, 2048);
+    for dtype in Dtype::ALL {
+        let view = stored(&numbers(rows * cols, 5), rows, dtype);
+        let w = gpu.weight_of("w", &[&view]).unwrap();
+        for n in [1, 4, 8, 16, 64] {
+            let x = gpu.tensor_from(&numbers(n * cols, 7), cols);
+            let times = if n == 1 { 20 } else { 4 };
+            let run = |times: usize| {
+                let clock = std::time::Instant::now();
+                let mut out = None;
+                for _ in 0..times {
+                    out = Some(linear(gpu, &x, &w, None));
+                }
+                let _ = out.map(|it| read(gpu, &it));
+                clock.elapsed().as_secs_f64()
+            };
+            run(1);
+            let secs = (0..5).map(|_| run(times)).fold(f64::MAX, f64::min) / times as f64;
+            println!(
+                "{:5} {n:3} tokens: {:8.3} ms, {:6.2} GB/s of weights, {:6.2} GFLOP/s",
+                dtype.label(),
+                secs * 1e3,
+                view.n_bytes() as f64 / secs * 1e-9,
+                2e-9 * (n * rows * cols) as f64 / secs
+            );
+        }
+    }
+}

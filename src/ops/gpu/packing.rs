@@ -1,0 +1,109 @@
+//! Stored rows in the device's layout: whole units of 16 bytes, padded with zeros, and the scales of
+//! blocks apart from their levels. `kernels/formats/` reads it.
+
+use std::ops::Range;
+
+use super::kernel::Format;
+use crate::checkpoint::{BLOCK, BlockQ4_0, BlockQ8_0, Dtype, Numbers, WeightView};
+
+/// Bytes of a unit: what one lane reads at once.
+pub const UNIT_BYTES: usize = 16;
+
+/// Rows of a weight.
+#[derive(Debug, Default)]
+pub struct Packed {
+    /// Whole units, row after row.
+    pub units: Vec<u8>,
+    /// f16, by their bits, row after row; none where the format has no blocks.
+    pub scales: Vec<u16>,
+}
+
+impl From<Dtype> for Format {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F16 => Self::F16,
+            Dtype::Bf16 => Self::Bf16,
+            Dtype::Q8_0 => Self::Q8_0,
+            Dtype::Q4_0 => Self::Q4_0,
+        }
+    }
+}
+
+impl Format {
+    /// Numbers of a unit.
+    pub fn unit_numbers(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 8,
+            Self::Q8_0 => 16,
+            Self::Q4_0 => 32,
+        }
+    }
+
+    /// Units of a row of so many numbers.
+    pub fn row_units(self, cols: usize) -> usize {
+        cols.div_ceil(self.unit_numbers())
+    }
+
+    /// Scales of a row of so many numbers.
+    pub fn row_scales(self, cols: usize) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => 0,
+            Self::Q8_0 | Self::Q4_0 => cols.div_ceil(BLOCK),
+        }
+    }
+}
+
+/// Some rows, in a format that is their own or f32.
+pub fn packed(view: &WeightView, rows: Range<usize>, format: Format) -> Packed {
+    let cols = view.shape().1;
+    let blocks = rows.start * cols / BLOCK..rows.end * cols / BLOCK;
+    match view.numbers() {
+        Numbers::Q8_0(it) if format == Format::Q8_0 => from_q8_0(&it[blocks]),
+        Numbers::Q4_0(it) if format == Format::Q4_0 => from_q4_0(&it[blocks]),
+        _ => Packed {
+            units: padded(view, rows, format),
+            scales: Vec::new(),
+        },
+    }
+}
+
+fn padded(view: &WeightView, rows: Range<usize>, format: Format) -> Vec<u8> {
+    let cols = view.shape().1;
+    let row_bytes = format.row_units(cols) * UNIT_BYTES;
+    let mut out = vec![0u8; rows.len() * row_bytes];
+    for (out, row) in out.chunks_exact_mut(row_bytes.max(1)).zip(rows) {
+        if format == Format::from(view.dtype()) {
+            let bytes = view.row_bytes(row);
+            out[..bytes.len()].copy_from_slice(bytes);
+        } else {
+            let mut wide = vec![0f32; cols];
+            view.widen_row(row, &mut wide);
+            out[..cols * 4].copy_from_slice(bytemuck::cast_slice(&wide));
+        }
+    }
+    out
+}
+
+/// Bytes without a sign, 128 more than the level.
+fn from_q8_0(blocks: &[BlockQ8_0]) -> Packed {
+    let byte = |it: &i8| it.cast_unsigned() ^ 0x80;
+    Packed {
+        units: blocks.iter().flat_map(|it| &it.levels).map(byte).collect(),
+        scales: blocks.iter().map(|it| it.scale).collect(),
+    }
+}
+
+/// Nibbles in the order of their numbers.
+fn from_q4_0(blocks: &[BlockQ4_0]) -> Packed {
+    let nibble = |it: i8| (it + 8).cast_unsigned();
+    let bytes = |it: &BlockQ4_0| -> [u8; BLOCK / 2] {
+        let levels = it.levels();
+        std::array::from_fn(|i| nibble(levels[2 * i]) | nibble(levels[2 * i + 1]) << 4)
+    };
+    Packed {
+        units: blocks.iter().flat_map(bytes).collect(),
+        scales: blocks.iter().map(|it| it.scale).collect(),
+    }
+}
