@@ -12,6 +12,7 @@ mod lanes;
 pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
+pub(in crate::ops) mod pointwise;
 mod predict;
 pub(in crate::ops) mod rope;
 mod speed;
@@ -129,6 +130,8 @@ impl Ops for Cpu {
 
     fn score(&self, x: &Matrix, router: &CpuWeight) -> Matrix {
         self.linear(x, router, None)
+    fn add(&self, x: &mut Matrix, y: &Matrix, scale: f32) {
+        pointwise::add(x, y, scale);
     }
 
     fn rotate_and_store(
@@ -247,24 +250,16 @@ impl Ops for Cpu {
             .iter_mut()
             .for_each(|it| *it = 1.0 / (1.0 + (-*it).exp()));
         out
+    fn gate_rows(&self, x: &mut Matrix, gate: &Matrix) -> Matrix {
+        pointwise::gate_rows(x, gate)
     }
 
     fn select(&self, x: &Matrix, rows: &[usize]) -> Matrix {
-        Matrix {
-            data: rows.iter().flat_map(|it| x.row(*it)).copied().collect(),
-            cols: x.cols,
-        }
+        pointwise::select(x, rows)
     }
 
     fn scale(&self, x: &mut Matrix, scale: f32, cap: Option<f32>) {
-        match cap {
-            Some(cap) => x
-                .data
-                .iter_mut()
-                .for_each(|it| *it = cap * (*it * scale / cap).tanh()),
-            None if scale.to_bits() == 1.0f32.to_bits() => {}
-            None => x.data.iter_mut().for_each(|it| *it *= scale),
-        }
+        pointwise::scale(x, scale, cap);
     }
 
     fn predict(

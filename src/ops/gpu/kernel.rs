@@ -69,6 +69,8 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("rope", Reduce),
     kernel!("embed", Format),
     kernel!("linear", Reduce, Format, Dot),
+    kernel!("experts", Reduce, Format),
+    kernel!("pointwise",),
 ];
 
 const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");

@@ -1,0 +1,402 @@
+// Twin of src/ops/cpu/experts.rs. The gated networks that the rows of a batch chose:
+// into[t] += scale · Σ_places factor · down(act(gate x[t]) · up x[t]), in the order the routing gives.
+//
+// A slot is one place of one row. Few slots: `gate_up` and `down`, a matrix-vector product a slot.
+// Many: `group` sorts them by network into tiles, `grouped_gate_up` and `grouped_down` are tiled
+// products, `combine` sums. Weights come shard by shard; a workgroup whose network lies in
+// another shard exits.
+
+struct Params {
+    n_cols: u32,        // numbers of a row of x
+    row_units: u32,     // units of a row of weights
+    scales_at: u32,     // unit where the scales of a block format begin
+    first_network: u32, // of this shard
+    n_networks: u32,    // of this shard; of the layer in `group`
+    first_row: u32,     // output row of a network where this shard begins
+    n_rows: u32,        // output rows of a network in this shard
+    n_out: u32,         // output rows of a network
+    n_places: u32,      // K
+    first_slot: u32,    // of this chunk
+    n_slots: u32,       // of this chunk
+    n_tiles: u32,       // in the plan, those without rows too
+    networks_at: u32,   // parts 1 and 4 of the routing
+    by_id_at: u32,
+    factors_at: u32,
+    scale: f32,
+    alpha: f32,
+    limit: f32,
+}
+
+// Which activation: the order of `act_id` in src/ops/gpu/experts.rs.
+override act: u32 = 0u;
+// Whether rows of x are whole quads.
+override is_wide: bool = false;
+
+const NOBODY: u32 = 0xffffffffu;
+// Output rows of a workgroup in `gate_up` and `down`.
+const ROWS: u32 = 4u;
+// Slots of a tile, and the weight rows it is multiplied with.
+const TILE_SLOTS: u32 = 32u;
+const TILE_ROWS: u32 = 128u;
+// Inner rows of a tile: half of its weight rows are gates, half are ups.
+const TILE_INNER: u32 = 64u;
+// Quads of a row that are in workgroup memory at once, and the distance between two rows there.
+const STEP: u32 = 4u;
+const PITCH: u32 = 5u;
+// Networks of a layer at most.
+const MAX_NETWORKS: u32 = 2048u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> routing: array<u32>;        // GpuRouting, of all T rows
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;        // [T, H]; the inner [slots, F] for down
+@group(0) @binding(3) var<storage, read> weights: array<vec4<u32>>;  // [networks, 2 n_rows, H], gates then ups; [networks, n_rows, F]
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;      // [slots, F]; [slots, H]; the residual [T, H] in down, combine
+@group(0) @binding(5) var<storage, read> factors: array<f32>;        // [T, K] from factors_at on
+@group(0) @binding(5) var<storage, read> plan: array<u32>;           // tiles of (network, first, slots), then slots by network
+@group(0) @binding(2) var<storage, read_write> new_plan: array<u32>;
+@group(0) @binding(3) var<storage, read> outer: array<f32>;          // [slots, H]
+
+// Quads of x that units of weights are multiplied with: read once, used for several rows.
+var<private> x_unit: array<vec4<f32>, UNIT_QUADS>;
+
+fn x_at(q: u32) -> vec4<f32> {
+    return x_unit[q];
+}
+
+fn dot_x(at: u32) -> f32 {
+    var sum = 0.0;
+    for (var q = 0u; q < UNIT_QUADS; q++) {
+        sum += dot(quad(at, q), x_unit[q]);
+    }
+    return sum;
+}
+
+fn x_number(i: u32) -> f32 {
+    return x[i / 4u][i % 4u];
+}
+
+// Numbers c..c+4 of a row of x, zeros past its end.
+fn x_quad(row: u32, c: u32) -> vec4<f32> {
+    let at = row * params.n_cols + c;
+    var out = vec4<f32>();
+    if is_wide {
+        if c < params.n_cols {
+            out = x[at / 4u];
+        }
+        return out;
+    }
+    let left = params.n_cols - min(c, params.n_cols);
+    if left > 0u { out.x = x_number(at); }
+    if left > 1u { out.y = x_number(at + 1u); }
+    if left > 2u { out.z = x_number(at + 2u); }
+    if left > 3u { out.w = x_number(at + 3u); }
+    return out;
+}
+
+fn read_x(row: u32, unit: u32) {
+    for (var q = 0u; q < UNIT_QUADS; q++) {
+        x_unit[q] = x_quad(row, (unit * UNIT_QUADS + q) * 4u);
+    }
+}
+
+// The unit of x in hand times that of ROWS rows of the weights, `first` the first of them counted
+// from row `base`; past the last of `params.n_rows` the last one again.
+fn dot_rows(base: u32, first: u32, unit: u32) -> vec4<f32> {
+    let last = params.n_rows - 1u;
+    return vec4<f32>(
+        dot_x((base + min(first, last)) * params.row_units + unit),
+        dot_x((base + min(first + 1u, last)) * params.row_units + unit),
+        dot_x((base + min(first + 2u, last)) * params.row_units + unit),
+        dot_x((base + min(first + 3u, last)) * params.row_units + unit),
+    );
+}
+
+fn silu(v: f32) -> f32 {
+    return v / (1.0 + exp(-v));
+}
+
+// A NaN stays one where the twin keeps it: `max` and `clamp` may lose it.
+fn clamped(v: f32, limit: f32) -> f32 {
+    return select(select(v, -limit, v < -limit), limit, v > limit);
+}
+
+fn activated(g: f32, u: f32) -> f32 {
+    switch act {
+        case 0u: {
+            return silu(g) * u;
+        }
+        case 1u: {
+            let v = 0.7978846 * (g + 0.044715 * g * g * g);
+            // The driver's tanh may be NaN where the exponential overflows.
+            return 0.5 * g * (1.0 + select(tanh(v), sign(v), abs(v) > 15.0)) * u;
+        }
+        case 2u: {
+            return select(0.0, g, g > 0.0) * u;
+        }
+        case 3u: {
+            let it = select(0.0, g, g > 0.0);
+            return it * it * u;
+        }
+        case 4u: {
+            let it = select(params.limit, g, g < params.limit);
+            return (clamped(u, params.limit) + 1.0) * it / (1.0 + exp(-params.alpha * it));
+        }
+        default: {
+            return silu(select(params.limit, g, g < params.limit)) * clamped(u, params.limit);
+        }
+    }
+}
+
+// Whether this shard has it; NOBODY is in no shard.
+fn is_here(network: u32) -> bool {
+    return network - params.first_network < params.n_networks;
+}
+
+// Grid: blocks of ROWS inner rows, slots.
+@compute @workgroup_size(256)
+fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let slot = group.y;
+    let network = routing[params.networks_at + slot];
+    if !is_here(network) {
+        return;
+    }
+    let gates = (network - params.first_network) * 2u * params.n_rows;
+    let first = group.x * ROWS;
+    var gate = vec4<f32>();
+    var up = vec4<f32>();
+    for (var unit = lane.index; unit < params.row_units; unit += 256u) {
+        read_x(slot / params.n_places, unit);
+        gate += dot_rows(gates, first, unit);
+        up += dot_rows(gates + params.n_rows, first, unit);
+    }
+    gate = sum_all4(gate, lane);
+    up = sum_all4(up, lane);
+    let row = first + lane.index;
+    if lane.index < ROWS && row < params.n_rows {
+        out[slot * params.n_out + params.first_row + row] = activated(gate[lane.index], up[lane.index]);
+    }
+}
+
+// Grid: blocks of ROWS rows of the residual, rows of the batch. The lanes run over the units of all
+// places at once, so that narrow networks keep them busy too.
+@compute @workgroup_size(256)
+fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let first_slot = group.y * params.n_places;
+    let first = group.x * ROWS;
+    var sum = vec4<f32>();
+    for (var i = lane.index; i < params.n_places * params.row_units; i += 256u) {
+        let slot = first_slot + routing[params.by_id_at + first_slot + i / params.row_units];
+        let network = routing[params.networks_at + slot];
+        if is_here(network) {
+            let unit = i % params.row_units;
+            read_x(slot, unit);
+            let rows = (network - params.first_network) * params.n_rows;
+            sum += factors[params.factors_at + slot] * dot_rows(rows, first, unit);
+        }
+    }
+    sum = sum_all4(sum, lane);
+    let row = first + lane.index;
+    if lane.index < ROWS && row < params.n_rows {
+        out[group.y * params.n_out + params.first_row + row] += params.scale * sum[lane.index];
+    }
+}
+
+var<workgroup> counts: array<atomic<u32>, MAX_NETWORKS>;
+// Slots and tiles of all networks up to those of a lane.
+var<workgroup> totals: array<vec2<u32>, 256>;
+
+fn network_of(i: u32) -> u32 {
+    return routing[params.networks_at + params.first_slot + i];
+}
+
+// The plan of a chunk, by one workgroup. Slots of one network stand in no certain order: no
+// result depends on it.
+@compute @workgroup_size(256)
+fn group(lane: Lane) {
+    for (var e = lane.index; e < params.n_networks; e += 256u) {
+        atomicStore(&counts[e], 0u);
+    }
+    workgroupBarrier();
+    for (var i = lane.index; i < params.n_slots; i += 256u) {
+        let network = network_of(i);
+        if network < params.n_networks {
+            atomicAdd(&counts[network], 1u);
+        }
+    }
+    workgroupBarrier();
+    let per_lane = (params.n_networks + 255u) / 256u;
+    let first = min(lane.index * per_lane, params.n_networks);
+    let end = min(first + per_lane, params.n_networks);
+    var mine = vec2<u32>();
+    for (var e = first; e < end; e++) {
+        let n = atomicLoad(&counts[e]);
+        mine += vec2<u32>(n, (n + TILE_SLOTS - 1u) / TILE_SLOTS);
+    }
+    let upto = scanned(mine, lane.index);
+    var at = upto - mine;
+    for (var e = first; e < end; e++) {
+        let n = atomicLoad(&counts[e]);
+        // From here on: the place of its next slot.
+        atomicStore(&counts[e], at.x);
+        for (var i = 0u; i < n; i += TILE_SLOTS) {
+            new_plan[3u * at.y] = e;
+            new_plan[3u * at.y + 1u] = at.x + i;
+            new_plan[3u * at.y + 2u] = min(n - i, TILE_SLOTS);
+            at.y += 1u;
+        }
+        at.x += n;
+    }
+    for (var i = totals[255].y + lane.index; i < params.n_tiles; i += 256u) {
+        new_plan[3u * i] = NOBODY;
+    }
+    workgroupBarrier();
+    for (var i = lane.index; i < params.n_slots; i += 256u) {
+        let network = network_of(i);
+        if network < params.n_networks {
+            new_plan[3u * params.n_tiles + atomicAdd(&counts[network], 1u)] = i;
+        }
+    }
+}
+
+// The sum over all lanes up to this one.
+fn scanned(mine: vec2<u32>, index: u32) -> vec2<u32> {
+    var upto = mine;
+    totals[index] = upto;
+    workgroupBarrier();
+    for (var step = 1u; step < 256u; step *= 2u) {
+        if index >= step {
+            upto += totals[index - step];
+        }
+        workgroupBarrier();
+        totals[index] = upto;
+        workgroupBarrier();
+    }
+    return upto;
+}
+
+struct Tile {
+    network: u32,
+    first: u32,
+    n: u32,
+}
+
+fn tile_of(i: u32) -> Tile {
+    return Tile(plan[3u * i], plan[3u * i + 1u], plan[3u * i + 2u]);
+}
+
+// A slot of a tile, counted from the chunk's first; past its end the last one again.
+fn slot_of(tile: Tile, i: u32) -> u32 {
+    return plan[3u * params.n_tiles + tile.first + min(i, tile.n - 1u)];
+}
+
+var<workgroup> x_tile: array<vec4<f32>, TILE_SLOTS * PITCH>;
+var<workgroup> weight_tile: array<vec4<f32>, TILE_ROWS * PITCH>;
+// Of slots 4·(lane / 32)..+4 with the tile's weight rows lane % 32 + 32 · component.
+var<private> sums: array<vec4<f32>, 4>;
+
+// Fills `sums` of a tile. Each lane brings quads of the row `x_row` and of the row `weight_row`.
+fn multiply(lane: u32, n: u32, x_row: u32, weight_row: u32) {
+    for (var i = 0u; i < 4u; i++) {
+        sums[i] = vec4<f32>();
+    }
+    let n_quads = params.row_units * UNIT_QUADS;
+    for (var step = 0u; step < n_quads; step += STEP) {
+        workgroupBarrier();
+        if lane < TILE_SLOTS * STEP {
+            let q = lane % STEP;
+            x_tile[lane / STEP * PITCH + q] = x_quad(x_row, (step + q) * 4u);
+        }
+        for (var i = 0u; i < 2u; i++) {
+            let q = lane % 2u * 2u + i;
+            var it = vec4<f32>();
+            if step + q < n_quads {
+                let unit = (step + q) / UNIT_QUADS;
+                it = quad(weight_row * params.row_units + unit, (step + q) % UNIT_QUADS);
+            }
+            weight_tile[lane / 2u * PITCH + q] = it;
+        }
+        workgroupBarrier();
+        if lane / 32u * 4u < n {
+            for (var q = 0u; q < STEP; q++) {
+                let w0 = weight_tile[lane % 32u * PITCH + q];
+                let w1 = weight_tile[(lane % 32u + 32u) * PITCH + q];
+                let w2 = weight_tile[(lane % 32u + 64u) * PITCH + q];
+                let w3 = weight_tile[(lane % 32u + 96u) * PITCH + q];
+                for (var i = 0u; i < 4u; i++) {
+                    let it = x_tile[(lane / 32u * 4u + i) * PITCH + q];
+                    sums[i] += vec4<f32>(dot(it, w0), dot(it, w1), dot(it, w2), dot(it, w3));
+                }
+            }
+        }
+    }
+}
+
+// Grid: tiles, blocks of TILE_INNER inner rows.
+@compute @workgroup_size(256)
+fn grouped_gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let tile = tile_of(group.x);
+    if !is_here(tile.network) {
+        return;
+    }
+    let mine = lane.index / 2u;
+    let half = mine / TILE_INNER;
+    let inner = min(group.y * TILE_INNER + mine % TILE_INNER, params.n_rows - 1u);
+    let weight_row = ((tile.network - params.first_network) * 2u + half) * params.n_rows + inner;
+    let x_row = (params.first_slot + slot_of(tile, lane.index / STEP)) / params.n_places;
+    multiply(lane.index, tile.n, x_row, weight_row);
+    for (var i = 0u; i < 4u; i++) {
+        let place = lane.index / 32u * 4u + i;
+        if place < tile.n {
+            let at = slot_of(tile, place) * params.n_out + params.first_row;
+            let row = group.y * TILE_INNER + lane.index % 32u;
+            if row < params.n_rows {
+                out[at + row] = activated(sums[i].x, sums[i].z);
+            }
+            if row + 32u < params.n_rows {
+                out[at + row + 32u] = activated(sums[i].y, sums[i].w);
+            }
+        }
+    }
+}
+
+// Grid: tiles, blocks of TILE_ROWS output rows.
+@compute @workgroup_size(256)
+fn grouped_down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let tile = tile_of(group.x);
+    if !is_here(tile.network) {
+        return;
+    }
+    let mine = min(group.y * TILE_ROWS + lane.index / 2u, params.n_rows - 1u);
+    let weight_row = (tile.network - params.first_network) * params.n_rows + mine;
+    multiply(lane.index, tile.n, slot_of(tile, lane.index / STEP), weight_row);
+    for (var i = 0u; i < 4u; i++) {
+        let place = lane.index / 32u * 4u + i;
+        if place < tile.n {
+            let at = slot_of(tile, place) * params.n_out + params.first_row;
+            for (var j = 0u; j < 4u; j++) {
+                let row = group.y * TILE_ROWS + lane.index % 32u + 32u * j;
+                if row < params.n_rows {
+                    out[at + row] = sums[i][j];
+                }
+            }
+        }
+    }
+}
+
+// Grid: blocks of 256 numbers of the residual, rows of the chunk.
+@compute @workgroup_size(256)
+fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let c = group.x * 256u + lane.index;
+    if c >= params.n_out {
+        return;
+    }
+    let first = group.y * params.n_places;
+    var sum = 0.0;
+    for (var i = 0u; i < params.n_places; i++) {
+        let slot = first + routing[params.by_id_at + params.first_slot + first + i];
+        if network_of(slot) != NOBODY {
+            sum += factors[params.factors_at + params.first_slot + slot] * outer[slot * params.n_out + c];
+        }
+    }
+    out[(params.first_slot + first) / params.n_places * params.n_out + c] += params.scale * sum;
+}

@@ -1,0 +1,69 @@
+// Twin of src/ops/cpu/pointwise.rs. Number by number: sums, scales, sigmoids, rows taken out. One lane a number.
+
+struct Params {
+    n: u32,             // numbers worked on
+    row_of_groups: u32, // numbers of one row of the grid
+    n_cols: u32,
+    scale: f32,
+    cap: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;       // [n], changed in place
+@group(0) @binding(2) var<storage, read> y: array<f32>;             // [n]
+@group(0) @binding(1) var<storage, read_write> taken: array<f32>;   // [n / n_cols, n_cols]
+@group(0) @binding(3) var<storage, read> rows: array<u32>;          // [n / n_cols], rows of y
+
+struct At {
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(workgroup_id) group: vec3<u32>,
+}
+
+fn number_of(at: At) -> u32 {
+    return at.group.y * params.row_of_groups + at.group.x * 256u + at.lane;
+}
+
+// The driver's may be NaN where the exponential overflows.
+fn safe_tanh(v: f32) -> f32 {
+    return select(tanh(v), sign(v), abs(v) > 15.0);
+}
+
+@compute @workgroup_size(256)
+fn add(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] += y[i] * params.scale;
+    }
+}
+
+@compute @workgroup_size(256)
+fn scale(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] *= params.scale;
+    }
+}
+
+@compute @workgroup_size(256)
+fn scale_capped(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] = params.cap * safe_tanh(x[i] * params.scale / params.cap);
+    }
+}
+
+@compute @workgroup_size(256)
+fn sigmoid(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] = 1.0 / (1.0 + exp(-x[i]));
+    }
+}
+
+@compute @workgroup_size(256)
+fn take_rows(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        taken[i] = y[rows[i / params.n_cols] * params.n_cols + i % params.n_cols];
+    }
+}

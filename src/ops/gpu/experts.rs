@@ -1,0 +1,362 @@
+//! The networks that the rows of a batch chose, and one network over all rows. Twin of
+//! `kernels/experts.wgsl` and of `src/ops/cpu/experts.rs`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    device::Gpu,
+    expert_shards::{ExpertShard, GpuExperts},
+    memory::Slice,
+    pipeline::Bind,
+    record::Launch,
+    route::GpuRouting,
+    tensor::GpuTensor,
+};
+use crate::spec::{Act, MlpSpec};
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    n_cols: u32,
+    row_units: u32,
+    scales_at: u32,
+    first_network: u32,
+    n_networks: u32,
+    first_row: u32,
+    n_rows: u32,
+    n_out: u32,
+    n_places: u32,
+    first_slot: u32,
+    n_slots: u32,
+    n_tiles: u32,
+    networks_at: u32,
+    by_id_at: u32,
+    factors_at: u32,
+    scale: f32,
+    alpha: f32,
+    limit: f32,
+}
+
+/// As in the kernel: rows of a workgroup of a matrix-vector product.
+const ROWS: usize = 4;
+/// As in the kernel: slots of a tile.
+const TILE_SLOTS: usize = 32;
+/// As in the kernel: inner rows, and output rows, of a tile.
+const TILE_INNER: usize = 64;
+const TILE_ROWS: usize = 128;
+/// Slots up to which a matrix-vector product each is considered.
+const FEW_SLOTS: usize = 64;
+/// Bytes of the results between two products, for the rows of a chunk.
+const CHUNK_BYTES: usize = 64 << 20;
+/// Slots of a chunk at most, so that its tiles are one axis of a grid.
+const CHUNK_SLOTS: usize = 1 << 20;
+
+/// How the work is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A matrix-vector product for each slot.
+    PerSlot,
+    /// Slots grouped by network, tiled products; so many slots at once.
+    Grouped {
+        /// Slots of a chunk, but one row of the batch at least.
+        chunk: usize,
+    },
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mix<'a> {
+    pub gpu: &'a Gpu,
+    /// `[T, H]`, added to.
+    pub into: &'a GpuTensor,
+    pub scale: f32,
+    /// `[T, H]`.
+    pub x: &'a GpuTensor,
+    pub routing: &'a GpuRouting,
+    /// `[T, K]` from this word on.
+    pub factors: (&'a Slice, usize),
+    pub experts: &'a GpuExperts,
+    pub spec: &'a MlpSpec,
+}
+
+/// `into[t] += scale · Σ_places weight · network(x[t])`, in ascending order of the experts' ids.
+///
+/// * `into`, `x`: `[T, H]`, two tensors
+pub fn mix_experts(
+    gpu: &Gpu,
+    into: &GpuTensor,
+    scale: f32,
+    x: &GpuTensor,
+    routing: &GpuRouting,
+    experts: &GpuExperts,
+    spec: &MlpSpec,
+) {
+    let mix = Mix {
+        gpu,
+        into,
+        scale,
+        x,
+        routing,
+        factors: (&routing.slice, routing.part_at(2)),
+        experts,
+        spec,
+    };
+    mix.run(mix.layout());
+}
+
+/// `into[t] += scale · gate[t] · down(act(gate x[t]) ⊙ up x[t])`, one network over all rows.
+///
+/// * `into`, `x`: `[T, H]`, two tensors
+/// * `gates`: `[T, 1]`, sigmoids already; 1 without them
+/// * `network`: of one expert
+pub fn mlp(
+    gpu: &Gpu,
+    into: &GpuTensor,
+    scale: f32,
+    x: &GpuTensor,
+    network: &GpuExperts,
+    gates: Option<&GpuTensor>,
+    spec: &MlpSpec,
+) {
+    let routing = every_row(gpu, x.rows);
+    let mix = Mix {
+        gpu,
+        into,
+        scale,
+        x,
+        routing: &routing,
+        factors: gates.map_or((&routing.slice, routing.part_at(2)), |it| (&it.slice, 0)),
+        experts: network,
+        spec,
+    };
+    mix.run(mix.layout());
+}
+
+/// Each row at the only network, with weight 1.
+fn every_row(gpu: &Gpu, n_rows: usize) -> GpuRouting {
+    let mut words = vec![0u32; 5 * n_rows];
+    words[2 * n_rows..3 * n_rows].fill(1.0f32.to_bits());
+    GpuRouting {
+        slice: gpu.upload(&words),
+        n_rows,
+        n_experts: 1,
+        n_places: 1,
+        has_selection: false,
+        n_groups: 0,
+    }
+}
+
+fn act_id(act: Act) -> u32 {
+    match act {
+        Act::Silu => 0,
+        Act::GeluTanh => 1,
+        Act::Relu => 2,
+        Act::Relu2 => 3,
+        Act::GptOss { .. } => 4,
+        Act::SiluClamp { .. } => 5,
+    }
+}
+
+impl Mix<'_> {
+    fn n_slots(&self) -> usize {
+        self.routing.n_rows * self.routing.n_places
+    }
+
+    /// Grouping pays where a network is read for several rows.
+    fn layout(&self) -> Layout {
+        let n = self.n_slots();
+        if self.x.rows == 1 || n <= FEW_SLOTS.min(2 * self.experts.n_experts) {
+            return Layout::PerSlot;
+        }
+        let widest = self.experts.width.max(self.experts.d_ff).max(1);
+        Layout::Grouped {
+            chunk: (CHUNK_BYTES / (4 * widest)).min(CHUNK_SLOTS),
+        }
+    }
+
+    /// Notes all of it.
+    pub fn run(&self, layout: Layout) {
+        if self.n_slots() == 0 || self.experts.n_experts == 0 {
+            return;
+        }
+        match layout {
+            Layout::PerSlot => self.per_slot(),
+            Layout::Grouped { chunk } => {
+                let rows = (chunk / self.routing.n_places).max(1);
+                for first in (0..self.routing.n_rows).step_by(rows) {
+                    self.grouped(first, rows.min(self.routing.n_rows - first));
+                }
+            }
+        }
+    }
+
+    fn per_slot(&self) {
+        let (n_slots, n_rows) = (self.n_slots() as u32, self.routing.n_rows as u32);
+        let inner = self.gpu.tensor(self.n_slots(), self.experts.d_ff);
+        for it in &self.experts.gate_up {
+            let binds = self.binds(&self.x.slice, it, &inner.slice, &self.routing.slice);
+            let grid = [it.rows.len().div_ceil(ROWS) as u32, n_slots, 1];
+            self.launch("gate_up", it, &binds, grid, &self.of_gate_up(it));
+        }
+        for it in &self.experts.down {
+            let binds = self.binds(&inner.slice, it, &self.into.slice, self.factors.0);
+            let grid = [it.rows.len().div_ceil(ROWS) as u32, n_rows, 1];
+            self.launch("down", it, &binds, grid, &self.of_down(it));
+        }
+    }
+
+    /// The rows `first..first + n` of the batch.
+    fn grouped(&self, first: usize, n: usize) {
+        let n_slots = n * self.routing.n_places;
+        let n_tiles = n_slots / TILE_SLOTS + n_slots.min(self.experts.n_experts);
+        let chunk = |params: Params| Params {
+            first_slot: (first * self.routing.n_places) as u32,
+            n_slots: n_slots as u32,
+            n_tiles: n_tiles as u32,
+            ..params
+        };
+        let plan = self.gpu.tensor(1, 3 * n_tiles + n_slots);
+        let inner = self.gpu.tensor(n_slots, self.experts.d_ff);
+        let outer = self.gpu.tensor(n_slots, self.experts.width);
+        self.group(&plan, chunk(self.params()));
+        for it in &self.experts.gate_up {
+            let binds = self.binds(&self.x.slice, it, &inner.slice, &plan.slice);
+            let blocks = it.rows.len().div_ceil(TILE_INNER) as u32;
+            let grid = [n_tiles as u32, blocks, 1];
+            self.launch(
+                "grouped_gate_up",
+                it,
+                &binds,
+                grid,
+                &chunk(self.of_gate_up(it)),
+            );
+        }
+        for it in &self.experts.down {
+            let binds = self.binds(&inner.slice, it, &outer.slice, &plan.slice);
+            let blocks = it.rows.len().div_ceil(TILE_ROWS) as u32;
+            let grid = [n_tiles as u32, blocks, 1];
+            self.launch("grouped_down", it, &binds, grid, &chunk(self.of_down(it)));
+        }
+        self.combine(&outer, n, chunk(self.params()));
+    }
+
+    fn group(&self, plan: &GpuTensor, params: Params) {
+        let params = Params {
+            n_networks: self.experts.n_experts as u32,
+            ..params
+        };
+        let binds = [Bind::Read(&self.routing.slice), Bind::Write(&plan.slice)];
+        self.launch(
+            "group",
+            &self.experts.gate_up[0],
+            &binds,
+            [1, 1, 1],
+            &params,
+        );
+    }
+
+    fn combine(&self, outer: &GpuTensor, n_rows: usize, params: Params) {
+        let binds = [
+            Bind::Read(&self.routing.slice),
+            // Not used here.
+            Bind::Read(&self.routing.slice),
+            Bind::Read(&outer.slice),
+            Bind::Write(&self.into.slice),
+            Bind::Read(self.factors.0),
+        ];
+        let params = Params {
+            n_out: self.experts.width as u32,
+            ..params
+        };
+        let grid = [self.experts.width.div_ceil(256) as u32, n_rows as u32, 1];
+        self.launch("combine", &self.experts.down[0], &binds, grid, &params);
+    }
+
+    /// In the order of the kernel; `last` are the factors or the plan.
+    fn binds<'b>(
+        &'b self,
+        x: &'b Slice,
+        shard: &'b ExpertShard,
+        out: &'b Slice,
+        last: &'b Slice,
+    ) -> [Bind<'b>; 5] {
+        [
+            Bind::Read(&self.routing.slice),
+            Bind::Read(x),
+            Bind::Read(&shard.weight.shards[0].slice),
+            Bind::Write(out),
+            Bind::Read(last),
+        ]
+    }
+
+    fn launch(
+        &self,
+        entry: &'static str,
+        shard: &ExpertShard,
+        binds: &[Bind<'_>],
+        grid: [u32; 3],
+        params: &Params,
+    ) {
+        let is_wide = params.n_cols.is_multiple_of(4);
+        let constants = [
+            ("act", f64::from(act_id(self.spec.act))),
+            ("is_wide", f64::from(u8::from(is_wide))),
+        ];
+        let launch = Launch {
+            stem: "experts",
+            entry,
+            format: Some(shard.weight.format),
+            constants: &constants,
+            binds,
+            grid,
+        };
+        self.gpu.launch(&launch, params);
+    }
+
+    /// What all kernels share.
+    fn params(&self) -> Params {
+        let (alpha, limit) = match self.spec.act {
+            Act::GptOss { alpha, limit } => (alpha, limit),
+            Act::SiluClamp { limit } => (0.0, limit),
+            Act::Silu | Act::GeluTanh | Act::Relu | Act::Relu2 => (0.0, 0.0),
+        };
+        Params {
+            n_places: self.routing.n_places as u32,
+            networks_at: self.routing.part_at(1) as u32,
+            by_id_at: self.routing.part_at(4) as u32,
+            factors_at: self.factors.1 as u32,
+            scale: self.scale,
+            alpha,
+            limit,
+            ..Params::default()
+        }
+    }
+
+    fn of_shard(&self, shard: &ExpertShard) -> Params {
+        Params {
+            row_units: shard.weight.row_units as u32,
+            first_network: shard.experts.start as u32,
+            n_networks: shard.experts.len() as u32,
+            first_row: shard.rows.start as u32,
+            n_rows: shard.rows.len() as u32,
+            ..self.params()
+        }
+    }
+
+    fn of_gate_up(&self, shard: &ExpertShard) -> Params {
+        Params {
+            n_cols: self.experts.width as u32,
+            n_out: self.experts.d_ff as u32,
+            ..self.of_shard(shard)
+        }
+    }
+
+    fn of_down(&self, shard: &ExpertShard) -> Params {
+        Params {
+            n_cols: self.experts.d_ff as u32,
+            n_out: self.experts.width as u32,
+            ..self.of_shard(shard)
+        }
+    }
+}

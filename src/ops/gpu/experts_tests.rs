@@ -1,0 +1,382 @@
+//! The kernels of expert networks against their twin: shapes, formats, shards, edits, both layouts.
+
+use std::sync::Arc;
+
+use super::{
+    Gpu, GpuTensor,
+    expert_shards::{GpuExperts, experts_of, experts_within},
+    experts::{Layout, Mix, mix_experts, mlp},
+    testing::{assert_near, gpus, numbers, read, routing_from},
+};
+use crate::checkpoint::{Blob, Dtype, WeightView};
+use crate::ops::{Cpu, EMPTY, Mlp, Ops as _, Routing, cpu::Matrix, hash::pcg};
+use crate::spec::{Act, MlpSpec};
+
+/// Of a layer and a batch.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    e: usize,
+    k: usize,
+    t: usize,
+    h: usize,
+    f: usize,
+    dtype: Dtype,
+    act: Act,
+}
+
+const PLAIN: Case = Case {
+    e: 7,
+    k: 3,
+    t: 7,
+    h: 33,
+    f: 21,
+    dtype: Dtype::F32,
+    act: Act::Silu,
+};
+
+/// A stored matrix of any format; numbers that every format holds nearly.
+fn stored(rows: usize, cols: usize, dtype: Dtype, seed: u32) -> WeightView {
+    let wide = (3.0 / cols as f32).sqrt();
+    let data: Vec<f32> = numbers(rows * cols, seed)
+        .iter()
+        .map(|it| it * wide)
+        .collect();
+    let mut bytes: Vec<u8> = match dtype {
+        Dtype::F32 => bytemuck::cast_slice(&data).to_vec(),
+        Dtype::F16 => data
+            .iter()
+            .flat_map(|it| half::f16::from_f32(*it).to_le_bytes())
+            .collect(),
+        Dtype::Bf16 => data
+            .iter()
+            .flat_map(|it| half::bf16::from_f32(*it).to_le_bytes())
+            .collect(),
+    };
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    let blob = Blob::Memory(Arc::new(bytemuck::pod_collect_to_vec(&bytes)));
+    WeightView::new(&blob, 0, dtype, rows, cols).unwrap()
+}
+
+fn networks(it: &Case) -> Vec<Mlp<WeightView>> {
+    (0..it.e as u32)
+        .map(|e| Mlp {
+            gate: stored(it.f, it.h, it.dtype, 3 * e),
+            up: stored(it.f, it.h, it.dtype, 3 * e + 1),
+            down: stored(it.h, it.f, it.dtype, 3 * e + 2),
+        })
+        .collect()
+}
+
+/// Distinct experts a row; of some rows the last places are empty; some networks are another's, some none's.
+fn routing(it: &Case) -> Routing {
+    let mut out = Routing::with_capacity(it.e, it.k, it.t);
+    for t in 0..it.t as u32 {
+        let mut ids: Vec<u16> = (0..it.e as u16).collect();
+        ids.sort_by_key(|e| pcg(pcg(t) ^ u32::from(*e)));
+        let n = if t % 5 == 4 { it.k.div_ceil(2) } else { it.k };
+        for (place, id) in ids[..it.k].iter().enumerate() {
+            let is_empty = place >= n;
+            out.experts.push(if is_empty { EMPTY } else { *id });
+            out.networks.push(match pcg(t * 1000 + place as u32) % 7 {
+                _ if is_empty => EMPTY,
+                0 => EMPTY,
+                1 => (*id + 1) % it.e as u16,
+                _ => *id,
+            });
+            let weight = (pcg(t ^ 77) % 100) as f32 / 100.0 / (place + 1) as f32;
+            out.weights.push(if is_empty { 0.0 } else { weight });
+        }
+        out.margin.push(0.0);
+    }
+    out
+}
+
+fn spec(it: &Case) -> MlpSpec {
+    MlpSpec {
+        act: it.act,
+        ..MlpSpec::silu(it.f)
+    }
+}
+
+/// `into + scale · the twin's`, into of seed 9.
+fn wanted(it: &Case, views: &[Mlp<WeightView>], routing: &Routing) -> Vec<f32> {
+    let cpu = Cpu::default();
+    let x = Matrix {
+        data: numbers(it.t * it.h, 8),
+        cols: it.h,
+    };
+    let mixed = cpu.mix_experts(&x, routing, &cpu.experts(views.to_vec()), &spec(it));
+    plus(it, &mixed, 0.5)
+}
+
+fn plus(it: &Case, mixed: &Matrix, scale: f32) -> Vec<f32> {
+    let into = numbers(it.t * it.h, 9);
+    into.iter()
+        .zip(&mixed.data)
+        .map(|(a, b)| a + scale * b)
+        .collect()
+}
+
+fn tensors(gpu: &Gpu, it: &Case) -> [GpuTensor; 2] {
+    [9, 8].map(|seed| gpu.tensor_from(&numbers(it.t * it.h, seed), it.h))
+}
+
+fn computed(
+    gpu: &Gpu,
+    it: &Case,
+    experts: &GpuExperts,
+    chosen: &Routing,
+    layout: Layout,
+) -> Vec<f32> {
+    let [into, x] = tensors(gpu, it);
+    let routing = routing_from(gpu, chosen);
+    let mix = Mix {
+        gpu,
+        into: &into,
+        scale: 0.5,
+        x: &x,
+        routing: &routing,
+        factors: (&routing.slice, routing.part_at(2)),
+        experts,
+        spec: &spec(it),
+    };
+    mix.run(layout);
+    read(gpu, &into)
+}
+
+const GROUPED: Layout = Layout::Grouped { chunk: 1 << 20 };
+
+/// Both layouts, in bindings of so many bytes.
+fn check_within(gpu: &Gpu, it: &Case, binding_bytes: u64) {
+    let views = networks(it);
+    let chosen = routing(it);
+    let want = wanted(it, &views, &chosen);
+    let experts = experts_within(gpu, &views, binding_bytes).unwrap();
+    for layout in [Layout::PerSlot, GROUPED] {
+        let got = computed(gpu, it, &experts, &chosen, layout);
+        assert_near(&got, &want, 2e-5, &format!("{it:?} {layout:?}"));
+    }
+}
+
+fn check(it: Case) {
+    for gpu in gpus() {
+        check_within(&gpu, &it, gpu.facts.binding_bytes);
+    }
+}
+
+#[test]
+fn batches_of_any_size_are_mixed_as_by_the_twin() {
+    for t in [1, 7, 65] {
+        check(Case { t, ..PLAIN });
+    }
+}
+
+#[test]
+fn any_number_of_places_is_mixed() {
+    for k in 1..=8 {
+        check(Case { e: 8, k, ..PLAIN });
+    }
+    check(Case {
+        e: 128,
+        k: 128,
+        t: 7,
+        h: 16,
+        f: 9,
+        ..PLAIN
+    });
+}
+
+#[test]
+fn one_expert_is_mixed() {
+    for t in [1, 7, 65] {
+        check(Case {
+            e: 1,
+            k: 1,
+            t,
+            ..PLAIN
+        });
+    }
+}
+
+#[test]
+fn layers_of_many_experts_are_mixed() {
+    for (e, k, t) in [(128, 8, 65), (2048, 4, 7), (2048, 2048, 2)] {
+        check(Case {
+            e,
+            k,
+            t,
+            h: 6,
+            f: 5,
+            ..PLAIN
+        });
+    }
+}
+
+#[test]
+fn matrices_of_any_width_and_format_are_read() {
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+        for (h, f) in [(1, 1), (130, 67), (64, 128), (257, 36), (40, 2085)] {
+            check(Case {
+                e: 3,
+                k: 2,
+                t: 7,
+                h,
+                f,
+                dtype,
+                ..PLAIN
+            });
+        }
+    }
+}
+
+#[test]
+fn every_activation_is_the_twins() {
+    let acts = [
+        Act::Silu,
+        Act::GeluTanh,
+        Act::Relu,
+        Act::Relu2,
+        Act::GptOss {
+            alpha: 1.702,
+            limit: 0.7,
+        },
+        Act::SiluClamp { limit: 0.5 },
+    ];
+    for act in acts {
+        check(Case { act, ..PLAIN });
+    }
+}
+
+#[test]
+fn experts_in_several_bindings_are_those_in_one() {
+    let it = Case {
+        k: 5,
+        dtype: Dtype::Bf16,
+        ..PLAIN
+    };
+    let gpu = &gpus()[0];
+    // Whole experts, two of them, and pieces of one.
+    for (bytes, shards) in [(9000, [4, 2]), (1000, [28, 14])] {
+        let made = experts_within(gpu, &networks(&it), bytes).unwrap();
+        assert_eq!([made.gate_up.len(), made.down.len()], shards, "{bytes}");
+        check_within(gpu, &it, bytes);
+    }
+}
+
+#[test]
+fn a_batch_in_chunks_is_the_batch_at_once() {
+    let it = Case { t: 65, ..PLAIN };
+    let (views, chosen) = (networks(&it), routing(&it));
+    let want = wanted(&it, &views, &chosen);
+    let gpu = &gpus()[0];
+    let experts = experts_of(gpu, &views).unwrap();
+    for chunk in [1, 10, 100] {
+        let got = computed(gpu, &it, &experts, &chosen, Layout::Grouped { chunk });
+        assert_near(&got, &want, 2e-5, &format!("chunks of {chunk}"));
+    }
+}
+
+#[test]
+fn a_row_does_not_depend_on_the_others_of_its_batch() {
+    let it = Case { t: 65, ..PLAIN };
+    let (views, chosen) = (networks(&it), routing(&it));
+    let mut others = chosen.clone();
+    others.networks[..64 * it.k].fill(2);
+    let gpu = &gpus()[0];
+    let experts = experts_of(gpu, &views).unwrap();
+    for layout in [Layout::PerSlot, GROUPED] {
+        let [a, b] = [&chosen, &others].map(|it_is| computed(gpu, &it, &experts, it_is, layout));
+        assert_ne!(a[..it.h], b[..it.h]);
+        assert_eq!(a[64 * it.h..], b[64 * it.h..], "{layout:?}");
+    }
+}
+
+#[test]
+fn a_network_that_puts_out_no_number_shows_in_its_rows_alone() {
+    let it = Case { t: 7, ..PLAIN };
+    let mut views = networks(&it);
+    views[2].down = {
+        let mut data = vec![0.1; it.h * it.f];
+        data[3] = f32::NAN;
+        super::testing::matrix(&data, it.h)
+    };
+    let chosen = routing(&it);
+    let want = wanted(&it, &views, &chosen);
+    assert!(want.iter().any(|it| it.is_nan()));
+    let gpu = &gpus()[0];
+    let experts = experts_of(gpu, &views).unwrap();
+    for layout in [Layout::PerSlot, GROUPED] {
+        let got = computed(gpu, &it, &experts, &chosen, layout);
+        for (got, want) in got.iter().zip(&want) {
+            assert_eq!(got.is_nan(), want.is_nan());
+        }
+    }
+}
+
+#[test]
+fn a_layout_is_chosen_for_any_batch() {
+    for gpu in gpus() {
+        for it in [Case { t: 1, ..PLAIN }, Case { t: 65, ..PLAIN }] {
+            let (views, chosen) = (networks(&it), routing(&it));
+            let [into, x] = tensors(&gpu, &it);
+            let routing = routing_from(&gpu, &chosen);
+            let experts = experts_of(&gpu, &views).unwrap();
+            let before = gpu.counters().dispatches;
+            mix_experts(&gpu, &into, 0.5, &x, &routing, &experts, &spec(&it));
+            let n = gpu.counters().dispatches - before;
+            assert_eq!(n, if it.t == 1 { 2 } else { 4 });
+            let want = wanted(&it, &views, &chosen);
+            assert_near(&read(&gpu, &into), &want, 2e-5, &format!("{it:?}"));
+        }
+    }
+}
+
+#[test]
+fn one_network_over_all_rows_is_the_twins_with_and_without_gates() {
+    for gpu in gpus() {
+        for t in [1, 2, 7, 65] {
+            let it = Case { e: 1, t, ..PLAIN };
+            let views = networks(&it);
+            let network = experts_of(&gpu, &views).unwrap();
+            let cpu = Cpu::default();
+            let x = Matrix {
+                data: numbers(t * it.h, 8),
+                cols: it.h,
+            };
+            let weights = Mlp {
+                gate: cpu.weight(&views[0].gate),
+                up: cpu.weight(&views[0].up),
+                down: cpu.weight(&views[0].down),
+            };
+            let mut mixed = cpu.mlp(&x, &weights, &spec(&it));
+            let [into, x] = tensors(&gpu, &it);
+            mlp(&gpu, &into, -2.0, &x, &network, None, &spec(&it));
+            let what = format!("{t} rows");
+            assert_near(&read(&gpu, &into), &plus(&it, &mixed, -2.0), 2e-5, &what);
+            let gate = numbers(t, 5);
+            let gates = Matrix {
+                data: gate.clone(),
+                cols: 1,
+            };
+            cpu.gate_rows(&mut mixed, &gates);
+            let gates = gpu.tensor_from(&gate, 1);
+            super::pointwise::sigmoid(&gpu, &gates);
+            let [into, x] = tensors(&gpu, &it);
+            mlp(&gpu, &into, 1.0, &x, &network, Some(&gates), &spec(&it));
+            assert_near(&read(&gpu, &into), &plus(&it, &mixed, 1.0), 2e-5, &what);
+        }
+    }
+}
+
+#[test]
+fn too_many_experts_are_refused() {
+    let it = Case {
+        e: 2049,
+        h: 1,
+        f: 1,
+        ..PLAIN
+    };
+    let gpu = &gpus()[0];
+    let why = experts_of(gpu, &networks(&it)).unwrap_err().to_string();
+    assert!(why.contains("2049 experts"), "{why}");
+}

@@ -1,0 +1,185 @@
+//! Number by number: sums, scales, sigmoids, rows taken out. Twin of `kernels/pointwise.wgsl` and
+//! of `src/ops/cpu/pointwise.rs`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    device::Gpu,
+    pipeline::Bind,
+    record::{Launch, MAX_GROUPS},
+    tensor::GpuTensor,
+};
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    n: u32,
+    row_of_groups: u32,
+    n_cols: u32,
+    scale: f32,
+    cap: f32,
+}
+
+/// Numbers of a workgroup.
+const GROUP: usize = 256;
+
+/// `x += y · scale`; both `[T, n]`.
+pub fn add(gpu: &Gpu, x: &GpuTensor, y: &GpuTensor, scale: f32) {
+    let binds = [Bind::Write(&x.slice), Bind::Read(&y.slice)];
+    launch(gpu, "add", &binds, x, [scale, 0.0]);
+}
+
+/// `c · tanh(x · scale / c)`, or `x · scale` without a cap.
+pub fn scale(gpu: &Gpu, x: &GpuTensor, scale: f32, cap: Option<f32>) {
+    let binds = [Bind::Write(&x.slice)];
+    match cap {
+        Some(cap) => launch(gpu, "scale_capped", &binds, x, [scale, cap]),
+        None if scale.to_bits() == 1.0f32.to_bits() => {}
+        None => launch(gpu, "scale", &binds, x, [scale, 0.0]),
+    }
+}
+
+/// `1 / (1 + e⁻ˣ)`, in place.
+pub fn sigmoid(gpu: &Gpu, x: &GpuTensor) {
+    launch(gpu, "sigmoid", &[Bind::Write(&x.slice)], x, [1.0, 0.0]);
+}
+
+/// Some rows of it: `[rows, n]`. All of them in their order are `x` itself, not a copy.
+pub fn select(gpu: &Gpu, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
+    if rows.iter().copied().eq(0..x.rows) {
+        return x.clone();
+    }
+    let out = gpu.tensor(rows.len(), x.cols);
+    let ids: Vec<u32> = rows.iter().map(|it| *it as u32).collect();
+    let ids = gpu.upload(&ids);
+    let binds = [
+        Bind::Write(&out.slice),
+        Bind::Read(&x.slice),
+        Bind::Read(&ids),
+    ];
+    launch(gpu, "take_rows", &binds, &out, [1.0, 0.0]);
+    out
+}
+
+/// One lane for each number of `over`.
+fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, by: [f32; 2]) {
+    let n = over.rows * over.cols;
+    let groups = n.div_ceil(GROUP);
+    let x = groups.min(MAX_GROUPS as usize);
+    let y = groups.checked_div(x).map_or(0, |_| groups.div_ceil(x));
+    let params = Params {
+        n: n as u32,
+        row_of_groups: (x * GROUP) as u32,
+        n_cols: over.cols as u32,
+        scale: by[0],
+        cap: by[1],
+    };
+    let launch = Launch::plain("pointwise", entry, binds, [x as u32, y as u32, 1]);
+    gpu.launch(&launch, &params);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::cpu::{Matrix, pointwise as twin};
+    use crate::ops::gpu::testing::{assert_near, gpus, numbers, read};
+
+    const SHAPES: [(usize, usize); 4] = [(1, 1), (7, 33), (65, 257), (1, 5000)];
+
+    fn both(gpu: &Gpu, data: Vec<f32>, cols: usize) -> (GpuTensor, Matrix) {
+        (gpu.tensor_from(&data, cols), Matrix { data, cols })
+    }
+
+    #[test]
+    fn sums_and_scales_are_the_twins() {
+        for gpu in gpus() {
+            for (rows, cols) in SHAPES {
+                let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
+                let (y, z) = both(&gpu, numbers(rows * cols, 2), cols);
+                add(&gpu, &x, &y, -1.5);
+                twin::add(&mut want, &z, -1.5);
+                scale(&gpu, &x, 3.0, None);
+                twin::scale(&mut want, 3.0, None);
+                assert_near(&read(&gpu, &x), &want.data, 1e-6, "a sum, scaled");
+                scale(&gpu, &x, 40.0, Some(30.0));
+                twin::scale(&mut want, 40.0, Some(30.0));
+                assert_near(&read(&gpu, &x), &want.data, 1e-5, "capped");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cap_and_a_sigmoid_hold_for_numbers_of_any_size_and_show_what_is_none() {
+        let data = vec![
+            -3e38,
+            -200.0,
+            -1.0,
+            0.0,
+            1.0,
+            200.0,
+            3e38,
+            f32::INFINITY,
+            f32::NAN,
+        ];
+        for gpu in gpus() {
+            let (x, mut want) = both(&gpu, data.clone(), 3);
+            scale(&gpu, &x, 1.0, Some(2.0));
+            twin::scale(&mut want, 1.0, Some(2.0));
+            let got = read(&gpu, &x);
+            assert!(got[8].is_nan());
+            assert_near(&got[..8], &want.data[..8], 1e-6, "capped");
+            let (x, _) = both(&gpu, data.clone(), 3);
+            sigmoid(&gpu, &x);
+            let want: Vec<f32> = data.iter().map(|it| twin::sigmoid(*it)).collect();
+            let got = read(&gpu, &x);
+            assert!(got[8].is_nan());
+            assert_near(&got[..8], &want[..8], 1e-6, "sigmoids");
+        }
+    }
+
+    #[test]
+    fn a_scale_of_one_asks_nothing_of_the_device() {
+        let gpu = &gpus()[0];
+        let x = gpu.tensor_from(&[1.0, 2.0], 2);
+        let before = gpu.counters().dispatches;
+        scale(gpu, &x, 1.0, None);
+        assert_eq!(gpu.counters().dispatches, before);
+        scale(gpu, &x, 2.0, None);
+        assert_eq!(gpu.counters().dispatches, before + 1);
+    }
+
+    #[test]
+    fn rows_are_taken_in_the_order_asked_and_all_of_them_without_a_copy() {
+        for gpu in gpus() {
+            for (rows, cols) in SHAPES {
+                let (x, want) = both(&gpu, numbers(rows * cols, 3), cols);
+                let wanted: Vec<usize> = (0..rows).rev().chain([0]).collect();
+                let got = select(&gpu, &x, &wanted);
+                let want = twin::select(&want, &wanted).data;
+                assert_near(&read(&gpu, &got), &want, 0.0, "rows");
+                let before = gpu.counters().dispatches;
+                let all: Vec<usize> = (0..rows).collect();
+                assert_eq!(select(&gpu, &x, &all).slice.held.id, x.slice.held.id);
+                assert_eq!(gpu.counters().dispatches, before);
+            }
+        }
+    }
+
+    #[test]
+    fn no_rows_are_no_work() {
+        let gpu = &gpus()[0];
+        let x = gpu.tensor_from(&[1.0, 2.0], 2);
+        let got = select(gpu, &x, &[]);
+        assert_eq!((got.rows, got.cols), (0, 2));
+    }
+
+    #[test]
+    fn more_numbers_than_one_axis_of_a_grid_has_lanes_are_all_scaled() {
+        let gpu = &gpus()[0];
+        let n = MAX_GROUPS as usize * GROUP + 300;
+        let x = gpu.tensor_from(&vec![2.0; n], n);
+        scale(gpu, &x, 2.0, None);
+        assert!(read(gpu, &x).iter().all(|it| *it == 4.0));
+    }
+}
