@@ -20,6 +20,21 @@ fn sum_all(value: f32, lane: Lane) -> f32 {
     return reduce_room[0];
 }
 
+var<workgroup> reduce_words: array<u32, 256>;
+
+fn max_word_all(value: u32, lane: Lane) -> u32 {
+    workgroupBarrier();
+    reduce_words[lane.index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
+        if lane.index < half {
+            reduce_words[lane.index] = max(reduce_words[lane.index], reduce_words[lane.index + half]);
+        }
+        workgroupBarrier();
+    }
+    return reduce_words[0];
+}
+
 fn max_all(value: f32, lane: Lane) -> f32 {
     workgroupBarrier();
     reduce_room[lane.index] = value;

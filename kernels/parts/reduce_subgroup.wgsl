@@ -25,6 +25,22 @@ fn sum_all(value: f32, lane: Lane) -> f32 {
     return sum;
 }
 
+var<workgroup> reduce_words: array<u32, 64>;
+
+fn max_word_all(value: u32, lane: Lane) -> u32 {
+    let part = subgroupMax(value);
+    workgroupBarrier();
+    if lane.in_subgroup == 0u {
+        reduce_words[lane.subgroup] = part;
+    }
+    workgroupBarrier();
+    var best = reduce_words[0];
+    for (var i = 1u; i < lane.n_subgroups; i++) {
+        best = max(best, reduce_words[i]);
+    }
+    return best;
+}
+
 fn max_all(value: f32, lane: Lane) -> f32 {
     let part = subgroupMax(value);
     workgroupBarrier();

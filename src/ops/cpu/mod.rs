@@ -5,6 +5,8 @@ use std::sync::Arc;
 pub(in crate::ops) mod attention;
 mod dot;
 pub(in crate::ops) mod embed;
+mod best;
+mod draw;
 mod exp;
 mod experts;
 mod formats;
@@ -13,7 +15,7 @@ pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
 pub(in crate::ops) mod pointwise;
-mod predict;
+pub(in crate::ops) mod predict;
 pub(in crate::ops) mod rope;
 mod speed;
 

@@ -1,18 +1,16 @@
-//! Draws, reads out and compares logits: softmax over all V at temperature 1 for what is shown,
-//! Gumbel-max under temperature and filters for what is drawn (interventions document, "Sampling").
-
-use std::cmp::Ordering;
+//! Reads out and compares logits: softmax over all V at temperature 1 (interventions document).
 
 use rayon::prelude::*;
 
+use super::best::best_ids;
+use super::draw::draw;
 use super::exp::log_sum_exp;
 use super::matrix::is_large;
 use crate::ops::{
     Ask,
-    hash::{gumbel, pcg},
     predict::{Comparison, Likely, N_LIKELY, Prediction},
 };
-use crate::spec::{Position, Sampling, TokenId};
+use crate::spec::TokenId;
 
 /// What one logit costs to read, beside a multiply-add.
 const WORK_PER_LOGIT: usize = 16;
@@ -20,7 +18,7 @@ const WORK_PER_LOGIT: usize = 16;
 /// One row's logits and ln of the sum of their exponentials.
 struct Row<'a> {
     logits: &'a [f32],
-    log_sum: f32,
+    log_sum: f64,
 }
 
 /// Every ask over its row of `logits: [asks, V]`.
@@ -69,15 +67,21 @@ pub fn predict(
 }
 
 impl Row<'_> {
+    fn log_prob(&self, z: f32) -> f32 {
+        (f64::from(z) - self.log_sum) as f32
+    }
+
     fn likely(&self, token: TokenId) -> Likely {
         let z = self.logits[token.idx()];
-        let n_above = self.logits.iter().filter(|it| **it > z).count();
+        // By the order the likeliest are in, where 0 stands above -0.
+        let is_above = |it: &&f32| it.total_cmp(&z).is_gt();
+        let n_above = self.logits.iter().filter(is_above).count();
         let is_tie = |it: &&f32| it.total_cmp(&z).is_eq();
         let n_ties = self.logits[..token.idx()].iter().filter(is_tie).count();
         let rank = 1 + n_above + n_ties;
         Likely {
             token,
-            log_prob: z - self.log_sum,
+            log_prob: self.log_prob(z),
             rank: u32::try_from(rank).unwrap_or(u32::MAX),
         }
     }
@@ -86,51 +90,26 @@ impl Row<'_> {
         let best = best_ids(self.logits, N_LIKELY);
         let likely = |(i, v): (usize, u32)| Likely {
             token: TokenId(v),
-            log_prob: self.logits[v as usize] - self.log_sum,
+            log_prob: self.log_prob(self.logits[v as usize]),
             rank: i as u32 + 1,
         };
         best.into_iter().enumerate().map(likely).collect()
     }
 }
 
-/// Values whose best one stands for them all when a bound is looked for.
-const GROUP: usize = 32;
-
-/// Ids of the n best, best first, ties to the lowest id.
-fn best_ids(values: &[f32], n: usize) -> Vec<u32> {
-    let better = |a: &u32, b: &u32| {
-        values[*b as usize]
-            .total_cmp(&values[*a as usize])
-            .then(a.cmp(b))
-    };
-    let mut ids = candidates(values, n);
-    if n > 0 && n < ids.len() {
-        ids.select_nth_unstable_by(n - 1, better);
-    }
-    ids.truncate(n);
-    ids.sort_unstable_by(better);
-    ids
-}
-
-/// Ids among which the n best are. At least n values reach the n-th best of the groups' best ones,
-/// and where few are wanted, few others do.
-fn candidates(values: &[f32], n: usize) -> Vec<u32> {
-    let best_of = |it: &[f32]| it.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut bests: Vec<f32> = values.chunks(GROUP).map(best_of).collect();
-    if n == 0 || n >= bests.len() {
-        return (0..values.len() as u32).collect();
-    }
-    let bound = *bests.select_nth_unstable_by(n - 1, |a, b| b.total_cmp(a)).1;
-    let reaches = |(_, it): &(usize, &f32)| **it >= bound;
-    let found = values.iter().enumerate().filter(reaches);
-    found.map(|(v, _)| v as u32).collect()
-}
-
-/// KL(there‖here) over all V.
+/// KL(there‖here) over all V, as the sum of p ln(p/q) - p + q: no term is below 0, and small errors of
+/// the two sums cancel, so that the least change shows as what it is.
 fn compare(there: &Row<'_>, here: &Row<'_>, next: Option<TokenId>) -> Comparison {
+    let shift = there.log_sum - here.log_sum;
     let term = |(a, b): (&f32, &f32)| {
-        let (log_p, log_q) = (f64::from(a - there.log_sum), f64::from(b - here.log_sum));
-        log_p.exp() * (log_p - log_q)
+        let (a, b) = (f64::from(*a), f64::from(*b));
+        let x = (a - b) - shift;
+        let p = (a - there.log_sum).exp();
+        if x.abs() < 0.5 {
+            p * (x + (-x).exp_m1())
+        } else {
+            p * (x - 1.0) + (b - here.log_sum).exp()
+        }
     };
     let kl: f64 = there.logits.iter().zip(here.logits).map(term).sum();
     Comparison {
@@ -140,163 +119,10 @@ fn compare(there: &Row<'_>, here: &Row<'_>, next: Option<TokenId>) -> Comparison
     }
 }
 
-/// One token: the best of logits over the temperature plus noise, among those the filters leave.
-fn draw(logits: &[f32], sampling: &Sampling, at: Position) -> TokenId {
-    if sampling.temperature.0 == 0.0 {
-        return best_ids(logits, 1)
-            .first()
-            .map_or(TokenId(0), |it| TokenId(*it));
-    }
-    let scaled: Vec<f32> = logits
-        .iter()
-        .map(|it| it / sampling.temperature.0)
-        .collect();
-    let key = pcg(pcg(sampling.seed) ^ at.0);
-    let noisy = |v: u32| (scaled[v as usize] + gumbel(key, v), v);
-    let better = |a: (f32, u32), b: (f32, u32)| match b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)) {
-        Ordering::Greater => b,
-        _ => a,
-    };
-    let start = (f32::NEG_INFINITY, 0);
-    let best = match filtered(&scaled, sampling) {
-        None => (0..scaled.len() as u32).map(noisy).fold(start, better),
-        Some(ids) => ids.into_iter().map(noisy).fold(start, better),
-    };
-    TokenId(best.1)
-}
-
-/// The ids that top-k, top-p and min-p leave, each on what the last left; `None` where all are off.
-fn filtered(scaled: &[f32], sampling: &Sampling) -> Option<Vec<u32>> {
-    let Sampling {
-        top_k,
-        top_p,
-        min_p,
-        ..
-    } = *sampling;
-    if top_k == 0 && top_p.0 >= 1.0 && min_p.0 <= 0.0 {
-        return None;
-    }
-    let n = if top_k == 0 {
-        scaled.len()
-    } else {
-        top_k as usize
-    };
-    let mut ids = best_ids(scaled, n);
-    let best = ids.first().map_or(0.0, |it| scaled[*it as usize]);
-    let mass = |v: u32| f64::from(scaled[v as usize] - best).exp();
-    if top_p.0 < 1.0 {
-        let wanted = f64::from(top_p.0) * ids.iter().map(|it| mass(*it)).sum::<f64>();
-        let mut sum = 0.0;
-        let n_kept = ids.iter().take_while(|it| {
-            let open = sum < wanted;
-            sum += mass(**it);
-            open
-        });
-        let n_kept = n_kept.count();
-        ids.truncate(n_kept.max(1));
-    }
-    ids.retain(|it| mass(*it) >= f64::from(min_p.0));
-    Some(ids)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Amount;
-
-    const LOGITS: [f32; 5] = [1.0, 0.0, 2.0, -1.0, 0.5];
-
-    /// 20,000 draws at 20,000 positions against the probabilities the filters leave; the limit is
-    /// the 99.9th percentile of chi-square at 4 degrees of freedom.
-    fn check(sampling: Sampling, want: [f64; 5]) {
-        const N: u32 = 20_000;
-        let mut counts = [0u32; 5];
-        (0..N).for_each(|t| counts[draw(&LOGITS, &sampling, Position(t)).idx()] += 1);
-        let total: f64 = want.iter().sum();
-        let mut chi2 = 0.0;
-        for (count, want) in counts.iter().zip(want) {
-            let expected = want / total * f64::from(N);
-            if want == 0.0 {
-                assert_eq!(*count, 0, "a token that was filtered out was drawn");
-            } else {
-                chi2 += (f64::from(*count) - expected).powi(2) / expected;
-            }
-        }
-        assert!(chi2 < 18.47, "chi-square {chi2} of {counts:?}");
-    }
-
-    fn masses(temperature: f64) -> [f64; 5] {
-        LOGITS.map(|it| (f64::from(it) / temperature).exp())
-    }
-
-    #[test]
-    fn draws_follow_the_softmax_at_any_temperature() {
-        for (temperature, seed) in [(1.0, 1), (0.7, 2), (2.0, 3)] {
-            check(
-                Sampling {
-                    temperature: Amount(temperature),
-                    seed,
-                    ..Sampling::default()
-                },
-                masses(f64::from(temperature)),
-            );
-        }
-    }
-
-    #[test]
-    fn draws_follow_what_each_filter_leaves() {
-        let plain = Sampling {
-            temperature: Amount(1.0),
-            ..Sampling::default()
-        };
-        let m = masses(1.0);
-        check(Sampling { top_k: 2, ..plain }, [m[0], 0.0, m[2], 0.0, 0.0]);
-        // Shares are 0.563, 0.207, 0.126, 0.076, 0.028: three reach 0.8 and not two.
-        check(
-            Sampling {
-                top_p: Amount(0.8),
-                ..plain
-            },
-            [m[0], 0.0, m[2], 0.0, m[4]],
-        );
-        check(
-            Sampling {
-                min_p: Amount(0.3),
-                ..plain
-            },
-            [m[0], 0.0, m[2], 0.0, 0.0],
-        );
-        // On what top-k left the two best hold 0.73 and 0.27, so 0.7 is reached by the first alone.
-        check(
-            Sampling {
-                top_k: 2,
-                top_p: Amount(0.7),
-                ..plain
-            },
-            [0.0, 0.0, m[2], 0.0, 0.0],
-        );
-    }
-
-    #[test]
-    fn temperature_zero_takes_the_best_and_ties_go_to_the_lowest_id() {
-        assert_eq!(draw(&LOGITS, &Sampling::greedy(), Position(3)), TokenId(2));
-        assert_eq!(
-            draw(&[0.0, 5.0, 5.0], &Sampling::greedy(), Position(3)),
-            TokenId(1)
-        );
-    }
-
-    #[test]
-    fn two_rows_share_their_noise() {
-        let sampling = Sampling {
-            temperature: Amount(1.0),
-            ..Sampling::default()
-        };
-        let nudged = LOGITS.map(|it| it + 0.25);
-        assert!((0..500).all(
-            |t| draw(&LOGITS, &sampling, Position(t)) == draw(&nudged, &sampling, Position(t))
-        ));
-    }
+    use crate::spec::Position;
 
     #[test]
     fn readouts_and_comparisons_are_those_worked_by_hand() {
@@ -339,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_row_against_its_equal_is_exactly_zero() {
-        let logits: Vec<f32> = LOGITS.into_iter().chain(LOGITS).collect();
+        let logits = [1.0, 0.0, 2.0, -1.0, 0.5].repeat(2);
         let ask = Ask {
             at: Position(0),
             next: Some(TokenId(3)),
@@ -360,5 +186,24 @@ mod tests {
             5,
         );
         assert_eq!(out[1].comparison.unwrap().kl.to_bits(), 0);
+    }
+
+    /// Rows that differ by d at one token of probability p: KL = p d²/2 · (1 - p) to second order.
+    #[test]
+    fn the_least_change_shows_as_what_it_is() {
+        let mut logits = vec![20.0f32; 2000];
+        logits[1003] += 0.001;
+        let ask = Ask {
+            at: Position(0),
+            next: None,
+            sampling: None,
+            against: Some(0),
+            readout: false,
+        };
+        let out = predict(&logits, 1000, &[ask, ask], 1000);
+        let kl = f64::from(out[1].comparison.unwrap().kl);
+        let d = f64::from(logits[1003]) - 20.0;
+        let want = 1e-3 * (1.0 - 1e-3) * d * d / 2.0;
+        assert!((kl / want - 1.0).abs() < 1e-3, "{kl} against {want}");
     }
 }

@@ -39,6 +39,10 @@ pub enum Part {
     Dot,
     /// The hash and the logarithm of `ops::hash`.
     Hash,
+    /// The exponential of `ops::cpu::exp`.
+    Exp,
+    /// What the kernels that read logits share.
+    Logits,
 }
 
 /// One kernel file.
@@ -71,12 +75,17 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("linear", Reduce, Format, Dot),
     kernel!("experts", Reduce, Format),
     kernel!("pointwise",),
+    kernel!("best", Reduce, Hash, Logits),
+    kernel!("draw", Reduce, Hash, Exp, Logits),
+    kernel!("predict", Reduce, Hash, Exp, Logits),
 ];
 
 const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");
 const REDUCE_SUBGROUP: &str = include_str!("../../../kernels/parts/reduce_subgroup.wgsl");
 const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
+const EXP: &str = include_str!("../../../kernels/parts/exp.wgsl");
+const LOGITS: &str = include_str!("../../../kernels/parts/logits.wgsl");
 
 impl Format {
     /// All of them.
@@ -114,6 +123,15 @@ impl Kernel {
             Part::Dot => DOT,
             Part::Hash => HASH,
             Part::Format => format.map_or("", Format::text),
+            Part::Exp => EXP,
+            Part::Logits => LOGITS,
+            Part::Format => format.map_or("", |it| it.text(can)),
+        };
+        // What switches a feature on has to stand first.
+        let enable = if can.f16 && format == Some(Format::F16) {
+            "enable f16;\n"
+        } else {
+            ""
         };
         let parts: Vec<&str> = self.parts.iter().map(text).collect();
         format!("{}\n{}", parts.join("\n"), self.text)

@@ -15,6 +15,8 @@ mod expert_shards;
 mod experts;
 #[cfg(test)]
 mod experts_tests;
+mod best;
+mod draw;
 mod kernel;
 mod linear;
 mod memory;
@@ -22,6 +24,9 @@ mod norm;
 mod packing;
 mod pipeline;
 mod pointwise;
+mod predict;
+#[cfg(test)]
+mod predict_tests;
 mod readback;
 mod record;
 mod rope;
@@ -37,6 +42,7 @@ pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
 pub use cache::GpuCache;
 pub use device::{Counters, Gpu};
 pub use expert_shards::GpuExperts;
+pub use predict::GpuPredicted;
 pub use route::GpuRouting;
 pub use tensor::GpuTensor;
 pub use weight::GpuWeight;

@@ -1,0 +1,19 @@
+//! Lists of a row's likeliest tokens, chunk by chunk.
+//! Twin of `kernels/best.wgsl` and of `src/ops/cpu/best.rs`.
+
+use super::{device::Gpu, memory::Slice, pipeline::Bind, predict::Rows, record::Launch};
+use crate::ops::N_LIKELY;
+
+/// The best of each chunk chosen: key and id, `[asks, N_LIKELY, N_LIKELY, 2]`.
+pub fn best(gpu: &Gpu, rows: &Rows<'_>, chosen: &Slice) -> Slice {
+    let out = rows.scratch(gpu, N_LIKELY * N_LIKELY * 2);
+    let binds = [
+        Bind::Read(rows.logits),
+        Bind::Read(&rows.table),
+        Bind::Read(chosen),
+        Bind::Write(&out),
+    ];
+    let grid = [N_LIKELY as u32, rows.n_asks, 1];
+    gpu.launch(&Launch::plain("best", "best", &binds, grid), &rows.params);
+    out
+}
