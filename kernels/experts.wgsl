@@ -9,7 +9,7 @@
 struct Params {
     n_cols: u32,        // numbers of a row of x
     row_units: u32,     // units of a row of weights
-    scales_at: u32,     // unit where the scales of a block format begin
+    scales_at: u32,     // word where the scales of a block format begin
     first_network: u32, // of this shard
     n_networks: u32,    // of this shard; of the layer in `group`
     first_row: u32,     // output row of a network where this shard begins

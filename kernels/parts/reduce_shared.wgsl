@@ -66,13 +66,22 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
             team_room[lane.index] += team_room[lane.index + half];
         }
         workgroupBarrier();
-        }
+    }
     return team_room[lane.index - member];
+}
+
 var<workgroup> reduce_room4: array<vec4<f32>, 256>;
+
 // Four sums at once.
 fn sum_all4(value: vec4<f32>, lane: Lane) -> vec4<f32> {
+    workgroupBarrier();
     reduce_room4[lane.index] = value;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
         if lane.index < half {
             reduce_room4[lane.index] += reduce_room4[lane.index + half];
+        }
+        workgroupBarrier();
+    }
     return reduce_room4[0];
 }

@@ -84,12 +84,21 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
         all += team_room[first + i];
     }
     return all;
+}
+
 var<workgroup> reduce_room4: array<vec4<f32>, 64>;
+
 // Four sums at once.
 fn sum_all4(value: vec4<f32>, lane: Lane) -> vec4<f32> {
     let part = subgroupAdd(value);
+    workgroupBarrier();
+    if lane.in_subgroup == 0u {
         reduce_room4[lane.subgroup] = part;
+    }
+    workgroupBarrier();
     var sum = vec4<f32>();
     for (var i = 0u; i < lane.n_subgroups; i++) {
         sum += reduce_room4[i];
+    }
+    return sum;
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::matrix::{Matrix, Product, product, run, transposed};
 use super::linear::{Product, product, run, transposed};
-use super::matrix::{CpuWeight, Matrix};
+use super::matrix::Matrix;
 use crate::checkpoint::WeightView;
 use crate::ops::{EMPTY, Mlp, Routing};
 use crate::spec::{Act, MlpSpec};

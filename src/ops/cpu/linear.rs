@@ -12,7 +12,7 @@ const ROWS_PER_TASK: usize = 32;
 /// `x · Wᵀ + b`: `[T, rows]`.
 #[must_use]
 pub fn linear(x: &Matrix, weight: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {
-    let mut out = product(x, &weight.view);
+    let mut out = stacked(x, &weight.views);
     if let Some(bias) = bias {
         out.rows_mut().for_each(|row| {
             row.iter_mut()
@@ -59,20 +59,34 @@ pub fn run(products: Vec<Product<'_>>) {
     }
 }
 
+/// `x · Wᵀ` for weights stacked row upon row: `[T, Σ rows]`.
+#[must_use]
+pub fn stacked(x: &Matrix, weights: &[WeightView]) -> Matrix {
+    let n = x.n_rows();
+    let rows: usize = weights.iter().map(|it| it.shape().0).sum();
+    let mut out = vec![0.0; rows * n];
+    let mut rest = out.as_mut_slice();
+    let mut products = Vec::with_capacity(weights.len());
+    for weight in weights {
+        let (mine, others) = rest.split_at_mut(weight.shape().0 * n);
+        rest = others;
+        products.push(Product {
+            weight,
+            x: &x.data,
+            out: mine,
+        });
+    }
+    run(products);
+    Matrix {
+        data: transposed(&out, rows, n),
+        cols: rows,
+    }
+}
+
 /// `x · Wᵀ`: `[T, rows]`.
 #[must_use]
 pub fn product(x: &Matrix, weight: &WeightView) -> Matrix {
-    let (rows, _) = weight.shape();
-    let mut out = vec![0.0; rows * x.n_rows()];
-    run(vec![Product {
-        weight,
-        x: &x.data,
-        out: &mut out,
-    }]);
-    Matrix {
-        data: transposed(&out, rows, x.n_rows()),
-        cols: rows,
-    }
+    stacked(x, std::slice::from_ref(weight))
 }
 
 /// `[rows, cols]` to `[cols, rows]`.

@@ -2,9 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::dot::dot_rows;
 use crate::checkpoint::WeightView;
 
 /// Products smaller than this many multiply-adds stay on one thread: to wake another that sleeps
@@ -90,86 +87,4 @@ impl CpuWeight {
 #[must_use]
 pub fn is_large(multiply_adds: usize) -> bool {
     multiply_adds >= PARALLEL_FROM
-}
-
-/// One product of a larger piece of work: all rows of a weight with some activations.
-#[derive(Debug)]
-pub struct Product<'a> {
-    /// `[rows, cols]`.
-    pub weight: &'a WeightView,
-    /// `[n, cols]`.
-    pub x: &'a [f32],
-    /// `[rows, n]`.
-    pub out: &'a mut [f32],
-}
-
-/// Runs products side by side, cut into bands of rows; no band's result depends on another's.
-pub fn run(products: Vec<Product<'_>>) {
-    let total: usize = products
-        .iter()
-        .map(|it| it.out.len() * it.weight.shape().1)
-        .sum();
-    let mut tasks: Vec<(&WeightView, usize, &[f32], &mut [f32])> = Vec::new();
-    for Product { weight, x, out } in products {
-        let (rows, cols) = weight.shape();
-        let n = x.len().checked_div(cols).unwrap_or(0);
-        let band = if is_large(total) { ROWS_PER_TASK } else { rows };
-        for (i, out) in out.chunks_mut((band * n).max(1)).enumerate() {
-            tasks.push((weight, i * band, x, out));
-        }
-    }
-    let one = |(weight, first, x, out): (&WeightView, usize, &[f32], &mut [f32])| {
-        dot_rows(weight.numbers(), first, x, weight.shape().1, out);
-    };
-    if is_large(total) {
-        tasks.into_par_iter().for_each(one);
-    } else {
-        tasks.into_iter().for_each(one);
-    }
-}
-
-/// `x · Wᵀ` for weights stacked row upon row: `[T, Σ rows]`.
-#[must_use]
-pub fn stacked(x: &Matrix, weights: &[WeightView]) -> Matrix {
-    let n = x.n_rows();
-    let rows: Vec<usize> = weights.iter().map(|it| it.shape().0).collect();
-    let mut out = vec![0.0; rows.iter().sum::<usize>() * n];
-    let mut rest = out.as_mut_slice();
-    let mut products = Vec::with_capacity(weights.len());
-    for (weight, rows) in weights.iter().zip(&rows) {
-        let (mine, others) = rest.split_at_mut(rows * n);
-        rest = others;
-        products.push(Product {
-            weight,
-            x: &x.data,
-            out: mine,
-        });
-    }
-    run(products);
-    let rows = rows.iter().sum();
-    Matrix {
-        data: transposed(&out, rows, n),
-        cols: rows,
-    }
-}
-
-/// `x · Wᵀ`: `[T, rows]`.
-#[must_use]
-pub fn product(x: &Matrix, weight: &WeightView) -> Matrix {
-    stacked(x, std::slice::from_ref(weight))
-}
-
-/// `[rows, cols]` to `[cols, rows]`.
-#[must_use]
-pub fn transposed(data: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    if cols == 1 || rows == 1 {
-        return data.to_vec();
-    }
-    let mut out = vec![0.0; data.len()];
-    for (r, row) in data.chunks_exact(cols).enumerate() {
-        for (c, it) in row.iter().enumerate() {
-            out[c * rows + r] = *it;
-        }
-    }
-    out
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 pub(in crate::ops) mod attention;
-mod dot;
-pub(in crate::ops) mod embed;
 mod best;
+mod dot;
 mod draw;
+pub(in crate::ops) mod embed;
+
 mod exp;
 mod experts;
 mod formats;
@@ -23,13 +24,13 @@ pub use attention::CpuCache;
 pub use experts::CpuExpert;
 pub use formats::quantized;
 pub use matrix::{CpuWeight, Matrix};
-use rope::Rope;
+pub(in crate::ops) use rope::Rope;
 pub use speed::copy_bandwidth;
 
 use super::route::route;
 use super::{Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted};
 use crate::checkpoint::WeightView;
-use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec};
+use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
 
 /// The CPU.
 #[derive(Debug, Default)]
@@ -81,20 +82,13 @@ impl Ops for Cpu {
         tokens: &[Input<'_, Self::Predicted>],
         scale: f32,
     ) -> Matrix {
-        let table = table.view();
-        let mut out = Matrix::zeros(tokens.len(), table.shape().1);
-        for (row, token) in out.rows_mut().zip(tokens) {
-            let token = match token {
-                Input::Known(it) => *it,
-                // A step that drew nothing is refused before one that reads from it is made.
-                Input::Drawn(from, place) => from[*place].drawn.unwrap_or_default(),
-            };
-            table.widen_row(token.idx(), row);
-            row.iter_mut().for_each(|it| *it *= scale);
-        }
-        out
-    fn embed(&self, table: &CpuWeight, tokens: &[TokenId], scale: f32) -> Matrix {
-        embed::embed(table, tokens, scale)
+        let known = |it: &Input<'_, Self::Predicted>| match it {
+            Input::Known(it) => *it,
+            // A step that drew nothing is refused before one that reads from it is made.
+            Input::Drawn(from, place) => from[*place].drawn.unwrap_or_default(),
+        };
+        let tokens: Vec<TokenId> = tokens.iter().map(known).collect();
+        embed::embed(table, &tokens, scale)
     }
 
     fn norm(&self, x: &Matrix, weight: &CpuWeight, spec: &NormSpec) -> Matrix {
@@ -107,15 +101,6 @@ impl Ops for Cpu {
     }
 
     fn linear(&self, x: &Matrix, weight: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {
-        let mut out = matrix::stacked(x, &weight.views);
-        if let Some(bias) = bias {
-            out.rows_mut().for_each(|row| {
-                row.iter_mut()
-                    .zip(&bias.vector)
-                    .for_each(|(it, b)| *it += b);
-            });
-        }
-        out
         linear::linear(x, weight, bias)
     }
 
@@ -127,13 +112,11 @@ impl Ops for Cpu {
         bias: Option<&CpuWeight>,
         scale: f32,
     ) {
-        add(into, &self.linear(x, weight, bias), scale);
+        pointwise::add(into, &self.linear(x, weight, bias), scale);
     }
 
     fn score(&self, x: &Matrix, router: &CpuWeight) -> Matrix {
         self.linear(x, router, None)
-    fn add(&self, x: &mut Matrix, y: &Matrix, scale: f32) {
-        pointwise::add(x, y, scale);
     }
 
     fn rotate_and_store(
@@ -221,11 +204,8 @@ impl Ops for Cpu {
         experts: &Vec<CpuExpert>,
         spec: &MlpSpec,
     ) {
-        add(
-            into,
-            &experts::mix_experts(x, routing, experts, spec),
-            scale,
-        );
+        let out = experts::mix_experts(x, routing, experts, spec);
+        pointwise::add(into, &out, scale);
     }
 
     fn mlp(
@@ -239,21 +219,15 @@ impl Ops for Cpu {
     ) {
         let mut out = experts::mlp(x, network, spec);
         if let Some(gates) = gates {
-            out.rows_mut()
-                .zip(&gates.data)
-                .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
+            pointwise::gate_rows(&mut out, gates);
         }
-        add(into, &out, scale);
+        pointwise::add(into, &out, scale);
     }
 
     fn gates(&self, x: &Matrix, weight: &CpuWeight) -> Matrix {
         let mut out = self.linear(x, weight, None);
-        out.data
-            .iter_mut()
-            .for_each(|it| *it = 1.0 / (1.0 + (-*it).exp()));
+        pointwise::sigmoid(&mut out);
         out
-    fn gate_rows(&self, x: &mut Matrix, gate: &Matrix) -> Matrix {
-        pointwise::gate_rows(x, gate)
     }
 
     fn select(&self, x: &Matrix, rows: &[usize]) -> Matrix {
@@ -299,12 +273,4 @@ impl Ops for Cpu {
             self.ropes.push((spec.clone(), Rope::new(spec, n_ctx)));
         }
     }
-}
-
-/// `x += y · scale`.
-fn add(x: &mut Matrix, y: &Matrix, scale: f32) {
-    x.data
-        .iter_mut()
-        .zip(&y.data)
-        .for_each(|(x, y)| *x += y * scale);
 }

@@ -22,21 +22,18 @@ pub fn scale(x: &mut Matrix, scale: f32, cap: Option<f32>) {
     }
 }
 
-/// `x[t] *= sigmoid(gate[t])`; returns the sigmoids `[T, 1]`.
-pub fn gate_rows(x: &mut Matrix, gate: &Matrix) -> Matrix {
-    let gates = Matrix {
-        data: gate.data.iter().copied().map(sigmoid).collect(),
-        cols: 1,
-    };
+/// `x[t] *= gates[t]`, row by row; `gates: [T, 1]`.
+pub fn gate_rows(x: &mut Matrix, gates: &Matrix) {
     x.rows_mut()
         .zip(&gates.data)
         .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
-    gates
 }
 
-/// `1 / (1 + e⁻ˣ)`.
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+/// `1 / (1 + e⁻ˣ)`, in place.
+pub fn sigmoid(x: &mut Matrix) {
+    x.data
+        .iter_mut()
+        .for_each(|it| *it = 1.0 / (1.0 + (-*it).exp()));
 }
 
 /// Some rows of it: `[rows, n]`.

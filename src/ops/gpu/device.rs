@@ -14,7 +14,8 @@ use super::{
     record::{PARAMS_BYTES, Recording},
     rope::Tables,
 };
-use crate::ops::DeviceError;
+use crate::ops::{DeviceError, cpu::Rope};
+use crate::spec::RopeSpec;
 
 /// Faults that are kept until somebody looks; the first one counts.
 const N_FAULTS: usize = 16;
@@ -54,6 +55,8 @@ pub struct Gpu {
     /// Parameters of the dispatches of one submit.
     pub(super) params: Arc<Held>,
     pub(super) counters: Cell<Counters>,
+    /// Frequencies of the rotations a model uses; nearly always one.
+    pub(super) ropes: Vec<(RopeSpec, Rope)>,
     faults: mpsc::Receiver<DeviceError>,
     fault: RefCell<Option<DeviceError>>,
 }
@@ -100,6 +103,7 @@ impl Gpu {
             pipelines: RefCell::default(),
             bindings: RefCell::default(),
             counters: Cell::default(),
+            ropes: Vec::new(),
             faults,
             fault: RefCell::default(),
             device,
@@ -146,6 +150,18 @@ impl Gpu {
             fault.get_or_insert(it);
         }
         fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// What could be had of the device, or something in its place: the fault is told when the step lands.
+    pub(super) fn or_fault<T>(
+        &self,
+        result: Result<T, DeviceError>,
+        instead: impl FnOnce() -> T,
+    ) -> T {
+        result.unwrap_or_else(|error| {
+            self.fault.borrow_mut().get_or_insert(error);
+            instead()
+        })
     }
 
     /// What failed while memory was being given out is over: the caller gave it back.

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::{
     device::Gpu,
-    weight::{GpuWeight, UNIT_BYTES, common_format, row_bytes},
+    packing::UNIT_BYTES,
+    weight::{GpuWeight, common_format, row_bytes},
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{DeviceError, Mlp};

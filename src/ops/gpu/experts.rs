@@ -336,6 +336,7 @@ impl Mix<'_> {
     fn of_shard(&self, shard: &ExpertShard) -> Params {
         Params {
             row_units: shard.weight.row_units as u32,
+            scales_at: shard.weight.shards.first().map_or(0, |it| it.scales_at),
             first_network: shard.experts.start as u32,
             n_networks: shard.experts.len() as u32,
             first_row: shard.rows.start as u32,

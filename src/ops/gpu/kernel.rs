@@ -125,13 +125,6 @@ impl Kernel {
             Part::Format => format.map_or("", Format::text),
             Part::Exp => EXP,
             Part::Logits => LOGITS,
-            Part::Format => format.map_or("", |it| it.text(can)),
-        };
-        // What switches a feature on has to stand first.
-        let enable = if can.f16 && format == Some(Format::F16) {
-            "enable f16;\n"
-        } else {
-            ""
         };
         let parts: Vec<&str> = self.parts.iter().map(text).collect();
         format!("{}\n{}", parts.join("\n"), self.text)

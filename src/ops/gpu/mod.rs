@@ -8,19 +8,20 @@ mod adapter;
 mod attention;
 #[cfg(test)]
 mod attention_tests;
+mod best;
 mod cache;
 mod device;
+mod draw;
 mod embed;
 mod expert_shards;
 mod experts;
 #[cfg(test)]
 mod experts_tests;
-mod best;
-mod draw;
 mod kernel;
 mod linear;
 mod memory;
 mod norm;
+mod ops;
 mod packing;
 mod pipeline;
 mod pointwise;

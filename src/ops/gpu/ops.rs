@@ -1,11 +1,12 @@
 //! The trait `Ops` on a graphics processor: each operation is one file beside this one.
 
 use super::{
-    attention::{self, GpuCache},
+    attention,
+    cache::GpuCache,
     device::Gpu,
     embed::{self, Fed},
-    experts::{self, GpuExperts},
-    linear, norm, pointwise,
+    expert_shards::{GpuExperts, experts_of},
+    experts, linear, norm, pointwise,
     predict::{self, GpuPredicted},
     readback::{Flight, Words},
     rope,
@@ -14,9 +15,7 @@ use super::{
     weight::GpuWeight,
 };
 use crate::checkpoint::WeightView;
-use crate::ops::{
-    Ask, DeviceError, Input, Mlp, Ops, Outcome, Span, Wait, Wanted, cpu::Rope,
-};
+use crate::ops::{Ask, DeviceError, Input, Mlp, Ops, Outcome, Span, Wait, Wanted, cpu::Rope};
 use crate::spec::{GqaSpec, MlpSpec, NormSpec, RopeSpec, RouterId, RouterSpec};
 
 /// A step on its way to the host, and how to read it when it is there.
@@ -34,12 +33,11 @@ impl GpuFlight {
         let n_predicted = self.predicted.slices().len();
         let (n_tensors, n_routings) = (self.tensors.len(), self.routings.len());
         let part = |from: usize, n: usize| (from..from + n).map(|i| words.of(i));
-        let predicted: Vec<&[u32]> = part(0, n_predicted).collect();
         let tensors = self.tensors.iter().zip(part(n_predicted, n_tensors));
         let routings = self.routings.iter();
         let routings = routings.zip(part(n_predicted + n_tensors, n_routings));
         Outcome {
-            predictions: self.predicted.decode(&predicted),
+            predictions: self.predicted.decode(words.of(0)),
             tensors: tensors.map(|(it, words)| it.decode(words)).collect(),
             routings: routings.map(|(it, words)| it.decode(words)).collect(),
         }
@@ -68,7 +66,7 @@ impl Ops for Gpu {
     }
 
     fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<GpuExperts, DeviceError> {
-        experts::experts_of(self, &views)
+        experts_of(self, &views)
     }
 
     fn cache(&self, kv_width: usize, n_ctx: usize) -> GpuCache {
@@ -214,7 +212,7 @@ impl Ops for Gpu {
             tensors,
             routings,
         } = wanted;
-        let mut slices = predicted.slices();
+        let mut slices = predicted.slices().to_vec();
         slices.extend(tensors.iter().map(GpuTensor::exact));
         slices.extend(routings.iter().map(GpuRouting::exact));
         GpuFlight {

@@ -37,6 +37,11 @@ pub struct GpuRouting {
 }
 
 impl GpuRouting {
+    /// The region without what rounds it up.
+    pub fn exact(&self) -> Slice {
+        self.slice.first((self.n_words() * 4) as u64)
+    }
+
     /// Words of the region.
     pub fn n_words(&self) -> usize {
         let per_row = 5 * self.n_places

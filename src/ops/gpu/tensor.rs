@@ -13,6 +13,19 @@ pub struct GpuTensor {
     pub(super) cols: usize,
 }
 
+impl GpuTensor {
+    /// The region without what rounds it up.
+    pub(super) fn exact(&self) -> Slice {
+        self.slice.first((self.rows * self.cols * 4) as u64)
+    }
+
+    /// Its numbers on the host.
+    pub(super) fn decode(&self, words: &[u32]) -> Vec<f32> {
+        let words = &words[..self.rows * self.cols];
+        words.iter().map(|it| f32::from_bits(*it)).collect()
+    }
+}
+
 impl Gpu {
     /// Room for activations; what it holds is not known.
     pub(super) fn tensor(&self, rows: usize, cols: usize) -> GpuTensor {

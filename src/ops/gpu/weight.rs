@@ -194,7 +194,7 @@ impl Scales {
 }
 
 /// Bytes of a row, its scales too.
-pub(super) fn row_bytes(format: Format, cols: usize) -> usize {
+pub fn row_bytes(format: Format, cols: usize) -> usize {
     format.row_units(cols) * UNIT_BYTES + format.row_scales(cols) * 2
 }
 
@@ -203,10 +203,8 @@ fn shard_len(format: Format, cols: usize, rows: usize) -> u64 {
     (rows * row_bytes(format, cols)).next_multiple_of(UNIT_BYTES) as u64
 }
 
-pub(super) fn common_format(views: &[&WeightView]) -> Format {
-/// Bytes of a row.
-    cols.div_ceil(format.unit_numbers()) * UNIT_BYTES
 /// Their format, or f32 where they differ.
+pub fn common_format(views: &[&WeightView]) -> Format {
     let first = views.first().map_or(Dtype::F32, |it| it.dtype());
     if views.iter().all(|it| it.dtype() == first) {
         first.into()
