@@ -11,7 +11,7 @@ mod device_error;
 mod gpu;
 mod hash;
 mod predict;
-mod route;
+mod routing;
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub use gpu::{
     why_not as why_not_adapter,
 };
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
-pub use route::{EMPTY, Routing, State};
+pub use routing::{EMPTY, Routing, State};
 
 use crate::checkpoint::WeightView;
 

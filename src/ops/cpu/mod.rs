@@ -7,7 +7,6 @@ mod best;
 mod dot;
 mod draw;
 pub(in crate::ops) mod embed;
-
 mod exp;
 mod experts;
 mod formats;
@@ -18,6 +17,7 @@ pub(in crate::ops) mod norm;
 pub(in crate::ops) mod pointwise;
 pub(in crate::ops) mod predict;
 pub(in crate::ops) mod rope;
+pub(in crate::ops) mod route;
 mod speed;
 
 pub use attention::CpuCache;
@@ -25,10 +25,13 @@ pub use experts::CpuExpert;
 pub use formats::quantized;
 pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
+use route::route;
 pub use speed::copy_bandwidth;
 
-use super::route::route;
-use super::{Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted};
+use super::{
+    Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted,
+    routing::n_places,
+};
 use crate::checkpoint::WeightView;
 use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
 
@@ -168,18 +171,8 @@ impl Ops for Cpu {
         spec: &RouterSpec,
         spans: &[Span<'_>],
     ) -> Routing {
-        let n_places = spans
-            .iter()
-            .map(|it| {
-                it.policy
-                    .max_k(id, spec, it.start.0..it.start.0 + it.rows.len() as u32)
-            })
-            .max();
-        let mut out = Routing::with_capacity(
-            spec.n_experts,
-            n_places.unwrap_or(spec.top_k),
-            logits.n_rows(),
-        );
+        let n_places = n_places(id, spec, spans);
+        let mut out = Routing::with_capacity(spec.n_experts, n_places, logits.n_rows());
         for span in spans {
             for (row, at) in span.positions() {
                 route(

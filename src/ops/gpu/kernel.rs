@@ -69,15 +69,16 @@ macro_rules! kernel {
 /// All kernels.
 pub const KERNELS: &[Kernel] = &[
     kernel!("attention", Reduce),
-    kernel!("norm", Reduce),
-    kernel!("rope", Reduce),
-    kernel!("embed", Format),
-    kernel!("linear", Reduce, Format, Dot),
-    kernel!("experts", Reduce, Format),
-    kernel!("pointwise",),
     kernel!("best", Reduce, Hash, Logits),
     kernel!("draw", Reduce, Hash, Exp, Logits),
+    kernel!("embed", Format),
+    kernel!("experts", Reduce, Format),
+    kernel!("linear", Reduce, Format, Dot),
+    kernel!("norm", Reduce),
+    kernel!("pointwise",),
     kernel!("predict", Reduce, Hash, Exp, Logits),
+    kernel!("rope", Reduce),
+    kernel!("route", Reduce, Hash),
 ];
 
 const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");

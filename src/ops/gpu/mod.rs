@@ -10,6 +10,7 @@ mod attention;
 mod attention_tests;
 mod best;
 mod cache;
+mod control;
 mod device;
 mod draw;
 mod embed;
@@ -34,6 +35,8 @@ mod rope;
 #[cfg(test)]
 mod rope_tests;
 mod route;
+#[cfg(test)]
+mod route_tests;
 mod tensor;
 #[cfg(test)]
 mod testing;

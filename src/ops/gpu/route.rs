@@ -1,8 +1,20 @@
 //! The choice of one router on the device, and how it comes back to the host.
 //! Twin of `kernels/route.wgsl` and of `src/ops/cpu/route.rs`.
 
-use super::memory::Slice;
-use crate::ops::{EMPTY, Routing, State};
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    control::Control,
+    device::Gpu,
+    memory::Slice,
+    pipeline::Bind,
+    record::{Launch, MAX_GROUPS},
+    tensor::GpuTensor,
+    weight::GpuWeight,
+};
+use crate::ops::{EMPTY, Routing, Span, State, routing::n_places};
+
+use crate::spec::{GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
 
 /// No expert, in a word of the device.
 pub const NOBODY: u32 = u32::MAX;
@@ -102,5 +114,140 @@ impl GpuRouting {
                 .map(|it| *it != 0)
                 .collect(),
         }
+    }
+}
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    n_rows: u32,
+    n_experts: u32,
+    n_places: u32,
+    top_k: u32,
+    score: u32,
+    weight: u32,
+    renorm: u32,
+    flags: u32,
+    n_groups: u32,
+    n_groups_kept: u32,
+    softcap: f32,
+    scale: f32,
+    eps: f32,
+    min: f32,
+    p: f32,
+}
+
+/// Lanes of a workgroup.
+const LANES: usize = 256;
+
+/// Bits of `Params::flags`.
+const HAS_MODEL_BIAS: u32 = 1;
+const RECORDS_SELECTION: u32 = 2;
+const IS_EDITED: u32 = 4;
+const HAS_SHARES: u32 = 8;
+const BY_TOP_2: u32 = 16;
+const IS_SCALED: u32 = 32;
+const HAS_SOFTCAP: u32 = 64;
+
+/// Chooses the experts of every row from raw logits `[T, E]`, under each span's edits: one dispatch,
+/// however many edits there are. `logits` may lie anywhere but among the choices.
+pub fn route(
+    gpu: &Gpu,
+    logits: &GpuTensor,
+    select_bias: Option<&GpuWeight>,
+    id: RouterId,
+    spec: &RouterSpec,
+    spans: &[Span<'_>],
+) -> GpuRouting {
+    debug_assert!(spec.n_experts <= MAX_EXPERTS);
+    let control = Control::of(id, spec, spans, logits.rows);
+    let mut out = GpuRouting {
+        slice: logits.slice.clone(),
+        n_rows: logits.rows,
+        n_experts: spec.n_experts,
+        n_places: n_places(id, spec, spans),
+        has_selection: spec.select_bias,
+        n_groups: spec.groups.map_or(0, |it| it.n),
+    };
+    out.slice = gpu.choices.take(&gpu.memory, (out.n_words() * 4) as u64);
+    let mut params = params(spec, &out);
+    params.flags |= if select_bias.is_some() {
+        HAS_MODEL_BIAS
+    } else {
+        0
+    };
+    params.flags |= match &control {
+        None => 0,
+        Some(it) if it.has_shares => IS_EDITED | HAS_SHARES,
+        Some(_) => IS_EDITED,
+    };
+    let control = control.map(|it| gpu.upload(&it.words));
+    // What the flags say is not there is never read.
+    let nothing = &logits.slice;
+    let binds = [
+        Bind::Read(&logits.slice),
+        Bind::Read(select_bias.map_or(nothing, |it| &it.vector)),
+        Bind::Read(control.as_ref().unwrap_or(nothing)),
+        Bind::Write(&out.slice),
+    ];
+    let rows = out.n_rows as u32;
+    let per_lane = spec.n_experts.div_ceil(LANES) as f64;
+    let launch = Launch {
+        constants: &[("PER_LANE", per_lane)],
+        ..Launch::plain(
+            "route",
+            "route",
+            &binds,
+            [rows.min(MAX_GROUPS), rows.div_ceil(MAX_GROUPS), 1],
+        )
+    };
+    gpu.launch(&launch, &params);
+    out
+}
+
+/// The family's rule in the kernel's words.
+fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
+    let groups = spec.groups;
+    let (renorm, eps, min, p) = match spec.renorm {
+        Renorm::None => (0, 0.0, 0.0, 1.0),
+        Renorm::Sum { eps, min } => (1, eps, min, 1.0),
+        Renorm::PNorm(p) => (2, 0.0, 0.0, p),
+    };
+    let is_scaled = spec.renorm == Renorm::None || !spec.scale_only_if_not_renorm;
+    let flags = [
+        (spec.select_bias, RECORDS_SELECTION),
+        (
+            groups.is_some_and(|it| it.by == GroupScore::Top2Sum),
+            BY_TOP_2,
+        ),
+        (is_scaled, IS_SCALED),
+        (spec.logit_softcap.is_some(), HAS_SOFTCAP),
+    ];
+    Params {
+        n_rows: out.n_rows as u32,
+        n_experts: out.n_experts as u32,
+        n_places: out.n_places as u32,
+        top_k: spec.top_k as u32,
+        score: match spec.score {
+            Score::Softmax => 0,
+            Score::Sigmoid => 1,
+            Score::SqrtSoftplus => 2,
+            Score::Logit => 3,
+        },
+        weight: match spec.weight {
+            Weight::Score => 0,
+            Weight::SoftmaxOverTopK => 1,
+            Weight::SigmoidOfLogit => 2,
+        },
+        renorm,
+        flags: flags.iter().filter(|it| it.0).map(|it| it.1).sum(),
+        n_groups: out.n_groups as u32,
+        n_groups_kept: groups.map_or(0, |it| it.keep as u32),
+        softcap: spec.logit_softcap.unwrap_or(1.0),
+        scale: spec.scale,
+        eps,
+        min,
+        p,
     }
 }

@@ -1,56 +1,16 @@
 //! Chooses the experts of one token: edits, group filter, top-k, weights (interventions document,
-//! "Order of work"; families document, section 6).
+//! "Order of work"; families document, section 6). Twin of `kernels/route.wgsl`.
 //!
-//! The kernel's twin is `kernels/route.wgsl`, which comes with the GPU.
 //! **Invariant:** cannot fail. What could is refused when the list is lowered.
 
-use super::hash::pcg;
+use crate::ops::{EMPTY, Routing, State, hash::pcg};
+
 use crate::spec::{
     ExpertId, GroupScore, Groups, Position, Renorm, RouterPolicy, RouterSpec, Score, Weight,
 };
 
-/// The id in an empty place of a choice.
-pub const EMPTY: u16 = u16::MAX;
-
 /// A sum of softmax scores whose parts have lost digits, or are 0.
 const FAINT: f32 = 1e-30;
-
-/// How an expert came to be chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    /// No expert.
-    #[default]
-    Empty,
-    /// By what selects.
-    Chosen,
-    /// By an edit.
-    Forced,
-}
-
-/// The choice of one router for T rows, K places each.
-#[derive(Clone, Debug, Default)]
-pub struct Routing {
-    /// E.
-    pub n_experts: usize,
-    /// K.
-    pub n_places: usize,
-    /// `[T, K]` by applied weight, strongest first, ties to the lowest id; `EMPTY` last.
-    pub experts: Vec<u16>,
-    /// `[T, K]` applied weights.
-    pub weights: Vec<f32>,
-    /// `[T, K]`.
-    pub states: Vec<State>,
-    /// `[T, K]` the expert whose network runs; `EMPTY` where nothing does.
-    pub networks: Vec<u16>,
-    /// `[T]`: weakest pick not forced minus best unmasked expert left out, on what selects; NaN where there is none.
-    pub margin: Vec<f32>,
-    /// `[T]`: sum of the weights before they were renormalised.
-    pub weight_sum: Vec<f32>,
-    /// `[T, E]`: what selected, where the model has a selection bias. Else empty.
-    pub selection: Vec<f32>,
-    /// `[T, G]`: groups kept, where the family limits them. Else empty.
-    pub groups_kept: Vec<bool>,
-}
 
 /// Scratch space of one thread's routing; `[E]` each.
 #[derive(Debug, Default)]
@@ -61,30 +21,6 @@ struct Scores {
     open: Vec<bool>,
     chosen: Vec<usize>,
     weights: Vec<f32>,
-}
-
-impl Routing {
-    /// An empty choice with room for `n_rows` rows of `n_places`.
-    #[must_use]
-    pub fn with_capacity(n_experts: usize, n_places: usize, n_rows: usize) -> Self {
-        Self {
-            n_experts,
-            n_places,
-            experts: Vec::with_capacity(n_rows * n_places),
-            weights: Vec::with_capacity(n_rows * n_places),
-            states: Vec::with_capacity(n_rows * n_places),
-            networks: Vec::with_capacity(n_rows * n_places),
-            margin: Vec::with_capacity(n_rows),
-            weight_sum: Vec::with_capacity(n_rows),
-            ..Self::default()
-        }
-    }
-
-    /// Rows held.
-    #[must_use]
-    pub fn n_rows(&self) -> usize {
-        self.margin.len()
-    }
 }
 
 /// Routes one more row into `out`.

@@ -1,0 +1,78 @@
+//! The choice of one router as the host reads it, whichever device chose; `cpu/route.rs` and
+//! `kernels/route.wgsl` make it.
+
+use super::Span;
+use crate::spec::{RouterId, RouterSpec};
+
+/// The id in an empty place of a choice.
+pub const EMPTY: u16 = u16::MAX;
+
+/// How an expert came to be chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// No expert.
+    #[default]
+    Empty,
+    /// By what selects.
+    Chosen,
+    /// By an edit.
+    Forced,
+}
+
+/// The choice of one router for T rows, K places each.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// E.
+    pub n_experts: usize,
+    /// K.
+    pub n_places: usize,
+    /// `[T, K]` by applied weight, strongest first, ties to the lowest id; `EMPTY` last.
+    pub experts: Vec<u16>,
+    /// `[T, K]` applied weights.
+    pub weights: Vec<f32>,
+    /// `[T, K]`.
+    pub states: Vec<State>,
+    /// `[T, K]` the expert whose network runs; `EMPTY` where nothing does.
+    pub networks: Vec<u16>,
+    /// `[T]`: weakest pick not forced minus best unmasked expert left out, on what selects; NaN where there is none.
+    pub margin: Vec<f32>,
+    /// `[T]`: sum of the weights before they were renormalised.
+    pub weight_sum: Vec<f32>,
+    /// `[T, E]`: what selected, where the model has a selection bias. Else empty.
+    pub selection: Vec<f32>,
+    /// `[T, G]`: groups kept, where the family limits them. Else empty.
+    pub groups_kept: Vec<bool>,
+}
+
+impl Routing {
+    /// An empty choice with room for `n_rows` rows of `n_places`.
+    #[must_use]
+    pub fn with_capacity(n_experts: usize, n_places: usize, n_rows: usize) -> Self {
+        Self {
+            n_experts,
+            n_places,
+            experts: Vec::with_capacity(n_rows * n_places),
+            weights: Vec::with_capacity(n_rows * n_places),
+            states: Vec::with_capacity(n_rows * n_places),
+            networks: Vec::with_capacity(n_rows * n_places),
+            margin: Vec::with_capacity(n_rows),
+            weight_sum: Vec::with_capacity(n_rows),
+            ..Self::default()
+        }
+    }
+
+    /// Rows held.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.margin.len()
+    }
+}
+
+/// K of a batch: the most experts the router chooses in any of its rows, under each span's edits.
+pub(super) fn n_places(id: RouterId, spec: &RouterSpec, spans: &[Span<'_>]) -> usize {
+    let most = |it: &Span<'_>| {
+        let end = it.start.plus(it.rows.len());
+        it.policy.max_k(id, spec, it.start.0..end.0)
+    };
+    spans.iter().map(most).max().unwrap_or(spec.top_k)
+}
