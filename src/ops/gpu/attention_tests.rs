@@ -41,18 +41,12 @@ pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
     }
 }
 
-/// Rows of queries, keys and values side by side, and the three for the twin.
-pub fn qkv_of(data: &[f32], spec: &GqaSpec) -> [crate::ops::cpu::Matrix; 3] {
-    let q = spec.n_heads * spec.head_dim;
-    let kv = spec.n_kv_heads * spec.head_dim;
-    [(0, q), (q, kv), (q + kv, kv)].map(|(at, cols)| crate::ops::cpu::Matrix {
-        data: data
-            .chunks_exact(q + 2 * kv)
-            .flat_map(|it| &it[at..at + cols])
-            .copied()
-            .collect(),
-        cols,
-    })
+/// Rows of queries, keys and values, as the twin takes them.
+pub fn rows_of(data: &[f32], spec: &GqaSpec) -> crate::ops::cpu::Matrix {
+    crate::ops::cpu::Matrix {
+        data: data.to_vec(),
+        cols: (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim,
+    }
 }
 
 /// Spans of one batch: so many rows each, from these positions on.
@@ -87,7 +81,7 @@ impl<'a> Pair<'a> {
         }
         let width = spec.n_kv_heads * spec.head_dim;
         let caches = (0..n)
-            .map(|_| (GpuCache::new(gpu, width, 40_000), cpu.cache(width)))
+            .map(|_| (GpuCache::new(gpu, width, 40_000), cpu.cache(width, 40_000)))
             .collect();
         Self {
             gpu,
@@ -148,9 +142,13 @@ impl<'a> Pair<'a> {
             &mut on_gpu,
         )
         .unwrap();
-        let twin_queries =
-            self.cpu
-                .rotate_and_store(qkv_of(data, spec), [None, None], spec, &spans, &mut on_cpu);
+        let twin_queries = self.cpu.rotate_and_store(
+            &rows_of(data, spec),
+            [None, None],
+            spec,
+            &spans,
+            &mut on_cpu,
+        );
         if !attends {
             return (Vec::new(), Vec::new());
         }
@@ -282,7 +280,10 @@ fn a_fork_outlives_its_source() {
     let width = 64;
     pair.caches = vec![
         fork,
-        (GpuCache::new(&gpu, width, 512), pair.cpu.cache(width)),
+        (
+            GpuCache::new(&gpu, width, 512),
+            pair.cpu.cache(width, 40_000),
+        ),
     ];
     pair.step(&[(0, 1), (1, 40)], "after its source");
 }

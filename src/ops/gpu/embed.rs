@@ -127,7 +127,7 @@ mod tests {
         let table = gpu.weight_in("table", &[&view], shard_bytes).unwrap();
         assert_eq!(table.shards.len() > 1, shard_bytes < 9000);
         let ids = IDS.map(TokenId);
-        let want = twin(&CpuWeight::new(&view), &ids, 1.5);
+        let want = twin(&CpuWeight::new(&[&view]), &ids, 1.5);
         let got = read(gpu, &embed(gpu, &table, tokens, 1.5));
         assert_eq!(bits(&got), bits(&want.data), "{} {cols}", dtype.label());
     }

@@ -41,7 +41,11 @@ fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
     let x = activations(n, cols);
     let w = gpu.weight_of("w", &[&view]).unwrap();
     let b = gpu.weight_of("b", &[&bias]).unwrap();
-    let want = twin(&x, &CpuWeight::new(&view), Some(&CpuWeight::new(&bias)));
+    let want = twin(
+        &x,
+        &CpuWeight::new(&[&view]),
+        Some(&CpuWeight::new(&[&bias])),
+    );
     let got = linear(gpu, &gpu.tensor_from(&x.data, cols), &w, Some(&b));
     let what = format!("{rows} × {cols} in {} by {n}", dtype.label());
     assert_eq!((got.rows, got.cols), (n, rows), "{what}");
@@ -121,7 +125,7 @@ fn a_stack_of_mixed_formats_keeps_every_number() {
             &gpu,
             &linear(&gpu, &gpu.tensor_from(&x.data, cols), &w, None),
         );
-        let [a, b] = views.map(|it| twin(&x, &CpuWeight::new(&it), None));
+        let [a, b] = views.map(|it| twin(&x, &CpuWeight::new(&[&it]), None));
         for (t, got) in got.chunks(2 * rows).enumerate() {
             assert_near(&got[..rows], a.row(t), 3e-6, "first view");
             assert_near(&got[rows..], b.row(t), 3e-6, "second view");

@@ -2,7 +2,7 @@
 
 use super::{
     Gpu, GpuTensor, GpuWeight,
-    attention_tests::{qkv_of, spans_of, spec_of},
+    attention_tests::{rows_of, spans_of, spec_of},
     cache::GpuCache,
     rope::{head_room, rotate_and_store},
     testing::{assert_near, gpus, numbers, read, vector},
@@ -42,12 +42,14 @@ fn check(gpu: &Gpu, spec: &GqaSpec, n: usize, what: &str) {
         .iter()
         .map(|it| it.as_ref().map(|it| gpu.weight_of("norm", &[it]).unwrap()))
         .collect();
-    let on_cpu = views.each_ref().map(|it| it.as_ref().map(CpuWeight::new));
+    let on_cpu = views
+        .each_ref()
+        .map(|it| it.as_ref().map(|it| CpuWeight::new(&[it])));
     let cols = (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim;
     let width = spec.n_kv_heads * spec.head_dim;
     let policy = RoutingPolicy::default();
     let mut gpu_caches = [0, 1].map(|_| GpuCache::new(gpu, width, 4096));
-    let mut cpu_caches = [0, 1].map(|_| cpu.cache(width));
+    let mut cpu_caches = [0, 1].map(|_| cpu.cache(width, 4096));
     // Twice, so that the second lies behind the first.
     for round in 0..2u32 {
         let starts = [(round as usize * n, n), (1000 + round as usize * n, n)];
@@ -67,7 +69,7 @@ fn check(gpu: &Gpu, spec: &GqaSpec, n: usize, what: &str) {
         )
         .unwrap();
         let want = cpu.rotate_and_store(
-            qkv_of(&data, spec),
+            &rows_of(&data, spec),
             [on_cpu[0].as_ref(), on_cpu[1].as_ref()],
             spec,
             &spans,

@@ -49,7 +49,7 @@ impl Case {
             data: self.logits.clone(),
             cols: self.spec.n_experts,
         };
-        let bias = self.bias.as_ref().map(|it| CpuWeight::new(&vector(it)));
+        let bias = self.bias.as_ref().map(|it| CpuWeight::new(&[&vector(it)]));
         Cpu::default().route(&logits, bias.as_ref(), ROUTER, &self.spec, spans)
     }
 
