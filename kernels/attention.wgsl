@@ -8,7 +8,6 @@ struct Params {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
-    n_quads: u32,       // quads of a head in the cache
     is_tiled: u32,      // head h reads h mod kv heads, not h / (heads / kv heads)
     row: u32,           // the first row of the batch that this run takes
     n_rows: u32,
@@ -30,10 +29,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> queries: array<f32>;          // [T, heads · head_dim]
-@group(0) @binding(2) var<storage, read> keys: array<vec4<f32>>;       // [positions, kv heads, n_quads]
+@group(0) @binding(2) var<storage, read> keys: array<vec4<f32>>;       // [positions, kv heads, N_QUADS]
 @group(0) @binding(3) var<storage, read> values: array<vec4<f32>>;     // the same
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;        // prefill: [T, heads · head_dim]; decode: [rows, heads, split_room, head_dim], then [.., 2]
 
+// Quads of a head in the cache; at most 64. A constant, so that drivers unroll what loops over it.
+override N_QUADS: u32 = 1u;
 // Query heads that share what a workgroup of `decode` reads; at most 4.
 override N_SHARED: u32 = 1u;
 // Rows of a workgroup of `prefill`: its lanes are laid out for 32.
@@ -41,6 +42,7 @@ override ROWS: u32 = 32u;
 
 const LOWEST: f32 = -3.4e38;
 const KEYS: u32 = 64u;
+const AT_ONCE: u32 = 4u;
 
 fn first_seen(position: u32) -> u32 {
     switch params.mask {
@@ -84,7 +86,7 @@ fn query_quad(row: u32, head: u32, quad: u32) -> vec4<f32> {
 
 // Where a head of a position starts in the block, in quads.
 fn cached_at(position: u32, kv_head: u32) -> u32 {
-    return ((position - params.block_first) * params.n_kv_heads + kv_head) * params.n_quads;
+    return ((position - params.block_first) * params.n_kv_heads + kv_head) * N_QUADS;
 }
 
 // Some drivers' tanh overflows; beyond 15 it is 1. What is no number passes.
@@ -103,11 +105,52 @@ fn capped(dots: f32) -> f32 {
     return params.cap * tanh(ratio);
 }
 
-var<workgroup> query_room: array<vec4<f32>, 256>;  // [N_SHARED, n_quads]
+var<workgroup> query_room: array<vec4<f32>, 256>;  // [N_SHARED, N_QUADS]
 var<workgroup> dot_room: array<f32, 1024>;         // [N_SHARED, KEYS, 4] parts of dots; at the end [4, 256] weighted values
 var<workgroup> weights: array<f32, 256>;           // [N_SHARED, KEYS]
-var<workgroup> lane_room: array<f32, 256>;         // [N_SHARED, KEYS] maxima, at the end sums
+var<workgroup> lane_room: array<f32, 256>;         // [N_SHARED, KEYS] scores, at the end sums
+var<workgroup> eighth_room: array<f32, 32>;        // [N_SHARED, 8] the same of eight lanes each
 var<workgroup> fade: array<f32, 4>;                // what an earlier sum shrinks by
+
+// The most of what the 64 lanes of a head have, by eights.
+fn head_max(index: u32, value: f32) -> f32 {
+    lane_room[index] = value;
+    workgroupBarrier();
+    if index < 32u {
+        var most = lane_room[index * 8u];
+        for (var i = 1u; i < 8u; i++) {
+            most = max(most, lane_room[index * 8u + i]);
+        }
+        eighth_room[index] = most;
+    }
+    workgroupBarrier();
+    let first = index / KEYS * 8u;
+    var most = eighth_room[first];
+    for (var i = 1u; i < 8u; i++) {
+        most = max(most, eighth_room[first + i]);
+    }
+    return most;
+}
+
+// Their sum, by eights.
+fn head_sum(index: u32, value: f32) -> f32 {
+    lane_room[index] = value;
+    workgroupBarrier();
+    if index < 32u {
+        var sum = 0.0;
+        for (var i = 0u; i < 8u; i++) {
+            sum += lane_room[index * 8u + i];
+        }
+        eighth_room[index] = sum;
+    }
+    workgroupBarrier();
+    let first = index / KEYS * 8u;
+    var sum = 0.0;
+    for (var i = 0u; i < 8u; i++) {
+        sum += eighth_room[first + i];
+    }
+    return sum;
+}
 
 // Sums the lanes' shares of the weighted values of one head, in the order of the lanes, and writes them.
 fn leave(index: u32, share: vec4<f32>, n_lanes: u32, to: u32) {
@@ -120,7 +163,7 @@ fn leave(index: u32, share: vec4<f32>, n_lanes: u32, to: u32) {
         let first = (index % 4u) * 256u + index / 4u;
         var sum = 0.0;
         for (var i = 0u; i < n_lanes; i++) {
-            sum += dot_room[first + i * params.n_quads];
+            sum += dot_room[first + i * N_QUADS];
         }
         out[to * params.head_dim + index] = sum;
     }
@@ -142,19 +185,18 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
     if begin >= end || begin < params.block_first || begin >= params.block_end {
         return;
     }
-    let n_quads = params.n_quads;
-    for (var i = index; i < N_SHARED * n_quads; i += 256u) {
+    for (var i = index; i < N_SHARED * N_QUADS; i += 256u) {
         // The last tile of a group may have fewer heads; a head twice does no harm.
-        let it = min(member + i / n_quads, members - 1u);
-        query_room[i] = query_quad(row, head_of(kv_head, it), i % n_quads);
+        let it = min(member + i / N_QUADS, members - 1u);
+        query_room[i] = query_quad(row, head_of(kv_head, it), i % N_QUADS);
     }
     // Dots: four lanes a key. Weights: one lane a key and head. Values: a lane a quad, and as many
     // keys side by side as there are lanes for.
     let near = index / 4u;
     let mine = index / KEYS;
-    let quad = index % n_quads;
-    let lane = index / n_quads;
-    let n_lanes = min(256u / n_quads, KEYS);
+    let quad = index % N_QUADS;
+    let lane = index / N_QUADS;
+    let n_lanes = min(256u / N_QUADS, KEYS);
     var highest = LOWEST;
     var sum = 0.0;
     var share_0 = vec4<f32>();
@@ -166,17 +208,17 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
         let n = min(KEYS, end - at);
         let key_at = cached_at(min(at + near, end - 1u), kv_head);
         var dots = vec4<f32>();
-        for (var i = index % 4u; i < n_quads; i += 4u) {
+        for (var i = index % 4u; i < N_QUADS; i += 4u) {
             let key = keys[key_at + i];
             dots.x += dot(key, query_room[i]);
             if N_SHARED > 1u {
-                dots.y += dot(key, query_room[n_quads + i]);
+                dots.y += dot(key, query_room[N_QUADS + i]);
             }
             if N_SHARED > 2u {
-                dots.z += dot(key, query_room[2u * n_quads + i]);
+                dots.z += dot(key, query_room[2u * N_QUADS + i]);
             }
             if N_SHARED > 3u {
-                dots.w += dot(key, query_room[3u * n_quads + i]);
+                dots.w += dot(key, query_room[3u * N_QUADS + i]);
             }
         }
         dot_room[index] = dots.x;
@@ -196,22 +238,15 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
             let source = index * 4u;
             score = capped(dot_room[source] + dot_room[source + 1u] + dot_room[source + 2u] + dot_room[source + 3u]);
         }
-        lane_room[index] = score;
-        workgroupBarrier();
-        if mine < N_SHARED {
-            var now = highest;
-            for (var i = 0u; i < n; i++) {
-                now = max(now, lane_room[mine * KEYS + i]);
-            }
-            let shrink = exp(highest - now);
-            let weight = select(0.0, exp(score - now), is_mine);
-            weights[index] = weight;
-            if index % KEYS == 0u {
-                fade[mine] = shrink;
-            }
-            sum = sum * shrink + weight;
-            highest = now;
+        let now = max(highest, head_max(index, score));
+        let shrink = exp(highest - now);
+        let weight = select(0.0, exp(score - now), is_mine);
+        weights[index] = weight;
+        if index % KEYS == 0u {
+            fade[mine] = shrink;
         }
+        sum = sum * shrink + weight;
+        highest = now;
         workgroupBarrier();
         share_0 *= fade[0];
         if N_SHARED > 1u {
@@ -224,23 +259,27 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
             share_3 *= fade[3];
         }
         if lane < n_lanes {
-            for (var i = lane; i < n; i += n_lanes) {
-                let value = values[cached_at(at + i, kv_head) + quad];
-                share_0 += weights[i] * value;
-                if N_SHARED > 1u {
-                    share_1 += weights[KEYS + i] * value;
-                }
-                if N_SHARED > 2u {
-                    share_2 += weights[2u * KEYS + i] * value;
-                }
-                if N_SHARED > 3u {
-                    share_3 += weights[3u * KEYS + i] * value;
+            // Several at once, so that none waits for the one before; weights behind the last are 0.
+            for (var first_key = lane; first_key < n; first_key += AT_ONCE * n_lanes) {
+                for (var j = 0u; j < AT_ONCE; j++) {
+                    let i = min(first_key + j * n_lanes, KEYS - 1u);
+                    let counts = first_key + j * n_lanes < n;
+                    let value = values[cached_at(min(at + i, end - 1u), kv_head) + quad];
+                    share_0 += select(0.0, weights[i], counts) * value;
+                    if N_SHARED > 1u {
+                        share_1 += select(0.0, weights[KEYS + i], counts) * value;
+                    }
+                    if N_SHARED > 2u {
+                        share_2 += select(0.0, weights[2u * KEYS + i], counts) * value;
+                    }
+                    if N_SHARED > 3u {
+                        share_3 += select(0.0, weights[3u * KEYS + i], counts) * value;
+                    }
                 }
             }
         }
     }
-    lane_room[index] = sum;
-    // `leave` begins with a barrier.
+    let total = head_sum(index, sum);
     let partial = (params.partial_row + row) * params.n_heads;
     leave(index, share_0, n_lanes, (partial + head_of(kv_head, member)) * params.split_room + group.y);
     if N_SHARED > 1u && member + 1u < members {
@@ -253,10 +292,6 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
         leave(index, share_3, n_lanes, (partial + head_of(kv_head, member + 3u)) * params.split_room + group.y);
     }
     if mine < N_SHARED && index % KEYS == 0u && member + mine < members {
-        var total = 0.0;
-        for (var i = 0u; i < KEYS; i++) {
-            total += lane_room[index + i];
-        }
         let to = (partial + head_of(kv_head, member + mine)) * params.split_room + group.y;
         out[params.stats_at + 2u * to] = highest;
         out[params.stats_at + 2u * to + 1u] = total;
@@ -282,28 +317,43 @@ fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         highest = max(highest, partials[params.stats_at + 2u * (source + i)]);
     }
     highest = max_all(highest, lane);
-    var total = 0.0;
+    // Lanes: a number of the head each, and as many splits side by side as there are lanes for.
+    let d = index % params.head_dim;
+    let slot = index / params.head_dim;
+    let n_slots = 256u / params.head_dim;
+    var lasting = 0.0;
     var sum = 0.0;
     for (var at = 0u; at < n; at += 256u) {
         let here = min(256u, n - at);
         workgroupBarrier();
+        var weight = 0.0;
         if index < here {
             let stats = params.stats_at + 2u * (source + at + index);
-            let weight = exp(partials[stats] - highest);
-            weights[index] = weight;
-            lane_room[index] = weight * partials[stats + 1u];
+            weight = exp(partials[stats] - highest);
+            lasting += weight * partials[stats + 1u];
         }
+        weights[index] = weight;
         workgroupBarrier();
-        for (var i = 0u; i < here; i++) {
-            total += lane_room[i];
-            if index < params.head_dim {
-                sum += weights[i] * partials[(source + at + i) * params.head_dim + index];
+        if slot < n_slots {
+            for (var first_split = slot; first_split < here; first_split += AT_ONCE * n_slots) {
+                for (var j = 0u; j < AT_ONCE; j++) {
+                    let i = first_split + j * n_slots;
+                    let value = partials[(source + at + min(i, here - 1u)) * params.head_dim + d];
+                    sum += select(0.0, weights[min(i, 255u)], i < here) * value;
+                }
             }
         }
     }
+    let total = sum_all(lasting, lane);
+    lane_room[index] = sum;
+    workgroupBarrier();
     if index < params.head_dim {
+        var all = 0.0;
+        for (var i = 0u; i < n_slots; i++) {
+            all += lane_room[i * params.head_dim + index];
+        }
         // Nothing seen leaves nothing.
-        combined[to + index] = select(sum / total, 0.0, n == 0u);
+        combined[to + index] = select(all / total, 0.0, n == 0u);
     }
 }
 
@@ -328,7 +378,7 @@ fn leave_row(index: u32, share: vec4<f32>, total: f32, row: u32, head: u32, quad
     weight_room[index] = share;
     workgroupBarrier();
     let lane = index % 32u;
-    if lane >= params.n_columns || quad >= params.n_quads || row >= params.n_rows {
+    if lane >= params.n_columns || quad >= N_QUADS || row >= params.n_rows {
         return;
     }
     var sum = vec4<f32>();
@@ -363,8 +413,8 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
     let quad = lane % params.n_columns;
     let slot = lane / params.n_columns;
     let n_slots = 32u / params.n_columns;
-    let has_quad = quad < params.n_quads;
-    let has_more = quad + 32u < params.n_quads;
+    let has_quad = quad < N_QUADS;
+    let has_more = quad + 32u < N_QUADS;
     var highest = vec4(LOWEST);
     var sum = vec4<f32>();
     var share_0 = vec4<f32>();
@@ -379,7 +429,7 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
         let n = min(KEYS, end - at);
         var near = vec4<f32>();
         var far = vec4<f32>();
-        for (var slice = 0u; slice < params.n_quads; slice += 4u) {
+        for (var slice = 0u; slice < N_QUADS; slice += 4u) {
             workgroupBarrier();
             if index < 128u {
                 let q_quad = slice + index / 32u;
@@ -388,7 +438,7 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
             }
             let k_quad = slice + index % 4u;
             var key = vec4<f32>();
-            if k_quad < params.n_quads {
+            if k_quad < N_QUADS {
                 key = keys[cached_at(min(at + index / 4u, end - 1u), kv_head) + k_quad];
             }
             key_slice[index % 4u * KEY_STRIDE + index / 4u] = key;
@@ -473,7 +523,7 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
     leave_row(index, share_1, total.y, row + 1u, head, quad);
     leave_row(index, share_2, total.z, row + 2u, head, quad);
     leave_row(index, share_3, total.w, row + 3u, head, quad);
-    if params.n_quads > 32u {
+    if N_QUADS > 32u {
         leave_row(index, more_0, total.x, row, head, quad + 32u);
         leave_row(index, more_1, total.y, row + 1u, head, quad + 32u);
         leave_row(index, more_2, total.z, row + 2u, head, quad + 32u);

@@ -45,7 +45,6 @@ struct Params {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
-    n_quads: u32,
     is_tiled: u32,
     row: u32,
     n_rows: u32,
@@ -65,7 +64,7 @@ struct Params {
     n_columns: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 84);
+const _: () = assert!(size_of::<Params>() == 80);
 
 /// Softmax attention of each row over its own sequence: `[T, heads · head_dim]`.
 ///
@@ -78,12 +77,25 @@ pub fn attend(
     spans: &[Span<'_>],
     caches: &[&mut GpuCache],
 ) -> GpuTensor {
+    attend_within(gpu, q, spec, spans, caches, PARTIAL_BYTES)
+}
+
+/// The same with so many bytes of partial results at once.
+pub(super) fn attend_within(
+    gpu: &Gpu,
+    q: &GpuTensor,
+    spec: &GqaSpec,
+    spans: &[Span<'_>],
+    caches: &[&mut GpuCache],
+    partial_bytes: usize,
+) -> GpuTensor {
     debug_assert!(spec.head_dim <= MAX_HEAD_DIM && spec.n_heads.is_multiple_of(spec.n_kv_heads));
     let attention = Attention {
         gpu,
         q,
         out: gpu.tensor(q.rows, q.cols),
         spec,
+        partial_bytes,
     };
     let mut split = Vec::new();
     for (span, cache) in spans.iter().zip(caches) {
@@ -118,6 +130,7 @@ struct Attention<'a> {
     q: &'a GpuTensor,
     out: GpuTensor,
     spec: &'a GqaSpec,
+    partial_bytes: usize,
 }
 
 impl Attention<'_> {
@@ -130,7 +143,10 @@ impl Attention<'_> {
         ];
         let n_tiles = span.rows.len().div_ceil(TILE_ROWS);
         let launch = Launch {
-            constants: &[("ROWS", TILE_ROWS as f64)],
+            constants: &[
+                ("N_QUADS", self.n_quads() as f64),
+                ("ROWS", TILE_ROWS as f64),
+            ],
             ..Launch::plain(
                 "attention",
                 "prefill",
@@ -142,9 +158,7 @@ impl Attention<'_> {
             row: span.rows.start as u32,
             n_rows: span.rows.len() as u32,
             position: span.start.0,
-            n_columns: (head_room(self.spec) / 4)
-                .next_power_of_two()
-                .min(MAX_COLUMNS) as u32,
+            n_columns: self.n_quads().next_power_of_two().min(MAX_COLUMNS) as u32,
             ..self.params(usize::MAX)
         };
         self.gpu.launch(&launch, &params);
@@ -159,7 +173,7 @@ impl Attention<'_> {
         let Some(most) = most else { return };
         let split_room = most.max(LEAST_ROOM).next_power_of_two();
         let row_bytes = self.spec.n_heads * split_room * (self.spec.head_dim + 2) * 4;
-        let per_portion = (PARTIAL_BYTES / row_bytes).clamp(1, MAX_GROUPS as usize);
+        let per_portion = (self.partial_bytes / row_bytes).clamp(1, MAX_GROUPS as usize);
         for portion in portions(split, per_portion) {
             let n_rows: usize = portion.iter().map(|it| it.rows.len()).sum();
             let partials = Partials {
@@ -171,7 +185,7 @@ impl Attention<'_> {
                 self.split(piece, most, &partials);
             }
             for run in runs(&portion) {
-                self.combine(spans, run, &partials);
+                self.combine(spans, &run, &partials);
             }
         }
     }
@@ -195,7 +209,10 @@ impl Attention<'_> {
                 piece.rows.len() as u32,
             ];
             let launch = Launch {
-                constants: &[("N_SHARED", n_shared as f64)],
+                constants: &[
+                    ("N_QUADS", self.n_quads() as f64),
+                    ("N_SHARED", n_shared as f64),
+                ],
                 ..Launch::plain("attention", "decode", &binds, grid)
             };
             let params = Params {
@@ -213,7 +230,7 @@ impl Attention<'_> {
         }
     }
 
-    fn combine(&self, spans: &[Span<'_>], run: Run, partials: &Partials) {
+    fn combine(&self, spans: &[Span<'_>], run: &Run, partials: &Partials) {
         let positions = self.gpu.table(None, spans);
         let binds = [
             Bind::Read(&partials.slice),
@@ -243,6 +260,11 @@ impl Attention<'_> {
         rows.max().unwrap_or(0)
     }
 
+    /// Quads of a head in the cache.
+    fn n_quads(&self) -> usize {
+        head_room(self.spec) / 4
+    }
+
     /// What does not depend on the rows.
     fn params(&self, per_block: usize) -> Params {
         let spec = self.spec;
@@ -255,7 +277,6 @@ impl Attention<'_> {
             n_heads: spec.n_heads as u32,
             n_kv_heads: spec.n_kv_heads as u32,
             head_dim: spec.head_dim as u32,
-            n_quads: (head_room(spec) / 4) as u32,
             is_tiled: u32::from(spec.kv_map == KvMap::Tiled),
             mask,
             mask_n: u32::try_from(mask_n).unwrap_or(u32::MAX),
