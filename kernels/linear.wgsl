@@ -87,8 +87,10 @@ fn gemv(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
     for (var t = 0u; t < TOKENS; t++) {
         let sum = sum_team(sums[t], TEAM, lane);
-        if member < 4u {
-            put(first_token + t, first + member, sum[member]);
+        if member == 0u {
+            for (var r = 0u; r < 4u; r++) {
+                put(first_token + t, first + r, sum[r]);
+            }
         }
     }
 }

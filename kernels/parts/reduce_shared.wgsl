@@ -55,7 +55,7 @@ fn place_of(lane: Lane) -> u32 {
     return lane.index;
 }
 
-// Four sums over each team of `team` lanes, a power of two; the same on every lane of the team.
+// Four sums over each team of `team` lanes, a power of two; only the first lane of a team has them.
 fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     let member = lane.index % team;
     workgroupBarrier();
@@ -67,7 +67,7 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
         }
         workgroupBarrier();
     }
-    return team_room[lane.index - member];
+    return team_room[lane.index];
 }
 
 var<workgroup> reduce_room4: array<vec4<f32>, 256>;

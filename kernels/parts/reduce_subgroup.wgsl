@@ -62,7 +62,7 @@ fn place_of(lane: Lane) -> u32 {
     return lane.subgroup * (256u / lane.n_subgroups) + lane.in_subgroup;
 }
 
-// Four sums over each team of `team` lanes, a power of two; the same on every lane of the team.
+// Four sums over each team of `team` lanes, a power of two; only the first lane of a team has them.
 fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     let size = 256u / lane.n_subgroups;
     var sum = value;
@@ -74,16 +74,14 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
         team_room[lane.subgroup] = sum;
     }
     workgroupBarrier();
-    if team <= size {
+    // The other lanes have nothing to do with it: thirty-two small subgroups would each add up all.
+    if team <= size || lane.in_subgroup != 0u || lane.subgroup % (team / size) != 0u {
         return sum;
     }
-    let n = team / size;
-    let first = lane.subgroup / n * n;
-    var all = team_room[first];
-    for (var i = 1u; i < n; i++) {
-        all += team_room[first + i];
+    for (var i = 1u; i < team / size; i++) {
+        sum += team_room[lane.subgroup + i];
     }
-    return all;
+    return sum;
 }
 
 var<workgroup> reduce_room4: array<vec4<f32>, 64>;

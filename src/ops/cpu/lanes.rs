@@ -192,7 +192,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn nibbles(from: &[u8; N_LANES], half: usize) -> Self {
-        unsafe { Self::bytes(levels(from, half)) }
+        Self::bytes(levels(from, half))
     }
 
     #[inline(always)]

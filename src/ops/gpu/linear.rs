@@ -11,8 +11,9 @@ use super::{
     weight::{GpuWeight, Shard},
 };
 
-/// Up to this many tokens the weight is read once for each four of them; more are tiled.
-const FEW_TOKENS: usize = 8;
+/// Up to this many tokens the weight is read once for each four of them, which is faster than tiles
+/// that are half empty; more are tiled.
+const FEW_TOKENS: usize = 32;
 /// Tokens one workgroup of a `gemv` takes at most.
 const GROUP_TOKENS: usize = 4;
 /// Rows a team of a `gemv` takes.

@@ -12,7 +12,7 @@ const ODD: [[usize; 3]; 5] = [
     [5, 33, 3],
     [70, 161, 65],
     [131, 257, 7],
-    [3, 36, 9],
+    [3, 36, 33],
 ];
 /// The same for all formats.
 const EVEN: [[usize; 3]; 6] = [
@@ -67,7 +67,7 @@ fn products_are_those_of_the_twin_in_every_format() {
 #[test]
 fn a_product_is_added_to_what_is_there() {
     for gpu in gpus() {
-        for n in [2, 11] {
+        for n in [2, 40] {
             let (rows, cols) = (13, 40);
             let view = matrix(&numbers(rows * cols, 5), rows);
             let w = gpu.weight_of("w", &[&view]).unwrap();
@@ -152,7 +152,7 @@ fn a_token_does_not_depend_on_its_batch() {
         for n in [2, 4, 5, 8] {
             assert_eq!(of(0..3.max(n))[2 * rows..3 * rows], alone);
         }
-        assert_eq!(of(0..130)[70 * rows..80 * rows], of(70..80));
+        assert_eq!(of(0..130)[70 * rows..110 * rows], of(70..110));
     }
 }
 
@@ -203,20 +203,14 @@ fn speed_of_products() {
     for dtype in Dtype::ALL {
         let view = stored(&numbers(rows * cols, 5), rows, dtype);
         let w = gpu.weight_of("w", &[&view]).unwrap();
-        for n in [1, 4, 8, 16, 64] {
+        for n in [1, 4, 32, 64] {
             let x = gpu.tensor_from(&numbers(n * cols, 7), cols);
-            let times = if n == 1 { 20 } else { 4 };
-            let run = |times: usize| {
+            let run = || {
                 let clock = std::time::Instant::now();
-                let mut out = None;
-                for _ in 0..times {
-                    out = Some(linear(gpu, &x, &w, None));
-                }
-                let _ = out.map(|it| read(gpu, &it));
+                read(gpu, &linear(gpu, &x, &w, None));
                 clock.elapsed().as_secs_f64()
             };
-            run(1);
-            let secs = (0..5).map(|_| run(times)).fold(f64::MAX, f64::min) / times as f64;
+            let secs = (0..6).map(|_| run()).fold(f64::MAX, f64::min);
             println!(
                 "{:5} {n:3} tokens: {:8.3} ms, {:6.2} GB/s of weights, {:6.2} GFLOP/s",
                 dtype.label(),

