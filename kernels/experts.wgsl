@@ -31,9 +31,11 @@ struct Params {
 override act: u32 = 0u;
 // Whether rows of x are whole quads.
 override is_wide: bool = false;
+// Lanes that share ROWS rows of a matrix-vector product, a power of two.
+override team: u32 = 256u;
 
 const NOBODY: u32 = 0xffffffffu;
-// Output rows of a workgroup in `gate_up` and `down`.
+// Output rows of a team in `gate_up` and `down`.
 const ROWS: u32 = 4u;
 // Slots of a tile, and the weight rows it is multiplied with.
 const TILE_SLOTS: u32 = 32u;
@@ -56,19 +58,8 @@ const MAX_NETWORKS: u32 = 2048u;
 @group(0) @binding(2) var<storage, read_write> new_plan: array<u32>;
 @group(0) @binding(3) var<storage, read> outer: array<f32>;          // [slots, H]
 
-// Quads of x that units of weights are multiplied with: read once, used for several rows.
-var<private> x_unit: array<vec4<f32>, UNIT_QUADS>;
-
-fn x_at(q: u32) -> vec4<f32> {
-    return x_unit[q];
-}
-
-fn dot_x(at: u32) -> f32 {
-    var sum = 0.0;
-    for (var q = 0u; q < UNIT_QUADS; q++) {
-        sum += dot(quad(at, q), x_unit[q]);
-    }
-    return sum;
+fn x_at(at: u32) -> vec4<f32> {
+    return x[at];
 }
 
 fn x_number(i: u32) -> f32 {
@@ -93,22 +84,33 @@ fn x_quad(row: u32, c: u32) -> vec4<f32> {
     return out;
 }
 
-fn read_x(row: u32, unit: u32) {
-    for (var q = 0u; q < UNIT_QUADS; q++) {
-        x_unit[q] = x_quad(row, (unit * UNIT_QUADS + q) * 4u);
-    }
+struct Four {
+    a: Unit,
+    b: Unit,
+    c: Unit,
+    d: Unit,
 }
 
-// The unit of x in hand times that of ROWS rows of the weights, `first` the first of them counted
-// from row `base`; past the last of `params.n_rows` the last one again.
-fn dot_rows(base: u32, first: u32, unit: u32) -> vec4<f32> {
-    let last = params.n_rows - 1u;
+// A unit of ROWS rows of the weights, `first` the first of them counted from row `base`; past the
+// last of `params.n_rows` the last one again.
+fn four(base: u32, first: u32, at: u32) -> Four {
+    let rows = min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(params.n_rows - 1u));
+    let units = (base + rows) * params.row_units + at;
+    return Four(unit(units.x), unit(units.y), unit(units.z), unit(units.w));
+}
+
+// Their quads times one of x, before they are scaled.
+fn dot_four(sum: vec4<f32>, it: Four, q: u32, by: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(
-        dot_x((base + min(first, last)) * params.row_units + unit),
-        dot_x((base + min(first + 1u, last)) * params.row_units + unit),
-        dot_x((base + min(first + 2u, last)) * params.row_units + unit),
-        dot_x((base + min(first + 3u, last)) * params.row_units + unit),
+        dot_add(sum.x, levels(it.a, q), by),
+        dot_add(sum.y, levels(it.b, q), by),
+        dot_add(sum.z, levels(it.c, q), by),
+        dot_add(sum.w, levels(it.d, q), by),
     );
+}
+
+fn scales_of(it: Four) -> vec4<f32> {
+    return vec4<f32>(scale_of(it.a), scale_of(it.b), scale_of(it.c), scale_of(it.d));
 }
 
 fn silu(v: f32) -> f32 {
@@ -152,7 +154,7 @@ fn is_here(network: u32) -> bool {
     return network - params.first_network < params.n_networks;
 }
 
-// Grid: blocks of ROWS inner rows, slots.
+// Grid: inner rows, ROWS for each team; slots.
 @compute @workgroup_size(256)
 fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let slot = group.y;
@@ -161,43 +163,57 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         return;
     }
     let gates = (network - params.first_network) * 2u * params.n_rows;
-    let first = group.x * ROWS;
+    let place = place_of(lane);
+    let first = (group.x * (256u / team) + place / team) * ROWS;
     var gate = vec4<f32>();
     var up = vec4<f32>();
-    for (var unit = lane.index; unit < params.row_units; unit += 256u) {
-        read_x(slot / params.n_places, unit);
-        gate += dot_rows(gates, first, unit);
-        up += dot_rows(gates + params.n_rows, first, unit);
+    for (var at = place % team; at < params.row_units; at += team) {
+        let g = four(gates, first, at);
+        let u = four(gates + params.n_rows, first, at);
+        var g_part = vec4<f32>();
+        var u_part = vec4<f32>();
+        for (var q = 0u; q < UNIT_QUADS; q++) {
+            let it = x_quad(slot / params.n_places, (at * UNIT_QUADS + q) * 4u);
+            g_part = dot_four(g_part, g, q, it);
+            u_part = dot_four(u_part, u, q, it);
+        }
+        gate += g_part * scales_of(g);
+        up += u_part * scales_of(u);
     }
-    gate = sum_all4(gate, lane);
-    up = sum_all4(up, lane);
-    let row = first + lane.index;
-    if lane.index < ROWS && row < params.n_rows {
-        out[slot * params.n_out + params.first_row + row] = activated(gate[lane.index], up[lane.index]);
+    gate = sum_team(gate, team, lane);
+    up = sum_team(up, team, lane);
+    let row = first + place % team;
+    if place % team < ROWS && row < params.n_rows {
+        out[slot * params.n_out + params.first_row + row] =
+            activated(gate[place % team], up[place % team]);
     }
 }
 
-// Grid: blocks of ROWS rows of the residual, rows of the batch. The lanes run over the units of all
-// places at once, so that narrow networks keep them busy too.
+// Grid: rows of the residual, ROWS for each team; rows of the batch. A team runs over the units of
+// all places at once, so that narrow networks keep it busy too.
 @compute @workgroup_size(256)
 fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let first_slot = group.y * params.n_places;
-    let first = group.x * ROWS;
+    let place = place_of(lane);
+    let first = (group.x * (256u / team) + place / team) * ROWS;
     var sum = vec4<f32>();
-    for (var i = lane.index; i < params.n_places * params.row_units; i += 256u) {
+    for (var i = place % team; i < params.n_places * params.row_units; i += team) {
         let slot = first_slot + routing[params.by_id_at + first_slot + i / params.row_units];
         let network = routing[params.networks_at + slot];
         if is_here(network) {
-            let unit = i % params.row_units;
-            read_x(slot, unit);
-            let rows = (network - params.first_network) * params.n_rows;
-            sum += factors[params.factors_at + slot] * dot_rows(rows, first, unit);
+            let at = i % params.row_units;
+            let it = four((network - params.first_network) * params.n_rows, first, at);
+            var part = vec4<f32>();
+            for (var q = 0u; q < UNIT_QUADS; q++) {
+                part = dot_four(part, it, q, x_quad(slot, (at * UNIT_QUADS + q) * 4u));
+            }
+            sum += factors[params.factors_at + slot] * scales_of(it) * part;
         }
     }
-    sum = sum_all4(sum, lane);
-    let row = first + lane.index;
-    if lane.index < ROWS && row < params.n_rows {
-        out[group.y * params.n_out + params.first_row + row] += params.scale * sum[lane.index];
+    sum = sum_team(sum, team, lane);
+    let row = first + place % team;
+    if place % team < ROWS && row < params.n_rows {
+        out[group.y * params.n_out + params.first_row + row] += params.scale * sum[place % team];
     }
 }
 
@@ -310,8 +326,8 @@ fn multiply(lane: u32, n: u32, x_row: u32, weight_row: u32) {
             let q = lane % 2u * 2u + i;
             var it = vec4<f32>();
             if step + q < n_quads {
-                let unit = (step + q) / UNIT_QUADS;
-                it = quad(weight_row * params.row_units + unit, (step + q) % UNIT_QUADS);
+                let at = (step + q) / UNIT_QUADS;
+                it = quad(weight_row * params.row_units + at, (step + q) % UNIT_QUADS);
             }
             weight_tile[lane / 2u * PITCH + q] = it;
         }

@@ -20,21 +20,6 @@ fn sum_all(value: f32, lane: Lane) -> f32 {
     return reduce_room[0];
 }
 
-var<workgroup> reduce_words: array<u32, 256>;
-
-fn max_word_all(value: u32, lane: Lane) -> u32 {
-    workgroupBarrier();
-    reduce_words[lane.index] = value;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if lane.index < half {
-            reduce_words[lane.index] = max(reduce_words[lane.index], reduce_words[lane.index + half]);
-        }
-        workgroupBarrier();
-    }
-    return reduce_words[0];
-}
-
 fn max_all(value: f32, lane: Lane) -> f32 {
     workgroupBarrier();
     reduce_room[lane.index] = value;
@@ -70,18 +55,31 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     return team_room[lane.index];
 }
 
-var<workgroup> reduce_room4: array<vec4<f32>, 256>;
+// Of whole numbers the order does not matter.
+var<workgroup> reduce_word: atomic<u32>;
 
-// Four sums at once.
-fn sum_all4(value: vec4<f32>, lane: Lane) -> vec4<f32> {
-    workgroupBarrier();
-    reduce_room4[lane.index] = value;
-    workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if lane.index < half {
-            reduce_room4[lane.index] += reduce_room4[lane.index + half];
-        }
-        workgroupBarrier();
+fn sum_word_all(value: u32, lane: Lane) -> u32 {
+    clear_word(lane);
+    if value > 0u {
+        atomicAdd(&reduce_word, value);
     }
-    return reduce_room4[0];
+    workgroupBarrier();
+    return atomicLoad(&reduce_word);
+}
+
+fn max_word_all(value: u32, lane: Lane) -> u32 {
+    clear_word(lane);
+    if value > 0u {
+        atomicMax(&reduce_word, value);
+    }
+    workgroupBarrier();
+    return atomicLoad(&reduce_word);
+}
+
+fn clear_word(lane: Lane) {
+    workgroupBarrier();
+    if lane.index == 0u {
+        atomicStore(&reduce_word, 0u);
+    }
+    workgroupBarrier();
 }

@@ -25,22 +25,6 @@ fn sum_all(value: f32, lane: Lane) -> f32 {
     return sum;
 }
 
-var<workgroup> reduce_words: array<u32, 64>;
-
-fn max_word_all(value: u32, lane: Lane) -> u32 {
-    let part = subgroupMax(value);
-    workgroupBarrier();
-    if lane.in_subgroup == 0u {
-        reduce_words[lane.subgroup] = part;
-    }
-    workgroupBarrier();
-    var best = reduce_words[0];
-    for (var i = 1u; i < lane.n_subgroups; i++) {
-        best = max(best, reduce_words[i]);
-    }
-    return best;
-}
-
 fn max_all(value: f32, lane: Lane) -> f32 {
     let part = subgroupMax(value);
     workgroupBarrier();
@@ -84,19 +68,33 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     return sum;
 }
 
-var<workgroup> reduce_room4: array<vec4<f32>, 64>;
+// Of whole numbers the order does not matter.
+var<workgroup> reduce_word: atomic<u32>;
 
-// Four sums at once.
-fn sum_all4(value: vec4<f32>, lane: Lane) -> vec4<f32> {
+fn sum_word_all(value: u32, lane: Lane) -> u32 {
     let part = subgroupAdd(value);
-    workgroupBarrier();
+    clear_word(lane);
     if lane.in_subgroup == 0u {
-        reduce_room4[lane.subgroup] = part;
+        atomicAdd(&reduce_word, part);
     }
     workgroupBarrier();
-    var sum = vec4<f32>();
-    for (var i = 0u; i < lane.n_subgroups; i++) {
-        sum += reduce_room4[i];
+    return atomicLoad(&reduce_word);
+}
+
+fn max_word_all(value: u32, lane: Lane) -> u32 {
+    let part = subgroupMax(value);
+    clear_word(lane);
+    if lane.in_subgroup == 0u {
+        atomicMax(&reduce_word, part);
     }
-    return sum;
+    workgroupBarrier();
+    return atomicLoad(&reduce_word);
+}
+
+fn clear_word(lane: Lane) {
+    workgroupBarrier();
+    if lane.index == 0u {
+        atomicStore(&reduce_word, 0u);
+    }
+    workgroupBarrier();
 }

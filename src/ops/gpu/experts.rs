@@ -38,8 +38,11 @@ struct Params {
     limit: f32,
 }
 
-/// As in the kernel: rows of a workgroup of a matrix-vector product.
+/// As in the kernel: rows of a team of a matrix-vector product.
 const ROWS: usize = 4;
+/// Lanes of a workgroup, and of the smallest team: fewer would read too little side by side.
+const N_LANES: usize = 256;
+const MIN_TEAM: usize = 32;
 /// As in the kernel: slots of a tile.
 const TILE_SLOTS: usize = 32;
 /// As in the kernel: inner rows, and output rows, of a tile.
@@ -158,6 +161,17 @@ fn act_id(act: Act) -> u32 {
     }
 }
 
+/// Lanes that share rows of so many units. Never by the number of places: the order of a row's sum
+/// must not depend on what others of its batch chose.
+fn team_of(units: usize) -> usize {
+    units.next_power_of_two().clamp(MIN_TEAM, N_LANES)
+}
+
+/// Workgroups for so many rows of a matrix-vector product.
+fn blocks(rows: usize, team: usize) -> u32 {
+    rows.div_ceil(ROWS * N_LANES / team) as u32
+}
+
 impl Mix<'_> {
     fn n_slots(&self) -> usize {
         self.routing.n_rows * self.routing.n_places
@@ -196,13 +210,15 @@ impl Mix<'_> {
         let inner = self.gpu.tensor(self.n_slots(), self.experts.d_ff);
         for it in &self.experts.gate_up {
             let binds = self.binds(&self.x.slice, it, &inner.slice, &self.routing.slice);
-            let grid = [it.rows.len().div_ceil(ROWS) as u32, n_slots, 1];
-            self.launch("gate_up", it, &binds, grid, &self.of_gate_up(it));
+            let team = team_of(it.weight.row_units / 4);
+            let grid = [blocks(it.rows.len(), team), n_slots, 1];
+            self.launch(("gate_up", team), it, &binds, grid, &self.of_gate_up(it));
         }
         for it in &self.experts.down {
             let binds = self.binds(&inner.slice, it, &self.into.slice, self.factors.0);
-            let grid = [it.rows.len().div_ceil(ROWS) as u32, n_rows, 1];
-            self.launch("down", it, &binds, grid, &self.of_down(it));
+            let team = team_of(it.weight.row_units * 2);
+            let grid = [blocks(it.rows.len(), team), n_rows, 1];
+            self.launch(("down", team), it, &binds, grid, &self.of_down(it));
         }
     }
 
@@ -225,7 +241,7 @@ impl Mix<'_> {
             let blocks = it.rows.len().div_ceil(TILE_INNER) as u32;
             let grid = [n_tiles as u32, blocks, 1];
             self.launch(
-                "grouped_gate_up",
+                ("grouped_gate_up", N_LANES),
                 it,
                 &binds,
                 grid,
@@ -236,7 +252,13 @@ impl Mix<'_> {
             let binds = self.binds(&inner.slice, it, &outer.slice, &plan.slice);
             let blocks = it.rows.len().div_ceil(TILE_ROWS) as u32;
             let grid = [n_tiles as u32, blocks, 1];
-            self.launch("grouped_down", it, &binds, grid, &chunk(self.of_down(it)));
+            self.launch(
+                ("grouped_down", N_LANES),
+                it,
+                &binds,
+                grid,
+                &chunk(self.of_down(it)),
+            );
         }
         self.combine(&outer, n, chunk(self.params()));
     }
@@ -248,7 +270,7 @@ impl Mix<'_> {
         };
         let binds = [Bind::Read(&self.routing.slice), Bind::Write(&plan.slice)];
         self.launch(
-            "group",
+            ("group", N_LANES),
             &self.experts.gate_up[0],
             &binds,
             [1, 1, 1],
@@ -270,7 +292,13 @@ impl Mix<'_> {
             ..params
         };
         let grid = [self.experts.width.div_ceil(256) as u32, n_rows as u32, 1];
-        self.launch("combine", &self.experts.down[0], &binds, grid, &params);
+        self.launch(
+            ("combine", N_LANES),
+            &self.experts.down[0],
+            &binds,
+            grid,
+            &params,
+        );
     }
 
     /// In the order of the kernel; `last` are the factors or the plan.
@@ -292,7 +320,7 @@ impl Mix<'_> {
 
     fn launch(
         &self,
-        entry: &'static str,
+        (entry, team): (&'static str, usize),
         shard: &ExpertShard,
         binds: &[Bind<'_>],
         grid: [u32; 3],
@@ -302,6 +330,7 @@ impl Mix<'_> {
         let constants = [
             ("act", f64::from(act_id(self.spec.act))),
             ("is_wide", f64::from(u8::from(is_wide))),
+            ("team", team as f64),
         ];
         let launch = Launch {
             stem: "experts",
@@ -336,7 +365,7 @@ impl Mix<'_> {
     fn of_shard(&self, shard: &ExpertShard) -> Params {
         Params {
             row_units: shard.weight.row_units as u32,
-            scales_at: shard.weight.shards.first().map_or(0, |it| it.scales_at),
+            scales_at: shard.weight.shards[0].scales_at,
             first_network: shard.experts.start as u32,
             n_networks: shard.experts.len() as u32,
             first_row: shard.rows.start as u32,

@@ -72,7 +72,7 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("best", Reduce, Hash, Logits),
     kernel!("draw", Reduce, Hash, Exp, Logits),
     kernel!("embed", Format),
-    kernel!("experts", Reduce, Format),
+    kernel!("experts", Reduce, Format, Dot),
     kernel!("linear", Reduce, Format, Dot),
     kernel!("norm", Reduce),
     kernel!("pointwise",),

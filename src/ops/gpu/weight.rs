@@ -194,7 +194,7 @@ impl Scales {
 }
 
 /// Bytes of a row, its scales too.
-pub fn row_bytes(format: Format, cols: usize) -> usize {
+pub(super) fn row_bytes(format: Format, cols: usize) -> usize {
     format.row_units(cols) * UNIT_BYTES + format.row_scales(cols) * 2
 }
 
@@ -204,7 +204,7 @@ fn shard_len(format: Format, cols: usize, rows: usize) -> u64 {
 }
 
 /// Their format, or f32 where they differ.
-pub fn common_format(views: &[&WeightView]) -> Format {
+pub(super) fn common_format(views: &[&WeightView]) -> Format {
     let first = views.first().map_or(Dtype::F32, |it| it.dtype());
     if views.iter().all(|it| it.dtype() == first) {
         first.into()
