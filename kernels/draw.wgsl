@@ -178,24 +178,30 @@ fn narrow(i: u32, ask: Ask, known: Sieve, level: u32, by_mass: bool, lane: Lane)
     return out;
 }
 
-// Sums over this lane and those before it, in `counts` and `masses`. All 256 must call.
+// Sums over this lane and those before it, in `counts` and `masses`: sixteen runs, then what lies before each.
+// All 256 must call.
 fn add_up(count: u32, mass: f32, lane: Lane) {
     workgroupBarrier();
     counts[lane.index] = count;
     masses[lane.index] = mass;
     workgroupBarrier();
-    for (var step = 1u; step < 256u; step *= 2u) {
-        var n_below = 0u;
-        var mass_below = 0.0;
-        if lane.index >= step {
-            n_below = counts[lane.index - step];
-            mass_below = masses[lane.index - step];
+    if lane.index < 16u {
+        for (var at = lane.index * 16u + 1u; at < lane.index * 16u + 16u; at++) {
+            counts[at] += counts[at - 1u];
+            masses[at] += masses[at - 1u];
         }
-        workgroupBarrier();
-        counts[lane.index] += n_below;
-        masses[lane.index] += mass_below;
-        workgroupBarrier();
     }
+    workgroupBarrier();
+    var n_before = 0u;
+    var mass_before = 0.0;
+    for (var end = 15u; end < lane.index / 16u * 16u; end += 16u) {
+        n_before += counts[end];
+        mass_before += masses[end];
+    }
+    workgroupBarrier();
+    counts[lane.index] += n_before;
+    masses[lane.index] += mass_before;
+    workgroupBarrier();
 }
 
 // How many of the ties are kept, the lowest ids first: at least one.
@@ -268,7 +274,7 @@ fn noise(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
     above = best_all(above, lane);
     tied = best_all(tied, lane);
-    n_ties = u32(sum_all(f32(n_ties), lane));
+    n_ties = sum_word_all(n_ties, lane);
     if lane.index == 0u {
         noised_out[i * params.n_chunks + group.x] = Noised(above, tied, n_ties);
     }

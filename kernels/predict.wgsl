@@ -31,6 +31,7 @@ fn scan(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let row = group.y * params.n_vocab;
     let first = group.x * params.chunk;
     let end = min(first + params.chunk, params.n_vocab);
+    let draws = (ask.flags & DRAWS) != 0u;
     let is_noisy = (ask.flags & NOISY) != 0u;
     var out = Scanned(nothing(), nothing(), 0.0, 0u);
     for (var v = first + lane.index; v < end; v += 256u) {
@@ -38,7 +39,7 @@ fn scan(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         let it = Best(key_of(bits), v);
         out.best = best_of(out.best, it);
         out.is_bad |= u32((bits & 0x7f800000u) == 0x7f800000u);
-        if v < params.n_drawable {
+        if draws && v < params.n_drawable {
             if is_noisy {
                 out.drawn = best_of(out.drawn, noisy(ask, bits, v));
             } else {
@@ -47,7 +48,9 @@ fn scan(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         }
     }
     out.best = best_all(out.best, lane);
-    out.drawn = best_all(out.drawn, lane);
+    if draws {
+        out.drawn = best_all(out.drawn, lane);
+    }
     out.is_bad = max_word_all(out.is_bad, lane);
     let top = float_of(out.best.key);
     var sum = 0.0;
@@ -92,7 +95,9 @@ fn settle(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if drawn >= params.n_drawable {
         drawn = 0u;
     }
-    choose_chunks(i, mine.best, lane);
+    if (ask.flags & READS) != 0u {
+        choose_chunks(i, mine.best, lane);
+    }
     if lane.index == 0u {
         let draws = (ask.flags & DRAWS) != 0u;
         var next = select(ask.next, select(NOBODY, drawn, draws), ask.next == NOBODY);
@@ -165,13 +170,17 @@ fn compare(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
             out.kl += kl_term(p, exp_negative(b - here.top) / here.sum, (a - b) - shift);
         }
     }
-    // Whole numbers below 2^24 are exact.
-    let n_better = u32(sum_all(f32(out.n_better), lane));
-    let n_better_other = u32(sum_all(f32(out.n_better_other), lane));
-    let kl = sum_all(out.kl, lane);
+    out = compared_all(out, lane);
     if lane.index == 0u {
-        compared_out[group.y * params.n_chunks + group.x] = Compared(n_better, n_better_other, kl);
+        compared_out[group.y * params.n_chunks + group.x] = out;
     }
+}
+
+// The sums over a workgroup.
+fn compared_all(it: Compared, lane: Lane) -> Compared {
+    let n_better = sum_word_all(it.n_better, lane);
+    let n_better_other = sum_word_all(it.n_better_other, lane);
+    return Compared(n_better, n_better_other, sum_all(it.kl, lane));
 }
 
 // A token in a row; where there is none nothing lies before it.
@@ -203,13 +212,10 @@ var<workgroup> candidates: array<Best, 400>;
 fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>) {
     let i = group.x;
     let here = settled[i];
-    var mine = Compared();
-    if lane.index < params.n_chunks {
-        mine = compared[i * params.n_chunks + lane.index];
+    var all = Compared();
+    if asks[i].compared != NOBODY || (asks[i].flags & RANKS) != 0u {
+        all = add_chunks(i, lane);
     }
-    let n_better = u32(sum_all(f32(mine.n_better), lane));
-    let n_better_other = u32(sum_all(f32(mine.n_better_other), lane));
-    let kl = sum_all(mine.kl, lane);
     if (asks[i].flags & READS) != 0u {
         rank_candidates(i, here, n_groups.x * HEAD + i * 2u * N_LIKELY, lane);
     }
@@ -220,17 +226,25 @@ fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         results[at + 1u] = here.drawn;
         results[at + 2u] = here.next;
         results[at + 3u] = log_prob(place(row, here.next).key, here);
-        results[at + 4u] = n_better + 1u;
+        results[at + 4u] = all.n_better + 1u;
         // What is no number becomes 0, as with the twin.
-        results[at + 5u] = bitcast<u32>(select(0.0, kl, kl > 0.0));
+        results[at + 5u] = bitcast<u32>(select(0.0, all.kl, all.kl > 0.0));
         var other_next = NOBODY;
         if asks[i].compared != NOBODY {
             other_next = settled[asks[i].compared].next;
         }
         results[at + 6u] = other_next;
         results[at + 7u] = log_prob(place(row, other_next).key, here);
-        results[at + 8u] = n_better_other + 1u;
+        results[at + 8u] = all.n_better_other + 1u;
     }
+}
+
+fn add_chunks(i: u32, lane: Lane) -> Compared {
+    var mine = Compared();
+    if lane.index < params.n_chunks {
+        mine = compared[i * params.n_chunks + lane.index];
+    }
+    return compared_all(mine, lane);
 }
 
 fn log_prob(key: u32, here: Settled) -> u32 {
