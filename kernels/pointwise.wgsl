@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/pointwise.rs. Number by number: sums, scales, sigmoids, rows taken out. One lane a number.
+// Twin of src/ops/cpu/pointwise.rs. Number by number: scales, sigmoids, rows taken out. One lane a number.
 
 struct Params {
     n: u32,             // numbers worked on
@@ -10,7 +10,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;       // [n], changed in place
-@group(0) @binding(2) var<storage, read> y: array<f32>;             // [n]
+@group(0) @binding(2) var<storage, read> y: array<f32>;             // the rows taken from, [T, n_cols]
 @group(0) @binding(1) var<storage, read_write> taken: array<f32>;   // [n / n_cols, n_cols]
 @group(0) @binding(3) var<storage, read> rows: array<u32>;          // [n / n_cols], rows of y
 
@@ -26,14 +26,6 @@ fn number_of(at: At) -> u32 {
 // The driver's may be NaN where the exponential overflows.
 fn safe_tanh(v: f32) -> f32 {
     return select(tanh(v), sign(v), abs(v) > 15.0);
-}
-
-@compute @workgroup_size(256)
-fn add(at: At) {
-    let i = number_of(at);
-    if i < params.n {
-        x[i] += y[i] * params.scale;
-    }
 }
 
 @compute @workgroup_size(256)

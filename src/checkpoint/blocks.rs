@@ -4,6 +4,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::Dtype;
+use crate::spec::BlockFormat;
+
 /// Numbers of a block.
 pub const BLOCK: usize = 32;
 
@@ -56,4 +59,13 @@ impl BlockQ4_0 {
 fn widened(scale: u16, levels: &[i8; BLOCK]) -> [f32; BLOCK] {
     let scale = half::f16::from_bits(scale).to_f32();
     levels.map(|it| scale * f32::from(it))
+}
+
+impl From<BlockFormat> for Dtype {
+    fn from(format: BlockFormat) -> Self {
+        match format {
+            BlockFormat::Q8_0 => Self::Q8_0,
+            BlockFormat::Q4_0 => Self::Q4_0,
+        }
+    }
 }

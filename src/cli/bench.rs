@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::model::Device;
+use super::model::{Device, Quantize};
 use super::stopwatch::{Sample, Stopwatch, Versus, first_frame_secs, peak_bytes};
-use crate::checkpoint::{self, Bundled, Census, Checkpoint, Source};
+use crate::checkpoint::{self, Bundled, Checkpoint, Share, Source};
 use crate::engine::open_backend;
 use crate::ops::copy_bandwidth;
 
@@ -33,6 +33,9 @@ pub struct Args {
     /// Where it runs.
     #[arg(long, value_enum, default_value_t)]
     device: Device,
+    /// Hold weights in blocks of this format.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    quantize: Option<Quantize>,
     /// Tokens read at once.
     #[arg(long, value_name = "N", default_value_t = 128)]
     prompt_tokens: usize,
@@ -98,7 +101,7 @@ fn open(args: &Args) -> Result<Checkpoint, Failure> {
 }
 
 fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
-    let opened = open_backend(checkpoint, args.device.placement());
+    let opened = open_backend(checkpoint, args.device.placement(args.quantize));
     let (mut backend, device) = opened.map_err(Failure::misuse)?;
     let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
     eprintln!("reading {} tokens at once, five times", args.prompt_tokens);
@@ -113,11 +116,12 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         .model
         .as_ref()
         .is_some_and(|it| Source::parse(it) == Source::Bundled(Bundled::Tour));
+    let (weight_bytes, token_bytes) = held_bytes(checkpoint, args.quantize);
     Ok(Report {
         name: checkpoint.name.clone(),
         device: device.label,
-        weight_bytes: checkpoint.census().total.bytes,
-        token_bytes: token_bytes(checkpoint),
+        weight_bytes,
+        token_bytes,
         prefill,
         decode,
         tracing,
@@ -128,28 +132,29 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     })
 }
 
-/// Bytes of weights one token passes: k of E experts, one row of an embedding that is not the head too.
-fn token_bytes(checkpoint: &Checkpoint) -> u64 {
+/// Bytes of all weights as they are held, and of those one token passes: k of E experts, one row of an
+/// embedding that is not the head too.
+fn held_bytes(checkpoint: &Checkpoint, quantize: Option<Quantize>) -> (u64, u64) {
     let spec = &checkpoint.spec;
-    let Census {
-        experts,
-        embedding_and_head,
-        total,
-        ..
-    } = checkpoint.census();
+    let census = checkpoint.census();
+    let of_32 = quantize.map(|it| if it == Quantize::Q8_0 { 34 } else { 18 });
+    // Gates and norms stay as they are.
+    let held = |it: Share| of_32.map_or(it.bytes, |n| it.parameters * n / 32);
     let chosen: f64 = spec
         .routers
         .iter()
         .map(|it| f64::from(it.even_share()))
         .sum::<f64>()
         / spec.routers.len().max(1) as f64;
-    let head = if spec.head.tied {
-        embedding_and_head.bytes
-    } else {
-        embedding_and_head.bytes / 2
-    };
-    let rest = total.bytes - experts.bytes - embedding_and_head.bytes;
-    rest + head + (experts.bytes as f64 * chosen) as u64
+    let (experts, ends) = (held(census.experts), held(census.embedding_and_head));
+    let head = if spec.head.tied { ends } else { ends / 2 };
+    let always = held(census.attention)
+        + held(census.shared)
+        + held(census.dense)
+        + census.routers.bytes
+        + census.norms.bytes;
+    let token = always + head + (experts as f64 * chosen) as u64;
+    (always + ends + experts, token)
 }
 
 impl Report {

@@ -74,7 +74,7 @@ impl From<Limits> for Thresholds {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (mut out, mut log) = (io::stdout().lock(), io::stderr());
     let is_terminal = log.is_terminal();
-    let opener = ModelOpener(args.device.placement());
+    let opener = ModelOpener(args.device.placement(None));
     check(args, Box::new(opener), &mut out, &mut log, is_terminal)
 }
 

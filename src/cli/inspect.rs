@@ -1,11 +1,11 @@
 //! `moescope inspect MODEL`: what a model is, from its headers, its settings and the gates of its routers.
-//! No other weight is read.
+//! No other weight is read. `moescope inspect --devices`: where models can run.
 
 use std::{ffi::OsString, fmt::Write as _, io::Write as _};
 
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, devices};
 use crate::checkpoint::{Census, Checkpoint, Dtype, MemoryNeed, Source, gigabytes, open};
 use crate::engine::gate_facts;
 use crate::spec::{ModelSpec, TokenId};
@@ -15,8 +15,12 @@ use crate::trace::GateFacts;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A folder with config.json and model.safetensors, or `tour` or `tour-collapsed` for a model inside the program
-    #[arg(value_name = "MODEL")]
-    pub model: OsString,
+    #[arg(value_name = "MODEL", required_unless_present = "devices")]
+    pub model: Option<OsString>,
+
+    /// Show the graphics processors there are instead, which one is taken, and why others are not
+    #[arg(long, conflicts_with = "model")]
+    pub devices: bool,
 
     /// Print JSON
     #[arg(long)]
@@ -28,7 +32,11 @@ pub struct Args {
 /// # Errors
 /// A model that does not open, or an output that is closed.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let checkpoint = open(&Source::parse(&args.model)).map_err(Failure::misuse)?;
+    if args.devices {
+        return say(&devices::text(args.json)?);
+    }
+    let model = args.model.as_deref().unwrap_or_default();
+    let checkpoint = open(&Source::parse(model)).map_err(Failure::misuse)?;
     let need = checkpoint.need(checkpoint.spec.n_ctx);
     let text = if args.json {
         let mut text = serde_json::to_string_pretty(&as_json(&checkpoint, &need))
@@ -38,6 +46,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     } else {
         as_text(&checkpoint, &need)
     };
+    say(&text)
+}
+
+fn say(text: &str) -> Result<(), Failure> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads it may leave when they have seen enough.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod check;
+mod devices;
 pub mod eval;
 mod exit;
 pub mod inspect;

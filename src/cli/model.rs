@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use super::Failure;
 use crate::checkpoint::{self, Checkpoint, Source};
 use crate::spec::{
-    DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm, Revision,
-    RoutingPolicy, TokenId,
+    BlockFormat, DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm,
+    Revision, RoutingPolicy, TokenId,
 };
 
 /// Where a model runs, as it is typed.
@@ -21,17 +21,37 @@ pub enum Device {
     Cpu,
 }
 
+/// A format of blocks, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Quantize {
+    /// 8 bits a weight.
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 4 bits a weight.
+    #[value(name = "q4_0")]
+    Q4_0,
+}
+
+impl From<Quantize> for BlockFormat {
+    fn from(format: Quantize) -> Self {
+        match format {
+            Quantize::Q8_0 => Self::Q8_0,
+            Quantize::Q4_0 => Self::Q4_0,
+        }
+    }
+}
+
 impl Device {
-    /// There, weights as stored.
+    /// There, weights as stored or in blocks.
     #[must_use]
-    pub fn placement(self) -> Placement {
+    pub fn placement(self, quantize: Option<Quantize>) -> Placement {
         Placement {
             device: match self {
                 Self::Auto => DeviceChoice::Auto,
                 Self::Gpu => DeviceChoice::Gpu,
                 Self::Cpu => DeviceChoice::Cpu,
             },
-            quantize: None,
+            quantize: quantize.map(BlockFormat::from),
         }
     }
 }
@@ -44,6 +64,9 @@ pub struct ModelArgs {
     /// Where it runs.
     #[arg(long, value_enum, default_value_t)]
     pub device: Device,
+    /// Hold weights in blocks of this format.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub quantize: Option<Quantize>,
     /// An edit of the routing, as `mask:4.5`; may be given again.
     #[arg(long = "edit", value_name = "EDIT")]
     pub edits: Vec<String>,
@@ -61,7 +84,7 @@ impl ModelArgs {
     /// Where the model runs.
     #[must_use]
     pub fn placement(&self) -> Placement {
-        self.device.placement()
+        self.device.placement(self.quantize)
     }
 
     /// The list of edits.

@@ -118,7 +118,7 @@ impl Args {
     /// Where it runs.
     #[must_use]
     pub fn placement(&self) -> Placement {
-        self.device.placement()
+        self.device.placement(None)
     }
 
     /// What is written, told by the end of the file's name.

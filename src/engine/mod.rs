@@ -7,6 +7,7 @@
 //! are kept by it, so whatever comes back comes back as it was.
 
 mod backend;
+mod devices;
 mod flight;
 mod gates;
 mod handle;
@@ -32,10 +33,11 @@ use outbox::Outbox;
 
 pub use crate::ops::Wait;
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket};
+pub use devices::{DeviceReport, device_reports};
 pub use gates::gate_facts;
 pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason};
 pub use opener::{Encode, Load, LoadStep, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
-pub use opening::{ModelOpener, open_backend};
+pub use opening::{ModelOpener, open_backend, quantized_note};
 pub use scripted::{ScriptedBackend, ScriptedRow};

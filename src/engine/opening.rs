@@ -11,7 +11,8 @@ use crate::checkpoint::{
     self, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, Weights, available,
     cache_bytes_per_position,
 };
-use crate::spec::{DeviceChoice, ModelSpec, Placement};
+use crate::model::not_quantized;
+use crate::spec::{BlockFormat, DeviceChoice, ModelSpec, Placement};
 use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 
 /// Bytes brought into memory between two looks at the mailbox.
@@ -47,6 +48,7 @@ struct Placeable {
     weights: Weights,
     n_drawable: usize,
     need: Need,
+    quantize: Option<BlockFormat>,
 }
 
 impl From<Source> for ModelSource {
@@ -119,13 +121,17 @@ impl Loading {
     fn place(&mut self) -> Result<bool, String> {
         let (spec, weights) = (&self.checkpoint.spec, &self.checkpoint.weights);
         let need = Need::of(&self.need);
-        step(&mut self.begun, spec, weights, self.placement.device, need)
+        step(&mut self.begun, spec, weights, self.placement, need)
     }
 
     fn finish(&mut self) -> Result<LoadStep, String> {
         let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
         let begun = begun.ok_or("the model was taken already")?;
-        let placeable = Rc::new(Placeable::of(checkpoint, Need::of(&self.need)));
+        let placeable = Rc::new(Placeable::of(
+            checkpoint,
+            Need::of(&self.need),
+            self.placement.quantize,
+        ));
         let device = begun.device.clone();
         let backend = begun.finish(&placeable.weights, placeable.n_drawable)?;
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
@@ -133,7 +139,7 @@ impl Loading {
         });
         Ok(LoadStep::Done(Box::new(OpenModel {
             backend,
-            facts: facts(checkpoint, device),
+            facts: facts(checkpoint, device, self.placement.quantize),
             encode,
             mover: Some(Box::new(move |device| {
                 Ok(Box::new(Moving::new(Rc::clone(&placeable), device)?))
@@ -153,7 +159,7 @@ pub fn open_backend(
     let need = Need::of(&checkpoint.need(checkpoint.spec.n_ctx.min(N_POSITIONS_NEEDED)));
     let mut begun = None;
     let (spec, weights) = (&checkpoint.spec, &checkpoint.weights);
-    while !step(&mut begun, spec, weights, placement.device, need)? {}
+    while !step(&mut begun, spec, weights, placement, need)? {}
     let begun = begun.ok_or("the model was taken already")?;
     let device = begun.device.clone();
     Ok((begun.finish(weights, n_drawable(checkpoint))?, device))
@@ -166,12 +172,13 @@ fn n_drawable(checkpoint: &Checkpoint) -> usize {
 }
 
 impl Placeable {
-    fn of(checkpoint: &Checkpoint, need: Need) -> Self {
+    fn of(checkpoint: &Checkpoint, need: Need, quantize: Option<BlockFormat>) -> Self {
         Self {
             spec: checkpoint.spec.clone(),
             weights: checkpoint.weights.clone(),
             n_drawable: n_drawable(checkpoint),
             need,
+            quantize,
         }
     }
 }
@@ -187,7 +194,11 @@ impl Need {
 
 impl Moving {
     fn new(weights: Rc<Placeable>, device: DeviceChoice) -> Result<Self, String> {
-        let begun = begin(&weights.spec, device, weights.need)?;
+        let placement = Placement {
+            device,
+            quantize: weights.quantize,
+        };
+        let begun = begin(&weights.spec, placement, weights.need)?;
         Ok(Self {
             weights,
             begun: Some(begun),
@@ -202,6 +213,7 @@ impl Load for Moving {
             n_drawable,
             need,
             spec,
+            ..
         } = &*self.weights;
         let mut begun = self.begun.take().ok_or("the model was moved already")?;
         let n_left = begun.n_left();
@@ -229,16 +241,20 @@ fn step(
     begun: &mut Option<Begun>,
     spec: &ModelSpec,
     weights: &Weights,
-    device: DeviceChoice,
+    placement: Placement,
     need: Need,
 ) -> Result<bool, String> {
     let Some(it) = begun else {
-        *begun = Some(begin(spec, device, need)?);
+        *begun = Some(begin(spec, placement, need)?);
         return Ok(false);
     };
     match it.step(weights) {
-        Err(why) if device == DeviceChoice::Auto && it.device.is_gpu => {
-            let mut cpu = begin(spec, DeviceChoice::Cpu, need)?;
+        Err(why) if placement.device == DeviceChoice::Auto && it.device.is_gpu => {
+            let on_cpu = Placement {
+                device: DeviceChoice::Cpu,
+                ..placement
+            };
+            let mut cpu = begin(spec, on_cpu, need)?;
             cpu.device.notes.push(why);
             *begun = Some(cpu);
             Ok(false)
@@ -248,8 +264,14 @@ fn step(
     }
 }
 
-fn facts(checkpoint: &Checkpoint, device: DeviceFacts) -> ModelFacts {
+fn facts(
+    checkpoint: &Checkpoint,
+    device: DeviceFacts,
+    quantize: Option<BlockFormat>,
+) -> ModelFacts {
     let census = checkpoint.census();
+    let mut notes = checkpoint.notes.clone();
+    notes.extend(quantize.map(|it| quantized_note(it, &checkpoint.weights)));
     ModelFacts {
         name: checkpoint.name.clone(),
         dtype: checkpoint
@@ -276,7 +298,7 @@ fn facts(checkpoint: &Checkpoint, device: DeviceFacts) -> ModelFacts {
             .is_some_and(TextCodec::has_chat_template),
         eos: checkpoint.eos.clone(),
         n_ctx: checkpoint.spec.n_ctx,
-        notes: checkpoint.notes.clone(),
+        notes,
         spec: checkpoint.spec.clone(),
     }
 }
@@ -289,4 +311,19 @@ fn weight_shares(census: &Census) -> Vec<WeightShare> {
         bytes: it.bytes,
     };
     shares.filter(|it| it.1.parameters > 0).map(share).collect()
+}
+
+/// What was made into blocks, and what was not.
+#[must_use]
+pub fn quantized_note(format: BlockFormat, weights: &Weights) -> String {
+    let kept = not_quantized(weights);
+    let kept = if kept.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; as stored, since their rows are no multiple of 32: {}",
+            kept.join("; ")
+        )
+    };
+    format!("weights are held in {format}, but for gates and vectors{kept}")
 }

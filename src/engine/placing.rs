@@ -4,7 +4,7 @@ use super::{Backend, LiveBackend};
 use crate::checkpoint::Weights;
 use crate::model::{Assembly, ModelError};
 use crate::ops::{Cpu, Ops};
-use crate::spec::{DeviceChoice, ModelSpec};
+use crate::spec::{DeviceChoice, ModelSpec, Placement};
 use crate::trace::DeviceFacts;
 
 /// A model on its way to a device, whichever that is.
@@ -94,23 +94,24 @@ impl Begun {
 ///
 /// # Errors
 /// One sentence: what the model needs and is not computed, or why the device cannot be had.
-pub(super) fn begin(spec: &ModelSpec, choice: DeviceChoice, need: Need) -> Result<Begun, String> {
-    match choice {
-        DeviceChoice::Cpu => on_cpu(spec, Vec::new()),
-        DeviceChoice::Gpu => on_gpu(spec, choice, need),
-        DeviceChoice::Auto => match on_gpu(spec, choice, need) {
+pub(super) fn begin(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, String> {
+    match placement.device {
+        DeviceChoice::Cpu => on_cpu(spec, placement, Vec::new()),
+        DeviceChoice::Gpu => on_gpu(spec, placement, need),
+        DeviceChoice::Auto => match on_gpu(spec, placement, need) {
             Ok(it) => Ok(it),
-            Err(why) => on_cpu(spec, vec![why]),
+            Err(why) => on_cpu(spec, placement, vec![why]),
         },
     }
 }
 
-fn on_cpu(spec: &ModelSpec, notes: Vec<String>) -> Result<Begun, String> {
+fn on_cpu(spec: &ModelSpec, placement: Placement, notes: Vec<String>) -> Result<Begun, String> {
     let device = DeviceFacts {
         notes,
         ..DeviceFacts::cpu()
     };
-    let assembly = Assembly::new(spec.clone(), Cpu::default()).map_err(|it| it.to_string())?;
+    let assembly = Assembly::new(spec.clone(), Cpu::default(), placement.quantize)
+        .map_err(|it| it.to_string())?;
     Ok(Begun {
         placing: Box::new(assembly),
         device,
@@ -118,16 +119,16 @@ fn on_cpu(spec: &ModelSpec, notes: Vec<String>) -> Result<Begun, String> {
 }
 
 #[cfg(not(feature = "gpu"))]
-fn on_gpu(_spec: &ModelSpec, _choice: DeviceChoice, _need: Need) -> Result<Begun, String> {
+fn on_gpu(_spec: &ModelSpec, _placement: Placement, _need: Need) -> Result<Begun, String> {
     Err("this program was built without graphics processors".to_owned())
 }
 
 #[cfg(feature = "gpu")]
-fn on_gpu(spec: &ModelSpec, choice: DeviceChoice, need: Need) -> Result<Begun, String> {
+fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, String> {
     use crate::checkpoint::gigabytes;
     use crate::ops::{AdapterChoice, Gpu};
 
-    let wanted = if choice == DeviceChoice::Auto {
+    let wanted = if placement.device == DeviceChoice::Auto {
         AdapterChoice::Hardware
     } else {
         AdapterChoice::Any
@@ -151,7 +152,8 @@ fn on_gpu(spec: &ModelSpec, choice: DeviceChoice, need: Need) -> Result<Begun, S
         details: facts.details(),
         notes: Vec::new(),
     };
-    let assembly = Assembly::new(spec.clone(), gpu).map_err(|it| it.to_string())?;
+    let assembly =
+        Assembly::new(spec.clone(), gpu, placement.quantize).map_err(|it| it.to_string())?;
     Ok(Begun {
         placing: Box::new(assembly),
         device,

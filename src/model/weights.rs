@@ -1,9 +1,13 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
+use std::collections::BTreeSet;
+
 use super::{Unsupported, support};
-use crate::checkpoint::{LayerSlot, Part, Slot, WeightView, Weights};
-use crate::ops::{DeviceError, Mlp, Ops};
-use crate::spec::{Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate};
+use crate::checkpoint::{BLOCK, LayerSlot, Part, Slot, WeightView, Weights};
+use crate::ops::{DeviceError, Mlp, Ops, quantized};
+use crate::spec::{
+    BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate,
+};
 
 /// Why a model cannot be made of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +97,7 @@ impl<O: Ops> Model<O> {
     /// # Errors
     /// A part of the spec that is not computed, or a weight that is not there.
     pub fn new(spec: ModelSpec, weights: &Weights, ops: O) -> Result<Self, ModelError> {
-        let mut assembly = Assembly::new(spec, ops)?;
+        let mut assembly = Assembly::new(spec, ops, None)?;
         while assembly.n_left() > 0 {
             assembly.step(weights)?;
         }
@@ -106,15 +110,21 @@ impl<O: Ops> Model<O> {
 pub struct Assembly<O: Ops> {
     spec: ModelSpec,
     ops: O,
+    quantize: Option<BlockFormat>,
     layers: Vec<Layer<O>>,
 }
 
 impl<O: Ops> Assembly<O> {
-    /// Begins; nothing of the weights is touched yet.
+    /// Begins; nothing of the weights is touched yet. Matrices are made into blocks where that is
+    /// asked for, but for the gates of routers and shared experts: they decide who computes.
     ///
     /// # Errors
     /// A part of the spec that is not computed.
-    pub fn new(spec: ModelSpec, mut ops: O) -> Result<Self, ModelError> {
+    pub fn new(
+        spec: ModelSpec,
+        mut ops: O,
+        quantize: Option<BlockFormat>,
+    ) -> Result<Self, ModelError> {
         support::check(&spec)?;
         for layer in &spec.layers {
             if let Mixer::Gqa(it) = &layer.mixer
@@ -127,6 +137,7 @@ impl<O: Ops> Assembly<O> {
             layers: Vec::with_capacity(spec.layers.len()),
             spec,
             ops,
+            quantize,
         })
     }
 
@@ -141,8 +152,12 @@ impl<O: Ops> Assembly<O> {
     /// A weight that is not there, or that the device cannot hold.
     pub fn step(&mut self, weights: &Weights) -> Result<(), ModelError> {
         if self.n_left() > 0 {
-            let ops = &self.ops;
-            let layer = Source { weights, ops }.layer(&self.spec, self.layers.len())?;
+            let from = Source {
+                weights,
+                ops: &self.ops,
+                quantize: self.quantize,
+            };
+            let layer = from.layer(&self.spec, self.layers.len())?;
             self.layers.push(layer);
         }
         Ok(())
@@ -153,8 +168,17 @@ impl<O: Ops> Assembly<O> {
     /// # Errors
     /// A weight that is not there, or that the device cannot hold.
     pub fn finish(self, weights: &Weights) -> Result<Model<O>, ModelError> {
-        let Self { spec, ops, layers } = self;
-        let from = Source { weights, ops: &ops };
+        let Self {
+            spec,
+            ops,
+            quantize,
+            layers,
+        } = self;
+        let from = Source {
+            weights,
+            ops: &ops,
+            quantize,
+        };
         let (embedding, final_norm) = (from.need(Slot::Embedding)?, from.need(Slot::FinalNorm)?);
         let head = if spec.head.tied {
             None
@@ -175,14 +199,20 @@ impl<O: Ops> Assembly<O> {
 struct Source<'a, O: Ops> {
     weights: &'a Weights,
     ops: &'a O,
+    quantize: Option<BlockFormat>,
 }
 
 impl<O: Ops> Source<'_, O> {
     fn view(&self, slot: Slot) -> Result<WeightView, ModelError> {
-        self.weights
-            .get(slot)
-            .cloned()
-            .ok_or_else(|| ModelError::Missing(format!("{slot:?}")))
+        let found = self.weights.get(slot).map(|it| self.held(slot, it));
+        found.ok_or_else(|| ModelError::Missing(format!("{slot:?}")))
+    }
+
+    /// A weight as it is held: in blocks where that was asked for and can be.
+    fn held(&self, slot: Slot, view: &WeightView) -> WeightView {
+        let blocks = self.quantize.filter(|_| is_quantized(slot));
+        let made = blocks.and_then(|it| quantized(view, it.into()));
+        made.unwrap_or_else(|| view.clone())
     }
 
     fn need(&self, slot: Slot) -> Result<O::Weight, ModelError> {
@@ -190,7 +220,8 @@ impl<O: Ops> Source<'_, O> {
     }
 
     fn find(&self, slot: Slot) -> Result<Option<O::Weight>, ModelError> {
-        let found = self.weights.get(slot).map(|it| self.ops.weight(&[it]));
+        let found = self.weights.get(slot).map(|it| self.held(slot, it));
+        let found = found.map(|it| self.ops.weight(&[&it]));
         Ok(found.transpose()?)
     }
 
@@ -296,4 +327,32 @@ impl<O: Ops> Source<'_, O> {
             shared,
         })
     }
+}
+
+/// Whether a weight is made into blocks: matrices but the gates.
+fn is_quantized(slot: Slot) -> bool {
+    !matches!(
+        slot,
+        Slot::Layer(_, LayerSlot::Router | LayerSlot::SharedGate)
+    )
+}
+
+/// The tensors that stay as they are stored when a model is made into blocks, though they are matrices:
+/// their rows are no whole blocks. Each by what it is for, those of one kind once.
+#[must_use]
+pub fn not_quantized(weights: &Weights) -> Vec<String> {
+    let kept = weights.iter().filter(|(slot, view)| {
+        let (rows, cols) = view.shape();
+        is_quantized(**slot) && rows > 1 && !cols.is_multiple_of(BLOCK)
+    });
+    let kinds: BTreeSet<String> = kept
+        .map(|(slot, view)| match slot {
+            Slot::Layer(_, LayerSlot::Expert(_, part)) => {
+                format!("{part:?} of experts, rows of {}", view.shape().1)
+            }
+            Slot::Layer(_, it) => format!("{it:?}, rows of {}", view.shape().1),
+            it => format!("{it:?}, rows of {}", view.shape().1),
+        })
+        .collect();
+    kinds.into_iter().collect()
 }

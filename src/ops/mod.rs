@@ -15,7 +15,7 @@ mod routing;
 
 use std::ops::Range;
 
-pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth, quantized};
+pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth, n_threads, quantized};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{

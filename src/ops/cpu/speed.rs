@@ -22,3 +22,9 @@ pub fn copy_bandwidth() -> f64 {
     };
     (0..5).map(one).fold(0.0, f64::max)
 }
+
+/// Threads that products are cut for.
+#[must_use]
+pub fn n_threads() -> usize {
+    rayon::current_num_threads()
+}

@@ -142,9 +142,13 @@ impl<'a> Pair<'a> {
             &mut on_gpu,
         )
         .unwrap();
-        let twin_queries =
-            self.cpu
-                .rotate_and_store(&rows_of(data, spec), [None, None], spec, &spans, &mut on_cpu);
+        let twin_queries = self.cpu.rotate_and_store(
+            &rows_of(data, spec),
+            [None, None],
+            spec,
+            &spans,
+            &mut on_cpu,
+        );
         if !attends {
             return (Vec::new(), Vec::new());
         }
@@ -290,7 +294,10 @@ fn a_fork_outlives_its_source() {
     let width = 64;
     pair.caches = vec![
         fork,
-        (GpuCache::new(&gpu, width, 512), pair.cpu.cache(width, 40_000)),
+        (
+            GpuCache::new(&gpu, width, 512),
+            pair.cpu.cache(width, 40_000),
+        ),
     ];
     pair.step(&[(0, 1), (1, 40)], "after its source");
 }

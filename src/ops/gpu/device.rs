@@ -163,12 +163,6 @@ impl Gpu {
             instead()
         })
     }
-
-    /// What failed while memory was being given out is over: the caller gave it back.
-    pub(super) fn forgive(&self) {
-        self.faults.try_iter().for_each(drop);
-        *self.fault.borrow_mut() = None;
-    }
 }
 
 fn features(adapter: &wgpu::Adapter, can: Abilities) -> wgpu::Features {

@@ -83,23 +83,20 @@ fn spec(it: &Case) -> MlpSpec {
     }
 }
 
-/// `into + scale · the twin's`, into of seed 9.
+/// What the twin makes of `into`, which is of seed 9.
 fn wanted(it: &Case, views: &[Mlp<WeightView>], routing: &Routing) -> Vec<f32> {
     let cpu = Cpu::default();
-    let x = Matrix {
-        data: numbers(it.t * it.h, 8),
-        cols: it.h,
-    };
-    let mixed = cpu.mix_experts(&x, routing, &cpu.experts(views.to_vec()), &spec(it));
-    plus(it, &mixed, 0.5)
+    let [mut into, x] = [9, 8].map(|seed| matrix_of(it, seed));
+    let experts = cpu.experts(views.to_vec()).unwrap();
+    cpu.mix_experts(&mut into, 0.5, &x, routing, &experts, &spec(it));
+    into.data
 }
 
-fn plus(it: &Case, mixed: &Matrix, scale: f32) -> Vec<f32> {
-    let into = numbers(it.t * it.h, 9);
-    into.iter()
-        .zip(&mixed.data)
-        .map(|(a, b)| a + scale * b)
-        .collect()
+fn matrix_of(it: &Case, seed: u32) -> Matrix {
+    Matrix {
+        data: numbers(it.t * it.h, seed),
+        cols: it.h,
+    }
 }
 
 fn tensors(gpu: &Gpu, it: &Case) -> [GpuTensor; 2] {
@@ -337,31 +334,17 @@ fn one_network_over_all_rows_is_the_twins_with_and_without_gates() {
             let views = networks(&it);
             let network = experts_of(&gpu, &views).unwrap();
             let cpu = Cpu::default();
-            let x = Matrix {
-                data: numbers(t * it.h, 8),
-                cols: it.h,
-            };
-            let weights = Mlp {
-                gate: cpu.weight(&views[0].gate),
-                up: cpu.weight(&views[0].up),
-                down: cpu.weight(&views[0].down),
-            };
-            let mut mixed = cpu.mlp(&x, &weights, &spec(&it));
-            let [into, x] = tensors(&gpu, &it);
-            mlp(&gpu, &into, -2.0, &x, &network, None, &spec(&it));
-            let what = format!("{t} rows");
-            assert_near(&read(&gpu, &into), &plus(&it, &mixed, -2.0), 2e-5, &what);
-            let gate = numbers(t, 5);
-            let gates = Matrix {
-                data: gate.clone(),
-                cols: 1,
-            };
-            cpu.gate_rows(&mut mixed, &gates);
-            let gates = gpu.tensor_from(&gate, 1);
-            super::pointwise::sigmoid(&gpu, &gates);
-            let [into, x] = tensors(&gpu, &it);
-            mlp(&gpu, &into, 1.0, &x, &network, Some(&gates), &spec(&it));
-            assert_near(&read(&gpu, &into), &plus(&it, &mixed, 1.0), 2e-5, &what);
+            let twin = cpu.experts(views.clone()).unwrap();
+            for gate in [None, Some(numbers(t, 5))] {
+                let what = format!("{t} rows, gates {gate:?}");
+                let [mut want, x] = [9, 8].map(|seed| matrix_of(&it, seed));
+                let gates = gate.clone().map(|data| Matrix { data, cols: 1 });
+                cpu.mlp(&mut want, -2.0, &x, gates.as_ref(), &twin, &spec(&it));
+                let [into, x] = tensors(&gpu, &it);
+                let gates = gate.map(|it| gpu.tensor_from(&it, 1));
+                mlp(&gpu, &into, -2.0, &x, &network, gates.as_ref(), &spec(&it));
+                assert_near(&read(&gpu, &into), &want.data, 2e-5, &what);
+            }
         }
     }
 }

@@ -111,11 +111,6 @@ impl Kernel {
         KERNELS.iter().find(|it| it.stem == stem)
     }
 
-    /// Whether its source depends on the format of a weight.
-    pub fn has_format(&self) -> bool {
-        self.parts.contains(&Part::Format)
-    }
-
     /// The whole source.
     pub fn source(&self, format: Option<Format>, can: Abilities) -> String {
         let text = |part: &Part| match part {
@@ -129,5 +124,81 @@ impl Kernel {
         };
         let parts: Vec<&str> = self.parts.iter().map(text).collect();
         format!("{}\n{}", parts.join("\n"), self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naga::{
+        back::{hlsl, msl, spv},
+        valid::{Capabilities, ValidationFlags, Validator},
+    };
+
+    use super::*;
+
+    /// Every source an adapter may be given, with what it is.
+    fn sources() -> Vec<(String, String)> {
+        let mut out = Vec::new();
+        for kernel in KERNELS {
+            let formats: Vec<Option<Format>> = if kernel.parts.contains(&Part::Format) {
+                Format::ALL.iter().copied().map(Some).collect()
+            } else {
+                vec![None]
+            };
+            for format in formats {
+                for subgroups in [false, true] {
+                    let can = Abilities {
+                        subgroups,
+                        f16: subgroups,
+                    };
+                    let what = format!("{} of {format:?} for {can:?}", kernel.stem);
+                    out.push((what, kernel.source(format, can)));
+                }
+            }
+        }
+        out
+    }
+
+    /// What Vulkan, Metal and DirectX are given, made of every kernel with its constants as they stand.
+    #[test]
+    fn every_kernel_becomes_spirv_msl_and_hlsl() {
+        for (what, source) in sources() {
+            let module = naga::front::wgsl::parse_str(&source)
+                .unwrap_or_else(|it| panic!("{what}: {}", it.emit_to_string(&source)));
+            let can = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16;
+            let info = Validator::new(ValidationFlags::all(), can)
+                .validate(&module)
+                .unwrap_or_else(|it| panic!("{what}: {it:?}"));
+            let (module, info) = naga::back::pipeline_constants::process_overrides(
+                &module,
+                &info,
+                None,
+                &naga::back::PipelineConstants::default(),
+            )
+            .unwrap_or_else(|it| panic!("{what}: {it}"));
+            let options = spv::Options {
+                lang_version: (1, 3),
+                ..spv::Options::default()
+            };
+            spv::write_vec(&module, &info, &options, None)
+                .unwrap_or_else(|it| panic!("{what} to SPIR-V: {it}"));
+            let options = msl::Options {
+                lang_version: (2, 4),
+                fake_missing_bindings: true,
+                ..msl::Options::default()
+            };
+            msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
+                .unwrap_or_else(|it| panic!("{what} to MSL: {it}"));
+            let mut text = String::new();
+            let options = hlsl::Options {
+                shader_model: hlsl::ShaderModel::V6_2,
+                fake_missing_bindings: true,
+                ..hlsl::Options::default()
+            };
+            let pipeline = hlsl::PipelineOptions::default();
+            hlsl::Writer::new(&mut text, &options, &pipeline)
+                .write(&module, &info, None)
+                .unwrap_or_else(|it| panic!("{what} to HLSL: {it}"));
+        }
     }
 }

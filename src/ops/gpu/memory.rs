@@ -215,19 +215,9 @@ impl Arena {
         }
     }
 
-    /// The parts in use, and gives them all back.
-    pub fn drain(&self) -> Vec<Slice> {
-        let mut out = Vec::new();
-        for (held, used) in self.chunks.borrow_mut().iter_mut() {
-            if *used > 0 {
-                out.push(Slice {
-                    held: Arc::clone(held),
-                    start: 0,
-                    n_bytes: *used,
-                });
-            }
-            *used = 0;
-        }
-        out
+    /// Gives all regions back: the step that used them is over, and the next runs after it.
+    pub fn clear(&self) {
+        let mut chunks = self.chunks.borrow_mut();
+        chunks.iter_mut().for_each(|(_, used)| *used = 0);
     }
 }

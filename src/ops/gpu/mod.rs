@@ -43,10 +43,6 @@ mod testing;
 mod weight;
 
 pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
-pub use cache::GpuCache;
 pub use device::{Counters, Gpu};
-pub use expert_shards::GpuExperts;
-pub use predict::GpuPredicted;
-pub use route::GpuRouting;
 pub use tensor::GpuTensor;
 pub use weight::GpuWeight;

@@ -1,4 +1,4 @@
-//! Number by number: sums, scales, sigmoids, rows taken out. Twin of `kernels/pointwise.wgsl` and
+//! Number by number: scales, sigmoids, rows taken out. Twin of `kernels/pointwise.wgsl` and
 //! of `src/ops/cpu/pointwise.rs`.
 
 use bytemuck::{Pod, Zeroable};
@@ -23,12 +23,6 @@ struct Params {
 
 /// Numbers of a workgroup.
 const GROUP: usize = 256;
-
-/// `x += y · scale`; both `[T, n]`.
-pub fn add(gpu: &Gpu, x: &GpuTensor, y: &GpuTensor, scale: f32) {
-    let binds = [Bind::Write(&x.slice), Bind::Read(&y.slice)];
-    launch(gpu, "add", &binds, x, [scale, 0.0]);
-}
 
 /// `c · tanh(x · scale / c)`, or `x · scale` without a cap.
 pub fn scale(gpu: &Gpu, x: &GpuTensor, scale: f32, cap: Option<f32>) {
@@ -92,16 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn sums_and_scales_are_the_twins() {
+    fn scales_are_the_twins() {
         for gpu in gpus() {
             for (rows, cols) in SHAPES {
                 let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
-                let (y, z) = both(&gpu, numbers(rows * cols, 2), cols);
-                add(&gpu, &x, &y, -1.5);
-                twin::add(&mut want, &z, -1.5);
                 scale(&gpu, &x, 3.0, None);
                 twin::scale(&mut want, 3.0, None);
-                assert_near(&read(&gpu, &x), &want.data, 1e-6, "a sum, scaled");
+                assert_near(&read(&gpu, &x), &want.data, 1e-6, "scaled");
                 scale(&gpu, &x, 40.0, Some(30.0));
                 twin::scale(&mut want, 40.0, Some(30.0));
                 assert_near(&read(&gpu, &x), &want.data, 1e-5, "capped");

@@ -204,6 +204,8 @@ impl Gpu {
             it.bytes.clear();
             it.n_written = 0;
         }
+        self.scores.clear();
+        self.choices.clear();
         self.tables.borrow_mut().clear();
         self.bindings.borrow_mut().age();
     }

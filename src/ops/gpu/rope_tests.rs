@@ -42,7 +42,9 @@ fn check(gpu: &Gpu, spec: &GqaSpec, n: usize, what: &str) {
         .iter()
         .map(|it| it.as_ref().map(|it| gpu.weight_of("norm", &[it]).unwrap()))
         .collect();
-    let on_cpu = views.each_ref().map(|it| it.as_ref().map(|it| CpuWeight::new(&[it])));
+    let on_cpu = views
+        .each_ref()
+        .map(|it| it.as_ref().map(|it| CpuWeight::new(&[it])));
     let cols = (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim;
     let width = spec.n_kv_heads * spec.head_dim;
     let policy = RoutingPolicy::default();

@@ -59,7 +59,7 @@ impl Case {
         let bias = bias.map(|it| gpu.weight_of("bias", &[&vector(it)]).unwrap());
         let routing = route(gpu, &logits, bias.as_ref(), ROUTER, &self.spec, spans);
         let found = read(gpu, &routing);
-        gpu.choices.drain();
+        gpu.choices.clear();
         found
     }
 }

@@ -45,7 +45,8 @@ impl Gpu {
         }
     }
 
-    /// Activations from the host.
+    /// Activations from the host: what tests compute with.
+    #[cfg(test)]
     pub(super) fn tensor_from(&self, data: &[f32], cols: usize) -> GpuTensor {
         let rows = data.len().checked_div(cols).unwrap_or(0);
         let out = self.tensor(rows, cols);
