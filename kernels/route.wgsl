@@ -83,11 +83,12 @@ const FAINT = 1e-30;
 // Numbers that all lanes compare or sum: keys of experts, worths of groups, then one of each chosen expert.
 var<workgroup> room: array<u32, 2048>;
 var<workgroup> chosen_bits: array<atomic<u32>, 64>;
-var<workgroup> group_bits: array<atomic<u32>, 64>;
+// Groups that are kept; later the experts that tie with the weakest pick.
+var<workgroup> marks: array<atomic<u32>, 64>;
 // `ordered` of the largest z of the chosen.
 var<workgroup> best_chosen: atomic<u32>;
-// What selected the weakest pick that was not forced, and the best that was left out.
-var<workgroup> edge: array<f32, 2>;
+// Keys of the weakest pick that was not forced, and of the best that was left out; 0 where there is none.
+var<workgroup> edge: array<atomic<u32>, 2>;
 
 // This lane's experts.
 var<private> z: array<f32, 8>;
@@ -377,7 +378,7 @@ fn close_groups(row: u32, lane: Lane) {
         at[j] = select(NOBODY, expert_of(lane, j), open[j]);
     }
     if lane.index < 64u {
-        atomicStore(&group_bits[lane.index], 0u);
+        atomicStore(&marks[lane.index], 0u);
     }
     fill_room(params.n_experts, lane);
     let size = params.n_experts / params.n_groups;
@@ -400,7 +401,7 @@ fn close_groups(row: u32, lane: Lane) {
             let is_kept = rank[j] < params.n_groups_kept && key[j] > LAST_KEY;
             out[kept_at + group] = u32(is_kept);
             if is_kept {
-                atomicOr(&group_bits[group / 32u], 1u << (group % 32u));
+                atomicOr(&marks[group / 32u], 1u << (group % 32u));
             }
         }
     }
@@ -408,16 +409,14 @@ fn close_groups(row: u32, lane: Lane) {
     for (var j = 0u; j < PER_LANE; j++) {
         if open[j] {
             let group = expert_of(lane, j) / size;
-            open[j] = ((atomicLoad(&group_bits[group / 32u]) >> (group % 32u)) & 1u) != 0u;
+            open[j] = ((atomicLoad(&marks[group / 32u]) >> (group % 32u)) & 1u) != 0u;
         }
     }
 }
 
-// Forced experts, then the best open ones, or at random the unmasked ones of the smallest hashes.
-fn choose(record: u32, position: u32, lane: Lane) {
-    let k = select(edit_word(record, AT_K), params.top_k, record == 0u);
-    let n_free = k - min(k, edit_word(record, AT_N_FORCED));
-    let is_random = (edit_word(record, AT_FLAGS) & IS_RANDOM) != 0u;
+// Who may be chosen and what ranks it: open experts by what selects, or at random the unmasked ones by the smallest
+// hash, where groups do not limit them. Forced experts are chosen already.
+fn prepare_keys(record: u32, position: u32, is_random: bool, lane: Lane) {
     let seed = pcg(edit_word(record, AT_RANDOM_KEY) ^ position);
     let forced = edit_word(record, AT_FORCED);
     let allowed = edit_word(record, AT_ALLOWED);
@@ -427,7 +426,6 @@ fn choose(record: u32, position: u32, lane: Lane) {
         key[j] = rank_key(selects[j]);
         if is_random && e < params.n_experts {
             key[j] = ~pcg(seed ^ e);
-            // Groups do not limit a random choice.
             open[j] = true;
             if allowed != 0u {
                 open[j] = has_bit(allowed, e);
@@ -443,9 +441,13 @@ fn choose(record: u32, position: u32, lane: Lane) {
     }
     if lane.index == 0u {
         atomicStore(&best_chosen, 0u);
-        edge[0] = from_bits(NAN_BITS);
-        edge[1] = from_bits(NAN_BITS);
+        atomicStore(&edge[0], 0u);
+        atomicStore(&edge[1], 0u);
     }
+}
+
+// Every expert counts those that go before it.
+fn pick_by_rank(n_free: u32, lane: Lane) {
     fill_room(params.n_experts, lane);
     rank_own(params.n_experts);
     for (var j = 0u; j < PER_LANE; j++) {
@@ -453,13 +455,83 @@ fn choose(record: u32, position: u32, lane: Lane) {
             if rank[j] < n_free {
                 state[j] = 1u;
             }
-            if rank[j] + 1u == n_free && !is_random {
-                edge[0] = selects[j];
+            if rank[j] + 1u == n_free {
+                atomicStore(&edge[0], key[j]);
             }
-            if rank[j] == n_free && !is_random {
-                edge[1] = selects[j];
+            if rank[j] == n_free {
+                atomicStore(&edge[1], key[j]);
             }
         }
+    }
+}
+
+// Of many experts: the key of the weakest pick bit by bit, by how many have at least that; then ties by id.
+fn pick_by_halving(n_free: u32, lane: Lane) {
+    var bar = 0u;
+    for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+        if sum_all(count_from(bar | bit), lane) >= f32(n_free) {
+            bar |= bit;
+        }
+    }
+    let n_above = u32(sum_all(select(0.0, count_from(bar + 1u), bar != NOBODY), lane));
+    if lane.index < 64u {
+        atomicStore(&marks[lane.index], 0u);
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < PER_LANE; j++) {
+        if at[j] != NOBODY && key[j] == bar {
+            atomicOr(&marks[at[j] / 32u], 1u << (at[j] % 32u));
+        }
+    }
+    workgroupBarrier();
+    var best_left = 0u;
+    for (var j = 0u; j < PER_LANE; j++) {
+        if at[j] != NOBODY {
+            if key[j] > bar || (key[j] == bar && n_above + marks_before(at[j]) < n_free) {
+                state[j] = 1u;
+                if key[j] == bar {
+                    atomicStore(&edge[0], bar);
+                }
+            } else {
+                best_left = max(best_left, key[j]);
+            }
+        }
+    }
+    if best_left > 0u {
+        atomicMax(&edge[1], best_left);
+    }
+}
+
+// How many of this lane's keys are at least this.
+fn count_from(least: u32) -> f32 {
+    var n = 0.0;
+    for (var j = 0u; j < PER_LANE; j++) {
+        n += select(0.0, 1.0, at[j] != NOBODY && key[j] >= least);
+    }
+    return n;
+}
+
+fn marks_before(expert: u32) -> u32 {
+    var n = 0u;
+    for (var word = 0u; word < expert / 32u; word++) {
+        n += countOneBits(atomicLoad(&marks[word]));
+    }
+    return n + countOneBits(atomicLoad(&marks[expert / 32u]) & ((1u << (expert % 32u)) - 1u));
+}
+
+// Forced experts, then the best of the others, or those at random.
+fn choose(record: u32, position: u32, lane: Lane) {
+    let k = select(edit_word(record, AT_K), params.top_k, record == 0u);
+    let n_free = k - min(k, edit_word(record, AT_N_FORCED));
+    let is_random = (edit_word(record, AT_FLAGS) & IS_RANDOM) != 0u;
+    prepare_keys(record, position, is_random, lane);
+    // Each expert looks at all others, so that from some number on it is quicker to count them 32 times.
+    if PER_LANE > 2u {
+        pick_by_halving(n_free, lane);
+    } else {
+        pick_by_rank(n_free, lane);
+    }
+    for (var j = 0u; j < PER_LANE; j++) {
         if state[j] != 0u {
             let e = expert_of(lane, j);
             atomicOr(&chosen_bits[e / 32u], 1u << (e % 32u));
@@ -469,6 +541,14 @@ fn choose(record: u32, position: u32, lane: Lane) {
     }
     workgroupBarrier();
     number_chosen(lane);
+}
+
+// What selected the weakest pick that was not forced, less that of the best that was left out.
+fn margin_of(record: u32) -> u32 {
+    let weakest = unordered(atomicLoad(&edge[0]));
+    let left = unordered(atomicLoad(&edge[1]));
+    let is_random = (edit_word(record, AT_FLAGS) & IS_RANDOM) != 0u;
+    return select(NAN_BITS, bitcast<u32>(weakest - left), is_finite(weakest) && is_finite(left) && !is_random);
 }
 
 // Numbers the chosen by ascending id, the order of all sums.
@@ -710,9 +790,7 @@ fn route(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     choose(record, position, lane);
     let sum = weigh(record, lane);
     if lane.index == 0u {
-        let margin = edge[0] - edge[1];
-        let has_margin = is_finite(edge[0]) && is_finite(edge[1]);
-        out[5u * params.n_places * params.n_rows + row] = select(NAN_BITS, bitcast<u32>(margin), has_margin);
+        out[5u * params.n_places * params.n_rows + row] = margin_of(record);
         out[(5u * params.n_places + 1u) * params.n_rows + row] = bitcast<u32>(sum);
     }
     write_choice(row, record, lane);

@@ -36,6 +36,10 @@ mod rope;
 mod rope_tests;
 mod route;
 #[cfg(test)]
+mod route_cases;
+#[cfg(test)]
+mod route_edit_tests;
+#[cfg(test)]
 mod route_tests;
 mod tensor;
 #[cfg(test)]

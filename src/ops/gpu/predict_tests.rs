@@ -1,8 +1,8 @@
 //! The comparison of `predict`, `draw` and `best` with their twins.
 
 use super::{
-    Gpu, GpuPredicted,
-    predict::predict,
+    Gpu,
+    predict::{GpuPredicted, predict},
     testing::{gpus, numbers},
 };
 use crate::ops::{Ask, Likely, Prediction, Wait, cpu::predict::predict as twin, hash::pcg};
