@@ -182,10 +182,11 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
     gate = sum_team(gate, team, lane);
     up = sum_team(up, team, lane);
-    let row = first + place % team;
-    if place % team < ROWS && row < params.n_rows {
-        out[slot * params.n_out + params.first_row + row] =
-            activated(gate[place % team], up[place % team]);
+    if place % team == 0u {
+        let at = slot * params.n_out + params.first_row + first;
+        for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
+            out[at + r] = activated(gate[r], up[r]);
+        }
     }
 }
 
@@ -211,9 +212,11 @@ fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         }
     }
     sum = sum_team(sum, team, lane);
-    let row = first + place % team;
-    if place % team < ROWS && row < params.n_rows {
-        out[group.y * params.n_out + params.first_row + row] += params.scale * sum[place % team];
+    if place % team == 0u {
+        let at = group.y * params.n_out + params.first_row + first;
+        for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
+            out[at + r] += params.scale * sum[r];
+        }
     }
 }
 

@@ -85,7 +85,7 @@ fn shards<const N: usize>(
     experts: &[[&WeightView; N]],
     binding_bytes: u64,
 ) -> Result<Vec<ExpertShard>, DeviceError> {
-    let Some([first, ..]) = experts.first().map(|it| it.as_slice()) else {
+    let Some([first, ..]) = experts.first().map(<[_; N]>::as_slice) else {
         return Ok(Vec::new());
     };
     let (n_rows, n_cols) = first.shape();

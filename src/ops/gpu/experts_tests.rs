@@ -68,7 +68,7 @@ fn routing(it: &Case) -> Routing {
                 1 => (*id + 1) % it.e as u16,
                 _ => *id,
             });
-            let weight = (pcg(t ^ 77) % 100) as f32 / 100.0 / (place + 1) as f32;
+            let weight = (pcg(t ^ 0x4d) % 100) as f32 / 100.0 / (place + 1) as f32;
             out.weights.push(if is_empty { 0.0 } else { weight });
         }
         out.margin.push(0.0);

@@ -176,6 +176,10 @@ mod tests {
         let n = MAX_GROUPS as usize * GROUP + 300;
         let x = gpu.tensor_from(&vec![2.0; n], n);
         scale(gpu, &x, 2.0, None);
-        assert!(read(gpu, &x).iter().all(|it| *it == 4.0));
+        assert!(
+            read(gpu, &x)
+                .iter()
+                .all(|it| it.to_bits() == 4.0f32.to_bits())
+        );
     }
 }
