@@ -149,7 +149,6 @@ fn check_misuse(line: &[&str], word: &str) {
 
 #[test]
 fn misuse_ends_in_a_sentence_and_prints_nothing() {
-    check_misuse(&with(&["--device", "gpu"]), "CPU");
     check_misuse(&with(&["--edit", "mask:99.0"]), "layer 99");
     check_misuse(&with(&["--edit", "boost:1.0"]), "boost");
     check_misuse(&with(&["--temp", "-1"]), "temperature");

@@ -132,8 +132,11 @@ impl Session {
         let rows = self.in_step();
         let twin = self.twin_beside(&rows);
         let len = |id| self.shelf.get(id).tokens.len();
-        let is_whole =
-            |id: &RowId| self.shelf.get(*id).n_unread() == 0 && self.n_cached(*id) == len(*id);
+        // A step that set out ahead has a token more of every row in it.
+        let n_ahead = usize::from(self.air.is_some());
+        let is_whole = |id: &RowId| {
+            self.shelf.get(*id).n_unread() == 0 && self.n_cached(*id) == len(*id) + n_ahead
+        };
         let is_level =
             twin.is_none_or(|it| rows.first().is_some_and(|first| len(*first) == len(it)));
         !self.is_stalled && rows.iter().all(is_whole) && is_level

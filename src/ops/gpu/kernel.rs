@@ -165,7 +165,7 @@ mod tests {
         for (what, source) in sources() {
             let module = naga::front::wgsl::parse_str(&source)
                 .unwrap_or_else(|it| panic!("{what}: {}", it.emit_to_string(&source)));
-            let can = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16;
+            let can = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
             let info = Validator::new(ValidationFlags::all(), can)
                 .validate(&module)
                 .unwrap_or_else(|it| panic!("{what}: {it:?}"));
