@@ -71,11 +71,18 @@ impl App {
                 cancelled,
             } => self.survey_ended(tag, result, cancelled),
             Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
-            Event::Refused(why) => self.fail(why),
-            Event::Failed { why, .. } => self.fail(why),
-            Event::Moved(device) => {
-                if let Some(facts) = &mut self.session.facts {
-                    facts.device = *device;
+            Event::Failed {
+                why,
+                device_is_lost: true,
+            } => self.fail(format!(
+                "{why}; “Run on the CPU” in the Run menu goes on from here"
+            )),
+            Event::Refused(why) | Event::Failed { why, .. } => self.fail(why),
+            Event::Moved(device) => self.moved(*device),
+            Event::MoveFailed { why, cancelled } => {
+                self.session.loading = self.opening();
+                if !cancelled {
+                    self.fail(format!("it runs where it did: {why}"));
                 }
             }
         }

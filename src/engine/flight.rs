@@ -112,19 +112,18 @@ impl<O: Ops> Pending<O> {
     }
 
     fn spans(&self, starts: &[usize]) -> Vec<Span<'_>> {
+        let mut out = Vec::with_capacity(self.rows.len());
         let mut first = 0;
-        let one = |(row, start): (&'_ PendingRow, &usize)| {
+        for (row, start) in self.rows.iter().zip(starts) {
             let rows = first..first + row.feed.len();
             first = rows.end;
-            (rows, *start)
-        };
-        let places: Vec<(Range<usize>, usize)> = self.rows.iter().zip(starts).map(one).collect();
-        let span = |(row, (rows, start))| Span {
-            rows,
-            start: Position::new(start),
-            policy: &*PendingRow::policy(row),
-        };
-        self.rows.iter().zip(places).map(span).collect()
+            out.push(Span {
+                rows,
+                start: Position::new(*start),
+                policy: &row.policy,
+            });
+        }
+        out
     }
 
     fn inputs<'a>(&'a self, drawn: &'a [Option<Drawn<O>>]) -> Vec<Input<'a, O::Predicted>> {
@@ -207,10 +206,6 @@ impl<O: Ops> Pending<O> {
 }
 
 impl PendingRow {
-    fn policy(&self) -> &RoutingPolicy {
-        &self.policy
-    }
-
     /// Whether it grows a sequence, or reads what that drew.
     pub fn rests_on(&self, seq: SeqId) -> bool {
         self.seq == seq || matches!(self.feed, PendingFeed::Drawn(it) if it == seq)

@@ -41,7 +41,7 @@ pub enum Request {
     /// Give up the load in progress.
     CancelLoad,
     /// Where models run from now on; the open one moves there and its rows stay. Answered by `Loading`
-    /// and `Moved`, or `OpenFailed`.
+    /// and `Moved`, or `MoveFailed`.
     SetDevice(DeviceChoice),
     /// Turn text into tokens; answered by `Encoded`.
     Encode {
@@ -134,6 +134,13 @@ pub enum Event {
     Opened(Box<ModelFacts>),
     /// The open model runs on another device from now on; its rows are as they were.
     Moved(Box<DeviceFacts>),
+    /// It could not be moved, or that was cancelled; it runs where it did.
+    MoveFailed {
+        /// One sentence.
+        why: String,
+        /// Whether it was asked for.
+        cancelled: bool,
+    },
     /// A load failed or was cancelled; the open model stays.
     OpenFailed {
         /// One sentence.

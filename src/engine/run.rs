@@ -29,6 +29,8 @@ pub(super) struct Run {
     out: Outbox,
     pace: Pace,
     load: Option<Box<dyn Load>>,
+    /// Whether that brings the open model elsewhere.
+    is_moving: bool,
     session: Option<Session>,
 }
 
@@ -47,6 +49,7 @@ impl Run {
             out,
             pace: FIRST_PACE,
             load: None,
+            is_moving: false,
             session: None,
         }
     }
@@ -150,6 +153,7 @@ impl Run {
 
     fn open(&mut self, source: &ModelSource) {
         self.cancel_load();
+        self.is_moving = false;
         match self.opener.open(source) {
             Ok(load) => self.load = Some(load),
             Err(why) => self.say_open_failed(why, false),
@@ -162,6 +166,7 @@ impl Run {
         let mover = self.session.as_ref().and_then(|it| it.mover.as_ref());
         if let Some(moving) = mover.map(|it| it(device)) {
             self.cancel_load();
+            self.is_moving = true;
             match moving {
                 Ok(load) => self.load = Some(load),
                 Err(why) => self.say_open_failed(why, false),
@@ -176,7 +181,11 @@ impl Run {
     }
 
     fn say_open_failed(&mut self, why: String, cancelled: bool) {
-        self.out.say(Event::OpenFailed { why, cancelled });
+        self.out.say(if self.is_moving {
+            Event::MoveFailed { why, cancelled }
+        } else {
+            Event::OpenFailed { why, cancelled }
+        });
     }
 
     fn load_on(&mut self) {

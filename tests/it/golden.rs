@@ -409,3 +409,27 @@ fn edits_beside_a_shared_expert_on_the_graphics_processor_equal_the_reference() 
     check_edits("qwen2_moe", "gpu", &[]);
     check_edits("qwen2_moe", "gpu", &["--stepwise"]);
 }
+
+/// Weights in blocks, on both devices.
+#[cfg(feature = "gpu")]
+fn check_blocks(name: &str, format: &str) {
+    let expected = read(&fixture(name).join("expected.safetensors"));
+    let eval = |device| {
+        let more = ["--greedy", "8", "--quantize", format];
+        eval(&fixture(name), &expected, &[], device, &more)
+    };
+    let (cpu, gpu) = (eval("cpu"), eval("gpu"));
+    assert_close(&gpu, &cpu, &format!("{name} in {format}"));
+    assert_ne!(
+        cpu["logits"], expected["logits"],
+        "{name} was not put in blocks"
+    );
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn weights_in_blocks_give_the_same_numbers_on_both_devices() {
+    check_blocks("mixtral", "q8_0");
+    check_blocks("mixtral", "q4_0");
+    check_blocks("granitemoeshared", "q8_0");
+}

@@ -8,18 +8,18 @@ use std::{
 
 use moescope::checkpoint::{self, Bundled, Source};
 use moescope::engine::{
-    Backend, BackendError, Capture, Engine, Event, Feed, LiveBackend, Load, LoadStep, ModelOpener,
+    Backend, BackendError, Capture, Engine, Event, Feed, LiveBackend, LoadStep, ModelOpener,
     ModelSource, OpenModel, Opener, Options, Pace, ReadyOpener, Request, Row, Step, StopReason,
     Ticket, Wait,
 };
 use moescope::model::Model;
 use moescope::ops::{AdapterChoice, Counters, Cpu, Gpu};
 use moescope::spec::{
-    Experiment, Intervention, InterventionSet, ModelSpec, Position, Revision, RoutingPolicy,
-    Sampling, SeqId, TokenId,
+    DeviceChoice, Experiment, Intervention, InterventionSet, ModelSpec, Position, Revision,
+    RoutingPolicy, Sampling, SeqId, TokenId,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn tour() -> checkpoint::Checkpoint {
     checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap()
@@ -404,7 +404,7 @@ fn write_500() {
     let (mut next, mut len) = (TokenId(1), 0usize);
     for token in 1..=500 {
         let policy = &lists[token / 7 % lists.len()];
-        let mut step = |backend: &mut dyn Backend, seq| {
+        let step = |backend: &mut dyn Backend, seq| {
             let row = Row {
                 seq,
                 feed: Feed::Tokens(&[next]),
@@ -456,4 +456,47 @@ fn write_500() {
         now <= 1.02 * resident + 4e6,
         "{now} bytes in memory, {resident} at token 100"
     );
+}
+
+/// The text of the baseline on an engine that writes `n` tokens more.
+fn write_on(engine: &mut Engine, n: u32, text: &mut Vec<TokenId>) {
+    ask(
+        engine,
+        Request::Play {
+            stop_after: Some(n),
+        },
+    );
+    for event in until(engine, |it| matches!(it, Event::Stopped(StopReason::Count))) {
+        if let Event::Stepped { step, .. } = event {
+            text.truncate(step.start.idx());
+            text.extend(step.tokens);
+        }
+    }
+}
+
+#[test]
+fn a_model_that_moves_while_it_is_open_keeps_its_rows_and_writes_on() {
+    let opener = Box::new(ModelOpener::default());
+    let mut engine = Engine::spawn(opener, Options::default(), Box::new(|| ())).unwrap();
+    ask(&engine, Request::SetDevice(DeviceChoice::Cpu));
+    ask(&engine, Request::Open(ModelSource::Bundled(Bundled::Tour)));
+    until(&mut engine, |it| matches!(it, Event::Opened(_)));
+    ask(&engine, Request::SetPace(Pace::Unlimited));
+    ask(&engine, experiment(&[]));
+    until(&mut engine, |it| {
+        matches!(it, Event::Catching { n_left: 0, .. })
+    });
+    let mut text = [1, 40, 60, 30, 90].map(TokenId).to_vec();
+    write_on(&mut engine, 8, &mut text);
+    for (choice, is_gpu) in [(DeviceChoice::Gpu, true), (DeviceChoice::Cpu, false)] {
+        ask(&engine, Request::SetDevice(choice));
+        let said = until(&mut engine, |it| matches!(it, Event::Moved(_)));
+        let Some(Event::Moved(device)) = said.last() else {
+            unreachable!()
+        };
+        assert_eq!(device.is_gpu, is_gpu, "{device:?}");
+        write_on(&mut engine, 8, &mut text);
+    }
+    let given = [1, 40, 60, 30, 90].map(TokenId);
+    assert_eq!(text[given.len()..], greedy(&mut on_cpu(), &given, 24));
 }

@@ -47,7 +47,7 @@ pub struct PipelineKey {
 #[derive(Debug)]
 pub struct Pipeline {
     pub id: usize,
-    pub pipeline: wgpu::ComputePipeline,
+    pub compute: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
@@ -127,7 +127,7 @@ impl Gpu {
             });
         Pipeline {
             id,
-            pipeline,
+            compute: pipeline,
             layout,
         }
     }

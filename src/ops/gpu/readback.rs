@@ -23,6 +23,24 @@ pub struct Flight {
     is_read: Cell<bool>,
 }
 
+impl Flight {
+    /// The regions, which have arrived.
+    fn words(&self) -> Result<Words, DeviceError> {
+        let buffer = &self.staging.buffer;
+        let view = buffer
+            .get_mapped_range(..self.n_bytes)
+            .map_err(|it| DeviceError::Lost(it.to_string()))?;
+        let data = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        buffer.unmap();
+        self.is_read.set(true);
+        Ok(Words {
+            data,
+            places: self.places.clone(),
+        })
+    }
+}
+
 impl Drop for Flight {
     /// A result nobody reads any more gives its buffer back.
     fn drop(&mut self) {
@@ -116,26 +134,11 @@ impl Gpu {
         self.check()?;
         polled.map_err(|it| DeviceError::Lost(it.to_string()))?;
         match flight.mapped.try_recv() {
-            Ok(Ok(())) => self.words(flight).map(Some),
+            Ok(Ok(())) => flight.words().map(Some),
             Ok(Err(error)) => Err(DeviceError::Lost(error.to_string())),
             Err(mpsc::TryRecvError::Empty) if wait == Wait::Never => Ok(None),
             Err(_) => Err(DeviceError::Lost("a result never came".to_owned())),
         }
-    }
-
-    fn words(&self, flight: &Flight) -> Result<Words, DeviceError> {
-        let buffer = &flight.staging.buffer;
-        let view = buffer
-            .get_mapped_range(..flight.n_bytes)
-            .map_err(|it| DeviceError::Lost(it.to_string()))?;
-        let data = bytemuck::pod_collect_to_vec(&view);
-        drop(view);
-        buffer.unmap();
-        flight.is_read.set(true);
-        Ok(Words {
-            data,
-            places: flight.places.clone(),
-        })
     }
 }
 

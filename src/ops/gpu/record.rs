@@ -234,7 +234,7 @@ impl Gpu {
                 Command::Dispatch { .. } => {
                     let is_dispatch = |it: &Command| matches!(it, Command::Dispatch { .. });
                     let run: Vec<Command> =
-                        std::iter::from_fn(|| rest.next_if(&is_dispatch)).collect();
+                        std::iter::from_fn(|| rest.next_if(is_dispatch)).collect();
                     one_pass(&mut encoder, &run);
                 }
             }
@@ -253,7 +253,7 @@ fn one_pass(encoder: &mut wgpu::CommandEncoder, dispatches: &[Command]) {
             grid,
         } = it
         {
-            pass.set_pipeline(&pipeline.pipeline);
+            pass.set_pipeline(&pipeline.compute);
             pass.set_bind_group(0, bind_group, &[*params_at]);
             pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         }

@@ -228,7 +228,14 @@ fn kinds_ui(ui: &mut Ui, page: &Page, order: &[usize]) {
 }
 
 fn speed_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
-    pair(ui, "device", &page.facts.device.label);
+    let device = &page.facts.device;
+    pair(ui, "device", &device.label);
+    for (name, value) in &device.details {
+        pair(ui, name, value);
+    }
+    for why in &device.notes {
+        pair(ui, "not on another", why);
+    }
     let could = cx.session.could_do.map_or_else(
         || "not measured yet: write some tokens".to_owned(),
         |it| format!("{} tokens/s, as fast as it goes", short(f64::from(it))),

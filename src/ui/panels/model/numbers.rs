@@ -77,6 +77,12 @@ fn words(out: &mut Table, page: &Page) {
     words("model", "family", &facts.spec.family_label);
     words("model", "numbers", &facts.dtype);
     words("model", "device", &facts.device.label);
+    for (name, value) in &facts.device.details {
+        words("device", name, value);
+    }
+    for why in &facts.device.notes {
+        words("device", "not on another", why);
+    }
     for (name, it) in &page.shape {
         words("shape", name, it);
     }
