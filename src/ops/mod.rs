@@ -1,7 +1,7 @@
-//! The operations a forward pass is made of, about a dozen, each done once on the CPU and, later,
-//! once as kernels; `cpu/` is the twin, the fallback and the oracle.
+//! The operations a forward pass is made of, about a dozen, each done once on the CPU and once as
+//! kernels; `cpu/` is the twin, the fallback and the oracle.
 //!
-//! **Invariant:** tensors, weights and routings are opaque to whoever calls; no method but `read`
+//! **Invariant:** tensors, weights and routings are opaque to whoever calls; no method but `land`
 //! returns host values, the chosen ids included. What chooses the experts is what is read.
 //! Deliberately absent: what the numbers are for (that is `model`), who asked (that is `engine`).
 
