@@ -63,12 +63,14 @@ impl Rope {
     }
 
     /// How many pairs of a head rotate.
+    #[cfg(feature = "gpu")]
     #[must_use]
     pub fn n_pairs(&self) -> usize {
         self.inv_freq.len()
     }
 
     /// Which dimensions are pairs.
+    #[cfg(feature = "gpu")]
     #[must_use]
     pub fn layout(&self) -> RopeLayout {
         self.layout
