@@ -133,6 +133,11 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
     } else {
         AdapterChoice::Any
     };
+    if let Some(width) = widest_head(spec).filter(|it| *it > MAX_HEAD_WIDTH) {
+        return Err(format!(
+            "heads of attention are {width} wide, and the kernels take {MAX_HEAD_WIDTH} at most"
+        ));
+    }
     let gpu = Gpu::open(wanted).map_err(|it| it.to_string())?;
     let facts = gpu.facts();
     let bytes = need.weights_bytes.saturating_add(need.cache_bytes);
@@ -158,4 +163,17 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
         placing: Box::new(assembly),
         device,
     })
+}
+
+/// The widest head the attention kernels compute.
+#[cfg(feature = "gpu")]
+const MAX_HEAD_WIDTH: usize = 256;
+
+#[cfg(feature = "gpu")]
+fn widest_head(spec: &ModelSpec) -> Option<usize> {
+    let width = |it: &crate::spec::LayerSpec| match &it.mixer {
+        crate::spec::Mixer::Gqa(it) => Some(it.head_dim),
+        _ => None,
+    };
+    spec.layers.iter().filter_map(width).max()
 }
