@@ -12,7 +12,6 @@ pub mod inspect;
 mod model;
 pub mod run;
 pub mod screenshot;
-mod stopwatch;
 mod story;
 
 use std::ffi::OsString;

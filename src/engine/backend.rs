@@ -2,7 +2,7 @@
 //!
 //! Two honest users: `LiveBackend` computes on any `Ops`, `ScriptedBackend` replays a trace.
 
-use crate::ops::{DeviceError, Wait};
+use crate::ops::{DeviceError, Meter, Wait};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
 use crate::trace::{Comparison, Readout, StepTrace};
 
@@ -152,4 +152,9 @@ pub trait Backend: Send {
 
     /// Bytes of cache one position takes.
     fn cache_bytes_per_position(&self) -> usize;
+
+    /// Measures the device; none where nothing is computed.
+    fn meter(&self) -> Option<&dyn Meter> {
+        None
+    }
 }

@@ -10,7 +10,7 @@ use super::{
     flight::{Drawn, Pending, PendingFeed, PendingRow},
 };
 use crate::model::{Model, Sequence};
-use crate::ops::Ops;
+use crate::ops::{Meter, Ops};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, SeqId, TokenId};
 
 /// Computes steps with a model on a device.
@@ -382,5 +382,9 @@ where
 
     fn cache_bytes_per_position(&self) -> usize {
         self.model.cache_bytes_per_position()
+    }
+
+    fn meter(&self) -> Option<&dyn Meter> {
+        Some(&self.model.ops)
     }
 }

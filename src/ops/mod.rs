@@ -10,18 +10,20 @@ mod device_error;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod hash;
+mod measure;
 mod predict;
 mod routing;
 
 use std::ops::Range;
 
-pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, copy_bandwidth, n_threads, quantized};
+pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, n_threads, quantized};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{
     AdapterChoice, AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, list as list_adapters,
     why_not as why_not_adapter,
 };
+pub use measure::{Clocks, KernelTime, Measured, Meter, Yardsticks};
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
 pub use routing::{EMPTY, Routing, State};
 
@@ -122,7 +124,7 @@ pub struct Outcome {
 /// The operations. T rows of the batch, H width, E experts, V vocabulary; every float is f32 on the device.
 ///
 /// What goes wrong on a device is kept by it and told by `land`: until then results are of no meaning.
-pub trait Ops: Send + Sized {
+pub trait Ops: Meter + Send + Sized {
     /// Activations `[T, n]`.
     type Tensor: Clone;
     /// A stored matrix or vector.

@@ -1,6 +1,8 @@
 //! The integration tests, one binary.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod checkpoint;

@@ -26,7 +26,7 @@ pub use formats::quantized;
 pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
 use route::route;
-pub use speed::{copy_bandwidth, n_threads};
+pub use speed::n_threads;
 
 use super::{
     Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted,

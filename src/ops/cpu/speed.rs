@@ -4,12 +4,30 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::Cpu;
+use crate::ops::{Clocks, DeviceError, Measured, Meter, Yardsticks};
+
 /// Bytes of one copy measured.
 const COPY_BYTES: usize = 512 << 20;
 
-/// Bytes read plus bytes written a second, copying 512 MiB on all cores; the best of five.
-#[must_use]
-pub fn copy_bandwidth() -> f64 {
+impl Meter for Cpu {
+    /// It has no clock of its own: whoever waits for it can look at theirs.
+    fn set_clocks(&self, _clocks: Clocks) {}
+
+    fn measured(&self) -> Result<Measured, DeviceError> {
+        Ok(Measured::default())
+    }
+
+    fn yardsticks(&self) -> Result<Yardsticks, DeviceError> {
+        Ok(Yardsticks {
+            copy_bytes_per_sec: copy_bandwidth(),
+            dispatch_secs: None,
+        })
+    }
+}
+
+/// On all cores; the best of five.
+fn copy_bandwidth() -> f64 {
     let from = vec![1u8; COPY_BYTES];
     let mut to = vec![0u8; COPY_BYTES];
     let band = COPY_BYTES / rayon::current_num_threads().max(1);

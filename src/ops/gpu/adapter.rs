@@ -33,7 +33,7 @@ pub struct AdapterFacts {
     pub subgroup: Option<(u32, u32)>,
     /// 16-bit floats as a type.
     pub has_f16: bool,
-    /// Clocks inside a pass.
+    /// Whether it tells how long it computed.
     pub has_timestamps: bool,
     /// Why it cannot run the kernels.
     pub lacks: Option<String>,
@@ -64,7 +64,7 @@ impl AdapterFacts {
             pair("largest binding", gib(self.binding_bytes)),
             pair("subgroups", subgroup),
             pair("16-bit floats", yes(self.has_f16)),
-            pair("clocks in a pass", yes(self.has_timestamps)),
+            pair("a clock", yes(self.has_timestamps)),
         ]
     }
 }
@@ -183,7 +183,7 @@ pub fn facts(adapter: &wgpu::Adapter) -> AdapterFacts {
         memory_bytes: memory_bytes(adapter),
         subgroup: has_subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
         has_f16: features.contains(wgpu::Features::SHADER_F16),
-        has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+        has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         lacks: lacks(adapter, &limits),
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     adapter::{self, AdapterChoice, AdapterFacts},
+    clock::Clock,
     kernel::Abilities,
     memory::{Arena, Held, Memory},
     pipeline::{Bindings, Pipeline, PipelineKey},
@@ -55,6 +56,7 @@ pub struct Gpu {
     /// Parameters of the dispatches of one submit.
     pub(super) params: Arc<Held>,
     pub(super) counters: Cell<Counters>,
+    pub(super) clock: Clock,
     /// Frequencies of the rotations a model uses; nearly always one.
     pub(super) ropes: Vec<(RopeSpec, Rope)>,
     faults: mpsc::Receiver<DeviceError>,
@@ -103,6 +105,7 @@ impl Gpu {
             pipelines: RefCell::default(),
             bindings: RefCell::default(),
             counters: Cell::default(),
+            clock: Clock::default(),
             ropes: Vec::new(),
             faults,
             fault: RefCell::default(),
@@ -166,9 +169,7 @@ impl Gpu {
 }
 
 fn features(adapter: &wgpu::Adapter, can: Abilities) -> wgpu::Features {
-    let timestamps =
-        wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
-    let mut wanted = timestamps;
+    let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
     wanted.set(wgpu::Features::SUBGROUP, can.subgroups);
     wanted.set(wgpu::Features::SHADER_F16, can.f16);
     wanted & adapter.features()

@@ -333,14 +333,24 @@ impl Mix<'_> {
             ("team", team as f64),
         ];
         let launch = Launch {
-            stem: "experts",
-            entry,
             format: Some(shard.weight.format),
             constants: &constants,
-            binds,
-            grid,
+            weight_bytes: self.weight_bytes(shard, params),
+            ..Launch::plain("experts", entry, binds, grid)
         };
         self.gpu.launch(&launch, params);
+    }
+
+    /// Bytes of weights a product reads, where the load is even: each slot one network, a grouped
+    /// one no network twice.
+    fn weight_bytes(&self, shard: &ExpertShard, params: &Params) -> u64 {
+        let is_product = params.n_cols > 0;
+        let n_slots = self.n_slots().min(match params.n_tiles {
+            0 => usize::MAX,
+            _ => self.experts.n_experts,
+        });
+        let whole: u64 = shard.weight.shards.iter().map(|it| it.slice.n_bytes).sum();
+        u64::from(is_product) * whole * n_slots as u64 / self.experts.n_experts.max(1) as u64
     }
 
     /// What all kernels share.

@@ -92,6 +92,17 @@ impl Format {
     /// All of them.
     pub const ALL: &[Self] = &[Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
 
+    /// As people write it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+        }
+    }
+
     fn text(self) -> &'static str {
         match self {
             Self::F32 => include_str!("../../../kernels/formats/f32.wgsl"),

@@ -86,7 +86,7 @@ pub fn linear_into(
         if x.rows <= FEW_TOKENS {
             gemv(gpu, w, shard, &binds, params);
         } else {
-            gemm(gpu, w, &binds, &params);
+            gemm(gpu, w, shard, &binds, &params);
         }
     }
 }
@@ -102,6 +102,7 @@ fn gemv(gpu: &Gpu, w: &GpuWeight, shard: &Shard, binds: &[Bind<'_>], params: Par
     let launch = Launch {
         format: Some(w.format),
         constants: &constants,
+        weight_bytes: shard.slice.n_bytes * z as u64,
         ..Launch::plain(
             "linear",
             "gemv",
@@ -123,11 +124,12 @@ fn team_of(row_units: usize) -> usize {
     row_units.next_power_of_two().clamp(MIN_TEAM, N_THREADS)
 }
 
-fn gemm(gpu: &Gpu, w: &GpuWeight, binds: &[Bind<'_>], params: &Params) {
+fn gemm(gpu: &Gpu, w: &GpuWeight, shard: &Shard, binds: &[Bind<'_>], params: &Params) {
     let tiles = |n: u32| n.div_ceil(TILE as u32);
     let grid = [tiles(params.n_rows), tiles(params.n_tokens), 1];
     let launch = Launch {
         format: Some(w.format),
+        weight_bytes: shard.slice.n_bytes,
         ..Launch::plain("linear", "gemm", binds, grid)
     };
     gpu.launch(&launch, params);

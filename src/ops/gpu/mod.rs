@@ -10,6 +10,7 @@ mod attention;
 mod attention_tests;
 mod best;
 mod cache;
+mod clock;
 mod control;
 mod device;
 mod draw;
@@ -45,6 +46,7 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 mod weight;
+mod yardstick;
 
 pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
 pub use device::{Counters, Gpu};

@@ -43,10 +43,24 @@ pub struct PipelineKey {
     pub reads: Vec<bool>,
 }
 
+impl PipelineKey {
+    fn name(&self) -> String {
+        let kernel = if self.stem == self.entry {
+            self.stem.to_owned()
+        } else {
+            format!("{}.{}", self.stem, self.entry)
+        };
+        self.format
+            .map_or(kernel.clone(), |it| format!("{kernel} {}", it.label()))
+    }
+}
+
 /// A kernel ready to run.
 #[derive(Debug)]
 pub struct Pipeline {
     pub id: usize,
+    /// As it is told of: `linear.gemv bf16`.
+    pub name: String,
     pub compute: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -127,6 +141,7 @@ impl Gpu {
             });
         Pipeline {
             id,
+            name: key.name(),
             compute: pipeline,
             layout,
         }

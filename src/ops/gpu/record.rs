@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{
+    clock::Timing,
     device::Gpu,
     kernel::Format,
     memory::{ALIGN_BYTES, Held, Slice},
@@ -36,6 +37,8 @@ pub struct Launch<'a> {
     pub binds: &'a [Bind<'a>],
     /// Workgroups.
     pub grid: [u32; 3],
+    /// Bytes of weights it reads, at most, to be told of its speed.
+    pub weight_bytes: u64,
 }
 
 impl Launch<'_> {
@@ -53,6 +56,7 @@ impl Launch<'_> {
             constants: &[],
             binds,
             grid,
+            weight_bytes: 0,
         }
     }
 }
@@ -63,6 +67,7 @@ enum Command {
         bind_group: wgpu::BindGroup,
         params_at: u32,
         grid: [u32; 3],
+        weight_bytes: u64,
     },
     Copy {
         from: Slice,
@@ -128,10 +133,11 @@ impl Gpu {
             bind_group,
             params_at,
             grid: launch.grid,
+            weight_bytes: launch.weight_bytes,
         });
         drop(recording);
         self.count(|it| it.dispatches += 1);
-        if end >= PARAMS_BYTES {
+        if end >= PARAMS_STRIDE * self.clock.most_dispatches(MAX_DISPATCHES) {
             self.submit();
         }
     }
@@ -195,7 +201,14 @@ impl Gpu {
         let commands = std::mem::take(&mut recording.commands);
         drop(recording);
         self.count(|it| it.submits += 1);
-        self.queue.submit([self.encode(commands)])
+        let descriptor = wgpu::CommandEncoderDescriptor { label: None };
+        let mut encoder = self.device.create_command_encoder(&descriptor);
+        let mut timing = self.clock.begin();
+        encode(&mut encoder, commands, timing.as_mut());
+        let timed = timing.map(|it| it.end(self, &mut encoder));
+        let submission = self.queue.submit([encoder.finish()]);
+        self.clock.wait_for(timed);
+        submission
     }
 
     /// The step is over: the regions of its uploads can be used again by the next.
@@ -209,48 +222,72 @@ impl Gpu {
         self.tables.borrow_mut().clear();
         self.bindings.borrow_mut().age();
     }
+}
 
-    fn encode(&self, commands: Vec<Command>) -> wgpu::CommandBuffer {
-        let descriptor = wgpu::CommandEncoderDescriptor { label: None };
-        let mut encoder = self.device.create_command_encoder(&descriptor);
-        let mut rest = commands.into_iter().peekable();
-        while let Some(command) = rest.peek() {
-            match command {
-                Command::Copy {
-                    from,
-                    to,
-                    to_start,
-                    n_bytes,
-                } => {
-                    encoder.copy_buffer_to_buffer(
-                        &from.held.buffer,
-                        from.start,
-                        &to.buffer,
-                        *to_start,
-                        *n_bytes,
-                    );
-                    rest.next();
+/// One pass after another, each of as many dispatches as follow each other; of one where each is timed.
+fn encode(
+    encoder: &mut wgpu::CommandEncoder,
+    commands: Vec<Command>,
+    mut timing: Option<&mut Timing>,
+) {
+    let is_dispatch = |it: &Command| matches!(it, Command::Dispatch { .. });
+    let each = timing.as_ref().is_some_and(|it| it.is_each());
+    let most = if each { 1 } else { usize::MAX };
+    let mut rest = commands.into_iter().peekable();
+    while let Some(command) = rest.next() {
+        match command {
+            Command::Copy {
+                from,
+                to,
+                to_start,
+                n_bytes,
+            } => encoder.copy_buffer_to_buffer(
+                &from.held.buffer,
+                from.start,
+                &to.buffer,
+                to_start,
+                n_bytes,
+            ),
+            first @ Command::Dispatch { .. } => {
+                let mut run = vec![first];
+                while run.len() < most {
+                    let Some(next) = rest.next_if(is_dispatch) else {
+                        break;
+                    };
+                    run.push(next);
                 }
-                Command::Dispatch { .. } => {
-                    let is_dispatch = |it: &Command| matches!(it, Command::Dispatch { .. });
-                    let run: Vec<Command> =
-                        std::iter::from_fn(|| rest.next_if(is_dispatch)).collect();
-                    one_pass(&mut encoder, &run);
-                }
+                one_pass(encoder, &run, timing.as_deref_mut());
             }
         }
-        encoder.finish()
     }
 }
 
-fn one_pass(encoder: &mut wgpu::CommandEncoder, dispatches: &[Command]) {
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+fn one_pass(
+    encoder: &mut wgpu::CommandEncoder,
+    dispatches: &[Command],
+    timing: Option<&mut Timing>,
+) {
+    let what = match dispatches {
+        [
+            Command::Dispatch {
+                pipeline,
+                weight_bytes,
+                ..
+            },
+        ] => Some((pipeline, *weight_bytes)),
+        _ => None,
+    };
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: None,
+        timestamp_writes: timing.and_then(|it| it.pass(what)),
+    });
     for it in dispatches {
         if let Command::Dispatch {
             pipeline,
             bind_group,
             params_at,
             grid,
+            ..
         } = it
         {
             pass.set_pipeline(&pipeline.compute);

@@ -1,19 +1,28 @@
-//! `bench`: how fast a model runs here, what tracing costs, how much memory it takes.
+//! `bench`: how fast a model runs here, what tracing and edits cost, how much memory it takes, and
+//! where the time of a token goes.
 //!
-//! Speeds are medians of one run; tracing on and off are taken in turns on the same token, so that
-//! what else the machine does falls on both alike.
+//! Speeds are medians of one run; two ways are taken in turns on the same token, so that what else
+//! the machine does falls on both alike.
+
+mod report;
+mod sample;
+mod startup;
+mod stopwatch;
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
-
-use serde_json::{Value, json};
 
 use super::Failure;
 use super::model::{Device, Quantize};
-use super::stopwatch::{Sample, Stopwatch, Versus, first_frame_secs, peak_bytes};
 use crate::checkpoint::{self, Bundled, Checkpoint, Share, Source};
-use crate::engine::open_backend;
-use crate::ops::copy_bandwidth;
+use crate::engine::{Backend, open_backend};
+use crate::ops::Yardsticks;
+use crate::spec::{
+    Action, Amount, ExpertId, Intervention, InterventionSet, ModelSpec, Revision, RouterRef,
+    RoutingPolicy, Site, Span,
+};
+use report::Report;
+use startup::{first_frame_secs, peak_bytes};
+use stopwatch::Stopwatch;
 
 /// Of the random weights.
 const WEIGHT_SEED: u64 = 1;
@@ -42,29 +51,15 @@ pub struct Args {
     /// Tokens written one by one.
     #[arg(long, value_name = "N", default_value_t = 64)]
     tokens: usize,
+    /// Tell the time of each kernel too, where the device has a clock.
+    #[arg(long)]
+    profile: bool,
     /// Measure the window instead: milliseconds a frame with every panel open on a large made-up trace.
     #[arg(long, conflicts_with_all = ["model", "synthetic"])]
     pub ui: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// What was measured.
-struct Report {
-    name: String,
-    /// Where it ran.
-    device: String,
-    /// Weights all, and those one token passes.
-    weight_bytes: u64,
-    token_bytes: u64,
-    prefill: Sample,
-    decode: Sample,
-    tracing: Versus,
-    first_frame: Option<Sample>,
-    peak_bytes: Option<u64>,
-    copy_bytes_per_sec: f64,
-    n_prompt: usize,
 }
 
 /// Runs the command.
@@ -110,6 +105,14 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     let decode = watch.decode(args.tokens)?;
     eprintln!("the same token with tracing on and off, in turns");
     let tracing = watch.tracing()?;
+    eprintln!("the same token with ten edits and without, in turns");
+    let edits = watch.edits(&ten_edits(&checkpoint.spec)?)?;
+    let parts = watch.parts()?;
+    let profiles = if args.profile {
+        watch.profile()?
+    } else {
+        Vec::new()
+    };
     // Before the yardstick, which takes a gigabyte of its own.
     let peak_bytes = peak_bytes();
     let is_window = args
@@ -125,11 +128,58 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         prefill,
         decode,
         tracing,
+        edits,
+        parts,
+        profiles,
         first_frame: if is_window { first_frame_secs() } else { None },
         peak_bytes,
-        copy_bytes_per_sec: copy_bandwidth(),
+        yardsticks: yardsticks(&*backend),
         n_prompt: args.prompt_tokens,
     })
+}
+
+/// What the device can do at best; a device without the room for it has to do without.
+fn yardsticks(backend: &dyn Backend) -> Option<Yardsticks> {
+    let measured = backend.meter()?.yardsticks();
+    measured
+        .inspect_err(|it| eprintln!("the copy bandwidth was not measured: {it}"))
+        .ok()
+}
+
+/// Ten edits that leave a token as much to compute as it had, spread over the routers.
+fn ten_edits(spec: &ModelSpec) -> Result<RoutingPolicy, Failure> {
+    let routers: Vec<_> = spec
+        .routers
+        .iter()
+        .filter(|it| it.place.site == Site::Ffn)
+        .collect();
+    let edit = |i: usize| {
+        let router = routers.get(i % routers.len().max(1))?;
+        let expert = ExpertId::new((i + 1) % router.n_experts);
+        let value = Amount(0.5);
+        let can_mask = router.top_k < router.n_experts;
+        let action = match i {
+            0 if can_mask => Action::Mask { expert },
+            1 => Action::Force {
+                expert,
+                share: None,
+            },
+            2 => Action::Swap {
+                expert,
+                with: ExpertId(0),
+            },
+            3 => Action::Uniform,
+            _ if i.is_multiple_of(2) => Action::Bias { expert, value },
+            _ => Action::Select { expert, value },
+        };
+        Some(Intervention {
+            action,
+            at: RouterRef::Layer(router.place.layer),
+            span: Span::default(),
+        })
+    };
+    let edits: InterventionSet = (0..10).filter_map(edit).collect();
+    RoutingPolicy::lower(&edits, spec, Revision(1)).map_err(Failure::part_way)
 }
 
 /// Bytes of all weights as they are held, and of those one token passes: k of E experts, one row of an
@@ -155,109 +205,4 @@ fn held_bytes(checkpoint: &Checkpoint, quantize: Option<Quantize>) -> (u64, u64)
         + census.norms.bytes;
     let token = always + head + (experts as f64 * chosen) as u64;
     (always + ends + experts, token)
-}
-
-impl Report {
-    /// Decode's share of the machine's copy bandwidth.
-    fn bandwidth_share(&self) -> f64 {
-        self.token_bytes as f64 / self.decode.median / self.copy_bytes_per_sec
-    }
-
-    fn as_text(&self) -> String {
-        let mut out = String::new();
-        let mut line = |name: &str, text: String| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(out, "{name:<18}{text}");
-        };
-        let gb = |bytes: f64| bytes / 1e9;
-        let speed = |it: &Sample, n: usize| {
-            let per_sec = |secs: f64| n as f64 / secs;
-            format!(
-                "{:.1} tokens/s (middle half {:.1} to {:.1}, {} runs)",
-                per_sec(it.median),
-                per_sec(it.upper),
-                per_sec(it.lower),
-                it.n
-            )
-        };
-        line(
-            "model",
-            format!(
-                "{}, {:.2} GB of weights",
-                self.name,
-                gb(self.weight_bytes as f64)
-            ),
-        );
-        line("device", self.device.clone());
-        line(
-            "prefill",
-            format!(
-                "{}, {} at once",
-                speed(&self.prefill, self.n_prompt),
-                self.n_prompt
-            ),
-        );
-        line("decode", speed(&self.decode, 1));
-        let token_speed = self.token_bytes as f64 / self.decode.median;
-        line(
-            "weights a token",
-            format!(
-                "{:.3} GB, so {:.2} GB/s",
-                gb(self.token_bytes as f64),
-                gb(token_speed)
-            ),
-        );
-        line(
-            "copy bandwidth",
-            format!(
-                "{:.2} GB/s read and written; decode is {:.0} % of it",
-                gb(self.copy_bytes_per_sec),
-                100.0 * self.bandwidth_share()
-            ),
-        );
-        let tracing = &self.tracing;
-        line(
-            "tracing",
-            format!(
-                "on takes {:.3} × off (± {:.3}, {} pairs)",
-                tracing.ratio, tracing.half_width, tracing.n
-            ),
-        );
-        if let Some(it) = &self.first_frame {
-            line(
-                "first frame",
-                format!(
-                    "{:.2} s from start, model open (median of {})",
-                    it.median, it.n
-                ),
-            );
-        }
-        if let Some(bytes) = self.peak_bytes {
-            line(
-                "peak memory",
-                format!(
-                    "{:.0} MB, mapped or made-up weights counted",
-                    bytes as f64 / 1e6
-                ),
-            );
-        }
-        out
-    }
-
-    fn as_json(&self) -> Value {
-        let sample = |it: &Sample| json!({ "median_secs": it.median, "lower_secs": it.lower, "upper_secs": it.upper, "runs": it.n });
-        json!({
-            "model": self.name,
-            "device": self.device,
-            "weight_bytes": self.weight_bytes,
-            "prefill": { "tokens": self.n_prompt, "tokens_per_sec": self.n_prompt as f64 / self.prefill.median, "time": sample(&self.prefill) },
-            "decode": { "tokens_per_sec": 1.0 / self.decode.median, "time": sample(&self.decode) },
-            "weight_bytes_per_token": self.token_bytes,
-            "copy_bytes_per_sec": self.copy_bytes_per_sec,
-            "decode_share_of_copy_bandwidth": self.bandwidth_share(),
-            "tracing": { "on_over_off": self.tracing.ratio, "half_width": self.tracing.half_width, "pairs": self.tracing.n },
-            "first_frame": self.first_frame.as_ref().map(sample),
-            "peak_bytes": self.peak_bytes,
-        })
-    }
 }

@@ -1,0 +1,67 @@
+//! What a device tells of its own work, for whoever measures it.
+
+use super::DeviceError;
+
+/// What is timed by the device's own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clocks {
+    /// Nothing: how a device runs when nobody measures.
+    #[default]
+    Off,
+    /// What is handed over at once, as a whole.
+    Steps,
+    /// Each kernel by itself, which keeps kernels from overlapping: their sum is longer than a step.
+    Kernels,
+}
+
+/// All runs of one kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelTime {
+    /// File, entry point and format of weights: `linear.gemv bf16`.
+    pub name: String,
+    /// How often it ran.
+    pub n: u64,
+    /// Seconds of them all.
+    pub secs: f64,
+    /// Bytes of weights they read, at most; 0 for kernels that read none.
+    pub weight_bytes: u64,
+}
+
+/// What a device did since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Kernels started.
+    pub n_dispatches: u64,
+    /// Seconds it computed; none without a clock, or where nothing was timed.
+    pub secs: Option<f64>,
+    /// By kernel, the one that took longest first; empty but under `Clocks::Kernels`.
+    pub kernels: Vec<KernelTime>,
+}
+
+/// What speeds on a device are given against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Yardsticks {
+    /// Bytes read plus bytes written a second, copying 512 MiB.
+    pub copy_bytes_per_sec: f64,
+    /// Seconds from one of many tiny kernels to the next, each needing the one before; none without
+    /// a clock.
+    pub dispatch_secs: Option<f64>,
+}
+
+/// A device that can be measured.
+pub trait Meter {
+    /// What is timed from now on.
+    fn set_clocks(&self, clocks: Clocks);
+
+    /// What was done since this was last asked, finished steps all.
+    ///
+    /// # Errors
+    /// What went wrong on the device.
+    fn measured(&self) -> Result<Measured, DeviceError>;
+
+    /// Measures what the device can do at best, which takes a second or so.
+    ///
+    /// # Errors
+    /// What went wrong on the device, as having no room for two times 512 MiB.
+    fn yardsticks(&self) -> Result<Yardsticks, DeviceError>;
+}

@@ -1,0 +1,72 @@
+//! `bench`, run as people do: every number is there, and they agree with each other.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+const TINY: &str = "custom:hidden=64,ffn=48,experts=8,k=2,layers=2,heads=4,kv=2,width=16,vocab=300,context=256";
+
+fn bench(args: &[&str]) -> Value {
+    let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
+        .args(["bench", "--synthetic", TINY, "--json"])
+        .args(["--prompt-tokens", "40", "--tokens", "8"])
+        .args(args)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    serde_json::from_slice(&run.stdout).unwrap()
+}
+
+fn number(it: &Value, path: &str) -> f64 {
+    it.pointer(path)
+        .and_then(Value::as_f64)
+        .unwrap_or_else(|| panic!("no number at {path} of {it}"))
+}
+
+#[test]
+fn the_cpu_tells_speeds_and_what_tracing_and_edits_cost() {
+    let it = bench(&["--device", "cpu"]);
+    for path in [
+        "/prefill/tokens_per_sec",
+        "/decode/tokens_per_sec",
+        "/copy_bytes_per_sec",
+        "/tracing/on_over_off",
+        "/ten_edits/on_over_off",
+    ] {
+        assert!(number(&it, path) > 0.0, "{path}");
+    }
+    let share = number(&it, "/weight_bytes_per_token") * number(&it, "/decode/tokens_per_sec")
+        / number(&it, "/copy_bytes_per_sec");
+    assert!((share / number(&it, "/decode_share_of_copy_bandwidth") - 1.0).abs() < 1e-9);
+    // Nothing is handed over to another processor.
+    assert!(it["token"].is_null());
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_graphics_processor_tells_where_the_time_of_a_token_goes() {
+    let it = bench(&["--device", "gpu", "--profile"]);
+    for path in [
+        "/chained_dispatch_secs",
+        "/token/encode_secs",
+        "/token/device_secs",
+        "/token/readback_and_rest_secs",
+    ] {
+        assert!(number(&it, path) > 0.0, "{path}");
+    }
+    let profiles = it["profiles"].as_array().unwrap();
+    let tokens: Vec<f64> = profiles.iter().map(|it| number(it, "/tokens")).collect();
+    assert_eq!(tokens, [1.0, 40.0]);
+    let runs = |it: &Value| -> f64 {
+        let kernels = it["kernels"].as_array().unwrap();
+        kernels.iter().map(|it| number(it, "/runs_per_step")).sum()
+    };
+    // Each kernel by itself or all as they come: they are the same kernels.
+    let dispatches = number(&it, "/token/dispatches");
+    assert!((runs(&profiles[0]) - dispatches).abs() < 1e-9, "{it}");
+    let kernels = profiles[0]["kernels"].as_array().unwrap();
+    let gemv = kernels.iter().find(|it| it["name"] == "linear.gemv bf16");
+    assert!(number(gemv.unwrap(), "/weight_bytes_per_sec") > 0.0);
+    assert!(kernels.iter().all(|it| number(it, "/secs_per_step") > 0.0));
+}
