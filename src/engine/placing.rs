@@ -126,17 +126,15 @@ fn on_gpu(_spec: &ModelSpec, _placement: Placement, _need: Need) -> Result<Begun
 #[cfg(feature = "gpu")]
 fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, String> {
     use crate::checkpoint::gigabytes;
-    use crate::ops::{AdapterChoice, Gpu};
+    use crate::ops::{AdapterChoice, Gpu, exceeds_kernels};
 
     let wanted = if placement.device == DeviceChoice::Auto {
         AdapterChoice::Hardware
     } else {
         AdapterChoice::Any
     };
-    if let Some(width) = widest_head(spec).filter(|it| *it > MAX_HEAD_WIDTH) {
-        return Err(format!(
-            "heads of attention are {width} wide, and the kernels take {MAX_HEAD_WIDTH} at most"
-        ));
+    if let Some(why) = exceeds_kernels(spec) {
+        return Err(why);
     }
     let gpu = Gpu::open(wanted).map_err(|it| it.to_string())?;
     let facts = gpu.facts();
@@ -163,17 +161,4 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
         placing: Box::new(assembly),
         device,
     })
-}
-
-/// The widest head the attention kernels compute.
-#[cfg(feature = "gpu")]
-const MAX_HEAD_WIDTH: usize = 256;
-
-#[cfg(feature = "gpu")]
-fn widest_head(spec: &ModelSpec) -> Option<usize> {
-    let width = |it: &crate::spec::LayerSpec| match &it.mixer {
-        crate::spec::Mixer::Gqa(it) => Some(it.head_dim),
-        _ => None,
-    };
-    spec.layers.iter().filter_map(width).max()
 }

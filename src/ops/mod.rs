@@ -20,8 +20,8 @@ pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, n_threads, quantized};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{
-    AdapterChoice, AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, list as list_adapters,
-    why_not as why_not_adapter,
+    AdapterChoice, AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, exceeded as exceeds_kernels,
+    list as list_adapters, why_not as why_not_adapter,
 };
 pub use measure::{Clocks, KernelTime, Measured, Meter, Yardsticks};
 pub use predict::{Comparison, Likely, N_LIKELY, Prediction};

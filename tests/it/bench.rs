@@ -4,7 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const TINY: &str = "custom:hidden=64,ffn=48,experts=8,k=2,layers=2,heads=4,kv=2,width=16,vocab=300,context=256";
+const TINY: &str =
+    "custom:hidden=64,ffn=48,experts=8,k=2,layers=2,heads=4,kv=2,width=16,vocab=300,context=256";
 
 fn bench(args: &[&str]) -> Value {
     let run = Command::new(env!("CARGO_BIN_EXE_moescope"))

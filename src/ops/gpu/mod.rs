@@ -20,6 +20,7 @@ mod experts;
 #[cfg(test)]
 mod experts_tests;
 mod kernel;
+mod limits;
 mod linear;
 mod memory;
 mod norm;
@@ -50,5 +51,6 @@ mod yardstick;
 
 pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
 pub use device::{Counters, Gpu};
+pub use limits::exceeded;
 pub use tensor::GpuTensor;
 pub use weight::GpuWeight;

@@ -14,6 +14,8 @@ use crate::spec::{Position, TokenId};
 const CHUNK: usize = 1024;
 /// Chunks of a row at most: one for each lane of a workgroup.
 const MAX_CHUNKS: usize = 256;
+/// Tokens of a vocabulary at most: `best` has room for what may reach its bound in a chunk of 2,048.
+pub const MAX_VOCAB: usize = 2 * CHUNK * MAX_CHUNKS;
 /// Words of what one chunk comes to.
 const SCANNED_WORDS: usize = 6;
 /// Words of what one row comes to.

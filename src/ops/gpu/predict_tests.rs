@@ -2,7 +2,7 @@
 
 use super::{
     Gpu,
-    predict::{GpuPredicted, predict},
+    predict::{GpuPredicted, MAX_VOCAB, predict},
     testing::{gpus, numbers},
 };
 use crate::ops::{Ask, Likely, Prediction, Wait, cpu::predict::predict as twin, hash::pcg};
@@ -179,6 +179,13 @@ fn the_largest_vocabularies_are_read_as_by_the_twin() {
             let asks = asks(3, v, &samplings[skip..]);
             check(&gpu, &logits(3, v, 9), v, &asks, v - 1, "large");
         }
+        let v = MAX_VOCAB;
+        let greedy = sampling(0.0, 0, 1.0, 0.0);
+        let ask = Ask {
+            sampling: Some(&greedy),
+            ..READOUT
+        };
+        check(&gpu, &crowded(v), v, &[ask], v, "the largest of all");
     }
 }
 
@@ -200,12 +207,18 @@ fn each_filter_leaves_what_the_twin_leaves() {
     }
 }
 
+/// As many candidates as the kernel's pool can be asked to hold: all that twenty groups of lanes read.
+fn crowded(v: usize) -> Vec<f32> {
+    let one = |i: usize| if i % 256 < 80 { 7.0 } else { -30.0 };
+    (0..v).map(one).collect()
+}
+
 /// Logits that are all equal, in long runs, sorted both ways, zeros of both signs: the most ties and the
 /// most candidates there can be.
 #[test]
 fn ties_go_to_the_lowest_id_however_many_there_are() {
     let v = 21_600;
-    let rows: [Vec<f32>; 6] = [
+    let rows: [Vec<f32>; 7] = [
         vec![2.5; v],
         (0..v).map(|i| (i / 5000) as f32).collect(),
         (0..v).map(|i| -(i as f32) / 1000.0).collect(),
@@ -216,6 +229,7 @@ fn ties_go_to_the_lowest_id_however_many_there_are() {
         (0..v)
             .map(|i| if i % 11 == 3 { 7.0 } else { -30.0 })
             .collect(),
+        crowded(v),
     ];
     // Edges that no rounding moves: half of equal masses, and counts.
     let samplings = [

@@ -1,0 +1,48 @@
+//! What the kernels have room for, whatever the adapter.
+
+use super::predict::MAX_VOCAB;
+use crate::spec::{Mixer, ModelSpec};
+
+/// The widest head that attention computes.
+const MAX_HEAD_WIDTH: usize = 256;
+
+/// Why the kernels cannot compute a model; none where they can.
+#[must_use]
+pub fn exceeded(spec: &ModelSpec) -> Option<String> {
+    let width = |it: &crate::spec::LayerSpec| match &it.mixer {
+        Mixer::Gqa(it) => Some(it.head_dim),
+        _ => None,
+    };
+    let width = spec.layers.iter().filter_map(width).max().unwrap_or(0);
+    if width > MAX_HEAD_WIDTH {
+        return Some(format!(
+            "heads of attention are {width} wide, and the kernels take {MAX_HEAD_WIDTH} at most"
+        ));
+    }
+    (spec.n_vocab > MAX_VOCAB).then(|| {
+        format!(
+            "the vocabulary has {} tokens, and the kernels take {MAX_VOCAB} at most",
+            spec.n_vocab
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Checkpoint;
+
+    #[test]
+    fn what_has_no_room_is_said_with_its_size() {
+        let of = |shape: &str| {
+            let made = Checkpoint::synthetic(shape, None, 1, false).unwrap();
+            exceeded(&made.spec)
+        };
+        let small = "custom:hidden=64,ffn=32,experts=4,k=2,layers=1,heads=1,kv=1,context=32";
+        assert_eq!(of(&format!("{small},width=256,vocab=300")), None);
+        let wide = of(&format!("{small},width=258,vocab=300")).unwrap();
+        assert!(wide.contains("258 wide"), "{wide}");
+        let many = of(&format!("{small},width=64,vocab=524289")).unwrap();
+        assert!(many.contains("524289 tokens"), "{many}");
+    }
+}
