@@ -23,13 +23,16 @@ fn best(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         return;
     }
     let chunk = chosen[i * CHOSEN + group.x];
-    let row_bound = Best(chosen[i * CHOSEN + N_LIKELY], chosen[i * CHOSEN + N_LIKELY + 1u]);
-    var first = 0u;
-    var end = 0u;
-    if chunk != NOBODY {
-        first = chunk * params.chunk;
-        end = min(first + params.chunk, params.n_vocab);
+    let at = (i * N_LIKELY + group.x) * N_LIKELY;
+    if chunk == NOBODY {
+        if lane.index < N_LIKELY {
+            lists[at + lane.index] = nothing();
+        }
+        return;
     }
+    let row_bound = Best(chosen[i * CHOSEN + N_LIKELY], chosen[i * CHOSEN + N_LIKELY + 1u]);
+    let first = chunk * params.chunk;
+    let end = min(first + params.chunk, params.n_vocab);
     var mine = nothing();
     for (var v = first + lane.index; v < end; v += 256u) {
         mine = best_of(mine, Best(key_of(logits[i * params.n_vocab + v]), v));
@@ -45,7 +48,7 @@ fn best(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         }
     }
     workgroupBarrier();
-    rank_pool((i * N_LIKELY + group.x) * N_LIKELY, min(atomicLoad(&n_pooled), POOL), lane);
+    rank_pool(at, min(atomicLoad(&n_pooled), POOL), lane);
 }
 
 // The N_LIKELY-th best of the groups' bests, the same on every lane; nothing where they are fewer. Empties the pool.

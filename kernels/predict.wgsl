@@ -170,15 +170,18 @@ fn compare(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
             out.kl += kl_term(p, exp_negative(b - here.top) / here.sum, (a - b) - shift);
         }
     }
-    out = compared_all(out, lane);
+    out = compared_all(out, is_compared, lane);
     if lane.index == 0u {
         compared_out[group.y * params.n_chunks + group.x] = out;
     }
 }
 
-// The sums over a workgroup.
-fn compared_all(it: Compared, lane: Lane) -> Compared {
+// The sums over a workgroup; of what compares two rows only where two are compared.
+fn compared_all(it: Compared, is_compared: bool, lane: Lane) -> Compared {
     let n_better = sum_word_all(it.n_better, lane);
+    if !is_compared {
+        return Compared(n_better, 0u, 0.0);
+    }
     let n_better_other = sum_word_all(it.n_better_other, lane);
     return Compared(n_better, n_better_other, sum_all(it.kl, lane));
 }
@@ -214,7 +217,7 @@ fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     let here = settled[i];
     var all = Compared();
     if asks[i].compared != NOBODY || (asks[i].flags & RANKS) != 0u {
-        all = add_chunks(i, lane);
+        all = add_chunks(i, asks[i].compared != NOBODY, lane);
     }
     if (asks[i].flags & READS) != 0u {
         rank_candidates(i, here, n_groups.x * HEAD + i * 2u * N_LIKELY, lane);
@@ -239,12 +242,12 @@ fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     }
 }
 
-fn add_chunks(i: u32, lane: Lane) -> Compared {
+fn add_chunks(i: u32, is_compared: bool, lane: Lane) -> Compared {
     var mine = Compared();
     if lane.index < params.n_chunks {
         mine = compared[i * params.n_chunks + lane.index];
     }
-    return compared_all(mine, lane);
+    return compared_all(mine, is_compared, lane);
 }
 
 fn log_prob(key: u32, here: Settled) -> u32 {
