@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod blocks;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod checkpoint;
