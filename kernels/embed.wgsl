@@ -11,7 +11,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;    // [R, row_units], then scales
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;        // [R, row_units], then scales
 @group(0) @binding(2) var<storage, read> ids: array<u32>;
 @group(0) @binding(3) var<storage, read> places: array<vec2<u32>>;     // where its id lies in `ids`, its row in `out`
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;        // [T, H]

@@ -51,7 +51,7 @@ const MAX_NETWORKS: u32 = 2048u;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> routing: array<u32>;        // GpuRouting, of all T rows
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;        // [T, H]; the inner [slots, F] for down
-@group(0) @binding(3) var<storage, read> weights: array<vec4<u32>>;  // [networks, 2 n_rows, H], gates then ups; [networks, n_rows, F]
+@group(0) @binding(3) var<storage, read> weights: array<Stored>;      // [networks, 2 n_rows, H], gates then ups; [networks, n_rows, F]
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;      // [slots, F]; [slots, H]; the residual [T, H] in down, combine
 @group(0) @binding(5) var<storage, read> factors: array<f32>;        // [T, K] from factors_at on
 @group(0) @binding(5) var<storage, read> plan: array<u32>;           // tiles of (network, first, slots), then slots by network

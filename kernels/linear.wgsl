@@ -16,7 +16,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;    // [R, row_units], then scales
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;        // [R, row_units], then scales
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;          // [T, row_units · UNIT_QUADS]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;             // [n_out]
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;        // [T, n_out]

@@ -1,11 +1,12 @@
-// Weights in f16. Twin of src/ops/cpu/formats/f16.rs.
+// Weights in f16, for adapters without the type. Twin of src/ops/cpu/formats/f16.rs.
 // A unit is 16 bytes of `weights`, here 8 numbers; rows are padded with zeros to whole units.
-// The kernel declares `weights: array<vec4<u32>>`.
+// The kernel declares `weights: array<Stored>`.
 
 const UNIT_NUMBERS: u32 = 8u;
 const UNIT_QUADS: u32 = 2u;
 
-alias Unit = vec4<u32>;
+alias Stored = vec4<u32>;
+alias Unit = Stored;
 
 fn unit(unit_at: u32) -> Unit {
     return weights[unit_at];

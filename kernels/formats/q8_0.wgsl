@@ -1,12 +1,14 @@
 // Weights in blocks of 32 levels of 8 bits and a scale. Twin of src/ops/cpu/formats/q8_0.rs.
 // A unit is 16 bytes of `weights`, here half a block: level i + 128 is byte i.
-// The kernel declares `weights: array<vec4<u32>>` and `params.scales_at`, the word of `weights` where
+// The kernel declares `weights: array<Stored>` and `params.scales_at`, the word of `weights` where
 // the scales begin: two f16 a word, one a block.
 // A level becomes a float as the lower bits of 2^23 or 2^15, which costs less than a conversion.
 
 const UNIT_NUMBERS: u32 = 16u;
 const UNIT_QUADS: u32 = 4u;
 const UNITS_PER_BLOCK: u32 = 2u;
+
+alias Stored = vec4<u32>;
 
 struct Unit {
     words: vec4<u32>,

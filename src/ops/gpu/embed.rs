@@ -114,13 +114,9 @@ mod tests {
     use crate::checkpoint::Dtype;
     use crate::ops::CpuWeight;
     use crate::ops::cpu::embed::embed as twin;
-    use crate::ops::gpu::testing::{gpus, numbers, read, stored};
+    use crate::ops::gpu::testing::{bits, gpus, numbers, pairs_of_f16, read, stored};
 
     const IDS: [u32; 7] = [0, 40, 7, 40, 41, u32::MAX, 13];
-
-    fn bits(data: &[f32]) -> Vec<u32> {
-        data.iter().map(|it| it.to_bits()).collect()
-    }
 
     fn check(gpu: &Gpu, dtype: Dtype, cols: usize, tokens: &[Fed], shard_bytes: u64) {
         let view = stored(&numbers(41 * cols, 5), 41, dtype);
@@ -169,6 +165,20 @@ mod tests {
         for gpu in gpus() {
             check(&gpu, Dtype::Q8_0, 96, &partly_drawn(&gpu), 1 << 20);
             check(&gpu, Dtype::F16, 96, &partly_drawn(&gpu), 700);
+        }
+    }
+
+    /// All there are but those that are no number, whose bits no driver promises.
+    #[test]
+    fn every_16_bit_float_is_widened_to_itself() {
+        let all = (0..=u16::MAX).map(half::f16::from_bits);
+        let all: Vec<f32> = all.filter(|it| !it.is_nan()).map(f32::from).collect();
+        let view = stored(&all, 70, Dtype::F16);
+        let rows: Vec<Fed> = (0..70).map(|it| Fed::Known(TokenId(it))).collect();
+        for gpu in pairs_of_f16().as_flattened() {
+            let table = gpu.weight_of("table", &[&view]).unwrap();
+            let got = read(gpu, &embed(gpu, &table, &rows, 1.0));
+            assert_eq!(bits(&got), bits(&all));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Gpu, GpuTensor,
     expert_shards::{GpuExperts, experts_of, experts_within},
     experts::{Layout, Mix, mix_experts, mlp},
-    testing::{assert_near, gpus, matrix, numbers, read, routing_from, stored},
+    testing::{assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, routing_from, stored},
 };
 use crate::checkpoint::{Dtype, WeightView};
 use crate::ops::{Cpu, EMPTY, Mlp, Ops as _, Routing, cpu::Matrix, hash::pcg};
@@ -202,6 +202,29 @@ fn matrices_of_any_width_and_format_are_read() {
             dtype,
             ..PLAIN
         }));
+    }
+}
+
+#[test]
+fn the_16_bit_type_changes_no_bit_of_a_mix() {
+    for pair in pairs_of_f16() {
+        for (h, f, t) in [(130, 67, 7), (64, 128, 65), (40, 1029, 1)] {
+            let it = Case {
+                t,
+                h,
+                f,
+                dtype: Dtype::F16,
+                ..PLAIN
+            };
+            let (views, chosen) = (networks(&it), routing(&it));
+            for layout in [Layout::PerSlot, GROUPED] {
+                let [a, b] = pair.each_ref().map(|gpu| {
+                    let experts = experts_of(gpu, &views).unwrap();
+                    bits(&computed(gpu, &it, &experts, &chosen, layout))
+                });
+                assert_eq!(a, b, "{it:?} {layout:?}");
+            }
+        }
     }
 }
 

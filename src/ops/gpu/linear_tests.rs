@@ -4,7 +4,9 @@ use super::*;
 use crate::checkpoint::{Dtype, WeightView};
 use crate::ops::cpu::linear::linear as twin;
 use crate::ops::cpu::{CpuWeight, Matrix};
-use crate::ops::gpu::testing::{assert_near, gpus, matrix, numbers, read, stored, vector};
+use crate::ops::gpu::testing::{
+    assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, stored, vector,
+};
 
 /// Rows, columns, tokens of products; all of them but those in `EVEN` for numbers one by one.
 const ODD: [[usize; 3]; 5] = [
@@ -65,6 +67,22 @@ fn products_are_those_of_the_twin_in_every_format() {
 }
 
 #[test]
+fn the_16_bit_type_changes_no_bit_of_a_product() {
+    for pair in pairs_of_f16() {
+        for [rows, cols, n] in EVEN.into_iter().chain(ODD) {
+            let view = stored(&numbers(rows * cols, 5), rows, Dtype::F16);
+            let x = activations(n, cols);
+            let [a, b] = pair.each_ref().map(|gpu| {
+                let w = gpu.weight_of("w", &[&view]).unwrap();
+                let got = linear(gpu, &gpu.tensor_from(&x.data, cols), &w, None);
+                bits(&read(gpu, &got))
+            });
+            assert_eq!(a, b, "{rows} × {cols} by {n}");
+        }
+    }
+}
+
+#[test]
 fn a_product_is_added_to_what_is_there() {
     for gpu in gpus() {
         for n in [2, 40] {
@@ -106,10 +124,6 @@ fn a_weight_in_several_shards_is_that_weight() {
             }
         }
     }
-}
-
-fn bits(data: &[f32]) -> Vec<u32> {
-    data.iter().map(|it| it.to_bits()).collect()
 }
 
 /// Views of different formats are read together.

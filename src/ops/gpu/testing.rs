@@ -8,17 +8,34 @@ use super::{
 use crate::checkpoint::{Blob, Dtype, WeightView};
 use crate::ops::{EMPTY, Routing, Wait};
 
+fn open(can: Abilities) -> Gpu {
+    let limit = |has: Abilities| Abilities {
+        subgroups: has.subgroups && can.subgroups,
+        f16: has.f16 && can.f16,
+    };
+    Gpu::open_with(AdapterChoice::Software, limit).unwrap()
+}
+
 /// The software adapter, with and without subgroups and the 16-bit type. A machine without one
 /// fails here: it must not pass in silence.
 pub fn gpus() -> Vec<Gpu> {
-    let open = |subgroups, f16| {
-        let limit = |can: Abilities| Abilities {
-            subgroups: can.subgroups && subgroups,
-            f16: can.f16 && f16,
-        };
-        Gpu::open_with(AdapterChoice::Software, limit).unwrap()
-    };
-    vec![open(true, true), open(false, false)]
+    [true, false]
+        .map(|it| Abilities {
+            subgroups: it,
+            f16: it,
+        })
+        .map(open)
+        .into()
+}
+
+/// The software adapter with the 16-bit type and without, once with subgroups and once without:
+/// what both of a pair compute alike, and one of `gpus` as the twin, all four compute as the twin.
+pub fn pairs_of_f16() -> [[Gpu; 2]; 2] {
+    let pairs =
+        [true, false].map(|subgroups| [true, false].map(|f16| open(Abilities { subgroups, f16 })));
+    // An adapter without the type would compare a kernel with itself.
+    assert!(pairs.iter().all(|[it, _]| it.can.f16));
+    pairs
 }
 
 /// The numbers, on the host; fails where the driver found a mistake.
@@ -30,6 +47,11 @@ pub fn read(gpu: &Gpu, tensor: &GpuTensor) -> Vec<f32> {
         .iter()
         .map(|it| f32::from_bits(*it))
         .collect()
+}
+
+/// Their bits, which tell zeros apart.
+pub fn bits(data: &[f32]) -> Vec<u32> {
+    data.iter().map(|it| it.to_bits()).collect()
 }
 
 /// Numbers between -1 and 1 that look random and are the same every time.

@@ -1,0 +1,31 @@
+// Weights in f16, for adapters with the type. Twin of src/ops/cpu/formats/f16.rs.
+// A unit is 16 bytes of `weights`, here 8 numbers; rows are padded with zeros to whole units.
+// The kernel declares `weights: array<Stored>`, and its source begins with `enable f16;`.
+
+const UNIT_NUMBERS: u32 = 8u;
+const UNIT_QUADS: u32 = 2u;
+
+struct Stored {
+    first: vec4<f16>,
+    second: vec4<f16>,
+}
+alias Unit = Stored;
+
+fn unit(unit_at: u32) -> Unit {
+    return weights[unit_at];
+}
+
+// Numbers 4q..4q+4, before they are scaled.
+fn levels(it: Unit, q: u32) -> vec4<f32> {
+    return vec4<f32>(select(it.first, it.second, q == 1u));
+}
+
+// What the levels of a unit are multiplied by.
+fn scale_of(it: Unit) -> f32 {
+    return 1.0;
+}
+
+// Numbers 4q..4q+4 of a unit.
+fn quad(unit_at: u32, q: u32) -> vec4<f32> {
+    return levels(unit(unit_at), q);
+}
