@@ -122,7 +122,8 @@ mod tests {
         let view = stored(&numbers(41 * cols, 5), 41, dtype);
         let table = gpu.weight_in("table", &[&view], shard_bytes).unwrap();
         assert_eq!(table.shards.len() > 1, shard_bytes < 9000);
-        let ids = IDS.map(TokenId);
+        let ids = IDS.iter().cycle().take(tokens.len());
+        let ids: Vec<TokenId> = ids.copied().map(TokenId).collect();
         let want = twin(&CpuWeight::new(&[&view]), &ids, 1.5);
         let got = read(gpu, &embed(gpu, &table, tokens, 1.5));
         assert_eq!(bits(&got), bits(&want.data), "{} {cols}", dtype.label());
@@ -137,6 +138,9 @@ mod tests {
                 check(&gpu, dtype, 64, &known, 700);
             }
             check(&gpu, Dtype::Bf16, 37, &known, 1 << 20);
+            check(&gpu, Dtype::Bf16, 7, &known[..1], 1 << 20);
+            let many: Vec<Fed> = known.iter().cycle().take(65).cloned().collect();
+            check(&gpu, Dtype::F16, 129, &many, 1 << 20);
             check(&gpu, Dtype::F32, 1030, &known, 8999);
         }
     }

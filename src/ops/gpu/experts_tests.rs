@@ -151,7 +151,8 @@ fn check(cases: impl IntoIterator<Item = Case>) {
 
 #[test]
 fn batches_of_any_size_are_mixed_as_by_the_twin() {
-    check([1, 7, 65].map(|t| Case { t, ..PLAIN }));
+    let sizes = [1, 7, 65].into_iter();
+    check(sizes.flat_map(|t| [3, 7].map(|k| Case { k, t, ..PLAIN })));
 }
 
 #[test]
@@ -179,7 +180,14 @@ fn one_expert_is_mixed() {
 
 #[test]
 fn layers_of_many_experts_are_mixed() {
-    let cases = [(128, 8, 65), (2048, 4, 7), (2048, 2048, 2)];
+    let cases = [
+        (128, 3, 1),
+        (128, 8, 65),
+        (2048, 1, 1),
+        (2048, 4, 7),
+        (2048, 8, 65),
+        (2048, 2048, 2),
+    ];
     check(cases.map(|(e, k, t)| Case {
         e,
         k,

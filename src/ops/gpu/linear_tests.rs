@@ -17,13 +17,15 @@ const ODD: [[usize; 3]; 5] = [
     [3, 36, 33],
 ];
 /// The same for all formats.
-const EVEN: [[usize; 3]; 6] = [
+const EVEN: [[usize; 3]; 8] = [
     [2, 32, 1],
     [67, 160, 2],
     [65, 96, 70],
     [9, 2048, 1],
     [33, 1024, 4],
     [200, 64, 5],
+    [71, 192, 7],
+    [130, 64, 65],
 ];
 
 fn activations(rows: usize, cols: usize) -> Matrix {

@@ -96,7 +96,15 @@ fn check(gpu: &Gpu, spec: &GqaSpec, n: usize, what: &str) {
 fn every_norm_layout_and_width_is_the_twins() {
     for gpu in gpus() {
         for (n_heads, n_kv_heads) in [(1, 1), (4, 2), (7, 7)] {
-            for (head_dim, dim) in [(4, 4), (6, 2), (20, 12), (64, 64), (128, 128), (80, 32)] {
+            for (head_dim, dim) in [
+                (4, 4),
+                (5, 4),
+                (6, 2),
+                (20, 12),
+                (64, 64),
+                (128, 128),
+                (80, 32),
+            ] {
                 for norm in [QkNorm::None, QkNorm::PerHead, QkNorm::Full] {
                     for layout in [RopeLayout::Half, RopeLayout::Interleaved] {
                         let mut spec = spec_of(n_heads, n_kv_heads, head_dim);
@@ -111,7 +119,13 @@ fn every_norm_layout_and_width_is_the_twins() {
                         let what = format!(
                             "{n_heads}/{n_kv_heads} × {head_dim}, {dim}, {norm:?}, {layout:?}"
                         );
-                        check(&gpu, &spec, if head_dim == 80 { 65 } else { 3 }, &what);
+                        let n = match head_dim {
+                            4 => 1,
+                            64 => 7,
+                            80 => 65,
+                            _ => 3,
+                        };
+                        check(&gpu, &spec, n, &what);
                     }
                 }
             }

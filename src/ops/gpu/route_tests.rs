@@ -57,6 +57,27 @@ fn two_thousand_experts_are_chosen_as_by_the_twin() {
     }
 }
 
+/// Every rule, with different numbers of picks and rows.
+#[test]
+fn any_picks_of_two_thousand_are_the_twins_for_any_number_of_rows() {
+    let none = RoutingPolicy::default();
+    for gpu in gpus() {
+        let (mut n_rows, mut n_exact) = (0, 0);
+        for k in 1..=8 {
+            for (i, rows) in [1, 7, 65].into_iter().enumerate() {
+                let (name, spec) = &families(2048, k)[(3 * k + i) % 12];
+                let case = Case::new(spec, rows, k as u32);
+                let spans = whole(rows, 0, &none);
+                let what = format!("{name}, {k} of 2048, {rows} rows");
+                n_exact += assert_twin(&case.run(&gpu, &spans), &case.twin(&spans), &what);
+                n_rows += rows;
+            }
+        }
+        let share = n_exact as f32 / n_rows as f32;
+        assert!(share > 0.6, "{n_exact} of {n_rows} rows say something");
+    }
+}
+
 /// Every so many of the rules, over logits of two values.
 fn assert_ties(gpu: &Gpu, n_experts: usize, every: usize) {
     let none = RoutingPolicy::default();
