@@ -197,6 +197,8 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
     let quad = index % N_QUADS;
     let lane = index / N_QUADS;
     let n_lanes = min(256u / N_QUADS, KEYS);
+    // Where there are many lanes, more would lie behind the last key.
+    let at_once = min(AT_ONCE, KEYS / n_lanes);
     var highest = LOWEST;
     var sum = 0.0;
     var share_0 = vec4<f32>();
@@ -260,8 +262,8 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
         }
         if lane < n_lanes {
             // Several at once, so that none waits for the one before; weights behind the last are 0.
-            for (var first_key = lane; first_key < n; first_key += AT_ONCE * n_lanes) {
-                for (var j = 0u; j < AT_ONCE; j++) {
+            for (var first_key = lane; first_key < n; first_key += at_once * n_lanes) {
+                for (var j = 0u; j < at_once; j++) {
                     let i = min(first_key + j * n_lanes, KEYS - 1u);
                     let counts = first_key + j * n_lanes < n;
                     let value = values[cached_at(min(at + i, end - 1u), kv_head) + quad];

@@ -46,8 +46,8 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     workgroupBarrier();
     team_room[lane.index] = value;
     workgroupBarrier();
-    for (var half = 128u; half > 0u; half /= 2u) {
-        if half < team && member < half {
+    for (var half = team / 2u; half > 0u; half /= 2u) {
+        if member < half {
             team_room[lane.index] += team_room[lane.index + half];
         }
         workgroupBarrier();

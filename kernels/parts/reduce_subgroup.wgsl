@@ -10,6 +10,9 @@ struct Lane {
 // One place per subgroup: the smallest subgroup there is has 4 lanes.
 var<workgroup> reduce_room: array<f32, 64>;
 
+// Up to so many partial results every lane adds up itself. Many small subgroups would spend their time on it.
+const FEW_SUBGROUPS: u32 = 16u;
+
 // The same on every lane, summed in an order that never changes on one adapter.
 fn sum_all(value: f32, lane: Lane) -> f32 {
     let part = subgroupAdd(value);
@@ -19,10 +22,16 @@ fn sum_all(value: f32, lane: Lane) -> f32 {
     }
     workgroupBarrier();
     var sum = 0.0;
-    for (var i = 0u; i < lane.n_subgroups; i++) {
+    if lane.n_subgroups <= FEW_SUBGROUPS {
+        for (var i = 0u; i < lane.n_subgroups; i++) {
+            sum += reduce_room[i];
+        }
+        return sum;
+    }
+    for (var i = lane.in_subgroup; i < lane.n_subgroups; i += 256u / lane.n_subgroups) {
         sum += reduce_room[i];
     }
-    return sum;
+    return subgroupAdd(sum);
 }
 
 fn max_all(value: f32, lane: Lane) -> f32 {
@@ -32,11 +41,17 @@ fn max_all(value: f32, lane: Lane) -> f32 {
         reduce_room[lane.subgroup] = part;
     }
     workgroupBarrier();
-    var best = reduce_room[0];
-    for (var i = 1u; i < lane.n_subgroups; i++) {
+    var best = part;
+    if lane.n_subgroups <= FEW_SUBGROUPS {
+        for (var i = 0u; i < lane.n_subgroups; i++) {
+            best = max(best, reduce_room[i]);
+        }
+        return best;
+    }
+    for (var i = lane.in_subgroup; i < lane.n_subgroups; i += 256u / lane.n_subgroups) {
         best = max(best, reduce_room[i]);
     }
-    return best;
+    return subgroupMax(best);
 }
 
 var<workgroup> team_room: array<vec4<f32>, 64>;

@@ -20,8 +20,8 @@ const GROUP_TOKENS: usize = 4;
 const TEAM_ROWS: usize = 4;
 /// Threads of a workgroup.
 const N_THREADS: usize = 256;
-/// The smallest team: fewer lanes would read too little side by side.
-const MIN_TEAM: usize = 32;
+/// The smallest team: fewer lanes would read less than 128 bytes of a row side by side.
+const MIN_TEAM: usize = 8;
 /// Rows, and tokens, of a tile of a `gemm`.
 const TILE: usize = 64;
 
