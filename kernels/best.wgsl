@@ -4,10 +4,11 @@
 @group(0) @binding(3) var<storage, read> chosen: array<u32>;            // [asks, CHOSEN]
 @group(0) @binding(4) var<storage, read_write> lists: array<Best>;      // [asks, N_LIKELY, N_LIKELY], ended by NOBODY
 
-// The lanes in groups of four: the N_LIKELY best of a chunk reach what the N_LIKELY-th best of these groups has.
-const N_GROUPS = 64u;
+// The lanes in groups: the N_LIKELY best of a chunk reach what the N_LIKELY-th best of these groups has.
+const N_GROUPS = 32u;
+const GROUP_LANES = 8u;
 // As many groups as can reach it, each with all it read of a chunk of 2,048.
-const POOL = 640u;
+const POOL = 1280u;
 
 var<workgroup> lane_bests: array<Best, 256>;
 var<workgroup> group_bests: array<Best, N_GROUPS>;
@@ -24,12 +25,6 @@ fn best(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
     let chunk = chosen[i * CHOSEN + group.x];
     let at = (i * N_LIKELY + group.x) * N_LIKELY;
-    if chunk == NOBODY {
-        if lane.index < N_LIKELY {
-            lists[at + lane.index] = nothing();
-        }
-        return;
-    }
     let row_bound = Best(chosen[i * CHOSEN + N_LIKELY], chosen[i * CHOSEN + N_LIKELY + 1u]);
     let first = chunk * params.chunk;
     let end = min(first + params.chunk, params.n_vocab);
@@ -61,8 +56,8 @@ fn bound_of(mine: Best, lane: Lane) -> Best {
     workgroupBarrier();
     var ours = nothing();
     if lane.index < N_GROUPS {
-        for (var j = 0u; j < 4u; j++) {
-            ours = best_of(ours, lane_bests[lane.index * 4u + j]);
+        for (var j = 0u; j < GROUP_LANES; j++) {
+            ours = best_of(ours, lane_bests[lane.index * GROUP_LANES + j]);
         }
         group_bests[lane.index] = ours;
     }

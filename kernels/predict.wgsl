@@ -119,15 +119,11 @@ fn choose_chunks(i: u32, best: Best, lane: Lane) {
         rank += u32(is_better(chunk_bests[c], best));
     }
     let at = i * CHOSEN;
-    if lane.index >= params.n_chunks {
-        if lane.index < N_LIKELY {
-            chosen_out[at + lane.index] = NOBODY;
-        }
-        if lane.index == N_LIKELY - 1u {
-            chosen_out[at + N_LIKELY] = nothing().key;
-            chosen_out[at + N_LIKELY + 1u] = nothing().id;
-        }
-    } else if rank < N_LIKELY {
+    if lane.index == 0u && params.n_chunks < N_LIKELY {
+        chosen_out[at + N_LIKELY] = nothing().key;
+        chosen_out[at + N_LIKELY + 1u] = nothing().id;
+    }
+    if lane.index < params.n_chunks && rank < N_LIKELY {
         chosen_out[at + rank] = lane.index;
         if rank == N_LIKELY - 1u {
             chosen_out[at + N_LIKELY] = best.key;
@@ -254,16 +250,17 @@ fn log_prob(key: u32, here: Settled) -> u32 {
     return bitcast<u32>((float_of(key) - here.top) - here.log_sum);
 }
 
-// Each candidate counts those before it; the lists are as short as they are few.
+// Each candidate counts those before it; the lists are as short as they are few, a list a chunk that was chosen.
 fn rank_candidates(i: u32, here: Settled, at: u32, lane: Lane) {
-    for (var c = lane.index; c < 400u; c += 256u) {
+    let n = min(params.n_chunks, N_LIKELY) * N_LIKELY;
+    for (var c = lane.index; c < n; c += 256u) {
         candidates[c] = lists[i * 400u + c];
     }
     workgroupBarrier();
-    for (var c = lane.index; c < 400u; c += 256u) {
+    for (var c = lane.index; c < n; c += 256u) {
         let mine = candidates[c];
         var rank = 0u;
-        for (var list = 0u; list < 400u && mine.id != NOBODY; list += N_LIKELY) {
+        for (var list = 0u; list < n && mine.id != NOBODY; list += N_LIKELY) {
             for (var j = list; j < list + N_LIKELY && candidates[j].id != NOBODY; j++) {
                 rank += u32(is_better(candidates[j], mine));
             }

@@ -13,7 +13,8 @@ pub fn best(gpu: &Gpu, rows: &Rows<'_>, chosen: &Slice) -> Slice {
         Bind::Read(chosen),
         Bind::Write(&out),
     ];
-    let grid = [N_LIKELY as u32, rows.n_asks, 1];
+    let n_chosen = rows.params.n_chunks.min(N_LIKELY as u32);
+    let grid = [n_chosen, rows.n_asks, 1];
     gpu.launch(&Launch::plain("best", "best", &binds, grid), &rows.params);
     out
 }
