@@ -17,7 +17,7 @@ use super::{
     model::{ModelArgs, parse_ids},
 };
 use crate::checkpoint::Checkpoint;
-use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait, open_backend};
+use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait};
 use crate::spec::{ModelSpec, RouterPlace, RoutingPolicy, SeqId, Site, StackId, TokenId};
 use crate::trace::{Pick, RouterTrace};
 
@@ -52,8 +52,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let checkpoint = args.model.open()?;
     let policy = args.model.policy(&checkpoint.spec)?;
     check_ids(&ids, args.greedy, &checkpoint)?;
-    let opened = open_backend(&checkpoint, args.model.placement());
-    let (mut backend, _) = opened.map_err(Failure::misuse)?;
+    let mut backend = args.model.backend(&checkpoint)?;
     let mut pass = Pass {
         seq: backend.open(),
         backend: &mut *backend,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::Failure;
 use crate::checkpoint::{self, Checkpoint, Source};
+use crate::engine::{Backend, open_backend, quantized_note};
 use crate::spec::{
     BlockFormat, DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm,
     Revision, RoutingPolicy, TokenId,
@@ -42,15 +43,21 @@ impl From<Quantize> for BlockFormat {
 }
 
 impl Device {
+    /// What it stands for.
+    #[must_use]
+    pub fn choice(self) -> DeviceChoice {
+        match self {
+            Self::Auto => DeviceChoice::Auto,
+            Self::Gpu => DeviceChoice::Gpu,
+            Self::Cpu => DeviceChoice::Cpu,
+        }
+    }
+
     /// There, weights as stored or in blocks.
     #[must_use]
     pub fn placement(self, quantize: Option<Quantize>) -> Placement {
         Placement {
-            device: match self {
-                Self::Auto => DeviceChoice::Auto,
-                Self::Gpu => DeviceChoice::Gpu,
-                Self::Cpu => DeviceChoice::Cpu,
-            },
+            device: self.choice(),
             quantize: quantize.map(BlockFormat::from),
         }
     }
@@ -81,6 +88,17 @@ impl ModelArgs {
         checkpoint::open(&Source::parse(&self.model)).map_err(Failure::misuse)
     }
 
+    /// Opens the backend, and says what is noteworthy of how its weights are held.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn backend(&self, checkpoint: &Checkpoint) -> Result<Box<dyn Backend>, Failure> {
+        let opened = open_backend(checkpoint, self.placement());
+        let (backend, _) = opened.map_err(Failure::misuse)?;
+        say_quantized(checkpoint, self.quantize);
+        Ok(backend)
+    }
+
     /// Where the model runs.
     #[must_use]
     pub fn placement(&self) -> Placement {
@@ -102,6 +120,13 @@ impl ModelArgs {
     pub fn policy(&self, spec: &ModelSpec) -> Result<RoutingPolicy, Failure> {
         let revision = Revision(u32::from(!self.edits.is_empty()));
         RoutingPolicy::lower(&self.edits()?, spec, revision).map_err(Failure::misuse)
+    }
+}
+
+/// One line on what was made into blocks and what could not be.
+pub fn say_quantized(checkpoint: &Checkpoint, quantize: Option<Quantize>) {
+    if let Some(format) = quantize {
+        eprintln!("{}", quantized_note(format.into(), &checkpoint.weights));
     }
 }
 

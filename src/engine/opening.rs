@@ -11,7 +11,7 @@ use crate::checkpoint::{
     self, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, Weights, available,
     cache_bytes_per_position,
 };
-use crate::model::not_quantized;
+use crate::model::{held_bytes, not_quantized};
 use crate::spec::{BlockFormat, DeviceChoice, ModelSpec, Placement};
 use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 
@@ -120,18 +120,21 @@ impl Loading {
     /// Does the next layer; whether none is left.
     fn place(&mut self) -> Result<bool, String> {
         let (spec, weights) = (&self.checkpoint.spec, &self.checkpoint.weights);
-        let need = Need::of(&self.need);
+        let need = Need::of(&self.need, weights, self.placement.quantize);
         step(&mut self.begun, spec, weights, self.placement, need)
     }
 
     fn finish(&mut self) -> Result<LoadStep, String> {
         let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
         let begun = begun.ok_or("the model was taken already")?;
-        let placeable = Rc::new(Placeable::of(
-            checkpoint,
-            Need::of(&self.need),
-            self.placement.quantize,
-        ));
+        let quantize = self.placement.quantize;
+        let placeable = Rc::new(Placeable {
+            spec: checkpoint.spec.clone(),
+            weights: checkpoint.weights.clone(),
+            n_drawable: n_drawable(checkpoint),
+            need: Need::of(&self.need, &checkpoint.weights, quantize),
+            quantize,
+        });
         let device = begun.device.clone();
         let backend = begun.finish(&placeable.weights, placeable.n_drawable)?;
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
@@ -156,9 +159,10 @@ pub fn open_backend(
     checkpoint: &Checkpoint,
     placement: Placement,
 ) -> Result<(Box<dyn Backend>, DeviceFacts), String> {
-    let need = Need::of(&checkpoint.need(checkpoint.spec.n_ctx.min(N_POSITIONS_NEEDED)));
-    let mut begun = None;
     let (spec, weights) = (&checkpoint.spec, &checkpoint.weights);
+    let need = checkpoint.need(spec.n_ctx.min(N_POSITIONS_NEEDED));
+    let need = Need::of(&need, weights, placement.quantize);
+    let mut begun = None;
     while !step(&mut begun, spec, weights, placement, need)? {}
     let begun = begun.ok_or("the model was taken already")?;
     let device = begun.device.clone();
@@ -171,22 +175,10 @@ fn n_drawable(checkpoint: &Checkpoint) -> usize {
     codec.map_or(checkpoint.spec.n_vocab, TextCodec::n_tokens)
 }
 
-impl Placeable {
-    fn of(checkpoint: &Checkpoint, need: Need, quantize: Option<BlockFormat>) -> Self {
-        Self {
-            spec: checkpoint.spec.clone(),
-            weights: checkpoint.weights.clone(),
-            n_drawable: n_drawable(checkpoint),
-            need,
-            quantize,
-        }
-    }
-}
-
 impl Need {
-    fn of(need: &MemoryNeed) -> Self {
+    fn of(need: &MemoryNeed, weights: &Weights, quantize: Option<BlockFormat>) -> Self {
         Self {
-            weights_bytes: need.weights_bytes,
+            weights_bytes: held_bytes(weights, quantize),
             cache_bytes: need.cache_bytes,
         }
     }

@@ -60,6 +60,24 @@ pub(super) struct Need {
     pub cache_bytes: u64,
 }
 
+#[cfg(feature = "gpu")]
+impl Need {
+    /// Why a device with so much memory cannot hold it; none where it can, or does not say.
+    fn refusal(self, name: &str, memory_bytes: Option<u64>) -> Option<String> {
+        use crate::checkpoint::gigabytes;
+
+        let bytes = self.weights_bytes.saturating_add(self.cache_bytes);
+        let has = memory_bytes.filter(|it| *it < bytes)?;
+        Some(format!(
+            "{name} has {} of memory, and this model needs {}: {} of weights and {} of cache",
+            gigabytes(has),
+            gigabytes(bytes),
+            gigabytes(self.weights_bytes),
+            gigabytes(self.cache_bytes),
+        ))
+    }
+}
+
 /// A model that begins to be placed, and what is told of where.
 pub(super) struct Begun {
     pub placing: Box<dyn Placing>,
@@ -125,7 +143,6 @@ fn on_gpu(_spec: &ModelSpec, _placement: Placement, _need: Need) -> Result<Begun
 
 #[cfg(feature = "gpu")]
 fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, String> {
-    use crate::checkpoint::gigabytes;
     use crate::ops::{AdapterChoice, Gpu, exceeds_kernels};
 
     let wanted = if placement.device == DeviceChoice::Auto {
@@ -138,16 +155,8 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
     }
     let gpu = Gpu::open(wanted).map_err(|it| it.to_string())?;
     let facts = gpu.facts();
-    let bytes = need.weights_bytes.saturating_add(need.cache_bytes);
-    if let Some(has) = facts.memory_bytes.filter(|it| *it < bytes) {
-        return Err(format!(
-            "{} has {} of memory, and this model needs {}: {} of weights and {} of cache",
-            facts.name,
-            gigabytes(has),
-            gigabytes(bytes),
-            gigabytes(need.weights_bytes),
-            gigabytes(need.cache_bytes),
-        ));
+    if let Some(why) = need.refusal(&facts.name, facts.memory_bytes) {
+        return Err(why);
     }
     let device = DeviceFacts {
         label: gpu.label(),
@@ -161,4 +170,23 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
         placing: Box::new(assembly),
         device,
     })
+}
+
+#[cfg(all(test, feature = "gpu"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_too_large_for_a_device_is_refused_with_numbers_before_it_is_read() {
+        let need = Need {
+            weights_bytes: 13_800_000_000,
+            cache_bytes: 500_000_000,
+        };
+        assert_eq!(need.refusal("Card", None), None);
+        assert_eq!(need.refusal("Card", Some(14_300_000_000)), None);
+        assert_eq!(
+            need.refusal("Card", Some(8_000_000_000)).unwrap(),
+            "Card has 8.0 GB of memory, and this model needs 14.3 GB: 13.8 GB of weights and 500.0 MB of cache"
+        );
+    }
 }

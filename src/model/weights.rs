@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Unsupported, support};
-use crate::checkpoint::{BLOCK, LayerSlot, Part, Slot, WeightView, Weights};
+use crate::checkpoint::{BLOCK, Dtype, LayerSlot, Part, Slot, WeightView, Weights};
 use crate::ops::{DeviceError, Mlp, Ops, quantized};
 use crate::spec::{
     BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate,
@@ -337,6 +337,18 @@ fn is_quantized(slot: Slot) -> bool {
     )
 }
 
+/// Bytes of all weights as they are held: as stored, or in blocks where that was asked for and can be.
+#[must_use]
+pub fn held_bytes(weights: &Weights, quantize: Option<BlockFormat>) -> u64 {
+    let held = |(slot, view): (&Slot, &WeightView)| {
+        let (rows, cols) = view.shape();
+        let blocks = quantize.filter(|_| is_quantized(*slot) && rows > 1);
+        let row = blocks.and_then(|it| Dtype::from(it).row_bytes(cols));
+        row.map_or(view.n_bytes(), |it| rows.saturating_mul(it)) as u64
+    };
+    weights.iter().map(held).sum()
+}
+
 /// The tensors that stay as they are stored when a model is made into blocks, though they are matrices:
 /// their rows are no whole blocks. Each by what it is for, those of one kind once.
 #[must_use]
@@ -355,4 +367,34 @@ pub fn not_quantized(weights: &Weights) -> Vec<String> {
         })
         .collect();
     kinds.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Bundled, Source, open};
+
+    #[test]
+    fn what_is_held_in_blocks_is_counted_in_blocks() {
+        let checkpoint = open(&Source::Bundled(Bundled::Tour)).unwrap();
+        let (weights, census) = (&checkpoint.weights, checkpoint.census());
+        assert_eq!(held_bytes(weights, None), census.total.bytes);
+        // Gates, norms and biases stay; all else of the Tour model has rows of whole blocks.
+        assert_eq!(not_quantized(weights), Vec::<String>::new());
+        let kept = |slot: Slot, view: &WeightView| !is_quantized(slot) || view.shape().0 == 1;
+        let as_stored: usize = weights
+            .iter()
+            .filter(|(slot, view)| kept(**slot, view))
+            .map(|(_, view)| view.n_bytes())
+            .sum();
+        let numbers: usize = weights
+            .iter()
+            .filter(|(slot, view)| !kept(**slot, view))
+            .map(|(_, view)| view.shape().0 * view.shape().1)
+            .sum();
+        for (format, of_32) in [(BlockFormat::Q8_0, 34), (BlockFormat::Q4_0, 18)] {
+            let want = as_stored + numbers / 32 * of_32;
+            assert_eq!(held_bytes(weights, Some(format)), want as u64, "{format}");
+        }
+    }
 }

@@ -433,3 +433,27 @@ fn weights_in_blocks_give_the_same_numbers_on_both_devices() {
     check_blocks("mixtral", "q4_0");
     check_blocks("granitemoeshared", "q8_0");
 }
+
+/// Rows of 80 are no whole blocks.
+#[test]
+fn what_quantize_leaves_as_stored_is_said_by_every_command_that_runs() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("out.safetensors");
+    let (model, out) = (fixture("mixtral"), out.to_str().unwrap());
+    let commands = [
+        vec!["eval", "--ids", "5,17,3", "--out", out],
+        vec!["run", "--ids", "5,17,3", "-n", "2"],
+        vec!["bench", "--prompt-tokens", "4", "--tokens", "2"],
+    ];
+    for mut args in commands {
+        args.insert(1, model.to_str().unwrap());
+        args.extend(["--device", "cpu", "--quantize", "q4_0"]);
+        let output = moescope(&args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {said}");
+        let is_note = |it: &&str| it.contains("as stored, since their rows are no multiple of 32");
+        let notes: Vec<&str> = said.lines().filter(is_note).collect();
+        assert_eq!(notes.len(), 1, "{args:?}: {said}");
+        assert!(notes[0].contains("Down of experts, rows of 80"), "{said}");
+    }
+}

@@ -12,13 +12,14 @@ mod stopwatch;
 use std::ffi::OsString;
 
 use super::Failure;
-use super::model::{Device, Quantize};
+use super::model::{Device, Quantize, say_quantized};
 use crate::checkpoint::{self, Bundled, Checkpoint, Share, Source};
 use crate::engine::{Backend, open_backend};
+use crate::model::held_bytes;
 use crate::ops::Yardsticks;
 use crate::spec::{
-    Action, Amount, ExpertId, Intervention, InterventionSet, ModelSpec, Revision, RouterRef,
-    RoutingPolicy, Site, Span,
+    Action, Amount, BlockFormat, ExpertId, Intervention, InterventionSet, ModelSpec, Revision,
+    RouterRef, RoutingPolicy, Site, Span,
 };
 use report::Report;
 use startup::{first_frame_secs, peak_bytes};
@@ -98,6 +99,7 @@ fn open(args: &Args) -> Result<Checkpoint, Failure> {
 fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     let opened = open_backend(checkpoint, args.device.placement(args.quantize));
     let (mut backend, device) = opened.map_err(Failure::misuse)?;
+    say_quantized(checkpoint, args.quantize);
     let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
     eprintln!("reading {} tokens at once, five times", args.prompt_tokens);
     let prefill = watch.prefill()?;
@@ -119,12 +121,12 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         .model
         .as_ref()
         .is_some_and(|it| Source::parse(it) == Source::Bundled(Bundled::Tour));
-    let (weight_bytes, token_bytes) = held_bytes(checkpoint, args.quantize);
+    let quantize = args.quantize.map(BlockFormat::from);
     Ok(Report {
         name: checkpoint.name.clone(),
         device: device.label,
-        weight_bytes,
-        token_bytes,
+        weight_bytes: held_bytes(&checkpoint.weights, quantize),
+        token_bytes: token_bytes(checkpoint, args.quantize),
         prefill,
         decode,
         tracing,
@@ -182,9 +184,9 @@ fn ten_edits(spec: &ModelSpec) -> Result<RoutingPolicy, Failure> {
     RoutingPolicy::lower(&edits, spec, Revision(1)).map_err(Failure::part_way)
 }
 
-/// Bytes of all weights as they are held, and of those one token passes: k of E experts, one row of an
-/// embedding that is not the head too.
-fn held_bytes(checkpoint: &Checkpoint, quantize: Option<Quantize>) -> (u64, u64) {
+/// Bytes of the weights one token passes, as they are held: k of E experts, one row of an embedding
+/// that is not the head too.
+fn token_bytes(checkpoint: &Checkpoint, quantize: Option<Quantize>) -> u64 {
     let spec = &checkpoint.spec;
     let census = checkpoint.census();
     let of_32 = quantize.map(|it| if it == Quantize::Q8_0 { 34 } else { 18 });
@@ -203,6 +205,5 @@ fn held_bytes(checkpoint: &Checkpoint, quantize: Option<Quantize>) -> (u64, u64)
         + held(census.dense)
         + census.routers.bytes
         + census.norms.bytes;
-    let token = always + head + (experts as f64 * chosen) as u64;
-    (always + ends + experts, token)
+    always + head + (experts as f64 * chosen) as u64
 }
