@@ -70,14 +70,14 @@ impl<O: Ops> Sequence<O> {
         }
     }
 
-    /// Forgets all but the first `len` positions.
+    /// Forgets all but the first `len` positions, also what a step that ended half-way left of
+    /// others in the caches of some layers.
     pub fn truncate(&mut self, ops: &O, len: usize) {
-        if len < self.len {
-            self.caches
-                .iter_mut()
-                .for_each(|it| ops.truncate_cache(it, len));
-            self.len = len;
-        }
+        self.len = self.len.min(len);
+        let len = self.len;
+        self.caches
+            .iter_mut()
+            .for_each(|it| ops.truncate_cache(it, len));
     }
 }
 

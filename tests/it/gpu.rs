@@ -1,6 +1,8 @@
 //! The engine on a graphics processor, the software adapter: what is handed over and read back for
 //! each token, what hundreds of tokens with edits leave behind, the text the CPU writes.
 
+mod faults;
+
 use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     time::Duration,
@@ -59,6 +61,14 @@ enum Note {
 struct Spy {
     inner: LiveBackend<Gpu>,
     notes: SyncSender<Note>,
+    fault: Option<Fault>,
+}
+
+/// What befalls the device, and after how many steps more.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    n_steps: usize,
+    strike: fn(&Gpu),
 }
 
 impl Backend for Spy {
@@ -75,28 +85,32 @@ impl Backend for Spy {
         let ticket = self.inner.submit(batch, capture)?;
         let after = self.inner.ops().counters();
         let n_rows = batch.len();
-        self.notes
-            .send(Note::Submitted {
-                ticket,
-                n_rows,
-                before,
-                after,
-            })
-            .unwrap();
+        // Nobody may listen any more.
+        let _ = self.notes.send(Note::Submitted {
+            ticket,
+            n_rows,
+            before,
+            after,
+        });
         Ok(ticket)
     }
 
     fn poll(&mut self, ticket: Ticket, wait: Wait) -> Result<Option<Step>, BackendError> {
+        if let Some(fault) = &mut self.fault {
+            fault.n_steps -= 1;
+        }
+        if let Some(fault) = self.fault.take_if(|it| it.n_steps == 0) {
+            (fault.strike)(self.inner.ops());
+        }
         let before = self.inner.ops().counters();
         let step = self.inner.poll(ticket, wait)?;
         let after = self.inner.ops().counters();
-        self.notes
-            .send(Note::Polled {
-                ticket,
-                before,
-                after,
-            })
-            .unwrap();
+        // Nobody may listen any more.
+        let _ = self.notes.send(Note::Polled {
+            ticket,
+            before,
+            after,
+        });
         Ok(step)
     }
 
@@ -126,24 +140,31 @@ impl Backend for Spy {
 }
 
 /// The Tour model as the engine opens it, on another backend.
-fn opened_on(backend: Box<dyn Backend>) -> OpenModel {
+pub fn opened_on(make: impl FnOnce(ModelSpec) -> Box<dyn Backend>) -> OpenModel {
     let mut load = ModelOpener::default()
         .open(&ModelSource::Bundled(Bundled::Tour))
         .unwrap();
     loop {
         if let LoadStep::Done(model) = load.advance().unwrap() {
+            let backend = make(model.facts.spec.clone());
             return OpenModel { backend, ..*model };
         }
     }
 }
 
 /// An engine with the Tour model on the graphics processor, and what it asks of it.
-fn spied() -> (Engine, Receiver<Note>) {
+fn spied(fault: Option<Fault>) -> (Engine, Receiver<Note>) {
     let (notes, seen) = sync_channel(100_000);
     let opener = ReadyOpener(move |_: &ModelSource| {
         let inner = on_gpu();
         let notes = notes.clone();
-        Ok(opened_on(Box::new(Spy { inner, notes })))
+        Ok(opened_on(|_| {
+            Box::new(Spy {
+                inner,
+                notes,
+                fault,
+            })
+        }))
     });
     let mut engine = Engine::spawn(Box::new(opener), Options::default(), Box::new(|| ())).unwrap();
     ask(&engine, Request::Open(ModelSource::Bundled(Bundled::Tour)));
@@ -184,7 +205,7 @@ fn experiment(edits: &[&str]) -> Request {
 
 /// Writes 64 tokens as fast as it goes under some edits; what the backend was asked meanwhile.
 fn write_64(edits: &[&str]) -> Vec<Note> {
-    let (mut engine, seen) = spied();
+    let (mut engine, seen) = spied(None);
     ask(&engine, experiment(edits));
     until(&mut engine, |it| {
         matches!(it, Event::Catching { n_left: 0, .. })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use moescope::checkpoint::{self, Source};
+use moescope::checkpoint::{self, Bundled, Source};
 
 use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
 
@@ -292,6 +292,41 @@ fn a_pass_can_start_at_any_layer() {
             model.spec.routers.len()
         );
     }
+}
+
+/// What a step that ended half-way left in the caches of some layers is forgotten with it.
+#[test]
+fn a_sequence_that_is_cut_after_half_a_step_reads_as_if_it_had_never_begun_it() {
+    let checkpoint = checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap();
+    let model = Model::new(checkpoint.spec.clone(), &checkpoint.weights, Cpu::default()).unwrap();
+    let policy = RoutingPolicy::default();
+    let read = |sequence: &mut Sequence<Cpu>, ids: &[u32], n_layers: usize| {
+        let tokens: Vec<_> = ids
+            .iter()
+            .map(|it| ops::Input::Known(TokenId(*it)))
+            .collect();
+        let spans = [ops::Span {
+            rows: 0..tokens.len(),
+            start: Position::new(sequence.len),
+            policy: &policy,
+        }];
+        let batch = Batch {
+            tokens: &tokens,
+            spans: &spans,
+        };
+        let out = forward(&model, &batch, &mut [sequence], None, 0..n_layers);
+        let logits = model.logits(&out.residual, &[tokens.len() - 1]).data;
+        logits.iter().map(|it| it.to_bits()).collect::<Vec<_>>()
+    };
+    let n = model.layers.len();
+    let mut whole = Sequence::new(&model);
+    read(&mut whole, &[1, 40, 60], n);
+    let want = read(&mut whole, &[30, 90], n);
+    let mut broken = Sequence::new(&model);
+    read(&mut broken, &[1, 40, 60], n);
+    read(&mut broken, &[7, 8, 9], n / 2);
+    broken.truncate(&model.ops, 3);
+    assert_eq!(read(&mut broken, &[30, 90], n), want);
 }
 
 /// The machinery itself is free of effect: an empty list, and one that adds nothing.

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use super::kernel::Abilities;
+use crate::checkpoint::gigabytes;
 use crate::ops::DeviceError;
 
 /// Storage buffers one kernel binds at most.
@@ -43,7 +44,6 @@ impl AdapterFacts {
     /// What it can do, each a name and a value.
     #[must_use]
     pub fn details(&self) -> Vec<(String, String)> {
-        let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
         let pair = |name: &str, value: String| (name.to_owned(), value);
         let subgroup = self.subgroup.map_or("none".to_owned(), |(min, max)| {
             if min == max {
@@ -58,13 +58,13 @@ impl AdapterFacts {
             pair("driver", self.driver.clone()),
             pair(
                 "memory",
-                self.memory_bytes.map_or("not told".to_owned(), gib),
+                self.memory_bytes.map_or("not told".to_owned(), gigabytes),
             ),
-            pair("largest buffer", gib(self.buffer_bytes)),
-            pair("largest binding", gib(self.binding_bytes)),
+            pair("largest buffer", gigabytes(self.buffer_bytes)),
+            pair("largest binding", gigabytes(self.binding_bytes)),
             pair("subgroups", subgroup),
             pair("16-bit floats", yes(self.has_f16)),
-            pair("a clock", yes(self.has_timestamps)),
+            pair("timestamps", yes(self.has_timestamps)),
         ]
     }
 }
@@ -129,9 +129,21 @@ pub fn choose(
     instance: &wgpu::Instance,
     wanted: AdapterChoice,
 ) -> Result<(wgpu::Adapter, AdapterFacts), DeviceError> {
+    first(
+        adapters(instance).into_iter().map(|it| {
+            let facts = facts(&it);
+            (it, facts)
+        }),
+        wanted,
+    )
+}
+
+fn first<A>(
+    all: impl Iterator<Item = (A, AdapterFacts)>,
+    wanted: AdapterChoice,
+) -> Result<(A, AdapterFacts), DeviceError> {
     let mut refused = Vec::new();
-    for adapter in adapters(instance) {
-        let facts = facts(&adapter);
+    for (adapter, facts) in all {
         match why_not(&facts, wanted) {
             None => return Ok((adapter, facts)),
             Some(why) => refused.push(format!("{}: {why}", facts.name)),
@@ -184,7 +196,7 @@ pub fn facts(adapter: &wgpu::Adapter) -> AdapterFacts {
         subgroup: has_subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
         has_f16: features.contains(wgpu::Features::SHADER_F16),
         has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-        lacks: lacks(adapter, &limits),
+        lacks: lacks(adapter.get_downlevel_capabilities().flags, &limits),
     }
 }
 
@@ -212,12 +224,8 @@ fn memory_bytes(_adapter: &wgpu::Adapter) -> Option<u64> {
     None
 }
 
-fn lacks(adapter: &wgpu::Adapter, limits: &wgpu::Limits) -> Option<String> {
-    let downlevel = adapter.get_downlevel_capabilities();
-    if !downlevel
-        .flags
-        .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-    {
+fn lacks(flags: wgpu::DownlevelFlags, limits: &wgpu::Limits) -> Option<String> {
+    if !flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
         return Some("it does not compute".to_owned());
     }
     if limits.max_compute_invocations_per_workgroup < N_THREADS {
@@ -240,5 +248,65 @@ pub fn abilities(facts: &AdapterFacts) -> Abilities {
     Abilities {
         subgroups: facts.subgroup.is_some_and(|(min, _)| min >= 4),
         f16: facts.has_f16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, is_software: bool, lacks: Option<String>) -> ((), AdapterFacts) {
+        let facts = AdapterFacts {
+            name: name.to_owned(),
+            kind: "discrete",
+            backend: "Vulkan",
+            driver: String::new(),
+            is_software,
+            binding_bytes: 0,
+            buffer_bytes: 0,
+            memory_bytes: None,
+            subgroup: None,
+            has_f16: false,
+            has_timestamps: false,
+            lacks,
+        };
+        ((), facts)
+    }
+
+    #[test]
+    fn what_is_too_small_or_missing_is_said_with_numbers() {
+        let (all, none) = (wgpu::DownlevelFlags::all(), wgpu::DownlevelFlags::empty());
+        let enough = wgpu::Limits::default();
+        assert_eq!(lacks(all, &enough), None);
+        assert_eq!(lacks(none, &enough).unwrap(), "it does not compute");
+        let few_threads = wgpu::Limits {
+            max_compute_invocations_per_workgroup: 128,
+            ..enough.clone()
+        };
+        let why = "128 threads in a workgroup, and 256 are needed";
+        assert_eq!(lacks(all, &few_threads).unwrap(), why);
+        let few_buffers = wgpu::Limits {
+            max_storage_buffers_per_shader_stage: 4,
+            ..enough
+        };
+        let why = "4 buffers for one kernel, and 8 are needed";
+        assert_eq!(lacks(all, &few_buffers).unwrap(), why);
+    }
+
+    #[test]
+    fn the_first_that_will_do_is_taken_and_else_every_one_is_named_with_its_reason() {
+        let old = || named("Old card", false, Some("it does not compute".to_owned()));
+        let (card, program) = (named("Card", false, None), named("Program", true, None));
+        let all = [old(), card, program.clone()];
+        let taken = |wanted| first(all.iter().cloned(), wanted).unwrap().1.name;
+        assert_eq!(taken(AdapterChoice::Any), "Card");
+        assert_eq!(taken(AdapterChoice::Software), "Program");
+        let error = first([old(), program].into_iter(), AdapterChoice::Hardware).unwrap_err();
+        let why = "no graphics processor can be used: Old card: it does not compute; \
+                   Program: a program on the CPU";
+        assert_eq!(error.to_string(), why);
+        let error = first(std::iter::empty::<((), _)>(), AdapterChoice::Any).unwrap_err();
+        let why = "no graphics processor can be used: no driver for one is installed";
+        assert_eq!(error.to_string(), why);
     }
 }

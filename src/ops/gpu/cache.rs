@@ -207,7 +207,8 @@ impl Gpu {
         self.submit();
         self.memory.forget_free_caches();
         self.bindings.borrow_mut().forget();
-        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        // A device that is lost says so when the step lands.
+        let _ = self.poll(wgpu::PollType::wait_indefinitely());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
 };
 
@@ -59,8 +60,16 @@ pub struct Gpu {
     pub(super) clock: Clock,
     /// Frequencies of the rotations a model uses; nearly always one.
     pub(super) ropes: Vec<(RopeSpec, Rope)>,
-    faults: mpsc::Receiver<DeviceError>,
+    faults: Faults,
     fault: RefCell<Option<DeviceError>>,
+}
+
+/// What wgpu has to say.
+#[derive(Debug)]
+struct Faults {
+    told: mpsc::Receiver<DeviceError>,
+    /// Apart from the others, which follow from it and may come first, and be many.
+    lost: mpsc::Receiver<DeviceError>,
 }
 
 impl Gpu {
@@ -94,7 +103,7 @@ impl Gpu {
             .ok_or_else(|| refused("it never answered".to_owned()))?
             .map_err(|it| refused(it.to_string()))?;
         let faults = listen(&device);
-        let memory = Memory::new(&device);
+        let memory = Memory::new(&device, &facts);
         Ok(Self {
             params: memory.uniform(PARAMS_BYTES),
             memory,
@@ -137,6 +146,33 @@ impl Gpu {
         self.memory.n_bytes()
     }
 
+    /// It makes no buffer that would bring all of them beyond so many bytes.
+    pub fn limit_memory(&self, n_bytes: u64) {
+        self.memory.limit(n_bytes);
+    }
+
+    /// Gives the device up at once, as a driver does that was reset or lost the card: whatever is
+    /// asked of it from now on fails.
+    pub fn lose(&self) {
+        self.device.destroy();
+    }
+
+    /// Lets the device tell how far it is, or waits for it.
+    ///
+    /// # Errors
+    /// The device was lost: wgpu panics where its driver says so in answer to a poll.
+    pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<(), DeviceError> {
+        let polled = or_lost(|| self.device.poll(poll));
+        if !matches!(polled, Ok(Ok(_))) {
+            // A submit that was refused is none to wait for; a poll without one is told of a loss.
+            let _ = or_lost(|| self.device.poll(wgpu::PollType::Poll));
+        }
+        // What was told meanwhile says more.
+        self.check()?;
+        polled?.map_err(|it| DeviceError::Lost(it.to_string()))?;
+        Ok(())
+    }
+
     pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
         let mut counters = self.counters.get();
         change(&mut counters);
@@ -149,8 +185,13 @@ impl Gpu {
     /// That.
     pub fn check(&self) -> Result<(), DeviceError> {
         let mut fault = self.fault.borrow_mut();
-        for it in self.faults.try_iter() {
+        // It comes before what the driver says of those who use the buffer that is not there.
+        let refused = self.memory.refused();
+        for it in refused.into_iter().chain(self.faults.told.try_iter()) {
             fault.get_or_insert(it);
+        }
+        if let Ok(lost) = self.faults.lost.try_recv() {
+            fault.replace(lost);
         }
         fault.clone().map_or(Ok(()), Err)
     }
@@ -176,28 +217,124 @@ fn features(adapter: &wgpu::Adapter, can: Abilities) -> wgpu::Features {
 }
 
 /// Everything wgpu has to say arrives on the thread that looks for it.
-fn listen(device: &wgpu::Device) -> mpsc::Receiver<DeviceError> {
-    let (to_engine, faults) = mpsc::sync_channel(N_FAULTS);
-    let to_engine_too = to_engine.clone();
+fn listen(device: &wgpu::Device) -> Faults {
+    let (to_engine, told) = mpsc::sync_channel(N_FAULTS);
+    let (to_engine_too, lost) = mpsc::sync_channel(1);
     // A queue that is full holds the first faults, which are the ones that count.
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-        let _ = to_engine.try_send(match error {
-            wgpu::Error::OutOfMemory { .. } => {
-                DeviceError::OutOfMemory("another buffer".to_owned())
-            }
-            it => DeviceError::Refused(first_line(&it.to_string())),
-        });
+        let _ = to_engine.try_send(fault_of(&error));
     }));
-    device.set_device_lost_callback(move |reason, why| {
-        // A device that is dropped is not lost.
-        if reason != wgpu::DeviceLostReason::Destroyed {
-            let _ = to_engine_too.try_send(DeviceError::Lost(first_line(&why)));
-        }
+    // Of a device that is dropped nobody is left to hear it.
+    device.set_device_lost_callback(move |_, why| {
+        let why = if why.is_empty() {
+            "the driver gave it up".to_owned()
+        } else {
+            first_line(&why)
+        };
+        let _ = to_engine_too.try_send(DeviceError::Lost(why));
     });
-    faults
+    Faults { told, lost }
+}
+
+fn fault_of(error: &wgpu::Error) -> DeviceError {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => DeviceError::OutOfMemory("another buffer".to_owned()),
+        it => DeviceError::Refused(first_line(&it.to_string())),
+    }
+}
+
+/// What a call of wgpu returns, or that the device was lost where it panics instead.
+fn or_lost<T>(call: impl FnOnce() -> T) -> Result<T, DeviceError> {
+    // The device is not used again after it.
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|_| DeviceError::Lost("the driver does not answer any more".to_owned()))
 }
 
 fn first_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.join(" ").chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{
+        Wait,
+        gpu::testing::{gpus, numbers},
+    };
+
+    #[test]
+    fn a_device_that_is_lost_says_so_at_the_next_result_and_ever_after() {
+        let gpu = gpus().remove(0);
+        let tensor = gpu.tensor_from(&numbers(64, 1), 64);
+        let sound = gpu.fly(std::slice::from_ref(&tensor.slice));
+        assert!(gpu.land(&sound, Wait::Done).unwrap().is_some());
+        gpu.lose();
+        for _ in 0..2 {
+            let flight = gpu.fly(std::slice::from_ref(&tensor.slice));
+            let error = gpu.land(&flight, Wait::Done).unwrap_err();
+            let why = "the graphics processor was lost: the driver gave it up";
+            assert_eq!(error.to_string(), why);
+        }
+        assert!(gpu.room("weights", 64).is_err(), "it takes nothing more");
+    }
+
+    #[test]
+    fn a_panic_of_the_library_is_a_lost_device() {
+        assert_eq!(or_lost(|| 1), Ok(1));
+        let lost: Result<(), _> = or_lost(|| panic!("Error in Device::poll"));
+        assert!(matches!(lost, Err(DeviceError::Lost(_))));
+    }
+
+    #[test]
+    fn memory_that_is_short_is_a_sentence_with_numbers() {
+        let gpu = gpus().remove(0);
+        let most = gpu.n_bytes() + (4 << 20);
+        gpu.limit_memory(most);
+        let held = gpu.room("weights", 3 << 20).unwrap();
+        let error = gpu.room("weights", 2 << 20).unwrap_err();
+        let why = "the graphics processor has no memory left for weights: 2.1 MB, with ";
+        assert!(error.to_string().starts_with(why), "{error}");
+        gpu.check().unwrap();
+        drop(held);
+        gpu.room("weights", 2 << 20).unwrap();
+    }
+
+    #[test]
+    fn a_buffer_of_a_step_that_cannot_be_had_is_told_when_the_step_lands() {
+        let gpu = gpus().remove(0);
+        gpu.limit_memory(gpu.n_bytes() + (1 << 20));
+        let tensor = gpu.tensor_from(&vec![1.0; 1 << 20], 1 << 10);
+        let flight = gpu.fly(std::slice::from_ref(&tensor.slice));
+        let error = gpu.land(&flight, Wait::Done).unwrap_err();
+        assert!(matches!(error, DeviceError::OutOfMemory(_)), "{error}");
+    }
+
+    #[test]
+    fn a_buffer_larger_than_any_is_no_memory() {
+        let gpu = gpus().remove(0);
+        let error = gpu.room("weights", 1 << 50).unwrap_err();
+        let why = "has no memory left for weights: 1125899.9 GB, and one buffer holds";
+        assert!(error.to_string().contains(why), "{error}");
+        gpu.check().unwrap();
+    }
+
+    #[test]
+    fn what_a_driver_refuses_is_a_sentence() {
+        let none = wgpu::Error::OutOfMemory {
+            source: "no room".into(),
+        };
+        let why = "the graphics processor has no memory left for another buffer";
+        assert_eq!(fault_of(&none).to_string(), why);
+        let wrong = wgpu::Error::Validation {
+            source: "two\nlines".into(),
+            description: "two\n  lines".to_owned(),
+        };
+        let why = fault_of(&wrong).to_string();
+        assert!(
+            why.starts_with("the graphics driver refused a command: "),
+            "{why}"
+        );
+        assert!(!why.contains('\n'), "{why}");
+    }
 }

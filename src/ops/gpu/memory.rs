@@ -8,6 +8,10 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use super::adapter::AdapterFacts;
+use crate::checkpoint::gigabytes;
+use crate::ops::DeviceError;
+
 /// Regions start at multiples of this many bytes, as every adapter allows.
 pub const ALIGN_BYTES: u64 = 256;
 
@@ -61,6 +65,13 @@ impl Slice {
 pub struct Memory {
     device: wgpu::Device,
     n_made: Cell<u64>,
+    /// Bytes of one buffer at most.
+    buffer_bytes: u64,
+    /// Bytes of all buffers at most: a driver that has no more says so late, or moves memory to and
+    /// fro instead.
+    limit_bytes: Cell<u64>,
+    /// The first buffer that a step needed and could not have.
+    refused: RefCell<Option<DeviceError>>,
     /// What is used again as soon as nobody else holds it.
     scratch: RefCell<Vec<Arc<Held>>>,
     /// Keys and values; the same, but only caches take them.
@@ -73,10 +84,13 @@ pub struct Memory {
 
 impl Memory {
     /// Nothing yet.
-    pub fn new(device: &wgpu::Device) -> Self {
+    pub fn new(device: &wgpu::Device, facts: &AdapterFacts) -> Self {
         Self {
             device: device.clone(),
             n_made: Cell::new(0),
+            buffer_bytes: facts.buffer_bytes,
+            limit_bytes: Cell::new(facts.memory_bytes.unwrap_or(u64::MAX)),
+            refused: RefCell::default(),
             scratch: RefCell::default(),
             caches: RefCell::default(),
             staging: RefCell::default(),
@@ -95,6 +109,40 @@ impl Memory {
         all.retain(|it| it.strong_count() > 0);
         let alive = all.iter().filter_map(Weak::upgrade);
         alive.map(|it| it.n_bytes).sum()
+    }
+
+    /// Bytes of all buffers at most, from now on.
+    pub fn limit(&self, n_bytes: u64) {
+        self.limit_bytes.set(n_bytes);
+    }
+
+    /// Whether there is room for a buffer, as far as can be told before the driver is asked.
+    ///
+    /// # Errors
+    /// What it is for, and both sizes.
+    pub fn check(&self, label: &str, n_bytes: u64) -> Result<(), DeviceError> {
+        if n_bytes > self.buffer_bytes {
+            return Err(DeviceError::OutOfMemory(format!(
+                "{label}: {}, and one buffer holds {}",
+                gigabytes(n_bytes),
+                gigabytes(self.buffer_bytes)
+            )));
+        }
+        let (taken, most) = (self.n_bytes(), self.limit_bytes.get());
+        if taken.saturating_add(n_bytes) > most {
+            return Err(DeviceError::OutOfMemory(format!(
+                "{label}: {}, with {} of {} taken",
+                gigabytes(n_bytes),
+                gigabytes(taken),
+                gigabytes(most)
+            )));
+        }
+        Ok(())
+    }
+
+    /// What a step needed and could not have; nothing it computed can be trusted.
+    pub fn refused(&self) -> Option<DeviceError> {
+        self.refused.take()
     }
 
     /// Memory that lasts as long as somebody holds it; all zero.
@@ -166,6 +214,15 @@ impl Memory {
     fn make(&self, label: &str, n_bytes: u64, usage: wgpu::BufferUsages) -> Arc<Held> {
         let id = self.n_made.get();
         self.n_made.set(id + 1);
+        // A buffer without a use is none: the driver is not asked, and commands that name it never
+        // run.
+        let usage = match self.check(label, n_bytes) {
+            Ok(()) => usage,
+            Err(error) => {
+                self.refused.borrow_mut().get_or_insert(error);
+                wgpu::BufferUsages::empty()
+            }
+        };
         let held = Arc::new(Held {
             id,
             buffer: self.device.create_buffer(&wgpu::BufferDescriptor {

@@ -130,9 +130,7 @@ impl Gpu {
         if wait == Wait::Done {
             self.count(|it| it.waits += 1);
         }
-        let polled = self.device.poll(poll);
-        self.check()?;
-        polled.map_err(|it| DeviceError::Lost(it.to_string()))?;
+        self.poll(poll)?;
         match flight.mapped.try_recv() {
             Ok(Ok(())) => flight.words().map(Some),
             Ok(Err(error)) => Err(DeviceError::Lost(error.to_string())),

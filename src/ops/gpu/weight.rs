@@ -9,7 +9,7 @@ use super::{
     memory::{Held, Slice},
     packing::{UNIT_BYTES, packed},
 };
-use crate::checkpoint::{Dtype, WeightView};
+use crate::checkpoint::{Dtype, WeightView, gigabytes};
 use crate::ops::DeviceError;
 
 /// Bytes on their way to the device at once.
@@ -126,14 +126,12 @@ impl Gpu {
     /// The device has none left.
     pub(super) fn room(&self, label: &str, n_bytes: u64) -> Result<Arc<Held>, DeviceError> {
         self.check()?;
+        self.memory.check(label, n_bytes)?;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let held = self.memory.lasting(label, n_bytes);
-        match super::adapter::ready(scope.pop()).flatten() {
-            None => Ok(held),
-            Some(_) => Err(DeviceError::OutOfMemory(format!(
-                "{n_bytes} bytes of {label}"
-            ))),
-        }
+        let refused = super::adapter::ready(scope.pop()).flatten();
+        let size = || format!("{label}: {}", gigabytes(n_bytes));
+        refused.map_or(Ok(held), |_| Err(DeviceError::OutOfMemory(size())))
     }
 
     fn fill(
@@ -162,7 +160,7 @@ impl Gpu {
                 // What is on its way takes memory of its own until the device has it.
                 self.queue.submit([]);
                 if packed.units.len() > UPLOAD_BYTES / 2 {
-                    let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+                    self.poll(wgpu::PollType::wait_indefinitely())?;
                 }
                 self.check()?;
             }
