@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Some(Command::Screenshot(args)) => screenshot(args),
         Some(Command::Bench(args)) if args.ui => bench_ui(args.json),
         Some(Command::Bench(args)) => cli::bench::run(args),
-        None => window(cli.model.as_ref(), cli.first_frame),
+        None => window(cli.model.as_ref(), cli.first_frame, cli.device),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,15 +28,23 @@ fn main() -> ExitCode {
 
 /// Opens the window with a model, the Tour model where none is named.
 #[cfg(feature = "gui")]
-fn window(model: Option<&std::ffi::OsString>, once: bool) -> Result<(), Failure> {
+fn window(
+    model: Option<&std::ffi::OsString>,
+    once: bool,
+    device: Option<cli::Device>,
+) -> Result<(), Failure> {
     use moescope::app::{open_window, source};
     let path = model.map_or("tour".into(), |it| it.to_string_lossy());
-    open_window(source(&path), once).map_err(Failure::misuse)
+    open_window(source(&path), once, device.map(cli::Device::choice)).map_err(Failure::misuse)
 }
 
 /// There is no window in a program built without one.
 #[cfg(not(feature = "gui"))]
-fn window(_model: Option<&std::ffi::OsString>, _once: bool) -> Result<(), Failure> {
+fn window(
+    _model: Option<&std::ffi::OsString>,
+    _once: bool,
+    _device: Option<cli::Device>,
+) -> Result<(), Failure> {
     Err(Failure::misuse(
         "this program was built without a window; see moescope --help",
     ))
@@ -62,11 +70,11 @@ fn bench_ui(as_json: bool) -> Result<(), Failure> {
 /// There is no window to measure in a program built without one.
 #[cfg(not(feature = "gui"))]
 fn bench_ui(_as_json: bool) -> Result<(), Failure> {
-    window(None, false)
+    window(None, false, None)
 }
 
 /// There is no window to draw in a program built without one.
 #[cfg(not(feature = "gui"))]
 fn screenshot(_args: &cli::screenshot::Args) -> Result<(), Failure> {
-    window(None, false)
+    window(None, false, None)
 }

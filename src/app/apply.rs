@@ -6,7 +6,7 @@ use eframe::egui::{self, ViewportCommand, gui_zoom};
 
 use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
-use crate::spec::{Position, RouterId, RouterSpec};
+use crate::spec::{DeviceChoice, Position, RouterId, RouterSpec};
 use crate::ui::{Command, Direction, ExpertAt, Hover, MOST_PINS, PRESETS, RowChoice, Selection};
 
 use super::{App, dialog::Pick, models::source, pace};
@@ -63,7 +63,12 @@ impl App {
             Command::Step => self.step(),
             Command::Back => self.back(now_secs),
             Command::Regenerate => self.regenerate(now_secs),
-            Command::SetDevice(it) => self.ask(Request::SetDevice(it)),
+            Command::SetDevice(it) => {
+                self.saved.device = it;
+                self.change_settings();
+                self.set_device(it);
+            }
+            Command::GoOnOnCpu => self.set_device(DeviceChoice::Cpu),
             Command::SetPace(it) => {
                 self.settings.pace = it;
                 self.ask(Request::SetPace(pace(self.settings)));
@@ -110,6 +115,7 @@ impl App {
             Command::Survey(of) => self.survey(of, now_secs),
             Command::CancelSurvey => self.ask(Request::CancelSurvey),
             Command::Dismiss => self.session.message = None,
+            Command::DismissLostDevice => self.session.lost_device = None,
             Command::Say(text) => self.say(text),
             Command::ShareHtml(to) => self.share(to, ctx, now_secs),
             Command::TogglePin(at) => self.toggle_pin(at),

@@ -9,7 +9,7 @@ use crate::spec::{Experiment, Intervention, Position, PromptForm, Span, TokenId}
 use crate::trace::{DeviceFacts, ModelFacts};
 use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
 
-use super::{App, Waiting};
+use super::{App, Waiting, models::Start};
 
 /// Memory the routing of all rows may take, those undone included.
 const ROWS_BUDGET_BYTES: usize = 1 << 30;
@@ -74,15 +74,13 @@ impl App {
             Event::Failed {
                 why,
                 device_is_lost: true,
-            } => self.fail(format!(
-                "{why}; “Run on the CPU” in the Run menu goes on from here"
-            )),
+            } => self.session.lost_device = Some(why),
             Event::Refused(why) | Event::Failed { why, .. } => self.fail(why),
             Event::Moved(device) => self.moved(*device),
             Event::MoveFailed { why, cancelled } => {
                 self.session.loading = self.opening();
                 if !cancelled {
-                    self.fail(format!("it runs where it did: {why}"));
+                    self.fail(format!("the model stays where it is: {why}"));
                 }
             }
         }
@@ -108,7 +106,7 @@ impl App {
         self.session.loading = Some(Loading {
             name: self
                 .opening()
-                .map_or_else(|| "a model".to_owned(), |it| it.name),
+                .map_or_else(|| self.open_name(), |it| it.name),
             done_bytes: progress.done_bytes,
             total_bytes: progress.total_bytes,
             needed_bytes: progress.needed_bytes,
@@ -116,10 +114,17 @@ impl App {
         });
     }
 
+    /// Of the open model: what is loaded where nothing else is, on its way to another device.
+    fn open_name(&self) -> String {
+        let facts = self.session.facts.as_ref();
+        facts.map_or_else(|| "a model".to_owned(), |it| it.name.clone())
+    }
+
     /// The model runs elsewhere; where that is not what was asked for, the reason is said.
     fn moved(&mut self, device: DeviceFacts) {
         self.session.loading = self.opening();
         self.session.could_do = None;
+        self.session.lost_device = None;
         let why = device.notes.first().map(|it| format!(": {it}"));
         self.say(format!(
             "running on {}{}",
@@ -150,6 +155,9 @@ impl App {
             sampling: self.experiment.sampling,
             ..Experiment::default()
         };
+        if let Start::OnCpu(why) = std::mem::take(&mut self.start) {
+            self.say(format!("running on the CPU: {why}"));
+        }
         self.undo = Undoer::default();
         self.typed.clear();
         self.pins.clear();

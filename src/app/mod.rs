@@ -97,6 +97,8 @@ pub struct App {
     n_stops: u64,
     /// How the command line names the open model.
     argument: String,
+    /// Whether the first model may be opened elsewhere than was asked for.
+    start: models::Start,
 }
 
 impl App {
@@ -142,6 +144,7 @@ impl App {
             asked: None,
             n_stops: 0,
             argument: String::new(),
+            start: models::Start::default(),
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {

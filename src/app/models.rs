@@ -6,6 +6,7 @@ use eframe::egui;
 
 use crate::checkpoint::Source;
 use crate::engine::{ModelSource, Request};
+use crate::spec::DeviceChoice;
 use crate::ui::{Command, Dropped, Loading, SurveyOf};
 
 use super::App;
@@ -35,7 +36,33 @@ fn words(source: &ModelSource) -> String {
     }
 }
 
+/// Whether the first model may be opened on another device than was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Start {
+    /// It may not, or it is open.
+    #[default]
+    Settled,
+    /// On the CPU, where it cannot be opened as asked.
+    ElseOnCpu,
+    /// It is tried; why not as asked.
+    OnCpu(String),
+}
+
 impl App {
+    /// Where the first model cannot be opened on the graphics processor asked for, it is opened on the
+    /// CPU, which is said.
+    #[must_use]
+    pub fn else_on_cpu(mut self) -> Self {
+        self.start = Start::ElseOnCpu;
+        self
+    }
+
+    /// Where models run from now on.
+    pub(super) fn set_device(&mut self, device: DeviceChoice) {
+        self.settings.device = device;
+        self.ask(Request::SetDevice(device));
+    }
+
     /// Opens a model; the open one stays until the new one is ready.
     pub(super) fn open(&mut self, source: ModelSource) {
         self.session.message = None;
@@ -70,6 +97,18 @@ impl App {
         self.session.loading = self.opening();
         if cancelled {
             return;
+        }
+        let start = std::mem::take(&mut self.start);
+        match (start, &opening) {
+            (Start::ElseOnCpu, Some(source)) => {
+                self.set_device(DeviceChoice::Cpu);
+                self.open(source.clone());
+                self.start = Start::OnCpu(why.to_owned());
+                return;
+            }
+            // It was not for the device.
+            (Start::OnCpu(_), _) => self.set_device(DeviceChoice::Gpu),
+            _ => {}
         }
         let gone = match &opening {
             Some(ModelSource::Path(path)) => self.forget_if_gone(path),

@@ -170,8 +170,10 @@ fn wait(
     loop {
         window.step();
         let app = window.state();
-        if let Some(message) = app.session().message.as_ref().filter(|it| it.failure) {
-            return Err(failure(message.text.clone()));
+        let message = app.session().message.as_ref().filter(|it| it.failure);
+        let failed = message.map(|it| &it.text);
+        if let Some(why) = failed.or(app.session().lost_device.as_ref()) {
+            return Err(failure(why.clone()));
         }
         if holds(app) {
             return Ok(());

@@ -6,7 +6,7 @@ use eframe::egui::ViewportBuilder;
 
 use crate::document::SettingsFile;
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
-use crate::spec::Placement;
+use crate::spec::{DeviceChoice, Placement};
 
 use super::App;
 use super::first_frame::FirstFrame;
@@ -49,11 +49,15 @@ fn has_display() -> bool {
 }
 
 /// Opens the window with a model, and returns when it is closed; where `once` is set, as soon as
-/// its first frame with the model was shown.
+/// its first frame with the model was shown. Models run on `device`, else where the settings say.
 ///
 /// # Errors
 /// There is no display, or no graphics driver.
-pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
+pub fn open_window(
+    source: ModelSource,
+    once: bool,
+    device: Option<DeviceChoice>,
+) -> Result<(), NoWindow> {
     if !has_display() {
         return Err(NoWindow::NoDisplay);
     }
@@ -74,8 +78,16 @@ pub fn open_window(source: ModelSource, once: bool) -> Result<(), NoWindow> {
         persist_window: false,
         ..eframe::NativeOptions::default()
     };
+    let device = device.or(saved.map(|it| it.device)).unwrap_or_default();
+    let placement = Placement {
+        device,
+        quantize: None,
+    };
     let make = move |cc: &eframe::CreationContext<'_>| {
-        let mut app = App::on_engine(cc, source, Placement::default())?;
+        let mut app = App::on_engine(cc, source, placement)?;
+        if device == DeviceChoice::Gpu {
+            app = app.else_on_cpu();
+        }
         if let Some((file, saved)) = kept {
             app = app.kept_in(&cc.egui_ctx, file, saved);
         }
@@ -102,6 +114,8 @@ impl App {
         let ctx = cc.egui_ctx.clone();
         let wake = Box::new(move || ctx.request_repaint());
         let engine = Engine::spawn(Box::new(ModelOpener(placement)), Options::default(), wake)?;
-        Ok(Self::new(cc, Box::new(engine), Some(source)))
+        let mut app = Self::new(cc, Box::new(engine), Some(source));
+        app.settings.device = placement.device;
+        Ok(app)
     }
 }

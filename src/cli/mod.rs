@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub use exit::{Failure, Status};
+pub use model::Device;
 
 /// See inside Mixture-of-Experts models: watch the routing as text is generated, edit it, see what changes.
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ pub struct Cli {
     pub command: Option<Command>,
     /// The model to open in the window: a folder, or `tour` or `tour-collapsed` for one inside the program.
     pub model: Option<OsString>,
+    /// Where models run in the window, this time; else as its settings say.
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
     /// Close after the first frame, and say so: what `bench` times.
     #[arg(long, hide = true)]
     pub first_frame: bool,

@@ -14,6 +14,8 @@ use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::spec::DeviceChoice;
+
 /// Names another folder for the settings: for a copy that travels, and for tests.
 pub const CONFIG_DIR: &str = "MOESCOPE_CONFIG_DIR";
 /// Most models remembered.
@@ -60,6 +62,8 @@ pub struct SavedSettings {
     pub stop_after: u32,
     /// Whether nothing moves for show.
     pub reduced_motion: bool,
+    /// Where models run.
+    pub device: DeviceChoice,
     /// Paths of the models opened last, newest first.
     pub recents: Vec<String>,
     /// Width and height of the window at actual size, points.
@@ -79,6 +83,7 @@ impl Default for SavedSettings {
             pace: Some(8.0),
             stop_after: 128,
             reduced_motion: false,
+            device: DeviceChoice::Auto,
             recents: Vec::new(),
             window: None,
             maximized: false,
@@ -221,6 +226,7 @@ mod tests {
             pace: None,
             stop_after: 40,
             reduced_motion: true,
+            device: DeviceChoice::Cpu,
             recents: vec!["/models/a".to_owned()],
             window: Some([1024.0, 700.0]),
             maximized: true,
@@ -276,6 +282,7 @@ mod tests {
         let (settings, said) = file.load();
         assert_eq!((settings.zoom, said), (2.0, None));
         assert_eq!(settings.stop_after, SavedSettings::default().stop_after);
+        assert_eq!(settings.device, DeviceChoice::Auto);
     }
 
     #[test]

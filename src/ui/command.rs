@@ -101,8 +101,10 @@ pub enum Command {
     Back,
     /// The next seed.
     Regenerate,
-    /// Where models run from now on; the open one moves there.
+    /// Where models run from now on, also at the next start; the open one moves there.
     SetDevice(DeviceChoice),
+    /// The same with the CPU, but for the next start: the device that was lost may be there again.
+    GoOnOnCpu,
     /// Tokens a second; none is as fast as it goes.
     SetPace(Option<f32>),
     /// Most new tokens of one play.
@@ -224,6 +226,8 @@ pub enum Command {
     CancelLoad,
     /// Put the message away.
     Dismiss,
+    /// Put away the offer to go on elsewhere.
+    DismissLostDevice,
     /// Say something.
     Say(String),
     /// Dark, light or as the system.
@@ -335,7 +339,7 @@ pub const ENTRIES: &[Entry] = entries! {
     Edit, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
     Edit, "Force or release the expert", Some(plain(Key::F)), "Have the selected expert picked from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
     Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
-    Edit, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, motion", |_| Some(Command::ToggleSettings);
+    Edit, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, device, motion", |_| Some(Command::ToggleSettings);
     View, "Command palette…", Some(with_command(Key::P)), "Find anything that can be done by its name", |_| Some(Command::TogglePalette);
     View, "Pin or unpin the expert", Some(plain(Key::I)), "Give the selected expert a colour and a pattern of its own", |it| it.expert_at().map(Command::TogglePin);
     View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));

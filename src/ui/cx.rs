@@ -1,6 +1,6 @@
 //! Everything a panel may read this frame, and the one place it may write; the selection all panels share.
 
-use crate::spec::{Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
+use crate::spec::{DeviceChoice, Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
 use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
 
 /// Which of the rows on screen.
@@ -66,6 +66,8 @@ pub struct Settings {
     pub stop_after: u32,
     /// Whether nothing moves for show.
     pub reduced_motion: bool,
+    /// Where models are to run.
+    pub device: DeviceChoice,
 }
 
 impl Default for Settings {
@@ -74,6 +76,7 @@ impl Default for Settings {
             pace: Some(8.0),
             stop_after: 128,
             reduced_motion: false,
+            device: DeviceChoice::Auto,
         }
     }
 }

@@ -126,6 +126,9 @@ pub struct Session {
     pub loading: Option<Loading>,
     /// What is to be said.
     pub message: Option<Message>,
+    /// Why nothing runs any more on the device the model is on; none where that holds no longer, or was
+    /// put away.
+    pub lost_device: Option<String>,
     /// What was read to judge the load; none until it was asked for.
     pub survey: Option<Survey>,
     /// Whether raw scores were forgotten to save memory, which is said once.

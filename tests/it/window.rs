@@ -18,6 +18,7 @@ mod kept;
 mod layout;
 mod lists;
 mod load;
+mod lost;
 mod model;
 mod next_token;
 mod numbers;

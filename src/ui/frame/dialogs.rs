@@ -205,14 +205,23 @@ pub(super) fn heading(cx: &Cx<'_>, ui: &mut Ui, words: &str) {
     ui.add_space(4.0);
 }
 
-/// One sentence at the bottom; it stays until it is put away or another comes.
+/// What is to be said, at the bottom; it stays until it is put away or another comes.
 fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
-    let Some(message) = cx.session.message.clone() else {
+    let (lost, message) = (&cx.session.lost_device, &cx.session.message);
+    if lost.is_none() && message.is_none() {
         return;
-    };
+    }
+    let (lost, message) = (lost.clone(), message.clone());
     let place = ("message", Align2::CENTER_BOTTOM, vec2(0.0, -52.0));
     card_ui(cx, ui, place, order, |cx, ui| {
         ui.set_max_width(680.0);
+        if let Some(why) = lost {
+            lost_device_ui(cx, ui, &why);
+            if message.is_some() {
+                ui.add_space(8.0);
+            }
+        }
+        let Some(message) = message else { return };
         ui.horizontal(|ui| {
             let color = if message.failure {
                 cx.palette.red
@@ -225,6 +234,27 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
                 cx.push(Command::Dismiss);
             }
         });
+    });
+}
+
+/// Why nothing is computed any more, and the way to go on.
+fn lost_device_ui(cx: &mut Cx<'_>, ui: &mut Ui, why: &str) {
+    let text = RichText::new(why).size(BODY_SIZE).color(cx.palette.red);
+    ui.add(egui::Label::new(text).wrap());
+    note(
+        ui,
+        "What was written stays, and the CPU can write on from here",
+    );
+    ui.add_space(4.0);
+    let is_moving = cx.session.loading.is_some();
+    ui.horizontal(|ui| {
+        let to_cpu = ui.add_enabled_ui(!is_moving, |ui| strong_button(ui, "Run on the CPU"));
+        if to_cpu.inner.clicked() {
+            cx.push(Command::GoOnOnCpu);
+        }
+        if ui.button("Not now").clicked() {
+            cx.push(Command::DismissLostDevice);
+        }
     });
 }
 

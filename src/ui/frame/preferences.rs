@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Align2, Grid, RichText, ThemePreference, Ui, vec2};
 
+use crate::spec::DeviceChoice;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
 use crate::ui::{Command, Cx};
@@ -64,6 +65,9 @@ fn rows_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         );
     });
     ui.end_row();
+    label(cx, ui, "Run on");
+    device_ui(cx, ui);
+    ui.end_row();
     label(cx, ui, "Motion");
     let mut reduced = cx.settings.reduced_motion;
     let tick = ui
@@ -86,6 +90,26 @@ fn theme_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             let button = egui::Button::selectable(theme == now, name).frame_when_inactive(true);
             if ui.add(button).clicked() {
                 cx.push(Command::SetTheme(theme));
+            }
+        }
+    });
+}
+
+fn device_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let now = cx.settings.device;
+    ui.horizontal(|ui| {
+        for choice in DeviceChoice::ALL {
+            let button = egui::Button::selectable(choice == now, choice.label());
+            let words = match choice {
+                DeviceChoice::Auto => {
+                    "A graphics processor where there is one that can, else the CPU"
+                }
+                DeviceChoice::Gpu => "A graphics processor, one in software too",
+                DeviceChoice::Cpu => "No graphics processor",
+            };
+            let response = ui.add(button.frame_when_inactive(true));
+            if response.on_hover_text(words).clicked() {
+                cx.push(Command::SetDevice(choice));
             }
         }
     });

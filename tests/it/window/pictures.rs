@@ -125,6 +125,19 @@ fn what_is_seen_before_a_model_is_open() {
 }
 
 #[test]
+fn the_offer_to_go_on_after_a_device_is_lost() {
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let events = baseline(TOUR_LIKE, 40);
+        let (mut window, script) = scripted((1000.0, 640.0), theme, events, true);
+        script.say([Event::Failed {
+            why: "the graphics processor was lost: the driver gave it up".to_owned(),
+            device_is_lost: true,
+        }]);
+        check(&mut window, &format!("window_lost_{name}"));
+    }
+}
+
+#[test]
 fn the_list_of_keys() {
     let (mut window, _script) =
         scripted((1000.0, 900.0), Theme::Light, baseline(TOUR_LIKE, 12), true);

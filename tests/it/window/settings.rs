@@ -6,7 +6,10 @@ use eframe::egui::accesskit::Toggled;
 use eframe::egui::{Key, Modifiers, Theme, ThemePreference};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::App;
+use moescope::checkpoint::Bundled;
 use moescope::document::{SavedSettings, SettingsFile};
+use moescope::engine::{Event, ModelSource, Request};
+use moescope::spec::DeviceChoice;
 use moescope::ui::Command;
 
 use super::drive::{Window, builder, click, settle};
@@ -60,6 +63,7 @@ fn settings_survive_a_kill() {
     app.command(Command::SetPace(Some(3.0)));
     app.command(Command::SetStopAfter(17));
     app.command(Command::SetReducedMotion(true));
+    app.command(Command::SetDevice(DeviceChoice::Cpu));
     app.command(Command::ShowPanel("model"));
     app.command(Command::OpenPath("/models/x".into()));
     settle(&mut window);
@@ -79,6 +83,7 @@ fn settings_survive_a_kill() {
     assert_eq!(now, kept);
     assert_eq!(kept.recents, ["/models/x"]);
     assert_eq!((kept.pace, kept.stop_after), (Some(3.0), 17));
+    assert_eq!(kept.device, DeviceChoice::Cpu);
     assert!(kept.reduced_motion && kept.zoom > 1.0 && kept.layout.is_some());
     assert!((window.ctx.zoom_factor() - kept.zoom).abs() < 1e-6);
     assert_eq!(theme.get(), ThemePreference::Light);
@@ -86,7 +91,7 @@ fn settings_survive_a_kill() {
     let pace = moescope::engine::Pace::TokensPerSec(3.0);
     let asked = script.asked.borrow();
     let mut paces = asked.iter().filter_map(|it| match it {
-        moescope::engine::Request::SetPace(it) => Some(*it),
+        Request::SetPace(it) => Some(*it),
         _ => None,
     });
     assert_eq!(
@@ -169,11 +174,70 @@ fn the_settings_sheet_sets_what_it_says() {
     click(&mut window, "Reduce motion");
     click(&mut window, "Light");
     click(&mut window, "Larger");
+    click(&mut window, "CPU");
     assert!(!window.ctx.global_style().visuals.text_cursor.blink);
     assert!(!window.ctx.global_style().visuals.dark_mode);
     window.key_press(Key::Escape);
     soon(&mut window);
     let kept = saved(folder.path());
+    assert_eq!(kept.device, DeviceChoice::Cpu);
     assert!(kept.reduced_motion && kept.zoom > 1.0);
     assert!(window.query_by_label("Reduce motion").is_none());
+}
+
+/// A window that opens its first model and may do so on the CPU.
+fn starting() -> (Window, Script) {
+    let script = Script::default();
+    let link = script.clone();
+    let mut window = builder((1440.0, 900.0), Theme::Dark).build_eframe(move |cc| {
+        let source = ModelSource::Bundled(Bundled::Tour);
+        App::new(cc, Box::new(link), Some(source)).else_on_cpu()
+    });
+    settle(&mut window);
+    (window, script)
+}
+
+fn failed(why: &str) -> [Event; 1] {
+    [Event::OpenFailed {
+        why: why.to_owned(),
+        cancelled: false,
+    }]
+}
+
+#[test]
+fn a_device_that_is_not_there_at_the_start_gives_way_to_the_cpu_and_is_said() {
+    let (mut window, script) = starting();
+    script.say(failed("no graphics processor can be used: none"));
+    settle(&mut window);
+    let asked = script.asked.borrow().clone();
+    let place = |it: &Request| asked.iter().rposition(|asked| asked == it).unwrap();
+    let open = Request::Open(ModelSource::Bundled(Bundled::Tour));
+    assert!(place(&Request::SetDevice(DeviceChoice::Cpu)) < place(&open));
+    script.say(baseline(TOUR_LIKE, 20));
+    settle(&mut window);
+    let message = window.state().session().message.clone().unwrap();
+    assert_eq!(
+        (message.text.as_str(), message.failure),
+        (
+            "running on the CPU: no graphics processor can be used: none",
+            false
+        )
+    );
+    assert_eq!(window.state().saved().device, DeviceChoice::Auto);
+}
+
+#[test]
+fn a_first_model_that_opens_nowhere_is_tried_twice_and_no_more() {
+    let (mut window, script) = starting();
+    for why in ["it needs a card", "it is no model"] {
+        script.say(failed(why));
+        settle(&mut window);
+    }
+    let message = window.state().session().message.clone().unwrap();
+    assert_eq!(message.text, "it is no model");
+    let asked = script.asked.borrow();
+    let opens = asked.iter().filter(|it| matches!(it, Request::Open(_)));
+    assert_eq!(opens.count(), 2);
+    let device = asked.iter().rfind(|it| matches!(it, Request::SetDevice(_)));
+    assert_eq!(device, Some(&Request::SetDevice(DeviceChoice::Gpu)));
 }
