@@ -1,15 +1,16 @@
 //! The page of the open model: its numbers are those of `inspect`.
 
-use std::process::Command;
+use std::{process::Command, sync::Arc};
 
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable as _;
 use moescope::document::{Cell, Table};
+use moescope::trace::{DeviceFacts, ModelFacts};
 use serde_json::Value;
 
 use super::drive::{scripted, tour};
 use super::script::{TOUR_LIKE, baseline};
-use super::stage::Stage;
+use super::stage::{Stage, Staged};
 
 fn inspect(model: &str) -> Value {
     let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
@@ -156,4 +157,60 @@ fn speed_and_memory_are_those_of_the_session() {
     shown.get_by_label_contains("310 tokens/s");
     shown.get_by_label_contains("1.6 MB at 512 positions");
     shown.get_by_label_contains("22.0 GB when it was opened");
+}
+
+fn has(shown: &Staged, words: &str) -> bool {
+    shown.query_all_by_label(words).next().is_some()
+}
+
+#[test]
+fn the_device_is_told_with_its_limits_or_why_it_is_the_cpu() {
+    let events = baseline(TOUR_LIKE, 12);
+    let (window, _script) = scripted((1000.0, 700.0), Theme::Dark, events, false);
+    let mut session = window.state().session().clone();
+    let mut facts = ModelFacts::clone(session.facts.as_ref().unwrap());
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    facts.device = DeviceFacts {
+        label: "Card 9000".to_owned(),
+        is_gpu: true,
+        details: vec![
+            pair("kind", "discrete, through Vulkan"),
+            pair("memory", "24.0 GB"),
+            pair("subgroups", "32 lanes"),
+        ],
+        notes: Vec::new(),
+    };
+    session.facts = Some(Arc::new(facts.clone()));
+    let mut stage = Stage::new("model", session.clone());
+    let table = stage.table().unwrap();
+    let words = |name: &str| {
+        let is = |cell: &Cell, words: &str| *cell == Cell::Text(words.to_owned());
+        let row = table.rows.iter().find(|it| is(&it[1], name));
+        row.map(|it| it[4].clone())
+    };
+    assert_eq!(words("memory"), Some(Cell::Text("24.0 GB".to_owned())));
+    for width in [360.0, 600.0] {
+        let stage = Stage::new("model", session.clone());
+        let shown = stage.show((width, 1600.0), Theme::Dark, false);
+        for words in [
+            "Card 9000",
+            "discrete, through Vulkan",
+            "24.0 GB",
+            "32 lanes",
+        ] {
+            assert!(has(&shown, words), "{words} at {width}");
+        }
+        assert!(!has(&shown, "why the CPU"));
+    }
+
+    let why = "no graphics processor can be used: no driver for one is installed";
+    facts.device = DeviceFacts {
+        notes: vec![why.to_owned()],
+        ..DeviceFacts::cpu()
+    };
+    session.facts = Some(Arc::new(facts));
+    let shown = Stage::new("model", session).show((600.0, 1600.0), Theme::Light, false);
+    for words in ["CPU", "why the CPU", why] {
+        assert!(has(&shown, words), "{words}");
+    }
 }

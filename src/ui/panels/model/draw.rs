@@ -51,10 +51,11 @@ pub fn pair(ui: &mut Ui, name: &str, words: &str) {
 }
 
 /// Names and values, in two columns where there is room for both.
-pub fn pairs(ui: &mut Ui, all: &[(&'static str, String)]) {
+pub fn pairs(ui: &mut Ui, all: &[(impl AsRef<str>, String)]) {
     ui.spacing_mut().item_spacing.y = 2.0;
     if ui.available_width() < 480.0 {
-        all.iter().for_each(|(name, it)| pair(ui, name, it));
+        all.iter()
+            .for_each(|(name, it)| pair(ui, name.as_ref(), it));
         return;
     }
     let area = ui.available_rect_before_wrap();
@@ -72,7 +73,7 @@ pub fn pairs(ui: &mut Ui, all: &[(&'static str, String)]) {
         // A child of its own: the page goes on under the longer column.
         let mut child = ui.new_child(builder);
         rows.iter()
-            .for_each(|(name, it)| pair(&mut child, name, it));
+            .for_each(|(name, it)| pair(&mut child, name.as_ref(), it));
         bottom = bottom.max(child.min_rect().bottom());
     }
     ui.allocate_rect(

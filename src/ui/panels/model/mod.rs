@@ -16,7 +16,7 @@ use crate::ui::words::{bytes, grouped, percent, short};
 use crate::ui::{Cx, Drawing, Palette, Panel};
 
 use draw::{Numbers, heading, pair, pairs, quiet, value};
-use page::{Page, Rule};
+use page::{Page, Rule, WHY_CPU};
 
 /// Height of the stacked bar.
 const BAR: f32 = 14.0;
@@ -230,12 +230,10 @@ fn kinds_ui(ui: &mut Ui, page: &Page, order: &[usize]) {
 fn speed_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
     let device = &page.facts.device;
     pair(ui, "device", &device.label);
-    for (name, value) in &device.details {
-        pair(ui, name, value);
-    }
     for why in &device.notes {
-        pair(ui, "not on another", why);
+        pair(ui, WHY_CPU, why);
     }
+    pairs(ui, &device.details);
     let could = cx.session.could_do.map_or_else(
         || "not measured yet: write some tokens".to_owned(),
         |it| format!("{} tokens/s, as fast as it goes", short(f64::from(it))),

@@ -3,7 +3,7 @@
 use crate::document::{Cell, Table};
 use crate::ui::Cx;
 
-use super::page::Page;
+use super::page::{Page, WHY_CPU};
 
 /// Everything on the page: of what, which, its number with a unit, or its words.
 pub fn table(cx: &Cx<'_>, page: &Page) -> Table {
@@ -81,7 +81,7 @@ fn words(out: &mut Table, page: &Page) {
         words("device", name, value);
     }
     for why in &facts.device.notes {
-        words("device", "not on another", why);
+        words("device", WHY_CPU, why);
     }
     for (name, it) in &page.shape {
         words("shape", name, it);

@@ -6,6 +6,9 @@ use crate::spec::RuleStep;
 use crate::trace::{GateFacts, ModelFacts, WeightShare};
 use crate::ui::words::{bytes, grouped, percent};
 
+/// What reasons for not taking a graphics processor stand beside.
+pub const WHY_CPU: &str = "why the CPU";
+
 /// The rule of some routers.
 #[derive(Clone, Debug)]
 pub struct Rule {
