@@ -1,6 +1,8 @@
 //! The window: real widgets on the real engine, and pictures of made-up sessions.
 
 mod access;
+#[cfg(feature = "gpu")]
+mod busy;
 mod cells;
 mod cells2;
 mod chat;

@@ -88,7 +88,7 @@ pub fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
     }
 }
 
-fn whereabouts(app: &App) -> String {
+pub fn whereabouts(app: &App) -> String {
     let it = app.session();
     let len = |row: Option<&moescope::ui::RowView>| row.map(|it| it.record.store.len());
     format!(

@@ -16,7 +16,7 @@ const N_EVENTS: usize = 10_000;
 /// Frames before any counts.
 const N_WARM_UP: usize = 60;
 /// Most seconds of the UI thread a frame may take; without optimisation three times as many.
-const MOST_SECS: f64 = if cfg!(debug_assertions) { 0.3 } else { 0.1 };
+pub const MOST_SECS: f64 = if cfg!(debug_assertions) { 0.3 } else { 0.1 };
 /// Most memory the process may gain from the hundredth part of the script to its end: the engine's budget for the
 /// caches of rows that may come back, a gigabyte, and a quarter of that for all else.
 const MOST_BYTES_GAINED: u64 = (1 << 30) + (1 << 28);
@@ -47,7 +47,7 @@ impl Dice {
 }
 
 /// CPU seconds of this thread so far, where the system says; other work on the machine does not count.
-fn thread_secs() -> Option<f64> {
+pub fn thread_secs() -> Option<f64> {
     let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos: f64 = text.split_whitespace().next()?.parse().ok()?;
     Some(nanos * 1e-9)

@@ -1,0 +1,164 @@
+//! A frame never waits for what is computed: neither for a backend that takes a second for each step,
+//! nor for a graphics processor that is never idle.
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use eframe::egui::Theme;
+use egui_kittest::kittest::Queryable as _;
+use moescope::app::App;
+use moescope::checkpoint::Bundled;
+use moescope::engine::{Engine, ModelSource, Options, ReadyOpener, ScriptedBackend, ScriptedRow};
+use moescope::spec::{DeviceChoice, Placement};
+use moescope::trace::RowRecord;
+use moescope::ui::Command;
+
+use super::drive::{Window, builder, tour, until, whereabouts};
+use super::endurance::{MOST_SECS, thread_secs};
+use crate::gpu::opened_on;
+
+const SIZE: (f32, f32) = (1440.0, 900.0);
+const HOLD: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Tokens there are to write, more than are waited for.
+const N_HELD: u32 = 24;
+/// Tokens written unpaced.
+const N_UNPACED: u32 = 96;
+
+/// Most seconds of a frame, waits included. A machine may stop a process for a tenth of a second that used
+/// up its share of the cores, and does not count that as standing in line.
+const MOST_WITH_WAITS_SECS: f64 = 0.3;
+
+/// Seconds this thread stood in line for a core, where the system says: what else runs takes them, the
+/// software driver too, and they are no wait of the window's.
+fn queued_secs() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().nth(1);
+    nanos.and_then(|it| it.parse::<f64>().ok()).unwrap_or(0.0) * 1e-9
+}
+
+/// One frame: seconds that the thread worked or waited for something other than a core. What it worked is
+/// within the budget of every frame.
+fn frame_secs(window: &mut Window, what: &str) -> f64 {
+    // The clock last: to stand in line between the two is no wait of the frame's.
+    let (worked, queued) = (thread_secs(), queued_secs());
+    let start = Instant::now();
+    window.step();
+    let secs = start.elapsed().as_secs_f64() - (queued_secs() - queued);
+    let worked = worked.zip(thread_secs()).map_or(secs, |(a, b)| b - a);
+    assert!(worked <= MOST_SECS, "{worked:.3} s of work until {what}");
+    assert!(secs <= MOST_WITH_WAITS_SECS, "{secs:.3} s until {what}");
+    secs
+}
+
+/// Frames until something holds; the seconds of each, every one within the budget.
+fn watched(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) -> Vec<f64> {
+    let start = Instant::now();
+    let mut all = Vec::new();
+    while !holds(window.state()) {
+        all.push(frame_secs(window, what));
+        let app = window.state();
+        assert!(
+            start.elapsed() < PATIENCE,
+            "waited in vain until {what}; {}",
+            whereabouts(app)
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+    all
+}
+
+fn n_tokens(app: &App) -> usize {
+    let row = app.session().baseline();
+    row.map_or(0, |it| it.record.store.len())
+}
+
+fn play(window: &mut Window, n: u32) {
+    window.state_mut().command(Command::SetPace(None));
+    window.state_mut().command(Command::SetStopAfter(n));
+    window.state_mut().command(Command::PlayPause);
+}
+
+/// What the Tour model writes after the first prompt.
+fn recorded(n: u32) -> RowRecord {
+    let mut window = tour();
+    let before = n_tokens(window.state());
+    play(&mut window, n);
+    until(&mut window, "the text is written", |it| {
+        it.is_idle() && n_tokens(it) > before
+    });
+    window.state().session().baseline().unwrap().record.clone()
+}
+
+#[test]
+fn frames_go_on_while_each_step_takes_a_second() {
+    let record = recorded(N_HELD);
+    let opener = ReadyOpener(move |_: &ModelSource| {
+        let rows = vec![ScriptedRow::plain(record.clone())];
+        let open =
+            opened_on(|spec| Box::new(ScriptedBackend::new(spec, rows).unwrap().with_hold(HOLD)));
+        Ok(open)
+    });
+    let mut window = builder(SIZE, Theme::Dark).build_eframe(move |cc| {
+        let ctx = cc.egui_ctx.clone();
+        let wake = Box::new(move || ctx.request_repaint());
+        let engine = Engine::spawn(Box::new(opener), Options::default(), wake).unwrap();
+        App::new(
+            cc,
+            Box::new(engine),
+            Some(ModelSource::Bundled(Bundled::Tour)),
+        )
+    });
+    // The prompt is read first, which is told.
+    watched(&mut window, "the prompt begins to be read", |it| {
+        it.session().catching.is_some()
+    });
+    window.step();
+    window.get_by_label_contains("reading: ");
+    watched(&mut window, "the prompt is read", |it| {
+        it.is_idle() && n_tokens(it) > 0
+    });
+    play(&mut window, N_HELD);
+    watched(&mut window, "it plays", |it| it.session().playing);
+    window.step();
+    window.get_by_label("Pause");
+    let before = n_tokens(window.state());
+    let start = Instant::now();
+    let frames = watched(&mut window, "two tokens are written", |it| {
+        n_tokens(it) > before + 1
+    });
+    assert!(start.elapsed() > HOLD, "a step was held");
+    assert!(frames.len() >= 10, "{} frames in two steps", frames.len());
+}
+
+#[test]
+fn frames_stay_quick_while_the_graphics_processor_writes_as_fast_as_it_can() {
+    let placement = Placement {
+        device: DeviceChoice::Gpu,
+        quantize: None,
+    };
+    let mut window = builder(SIZE, Theme::Dark).build_eframe(move |cc| {
+        App::on_engine(cc, ModelSource::Bundled(Bundled::Tour), placement).unwrap()
+    });
+    watched(&mut window, "the prompt is read", |it| {
+        it.is_idle() && n_tokens(it) > 0
+    });
+    let facts = window.state().session().facts.clone().unwrap();
+    assert!(facts.device.is_gpu, "{:?}", facts.device);
+    let before = n_tokens(window.state());
+    play(&mut window, N_UNPACED);
+    let mut frames = watched(&mut window, "the text is written", |it| {
+        it.is_idle() && n_tokens(it) > before
+    });
+    let written = n_tokens(window.state()) - before;
+    let failure = window.state().session().message.as_ref();
+    assert!(written >= 64, "{written} tokens, {failure:?}");
+    frames.sort_by(f64::total_cmp);
+    let (median, slowest) = (frames[frames.len() / 2], frames[frames.len() - 1]);
+    println!(
+        "{written} tokens, {} frames: median {median:.4} s, slowest {slowest:.4} s",
+        frames.len()
+    );
+}
