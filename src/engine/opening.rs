@@ -101,12 +101,10 @@ impl Load for Loading {
         if progress.is_done() && self.place()? {
             return self.finish();
         }
-        let n_layers = self.checkpoint.spec.layers.len().max(1);
-        let n_left = self.begun.as_ref().map_or(n_layers, Begun::n_left);
         // A device of its own has to be given everything once more.
-        let is_gpu = self.begun.as_ref().is_some_and(|it| it.device.is_gpu);
-        let to_place = if is_gpu { progress.total_bytes } else { 0 };
-        let placed = to_place * (n_layers - n_left) as u64 / n_layers as u64;
+        let begun = self.begun.as_ref().filter(|it| it.device.is_gpu);
+        let to_place = begun.map_or(0, |_| progress.total_bytes);
+        let placed = begun.map_or(0, |it| it.placed(to_place));
         Ok(LoadStep::Going(LoadProgress {
             done_bytes: progress.done_bytes + placed,
             total_bytes: progress.total_bytes + to_place,
@@ -117,7 +115,7 @@ impl Load for Loading {
 }
 
 impl Loading {
-    /// Does the next layer; whether none is left.
+    /// Does the next piece; whether none is left.
     fn place(&mut self) -> Result<bool, String> {
         let (spec, weights) = (&self.checkpoint.spec, &self.checkpoint.weights);
         let need = Need::of(&self.need, weights, self.placement.quantize);
@@ -204,22 +202,20 @@ impl Load for Moving {
             weights,
             n_drawable,
             need,
-            spec,
             ..
         } = &*self.weights;
         let mut begun = self.begun.take().ok_or("the model was moved already")?;
-        let n_left = begun.n_left();
-        if n_left == 0 {
+        if begun.is_placed() {
             let device = begun.device.clone();
             let backend = begun.finish(weights, *n_drawable)?;
             return Ok(LoadStep::Moved(Box::new(MovedModel { backend, device })));
         }
         begun.step(weights)?;
-        self.begun = Some(begun);
-        let n_layers = spec.layers.len();
         let total_bytes = need.weights_bytes;
+        let done_bytes = begun.placed(total_bytes);
+        self.begun = Some(begun);
         Ok(LoadStep::Going(LoadProgress {
-            done_bytes: total_bytes * (n_layers + 1 - n_left) as u64 / n_layers as u64,
+            done_bytes,
             total_bytes,
             needed_bytes: total_bytes.saturating_add(need.cache_bytes),
             available_bytes: None,
@@ -227,7 +223,7 @@ impl Load for Moving {
     }
 }
 
-/// Begins to place a model, or does its next layer; whether none is left. Where the best device was
+/// Begins to place a model, or does its next piece; whether none is left. Where the best device was
 /// asked for and it fails on the way, the CPU takes over.
 fn step(
     begun: &mut Option<Begun>,
@@ -252,7 +248,7 @@ fn step(
             Ok(false)
         }
         Err(why) => Err(why),
-        Ok(()) => Ok(it.n_left() == 0),
+        Ok(()) => Ok(it.is_placed()),
     }
 }
 

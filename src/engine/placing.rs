@@ -9,16 +9,16 @@ use crate::trace::DeviceFacts;
 
 /// A model on its way to a device, whichever that is.
 pub(super) trait Placing {
-    /// Layers still to do.
-    fn n_left(&self) -> usize;
+    /// Pieces still to do, and in all.
+    fn n_left(&self) -> (usize, usize);
 
-    /// Makes the next layer ready.
+    /// Makes the next piece ready.
     ///
     /// # Errors
     /// What the device cannot hold.
     fn step(&mut self, weights: &Weights) -> Result<(), ModelError>;
 
-    /// The backend, once no layer is left. No token from `n_drawable` on is ever drawn.
+    /// The backend, once no piece is left. No token from `n_drawable` on is ever drawn.
     ///
     /// # Errors
     /// What the device cannot hold.
@@ -33,8 +33,8 @@ impl<O: Ops + 'static> Placing for Assembly<O>
 where
     LiveBackend<O>: Backend,
 {
-    fn n_left(&self) -> usize {
-        Assembly::n_left(self)
+    fn n_left(&self) -> (usize, usize) {
+        (Assembly::n_left(self), self.n_pieces())
     }
 
     fn step(&mut self, weights: &Weights) -> Result<(), ModelError> {
@@ -85,12 +85,18 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// Layers still to do.
-    pub fn n_left(&self) -> usize {
-        self.placing.n_left()
+    /// Whether no piece is left to do.
+    pub fn is_placed(&self) -> bool {
+        self.placing.n_left().0 == 0
     }
 
-    /// Makes the next layer ready.
+    /// How many of so many bytes are placed, were all pieces alike.
+    pub fn placed(&self, n_bytes: u64) -> u64 {
+        let (n_left, n) = self.placing.n_left();
+        n_bytes * (n - n_left) as u64 / n.max(1) as u64
+    }
+
+    /// Makes the next piece ready.
     ///
     /// # Errors
     /// One sentence.

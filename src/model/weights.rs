@@ -97,22 +97,30 @@ impl<O: Ops> Model<O> {
     /// # Errors
     /// A part of the spec that is not computed, or a weight that is not there.
     pub fn new(spec: ModelSpec, weights: &Weights, ops: O) -> Result<Self, ModelError> {
-        let mut assembly = Assembly::new(spec, ops, None)?;
-        while assembly.n_left() > 0 {
-            assembly.step(weights)?;
-        }
-        assembly.finish(weights)
+        Assembly::new(spec, ops, None)?.finish(weights)
     }
 }
 
-/// A model whose weights are being made ready, layer by layer, so that whoever waits sees how far
-/// it is and can stop between two layers.
+/// A model whose weights are being made ready piece by piece, so that whoever waits sees how far it
+/// is and can stop between two pieces: the embedding, the head, each layer.
 pub struct Assembly<O: Ops> {
     spec: ModelSpec,
     ops: O,
     quantize: Option<BlockFormat>,
+    embedding: Option<O::Weight>,
+    head: Option<Head<O>>,
     layers: Vec<Layer<O>>,
 }
+
+/// What stands behind the layers.
+struct Head<O: Ops> {
+    norm: O::Weight,
+    /// None where the embedding serves.
+    matrix: Option<O::Weight>,
+}
+
+/// Pieces of a model that are no layer.
+const N_ENDS: usize = 2;
 
 impl<O: Ops> Assembly<O> {
     /// Begins; nothing of the weights is touched yet. Matrices are made into blocks where that is
@@ -134,6 +142,8 @@ impl<O: Ops> Assembly<O> {
             }
         }
         Ok(Self {
+            embedding: None,
+            head: None,
             layers: Vec::with_capacity(spec.layers.len()),
             spec,
             ops,
@@ -141,57 +151,56 @@ impl<O: Ops> Assembly<O> {
         })
     }
 
-    /// Layers still to do.
-    pub fn n_left(&self) -> usize {
-        self.spec.layers.len() - self.layers.len()
+    /// Pieces in all.
+    pub fn n_pieces(&self) -> usize {
+        self.spec.layers.len() + N_ENDS
     }
 
-    /// Makes the next layer ready.
+    /// Pieces still to do.
+    pub fn n_left(&self) -> usize {
+        let n_ends = usize::from(self.embedding.is_some()) + usize::from(self.head.is_some());
+        self.n_pieces() - n_ends - self.layers.len()
+    }
+
+    /// Makes the next piece ready.
     ///
     /// # Errors
     /// A weight that is not there, or that the device cannot hold.
     pub fn step(&mut self, weights: &Weights) -> Result<(), ModelError> {
-        if self.n_left() > 0 {
-            let from = Source {
-                weights,
-                ops: &self.ops,
-                quantize: self.quantize,
-            };
+        let from = Source {
+            weights,
+            ops: &self.ops,
+            quantize: self.quantize,
+        };
+        if self.embedding.is_none() {
+            self.embedding = Some(from.need(Slot::Embedding)?);
+        } else if self.head.is_none() {
+            self.head = Some(from.head(&self.spec)?);
+        } else if self.layers.len() < self.spec.layers.len() {
             let layer = from.layer(&self.spec, self.layers.len())?;
             self.layers.push(layer);
         }
         Ok(())
     }
 
-    /// The model, with what stands before and behind its layers.
+    /// The model, with the pieces that are still to do.
     ///
     /// # Errors
     /// A weight that is not there, or that the device cannot hold.
-    pub fn finish(self, weights: &Weights) -> Result<Model<O>, ModelError> {
-        let Self {
-            spec,
-            ops,
-            quantize,
-            layers,
-        } = self;
-        let from = Source {
-            weights,
-            ops: &ops,
-            quantize,
-        };
-        let (embedding, final_norm) = (from.need(Slot::Embedding)?, from.need(Slot::FinalNorm)?);
-        let head = if spec.head.tied {
-            None
-        } else {
-            from.find(Slot::Head)?
+    pub fn finish(mut self, weights: &Weights) -> Result<Model<O>, ModelError> {
+        while self.n_left() > 0 {
+            self.step(weights)?;
+        }
+        let (Some(embedding), Some(head)) = (self.embedding, self.head) else {
+            unreachable!("no piece is left to do")
         };
         Ok(Model {
-            spec,
-            ops,
+            spec: self.spec,
+            ops: self.ops,
             embedding,
-            layers,
-            final_norm,
-            head,
+            layers: self.layers,
+            final_norm: head.norm,
+            head: head.matrix,
         })
     }
 }
@@ -223,6 +232,18 @@ impl<O: Ops> Source<'_, O> {
         let found = self.weights.get(slot).map(|it| self.held(slot, it));
         let found = found.map(|it| self.ops.weight(&[&it]));
         Ok(found.transpose()?)
+    }
+
+    fn head(&self, spec: &ModelSpec) -> Result<Head<O>, ModelError> {
+        let matrix = if spec.head.tied {
+            None
+        } else {
+            self.find(Slot::Head)?
+        };
+        Ok(Head {
+            norm: self.need(Slot::FinalNorm)?,
+            matrix,
+        })
     }
 
     fn stack(&self, slots: &[Slot]) -> Result<O::Weight, ModelError> {

@@ -43,10 +43,7 @@ fn model<O: Ops>(
     ops: O,
     format: Option<BlockFormat>,
 ) -> Model<O> {
-    let mut assembly = Assembly::new(spec.clone(), ops, format).unwrap();
-    while assembly.n_left() > 0 {
-        assembly.step(weights).unwrap();
-    }
+    let assembly = Assembly::new(spec.clone(), ops, format).unwrap();
     assembly.finish(weights).unwrap()
 }
 

@@ -189,9 +189,7 @@ impl Gpu {
     pub(super) fn read_clocks(&self) -> Result<Measured, DeviceError> {
         let n_dispatches = self.counters().dispatches;
         let before = self.clock.n_dispatches.replace(n_dispatches);
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.check()?;
-        polled.map_err(|it| DeviceError::Lost(it.to_string()))?;
+        self.poll(wgpu::PollType::wait_indefinitely())?;
         let mut out = Measured {
             n_dispatches: n_dispatches - before,
             ..Measured::default()
