@@ -52,7 +52,7 @@ fn a_graphics_processor_tells_where_the_time_of_a_token_goes() {
         "/chained_dispatch_secs",
         "/token/encode_secs",
         "/token/device_secs",
-        "/token/readback_and_rest_secs",
+        "/token/readback_secs",
     ] {
         assert!(number(&it, path) > 0.0, "{path}");
     }

@@ -101,7 +101,10 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     let (mut backend, device) = opened.map_err(Failure::misuse)?;
     say_quantized(checkpoint, args.quantize);
     let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
-    eprintln!("reading {} tokens at once, five times", args.prompt_tokens);
+    eprintln!(
+        "reading {} tokens at once, several times",
+        args.prompt_tokens
+    );
     let prefill = watch.prefill()?;
     eprintln!("writing {} tokens one by one", args.tokens);
     let decode = watch.decode(args.tokens)?;

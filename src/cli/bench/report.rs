@@ -167,7 +167,7 @@ impl Report {
             "token": self.parts.map(|it| json!({
                 "encode_secs": it.encode_secs,
                 "device_secs": it.device_secs,
-                "readback_and_rest_secs": it.rest_secs,
+                "readback_secs": it.readback_secs,
                 "dispatches": it.n_dispatches,
             })),
             "profiles": self.profiles.iter().map(|it| self.profile_json(it)).collect::<Vec<_>>(),
@@ -221,10 +221,10 @@ fn parts(it: &Parts) -> String {
         format!("{} on the device, ", ms(secs))
     });
     format!(
-        "{} to encode {} dispatches, {device}{} to read back and all else",
+        "{} to encode {} dispatches, {device}{} to read back",
         ms(it.encode_secs),
         it.n_dispatches,
-        ms(it.rest_secs)
+        ms(it.readback_secs)
     )
 }
 

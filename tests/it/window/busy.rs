@@ -27,9 +27,9 @@ const N_HELD: u32 = 24;
 /// Tokens written unpaced.
 const N_UNPACED: u32 = 96;
 
-/// Most seconds of a frame, waits included. A machine may stop a process for a tenth of a second that used
+/// Most seconds of a frame, waits included: half of what a step is held. A machine may stop a process that used
 /// up its share of the cores, and does not count that as standing in line.
-const MOST_WITH_WAITS_SECS: f64 = 0.3;
+const MOST_WITH_WAITS_SECS: f64 = 0.5;
 
 /// Seconds this thread stood in line for a core, where the system says: what else runs takes them, the
 /// software driver too, and they are no wait of the window's.
