@@ -41,8 +41,10 @@ pub struct Measured {
 /// What speeds on a device are given against.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Yardsticks {
-    /// Bytes read plus bytes written a second, copying 512 MiB.
+    /// Bytes read plus bytes written a second, copying `copy_bytes`.
     pub copy_bytes_per_sec: f64,
+    /// Bytes of one copy: 512 MiB, or fewer where a device has no room for two times that.
+    pub copy_bytes: u64,
     /// Seconds from one of many tiny kernels to the next, each needing the one before; none without
     /// a clock.
     pub dispatch_secs: Option<f64>,
@@ -62,6 +64,6 @@ pub trait Meter {
     /// Measures what the device can do at best, which takes a second or so.
     ///
     /// # Errors
-    /// What went wrong on the device, as having no room for two times 512 MiB.
+    /// What went wrong on the device, as having no room for two times 64 MiB.
     fn yardsticks(&self) -> Result<Yardsticks, DeviceError>;
 }

@@ -76,8 +76,9 @@ impl Report {
         ];
         if let (Some(it), Some(share)) = (&self.yardsticks, self.bandwidth_share()) {
             let text = format!(
-                "{:.2} GB/s read and written; decode is {:.0} % of it",
+                "{:.2} GB/s read and written, {} MiB at a time; decode is {:.0} % of it",
                 gb(it.copy_bytes_per_sec),
+                it.copy_bytes >> 20,
                 100.0 * share
             );
             out.push(("copy bandwidth", text));
@@ -162,6 +163,7 @@ impl Report {
             "decode": { "tokens_per_sec": 1.0 / self.decode.median, "time": sample(&self.decode) },
             "weight_bytes_per_token": self.token_bytes,
             "copy_bytes_per_sec": self.yardsticks.map(|it| it.copy_bytes_per_sec),
+            "copy_bytes": self.yardsticks.map(|it| it.copy_bytes),
             "decode_share_of_copy_bandwidth": self.bandwidth_share(),
             "chained_dispatch_secs": self.yardsticks.and_then(|it| it.dispatch_secs),
             "token": self.parts.map(|it| json!({

@@ -21,6 +21,7 @@ impl Meter for Cpu {
     fn yardsticks(&self) -> Result<Yardsticks, DeviceError> {
         Ok(Yardsticks {
             copy_bytes_per_sec: copy_bandwidth(),
+            copy_bytes: COPY_BYTES as u64,
             dispatch_secs: None,
         })
     }

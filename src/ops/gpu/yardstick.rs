@@ -1,6 +1,6 @@
 //! What the device can do at best: the yardsticks that speeds on it are given against.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     device::Gpu,
@@ -9,8 +9,9 @@ use super::{
 };
 use crate::ops::{Clocks, DeviceError, Measured, Meter, Yardsticks};
 
-/// Bytes of one copy.
+/// Bytes of one copy, and where there is no room for two times that, half of it, but no less than the second.
 const COPY_BYTES: u64 = 512 << 20;
+const LEAST_COPY_BYTES: u64 = 64 << 20;
 /// Copies handed over at once, so that handing over does not count.
 const N_COPIES: u64 = 4;
 /// Times each yardstick is laid on; the best counts.
@@ -29,38 +30,41 @@ impl Meter for Gpu {
 
     fn yardsticks(&self) -> Result<Yardsticks, DeviceError> {
         let dispatch_secs = self.dispatch_secs()?;
-        let copy_bytes_per_sec = self.copy_bandwidth()?;
+        let (from, to) = self.room_to_copy()?;
         Ok(Yardsticks {
-            copy_bytes_per_sec,
+            copy_bytes_per_sec: self.copy_bandwidth(&from, &to.held)?,
+            copy_bytes: from.n_bytes,
             dispatch_secs,
         })
     }
 }
 
 impl Gpu {
-    /// Bytes read plus bytes written a second.
-    fn copy_bandwidth(&self) -> Result<f64, DeviceError> {
-        let room = |name: &str| {
-            let held = self.memory.lasting(name, COPY_BYTES);
-            self.check().map(|()| Slice::whole(held))
-        };
-        let (from, to) = (room("copied from")?, room("copied to")?);
-        let mut best = f64::INFINITY;
-        for _ in 0..=N_RUNS {
-            let secs = self.copies(&from, &to.held)?;
-            best = best.min(secs);
+    /// Two regions of the same size, as large as there is room for.
+    fn room_to_copy(&self) -> Result<(Slice, Slice), DeviceError> {
+        let room = |n_bytes| self.room("a copy", n_bytes).map(Slice::whole);
+        let mut n_bytes = COPY_BYTES;
+        loop {
+            match room(n_bytes).and_then(|from| Ok((from, room(n_bytes)?))) {
+                Err(_) if n_bytes > LEAST_COPY_BYTES => n_bytes /= 2,
+                it => return it,
+            }
         }
-        Ok((2 * COPY_BYTES * N_COPIES) as f64 / best)
     }
 
-    fn copies(&self, from: &Slice, to: &std::sync::Arc<Held>) -> Result<f64, DeviceError> {
-        for _ in 0..N_COPIES {
-            self.copy(from, to, 0, COPY_BYTES);
+    /// Bytes read plus bytes written a second.
+    fn copy_bandwidth(&self, from: &Slice, to: &Arc<Held>) -> Result<f64, DeviceError> {
+        let mut best = f64::INFINITY;
+        for _ in 0..=N_RUNS {
+            for _ in 0..N_COPIES {
+                self.copy(from, to, 0, from.n_bytes);
+            }
+            let clock = Instant::now();
+            self.submit();
+            self.read_clocks()?;
+            best = best.min(clock.elapsed().as_secs_f64());
         }
-        let clock = Instant::now();
-        self.submit();
-        self.read_clocks()?;
-        Ok(clock.elapsed().as_secs_f64())
+        Ok((2 * from.n_bytes * N_COPIES) as f64 / best)
     }
 
     /// Seconds of one of a chain of kernels that each need the one before, by the device's clock.
@@ -79,5 +83,24 @@ impl Gpu {
         }
         self.turn_clocks(Clocks::Off);
         Ok(best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::gpu::testing::gpus;
+
+    #[test]
+    fn a_device_with_little_room_copies_less_and_one_with_none_says_so() {
+        let gpu = gpus().remove(0);
+        gpu.limit_memory(gpu.n_bytes() + (300 << 20));
+        let found = gpu.yardsticks().unwrap();
+        assert_eq!(found.copy_bytes, 128 << 20);
+        assert!(found.copy_bytes_per_sec > 0.0 && found.dispatch_secs.unwrap() > 0.0);
+        gpu.limit_memory(gpu.n_bytes() + (100 << 20));
+        let error = gpu.yardsticks().unwrap_err().to_string();
+        assert!(error.contains("a copy: 67.1 MB"), "{error}");
+        gpu.check().unwrap();
     }
 }
