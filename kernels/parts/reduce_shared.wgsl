@@ -55,9 +55,6 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     return team_room[lane.index];
 }
 
-// Of whole numbers the order does not matter.
-var<workgroup> reduce_word: atomic<u32>;
-
 fn sum_word_all(value: u32, lane: Lane) -> u32 {
     clear_word(lane);
     if value > 0u {
@@ -74,12 +71,4 @@ fn max_word_all(value: u32, lane: Lane) -> u32 {
     }
     workgroupBarrier();
     return atomicLoad(&reduce_word);
-}
-
-fn clear_word(lane: Lane) {
-    workgroupBarrier();
-    if lane.index == 0u {
-        atomicStore(&reduce_word, 0u);
-    }
-    workgroupBarrier();
 }

@@ -83,9 +83,6 @@ fn sum_team(value: vec4<f32>, team: u32, lane: Lane) -> vec4<f32> {
     return sum;
 }
 
-// Of whole numbers the order does not matter.
-var<workgroup> reduce_word: atomic<u32>;
-
 fn sum_word_all(value: u32, lane: Lane) -> u32 {
     let part = subgroupAdd(value);
     clear_word(lane);
@@ -104,12 +101,4 @@ fn max_word_all(value: u32, lane: Lane) -> u32 {
     }
     workgroupBarrier();
     return atomicLoad(&reduce_word);
-}
-
-fn clear_word(lane: Lane) {
-    workgroupBarrier();
-    if lane.index == 0u {
-        atomicStore(&reduce_word, 0u);
-    }
-    workgroupBarrier();
 }

@@ -4,6 +4,8 @@
 //! workgroup sums, the hash, the exponential) and `kernels/formats/` (how stored numbers become
 //! f32), and is put before it. A part may exist twice, for adapters with and without a feature.
 
+use crate::checkpoint::Dtype;
+
 /// What an adapter can do that a source depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Abilities {
@@ -11,21 +13,6 @@ pub struct Abilities {
     pub subgroups: bool,
     /// 16-bit floats as a type.
     pub f16: bool,
-}
-
-/// How the numbers of a weight are stored on the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// 32-bit IEEE.
-    F32,
-    /// 16-bit IEEE.
-    F16,
-    /// The upper half of an f32.
-    Bf16,
-    /// Blocks of 32 levels of 8 bits.
-    Q8_0,
-    /// Blocks of 32 levels of 4 bits.
-    Q4_0,
 }
 
 /// A piece of source that several kernels share.
@@ -81,29 +68,22 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("route", Reduce, Hash),
 ];
 
-const REDUCE_SHARED: &str = include_str!("../../../kernels/parts/reduce_shared.wgsl");
-const REDUCE_SUBGROUP: &str = include_str!("../../../kernels/parts/reduce_subgroup.wgsl");
+const REDUCE_SHARED: &str = concat!(
+    include_str!("../../../kernels/parts/reduce_word.wgsl"),
+    include_str!("../../../kernels/parts/reduce_shared.wgsl")
+);
+const REDUCE_SUBGROUP: &str = concat!(
+    include_str!("../../../kernels/parts/reduce_word.wgsl"),
+    include_str!("../../../kernels/parts/reduce_subgroup.wgsl")
+);
 const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
 const EXP: &str = include_str!("../../../kernels/parts/exp.wgsl");
 const LOGITS: &str = include_str!("../../../kernels/parts/logits.wgsl");
 
-impl Format {
-    /// All of them.
-    pub const ALL: &[Self] = &[Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
-
-    /// As people write it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Q8_0 => "q8_0",
-            Self::Q4_0 => "q4_0",
-        }
-    }
-
-    fn text(self, can: Abilities) -> &'static str {
+impl Dtype {
+    /// How a kernel reads weights of this format.
+    fn kernel_text(self, can: Abilities) -> &'static str {
         match self {
             Self::F16 if can.f16 => include_str!("../../../kernels/formats/f16_native.wgsl"),
             Self::F32 => include_str!("../../../kernels/formats/f32.wgsl"),
@@ -124,19 +104,19 @@ impl Kernel {
     }
 
     /// The whole source.
-    pub fn source(&self, format: Option<Format>, can: Abilities) -> String {
+    pub fn source(&self, format: Option<Dtype>, can: Abilities) -> String {
         let text = |part: &Part| match part {
             Part::Reduce if can.subgroups => REDUCE_SUBGROUP,
             Part::Reduce => REDUCE_SHARED,
             Part::Dot => DOT,
             Part::Hash => HASH,
-            Part::Format => format.map_or("", |it| it.text(can)),
+            Part::Format => format.map_or("", |it| it.kernel_text(can)),
             Part::Exp => EXP,
             Part::Logits => LOGITS,
         };
         let parts: Vec<&str> = self.parts.iter().map(text).collect();
         // WGSL wants what it enables before everything else.
-        let uses_f16 = can.f16 && format == Some(Format::F16);
+        let uses_f16 = can.f16 && format == Some(Dtype::F16);
         let enabled = if uses_f16 { "enable f16;\n" } else { "" };
         format!("{enabled}{}\n{}", parts.join("\n"), self.text)
     }
@@ -162,8 +142,8 @@ mod tests {
     fn sources() -> Vec<(String, String)> {
         let mut out = Vec::new();
         for kernel in KERNELS {
-            let formats: Vec<Option<Format>> = if kernel.parts.contains(&Part::Format) {
-                Format::ALL.iter().copied().map(Some).collect()
+            let formats: Vec<Option<Dtype>> = if kernel.parts.contains(&Part::Format) {
+                Dtype::ALL.into_iter().map(Some).collect()
             } else {
                 vec![None]
             };

@@ -1,10 +1,7 @@
 //! What the kernels have room for, whatever the adapter.
 
-use super::predict::MAX_VOCAB;
+use super::{attention::MAX_HEAD_DIM, predict::MAX_VOCAB};
 use crate::spec::{Mixer, ModelSpec};
-
-/// The widest head that attention computes.
-const MAX_HEAD_WIDTH: usize = 256;
 
 /// Why the kernels cannot compute a model; none where they can.
 #[must_use]
@@ -14,9 +11,9 @@ pub fn exceeded(spec: &ModelSpec) -> Option<String> {
         _ => None,
     };
     let width = spec.layers.iter().filter_map(width).max().unwrap_or(0);
-    if width > MAX_HEAD_WIDTH {
+    if width > MAX_HEAD_DIM {
         return Some(format!(
-            "heads of attention are {width} wide, and the kernels take {MAX_HEAD_WIDTH} at most"
+            "heads of attention are {width} wide, and the kernels take {MAX_HEAD_DIM} at most"
         ));
     }
     (spec.n_vocab > MAX_VOCAB).then(|| {

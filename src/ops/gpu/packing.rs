@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use super::kernel::Format;
 use crate::checkpoint::{BLOCK, BlockQ4_0, BlockQ8_0, Dtype, Numbers, WeightView};
 
 /// Bytes of a unit: what one lane reads at once.
@@ -18,21 +17,9 @@ pub struct Packed {
     pub scales: Vec<u16>,
 }
 
-impl From<Dtype> for Format {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32,
-            Dtype::F16 => Self::F16,
-            Dtype::Bf16 => Self::Bf16,
-            Dtype::Q8_0 => Self::Q8_0,
-            Dtype::Q4_0 => Self::Q4_0,
-        }
-    }
-}
-
-impl Format {
+impl Dtype {
     /// Numbers of a unit.
-    pub fn unit_numbers(self) -> usize {
+    pub(super) fn unit_numbers(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 8,
@@ -42,12 +29,12 @@ impl Format {
     }
 
     /// Units of a row of so many numbers.
-    pub fn row_units(self, cols: usize) -> usize {
+    pub(super) fn row_units(self, cols: usize) -> usize {
         cols.div_ceil(self.unit_numbers())
     }
 
     /// Scales of a row of so many numbers.
-    pub fn row_scales(self, cols: usize) -> usize {
+    pub(super) fn row_scales(self, cols: usize) -> usize {
         match self {
             Self::F32 | Self::F16 | Self::Bf16 => 0,
             Self::Q8_0 | Self::Q4_0 => cols.div_ceil(BLOCK),
@@ -56,12 +43,12 @@ impl Format {
 }
 
 /// Some rows, in a format that is their own or f32.
-pub fn packed(view: &WeightView, rows: Range<usize>, format: Format) -> Packed {
+pub fn packed(view: &WeightView, rows: Range<usize>, format: Dtype) -> Packed {
     let cols = view.shape().1;
     let blocks = rows.start * cols / BLOCK..rows.end * cols / BLOCK;
     match view.numbers() {
-        Numbers::Q8_0(it) if format == Format::Q8_0 => from_q8_0(&it[blocks]),
-        Numbers::Q4_0(it) if format == Format::Q4_0 => from_q4_0(&it[blocks]),
+        Numbers::Q8_0(it) if format == Dtype::Q8_0 => from_q8_0(&it[blocks]),
+        Numbers::Q4_0(it) if format == Dtype::Q4_0 => from_q4_0(&it[blocks]),
         _ => Packed {
             units: padded(view, rows, format),
             scales: Vec::new(),
@@ -69,12 +56,12 @@ pub fn packed(view: &WeightView, rows: Range<usize>, format: Format) -> Packed {
     }
 }
 
-fn padded(view: &WeightView, rows: Range<usize>, format: Format) -> Vec<u8> {
+fn padded(view: &WeightView, rows: Range<usize>, format: Dtype) -> Vec<u8> {
     let cols = view.shape().1;
     let row_bytes = format.row_units(cols) * UNIT_BYTES;
     let mut out = vec![0u8; rows.len() * row_bytes];
     for (out, row) in out.chunks_exact_mut(row_bytes.max(1)).zip(rows) {
-        if format == Format::from(view.dtype()) {
+        if format == view.dtype() {
             let bytes = view.row_bytes(row);
             out[..bytes.len()].copy_from_slice(bytes);
         } else {

@@ -2,12 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    device::Gpu,
-    kernel::{Format, Kernel},
-    memory::Slice,
-    record::PARAMS_STRIDE,
-};
+use super::{device::Gpu, kernel::Kernel, memory::Slice, record::PARAMS_STRIDE};
+use crate::checkpoint::Dtype;
 use crate::ops::DeviceError;
 
 /// One buffer a kernel works on.
@@ -36,7 +32,7 @@ impl<'a> Bind<'a> {
 pub struct PipelineKey {
     pub stem: &'static str,
     pub entry: &'static str,
-    pub format: Option<Format>,
+    pub format: Option<Dtype>,
     /// Override constants: name, bits of the value.
     pub constants: Vec<(&'static str, u64)>,
     /// Which bindings are read only.

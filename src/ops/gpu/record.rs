@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{
     clock::Timing,
     device::Gpu,
-    kernel::Format,
     memory::{ALIGN_BYTES, Held, Slice},
     pipeline::{Bind, Pipeline, PipelineKey},
 };
+use crate::checkpoint::Dtype;
 
 /// Bytes of one dispatch's parameters, and the distance between two.
 pub const PARAMS_STRIDE: u64 = 256;
@@ -30,7 +30,7 @@ pub struct Launch<'a> {
     /// Its entry point.
     pub entry: &'static str,
     /// The format of the weight it reads, where its source depends on one.
-    pub format: Option<Format>,
+    pub format: Option<Dtype>,
     /// Its override constants.
     pub constants: &'a [(&'static str, f64)],
     /// Its bindings from 1 on; 0 are its parameters.

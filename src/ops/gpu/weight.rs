@@ -5,7 +5,6 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     device::Gpu,
-    kernel::Format,
     memory::{Held, Slice},
     packing::{UNIT_BYTES, packed},
 };
@@ -32,7 +31,7 @@ pub struct Shard {
 #[derive(Clone, Debug)]
 pub struct GpuWeight {
     /// How numbers are stored.
-    pub format: Format,
+    pub format: Dtype,
     /// Rows.
     pub rows: usize,
     /// Numbers of a row.
@@ -139,7 +138,7 @@ impl Gpu {
         held: &Held,
         scales_at: u64,
         views: &[&WeightView],
-        format: Format,
+        format: Dtype,
         rows: Range<usize>,
     ) -> Result<(), DeviceError> {
         let (mut at, mut row) = (0u64, 0);
@@ -192,21 +191,21 @@ impl Scales {
 }
 
 /// Bytes of a row, its scales too.
-pub(super) fn row_bytes(format: Format, cols: usize) -> usize {
+pub(super) fn row_bytes(format: Dtype, cols: usize) -> usize {
     format.row_units(cols) * UNIT_BYTES + format.row_scales(cols) * 2
 }
 
 /// Bytes of so many rows in one buffer, a whole number of units.
-fn shard_len(format: Format, cols: usize, rows: usize) -> u64 {
+fn shard_len(format: Dtype, cols: usize, rows: usize) -> u64 {
     (rows * row_bytes(format, cols)).next_multiple_of(UNIT_BYTES) as u64
 }
 
 /// Their format, or f32 where they differ.
-pub(super) fn common_format(views: &[&WeightView]) -> Format {
+pub(super) fn common_format(views: &[&WeightView]) -> Dtype {
     let first = views.first().map_or(Dtype::F32, |it| it.dtype());
     if views.iter().all(|it| it.dtype() == first) {
-        first.into()
+        first
     } else {
-        Format::F32
+        Dtype::F32
     }
 }
