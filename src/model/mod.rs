@@ -9,4 +9,4 @@ mod weights;
 
 pub use forward::{Batch, Outputs, Routed, Sequence, forward};
 pub use support::Unsupported;
-pub use weights::{Assembly, Model, ModelError, held_bytes, not_quantized};
+pub use weights::{Assembly, Model, ModelError, held_bytes, not_quantized, token_bytes};

@@ -361,13 +361,36 @@ fn is_quantized(slot: Slot) -> bool {
 /// Bytes of all weights as they are held: as stored, or in blocks where that was asked for and can be.
 #[must_use]
 pub fn held_bytes(weights: &Weights, quantize: Option<BlockFormat>) -> u64 {
-    let held = |(slot, view): (&Slot, &WeightView)| {
-        let (rows, cols) = view.shape();
-        let blocks = quantize.filter(|_| is_quantized(*slot) && rows > 1);
-        let row = blocks.and_then(|it| Dtype::from(it).row_bytes(cols));
-        row.map_or(view.n_bytes(), |it| rows.saturating_mul(it)) as u64
-    };
-    weights.iter().map(held).sum()
+    let weights = weights.iter();
+    weights
+        .map(|(slot, view)| bytes_of(*slot, view, quantize))
+        .sum()
+}
+
+fn bytes_of(slot: Slot, view: &WeightView, quantize: Option<BlockFormat>) -> u64 {
+    let (rows, cols) = view.shape();
+    let blocks = quantize.filter(|_| is_quantized(slot) && rows > 1);
+    let row = blocks.and_then(|it| Dtype::from(it).row_bytes(cols));
+    row.map_or(view.n_bytes(), |it| rows.saturating_mul(it)) as u64
+}
+
+/// Bytes of the weights one token passes, as they are held: of experts the share that an even load
+/// chooses, of an embedding that is not the head too one row, which is left out.
+#[must_use]
+pub fn token_bytes(spec: &ModelSpec, weights: &Weights, quantize: Option<BlockFormat>) -> u64 {
+    let routers = spec.routers.iter();
+    let chosen: f64 = routers.map(|it| f64::from(it.even_share())).sum::<f64>();
+    let chosen = chosen / spec.routers.len().max(1) as f64;
+    let (mut always, mut experts) = (0, 0);
+    for (slot, view) in weights.iter() {
+        let bytes = bytes_of(*slot, view, quantize);
+        match slot {
+            Slot::Embedding if !spec.head.tied => {}
+            Slot::Layer(_, LayerSlot::Expert(..)) => experts += bytes,
+            _ => always += bytes,
+        }
+    }
+    always + (experts as f64 * chosen) as u64
 }
 
 /// The tensors that stay as they are stored when a model is made into blocks, though they are matrices:

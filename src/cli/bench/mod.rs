@@ -13,9 +13,9 @@ use std::ffi::OsString;
 
 use super::Failure;
 use super::model::{Device, Quantize, say_quantized};
-use crate::checkpoint::{self, Bundled, Checkpoint, Share, Source};
+use crate::checkpoint::{self, Bundled, Checkpoint, Source};
 use crate::engine::{Backend, open_backend};
-use crate::model::held_bytes;
+use crate::model::{held_bytes, token_bytes};
 use crate::ops::Yardsticks;
 use crate::spec::{
     Action, Amount, BlockFormat, ExpertId, Intervention, InterventionSet, ModelSpec, Revision,
@@ -129,7 +129,7 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         name: checkpoint.name.clone(),
         device: device.label,
         weight_bytes: held_bytes(&checkpoint.weights, quantize),
-        token_bytes: token_bytes(checkpoint, args.quantize),
+        token_bytes: token_bytes(&checkpoint.spec, &checkpoint.weights, quantize),
         prefill,
         decode,
         tracing,
@@ -185,28 +185,4 @@ fn ten_edits(spec: &ModelSpec) -> Result<RoutingPolicy, Failure> {
     };
     let edits: InterventionSet = (0..10).filter_map(edit).collect();
     RoutingPolicy::lower(&edits, spec, Revision(1)).map_err(Failure::part_way)
-}
-
-/// Bytes of the weights one token passes, as they are held: k of E experts, one row of an embedding
-/// that is not the head too.
-fn token_bytes(checkpoint: &Checkpoint, quantize: Option<Quantize>) -> u64 {
-    let spec = &checkpoint.spec;
-    let census = checkpoint.census();
-    let of_32 = quantize.map(|it| if it == Quantize::Q8_0 { 34 } else { 18 });
-    // Gates and norms stay as they are.
-    let held = |it: Share| of_32.map_or(it.bytes, |n| it.parameters * n / 32);
-    let chosen: f64 = spec
-        .routers
-        .iter()
-        .map(|it| f64::from(it.even_share()))
-        .sum::<f64>()
-        / spec.routers.len().max(1) as f64;
-    let (experts, ends) = (held(census.experts), held(census.embedding_and_head));
-    let head = if spec.head.tied { ends } else { ends / 2 };
-    let always = held(census.attention)
-        + held(census.shared)
-        + held(census.dense)
-        + census.routers.bytes
-        + census.norms.bytes;
-    always + head + (experts as f64 * chosen) as u64
 }

@@ -64,7 +64,6 @@ pub struct Stopwatch<'a> {
     seq: SeqId,
     /// The token to read next.
     next: TokenId,
-    plain: RoutingPolicy,
 }
 
 impl<'a> Stopwatch<'a> {
@@ -80,7 +79,6 @@ impl<'a> Stopwatch<'a> {
             prompt,
             seq,
             next: TokenId(0),
-            plain: RoutingPolicy::default(),
         }
     }
 
@@ -90,7 +88,7 @@ impl<'a> Stopwatch<'a> {
     /// A step that failed.
     pub fn prefill(&mut self) -> Result<Sample, Failure> {
         let prompt = self.prompt.clone();
-        let plain = self.plain.clone();
+        let plain = RoutingPolicy::default();
         let mut secs = Vec::new();
         let began = Instant::now();
         while secs.len() <= N_PREFILLS && (secs.len() < 2 || began.elapsed() < PATIENCE) {
@@ -111,7 +109,7 @@ impl<'a> Stopwatch<'a> {
     /// # Errors
     /// A step that failed.
     pub fn decode(&mut self, n: usize) -> Result<Sample, Failure> {
-        let plain = self.plain.clone();
+        let plain = RoutingPolicy::default();
         let mut secs = Vec::with_capacity(n);
         let mut clock = Instant::now();
         let mut air = Some(self.set_out(&[self.next], Capture::Trace, &plain)?);
@@ -135,7 +133,7 @@ impl<'a> Stopwatch<'a> {
     /// # Errors
     /// A step that failed.
     pub fn tracing(&mut self) -> Result<Versus, Failure> {
-        let plain = self.plain.clone();
+        let plain = RoutingPolicy::default();
         let way = |capture| Way {
             capture,
             policy: &plain,
@@ -148,7 +146,7 @@ impl<'a> Stopwatch<'a> {
     /// # Errors
     /// A step that failed.
     pub fn edits(&mut self, policy: &RoutingPolicy) -> Result<Versus, Failure> {
-        let plain = self.plain.clone();
+        let plain = RoutingPolicy::default();
         let way = |policy| Way {
             capture: Capture::Trace,
             policy,
@@ -199,7 +197,7 @@ impl<'a> Stopwatch<'a> {
     /// # Errors
     /// A step that failed.
     pub fn parts(&mut self) -> Result<Option<Parts>, Failure> {
-        let plain = self.plain.clone();
+        let plain = RoutingPolicy::default();
         if self.clocks(Clocks::Steps).is_none() {
             return Ok(None);
         }
@@ -234,7 +232,7 @@ impl<'a> Stopwatch<'a> {
     /// # Errors
     /// A step that failed.
     pub fn profile(&mut self) -> Result<Vec<Profile>, Failure> {
-        let plain = self.plain.clone();
+        let plain = RoutingPolicy::default();
         let slice: Vec<TokenId> = self.prompt.iter().copied().take(SLICE).collect();
         if self.clocks(Clocks::Kernels).is_none() {
             return Ok(Vec::new());
