@@ -98,6 +98,20 @@ fn assert_same(got: &Texts, want: &Texts, n_least: usize) {
     }
 }
 
+/// Waits until a step fails for the device, and says why in words that begin so.
+fn fails(engine: &mut Engine, texts: &mut Texts, why_start: &str) {
+    let failed = follow(engine, texts, |it| matches!(it, Event::Failed { .. }));
+    let Event::Failed {
+        why,
+        device_is_lost,
+    } = failed
+    else {
+        unreachable!()
+    };
+    assert!(device_is_lost, "{why}");
+    assert!(why.starts_with(why_start), "{why}");
+}
+
 /// Writes until a fault strikes; the engine and the rows as they were told by then.
 fn struck(strike: fn(&Gpu), edits: &[&str], why_start: &str) -> (Engine, Texts) {
     let fault = Fault {
@@ -114,18 +128,7 @@ fn struck(strike: fn(&Gpu), edits: &[&str], why_start: &str) -> (Engine, Texts) 
             stop_after: Some(N),
         },
     );
-    let failed = follow(&mut engine, &mut texts, |it| {
-        matches!(it, Event::Failed { .. })
-    });
-    let Event::Failed {
-        why,
-        device_is_lost,
-    } = failed
-    else {
-        unreachable!()
-    };
-    assert!(device_is_lost, "{why}");
-    assert!(why.starts_with(why_start), "{why}");
+    fails(&mut engine, &mut texts, why_start);
     follow(&mut engine, &mut texts, |it| {
         matches!(it, Event::Stopped(StopReason::Failed))
     });
@@ -159,16 +162,7 @@ fn a_lost_device_that_is_asked_again_says_so_again() {
     let why = "the graphics processor was lost: ";
     let (mut engine, mut texts) = struck(Gpu::lose, &[], why);
     ask(&engine, Request::Step);
-    let failed = follow(&mut engine, &mut texts, |it| {
-        matches!(it, Event::Failed { .. })
-    });
-    assert!(matches!(
-        failed,
-        Event::Failed {
-            device_is_lost: true,
-            ..
-        }
-    ));
+    fails(&mut engine, &mut texts, why);
 }
 
 #[test]
@@ -183,19 +177,8 @@ fn memory_that_runs_out_while_text_is_written_is_said_and_the_cpu_writes_on_from
     follow(&mut engine, &mut texts, caught_up);
     play(&mut engine, &mut texts, N);
     ask(&engine, experiment(&["mask:0.1"]));
-    let failed = follow(&mut engine, &mut texts, |it| {
-        matches!(it, Event::Failed { .. })
-    });
-    let Event::Failed {
-        why,
-        device_is_lost,
-    } = failed
-    else {
-        unreachable!()
-    };
-    assert!(device_is_lost, "{why}");
-    let start = "the graphics processor has no memory left for ";
-    assert!(why.starts_with(start), "{why}");
+    let why = "the graphics processor has no memory left for ";
+    fails(&mut engine, &mut texts, why);
     to_cpu(&mut engine, &mut texts);
     follow(&mut engine, &mut texts, caught_up);
     play(&mut engine, &mut texts, N);
