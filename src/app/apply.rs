@@ -7,9 +7,12 @@ use eframe::egui::{self, ViewportCommand, gui_zoom};
 use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
 use crate::spec::{DeviceChoice, Position, RouterId, RouterSpec};
-use crate::ui::{Command, Direction, ExpertAt, Hover, MOST_PINS, PRESETS, RowChoice, Selection};
+use crate::ui::{
+    Command, Direction, ExpertAt, Hover, MOST_PINS, PRESETS, PathFor, PathSheet, RowChoice,
+    Selection,
+};
 
-use super::{App, dialog::Pick, models::source, pace};
+use super::{App, models::source, pace};
 
 /// Changes at least this part of the largest are places to jump to.
 const WORTH_A_JUMP: f32 = 0.2;
@@ -99,25 +102,26 @@ impl App {
     /// What changes no result: models, looks, sheets.
     fn apply_view(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
         match command {
-            Command::AskPath => self.dialogs.ask_path(ctx),
-            Command::AskFolder => self.ask_folder(now_secs),
-            Command::Open(path) => {
-                self.dialogs.close(ctx);
-                self.open(source(&path));
+            Command::AskPath => {
+                let sheet = PathSheet::new(PathFor::Model, String::new());
+                self.dialogs.ask_path(sheet, ctx);
             }
+            Command::TakePath(text) => self.take_path(&text, ctx),
+            Command::ChoosePath => self.choose_path(now_secs),
+            Command::Open(path) => self.open_asked(source(&path), path, ctx),
             Command::OpenPath(path) => {
-                self.dialogs.close(ctx);
-                self.open(ModelSource::Path(path));
+                let words = path.display().to_string();
+                self.open_asked(ModelSource::Path(path), words, ctx);
             }
             Command::ForgetRecents => self.forget_recents(),
-            Command::CloseDialog => self.dialogs.close(ctx),
+            Command::CloseDialog => self.close_sheet(ctx),
             Command::CancelLoad => self.ask(Request::CancelLoad),
-            Command::Survey(of) => self.survey(of, now_secs),
+            Command::Survey(of) => self.survey(of, ctx),
             Command::CancelSurvey => self.ask(Request::CancelSurvey),
             Command::Dismiss => self.session.message = None,
             Command::DismissLostDevice => self.session.lost_device = None,
             Command::Say(text) => self.say(text),
-            Command::ShareHtml(to) => self.share(to, ctx, now_secs),
+            Command::ShareHtml(to) => self.share(to, ctx),
             Command::TogglePin(at) => self.toggle_pin(at),
             Command::SetTheme(it) => self.set_theme(it, ctx),
             Command::SetReducedMotion(it) => self.set_reduced_motion(it, ctx),
@@ -127,11 +131,11 @@ impl App {
             Command::ResetLayout => self.frame.reset(),
             Command::ShowAll => self.frame.show_side_by_side(),
             Command::ShowPanel(name) => self.frame.show(name),
-            Command::Export { panel, form, to } => self.export(panel, form, to, ctx, now_secs),
+            Command::Export { panel, form, to } => self.export(panel, form, to, ctx),
             Command::ExportHere { form, to } => {
-                self.export(self.frame.last_used(), form, to, ctx, now_secs);
+                self.export(self.frame.last_used(), form, to, ctx);
             }
-            Command::SaveFile { path, bytes } => self.save(&path, &bytes),
+            Command::SaveFile { path, bytes } => self.save(&path, &bytes, ctx),
             Command::ToggleTable(name) => self.frame.toggle_table(name),
             Command::ToggleTableHere => self.frame.toggle_table(self.frame.last_used()),
             Command::ToggleAlone(name) => self.frame.toggle_alone(name),
@@ -172,14 +176,6 @@ impl App {
         }
     }
 
-    fn ask_folder(&mut self, now_secs: f64) {
-        let title = "Open a model folder".to_owned();
-        self.pick(Pick::Folder { title }, now_secs, |paths| {
-            let path = paths.into_iter().next().unwrap_or_default();
-            Command::OpenPath(path)
-        });
-    }
-
     fn preset(&mut self, n: usize) {
         if let Some(preset) = PRESETS.get(n) {
             preset.prompt.clone_into(&mut self.prompt);
@@ -195,7 +191,7 @@ impl App {
             }
             return;
         }
-        self.session.message = None;
+        self.clear_message();
         let stop_after = Some(self.settings.stop_after);
         self.ask(Request::Play { stop_after });
     }
@@ -204,9 +200,14 @@ impl App {
         if self.experiment.given.is_empty() {
             self.read_prompt(false, None);
         } else {
-            self.session.message = None;
+            self.clear_message();
             self.ask(Request::Step);
         }
+    }
+
+    /// What was said holds no longer, but for a sentence that offers to undo the last change.
+    fn clear_message(&mut self) {
+        self.session.message.take_if(|it| !it.undo);
     }
 
     fn n_positions(&self, row: RowChoice) -> usize {

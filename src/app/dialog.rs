@@ -19,7 +19,7 @@ use super::App;
 /// Nobody says no faster than this: then there was no dialog to say it in.
 const FASTEST_NO_SECS: f64 = 0.4;
 
-const NO_DIALOG: &str = "No file dialog could be opened here (it takes a desktop portal or zenity); type the path, or drop the files onto the window";
+const NO_DIALOG: &str = "No file dialog could be opened here (it takes a desktop portal or zenity); type the path instead";
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,10 @@ impl App {
         if !paths.is_empty() {
             self.commands.push((asked.then)(paths));
         } else if now_secs - asked.since_secs < FASTEST_NO_SECS {
-            self.say(NO_DIALOG.to_owned());
+            match self.dialogs.path() {
+                Some(sheet) => sheet.fail(NO_DIALOG.to_owned()),
+                None => self.say(NO_DIALOG.to_owned()),
+            }
         }
     }
 }

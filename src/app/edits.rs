@@ -5,21 +5,12 @@ use crate::spec::{
     Action, Experiment, Intervention, InterventionSet, Position, Sampling, Span, TokenId,
 };
 use crate::ui::words::{deciding_edit, router_ref};
-use crate::ui::{ExpertAt, RowChoice, check_list};
+use crate::ui::{ExpertAt, RowChoice, check_list, quoted};
 
 use super::App;
 
 impl App {
-    /// Makes the change that was just made to the experiment count: an undo, and the engine is told.
-    pub(super) fn commit(&mut self, now_secs: f64) {
-        // Feeding clears what could be redone; adding makes it an undo of its own.
-        self.undo.feed_state(now_secs, &self.experiment);
-        self.undo.add_undo(&self.experiment);
-        self.committed.clone_from(&self.experiment);
-        self.send_experiment();
-    }
-
-    fn send_experiment(&mut self) {
+    pub(super) fn send_experiment(&mut self) {
         if !self.experiment.given.is_empty() {
             let experiment = Box::new(self.experiment.clone());
             self.ask(Request::SetExperiment(experiment));
@@ -39,7 +30,6 @@ impl App {
             .map_or(Ok(()), |spec| check_list(spec, &list));
         match checked {
             Ok(()) => {
-                self.session.message = None;
                 self.experiment.edits = list;
                 self.commit(now_secs);
             }
@@ -126,7 +116,8 @@ impl App {
         }
         self.experiment.sampling = sampling;
         if commit && self.committed != self.experiment {
-            self.commit(now_secs);
+            let what = sampling_words(self.committed.sampling, sampling);
+            self.commit_text(what, now_secs);
         }
     }
 
@@ -134,12 +125,19 @@ impl App {
     pub(super) fn regenerate(&mut self, now_secs: f64) {
         let seed = &mut self.experiment.sampling.seed;
         *seed = seed.wrapping_add(1);
-        self.commit(now_secs);
+        let what = format!("Written anew with seed {seed}");
+        self.commit_text(what, now_secs);
         self.play();
     }
 
     /// The tokens of a row up to `at` become given.
     pub(super) fn continue_from(&mut self, row: RowChoice, at: Position, now_secs: f64) {
+        let what = format!("The text goes on from token {at}");
+        self.cut_to(row, at, what, now_secs);
+    }
+
+    /// The same with the sentence that tells of it.
+    fn cut_to(&mut self, row: RowChoice, at: Position, what: String, now_secs: f64) {
         let Some(view) = self.session.row(row) else {
             return;
         };
@@ -148,7 +146,7 @@ impl App {
         };
         self.experiment.given = given.to_vec();
         self.selection.position = None;
-        self.commit(now_secs);
+        self.commit_text(what, now_secs);
     }
 
     /// The tokens of a row up to `at` become given, and `token` after them.
@@ -169,7 +167,9 @@ impl App {
         }
         self.experiment.given = kept.iter().copied().chain([token]).collect();
         self.selection.position = None;
-        self.commit(now_secs);
+        let word = quoted(self.session.tokens(), token);
+        let what = format!("{word} stands after token {at}, and the text goes on from there");
+        self.commit_text(what, now_secs);
     }
 
     /// One token of the shown row less; what lies before becomes given.
@@ -177,7 +177,9 @@ impl App {
         let row = self.selection.row;
         let n = self.session.row(row).map_or(0, |it| it.record.tokens.len());
         if n >= 2 {
-            self.continue_from(row, Position::new(n - 2), now_secs);
+            let at = Position::new(n - 2);
+            let what = format!("One token back: the text goes on from token {at}");
+            self.cut_to(row, at, what, now_secs);
         }
     }
 
@@ -209,7 +211,17 @@ impl App {
             self.retype(&experiment.given);
         }
         self.experiment = experiment;
+        self.leave_text();
         self.committed.clone_from(&self.experiment);
         self.send_experiment();
+    }
+}
+
+/// What was set last of how tokens are drawn.
+fn sampling_words(before: Sampling, now: Sampling) -> String {
+    if before.temperature == now.temperature {
+        format!("The seed is {} now", now.seed)
+    } else {
+        format!("The temperature is {} now", now.temperature)
     }
 }

@@ -2,17 +2,15 @@
 //!
 //! What is saved is what was on screen when it was asked for. Files are written whole or not at all.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use eframe::egui::{self, FontProvider, Theme};
 
 use crate::cli::screenshot::Form;
-use crate::document::{Table, file_stem, write_whole};
-use crate::ui::{
-    Command, DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, PaperFormat, png,
-};
+use crate::document::{Table, file_stem};
+use crate::ui::{DARK, Drawing, ExportForm, ExportTo, LIGHT, Palette, Paper, PaperFormat, png};
 
-use super::{App, dialog::Pick};
+use super::App;
 
 /// Pixels of a point in a picture, at least: sharp in print and on a fine screen.
 const PIXELS_PER_POINT: f32 = 2.0;
@@ -40,7 +38,6 @@ impl App {
         form: ExportForm,
         to: ExportTo,
         ctx: &egui::Context,
-        now_secs: f64,
     ) {
         let sheet = PaperFormat {
             size: self.frame.size(panel),
@@ -49,7 +46,7 @@ impl App {
         };
         let made = self.made(panel, form, palette(ctx), sheet);
         match made {
-            Ok(made) => self.deliver(panel, (form, made), to, ctx, now_secs),
+            Ok(made) => self.deliver(panel, (form, made), to, ctx),
             Err(why) => self.fail(why),
         }
     }
@@ -95,7 +92,6 @@ impl App {
         (form, made): (ExportForm, Made),
         to: ExportTo,
         ctx: &egui::Context,
-        now_secs: f64,
     ) {
         let title = self.frame.title(panel);
         match (to, made) {
@@ -107,19 +103,12 @@ impl App {
                 ctx.copy_image(picture);
                 self.say(format!("Copied {title} as a picture"));
             }
-            (ExportTo::File(path), made) => self.save(&path, &made.bytes()),
+            (ExportTo::File(path), made) => self.save(&path, &made.bytes(), ctx),
             (ExportTo::Asked, made) => {
                 let stem = self.stem_of(panel, palette(ctx));
                 let bytes: Arc<[u8]> = made.bytes().into();
-                let what = Pick::Save {
-                    title: format!("Save {title}"),
-                    name: format!("{stem}.{}", extension(form)),
-                };
-                self.pick(what, now_secs, move |paths| Command::SaveFile {
-                    path: paths.into_iter().next().unwrap_or_default(),
-                    bytes,
-                });
-                ctx.request_repaint();
+                let name = format!("{stem}.{}", extension(form));
+                self.ask_place(format!("Save {title}"), &name, bytes, ctx);
             }
         }
     }
@@ -169,17 +158,6 @@ impl App {
         let (cx, frame, _) = self.parts(palette, Drawing::Paper);
         let paper = frame.on_paper(panel, &cx, sheet);
         paper.ok_or_else(|| format!("there is no panel {panel}"))
-    }
-
-    /// Writes a file that was asked for.
-    pub(super) fn save(&mut self, path: &Path, bytes: &[u8]) {
-        let place = path.display();
-        match write_whole(path, bytes) {
-            Ok(()) => self.say(format!("Saved {place}")),
-            Err(error) => self.fail(format!(
-                "the file could not be written: {error} (in {place})"
-            )),
-        }
     }
 }
 

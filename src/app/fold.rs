@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use eframe::egui::util::undoer::Undoer;
+use eframe::egui::{self, util::undoer::Undoer};
 
 use crate::engine::{Event, LoadProgress, Request, Rows, StopReason};
-use crate::spec::{Experiment, Intervention, Position, PromptForm, Span, TokenId};
+use crate::spec::{Branches, Experiment, Intervention, Position, PromptForm, Span, TokenId};
 use crate::trace::{DeviceFacts, ModelFacts};
 use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
 
@@ -22,11 +22,19 @@ const FORGOTTEN: &str =
 const SPEED_TOKENS: usize = 16;
 
 impl App {
-    pub(super) fn fold(&mut self, event: Event, now_secs: f64) {
+    pub(super) fn fold(&mut self, event: Event, ctx: &egui::Context, now_secs: f64) {
         match event {
-            Event::Loading(progress) => self.loading(progress),
-            Event::Opened(facts) => self.opened(*facts),
-            Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled),
+            Event::Loading(progress) => {
+                if progress.total_bytes > 0 {
+                    self.can_open(ctx);
+                }
+                self.loading(progress);
+            }
+            Event::Opened(facts) => {
+                self.can_open(ctx);
+                self.opened(*facts);
+            }
+            Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled, ctx),
             Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
             Event::Forked {
                 row,
@@ -91,6 +99,7 @@ impl App {
         self.session.message = Some(Message {
             text,
             failure: true,
+            ..Message::default()
         });
     }
 
@@ -98,7 +107,7 @@ impl App {
     pub(super) fn say(&mut self, text: String) {
         self.session.message = Some(Message {
             text,
-            failure: false,
+            ..Message::default()
         });
     }
 
@@ -139,6 +148,7 @@ impl App {
     /// Another model: every row of the last one is gone. The prompt is read, so that there is something to see.
     fn opened(&mut self, facts: ModelFacts) {
         self.remember_model();
+        self.typed_open = None;
         self.selection = Selection {
             router: facts.spec.middle_router(),
             ..Selection::default()
@@ -155,10 +165,12 @@ impl App {
             sampling: self.experiment.sampling,
             ..Experiment::default()
         };
+        self.committed.clone_from(&self.experiment);
         if let Start::OnCpu(why) = std::mem::take(&mut self.start) {
             self.say(format!("running on the CPU: {why}"));
         }
         self.undo = Undoer::default();
+        self.branches = Branches::default();
         self.typed.clear();
         self.pins.clear();
         self.read_prompt(false, None);
@@ -214,7 +226,10 @@ impl App {
         if let Some(preset) = waiting.preset {
             self.add_preset_edits(preset);
         }
-        if !same || waiting.preset.is_some() {
+        self.read = (self.prompt.clone(), self.form.clone());
+        if !same {
+            self.commit_text("Another prompt is read".to_owned(), now_secs);
+        } else if waiting.preset.is_some() {
             self.commit(now_secs);
         }
         if waiting.play {

@@ -5,6 +5,7 @@
 
 mod apply;
 mod bench_ui;
+mod branches;
 mod dialog;
 mod edits;
 mod export;
@@ -14,6 +15,7 @@ mod keeping;
 mod keys;
 mod link;
 mod models;
+mod paths;
 mod rehearsal;
 mod screenshot;
 mod share;
@@ -21,13 +23,16 @@ mod stage;
 mod survey;
 mod window;
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+};
 
 use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::Undoer};
 
 use crate::document::SavedSettings;
 use crate::engine::{ModelSource, Pace, Request};
-use crate::spec::{Experiment, PromptForm, TokenId};
+use crate::spec::{Branches, Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
@@ -66,11 +71,14 @@ pub struct App {
     undo: Undoer<Experiment>,
     /// The experiment as it counted last; a drag goes beyond it until it is released.
     committed: Experiment,
+    branches: Branches,
     selection: Selection,
     hover: Hover,
     pins: Vec<ExpertAt>,
     prompt: String,
     form: PromptForm,
+    /// The words and the form that were read last.
+    read: (String, PromptForm),
     /// The words and the form that given tokens came from.
     typed: HashMap<Vec<TokenId>, (String, PromptForm)>,
     settings: Settings,
@@ -90,6 +98,10 @@ pub struct App {
     has_new_settings: bool,
     /// Where that is kept; none where it is not.
     keeper: Option<keeping::Keeper>,
+    /// Where a file was written last.
+    save_folder: Option<PathBuf>,
+    /// The path of the model being opened, as it was typed or chosen in the sheet.
+    typed_open: Option<String>,
     picker: Picker,
     /// The dialog that is open.
     asked: Option<dialog::Asked>,
@@ -122,11 +134,13 @@ impl App {
             experiment: Experiment::default(),
             undo: Undoer::default(),
             committed: Experiment::default(),
+            branches: Branches::default(),
             selection: Selection::default(),
             hover: Hover::default(),
             pins: Vec::new(),
             prompt: PRESETS[0].prompt.to_owned(),
             form: PromptForm::Plain,
+            read: (String::new(), PromptForm::Plain),
             typed: HashMap::new(),
             settings: Settings::default(),
             dialogs: Dialogs::default(),
@@ -140,6 +154,8 @@ impl App {
             saved: SavedSettings::default(),
             has_new_settings: false,
             keeper: None,
+            save_folder: None,
+            typed_open: None,
             picker: dialog::system_picker(),
             asked: None,
             n_stops: 0,
@@ -216,6 +232,7 @@ impl App {
             hover: self.hover,
             prompt: &self.prompt,
             form: &self.form,
+            prompt_is_read: self.read.0 == self.prompt && self.read.1 == self.form,
             settings: self.settings,
             can_undo: self.undo.has_undo(&self.experiment),
             can_redo: self.undo.has_redo(&self.experiment),
@@ -258,8 +275,9 @@ impl eframe::App for App {
             ctx.request_repaint();
         }
         for event in events {
-            self.fold(event, now_secs);
+            self.fold(event, ctx, now_secs);
         }
+        self.end_sentence(ctx, now_secs);
         self.take_dropped(ctx);
         self.poll_dialog(ctx, now_secs);
         self.apply_all(ctx, now_secs);

@@ -92,11 +92,11 @@ impl App {
     }
 
     /// A model could not be opened: one that is no longer there is not offered again.
-    pub(super) fn open_failed(&mut self, why: &str, cancelled: bool) {
+    pub(super) fn open_failed(&mut self, why: &str, cancelled: bool, ctx: &egui::Context) {
         let opening = self.opening.pop_front();
         self.session.loading = self.opening();
         if cancelled {
-            return;
+            return self.open_cancelled();
         }
         let start = std::mem::take(&mut self.start);
         match (start, &opening) {
@@ -119,7 +119,7 @@ impl App {
         } else {
             ""
         };
-        self.fail(format!("{why}{more}"));
+        self.say_not_opened(format!("{why}{more}"), ctx);
     }
 
     fn forget_if_gone(&mut self, path: &Path) -> bool {

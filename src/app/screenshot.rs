@@ -231,7 +231,8 @@ impl App {
         if !experiment.given.is_empty() {
             self.prompt = self.session.tokens().text(&experiment.given);
             self.experiment.given = experiment.given;
-            return self.commit(0.0);
+            self.commit(0.0);
+            return;
         }
         if let Some(prompt) = prompt {
             self.prompt = prompt;

@@ -3,33 +3,26 @@
 use eframe::egui;
 
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
-use crate::ui::{Command, ExportTo};
+use crate::ui::ExportTo;
 
-use super::{App, dialog::Pick};
+use super::App;
 
 /// What is said while there is nothing to share.
 const NOTHING: &str = "There is nothing to share yet: read a prompt first (Enter)";
 
 impl App {
     /// Shares the run as it is now.
-    pub(super) fn share(&mut self, to: ExportTo, ctx: &egui::Context, now_secs: f64) {
+    pub(super) fn share(&mut self, to: ExportTo, ctx: &egui::Context) {
         let Some(html) = self.page() else {
             return self.say(NOTHING.to_owned());
         };
         match to {
             ExportTo::Asked => {
-                let what = Pick::Save {
-                    title: "Share as one HTML file".to_owned(),
-                    name: "moescope.html".to_owned(),
-                };
+                let title = "Share as one HTML file".to_owned();
                 let bytes = html.into_bytes().into();
-                self.pick(what, now_secs, |paths| Command::SaveFile {
-                    path: paths.into_iter().next().unwrap_or_default(),
-                    bytes,
-                });
-                ctx.request_repaint();
+                self.ask_place(title, "moescope.html", bytes, ctx);
             }
-            ExportTo::File(path) => self.save(&path, html.as_bytes()),
+            ExportTo::File(path) => self.save(&path, html.as_bytes(), ctx),
             ExportTo::Clipboard => {
                 ctx.copy_text(html);
                 self.say("The page was copied".to_owned());

@@ -1,21 +1,30 @@
 //! Reading texts to judge the load: asking for it, and folding what comes of it.
 
+use eframe::egui;
+
 use crate::corpus::{TextSource, names};
 use crate::engine::Request;
 use crate::spec::TokenId;
 use crate::trace::StepTrace;
-use crate::ui::{Command, Survey, SurveyOf, SurveyedText};
+use crate::ui::{PathFor, PathSheet, Survey, SurveyOf, SurveyedText};
 
-use super::{App, dialog::Pick};
+use super::App;
 
 impl App {
     /// Starts reading texts, or asks which.
-    pub(super) fn survey(&mut self, of: SurveyOf, now_secs: f64) {
+    pub(super) fn survey(&mut self, of: SurveyOf, ctx: &egui::Context) {
         let texts: Vec<TextSource> = match of {
             SurveyOf::Samples => TextSource::samples(),
             SurveyOf::Files(paths) => paths.into_iter().map(TextSource::File).collect(),
-            SurveyOf::Asked => return self.ask_texts(now_secs),
+            SurveyOf::Asked => {
+                let sheet = PathSheet::new(PathFor::Texts, String::new());
+                return self.dialogs.ask_path(sheet, ctx);
+            }
         };
+        // Chosen in the system's dialog, the sheet may still be there.
+        if self.dialogs.path().is_some() {
+            self.dialogs.close(ctx);
+        }
         let tag = self.next_tag;
         self.next_tag += 1;
         let text = |name| SurveyedText {
@@ -29,17 +38,6 @@ impl App {
             ..Survey::default()
         });
         self.ask(Request::Survey { tag, texts });
-    }
-
-    fn ask_texts(&mut self, now_secs: f64) {
-        let endings = ["txt", "md", "jsonl", "ndjson"];
-        let what = Pick::Files {
-            title: "Texts to judge the load by".to_owned(),
-            filter: ("Texts".to_owned(), endings.map(str::to_owned).into()),
-        };
-        self.pick(what, now_secs, |paths| {
-            Command::Survey(SurveyOf::Files(paths))
-        });
     }
 
     /// The survey on screen, where an event is about it: one given up may still be heard of.

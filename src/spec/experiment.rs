@@ -94,4 +94,12 @@ impl Experiment {
             ..self.clone()
         }
     }
+
+    /// Whether both give the same rows: edits that are switched off make no other text.
+    #[must_use]
+    pub fn has_text_of(&self, other: &Self) -> bool {
+        self.given == other.given
+            && self.sampling == other.sampling
+            && self.edits.active().eq(other.edits.active())
+    }
 }

@@ -4,6 +4,7 @@
 //! **Invariant:** plain values only. Nothing here reads a file, owns a thread or talks to a device.
 
 mod attention;
+mod branch;
 mod edit_text;
 mod experiment;
 mod ids;
@@ -20,6 +21,7 @@ pub use attention::{
     GqaSpec, KvMap, Mask, MlaSpec, QkNorm, QueryTemperature, RelativeBias, RopeLayout, RopeScaling,
     RopeSpec,
 };
+pub use branch::{Branch, BranchId, Branches};
 pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling};
 pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};

@@ -39,7 +39,7 @@ pub enum SurveyOf {
     Samples,
     /// Text files.
     Files(Vec<PathBuf>),
-    /// Files that a dialog asks for.
+    /// Files whose paths are asked for.
     Asked,
 }
 
@@ -57,7 +57,7 @@ pub enum ExportForm {
 /// Where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExportTo {
-    /// A file that a dialog asks for.
+    /// A file whose path is asked for.
     Asked,
     /// This file.
     File(PathBuf),
@@ -210,10 +210,12 @@ pub enum Command {
     Undo,
     /// The change after.
     Redo,
-    /// Ask for a path.
+    /// Ask for the path of a model.
     AskPath,
-    /// Ask for a model's folder with the system's own dialog.
-    AskFolder,
+    /// Do what the sheet is for with the path typed there.
+    TakePath(String),
+    /// Ask for the path with the system's own dialog instead.
+    ChoosePath,
     /// Open a model: a path as it is typed, `tour` or `tour-collapsed`.
     Open(String),
     /// Open the model in a folder, or the one that a file belongs to.

@@ -105,6 +105,8 @@ pub struct Cx<'a> {
     pub prompt: &'a str,
     /// The form the prompt is given in, where the model has a chat template.
     pub form: &'a PromptForm,
+    /// Whether these words, in this form, are what was read last.
+    pub prompt_is_read: bool,
     /// Pace and the like.
     pub settings: Settings,
     /// Whether there is something to undo.

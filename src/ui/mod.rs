@@ -21,7 +21,8 @@ pub use command::{
 pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
-    Dialogs, Dropped, Frame, Sheet, bottom_bar, dialogs_ui, drop_ui, focus_ring, top_bar,
+    Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
+    focus_ring, top_bar,
 };
 pub use kept::RowOf;
 pub use paint::{GridView, expert_grid, kept_mesh};

@@ -62,12 +62,16 @@ pub struct Loading {
 }
 
 /// One sentence for the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     /// What happened, and what can be done.
     pub text: String,
     /// Whether something failed.
     pub failure: bool,
+    /// Whether it tells of the last change, with Undo beside it.
+    pub undo: bool,
+    /// When it goes by itself, seconds of the window's clock; none where it stays until it is put away.
+    pub until_secs: Option<f64>,
 }
 
 /// Background work: tokens to go and in all.

@@ -161,7 +161,8 @@ fn sampling_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let drag = DragValue::new(&mut temperature)
         .range(0.0..=5.0)
         .speed(0.02)
-        .max_decimals(2);
+        .max_decimals(2)
+        .update_while_editing(false);
     let response = ui
         .add(drag)
         .on_hover_text("0 takes the likeliest token; higher is freer")
@@ -177,7 +178,11 @@ fn sampling_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     }
     let mut seed = now.seed;
     let response = ui
-        .add(DragValue::new(&mut seed).speed(0.2))
+        .add(
+            DragValue::new(&mut seed)
+                .speed(0.2)
+                .update_while_editing(false),
+        )
         .on_hover_text("Of the noise that draws tokens; both rows share it")
         .accessible_name("seed");
     commit(cx, &response, Sampling { seed, ..now });

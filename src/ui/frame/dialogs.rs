@@ -10,15 +10,15 @@ use crate::ui::{Command, Cx, Loading};
 
 use super::bottom::bar_ui;
 use super::help::help_ui;
-use super::open::{PathField, path_ui};
 use super::palette::{Finder, palette_ui};
+use super::path_sheet::{PathSheet, path_ui};
 use super::preferences::preferences_ui;
 
 /// A sheet over the panels.
 #[derive(Clone, Debug)]
 pub enum Sheet {
-    /// Where a model is to be opened from.
-    Path(PathField),
+    /// Where a model or texts are to be opened from, or a file is to be written.
+    Path(PathSheet),
     /// Everything that can be done.
     Palette(Finder),
     /// The settings.
@@ -79,9 +79,17 @@ impl Dialogs {
         ctx.request_repaint();
     }
 
-    /// Asks for the path of a model.
-    pub fn ask_path(&mut self, ctx: &egui::Context) {
-        self.open(Sheet::Path(PathField::default()), ctx);
+    /// Asks for a path.
+    pub fn ask_path(&mut self, sheet: PathSheet, ctx: &egui::Context) {
+        self.open(Sheet::Path(sheet), ctx);
+    }
+
+    /// The sheet a path is typed in, where it is open.
+    pub fn path(&mut self) -> Option<&mut PathSheet> {
+        match &mut self.sheet {
+            Some(Sheet::Path(it)) => Some(it),
+            _ => None,
+        }
     }
 
     /// Shows or hides the list of everything that can be done.
@@ -111,7 +119,7 @@ impl Dialogs {
 
 /// Draws what is open.
 pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
-    if cx.session.facts.is_none() {
+    if cx.session.facts.is_none() && dialogs.sheet.is_none() {
         first_load_ui(cx, ui);
     }
     // Over an open sheet, too: what is said may be about what was just done in it.
@@ -124,7 +132,7 @@ pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
         return dialogs.give_back(ui.ctx());
     };
     let stays = match sheet {
-        Sheet::Path(field) => path_ui(cx, ui, field),
+        Sheet::Path(sheet) => path_ui(cx, ui, sheet),
         Sheet::Palette(finder) => palette_ui(cx, ui, finder),
         Sheet::Settings => preferences_ui(cx, ui, dialogs.settings_place.as_deref()),
         Sheet::Help => help_ui(cx, ui),
@@ -230,6 +238,12 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
             };
             let text = RichText::new(&message.text).size(BODY_SIZE).color(color);
             ui.add(egui::Label::new(text).wrap());
+            if message.undo {
+                let undo = strong_button(ui, "Undo").accessible_name("Undo this");
+                if undo.clicked() {
+                    cx.push(Command::Undo);
+                }
+            }
             if ui.button("Close").clicked() {
                 cx.push(Command::Dismiss);
             }

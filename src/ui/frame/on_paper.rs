@@ -57,6 +57,7 @@ impl Frame {
             selection: cx.selection,
             hover: Hover::default(),
             prompt: cx.prompt,
+            prompt_is_read: true,
             form: cx.form,
             settings: cx.settings,
             can_undo: cx.can_undo,

@@ -16,7 +16,7 @@ use crate::ui::{Command, Cx, ENTRIES, PANELS, PRESETS, key_words};
 use super::dialogs::sheet_ui;
 use super::fuzzy::{Hit, find};
 use super::offers::offer;
-use super::open::folder_name;
+use super::path_sheet::folder_name;
 
 const WIDTH: f32 = 560.0;
 const LINE: f32 = 26.0;

@@ -7,7 +7,7 @@ use crate::ui::words::facts_words;
 use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS, key_words};
 
 use super::offers::offer;
-use super::open::recent_button;
+use super::path_sheet::recent_button;
 
 /// Width of the list of models opened last, points.
 const RECENTS: f32 = 340.0;

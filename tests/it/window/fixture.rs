@@ -108,6 +108,7 @@ pub fn cx<'a>(app: &'a App, drawing: Drawing, commands: &'a mut Vec<Command>) ->
         hover: Hover::default(),
         prompt: "",
         form: &moescope::spec::PromptForm::Plain,
+        prompt_is_read: false,
         recents: &[],
         settings: Settings::default(),
         can_undo: false,

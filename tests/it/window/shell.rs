@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
-    task::Poll,
 };
 
 use eframe::egui::{self, DroppedFile, HoveredFile, Key, Modifiers, Theme, ViewportId, pos2};
@@ -398,13 +397,11 @@ fn a_path_is_typed_and_the_model_is_among_the_recent_ones() {
     settle(&mut window);
     key(&mut window, Key::Enter);
     assert_eq!(asked_to_open(&script), [path("/models/OLMoE")]);
-    assert!(
-        window.query_by_label("Path of the model").is_none(),
-        "the sheet is closed"
-    );
+    assert!(has(&window, "Path of the model"), "it is not known yet");
     assert!(window.state().saved().recents.is_empty(), "not yet open");
     script.say(baseline(TOUR_LIKE, 20));
     settle(&mut window);
+    assert!(!has(&window, "Path of the model"), "the sheet is closed");
     assert_eq!(window.state().saved().recents, ["/models/OLMoE"]);
 
     click(&mut window, "File");
@@ -422,68 +419,6 @@ fn a_path_is_typed_and_the_model_is_among_the_recent_ones() {
         "no such folder; it was taken off the recent models"
     );
     assert!(window.state().saved().recents.is_empty());
-}
-
-/// A dialog that answers once something is put into the cell.
-fn picker(answer: Rc<RefCell<Option<Vec<PathBuf>>>>) -> impl FnMut(Pick) -> Picked {
-    move |_| {
-        let answer = Rc::clone(&answer);
-        Box::pin(future::poll_fn(move |_| {
-            answer.take().map_or(Poll::Pending, Poll::Ready)
-        }))
-    }
-}
-
-fn with_dialog() -> (Window, Script, Rc<RefCell<Option<Vec<PathBuf>>>>) {
-    let (script, answer) = (Script::default(), Rc::default());
-    let (link, picked) = (script.clone(), Rc::clone(&answer));
-    let mut window = builder(SIZE, Theme::Dark).build_eframe(move |cc| {
-        App::new(cc, Box::new(link), None).with_picker(Box::new(picker(picked)))
-    });
-    script.say(baseline(TOUR_LIKE, 20));
-    settle(&mut window);
-    shortcut(&mut window, Modifiers::COMMAND, Key::O);
-    (window, script, answer)
-}
-
-#[test]
-fn a_folder_is_chosen_in_a_dialog_that_holds_nothing_up() {
-    let (mut window, script, answer) = with_dialog();
-    click(&mut window, "Choose a folder…");
-    (0..60).for_each(|_| window.step());
-    assert!(asked_to_open(&script).is_empty());
-    answer.replace(Some(vec!["/models/chosen".into()]));
-    settle(&mut window);
-    assert_eq!(asked_to_open(&script), [path("/models/chosen")]);
-    assert!(
-        window.query_by_label("Path of the model").is_none(),
-        "the sheet is closed"
-    );
-}
-
-#[test]
-fn a_dialog_that_cannot_be_opened_is_said_and_one_that_is_closed_is_not() {
-    let (mut window, script, answer) = with_dialog();
-    answer.replace(Some(Vec::new()));
-    click(&mut window, "Choose a folder…");
-    let message = window.state().session().message.clone().unwrap();
-    assert!(
-        message
-            .text
-            .starts_with("No file dialog could be opened here")
-    );
-    assert!(
-        window.query_by_label("Path of the model").is_some(),
-        "it can still be typed"
-    );
-
-    window.state_mut().command(Command::Dismiss);
-    click(&mut window, "Choose a folder…");
-    (0..60).for_each(|_| window.step());
-    answer.replace(Some(Vec::new()));
-    settle(&mut window);
-    assert_eq!(window.state().session().message, None);
-    assert!(asked_to_open(&script).is_empty());
 }
 
 #[derive(Debug)]

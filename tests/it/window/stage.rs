@@ -123,6 +123,7 @@ fn cx<'a>(
         hover: Hover::default(),
         prompt: "",
         form: &moescope::spec::PromptForm::Plain,
+        prompt_is_read: false,
         recents: &[],
         settings: Settings::default(),
         can_undo: false,

@@ -1,14 +1,19 @@
 //! The prompt box: Enter reads it and writes on, the chips offer prompts worth trying and, where the
-//! checkpoint has one, its chat template.
+//! checkpoint has one, its chat template. It grows with its text to a few lines and scrolls from there
+//! on; once the text was read, it is one line until it is clicked.
 
 use eframe::egui::{
     self, Align2, FontId, Frame, Key, KeyboardShortcut, Margin, Modifiers, Response, Ui, vec2,
 };
 
 use crate::spec::PromptForm;
-use crate::ui::theme::{CHIP_CORNER, LABEL_SIZE, TRANSCRIPT_SIZE};
+use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE, TRANSCRIPT_SIZE};
 use crate::ui::widgets::menu_chip;
 use crate::ui::{Command, Cx, PRESETS};
+
+/// As many lines of a prompt stand in the box before it scrolls.
+const MOST_LINES: f32 = 4.0;
+const TOP_MARGIN: f32 = 3.0;
 
 /// The box.
 #[derive(Default)]
@@ -56,23 +61,17 @@ impl Prompt {
 
     /// What is said to the model before the prompt.
     fn system_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let field = egui::TextEdit::multiline(&mut self.system)
-            .id(ui.make_persistent_id("system message"))
-            .hint_text("System message, where you want one")
-            .frame(Frame::new())
-            .margin(Margin {
-                top: 3,
-                ..Margin::ZERO
-            })
-            .text_color(cx.palette.second)
-            .desired_rows(1)
-            .desired_width(ui.available_width());
-        let response = ui
-            .add(field)
-            .accessible_name("System message")
-            .on_hover_text(
-                "Said to the model before the prompt, by the checkpoint's chat template",
-            );
+        let id = ui.make_persistent_id("system message");
+        let look = Look {
+            hint: "System message, where you want one",
+            font: FontId::proportional(BODY_SIZE),
+            color: cx.palette.second,
+            breaks: KeyboardShortcut::new(Modifiers::NONE, Key::Enter),
+        };
+        let response = box_ui(ui, (id, cx.prompt_is_read), &mut self.system, look);
+        let response = response.accessible_name("System message").on_hover_text(
+            "Said to the model before the prompt, by the checkpoint's chat template",
+        );
         if response.changed() {
             let system = Some(self.system.clone()).filter(|it| !it.is_empty());
             cx.push(Command::SetForm(PromptForm::Chat { system }));
@@ -83,21 +82,14 @@ impl Prompt {
         let id = ui.make_persistent_id("prompt");
         let enter = ui.memory(|it| it.has_focus(id))
             && ui.input_mut(|it| it.consume_key(Modifiers::NONE, Key::Enter));
-        let field = egui::TextEdit::multiline(&mut self.text)
-            .id(id)
-            .hint_text(hint(cx))
-            .frame(Frame::new())
-            .margin(Margin {
-                top: 3,
-                ..Margin::ZERO
-            })
-            .font(FontId::proportional(TRANSCRIPT_SIZE))
-            .text_color(cx.palette.text)
-            .desired_rows(1)
-            .desired_width(ui.available_width())
-            .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
-        let response = ui
-            .add(field)
+        let look = Look {
+            hint: hint(cx),
+            font: FontId::proportional(TRANSCRIPT_SIZE),
+            color: cx.palette.text,
+            breaks: KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter),
+        };
+        let response = box_ui(ui, (id, cx.prompt_is_read), &mut self.text, look);
+        let response = response
             .accessible_name("Prompt")
             .on_hover_text("Enter reads the prompt and writes on; Shift+Enter breaks the line");
         if response.changed() {
@@ -108,6 +100,60 @@ impl Prompt {
             cx.push(Command::RunPrompt);
         }
     }
+}
+
+/// How the words of a field look.
+struct Look {
+    /// What stands there while nothing is typed.
+    hint: &'static str,
+    font: FontId,
+    color: egui::Color32,
+    /// The key that breaks a line.
+    breaks: KeyboardShortcut,
+}
+
+/// A field that grows to `MOST_LINES` lines and scrolls from there on; one line, cut off with …, where its text
+/// `is_read` and it does not have the keyboard.
+fn box_ui(ui: &mut Ui, (id, is_read): (egui::Id, bool), text: &mut String, look: Look) -> Response {
+    let Look {
+        hint,
+        font,
+        color,
+        breaks,
+    } = look;
+    let is_folded = is_read && !ui.memory(|it| it.has_focus(id));
+    let mut one_line = |ui: &Ui, text: &dyn egui::TextBuffer, width: f32| {
+        let words = text.as_str().to_owned();
+        let mut job = egui::text::LayoutJob::simple(words, font.clone(), color, width);
+        job.wrap.max_rows = 1;
+        job.wrap.break_anywhere = true;
+        ui.fonts_mut(|it| it.layout_job(job))
+    };
+    let most = MOST_LINES * ui.fonts_mut(|it| it.row_height(&font)) + TOP_MARGIN;
+    let field = egui::TextEdit::multiline(text)
+        .id(id)
+        .hint_text(hint)
+        .frame(Frame::new())
+        .margin(Margin {
+            top: TOP_MARGIN as i8,
+            ..Margin::ZERO
+        })
+        .font(font.clone())
+        .text_color(color)
+        .desired_rows(1)
+        .return_key(breaks);
+    let field = if is_folded {
+        field.layouter(&mut one_line)
+    } else {
+        field
+    };
+    egui::ScrollArea::vertical()
+        .id_salt(id)
+        .max_height(most)
+        .min_scrolled_height(most)
+        .auto_shrink([false, true])
+        .show(ui, |ui| ui.add(field.desired_width(ui.available_width())))
+        .inner
 }
 
 fn has_template(cx: &Cx<'_>) -> bool {

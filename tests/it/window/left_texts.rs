@@ -1,0 +1,246 @@
+//! No text leaves the screen without a word: it becomes a named value, a sentence says what took its place,
+//! and Undo brings it back.
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Key, Modifiers, PointerButton, pos2, vec2};
+use egui_kittest::Node;
+use egui_kittest::kittest::Queryable as _;
+use moescope::app::App;
+use moescope::spec::{BranchId, Position, TokenId};
+use moescope::ui::{Command, RowChoice, Session};
+
+use super::drive::{Window, click, key, settle, tour, undo, until};
+
+/// The tokens of both rows.
+fn texts(session: &Session) -> [Vec<TokenId>; 2] {
+    let row = |it: RowChoice| {
+        session
+            .row(it)
+            .map_or(Vec::new(), |it| it.record.tokens.clone())
+    };
+    [row(RowChoice::Baseline), row(RowChoice::Edited)]
+}
+
+/// The Tour model, an expert masked from the last token of the prompt on, both texts written.
+fn compared() -> Window {
+    let mut window = tour();
+    window.state_mut().command(Command::SetPace(None));
+    window.state_mut().command(Command::SetStopAfter(12));
+    let at = window.state().experiment().given.len() - 1;
+    let edit = format!("mask:4.5@{at}..").parse().unwrap();
+    window.state_mut().command(Command::AddEdit(edit));
+    key(&mut window, Key::Space);
+    let n = at + 13;
+    until(&mut window, "both texts are written", |it| {
+        let all = texts(it.session());
+        it.is_idle() && all.iter().all(|it| it.len() >= n)
+    });
+    window
+}
+
+fn message(window: &Window) -> String {
+    let message = window.state().session().message.clone();
+    message.map(|it| it.text).unwrap_or_default()
+}
+
+/// Waits until the baseline has more than `n` tokens and nothing is written any more.
+fn until_written(window: &mut Window, n: usize) {
+    until(window, "it is written", |it| {
+        it.is_idle() && texts(it.session())[0].len() > n
+    });
+}
+
+fn is_idle(app: &App) -> bool {
+    app.is_idle()
+}
+
+/// Does something that puts another text on screen, and undoes it by the button beside the sentence.
+fn check(says: &str, act: impl FnOnce(&mut Window)) {
+    let mut window = compared();
+    let (before, experiment) = (
+        texts(window.state().session()),
+        window.state().experiment().clone(),
+    );
+    act(&mut window);
+    until(&mut window, "it is done", is_idle);
+    assert_ne!(texts(window.state().session()), before);
+    let said = message(&window);
+    assert!(said.starts_with(says), "{said}");
+    assert!(
+        said.ends_with("What was written before is kept as Text 1"),
+        "{said}"
+    );
+    let branches = window.state().branches().clone();
+    assert_eq!(branches.list().len(), 1);
+    assert_eq!(branches.list()[0].experiment, experiment);
+    click(&mut window, "Undo this");
+    until(&mut window, "it is undone", is_idle);
+    assert_eq!(window.state().experiment(), &experiment);
+    let now = texts(window.state().session());
+    for (now, before) in now.iter().zip(&before) {
+        assert!(now.starts_with(before), "both texts are back, whole");
+    }
+    assert_eq!(message(&window), "");
+}
+
+#[test]
+fn a_candidate_that_is_clicked() {
+    check("“", |window| {
+        window.state_mut().command(Command::ContinueWith {
+            row: RowChoice::Baseline,
+            at: Position(9),
+            token: TokenId(300),
+        });
+        settle(window);
+    });
+}
+
+#[test]
+fn one_token_back() {
+    check("One token back", |window| key(window, Key::Backspace));
+}
+
+#[test]
+fn another_seed() {
+    check("Written anew with seed 2", |window| key(window, Key::R));
+}
+
+#[test]
+fn another_prompt() {
+    check("Another prompt is read", |window| {
+        window
+            .state_mut()
+            .command(Command::SetPrompt("def add(a, b):".to_owned()));
+        window.state_mut().command(Command::RunPrompt);
+        settle(window);
+    });
+}
+
+fn temperature(window: &Window) -> Node<'_> {
+    window.get_by_role_and_label(Role::SpinButton, "temperature")
+}
+
+/// Drags the temperature to the right, releasing the button only where asked.
+fn drag_temperature(window: &mut Window, release: bool) {
+    let from = temperature(window).rect().center();
+    window.hover_at(from);
+    window.step();
+    window.drag_at(from);
+    window.step();
+    for n in 1..=8 {
+        window.hover_at(from + vec2(5.0 * n as f32, 0.0));
+        window.step();
+    }
+    if release {
+        window.drop_at(from + vec2(40.0, 0.0));
+        settle(window);
+    }
+}
+
+#[test]
+fn a_slip_of_the_temperature() {
+    check("The temperature is", |window| {
+        drag_temperature(window, true)
+    });
+}
+
+#[test]
+fn the_temperature_acts_on_release() {
+    let mut window = compared();
+    let before = texts(window.state().session());
+    let temperature = window.state().experiment().sampling.temperature;
+    drag_temperature(&mut window, false);
+    assert_ne!(
+        window.state().experiment().sampling.temperature,
+        temperature
+    );
+    assert_eq!(texts(window.state().session()), before);
+    assert_eq!(message(&window), "");
+    let at = pos2(600.0, 860.0);
+    window
+        .input_mut()
+        .events
+        .push(eframe::egui::Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed: false,
+            modifiers: Modifiers::NONE,
+        });
+    settle(&mut window);
+    assert!(message(&window).starts_with("The temperature is"));
+}
+
+#[test]
+fn a_temperature_that_is_typed_acts_once_it_is_entered() {
+    let mut window = compared();
+    let before = texts(window.state().session());
+    temperature(&window).click();
+    settle(&mut window);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.step();
+    temperature(&window).type_text("1.25");
+    settle(&mut window);
+    assert_eq!(texts(window.state().session()), before);
+    key(&mut window, Key::Enter);
+    until(&mut window, "it is done", is_idle);
+    assert!(
+        message(&window).starts_with("The temperature is 1.25"),
+        "{}",
+        message(&window)
+    );
+    assert_eq!(window.state().branches().list().len(), 1);
+}
+
+#[test]
+fn texts_know_which_text_they_were_made_from() {
+    let mut window = compared();
+    let n = texts(window.state().session())[0].len();
+    key(&mut window, Key::Backspace);
+    until(&mut window, "it is done", is_idle);
+    key(&mut window, Key::Space);
+    until_written(&mut window, n);
+    assert!(
+        message(&window).starts_with("One token back"),
+        "writing on leaves the offer: {}",
+        message(&window)
+    );
+    key(&mut window, Key::R);
+    until_written(&mut window, n);
+    let list = window.state().branches().list().to_vec();
+    let names: Vec<&str> = list.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["Text 1", "Text 2"]);
+    assert_eq!(list[1].parent.map(|it| it.0), Some(BranchId(0)));
+    assert!(list[1].parent.unwrap().1.idx() <= n);
+    // An edit puts another edited text on screen: named, too, and no sentence is in the way of the next.
+    let edit = "mask:3.1@9..".parse().unwrap();
+    window.state_mut().command(Command::AddEdit(edit));
+    until(&mut window, "it is done", is_idle);
+    assert_eq!(window.state().branches().list().len(), 3);
+    assert_eq!(message(&window), "");
+    undo(&mut window);
+    until(&mut window, "it is done", is_idle);
+    assert_eq!(
+        window.state().branches().list().len(),
+        4,
+        "the text under the edit left the screen in its turn"
+    );
+}
+
+#[test]
+fn where_nothing_was_written_there_is_nothing_to_keep() {
+    let mut window = tour();
+    key(&mut window, Key::Backspace);
+    until(&mut window, "it is done", is_idle);
+    assert!(window.state().branches().list().is_empty());
+    assert_eq!(message(&window), "");
+}
+
+#[test]
+fn the_sentence_goes_after_a_while() {
+    let mut window = compared();
+    key(&mut window, Key::Backspace);
+    until(&mut window, "it is done", is_idle);
+    assert!(message(&window).starts_with("One token back"));
+    (0..60 * 21).for_each(|_| window.step());
+    assert_eq!(message(&window), "");
+}
