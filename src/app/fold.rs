@@ -214,7 +214,13 @@ impl App {
         let Some(waiting) = self.waiting.take_if(|it| it.tag == tag) else {
             return;
         };
-        let tokens = match tokens {
+        // What cannot be read puts nothing in the place of what is on screen.
+        let checked = tokens.and_then(|tokens| {
+            let facts = self.session.facts.as_ref();
+            facts.map_or(Ok(()), |it| it.check_given(&tokens))?;
+            Ok(tokens)
+        });
+        let tokens = match checked {
             Ok(tokens) => tokens,
             Err(why) => return self.fail(why),
         };

@@ -6,8 +6,7 @@
 use std::time::Instant;
 
 use super::{
-    Backend, BackendError, Encode, Event, MovedModel, Mover, OpenModel, Options, Outbox, Pace,
-    Rows, StopReason,
+    Backend, Encode, Event, MovedModel, Mover, OpenModel, Options, Outbox, Pace, Rows, StopReason,
     kept::{Kept, Origin, Shelf},
     pace::{Playing, SliceSize, Speed},
     survey::Survey,
@@ -143,23 +142,7 @@ impl Session {
     }
 
     fn check(&self, asked: &Experiment) -> Result<(), String> {
-        let (n_ctx, n_vocab) = (self.facts.n_ctx, self.facts.spec.n_vocab);
-        if asked.given.is_empty() {
-            return Err("the prompt is empty: give at least one token".to_owned());
-        }
-        if asked.given.len() > n_ctx {
-            let n = asked.given.len();
-            return Err(format!(
-                "the prompt has {n} tokens, but the context holds {n_ctx}"
-            ));
-        }
-        if let Some(token) = asked.given.iter().find(|it| it.idx() >= n_vocab) {
-            return Err(BackendError::NoToken {
-                token: *token,
-                n_vocab,
-            }
-            .to_string());
-        }
+        self.facts.check_given(&asked.given)?;
         asked.sampling.check()
     }
 

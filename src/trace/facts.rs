@@ -119,4 +119,26 @@ impl ModelFacts {
             self.eos.contains(&token)
         }
     }
+
+    /// Whether these tokens can be read as a prompt here.
+    ///
+    /// # Errors
+    /// One sentence: there are none, more than the context holds, or one beyond the vocabulary.
+    pub fn check_given(&self, given: &[TokenId]) -> Result<(), String> {
+        let (n, n_ctx, n_vocab) = (given.len(), self.n_ctx, self.spec.n_vocab);
+        if n == 0 {
+            return Err("the prompt is empty: give at least one token".to_owned());
+        }
+        if n > n_ctx {
+            return Err(format!(
+                "the prompt has {n} tokens, but the context holds {n_ctx}"
+            ));
+        }
+        match given.iter().find(|it| it.idx() >= n_vocab) {
+            None => Ok(()),
+            Some(token) => Err(format!(
+                "token id {token} is not in the vocabulary of {n_vocab}"
+            )),
+        }
+    }
 }

@@ -236,6 +236,29 @@ fn where_nothing_was_written_there_is_nothing_to_keep() {
 }
 
 #[test]
+fn a_prompt_that_cannot_be_read_takes_nothing_away() {
+    let mut window = compared();
+    let (before, experiment) = (
+        texts(window.state().session()),
+        window.state().experiment().clone(),
+    );
+    let long = "one word after the other ".repeat(200);
+    window.state_mut().command(Command::SetPrompt(long));
+    window.state_mut().command(Command::RunPrompt);
+    settle(&mut window);
+    until(&mut window, "it is refused", |it| {
+        it.session().message.as_ref().is_some_and(|it| it.failure)
+    });
+    assert!(message(&window).ends_with("but the context holds 512"));
+    assert_eq!(window.state().experiment(), &experiment);
+    assert_eq!(texts(window.state().session()), before);
+    // What is done next is done to the text on screen.
+    key(&mut window, Key::Backspace);
+    until(&mut window, "it is done", is_idle);
+    assert!(message(&window).starts_with("One token back"));
+}
+
+#[test]
 fn the_sentence_goes_after_a_while() {
     let mut window = compared();
     key(&mut window, Key::Backspace);
