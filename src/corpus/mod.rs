@@ -1,14 +1,17 @@
 //! Texts to read: the sample texts inside the program, and files of any length.
 //!
-//! A text is a run of documents, parted by a line `<|endoftext|>`, or the `text` fields of a JSONL
-//! file; it is handed out in pieces. Deliberately unknown here: tokens, models, what it is read for.
+//! A text is a run of documents, parted by a line `<|endoftext|>`, or the `text` fields of a JSONL or
+//! JSON file; it is handed out in pieces. Deliberately unknown here: tokens, models, what it is read for.
 //!
 //! **Invariant:** a call reads little and keeps little, however long the file is; what a file does
 //! wrong is one sentence with its line.
 
+mod json;
+mod kind;
 mod lines;
 mod reader;
 mod samples;
+mod values;
 
 use std::{io, path::PathBuf};
 
@@ -25,7 +28,7 @@ pub const SEPARATOR: &str = "<|endoftext|>";
 pub enum TextSource {
     /// A sample text inside the program, by its name: `french`.
     Sample(String),
-    /// A file: plain text, or JSONL by its extension.
+    /// A file: plain text, or JSONL or JSON by its extension.
     File(PathBuf),
 }
 
@@ -41,6 +44,16 @@ pub enum CorpusError {
     /// Something that is no file.
     #[error("this is a folder, not a text file: {}", .0.display())]
     Folder(PathBuf),
+    /// A pipe, a device, or a file that holds something else than text.
+    #[error("this is {what}, not a text file; {help}: {}", path.display())]
+    Foreign {
+        /// With its article.
+        what: &'static str,
+        /// What to do about it.
+        help: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
     /// The system does not hand it out.
     #[error("the text cannot be read: {error} (in {place})")]
     Io {

@@ -7,15 +7,18 @@ use std::{fs::File, path::Path};
 
 use super::{
     CorpusError, SEPARATOR,
+    json::{self, Found},
+    kind,
     lines::{Bytes, LinePart, Lines},
+    values::Values,
 };
 
 /// Bytes of a piece, about: few enough that turning them into tokens takes milliseconds.
 const PIECE_BYTES: usize = 16 << 10;
 /// Most bytes looked at in one call, where there is little to hand out.
 const CALL_BYTES: u64 = 256 << 10;
-/// Most bytes of a line of JSONL, which has to be read whole.
-const MAX_JSON_LINE: usize = 16 << 20;
+/// Most bytes of a line of JSONL or of a value of JSON, which has to be read whole.
+const MAX_JSON: usize = 16 << 20;
 
 /// How documents are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,15 @@ pub(super) enum Form {
     Plain,
     /// One a line, in the field `text`.
     Jsonl,
+    /// One a value, a string or in the field `text`: the items of a list, or values that follow each other.
+    Json,
+}
+
+/// What the text comes out of.
+enum Source {
+    Plain(Lines),
+    Jsonl(Lines),
+    Json(Values),
 }
 
 /// Some text of one document.
@@ -37,8 +49,7 @@ pub struct Piece {
 
 /// Reads a text from its start to its end.
 pub struct TextReader {
-    lines: Lines,
-    form: Form,
+    source: Source,
     n_bytes: u64,
     /// Text of the document at hand that was not handed out yet; `at` bytes of it were.
     buffer: String,
@@ -51,34 +62,102 @@ pub struct TextReader {
 
 /// Starts reading a file.
 pub(super) fn open(path: &Path) -> Result<TextReader, CorpusError> {
+    let (file, n_bytes) = text_file(path)?;
     let place = path.display().to_string();
-    let data = path.metadata();
-    let is_missing = |it: &std::io::Error| it.kind() == std::io::ErrorKind::NotFound;
-    let opened = data.and_then(|it| Ok((it, File::open(path)?)));
-    let (data, file) = match opened {
-        Ok(it) => it,
-        Err(error) if is_missing(&error) => return Err(CorpusError::NoFile(path.to_owned())),
-        Err(error) => return Err(CorpusError::Io { error, place }),
+    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    let form = match extension.as_ref().and_then(|it| it.to_str()) {
+        Some("jsonl" | "ndjson") => Form::Jsonl,
+        Some("json") => form_of_json(text_file(path)?.0, &place)?,
+        _ => Form::Plain,
     };
+    Ok(from_bytes(Box::new(file), n_bytes, form, place))
+}
+
+/// An open file that holds text by its first bytes, and its length. What it is is asked before it is opened, so that
+/// a pipe or a device does not make the program wait.
+fn text_file(path: &Path) -> Result<(File, u64), CorpusError> {
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => CorpusError::NoFile(path.to_owned()),
+        _ => CorpusError::Io {
+            error,
+            place: path.display().to_string(),
+        },
+    };
+    let foreign = |it: kind::Foreign| CorpusError::Foreign {
+        what: it.what,
+        help: it.help,
+        path: path.to_owned(),
+    };
+    let data = path.metadata().map_err(io)?;
     if data.is_dir() {
         return Err(CorpusError::Folder(path.to_owned()));
     }
-    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-    let is_jsonl = extension.is_some_and(|it| it == "jsonl" || it == "ndjson");
-    let form = if is_jsonl { Form::Jsonl } else { Form::Plain };
-    Ok(from_bytes(Box::new(file), data.len(), form, place))
+    if let Some(it) = kind::not_a_file(&data) {
+        return Err(foreign(it));
+    }
+    let mut file = File::open(path).map_err(io)?;
+    match kind::of_file(&mut file).map_err(io)? {
+        Some(it) => Err(foreign(it)),
+        None => Ok((file, data.len())),
+    }
+}
+
+/// Whether a file of JSON holds texts, or is one text itself: a single object, or a list of something else than
+/// texts and objects, is read as it stands.
+fn form_of_json(file: File, place: &str) -> Result<Form, CorpusError> {
+    let mut values = Values::new(Box::new(file), place.to_owned());
+    let Some(first) = values.next(MAX_JSON)? else {
+        return Ok(Form::Plain);
+    };
+    if !first.json.starts_with(['{', '"']) {
+        return Ok(Form::Plain);
+    }
+    let found = found(&first.json, first.line, place)?;
+    let is_record = |json: &str| json.starts_with('{');
+    let is_one = match found {
+        Found::Text(_) => return Ok(Form::Json),
+        _ if values.is_list() => false,
+        _ => !values.next(MAX_JSON)?.is_some_and(|it| is_record(&it.json)),
+    };
+    if is_one {
+        return Ok(Form::Plain);
+    }
+    text_of(&first.json, first.line, place).map(|_| Form::Json)
 }
 
 /// Starts reading bytes.
 pub(super) fn from_bytes(bytes: Bytes, n_bytes: u64, form: Form, place: String) -> TextReader {
+    let source = match form {
+        Form::Plain => Source::Plain(Lines::new(bytes, place)),
+        Form::Jsonl => Source::Jsonl(Lines::new(bytes, place)),
+        Form::Json => Source::Json(Values::new(bytes, place)),
+    };
     TextReader {
-        lines: Lines::new(bytes, place),
-        form,
+        source,
         n_bytes,
         buffer: String::new(),
         at: 0,
         n_breaks: 0,
         is_fresh: true,
+    }
+}
+
+/// What a value of JSON that begins at a line holds.
+fn found(json: &str, line: usize, place: &str) -> Result<Found, CorpusError> {
+    json::find(json).map_err(|why| not_json(line, why, place))
+}
+
+/// The text of it.
+fn text_of(json: &str, line: usize, place: &str) -> Result<String, CorpusError> {
+    let text = found(json, line, place)?.text();
+    text.map_err(|why| not_json(line, why, place))
+}
+
+fn not_json(line: usize, why: String, place: &str) -> CorpusError {
+    CorpusError::NotJson {
+        line,
+        why,
+        place: place.to_owned(),
     }
 }
 
@@ -88,9 +167,9 @@ impl TextReader {
     /// # Errors
     /// What the file does wrong, with its line.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, CorpusError> {
-        match self.form {
-            Form::Plain => self.next_plain(),
-            Form::Jsonl => self.next_json(),
+        match self.source {
+            Source::Plain(_) => self.next_plain(),
+            Source::Jsonl(_) | Source::Json(_) => self.next_json(),
         }
     }
 
@@ -103,13 +182,24 @@ impl TextReader {
     /// Bytes read so far.
     #[must_use]
     pub fn n_read(&self) -> u64 {
-        self.lines.n_read
+        match &self.source {
+            Source::Plain(lines) | Source::Jsonl(lines) => lines.n_read,
+            Source::Json(values) => values.n_read,
+        }
+    }
+
+    /// The next line of plain text or a part of it.
+    fn next_part(&mut self) -> Result<Option<LinePart>, CorpusError> {
+        match &mut self.source {
+            Source::Plain(lines) => lines.next(PIECE_BYTES),
+            Source::Jsonl(_) | Source::Json(_) => Ok(None),
+        }
     }
 
     fn next_plain(&mut self) -> Result<Option<Piece>, CorpusError> {
         let end = self.n_read() + CALL_BYTES;
         while self.n_read() < end {
-            let Some(part) = self.lines.next(PIECE_BYTES)? else {
+            let Some(part) = self.next_part()? else {
                 return Ok(self.take());
             };
             if part.is_start && part.is_end && part.text.trim() == SEPARATOR {
@@ -159,34 +249,38 @@ impl TextReader {
             if let Some(piece) = self.cut_off() {
                 return Ok(Some(piece));
             }
-            let Some(part) = self.lines.next(MAX_JSON_LINE)? else {
+            let Some(text) = self.next_text()? else {
                 return Ok(None);
             };
-            if !part.text.trim().is_empty() {
-                self.buffer = self.text_of(&part)?;
-                self.at = 0;
-                self.is_fresh = true;
-            }
+            self.buffer = text;
+            self.at = 0;
+            self.is_fresh = true;
         }
         Ok(Some(self.cut_off().unwrap_or_default()))
     }
 
-    fn text_of(&self, part: &LinePart) -> Result<String, CorpusError> {
-        let wrong = |why: String| CorpusError::NotJson {
-            line: self.lines.line,
-            why,
-            place: self.lines.place(),
-        };
-        if !part.is_start || !part.is_end {
-            let most = MAX_JSON_LINE >> 20;
-            return Err(wrong(format!("it is longer than {most} MiB")));
-        }
-        let value: serde_json::Value =
-            serde_json::from_str(&part.text).map_err(|it| wrong(it.to_string()))?;
-        match value.get("text") {
-            Some(serde_json::Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(wrong("its \"text\" is not a string".to_owned())),
-            None => Err(wrong("there is no \"text\"".to_owned())),
+    /// The text of the next line or value; empty where the line is, none at the end.
+    fn next_text(&mut self) -> Result<Option<String>, CorpusError> {
+        match &mut self.source {
+            Source::Plain(_) => Ok(None),
+            Source::Json(values) => {
+                let value = values.next(MAX_JSON)?;
+                let text = value.map(|it| text_of(&it.json, it.line, &values.place()));
+                text.transpose()
+            }
+            Source::Jsonl(lines) => {
+                let Some(part) = lines.next(MAX_JSON)? else {
+                    return Ok(None);
+                };
+                if part.is_start && part.is_end && part.text.trim().is_empty() {
+                    return Ok(Some(String::new()));
+                }
+                if !part.is_start || !part.is_end {
+                    let why = format!("it is longer than {} MiB", MAX_JSON >> 20);
+                    return Err(not_json(lines.line, why, &lines.place()));
+                }
+                text_of(&part.text, lines.line, &lines.place()).map(Some)
+            }
         }
     }
 
@@ -301,6 +395,89 @@ mod tests {
         );
         check("{\"text\": 3}", "is not a string");
         check("once upon a time", "line 1 is not a JSON object");
+        check("\n\n{\"text\": \"a\"", "line 3 is not a JSON object");
+    }
+
+    /// The documents of a file of that name.
+    fn in_file(name: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut reader = open(&path).map_err(|it| it.to_string())?;
+        let mut out = Vec::<String>::new();
+        while let Some(piece) = reader.next_piece().map_err(|it| it.to_string())? {
+            if piece.starts_document {
+                out.push(String::new());
+            }
+            if !piece.text.is_empty() {
+                out.last_mut().unwrap().push_str(&piece.text);
+            }
+        }
+        assert_eq!(reader.n_read(), reader.n_bytes());
+        Ok(out)
+    }
+
+    #[test]
+    fn a_file_of_json_that_holds_texts_is_read_as_such() {
+        for text in [
+            "{\"text\": \"one\", \"x\": NaN}\n{\"text\": \"two\"}\n",
+            "{\n  \"text\": \"one\"\n}\n{\n  \"text\": \"two\"\n}",
+            "[{\"text\": \"one\"}, {\"text\": \"two\"}]",
+            "[\n \"one\",\n \"two\"\n]\n",
+            "\u{feff}[\"one\", {\"text\": \"two\", \"more\": [1]}]",
+        ] {
+            let got = in_file("a.json", text.as_bytes());
+            assert_eq!(got.unwrap(), ["one", "two"], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_json_that_is_one_text_is_read_as_it_stands() {
+        for text in [
+            "{\n  \"name\": \"a\"\n}",
+            "[1, 2]",
+            "[]",
+            "[[\"a\"]]",
+            "3",
+            "no JSON",
+        ] {
+            let got = in_file("a.JSON", text.as_bytes());
+            assert_eq!(got.unwrap(), [text], "{text}");
+        }
+        assert!(in_file("a.json", b"").unwrap().is_empty());
+    }
+
+    #[test]
+    fn records_without_a_text_are_told_in_a_file_of_json_too() {
+        for (text, words) in [
+            ("{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}", "line 1 is not"),
+            ("[\n{\"prompt\": \"a\"}]", "line 2 is not"),
+            ("[\"a\",\n3]", "line 2 is not"),
+            ("[\"a\"", "the list is not closed"),
+            ("{\"text\": \"a\"}\n{\"text\": }", "line 2 is not"),
+            ("{\"a\" 1}", "line 1 is not"),
+        ] {
+            let why = in_file("a.json", text.as_bytes()).unwrap_err();
+            assert!(
+                why.contains(words) && why.contains("a.json"),
+                "{text}: {why}"
+            );
+            assert_eq!(why.matches("line").count(), 1, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_before_a_line_is_read() {
+        for (name, bytes, words) in [
+            ("a.txt", &b"\x1f\x8b\x08\0"[..], "gzip-compressed data"),
+            ("a.jsonl", b"PK\x03\x04", "a zip archive"),
+            ("a.json", b"\xff\xfea\0", "text in UTF-16"),
+            ("a", b"o\0n\0c\0e\0", "text in UTF-16"),
+        ] {
+            let why = in_file(name, bytes).unwrap_err();
+            let start = format!("this is {words}, not a text file");
+            assert!(why.starts_with(&start) && why.ends_with(name), "{why}");
+        }
     }
 
     #[test]
