@@ -69,7 +69,7 @@ impl App {
                 });
             }
             PathFor::Texts => {
-                let endings = ["txt", "md", "jsonl", "ndjson"];
+                let endings = ["txt", "md", "jsonl", "ndjson", "json"];
                 let what = Pick::Files {
                     title: "Texts to judge the load by".to_owned(),
                     filter: ("Texts".to_owned(), endings.map(str::to_owned).into()),

@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use crate::corpus::{TextSource, names};
-use crate::engine::Request;
+use crate::engine::{Request, SurveyError};
 use crate::spec::TokenId;
 use crate::trace::StepTrace;
 use crate::ui::{PathFor, PathSheet, Survey, SurveyOf, SurveyedText};
@@ -60,14 +60,20 @@ impl App {
         }
     }
 
-    pub(super) fn survey_ended(&mut self, tag: u64, result: Result<(), String>, cancelled: bool) {
+    pub(super) fn survey_ended(
+        &mut self,
+        tag: u64,
+        result: Result<(), SurveyError>,
+        cancelled: bool,
+    ) {
         let Some(survey) = self.survey_of(tag) else {
             return;
         };
         survey.progress = None;
         survey.cancelled = cancelled;
-        survey.failed = result.clone().err();
-        if let Err(why) = result {
+        let failed = result.err().map(|it| it.to_string());
+        survey.failed.clone_from(&failed);
+        if let Some(why) = failed {
             self.fail(why);
         }
     }

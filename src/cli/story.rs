@@ -12,6 +12,7 @@ use crate::analysis::LoadStats;
 use crate::corpus::TextSource;
 use crate::engine::{
     Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, Rows, StopReason,
+    SurveyError,
 };
 use crate::spec::{Experiment, PromptForm, TokenId};
 use crate::trace::{ModelFacts, RowId, RowRecord};
@@ -136,7 +137,10 @@ impl<'a> Teller<'a> {
                     n_done, n_total, ..
                 } => self.listener.surveying(n_done, n_total),
                 Event::SurveyEnded { result, .. } => {
-                    return result.map(|()| loads).map_err(Failure::part_way);
+                    return result.map(|()| loads).map_err(|it| match it {
+                        SurveyError::Text(why) => Failure::misuse(why),
+                        SurveyError::Step(why) => Failure::part_way(why),
+                    });
                 }
                 _ => {}
             }

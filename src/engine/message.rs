@@ -15,6 +15,24 @@ use crate::spec::{
 
 use crate::trace::{Comparison, DeviceFacts, ModelFacts, Readout, RowId, StepTrace};
 
+/// Why texts were not read to their end, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum SurveyError {
+    /// A text that cannot be read or turned into tokens, or nothing to do it with.
+    #[error("{0}")]
+    Text(String),
+    /// A step that failed.
+    #[error("{0}")]
+    Step(String),
+}
+
+impl SurveyError {
+    /// A text is the reason.
+    pub(super) fn text(why: impl std::fmt::Display) -> Self {
+        Self::Text(why.to_string())
+    }
+}
+
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelSource {
@@ -216,8 +234,8 @@ pub enum Event {
     SurveyEnded {
         /// Of the request.
         tag: u64,
-        /// One sentence where it could not be begun, or failed on the way.
-        result: Result<(), String>,
+        /// Why it could not be begun, or ended on the way.
+        result: Result<(), SurveyError>,
         /// Whether it was given up.
         cancelled: bool,
     },

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Event, Load, LoadStep, ModelSource, OpenModel, Opener, Options, Outbox, Pace, Request,
-    StopReason,
+    StopReason, SurveyError,
     session::{Lists, Session},
     survey,
 };
@@ -115,7 +115,9 @@ impl Run {
                     tag,
                     tokens: Err(why),
                 }),
-                Request::Survey { tag, .. } => survey::say_ended(tag, Err(why), false, out),
+                Request::Survey { tag, .. } => {
+                    survey::say_ended(tag, Err(SurveyError::Text(why)), false, out);
+                }
                 _ => out.say(Event::Refused(why)),
             }
             return;

@@ -1,29 +1,33 @@
 //! Reading texts beside the run, with no edit in force: what a verdict on the load rests on.
 //!
+//! Texts take turns, a window at a time, the one that was read least first: what is known on the way is known of all
+//! of them alike.
+//!
 //! **Invariant:** it comes after everything else there is to do, a slice at a time, in sequences of
 //! its own: no row on screen and nothing kept is touched. A window's routing is what the model does
 //! with these tokens alone.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
-    Capture, Encode, Event, Feed, Outbox, Row, Wait,
+    Capture, Encode, Event, Feed, Outbox, Row, SurveyError, Wait,
     pace::{SLICE_TIME, SliceSize},
+    reading::{Next, Reading},
     session::Session,
 };
-use crate::corpus::{TextReader, TextSource};
-use crate::spec::{PromptForm, Revision, RoutingPolicy, SeqId, TokenId};
+use crate::corpus::TextSource;
+use crate::spec::{Revision, RoutingPolicy, SeqId, TokenId};
 use crate::trace::Phase;
-
-/// Most positions of a window, whatever the context: memory for so many was there when the model
-/// was opened, and a load is not told better by longer ones.
-const MAX_WINDOW: usize = 4096;
 
 /// Tokens a byte, until the first were counted.
 const FIRST_RATE: f64 = 0.25;
 
+/// Texts that take turns; each holds a file open, and a process may have so many.
+const MAX_OPEN: usize = 64;
+
 /// Tokens that are read in a sequence of their own.
 struct Window {
+    text: usize,
     seq: SeqId,
     tokens: Vec<TokenId>,
     n_bos: usize,
@@ -33,19 +37,10 @@ struct Window {
 /// Texts being read.
 pub(super) struct Survey {
     tag: u64,
-    texts: Vec<TextSource>,
-    /// The text at hand, and what reads it; none before it was opened and after its end.
-    at: usize,
-    reader: Option<TextReader>,
-    is_text_over: bool,
-    /// Tokens of the document at hand that no window holds yet, and whether they are all the rest.
-    document: Vec<TokenId>,
-    is_document_whole: bool,
-    /// The first tokens of the next document.
-    held: Option<Vec<TokenId>>,
-    /// What the tokenizer puts before and after nothing, and of that what stands before a text.
-    frame: Vec<TokenId>,
-    bos: Vec<TokenId>,
+    /// Those that were not begun, with their places.
+    waiting: VecDeque<(usize, TextSource)>,
+    /// Those that take turns.
+    open: Vec<Reading>,
     window: Option<Window>,
     slice_size: SliceSize,
     count: Count,
@@ -55,32 +50,26 @@ pub(super) struct Survey {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     n_read: usize,
-    n_encoded: usize,
-    /// Of the texts that are over.
+    /// Tokens and bytes of the texts that are over.
+    n_done: usize,
     done_bytes: u64,
     total_bytes: u64,
 }
 
 impl Survey {
-    fn new(tag: u64, texts: Vec<TextSource>, encode: &Encode) -> Result<Self, String> {
+    fn new(tag: u64, texts: Vec<TextSource>) -> Result<Self, SurveyError> {
         if texts.is_empty() {
-            return Err("there is no text to read".to_owned());
+            let why = "there is no text to read";
+            return Err(SurveyError::text(why));
         }
         let mut total_bytes = 0;
         for text in &texts {
-            total_bytes += text.open().map_err(|it| it.to_string())?.n_bytes();
+            total_bytes += text.open().map_err(SurveyError::text)?.n_bytes();
         }
         Ok(Self {
             tag,
-            texts,
-            at: 0,
-            reader: None,
-            is_text_over: false,
-            document: Vec::new(),
-            is_document_whole: false,
-            held: None,
-            frame: encode("", &PromptForm::Plain)?,
-            bos: Vec::new(),
+            waiting: texts.into_iter().enumerate().collect(),
+            open: Vec::new(),
             window: None,
             slice_size: SliceSize::default(),
             count: Count {
@@ -90,97 +79,44 @@ impl Survey {
         })
     }
 
-    /// The next window's tokens, BOS first; none while more has to be fetched for it.
-    fn next_window(&mut self, n_ctx: usize) -> Result<Option<Vec<TokenId>>, String> {
-        let room = n_ctx.min(MAX_WINDOW).saturating_sub(self.bos.len());
-        if room == 0 {
-            return Err(format!("a context of {n_ctx} tokens has no room for text"));
+    /// What comes next of the text that was read least, and which text that is; none once all are over.
+    fn next(
+        &mut self,
+        n_ctx: usize,
+        encode: &Encode,
+    ) -> Result<Option<(usize, Next)>, SurveyError> {
+        while self.open.len() < MAX_OPEN
+            && let Some((text, source)) = self.waiting.pop_front()
+        {
+            self.open.push(Reading::open(text, &source, encode)?);
         }
-        loop {
-            let is_ready = self.document.len() >= room || self.is_document_whole;
-            if !is_ready {
-                return Ok(None);
-            }
-            if !self.document.is_empty() {
-                let n = self.document.len().min(room);
-                let tokens = self.bos.iter().copied().chain(self.document.drain(..n));
-                return Ok(Some(tokens.collect()));
-            }
-            self.is_document_whole = false;
-            match self.held.take() {
-                Some(tokens) => self.document = tokens,
-                None if std::mem::take(&mut self.is_text_over) => self.at += 1,
-                None => {}
-            }
-        }
-    }
-
-    /// Reads the next piece and turns it into tokens; false where there is none.
-    fn fetch(&mut self, encode: &Encode) -> Result<bool, String> {
-        if self.reader.is_none() {
-            let Some(text) = self.texts.get(self.at) else {
-                return Ok(false);
-            };
-            self.reader = Some(text.open().map_err(|it| it.to_string())?);
-        }
-        let Some(reader) = &mut self.reader else {
-            return Ok(false);
+        let least = (0..self.open.len()).min_by_key(|it| self.open[*it].n_read);
+        let Some(at) = least else {
+            return Ok(None);
         };
-        match reader.next_piece().map_err(|it| it.to_string())? {
-            None => {
-                self.count.done_bytes += reader.n_bytes();
-                self.reader = None;
-                self.is_text_over = true;
-                self.is_document_whole = true;
-            }
-            Some(piece) => {
-                let tokens = self.bare(encode(&piece.text, &PromptForm::Plain)?);
-                self.count.n_encoded += tokens.len();
-                if piece.starts_document {
-                    self.held = Some(tokens);
-                    self.is_document_whole = true;
-                } else {
-                    self.document.extend(tokens);
-                }
-            }
+        let reading = &mut self.open[at];
+        let found = (reading.text, reading.advance(n_ctx, encode)?);
+        if matches!(found.1, Next::End) {
+            let reading = self.open.remove(at);
+            self.count.n_done += reading.n_encoded;
+            self.count.done_bytes += reading.n_bytes;
         }
-        Ok(true)
-    }
-
-    /// Tokens without what the tokenizer puts around every text. What it puts before them is kept.
-    fn bare(&mut self, mut tokens: Vec<TokenId>) -> Vec<TokenId> {
-        let n_before = n_alike(self.frame.iter(), tokens.iter());
-        self.bos = tokens.drain(..n_before).collect();
-        let behind = &self.frame[n_before..];
-        let n_behind = n_alike(behind.iter().rev(), tokens.iter().rev());
-        tokens.truncate(tokens.len() - n_behind);
-        tokens
+        Ok(Some(found))
     }
 
     /// Tokens read, and how many there will be by what was seen so far.
     fn progress(&self) -> (usize, usize) {
-        let Count {
-            n_read,
-            n_encoded,
-            done_bytes,
-            total_bytes,
-        } = self.count;
-        let read_bytes = done_bytes + self.reader.as_ref().map_or(0, TextReader::n_read);
+        let open = || self.open.iter();
+        let n_encoded = self.count.n_done + open().map(|it| it.n_encoded).sum::<usize>();
+        let bytes = self.count.done_bytes + open().map(Reading::n_bytes_encoded).sum::<u64>();
         let rate = if n_encoded == 0 {
             FIRST_RATE
         } else {
-            n_encoded as f64 / read_bytes.max(1) as f64
+            n_encoded as f64 / bytes.max(1) as f64
         };
-        let to_come = total_bytes.saturating_sub(read_bytes) as f64 * rate;
-        (n_read, n_encoded + to_come as usize)
+        let to_come = self.count.total_bytes.saturating_sub(bytes) as f64 * rate;
+        (self.count.n_read, n_encoded + to_come as usize)
     }
-}
-
-fn n_alike<'a>(
-    a: impl Iterator<Item = &'a TokenId>,
-    b: impl Iterator<Item = &'a TokenId>,
-) -> usize {
-    a.zip(b).take_while(|(a, b)| a == b).count()
 }
 
 impl Session {
@@ -188,11 +124,10 @@ impl Session {
     pub fn survey(&mut self, tag: u64, texts: Vec<TextSource>, out: &mut Outbox) {
         self.cancel_survey(out);
         let begun = match &self.encode {
-            Some(encode) => Survey::new(tag, texts, encode),
-            None => Err(
-                "this checkpoint has no tokenizer, so no text can be read to judge its load"
-                    .to_owned(),
-            ),
+            Some(_) => Survey::new(tag, texts),
+            None => Err(SurveyError::text(
+                "this checkpoint has no tokenizer, so no text can be read to judge its load",
+            )),
         };
         match begun {
             Ok(survey) => {
@@ -234,7 +169,7 @@ impl Session {
     fn end_survey(
         &mut self,
         survey: Survey,
-        result: Result<(), String>,
+        result: Result<(), SurveyError>,
         cancelled: bool,
         out: &mut Outbox,
     ) {
@@ -245,27 +180,27 @@ impl Session {
     }
 
     /// Reads on in the window at hand, or makes the next; false at the end of the last text.
-    fn survey_slice(&mut self, survey: &mut Survey, out: &mut Outbox) -> Result<bool, String> {
+    fn survey_slice(&mut self, survey: &mut Survey, out: &mut Outbox) -> Result<bool, SurveyError> {
+        let Some(encode) = &self.encode else {
+            return Ok(false);
+        };
         if survey.window.is_none() {
-            match survey.next_window(self.facts.n_ctx)? {
-                Some(tokens) => {
-                    survey.window = Some(Window {
-                        seq: self.backend.open(),
-                        n_bos: survey.bos.len(),
-                        n_read: 0,
-                        tokens,
-                    });
-                }
-                None => {
-                    return match &self.encode {
-                        Some(encode) => survey.fetch(encode),
-                        None => Ok(false),
-                    };
-                }
-            }
+            let Some((text, next)) = survey.next(self.facts.n_ctx, encode)? else {
+                return Ok(false);
+            };
+            let Next::Window { tokens, n_bos } = next else {
+                return Ok(true);
+            };
+            survey.window = Some(Window {
+                text,
+                seq: self.backend.open(),
+                n_bos,
+                n_read: 0,
+                tokens,
+            });
         }
-        self.read_window(survey, out)?;
-        Ok(true)
+        let read = self.read_window(survey, out);
+        read.map(|()| true).map_err(SurveyError::Step)
     }
 
     fn read_window(&mut self, survey: &mut Survey, out: &mut Outbox) -> Result<(), String> {
@@ -296,6 +231,7 @@ impl Session {
         step.phase = Phase::Prefill;
         step.revision = Revision(0);
         window.n_read = end;
+        let text = window.text;
         survey.count.n_read += end - start.max(window.n_bos).min(end);
         survey.slice_size.learn(end - start, began.elapsed());
         if end == window.tokens.len() {
@@ -304,7 +240,7 @@ impl Session {
         }
         out.say(Event::Surveyed {
             tag: survey.tag,
-            text: survey.at,
+            text,
             step,
         });
         Ok(())
@@ -321,7 +257,12 @@ fn tell(survey: &Survey, out: &mut Outbox) {
 }
 
 /// Says that there is no more to come.
-pub(super) fn say_ended(tag: u64, result: Result<(), String>, cancelled: bool, out: &mut Outbox) {
+pub(super) fn say_ended(
+    tag: u64,
+    result: Result<(), SurveyError>,
+    cancelled: bool,
+    out: &mut Outbox,
+) {
     out.say(Event::SurveyEnded {
         tag,
         result,

@@ -2,6 +2,7 @@
 
 mod edits;
 mod life;
+mod pieces;
 mod scripted;
 mod scripts;
 mod survey;

@@ -13,7 +13,7 @@ use super::{
     watch::{Watch, experiment},
 };
 use crate::corpus::TextSource;
-use crate::engine::{Capture, Event, Feed, ModelSource, Request, Row, Wait};
+use crate::engine::{Capture, Event, Feed, ModelSource, Request, Row, SurveyError, Wait};
 use crate::spec::{Position, PromptForm, RouterId, RoutingPolicy, TokenId};
 use crate::trace::{Phase, StepTrace, TraceStore};
 
@@ -48,7 +48,7 @@ impl Texts {
 /// Everything a survey said: its windows as (text, routing), its end, and the last progress.
 struct Heard {
     windows: Vec<(usize, TraceStore)>,
-    result: Result<(), String>,
+    result: Result<(), SurveyError>,
     cancelled: bool,
     progress: Option<(usize, usize)>,
 }
@@ -151,25 +151,52 @@ fn documents_are_cut_into_windows_of_the_context() {
         .iter()
         .map(|(text, store)| (*text, store.len()))
         .collect();
+    // The text that was read least comes next.
     let wanted = [
         (0, 100),
+        (1, 100),
+        (3, 2),
         (0, 100),
+        (1, 2),
         (0, 50),
         (0, 3),
-        (1, 100),
-        (1, 2),
-        (3, 2),
     ];
     assert_eq!(lens, wanted);
-    let read: Vec<u32> = heard.windows[..3]
-        .iter()
-        .flat_map(|it| tokens(&it.1))
-        .collect();
+    let of = |text: usize| heard.windows.iter().filter(move |it| it.0 == text);
+    let read: Vec<u32> = of(0).take(3).flat_map(|it| tokens(&it.1)).collect();
     let wanted: Vec<u32> = (0..250).map(|it| 2 + it % 40).collect();
     assert_eq!(read, wanted);
-    assert_eq!(tokens(&heard.windows[6].1), [11, 12]);
+    assert_eq!(tokens(&of(3).next().unwrap().1), [11, 12]);
     assert_eq!(heard.progress, Some((357, 357)));
     assert_eq!(it.toy.n_tokens(), 357, "each token is read once");
+}
+
+#[test]
+fn texts_take_turns_and_more_of_them_than_files_may_be_open() {
+    let toy = Toy {
+        n_ctx: 10,
+        ..Toy::default()
+    };
+    let mut it = Watch::new(toy);
+    let names: Vec<String> = (0..200).map(|it| format!("{it}.txt")).collect();
+    let long = numbers(0..60);
+    let of = |it: &String| (it.clone(), long.clone());
+    let all: Vec<(String, String)> = names.iter().map(of).collect();
+    let all: Vec<(&str, &str)> = all.iter().map(|it| (&*it.0, &*it.1)).collect();
+    let texts = Texts::new(&all);
+    let few: Vec<TextSource> = names[..3].iter().map(|it| texts.source(it)).collect();
+    let heard = survey(&mut it, 1, few);
+    let mut n = [0_usize; 3];
+    for (text, store) in &heard.windows {
+        n[*text] += store.len();
+        let (least, most) = (n.iter().min().unwrap(), n.iter().max().unwrap());
+        assert!(most - least <= 10, "{n:?}");
+    }
+    assert_eq!(n, [60; 3]);
+    let all = names.iter().map(|it| texts.source(it)).collect();
+    let heard = survey(&mut it, 2, all);
+    assert_eq!(heard.result, Ok(()));
+    assert_eq!(heard.progress, Some((12_000, 12_000)));
 }
 
 #[test]
@@ -342,7 +369,9 @@ fn what_cannot_be_read_is_told_in_a_sentence() {
     ]);
     let mut check = |texts: Vec<TextSource>, words: &str, n_read: usize| {
         let heard = survey(&mut it, 1, texts);
-        let why = heard.result.unwrap_err();
+        let Err(SurveyError::Text(why)) = heard.result else {
+            panic!("{:?}", heard.result);
+        };
         assert!(why.contains(words), "{why}");
         assert!(!heard.cancelled);
         let read: usize = heard.windows.iter().map(|it| it.1.len()).sum();
@@ -371,7 +400,7 @@ fn a_step_that_fails_ends_it_and_nothing_else() {
     it.show(&experiment(&[2, 9], 1, &[]));
     let texts = Texts::new(&[("a.txt", "3 4 5 41 6")]);
     let heard = survey(&mut it, 1, vec![texts.source("a.txt")]);
-    assert!(heard.result.is_err());
+    assert!(matches!(heard.result, Err(SurveyError::Step(_))));
     it.play(5);
     it.check();
 }
