@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Failure,
-    model::Device,
+    model::{Device, path_parser},
     story::{Listener, Teller, loading_words, opened_words},
 };
 use crate::analysis::{
@@ -30,7 +30,7 @@ use crate::trace::ModelFacts;
 pub struct Args {
     /// A model folder, or `tour` for the model inside the program.
     model: std::ffi::OsString,
-    /// Text files: plain, documents parted by a line `<|endoftext|>`, or JSONL with a field `text`. A mix of kinds tells most.
+    /// Text files: plain, documents parted by a line `<|endoftext|>`, or JSONL or JSON with a field `text`. A mix of kinds tells most. A name that begins with `-` is written `./-name`.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "samples")]
     text: Vec<PathBuf>,
     /// The sample texts inside the program: English, French, German, Python, JSON, arithmetic.
@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     thresholds: Limits,
     /// Write the report as JSON to this file; `-` prints it in place of the table.
-    #[arg(long, value_name = "OUT")]
+    #[arg(long, value_name = "OUT", allow_hyphen_values = true, value_parser = path_parser())]
     json: Option<PathBuf>,
 }
 

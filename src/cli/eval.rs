@@ -14,7 +14,7 @@ use safetensors::{Dtype, View};
 
 use super::{
     Failure,
-    model::{ModelArgs, parse_ids},
+    model::{ModelArgs, parse_count, parse_ids, path_parser},
 };
 use crate::checkpoint::Checkpoint;
 use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait};
@@ -30,16 +30,22 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Token ids, as 5,17,3; no BOS is added.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     ids: String,
     /// Continue by this many tokens, each the arg max over the whole vocabulary.
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "N",
+        allow_hyphen_values = true,
+        value_parser = parse_count
+    )]
     greedy: usize,
     /// Feed the ids one at a time through the cache.
     #[arg(long)]
     stepwise: bool,
     /// The file to write.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_parser = path_parser())]
     out: PathBuf,
 }
 
@@ -79,7 +85,7 @@ fn check_ids(ids: &[TokenId], n_greedy: usize, checkpoint: &Checkpoint) -> Resul
             "token id {id} is not in the vocabulary of {n_vocab}"
         )));
     }
-    let n = ids.len() + n_greedy.saturating_sub(1);
+    let n = ids.len().saturating_add(n_greedy.saturating_sub(1));
     if n > n_ctx {
         return Err(Failure::misuse(format!(
             "the context holds {n_ctx} tokens, and {n} are to be read"

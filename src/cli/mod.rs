@@ -59,3 +59,126 @@ pub enum Command {
     /// Measure how fast a model runs here, and what tracing costs.
     Bench(bench::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every option of every command that takes a value, with the command.
+    fn options() -> Vec<(String, clap::Arg)> {
+        let mut command = Cli::command();
+        command.build();
+        let of = |it: &clap::Command| {
+            let name = it.get_name().to_owned();
+            let takes = |it: &&clap::Arg| {
+                !it.is_positional() && it.get_num_args().is_some_and(|it| it.takes_values())
+            };
+            let all = it.get_arguments().filter(takes).cloned();
+            all.map(|it| (name.clone(), it)).collect::<Vec<_>>()
+        };
+        let mut out = of(&command);
+        out.extend(command.get_subcommands().flat_map(of));
+        out
+    }
+
+    /// An option with a fixed list of values names them, and `--text` ends where the next option begins.
+    #[test]
+    fn every_option_takes_a_value_that_begins_with_a_hyphen() {
+        let found = options();
+        assert!(found.len() > 30, "{}", found.len());
+        let refusing: Vec<String> = found
+            .iter()
+            .filter(|(_, it)| {
+                let is_listed = !it.get_possible_values().is_empty();
+                !it.is_allow_hyphen_values_set() && !is_listed && it.get_id() != "text"
+            })
+            .map(|(command, it)| format!("{command} --{}", it.get_id()))
+            .collect();
+        assert!(refusing.is_empty(), "{refusing:?}");
+    }
+
+    fn check(line: &[&str], wanted: Result<(), &str>) {
+        let parsed = Cli::try_parse_from(["moescope"].iter().chain(line));
+        match (parsed, wanted) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(words)) => {
+                let text = error.to_string();
+                assert!(text.contains(words), "{line:?}: {text}");
+            }
+            (parsed, _) => panic!("{line:?}: {parsed:?}"),
+        }
+    }
+
+    #[test]
+    fn words_and_paths_may_begin_with_a_hyphen() {
+        for value in ["- a list", "-x", "--", "---", "-1", "-"] {
+            check(&["run", "tour", "--prompt", value], Ok(()));
+            let chat = ["run", "tour", "--prompt", "a", "--chat", "--system", value];
+            check(&chat, Ok(()));
+            check(&["screenshot", "a.png", "--prompt", value], Ok(()));
+        }
+        check(
+            &["run", "tour", "--prompt", "a", "--html", "-x.html"],
+            Ok(()),
+        );
+        check(&["eval", "tour", "--ids", "1", "--out", "-"], Ok(()));
+        check(&["check", "tour", "--samples", "--json", "-"], Ok(()));
+        let edit = ["run", "tour", "--prompt", "a", "--edit", "-bias:0.1=2"];
+        check(&edit, Ok(()));
+    }
+
+    #[test]
+    fn an_option_in_the_place_of_a_path_is_told() {
+        let words = "a file of that name is ./--device";
+        check(
+            &["check", "tour", "--samples", "--json", "--device"],
+            Err(words),
+        );
+        check(
+            &["eval", "tour", "--ids", "1", "--out", "--device"],
+            Err(words),
+        );
+        check(
+            &["run", "tour", "--ids", "1", "--html", "--device"],
+            Err(words),
+        );
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_refused_with_their_range() {
+        let whole = "-1 is not in 0..=4294967295";
+        for option in ["-n", "--top-k", "--seed"] {
+            check(&["run", "tour", "--prompt", "a", option, "-1"], Err(whole));
+        }
+        check(&["screenshot", "a.png", "--token", "-1"], Err(whole));
+        check(
+            &["screenshot", "a.png", "--layer", "-1"],
+            Err("-1 is not in 0..=65535"),
+        );
+        check(
+            &["screenshot", "a.png", "--expert", "-1"],
+            Err("-1 is not in 0..=2047"),
+        );
+        check(
+            &["screenshot", "a.png", "--size", "-1x5"],
+            Err("expected a size"),
+        );
+        check(
+            &["screenshot", "a.png", "--zoom", "-1"],
+            Err("a zoom is 0.25 to 8"),
+        );
+        let count = "expected a whole number from 0 to ";
+        for option in ["--tokens", "--prompt-tokens"] {
+            check(&["bench", "tour", option, "-1"], Err(count));
+            check(&["bench", "tour", option, "1e3"], Err(count));
+        }
+        let eval = ["eval", "tour", "--ids", "1", "--out", "a", "--greedy"];
+        let with = |it: &'static str| [&eval[..], &[it]].concat();
+        check(&with("-1"), Err(count));
+        check(&with("18446744073709551616"), Err(count));
+        check(&with("18446744073709551615"), Ok(()));
+        check(&["run", "tour", "--prompt", "a", "--temp", "-1"], Ok(()));
+    }
+}

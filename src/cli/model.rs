@@ -1,6 +1,8 @@
 //! What commands that run a model share: which model, where it runs, under which edits, on which ids.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::Failure;
 use crate::checkpoint::{self, Checkpoint, Source};
@@ -75,7 +77,7 @@ pub struct ModelArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub quantize: Option<Quantize>,
     /// An edit of the routing, as `mask:4.5`; may be given again.
-    #[arg(long = "edit", value_name = "EDIT")]
+    #[arg(long = "edit", value_name = "EDIT", allow_hyphen_values = true)]
     pub edits: Vec<String>,
 }
 
@@ -137,7 +139,12 @@ pub struct ChatArgs {
     #[arg(long, requires = "prompt")]
     chat: bool,
     /// What is said to the model before the prompt.
-    #[arg(long, value_name = "TEXT", requires = "chat")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "chat",
+        allow_hyphen_values = true
+    )]
     system: Option<String>,
 }
 
@@ -153,6 +160,32 @@ impl ChatArgs {
             PromptForm::Plain
         }
     }
+}
+
+/// Reads a path; `--x` is most likely an option whose turn it was not.
+pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|text| {
+        let is_option = text.as_encoded_bytes().starts_with(b"--");
+        let path = PathBuf::from(text);
+        if is_option {
+            let it = path.display();
+            return Err(format!("expected a path; a file of that name is ./{it}"));
+        }
+        Ok(path)
+    })
+}
+
+/// Reads a count.
+///
+/// # Errors
+/// What is no whole number, or too large for one.
+pub fn parse_count(text: &str) -> Result<usize, String> {
+    text.trim().parse().map_err(|_| {
+        format!(
+            "expected a whole number from 0 to {}, not \"{text}\"",
+            usize::MAX
+        )
+    })
 }
 
 /// Reads edits in their text form.

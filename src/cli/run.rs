@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    model::{ChatArgs, ModelArgs, parse_ids},
+    model::{ChatArgs, ModelArgs, parse_ids, path_parser},
     story::{Listener, Story, Teller, loading_words, opened_words},
 };
 use crate::analysis::first_difference;
@@ -27,15 +27,26 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// What the text starts with; the tokenizer's own start token is added.
-    #[arg(long, required_unless_present = "ids", conflicts_with = "ids")]
+    #[arg(
+        long,
+        required_unless_present = "ids",
+        conflicts_with = "ids",
+        allow_hyphen_values = true
+    )]
     prompt: Option<String>,
     /// What the text starts with, as token ids; nothing is added.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
     #[command(flatten)]
     chat: ChatArgs,
     /// How many tokens to write.
-    #[arg(short = 'n', long = "tokens", value_name = "N", default_value_t = 64)]
+    #[arg(
+        short = 'n',
+        long = "tokens",
+        value_name = "N",
+        default_value_t = 64,
+        allow_hyphen_values = true
+    )]
     n: u32,
     #[command(flatten)]
     sampling: SamplingArgs,
@@ -43,7 +54,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Also write the run as one HTML file that any browser shows, with nothing to load.
-    #[arg(long, value_name = "OUT")]
+    #[arg(long, value_name = "OUT", allow_hyphen_values = true, value_parser = path_parser())]
     html: Option<PathBuf>,
 }
 
@@ -59,7 +70,12 @@ pub struct SamplingArgs {
     )]
     temp: f32,
     /// Only the K likeliest; 0 is off.
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 0,
+        allow_hyphen_values = true
+    )]
     top_k: u32,
     /// Only the likeliest whose probabilities reach P; 1 is off.
     #[arg(
@@ -78,7 +94,7 @@ pub struct SamplingArgs {
     )]
     min_p: f32,
     /// Of the noise.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_hyphen_values = true)]
     seed: u32,
 }
 

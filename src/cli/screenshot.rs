@@ -5,7 +5,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::builder::RangedU64ValueParser;
+use clap::value_parser;
 
 use super::{
     Failure,
@@ -37,41 +37,47 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     device: Device,
     /// An edit of the routing, as `mask:4.5`; may be given again.
-    #[arg(long = "edit", value_name = "EDIT")]
+    #[arg(long = "edit", value_name = "EDIT", allow_hyphen_values = true)]
     edits: Vec<String>,
     /// What the text starts with.
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long, conflicts_with = "ids", allow_hyphen_values = true)]
     pub prompt: Option<String>,
     /// What the text starts with, as token ids; nothing is added.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
     #[command(flatten)]
     chat: ChatArgs,
     /// How many tokens to write.
-    #[arg(short = 'n', long = "tokens", value_name = "N", default_value_t = 64)]
+    #[arg(
+        short = 'n',
+        long = "tokens",
+        value_name = "N",
+        default_value_t = 64,
+        allow_hyphen_values = true
+    )]
     pub n: u32,
     #[command(flatten)]
     sampling: SamplingArgs,
     /// Only this panel: heatmap, router, load, …; a name that is none lists them all.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub panel: Option<String>,
     /// Width and height of the picture, pixels; 1440x900 for the window and 720x400 for a panel, times the zoom.
-    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = parse_size)]
     size: Option<(u32, u32)>,
     /// How much larger than usual everything in it is.
-    #[arg(long, default_value_t = 1.0, value_parser = parse_zoom)]
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true, value_parser = parse_zoom)]
     pub zoom: f32,
     /// Which theme.
     #[arg(long, value_enum, default_value_t)]
     pub theme: Theme,
     /// Which token is selected, from 0; at first where the texts part, or one in the middle.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub token: Option<u32>,
     /// Which layer's router is selected; at first that of the first edit, or the middle one.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub layer: Option<u16>,
     /// Which expert is selected; at first that of the first edit, or the strongest.
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u16>::new().range(..2048))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = value_parser!(u16).range(..=2047))]
     pub expert: Option<u16>,
     /// Which row is selected; at first the baseline where the texts part.
     #[arg(long, value_enum)]

@@ -167,15 +167,96 @@ fn what_cannot_be_used_is_misuse() {
     }
 }
 
-#[test]
-fn a_text_that_breaks_off_is_a_run_that_failed() {
+/// A file of that name, in a folder of its own.
+fn file(name: &str, bytes: &[u8]) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("text.jsonl");
-    fs::write(&path, "{\"text\": \"once upon a time\"}\n{\"txt\": 1}\n").unwrap();
-    let (status, out, log) = check(&["tour", "--text", path.to_str().unwrap()]);
-    assert_eq!(status, 3, "{out}{log}");
-    assert!(
-        log.contains("line 2 is not a JSON object") && out.is_empty(),
-        "{log}"
-    );
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn a_bad_line_is_unusable_input_and_its_number_is_said_once() {
+    for (bytes, words) in [
+        (
+            &b"{\"text\": \"once upon a time\"}\n{\"txt\": 1}\n"[..],
+            "line 2 is not a JSON object",
+        ),
+        (b"{\"text\": \"once\"}\n\n{\"text\": \"a\n", "line 3 is not"),
+        (b"{\"text\": \"once\"}\n\xff\n", "line 2 is not UTF-8"),
+    ] {
+        let (_folder, path) = file("text.jsonl", bytes);
+        let (status, out, log) = check(&["tour", "--text", &path]);
+        assert_eq!(status, 2, "{out}{log}");
+        assert!(log.contains(words) && out.is_empty(), "{log}");
+        assert_eq!(log.matches("line ").count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn the_same_texts_count_the_same_in_every_form() {
+    let lines = "{\"text\": \"Once upon a time\", \"loss\": NaN}\n{\"id\": \"\\ud83d\", \"text\": \"a fox 🦊 \\udc00\"}\n";
+    let list = "[\"Once upon a time\", {\"text\": \"a fox 🦊 \u{fffd}\"}]";
+    let plain = "Once upon a time\n<|endoftext|>\na fox 🦊 \u{fffd}\n";
+    let counts = [
+        ("a.jsonl", lines),
+        ("a.json", lines),
+        ("b.json", list),
+        ("a.txt", plain),
+    ]
+    .map(|(name, text)| {
+        let (_folder, path) = file(name, text.as_bytes());
+        let (status, out, log) = check(&["tour", "--text", &path, "--json", "-"]);
+        assert_eq!(status, 3, "too few tokens: {log}");
+        object(&out)["report"]["n_tokens"].as_u64().unwrap()
+    });
+    assert!(counts[0] > 8 && counts == [counts[0]; 4], "{counts:?}");
+}
+
+/// Each is told before anything of it is waited for.
+#[test]
+fn what_is_no_text_is_called_by_its_name() {
+    let utf16 = |it: &str| -> Vec<u8> { it.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    for (name, bytes, words) in [
+        (
+            "a.jsonl.gz",
+            b"\x1f\x8b\x08\0\0\0\0\0".to_vec(),
+            "gzip-compressed data",
+        ),
+        ("a.zip", b"PK\x03\x04\x14\0\0\0".to_vec(), "a zip archive"),
+        (
+            "a.parquet",
+            b"PAR1\x15\x04\x15\x1c".to_vec(),
+            "a Parquet table",
+        ),
+        ("a.txt", utf16("\u{feff}once upon a time"), "text in UTF-16"),
+        ("b.txt", utf16("once upon a time"), "text in UTF-16"),
+        ("c.json", utf16("{\"text\": \"once\"}"), "text in UTF-16"),
+    ] {
+        let (_folder, path) = file(name, &bytes);
+        let (status, out, log) = check(&["tour", "--text", &path]);
+        let wanted = format!("moescope: this is {words}, not a text file; ");
+        assert_eq!(status, 2, "{out}{log}");
+        assert!(
+            log.starts_with(&wanted) && log.trim_end().ends_with(name),
+            "{log}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_and_a_device_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.txt");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let pipe = pipe.to_str().unwrap();
+    for (path, words) in [(pipe, "a pipe"), ("/dev/zero", "a device")] {
+        let (status, out, log) = check(&["tour", "--text", path]);
+        let wanted = format!("moescope: this is {words}, not a text file; ");
+        assert_eq!(status, 2, "{out}{log}");
+        assert!(log.starts_with(&wanted) && out.is_empty(), "{log}");
+    }
 }

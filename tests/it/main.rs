@@ -9,6 +9,8 @@ mod check;
 #[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod golden;
 #[cfg(feature = "gpu")]
 #[cfg(test)]

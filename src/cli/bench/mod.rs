@@ -12,7 +12,7 @@ mod stopwatch;
 use std::ffi::OsString;
 
 use super::Failure;
-use super::model::{Device, Quantize, say_quantized};
+use super::model::{Device, Quantize, parse_count, say_quantized};
 use crate::checkpoint::{self, Bundled, Checkpoint, Source};
 use crate::engine::{Backend, open_backend};
 use crate::model::{held_bytes, token_bytes};
@@ -35,10 +35,16 @@ pub struct Args {
     #[arg(required_unless_present_any = ["synthetic", "ui"], conflicts_with = "synthetic")]
     model: Option<OsString>,
     /// Random weights at a known model's shapes: `olmoe-1b-7b`, `granite-1b-a400m`, `qwen3-30b-a3b`, `mixtral-8x7b`, `tour`; or at your own: `custom:hidden=2048,ffn=1024,experts=64,k=8,layers=16,heads=16,kv=4,width=128,vocab=50304,context=4096`.
-    #[arg(long, value_name = "PRESET")]
+    #[arg(long, value_name = "PRESET", allow_hyphen_values = true)]
     synthetic: Option<String>,
     /// Only this many layers of the preset.
-    #[arg(long, value_name = "N", requires = "synthetic")]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "synthetic",
+        allow_hyphen_values = true,
+        value_parser = parse_count
+    )]
     layers: Option<usize>,
     /// Where it runs.
     #[arg(long, value_enum, default_value_t)]
@@ -47,10 +53,22 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     quantize: Option<Quantize>,
     /// Tokens read at once.
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 128,
+        allow_hyphen_values = true,
+        value_parser = parse_count
+    )]
     prompt_tokens: usize,
     /// Tokens written one by one.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 64,
+        allow_hyphen_values = true,
+        value_parser = parse_count
+    )]
     tokens: usize,
     /// Tell the time of each kernel too, where the device has a clock.
     #[arg(long)]
@@ -69,7 +87,8 @@ pub struct Args {
 /// Unusable input (2), or a step that failed (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
     let checkpoint = open(args)?;
-    let (n, n_ctx) = (args.prompt_tokens + args.tokens, checkpoint.spec.n_ctx);
+    let n_ctx = checkpoint.spec.n_ctx;
+    let n = args.prompt_tokens.saturating_add(args.tokens);
     if args.prompt_tokens == 0 || args.tokens == 0 || n > n_ctx {
         let what = format!(
             "--prompt-tokens and --tokens must be 1 or more and fit the context of {n_ctx}, not {n} together"

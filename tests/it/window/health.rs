@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::Theme;
+use eframe::egui::{Color32, Shape, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::analysis::{LoadStats, Thresholds, Verdict, judge};
 use moescope::corpus::{SAMPLES, TextSource};
-use moescope::engine::{Event, Request};
+use moescope::engine::{Event, Request, SurveyError};
 use moescope::spec::{ExpertId, Position, Revision, RouterId, SeqId, TokenId};
 use moescope::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
-use moescope::ui::{Command, Session};
+use moescope::ui::{Command, DARK, Session};
 
 use super::drive::{Window, click, scripted, settle, tour};
 use super::script::{HUGE, Script, Size, TOUR_LIKE, baseline};
@@ -173,6 +173,60 @@ fn a_collapsed_load_is_told_with_its_numbers_and_leads_to_its_dead_experts() {
     click(&mut window, "by text");
 }
 
+/// Colours of words, lines and outlines on screen.
+fn colors(shape: &Shape, out: &mut Vec<Color32>) {
+    match shape {
+        Shape::Vec(all) => all.iter().for_each(|it| colors(it, out)),
+        Shape::Text(it) => {
+            let sections = it.galley.job.sections.iter();
+            out.extend(sections.map(|it| it.format.color));
+            out.extend(it.override_text_color);
+        }
+        Shape::Rect(it) => out.extend([it.fill, it.stroke.color]),
+        Shape::LineSegment { stroke, .. } => out.push(stroke.color),
+        _ => {}
+    }
+}
+
+/// How often red is on screen: it is for verdicts and failures alone.
+fn n_red(window: &Window) -> usize {
+    let mut all = Vec::new();
+    for it in &window.output().shapes {
+        colors(&it.shape, &mut all);
+    }
+    all.iter().filter(|it| **it == DARK.red).count()
+}
+
+#[test]
+fn nothing_is_called_bad_before_every_text_had_its_share() {
+    let (mut window, script) = window(TOUR_LIKE);
+    click(&mut window, READ);
+    let n_dead = |layer: usize| [0, 0, 2, 2, 0, 1][layer];
+    surveyed(&script, TOUR_LIKE, n_dead, false);
+    settle(&mut window);
+    let headline = "Collapsed: 2 of 6 layers (2, 3); skewed: 1 of 6 layers (5); worst layer 3, evenness 0.75, 2 of 8 experts dead";
+    window.get_by_label(&format!("Provisional: {headline}"));
+    click(
+        &mut window,
+        "layer 3, provisional, collapsed, evenness 0.75, max/mean 1.33, 2 dead, 0 little used",
+    );
+    window.get_by_label("load of layer 3 expert 7, 0 of 5,376 tokens, dead so far");
+    window.get_by_label_contains("Provisional. Collapsed: 2 of 8 experts are dead");
+    assert_eq!(n_red(&window), 0, "no verdict stands yet");
+    let (tag, _) = asked(&script);
+    script.say([Event::SurveyEnded {
+        tag,
+        result: Ok(()),
+        cancelled: false,
+    }]);
+    settle(&mut window);
+    window.get_by_label(headline);
+    window.get_by_label("load of layer 3 expert 7, 0 of 5,376 tokens, dead");
+    assert!(window.query_by_label_contains("rovisional").is_none());
+    // The headline, three verdicts, and five dead experts, each an outline and a cross.
+    assert_eq!(n_red(&window), 1 + 3 + 5 * 3);
+}
+
 #[test]
 fn it_can_be_given_up_and_what_was_read_stays() {
     let (mut window, script) = window(TOUR_LIKE);
@@ -205,7 +259,9 @@ fn what_failed_is_told_and_can_be_tried_again() {
     let (tag, _) = asked(&script);
     script.say([Event::SurveyEnded {
         tag,
-        result: Err("there is no such file: missing.txt".to_owned()),
+        result: Err(SurveyError::Text(
+            "there is no such file: missing.txt".to_owned(),
+        )),
         cancelled: false,
     }]);
     settle(&mut window);

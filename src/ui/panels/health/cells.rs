@@ -1,6 +1,6 @@
 //! A router's load as a strip of cells: one an expert, its share on a log₂ scale around even.
 
-use eframe::egui::{self, Align2, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2};
+use eframe::egui::{self, Align2, Color32, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2};
 
 use crate::analysis::{Report, RouterReport, grouped};
 use crate::spec::ExpertId;
@@ -8,6 +8,8 @@ use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{expert_gestures, expert_menu};
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette};
+
+use super::source::Stage;
 
 /// Loads are clamped here, log₂ of times even.
 const FLOOR: f64 = -3.0;
@@ -59,16 +61,16 @@ pub fn ui(
     ui: &mut Ui,
     strip: Rect,
     it: &RouterReport,
-    report: &Report,
+    (report, stage): (&Report, Stage),
     menu: &mut Option<ExpertAt>,
 ) {
-    paint(cx.palette, ui.painter(), strip, it, &it.n);
+    paint(cx.palette, ui.painter(), strip, it, &it.n, stage);
     outlines(cx, ui.painter(), strip, it);
     if cx.drawing == Drawing::Paper {
         return;
     }
     if cell_width(strip, it.n_experts) < WIDE {
-        narrow_ui(cx, ui, strip, it, report, menu);
+        narrow_ui(cx, ui, strip, it, (report, stage), menu);
         return;
     }
     for expert in (0..it.n_experts).map(ExpertId::new) {
@@ -78,11 +80,12 @@ pub fn ui(
         };
         let id = ui.scope_id().with(("expert", at.router.0, expert.0));
         let response = ui.interact(cell(strip, it.n_experts, expert), id, Sense::click());
-        response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name(it, expert)));
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Button, true, name(it, expert, stage))
+        });
         expert_gestures(cx, &response, at);
         response.context_menu(|ui| expert_menu(cx, ui, at));
-        response.on_hover_ui_at_pointer(|ui| hover_ui(ui, it, report, expert));
+        response.on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, stage), expert));
     }
 }
 
@@ -92,7 +95,7 @@ fn narrow_ui(
     ui: &mut Ui,
     strip: Rect,
     it: &RouterReport,
-    report: &Report,
+    (report, stage): (&Report, Stage),
     menu: &mut Option<ExpertAt>,
 ) {
     let id = ui.scope_id().with(("strip", it.router.0));
@@ -115,7 +118,7 @@ fn narrow_ui(
         expert_gestures(cx, &response, at);
         response
             .clone()
-            .on_hover_ui_at_pointer(|ui| hover_ui(ui, it, report, at.expert));
+            .on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, stage), at.expert));
     }
     let asked = menu.filter(|at| at.router == it.router);
     response.context_menu(|ui| {
@@ -137,7 +140,14 @@ fn cell(strip: Rect, n_experts: usize, expert: ExpertId) -> Rect {
 }
 
 /// Cells of counts `[N]` of a router; what is said of its experts is marked in them.
-pub fn paint(palette: &Palette, painter: &Painter, strip: Rect, it: &RouterReport, n: &[u64]) {
+pub fn paint(
+    palette: &Palette,
+    painter: &Painter,
+    strip: Rect,
+    it: &RouterReport,
+    n: &[u64],
+    stage: Stage,
+) {
     let mean = n.iter().sum::<u64>() as f64 / it.n_experts.max(1) as f64;
     let ceiling = ceiling(it.n_experts, it.top_k);
     let is_wide = cell_width(strip, it.n_experts) >= WIDE;
@@ -149,15 +159,25 @@ pub fn paint(palette: &Palette, painter: &Painter, strip: Rect, it: &RouterRepor
             let color = palette.amount(level(count as f64 / mean, ceiling));
             painter.rect_filled(rect, corner, color);
         }
-        mark(palette, painter, rect, state(it, expert), is_wide);
+        let dead = match stage {
+            Stage::Provisional => palette.third,
+            Stage::Final => palette.red,
+        };
+        mark((palette, dead), painter, rect, state(it, expert), is_wide);
     }
 }
 
-/// Dead is crossed out in red, masked struck through in amber, little used or unused has an outline.
-fn mark(palette: &Palette, painter: &Painter, rect: Rect, state: State, is_wide: bool) {
+/// Dead is crossed out, in red once that stands, masked struck through in amber, little used or unused has an outline.
+fn mark(
+    (palette, dead): (&Palette, Color32),
+    painter: &Painter,
+    rect: Rect,
+    state: State,
+    is_wide: bool,
+) {
     let color = match state {
         State::Used => return,
-        State::Dead => palette.red,
+        State::Dead => dead,
         State::Masked => palette.amber,
         State::LittleUsed | State::Unused => palette.third,
     };
@@ -233,7 +253,7 @@ pub fn scale_ui(cx: &Cx<'_>, ui: &Ui, (left, right): (f32, f32), y: f32) {
     painter.galley(pos2(bar.right() + 6.0, top(&high)), high, palette.second);
 }
 
-fn name(it: &RouterReport, expert: ExpertId) -> String {
+fn name(it: &RouterReport, expert: ExpertId, stage: Stage) -> String {
     let n = it.n.get(expert.idx()).copied().unwrap_or(0);
     let tail = match state(it, expert) {
         State::Used => "",
@@ -242,15 +262,19 @@ fn name(it: &RouterReport, expert: ExpertId) -> String {
         State::Dead => ", dead",
         State::Masked => ", masked",
     };
+    let so_far = match stage {
+        Stage::Provisional => " so far",
+        Stage::Final => "",
+    };
     format!(
-        "load of {} expert {expert}, {} of {} tokens{tail}",
+        "load of {} expert {expert}, {} of {} tokens{tail}{so_far}",
         it.label,
         grouped(n),
         grouped(it.n_tokens)
     )
 }
 
-fn hover_ui(ui: &mut Ui, it: &RouterReport, report: &Report, expert: ExpertId) {
+fn hover_ui(ui: &mut Ui, it: &RouterReport, (report, stage): (&Report, Stage), expert: ExpertId) {
     let n = it.n.get(expert.idx()).copied().unwrap_or(0);
     let share = n as f32 / it.n_tokens.max(1) as f32;
     let even = it.top_k as f32 / it.n_experts.max(1) as f32;
@@ -271,6 +295,9 @@ fn hover_ui(ui: &mut Ui, it: &RouterReport, report: &Report, expert: ExpertId) {
     };
     if !words.is_empty() {
         ui.label(words);
+    }
+    if stage == Stage::Provisional {
+        ui.label("provisional: texts are still being read");
     }
     if report.texts.len() > 1 {
         let shares = it.by_text.iter().zip(&report.texts);

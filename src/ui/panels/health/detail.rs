@@ -10,6 +10,7 @@ use crate::ui::words::{percent, short};
 
 use super::cells;
 use super::rows::Places;
+use super::source::Stage;
 
 const LINE: f32 = 16.0;
 
@@ -18,7 +19,7 @@ pub fn ui(
     cx: &mut Cx<'_>,
     ui: &mut Ui,
     it: &RouterReport,
-    report: &Report,
+    (report, stage): (&Report, Stage),
     places: &Places,
     by_text: bool,
 ) {
@@ -31,11 +32,13 @@ pub fn ui(
     egui::Frame::new().inner_margin(margin).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         if by_text && report.texts.len() > 1 {
-            texts_ui(cx, ui, it, report, places);
+            texts_ui(cx, ui, it, (report, stage), places);
         }
-        let text = RichText::new(&it.evidence)
-            .size(LABEL_SIZE)
-            .color(cx.palette.text);
+        let words = match stage {
+            Stage::Provisional => format!("Provisional. {}", it.evidence),
+            Stage::Final => it.evidence.clone(),
+        };
+        let text = RichText::new(words).size(LABEL_SIZE).color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
         note(ui, numbers_words(it, &report.thresholds));
     });
@@ -57,7 +60,13 @@ fn numbers_words(it: &RouterReport, thresholds: &Thresholds) -> String {
 }
 
 /// A strip a text, under the router's own.
-fn texts_ui(cx: &Cx<'_>, ui: &mut Ui, it: &RouterReport, report: &Report, places: &Places) {
+fn texts_ui(
+    cx: &Cx<'_>,
+    ui: &mut Ui,
+    it: &RouterReport,
+    (report, stage): (&Report, Stage),
+    places: &Places,
+) {
     for (text, n) in report.texts.iter().zip(&it.by_text) {
         let (_, rect) = ui.allocate_space(vec2(ui.available_width(), LINE));
         if !ui.is_rect_visible(rect) {
@@ -67,7 +76,7 @@ fn texts_ui(cx: &Cx<'_>, ui: &mut Ui, it: &RouterReport, report: &Report, places
         let label = Rect::from_x_y_ranges(places.label..=left - 4.0, rect.y_range());
         cells::label_ui(cx.palette, ui.painter(), label, &text.name);
         let strip = Rect::from_x_y_ranges(left..=right, rect.top() + 2.0..=rect.bottom() - 2.0);
-        cells::paint(cx.palette, ui.painter(), strip, it, n);
+        cells::paint(cx.palette, ui.painter(), strip, it, n, stage);
         ui.painter().text(
             pos2(right + 10.0, rect.center().y),
             Align2::LEFT_CENTER,

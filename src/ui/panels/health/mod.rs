@@ -17,7 +17,7 @@ use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{self, choice, choices, menu_chip, note};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, SurveyOf};
 
-use source::{Key, Over};
+use source::{Key, Over, Stage};
 
 /// Lower than this, the sentence scrolls along.
 const LOW: f32 = 130.0;
@@ -164,7 +164,7 @@ impl Health {
     }
 
     fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
-        headline_ui(cx, ui, report);
+        headline_ui(cx, ui, report, Stage::of(cx, self.over));
         rows::header_ui(cx, ui, report);
         if cx.drawing == Drawing::Paper {
             self.rows_ui(cx, ui, report);
@@ -195,17 +195,19 @@ impl Health {
     }
 }
 
-/// The verdict on the model. Red only where it is bad.
-fn headline_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report) {
+/// The verdict on the model. Red only where it is bad, and only once it stands.
+fn headline_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report, stage: Stage) {
     let color = match report.verdict() {
+        _ if stage == Stage::Provisional => cx.palette.second,
         Some(Verdict::Even) => cx.palette.selected,
         Some(_) => cx.palette.red,
         None => cx.palette.text,
     };
-    let text = RichText::new(&report.headline)
-        .size(BODY_SIZE)
-        .color(color)
-        .strong();
+    let words = match stage {
+        Stage::Provisional => format!("Provisional: {}", report.headline),
+        Stage::Final => report.headline.clone(),
+    };
+    let text = RichText::new(words).size(BODY_SIZE).color(color).strong();
     ui.add(egui::Label::new(text).wrap());
 }
 
@@ -218,7 +220,11 @@ fn limits_words(cx: &Cx<'_>, preset: Preset) -> String {
 }
 
 fn table(cx: &Cx<'_>, over: Over, report: &Report) -> Table {
-    let title = format!("Health, {}", source::basis(cx, over, report, true));
+    let word = match Stage::of(cx, over) {
+        Stage::Provisional => "provisional, ",
+        Stage::Final => "",
+    };
+    let title = format!("Health, {word}{}", source::basis(cx, over, report, true));
     let mut out = Table::new(
         title,
         &[

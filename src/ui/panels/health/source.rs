@@ -129,6 +129,27 @@ fn masked(cx: &Cx<'_>, row: &RowView) -> Vec<(RouterId, ExpertId)> {
     masks.flat_map(routers).collect()
 }
 
+/// Whether a verdict stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Texts are still being read for it: not every one had its share, so nothing is called bad yet.
+    Provisional,
+    /// All that was to be read was.
+    Final,
+}
+
+impl Stage {
+    /// Of what is shown.
+    pub fn of(cx: &Cx<'_>, over: Over) -> Self {
+        let survey = cx.session.survey.as_ref();
+        if over == Over::Texts && survey.is_some_and(|it| it.progress.is_some()) {
+            Self::Provisional
+        } else {
+            Self::Final
+        }
+    }
+}
+
 /// Over what: `10,233 tokens of 8 texts (arithmetic, french, …)`.
 pub fn basis(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
     let n = grouped(report.n_tokens);
