@@ -39,9 +39,14 @@ impl App {
         to: ExportTo,
         ctx: &egui::Context,
     ) {
+        let on_screen = ctx.pixels_per_point();
         let sheet = PaperFormat {
             size: self.frame.size(panel),
-            pixels_per_point: ctx.pixels_per_point().max(PIXELS_PER_POINT),
+            // Letters are as wide as the pixels let them be: what has no pixels keeps the widths of the screen.
+            pixels_per_point: match form {
+                ExportForm::Png => on_screen.max(PIXELS_PER_POINT),
+                ExportForm::Svg | ExportForm::Csv => on_screen,
+            },
             fonts: Some(system_fonts()),
         };
         let made = self.made(panel, form, palette(ctx), sheet);

@@ -1,11 +1,13 @@
 //! The window: real widgets on the real engine, and pictures of made-up sessions.
 
 mod access;
+mod browser;
 #[cfg(feature = "gpu")]
 mod busy;
 mod cells;
 mod cells2;
 mod chat;
+mod drawn_words;
 mod drive;
 mod edits;
 mod endurance;

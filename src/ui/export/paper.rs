@@ -66,7 +66,9 @@ impl Paper {
         if let Some(fonts) = sheet.fonts {
             ctx.add_font_provider(fonts);
         }
-        let size = sheet.size.max(vec2(HEAD, 2.0 * HEAD)).ceil();
+        // Lines break where they break on screen: only the surface is a whole number of points.
+        let tile = sheet.size.max(vec2(HEAD, 2.0 * HEAD));
+        let size = tile.ceil();
         let mut output = FullOutput::default();
         for n in 0..N_SETTLING {
             let mut input = egui::RawInput {
@@ -76,7 +78,9 @@ impl Paper {
             };
             let viewport = input.viewports.entry(input.viewport_id).or_default();
             viewport.native_pixels_per_point = Some(sheet.pixels_per_point);
-            output.append(ctx.run_ui(input, |ui| sheet_ui(ui, palette, &caption, &mut add)));
+            output.append(ctx.run_ui(input, |ui| {
+                sheet_ui(ui, palette, &caption, tile, &mut add);
+            }));
         }
         Self {
             ctx,
@@ -106,11 +110,13 @@ fn sheet_ui(
     ui: &mut Ui,
     palette: &'static Palette,
     caption: &Caption,
+    tile: Vec2,
     add: &mut impl FnMut(&mut Ui),
 ) {
-    let sheet = ui.ctx().viewport_rect();
+    let surface = ui.ctx().viewport_rect();
     ui.painter()
-        .rect_filled(sheet, f32::from(PANEL_CORNER), palette.panel);
+        .rect_filled(surface, f32::from(PANEL_CORNER), palette.panel);
+    let sheet = Rect::from_min_size(surface.min, tile);
     head_ui(ui, palette, caption, sheet);
     let body = Rect::from_min_max(
         pos2(sheet.left() + MARGIN, sheet.top() + HEAD + TOP),

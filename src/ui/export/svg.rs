@@ -34,7 +34,7 @@ impl Paper {
         };
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" role=\"img\" \
+             <svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" direction=\"ltr\" \
              width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\">\n\
              <title>{}</title>\n<desc>{}</desc>\n{}</svg>\n",
             short(width),

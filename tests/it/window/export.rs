@@ -139,9 +139,11 @@ fn every_panel_is_a_drawing_that_can_be_parsed() {
 
 fn words(document: &Document<'_>) -> Vec<String> {
     let texts = document.descendants().filter(|it| it.has_tag_name("text"));
-    texts
-        .filter_map(|it| it.text().map(str::to_owned))
-        .collect()
+    let whole = |it: roxmltree::Node<'_, '_>| {
+        let parts = it.descendants().filter(roxmltree::Node::is_text);
+        parts.filter_map(|it| it.text()).collect()
+    };
+    texts.map(whole).collect()
 }
 
 /// Column of a table, as numbers.

@@ -2,11 +2,8 @@
 
 use std::{
     collections::HashMap,
-    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command as Process, Stdio},
-    time::{Duration, Instant},
 };
 
 use moescope::document::{SCORES_BUDGET_BYTES, SharedRun, page};
@@ -17,6 +14,7 @@ use moescope::ui::{Command, ExportTo, Session};
 use serde_json::Value;
 
 use super::{
+    browser::{browser, dom},
     drive::{Window, settle, tour, until},
     script,
 };
@@ -320,6 +318,36 @@ fn words_that_look_like_markup_stay_words() {
 }
 
 #[test]
+fn runs_of_spaces_are_seen_on_the_page() {
+    const LOOK: &str = "<p id=\"seen\"></p><script>document.getElementById('seen').textContent = \
+        ['command', 'next-after'].map((it) => document.getElementById(it).innerText).join(' | ');</script></body>";
+    let Some(browser) = browser() else {
+        return;
+    };
+    let mut facts = script::facts(script::TOUR_LIKE);
+    facts.tokens.pieces[1] = b"a   b".to_vec();
+    let rows = folded(script::baseline(script::TOUR_LIKE, 20));
+    let text = page(&SharedRun {
+        facts: &facts,
+        model: "my   models/one",
+        experiment: &Experiment {
+            given: (0..9).map(TokenId).collect(),
+            ..Experiment::default()
+        },
+        baseline: &rows[&RowId(1)],
+        edited: None,
+        scores_budget_bytes: SCORES_BUDGET_BYTES,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.html");
+    fs::write(&path, text.replacen("</body>", LOOK, 1)).unwrap();
+    let dom = dom(&browser, &path, "row=baseline&token=1&layer=2");
+    let seen = between(&dom, "<p id=\"seen\">", "</p>");
+    assert!(seen.contains("my   models/one"), "{seen}");
+    assert!(seen.contains("“a   b”"), "{seen}");
+}
+
+#[test]
 fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
     let facts = script::facts(script::HUGE);
     let n = 60;
@@ -374,57 +402,6 @@ fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
             whole[name]["routers"][7]["weights"]
         );
     }
-}
-
-/// A browser to open pages with; none where none is installed.
-fn browser() -> Option<PathBuf> {
-    let found = std::env::split_paths(&std::env::var_os("PATH")?)
-        .flat_map(|it| ["chromium", "chromium-browser", "google-chrome"].map(|name| it.join(name)))
-        .find(|it| it.is_file());
-    if found.is_none() {
-        eprintln!("no chromium on the PATH: pages are not opened");
-    }
-    found
-}
-
-/// Longest wait for a browser, and how often one is started that shows nothing: it may die of what else the machine does.
-const PATIENCE: Duration = Duration::from_mins(1);
-const ATTEMPTS: usize = 3;
-
-/// The page as a browser shows it at a place.
-fn dom(browser: &Path, page: &Path, place: &str) -> String {
-    let shown = (0..ATTEMPTS).map(|_| dom_once(browser, page, place));
-    let found = shown.into_iter().find(|it| it.contains("<html"));
-    found.unwrap_or_else(|| panic!("{} shows nothing", browser.display()))
-}
-
-fn dom_once(browser: &Path, page: &Path, place: &str) -> String {
-    let profile = tempfile::tempdir().unwrap();
-    let out = profile.path().join("dom.html");
-    let mut process = Process::new(browser);
-    process.args(
-        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
-         --disable-component-update --disable-sync --virtual-time-budget=4000 --dump-dom"
-            .split_whitespace(),
-    );
-    let mut own = std::ffi::OsString::from("--user-data-dir=");
-    own.push(profile.path());
-    let address: &OsStr = page.as_os_str();
-    let mut child = process
-        .arg(own)
-        .arg(format!("file://{}#{place}", address.to_str().unwrap()))
-        .stdout(fs::File::create(&out).unwrap())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() && start.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    // Where it has ended there is nothing to end.
-    let _ = child.kill();
-    let _ = child.wait();
-    String::from_utf8(fs::read(&out).unwrap()).unwrap()
 }
 
 /// What stands after a mark up to another.

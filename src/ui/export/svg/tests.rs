@@ -160,68 +160,118 @@ fn a_document_can_be_parsed_and_says_what_it_is() {
     let child = |name| root.children().find(|it| it.has_tag_name(name)).unwrap();
     assert_eq!(child("title").text(), Some("Load: layer 4, “<bos>”"));
     assert_eq!(child("desc").text(), Some("1 < 2 & \"so\" on"));
-    let texts: Vec<&str> = document
+    let texts: Vec<String> = document
         .descendants()
         .filter(|it| it.has_tag_name("text"))
-        .filter_map(|it| it.text())
+        .map(whole)
         .collect();
-    assert!(texts.contains(&"Load"), "{texts:?}");
+    assert!(texts.iter().any(|it| it == "Load"), "{texts:?}");
     assert!(
         texts.iter().any(|it| it.starts_with("a < b & c")),
         "{texts:?}"
     );
 }
 
-#[test]
-fn runs_of_a_text_keep_their_place_and_length() {
+/// An element's text with that of the elements in it.
+fn whole(it: roxmltree::Node<'_, '_>) -> String {
+    let parts = it.descendants().filter(roxmltree::Node::is_text);
+    parts.filter_map(|it| it.text()).collect()
+}
+
+/// A text on paper, and the words of its drawing: letters, colour, left edge, length.
+fn words_of(parts: &[(&str, Color32)], wrap: f32) -> Vec<(String, String, f32, f32)> {
     use eframe::egui::text::{LayoutJob, TextFormat};
     let sheet = PaperFormat {
-        size: vec2(300.0, 120.0),
+        size: vec2(600.0, 200.0),
         pixels_per_point: 1.0,
         fonts: None,
     };
     let paper = Paper::draw(sheet, &DARK, Caption::default(), |ui| {
         let mut job = LayoutJob::default();
-        for (words, color) in [("one ", Color32::RED), ("two\nthree", Color32::GREEN)] {
+        for (words, color) in parts {
             let format = TextFormat {
                 font_id: FontId::monospace(10.0),
-                color,
+                color: *color,
                 ..TextFormat::default()
             };
             job.append(words, 0.0, format);
         }
+        job.wrap.max_width = wrap;
         let galley = ui.painter().layout_job(job);
         ui.painter()
-            .galley(pos2(20.0, 40.0), galley, Color32::WHITE);
+            .galley(pos2(20.0, 60.0), galley, Color32::WHITE);
     });
     let text = paper.svg();
     let document = roxmltree::Document::parse(&text).unwrap();
-    let found: Vec<(Option<&str>, Option<&str>, f32, f32)> = document
+    document
         .descendants()
-        .filter(|it| it.has_tag_name("text"))
+        .filter(|it| it.has_attribute("textLength"))
         .map(|it| {
             let number = |name| it.attribute(name).unwrap().parse::<f32>().unwrap();
+            let fill = it.ancestors().find_map(|it| it.attribute("fill"));
             (
-                it.text(),
-                it.attribute("fill"),
+                whole(it),
+                fill.unwrap().to_owned(),
                 number("x"),
                 number("textLength"),
             )
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn words_of_a_text_keep_their_place_and_length() {
+    let (red, green) = (Color32::RED, Color32::GREEN);
+    let found = words_of(&[("  one\u{a0} ", red), ("two\nthree", green)], 1e4);
     let [one, two, three] = &found[..] else {
         panic!("{found:?}");
     };
-    assert_eq!((one.0, one.1), (Some("one "), Some("#ff0000")));
-    assert_eq!((two.0, two.1), (Some("two"), Some("#00ff00")));
-    assert_eq!((three.0, three.1), (Some("three"), Some("#00ff00")));
-    assert!((one.2 - 20.0).abs() < 0.5 && (three.2 - 20.0).abs() < 0.5);
-    assert!(
-        (one.2 + one.3 - two.2).abs() < 0.5,
-        "one ends where two begins"
+    assert_eq!((one.0.as_str(), one.1.as_str()), ("one", "#ff0000"));
+    assert_eq!((two.0.as_str(), two.1.as_str()), ("two", "#00ff00"));
+    assert_eq!((three.0.as_str(), three.1.as_str()), ("three", "#00ff00"));
+    // All letters and spaces are of one width.
+    let letter = one.3 / 3.0;
+    for (word, at, n) in [(one, 2.0, 3.0), (two, 7.0, 3.0), (three, 0.0, 5.0)] {
+        assert!((word.2 - 20.0 - at * letter).abs() < 1.0, "{found:?}");
+        assert!((word.3 - n * letter).abs() < 1.0, "{found:?}");
+    }
+}
+
+/// The letters of a text's words, each with its colour's first letters.
+fn check_words(parts: &[(&str, Color32)], wrap: f32, wanted: &[&str]) {
+    let found = words_of(parts, wrap);
+    let words: Vec<String> = found
+        .iter()
+        .map(|it| {
+            let mark = if it.1 == "#ff0000" { "" } else { "+" };
+            format!("{mark}{}", it.0)
+        })
+        .collect();
+    assert_eq!(words, wanted, "{parts:?}");
+}
+
+#[test]
+fn every_letter_of_a_text_is_in_one_word_and_has_its_own_style() {
+    let (red, green) = (Color32::RED, Color32::GREEN);
+    let one = |text| [(text, red)];
+    check_words(&one("a  b\tc"), 1e4, &["a", "b", "c"]);
+    check_words(
+        &one("e\u{301}te\u{301} x"),
+        1e4,
+        &["e\u{301}te\u{301}", "x"],
     );
-    // Four letters, three, five, all of one width.
-    assert!((one.3 / 4.0 - two.3 / 3.0).abs() < 0.5 && (one.3 / 4.0 - three.3 / 5.0).abs() < 0.5);
+    check_words(&one("\u{1}a\u{202e}b"), 1e4, &["\u{fffd}ab"]);
+    // Without a font the whole is drawn from right to left, the Latin word too.
+    check_words(&one("אבגא די"), 1e4, &["די", "אבגא"]);
+    check_words(&[("שלום", red), (" then", green)], 1e4, &["שלום", "+then"]);
+    check_words(&[("سلام", red), ("\nthen", green)], 1e4, &["سلام", "+then"]);
+    check_words(
+        &[("one two", red), (" three", green)],
+        45.0,
+        &["one", "two", "+three"],
+    );
+    // An icon is left out alone.
+    check_words(&one("a \u{e5cd} b"), 1e4, &["a", "b"]);
 }
 
 #[test]
