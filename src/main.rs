@@ -3,11 +3,21 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use moescope::cli::{self, Cli, Command, Failure};
+use moescope::cli::{self, Cli, Command, Failure, Output};
+use moescope::ops::start_threads;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match &cli.command {
+    match Cli::try_parse() {
+        Ok(cli) => cli::end(run(&cli)),
+        Err(error) => cli::end_of_usage(&error),
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    if let Some(note) = start_threads().map_err(Failure::misuse)? {
+        Output::standard().remark(note);
+    }
+    match &cli.command {
         Some(Command::Eval(args)) => cli::eval::run(args),
         Some(Command::Inspect(args)) => cli::inspect::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
@@ -16,13 +26,6 @@ fn main() -> ExitCode {
         Some(Command::Bench(args)) if args.ui => bench_ui(args.json),
         Some(Command::Bench(args)) => cli::bench::run(args),
         None => window(cli.model.as_ref(), cli.first_frame, cli.device),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("moescope: {failure}");
-            ExitCode::from(failure.status as u8)
-        }
     }
 }
 
@@ -58,13 +61,8 @@ fn screenshot(args: &cli::screenshot::Args) -> Result<(), Failure> {
 
 /// Measures what a frame costs.
 #[cfg(feature = "gui")]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the program without a window has to refuse"
-)]
 fn bench_ui(as_json: bool) -> Result<(), Failure> {
-    moescope::app::bench_ui(as_json);
-    Ok(())
+    moescope::app::bench_ui(as_json)
 }
 
 /// There is no window to measure in a program built without one.

@@ -8,8 +8,9 @@ use std::{
 
 use eframe::egui::{Event as Input, pos2, vec2};
 use egui_kittest::Harness;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::cli::{Failure, Output};
 use crate::engine::{Event, Request};
 use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::{Command, PANELS, RowChoice, Selection};
@@ -61,12 +62,16 @@ impl Measured {
 }
 
 /// Measures, and prints milliseconds a frame.
-pub fn bench_ui(as_json: bool) {
+///
+/// # Errors
+/// A result that cannot be printed.
+pub fn bench_ui(as_json: bool) -> Result<(), Failure> {
     let size = HUGE;
-    eprintln!(
+    let mut output = Output::standard();
+    output.remark(format_args!(
         "making up {N_TOKENS} tokens of {} layers × {} experts, baseline, edited and twin",
         size.n_layers, size.n_experts
-    );
+    ));
     let rehearsal = Rehearsal {
         n_ctx: 4096,
         ..Rehearsal::new(size)
@@ -94,13 +99,14 @@ pub fn bench_ui(as_json: bool) {
     });
     let alone = alone(&mut stage);
     drop(stage);
-    let painting = painting(&rehearsal);
+    let painting = painting(&rehearsal, &mut output);
     let kinds = [still, pointed, moved, written];
-    print(
-        &kinds.into_iter().chain(alone).collect::<Vec<_>>(),
-        painting,
-        as_json,
-    );
+    let all: Vec<Measured> = kinds.into_iter().chain(alone).collect();
+    if as_json {
+        output.print_json(&object(&all, painting), false)
+    } else {
+        output.print(&page(&all, painting))
+    }
 }
 
 /// Each panel alone in the window, the selection moving: where the time goes.
@@ -128,9 +134,9 @@ fn select(stage: &mut Stage, n: usize) -> Vec<Input> {
 }
 
 /// Milliseconds to paint a frame off screen, read back included; none where there is nothing to draw with.
-fn painting(rehearsal: &Rehearsal) -> Option<f64> {
+fn painting(rehearsal: &Rehearsal, output: &mut Output<'_>) -> Option<f64> {
     check_adapter().ok()?;
-    eprintln!("painting");
+    output.remark("painting");
     let script = Script::default();
     let link = script.clone();
     let mut window = Harness::builder()
@@ -180,35 +186,36 @@ fn pointer(n: usize) -> Vec<Input> {
     vec![Input::PointerMoved(pos2(x, t * SIZE.1))]
 }
 
-fn print(all: &[Measured], painting: Option<f64>, as_json: bool) {
-    if as_json {
-        let kinds: Vec<_> = all
-            .iter()
-            .map(|it| {
-                json!({
-                    "frames": it.name, "n": it.secs.len(), "median_ms": it.at(0.5),
-                    "p99_ms": it.at(0.99), "tessellation_ms": it.tessellation * 1e3,
-                })
+fn object(all: &[Measured], painting: Option<f64>) -> Value {
+    let kinds: Vec<_> = all
+        .iter()
+        .map(|it| {
+            json!({
+                "frames": it.name, "n": it.secs.len(), "median_ms": it.at(0.5),
+                "p99_ms": it.at(0.99), "tessellation_ms": it.tessellation * 1e3,
             })
-            .collect();
-        println!(
-            "{:#}",
-            json!({ "tokens": N_TOKENS, "ui": kinds, "painting_ms": painting })
-        );
-        return;
-    }
-    println!("UI thread, milliseconds a frame: logic, widgets, tessellation; every panel open");
-    for it in all {
-        println!(
+        })
+        .collect();
+    json!({ "tokens": N_TOKENS, "ui": kinds, "painting_ms": painting })
+}
+
+fn page(all: &[Measured], painting: Option<f64>) -> String {
+    let mut lines = vec![
+        "UI thread, milliseconds a frame: logic, widgets, tessellation; every panel open"
+            .to_owned(),
+    ];
+    lines.extend(all.iter().map(|it| {
+        format!(
             "{:<28}median {:5.2}, 99th percentile {:6.2}, of the median {:.2} tessellation",
             it.name,
             it.at(0.5),
             it.at(0.99),
             it.tessellation * 1e3
-        );
-    }
-    match painting {
-        Some(it) => println!("painting a frame off screen, read back included: {it:.0} ms"),
-        None => println!("painting: there is nothing to draw with here"),
-    }
+        )
+    }));
+    lines.push(match painting {
+        Some(it) => format!("painting a frame off screen, read back included: {it:.0} ms"),
+        None => "painting: there is nothing to draw with here".to_owned(),
+    });
+    lines.join("\n") + "\n"
 }

@@ -3,6 +3,8 @@
 
 use eframe::egui::{self, ViewportCommand};
 
+use crate::cli::Output;
+
 use super::App;
 
 /// A window over another.
@@ -25,7 +27,8 @@ impl FirstFrame {
 impl eframe::App for FirstFrame {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         if self.is_drawn {
-            println!("first frame");
+            // Whoever waits for it may have gone.
+            drop(Output::standard().print("first frame\n"));
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
         self.app.logic(ctx, frame);

@@ -81,9 +81,16 @@ impl App {
             Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
             Event::Failed {
                 why,
-                device_is_lost: true,
-            } => self.session.lost_device = Some(why),
-            Event::Refused(why) | Event::Failed { why, .. } => self.fail(why),
+                device_is_lost,
+            } => {
+                self.has_broken = true;
+                if device_is_lost {
+                    self.session.lost_device = Some(why);
+                } else {
+                    self.fail(why);
+                }
+            }
+            Event::Refused(why) => self.fail(why),
             Event::Moved(device) => self.moved(*device),
             Event::MoveFailed { why, cancelled } => {
                 self.session.loading = self.opening();
@@ -97,7 +104,7 @@ impl App {
     /// Says what went wrong; what is on screen stays.
     pub(super) fn fail(&mut self, text: String) {
         self.session.message = Some(Message {
-            text,
+            text: crate::spec::shown(text),
             failure: true,
             ..Message::default()
         });
@@ -106,7 +113,7 @@ impl App {
     /// Says something.
     pub(super) fn say(&mut self, text: String) {
         self.session.message = Some(Message {
-            text,
+            text: crate::spec::shown(text),
             ..Message::default()
         });
     }

@@ -105,6 +105,8 @@ pub struct App {
     picker: Picker,
     /// The dialog that is open.
     asked: Option<dialog::Asked>,
+    /// Whether a step failed: what was asked for was sound.
+    has_broken: bool,
     /// How often writing has stopped.
     n_stops: u64,
     /// How the command line names the open model.
@@ -158,6 +160,7 @@ impl App {
             typed_open: None,
             picker: dialog::system_picker(),
             asked: None,
+            has_broken: false,
             n_stops: 0,
             argument: String::new(),
             start: models::Start::default(),

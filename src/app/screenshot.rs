@@ -102,10 +102,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
                 .map_err(Failure::part_way)?
         }
     };
-    write_whole(&args.out, &bytes).map_err(|it| {
-        let place = args.out.display();
-        Failure::misuse(format!("the file could not be written: {it} (in {place})"))
-    })
+    write_whole(&args.out, &bytes).map_err(|it| Failure::unwritable("the file", &it, &args.out))
 }
 
 /// A panel's name as the list has it.
@@ -161,7 +158,7 @@ fn is_caught_up(app: &App) -> bool {
     app.is_idle() && read && level
 }
 
-/// Steps until something holds; a message of failure ends it.
+/// Steps until something holds; a message of failure ends it, as a run that failed where a step did.
 fn wait(
     window: &mut Harness<'_, App>,
     holds: impl Fn(&App) -> bool,
@@ -173,6 +170,11 @@ fn wait(
         let message = app.session().message.as_ref().filter(|it| it.failure);
         let failed = message.map(|it| &it.text);
         if let Some(why) = failed.or(app.session().lost_device.as_ref()) {
+            let failure = if app.has_broken {
+                Failure::part_way
+            } else {
+                failure
+            };
             return Err(failure(why.clone()));
         }
         if holds(app) {

@@ -4,7 +4,7 @@ use eframe::egui;
 
 use crate::corpus::{TextSource, names};
 use crate::engine::{Request, SurveyError};
-use crate::spec::TokenId;
+use crate::spec::{TokenId, shown};
 use crate::trace::StepTrace;
 use crate::ui::{PathFor, PathSheet, Survey, SurveyOf, SurveyedText};
 
@@ -27,8 +27,8 @@ impl App {
         }
         let tag = self.next_tag;
         self.next_tag += 1;
-        let text = |name| SurveyedText {
-            name,
+        let text = |name: String| SurveyedText {
+            name: shown(name),
             ..SurveyedText::default()
         };
         self.session.survey = Some(Survey {

@@ -83,8 +83,8 @@ fn check_memory(groups: &[Vec<Source>], name: &str) -> Result<(), CheckpointErro
     let need_bytes = groups
         .iter()
         .flat_map(|it| layout(it).into_values())
-        .map(|it| it.n_words as u64 * 4)
-        .sum();
+        .map(|it| (it.n_words as u64).saturating_mul(4))
+        .fold(0, u64::saturating_add);
     match memory::available() {
         Some(free_bytes) if need_bytes > free_bytes => Err(CheckpointError::Memory {
             what: "making it up",
@@ -105,14 +105,16 @@ struct Place {
 
 fn layout(sources: &[Source]) -> BTreeMap<&str, Place> {
     let mut places = BTreeMap::new();
-    let mut start = 0;
+    let mut start = 0_usize;
     for source in sources {
-        let n_numbers: usize = source.shape.iter().product();
+        let sizes = source.shape.iter();
+        let n_numbers = sizes.fold(1, |n: usize, it| n.saturating_mul(*it));
         let n_words = n_numbers.div_ceil(2).next_multiple_of(ALIGN_WORDS);
         places.entry(source.tensor.as_str()).or_insert_with(|| {
-            start += n_words;
+            let at = start;
+            start = start.saturating_add(n_words);
             Place {
-                start: start - n_words,
+                start: at,
                 n_words,
                 is_norm: is_norm(source.slot),
             }

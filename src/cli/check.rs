@@ -5,14 +5,13 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
 
 use super::{
-    Failure,
+    Failure, Output, Status, json_text,
     model::{Device, path_parser},
     story::{Listener, Teller, loading_words, opened_words},
 };
@@ -22,7 +21,7 @@ use crate::analysis::{
 use crate::checkpoint::Source;
 use crate::corpus::{TextSource, names};
 use crate::engine::{LoadProgress, ModelOpener, Opener};
-use crate::spec::TokenId;
+use crate::spec::{TokenId, shown};
 use crate::trace::ModelFacts;
 
 /// Judge whether the load is even over texts; exits 0 if even, 1 if skewed or collapsed, 3 if there are too few tokens.
@@ -72,21 +71,13 @@ impl From<Limits> for Thresholds {
 /// # Errors
 /// A load that is not even (1), unusable input (2), too few tokens or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let (mut out, mut log) = (io::stdout().lock(), io::stderr());
-    let is_terminal = log.is_terminal();
     let opener = ModelOpener(args.device.placement(None));
-    check(args, Box::new(opener), &mut out, &mut log, is_terminal)
+    check(args, Box::new(opener), Output::standard())
 }
 
-fn check(
-    args: &Args,
-    opener: Box<dyn Opener>,
-    out: &mut dyn Write,
-    log: &mut dyn Write,
-    is_terminal: bool,
-) -> Result<(), Failure> {
+fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(), Failure> {
     let texts = texts(args)?;
-    let mut progress = Progress { log, is_terminal };
+    let mut progress = Progress(output);
     let mut teller = Teller::open(opener, Source::parse(&args.model).into(), &mut progress)?;
     if teller.facts.spec.routers.is_empty() {
         let name = &teller.facts.name;
@@ -105,7 +96,8 @@ fn check(
     let names = names(&texts);
     let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(&loads).collect();
     let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false);
-    hand_out(args, &facts, &report, out)?;
+    drop(teller);
+    hand_out(args, &facts, &report, &mut progress.0)?;
     end(&report)
 }
 
@@ -126,27 +118,22 @@ fn hand_out(
     args: &Args,
     facts: &ModelFacts,
     report: &Report,
-    out: &mut dyn Write,
+    output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let printed = match &args.json {
-        Some(path) if path == Path::new("-") => writeln!(out, "{}", object(facts, report)?),
+    let text = match &args.json {
+        Some(path) if path == Path::new("-") => object(facts, report)?,
         Some(path) => {
-            let text = object(facts, report)? + "\n";
-            fs::write(path, text).map_err(|it| {
-                let path = path.display();
-                Failure::part_way(format!("the report cannot be written: {it} (in {path})"))
-            })?;
-            out.write_all(table(facts, report).as_bytes())
+            let text = object(facts, report)?;
+            let unwritable = |it| Failure::unwritable("the report", &it, path);
+            fs::write(path, text).map_err(unwritable)?;
+            table(facts, report)
         }
-        None => out.write_all(table(facts, report).as_bytes()),
+        None => table(facts, report),
     };
-    match printed.and_then(|()| out.flush()) {
-        // Whoever reads it may leave when they have seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let what = format!("the report cannot be printed: {error}");
-            Err(Failure::part_way(what))
-        }
-        _ => Ok(()),
+    match output.print(&text) {
+        // The verdict stands, however much of it was read.
+        Err(it) if it.status == Status::Left => Ok(()),
+        printed => printed,
     }
 }
 
@@ -168,7 +155,7 @@ fn end(report: &Report) -> Result<(), Failure> {
 fn object(facts: &ModelFacts, report: &Report) -> Result<String, Failure> {
     let verdict = report.verdict();
     let object = json!({ "model": facts.name, "verdict": verdict, "report": report });
-    serde_json::to_string_pretty(&object).map_err(Failure::part_way)
+    json_text(&object, false)
 }
 
 fn table(facts: &ModelFacts, report: &Report) -> String {
@@ -176,13 +163,13 @@ fn table(facts: &ModelFacts, report: &Report) -> String {
     let names: Vec<String> = report
         .texts
         .iter()
-        .map(|it| format!("{} {}", it.name, grouped(it.n_tokens)))
+        .map(|it| format!("{} {}", shown(&it.name), grouped(it.n_tokens)))
         .collect();
     let n_tokens = grouped(report.n_tokens);
     let width = report.routers.iter().map(|it| it.label.len()).max();
     let width = width.unwrap_or(0).max(5);
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{}: {}", facts.name, report.headline);
+    let _ = writeln!(out, "{}: {}", shown(&facts.name), report.headline);
     let _ = writeln!(
         out,
         "over {n_tokens} tokens ({}), special tokens left out, no edit in force, limits: {}",
@@ -203,7 +190,7 @@ fn table(facts: &ModelFacts, report: &Report) -> String {
         .filter(|it| it.verdict.is_some_and(|it| it != Verdict::Even) || !it.unused.is_empty());
     for (n, it) in told.enumerate() {
         let gap = if n == 0 { "\n" } else { "" };
-        let _ = writeln!(out, "{gap}{}: {}", it.label, it.evidence);
+        let _ = writeln!(out, "{gap}{}: {}", it.label, shown(&it.evidence));
     }
     out
 }
@@ -228,41 +215,31 @@ fn line(out: &mut String, it: &RouterReport, width: usize) {
 }
 
 /// What is said while it runs.
-struct Progress<'a> {
-    log: &'a mut dyn Write,
-    is_terminal: bool,
-}
+struct Progress<'a>(Output<'a>);
 
 impl Listener for Progress<'_> {
     fn loading(&mut self, it: &LoadProgress) {
-        if self.is_terminal {
-            // Progress that nobody reads stops nothing.
-            drop(write!(self.log, "{}", loading_words(it)));
-        }
+        self.0.progress(&loading_words(it));
     }
 
     fn opened(&mut self, facts: &ModelFacts) {
-        if self.is_terminal {
-            drop(write!(self.log, "\r"));
-        }
-        drop(writeln!(self.log, "{}", opened_words(facts)));
+        self.0.end_progress("\r");
+        self.0.remark(opened_words(facts));
         for note in &facts.notes {
-            drop(writeln!(self.log, "{note}"));
+            self.0.remark(note);
         }
     }
 
-    fn wrote(&mut self, _token: TokenId, _facts: &ModelFacts) -> io::Result<()> {
+    fn wrote(&mut self, _token: TokenId, _facts: &ModelFacts) -> Result<(), Failure> {
         Ok(())
     }
 
     fn surveying(&mut self, n_done: usize, n_total: usize) {
-        if self.is_terminal {
-            let (done, total) = (grouped(n_done as u64), grouped(n_total as u64));
-            let end = if n_done == n_total { "\n" } else { "" };
-            drop(write!(
-                self.log,
-                "\rreading {done} of about {total} tokens {end}"
-            ));
+        let (done, total) = (grouped(n_done as u64), grouped(n_total as u64));
+        self.0
+            .progress(&format!("reading {done} of about {total} tokens "));
+        if n_done == n_total {
+            self.0.end_progress("\n");
         }
     }
 }
@@ -292,13 +269,8 @@ mod tests {
         let args = parsed(&["tour", "--text", "a.txt", "b.txt", "--samples"]).unwrap();
         assert_eq!(args.text.len(), 2);
         let (mut out, mut log) = (Vec::new(), Vec::new());
-        let ended = check(
-            &args,
-            Box::new(ModelOpener::default()),
-            &mut out,
-            &mut log,
-            false,
-        );
+        let output = Output::to(&mut out, &mut log);
+        let ended = check(&args, Box::new(ModelOpener::default()), output);
         let failure = ended.unwrap_err();
         assert_eq!(failure.status, Status::Misuse);
         assert_eq!(failure.what, "there is no such file: a.txt");

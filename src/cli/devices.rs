@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, json_text};
 use crate::engine::{DeviceReport, device_reports};
+use crate::spec::shown;
 
 /// A page, or JSON.
 ///
@@ -15,8 +16,7 @@ pub(super) fn text(as_json: bool) -> Result<String, Failure> {
     let reports = device_reports();
     if as_json {
         let all: Vec<Value> = reports.iter().map(json_of).collect();
-        let text = serde_json::to_string_pretty(&all).map_err(Failure::part_way)?;
-        return Ok(text + "\n");
+        return json_text(&all, false);
     }
     Ok(reports.iter().map(page_of).collect())
 }
@@ -34,10 +34,10 @@ fn json_of(it: &DeviceReport) -> Value {
 }
 
 fn page_of(it: &DeviceReport) -> String {
-    let mut out = format!("{}\n", it.name);
+    let mut out = format!("{}\n", shown(&it.name));
     let mut line = |name: &str, value: &str| {
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  {name:<17}{value}");
+        let _ = writeln!(out, "  {name:<17}{}", shown(value));
     };
     let says = |is_taken: bool, why: &Option<String>| match (is_taken, why) {
         (true, _) => "taken".to_owned(),

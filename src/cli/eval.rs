@@ -6,11 +6,11 @@
 
 use std::{
     borrow::Cow,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use safetensors::{Dtype, View};
+use safetensors::{Dtype, SafeTensorError, View};
 
 use super::{
     Failure,
@@ -259,14 +259,14 @@ fn write(tensors: &[(String, Tensor)], out: &Path) -> Result<(), Failure> {
     part.push(".part");
     let part = PathBuf::from(part);
     let named = tensors.iter().map(|(name, it)| (name.as_str(), it));
-    let written = safetensors::serialize_to_file(named, None, &part).map_err(|it| it.to_string());
-    let moved = written.and_then(|()| fs::rename(&part, out).map_err(|it| it.to_string()));
-    moved.map_err(|why| {
+    let written = safetensors::serialize_to_file(named, None, &part).map_err(|it| match it {
+        SafeTensorError::IoError(error) => error,
+        other => io::Error::other(other),
+    });
+    let moved = written.and_then(|()| fs::rename(&part, out));
+    moved.map_err(|error| {
         // Nothing partial stays; that it may not be there to remove is fine.
         drop(fs::remove_file(&part));
-        Failure::part_way(format!(
-            "cannot write the result: {why} ({})",
-            out.display()
-        ))
+        Failure::unwritable("the result", &error, out)
     })
 }

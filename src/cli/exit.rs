@@ -1,10 +1,14 @@
 //! How a command ends when it does not succeed.
 
-use std::fmt;
+use std::{fmt, io, path::Path};
+
+use crate::spec::shown;
 
 /// What the exit status says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Whoever read what it printed has seen enough.
+    Left = 0,
     /// It ran, and found something wrong with what it looked at.
     Finding = 1,
     /// Misuse or unusable input; nothing was written.
@@ -27,7 +31,7 @@ impl Failure {
     pub fn finding(what: impl fmt::Display) -> Self {
         Self {
             status: Status::Finding,
-            what: what.to_string(),
+            what: shown(what),
         }
     }
 
@@ -35,7 +39,7 @@ impl Failure {
     pub fn misuse(what: impl fmt::Display) -> Self {
         Self {
             status: Status::Misuse,
-            what: what.to_string(),
+            what: shown(what),
         }
     }
 
@@ -43,7 +47,33 @@ impl Failure {
     pub fn part_way(what: impl fmt::Display) -> Self {
         Self {
             status: Status::PartWay,
-            what: what.to_string(),
+            what: shown(what),
+        }
+    }
+
+    /// Nobody reads any more.
+    #[must_use]
+    pub fn left() -> Self {
+        Self {
+            status: Status::Left,
+            what: "the reader has left".to_owned(),
+        }
+    }
+
+    /// A file that cannot be written: a place that is none is misuse, one that gave out on the way a run that failed.
+    pub fn unwritable(what: &str, error: &io::Error, path: &Path) -> Self {
+        use io::ErrorKind as Kind;
+
+        let sentence = format!("{what} cannot be written: {error} (in {})", path.display());
+        match error.kind() {
+            Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::ReadOnlyFilesystem
+            | Kind::InvalidFilename
+            | Kind::InvalidInput => Self::misuse(sentence),
+            _ => Self::part_way(sentence),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! `moescope inspect MODEL`: what a model is, from its headers, its settings and the gates of its routers.
 //! No other weight is read. `moescope inspect --devices`: where models can run.
 
-use std::{ffi::OsString, fmt::Write as _, io::Write as _};
+use std::{ffi::OsString, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::{Failure, devices};
+use super::{Failure, Output, devices, json_text};
 use crate::checkpoint::{Census, Checkpoint, Dtype, MemoryNeed, Source, gigabytes, open};
 use crate::engine::gate_facts;
-use crate::spec::{ModelSpec, TokenId};
+use crate::spec::{ModelSpec, TokenId, shown};
 use crate::trace::GateFacts;
 
 /// Show what a model is: shapes, routing rules, parameters, memory
@@ -33,30 +33,17 @@ pub struct Args {
 /// A model that does not open, or an output that is closed.
 pub fn run(args: &Args) -> Result<(), Failure> {
     if args.devices {
-        return say(&devices::text(args.json)?);
+        return Output::standard().print(&devices::text(args.json)?);
     }
     let model = args.model.as_deref().unwrap_or_default();
     let checkpoint = open(&Source::parse(model)).map_err(Failure::misuse)?;
     let need = checkpoint.need(checkpoint.spec.n_ctx);
     let text = if args.json {
-        let mut text = serde_json::to_string_pretty(&as_json(&checkpoint, &need))
-            .map_err(Failure::part_way)?;
-        text.push('\n');
-        text
+        json_text(&as_json(&checkpoint, &need), false)?
     } else {
         as_text(&checkpoint, &need)
     };
-    say(&text)
-}
-
-fn say(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads it may leave when they have seen enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::part_way(error))
-        }
-        _ => Ok(()),
-    }
+    Output::standard().print(&text)
 }
 
 fn dtypes(checkpoint: &Checkpoint) -> Vec<&'static str> {
@@ -103,7 +90,7 @@ struct Page(String);
 impl Page {
     fn line(&mut self, name: &str, value: impl std::fmt::Display) {
         // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "{name:<20} {value}");
+        let _ = writeln!(self.0, "{name:<20} {}", shown(value));
     }
 }
 

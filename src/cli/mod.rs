@@ -1,7 +1,7 @@
 //! The command line: one file per command, each with its `Args` and a `run`.
 //!
-//! Exit status: 0 on success, 1 on a finding, 2 on misuse or unusable input, 3 when a run failed
-//! part-way. Progress goes to stderr, results to stdout or to `--out`.
+//! Exit status: 0 on success, 1 on a finding, 2 on misuse or unusable input or output, 3 when a run failed
+//! part-way. Progress goes to stderr, results to stdout or to `--out`; both go through `Output`.
 
 pub mod bench;
 pub mod check;
@@ -10,6 +10,7 @@ pub mod eval;
 mod exit;
 pub mod inspect;
 mod model;
+mod output;
 pub mod run;
 pub mod screenshot;
 mod story;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Failure, Status};
 pub use model::Device;
+pub use output::{Output, end, end_of_usage, json_text};
 
 /// See inside Mixture-of-Experts models: watch the routing as text is generated, edit it, see what changes.
 #[derive(Debug, Parser)]

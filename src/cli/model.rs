@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::Failure;
+use super::{Failure, Output};
 use crate::checkpoint::{self, Checkpoint, Source};
 use crate::engine::{Backend, open_backend, quantized_note};
 use crate::spec::{
@@ -45,6 +45,16 @@ impl From<Quantize> for BlockFormat {
 }
 
 impl Device {
+    /// As it is typed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        }
+    }
+
     /// What it stands for.
     #[must_use]
     pub fn choice(self) -> DeviceChoice {
@@ -128,7 +138,7 @@ impl ModelArgs {
 /// One line on what was made into blocks and what could not be.
 pub fn say_quantized(checkpoint: &Checkpoint, quantize: Option<Quantize>) {
     if let Some(format) = quantize {
-        eprintln!("{}", quantized_note(format.into(), &checkpoint.weights));
+        Output::standard().remark(quantized_note(format.into(), &checkpoint.weights));
     }
 }
 

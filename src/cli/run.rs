@@ -2,15 +2,12 @@
 //!
 //! The text goes to stdout as it is made, everything said about it to stderr.
 
-use std::{
-    io::{self, IsTerminal as _, Write},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{
-    Failure,
+    Failure, Output, Status, json_text,
     model::{ChatArgs, ModelArgs, parse_ids, path_parser},
     story::{Listener, Story, Teller, loading_words, opened_words},
 };
@@ -121,30 +118,18 @@ impl SamplingArgs {
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let (mut out, mut log) = (io::stdout().lock(), io::stderr());
-    let is_terminal = log.is_terminal();
     let opener = ModelOpener(args.model.placement());
-    write(args, Box::new(opener), &mut out, &mut log, is_terminal)
+    write(args, Box::new(opener), Output::standard())
 }
 
-fn write(
-    args: &Args,
-    opener: Box<dyn Opener>,
-    out: &mut dyn Write,
-    log: &mut dyn Write,
-    is_terminal: bool,
-) -> Result<(), Failure> {
+fn write(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(), Failure> {
     let mut voice = Voice {
-        out,
-        log,
+        output,
         is_silent: args.json,
-        is_terminal,
         pending: Vec::new(),
-        is_left: false,
+        goes_on: args.html.is_some(),
     };
-    let result = tell(args, opener, &mut voice);
-    // Whoever reads the text may leave when they have seen enough.
-    if voice.is_left { Ok(()) } else { result }
+    tell(args, opener, &mut voice)
 }
 
 fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(), Failure> {
@@ -170,7 +155,7 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
         share(&story, &facts, &experiment, &model, out)?;
         voice.remark(&format!("the run is in {}", out.display()));
     }
-    ended.map_err(|it| Failure::part_way(format!("cannot write the text: {it}")))
+    ended
 }
 
 /// Writes the run as a page.
@@ -189,42 +174,34 @@ fn share(
         edited: story.edited.as_ref().map(|(edited, twin)| (edited, twin)),
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     });
-    write_whole(out, html.as_bytes()).map_err(|it| {
-        let place = out.display();
-        Failure::misuse(format!("the page could not be written: {it} (in {place})"))
-    })
+    write_whole(out, html.as_bytes()).map_err(|it| Failure::unwritable("the page", &it, out))
 }
 
 /// Where text and remarks go.
 struct Voice<'a> {
-    out: &'a mut dyn Write,
-    log: &'a mut dyn Write,
+    output: Output<'a>,
     /// Whether the text comes as a part of something else.
     is_silent: bool,
-    is_terminal: bool,
     /// Bytes of a character that is not whole yet.
     pending: Vec<u8>,
-    /// Whether nobody reads the text any more.
-    is_left: bool,
+    /// Whether the run is wanted for more than its text, so that a reader who leaves does not end it.
+    goes_on: bool,
 }
 
 impl Voice<'_> {
-    fn print(&mut self, text: &str) -> io::Result<()> {
-        let printed = self.out.write_all(text.as_bytes());
-        let printed = printed.and_then(|()| self.out.flush());
-        self.is_left |= printed
-            .as_ref()
-            .is_err_and(|it| it.kind() == io::ErrorKind::BrokenPipe);
-        printed
+    fn print(&mut self, text: &str) -> Result<(), Failure> {
+        match self.output.print(text) {
+            Err(it) if it.status == Status::Left && self.goes_on => Ok(()),
+            printed => printed,
+        }
     }
 
-    /// A remark; that nobody reads it stops nothing.
     fn remark(&mut self, text: &str) {
-        drop(writeln!(self.log, "{text}"));
+        self.output.remark(text);
     }
 
     /// Writes what is whole of the bytes so far.
-    fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn say(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.pending.extend_from_slice(bytes);
         let n_whole = match std::str::from_utf8(&self.pending) {
             Ok(_) => self.pending.len(),
@@ -242,9 +219,9 @@ impl Voice<'_> {
         story: &Story,
         facts: &ModelFacts,
         experiment: &Experiment,
-    ) -> io::Result<()> {
+    ) -> Result<(), Failure> {
         if self.is_silent {
-            self.print(&format!("{}\n", object(story, facts, experiment)))?;
+            self.print(&json_text(&object(story, facts, experiment), true)?)?;
         } else {
             let rest = std::mem::take(&mut self.pending);
             self.print(&format!("{}\n", String::from_utf8_lossy(&rest)))?;
@@ -277,23 +254,18 @@ impl Voice<'_> {
 
 impl Listener for Voice<'_> {
     fn loading(&mut self, it: &LoadProgress) {
-        if self.is_terminal {
-            // Progress that nobody reads stops nothing.
-            drop(write!(self.log, "{}", loading_words(it)));
-        }
+        self.output.progress(&loading_words(it));
     }
 
     fn opened(&mut self, facts: &ModelFacts) {
-        if self.is_terminal {
-            drop(write!(self.log, "\r"));
-        }
+        self.output.end_progress("\r");
         self.remark(&opened_words(facts));
         for note in &facts.notes {
             self.remark(note);
         }
     }
 
-    fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> io::Result<()> {
+    fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> Result<(), Failure> {
         if self.is_silent {
             return Ok(());
         }

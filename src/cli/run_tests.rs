@@ -6,7 +6,7 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use super::{Args, write};
-use crate::cli::{Failure, Status};
+use crate::cli::{Failure, Output, Status};
 use crate::engine::ModelOpener;
 
 #[derive(clap::Parser)]
@@ -22,9 +22,7 @@ fn run(line: &[&str]) -> (String, String, Result<(), Failure>) {
     let ended = write(
         &line.args,
         Box::new(ModelOpener::default()),
-        &mut out,
-        &mut log,
-        false,
+        Output::to(&mut out, &mut log),
     );
     let text = |it| String::from_utf8(it).unwrap();
     (text(out), text(log), ended)
@@ -182,9 +180,7 @@ fn a_reader_who_leaves_ends_it_quietly() {
     let ended = write(
         &line.args,
         Box::new(ModelOpener::default()),
-        &mut Leaves(9),
-        &mut Vec::new(),
-        false,
+        Output::to(&mut Leaves(9), &mut Vec::new()),
     );
-    assert!(ended.is_ok());
+    assert_eq!(ended.unwrap_err().status, Status::Left);
 }

@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     time::{Duration, Instant},
 };
 
@@ -25,7 +24,7 @@ pub(super) trait Listener {
     fn loading(&mut self, progress: &LoadProgress);
     fn opened(&mut self, facts: &ModelFacts);
     /// The next token of the row that is watched.
-    fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> io::Result<()>;
+    fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> Result<(), Failure>;
     /// Texts are being read: tokens so far, and in all as far as is known.
     fn surveying(&mut self, n_done: usize, n_total: usize) {
         let _ = (n_done, n_total);
@@ -36,7 +35,7 @@ pub(super) trait Listener {
 pub(super) fn loading_words(it: &LoadProgress) -> String {
     let mib = |bytes: u64| bytes >> 20;
     let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
-    format!("\rreading {done} of {total} MiB ")
+    format!("reading {done} of {total} MiB ")
 }
 
 /// What was opened, in a line.
@@ -206,10 +205,7 @@ impl<'a> Teller<'a> {
                         && step.start.idx() >= n_given
                     {
                         for token in &step.tokens {
-                            let wrote = self.listener.wrote(*token, &self.facts);
-                            wrote.map_err(|it| {
-                                Failure::part_way(format!("cannot write the text: {it}"))
-                            })?;
+                            self.listener.wrote(*token, &self.facts)?;
                         }
                     }
                     self.fold(event)?;

@@ -3,14 +3,19 @@
 //! The header is `name (unit)`; a number is written so that it reads back the same, whatever its size; an empty cell
 //! stays empty. The title is not in the file but in its name, so that the first line is the header.
 //!
-//! A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, and a token of a model may well be
-//! `=cmd()`. Such a text gets an apostrophe in front, as spreadsheets themselves mark text; so does a text that begins
+//! A spreadsheet takes a text that begins with `=`, `+`, `-` or `@` for a formula, blanks before it or not, and a token
+//! of a model may well be ` =cmd()`. Such a text gets an apostrophe in front, as spreadsheets themselves mark text; so does a text that begins
 //! with an apostrophe already, so that [`plain_text`] takes back exactly what was added. Numbers are left alone.
 
 use super::{Cell, Column, Table};
 
 /// What makes a spreadsheet take a text for something else.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\''];
+
+/// Whether a spreadsheet would take a text for something else; some leave out the blanks before it first.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(FORMULA) || text.trim_start().starts_with(FORMULA)
+}
 
 impl Table {
     /// The table as CSV, quoted where it has to be.
@@ -41,7 +46,7 @@ impl Table {
 /// A cell as it stands in the file.
 fn field(cell: &Cell) -> String {
     match cell {
-        Cell::Text(text) if text.starts_with(FORMULA) => format!("'{text}"),
+        Cell::Text(text) if is_formula(text) => format!("'{text}"),
         Cell::Text(text) => text.clone(),
         Cell::Count(n) => n.to_string(),
         Cell::Number(it) => number(*it),
@@ -53,7 +58,7 @@ fn field(cell: &Cell) -> String {
 #[must_use]
 pub fn plain_text(field: &str) -> &str {
     match field.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(FORMULA) => rest,
+        Some(rest) if is_formula(rest) => rest,
         _ => field,
     }
 }
@@ -133,12 +138,14 @@ mod tests {
     #[test]
     fn no_text_is_taken_for_a_formula_and_none_is_lost() {
         for text in [
-            "=1+1", "+1", "-x", "@a", "\tx", "'quoted", "''", "'", "plain", "1-2", "",
+            "=1+1", "+1", "-x", "@a", "\tx", "'quoted", "''", "'", "plain", "1-2", "", " =1+1",
+            "   -x", "\u{a0}@a", " \t+1", "\n=x", "' =x", " 'x", "＝1", " été", " ", "\r",
         ] {
             let mut table = Table::new("", &[("token", ""), ("n", "")]);
             table.push([text.into(), Cell::Number(-1.5)]);
             let row = read(&table.to_csv()).remove(1);
-            assert!(!row[0].starts_with(['=', '+', '-', '@', '\t']), "{row:?}");
+            let first = row[0].trim_start();
+            assert!(!first.starts_with(['=', '+', '-', '@', '＝']), "{row:?}");
             assert_eq!(plain_text(&row[0]), text);
             assert_eq!(row[1], "-1.5", "a number is no formula");
         }

@@ -2,7 +2,8 @@
 
 use std::sync::mpsc::SyncSender;
 
-use super::Event;
+use super::{Event, SurveyError};
+use crate::spec::shown;
 
 /// Sends events; waits where the queue is full.
 pub(super) struct Outbox {
@@ -21,7 +22,7 @@ impl Outbox {
     }
 
     pub fn say(&mut self, event: Event) {
-        self.is_closed |= self.events.send(event).is_err();
+        self.is_closed |= self.events.send(in_our_words(event)).is_err();
         (self.wake)();
     }
 
@@ -29,4 +30,29 @@ impl Outbox {
     pub fn is_closed(&self) -> bool {
         self.is_closed
     }
+}
+
+/// What a checkpoint, a text or a driver says, as it may stand in a line of a window or a terminal.
+fn in_our_words(mut event: Event) -> Event {
+    match &mut event {
+        Event::OpenFailed { why, .. }
+        | Event::MoveFailed { why, .. }
+        | Event::Failed { why, .. }
+        | Event::Refused(why)
+        | Event::Encoded {
+            tokens: Err(why), ..
+        }
+        | Event::SurveyEnded {
+            result: Err(SurveyError::Text(why) | SurveyError::Step(why)),
+            ..
+        } => *why = shown(&*why),
+        Event::Opened(facts) => {
+            facts.name = shown(&facts.name);
+            for note in facts.notes.iter_mut().chain(&mut facts.device.notes) {
+                *note = shown(&*note);
+            }
+        }
+        _ => {}
+    }
+    event
 }

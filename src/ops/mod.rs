@@ -16,7 +16,7 @@ mod routing;
 
 use std::ops::Range;
 
-pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, n_threads, quantized};
+pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, n_threads, quantized, start_threads};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{

@@ -15,6 +15,7 @@ mod policy;
 mod prompt;
 mod router;
 mod rule;
+mod shown;
 mod tokens;
 
 pub use attention::{
@@ -40,4 +41,5 @@ pub use router::{
     Score, Site, StackId, Weight,
 };
 pub use rule::RuleStep;
+pub use shown::{printable, shown};
 pub use tokens::TokenTable;

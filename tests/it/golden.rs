@@ -266,7 +266,7 @@ fn an_expert_that_takes_all_and_is_masked_leaves_weights_that_sum_to_one() {
 }
 
 /// A copy of a fixture with one number of a bf16 tensor replaced.
-fn spoiled(name: &str, tensor: &str, bits: u16) -> tempfile::TempDir {
+pub fn spoiled(name: &str, tensor: &str, bits: u16) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(
         fixture(name).join("config.json"),

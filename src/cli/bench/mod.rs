@@ -11,12 +11,12 @@ mod stopwatch;
 
 use std::ffi::OsString;
 
-use super::Failure;
 use super::model::{Device, Quantize, parse_count, say_quantized};
+use super::{Failure, Output};
 use crate::checkpoint::{self, Bundled, Checkpoint, Source};
 use crate::engine::{Backend, open_backend};
 use crate::model::{held_bytes, token_bytes};
-use crate::ops::Yardsticks;
+use crate::ops::{DeviceError, Yardsticks};
 use crate::spec::{
     Action, Amount, BlockFormat, ExpertId, Intervention, InterventionSet, ModelSpec, Revision,
     RouterRef, RoutingPolicy, Site, Span,
@@ -96,12 +96,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::misuse(what));
     }
     let report = measure(args, &checkpoint)?;
+    let mut output = Output::standard();
     if args.json {
-        println!("{:#}", report.as_json());
+        output.print_json(&report.as_json(), false)
     } else {
-        print!("{}", report.as_text());
+        output.print(&report.as_text())
     }
-    Ok(())
 }
 
 fn open(args: &Args) -> Result<Checkpoint, Failure> {
@@ -120,16 +120,17 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     let (mut backend, device) = opened.map_err(Failure::misuse)?;
     say_quantized(checkpoint, args.quantize);
     let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
-    eprintln!(
+    let mut output = Output::standard();
+    output.remark(format_args!(
         "reading {} tokens at once, several times",
         args.prompt_tokens
-    );
+    ));
     let prefill = watch.prefill()?;
-    eprintln!("writing {} tokens one by one", args.tokens);
+    output.remark(format_args!("writing {} tokens one by one", args.tokens));
     let decode = watch.decode(args.tokens)?;
-    eprintln!("the same token with tracing on and off, in turns");
+    output.remark("the same token with tracing on and off, in turns");
     let tracing = watch.tracing()?;
-    eprintln!("the same token with ten edits and without, in turns");
+    output.remark("the same token with ten edits and without, in turns");
     let edits = watch.edits(&ten_edits(&checkpoint.spec)?)?;
     let parts = watch.parts()?;
     let profiles = if args.profile {
@@ -155,7 +156,11 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         edits,
         parts,
         profiles,
-        first_frame: if is_window { first_frame_secs() } else { None },
+        first_frame: if is_window {
+            first_frame_secs(args.device)
+        } else {
+            None
+        },
         peak_bytes,
         yardsticks: yardsticks(&*backend),
         n_prompt: args.prompt_tokens,
@@ -165,9 +170,10 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
 /// What the device can do at best; a device without the room for it has to do without.
 fn yardsticks(backend: &dyn Backend) -> Option<Yardsticks> {
     let measured = backend.meter()?.yardsticks();
-    measured
-        .inspect_err(|it| eprintln!("the copy bandwidth was not measured: {it}"))
-        .ok()
+    let say = |it: &DeviceError| {
+        Output::standard().remark(format_args!("the copy bandwidth was not measured: {it}"));
+    };
+    measured.inspect_err(say).ok()
 }
 
 /// Ten edits that leave a token as much to compute as it had, spread over the routers.

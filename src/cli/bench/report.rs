@@ -9,6 +9,7 @@ use super::{
     stopwatch::{Parts, Profile},
 };
 use crate::ops::{KernelTime, Yardsticks};
+use crate::spec::shown;
 
 /// What was measured.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Report {
         let mut out = String::new();
         for (name, text) in self.lines() {
             // Writing to a string cannot fail.
-            let _ = writeln!(out, "{name:<18}{text}");
+            let _ = writeln!(out, "{name:<18}{}", shown(text));
         }
         for it in &self.profiles {
             self.table(it, &mut out);

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::sample::Sample;
+use crate::cli::{Device, Output};
 
 /// Times the window is started.
 const N_STARTS: usize = 5;
@@ -21,19 +22,20 @@ pub fn peak_bytes() -> Option<u64> {
 
 /// From the start of the program to its first frame with the Tour model open; none where no window
 /// can be opened.
-pub fn first_frame_secs() -> Option<Sample> {
-    eprintln!("opening the window, five times");
-    let secs: Option<Vec<f64>> = (0..N_STARTS).map(|_| one_start()).collect();
+pub fn first_frame_secs(device: Device) -> Option<Sample> {
+    let mut output = Output::standard();
+    output.remark("opening the window, five times");
+    let secs: Option<Vec<f64>> = (0..N_STARTS).map(|_| one_start(device)).collect();
     if secs.is_none() {
-        eprintln!("no window can be opened here, so the first frame was not timed");
+        output.remark("no window can be opened here, so the first frame was not timed");
     }
     secs.map(Sample::of)
 }
 
-fn one_start() -> Option<f64> {
+fn one_start(device: Device) -> Option<f64> {
     let clock = Instant::now();
     let mut child = Command::new(env::current_exe().ok()?)
-        .args(["tour", "--first-frame"])
+        .args(["tour", "--first-frame", "--device", device.name()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -19,6 +19,7 @@ pub(in crate::ops) mod predict;
 pub(in crate::ops) mod rope;
 pub(in crate::ops) mod route;
 mod speed;
+mod threads;
 
 pub use attention::CpuCache;
 pub use experts::CpuExpert;
@@ -27,6 +28,7 @@ pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
 use route::route;
 pub use speed::n_threads;
+pub use threads::start_threads;
 
 use super::{
     Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted,

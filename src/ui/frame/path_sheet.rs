@@ -93,7 +93,7 @@ impl PathSheet {
 
     /// Says why it could not be done; the keyboard goes back to the field.
     pub fn fail(&mut self, why: String) {
-        self.state = State::Failed(why);
+        self.state = State::Failed(crate::spec::shown(why));
         let end = self.text.chars().count();
         self.select = Some(end..end);
     }
