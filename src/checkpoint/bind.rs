@@ -1,17 +1,19 @@
-//! Tensors to slots: every weight a family needs is there with its exact shape, and every tensor
-//! that is there is needed, or is one that published checkpoints carry and do not use.
+//! Tensors to slots: every weight a family needs is there with its exact shape, under one of the names
+//! it may have, and every tensor that is there is needed, or is known to be of no use.
 
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     path::Path,
 };
 
 use crate::spec::ModelSpec;
 
 use super::{
-    CheckpointError, WeightView, Weights,
+    CheckpointError, LayerSlot, Part, Slot, WeightView, Weights,
     container::{Tensor, Tensors},
-    family::{self, Family, Source},
+    family::{self, Family, Prefix, Role, Source, Spelling},
+    leftovers::leftovers,
     memory,
 };
 
@@ -25,43 +27,43 @@ pub(super) struct Bound {
     pub(super) notes: Vec<String>,
 }
 
-/// Fills every slot. A head that is neither tied nor there becomes tied in `spec`.
+/// Fills every slot. Whether the head is the embedding is settled by the tensors, in `spec` too.
 ///
 /// # Errors
-/// A tensor that is missing, has another shape or unreadable numbers, is of another kind of layer,
-/// or belongs to no slot; or more to copy than there is memory.
+/// A tensor that is missing, has another shape or unreadable numbers, is of another kind of layer, is
+/// there under two names or belongs to no slot; or more to copy than there is memory.
 pub(super) fn bind(
-    family: &Family,
+    family: &'static Family,
     spec: &mut ModelSpec,
     tensors: &Tensors,
     place: &Path,
 ) -> Result<Bound, CheckpointError> {
-    let mut notes = Vec::new();
-    if !spec.head.tied && !tensors.by_name.contains_key(family::HEAD) {
-        spec.head.tied = true;
-        notes.push("there is no lm_head.weight, so the embedding serves as the head".to_owned());
-    }
-    let spec = &*spec;
     let mut binder = Binder {
+        family,
         tensors,
         place,
         views: HashMap::new(),
         used: HashSet::new(),
         weights: Weights::default(),
+        last: None,
+        rows: HashMap::new(),
         n_copied: 0,
         copied_bytes: 0,
     };
-    for source in family::outer(spec) {
-        binder.fill(source)?;
+    let mut notes = Vec::new();
+    notes.extend(binder.settle_head(spec)?);
+    let spec = &*spec;
+    for role in Role::OUTER {
+        binder.fill(*role, spec, 0)?;
     }
     for (l, layer) in spec.layers.iter().enumerate() {
-        binder.check_kind(family, l, family::has_experts(layer))?;
-        for source in family.names.layer(spec, l, layer) {
-            binder.fill(source)?;
+        binder.check_kind(l, family::has_experts(layer))?;
+        for role in Role::LAYER {
+            binder.fill(*role, spec, l)?;
         }
         binder.views.clear();
     }
-    notes.extend(leftovers(spec, tensors, &binder.used, place)?);
+    notes.extend(leftovers(family, spec, tensors, &binder.used, place)?);
     if binder.n_copied > 0 {
         notes.push(format!(
             "{} tensors are not aligned in the file and were copied, {}",
@@ -77,18 +79,126 @@ pub(super) fn bind(
 }
 
 struct Binder<'a> {
+    family: &'static Family,
     tensors: &'a Tensors,
     place: &'a Path,
     /// Whole tensors of this layer, so that one that is split is copied at most once.
     views: HashMap<String, WeightView>,
     used: HashSet<String>,
     weights: Weights,
+    /// How the tensor before was called.
+    last: Option<(usize, Prefix)>,
+    /// How a role was called the last time, a row of the family's list.
+    rows: HashMap<Role, usize>,
     n_copied: usize,
     copied_bytes: u64,
 }
 
 impl Binder<'_> {
-    fn fill(&mut self, source: Source) -> Result<(), CheckpointError> {
+    /// Decides whether the head is the embedding, as Transformers does: a pair that the config ties is
+    /// two where the file has two that differ, and one of either name serves as both. Returns a note.
+    fn settle_head(&mut self, spec: &mut ModelSpec) -> Result<Option<String>, CheckpointError> {
+        let embedding = self.found(Role::Embedding, 0)?;
+        let head = self.found(Role::Head, 0)?;
+        let was_tied = mem::replace(&mut spec.head.tied, head.is_none());
+        let note = match (embedding, head) {
+            (_, None) if was_tied => return Ok(None),
+            (_, None) => "there is no lm_head.weight, so the embedding serves as the head",
+            (_, Some(_)) if !was_tied => return Ok(None),
+            (None, Some((head, _))) => {
+                self.embed_by_head(head, spec)?;
+                spec.head.tied = true;
+                "the embedding is stored once, as lm_head.weight"
+            }
+            (Some((_, embedding)), Some((_, head)))
+                if self.tensors.are_equal(&embedding, &head) =>
+            {
+                self.used.insert(head);
+                spec.head.tied = true;
+                "the embedding is stored twice, as lm_head.weight too"
+            }
+            (Some(_), Some(_)) => {
+                "the config ties the head to the embedding, but lm_head.weight differs from it: the file's head is used"
+            }
+        };
+        Ok(Some(note.to_owned()))
+    }
+
+    /// The one spelling of a role that the file has, with the name it goes by there.
+    fn found(
+        &self,
+        role: Role,
+        layer: usize,
+    ) -> Result<Option<(Spelling, String)>, CheckpointError> {
+        let mut first: Option<(Spelling, String)> = None;
+        for spelling in self.family.names.spellings(role) {
+            let (before, after) = spelling.stem(layer);
+            let Some(name) = self.tensors.find(&before, after.as_deref()) else {
+                continue;
+            };
+            match &first {
+                None => first = Some((spelling, name.to_owned())),
+                Some((_, it)) if it == name => {}
+                Some((_, it)) => {
+                    return Err(CheckpointError::TwoNames {
+                        one: it.clone(),
+                        other: name.to_owned(),
+                        path: self.place.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    /// Fills the slots of a role, where the model has it.
+    fn fill(&mut self, role: Role, spec: &ModelSpec, layer: usize) -> Result<(), CheckpointError> {
+        let Some(usual) = self.family.names.spellings(role).next() else {
+            return Ok(());
+        };
+        let is_filled = role == Role::Embedding && self.weights.get(Slot::Embedding).is_some();
+        if usual.sources(role, spec, layer).is_empty() || is_filled {
+            return Ok(());
+        }
+        let spelling = match self.found(role, layer)? {
+            Some((it, _)) => it,
+            None => self.expected(role).unwrap_or(usual),
+        };
+        for source in spelling.sources(role, spec, layer) {
+            self.fill_slot(source)?;
+        }
+        self.last = Some((spelling.row, spelling.prefix));
+        self.rows.insert(role, spelling.row);
+        Ok(())
+    }
+
+    /// Fills the embedding from the head's tensor.
+    fn embed_by_head(&mut self, head: Spelling, spec: &ModelSpec) -> Result<(), CheckpointError> {
+        for source in head.sources(Role::Head, spec, 0) {
+            self.fill_slot(Source {
+                slot: Slot::Embedding,
+                ..source
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How a tensor that is missing would be called in this file: as in the layer before, or as the
+    /// tensors beside it.
+    fn expected(&self, role: Role) -> Option<Spelling> {
+        let (last, prefix) = self.last?;
+        let spellings = || {
+            let all = self.family.names.spellings(role);
+            all.filter(|it| it.prefix == prefix)
+        };
+        let before = self.rows.get(&role);
+        spellings()
+            .find(|it| Some(&it.row) == before)
+            .or_else(|| spellings().find(|it| it.row >= last))
+            .or_else(|| spellings().next())
+    }
+
+    fn fill_slot(&mut self, source: Source) -> Result<(), CheckpointError> {
         let whole = match self.views.get(&source.tensor) {
             Some(it) => it.clone(),
             None => self.view(&source)?,
@@ -162,79 +272,20 @@ impl Binder<'_> {
     }
 
     /// Config and tensors agree whether the layer has experts.
-    fn check_kind(
-        &self,
-        family: &Family,
-        layer: usize,
-        has_experts: bool,
-    ) -> Result<(), CheckpointError> {
-        let (router, dense) = family.names.telltales(layer);
-        let (kind, tensor) = if has_experts {
-            ("an expert layer", dense)
+    fn check_kind(&self, layer: usize, has_experts: bool) -> Result<(), CheckpointError> {
+        let (kind, other) = if has_experts {
+            ("an expert layer", LayerSlot::Dense(Part::Gate))
         } else {
-            ("a dense layer", router)
+            ("a dense layer", LayerSlot::Router)
         };
-        if self.tensors.by_name.contains_key(&tensor) {
-            return Err(CheckpointError::LayerKind {
+        match self.found(Role::In(other), layer)? {
+            None => Ok(()),
+            Some((_, tensor)) => Err(CheckpointError::LayerKind {
                 layer,
                 kind,
                 tensor,
                 path: self.place.to_owned(),
-            });
+            }),
         }
-        Ok(())
     }
-}
-
-/// Tensors that no slot uses: a note for those known to be carried along, an error for any other.
-fn leftovers(
-    spec: &ModelSpec,
-    tensors: &Tensors,
-    used: &HashSet<String>,
-    place: &Path,
-) -> Result<Vec<String>, CheckpointError> {
-    const SHOWN: usize = 3;
-    let (known, unknown): (Vec<&String>, Vec<&String>) = tensors
-        .by_name
-        .keys()
-        .filter(|it| !used.contains(*it))
-        .partition(|it| is_carried_along(it, spec));
-    let list = |names: &[&String]| {
-        let mut shown: Vec<&str> = names.iter().take(SHOWN).map(|it| it.as_str()).collect();
-        if names.len() > SHOWN {
-            shown.push("…");
-        }
-        shown.join(", ")
-    };
-    if !unknown.is_empty() {
-        return Err(CheckpointError::Leftover {
-            n: unknown.len(),
-            names: list(&unknown),
-            family: spec.family_label.clone(),
-            path: place.to_owned(),
-        });
-    }
-    if known.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![format!(
-        "{} tensors are in the file and not used: {}",
-        known.len(),
-        list(&known)
-    )])
-}
-
-/// Names that published checkpoints are known to carry and not use.
-fn is_carried_along(name: &str, spec: &ModelSpec) -> bool {
-    let is_beyond = name
-        .strip_prefix("model.layers.")
-        .and_then(|it| it.split_once('.'))
-        .and_then(|(layer, _)| layer.parse::<usize>().ok())
-        .is_some_and(|layer| layer >= spec.layers.len());
-    let is_mtp = name.split('.').any(|it| it.starts_with("mtp"));
-    is_beyond
-        || is_mtp
-        || (spec.head.tied && name == family::HEAD)
-        || name.ends_with("rotary_emb.inv_freq")
-        || name.ends_with(".masked_bias")
 }

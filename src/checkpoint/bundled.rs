@@ -108,6 +108,8 @@ impl Bundled {
             generation_config: None,
             tokenizer: Some((TOKENIZER.to_vec(), self.path("tokenizer.json"))),
             tokenizer_config: Some(Config::parse(TOKENIZER_CONFIG, &path)?),
+            special_tokens: None,
+            added_tokens: None,
             chat_template: None,
             tensors,
             notes: Vec::new(),

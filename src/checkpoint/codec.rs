@@ -1,7 +1,7 @@
-//! Text to tokens and back: `tokenizer.json` with the rules beside it about the first token.
+//! Text to tokens and back: `tokenizer.json`, with the tokens that files beside it add.
 //!
-//! **Invariant:** where a text starts with BOS, it does so once, however many settings ask for it.
-//! What a tokenizer file makes go wrong is a sentence: the library's panics are caught here too.
+//! **Invariant:** what stands before and after a text is what the tokenizer's post-processor puts there,
+//! whatever `add_bos_token` says, as Transformers has it. What a tokenizer file makes go wrong is a sentence: the library's panics are caught here too.
 
 use std::{
     collections::HashMap,
@@ -10,45 +10,38 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use crate::spec::{PromptForm, TokenId, TokenTable};
 
-use super::{CheckpointError, chat::ChatTemplate, config::Config};
-
-/// Whether a text begins with BOS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BosRule {
-    /// As the tokenizer does it.
-    Leave,
-    /// Exactly one.
-    One(u32),
-    /// The tokenizer adds one, a setting forbids it.
-    Strip(u32),
-}
+use super::{
+    CheckpointError,
+    added::{self, Beside},
+    chat::ChatTemplate,
+    config::Config,
+    foreign, json,
+};
 
 /// Text to tokens and back. Cloning one copies nothing large.
 #[derive(Clone, Debug)]
 pub struct TextCodec {
     tokenizer: Arc<Tokenizer>,
     table: Arc<TokenTable>,
-    rule: BosRule,
+    bos: Option<TokenId>,
     n_vocab: usize,
     n_tokens: usize,
     chat: Option<ChatTemplate>,
 }
 
 impl TextCodec {
-    /// Reads a tokenizer. `settings` is `tokenizer_config.json`, `bos` the BOS token by all settings.
+    /// Reads a tokenizer, with the tokens declared beside it.
     ///
     /// # Errors
     /// A file that is no tokenizer, or one whose ids go beyond the vocabulary.
     pub(super) fn read(
         bytes: &[u8],
         path: &Path,
-        settings: Option<&Config>,
-        config: &Config,
+        beside: Beside<'_>,
         n_vocab: usize,
         notes: &mut Vec<String>,
     ) -> Result<Self, CheckpointError> {
@@ -56,11 +49,11 @@ impl TextCodec {
             what,
             path: path.to_owned(),
         };
-        let mut tokenizer = caught(|| Tokenizer::from_bytes(bytes))
-            .map_err(|it| broken(format!("the tokenizer cannot be read: {it}")))?;
+        let unreadable = |why| broken(format!("the tokenizer cannot be read: {why}"));
+        let mut tokenizer = parsed(bytes).map_err(unreadable)?;
         tokenizer.with_padding(None);
-        caught(|| tokenizer.with_truncation(None).map(|_| ()))
-            .map_err(|it| broken(format!("the tokenizer cannot be read: {it}")))?;
+        caught(|| tokenizer.with_truncation(None).map(|_| ())).map_err(unreadable)?;
+        caught(|| added::add(&mut tokenizer, beside, notes)).map_err(unreadable)?;
         let beyond = beyond_vocabulary(&tokenizer, n_vocab).map_err(broken)?;
         notes.extend(beyond);
         let table = table(&tokenizer, n_vocab);
@@ -70,36 +63,23 @@ impl TextCodec {
             .map(|it| it as usize + 1)
             .max()
             .unwrap_or(0);
-        let rule = bos_rule(&tokenizer, settings, config, n_vocab, notes)?;
+        let bos = put_before(&tokenizer).filter(|it| it.idx() < n_vocab);
         Ok(Self {
             tokenizer: Arc::new(tokenizer),
             table: Arc::new(table),
-            rule,
+            bos,
             n_vocab,
             n_tokens: n_tokens.min(n_vocab),
             chat: None,
         })
     }
 
-    /// The tokens of a text, with BOS where the model's settings ask for it, and then once.
+    /// The tokens of a text, with what the tokenizer puts before and after one.
     ///
     /// # Errors
     /// What the tokenizer says, and a token beyond the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, CheckpointError> {
-        let mut ids = ids(&self.tokenizer, text, true).map_err(unencodable)?;
-        match self.rule {
-            BosRule::Leave => {}
-            BosRule::One(bos) => {
-                let n = ids.iter().take_while(|it| **it == bos).count();
-                ids.splice(..n, [bos]);
-            }
-            BosRule::Strip(bos) => {
-                if ids.first() == Some(&bos) {
-                    ids.remove(0);
-                }
-            }
-        }
-        self.checked(ids)
+        self.checked(ids(&self.tokenizer, text, true).map_err(unencodable)?)
     }
 
     /// The tokens of a prompt in the form asked for. A template's own special tokens are tokens, and
@@ -174,13 +154,10 @@ impl TextCodec {
         self.n_tokens
     }
 
-    /// The token that a text begins with, where one does.
+    /// The token that the tokenizer puts before a text, where it puts one.
     #[must_use]
     pub fn bos(&self) -> Option<TokenId> {
-        match self.rule {
-            BosRule::One(bos) => Some(TokenId(bos)),
-            BosRule::Leave | BosRule::Strip(_) => None,
-        }
+        self.bos
     }
 
     /// The id of a token by its text.
@@ -221,53 +198,40 @@ fn beyond_vocabulary(tokenizer: &Tokenizer, n_vocab: usize) -> Result<Option<Str
         ));
     }
     let n = added.values().filter(|it| beyond(**it)).count();
-    Ok((n > 0).then(|| {
-        format!("{n} added tokens of the tokenizer lie beyond the vocabulary; texts that contain them are refused")
-    }))
+    Ok(match n {
+        0 => None,
+        1 => Some("1 added token of the tokenizer lies beyond the vocabulary; texts that contain it are refused".to_owned()),
+        n => Some(format!("{n} added tokens of the tokenizer lie beyond the vocabulary; texts that contain them are refused")),
+    })
 }
 
 /// The token under a key of `tokenizer_config.json`: a text, or an object with its content.
 pub(super) fn named_token<'a>(settings: &'a Config, key: &str) -> Option<&'a str> {
-    match settings.get(key)? {
-        Value::String(it) => Some(it),
-        Value::Object(it) => it.get("content")?.as_str(),
-        _ => None,
-    }
+    added::content(settings.get(key)?)
 }
 
-fn bos_rule(
-    tokenizer: &Tokenizer,
-    settings: Option<&Config>,
-    config: &Config,
-    n_vocab: usize,
-    notes: &mut Vec<String>,
-) -> Result<BosRule, CheckpointError> {
-    let asked = match settings {
-        Some(it) if it.get("add_bos_token").is_some() => Some(it.flag("add_bos_token", false)?),
-        _ => None,
+/// The tokenizer in a file, which may be JSON of Python's kind.
+fn parsed(bytes: &[u8]) -> Result<Tokenizer, String> {
+    let read = |bytes: &[u8]| caught(|| Tokenizer::from_bytes(bytes));
+    let cleaned = || {
+        let text = json::cleaned(std::str::from_utf8(bytes).ok()?);
+        (text.as_bytes() != bytes).then(|| read(text.as_bytes()).ok())?
     };
-    let by_name = settings
-        .and_then(|it| named_token(it, "bos_token"))
-        .and_then(|it| tokenizer.token_to_id(it));
-    let by_id = config
-        .get("bos_token_id")
-        .and_then(Value::as_u64)
-        .and_then(|it| u32::try_from(it).ok());
-    let bos = by_name.or(by_id).filter(|it| (*it as usize) < n_vocab);
-    // What the tokenizer puts before an empty text it puts before any.
-    let added = ids(tokenizer, "", true)
-        .ok()
-        .and_then(|it| it.first().copied());
-    Ok(match (bos, asked) {
-        (Some(bos), Some(true)) => BosRule::One(bos),
-        (Some(bos), None) if added == Some(bos) => BosRule::One(bos),
-        (Some(bos), Some(false)) if added == Some(bos) => BosRule::Strip(bos),
-        (None, Some(true)) => {
-            notes.push("add_bos_token is on, but no bos_token is known".to_owned());
-            BosRule::Leave
-        }
-        _ => BosRule::Leave,
+    read(bytes).or_else(|why| match foreign::recognised(bytes) {
+        Some(it) => Err(it.to_owned()),
+        None => cleaned().ok_or(why),
     })
+}
+
+/// The token before those of a text that is not empty.
+fn put_before(tokenizer: &Tokenizer) -> Option<TokenId> {
+    const TEXT: &str = "a";
+    let (bare, whole) = (
+        ids(tokenizer, TEXT, false).ok()?,
+        ids(tokenizer, TEXT, true).ok()?,
+    );
+    let is_before = !bare.is_empty() && whole.len() > bare.len() && whole.first() != bare.first();
+    whole.first().filter(|_| is_before).copied().map(TokenId)
 }
 
 /// How a tokenizer writes bytes as characters.

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{CheckpointError, files, json};
+use super::{CheckpointError, files, foreign, json};
 
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
@@ -20,13 +20,16 @@ pub(super) struct Config {
     /// `rope_scaling.` inside of that object.
     prefix: String,
     path: PathBuf,
+    /// Its keys in the file's order, and those of any depth that came twice.
+    keys: Vec<String>,
+    twice: Vec<String>,
 }
 
 impl Config {
     /// Reads a file.
     ///
     /// # Errors
-    /// What the file says; JSON that is broken, is no object, or has a key twice.
+    /// What the file says; JSON that is broken or is no object.
     pub(super) fn read(path: &Path) -> Result<Self, CheckpointError> {
         Self::parse(&files::read(path, MAX_CONFIG_BYTES)?, path)
     }
@@ -34,17 +37,46 @@ impl Config {
     /// Reads bytes that came from `path`.
     ///
     /// # Errors
-    /// JSON that is broken, is no object, or has a key twice.
+    /// JSON that is broken or is no object.
     pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
-        let entries = json::unique(bytes).map_err(|it| CheckpointError::Broken {
-            what: format!("the settings cannot be read, expected a JSON object: {it}"),
+        let broken = |why: String| CheckpointError::Broken {
+            what: match foreign::recognised(bytes) {
+                Some(it) => format!("{it}, expected a JSON object"),
+                None => {
+                    format!("the settings cannot be read, expected a JSON object: {why}")
+                }
+            },
             path: path.to_owned(),
-        })?;
-        Ok(Self {
-            map: entries.into_iter().collect(),
-            prefix: String::new(),
-            path: path.to_owned(),
+        };
+        let read = json::read(bytes).map_err(broken)?;
+        match read.value {
+            Value::Object(map) => Ok(Self {
+                map,
+                prefix: String::new(),
+                path: path.to_owned(),
+                keys: read.keys,
+                twice: read.twice,
+            }),
+            other => Err(broken(format!("it is {}", shorten(&other.to_string())))),
+        }
+    }
+
+    /// Keys that came twice, in a sentence.
+    pub(super) fn note(&self) -> Option<String> {
+        let keys: Vec<String> = self.twice.iter().map(|it| format!("{it:?}")).collect();
+        (!keys.is_empty()).then(|| {
+            format!(
+                "{} has {} twice, and the last one counts",
+                self.file_name(),
+                shorten(&keys.join(", "))
+            )
         })
+    }
+
+    /// The name of its file, for a sentence.
+    pub(super) fn file_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        name.to_string_lossy().into_owned()
     }
 
     /// Where it came from.
@@ -55,6 +87,11 @@ impl Config {
     /// A value that is there and not null.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|it| !it.is_null())
+    }
+
+    /// Its keys, in the file's order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(String::as_str)
     }
 
     /// Whether it says nothing at all.
@@ -78,6 +115,8 @@ impl Config {
                 map: map.clone(),
                 prefix: format!("{}{key}.", self.prefix),
                 path: self.path.clone(),
+                keys: map.keys().cloned().collect(),
+                twice: Vec::new(),
             })),
             Some(_) => Err(self.wrong(key, "an object")),
         }
@@ -87,7 +126,7 @@ impl Config {
     pub(super) fn wrong(&self, key: &str, want: impl Into<String>) -> CheckpointError {
         let got = match self.map.get(key) {
             None => "missing".to_owned(),
-            Some(it) => shorten(&it.to_string()),
+            Some(it) => words(it),
         };
         self.refuse(key, got, want)
     }
@@ -235,8 +274,26 @@ impl Config {
     }
 }
 
-/// A value cut to what fits a sentence.
-fn shorten(text: &str) -> String {
+/// A value as a sentence names it; a number that is not finite by its name.
+pub(super) fn words(value: &Value) -> String {
+    match value.get(json::FLOAT).and_then(Value::as_str) {
+        Some(it) => shorten(it),
+        None => shorten(&value.to_string()),
+    }
+}
+
+/// The first few of several things, for a sentence; `None` where there is none.
+pub(super) fn listed<T: AsRef<str>>(all: &[T]) -> Option<String> {
+    const SHOWN: usize = 3;
+    let mut shown: Vec<&str> = all.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    if all.len() > SHOWN {
+        shown.push("…");
+    }
+    (!all.is_empty()).then(|| shown.join(", "))
+}
+
+/// A text cut to what fits a sentence.
+pub(super) fn shorten(text: &str) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
         return text.to_owned();

@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Blob, CheckpointError, Dtype, json};
+use super::{Blob, CheckpointError, Dtype, foreign, json};
 
 /// Longest header that is read, as the format says.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -57,7 +57,10 @@ impl Tensors {
             path: shard.path.clone(),
         };
         let bytes = shard.blob.bytes();
-        let header = header(bytes).map_err(broken)?;
+        let header = header(bytes).map_err(|why| match foreign::recognised(bytes) {
+            Some(it) => broken(format!("{it}, expected tensors")),
+            None => broken(why),
+        })?;
         scan(header, bytes.len()).map_err(broken)?;
         let (n_header, metadata) = SafeTensors::read_metadata(bytes)
             .map_err(|it| broken(format!("the tensors do not fit the file: {it}")))?;
@@ -81,6 +84,32 @@ impl Tensors {
         }
         self.shards.push(shard);
         Ok(())
+    }
+
+    /// The name of a tensor: `before` itself, or `before`, a number and `after`.
+    pub(super) fn find(&self, before: &str, after: Option<&str>) -> Option<&str> {
+        let Some(after) = after else {
+            return self.by_name.get_key_value(before).map(|it| it.0.as_str());
+        };
+        let names = self
+            .by_name
+            .range(before.to_owned()..)
+            .map(|it| it.0.as_str());
+        names.take_while(|it| it.starts_with(before)).find(|it| {
+            let number = it[before.len()..].strip_suffix(after);
+            number.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
+        })
+    }
+
+    /// Whether two tensors hold the same numbers; reads them up to where they differ.
+    pub(super) fn are_equal(&self, one: &str, other: &str) -> bool {
+        let parts = |name: &str| {
+            let tensor = self.by_name.get(name)?;
+            let shard = self.shards.get(tensor.shard)?;
+            let bytes = shard.blob.bytes().get(tensor.bytes.clone())?;
+            Some((tensor.dtype.ok()?, &tensor.shape, bytes))
+        };
+        parts(one).is_some_and(|it| parts(other) == Some(it))
     }
 
     /// The file a tensor is in.

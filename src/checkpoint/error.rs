@@ -97,7 +97,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// Tensors that the family does not have.
-    #[error("{n} tensors are not part of a {family} model: {names} (in {})", path.display())]
+    #[error("{} not part of a {family} model: {names} (in {})", if *n == 1 { "1 tensor is".to_owned() } else { format!("{n} tensors are") }, path.display())]
     Leftover {
         /// How many.
         n: usize,
@@ -106,6 +106,26 @@ pub enum CheckpointError {
         /// The family.
         family: String,
         /// The folder or file.
+        path: PathBuf,
+    },
+    /// One part of the model under two of the names it may have.
+    #[error("tensors {one} and {other} are the same part of the model, expected one of them (in {})", path.display())]
+    TwoNames {
+        /// One tensor.
+        one: String,
+        /// The other.
+        other: String,
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// Weights in a format of fewer bits that is not read.
+    #[error("the weights are quantised by {method} ({tensor}), which is not read yet, expected f32, f16 or bf16 (in {})", path.display())]
+    Quantised {
+        /// The method, as people call it.
+        method: String,
+        /// A tensor that shows it.
+        tensor: String,
+        /// The file.
         path: PathBuf,
     },
     /// Config and tensors disagree whether a layer has experts.

@@ -62,6 +62,10 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> 
             path: path.to_owned(),
         });
     }
+    taken(path, limit)
+}
+
+fn taken(path: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
     let io = |source| CheckpointError::Io {
         doing: "read the file",
         source,
@@ -74,6 +78,16 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> 
         .read_to_end(&mut bytes)
         .map_err(io)?;
     Ok(bytes)
+}
+
+/// The first bytes of a file, some hundreds at most.
+///
+/// # Errors
+/// What `regular_len` says, and whatever the system says.
+pub(super) fn start(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    const N_BYTES: u64 = 512;
+    regular_len(path)?;
+    taken(path, N_BYTES)
 }
 
 /// A file mapped read-only, with the open file, whose length can be asked again.

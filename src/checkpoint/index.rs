@@ -1,18 +1,20 @@
 //! The weights of a model folder: one `model.safetensors`, or an index and the shards it names.
 //!
-//! An index is outside input: it may name plain files of its own folder and nothing else.
+//! An index is outside input: it may name plain files of its own folder and nothing else. Which shards
+//! there are is all that it decides: a tensor is known by its name, wherever it lies.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     path::{Component, Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Blob, CheckpointError,
+    config::{Config, listed},
     container::{Shard, Tensors},
-    files, json,
+    files,
 };
 
 const SINGLE: &str = "model.safetensors";
@@ -22,7 +24,7 @@ const MAX_INDEX_BYTES: u64 = 256 << 20;
 /// Maps the weights of a folder; reads headers only.
 ///
 /// # Errors
-/// No weights, a broken file, an index that does not fit its shards.
+/// No weights, a broken file, an index that cannot be read, a shard that is missing.
 pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Result<Tensors, CheckpointError> {
     let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
     let mut tensors = Tensors::default();
@@ -31,18 +33,19 @@ pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Result<Tensors, Ch
             notes.push(format!("{INDEX} is passed over, because {SINGLE} is there"));
         }
         tensors.add(mapped(single)?)?;
+        notes.extend(strays(folder, &BTreeSet::new()));
         return Ok(tensors);
     }
     if !files::exists(&index) {
         return Err(no_weights(folder));
     }
-    let map = read_index(&index)?;
+    let map = read_index(&index, notes)?;
     let shards: BTreeSet<&str> = map.values().map(String::as_str).collect();
-    refuse_strays(folder, &index, &shards)?;
-    for name in shards {
+    for name in &shards {
         tensors.add(mapped(folder.join(name))?)?;
     }
-    compare(&map, &tensors, &index)?;
+    notes.extend(strays(folder, &shards));
+    notes.extend(differences(&map, &tensors));
     Ok(tensors)
 }
 
@@ -55,55 +58,68 @@ fn mapped(path: PathBuf) -> Result<Shard, CheckpointError> {
     })
 }
 
+/// What lies in a folder that has no weights to read.
 fn no_weights(folder: &Path) -> CheckpointError {
-    let what = if folder.join("pytorch_model.bin").exists()
-        || folder.join("pytorch_model.bin.index.json").exists()
-    {
-        "only pickled weights, which are never loaded"
-    } else if safetensors_in(folder).is_empty() {
-        "no weights"
-    } else {
-        "safetensors files without their index"
+    let names = names_in(folder);
+    let ends = |ends: &[&str]| {
+        names
+            .iter()
+            .find(|it| ends.iter().any(|end| it.ends_with(end)))
     };
-    CheckpointError::NotThere {
-        what,
-        want: "model.safetensors, or model.safetensors.index.json and its shards",
+    let is_adapter = |it: &String| it.starts_with("adapter_model.") || it == "adapter_config.json";
+    let what = if names.iter().any(|it| is_shard(it)) {
+        "safetensors files without their index".to_owned()
+    } else if let Some(it) = names.iter().find(|it| is_adapter(it)) {
+        format!("only an adapter ({it}) and not the model it belongs to")
+    } else if let Some(it) = ends(&[".safetensors"]) {
+        format!("only safetensors files of other names ({it})")
+    } else if let Some(it) = ends(&[".gguf"]) {
+        format!("only a GGUF file ({it}), which is not read yet")
+    } else if let Some(it) = ends(&[".bin", ".bin.index.json", ".pt", ".pth", ".ckpt"]) {
+        format!("only pickled weights ({it}), which are never loaded")
+    } else {
+        "no weights".to_owned()
+    };
+    CheckpointError::Broken {
+        what: format!("{what}, expected {SINGLE}, or {INDEX} and its shards"),
         path: folder.to_owned(),
     }
 }
 
-#[derive(Deserialize)]
-struct Index {
-    weight_map: json::Unique<String>,
-}
-
 /// Tensor to shard, every shard a plain file name.
-fn read_index(path: &Path) -> Result<HashMap<String, String>, CheckpointError> {
+fn read_index(
+    path: &Path,
+    notes: &mut Vec<String>,
+) -> Result<BTreeMap<String, String>, CheckpointError> {
+    const KEY: &str = "weight_map";
     let broken = |what: String| CheckpointError::Broken {
         what,
         path: path.to_owned(),
     };
-    let bytes = files::read(path, MAX_INDEX_BYTES)?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|it| broken(format!("the index is not UTF-8: {it}")))?;
-    let Index { weight_map: map } = serde_json::from_str(text).map_err(|it| {
-        broken(format!(
-            "the index cannot be read, expected a weight_map of tensor names and their files: {it}"
-        ))
-    })?;
-    if map.0.is_empty() {
-        return Err(broken(
-            "the index's weight_map is empty, expected tensor names and their files".to_owned(),
-        ));
+    let index = Config::parse(&files::read(path, MAX_INDEX_BYTES)?, path)?;
+    notes.extend(index.note());
+    let Some(Value::Object(entries)) = index.get(KEY) else {
+        return Err(broken(format!(
+            "the index has no {KEY}, expected tensor names and their files under it"
+        )));
+    };
+    if entries.is_empty() {
+        return Err(broken(format!(
+            "the index's {KEY} is empty, expected tensor names and their files"
+        )));
     }
-    for (tensor, file) in &map.0 {
-        if !is_plain(file) {
-            return Err(broken(format!(
-                "the index puts tensor {tensor} into {file:?}, expected a plain name ending in .safetensors"
-            )));
-        }
+    let mut map = BTreeMap::new();
+    for (tensor, file) in entries {
+        match file.as_str().filter(|it| is_plain(it)) {
+            Some(file) => map.insert(tensor.clone(), file.to_owned()),
+            None => {
+                return Err(broken(format!(
+                    "the index puts tensor {tensor} into {file}, expected a plain name ending in .safetensors"
+                )));
+            }
+        };
     }
-    Ok(map.0.into_iter().collect())
+    Ok(map)
 }
 
 /// A file name of this folder, on every system: no separator, no drive, no parent.
@@ -113,77 +129,57 @@ fn is_plain(name: &str) -> bool {
     one && name.ends_with(".safetensors") && !name.contains(['/', '\\', ':', '\0'])
 }
 
-fn safetensors_in(folder: &Path) -> Vec<String> {
+/// The names of a folder's entries, those that are text, in order.
+pub(super) fn names_in(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
     let mut names: Vec<String> = entries
         .filter_map(|it| it.ok()?.file_name().into_string().ok())
-        .filter(|it| it.starts_with("model-") && it.ends_with(".safetensors"))
         .collect();
     names.sort();
     names
 }
 
-/// Shards that the index does not name: left over from another download, so nobody can say which are right.
-fn refuse_strays(
-    folder: &Path,
-    index: &Path,
-    shards: &BTreeSet<&str>,
-) -> Result<(), CheckpointError> {
-    let stray = safetensors_in(folder)
-        .into_iter()
-        .find(|it| it.contains("-of-") && !shards.contains(it.as_str()));
-    match stray {
-        None => Ok(()),
-        Some(stray) => Err(CheckpointError::Broken {
-            what: format!(
-                "{stray} lies beside the {} shards that the index names, expected no other",
-                shards.len()
-            ),
-            path: index.to_owned(),
-        }),
-    }
+fn is_shard(name: &str) -> bool {
+    name.starts_with("model-") && name.ends_with(".safetensors")
 }
 
-fn compare(
-    map: &HashMap<String, String>,
-    tensors: &Tensors,
-    index: &Path,
-) -> Result<(), CheckpointError> {
-    let broken = |what: String, path: PathBuf| Err(CheckpointError::Broken { what, path });
-    for (name, tensor) in &tensors.by_name {
+/// A note on shards that nothing names, left over from another download, and on adapters beside the weights.
+fn strays(folder: &Path, shards: &BTreeSet<&str>) -> Option<String> {
+    let names = names_in(folder);
+    let is_stray = |it: &&String| {
+        let is_other = is_shard(it) && it.contains("-of-") && !shards.contains(it.as_str());
+        is_other || it.starts_with("adapter_model.")
+    };
+    let strays: Vec<&String> = names.iter().filter(is_stray).collect();
+    listed(&strays).map(|it| format!("beside the weights lies what is not read: {it}"))
+}
+
+/// A note on what index and shards say differently. A tensor counts where it is.
+fn differences(map: &BTreeMap<String, String>, tensors: &Tensors) -> Option<String> {
+    let is_here = |name: &&String| tensors.by_name.contains_key(*name);
+    let is_elsewhere = |name: &&String| {
+        let (Some(tensor), Some(file)) = (tensors.by_name.get(*name), map.get(*name)) else {
+            return false;
+        };
         let path = tensors.path_of(tensor);
-        let is_here = map
-            .get(name)
-            .map(|it| path.file_name().is_some_and(|file| file == it.as_str()));
-        match is_here {
-            Some(true) => {}
-            Some(false) => {
-                let want = map.get(name).map_or("", String::as_str);
-                return broken(
-                    format!("tensor {name} is here, but the index expects it in {want}"),
-                    path,
-                );
-            }
-            None => {
-                return broken(
-                    format!("tensor {name} is here, but the index does not name it"),
-                    path,
-                );
-            }
-        }
-    }
-    let mut names: Vec<_> = map.iter().collect();
-    names.sort();
-    match names
-        .iter()
-        .find(|(it, _)| !tensors.by_name.contains_key(*it))
-    {
-        None => Ok(()),
-        Some((name, file)) => broken(
-            format!("the index expects tensor {name} in {file}, which does not have it"),
-            index.to_owned(),
-        ),
-    }
+        path.file_name().is_none_or(|it| it != file.as_str())
+    };
+    let absent: Vec<&String> = map.keys().filter(|it| !is_here(it)).collect();
+    let unnamed: Vec<&String> = tensors
+        .by_name
+        .keys()
+        .filter(|it| !map.contains_key(*it))
+        .collect();
+    let elsewhere: Vec<&String> = map.keys().filter(is_elsewhere).collect();
+    let parts: Vec<String> = [
+        ("names what no shard has", absent),
+        ("does not name", unnamed),
+        ("puts into another shard", elsewhere),
+    ]
+    .into_iter()
+    .filter_map(|(what, names)| Some(format!("{what}: {}", listed(&names)?)))
+    .collect();
+    (!parts.is_empty()).then(|| format!("{INDEX} {}", parts.join("; it ")))
 }

@@ -1,18 +1,21 @@
 //! A folder or file on disk, or bytes in the program, to a `ModelSpec`, weights and a tokenizer.
 //!
 //! ```text
-//! files → container, index   what tensors are there
+//! place, folder              what was typed to the folder of a model; its files
+//! files → container, index   what tensors are there; foreign: what is no model's file
 //! config → family, rope      what tensors there should be, and what they mean
-//!          bind              each slot its tensor, and nothing left over
-//! codec                      text to tokens and back
+//!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
+//! codec, added, eos          text to tokens and back, and where it ends
 //! memory, warmup             how much it takes; bringing it into memory with progress
 //! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
 //!
-//! **Invariants:** opening reads headers, settings and the tokenizer, never a number of a weight
-//! (but copies the tensors that are not aligned); nothing of a model folder is written or run;
+//! **Invariants:** opening reads headers, settings and the tokenizer, never a number of a weight (but
+//! copies tensors that are not aligned, and compares a head with the embedding it may be); what is
+//! only beside the model, and broken, is a note; nothing of a model folder is written or run;
 //! what a file says is refused in a sentence, never followed blindly, and nothing panics.
 
+mod added;
 mod bind;
 mod blocks;
 mod bundled;
@@ -20,31 +23,33 @@ mod chat;
 mod codec;
 mod config;
 mod container;
+mod eos;
 mod error;
 mod family;
 mod files;
+mod folder;
+mod foreign;
 mod index;
 mod json;
+mod leftovers;
 mod memory;
 #[cfg(test)]
 mod opens;
+mod place;
 mod presets;
 mod rope;
 mod synthetic;
 mod warmup;
 mod weights;
 
-use std::{
-    ffi::OsStr,
-    fs, io,
-    path::{Path, PathBuf},
-};
-
-use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
-use self::{chat::ChatTemplate, config::Config, container::Tensors, family::Draft, warmup::Mapped};
+use self::{
+    added::Beside, chat::ChatTemplate, config::Config, container::Tensors, family::Draft,
+    warmup::Mapped,
+};
 
 pub use blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
@@ -55,7 +60,6 @@ pub use presets::PRESETS;
 pub use warmup::{Progress, Warmup};
 pub use weights::{Blob, Dtype, LayerSlot, Numbers, Part, Slot, WeightView, Weights};
 
-const MAX_TOKENIZER_BYTES: u64 = 1 << 30;
 const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// Where a model is.
@@ -65,18 +69,6 @@ pub enum Source {
     Bundled(Bundled),
     /// A folder in Hugging Face's layout.
     Folder(PathBuf),
-}
-
-impl Source {
-    /// What an argument means: `tour` and `tour-collapsed` are the bundled models, unless something of
-    /// that name lies here; anything else is a path (`./tour` always is).
-    #[must_use]
-    pub fn parse(text: &OsStr) -> Self {
-        match Bundled::named(text) {
-            Some(it) if !files::exists(Path::new(text)) => Self::Bundled(it),
-            _ => Self::Folder(text.into()),
-        }
-    }
 }
 
 /// A model that is open.
@@ -108,6 +100,8 @@ struct Parts {
     generation_config: Option<Config>,
     tokenizer: Option<(Vec<u8>, PathBuf)>,
     tokenizer_config: Option<Config>,
+    special_tokens: Option<Config>,
+    added_tokens: Option<Config>,
     /// `chat_template.jinja`.
     chat_template: Option<String>,
     tensors: Tensors,
@@ -125,50 +119,8 @@ pub fn open(source: &Source) -> Result<Checkpoint, CheckpointError> {
             let draft = family::read(family::find(&parts.config)?, &parts.config)?;
             assemble(parts, draft)
         }
-        Source::Folder(folder) => open_folder(folder),
+        Source::Folder(path) => folder::open(path),
     }
-}
-
-fn open_folder(folder: &Path) -> Result<Checkpoint, CheckpointError> {
-    check_folder(folder)?;
-    let path = folder.join("config.json");
-    if !files::exists(&path) {
-        return Err(CheckpointError::NotThere {
-            what: "no config.json",
-            want: "a model folder with config.json, model.safetensors and tokenizer.json",
-            path: folder.to_owned(),
-        });
-    }
-    let config = Config::read(&path)?;
-    // Before the weights are looked at: a model that can't be read is refused by its name.
-    let draft = family::read(family::find(&config)?, &config)?;
-    let optional = |name: &str| {
-        let path = folder.join(name);
-        files::exists(&path)
-            .then(|| Config::read(&path))
-            .transpose()
-    };
-    let mut notes = Vec::new();
-    let tokenizer_path = folder.join("tokenizer.json");
-    let parts = Parts {
-        name: name_of(folder),
-        place: folder.to_owned(),
-        generation_config: optional("generation_config.json")?,
-        tokenizer_config: optional("tokenizer_config.json")?,
-        tokenizer: if files::exists(&tokenizer_path) {
-            Some((
-                files::read(&tokenizer_path, MAX_TOKENIZER_BYTES)?,
-                tokenizer_path,
-            ))
-        } else {
-            None
-        },
-        chat_template: read_template(folder, &mut notes),
-        tensors: index::open(folder, &mut notes)?,
-        config,
-        notes,
-    };
-    assemble(parts, draft)
 }
 
 /// The template in a file of its own. One that cannot be read is no reason to refuse the model.
@@ -186,43 +138,6 @@ fn read_template(folder: &Path, notes: &mut Vec<String>) -> Option<String> {
     }
 }
 
-fn check_folder(folder: &Path) -> Result<(), CheckpointError> {
-    let not_there = |what| {
-        Err(CheckpointError::NotThere {
-            what,
-            want: "a model folder with config.json and model.safetensors",
-            path: folder.to_owned(),
-        })
-    };
-    match fs::metadata(folder) {
-        Ok(it) if it.is_dir() => Ok(()),
-        Ok(_) => not_there("this is a file"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => not_there("no such folder"),
-        Err(source) => Err(CheckpointError::Io {
-            doing: "look at the folder",
-            source,
-            path: folder.to_owned(),
-        }),
-    }
-}
-
-/// The folder's name; in a download cache, where that is a hash, the name of the model.
-fn name_of(folder: &Path) -> String {
-    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let cached = whole.components().rev().find_map(|it| {
-        let name = it.as_os_str().to_str()?.strip_prefix("models--")?;
-        Some(name.replace("--", "/"))
-    });
-    let plain = || {
-        whole
-            .file_name()
-            .map(|it| it.to_string_lossy().into_owned())
-    };
-    cached
-        .or_else(plain)
-        .unwrap_or_else(|| whole.display().to_string())
-}
-
 fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
     let family = family::find(&parts.config)?;
     let mut draft = draft;
@@ -232,29 +147,28 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
     let mut checkpoint = Checkpoint::new(parts.name, draft, bound.weights);
     checkpoint.copied_bytes = bound.copied_bytes;
     let n_vocab = checkpoint.spec.n_vocab;
-    match &parts.tokenizer {
-        None => checkpoint
-            .notes
-            .push("there is no tokenizer.json, so tokens are given by their ids".to_owned()),
-        Some((bytes, path)) => {
-            let settings = parts.tokenizer_config.as_ref();
-            let notes = &mut checkpoint.notes;
-            checkpoint.codec = Some(TextCodec::read(
-                bytes,
-                path,
-                settings,
-                &parts.config,
-                n_vocab,
-                notes,
-            )?);
+    let beside = Beside {
+        settings: parts.tokenizer_config.as_ref(),
+        special: parts.special_tokens.as_ref(),
+        added: parts.added_tokens.as_ref(),
+    };
+    if let Some((bytes, path)) = &parts.tokenizer {
+        let notes = &mut checkpoint.notes;
+        match TextCodec::read(bytes, path, beside, n_vocab, notes) {
+            Ok(codec) => checkpoint.codec = Some(codec),
+            Err(why) => notes.push(folder::ids_only(&why.to_string())),
         }
     }
     checkpoint.read_chat_template(parts.chat_template, parts.tokenizer_config.as_ref());
-    checkpoint.read_eos(&parts.config, parts.generation_config.as_ref())?;
-    if let (Some(codec), Some(settings)) = (&checkpoint.codec, &parts.tokenizer_config) {
-        let named = codec::named_token(settings, "eos_token").and_then(|it| codec.id_of(it));
-        checkpoint.eos.extend(named.filter(|it| it.idx() < n_vocab));
+    for settings in parts.generation_config.iter().chain([&parts.config]) {
+        let (codec, notes) = (checkpoint.codec.as_ref(), &mut checkpoint.notes);
+        checkpoint
+            .eos
+            .extend(eos::read(settings, n_vocab, codec, notes));
     }
+    let named = beside.named("eos_token");
+    let named = named.and_then(|it| checkpoint.codec.as_ref()?.id_of(it));
+    checkpoint.eos.extend(named.filter(|it| it.idx() < n_vocab));
     checkpoint.eos.sort_unstable();
     checkpoint.eos.dedup();
     checkpoint.files = parts
@@ -312,36 +226,6 @@ impl Checkpoint {
             Some(Ok(template)) => codec.set_chat_template(template),
             Some(Err(why)) => self.notes.push(why.to_string()),
         }
-    }
-
-    /// The end-of-text ids of the settings: a number or a list of them.
-    fn read_eos(
-        &mut self,
-        config: &Config,
-        generation: Option<&Config>,
-    ) -> Result<(), CheckpointError> {
-        const KEY: &str = "eos_token_id";
-        for settings in generation.into_iter().chain([config]) {
-            let ids = match settings.get(KEY) {
-                None => Vec::new(),
-                Some(Value::Array(it)) => it.clone(),
-                Some(it) => vec![it.clone()],
-            };
-            for id in ids {
-                let id = id
-                    .as_u64()
-                    .ok_or_else(|| settings.wrong(KEY, "a token's id or a list of them"))?;
-                if id < self.spec.n_vocab as u64 {
-                    self.eos.push(TokenId(id as u32));
-                } else {
-                    self.notes.push(format!(
-                        "{KEY} {id} lies beyond the vocabulary of {} and never ends a text",
-                        self.spec.n_vocab
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// What each id looks like, with a tokenizer or without.

@@ -44,7 +44,7 @@ fn its_twin_has_the_same_shape_and_other_weights() {
 }
 
 #[test]
-fn a_prompt_has_one_bos_though_two_settings_ask_for_it() {
+fn a_prompt_has_one_bos_though_a_setting_asks_for_another() {
     let tour = tour();
     let bytes = include_bytes!("../../assets/models/tour/expected.safetensors");
     let expected = safetensors::SafeTensors::deserialize(bytes).unwrap();

@@ -1,7 +1,7 @@
 //! Made-up models: the real shapes of a known checkpoint with random bf16 weights in memory, for
 //! measuring speed without a download. They go through the same family readers as files do.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
 
 use rayon::prelude::*;
 
@@ -41,10 +41,11 @@ impl Checkpoint {
         let family = family::find(&config)?;
         let mut draft = family::read(family, &config)?;
         draft.notes.push("weights are random".to_owned());
-        let mut groups = vec![family::outer(&draft.spec)];
-        for (l, layer) in draft.spec.layers.iter().enumerate() {
-            groups.push(family.names.layer(&draft.spec, l, layer));
-        }
+        let layers = (0..draft.spec.layers.len()).map(Some);
+        let groups: Vec<Vec<Source>> = iter::once(None)
+            .chain(layers)
+            .map(|it| family.names.usual(&draft.spec, it))
+            .collect();
         let mut pieces: Vec<(Vec<usize>, Blob)> = Vec::new();
         let made: &[Vec<Source>] = if is_shared {
             &groups[..groups.len().min(2)]

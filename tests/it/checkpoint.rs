@@ -1,8 +1,11 @@
 //! Checkpoints, right ones and wrong ones: each wrong one ends in one sentence.
 
+mod beside;
 mod containers;
 mod families;
 mod folders;
+mod names;
+mod paths;
 mod settings;
 mod texts;
 

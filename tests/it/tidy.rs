@@ -59,7 +59,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("eframe", &["ui", "app", "main"]),
     ("egui_kittest", &["app"]),
     ("egui_plot", &["ui"]),
-    ("etcetera", &["document"]),
+    ("etcetera", &["checkpoint", "document"]),
     ("egui_material_icons", &["ui", "app"]),
     ("egui_system_font_provider", &["app"]),
     ("egui_tiles", &["ui", "app"]),

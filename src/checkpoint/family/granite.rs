@@ -7,9 +7,10 @@ use crate::spec::{
 };
 
 use super::{
-    super::{CheckpointError, config::Config},
+    super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
-    names::{ExpertNames, Names, SharedNames},
+    llama_names::{ATTENTION, DECODER, DENSE},
+    names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, width},
 };
 
@@ -18,10 +19,8 @@ pub(super) const GRANITE_MOE: Family = Family {
     label: "GraniteMoE",
     read: |config| read(config, &GRANITE_MOE, 0),
     names: &Names {
-        router: "block_sparse_moe.router.layer.weight",
-        experts: EXPERTS,
-        shared: None,
-        shared_gate: None,
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, ATTENTION, DENSE, TENSORS],
     },
 };
 
@@ -33,20 +32,52 @@ pub(super) const GRANITE_MOE_SHARED: Family = Family {
         read(config, &GRANITE_MOE_SHARED, d_shared)
     },
     names: &Names {
-        router: "block_sparse_moe.router.layer.weight",
-        experts: EXPERTS,
-        shared: Some(SharedNames::Fused {
-            input: "shared_mlp.input_linear.weight",
-            output: "shared_mlp.output_linear.weight",
-        }),
-        shared_gate: None,
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, ATTENTION, DENSE, TENSORS, SHARED],
     },
 };
 
-const EXPERTS: ExpertNames = ExpertNames::Fused {
-    input: "block_sparse_moe.input_linear.weight",
-    output: "block_sparse_moe.output_linear.weight",
-};
+/// As released, and as Transformers 5 holds them.
+const TENSORS: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.block_sparse_moe.router.layer.weight",
+        &[Role::In(LayerSlot::Router)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.block_sparse_moe.router.weight",
+        &[Role::In(LayerSlot::Router)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.input_linear.weight",
+        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.output_linear.weight",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.experts.gate_up_proj",
+        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+];
+
+const SHARED: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.shared_mlp.input_linear.weight",
+        &[
+            Role::In(LayerSlot::Shared(Part::Gate)),
+            Role::In(LayerSlot::Shared(Part::Up)),
+        ],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.shared_mlp.output_linear.weight",
+        &[Role::In(LayerSlot::Shared(Part::Down))],
+    ),
+];
 
 const DEFAULTS: Defaults = Defaults {
     d_model: 4096,

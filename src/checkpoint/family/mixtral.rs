@@ -3,9 +3,10 @@
 use crate::spec::{Mask, MlpSpec, MoeSpec, Renorm, RouterId, RouterSpec};
 
 use super::{
-    super::{CheckpointError, config::Config},
+    super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
-    names::{ExpertNames, Names},
+    llama_names::{ATTENTION, DECODER, DENSE},
+    names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, Plain, width, window},
 };
 
@@ -14,16 +15,62 @@ pub(super) const FAMILY: Family = Family {
     label: "Mixtral",
     read,
     names: &Names {
-        router: "block_sparse_moe.gate.weight",
-        experts: ExpertNames::Each {
-            gate: ("block_sparse_moe.experts.", ".w1.weight"),
-            up: ("block_sparse_moe.experts.", ".w3.weight"),
-            down: ("block_sparse_moe.experts.", ".w2.weight"),
-        },
-        shared: None,
-        shared_gate: None,
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, ATTENTION, DENSE, TENSORS],
     },
 };
+
+/// As released, each also with `mlp` for `block_sparse_moe`, and fused as Transformers 5 holds them.
+const TENSORS: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.block_sparse_moe.gate.weight",
+        &[Role::In(LayerSlot::Router)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.gate.weight",
+        &[Role::In(LayerSlot::Router)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.block_sparse_moe.experts.{e}.w1.weight",
+        &[Role::Expert(Part::Gate)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.block_sparse_moe.experts.{e}.w3.weight",
+        &[Role::Expert(Part::Up)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.block_sparse_moe.experts.{e}.w2.weight",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.mlp.experts.gate_up_proj",
+        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.mlp.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.experts.{e}.w1.weight",
+        &[Role::Expert(Part::Gate)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.experts.{e}.w3.weight",
+        &[Role::Expert(Part::Up)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.experts.{e}.w2.weight",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.experts.gate_up_proj",
+        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+];
 
 const DEFAULTS: Defaults = Defaults {
     d_model: 4096,

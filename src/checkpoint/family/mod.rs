@@ -2,17 +2,19 @@
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
 mod granite;
+mod llama_names;
 mod mixtral;
 mod names;
 mod olmoe;
 mod plain;
 mod qwen;
+mod shapes;
 
 use crate::spec::{Ffn, LayerSpec, ModelSpec};
 
 use super::{CheckpointError, config::Config};
 
-pub(super) use names::{HEAD, Names, Source, outer};
+pub(super) use names::{Names, Prefix, Role, Source, Spelling};
 
 /// One family.
 pub(super) struct Family {

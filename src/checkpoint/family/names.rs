@@ -1,77 +1,141 @@
-//! What a family calls its tensors, turned into one source per canonical slot.
-//!
-//! Sources are made layer by layer and bound as they come, so that a config that claims thousands
-//! of layers costs nothing before the first tensor is missed.
+//! What a family calls its tensors: one list in the family's file of names, what each tensor holds and
+//! how. A role may be in the list more than once; which spelling counts is what the file has.
 
-use std::ops::Range;
+use crate::spec::{ExpertId, LayerId, ModelSpec};
 
-use crate::spec::{
-    ExpertId, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, QkNorm, SharedGate,
+use super::{
+    super::{LayerSlot, Part, Slot},
+    shapes::{matrix_of, n_experts},
 };
 
-use super::super::{LayerSlot, Part, Slot};
+/// What a matrix is for, in every family's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in super::super) enum Role {
+    /// The embedding.
+    Embedding,
+    /// The norm before the head.
+    FinalNorm,
+    /// The head.
+    Head,
+    /// A part that a layer has once; never one of an expert.
+    In(LayerSlot),
+    /// A part of every expert.
+    Expert(Part),
+}
 
-/// What a family calls the tensors of an expert layer; the rest has the names of the Llama line.
+impl Role {
+    /// What lies outside of the layers.
+    pub(in super::super) const OUTER: &'static [Self] =
+        &[Self::Embedding, Self::FinalNorm, Self::Head];
+
+    /// What a layer may have.
+    pub(in super::super) const LAYER: &'static [Self] = &[
+        Self::In(LayerSlot::MixerNorm),
+        Self::In(LayerSlot::FfnNorm),
+        Self::In(LayerSlot::Q),
+        Self::In(LayerSlot::K),
+        Self::In(LayerSlot::V),
+        Self::In(LayerSlot::O),
+        Self::In(LayerSlot::QBias),
+        Self::In(LayerSlot::KBias),
+        Self::In(LayerSlot::VBias),
+        Self::In(LayerSlot::OBias),
+        Self::In(LayerSlot::QNorm),
+        Self::In(LayerSlot::KNorm),
+        Self::In(LayerSlot::Router),
+        Self::Expert(Part::Gate),
+        Self::Expert(Part::Up),
+        Self::Expert(Part::Down),
+        Self::In(LayerSlot::Shared(Part::Gate)),
+        Self::In(LayerSlot::Shared(Part::Up)),
+        Self::In(LayerSlot::Shared(Part::Down)),
+        Self::In(LayerSlot::SharedGate),
+        Self::In(LayerSlot::Dense(Part::Gate)),
+        Self::In(LayerSlot::Dense(Part::Up)),
+        Self::In(LayerSlot::Dense(Part::Down)),
+    ];
+
+    /// The slot it fills, for one expert where it is a part of experts.
+    fn slot(self, layer: usize, expert: usize) -> Slot {
+        let inner = match self {
+            Self::Embedding => return Slot::Embedding,
+            Self::FinalNorm => return Slot::FinalNorm,
+            Self::Head => return Slot::Head,
+            Self::In(it) => it,
+            Self::Expert(part) => LayerSlot::Expert(ExpertId::new(expert).0, part),
+        };
+        Slot::Layer(LayerId::new(layer), inner)
+    }
+}
+
+/// How the matrices of a tensor lie in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `[rows, cols]`, one matrix below the other.
+    Rows,
+    /// `[E, rows, cols]`: the same for every expert.
+    Stacked,
+}
+
+/// A tensor of a family.
+pub(in super::super) struct Tensor {
+    /// Its name, where `{body}` and `{head}` stand for what comes before it in some files, `{l}` for the
+    /// layer and `{e}` for the expert.
+    name: &'static str,
+    /// The matrices in it, the first rows first.
+    holds: &'static [Role],
+    layout: Layout,
+}
+
+impl Tensor {
+    /// Matrices below each other, or one alone.
+    pub(super) const fn rows(name: &'static str, holds: &'static [Role]) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::Rows,
+        }
+    }
+
+    /// The same for all experts.
+    pub(super) const fn stacked(name: &'static str, holds: &'static [Role]) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::Stacked,
+        }
+    }
+}
+
+/// What stands before the names of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Prefix {
+    /// Before those of the decoder.
+    body: &'static str,
+    /// Before the head's.
+    head: &'static str,
+}
+
+impl Prefix {
+    /// `model.`, nothing (a decoder saved without its head), and the two of models with other inputs.
+    pub(super) const USUAL: &'static [Self] = &[
+        Self::new("model.", ""),
+        Self::new("", ""),
+        Self::new("language_model.model.", "language_model."),
+        Self::new("model.language_model.", ""),
+    ];
+
+    const fn new(body: &'static str, head: &'static str) -> Self {
+        Self { body, head }
+    }
+}
+
+/// What a family calls its tensors.
 pub(in super::super) struct Names {
-    /// The router's gate, after `model.layers.L.`.
-    pub(super) router: &'static str,
-    /// The experts.
-    pub(super) experts: ExpertNames,
-    /// The shared expert.
-    pub(super) shared: Option<SharedNames>,
-    /// The shared expert's gate.
-    pub(super) shared_gate: Option<&'static str>,
-}
-
-/// What a family calls its experts.
-#[derive(Clone, Copy)]
-pub(super) enum ExpertNames {
-    /// Three tensors an expert: what stands before and after its number.
-    Each {
-        /// `[F, H]`.
-        gate: (&'static str, &'static str),
-        /// `[F, H]`.
-        up: (&'static str, &'static str),
-        /// `[H, F]`.
-        down: (&'static str, &'static str),
-    },
-    /// Two for all of them.
-    Fused {
-        /// `[E, 2F, H]`, gate rows first.
-        input: &'static str,
-        /// `[E, H, F]`.
-        output: &'static str,
-    },
-}
-
-impl ExpertNames {
-    /// `mlp.experts.E.gate_proj.weight` and so on.
-    pub(super) const PER_EXPERT_MLP: Self = Self::Each {
-        gate: ("mlp.experts.", ".gate_proj.weight"),
-        up: ("mlp.experts.", ".up_proj.weight"),
-        down: ("mlp.experts.", ".down_proj.weight"),
-    };
-}
-
-/// What a family calls its shared expert.
-#[derive(Clone, Copy)]
-pub(super) enum SharedNames {
-    /// Three tensors.
-    Each {
-        /// `[F, H]`.
-        gate: &'static str,
-        /// `[F, H]`.
-        up: &'static str,
-        /// `[H, F]`.
-        down: &'static str,
-    },
-    /// Two.
-    Fused {
-        /// `[2F, H]`, gate rows first.
-        input: &'static str,
-        /// `[H, F]`.
-        output: &'static str,
-    },
+    /// What may stand before them, the usual first.
+    pub(super) prefixes: &'static [Prefix],
+    /// Every tensor; of one role's, the usual first.
+    pub(super) tensors: &'static [&'static [Tensor]],
 }
 
 /// Where the weight of a slot comes from.
@@ -83,211 +147,125 @@ pub(in super::super) struct Source {
     /// The whole tensor's shape.
     pub(in super::super) shape: Vec<usize>,
     /// The rows of it that are meant, all but the last dimension counted as rows.
-    pub(in super::super) rows: Range<usize>,
+    pub(in super::super) rows: std::ops::Range<usize>,
 }
 
-impl Source {
-    /// A whole matrix `[rows, cols]`.
-    fn matrix(slot: Slot, tensor: String, rows: usize, cols: usize) -> Self {
-        Self {
-            slot,
-            tensor,
-            shape: vec![rows, cols],
-            rows: 0..rows,
-        }
-    }
-
-    /// A whole vector: one row.
-    fn vector(slot: Slot, tensor: String, n: usize) -> Self {
-        Self {
-            slot,
-            tensor,
-            shape: vec![n],
-            rows: 0..1,
-        }
-    }
-}
-
-/// The tensor of an untied head.
-pub(in super::super) const HEAD: &str = "lm_head.weight";
-
-/// What lies outside of the layers; the head last, absent where the config ties it.
-pub(in super::super) fn outer(spec: &ModelSpec) -> Vec<Source> {
-    let (v, h) = (spec.n_vocab, spec.d_model);
-    let mut sources = vec![
-        Source::matrix(
-            Slot::Embedding,
-            "model.embed_tokens.weight".to_owned(),
-            v,
-            h,
-        ),
-        Source::vector(Slot::FinalNorm, "model.norm.weight".to_owned(), h),
-    ];
-    if !spec.head.tied {
-        sources.push(Source::matrix(Slot::Head, HEAD.to_owned(), v, h));
-    }
-    sources
+/// One way to write the tensor of a role.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Spelling {
+    tensor: &'static Tensor,
+    /// What stands before it.
+    pub(in super::super) prefix: Prefix,
+    /// Its row in the family's list.
+    pub(in super::super) row: usize,
 }
 
 impl Names {
-    /// The name that tells an expert layer, and the one that tells a dense layer.
-    pub(in super::super) fn telltales(&self, layer: usize) -> (String, String) {
-        let name = |it| format!("model.layers.{layer}.{it}");
-        (name(self.router), name("mlp.gate_proj.weight"))
+    /// The ways to write a role, the usual first.
+    pub(in super::super) fn spellings(&self, role: Role) -> impl Iterator<Item = Spelling> {
+        let rows = self.tensors.iter().copied().flatten().enumerate();
+        let held = rows.filter(move |(_, it)| it.holds.contains(&role));
+        held.flat_map(|(row, tensor)| {
+            self.prefixes.iter().map(move |prefix| Spelling {
+                tensor,
+                prefix: *prefix,
+                row,
+            })
+        })
     }
 
-    /// The tensors of one layer.
-    pub(in super::super) fn layer(
+    /// The tensors of a layer, or those outside of all, as they are usually called.
+    pub(in super::super) fn usual(&self, spec: &ModelSpec, layer: Option<usize>) -> Vec<Source> {
+        let roles = if layer.is_some() {
+            Role::LAYER
+        } else {
+            Role::OUTER
+        };
+        roles
+            .iter()
+            .filter_map(|role| Some((role, self.spellings(*role).next()?)))
+            .flat_map(|(role, it)| it.sources(*role, spec, layer.unwrap_or(0)))
+            .collect()
+    }
+
+    /// The layer that a name belongs to, where it belongs to one.
+    pub(in super::super) fn layer_of(&self, name: &str) -> Option<usize> {
+        let mut starts = self.tensors.iter().copied().flatten().filter_map(|it| {
+            let (start, _) = it.name.split_once("{l}")?;
+            Some(start)
+        });
+        let start = starts.next()?;
+        self.prefixes.iter().find_map(|prefix| {
+            let start = start.replace("{body}", prefix.body);
+            let (layer, _) = name.strip_prefix(&start)?.split_once('.')?;
+            layer.parse().ok()
+        })
+    }
+
+    /// Whether a name begins as those of the decoder do: there it would have to mean something.
+    pub(in super::super) fn is_inside(&self, name: &str) -> bool {
+        let mut bodies = self.prefixes.iter().map(|it| it.body);
+        self.layer_of(name).is_some() || bodies.any(|it| !it.is_empty() && name.starts_with(it))
+    }
+}
+
+impl Spelling {
+    /// The name for a layer: all of it, or what stands before and after the expert's number.
+    pub(in super::super) fn stem(&self, layer: usize) -> (String, Option<String>) {
+        let name = self
+            .tensor
+            .name
+            .replace("{body}", self.prefix.body)
+            .replace("{head}", self.prefix.head)
+            .replace("{l}", &layer.to_string());
+        match name.split_once("{e}") {
+            Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
+            None => (name, None),
+        }
+    }
+
+    /// The sources of a role: one, or one for each expert; none where the model has no such part.
+    pub(in super::super) fn sources(
         &self,
+        role: Role,
         spec: &ModelSpec,
         layer: usize,
-        it: &LayerSpec,
     ) -> Vec<Source> {
-        let mut list = LayerSources {
-            layer,
-            d_model: spec.d_model,
-            sources: Vec::new(),
+        let Some(matrix) = matrix_of(role, spec, layer) else {
+            return Vec::new();
         };
-        list.vector(LayerSlot::MixerNorm, "input_layernorm.weight", spec.d_model);
-        list.vector(
-            LayerSlot::FfnNorm,
-            "post_attention_layernorm.weight",
-            spec.d_model,
-        );
-        if let Mixer::Gqa(attn) = &it.mixer {
-            list.attention(attn);
-        }
-        match &it.ffn {
-            Ffn::Dense(mlp) => list.network(
-                LayerSlot::Dense,
-                [
-                    "mlp.gate_proj.weight",
-                    "mlp.up_proj.weight",
-                    "mlp.down_proj.weight",
-                ],
-                mlp.d_ff,
-            ),
-            Ffn::Moe(moe) => {
-                let n_experts = spec.router(moe.router).map_or(0, |it| it.n_experts);
-                list.experts(self, moe, n_experts);
+        let (mut start, mut n_rows) = (0, 0);
+        for held in self.tensor.holds {
+            if *held == role {
+                start = n_rows;
             }
+            n_rows += matrix_of(*held, spec, layer).map_or(0, |it| it.rows);
         }
-        list.sources
-    }
-}
-
-/// The sources of one layer as they are listed.
-struct LayerSources {
-    layer: usize,
-    d_model: usize,
-    sources: Vec<Source>,
-}
-
-impl LayerSources {
-    fn slot(&self, slot: LayerSlot) -> Slot {
-        Slot::Layer(LayerId::new(self.layer), slot)
-    }
-
-    fn name(&self, name: &str) -> String {
-        format!("model.layers.{}.{name}", self.layer)
-    }
-
-    fn matrix(&mut self, slot: LayerSlot, name: &str, rows: usize, cols: usize) {
-        let source = Source::matrix(self.slot(slot), self.name(name), rows, cols);
-        self.sources.push(source);
-    }
-
-    fn vector(&mut self, slot: LayerSlot, name: &str, n: usize) {
-        let source = Source::vector(self.slot(slot), self.name(name), n);
-        self.sources.push(source);
-    }
-
-    /// Rows of a larger tensor.
-    fn part(&mut self, slot: LayerSlot, name: &str, shape: &[usize], rows: Range<usize>) {
-        let source = Source {
-            slot: self.slot(slot),
-            tensor: self.name(name),
-            shape: shape.to_vec(),
-            rows,
+        let n_experts = n_experts(spec, layer);
+        let is_stacked = self.tensor.layout == Layout::Stacked;
+        let shape = match (is_stacked, matrix.is_vector) {
+            (true, _) => vec![n_experts, n_rows, matrix.cols],
+            (false, true) => vec![matrix.cols],
+            (false, false) => vec![n_rows, matrix.cols],
         };
-        self.sources.push(source);
-    }
-
-    fn attention(&mut self, attn: &GqaSpec) {
-        let h = self.d_model;
-        let a = attn.n_heads * attn.head_dim;
-        let kv = attn.n_kv_heads * attn.head_dim;
-        self.matrix(LayerSlot::Q, "self_attn.q_proj.weight", a, h);
-        self.matrix(LayerSlot::K, "self_attn.k_proj.weight", kv, h);
-        self.matrix(LayerSlot::V, "self_attn.v_proj.weight", kv, h);
-        self.matrix(LayerSlot::O, "self_attn.o_proj.weight", h, a);
-        let biases = [
-            (LayerSlot::QBias, "self_attn.q_proj.bias", a),
-            (LayerSlot::KBias, "self_attn.k_proj.bias", kv),
-            (LayerSlot::VBias, "self_attn.v_proj.bias", kv),
-            (LayerSlot::OBias, "self_attn.o_proj.bias", h),
-        ];
-        for ((slot, name, n), wanted) in biases.into_iter().zip(attn.bias) {
-            if wanted {
-                self.vector(slot, name, n);
-            }
-        }
-        let widths = match attn.qk_norm {
-            QkNorm::None | QkNorm::L2 => None,
-            QkNorm::PerHead => Some((attn.head_dim, attn.head_dim)),
-            QkNorm::Full => Some((a, kv)),
+        let (before, after) = self.stem(layer);
+        let n_slots = match role {
+            Role::Expert(_) => n_experts,
+            _ => 1,
         };
-        if let Some((q, k)) = widths {
-            self.vector(LayerSlot::QNorm, "self_attn.q_norm.weight", q);
-            self.vector(LayerSlot::KNorm, "self_attn.k_norm.weight", k);
-        }
-    }
-
-    /// Gate, up and down of one network.
-    fn network(&mut self, slot: impl Fn(Part) -> LayerSlot, names: [&str; 3], f: usize) {
-        let h = self.d_model;
-        let [gate, up, down] = names;
-        self.matrix(slot(Part::Gate), gate, f, h);
-        self.matrix(slot(Part::Up), up, f, h);
-        self.matrix(slot(Part::Down), down, h, f);
-    }
-
-    fn experts(&mut self, names: &Names, moe: &MoeSpec, n_experts: usize) {
-        let (h, f) = (self.d_model, moe.expert.d_ff);
-        self.matrix(LayerSlot::Router, names.router, n_experts, h);
-        for e in 0..n_experts {
-            let slot = |part| LayerSlot::Expert(ExpertId::new(e).0, part);
-            match names.experts {
-                ExpertNames::Each { gate, up, down } => {
-                    let [gate, up, down] =
-                        [gate, up, down].map(|(head, tail)| format!("{head}{e}{tail}"));
-                    self.network(slot, [&gate, &up, &down], f);
+        (0..n_slots)
+            .map(|e| {
+                let start = start + if is_stacked { e * n_rows } else { 0 };
+                Source {
+                    slot: role.slot(layer, e),
+                    tensor: match &after {
+                        Some(after) => format!("{before}{e}{after}"),
+                        None => before.clone(),
+                    },
+                    shape: shape.clone(),
+                    rows: start..start + matrix.rows,
                 }
-                ExpertNames::Fused { input, output } => {
-                    let (inner, outer) = ([n_experts, 2 * f, h], [n_experts, h, f]);
-                    let row = 2 * f * e;
-                    self.part(slot(Part::Gate), input, &inner, row..row + f);
-                    self.part(slot(Part::Up), input, &inner, row + f..row + 2 * f);
-                    self.part(slot(Part::Down), output, &outer, h * e..h * (e + 1));
-                }
-            }
-        }
-        let Some(shared) = moe.shared else { return };
-        match names.shared {
-            None => {}
-            Some(SharedNames::Each { gate, up, down }) => {
-                self.network(LayerSlot::Shared, [gate, up, down], shared.mlp.d_ff);
-            }
-            Some(SharedNames::Fused { input, output }) => {
-                let s = shared.mlp.d_ff;
-                let shape = [2 * s, h];
-                self.part(LayerSlot::Shared(Part::Gate), input, &shape, 0..s);
-                self.part(LayerSlot::Shared(Part::Up), input, &shape, s..2 * s);
-                self.matrix(LayerSlot::Shared(Part::Down), output, h, s);
-            }
-        }
-        if let (SharedGate::SigmoidScalar, Some(name)) = (shared.gate, names.shared_gate) {
-            self.matrix(LayerSlot::SharedGate, name, 1, h);
-        }
+            })
+            .collect()
     }
 }

@@ -5,7 +5,8 @@ use crate::spec::{Mask, MlpSpec, MoeSpec, QkNorm, RouterId};
 use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
-    names::{ExpertNames, Names},
+    llama_names::{ATTENTION, DECODER, DENSE, EXPERTS},
+    names::{Names, Prefix},
     plain::{Defaults, FfnPlan, Layer, Plain, renorm, width},
 };
 
@@ -14,10 +15,8 @@ pub(super) const FAMILY: Family = Family {
     label: "OLMoE",
     read,
     names: &Names {
-        router: "mlp.gate.weight",
-        experts: ExpertNames::PER_EXPERT_MLP,
-        shared: None,
-        shared_gate: None,
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS],
     },
 };
 

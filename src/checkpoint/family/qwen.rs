@@ -9,10 +9,11 @@ use crate::spec::{
 };
 
 use super::{
-    super::{CheckpointError, config::Config},
+    super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
-    names::{ExpertNames, Names, SharedNames},
-    plain::{Defaults, FfnPlan, Layer, Plain, renorm, width, window},
+    llama_names::{ATTENTION, DECODER, DENSE, EXPERTS},
+    names::{Names, Prefix, Role, Tensor},
+    plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, renorm, width, window},
 };
 
 pub(super) const QWEN2_MOE: Family = Family {
@@ -20,14 +21,8 @@ pub(super) const QWEN2_MOE: Family = Family {
     label: "Qwen2-MoE",
     read: read_qwen2,
     names: &Names {
-        router: "mlp.gate.weight",
-        experts: ExpertNames::PER_EXPERT_MLP,
-        shared: Some(SharedNames::Each {
-            gate: "mlp.shared_expert.gate_proj.weight",
-            up: "mlp.shared_expert.up_proj.weight",
-            down: "mlp.shared_expert.down_proj.weight",
-        }),
-        shared_gate: Some("mlp.shared_expert_gate.weight"),
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS, SHARED],
     },
 };
 
@@ -36,12 +31,29 @@ pub(super) const QWEN3_MOE: Family = Family {
     label: "Qwen3-MoE",
     read: read_qwen3,
     names: &Names {
-        router: "mlp.gate.weight",
-        experts: ExpertNames::PER_EXPERT_MLP,
-        shared: None,
-        shared_gate: None,
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS],
     },
 };
+
+const SHARED: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.mlp.shared_expert.gate_proj.weight",
+        &[Role::In(LayerSlot::Shared(Part::Gate))],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.shared_expert.up_proj.weight",
+        &[Role::In(LayerSlot::Shared(Part::Up))],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.shared_expert.down_proj.weight",
+        &[Role::In(LayerSlot::Shared(Part::Down))],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.shared_expert_gate.weight",
+        &[Role::In(LayerSlot::SharedGate)],
+    ),
+];
 
 const QWEN2_DEFAULTS: Defaults = Defaults {
     d_model: 2048,
@@ -69,9 +81,11 @@ fn read_qwen2(config: &Config) -> Result<Draft, CheckpointError> {
     let bias = config.flag("qkv_bias", true)?;
     plain.attn.bias = [bias, bias, bias, false];
     let masks = qwen2_masks(config, plain.n_layers)?;
+    // A shared expert of width 0 adds nothing: the model has none.
+    let d_shared = config.whole("shared_expert_intermediate_size", 0..=MAX_FF, 5632)?;
     let moe = MoeSpec {
-        shared: Some(SharedSpec {
-            mlp: MlpSpec::silu(width(config, "shared_expert_intermediate_size", 5632)?),
+        shared: (d_shared > 0).then(|| SharedSpec {
+            mlp: MlpSpec::silu(d_shared),
             gate: SharedGate::SigmoidScalar,
             input: SharedInput::SameNorm,
         }),

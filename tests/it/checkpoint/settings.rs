@@ -159,7 +159,6 @@ fn other_settings_that_make_no_sense_are_refused() {
             json!(0.5),
             "rotate whole",
         ),
-        ("mixtral", "eos_token_id", json!("x"), "a token's id"),
         ("olmoe", "clip_qkv", json!(-1), "a number above 0"),
         ("olmoe", "norm_topk_prob", json!(1), "true or false"),
         ("qwen2_moe", "mlp_only_layers", json!(3), "a list"),

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{opened, refused};
+use super::opened;
 use crate::tiny::Tiny;
 use moescope::checkpoint::Checkpoint;
 use moescope::spec::{PromptForm, TokenId};
@@ -55,28 +55,154 @@ fn ids(it: &Checkpoint, text: &str) -> Vec<u32> {
 }
 
 #[test]
-fn a_text_begins_with_bos_as_often_as_it_should() {
+fn what_stands_before_a_text_is_for_the_post_processor_to_say() {
     let plain = tokenizer();
     let mut adding = tokenizer();
     adding["post_processor"] = bos_processor();
     let asks = |it: Value| Some(json!({"bos_token": "<s>", "add_bos_token": it}));
-    let object = Some(json!({"bos_token": {"content": "<s>"}, "add_bos_token": true}));
-    for (tokenizer, settings, want) in [
-        (&plain, None, vec![1]),
-        (&plain, asks(json!(true)), vec![0, 1]),
-        (&plain, object, vec![0, 1]),
-        (&plain, asks(json!(false)), vec![1]),
-        (&plain, asks(json!(null)), vec![1]),
-        (&adding, None, vec![0, 1]),
-        (&adding, asks(json!(true)), vec![0, 1]),
-        (&adding, asks(json!(false)), vec![1]),
+    for settings in [
+        None,
+        asks(json!(true)),
+        asks(json!(false)),
+        asks(json!(null)),
+        asks(json!("no")),
+        Some(
+            json!({"bos_token": {"content": "<s>"}, "add_bos_token": true, "add_eos_token": true}),
+        ),
     ] {
-        let folder = folder(tokenizer, settings.clone());
-        assert_eq!(ids(&opened(folder.path()), "a"), want, "{settings:?}");
+        let folder = folder(&plain, settings.clone());
+        let it = opened(folder.path());
+        assert_eq!(ids(&it, "a"), [1], "{settings:?}");
+        assert_eq!(it.codec.unwrap().bos(), None);
+        let folder = self::folder(&adding, settings.clone());
+        let it = opened(folder.path());
+        assert_eq!(ids(&it, "a"), [0, 1], "{settings:?}");
+        assert_eq!(
+            ids(&it, "<s>a"),
+            [0, 0, 1],
+            "as Transformers: one typed, one put before"
+        );
+        assert_eq!(ids(&it, ""), [0]);
+        assert_eq!(it.codec.unwrap().bos(), Some(TokenId(0)));
     }
-    let folder = folder(&adding, asks(json!(true)));
-    assert_eq!(ids(&opened(folder.path()), "<s>a"), [0, 1]);
-    assert_eq!(ids(&opened(folder.path()), ""), [0]);
+    let mut after = tokenizer();
+    after["post_processor"] = bos_processor();
+    after["post_processor"]["single"] = json!([{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<s>", "type_id": 0}}]);
+    let it = opened(folder(&after, None).path());
+    assert_eq!(ids(&it, "a"), [1, 0]);
+    assert_eq!(it.codec.unwrap().bos(), None);
+}
+
+/// Opens the tokenizer with files beside it: `NAME` without its ending, and what it says.
+fn beside(files: &[(&str, Value)]) -> Checkpoint {
+    let folder = folder(&tokenizer(), None);
+    for (name, it) in files {
+        let path = folder.path().join(format!("{name}.json"));
+        fs::write(path, it.to_string()).unwrap();
+    }
+    opened(folder.path())
+}
+
+fn noted(it: &Checkpoint, text: &str) {
+    assert!(
+        it.notes.iter().any(|it| it.contains(text)),
+        "{text:?}: {:?}",
+        it.notes
+    );
+}
+
+#[test]
+fn tokens_declared_in_the_settings_are_tokens() {
+    let settings = json!({
+        "eos_token": "<end>",
+        "added_tokens_decoder": {
+            "10": {"content": "<start>", "special": false},
+            "9": {"content": "<end>", "special": true, "lstrip": true},
+            "0": {"content": "<s>", "special": true}
+        },
+        "additional_special_tokens": ["<tool>", {"content": "<end>"}, 7, ""],
+        "image_token": "<image>"
+    });
+    let it = beside(&[("tokenizer_config", settings)]);
+    assert_eq!(
+        ids(&it, "a <end><start>b<image><tool>"),
+        [1, 9, 10, 2, 11, 12]
+    );
+    assert_eq!(
+        it.eos,
+        [1, 9].map(TokenId),
+        "the end that the settings name"
+    );
+    let table = it.token_table();
+    let shown = |id: usize| (table.pieces[id].as_slice(), table.special[id]);
+    assert_eq!(shown(9), (&b"<end>"[..], true));
+    assert_eq!(shown(10), (&b"<start>"[..], false));
+    assert_eq!(shown(12), (&b"<tool>"[..], true));
+    assert_eq!(it.codec.as_ref().unwrap().n_tokens(), 13);
+    assert_eq!(it.notes, Vec::<String>::new());
+}
+
+#[test]
+fn tokens_of_older_files_are_tokens_where_the_settings_have_no_list() {
+    let added = json!({"<two>": 10, "<one>": 9, "<s>": 0});
+    let map = json!({"eos_token": {"content": "<one>"}, "additional_special_tokens": ["<three>"]});
+    let settings = json!({"eos_token": "b"});
+    let files = [
+        ("added_tokens", added),
+        ("special_tokens_map", map),
+        ("tokenizer_config", settings),
+    ];
+    let it = beside(&files);
+    assert_eq!(ids(&it, "a<one><two><three>"), [1, 9, 10, 11]);
+    assert_eq!(it.eos, [1, 9].map(TokenId));
+    let special = it.token_table().special;
+    assert_eq!(special[9..12], [true, false, true]);
+    let mut files = files;
+    files[2].1["added_tokens_decoder"] = json!({"9": {"content": "<new>"}});
+    let it = beside(&files);
+    assert_eq!(ids(&it, "<new>"), [9]);
+    assert!(
+        !it.codec
+            .unwrap()
+            .encode("<two>")
+            .unwrap()
+            .contains(&TokenId(10))
+    );
+    assert_eq!(
+        it.eos,
+        [1, 2].map(TokenId),
+        "b, as tokenizer_config.json has it"
+    );
+}
+
+#[test]
+fn ids_that_the_tokenizer_cannot_give_are_noted() {
+    let decoder = json!({"20": {"content": "<far>"}, "x": {"content": "<odd>"}, "9": 5});
+    let it = beside(&[("tokenizer_config", json!({"added_tokens_decoder": decoder}))]);
+    assert_eq!(ids(&it, "<far>"), [9], "as Transformers gives it");
+    noted(&it, "the added token \"<far>\" has the id 9 and not 20");
+    noted(
+        &it,
+        "tokenizer_config.json has entries that are no tokens: ",
+    );
+    noted(&it, "\"9\": 5");
+    noted(&it, "\"x\": {");
+    let it = beside(&[("added_tokens", json!({"<a>": "1", "<b>": -1, "<c>": 9}))]);
+    assert_eq!(ids(&it, "<c>"), [9]);
+    noted(
+        &it,
+        "added_tokens.json has entries that are no tokens: \"<a>\", \"<b>\"",
+    );
+    let many: serde_json::Map<String, Value> = (9..60)
+        .map(|id| (id.to_string(), json!({"content": format!("<{id}>")})))
+        .collect();
+    let it = beside(&[("tokenizer_config", json!({"added_tokens_decoder": many}))]);
+    noted(
+        &it,
+        "10 added tokens of the tokenizer lie beyond the vocabulary",
+    );
+    assert_eq!(ids(&it, "<49>"), [49]);
+    assert!(it.codec.unwrap().encode("<50>").is_err());
 }
 
 #[test]
@@ -202,15 +328,19 @@ fn texts_end_where_any_setting_says() {
     let it = opened(folder.path());
     assert_eq!(it.eos, [0, 2, 3, 7].map(TokenId));
     assert!(
-        it.notes.iter().any(|it| it.contains("eos_token_id 99")),
+        it.notes
+            .iter()
+            .any(|it| it.contains("eos_token_id 99 in config.json")),
         "{:?}",
         it.notes
     );
-    write("generation_config.json", json!([]));
-    refused(
-        folder.path(),
-        &["settings cannot be read", "generation_config.json"],
+    write(
+        "generation_config.json",
+        json!({"eos_token_id": ["ab", "zz"]}),
     );
+    let it = opened(folder.path());
+    assert_eq!(it.eos, [0, 2, 3, 7].map(TokenId), "a token by its text");
+    noted(&it, "eos_token_id \"zz\" in generation_config.json");
 }
 
 #[test]
@@ -221,38 +351,57 @@ fn without_a_tokenizer_ids_remain() {
     assert!(it.notes.iter().any(|it| it.contains("no tokenizer.json")));
 }
 
-#[test]
-fn a_broken_tokenizer_is_refused() {
-    for text in ["", "{", "[]", "{}", "{\"version\": \"9\"}"] {
-        let folder = folder(&tokenizer(), None);
-        fs::write(folder.path().join("tokenizer.json"), text).unwrap();
-        refused(
-            folder.path(),
-            &["tokenizer cannot be read", "tokenizer.json"],
-        );
+/// Opens with ids only, and says why.
+#[track_caller]
+fn ids_only(tokenizer: &str, parts: &[&str]) {
+    let folder = folder(&Value::Null, None);
+    fs::write(folder.path().join("tokenizer.json"), tokenizer).unwrap();
+    let it = opened(folder.path());
+    assert!(it.codec.is_none());
+    assert_eq!(it.token_table().pieces[17], b"<17>");
+    for part in parts
+        .iter()
+        .chain(&["tokenizer.json), so tokens are given by their ids"])
+    {
+        noted(&it, part);
     }
-    let mut it = tokenizer();
-    it["model"]["merges"] = json!([["x", "y"]]);
-    refused(
-        folder(&it, None).path(),
-        &["tokenizer cannot be read", "tokenizer.json"],
-    );
-    let mut it = tokenizer();
-    it["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated", "invert": false});
-    refused(
-        folder(&it, None).path(),
-        &["tokenizer cannot be read", "tokenizer.json"],
+    assert!(
+        !it.notes.iter().any(|it| it.contains('\n')),
+        "{:?}",
+        it.notes
     );
 }
 
 #[test]
-fn a_tokenizer_of_another_model_is_refused() {
+fn a_model_with_a_broken_tokenizer_opens_for_ids() {
+    for text in ["", "{", "[]", "{}", "{\"version\": \"9\"}"] {
+        ids_only(text, &["tokenizer cannot be read"]);
+    }
+    let mut it = tokenizer();
+    it["model"]["merges"] = json!([["x", "y"]]);
+    ids_only(&it.to_string(), &["tokenizer cannot be read"]);
+    let mut it = tokenizer();
+    it["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated", "invert": false});
+    ids_only(&it.to_string(), &["tokenizer cannot be read"]);
+}
+
+#[test]
+fn a_model_with_the_tokenizer_of_another_opens_for_ids() {
     let mut it = tokenizer();
     it["model"]["vocab"]["zz"] = 50.into();
-    refused(
-        folder(&it, None).path(),
-        &["token 50", "\"zz\"", "only 50", "tokenizer.json"],
-    );
+    ids_only(&it.to_string(), &["token 50", "\"zz\"", "only 50"]);
+}
+
+#[test]
+fn a_tokenizer_in_pythons_json_is_read() {
+    let it = tokenizer().to_string();
+    let odd = it.replace(r#""Ã":6"#, r#""Ã":6,"\ud800":9"#);
+    assert_ne!(it, odd);
+    for text in [format!("\u{FEFF}{it}"), odd] {
+        let folder = folder(&Value::Null, None);
+        fs::write(folder.path().join("tokenizer.json"), text).unwrap();
+        assert_eq!(ids(&opened(folder.path()), "ab"), [7]);
+    }
 }
 
 #[test]

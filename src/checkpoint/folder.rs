@@ -1,0 +1,142 @@
+//! A model folder: which files are read, and which of them the model opens without.
+
+use std::{fs, path::Path};
+
+use super::{
+    Checkpoint, CheckpointError, Parts, assemble,
+    config::Config,
+    family, files, foreign, index,
+    place::{self, CONFIG},
+    read_template,
+};
+
+const MAX_TOKENIZER_BYTES: u64 = 1 << 30;
+const TOKENIZER: &str = "tokenizer.json";
+
+/// Tokenizers of other kinds, by the names or endings of their files.
+const OTHER_TOKENIZERS: &[(&str, &str)] = &[
+    ("tokenizer.model", "a sentencepiece model"),
+    ("spiece.model", "a sentencepiece model"),
+    ("tekken.json", "Mistral's own format"),
+    (".tiktoken", "tiktoken's ranks"),
+    ("vocab.json", "a vocabulary and its merges"),
+    ("vocab.txt", "a list of word pieces"),
+];
+
+/// Opens the model at a path.
+///
+/// # Errors
+/// One sentence on the first thing that is wrong.
+pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    let place = place::find(path)?;
+    let folder = place.folder.as_path();
+    let config_path = folder.join(CONFIG);
+    if !files::exists(&config_path) {
+        return Err(no_config(folder));
+    }
+    let config = Config::read(&config_path)?;
+    // Before the weights are looked at: a model that can't be read is refused by its name.
+    let draft = family::read(family::find(&config)?, &config)?;
+    let mut notes: Vec<String> = place.note.into_iter().chain(config.note()).collect();
+    let tensors = index::open(folder, &mut notes)?;
+    notes.extend(foreign::check(&config, &tensors)?);
+    let mut side = |name| side_file(folder, name, &mut notes);
+    let parts = Parts {
+        name: name_of(folder),
+        place: folder.to_owned(),
+        generation_config: side("generation_config.json"),
+        tokenizer_config: side("tokenizer_config.json"),
+        special_tokens: side("special_tokens_map.json"),
+        added_tokens: side("added_tokens.json"),
+        tokenizer: read_tokenizer(folder, &mut notes),
+        chat_template: read_template(folder, &mut notes),
+        tensors,
+        config,
+        notes,
+    };
+    assemble(parts, draft)
+}
+
+/// Settings that a model opens without where they cannot be read.
+fn side_file(folder: &Path, name: &str, notes: &mut Vec<String>) -> Option<Config> {
+    let path = folder.join(name);
+    if !files::exists(&path) {
+        return None;
+    }
+    match Config::read(&path) {
+        Ok(it) => {
+            notes.extend(it.note());
+            Some(it)
+        }
+        Err(why) => {
+            notes.push(format!("the model is open without {name}: {why}"));
+            None
+        }
+    }
+}
+
+/// The bytes of the tokenizer; a note where there are none.
+fn read_tokenizer(folder: &Path, notes: &mut Vec<String>) -> Option<(Vec<u8>, std::path::PathBuf)> {
+    let path = folder.join(TOKENIZER);
+    if files::exists(&path) {
+        return match files::read(&path, MAX_TOKENIZER_BYTES) {
+            Ok(bytes) => Some((bytes, path)),
+            Err(why) => {
+                notes.push(ids_only(&why.to_string()));
+                None
+            }
+        };
+    }
+    let names = index::names_in(folder);
+    let other = OTHER_TOKENIZERS
+        .iter()
+        .find_map(|(end, what)| Some((names.iter().find(|it| it.ends_with(end))?, *what)));
+    notes.push(match other {
+        None => ids_only("there is no tokenizer.json"),
+        Some((name, what)) => ids_only(&format!(
+            "there is no tokenizer.json, and {name}, {what}, is not read"
+        )),
+    });
+    None
+}
+
+/// The note on a model without a tokenizer, and why it has none.
+pub(super) fn ids_only(why: &str) -> String {
+    format!("{why}, so tokens are given by their ids")
+}
+
+/// What lies in a folder without settings.
+fn no_config(folder: &Path) -> CheckpointError {
+    let names = index::names_in(folder);
+    let what = if names.iter().any(|it| it == "adapter_config.json") {
+        "only an adapter (adapter_config.json) and not the model it belongs to".to_owned()
+    } else if let Some(it) = names.iter().find(|it| it.ends_with(".gguf")) {
+        format!("only a GGUF file ({it}), which is not read yet")
+    } else if names.iter().any(|it| it == "params.json") {
+        "a model in its maker's own format (params.json), which is not read, and no config.json"
+            .to_owned()
+    } else {
+        "no config.json".to_owned()
+    };
+    CheckpointError::Broken {
+        what: format!(
+            "{what}, expected a model folder with config.json, model.safetensors and tokenizer.json"
+        ),
+        path: folder.to_owned(),
+    }
+}
+
+/// The folder's name; in a download cache, where that is a hash, the name of the model.
+fn name_of(folder: &Path) -> String {
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut parts = whole.components().rev();
+    let cached = parts.find_map(|it| place::cached_name(it.as_os_str().to_str()?));
+    let plain = || {
+        whole
+            .file_name()
+            .map(|it| it.to_string_lossy().into_owned())
+    };
+    cached
+        .or_else(plain)
+        .unwrap_or_else(|| whole.display().to_string())
+}
