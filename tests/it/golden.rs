@@ -208,6 +208,19 @@ fn yarn_and_many_narrow_experts_equal_the_reference() {
 }
 
 #[test]
+fn experts_fused_as_transformers_5_saves_them_equal_the_reference() {
+    for family in ["mixtral", "qwen3_moe", "granitemoe"] {
+        check(&format!("experts_fused_{family}"));
+    }
+}
+
+#[test]
+fn a_head_beside_a_config_that_ties_it_equals_the_reference() {
+    check("tied_but_other_head");
+    check("tied_stored_as_head");
+}
+
+#[test]
 fn the_tour_model_equals_the_reference() {
     let folder = root().join("assets/models/tour");
     let expected = read(&folder.join("expected.safetensors"));
