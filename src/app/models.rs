@@ -14,11 +14,7 @@ use super::App;
 /// What a typed path names: a model inside the program, or a folder; `~` is the home folder.
 #[must_use]
 pub fn source(path: &str) -> ModelSource {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    match (path.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => ModelSource::Path(home.join(rest)),
-        _ => Source::parse(path.as_ref()).into(),
-    }
+    Source::parse(path.as_ref()).into()
 }
 
 /// How the command line names a model.
