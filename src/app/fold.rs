@@ -183,8 +183,19 @@ impl App {
         self.read_prompt(false, None);
     }
 
-    /// Turns the words of the box into tokens; what follows waits for the answer.
+    /// Turns the words of the box into tokens; what follows waits for the answer. Without a template, the
+    /// words are read as they are.
     pub(super) fn read_prompt(&mut self, play: bool, preset: Option<usize>) {
+        let facts = self.session.facts.as_ref();
+        let form = match facts.is_some_and(|it| it.has_chat_template) {
+            true => self.form.clone(),
+            false => PromptForm::Plain,
+        };
+        self.read_prompt_as(form, play, preset);
+    }
+
+    /// The same in this form, whether there is a template or not.
+    pub(super) fn read_prompt_as(&mut self, form: PromptForm, play: bool, preset: Option<usize>) {
         let Some(facts) = self.session.facts.clone() else {
             return;
         };
@@ -193,11 +204,6 @@ impl App {
         self.waiting = Some(Waiting { tag, play, preset });
         if facts.has_tokenizer {
             let text = self.prompt.clone();
-            let form = if facts.has_chat_template {
-                self.form.clone()
-            } else {
-                PromptForm::Plain
-            };
             self.ask(Request::Encode { tag, text, form });
             return;
         }

@@ -239,18 +239,19 @@ impl App {
         if let Some(prompt) = prompt {
             self.prompt = prompt;
         }
-        let has_template = self
+        let has_tokenizer = self
             .session
             .facts
             .as_ref()
-            .is_some_and(|it| it.has_chat_template);
-        if self.form.is_chat() && !has_template {
+            .is_some_and(|it| it.has_tokenizer);
+        if self.form.is_chat() && !has_tokenizer {
             let why = "this checkpoint has no chat template; give the prompt as plain text";
             return self.fail(why.to_owned());
         }
         // Read anew even where the words are the same: the edits are not.
         self.experiment.given = Vec::<TokenId>::new();
-        self.read_prompt(false, None);
+        // Where there is no template to use, the answer says why.
+        self.read_prompt_as(self.form.clone(), false, None);
     }
 
     /// What is to be selected: as asked for, else the token where the texts part, or one in the middle, and the expert

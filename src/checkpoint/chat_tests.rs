@@ -1,10 +1,19 @@
 //! Templates in the style of known families, and templates that misbehave.
 
-use super::{ChatTemplate, strftime};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{ChatTemplate, Config, find};
+
+fn config(settings: &Value) -> Config {
+    let bytes = settings.to_string().into_bytes();
+    Config::parse(&bytes, Path::new("tokenizer_config.json")).unwrap()
+}
 
 fn template(source: &str) -> ChatTemplate {
-    let tokens = |it: &str| Some(it.to_owned());
-    ChatTemplate::read(source.to_owned(), tokens("<s>"), tokens("</s>")).unwrap()
+    let settings = config(&json!({"bos_token": "<s>", "eos_token": {"content": "</s>"}}));
+    ChatTemplate::read(source, Some(&settings)).unwrap()
 }
 
 fn check(source: &str, system: Option<&str>, wanted: &str) {
@@ -149,23 +158,23 @@ fn what_a_template_refuses_is_its_own_sentence() {
     );
     check_refused("{{ messages[0].foo.bar }}", &["chat template", "line 1"]);
     check_refused("{{ nobody() }}", &["nobody"]);
-    let broken = ChatTemplate::read("{% for %}".to_owned(), None, None);
+    let broken = ChatTemplate::read("{% for %}", None);
     assert!(broken.unwrap_err().to_string().contains("chat template"));
 }
 
 #[test]
 fn a_template_that_does_not_end_is_stopped() {
     check_refused(
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        &["does not come to an end"],
+        "{% set a = range(99999) | list %}{% for b in a %}{% for c in a %}{% endfor %}{% endfor %}",
+        &["does not come to an end", "line 1"],
     );
     check_refused(
         "{% macro again(n) %}{{ again(n + 1) }}{% endmacro %}{{ again(0) }}",
-        &["recursion"],
+        &["too deep"],
     );
     check_refused(
         "{% for a in range(9999) %}{{ 'x' * 9999 }}{% endfor %}",
-        &["writes more than 1 MB"],
+        &["writes more than 16 MB"],
     );
 }
 
@@ -184,21 +193,85 @@ fn json_is_written_as_python_writes_it() {
 }
 
 #[test]
-fn dates_are_those_of_the_calendar() {
-    let check = |secs: u64, wanted: &str| {
-        assert_eq!(
-            strftime("%A %d %B %Y %H:%M:%S %b %y %m %a%%", secs).unwrap(),
-            wanted
-        );
+fn messages_keep_the_order_of_their_keys() {
+    check(
+        "{{ messages[0] }}",
+        None,
+        "{'role': 'user', 'content': 'Hi'}",
+    );
+    check(
+        "{{ {'name': 'x', 'a': 1} | tojson }}",
+        None,
+        "{\"name\": \"x\", \"a\": 1}",
+    );
+}
+
+#[test]
+fn every_special_token_of_the_settings_is_bound_and_no_other() {
+    let settings = config(&json!({
+        "bos_token": null,
+        "eos_token": {"content": "</s>", "special": true},
+        "pad_token": "<pad>",
+        "image_token": "<image>",
+        "add_bos_token": true,
+        "extra_special_tokens": {"video_token": "<video>", "audio": {"content": "<audio>"}},
+    }));
+    let shown = |source: &str| {
+        let it = ChatTemplate::read(source, Some(&settings)).unwrap();
+        it.render("Hi", None)
     };
-    check(0, "Thursday 01 January 1970 00:00:00 Jan 70 01 Thu%");
-    check(
-        951_827_696,
-        "Tuesday 29 February 2000 12:34:56 Feb 00 02 Tue%",
+    assert_eq!(
+        shown("{{ eos_token }}{{ pad_token }}{{ image_token }}{{ video_token }}{{ audio }}")
+            .unwrap(),
+        "</s><pad><image><video><audio>"
     );
-    check(
-        1_735_689_599,
-        "Tuesday 31 December 2024 23:59:59 Dec 24 12 Tue%",
+    assert_eq!(
+        shown("{{ bos_token is defined }}{{ add_bos_token is defined }}[{{ unk_token }}]").unwrap(),
+        "FalseFalse[]"
     );
-    assert!(strftime("%Q", 0).is_err());
+    assert!(shown("{{ bos_token + messages[0].content }}").is_err());
+}
+
+#[test]
+fn the_template_of_a_checkpoint_is_found_or_its_reason_given() {
+    let found = |settings: &Value| {
+        let settings = config(settings);
+        find(None, Some(&settings))
+    };
+    let text = |settings: Value| {
+        let it = found(&settings).unwrap().unwrap();
+        it.render("Hi", None).unwrap()
+    };
+    assert!(found(&json!({})).unwrap().is_none());
+    assert!(found(&json!({"chat_template": null})).unwrap().is_none());
+    assert_eq!(text(json!({"chat_template": "a\r\nb"})), "a\nb");
+    let named = json!([{"name": "tools", "template": "t"}, {"name": "default", "template": "d"}]);
+    assert_eq!(text(json!({"chat_template": named})), "d");
+    let own = find(
+        Some(Ok("own".to_owned())),
+        Some(&config(&json!({"chat_template": 1}))),
+    );
+    assert_eq!(own.unwrap().unwrap().render("Hi", None).unwrap(), "own");
+    for (settings, words) in [
+        (json!({"chat_template": 7}), "chat_template is 7"),
+        (
+            json!({"chat_template": [{"name": "tools", "template": "t"}]}),
+            "none of its 1 forms is the default one",
+        ),
+        (
+            json!({"chat_template": "{% if %}"}),
+            "expected an expression (line 1)",
+        ),
+        (
+            json!({"chat_template": "{% nope %}"}),
+            "there is no tag \"nope\"",
+        ),
+    ] {
+        let why = found(&settings).unwrap_err().to_string();
+        assert!(why.contains(words), "{why}");
+        assert!(
+            why.starts_with("the chat template cannot be followed"),
+            "{why}"
+        );
+    }
 }

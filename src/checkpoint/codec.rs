@@ -30,7 +30,16 @@ pub struct TextCodec {
     bos: Option<TokenId>,
     n_vocab: usize,
     n_tokens: usize,
-    chat: Option<ChatTemplate>,
+    chat: Result<ChatTemplate, NoChat>,
+}
+
+/// Why there is no chat template to put a prompt in.
+#[derive(Clone, Debug)]
+enum NoChat {
+    /// The checkpoint brings none.
+    Missing,
+    /// The one it brings cannot be used, for this reason.
+    Broken(String),
 }
 
 impl TextCodec {
@@ -70,7 +79,7 @@ impl TextCodec {
             bos,
             n_vocab,
             n_tokens: n_tokens.min(n_vocab),
-            chat: None,
+            chat: Err(NoChat::Missing),
         })
     }
 
@@ -95,20 +104,30 @@ impl TextCodec {
         let PromptForm::Chat { system } = form else {
             return self.encode(text);
         };
-        let chat = self.chat.as_ref().ok_or(CheckpointError::NoTemplate)?;
+        let chat = self.chat.as_ref().map_err(|it| match it {
+            NoChat::Missing => CheckpointError::NoTemplate,
+            NoChat::Broken(what) => CheckpointError::Template { what: what.clone() },
+        })?;
         let text = chat.render(text, system.as_deref())?;
         self.checked(ids(&self.tokenizer, &text, false).map_err(unencodable)?)
     }
 
-    /// Whether the checkpoint brings a chat template.
+    /// Whether the checkpoint brings a chat template that can be used.
     #[must_use]
     pub fn has_chat_template(&self) -> bool {
-        self.chat.is_some()
+        self.chat.is_ok()
     }
 
-    /// The template a prompt may be put in.
-    pub(super) fn set_chat_template(&mut self, chat: ChatTemplate) {
-        self.chat = Some(chat);
+    /// The template a prompt may be put in, or why it cannot.
+    pub(super) fn set_chat_template(
+        &mut self,
+        chat: Result<Option<ChatTemplate>, CheckpointError>,
+    ) {
+        self.chat = match chat {
+            Ok(it) => it.ok_or(NoChat::Missing),
+            Err(CheckpointError::Template { what }) => Err(NoChat::Broken(what)),
+            Err(other) => Err(NoChat::Broken(other.to_string())),
+        };
     }
 
     fn checked(&self, ids: Vec<u32>) -> Result<Vec<TokenId>, CheckpointError> {
@@ -203,11 +222,6 @@ fn beyond_vocabulary(tokenizer: &Tokenizer, n_vocab: usize) -> Result<Option<Str
         1 => Some("1 added token of the tokenizer lies beyond the vocabulary; texts that contain it are refused".to_owned()),
         n => Some(format!("{n} added tokens of the tokenizer lie beyond the vocabulary; texts that contain them are refused")),
     })
-}
-
-/// The token under a key of `tokenizer_config.json`: a text, or an object with its content.
-pub(super) fn named_token<'a>(settings: &'a Config, key: &str) -> Option<&'a str> {
-    added::content(settings.get(key)?)
 }
 
 /// The tokenizer in a file, which may be JSON of Python's kind.

@@ -94,6 +94,11 @@ impl Config {
         self.keys.iter().map(String::as_str)
     }
 
+    /// All keys and values.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.map.iter()
+    }
+
     /// Whether it says nothing at all.
     pub(super) fn is_empty(&self) -> bool {
         self.map.is_empty()

@@ -3,11 +3,10 @@
 use std::{fs, path::Path};
 
 use super::{
-    Checkpoint, CheckpointError, Parts, assemble,
+    Checkpoint, CheckpointError, Parts, assemble, chat,
     config::Config,
     family, files, foreign, index,
     place::{self, CONFIG},
-    read_template,
 };
 
 const MAX_TOKENIZER_BYTES: u64 = 1 << 30;
@@ -49,7 +48,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
         special_tokens: side("special_tokens_map.json"),
         added_tokens: side("added_tokens.json"),
         tokenizer: read_tokenizer(folder, &mut notes),
-        chat_template: read_template(folder, &mut notes),
+        chat_template: chat::in_folder(folder),
         tensors,
         config,
         notes,

@@ -6,6 +6,7 @@
 //! config → family, rope      what tensors there should be, and what they mean
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
 //! codec, added, eos          text to tokens and back, and where it ends
+//! chat                       the text around a prompt
 //! memory, warmup             how much it takes; bringing it into memory with progress
 //! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
@@ -42,14 +43,11 @@ mod synthetic;
 mod warmup;
 mod weights;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
-use self::{
-    added::Beside, chat::ChatTemplate, config::Config, container::Tensors, family::Draft,
-    warmup::Mapped,
-};
+use self::{added::Beside, config::Config, container::Tensors, family::Draft, warmup::Mapped};
 
 pub use blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
@@ -59,8 +57,6 @@ pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position}
 pub use presets::PRESETS;
 pub use warmup::{Progress, Warmup};
 pub use weights::{Blob, Dtype, LayerSlot, Numbers, Part, Slot, WeightView, Weights};
-
-const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +99,7 @@ struct Parts {
     special_tokens: Option<Config>,
     added_tokens: Option<Config>,
     /// `chat_template.jinja`.
-    chat_template: Option<String>,
+    chat_template: Option<chat::Source>,
     tensors: Tensors,
     notes: Vec<String>,
 }
@@ -120,21 +116,6 @@ pub fn open(source: &Source) -> Result<Checkpoint, CheckpointError> {
             assemble(parts, draft)
         }
         Source::Folder(path) => folder::open(path),
-    }
-}
-
-/// The template in a file of its own. One that cannot be read is no reason to refuse the model.
-fn read_template(folder: &Path, notes: &mut Vec<String>) -> Option<String> {
-    let path = folder.join("chat_template.jinja");
-    if !files::exists(&path) {
-        return None;
-    }
-    match files::read(&path, MAX_TEMPLATE_BYTES) {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(why) => {
-            notes.push(why.to_string());
-            None
-        }
     }
 }
 
@@ -209,23 +190,16 @@ impl Checkpoint {
         }
     }
 
-    /// The chat template: a file of its own comes before what the tokenizer's settings say. One that
-    /// cannot be followed is noted, and the model opens without.
-    fn read_chat_template(&mut self, own: Option<String>, settings: Option<&Config>) {
+    /// The chat template. One that cannot be used is noted, and the model opens without.
+    fn read_chat_template(&mut self, own: Option<chat::Source>, settings: Option<&Config>) {
         let Some(codec) = &mut self.codec else {
             return;
         };
-        let named = |key| {
-            let it = settings.and_then(|it| codec::named_token(it, key));
-            it.map(str::to_owned)
-        };
-        let source = own.or_else(|| chat::template_of(settings?));
-        let (bos, eos) = (named("bos_token"), named("eos_token"));
-        match source.map(|it| ChatTemplate::read(it, bos, eos)) {
-            None => {}
-            Some(Ok(template)) => codec.set_chat_template(template),
-            Some(Err(why)) => self.notes.push(why.to_string()),
+        let chat = chat::find(own, settings);
+        if let Err(why) = &chat {
+            self.notes.push(why.to_string());
         }
+        codec.set_chat_template(chat);
     }
 
     /// What each id looks like, with a tokenizer or without.

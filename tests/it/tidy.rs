@@ -11,7 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("spec", &[]),
     ("trace", &["spec"]),
     ("analysis", &["spec", "trace"]),
-    ("checkpoint", &["spec"]),
+    ("jinja", &[]),
+    ("checkpoint", &["spec", "jinja"]),
     ("ops", &["spec", "checkpoint"]),
     ("model", &["spec", "checkpoint", "ops"]),
     (
@@ -66,7 +67,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("half", &["checkpoint", "ops"]),
     ("image", &["ui", "app"]),
     ("memmap2", &["checkpoint"]),
-    ("minijinja", &["checkpoint"]),
+    ("jiff", &["jinja"]),
     ("rayon", &["checkpoint", "ops"]),
     ("rfd", &["app"]),
     ("safetensors", &["checkpoint", "cli"]),

@@ -244,6 +244,23 @@ fn a_chat_is_encoded_as_its_template_says_and_bos_is_not_doubled() {
             "{:?}",
             broken.notes
         );
+        let asked = broken.codec.as_ref().unwrap();
+        let why = asked
+            .encode_as("a", &PromptForm::Chat { system: None })
+            .unwrap_err()
+            .to_string();
+        assert!(broken.notes.contains(&why), "{why}");
+        assert_eq!(ids(&broken, "ab"), [0, 7], "plain text is still read");
+        fs::write(folder.path().join("chat_template.jinja"), b"a\xFFb").unwrap();
+        let broken = opened(folder.path());
+        assert!(
+            broken
+                .notes
+                .iter()
+                .any(|it| it.contains("no UTF-8 text, byte 1")),
+            "{:?}",
+            broken.notes
+        );
     }
     let without = opened(folder(&adding, None).path());
     let codec = without.codec.unwrap();

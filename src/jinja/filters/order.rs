@@ -1,0 +1,265 @@
+//! Filters that order and compare: `sort`, `dictsort`, `unique`, `groupby`, `min`, `max`.
+
+use std::cmp::Ordering;
+
+use super::{
+    flag,
+    lists::{look, path},
+    methods,
+};
+use crate::jinja::{
+    budget::Budget,
+    fault::{Res, wrong},
+    ops,
+    run::Run,
+    value::{Args, Value},
+};
+
+/// What a value is ordered and compared by.
+pub(super) struct By {
+    path: Option<Vec<Value>>,
+    is_case_sensitive: bool,
+}
+
+impl By {
+    pub(super) fn new(attribute: Option<&Value>, is_case_sensitive: bool) -> Res<Self> {
+        let path = match attribute {
+            None | Some(Value::None) => None,
+            Some(it) => Some(path(it)?),
+        };
+        Ok(Self {
+            path,
+            is_case_sensitive,
+        })
+    }
+
+    pub(super) fn of(&self, run: &Run, value: &Value) -> Res<Value> {
+        let it = match &self.path {
+            Some(path) => look(run, value, path)?,
+            None => value.clone(),
+        };
+        self.cased(&run.budget, it)
+    }
+
+    fn cased(&self, budget: &Budget, value: Value) -> Res<Value> {
+        match value {
+            Value::Str(it) if !self.is_case_sensitive => {
+                budget.bytes(it.len().saturating_mul(3))?;
+                Ok(Value::text(it.to_lowercase()))
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+/// Sorts by keys that were made before, equal ones in the order they were in.
+fn sorted(run: &Run, keyed: Vec<(Vec<Value>, Value)>, is_reverse: bool) -> Res<Vec<Value>> {
+    let mut keyed = keyed;
+    let mut failed = None;
+    let mut order = |a: &Vec<Value>, b: &Vec<Value>| -> Ordering {
+        if failed.is_some() {
+            return Ordering::Equal;
+        }
+        for (a, b) in a.iter().zip(b) {
+            match ops::order(&run.budget, a, b) {
+                Ok(Some(Ordering::Equal) | None) => {}
+                Ok(Some(it)) => return it,
+                Err(why) => failed = Some(why),
+            }
+        }
+        Ordering::Equal
+    };
+    if is_reverse {
+        keyed.sort_by(|a, b| order(&b.0, &a.0));
+    } else {
+        keyed.sort_by(|a, b| order(&a.0, &b.0));
+    }
+    match failed {
+        Some(why) => Err(why),
+        None => Ok(keyed.into_iter().map(|it| it.1).collect()),
+    }
+}
+
+/// Applies one of them.
+///
+/// # Errors
+/// Arguments it does not take, values without an order.
+pub(super) fn apply(run: &Run, name: &str, value: &Value, args: Args) -> Res<Value> {
+    match name {
+        "sort" => {
+            let names = ["reverse", "case_sensitive", "attribute"];
+            let [reverse, case, attribute] = args.bind(name, names)?;
+            sort(
+                run,
+                value,
+                flag(reverse, false),
+                flag(case, false),
+                attribute.as_ref(),
+            )
+        }
+        "dictsort" => {
+            let [case, by, reverse] = args.bind(name, ["case_sensitive", "by", "reverse"])?;
+            dictsort(
+                run,
+                value,
+                flag(case, false),
+                by.as_ref(),
+                flag(reverse, false),
+            )
+        }
+        "unique" => {
+            let [case, attribute] = args.bind(name, ["case_sensitive", "attribute"])?;
+            unique(run, value, &By::new(attribute.as_ref(), flag(case, false))?)
+        }
+        "groupby" => {
+            let names = ["attribute", "default", "case_sensitive"];
+            let [attribute, default, case] = args.bind(name, names)?;
+            groupby(
+                run,
+                value,
+                attribute.as_ref(),
+                default.as_ref(),
+                flag(case, false),
+            )
+        }
+        _ => {
+            let [case, attribute] = args.bind(name, ["case_sensitive", "attribute"])?;
+            extreme(
+                run,
+                name,
+                value,
+                &By::new(attribute.as_ref(), flag(case, false))?,
+            )
+        }
+    }
+}
+
+fn sort(
+    run: &Run,
+    value: &Value,
+    is_reverse: bool,
+    is_case_sensitive: bool,
+    attribute: Option<&Value>,
+) -> Res<Value> {
+    let mut keys = Vec::new();
+    match &attribute {
+        Some(Value::Str(names)) => {
+            for name in names.split(',') {
+                keys.push(By::new(Some(&Value::text(name)), is_case_sensitive)?);
+            }
+        }
+        other => keys.push(By::new(*other, is_case_sensitive)?),
+    }
+    let mut keyed = Vec::new();
+    for it in value.items(&run.budget)? {
+        let key: Res<Vec<Value>> = keys.iter().map(|by| by.of(run, &it)).collect();
+        run.budget.slots(2 + keys.len())?;
+        keyed.push((key?, it));
+    }
+    let items = sorted(run, keyed, is_reverse)?;
+    Value::list(&run.budget, items)
+}
+
+fn dictsort(
+    run: &Run,
+    value: &Value,
+    is_case_sensitive: bool,
+    by: Option<&Value>,
+    is_reverse: bool,
+) -> Res<Value> {
+    let at = match by.map_or(Some("key"), Value::as_str) {
+        Some("key") => 0,
+        Some("value") => 1,
+        _ => return wrong("dictsort sorts by \"key\" or \"value\""),
+    };
+    let Value::Dict(it) = value else {
+        return wrong(format!("{} is no dict", value.described()));
+    };
+    let by = By::new(None, is_case_sensitive)?;
+    let mut keyed = Vec::new();
+    for pair in methods::pairs(&run.budget, it)? {
+        let key = run.item(&pair, &Value::Int(at))?;
+        keyed.push((vec![by.of(run, &key)?], pair));
+    }
+    let items = sorted(run, keyed, is_reverse)?;
+    Value::list(&run.budget, items)
+}
+
+fn unique(run: &Run, value: &Value, by: &By) -> Res<Value> {
+    let mut seen: Vec<Value> = Vec::new();
+    let mut out = Vec::new();
+    for it in value.items(&run.budget)? {
+        let key = by.of(run, &it)?;
+        ops::hashable(&run.budget, &key)?;
+        let mut is_new = true;
+        for other in &seen {
+            is_new = is_new && !ops::equal(&run.budget, other, &key)?;
+        }
+        if is_new {
+            seen.push(key);
+            out.push(it);
+        }
+    }
+    Value::stream(&run.budget, out)
+}
+
+fn groupby(
+    run: &Run,
+    value: &Value,
+    attribute: Option<&Value>,
+    default: Option<&Value>,
+    is_case_sensitive: bool,
+) -> Res<Value> {
+    let budget = &run.budget;
+    let path = path(attribute.unwrap_or(&Value::None))?;
+    let by = By::new(None, is_case_sensitive)?;
+    let key_of = |it: &Value| -> Res<Value> {
+        let found = look(run, it, &path)?;
+        Ok(match default {
+            Some(default) if found.is_undefined() => default.clone(),
+            _ => found,
+        })
+    };
+    let mut keyed = Vec::new();
+    for it in value.items(budget)? {
+        let key = by.cased(budget, key_of(&it)?)?;
+        budget.slots(3)?;
+        keyed.push((vec![key], it));
+    }
+    let mut groups: Vec<(Value, Value, Vec<Value>)> = Vec::new();
+    for it in sorted(run, keyed, false)? {
+        let shown = key_of(&it)?;
+        let key = by.cased(budget, shown.clone())?;
+        match groups.last_mut() {
+            Some(group) if ops::equal(budget, &group.0, &key)? => group.2.push(it),
+            _ => groups.push((key, shown, vec![it])),
+        }
+    }
+    let mut out = Vec::new();
+    for (_, shown, items) in groups {
+        let pair = vec![shown, Value::list(budget, items)?];
+        out.push(Value::named_tuple(budget, pair, &["grouper", "list"])?);
+    }
+    Value::list(budget, out)
+}
+
+fn extreme(run: &Run, name: &str, value: &Value, by: &By) -> Res<Value> {
+    let wanted = if name == "min" {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    };
+    let mut best: Option<(Value, Value)> = None;
+    for it in value.items(&run.budget)? {
+        let key = by.of(run, &it)?;
+        let is_better = match &best {
+            None => true,
+            Some((best, _)) => ops::order(&run.budget, &key, best)? == Some(wanted),
+        };
+        if is_better {
+            best = Some((key, it));
+        }
+    }
+    let nothing = || Value::undefined(format!("there is no {name} of nothing"));
+    Ok(best.map_or_else(nothing, |it| it.1))
+}

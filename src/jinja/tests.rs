@@ -1,0 +1,339 @@
+//! What jinja2 gives, replayed; templates that want too much.
+
+use std::time::{Duration, Instant};
+
+use jiff::{ZonedDateTime, civil::date, tz::TimeZone};
+use serde_json::Value as Json;
+
+use super::{Given, Template, budget::Budget, clock};
+
+fn recorded(part: &str) -> Vec<Json> {
+    let all: Json = serde_json::from_str(include_str!("../../tests/golden/jinja.json")).unwrap();
+    all[part].as_array().unwrap().clone()
+}
+
+/// What the recording script gives its templates.
+fn given() -> Vec<(String, Given)> {
+    let text = |it: &str| Given::Text(it.to_owned());
+    let message = |role: &str, content: &str| {
+        Given::Dict(vec![
+            ("role".to_owned(), text(role)),
+            ("content".to_owned(), text(content)),
+        ])
+    };
+    let messages = vec![
+        message("system", "Be brief."),
+        message("user", " Grüße,\n12 + 30? "),
+    ];
+    [
+        ("messages", Given::List(messages)),
+        ("tools", Given::None),
+        ("documents", Given::None),
+        ("add_generation_prompt", Given::Bool(true)),
+        ("bos_token", text("<s>")),
+        ("eos_token", text("</s>")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn rendered(template: &str) -> Result<String, String> {
+    Template::read(template)
+        .and_then(|it| it.render(&given()))
+        .map_err(|it| it.to_string())
+}
+
+#[test]
+fn every_recorded_template_gives_what_jinja2_gives() {
+    let records = recorded("templates");
+    assert!(records.len() >= 300);
+    let mut wrong = Vec::new();
+    for it in &records {
+        let template = it["template"].as_str().unwrap();
+        let want = it.get("ours").unwrap_or(&it["text"]).as_str();
+        let got = rendered(template);
+        if got.as_deref().ok() != want {
+            wrong.push(format!("{template:?}: got {got:?}, want {want:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong: {wrong:#?}", wrong.len());
+}
+
+#[test]
+fn dates_are_written_as_python_writes_them() {
+    let budget = Budget::new();
+    let time = date(2024, 2, 9).at(17, 7, 9, 12_345_000);
+    let time = time.to_zoned_datetime(TimeZone::UTC).unwrap();
+    for it in recorded("dates") {
+        let format = it["format"].as_str().unwrap();
+        let got = clock::written(&budget, format, &time).unwrap();
+        assert_eq!(got, it["text"].as_str().unwrap(), "{format:?}");
+    }
+}
+
+#[test]
+fn the_time_is_that_of_this_machines_zone() {
+    let shown = |it: &ZonedDateTime| it.strftime("%Y-%m-%d %H:%M").to_string();
+    let before = shown(&ZonedDateTime::now());
+    let got = rendered("{{ strftime_now('%Y-%m-%d %H:%M') }}").unwrap();
+    let after = shown(&ZonedDateTime::now());
+    assert!(got == before || got == after, "{got}, {before}, {after}");
+}
+
+/// A template that asks for too much ends soon, in one sentence with these words.
+fn check_refused(template: &str, words: &str) {
+    let start = Instant::now();
+    let begins: String = template.chars().take(80).collect();
+    let why = rendered(template).expect_err(&begins);
+    assert!(why.contains(words), "{begins}: {why}");
+    assert!(why.len() < 1000 && !why.contains('\n'), "{begins}: {why}");
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "{begins}: {took:?}");
+}
+
+/// A part, again and again between two others.
+fn many(before: &str, part: &str, n: usize, after: &str) -> String {
+    format!("{before}{}{after}", part.repeat(n))
+}
+
+#[test]
+fn rows_of_operators_are_bounded() {
+    for part in ["1 + ", "1 * ", "1 ** ", "1 and ", "0 or "] {
+        check_refused(&many("{{ ", part, 20_000, "1 }}"), "operations in a row");
+    }
+    for (first, part) in [
+        ("x", ".a"),
+        ("x", "[0]"),
+        ("x", "()"),
+        ("x", " | upper"),
+        ("1", " is odd | d"),
+    ] {
+        let template = many(&format!("{{{{ {first}"), part, 20_000, " }}");
+        check_refused(&template, "operations in a row");
+    }
+    for part in [" if 1", " if not 1"] {
+        check_refused(&many("{{ 1", part, 20_000, " }}"), "operations in a row");
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    for part in ["not ", "- ", "+ ", "1 if 1 else "] {
+        check_refused(&many("{{ ", part, 20_000, "1 }}"), "deep");
+    }
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{1: ", "}"),
+        ("x(", ")"),
+        ("x[", "]"),
+        ("x[:", "]"),
+        ("x is odd(", ")"),
+        ("x | d(", ")"),
+        ("x(a=", ")"),
+        ("x(*", ")"),
+        ("(1, ", ")"),
+    ] {
+        let closed = format!("1{} }}}}", close.repeat(20_000));
+        check_refused(&many("{{ ", open, 20_000, &closed), "deep");
+    }
+    for part in [
+        "{% if 1 %}",
+        "{% for i in [1] %}",
+        "{% set x %}",
+        "{% macro m() %}",
+        "{% call m() %}",
+        "{% filter upper %}",
+        "{% with %}",
+        "{% generation %}",
+        "{% if 1 %}{% else %}",
+        "{% for i in [] %}{% else %}",
+    ] {
+        check_refused(&many("", part, 20_000, ""), "deep");
+    }
+    let closed = format!("a{} = 1 %}}", ")".repeat(20_000));
+    check_refused(&many("{% set ", "(", 20_000, &closed), "deep");
+    let closed = format!("a{} in [] %}}", ")".repeat(20_000));
+    check_refused(&many("{% for ", "(", 20_000, &closed), "deep");
+}
+
+#[test]
+fn many_arms_and_long_lists_are_no_nesting() {
+    let arms = many(
+        "{% if 0 %}",
+        "{% elif 0 %}",
+        80_000,
+        "{% else %}a{% endif %}",
+    );
+    assert_eq!(rendered(&arms).unwrap(), "a");
+    let list = many("{{ [", "0,", 200_000, "] | length }}");
+    assert_eq!(rendered(&list).unwrap(), "200000");
+    assert_eq!(rendered(&many("{{ 1", " < 2", 1, " }}")).unwrap(), "True");
+    let texts = many("{{ (1", " ~ 1", 50_000, ") | length }}");
+    assert_eq!(rendered(&texts).unwrap(), "50001");
+}
+
+/// A loop whose body makes `ns.x` anew.
+fn grown(first: &str, next: &str) -> String {
+    format!(
+        "{{% set ns = namespace(x={first}, y=0) %}}{{% for i in range(20000) %}}{{% set ns.x = {next} %}}{{% endfor %}}{{{{ ns.x }}}}"
+    )
+}
+
+#[test]
+fn values_do_not_nest_without_end() {
+    for next in [
+        "[ns.x]",
+        "(ns.x,)",
+        "{'a': ns.x}",
+        "dict(a=ns.x)",
+        "[ns.x] | batch(1) | list",
+        "[ns.x] | map('default')",
+        "{'a': ns.x}.items()",
+        "{'a': ns.x} | dictsort",
+    ] {
+        check_refused(&grown("0", next), "more than 100 deep");
+    }
+    let maps = format!("'upper'{}", ") | list }}".to_owned());
+    check_refused(&many("{{ ['a'] | map(", "'map', ", 2000, &maps), "deep");
+    assert_eq!(
+        rendered("{% set ns = namespace() %}{% set ns.x = [ns] %}{{ ns.x }}").unwrap(),
+        "[<Namespace>]",
+        "a namespace that holds itself is left without being walked"
+    );
+}
+
+#[test]
+fn what_is_made_on_the_way_is_bounded() {
+    for (first, next) in [
+        ("'ab'", "ns.x + ns.x"),
+        ("'ab'", "ns.x ~ ns.x"),
+        ("'ab'", "ns.x * 2"),
+        ("'ab'", "ns.x.replace('a', ns.x)"),
+        ("'ab'", "ns.x | replace('b', ns.x)"),
+        ("'ab'", "ns.x.join(['c', 'd', 'e'])"),
+        ("'ab'", "[ns.x, ns.x] | join"),
+        ("'ab'", "'%s%s' | format(ns.x, ns.x)"),
+        ("'ab'", "'{0}{0}'.format(ns.x)"),
+        ("'\"'", "ns.x | tojson"),
+        ("'\"'", "[ns.x, ns.x] | tojson(indent=4)"),
+        ("'&&'", "ns.x | escape"),
+        ("'é'", "ns.x | urlencode"),
+        ("'a\\nb'", "ns.x | indent(8) ~ ns.x"),
+        ("[1, 2]", "ns.x + ns.x"),
+        ("(1, 2)", "ns.x * 2"),
+        ("[1, 2]", "ns.x | batch(1000000, 0) | list | first"),
+        ("[1, 2]", "range(100000) | list + ns.x"),
+        ("[1, 2]", "(ns.x | list + ns.x) | sort"),
+        ("[1, 2]", "ns.x | map('string') | list + ns.x"),
+        ("'ab'", "(ns.x ~ ns.x) | list | string"),
+    ] {
+        check_refused(&grown(first, next), "it ");
+    }
+}
+
+#[test]
+fn one_call_does_not_fill_the_memory() {
+    for it in [
+        "'a' * 10 ** 12",
+        "[0] * 10 ** 12",
+        "(0,) * 10 ** 30",
+        "'a'.center(10 ** 12)",
+        "'a'.ljust(10 ** 30)",
+        "'a'.rjust(10 ** 12)",
+        "'1'.zfill(10 ** 12)",
+        "'\t'.expandtabs(10 ** 12)",
+        "'a' | center(10 ** 12)",
+        "'a\nb' | indent(10 ** 12)",
+        "[1] | tojson(indent=10 ** 12)",
+        "'%999999999999d' % 1",
+        "'%*d' % (10 ** 12, 1)",
+        "'{:>999999999999}'.format('a')",
+        "'{:{}}'.format(1, 10 ** 12)",
+        "[1] | batch(10 ** 12, 0) | list",
+        "[1] | slice(10 ** 12) | list",
+        "strftime_now('%A' * 10 ** 9)",
+        "range(100000) | map('center', 10 ** 5) | list",
+    ] {
+        check_refused(&format!("{{{{ {it} }}}}"), "it makes more than 64 MB");
+    }
+    check_refused("{{ range(10 ** 12) }}", "a range of more than");
+    check_refused("{{ 10 ** 10 ** 10 }}", "too large");
+    assert!(rendered("{{ '%.999999999f' % 1 }}").unwrap().len() < 1000);
+}
+
+#[test]
+fn what_does_not_end_is_stopped() {
+    let endless = "it does not come to an end within 5 million steps";
+    for it in [
+        "{% set a = range(99999) | list %}{% for b in a %}{% for c in a %}{% endfor %}{% endfor %}",
+        "{% set a = 'a' * 1000000 %}{% for i in range(99999) %}{% if 'b' in a %}{% endif %}{% endfor %}",
+        "{% set a = range(99999) | list %}{% for i in a %}{% if -1 in a %}{% endif %}{% endfor %}",
+        "{% set a = 'ab' * 1000000 %}{{ a.strip(a[1:] ~ 'c' ~ a) }}{% for i in range(99999) %}{{ a.count('c') }}{% endfor %}",
+        "{{ range(99999) | unique | list }}",
+    ] {
+        check_refused(it, endless);
+    }
+    // Values that share their parts are small to hold and long to walk.
+    let shared = |first: &str, next: &str, last: &str| {
+        format!(
+            "{{% set ns = namespace(x={first}, y={first}) %}}{{% for i in range(90) %}}{{% set ns.x = {next} %}}{{% set ns.y = {} %}}{{% endfor %}}{{{{ {last} }}}}",
+            next.replace("ns.x", "ns.y")
+        )
+    };
+    for (next, last) in [
+        ("[ns.x, ns.x]", "ns.x == ns.y"),
+        ("[ns.x, ns.x]", "ns.x < ns.y"),
+        ("[ns.x, ns.x]", "ns.x in [ns.y]"),
+        ("(ns.x, ns.x)", "{ns.x: 1}"),
+        ("(ns.x, ns.x)", "[ns.x, ns.y] | unique | list"),
+        ("{1: ns.x, 2: ns.x}", "ns.x == ns.y"),
+        ("[ns.x, ns.x]", "[ns.x, ns.y] | sort"),
+    ] {
+        check_refused(&shared("1", next, last), endless);
+    }
+    for last in ["ns.x", "ns.x | tojson", "ns.x ~ ''", "'%s' % [ns.x]"] {
+        check_refused(&shared("1", "[ns.x, ns.x]", last), "it ");
+    }
+    check_refused(
+        "{% for a in range(9999) %}{{ 'x' * 9999 }}{% endfor %}",
+        "it writes more than 16 MB",
+    );
+    for it in [
+        "{% macro again(n) %}{{ again(n + 1) }}{% endmacro %}{{ again(0) }}",
+        "{% macro again() %}{{ caller is defined }}{% call again() %}{% endcall %}{% endmacro %}{{ again() }}",
+        "{% macro again(a=[again]) %}{{ a[0]() }}{% endmacro %}{% macro b() %}{{ [1] | map('string') | map('upper') | list ~ b() }}{% endmacro %}{{ b() }}",
+        "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+    ] {
+        check_refused(it, "too deep");
+    }
+}
+
+#[test]
+fn sentences_stay_short_whatever_a_template_says() {
+    let long = "a".repeat(200_000);
+    for it in [
+        format!("{{{{ {long}() }}}}"),
+        format!("{{{{ raise_exception('{long}') }}}}"),
+        format!("{{% {long} %}}"),
+        format!("{{{{ 1 | {long} }}}}"),
+        format!("{{{{ 1 is {long} }}}}"),
+        format!("{{{{ x.{long}.a }}}}"),
+        format!("{{{{ 1 '{long}' }}}}"),
+        format!("{{% macro {long}() %}}{{% endmacro %}}{{{{ {long}(1) }}}}"),
+        format!("{{{{ '%({long})s' % {{}} }}}}"),
+        format!("{{{{ '{{:{long}}}'.format(1) }}}}"),
+        format!("{{{{ range({long}=1) }}}}"),
+        format!("{{{{ 'a'.upper({long}=1) }}}}"),
+    ] {
+        check_refused(&it, "");
+    }
+    let kept = grown("[]", &format!("ns.x + [{{}}['{long}'], {long}]"));
+    check_refused(&kept, "it ");
+}
+
+#[test]
+fn a_template_may_not_be_longer_than_a_megabyte() {
+    check_refused(&"a".repeat((1 << 20) + 1), "longer than 1 MB");
+    assert!(rendered(&"a".repeat(1 << 20)).is_ok());
+}
