@@ -61,6 +61,7 @@ impl Failure {
     }
 
     /// A file that cannot be written: a place that is none is misuse, one that gave out on the way a run that failed.
+    #[must_use]
     pub fn unwritable(what: &str, error: &io::Error, path: &Path) -> Self {
         use io::ErrorKind as Kind;
 

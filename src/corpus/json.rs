@@ -78,12 +78,11 @@ fn lenient(json: &str) -> String {
     let mut is_string = false;
     while let Some(letter) = rest.chars().next() {
         let n = if is_string {
-            match letter {
-                '\\' => escape(rest, &mut out),
-                _ => {
-                    is_string = letter != '"';
-                    copy(rest, letter.len_utf8(), &mut out)
-                }
+            if letter == '\\' {
+                escape(rest, &mut out)
+            } else {
+                is_string = letter != '"';
+                copy(rest, letter.len_utf8(), &mut out)
             }
         } else if let Some(n) = odd_number(rest) {
             out.push_str("null");
