@@ -11,7 +11,7 @@ use super::fault::{Fault, Res};
 /// Published templates take some thousands.
 pub(super) const MAX_STEPS: u64 = 5_000_000;
 /// Bytes of all texts, lists and dicts that are made.
-pub(super) const MAX_BYTES: u64 = 64 << 20;
+pub(super) const MAX_BYTES: u64 = 128 << 20;
 /// Bytes that a unit of work reads.
 const BYTES_A_STEP: usize = 64;
 

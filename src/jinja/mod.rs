@@ -53,8 +53,8 @@ use self::{
 const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// Characters of a sentence: a template may refuse with a text of any length.
 const MAX_WORDS: usize = 500;
-/// Bytes of the stack a template is read and run on.
-const STACK_BYTES: usize = 32 << 20;
+/// Bytes of the stack a template is read and run on: eight times what the deepest one takes.
+const STACK_BYTES: usize = 16 << 20;
 
 /// What goes wrong with a template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -128,13 +128,14 @@ impl Parser {
         out
     }
 
-    /// Notes that a macro's body names one of its hidden parameters.
+    /// Notes that the bodies of the macros around here name one of their hidden parameters.
     pub(super) fn note_name(&mut self, name: &str) {
         let at = ["varargs", "kwargs", "caller"]
             .iter()
             .position(|it| *it == name);
-        if let (Some(at), Some(used)) = (at, self.macros.last_mut()) {
-            used[at] = true;
+        if let Some(at) = at {
+            // Jinja looks into macros within macros, too.
+            self.macros.iter_mut().for_each(|used| used[at] = true);
         }
     }
 

@@ -250,7 +250,10 @@ impl Run {
                 self.assign(target, value).map_err(|it| it.at(node.line))?;
             }
             Stmt::SetBlock(target, chain, body) => {
-                let value = self.captured_body(body)?;
+                let (flow, value) = self.captured_body(body)?;
+                if flow != Flow::Next {
+                    return Ok(flow);
+                }
                 let value = self.filtered(chain, value)?;
                 self.assign(target, value)?;
             }
@@ -277,7 +280,10 @@ impl Run {
                 self.write(&text).map_err(|it| it.at(call.line))?;
             }
             Stmt::FilterBlock(chain, body) => {
-                let value = self.captured_body(body)?;
+                let (flow, value) = self.captured_body(body)?;
+                if flow != Flow::Next {
+                    return Ok(flow);
+                }
                 let value = self.filtered(chain, value)?;
                 let text = repr::text_of(&self.budget, &value)?;
                 self.write(&text)?;
@@ -297,9 +303,17 @@ impl Run {
         }))
     }
 
-    fn captured_body(&mut self, body: &Body) -> Res<Value> {
+    /// What a body writes, unless a loop around it ends in there.
+    fn captured_body(&mut self, body: &Body) -> Res<(Flow, Value)> {
         let outer = self.scope;
-        self.scoped(outer, |run| run.captured(|run| run.body(body).map(|_| ())))
+        let mut flow = Flow::Next;
+        let value = self.scoped(outer, |run| {
+            run.captured(|run| {
+                flow = run.body(body)?;
+                Ok(())
+            })
+        })?;
+        Ok((flow, value))
     }
 
     fn filtered(&mut self, chain: &[FilterCall], first: Value) -> Res<Value> {

@@ -621,6 +621,8 @@ TEMPLATES = [
     "{% for i in 'ab' %}{% for j in 'cd' %}{{ i }}{{ j }}{{ loop.index }}{{ loop.depth }} {% endfor %}{{ loop.index }}{% endfor %}",
     "{% for i in [1, 2, 3] %}{% if i == 2 %}{% continue %}{% endif %}{{ i }}{% endfor %}",
     "{% for i in [1, 2, 3] %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}",
+    "{% for i in [1, 2] %}{% set a %}x{% break %}{% endset %}{{ i }}{% endfor %}{{ a }}",
+    "{% macro m() %}{% macro n() %}{{ varargs }}{% endmacro %}{{ n(1) }}{% endmacro %}{{ m(2) }}",
     "{% for i in [1] %}{% break %}{% else %}b{% endfor %}",
     "{% for i in [[1, [2]], [3]] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}{{ loop.depth }}{% endif %}{% endfor %}",
     "{% for i in [1] %}{{ loop([2]) }}{% endfor %}",

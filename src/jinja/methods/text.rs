@@ -231,15 +231,17 @@ fn parted(budget: &Budget, text: &str, name: &str, args: Args) -> Res<Value> {
             let [by, at_most] = args.bind(name, ["sep", "maxsplit"])?;
             let at_most = at_most.map_or(Ok(-1), |it| whole(name, &it))?;
             let n = usize::try_from(at_most).unwrap_or(usize::MAX);
-            // Each part is a slot, and there may be one for each letter.
-            budget.slots(text.len())?;
             match by {
-                None | Some(Value::None) => list(by_space(text, n, name == "rsplit")),
+                None | Some(Value::None) => {
+                    budget.slots(text.chars().filter(|it| words::is_space(*it)).count())?;
+                    list(by_space(text, n, name == "rsplit"))
+                }
                 Some(by) => {
                     let by = wanted(name, Some(by))?;
                     if by.is_empty() {
                         return wrong("a text cannot be parted by nothing");
                     }
+                    budget.slots(text.matches(&*by).count())?;
                     let n = n.saturating_add(1);
                     if name == "split" {
                         list(text.splitn(n, &*by).collect())

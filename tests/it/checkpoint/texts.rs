@@ -251,6 +251,14 @@ fn a_chat_is_encoded_as_its_template_says_and_bos_is_not_doubled() {
             .to_string();
         assert!(broken.notes.contains(&why), "{why}");
         assert_eq!(ids(&broken, "ab"), [0, 7], "plain text is still read");
+        let nested = "{% if 1 %}".repeat(20_000);
+        fs::write(folder.path().join("chat_template.jinja"), nested).unwrap();
+        let broken = opened(folder.path());
+        assert!(
+            broken.notes.iter().any(|it| it.contains("deep")),
+            "{:?}",
+            broken.notes
+        );
         fs::write(folder.path().join("chat_template.jinja"), b"a\xFFb").unwrap();
         let broken = opened(folder.path());
         assert!(
