@@ -1,6 +1,9 @@
 //! A model folder: which files are read, and which of them the model opens without.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Checkpoint, CheckpointError, Parts, assemble, chat,
@@ -75,7 +78,7 @@ fn side_file(folder: &Path, name: &str, notes: &mut Vec<String>) -> Option<Confi
 }
 
 /// The bytes of the tokenizer; a note where there are none.
-fn read_tokenizer(folder: &Path, notes: &mut Vec<String>) -> Option<(Vec<u8>, std::path::PathBuf)> {
+fn read_tokenizer(folder: &Path, notes: &mut Vec<String>) -> Option<(Vec<u8>, PathBuf)> {
     let path = folder.join(TOKENIZER);
     if files::exists(&path) {
         return match files::read(&path, MAX_TOKENIZER_BYTES) {
@@ -106,10 +109,11 @@ pub(super) fn ids_only(why: &str) -> String {
 
 /// What lies in a folder without settings.
 fn no_config(folder: &Path) -> CheckpointError {
+    const GGUF: &str = ".gguf";
     let names = index::names_in(folder);
     let what = if names.iter().any(|it| it == "adapter_config.json") {
         "only an adapter (adapter_config.json) and not the model it belongs to".to_owned()
-    } else if let Some(it) = names.iter().find(|it| it.ends_with(".gguf")) {
+    } else if let Some(it) = names.iter().find(|it| it.ends_with(GGUF)) {
         format!("only a GGUF file ({it}), which is not read yet")
     } else if names.iter().any(|it| it == "params.json") {
         "a model in its maker's own format (params.json), which is not read, and no config.json"

@@ -115,24 +115,24 @@ fn take_number<'a>(text: &'a str, out: &mut String) -> &'a str {
         .into_iter()
         .find_map(|it| Some((it, text.strip_prefix(it)?)));
     if let Some((word, rest)) = word {
-        push_float(word, out);
+        out.push_str(&kept(word));
         return rest;
     }
     let end = text
         .find(|it: char| !matches!(it, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
         .unwrap_or(text.len());
     let (number, rest) = text.split_at(end.max(1));
-    match number.parse::<f64>() {
-        Ok(it) if it.is_infinite() => {
-            push_float(if it > 0.0 { "Infinity" } else { "-Infinity" }, out)
-        }
-        _ => out.push_str(number),
-    }
+    out.push_str(&match number.parse::<f64>() {
+        Ok(f64::INFINITY) => kept("Infinity"),
+        Ok(f64::NEG_INFINITY) => kept("-Infinity"),
+        _ => number.to_owned(),
+    });
     rest
 }
 
-fn push_float(word: &str, out: &mut String) {
-    out.push_str(&format!("{{\"{FLOAT}\":\"{word}\"}}"));
+/// The object that stands for a number of Python's.
+fn kept(word: &str) -> String {
+    format!("{{\"{FLOAT}\":\"{word}\"}}")
 }
 
 /// Reads any value and notes the keys that come twice.
