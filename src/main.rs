@@ -7,6 +7,7 @@ use moescope::cli::{self, Cli, Command, Failure, Output};
 use moescope::ops::start_threads;
 
 fn main() -> ExitCode {
+    keep_caches_together();
     match Cli::try_parse() {
         Ok(cli) => cli::end(run(&cli)),
         Err(error) => cli::end_of_usage(&error),
@@ -29,6 +30,21 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
+/// Where the settings have a folder of their own, what graphics drivers and the system's fonts keep for the next start
+/// goes there, too: nothing is written elsewhere.
+#[expect(
+    unsafe_code,
+    reason = "libraries of the system are told where to write by the environment alone"
+)]
+fn keep_caches_together() {
+    let folder = std::env::var_os(moescope::document::CONFIG_DIR).filter(|it| !it.is_empty());
+    if let Some(folder) = folder {
+        let caches = std::path::Path::new(&folder).join("cache");
+        // SAFETY: nothing but this thread is running yet.
+        unsafe { std::env::set_var("XDG_CACHE_HOME", caches) };
+    }
+}
+
 /// Opens the window with a model, the Tour model where none is named.
 #[cfg(feature = "gui")]
 fn window(
@@ -37,8 +53,8 @@ fn window(
     device: Option<cli::Device>,
 ) -> Result<(), Failure> {
     use moescope::app::{open_window, source};
-    let path = model.map_or("tour".into(), |it| it.to_string_lossy());
-    open_window(source(&path), once, device.map(cli::Device::choice)).map_err(Failure::misuse)
+    let path = model.map_or("tour".as_ref(), |it| it.as_os_str());
+    open_window(source(path), once, device.map(cli::Device::choice)).map_err(Failure::misuse)
 }
 
 /// There is no window in a program built without one.

@@ -1,6 +1,9 @@
 //! Which model is opened: named, chosen, dropped onto the window, or one of those opened before.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use eframe::egui;
 
@@ -13,7 +16,7 @@ use super::App;
 
 /// What a typed path names: a model inside the program, or a folder; `~` is the home folder.
 #[must_use]
-pub fn source(path: &str) -> ModelSource {
+pub fn source(path: impl AsRef<OsStr>) -> ModelSource {
     Source::parse(path.as_ref()).into()
 }
 

@@ -17,10 +17,9 @@ use eframe::egui_wgpu::{WgpuSetup, wgpu};
 use egui_kittest::Harness;
 
 use crate::cli::{
-    Failure,
+    Failure, OutFile,
     screenshot::{Args, Row, Theme},
 };
-use crate::document::write_whole;
 use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
 use crate::ui::{Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection};
 
@@ -60,6 +59,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         form: args.prompt_form(),
         n: args.n,
     };
+    let out = OutFile::at(&args.out, "picture")?;
     let (theme, palette) = match args.theme {
         Theme::Dark => (egui::Theme::Dark, &DARK),
         Theme::Light => (egui::Theme::Light, &LIGHT),
@@ -102,7 +102,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
                 .map_err(Failure::part_way)?
         }
     };
-    write_whole(&args.out, &bytes).map_err(|it| Failure::unwritable("the file", &it, &args.out))
+    out.write(&bytes)
 }
 
 /// A panel's name as the list has it.

@@ -76,6 +76,8 @@ pub fn open_window(
             .with_maximized(saved.is_some_and(|it| it.maximized))
             .with_min_inner_size([720.0, 480.0]),
         persist_window: false,
+        // Nothing is kept there; without a place of ours a folder would be made for it elsewhere.
+        persistence_path: SettingsFile::of_user().map(|it| it.path().with_file_name("window.ron")),
         ..eframe::NativeOptions::default()
     };
     let device = device.or(saved.map(|it| it.device)).unwrap_or_default();

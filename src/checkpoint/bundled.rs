@@ -97,7 +97,6 @@ impl Bundled {
         let mut tensors = Tensors::default();
         tensors.add(Shard {
             blob: Blob::Static(weights),
-            file: None,
             path: self.path("model.safetensors"),
         })?;
         let path = self.path("tokenizer_config.json");

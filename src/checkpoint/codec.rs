@@ -18,7 +18,6 @@ use super::{
     CheckpointError,
     added::{self, Beside},
     chat::ChatTemplate,
-    config::Config,
     foreign, json,
 };
 

@@ -4,7 +4,7 @@
 //! that shapes fit their bytes and that nothing overflows; doubled keys, kinds of number it does
 //! not know and offsets beyond the file are found here first.
 
-use std::{collections::BTreeMap, fs::File, ops::Range, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -19,8 +19,6 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 pub(super) struct Shard {
     /// Where its bytes are.
     pub(super) blob: Blob,
-    /// The open file, where it is one.
-    pub(super) file: Option<Arc<File>>,
     /// Its path, or what stands for it.
     pub(super) path: PathBuf,
 }

@@ -2,8 +2,6 @@
 //!
 //! Links to regular files are followed (download caches are made of them). What a file *is* is
 //! asked before it is opened, so that a pipe or a device cannot make the program wait.
-//!
-//! **Invariant:** the one `unsafe` of this room is the memory map below.
 
 use std::{
     fs::{self, File},
@@ -12,9 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use memmap2::Mmap;
-
-use super::CheckpointError;
+use super::{CheckpointError, MappedFile};
 
 /// The size of a regular file.
 ///
@@ -46,8 +42,10 @@ pub(super) fn regular_len(path: &Path) -> Result<u64, CheckpointError> {
 }
 
 /// Whether anything is there, a dangling link included: what is there must be readable, what is not may be missing.
+/// What we have no right to look at may be there; who reads it is told.
 pub(super) fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
+    let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    fs::symlink_metadata(path).map_or_else(|it| !nothing.contains(&it.kind()), |_| true)
 }
 
 /// All bytes of a small file.
@@ -90,11 +88,11 @@ pub(super) fn start(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     taken(path, N_BYTES)
 }
 
-/// A file mapped read-only, with the open file, whose length can be asked again.
+/// A file mapped read-only.
 ///
 /// # Errors
 /// What `regular_len` says, an empty file, and whatever the system says.
-pub(super) fn map(path: &Path) -> Result<(Arc<Mmap>, Arc<File>), CheckpointError> {
+pub(super) fn map(path: &Path) -> Result<Arc<MappedFile>, CheckpointError> {
     if regular_len(path)? == 0 {
         return Err(CheckpointError::NotThere {
             what: "an empty file",
@@ -110,17 +108,6 @@ pub(super) fn map(path: &Path) -> Result<(Arc<Mmap>, Arc<File>), CheckpointError
         }
     };
     let file = File::open(path).map_err(io("open the file"))?;
-    let map = map_file(&file).map_err(io("map the file into memory"))?;
-    Ok((Arc::new(map), Arc::new(file)))
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a map is how a checkpoint larger than memory is read at all"
-)]
-fn map_file(file: &File) -> io::Result<Mmap> {
-    // SAFETY: mapped read-only and private. A file that another program changes meanwhile changes
-    // numbers, never types: every bit pattern is a number, and ranges were checked against this length.
-    // One that is cut short meanwhile ends the program; `Warmup` asks for its length at every slice.
-    unsafe { Mmap::map(file) }
+    let map = MappedFile::new(file, path).map_err(io("map the file into memory"))?;
+    Ok(Arc::new(map))
 }

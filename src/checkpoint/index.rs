@@ -50,12 +50,8 @@ pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Result<Tensors, Ch
 }
 
 fn mapped(path: PathBuf) -> Result<Shard, CheckpointError> {
-    let (map, file) = files::map(&path)?;
-    Ok(Shard {
-        blob: Blob::Map(map),
-        file: Some(file),
-        path,
-    })
+    let blob = Blob::Map(files::map(&path)?);
+    Ok(Shard { blob, path })
 }
 
 /// What lies in a folder that has no weights to read.

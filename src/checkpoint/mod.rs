@@ -33,6 +33,7 @@ mod foreign;
 mod index;
 mod json;
 mod leftovers;
+mod mapped;
 mod memory;
 #[cfg(test)]
 mod opens;
@@ -40,19 +41,22 @@ mod place;
 mod presets;
 mod rope;
 mod synthetic;
+#[cfg(unix)]
+mod torn;
 mod warmup;
 mod weights;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
-use self::{added::Beside, config::Config, container::Tensors, family::Draft, warmup::Mapped};
+use self::{added::Beside, config::Config, container::Tensors, family::Draft};
 
 pub use blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
+pub use mapped::MappedFile;
 pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position};
 pub use presets::PRESETS;
 pub use warmup::{Progress, Warmup};
@@ -85,7 +89,7 @@ pub struct Checkpoint {
     /// What a person should know of it, each a sentence.
     pub notes: Vec<String>,
     copied_bytes: u64,
-    files: Vec<Mapped>,
+    files: Vec<Arc<MappedFile>>,
 }
 
 /// The files of a checkpoint, read but not yet understood.
@@ -156,19 +160,23 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
         .tensors
         .shards
         .into_iter()
-        .filter_map(|it| match (it.blob, it.file) {
-            (Blob::Map(map), Some(file)) => Some(Mapped {
-                map,
-                file,
-                path: it.path,
-            }),
-            _ => None,
+        .filter_map(|it| match it.blob {
+            Blob::Map(map) => Some(map),
+            Blob::Static(_) | Blob::Memory(_) => None,
         })
         .collect();
     Ok(checkpoint)
 }
 
 impl Checkpoint {
+    /// Whether all its files are still what they were when they were opened.
+    ///
+    /// # Errors
+    /// One that became shorter, or could not be read.
+    pub fn check_files(&self) -> Result<(), CheckpointError> {
+        self.files.iter().try_for_each(|it| it.check())
+    }
+
     fn new(name: String, draft: Draft, weights: Weights) -> Self {
         let mut bytes = Dtype::ALL.map(|it| (it, 0));
         for (_, weight) in weights.iter() {

@@ -4,21 +4,11 @@
 //! Only one byte a page is touched: the system reads the rest. Without this, the first tokens
 //! would wait for the disk in the middle of a layer.
 
-use std::{fs::File, hint::black_box, path::PathBuf, sync::Arc};
+use std::{hint::black_box, sync::Arc};
 
-use memmap2::Mmap;
-
-use super::CheckpointError;
+use super::{CheckpointError, MappedFile};
 
 const PAGE_BYTES: usize = 4096;
-
-/// A file that is mapped.
-#[derive(Clone, Debug)]
-pub(super) struct Mapped {
-    pub(super) map: Arc<Mmap>,
-    pub(super) file: Arc<File>,
-    pub(super) path: PathBuf,
-}
 
 /// How far a load is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +30,15 @@ impl Progress {
 /// A load under way. Dropping it stops it.
 #[derive(Debug)]
 pub struct Warmup {
-    files: Vec<Mapped>,
+    files: Vec<Arc<MappedFile>>,
     file_row: usize,
     offset: usize,
     progress: Progress,
 }
 
 impl Warmup {
-    pub(super) fn new(files: Vec<Mapped>) -> Self {
-        let total_bytes = files.iter().map(|it| it.map.len() as u64).sum();
+    pub(super) fn new(files: Vec<Arc<MappedFile>>) -> Self {
+        let total_bytes = files.iter().map(|it| it.len() as u64).sum();
         Self {
             files,
             file_row: 0,
@@ -66,35 +56,32 @@ impl Warmup {
         self.progress
     }
 
+    /// Whether all files are what they were when they were opened.
+    ///
+    /// # Errors
+    /// One that became shorter, or could not be read.
+    pub fn check(&self) -> Result<(), CheckpointError> {
+        self.files.iter().try_for_each(|it| it.check())
+    }
+
     /// Reads the next `n_bytes` (64 MB are a good slice), all of them from one file.
     ///
     /// # Errors
-    /// A file that became shorter since it was mapped.
+    /// A file that became shorter since it was mapped, or cannot be read.
     pub fn step(&mut self, n_bytes: usize) -> Result<Progress, CheckpointError> {
         let Some(file) = self.files.get(self.file_row) else {
             return Ok(self.progress);
         };
-        let is_whole = file
-            .file
-            .metadata()
-            .is_ok_and(|it| it.len() >= file.map.len() as u64);
-        if !is_whole {
-            return Err(CheckpointError::Broken {
-                what: format!(
-                    "the file became shorter while it was read, expected {} bytes",
-                    file.map.len()
-                ),
-                path: file.path.clone(),
-            });
-        }
+        file.check()?;
         let end = self
             .offset
             .saturating_add(n_bytes.max(PAGE_BYTES))
-            .min(file.map.len());
-        touch(&file.map, self.offset, end);
+            .min(file.len());
+        touch(file, self.offset, end);
+        file.check()?;
         self.progress.done_bytes += (end - self.offset) as u64;
         self.offset = end;
-        if end == file.map.len() {
+        if end == file.len() {
             self.file_row += 1;
             self.offset = 0;
         }
@@ -102,10 +89,8 @@ impl Warmup {
     }
 }
 
-fn touch(map: &Mmap, start: usize, end: usize) {
-    // Only advice: where it is not taken, the loop below does the same work more slowly.
-    #[cfg(unix)]
-    let _ = map.advise_range(memmap2::Advice::WillNeed, start, end - start);
+fn touch(map: &MappedFile, start: usize, end: usize) {
+    map.will_need(start, end - start);
     for byte in map
         .get(start..end)
         .unwrap_or_default()

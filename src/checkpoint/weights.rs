@@ -5,9 +5,10 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use memmap2::Mmap;
-
-use super::blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
+use super::{
+    MappedFile,
+    blocks::{BLOCK, BlockQ4_0, BlockQ8_0},
+};
 use crate::spec::LayerId;
 
 /// How numbers are stored.
@@ -75,7 +76,7 @@ impl Dtype {
 #[derive(Clone, Debug)]
 pub enum Blob {
     /// A file, mapped read-only.
-    Map(Arc<Mmap>),
+    Map(Arc<MappedFile>),
     /// Part of the program.
     Static(&'static [u8]),
     /// Memory; 4-byte words, so that any dtype is aligned.
@@ -349,6 +350,20 @@ impl Weights {
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&WeightView> {
         self.slots.get(&slot)
+    }
+
+    /// The files that weights are read from where they lie.
+    #[must_use]
+    pub fn files(&self) -> Vec<Arc<MappedFile>> {
+        let mut out: Vec<Arc<MappedFile>> = Vec::new();
+        for weight in self.slots.values() {
+            if let Blob::Map(map) = &weight.blob
+                && !out.iter().any(|it| Arc::ptr_eq(it, map))
+            {
+                out.push(Arc::clone(map));
+            }
+        }
+        out
     }
 
     /// Slot and weight, in no order.

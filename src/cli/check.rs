@@ -4,14 +4,13 @@
 
 use std::{
     fmt::Write as _,
-    fs,
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
 
 use super::{
-    Failure, Output, Status, json_text,
+    Failure, OutFile, Output, Status, json_text,
     model::{Device, path_parser},
     story::{Listener, Teller, loading_words, opened_words},
 };
@@ -77,6 +76,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(), Failure> {
     let texts = texts(args)?;
+    let file = args.json.as_deref().filter(|it| *it != Path::new("-"));
+    let file = file.map(|it| OutFile::at(it, "report")).transpose()?;
     let mut progress = Progress(output);
     let mut teller = Teller::open(opener, Source::parse(&args.model).into(), &mut progress)?;
     if teller.facts.spec.routers.is_empty() {
@@ -97,7 +98,7 @@ fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(),
     let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(&loads).collect();
     let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false);
     drop(teller);
-    hand_out(args, &facts, &report, &mut progress.0)?;
+    hand_out(args, &facts, &report, file, &mut progress.0)?;
     end(&report)
 }
 
@@ -118,17 +119,17 @@ fn hand_out(
     args: &Args,
     facts: &ModelFacts,
     report: &Report,
+    file: Option<OutFile>,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let text = match &args.json {
-        Some(path) if path == Path::new("-") => object(facts, report)?,
-        Some(path) => {
-            let text = object(facts, report)?;
-            let unwritable = |it| Failure::unwritable("the report", &it, path);
-            fs::write(path, text).map_err(unwritable)?;
-            table(facts, report)
-        }
-        None => table(facts, report),
+    let is_printed = file.is_none() && args.json.is_some();
+    if let Some(file) = file {
+        file.write(object(facts, report)?.as_bytes())?;
+    }
+    let text = if is_printed {
+        object(facts, report)?
+    } else {
+        table(facts, report)
     };
     match output.print(&text) {
         // The verdict stands, however much of it was read.

@@ -4,16 +4,12 @@
 //! i64 (ascending, -1 last), `topk_weights.L [T, K]` f32; `greedy_ids [N]` i64 with `--greedy N`.
 //! L is the layer's index, `attn.L` a router in attention; K the most picks in any row of that router.
 
-use std::{
-    borrow::Cow,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{borrow::Cow, path::PathBuf};
 
-use safetensors::{Dtype, SafeTensorError, View};
+use safetensors::{Dtype, View};
 
 use super::{
-    Failure,
+    Failure, OutFile,
     model::{ModelArgs, parse_count, parse_ids, path_parser},
 };
 use crate::checkpoint::Checkpoint;
@@ -58,6 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let checkpoint = args.model.open()?;
     let policy = args.model.policy(&checkpoint.spec)?;
     check_ids(&ids, args.greedy, &checkpoint)?;
+    let out = OutFile::at(&args.out, "result")?;
     let mut backend = args.model.backend(&checkpoint)?;
     let mut pass = Pass {
         seq: backend.open(),
@@ -75,7 +72,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let ids: Vec<i64> = greedy.iter().map(|it| i64::from(it.0)).collect();
         tensors.push(("greedy_ids".to_owned(), Tensor::ids(vec![ids.len()], &ids)));
     }
-    write(&tensors, &args.out)
+    drop(rows);
+    let named = tensors.iter().map(|(name, it)| (name.as_str(), it));
+    let bytes = safetensors::serialize(named, None).map_err(Failure::part_way)?;
+    out.write(&bytes)
 }
 
 fn check_ids(ids: &[TokenId], n_greedy: usize, checkpoint: &Checkpoint) -> Result<(), Failure> {
@@ -251,22 +251,4 @@ impl View for &Tensor {
     fn data_len(&self) -> usize {
         self.bytes.len()
     }
-}
-
-/// Writes beside the target, then renames: a file that is there is whole.
-fn write(tensors: &[(String, Tensor)], out: &Path) -> Result<(), Failure> {
-    let mut part = out.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let named = tensors.iter().map(|(name, it)| (name.as_str(), it));
-    let written = safetensors::serialize_to_file(named, None, &part).map_err(|it| match it {
-        SafeTensorError::IoError(error) => error,
-        other => io::Error::other(other),
-    });
-    let moved = written.and_then(|()| fs::rename(&part, out));
-    moved.map_err(|error| {
-        // Nothing partial stays; that it may not be there to remove is fine.
-        drop(fs::remove_file(&part));
-        Failure::unwritable("the result", &error, out)
-    })
 }

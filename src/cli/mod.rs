@@ -10,6 +10,7 @@ pub mod eval;
 mod exit;
 pub mod inspect;
 mod model;
+mod outfile;
 mod output;
 pub mod run;
 pub mod screenshot;
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 
 pub use exit::{Failure, Status};
 pub use model::Device;
+pub use outfile::OutFile;
 pub use output::{Output, end, end_of_usage, json_text};
 
 /// See inside Mixture-of-Experts models: watch the routing as text is generated, edit it, see what changes.

@@ -2,18 +2,18 @@
 //!
 //! The text goes to stdout as it is made, everything said about it to stderr.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Output, Status, json_text,
+    Failure, OutFile, Output, Status, json_text,
     model::{ChatArgs, ModelArgs, parse_ids, path_parser},
     story::{Listener, Story, Teller, loading_words, opened_words},
 };
 use crate::analysis::first_difference;
 use crate::checkpoint::Source;
-use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page, write_whole};
+use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
 use crate::engine::{LoadProgress, ModelOpener, Opener, StopReason};
 use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
 use crate::trace::{ModelFacts, RowRecord};
@@ -136,6 +136,8 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
     let edits = args.model.edits()?;
     let sampling = args.sampling.sampling()?;
     let ids = args.ids.as_deref().map(parse_ids).transpose()?;
+    let html = args.html.as_deref();
+    let html = html.map(|it| OutFile::at(it, "page")).transpose()?;
     let source = Source::parse(&args.model.model).into();
     let mut teller = Teller::open(opener, source, voice)?;
     let given = match (ids, &args.prompt) {
@@ -150,31 +152,24 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
     };
     let story = teller.tell(&experiment, args.n)?;
     let ended = voice.end(&story, &facts, &experiment);
-    if let Some(out) = &args.html {
+    if let Some((html, path)) = html.zip(args.html.as_ref()) {
         let model = args.model.model.to_string_lossy();
-        share(&story, &facts, &experiment, &model, out)?;
-        voice.remark(&format!("the run is in {}", out.display()));
+        html.write(shared(&story, &facts, &experiment, &model).as_bytes())?;
+        voice.remark(&format!("the run is in {}", path.display()));
     }
     ended
 }
 
-/// Writes the run as a page.
-fn share(
-    story: &Story,
-    facts: &ModelFacts,
-    experiment: &Experiment,
-    model: &str,
-    out: &Path,
-) -> Result<(), Failure> {
-    let html = page(&SharedRun {
+/// The run as a page.
+fn shared(story: &Story, facts: &ModelFacts, experiment: &Experiment, model: &str) -> String {
+    page(&SharedRun {
         facts,
         model,
         experiment,
         baseline: &story.baseline,
         edited: story.edited.as_ref().map(|(edited, twin)| (edited, twin)),
         scores_budget_bytes: SCORES_BUDGET_BYTES,
-    });
-    write_whole(out, html.as_bytes()).map_err(|it| Failure::unwritable("the page", &it, out))
+    })
 }
 
 /// Where text and remarks go.

@@ -1,36 +1,293 @@
 //! Files as the program leaves them: whole or not at all, with names made from what they hold.
+//!
+//! One writer for all of them. Where a regular file is to be, or nothing is yet, the new bytes are written beside it,
+//! brought to the disk, and moved into its place, so that a full disk, a crash or a kill at any moment leaves what was
+//! there before. Where a link leads there, the link stays. What is no regular file (a device, a pipe, the output of
+//! another program) has no whole to be replaced by: it is written in place.
+//!
+//! What a killed run left beside a target is removed by the next one that writes there. A run holds a lock on its own,
+//! and the system gives locks back when a process ends, however it ends: what can be locked is nobody's any more.
 
 use std::{
-    io::{self, Write as _},
-    path::Path,
+    fmt,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
 };
+
+use tempfile::NamedTempFile;
 
 /// Letters of a file name made from a title, at most.
 const MAX_LETTERS: usize = 80;
+/// Links that are followed from one to the next, as many as Linux follows.
+const MAX_LINKS: usize = 40;
+/// How the names of files begin and end that are not in their place yet.
+const BESIDE: (&str, &str) = (".moescope-", ".part");
 
-/// Writes a file whole: beside its place first, then moved there, so that a full disk or a crash leaves what was there
-/// before.
+/// Why a file cannot be written: what failed, then what the system says. Where is for the caller to say.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}", doing, Reason(source))]
+pub struct WriteError {
+    doing: &'static str,
+    source: io::Error,
+}
+
+/// What the system says, without its number.
+struct Reason<'a>(&'a io::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        f.write_str(words)
+    }
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> WriteError {
+    move |source| WriteError { doing, source }
+}
+
+fn refused(what: &'static str) -> WriteError {
+    failed("")(io::Error::other(what))
+}
+
+/// A place that can be written to.
+#[derive(Debug)]
+pub struct Output(Place);
+
+#[derive(Debug)]
+enum Place {
+    /// A regular file, there or not yet: replaced whole.
+    Whole(PathBuf),
+    /// Anything else: written as it is, from the beginning.
+    InPlace(File),
+}
+
+impl Output {
+    /// Looks whether a file can be written, before what is to stand in it is computed. Nothing that is there is
+    /// changed. A pipe is opened, and waits for its reader as pipes do.
+    ///
+    /// # Errors
+    /// A folder, a disk, a path whose folder is not there, no right to write.
+    pub fn at(path: &Path) -> Result<Self, WriteError> {
+        match fs::metadata(path) {
+            Ok(it) if it.is_dir() => Err(refused("a folder is there")),
+            Ok(it) if is_disk(&it) => Err(refused("a whole disk is there")),
+            Ok(it) if !it.is_file() || is_opened_elsewhere(path) => {
+                let file = OpenOptions::new().write(true).open(path);
+                Ok(Self(Place::InPlace(file.map_err(failed("opening it: "))?)))
+            }
+            Ok(_) => {
+                // A file that may not be changed is not to be replaced either.
+                let target = fs::canonicalize(path).map_err(failed("finding it: "))?;
+                let file = OpenOptions::new().write(true).open(&target);
+                file.map_err(failed("opening it: "))?;
+                Self::whole(target)
+            }
+            Err(it) if it.kind() == io::ErrorKind::NotFound => {
+                Self::whole(end_of_links(path).map_err(failed("following the link: "))?)
+            }
+            Err(it) => Err(failed("finding it: ")(it)),
+        }
+    }
+
+    fn whole(target: PathBuf) -> Result<Self, WriteError> {
+        if target.file_name().is_none() {
+            return Err(refused("the path names no file"));
+        }
+        // Whether one can be made in the folder is found by making one.
+        beside(&target).map_err(failed("making a file in its folder: "))?;
+        Ok(Self(Place::Whole(target)))
+    }
+
+    /// Writes all bytes.
+    ///
+    /// # Errors
+    /// The disk is full, the folder is gone, nobody reads the pipe.
+    pub fn write(self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.write_with(|file| file.write_all(bytes))
+    }
+
+    /// Writes what `fill` writes.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn write_with(
+        self,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), WriteError> {
+        match self.0 {
+            Place::InPlace(mut file) => fill(&mut file)
+                .and_then(|()| file.flush())
+                .map_err(failed("writing it: ")),
+            Place::Whole(target) => replace(&target, fill),
+        }
+    }
+}
+
+/// Writes a file whole, where nobody may wait: a pipe that nobody reads is refused.
 ///
 /// # Errors
-/// The folder is not there or cannot be written to, the disk is full.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(it) if !it.as_os_str().is_empty() => it,
-        _ => Path::new("."),
-    };
+/// What `Output::at` and `Output::write` say.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    if is_unread_pipe(path) {
+        return Err(refused("nobody reads the pipe that is there"));
+    }
+    Output::at(path)?.write(bytes)
+}
+
+fn replace(
+    target: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    remove_leftovers(target);
+    let mut file = beside(target).map_err(failed("making a file in its folder: "))?;
+    if let Ok(there) = fs::metadata(target) {
+        keep_rights(file.as_file(), &there)
+            .map_err(failed("giving it the rights of the old one: "))?;
+    }
+    let mut through = io::BufWriter::new(file.as_file_mut());
+    let written = fill(&mut through).and_then(|()| through.flush());
+    drop(through);
+    written.map_err(failed("writing it: "))?;
+    let synced = file.as_file().sync_all();
+    synced.map_err(failed("bringing it to the disk: "))?;
+    let moved = file.persist(target).map_err(|it| it.error);
+    moved.map_err(failed("moving it into its place: "))?;
+    // The name, too, is on the disk once the folder is. Not every file system knows how; the file is whole anyway.
+    #[cfg(unix)]
+    drop(File::open(folder_of(target)).and_then(|it| it.sync_all()));
+    Ok(())
+}
+
+/// Who may read what was there may read what takes its place, and nobody else.
+fn keep_rights(file: &File, there: &fs::Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, fchown};
+        let own = file.metadata()?;
+        if (own.uid(), own.gid()) != (there.uid(), there.gid()) {
+            // Only root gives files away: for everyone else the file becomes the writer's own.
+            drop(fchown(file, Some(there.uid()), Some(there.gid())));
+        }
+    }
+    file.set_permissions(there.permissions())
+}
+
+/// A new file in the folder of another, for as long as it is held, with the rights that any new file gets.
+fn beside(target: &Path) -> io::Result<NamedTempFile> {
+    let start = start_of(target);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".moescope-");
+    builder.prefix(&start).suffix(BESIDE.1);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // As any program creates files; the umask takes its part. A temporary file would be for its owner alone.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        // The umask takes its part. A temporary file would be for its owner alone.
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|it| it.error)?;
-    Ok(())
+    let mut file = builder.tempfile_in(folder_of(target))?;
+    // Until it is locked, another run may take it for nobody's. Where a file system has no locks, none does.
+    #[cfg(unix)]
+    while file.as_file().lock().is_ok() && !file.path().exists() {
+        file = builder.tempfile_in(folder_of(target))?;
+    }
+    Ok(file)
+}
+
+/// Removes what runs that ended left beside a target. That something cannot be removed stops nothing.
+fn remove_leftovers(target: &Path) {
+    let start = start_of(target);
+    for entry in fs::read_dir(folder_of(target))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name();
+        let is_ours = |it: &str| it.starts_with(&start) && it.ends_with(BESIDE.1);
+        if name.to_str().is_some_and(is_ours) && is_left(&entry) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// Whether a file beside a target is nobody's any more.
+fn is_left(entry: &fs::DirEntry) -> bool {
+    if !entry.file_type().is_ok_and(|it| it.is_file()) {
+        return false;
+    }
+    if !cfg!(unix) {
+        // A file that is open cannot be removed there.
+        return true;
+    }
+    let Ok(file) = File::open(entry.path()) else {
+        return false;
+    };
+    match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+    }
+}
+
+/// How the names of all files begin that are to take the place of one: short, however long its name is.
+fn start_of(target: &Path) -> String {
+    let name = target.file_name().unwrap_or_default().as_encoded_bytes();
+    // FNV-1a, 64 bits: the same in every version of the program.
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{}{hash:016x}-", BESIDE.0)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(it) if !it.as_os_str().is_empty() => it,
+        _ => Path::new("."),
+    }
+}
+
+/// Where links lead that end at nothing.
+fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        if !fs::symlink_metadata(&path).is_ok_and(|it| it.is_symlink()) {
+            return Ok(path);
+        }
+        let to = fs::read_link(&path)?;
+        path = folder_of(&path).join(to);
+    }
+    Err(io::Error::other("too many links"))
+}
+
+/// Whether a path is another name for what this process has open: what stands there may be written to, not replaced.
+fn is_opened_elsewhere(path: &Path) -> bool {
+    let starts = ["/dev/fd/", "/proc/self/fd/", "/dev/stdout", "/dev/stderr"];
+    let path = path.as_os_str().as_encoded_bytes();
+    cfg!(unix) && starts.iter().any(|it| path.starts_with(it.as_bytes()))
+}
+
+#[cfg(unix)]
+fn is_disk(it: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    it.file_type().is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_disk(_it: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn is_unread_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+    let is_pipe = fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    is_pipe && options.open(path).is_err()
+}
+
+#[cfg(not(unix))]
+fn is_unread_pipe(_path: &Path) -> bool {
+    false
 }
 
 /// A file name from a title: `Router, layer 4, token 11 “avait”` becomes `router-layer-4-token-11-avait`.
@@ -50,44 +307,4 @@ pub fn file_stem(title: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        write_whole(&path, b"one").unwrap();
-        write_whole(&path, b"two").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_was_there_stays_where_nothing_can_be_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("taken");
-        std::fs::create_dir(&place).unwrap();
-        std::fs::write(place.join("inside"), b"kept").unwrap();
-        assert!(write_whole(&place, b"new").is_err());
-        assert!(write_whole(&folder.path().join("no/such/a.csv"), b"new").is_err());
-        assert_eq!(std::fs::read(place.join("inside")).unwrap(), b"kept");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn names_are_made_from_titles() {
-        for (title, wanted) in [
-            (
-                "Router, layer 4, token 11 “avait”, baseline",
-                "router-layer-4-token-11-avait-baseline",
-            ),
-            ("Édits / \\ ..", "édits"),
-            ("", "moescope"),
-            ("???", "moescope"),
-        ] {
-            assert_eq!(file_stem(title), wanted);
-        }
-        assert_eq!(file_stem(&"x".repeat(300)).chars().count(), MAX_LETTERS);
-    }
-}
+mod tests;

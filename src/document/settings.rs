@@ -1,12 +1,10 @@
 //! What the window keeps from one start to the next, and the file it lies in.
 //!
-//! The file is replaced as a whole: written beside itself, brought to the disk, then renamed, so that a
-//! program that is ended at any moment leaves either the old file or the new one. One that cannot be read is
-//! put aside, never written over; fields of another version are passed over.
+//! The file is replaced as a whole, so that a program that is ended at any moment leaves either the old file or the
+//! new one. One that cannot be read is put aside, never written over; fields of another version are passed over.
 
 use std::{
     env, fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +12,7 @@ use etcetera::BaseStrategy as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::write_whole;
 use crate::spec::DeviceChoice;
 
 /// Names another folder for the settings: for a copy that travels, and for tests.
@@ -199,19 +198,12 @@ impl SettingsFile {
     /// # Errors
     /// What the system says: no room, no right to write.
     pub fn save(&self, settings: &SavedSettings) -> io::Result<()> {
-        // Where the name is a link, what it leads to is replaced, not the link.
-        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut beside = tempfile::Builder::new()
-            .prefix(".settings")
-            .suffix(".new")
-            .tempfile_in(folder)?;
-        serde_json::to_writer_pretty(&mut beside, settings)?;
-        beside.write_all(b"\n")?;
-        beside.as_file().sync_all()?;
-        beside.persist(&path)?;
-        Ok(())
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut text = serde_json::to_vec_pretty(settings)?;
+        text.push(b'\n');
+        write_whole(&self.path, &text).map_err(io::Error::other)
     }
 }
 

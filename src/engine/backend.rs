@@ -101,6 +101,9 @@ pub enum BackendError {
     /// What was computed is no number.
     #[error("{0}")]
     NotANumber(String),
+    /// A file that weights are read from is no longer what it was.
+    #[error("{0}")]
+    File(String),
     /// The device failed; nothing on it can be trusted any more.
     #[error(transparent)]
     Device(#[from] DeviceError),

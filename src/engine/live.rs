@@ -9,6 +9,7 @@ use super::{
     Backend, BackendError, Capture, Feed, Row, Step, Ticket, Wait,
     flight::{Drawn, Pending, PendingFeed, PendingRow},
 };
+use crate::checkpoint::MappedFile;
 use crate::model::{Model, Sequence};
 use crate::ops::{Meter, Ops};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, SeqId, TokenId};
@@ -18,6 +19,8 @@ pub struct LiveBackend<O: Ops> {
     model: Model<O>,
     /// No token from this one on is ever drawn: rows of the embedding that are no text.
     n_drawable: usize,
+    /// Files that weights are read from in every step.
+    files: Vec<Arc<MappedFile>>,
     sequences: HashMap<SeqId, Held<O>>,
     /// Submitted and not read, in the order in which they run.
     queue: VecDeque<Pending<O>>,
@@ -47,6 +50,7 @@ impl<O: Ops> LiveBackend<O> {
         Self {
             model,
             n_drawable,
+            files: Vec::new(),
             sequences: HashMap::new(),
             queue: VecDeque::new(),
             dropped: HashSet::new(),
@@ -54,6 +58,13 @@ impl<O: Ops> LiveBackend<O> {
             n_opened: 0,
             n_submitted: 0,
         }
+    }
+
+    /// The same, over files that weights are read from where they lie: a step in which one is cut short fails.
+    #[must_use]
+    pub fn over(mut self, files: Vec<Arc<MappedFile>>) -> Self {
+        self.files = files;
+        self
     }
 
     /// The device's operations: what they count.
@@ -190,6 +201,10 @@ impl<O: Ops> LiveBackend<O> {
                 return Err(error.into());
             }
         };
+        if let Err(error) = self.files.iter().try_for_each(|it| it.check()) {
+            self.give_up(0);
+            return Err(BackendError::File(error.to_string()));
+        }
         let feeds = self.tokens_read();
         let n_vocab = self.model.spec.n_vocab;
         let step = self

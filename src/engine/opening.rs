@@ -123,6 +123,7 @@ impl Loading {
     }
 
     fn finish(&mut self) -> Result<LoadStep, String> {
+        self.warmup.check().map_err(|it| it.to_string())?;
         let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
         let begun = begun.ok_or("the model was taken already")?;
         let quantize = self.placement.quantize;
@@ -162,6 +163,7 @@ pub fn open_backend(
     let need = Need::of(&need, weights, placement.quantize);
     let mut begun = None;
     while !step(&mut begun, spec, weights, placement, need)? {}
+    checkpoint.check_files().map_err(|it| it.to_string())?;
     let begun = begun.ok_or("the model was taken already")?;
     let device = begun.device.clone();
     Ok((begun.finish(weights, n_drawable(checkpoint))?, device))
@@ -206,6 +208,9 @@ impl Load for Moving {
         } = &*self.weights;
         let mut begun = self.begun.take().ok_or("the model was moved already")?;
         if begun.is_placed() {
+            let files = weights.files();
+            let checked = files.iter().try_for_each(|it| it.check());
+            checked.map_err(|it| it.to_string())?;
             let device = begun.device.clone();
             let backend = begun.finish(weights, *n_drawable)?;
             return Ok(LoadStep::Moved(Box::new(MovedModel { backend, device })));

@@ -47,7 +47,15 @@ where
         n_drawable: usize,
     ) -> Result<Box<dyn Backend>, ModelError> {
         let model = Assembly::finish(*self, weights)?;
-        Ok(Box::new(LiveBackend::new(model, n_drawable)))
+        let backend = LiveBackend::new(model, n_drawable);
+        // What runs ahead has memory of its own.
+        let is_apart = backend.ops().runs_ahead();
+        let files = if is_apart {
+            Vec::new()
+        } else {
+            weights.files()
+        };
+        Ok(Box::new(backend.over(files)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A paused window sleeps: the real program under Xvfb, its CPU time read from the system.
+//! The real window under Xvfb: paused it sleeps, by its CPU time as the system counts it; it writes where it may.
 
 use std::{
     fs,
@@ -99,4 +99,31 @@ fn a_paused_window_uses_next_to_no_cpu() {
     let used = cpu_secs(pid) - before;
     println!("{used:.2} s of CPU in {WATCHED:?}");
     assert!(used <= MOST_CPU_SECS, "{used:.2} s of CPU in {WATCHED:?}");
+}
+
+#[test]
+fn with_a_folder_of_its_own_for_settings_nothing_is_written_elsewhere() {
+    let Some((_server, name)) = display() else {
+        eprintln!("told and passed: Xvfb is not installed");
+        return;
+    };
+    let (home, settings) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut window = Command::new(env!("CARGO_BIN_EXE_moescope"));
+    window
+        .arg("--first-frame")
+        .current_dir(home.path())
+        .env("DISPLAY", &name)
+        .env("HOME", home.path())
+        .env("MOESCOPE_CONFIG_DIR", settings.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    for name in ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "XDG_CONFIG_HOME"] {
+        window.env_remove(name);
+    }
+    for name in ["XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"] {
+        window.env_remove(name);
+    }
+    assert!(window.status().unwrap().success());
+    let left: Vec<_> = fs::read_dir(home.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

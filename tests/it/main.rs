@@ -11,6 +11,8 @@ mod checkpoint;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod golden;
 #[cfg(feature = "gpu")]
 #[cfg(test)]

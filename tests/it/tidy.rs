@@ -66,6 +66,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui_tiles", &["ui", "app"]),
     ("half", &["checkpoint", "ops"]),
     ("image", &["ui", "app"]),
+    ("libc", &["checkpoint", "document"]),
     ("memmap2", &["checkpoint"]),
     ("jiff", &["jinja"]),
     ("rayon", &["checkpoint", "ops"]),

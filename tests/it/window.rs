@@ -7,6 +7,7 @@ mod busy;
 mod cells;
 mod cells2;
 mod chat;
+mod cut;
 mod drawn_words;
 mod drive;
 mod edits;

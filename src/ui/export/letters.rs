@@ -209,7 +209,7 @@ fn reversed_from(
     Some(out)
 }
 
-/// Whether a letter, or a mark on one, is written from right to left: Hebrew, Arabic, Syriac, Thaana, NKo, Adlam and
+/// Whether a letter, or a mark on one, is written from right to left: Hebrew, Arabic, Syriac, Thaana, Adlam and
 /// their neighbours in Unicode, and the joiners used among them.
 fn is_right_to_left(it: char) -> bool {
     matches!(

@@ -1,0 +1,237 @@
+//! Files that are read and written, under what can happen to them: cut short, full, closed, killed in the middle.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Read as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Instant,
+};
+
+use crate::tiny::Tiny;
+
+fn moescope() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_moescope"))
+}
+
+fn ran<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    moescope().args(args).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let all = fs::read_dir(folder).unwrap();
+    let mut out: Vec<String> = all
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    out.sort();
+    out
+}
+
+/// What every command that writes a file is called with, before the file.
+const WRITERS: [&[&str]; 3] = [
+    &["eval", "tour", "--ids", "5,7", "--device", "cpu", "--out"],
+    &[
+        "run", "tour", "--ids", "5,7", "-n", "1", "--device", "cpu", "--html",
+    ],
+    &["check", "tour", "--samples", "--device", "cpu", "--json"],
+];
+
+/// A checkpoint whose text has no end.
+fn endless() -> tempfile::TempDir {
+    let mut tiny = Tiny::of("mixtral");
+    tiny.config["max_position_embeddings"] = 200_000.into();
+    tiny.config["eos_token_id"] = serde_json::Value::Null;
+    tiny.save()
+}
+
+#[test]
+fn whether_a_file_can_be_written_is_said_before_anything_is_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["no/such/folder/out", "."] {
+        for words in WRITERS {
+            let place = folder.path().join(place);
+            let output = ran(words.iter().map(OsStr::new).chain([place.as_os_str()]));
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+            assert!(said.contains("could not be written"), "{words:?}: {said}");
+            assert_eq!(said.lines().count(), 1, "nothing was begun: {said}");
+            assert!(output.stdout.is_empty());
+        }
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_old_file_and_says_what_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    fs::write(&out, "old").unwrap();
+    for words in &WRITERS[..2] {
+        // No file may be longer than 512 bytes; the signal that says so is not taken.
+        let shell = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+        let output = Command::new("sh")
+            .args(["-c", shell, env!("CARGO_BIN_EXE_moescope")])
+            .args(*words)
+            .arg(&out)
+            .output()
+            .unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {said}");
+        let reason = format!("writing it: File too large (in {})", out.display());
+        assert!(said.contains(&reason), "{words:?}: {said}");
+        assert_eq!(fs::read_to_string(&out).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_written_in_place_and_stays() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, minor, code) in [("null", "3", 0), ("full", "7", 3)] {
+        // One of our own: the system's is not to be put at risk.
+        let device = folder.path().join(name);
+        let made = Command::new("mknod")
+            .arg(&device)
+            .args(["c", "1", minor])
+            .stderr(Stdio::null())
+            .status();
+        if !made.is_ok_and(|it| it.success()) || fs::write(&device, "").is_err() {
+            eprintln!("told and passed: only root makes devices");
+            return;
+        }
+        for words in &WRITERS[..2] {
+            let output = ran(words.iter().map(OsStr::new).chain([device.as_os_str()]));
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+            let is_full = said.contains("writing it: No space left on device (in ");
+            assert_eq!(is_full, code == 3, "{words:?}: {said}");
+            let kind = fs::symlink_metadata(&device).unwrap().file_type();
+            assert!(kind.is_char_device(), "{words:?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_killed_leaves_a_whole_file_and_the_next_one_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let words = WRITERS[0].iter().map(OsStr::new).chain([out.as_os_str()]);
+    let words: Vec<&OsStr> = words.collect();
+    let start = Instant::now();
+    assert!(ran(&words).status.success());
+    let whole = start.elapsed();
+    let kept = fs::read(&out).unwrap();
+    for n in 0..16 {
+        let mut run = moescope()
+            .args(&words)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Most of them near the end, where it writes.
+        thread::sleep(whole.mul_f64(0.5 + f64::from(n) / 24.0));
+        let _ = run.kill();
+        run.wait().unwrap();
+        assert!(fs::read(&out).unwrap() == kept, "kill {n}");
+    }
+    assert!(ran(&words).status.success());
+    assert_eq!(names(folder.path()), ["out"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_checkpoint_that_is_cut_short_ends_the_text_with_a_sentence() {
+    for n_bytes in [4096, 30_000] {
+        let model = endless();
+        let file = model.path().join("model.safetensors");
+        let mut run = moescope()
+            .arg("run")
+            .arg(model.path())
+            .args(["--ids", "5,7", "-n", "199000", "--device", "cpu"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut written = [0; 64];
+        run.stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut written)
+            .unwrap();
+        let opened = fs::OpenOptions::new().write(true).open(&file).unwrap();
+        opened.set_len(n_bytes).unwrap();
+        let output = run.wait_with_output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(
+            said.contains("the file became shorter while it was open"),
+            "{said}"
+        );
+        assert!(said.contains(&file.display().to_string()), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_not_be_read_is_said_as_that() {
+    use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
+    let tiny = Tiny::of("mixtral").save();
+    let deny = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    let allow = |mode| fs::set_permissions(tiny.path(), fs::Permissions::from_mode(mode)).unwrap();
+    let is_root = fs::metadata("/proc/self").is_ok_and(|it| {
+        use std::os::unix::fs::MetadataExt as _;
+        it.uid() == 0
+    });
+    let check = || {
+        let mut command = moescope();
+        command.arg("inspect").arg(tiny.path());
+        if is_root {
+            // Nothing is denied to root.
+            command.uid(65_534).gid(65_534);
+        }
+        let Ok(output) = command.output() else {
+            eprintln!("told and passed: another user cannot start the program here");
+            return;
+        };
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("Permission denied"), "{said}");
+    };
+    allow(0o644);
+    check();
+    allow(0o755);
+    for name in ["model.safetensors", "config.json"] {
+        deny(&tiny.path().join(name));
+        check();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_no_text_is_a_path() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(OsStr::from_bytes(b"mod\xE8le"));
+    let tiny = Tiny::of("mixtral").save();
+    fs::create_dir(&odd).unwrap();
+    for name in names(tiny.path()) {
+        fs::copy(tiny.path().join(&name), odd.join(&name)).unwrap();
+    }
+    let out = folder.path().join(OsStr::from_bytes(b"r\xE9sultat"));
+    let words = ["--ids", "5,7", "--device", "cpu", "--out"].map(OsStr::new);
+    let words = [OsStr::new("eval"), odd.as_os_str()]
+        .into_iter()
+        .chain(words);
+    let output = ran(words.chain([out.as_os_str()]));
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(fs::metadata(&out).unwrap().len() > 1000);
+}
