@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::document::{Output, WriteError};
+use crate::document::{Target, WriteError};
 
 /// A file that can be written, and what is to stand in it.
 #[derive(Debug)]
 pub struct OutFile {
-    output: Output,
+    target: Target,
     what: &'static str,
     path: PathBuf,
 }
@@ -19,9 +19,9 @@ impl OutFile {
     /// # Errors
     /// Misuse: it cannot.
     pub fn at(path: &Path, what: &'static str) -> Result<Self, Failure> {
-        match Output::at(path) {
-            Ok(output) => Ok(Self {
-                output,
+        match Target::at(path) {
+            Ok(target) => Ok(Self {
+                target,
                 what,
                 path: path.to_owned(),
             }),
@@ -34,7 +34,7 @@ impl OutFile {
     /// # Errors
     /// The disk is full, nobody reads the pipe: the command fails part-way.
     pub fn write(self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.output.write(bytes);
+        let written = self.target.write(bytes);
         written.map_err(|why| Failure::part_way(sentence(self.what, &why, &self.path)))
     }
 }

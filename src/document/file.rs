@@ -53,7 +53,7 @@ fn refused(what: &'static str) -> WriteError {
 
 /// A place that can be written to.
 #[derive(Debug)]
-pub struct Output(Place);
+pub struct Target(Place);
 
 #[derive(Debug)]
 enum Place {
@@ -63,7 +63,7 @@ enum Place {
     InPlace(File),
 }
 
-impl Output {
+impl Target {
     /// Looks whether a file can be written, before what is to stand in it is computed. Nothing that is there is
     /// changed. A pipe is opened, and waits for its reader as pipes do.
     ///
@@ -128,12 +128,12 @@ impl Output {
 /// Writes a file whole, where nobody may wait: a pipe that nobody reads is refused.
 ///
 /// # Errors
-/// What `Output::at` and `Output::write` say.
+/// What `Target::at` and `Target::write` say.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     if is_unread_pipe(path) {
         return Err(refused("nobody reads the pipe that is there"));
     }
-    Output::at(path)?.write(bytes)
+    Target::at(path)?.write(bytes)
 }
 
 fn replace(

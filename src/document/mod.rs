@@ -16,7 +16,7 @@ mod words;
 
 pub use self::csv::{number, plain_text};
 pub use colors::{Colors, DARK, LIGHT};
-pub use file::{Output, WriteError, file_stem, write_whole};
+pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table};

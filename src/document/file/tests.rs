@@ -51,7 +51,7 @@ fn a_write_that_fails_leaves_the_old_file_and_nothing_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     fs::write(&path, "old").unwrap();
-    let output = Output::at(&path).unwrap();
+    let output = Target::at(&path).unwrap();
     let said = output.write_with(|file| {
         file.write_all(b"half of it")?;
         Err(io::Error::from(io::ErrorKind::StorageFull))
@@ -76,10 +76,10 @@ fn a_name_may_be_as_long_as_names_can_be() {
 fn looking_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
-    drop(Output::at(&path).unwrap());
+    drop(Target::at(&path).unwrap());
     assert!(names(folder.path()).is_empty());
     fs::write(&path, "old").unwrap();
-    drop(Output::at(&path).unwrap());
+    drop(Target::at(&path).unwrap());
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(names(folder.path()), ["a.csv"]);
 }
@@ -146,7 +146,7 @@ mod on_unix {
         assert_eq!(said, "nobody reads the pipe that is there");
         let reader = std::thread::scope(|it| {
             let reader = it.spawn(|| fs::read(&pipe).unwrap());
-            Output::at(&pipe).unwrap().write(b"through it").unwrap();
+            Target::at(&pipe).unwrap().write(b"through it").unwrap();
             reader.join().unwrap()
         });
         assert_eq!(reader, b"through it");
