@@ -263,6 +263,7 @@ pub(super) fn unique<'de, V: Deserialize<'de>>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -344,5 +345,34 @@ mod tests {
         }
         assert!(read(&[0xFF]).is_err_and(|it| it.contains("not UTF-8")));
         assert!(read("[".repeat(1_000_000).as_bytes()).is_err());
+    }
+
+    /// What texts are made of, the ends of strings and of pairs of surrogates among them.
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud83d", "\\ude00", "\\\"", "\"a\"",
+            "\"b\"", "é", "NaN", "Infinity", "-", "1", "1e999", "-0.5", "null", "true", " ",
+            "\u{FEFF}", "0", "E",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Any text: read as strict JSON where it is such, else read or refused in a line.
+        #[test]
+        fn no_text_is_read_otherwise_than_as_json_has_it(
+            pieces in prop::collection::vec(piece(), 0..12),
+        ) {
+            for text in [pieces.concat(), format!("[\"{}\"]", pieces.concat())] {
+                let strict: Result<Value, _> = serde_json::from_str(&text);
+                match (read(text.as_bytes()), strict) {
+                    (Ok(it), Ok(strict)) => prop_assert_eq!(it.value, strict),
+                    (Err(why), Err(_)) => prop_assert!(!why.contains('\n')),
+                    (Err(why), Ok(_)) => prop_assert!(false, "{}: {}", text, why),
+                    (Ok(_), Err(_)) => {}
+                }
+            }
+        }
     }
 }
