@@ -59,7 +59,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         form: args.prompt_form(),
         n: args.n,
     };
-    let out = OutFile::at(&args.out, "picture")?;
+    let out = OutFile::at(&args.out, "file")?;
     let (theme, palette) = match args.theme {
         Theme::Dark => (egui::Theme::Dark, &DARK),
         Theme::Light => (egui::Theme::Light, &LIGHT),

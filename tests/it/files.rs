@@ -185,7 +185,7 @@ fn a_checkpoint_that_is_cut_short_ends_the_text_with_a_sentence() {
 fn what_may_not_be_read_is_said_as_that() {
     use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
     let tiny = Tiny::of("mixtral").save();
-    let deny = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    let deny = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     let allow = |mode| fs::set_permissions(tiny.path(), fs::Permissions::from_mode(mode)).unwrap();
     let is_root = fs::metadata("/proc/self").is_ok_and(|it| {
         use std::os::unix::fs::MetadataExt as _;
