@@ -261,10 +261,22 @@ fn every_letter_of_a_text_is_in_one_word_and_has_its_own_style() {
         &["e\u{301}te\u{301}", "x"],
     );
     check_words(&one("\u{1}a\u{202e}b"), 1e4, &["\u{fffd}ab"]);
-    // Without a font the whole is drawn from right to left, the Latin word too.
-    check_words(&one("אבגא די"), 1e4, &["די", "אבגא"]);
-    check_words(&[("שלום", red), (" then", green)], 1e4, &["שלום", "+then"]);
-    check_words(&[("سلام", red), ("\nthen", green)], 1e4, &["سلام", "+then"]);
+    // Without a font the whole line is one run, drawn from right to left: the second word stands first.
+    check_words(
+        &one("\u{5d0}\u{5d1}\u{5d2}\u{5d0} \u{5d3}\u{5d9}"),
+        1e4,
+        &["\u{5d3}\u{5d9}", "\u{5d0}\u{5d1}\u{5d2}\u{5d0}"],
+    );
+    check_words(
+        &[("\u{5e9}\u{5dc}\u{5d5}\u{5dd}", red), (" then", green)],
+        1e4,
+        &["\u{5e9}\u{5dc}\u{5d5}\u{5dd}", "+then"],
+    );
+    check_words(
+        &[("\u{633}\u{644}\u{627}\u{645}", red), ("\nthen", green)],
+        1e4,
+        &["\u{633}\u{644}\u{627}\u{645}", "+then"],
+    );
     check_words(
         &[("one two", red), (" three", green)],
         45.0,
