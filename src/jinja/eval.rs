@@ -239,6 +239,7 @@ impl Run {
 
     /// What a value has under a name besides its items.
     pub(super) fn own_attribute(&self, value: &Value, name: &Arc<str>) -> Res<Option<Value>> {
+        self.budget.read(name.len())?;
         // Python's own machinery lies behind such names; the sandbox hides it.
         if name.starts_with('_') {
             return Ok(None);

@@ -27,7 +27,10 @@ pub(super) fn filter(out: &mut Text<'_>, value: &Value, args: Args) -> Res<()> {
     let [ascii, indent, separators, sorted] = args.bind("tojson", names)?;
     let indent = match indent {
         None | Some(Value::None) => None,
-        Some(Value::Str(it)) => Some(it.to_string()),
+        Some(Value::Str(it)) => {
+            out.charge(it.len())?;
+            Some(it.to_string())
+        }
         Some(other) => match other.as_int() {
             Some(n) => {
                 let n = usize::try_from(n.max(0)).unwrap_or(usize::MAX);
@@ -49,6 +52,7 @@ pub(super) fn filter(out: &mut Text<'_>, value: &Value, args: Args) -> Res<()> {
         let [Value::Str(items), Value::Str(key)] = &it.items[..] else {
             return wrong("the separators of tojson are two texts");
         };
+        out.charge(items.len() + key.len())?;
         style.between_items = items.to_string();
         style.after_key = key.to_string();
     }
@@ -71,6 +75,7 @@ impl Style {
             Value::Dict(it) => {
                 let mut pairs = Vec::new();
                 for (key, value) in &it.pairs {
+                    out.charge(key.as_str().map_or(32, str::len))?;
                     pairs.push((key, key_of(key)?, value));
                 }
                 if self.is_sorted {

@@ -39,6 +39,9 @@ pub(super) enum Kind {
     End,
 }
 
+/// Names are compared at every step, so none is long.
+const MAX_NAME_BYTES: usize = 1000;
+
 /// The longest first.
 const OPERATORS: [&str; 27] = [
     "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}",
@@ -205,6 +208,10 @@ impl<'a> Lexer<'a> {
                 self.number()?;
             } else if first == '_' || first.is_alphabetic() {
                 let n = words::name_len(self.rest());
+                if n > MAX_NAME_BYTES {
+                    let what = format!("a name is longer than {MAX_NAME_BYTES} letters");
+                    return Err(Fault::limit(what));
+                }
                 let name = &self.rest()[..n];
                 self.push(Kind::Name(name.into()));
                 self.at += n;

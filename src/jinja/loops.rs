@@ -28,6 +28,7 @@ impl Run {
             .map_err(|why| why.at(line))?;
         let items = self.chosen(it, all)?;
         let outer = self.scope;
+        self.budget.slots(4)?;
         let at = self.loops.len();
         let n = items.len();
         self.loops.push(Loop {
@@ -117,6 +118,7 @@ impl Run {
         let mut given = args.given.into_iter();
         let mut named = args.named;
         for (parameter, default) in &def.parameters {
+            self.budget.work(1 + named.len() / 8)?;
             let by_name = named.iter().position(|it| it.0 == *parameter);
             let value = match (given.next(), by_name) {
                 (Some(_), Some(_)) => {

@@ -403,19 +403,20 @@ pub(super) fn slice(budget: &Budget, value: &Value, ends: [&Value; 3]) -> Res<Va
     let pick = |n: usize| picked(n, numbers[0], numbers[1], step);
     let cut = |items: &[Value]| -> Res<Vec<Value>> {
         let all = pick(items.len());
-        budget.slots(items.len())?;
+        budget.slots(pick(items.len()).count())?;
         Ok(all.map(|it| items[it].clone()).collect())
     };
     match value {
         Value::Str(it) => {
-            budget.bytes(it.len())?;
+            budget.read(it.len())?;
             if it.is_ascii() {
                 let bytes = it.as_bytes();
+                budget.bytes(pick(bytes.len()).count())?;
                 let text: String = pick(bytes.len()).map(|it| char::from(bytes[it])).collect();
                 return Ok(Value::text(text));
             }
-            budget.bytes(4 * it.len())?;
             let letters: Vec<char> = it.chars().collect();
+            budget.bytes(pick(letters.len()).count().saturating_mul(4))?;
             let text: String = pick(letters.len()).map(|it| letters[it]).collect();
             Ok(Value::text(text))
         }

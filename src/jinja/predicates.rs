@@ -109,8 +109,10 @@ pub(super) fn holds(budget: &Budget, name: &str, value: &Value, args: Args) -> R
         "number" => value.as_float().is_some(),
         "sequence" => match value {
             Value::View(it) => it.is_range,
+            Value::Str(_) => true,
             other => other.len().is_some(),
         },
+        "iterable" if value.as_str().is_some() => true,
         "iterable" => value.len().is_some() || matches!(value, Value::Stream(_) | Value::Loop(_)),
         "callable" => value.is_callable(),
         // No value here is marked as escaped.

@@ -114,11 +114,11 @@ impl Run {
     /// Where the budget is used up.
     pub(super) fn set(&mut self, name: &Arc<str>, value: Value) -> Res<()> {
         let vars = &mut self.scopes[self.scope].vars;
+        self.budget.work(1 + vars.len() / 8)?;
         if let Some(it) = vars.iter_mut().find(|it| it.0 == *name) {
             it.1 = value;
             return Ok(());
         }
-        self.budget.work(1 + vars.len() / 8)?;
         vars.push((name.clone(), value));
         Ok(())
     }
@@ -336,6 +336,7 @@ impl Run {
                 Value::Namespace(at) => {
                     self.budget.slots(2)?;
                     let vars = &mut self.namespaces[at];
+                    self.budget.work(1 + vars.len() / 8)?;
                     match vars.iter_mut().find(|it| it.0 == *attr) {
                         Some(it) => it.1 = value,
                         None => vars.push((attr.clone(), value)),

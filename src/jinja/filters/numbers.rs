@@ -14,6 +14,8 @@ use crate::jinja::{
 /// # Errors
 /// Arguments it does not take, values it is not made for.
 pub(super) fn apply(budget: &Budget, name: &str, value: &Value, args: Args) -> Res<Value> {
+    // A text is copied and read several times before it is a number.
+    budget.read(value.as_str().map_or(0, |it| it.len().saturating_mul(4)))?;
     match name {
         "abs" => {
             let [] = args.bind(name, [])?;

@@ -23,6 +23,7 @@ pub(super) fn call(budget: &Budget, text: &str, name: &str, args: Args) -> Res<V
             let Some(Value::Dict(it)) = map else {
                 return wrong("format_map needs a dict");
             };
+            budget.slots(2 * it.pairs.len())?;
             let named = it.pairs.iter().filter_map(|(key, value)| match key {
                 Value::Str(name) => Some((name.clone(), value.clone())),
                 _ => None,
@@ -144,7 +145,7 @@ fn searched(budget: &Budget, text: &str, name: &str, args: Args) -> Res<Value> {
     let within = cut.as_str().unwrap_or_default();
     if matches!(name, "startswith" | "endswith") {
         let parts = match &part {
-            Value::Tuple(it) => it.items.clone(),
+            Value::Tuple(_) => part.items(budget)?,
             other => vec![other.clone()],
         };
         for it in parts {

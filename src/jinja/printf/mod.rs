@@ -19,7 +19,10 @@ use self::spec::Spec;
 /// A directive that is none, and values that do not fit.
 pub(super) fn percent(budget: &Budget, format: &str, values: &Value) -> Res<String> {
     let all: Vec<Value> = match values {
-        Value::Tuple(it) => it.items.clone(),
+        Value::Tuple(it) => {
+            budget.slots(it.items.len())?;
+            it.items.clone()
+        }
         other => vec![other.clone()],
     };
     let mut all = all.into_iter();

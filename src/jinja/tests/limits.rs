@@ -252,7 +252,8 @@ fn sentences_stay_short_whatever_a_template_says() {
     ] {
         check_refused(&it, "");
     }
-    let kept = grown("[]", &format!("ns.x + [{{}}['{long}'], {long}]"));
+    let name = "a".repeat(1000);
+    let kept = grown("[]", &format!("ns.x + [{{}}['{long}'], {name}]"));
     check_refused(&kept, "it ");
 }
 
