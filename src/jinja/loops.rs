@@ -48,7 +48,8 @@ impl Run {
                 run.set(&name, Value::Loop(at))?;
                 run.assign(&it.target, item).map_err(|why| why.at(line))?;
                 run.body(&it.body)
-            })?;
+            });
+            let flow = flow.map_err(|why| why.at(line))?;
             is_empty &= flow != Flow::Next;
             if flow == Flow::Break {
                 break;
