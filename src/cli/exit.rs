@@ -1,6 +1,6 @@
 //! How a command ends when it does not succeed.
 
-use std::{fmt, io, path::Path};
+use std::fmt;
 
 use crate::spec::shown;
 
@@ -57,24 +57,6 @@ impl Failure {
         Self {
             status: Status::Left,
             what: "the reader has left".to_owned(),
-        }
-    }
-
-    /// A file that cannot be written: a place that is none is misuse, one that gave out on the way a run that failed.
-    #[must_use]
-    pub fn unwritable(what: &str, error: &io::Error, path: &Path) -> Self {
-        use io::ErrorKind as Kind;
-
-        let sentence = format!("{what} cannot be written: {error} (in {})", path.display());
-        match error.kind() {
-            Kind::NotFound
-            | Kind::PermissionDenied
-            | Kind::NotADirectory
-            | Kind::IsADirectory
-            | Kind::ReadOnlyFilesystem
-            | Kind::InvalidFilename
-            | Kind::InvalidInput => Self::misuse(sentence),
-            _ => Self::part_way(sentence),
         }
     }
 }

@@ -10,7 +10,9 @@
 use super::{Cell, Column, Table};
 
 /// What makes a spreadsheet take a text for something else.
-const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\''];
+const FORMULA: [char; 11] = [
+    '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\'',
+];
 
 /// Whether a spreadsheet would take a text for something else; some leave out the blanks before it first.
 fn is_formula(text: &str) -> bool {

@@ -57,9 +57,9 @@ pub fn open(name: &str) -> Fixture {
     }
 }
 
-/// Answers the prompt that opening reads, as the engine would.
+/// Answers the prompt that is to be read, the last one where there are several, as the engine would.
 pub fn answer_prompt(window: &mut Window, script: &Script) {
-    let tag = script.asked.borrow().iter().find_map(|it| match it {
+    let tag = script.asked.borrow().iter().rev().find_map(|it| match it {
         Request::Encode { tag, .. } => Some(*tag),
         _ => None,
     });

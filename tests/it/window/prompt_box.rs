@@ -2,11 +2,10 @@
 
 use eframe::egui::{Key, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use moescope::engine::{Event, Request};
-use moescope::spec::TokenId;
 
 use super::drive::{Window, key, scripted, settle, token_label, type_prompt};
-use super::script::{Script, TOUR_LIKE, baseline};
+use super::fixture::answer_prompt;
+use super::script::{TOUR_LIKE, baseline};
 
 /// Where the first token stands, points from the top.
 fn first_token(window: &Window) -> f32 {
@@ -14,23 +13,10 @@ fn first_token(window: &Window) -> f32 {
     window.get_by_label(&label).rect().top()
 }
 
-/// Answers the last prompt that was to be read.
-fn answer(window: &mut Window, script: &Script) {
-    let tag = script.asked.borrow().iter().rev().find_map(|it| match it {
-        Request::Encode { tag, .. } => Some(*tag),
-        _ => None,
-    });
-    script.say([Event::Encoded {
-        tag: tag.unwrap(),
-        tokens: Ok((0..9).map(TokenId).collect()),
-    }]);
-    settle(window);
-}
-
 fn check(prompt: &str, most_lines: f32) {
     let (mut window, script) =
         scripted((1024.0, 700.0), Theme::Dark, baseline(TOUR_LIKE, 30), false);
-    answer(&mut window, &script);
+    answer_prompt(&mut window, &script);
     let at_first = first_token(&window);
     type_prompt(&mut window, prompt);
     let line = 24.0;
@@ -42,7 +28,7 @@ fn check(prompt: &str, most_lines: f32) {
     assert!(most_lines < 2.0 || while_typed > at_first + 1.0, "it grows");
     assert!(while_typed < 500.0, "the text is in sight: {while_typed}");
     key(&mut window, Key::Enter);
-    answer(&mut window, &script);
+    answer_prompt(&mut window, &script);
     let once_read = first_token(&window);
     assert!((once_read - at_first).abs() < 1.0, "{at_first} {once_read}");
     let value = window.get_by_label("Prompt").value();
@@ -77,7 +63,7 @@ fn one_word_without_a_space_takes_four_lines_then_one() {
 fn what_is_typed_last_is_in_sight() {
     let (mut window, script) =
         scripted((1024.0, 700.0), Theme::Dark, baseline(TOUR_LIKE, 30), false);
-    answer(&mut window, &script);
+    answer_prompt(&mut window, &script);
     type_prompt(&mut window, &"all work and no play ".repeat(95));
     // The cursor stands at the end: the field's bottom is within the box, its top above it.
     let field = window.get_by_label("Prompt");

@@ -14,10 +14,11 @@ use eframe::egui::{self, DroppedFile, HoveredFile, Key, Modifiers, Theme, Viewpo
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::{App, Pick, Picked};
 use moescope::engine::{Event, LoadProgress, ModelSource, Request};
-use moescope::spec::{ExpertId, Position, RouterId, TokenId};
+use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::{Command, ENTRIES, Entry, RowChoice, Selection};
 
 use super::drive::{Window, builder, click, key, scripted, settle};
+use super::fixture::answer_prompt;
 use super::script::{Script, TOUR_LIKE, baseline, edited};
 
 const SIZE: (f32, f32) = (1440.0, 900.0);
@@ -44,19 +45,6 @@ fn has(window: &Window, words: &str) -> bool {
 
 fn shortcut(window: &mut Window, modifiers: Modifiers, key: Key) {
     window.key_press_modifiers(modifiers, key);
-    settle(window);
-}
-
-/// Answers the question for the prompt's tokens.
-fn answer_prompt(window: &mut Window, script: &Script) {
-    let tag = script.asked.borrow().iter().find_map(|it| match it {
-        Request::Encode { tag, .. } => Some(*tag),
-        _ => None,
-    });
-    script.say([Event::Encoded {
-        tag: tag.unwrap(),
-        tokens: Ok((0..9).map(TokenId).collect()),
-    }]);
     settle(window);
 }
 
