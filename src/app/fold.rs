@@ -187,9 +187,10 @@ impl App {
     /// words are read as they are.
     pub(super) fn read_prompt(&mut self, play: bool, preset: Option<usize>) {
         let facts = self.session.facts.as_ref();
-        let form = match facts.is_some_and(|it| it.has_chat_template) {
-            true => self.form.clone(),
-            false => PromptForm::Plain,
+        let form = if facts.is_some_and(|it| it.has_chat_template) {
+            self.form.clone()
+        } else {
+            PromptForm::Plain
         };
         self.read_prompt_as(form, play, preset);
     }
