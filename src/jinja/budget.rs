@@ -121,6 +121,7 @@ impl Text<'_> {
     /// # Errors
     /// Where the budget is used up.
     pub(super) fn push_times(&mut self, more: &str, n: usize) -> Res<()> {
+        let n = if more.is_empty() { 0 } else { n };
         self.budget.bytes(more.len().saturating_mul(n))?;
         self.text.extend(std::iter::repeat_n(more, n));
         Ok(())

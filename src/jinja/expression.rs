@@ -404,11 +404,12 @@ impl Parser {
     }
 
     fn dotted_name(&mut self) -> Res<Arc<str>> {
-        let mut name = self.expect_name()?;
+        let mut name = self.expect_name()?.to_string();
         while self.skip_op(".") {
-            name = format!("{name}.{}", self.expect_name()?).into();
+            name.push('.');
+            name.push_str(&self.expect_name()?);
         }
-        Ok(name)
+        Ok(name.into())
     }
 
     /// `not name(…)` or `name value` behind an `is`.

@@ -180,8 +180,8 @@ fn sort(pairs: &mut [Pair<'_>]) -> Res<()> {
         return Err(Fault::new("keys of different types have no order"));
     }
     pairs.sort_by(|a, b| {
-        let (a, b) = (a.0.as_float(), b.0.as_float());
-        a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal)
+        let [a, b] = [a, b].map(|it| it.0.as_float().unwrap_or_default());
+        a.total_cmp(&b)
     });
     Ok(())
 }

@@ -28,6 +28,8 @@ impl Run {
             .map_err(|why| why.at(line))?;
         let items = self.chosen(it, all)?;
         let outer = self.scope;
+        // One that may be called again looks into this scope: it stays, as it does for a macro.
+        self.n_macros += usize::from(it.is_recursive);
         self.budget.slots(4)?;
         let at = self.loops.len();
         let n = items.len();

@@ -81,7 +81,10 @@ fn integers(op: Binary, x: i128, y: i128) -> Res<Value> {
         Binary::Div | Binary::FloorDiv | Binary::Rem if y == 0 => return Err(by_zero()),
         Binary::Div => return Ok(Value::Float(x as f64 / y as f64)),
         Binary::FloorDiv => floor_div(x, y),
-        Binary::Rem => floor_div(x, y).map(|it| x - it * y),
+        Binary::Rem => x.checked_rem(y).map(|it| {
+            let is_other_side = it != 0 && (it < 0) != (y < 0);
+            it + if is_other_side { y } else { 0 }
+        }),
         Binary::Pow if y < 0 => return floats(op, x as f64, y as f64).map(Value::Float),
         Binary::Pow => u32::try_from(y).ok().and_then(|it| x.checked_pow(it)),
     };
@@ -135,6 +138,7 @@ fn joined(budget: &Budget, x: &[Value], y: &[Value]) -> Res<Vec<Value>> {
 fn repeated(budget: &Budget, value: &Value, n: i128) -> Res<Value> {
     let n = usize::try_from(n.max(0)).unwrap_or(usize::MAX);
     let items = |items: &[Value]| {
+        let n = if items.is_empty() { 0 } else { n };
         budget.slots(items.len().saturating_mul(n))?;
         budget.work(items.len().saturating_mul(n))?;
         Ok(std::iter::repeat_n(items, n).flatten().cloned().collect())

@@ -78,7 +78,11 @@ pub(super) fn holds(budget: &Budget, name: &str, value: &Value, args: Args) -> R
         }
         "sameas" => {
             let [other] = args.bind(name, ["other"])?;
-            return Ok(ops::same(value, &other.unwrap_or(Value::None)));
+            let other = other.unwrap_or(Value::None);
+            if let (Some(a), Some(b)) = (value.as_str(), other.as_str()) {
+                budget.read(a.len().min(b.len()))?;
+            }
+            return Ok(ops::same(value, &other));
         }
         _ => {
             let [] = args.bind(name, [])?;

@@ -76,7 +76,7 @@ pub(super) struct Run {
     out: Vec<String>,
     depth: usize,
     /// Macros defined so far.
-    n_macros: usize,
+    pub(super) n_macros: usize,
 }
 
 impl Run {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{apply as apply_filter, count, order::By};
 use crate::jinja::{
+    budget::Budget,
     fault::{Fault, Res, wrong},
     ops, predicates, repr,
     run::Run,
@@ -29,7 +30,7 @@ pub(super) fn chosen(run: &mut Run, name: &str, value: &Value, args: Args) -> Re
         if given.is_empty() {
             return wrong(format!("{name} needs the name of an attribute"));
         }
-        Some(path(&given.remove(0))?)
+        Some(path(&run.budget, &given.remove(0))?)
     } else {
         None
     };
@@ -75,7 +76,7 @@ fn mapped(
     if given.is_empty() && named.iter().any(|it| *it.0 == *"attribute") {
         let args = Args { given, named };
         let [attribute, default] = args.bind("map", ["attribute", "default"])?;
-        let path = path(&attribute.unwrap_or(Value::None))?;
+        let path = path(&run.budget, &attribute.unwrap_or(Value::None))?;
         for it in items {
             let found = look(run, &it, &path)?;
             out.push(match &default {
@@ -101,10 +102,12 @@ fn mapped(
 }
 
 /// The steps of `a.b.0`, or of a number.
-pub(super) fn path(attribute: &Value) -> Res<Vec<Value>> {
+pub(super) fn path(budget: &Budget, attribute: &Value) -> Res<Vec<Value>> {
     match attribute {
         Value::Int(_) => Ok(vec![attribute.clone()]),
         Value::Str(it) => {
+            budget.bytes(it.len())?;
+            budget.slots(4 * (1 + it.matches('.').count()))?;
             let part = |it: &str| match it.parse() {
                 Ok(n) if it.bytes().all(|it| it.is_ascii_digit()) => Value::Int(n),
                 _ => Value::text(it),
@@ -165,7 +168,7 @@ pub(super) fn apply(run: &Run, name: &str, value: &Value, args: Args) -> Res<Val
         }
         _ => {
             let [attribute, start] = args.bind(name, ["attribute", "start"])?;
-            let by = By::new(attribute.as_ref(), true)?;
+            let by = By::new(&run.budget, attribute.as_ref(), true)?;
             let mut sum = start.unwrap_or(Value::Int(0));
             for it in value.items(&run.budget)? {
                 let it = by.of(run, &it)?;
@@ -219,7 +222,7 @@ fn join(run: &Run, value: &Value, args: Args) -> Res<Value> {
         None => String::new(),
         Some(it) => repr::text_of(&run.budget, &it)?,
     };
-    let by = By::new(attribute.as_ref(), true)?;
+    let by = By::new(&run.budget, attribute.as_ref(), true)?;
     let mut out = run.budget.text();
     for (n, it) in value.items(&run.budget)?.into_iter().enumerate() {
         out.push(if n > 0 { &between } else { "" })?;

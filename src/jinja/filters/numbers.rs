@@ -128,7 +128,9 @@ fn round(value: &Value, args: Args) -> Res<Value> {
                 let unit = 10i128
                     .checked_pow(below.unsigned_abs())
                     .unwrap_or(i128::MAX);
-                Value::Int(((n as f64 / unit as f64).round_ties_even()) as i128 * unit)
+                let n_units = (n as f64 / unit as f64).round_ties_even() as i128;
+                let rounded = n_units.checked_mul(unit);
+                Value::Int(rounded.ok_or_else(|| Fault::limit("a number is too large"))?)
             }
             (None, 0..) => {
                 let digits = precision.min(340) as usize;

@@ -22,10 +22,14 @@ pub(super) struct By {
 }
 
 impl By {
-    pub(super) fn new(attribute: Option<&Value>, is_case_sensitive: bool) -> Res<Self> {
+    pub(super) fn new(
+        budget: &Budget,
+        attribute: Option<&Value>,
+        is_case_sensitive: bool,
+    ) -> Res<Self> {
         let path = match attribute {
             None | Some(Value::None) => None,
-            Some(it) => Some(path(it)?),
+            Some(it) => Some(path(budget, it)?),
         };
         Ok(Self {
             path,
@@ -52,32 +56,46 @@ impl By {
     }
 }
 
+/// An item and what it is sorted by.
+type Keyed = (Vec<Value>, Value);
+
 /// Sorts by keys that were made before, equal ones in the order they were in.
-fn sorted(run: &Run, keyed: Vec<(Vec<Value>, Value)>, is_reverse: bool) -> Res<Vec<Value>> {
-    let mut keyed = keyed;
-    let mut failed = None;
-    let mut order = |a: &Vec<Value>, b: &Vec<Value>| -> Ordering {
-        if failed.is_some() {
-            return Ordering::Equal;
-        }
-        for (a, b) in a.iter().zip(b) {
-            match ops::order(&run.budget, a, b) {
-                Ok(Some(Ordering::Equal) | None) => {}
-                Ok(Some(it)) => return it,
-                Err(why) => failed = Some(why),
+fn sorted(run: &Run, keyed: Vec<Keyed>, is_reverse: bool) -> Res<Vec<Value>> {
+    let is_before = |a: &Keyed, b: &Keyed| -> Res<bool> {
+        let (a, b) = if is_reverse { (b, a) } else { (a, b) };
+        for (a, b) in a.0.iter().zip(&b.0) {
+            match ops::order(&run.budget, a, b)? {
+                Some(Ordering::Equal) | None => {}
+                Some(it) => return Ok(it == Ordering::Less),
             }
         }
-        Ordering::Equal
+        Ok(false)
     };
-    if is_reverse {
-        keyed.sort_by(|a, b| order(&b.0, &a.0));
-    } else {
-        keyed.sort_by(|a, b| order(&a.0, &b.0));
+    let keyed = merge_sorted(keyed, &is_before)?;
+    Ok(keyed.into_iter().map(|it| it.1).collect())
+}
+
+/// A stable merge sort that ends at the first pair without an order. (The library's may panic where NaN makes an
+/// order that is none.)
+fn merge_sorted<T>(items: Vec<T>, is_before: &impl Fn(&T, &T) -> Res<bool>) -> Res<Vec<T>> {
+    if items.len() < 2 {
+        return Ok(items);
     }
-    match failed {
-        Some(why) => Err(why),
-        None => Ok(keyed.into_iter().map(|it| it.1).collect()),
+    let mut left = items;
+    let right = left.split_off(left.len() / 2);
+    let mut out = Vec::with_capacity(left.len() + right.len());
+    let mut left = merge_sorted(left, is_before)?.into_iter().peekable();
+    let mut right = merge_sorted(right, is_before)?.into_iter().peekable();
+    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+        let side = if is_before(b, a)? {
+            &mut right
+        } else {
+            &mut left
+        };
+        out.extend(side.next());
     }
+    out.extend(left.chain(right));
+    Ok(out)
 }
 
 /// Applies one of them.
@@ -109,7 +127,11 @@ pub(super) fn apply(run: &Run, name: &str, value: &Value, args: Args) -> Res<Val
         }
         "unique" => {
             let [case, attribute] = args.bind(name, ["case_sensitive", "attribute"])?;
-            unique(run, value, &By::new(attribute.as_ref(), flag(case, false))?)
+            unique(
+                run,
+                value,
+                &By::new(&run.budget, attribute.as_ref(), flag(case, false))?,
+            )
         }
         "groupby" => {
             let names = ["attribute", "default", "case_sensitive"];
@@ -128,7 +150,7 @@ pub(super) fn apply(run: &Run, name: &str, value: &Value, args: Args) -> Res<Val
                 run,
                 name,
                 value,
-                &By::new(attribute.as_ref(), flag(case, false))?,
+                &By::new(&run.budget, attribute.as_ref(), flag(case, false))?,
             )
         }
     }
@@ -144,11 +166,14 @@ fn sort(
     let mut keys = Vec::new();
     match &attribute {
         Some(Value::Str(names)) => {
+            run.budget.bytes(names.len())?;
+            run.budget.slots(8 * (1 + names.matches(',').count()))?;
             for name in names.split(',') {
-                keys.push(By::new(Some(&Value::text(name)), is_case_sensitive)?);
+                let name = Value::text(name);
+                keys.push(By::new(&run.budget, Some(&name), is_case_sensitive)?);
             }
         }
-        other => keys.push(By::new(*other, is_case_sensitive)?),
+        other => keys.push(By::new(&run.budget, *other, is_case_sensitive)?),
     }
     let mut keyed = Vec::new();
     for it in value.items(&run.budget)? {
@@ -175,7 +200,7 @@ fn dictsort(
     let Value::Dict(it) = value else {
         return wrong(format!("{} is no dict", value.described()));
     };
-    let by = By::new(None, is_case_sensitive)?;
+    let by = By::new(&run.budget, None, is_case_sensitive)?;
     let mut keyed = Vec::new();
     for pair in methods::pairs(&run.budget, it)? {
         let key = run.item(&pair, &Value::Int(at))?;
@@ -211,8 +236,8 @@ fn groupby(
     is_case_sensitive: bool,
 ) -> Res<Value> {
     let budget = &run.budget;
-    let path = path(attribute.unwrap_or(&Value::None))?;
-    let by = By::new(None, is_case_sensitive)?;
+    let path = path(budget, attribute.unwrap_or(&Value::None))?;
+    let by = By::new(budget, None, is_case_sensitive)?;
     let key_of = |it: &Value| -> Res<Value> {
         let found = look(run, it, &path)?;
         Ok(match default {

@@ -79,7 +79,10 @@ pub(super) fn has(value: &Value, name: &str) -> bool {
 pub(super) fn call(budget: &Budget, value: &Value, name: &str, args: Args) -> Res<Value> {
     match value {
         Value::Str(text) => {
-            budget.read(text.len())?;
+            // What is looked for is read as a whole, however short the text is.
+            let given = args.given.iter().chain(args.named.iter().map(|it| &it.1));
+            let n_given: usize = given.filter_map(Value::as_str).map(str::len).sum();
+            budget.read(text.len().saturating_add(n_given))?;
             text::call(budget, text, name, args)
         }
         Value::Dict(_) => of_dict(budget, value, name, args),

@@ -150,6 +150,7 @@ fn searched(budget: &Budget, text: &str, name: &str, args: Args) -> Res<Value> {
         };
         for it in parts {
             let it = wanted(name, Some(it))?;
+            budget.read(it.len().min(within.len()))?;
             let is_it = if name == "startswith" {
                 within.starts_with(&*it)
             } else {

@@ -18,6 +18,7 @@ use self::spec::Spec;
 /// # Errors
 /// A directive that is none, and values that do not fit.
 pub(super) fn percent(budget: &Budget, format: &str, values: &Value) -> Res<String> {
+    budget.read(format.len())?;
     let all: Vec<Value> = match values {
         Value::Tuple(it) => {
             budget.slots(it.items.len())?;

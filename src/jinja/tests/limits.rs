@@ -262,3 +262,66 @@ fn a_template_may_not_be_longer_than_a_megabyte() {
     check_refused(&"a".repeat((1 << 20) + 1), "longer than 1 MB");
     assert!(rendered(&"a".repeat(1 << 20)).is_ok());
 }
+
+/// A template that asks for little in an odd way ends soon, with this text.
+fn check_quick(template: &str, wanted: &str) {
+    let start = Instant::now();
+    assert_eq!(rendered(template).as_deref(), Ok(wanted), "{template}");
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "{template}: {took:?}");
+}
+
+#[test]
+fn nothing_repeated_is_nothing() {
+    for (nothing, wanted) in [("''", ""), ("[]", "[]"), ("()", "()")] {
+        check_quick(&format!("{{{{ {nothing} * 10 ** 18 }}}}"), wanted);
+    }
+}
+
+#[test]
+fn what_is_looked_for_is_paid_for_too() {
+    let memory = "128 MB";
+    check_refused("{{ [1] | map(attribute='.' * 100000000) | list }}", memory);
+    check_refused("{{ [1] | sort(attribute=',' * 100000000) }}", memory);
+    let steps = "steps";
+    for part in [
+        "{% set b = 'ab' * 4000000 %}{% for i in range(99999) %}{{ 'x'.find(b) }}{% endfor %}",
+        "{% set f = '%' ~ '-' * 8000000 ~ 'd' %}{% for i in range(99999) %}{{ f % 1 }}{% endfor %}",
+        "{% set t = 'a' * 4000000 %}{% set q = ('a' * 3999999 ~ 'b',) * 50000 %}{% for i in range(50) %}{{ t.startswith(q) }}{% endfor %}",
+        "{% set a = 'a' * 30000000 %}{% set b = 'a' * 30000000 %}{% for i in range(99999) %}{{ a is sameas b }}{% endfor %}",
+    ] {
+        check_refused(part, steps);
+    }
+}
+
+#[test]
+fn a_long_name_with_dots_is_read_in_one_go() {
+    check_refused(&many("{{ x|", "a.", 500_000, "a }}"), "");
+}
+
+#[test]
+fn a_recursive_loop_that_is_kept_finds_the_scope_it_was_made_in() {
+    check_quick(
+        "{% set ns = namespace(n=0) %}{% with %}{% with %}{% for x in [1] recursive %}{% set ns.l = loop %}{% set ns.n = ns.n + x %}{% endfor %}{% endwith %}{% endwith %}{{ ns.l([2, 3]) }}{{ ns.n }}",
+        "6",
+    );
+}
+
+#[test]
+fn what_has_no_order_is_told_however_long_the_list() {
+    check_refused(
+        "{{ (range(30) | list + ['a'] + range(30) | list) | sort }}",
+        "",
+    );
+    let numbers = "{% set x = 'nan' | float %}{{ ([3, x, 1, x, 2, x] * 20) | sort | length }}";
+    check_quick(numbers, "120");
+}
+
+#[test]
+fn numbers_at_the_end_of_their_range_end_in_a_sentence_or_a_number() {
+    check_quick("{{ 170141183460469231731687303715884105727 % -3 }}", "-2");
+    check_refused(
+        "{{ 170000000000000000000000000000000000000 | round(-38) }}",
+        "too large",
+    );
+}
