@@ -130,6 +130,8 @@ extern "C" fn on_bus_error(signal: c_int, info: *mut libc::siginfo_t, context: *
         slots.find_map(|it| it.end_at(address).map(|end| (address, end, it)))
     });
     if let Some((address, end, slot)) = found {
+        // Before anybody can read a zero there.
+        slot.is_torn.store(true, Ordering::SeqCst);
         let page = address - address % page_bytes();
         let access = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
         // SAFETY: from a page of a registered map to its end, all of it that map's own, which nobody writes.
@@ -138,7 +140,6 @@ extern "C" fn on_bus_error(signal: c_int, info: *mut libc::siginfo_t, context: *
             libc::mmap(at, end - page, libc::PROT_READ, access, -1, 0)
         };
         if zeros != libc::MAP_FAILED {
-            slot.is_torn.store(true, Ordering::SeqCst);
             return;
         }
     }

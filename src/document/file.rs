@@ -74,7 +74,10 @@ impl Target {
             Ok(it) if it.is_dir() => Err(refused("a folder is there")),
             Ok(it) if is_disk(&it) => Err(refused("a whole disk is there")),
             Ok(it) if !it.is_file() || is_opened_elsewhere(path) => {
-                let file = OpenOptions::new().write(true).open(path);
+                // What this process prints to elsewhere is written behind what stands there.
+                let mut options = OpenOptions::new();
+                options.write(true).append(is_opened_elsewhere(path));
+                let file = options.open(path);
                 Ok(Self(Place::InPlace(file.map_err(failed("opening it: "))?)))
             }
             Ok(_) => {
@@ -92,7 +95,9 @@ impl Target {
     }
 
     fn whole(target: PathBuf) -> Result<Self, WriteError> {
-        if target.file_name().is_none() {
+        let last = target.as_os_str().as_encoded_bytes().last();
+        let names_folder = last.is_some_and(|it| std::path::is_separator(char::from(*it)));
+        if target.file_name().is_none() || names_folder {
             return Err(refused("the path names no file"));
         }
         // Whether one can be made in the folder is found by making one.
@@ -168,7 +173,9 @@ fn keep_rights(file: &File, there: &fs::Metadata) -> io::Result<()> {
         let own = file.metadata()?;
         if (own.uid(), own.gid()) != (there.uid(), there.gid()) {
             // Only root gives files away: for everyone else the file becomes the writer's own.
-            drop(fchown(file, Some(there.uid()), Some(there.gid())));
+            let both = fchown(file, Some(there.uid()), Some(there.gid()));
+            // The group may be given where the owner may not.
+            drop(both.or_else(|_| fchown(file, None, Some(there.gid()))));
         }
     }
     file.set_permissions(there.permissions())
@@ -187,7 +194,6 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
     }
     let mut file = builder.tempfile_in(folder_of(target))?;
     // Until it is locked, another run may take it for nobody's. Where a file system has no locks, none does.
-    #[cfg(unix)]
     while file.as_file().lock().is_ok() && !file.path().exists() {
         file = builder.tempfile_in(folder_of(target))?;
     }
@@ -204,27 +210,24 @@ fn remove_leftovers(target: &Path) {
     {
         let name = entry.file_name();
         let is_ours = |it: &str| it.starts_with(&start) && it.ends_with(BESIDE.1);
-        if name.to_str().is_some_and(is_ours) && is_left(&entry) {
+        // Locked until it is gone: nobody can take it up meanwhile.
+        if name.to_str().is_some_and(is_ours)
+            && let Some(_held) = left(&entry)
+        {
             drop(fs::remove_file(entry.path()));
         }
     }
 }
 
-/// Whether a file beside a target is nobody's any more.
-fn is_left(entry: &fs::DirEntry) -> bool {
+/// A file beside a target that is nobody's any more, locked.
+fn left(entry: &fs::DirEntry) -> Option<File> {
     if !entry.file_type().is_ok_and(|it| it.is_file()) {
-        return false;
+        return None;
     }
-    if !cfg!(unix) {
-        // A file that is open cannot be removed there.
-        return true;
-    }
-    let Ok(file) = File::open(entry.path()) else {
-        return false;
-    };
+    let file = File::open(entry.path()).ok()?;
     match file.try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+        Ok(()) => Some(file),
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
     }
 }
 
