@@ -62,6 +62,13 @@ impl TextCodec {
         tokenizer.with_padding(None);
         caught(|| tokenizer.with_truncation(None).map(|_| ())).map_err(unreadable)?;
         caught(|| added::add(&mut tokenizer, beside, notes)).map_err(unreadable)?;
+        // As Transformers does: special tokens in a text are then letters like others.
+        let splits = beside
+            .settings
+            .and_then(|it| it.get("split_special_tokens"));
+        tokenizer.set_encode_special_tokens(
+            splits.and_then(serde_json::Value::as_bool).unwrap_or(false),
+        );
         let beyond = beyond_vocabulary(&tokenizer, n_vocab).map_err(broken)?;
         notes.extend(beyond);
         let table = table(&tokenizer, n_vocab);

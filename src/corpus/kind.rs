@@ -30,11 +30,10 @@ const SIGNATURES: &[(&[u8], &str, &str)] = &[
     (b"PK\x05\x06", "an empty zip archive", UNPACK),
     (b"\x28\xb5\x2f\xfd", "zstd-compressed data", UNPACK),
     (b"\xfd7zXZ\0", "xz-compressed data", UNPACK),
-    (b"BZh", "bzip2-compressed data", UNPACK),
     (b"\x04\x22\x4d\x18", "lz4-compressed data", UNPACK),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    (b"PAR1", "a Parquet table", EXPORT),
+    (b"PAR1\x15", "a Parquet table", EXPORT),
     (b"ARROW1\0\0", "an Arrow table", EXPORT),
     (b"SQLite format 3\0", "an SQLite database", EXPORT),
     (b"%PDF-", "a PDF", EXPORT),
@@ -46,7 +45,6 @@ const SIGNATURES: &[(&[u8], &str, &str)] = &[
     (b"\x89PNG\r\n", "a picture (PNG)", NO_HELP),
     (b"\xff\xd8\xff", "a picture (JPEG)", NO_HELP),
     (b"\x7fELF", "a program", NO_HELP),
-    (b"GGUF", "a model (GGUF)", NO_HELP),
     (
         b"version https://git-lfs.github.com/spec/",
         "a pointer of Git LFS that stands for the file",
@@ -98,6 +96,18 @@ fn foreign(head: &[u8]) -> Option<Foreign> {
     let signed = SIGNATURES.iter().find(|it| head.starts_with(it.0));
     if let Some((_, what, help)) = signed {
         return Some(Foreign { what, help });
+    }
+    // Letters that a text may begin with, and what only such a file has behind them.
+    if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
+        let what = "bzip2-compressed data";
+        return Some(Foreign { what, help: UNPACK });
+    }
+    if head.starts_with(b"GGUF") && head.get(5..8) == Some(&[0; 3]) {
+        let what = "a model (GGUF)";
+        return Some(Foreign {
+            what,
+            help: NO_HELP,
+        });
     }
     if head.get(257..262) == Some(b"ustar") {
         let what = "a tar archive";
@@ -151,6 +161,11 @@ mod tests {
         check(b"\x1f\x8b\x08\0\0\0\0\0", Some("gzip-compressed data"));
         check(b"PK\x03\x04\x14\0", Some("a zip archive"));
         check(b"PAR1\x15\x04\x15", Some("a Parquet table"));
+        check(b"BZh91AY&SY\xd1\x9d", Some("bzip2-compressed data"));
+        check(b"GGUF\x03\0\0\0\x01", Some("a model (GGUF)"));
+        for text in ["GGUF is a format", "BZh, he said", "PAR1 and PAR2"] {
+            check(text.as_bytes(), None);
+        }
         let mut header = 900_u64.to_le_bytes().to_vec();
         header.extend(b"{\"a\":{}}");
         check(&header, Some("a safetensors file"));

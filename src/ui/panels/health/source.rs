@@ -6,7 +6,7 @@ use crate::analysis::{LoadStats, PhaseFilter, Preset, Report, grouped, judge};
 use crate::spec::{Action, ExpertId, RouterId};
 use crate::trace::{ModelFacts, RowId};
 use crate::ui::words::{covers, percent};
-use crate::ui::{Cx, RowChoice, RowView, Survey};
+use crate::ui::{Cx, RowChoice, RowView, Survey, SurveyedText};
 
 /// Texts named one by one; beyond that they are counted.
 const N_NAMED: usize = 8;
@@ -141,8 +141,13 @@ pub enum Stage {
 impl Stage {
     /// Of what is shown.
     pub fn of(cx: &Cx<'_>, over: Over) -> Self {
-        let survey = cx.session.survey.as_ref();
-        if over == Over::Texts && survey.is_some_and(|it| it.progress.is_some()) {
+        // One that ended on the way is judged where every text had a share of it.
+        let is_part = |it: &Survey| {
+            let has_none = |it: &SurveyedText| it.load.n_tokens(PhaseFilter::All) == 0;
+            let ended_early = it.cancelled || it.failed.is_some();
+            it.progress.is_some() || (ended_early && it.texts.iter().any(has_none))
+        };
+        if over == Over::Texts && cx.session.survey.as_ref().is_some_and(is_part) {
             Self::Provisional
         } else {
             Self::Final
