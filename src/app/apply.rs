@@ -102,6 +102,8 @@ impl App {
     /// What changes no result: models, looks, sheets.
     fn apply_view(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
         match command {
+            // The one that is open stays, with what is typed there.
+            Command::AskPath if self.dialogs.is_for_model() => {}
             Command::AskPath => {
                 let sheet = PathSheet::new(PathFor::Model, String::new());
                 self.dialogs.ask_path(sheet, ctx);

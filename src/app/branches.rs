@@ -22,7 +22,14 @@ impl App {
     ///
     /// Returns the text that left the screen, where one was written.
     pub(super) fn commit(&mut self, now_secs: f64) -> Option<BranchId> {
-        self.session.message = None;
+        // Asked for twice before the first was answered: what was said of it stands.
+        if self.committed == self.experiment {
+            return None;
+        }
+        // The first prompt of a model takes the place of nothing: what was said of opening it stands.
+        if !self.committed.given.is_empty() {
+            self.session.message = None;
+        }
         let left = self.leave_text();
         // Feeding clears what could be redone; adding makes it an undo of its own.
         self.undo.feed_state(now_secs, &self.experiment);

@@ -55,7 +55,7 @@ impl App {
                     self.fail(format!("a step was left out: {error}"));
                 }
                 if self.session.keep_within(ROWS_BUDGET_BYTES) {
-                    self.say(FORGOTTEN.to_owned());
+                    self.add(FORGOTTEN);
                 }
             }
             Event::Playing(playing) => {
@@ -118,6 +118,17 @@ impl App {
         });
     }
 
+    /// Says something that came by itself: behind a sentence that offers to undo the last change, not in its place.
+    fn add(&mut self, text: &str) {
+        match &mut self.session.message {
+            Some(it) if it.undo => {
+                it.text.push_str(". ");
+                it.text.push_str(text);
+            }
+            _ => self.say(text.to_owned()),
+        }
+    }
+
     fn loading(&mut self, progress: LoadProgress) {
         self.session.loading = Some(Loading {
             name: self
@@ -155,7 +166,9 @@ impl App {
     /// Another model: every row of the last one is gone. The prompt is read, so that there is something to see.
     fn opened(&mut self, facts: ModelFacts) {
         self.remember_model();
-        self.typed_open = None;
+        if self.opening.is_empty() {
+            self.typed_open = None;
+        }
         self.selection = Selection {
             router: facts.spec.middle_router(),
             ..Selection::default()
@@ -202,7 +215,12 @@ impl App {
         };
         let tag = self.next_tag;
         self.next_tag += 1;
-        self.waiting = Some(Waiting { tag, play, preset });
+        self.waiting = Some(Waiting {
+            tag,
+            play,
+            words: (self.prompt.clone(), self.form.clone()),
+            preset,
+        });
         if facts.has_tokenizer {
             let text = self.prompt.clone();
             self.ask(Request::Encode { tag, text, form });
@@ -216,7 +234,7 @@ impl App {
             .map(|it| it.parse().map(TokenId).map_err(|_| it.to_owned()))
             .collect();
         match parsed {
-            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, Ok(tokens), 0.0),
+            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, Ok(tokens), self.now_secs),
             _ => {
                 self.waiting = None;
                 self.say("This model has no tokenizer: type token ids, as in 1 318 29".to_owned());
@@ -240,13 +258,12 @@ impl App {
         };
         self.selection.position = None;
         let same = self.experiment.given == tokens;
-        let typed = (self.prompt.clone(), self.form.clone());
-        self.typed.insert(tokens.clone(), typed);
+        self.typed.insert(tokens.clone(), waiting.words.clone());
+        self.read = waiting.words;
         self.experiment.given = tokens;
         if let Some(preset) = waiting.preset {
             self.add_preset_edits(preset);
         }
-        self.read = (self.prompt.clone(), self.form.clone());
         if !same {
             self.commit_text("Another prompt is read".to_owned(), now_secs);
         } else if waiting.preset.is_some() {
@@ -273,13 +290,14 @@ impl App {
         self.session.playing = false;
         self.n_stops += 1;
         match reason {
-            StopReason::EndOfText => self.say(
-                "The text has ended; Regenerate (R) writes it anew with the next seed".to_owned(),
-            ),
-            StopReason::ContextFull => self.say(
-                "The context is full; continue from an earlier token, or type a new prompt"
-                    .to_owned(),
-            ),
+            StopReason::EndOfText => {
+                self.add("The text has ended; Regenerate (R) writes it anew with the next seed");
+            }
+            StopReason::ContextFull => {
+                self.add(
+                    "The context is full; continue from an earlier token, or type a new prompt",
+                );
+            }
             StopReason::Paused | StopReason::Count | StopReason::Failed => {}
         }
     }

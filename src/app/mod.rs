@@ -57,6 +57,8 @@ const EDGE: i8 = 6;
 struct Waiting {
     tag: u64,
     play: bool,
+    /// The words they were made of, and their form.
+    words: (String, PromptForm),
     /// Edits of a preset to add once the tokens are there.
     preset: Option<usize>,
 }
@@ -89,6 +91,8 @@ pub struct App {
     pressed: Vec<fn(&Selection) -> Option<Command>>,
     waiting: Option<Waiting>,
     next_tag: u64,
+    /// The time of this frame, seconds of the window's clock.
+    now_secs: f64,
     /// When the last tokens came, seconds.
     token_times: VecDeque<f64>,
     /// What is being opened, in the order asked for: each is answered once, the last one counts.
@@ -151,6 +155,7 @@ impl App {
             pressed: Vec::new(),
             waiting: None,
             next_tag: 1,
+            now_secs: 0.0,
             token_times: VecDeque::new(),
             opening: VecDeque::new(),
             saved: SavedSettings::default(),
@@ -272,6 +277,7 @@ fn pace(settings: Settings) -> Pace {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         let now_secs = ctx.input(|it| it.time);
+        self.now_secs = now_secs;
         let events = self.link.events();
         if !events.is_empty() {
             // There may be more than were taken.

@@ -8,6 +8,8 @@ use std::{
 
 use eframe::egui;
 
+use crate::checkpoint::expanded;
+use crate::corpus::TextSource;
 use crate::document::write_whole;
 use crate::engine::{ModelSource, Request};
 use crate::ui::{Command, PathFor, PathSheet, SurveyOf};
@@ -97,6 +99,7 @@ impl App {
                 self.open_from_sheet(source, words, ctx);
             }
             _ => {
+                self.typed_open = None;
                 self.dialogs.close(ctx);
                 self.open(source);
             }
@@ -114,7 +117,9 @@ impl App {
 
     /// The last model asked for can be opened: its headers were read. The sheet has done its work.
     pub(super) fn can_open(&mut self, ctx: &egui::Context) {
-        if self.dialogs.path().is_some_and(|it| it.is_opening()) {
+        // What is heard of may be a model that was asked for before it.
+        let is_last = self.opening.len() == 1;
+        if is_last && self.dialogs.path().is_some_and(|it| it.is_opening()) {
             self.dialogs.close(ctx);
         }
     }
@@ -126,7 +131,7 @@ impl App {
         let Some(words) = self.typed_open.take_if(|_| is_last) else {
             return self.fail(why);
         };
-        if self.dialogs.sheet.is_none() {
+        if self.dialogs.path().is_none() {
             let sheet = PathSheet::new(PathFor::Model, words);
             self.dialogs.ask_path(sheet, ctx);
         }
@@ -191,12 +196,7 @@ fn usual_folder() -> Option<PathBuf> {
 
 /// A path as it was typed: `~` is the home folder, and one that is not absolute begins where the program was started.
 fn typed_path(text: &str) -> PathBuf {
-    let path = match (text.strip_prefix('~'), std::env::home_dir()) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
-            home.join(rest.trim_start_matches('/'))
-        }
-        _ => PathBuf::from(text),
-    };
+    let path = expanded(Path::new(text));
     std::path::absolute(&path).unwrap_or(path)
 }
 
@@ -236,6 +236,11 @@ fn paths_of(text: &str) -> Result<Vec<PathBuf>, String> {
         if !path.exists() {
             return Err(format!("there is no such file (at {place})"));
         }
+        let text = TextSource::File(path.clone());
+        text.open().map_err(|it| it.to_string())?;
+    }
+    if paths.is_empty() {
+        return Err("no file is named, expected a path or several with ; between them".to_owned());
     }
     Ok(paths)
 }

@@ -58,6 +58,7 @@ pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
 pub use mapped::MappedFile;
 pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position};
+pub use place::expanded;
 pub use presets::PRESETS;
 pub use warmup::{Progress, Warmup};
 pub use weights::{Blob, Dtype, LayerSlot, Numbers, Part, Slot, WeightView, Weights};

@@ -28,7 +28,9 @@ impl Source {
     }
 }
 
-fn expanded(path: &Path) -> PathBuf {
+/// A path as it was typed: a first `~` is the home folder.
+#[must_use]
+pub fn expanded(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), etcetera::home_dir()) {
         (Ok(rest), Ok(home)) => home.join(rest),
         _ => path.to_owned(),

@@ -11,7 +11,7 @@ use crate::ui::{Command, Cx, Loading};
 use super::bottom::bar_ui;
 use super::help::help_ui;
 use super::palette::{Finder, palette_ui};
-use super::path_sheet::{PathSheet, path_ui};
+use super::path_sheet::{PathFor, PathSheet, path_ui};
 use super::preferences::preferences_ui;
 
 /// A sheet over the panels.
@@ -82,6 +82,12 @@ impl Dialogs {
     /// Asks for a path.
     pub fn ask_path(&mut self, sheet: PathSheet, ctx: &egui::Context) {
         self.open(Sheet::Path(sheet), ctx);
+    }
+
+    /// Whether the path of a model is being asked for.
+    #[must_use]
+    pub fn is_for_model(&self) -> bool {
+        matches!(&self.sheet, Some(Sheet::Path(it)) if matches!(it.what, PathFor::Model))
     }
 
     /// The sheet a path is typed in, where it is open.

@@ -267,3 +267,33 @@ fn the_sentence_goes_after_a_while() {
     (0..60 * 21).for_each(|_| window.step());
     assert_eq!(message(&window), "");
 }
+
+#[test]
+fn a_gesture_made_twice_before_it_is_answered_keeps_the_sentence() {
+    let mut window = compared();
+    window.state_mut().command(Command::Back);
+    window.state_mut().command(Command::Back);
+    window.step();
+    assert!(
+        message(&window).starts_with("One token back"),
+        "{}",
+        message(&window)
+    );
+    until(&mut window, "it is done", is_idle);
+    assert_eq!(window.state().branches().list().len(), 1);
+}
+
+#[test]
+fn what_the_engine_says_by_itself_stands_behind_the_offer() {
+    let mut window = compared();
+    window.state_mut().command(Command::SetStopAfter(600));
+    key(&mut window, Key::R);
+    until(&mut window, "the text or the context has ended", |it| {
+        let message = it.session().message.as_ref();
+        it.is_idle() && message.is_some_and(|it| it.text.contains("The "))
+    });
+    let said = message(&window);
+    assert!(said.starts_with("Written anew with seed 2"), "{said}");
+    assert!(said.contains("kept as Text 1. The "), "{said}");
+    click(&mut window, "Undo this");
+}

@@ -354,3 +354,67 @@ fn texts_are_typed_one_or_several() {
     key(&mut window, Key::Enter);
     assert_eq!(names(&window).len(), 2);
 }
+
+#[test]
+fn news_of_an_earlier_model_leaves_the_sheet_of_the_one_asked_for_since() {
+    let (mut window, script) = scripted(SIZE, Theme::Dark, baseline(TOUR_LIKE, 30), false);
+    window
+        .state_mut()
+        .command(Command::Open("/models/a".to_owned()));
+    settle(&mut window);
+    ask(&mut window);
+    put(&mut window, MODEL, "/models/b");
+    key(&mut window, Key::Enter);
+    script.say(baseline(TOUR_LIKE, 20));
+    settle(&mut window);
+    assert!(has(&window, "Opening…"), "it is about the second");
+    // Asking for a path once more changes nothing of what is typed.
+    ask(&mut window);
+    assert_eq!(typed(&window, MODEL), "/models/b");
+    fails(&script, "no such folder", false);
+    settle(&mut window);
+    assert_eq!(typed(&window, MODEL), "/models/b");
+    assert!(has(&window, "no such folder"));
+}
+
+#[test]
+fn a_failure_of_what_was_dropped_is_not_said_of_what_was_typed() {
+    let (mut window, script) = opened();
+    put(&mut window, MODEL, "/models/typed");
+    key(&mut window, Key::Enter);
+    script.say([Event::Loading(LoadProgress {
+        done_bytes: 1,
+        total_bytes: 2,
+        needed_bytes: 3,
+        available_bytes: None,
+    })]);
+    settle(&mut window);
+    window
+        .state_mut()
+        .command(Command::OpenPath("/models/dropped".into()));
+    settle(&mut window);
+    fails(&script, "loading was cancelled", true);
+    fails(&script, "nothing is there", false);
+    settle(&mut window);
+    assert!(!has(&window, MODEL));
+    assert_eq!(message(&window).as_deref(), Some("nothing is there"));
+}
+
+#[test]
+fn texts_that_cannot_be_read_are_refused_in_the_sheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = folder.path().join("a.gz");
+    fs::write(&packed, b"\x1f\x8b\x08\0\0\0\0\0").unwrap();
+    let (mut window, _script) = scripted(SIZE, Theme::Dark, baseline(TOUR_LIKE, 30), false);
+    window.state_mut().command(Command::Survey(SurveyOf::Asked));
+    settle(&mut window);
+    for (text, why) in [
+        (packed.to_str().unwrap(), "gzip"),
+        (";", "no file is named"),
+    ] {
+        put(&mut window, TEXTS, text);
+        key(&mut window, Key::Enter);
+        assert!(has(&window, why), "{why}");
+        assert_eq!(typed(&window, TEXTS), text);
+    }
+}
