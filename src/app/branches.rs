@@ -40,7 +40,7 @@ impl App {
     }
 
     /// The same for a change that puts another text in the place of the one on screen; `what` tells of it.
-    pub(super) fn commit_text(&mut self, what: String, now_secs: f64) {
+    pub(super) fn commit_text(&mut self, what: &str, now_secs: f64) {
         let left = self.commit(now_secs);
         let Some(branch) = left.and_then(|it| self.branches.get(it)) else {
             return;

@@ -117,7 +117,7 @@ impl App {
         self.experiment.sampling = sampling;
         if commit && self.committed != self.experiment {
             let what = sampling_words(self.committed.sampling, sampling);
-            self.commit_text(what, now_secs);
+            self.commit_text(&what, now_secs);
         }
     }
 
@@ -126,18 +126,18 @@ impl App {
         let seed = &mut self.experiment.sampling.seed;
         *seed = seed.wrapping_add(1);
         let what = format!("Written anew with seed {seed}");
-        self.commit_text(what, now_secs);
+        self.commit_text(&what, now_secs);
         self.play();
     }
 
     /// The tokens of a row up to `at` become given.
     pub(super) fn continue_from(&mut self, row: RowChoice, at: Position, now_secs: f64) {
         let what = format!("The text goes on from token {at}");
-        self.cut_to(row, at, what, now_secs);
+        self.cut_to(row, at, &what, now_secs);
     }
 
     /// The same with the sentence that tells of it.
-    fn cut_to(&mut self, row: RowChoice, at: Position, what: String, now_secs: f64) {
+    fn cut_to(&mut self, row: RowChoice, at: Position, what: &str, now_secs: f64) {
         let Some(view) = self.session.row(row) else {
             return;
         };
@@ -169,7 +169,7 @@ impl App {
         self.selection.position = None;
         let word = quoted(self.session.tokens(), token);
         let what = format!("{word} stands after token {at}, and the text goes on from there");
-        self.commit_text(what, now_secs);
+        self.commit_text(&what, now_secs);
     }
 
     /// One token of the shown row less; what lies before becomes given.
@@ -179,7 +179,7 @@ impl App {
         if n >= 2 {
             let at = Position::new(n - 2);
             let what = format!("One token back: the text goes on from token {at}");
-            self.cut_to(row, at, what, now_secs);
+            self.cut_to(row, at, &what, now_secs);
         }
     }
 

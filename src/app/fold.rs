@@ -265,7 +265,7 @@ impl App {
             self.add_preset_edits(preset);
         }
         if !same {
-            self.commit_text("Another prompt is read".to_owned(), now_secs);
+            self.commit_text("Another prompt is read", now_secs);
         } else if waiting.preset.is_some() {
             self.commit(now_secs);
         }

@@ -140,7 +140,7 @@ fn drag_temperature(window: &mut Window, release: bool) {
 #[test]
 fn a_slip_of_the_temperature() {
     check("The temperature is", |window| {
-        drag_temperature(window, true)
+        drag_temperature(window, true);
     });
 }
 
