@@ -62,8 +62,9 @@ fn check(says: &str, act: impl FnOnce(&mut Window)) {
         window.state().experiment().clone(),
     );
     act(&mut window);
-    until(&mut window, "it is done", is_idle);
-    assert_ne!(texts(window.state().session()), before);
+    until(&mut window, "another text is on screen", |it| {
+        it.is_idle() && texts(it.session()) != before
+    });
     let said = message(&window);
     assert!(said.starts_with(says), "{said}");
     assert!(
@@ -74,12 +75,12 @@ fn check(says: &str, act: impl FnOnce(&mut Window)) {
     assert_eq!(branches.list().len(), 1);
     assert_eq!(branches.list()[0].experiment, experiment);
     click(&mut window, "Undo this");
-    until(&mut window, "it is undone", is_idle);
     assert_eq!(window.state().experiment(), &experiment);
-    let now = texts(window.state().session());
-    for (now, before) in now.iter().zip(&before) {
-        assert!(now.starts_with(before), "both texts are back, whole");
-    }
+    until(&mut window, "both texts are back, whole", |it| {
+        let now = texts(it.session());
+        let mut pairs = now.iter().zip(&before);
+        it.is_idle() && pairs.all(|(now, before)| now.starts_with(before))
+    });
     assert_eq!(message(&window), "");
 }
 
