@@ -2,9 +2,9 @@
 // the bound, best first.
 
 @group(0) @binding(3) var<storage, read> chosen: array<u32>;            // [asks, CHOSEN]
-@group(0) @binding(4) var<storage, read_write> lists: array<Best>;      // [asks, N_LIKELY, N_LIKELY], ended by NOBODY
+@group(0) @binding(4) var<storage, read_write> lists: array<Best>;      // [asks, N_TOP, N_TOP], ended by NOBODY
 
-// The lanes in groups: the N_LIKELY best of a chunk reach what the N_LIKELY-th best of these groups has.
+// The lanes in groups: the N_TOP best of a chunk reach what the N_TOP-th best of these groups has.
 const N_GROUPS = 32u;
 const GROUP_LANES = 8u;
 // As many groups as can reach it, each with all it read of a chunk of 2,048.
@@ -24,8 +24,8 @@ fn best(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         return;
     }
     let chunk = chosen[i * CHOSEN + group.x];
-    let at = (i * N_LIKELY + group.x) * N_LIKELY;
-    let row_bound = Best(chosen[i * CHOSEN + N_LIKELY], chosen[i * CHOSEN + N_LIKELY + 1u]);
+    let at = (i * N_TOP + group.x) * N_TOP;
+    let row_bound = Best(chosen[i * CHOSEN + N_TOP], chosen[i * CHOSEN + N_TOP + 1u]);
     let first = chunk * params.chunk;
     let end = min(first + params.chunk, params.n_vocab);
     var mine = nothing();
@@ -46,7 +46,7 @@ fn best(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     rank_pool(at, min(atomicLoad(&n_pooled), POOL), lane);
 }
 
-// The N_LIKELY-th best of the groups' bests, the same on every lane; nothing where they are fewer. Empties the pool.
+// The N_TOP-th best of the groups' bests, the same on every lane; nothing where they are fewer. Empties the pool.
 fn bound_of(mine: Best, lane: Lane) -> Best {
     lane_bests[lane.index] = mine;
     if lane.index == 0u {
@@ -67,7 +67,7 @@ fn bound_of(mine: Best, lane: Lane) -> Best {
         for (var j = 0u; j < N_GROUPS; j++) {
             rank += u32(is_better(group_bests[j], ours));
         }
-        if rank == N_LIKELY - 1u {
+        if rank == N_TOP - 1u {
             group_bound = ours;
         }
     }
@@ -83,11 +83,11 @@ fn rank_pool(at: u32, n: u32, lane: Lane) {
         for (var j = 0u; j < n; j++) {
             rank += u32(is_better(pool[j], mine));
         }
-        if rank < N_LIKELY {
+        if rank < N_TOP {
             lists[at + rank] = mine;
         }
     }
-    if lane.index >= n && lane.index < N_LIKELY {
+    if lane.index >= n && lane.index < N_TOP {
         lists[at + lane.index] = nothing();
     }
 }

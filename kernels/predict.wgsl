@@ -109,7 +109,7 @@ fn settle(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
 }
 
-// The N_LIKELY chunks with the best bests: the N_LIKELY best of the row lie in them, and each of those reaches
+// The N_TOP chunks with the best bests: the N_TOP best of the row lie in them, and each of those reaches
 // the last of these bests.
 fn choose_chunks(i: u32, best: Best, lane: Lane) {
     chunk_bests[lane.index] = best;
@@ -119,15 +119,15 @@ fn choose_chunks(i: u32, best: Best, lane: Lane) {
         rank += u32(is_better(chunk_bests[c], best));
     }
     let at = i * CHOSEN;
-    if lane.index == 0u && params.n_chunks < N_LIKELY {
-        chosen_out[at + N_LIKELY] = nothing().key;
-        chosen_out[at + N_LIKELY + 1u] = nothing().id;
+    if lane.index == 0u && params.n_chunks < N_TOP {
+        chosen_out[at + N_TOP] = nothing().key;
+        chosen_out[at + N_TOP + 1u] = nothing().id;
     }
-    if lane.index < params.n_chunks && rank < N_LIKELY {
+    if lane.index < params.n_chunks && rank < N_TOP {
         chosen_out[at + rank] = lane.index;
-        if rank == N_LIKELY - 1u {
-            chosen_out[at + N_LIKELY] = best.key;
-            chosen_out[at + N_LIKELY + 1u] = best.id;
+        if rank == N_TOP - 1u {
+            chosen_out[at + N_TOP] = best.key;
+            chosen_out[at + N_TOP + 1u] = best.id;
         }
     }
 }
@@ -202,8 +202,8 @@ fn kl_term(p: f32, q: f32, x: f32) -> f32 {
 
 // finish: what the host reads.
 @group(0) @binding(4) var<storage, read> compared: array<Compared>;     // [asks, chunks]
-@group(0) @binding(5) var<storage, read> lists: array<Best>;            // [asks, N_LIKELY, N_LIKELY]
-@group(0) @binding(6) var<storage, read_write> results: array<u32>;     // [asks, HEAD], [asks, 2, N_LIKELY]
+@group(0) @binding(5) var<storage, read> lists: array<Best>;            // [asks, N_TOP, N_TOP]
+@group(0) @binding(6) var<storage, read_write> results: array<u32>;     // [asks, HEAD], [asks, 2, N_TOP]
 
 var<workgroup> candidates: array<Best, 400>;
 
@@ -216,7 +216,7 @@ fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         all = add_chunks(i, asks[i].compared != NOBODY, lane);
     }
     if (asks[i].flags & READS) != 0u {
-        rank_candidates(i, here, n_groups.x * HEAD + i * 2u * N_LIKELY, lane);
+        rank_candidates(i, here, n_groups.x * HEAD + i * 2u * N_TOP, lane);
     }
     if lane.index == 0u {
         let row = i * params.n_vocab;
@@ -252,7 +252,7 @@ fn log_prob(key: u32, here: Settled) -> u32 {
 
 // Each candidate counts those before it; the lists are as short as they are few, a list a chunk that was chosen.
 fn rank_candidates(i: u32, here: Settled, at: u32, lane: Lane) {
-    let n = min(params.n_chunks, N_LIKELY) * N_LIKELY;
+    let n = min(params.n_chunks, N_TOP) * N_TOP;
     for (var c = lane.index; c < n; c += 256u) {
         candidates[c] = lists[i * 400u + c];
     }
@@ -260,14 +260,14 @@ fn rank_candidates(i: u32, here: Settled, at: u32, lane: Lane) {
     for (var c = lane.index; c < n; c += 256u) {
         let mine = candidates[c];
         var rank = 0u;
-        for (var list = 0u; list < n && mine.id != NOBODY; list += N_LIKELY) {
-            for (var j = list; j < list + N_LIKELY && candidates[j].id != NOBODY; j++) {
+        for (var list = 0u; list < n && mine.id != NOBODY; list += N_TOP) {
+            for (var j = list; j < list + N_TOP && candidates[j].id != NOBODY; j++) {
                 rank += u32(is_better(candidates[j], mine));
             }
         }
-        if mine.id != NOBODY && rank < N_LIKELY {
+        if mine.id != NOBODY && rank < N_TOP {
             results[at + rank] = mine.id;
-            results[at + N_LIKELY + rank] = log_prob(mine.key, here);
+            results[at + N_TOP + rank] = log_prob(mine.key, here);
         }
     }
 }

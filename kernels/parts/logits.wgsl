@@ -30,8 +30,8 @@ const READS = 8u;    // the likeliest are read
 const RANKS = 16u;   // the rank of the next token is read
 
 const NOBODY = 0xffffffffu;
-const N_LIKELY = 20u;
-// Words of a row's list of chunks: N_LIKELY chunks, then what an id must reach.
+const N_TOP = 20u;
+// Words of a row's list of chunks: N_TOP chunks, then what an id must reach.
 const CHOSEN = 22u;
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -87,8 +87,7 @@ impl ExpertUse {
     /// Reads what a store holds beyond what was read.
     pub fn catch_up(&mut self, store: &TraceStore, special: impl Fn(TokenId) -> bool) {
         let end = Position::new(self.n_read);
-        let first = store.steps().partition_point(|it| it.end() <= end);
-        for step in &store.steps()[first..] {
+        for step in store.steps_from(end) {
             for row in self.n_read - step.start.idx()..step.tokens.len() {
                 self.n_read += 1;
                 let token = step.tokens[row];

@@ -89,9 +89,8 @@ impl FlowStats {
         special: impl Fn(TokenId) -> bool,
         n_pairs: usize,
     ) -> bool {
-        let first = store.steps().partition_point(|it| it.end() <= self.end);
         let mut left = n_pairs;
-        for step in &store.steps()[first..] {
+        for step in store.steps_from(self.end) {
             let a_row: usize = step.routers.iter().map(|it| it.n_picks.pow(2)).sum();
             let start = self.end.idx().saturating_sub(step.start.idx());
             let n_rows = (left / a_row.max(1)).max(1).min(step.tokens.len() - start);

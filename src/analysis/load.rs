@@ -1,6 +1,7 @@
 //! How often each expert was picked, and with how much weight, per router and phase.
 //!
-//! **Invariant:** adding steps one by one gives the same numbers as counting the whole store anew.
+//! **Invariant:** adding steps one by one gives the same numbers as counting the whole store anew, and taking rows
+//! away gives those from before they were added.
 
 use std::ops::Range;
 
@@ -121,7 +122,27 @@ impl LoadStats {
     /// nothing about a text.
     pub fn add(&mut self, step: &StepTrace, special: impl Fn(TokenId) -> bool) {
         let rows = 0..step.tokens.len();
-        self.add_rows(step, rows, &special);
+        self.change_rows(Change::Add, step, rows, &special);
+    }
+
+    /// Counts some rows of a step.
+    pub(super) fn add_part(
+        &mut self,
+        step: &StepTrace,
+        rows: Range<usize>,
+        special: &impl Fn(TokenId) -> bool,
+    ) {
+        self.change_rows(Change::Add, step, rows, special);
+    }
+
+    /// Memory it takes.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        let counts = self.routers.iter().flatten();
+        let numbers = counts.map(|it| it.n.len() + it.mass.len());
+        size_of::<Self>()
+            + self.routers.len() * size_of::<[Counts; 2]>()
+            + numbers.sum::<usize>() * 8
     }
 
     /// Counts the positions `range` of a store anew.
@@ -143,15 +164,40 @@ impl LoadStats {
         range: Range<Position>,
         special: impl Fn(TokenId) -> bool,
     ) {
-        let steps = store.steps();
-        let first = steps.partition_point(|it| it.end() <= range.start);
-        for step in steps[first..].iter().take_while(|it| it.start < range.end) {
+        self.change(Change::Add, store, range, special);
+    }
+
+    /// Takes the positions `range` of a store, which were counted, away again.
+    pub fn count_less(
+        &mut self,
+        store: &TraceStore,
+        range: Range<Position>,
+        special: impl Fn(TokenId) -> bool,
+    ) {
+        self.change(Change::TakeAway, store, range, special);
+        // As though the phase had never been seen.
+        for phase in (0..2).filter(|it| self.n_tokens[*it] == 0) {
+            let routers = self.routers.iter_mut();
+            routers.for_each(|it| it[phase] = Counts::default());
+        }
+    }
+
+    fn change(
+        &mut self,
+        change: Change,
+        store: &TraceStore,
+        range: Range<Position>,
+        special: impl Fn(TokenId) -> bool,
+    ) {
+        let steps = store.steps_from(range.start);
+        for step in steps.take_while(|it| it.start < range.end) {
             let row_of = |at: Position| {
                 at.idx()
                     .saturating_sub(step.start.idx())
                     .min(step.tokens.len())
             };
-            self.add_rows(step, row_of(range.start)..row_of(range.end), &special);
+            let rows = row_of(range.start)..row_of(range.end);
+            self.change_rows(change, step, rows, &special);
         }
     }
 
@@ -195,8 +241,9 @@ impl LoadStats {
         self.n_special
     }
 
-    fn add_rows(
+    fn change_rows(
         &mut self,
+        change: Change,
         step: &StepTrace,
         rows: Range<usize>,
         special: &impl Fn(TokenId) -> bool,
@@ -208,30 +255,61 @@ impl LoadStats {
         }
         for row in rows {
             if step.tokens.get(row).is_none_or(|it| special(*it)) {
-                self.n_special += 1;
+                change.count(&mut self.n_special);
                 continue;
             }
-            self.n_tokens[phase] += 1;
+            change.count(&mut self.n_tokens[phase]);
             for (counts, trace) in self.routers.iter_mut().zip(&step.routers) {
-                counts[phase].add_row(trace, row);
+                counts[phase].change_row(change, trace, row);
             }
         }
     }
 }
 
 impl Counts {
-    fn add_row(&mut self, trace: &RouterTrace, row: usize) {
-        self.n.resize(trace.n_experts, 0);
-        self.mass.resize(trace.n_experts, 0.0);
+    fn change_row(&mut self, change: Change, trace: &RouterTrace, row: usize) {
+        if self.n.len() < trace.n_experts {
+            self.n.resize(trace.n_experts, 0);
+            self.mass.resize(trace.n_experts, 0.0);
+        }
         for pick in trace.picks_of(row) {
             if let (Some(n), Some(mass)) = (
                 self.n.get_mut(pick.expert.idx()),
                 self.mass.get_mut(pick.expert.idx()),
             ) {
-                *n += 1;
-                *mass += f64::from(pick.weight);
+                change.count(n);
+                change.weigh(mass, pick.weight);
             }
         }
+    }
+}
+
+/// Whether rows are counted, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Add,
+    TakeAway,
+}
+
+/// What weights are rounded to in a sum.
+const WEIGHT_STEP: f64 = 1.0 / (1_u64 << 32) as f64;
+
+impl Change {
+    fn count(self, n: &mut u64) {
+        *n = match self {
+            Self::Add => *n + 1,
+            Self::TakeAway => n.saturating_sub(1),
+        };
+    }
+
+    /// A weight is a multiple of 2⁻³² here, so that an f64 sums two million of them without rounding: the sum does
+    /// not depend on their order, and what is taken away leaves what was there before.
+    fn weigh(self, mass: &mut f64, weight: f32) {
+        let weight = (f64::from(weight) / WEIGHT_STEP).round() * WEIGHT_STEP;
+        *mass += match self {
+            Self::Add => weight,
+            Self::TakeAway => -weight,
+        };
     }
 }
 
@@ -329,7 +407,7 @@ mod tests {
             let mut short = full.clone();
             short.rewind(Position(to));
             let mut added = LoadStats::default();
-            short.steps().iter().for_each(|it| added.add(it, special));
+            short.steps().for_each(|it| added.add(it, special));
             let counted = LoadStats::count(&full, Position(0)..Position(to), special);
             for phase in PhaseFilter::ALL {
                 assert_eq!(counted.n_tokens(phase), added.n_tokens(phase));

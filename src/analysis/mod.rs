@@ -12,6 +12,7 @@ mod expert_use;
 mod flow;
 mod health;
 mod load;
+mod row_load;
 mod scores;
 mod seriation;
 mod series;
@@ -31,6 +32,7 @@ pub use health::{
     RouterReport, TextCount, Thresholds, Verdict, grouped, judge,
 };
 pub use load::{LoadStats, PhaseFilter, RouterLoad};
+pub use row_load::{RowLoad, RowLoads};
 pub use scores::{entropy_share, probabilities};
 pub use seriation::{chained, pair_counts};
 pub use series::{LoadSeries, Series, SeriesOf};

@@ -100,8 +100,7 @@ impl LoadSeries {
         router: RouterId,
         special: impl Fn(TokenId) -> bool,
     ) {
-        let first = store.steps().partition_point(|it| it.end() <= self.end);
-        for step in &store.steps()[first..] {
+        for step in store.steps_from(self.end) {
             self.add(step, router, &special);
         }
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use eframe::egui::{self, util::undoer::Undoer};
 
-use crate::engine::{Event, LoadProgress, Request, Rows, StopReason};
+use crate::engine::{Event, LoadProgress, Request, StopReason};
 use crate::spec::{Branches, Experiment, Intervention, Position, PromptForm, Span, TokenId};
-use crate::trace::{DeviceFacts, ModelFacts};
-use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session, Shown};
+use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
+use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session};
 
 use super::{App, Waiting, models::Start};
 
@@ -36,28 +36,7 @@ impl App {
             }
             Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled, ctx),
             Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
-            Event::Forked {
-                row,
-                parent,
-                at,
-                n_given,
-                edits,
-            } => self.session.fork(row, parent, at, n_given, edits),
-            Event::Shown(rows) => self.session.shown = Some(shown(&rows)),
-            Event::Stepped {
-                row,
-                step,
-                readouts,
-                comparisons,
-            } => {
-                self.measure(row, step.tokens.len(), now_secs);
-                if let Err(error) = self.session.step(row, step, readouts, comparisons) {
-                    self.fail(format!("a step was left out: {error}"));
-                }
-                if self.session.keep_within(ROWS_BUDGET_BYTES) {
-                    self.add(FORGOTTEN);
-                }
-            }
+            Event::Row(event) => self.row_changed(event, now_secs),
             Event::Playing(playing) => {
                 self.session.playing = playing;
                 self.token_times.clear();
@@ -98,6 +77,18 @@ impl App {
                     self.fail(format!("the model stays where it is: {why}"));
                 }
             }
+        }
+    }
+
+    fn row_changed(&mut self, event: RowEvent, now_secs: f64) {
+        if let RowEvent::Stepped { row, step, .. } = &event {
+            self.measure(*row, step.tokens.len(), now_secs);
+        }
+        if let Err(error) = self.session.apply(event) {
+            self.fail(format!("a step was left out: {error}"));
+        }
+        if self.session.recording.keep_within(ROWS_BUDGET_BYTES) {
+            self.add(FORGOTTEN);
         }
     }
 
@@ -306,7 +297,7 @@ impl App {
     fn measure(&mut self, row: crate::trace::RowId, n_tokens: usize, now_secs: f64) {
         let watched = self
             .session
-            .shown
+            .shown()
             .is_some_and(|it| it.edited.unwrap_or(it.baseline) == row);
         if !watched || !self.session.playing {
             return;
@@ -323,14 +314,5 @@ impl App {
             let n = (self.token_times.len() - 1) as f64;
             self.session.measured = Some((n / (last - first)) as f32);
         }
-    }
-}
-
-fn shown(rows: &Rows) -> Shown {
-    Shown {
-        baseline: rows.baseline,
-        edited: rows.edited,
-        twin: rows.twin,
-        edited_from: rows.edited_from,
     }
 }

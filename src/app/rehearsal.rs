@@ -1,7 +1,7 @@
 //! A made-up session of any size: two rows and a twin, routing from a hash. The window is measured
 //! and tested with it where no such model fits the machine.
 
-use crate::engine::{Event, Rows};
+use crate::engine::Event;
 use crate::spec::{
     ExpertId, Ffn, HeadSpec, InputSpec, InterventionSet, LayerId, LayerSpec, Mixer, MlpSpec,
     ModelSpec, MoeSpec, NormSpec, Position, Revision, RouterId, RouterSpec, SeqId, TokenId,
@@ -9,7 +9,8 @@ use crate::spec::{
 };
 use crate::trace::{
     Candidate, Comparison, DeviceFacts, GateFacts, ModelFacts, N_TOP, NearestRows, ParameterCount,
-    Phase, Pick, PickState, Readout, RouterTrace, RowId, StepTrace, WeightShare,
+    Phase, Pick, PickState, Readout, RouterTrace, RowEvent, RowId, ShownRows, StepTrace,
+    WeightShare,
 };
 
 /// The vocabulary, parted by `¦`; the text is these over and over.
@@ -90,12 +91,12 @@ impl Rehearsal {
             Event::Opened(Box::new(self.facts())),
             self.forked(BASELINE, None, 0),
             self.shown(false),
-            Event::Stepped {
+            Event::Row(RowEvent::Stepped {
                 row: RowId(BASELINE),
                 step: self.step(0, &given, Phase::Prefill, 0),
                 readouts: readouts(0, &given),
                 comparisons: Vec::new(),
-            },
+            }),
         ];
         out.extend((self.n_given..n).map(|at| self.one(BASELINE, at, at)));
         out.push(Event::Speed {
@@ -180,23 +181,23 @@ impl Rehearsal {
     fn forked(&self, row: u32, parent: Option<u32>, at: usize) -> Event {
         let list = if parent.is_some() { self.list } else { &[] };
         let edits: InterventionSet = list.iter().filter_map(|it| it.parse().ok()).collect();
-        Event::Forked {
+        Event::Row(RowEvent::Forked {
             row: RowId(row),
             parent: parent.map(RowId),
             at: Position::new(at),
             n_given: self.n_given as usize,
             edits: (Revision(u32::from(parent.is_some())), edits),
-        }
+        })
     }
 
     fn shown(&self, edited: bool) -> Event {
-        Event::Shown(Rows {
+        Event::Row(RowEvent::Shown(ShownRows {
             baseline: RowId(BASELINE),
             edited: edited.then_some(RowId(EDITED)),
             twin: edited.then_some(RowId(TWIN)),
             edited_from: edited.then_some(Position(self.edited_from)),
             revision: Revision(u32::from(edited)),
-        })
+        }))
     }
 
     fn one_edited(&self, at: u32) -> Event {
@@ -227,12 +228,12 @@ impl Rehearsal {
                 ..own
             }),
         };
-        Event::Stepped {
+        Event::Row(RowEvent::Stepped {
             row: RowId(row),
             step: self.step(at as usize, &[token], phase, row - BASELINE),
             readouts: readouts(at as usize, &[token]),
             comparisons: (row == TWIN).then_some(comparison).into_iter().collect(),
-        }
+        })
     }
 
     /// Routing of `tokens` at `start`; `salt` tells rows apart.

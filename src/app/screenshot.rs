@@ -150,10 +150,10 @@ fn write(window: &mut Harness<'_, App>, wanted: Wanted, args: &Args) -> Result<(
 
 fn is_caught_up(app: &App) -> bool {
     let session = app.session();
-    let len = |it: Option<&crate::ui::RowView>| it.map(|it| it.record.store.len());
-    let read = session
-        .baseline()
-        .is_some_and(|it| it.record.store.len() >= it.n_given.min(app.experiment().given.len()));
+    let len = |it: Option<crate::ui::RowView<'_>>| it.map(|it| it.record.store.len());
+    let read = session.baseline().is_some_and(|it| {
+        it.record.store.len() >= it.record.n_given.min(app.experiment().given.len())
+    });
     let level = session.twin().is_none() || len(session.twin()) == len(session.baseline());
     app.is_idle() && read && level
 }

@@ -37,8 +37,8 @@ impl App {
             facts: session.facts.as_deref()?,
             model: &self.argument,
             experiment: &self.experiment,
-            baseline: &session.baseline()?.record,
-            edited: rows.map(|(edited, twin)| (&edited.record, &twin.record)),
+            baseline: session.baseline()?.record,
+            edited: rows.map(|(edited, twin)| (edited.record, twin.record)),
             scores_budget_bytes: SCORES_BUDGET_BYTES,
         }))
     }

@@ -313,6 +313,8 @@ pub enum LayerSlot {
     KNorm,
     /// The router's gate, `[E, H]`.
     Router,
+    /// What the router adds to scores before it chooses, `[E]`.
+    SelectBias,
     /// An expert's matrix.
     Expert(u16, Part),
     /// The shared expert's matrix.

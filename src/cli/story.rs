@@ -1,20 +1,17 @@
 //! The engine without a window: one experiment run to its end, the events folded into rows and the
 //! text handed out as it is made; or texts read, and their load counted.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::Failure;
 use crate::analysis::LoadStats;
 use crate::corpus::TextSource;
 use crate::engine::{
-    Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, Rows, StopReason,
+    Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, StopReason,
     SurveyError,
 };
 use crate::spec::{Experiment, PromptForm, TokenId};
-use crate::trace::{ModelFacts, RowId, RowRecord};
+use crate::trace::{ModelFacts, Recording, RowEvent, RowId, RowRecord, ShownRows};
 
 /// The longest silence of a machine that works; far above any step.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -49,7 +46,7 @@ pub(super) fn opened_words(facts: &ModelFacts) -> String {
 pub(super) struct Teller<'a> {
     engine: Engine,
     pub facts: ModelFacts,
-    records: HashMap<RowId, RowRecord>,
+    recording: Recording,
     listener: &'a mut dyn Listener,
 }
 
@@ -102,7 +99,7 @@ impl<'a> Teller<'a> {
                     return Ok(Self {
                         engine,
                         facts: *facts,
-                        records: HashMap::new(),
+                        recording: Recording::default(),
                         listener,
                     });
                 }
@@ -158,7 +155,7 @@ impl<'a> Teller<'a> {
         let n_given = experiment.given.len();
         let stopped = self.write(&rows, n_given)?;
         let secs = began.elapsed().as_secs_f32().max(1e-6);
-        let mut take = |id: RowId| self.records.remove(&id).unwrap_or_default();
+        let mut take = |id: RowId| self.recording.take(id).unwrap_or_default();
         let edited = rows.edited.zip(rows.twin);
         let story = Story {
             n_given,
@@ -175,14 +172,12 @@ impl<'a> Teller<'a> {
     }
 
     /// Up to where the given tokens are read.
-    fn read(&mut self) -> Result<Rows, Failure> {
-        let mut shown = None;
+    fn read(&mut self) -> Result<ShownRows, Failure> {
         loop {
             match next(&mut self.engine)? {
                 Event::Refused(why) => return Err(Failure::misuse(why)),
-                Event::Shown(rows) => shown = Some(rows),
                 Event::Catching { n_left: 0, .. } => {
-                    if let Some(rows) = shown {
+                    if let Some(rows) = self.recording.shown() {
                         return Ok(rows);
                     }
                 }
@@ -192,7 +187,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Up to where the text stops.
-    fn write(&mut self, rows: &Rows, n_given: usize) -> Result<StopReason, Failure> {
+    fn write(&mut self, rows: &ShownRows, n_given: usize) -> Result<StopReason, Failure> {
         let watched = rows.edited.unwrap_or(rows.baseline);
         loop {
             match next(&mut self.engine)? {
@@ -200,7 +195,7 @@ impl<'a> Teller<'a> {
                 // The prompt alone fills the context.
                 Event::Refused(_) => return Ok(StopReason::ContextFull),
                 event => {
-                    if let Event::Stepped { row, step, .. } = &event
+                    if let Event::Row(RowEvent::Stepped { row, step, .. }) = &event
                         && *row == watched
                         && step.start.idx() >= n_given
                     {
@@ -216,24 +211,7 @@ impl<'a> Teller<'a> {
 
     fn fold(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Forked {
-                row, parent, at, ..
-            } => {
-                let parent = parent.and_then(|it| self.records.get(&it));
-                let record = parent.map_or_else(RowRecord::default, |it| it.prefix(at));
-                self.records.insert(row, record);
-                Ok(())
-            }
-            Event::Stepped {
-                row,
-                step,
-                readouts,
-                comparisons,
-            } => {
-                let record = self.records.entry(row).or_default();
-                let pushed = record.push(step, readouts, comparisons);
-                pushed.map_err(Failure::part_way)
-            }
+            Event::Row(it) => self.recording.apply(it).map_err(Failure::part_way),
             _ => Ok(()),
         }
     }

@@ -132,14 +132,16 @@ pub trait Backend: Send {
     /// What went wrong in it, or that it was dropped by a rewind.
     fn poll(&mut self, ticket: Ticket, wait: Wait) -> Result<Option<Step>, BackendError>;
 
-    /// A new sequence that holds the first `at` positions of `seq`.
+    /// A new sequence that holds the first positions of `seq`, and how many: `at`, or fewer where a layer's state
+    /// cannot be cut there. Whoever asked reads on from where it ends.
     ///
     /// # Errors
     /// A sequence that is not open, or shorter than `at`.
-    fn fork(&mut self, seq: SeqId, at: Position) -> Result<SeqId, BackendError>;
+    fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError>;
 
-    /// Forgets the positions from `to` on. Steps in flight beyond it are dropped; their poll says so.
-    fn rewind(&mut self, seq: SeqId, to: Position);
+    /// Forgets the positions from `to` on, and says how many are held then: `to`, or fewer where a layer's state
+    /// cannot be cut there. Steps in flight beyond `to` are dropped; their poll says so.
+    fn rewind(&mut self, seq: SeqId, to: Position) -> Position;
 
     /// Gives the sequence's memory back.
     fn release(&mut self, seq: SeqId);
@@ -152,6 +154,9 @@ pub trait Backend: Send {
 
     /// Positions held.
     fn len(&self, seq: SeqId) -> usize;
+
+    /// Bytes of all caches; what sequences share counts once.
+    fn cache_bytes(&self) -> u64;
 
     /// Bytes of cache one position takes.
     fn cache_bytes_per_position(&self) -> usize;

@@ -194,7 +194,7 @@ impl<O: Ops> Pending<O> {
         StepRow {
             trace,
             drawn: mine.last().and_then(|it| it.drawn),
-            comparisons: mine.iter().filter_map(tracing::comparison).collect(),
+            comparisons: mine.iter().filter_map(|it| it.comparison).collect(),
             readouts: if self.capture == Capture::None {
                 Vec::new()
             } else {

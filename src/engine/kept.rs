@@ -82,6 +82,16 @@ pub(super) struct Shelf {
     rows: Vec<Kept>,
     by_key: HashMap<Key, RowId>,
     n_shown: u64,
+    counted: Counted,
+}
+
+/// All caches, as they were last counted.
+#[derive(Debug, Default)]
+struct Counted {
+    /// What each held.
+    positions: Vec<(SeqId, usize)>,
+    /// Bytes, what they share counted once.
+    n_bytes: usize,
 }
 
 /// Where a new row starts.
@@ -187,13 +197,7 @@ impl Shelf {
 
     /// Drops the caches of rows long not shown until the rest fits. Rows on screen keep theirs.
     pub fn keep_within(&mut self, budget_bytes: usize, backend: &mut dyn Backend) {
-        let per_position = backend.cache_bytes_per_position();
-        loop {
-            let live = self.rows.iter().filter_map(|it| it.seq);
-            let total: usize = live.map(|seq| backend.len(seq) * per_position).sum();
-            if total <= budget_bytes {
-                return;
-            }
+        while !self.is_within(budget_bytes, backend) {
             let hidden = self
                 .rows
                 .iter_mut()
@@ -205,6 +209,26 @@ impl Shelf {
                 backend.release(seq);
             }
         }
+    }
+
+    /// Rows share what they have in common, and to count that takes time. It is only done where the caches would be
+    /// too large had each taken memory of its own for all it grew by since.
+    fn is_within(&mut self, budget_bytes: usize, backend: &dyn Backend) -> bool {
+        let live = self.rows.iter().filter_map(|it| it.seq);
+        let now: Vec<(SeqId, usize)> = live.map(|seq| (seq, backend.len(seq))).collect();
+        let before = |seq: SeqId| self.counted.positions.iter().find(|it| it.0 == seq);
+        let grown = now
+            .iter()
+            .map(|(seq, n)| n - before(*seq).map_or(0, |it| it.1.min(*n)));
+        let grown_bytes = grown.sum::<usize>() * backend.cache_bytes_per_position();
+        if self.counted.n_bytes + grown_bytes <= budget_bytes {
+            return true;
+        }
+        self.counted = Counted {
+            positions: now,
+            n_bytes: usize::try_from(backend.cache_bytes()).unwrap_or(usize::MAX),
+        };
+        self.counted.n_bytes <= budget_bytes
     }
 }
 

@@ -352,7 +352,7 @@ where
         ))
     }
 
-    fn fork(&mut self, seq: SeqId, at: Position) -> Result<SeqId, BackendError> {
+    fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {
         let held = self.held(seq)?;
         if held.sequence.len < at.idx() {
             return Err(BackendError::BadBatch(format!(
@@ -361,10 +361,11 @@ where
             )));
         }
         let fork = held.sequence.fork(&self.model.ops, at.idx());
-        Ok(self.hold(fork))
+        let at = Position::new(fork.len);
+        Ok((self.hold(fork), at))
     }
 
-    fn rewind(&mut self, seq: SeqId, to: Position) {
+    fn rewind(&mut self, seq: SeqId, to: Position) -> Position {
         // A step beyond `to`, and all that came after it, may rest on what is forgotten.
         let reaches = |it: &Pending<O>| it.rows.iter().any(|row| row.rests_on(seq));
         let beyond = self
@@ -380,6 +381,7 @@ where
             held.landed = None;
         }
         self.plan();
+        Position::new(self.len(seq))
     }
 
     fn release(&mut self, seq: SeqId) {
@@ -393,6 +395,14 @@ where
 
     fn len(&self, seq: SeqId) -> usize {
         self.sequences.get(&seq).map_or(0, |it| it.planned)
+    }
+
+    fn cache_bytes(&self) -> u64 {
+        let mut seen = HashSet::new();
+        let sequences = self.sequences.values();
+        let pieces = sequences.flat_map(|it| it.sequence.pieces(&self.model.ops));
+        let new = pieces.filter(|(place, _)| seen.insert(*place));
+        new.map(|it| it.1).sum()
     }
 
     fn cache_bytes_per_position(&self) -> usize {

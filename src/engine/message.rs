@@ -9,11 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
 use crate::corpus::TextSource;
-use crate::spec::{
-    DeviceChoice, Experiment, InterventionSet, Position, PromptForm, Revision, TokenId,
-};
-
-use crate::trace::{Comparison, DeviceFacts, ModelFacts, Readout, RowId, StepTrace};
+use crate::spec::{DeviceChoice, Experiment, PromptForm, TokenId};
+use crate::trace::{DeviceFacts, ModelFacts, RowEvent, StepTrace};
 
 /// Why texts were not read to their end, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -128,21 +125,6 @@ pub struct LoadProgress {
     pub available_bytes: Option<u64>,
 }
 
-/// The rows on screen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
-    /// What the model writes without edits.
-    pub baseline: RowId,
-    /// The same under the list; none where no edit is switched on.
-    pub edited: Option<RowId>,
-    /// The baseline's tokens under the list; none where no edit is switched on.
-    pub twin: Option<RowId>,
-    /// The first position the list touches.
-    pub edited_from: Option<Position>,
-    /// The number of the list.
-    pub revision: Revision,
-}
-
 /// What the engine says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
@@ -173,33 +155,8 @@ pub enum Event {
         /// The tokens, or one sentence why not.
         tokens: Result<Vec<TokenId>, String>,
     },
-    /// A new row: the first `at` positions of `parent`, or empty. Said before anything else about the row; it is
-    /// not on screen before a `Shown` names it. A twin's parent is its baseline.
-    Forked {
-        /// The new row.
-        row: RowId,
-        /// Where its start comes from.
-        parent: Option<RowId>,
-        /// How much of it.
-        at: Position,
-        /// Which of its tokens are given.
-        n_given: usize,
-        /// The list in force on it, and its number.
-        edits: (Revision, InterventionSet),
-    },
-    /// These rows are on screen from now on.
-    Shown(Rows),
-    /// A row grew.
-    Stepped {
-        /// Which.
-        row: RowId,
-        /// Tokens and routing.
-        step: StepTrace,
-        /// The predictions.
-        readouts: Vec<Readout>,
-        /// A twin's comparison with its baseline.
-        comparisons: Vec<Comparison>,
-    },
+    /// A change of the rows.
+    Row(RowEvent),
     /// Whether text is being written.
     Playing(bool),
     /// Writing stopped.

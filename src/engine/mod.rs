@@ -39,7 +39,7 @@ pub use devices::{DeviceReport, device_reports};
 pub use gates::gate_facts;
 pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
-pub use message::{Event, LoadProgress, ModelSource, Pace, Request, Rows, StopReason, SurveyError};
+pub use message::{Event, LoadProgress, ModelSource, Pace, Request, StopReason, SurveyError};
 pub use opener::{Encode, Load, LoadStep, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
 pub use opening::{ModelOpener, open_backend, quantized_note};
 pub use scripted::{ScriptedBackend, ScriptedRow};

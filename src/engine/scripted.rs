@@ -12,7 +12,7 @@ use crate::spec::{
     InterventionSet, ModelSpec, PolicyError, Position, Revision, RouterId, RoutingPolicy, Sampling,
     SeqId, TokenId,
 };
-use crate::trace::{Comparison, Phase, Pick, RouterTrace, RowRecord, StepTrace};
+use crate::trace::{Comparison, Phase, Pick, Readout, RouterTrace, RowRecord, StepTrace};
 
 /// One recorded row.
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ pub struct ScriptedBackend {
     spec: ModelSpec,
     rows: Vec<(ScriptedRow, RoutingPolicy)>,
     hold: Duration,
+    cut_every: usize,
     seqs: HashMap<SeqId, Seq>,
     in_flight: HashMap<Ticket, InFlight>,
     n_opened: u32,
@@ -81,6 +82,7 @@ impl ScriptedBackend {
             rows: rows.into_iter().map(lowered).collect::<Result<_, _>>()?,
             spec,
             hold: Duration::ZERO,
+            cut_every: 1,
             seqs: HashMap::new(),
             in_flight: HashMap::new(),
             n_opened: 0,
@@ -92,6 +94,19 @@ impl ScriptedBackend {
     #[must_use]
     pub fn with_hold(self, hold: Duration) -> Self {
         Self { hold, ..self }
+    }
+
+    /// Forks and rewinds hold a multiple of `n` positions, as of a state of which a copy was kept there.
+    #[must_use]
+    pub fn cut_every(self, n: usize) -> Self {
+        Self {
+            cut_every: n.max(1),
+            ..self
+        }
+    }
+
+    fn cut(&self, at: Position) -> usize {
+        at.idx() / self.cut_every * self.cut_every
     }
 
     fn seq(&self, seq: SeqId) -> Result<&Seq, BackendError> {
@@ -143,7 +158,7 @@ impl ScriptedBackend {
         let step = StepRow {
             trace: trace_of(record, &range, row, tokens, is_told),
             readouts: if is_told {
-                record.readouts[range.clone()].to_vec()
+                readouts_of(record, &range).cloned().collect()
             } else {
                 Vec::new()
             },
@@ -191,10 +206,17 @@ fn next_of(record: &RowRecord, n: usize) -> Option<TokenId> {
     record.tokens.get(n).copied().or(named.map(|it| it.token))
 }
 
+fn readouts_of<'a>(
+    record: &'a RowRecord,
+    range: &Range<usize>,
+) -> impl Iterator<Item = &'a Readout> + use<'a> {
+    record.readouts.iter_from(range.start).take(range.len())
+}
+
 /// A twin's comparisons; before the first one recorded it is one with its baseline.
 fn compared(record: &RowRecord, range: &Range<usize>) -> Vec<Comparison> {
     let first = record.comparisons.first().map(|it| it.at);
-    let at = range.clone().zip(&record.readouts[range.clone()]);
+    let at = range.clone().zip(readouts_of(record, range));
     at.filter_map(|(t, readout)| {
         let at = Position::new(t);
         let equal = Comparison {
@@ -220,7 +242,7 @@ fn trace_of(
     is_told: bool,
 ) -> StepTrace {
     let start = Position::new(range.start);
-    let recorded = record.store.steps().iter();
+    let recorded = record.store.steps();
     let touched: Vec<&StepTrace> = recorded
         .filter(|it| it.start.idx() < range.end && it.end().idx() > range.start)
         .collect();
@@ -336,23 +358,27 @@ impl Backend for ScriptedBackend {
         Ok(Some(step.step))
     }
 
-    fn fork(&mut self, seq: SeqId, at: Position) -> Result<SeqId, BackendError> {
+    fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {
         let mut copy = self.seq(seq)?.clone();
         if copy.held.len() < at.idx() {
             let what = format!("sequence {seq} is shorter than {at}");
             return Err(BackendError::BadBatch(what));
         }
-        copy.held.truncate(at.idx());
+        copy.held.truncate(self.cut(at));
         copy.drawn = None;
         let id = self.open();
+        let at = Position::new(copy.held.len());
         self.seqs.insert(id, copy);
-        Ok(id)
+        Ok((id, at))
     }
 
-    fn rewind(&mut self, seq: SeqId, to: Position) {
+    fn rewind(&mut self, seq: SeqId, to: Position) -> Position {
+        let held = self.cut(to);
         if let Some(it) = self.seqs.get_mut(&seq) {
-            it.held.truncate(to.idx());
             it.drawn = None;
+            if it.held.len() > to.idx() {
+                it.held.truncate(held);
+            }
         }
         let is_kept = |it: &InFlight| {
             it.seqs
@@ -360,6 +386,7 @@ impl Backend for ScriptedBackend {
                 .all(|(id, end)| *id != seq || *end <= to.idx())
         };
         self.in_flight.retain(|_, it| is_kept(it));
+        Position::new(self.len(seq))
     }
 
     fn release(&mut self, seq: SeqId) {
@@ -370,6 +397,11 @@ impl Backend for ScriptedBackend {
 
     fn len(&self, seq: SeqId) -> usize {
         self.seqs.get(&seq).map_or(0, |it| it.held.len())
+    }
+
+    fn cache_bytes(&self) -> u64 {
+        let n: usize = self.seqs.values().map(|it| it.held.len()).sum();
+        (n * self.cache_bytes_per_position()) as u64
     }
 
     fn cache_bytes_per_position(&self) -> usize {

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::{
-    Backend, Encode, Event, MovedModel, Mover, OpenModel, Options, Outbox, Pace, Rows, StopReason,
+    Backend, Encode, Event, MovedModel, Mover, OpenModel, Options, Outbox, Pace, StopReason,
     kept::{Kept, Origin, Shelf},
     pace::{Playing, SliceSize, Speed},
     survey::Survey,
@@ -15,7 +15,7 @@ use super::{
 use crate::spec::{
     Experiment, InterventionSet, PromptForm, Revision, RoutingPolicy, SeqId, TokenId,
 };
-use crate::trace::{ModelFacts, RowId};
+use crate::trace::{ModelFacts, RowEvent, RowId, ShownRows};
 
 /// Every list of edits so far; its number is its place, and the empty list is 0.
 #[derive(Clone, Debug)]
@@ -127,13 +127,13 @@ impl Session {
             baseline,
             edited,
         });
-        out.say(Event::Shown(Rows {
+        out.say(Event::Row(RowEvent::Shown(ShownRows {
             baseline,
             edited: edited.map(|(it, _)| it),
             twin: edited.map(|(_, it)| it),
             edited_from: policy.first_touched(),
             revision,
-        }));
+        })));
         self.is_stalled = false;
         self.n_catching = None;
         self.tell_catching(out);
@@ -185,13 +185,13 @@ impl Session {
 
     fn tell_forked(&self, row: RowId, origin: Origin, edits: &InterventionSet, out: &mut Outbox) {
         let kept = self.shelf.get(row);
-        out.say(Event::Forked {
+        out.say(Event::Row(RowEvent::Forked {
             row,
             parent: origin.parent,
             at: origin.at,
             n_given: kept.n_given,
             edits: (kept.policy.revision(), edits.clone()),
-        });
+        }));
     }
 
     fn carried(&self, wanted: &Experiment, policy: &RoutingPolicy) -> Vec<TokenId> {

@@ -3,11 +3,9 @@
 use std::ops::Range;
 
 use crate::model::Routed;
-use crate::ops::{EMPTY, Likely, Ops, Prediction, Routing, State};
+use crate::ops::{EMPTY, Ops, Prediction, Routing};
 use crate::spec::{ExpertId, Position, RoutingPolicy, SeqId, TokenId};
-use crate::trace::{
-    Candidate, Comparison, Phase, Pick, PickState, Readout, RouterTrace, StepTrace,
-};
+use crate::trace::{Phase, Pick, Readout, RouterTrace, StepTrace};
 
 /// One router's part of a step on the host: logits, choice, gates, all `[T, …]`.
 pub struct Read {
@@ -114,11 +112,6 @@ fn router(read: &Read, rows: &Range<usize>) -> RouterTrace {
 }
 
 fn pick(routing: &Routing, i: usize) -> Pick {
-    let state = match routing.states[i] {
-        State::Empty => PickState::Empty,
-        State::Chosen => PickState::Chosen,
-        State::Forced => PickState::Forced,
-    };
     let expert = if routing.experts[i] == EMPTY {
         0
     } else {
@@ -127,15 +120,7 @@ fn pick(routing: &Routing, i: usize) -> Pick {
     Pick {
         expert: ExpertId(expert),
         weight: routing.weights[i],
-        state,
-    }
-}
-
-fn candidate(it: &Likely) -> Candidate {
-    Candidate {
-        token: it.token,
-        log_prob: it.log_prob,
-        rank: it.rank,
+        state: routing.states[i],
     }
 }
 
@@ -143,18 +128,7 @@ fn candidate(it: &Likely) -> Candidate {
 pub fn readout(it: &mut Prediction) -> Readout {
     Readout {
         at: it.at,
-        next: it.next.as_ref().map(candidate),
-        top: std::mem::take(&mut it.top).iter().map(candidate).collect(),
+        next: it.next,
+        top: std::mem::take(&mut it.top),
     }
-}
-
-/// How a row compares there, where it was compared.
-pub fn comparison(it: &Prediction) -> Option<Comparison> {
-    let c = it.comparison?;
-    Some(Comparison {
-        at: it.at,
-        kl: c.kl,
-        baseline: c.there.as_ref().map(candidate),
-        edited: c.here.as_ref().map(candidate),
-    })
 }

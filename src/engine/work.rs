@@ -224,18 +224,23 @@ impl Session {
             return self.row_slice(twin);
         }
         let replay = match self.replay {
-            Some(it) if self.backend.len(it) == start => it,
+            Some(it) if self.backend.len(it) <= start => it,
             _ => {
                 self.drop_replay();
                 let source = self.ensure_seq(baseline)?;
                 if self.backend.len(source) < start {
                     return self.row_slice(baseline);
                 }
-                *self
-                    .replay
-                    .insert(self.backend.fork(source, Position::new(start))?)
+                let (seq, _) = self.backend.fork(source, Position::new(start))?;
+                *self.replay.insert(seq)
             }
         };
+        let held = self.backend.len(replay);
+        if held < start {
+            // It could not be cut there: what it lacks is read once more.
+            let end = self.slice_end(held, &[self.shelf.get(baseline).n_given, start], 1);
+            return Ok(vec![self.part(baseline, replay, held..end, false)]);
+        }
         let row = self.shelf.get(baseline);
         let end = self.slice_end(start, &[row.n_given, row.n_read], 2);
         let told = self.part(baseline, replay, start..end, false);
@@ -265,13 +270,13 @@ impl Session {
         }
     }
 
-    /// The row's sequence; where it has none, a copy of what it shares with another.
+    /// The row's sequence; where it has none, a copy of what it shares with another, as far as that can be had.
     fn ensure_seq(&mut self, id: RowId) -> Result<SeqId, BackendError> {
         if let Some(seq) = self.shelf.get(id).seq {
             return Ok(seq);
         }
         let seq = match self.shelf.cache_for(id, &*self.backend) {
-            Some((source, at)) => self.backend.fork(source, at)?,
+            Some((source, at)) => self.backend.fork(source, at)?.0,
             None => self.backend.open(),
         };
         self.shelf.get_mut(id).seq = Some(seq);

@@ -12,7 +12,7 @@ use super::{
     session::Session,
 };
 use crate::spec::{Position, SeqId, TokenId};
-use crate::trace::{Phase, RowId};
+use crate::trace::{Phase, RowEvent, RowId};
 
 /// A row's part of a batch.
 #[derive(Clone, Debug)]
@@ -228,12 +228,12 @@ impl Session {
         } else {
             Phase::Decode
         };
-        out.say(Event::Stepped {
+        out.say(Event::Row(RowEvent::Stepped {
             row: part.row,
             step: trace,
             readouts,
             comparisons: step.comparisons,
-        });
+        }));
     }
 }
 

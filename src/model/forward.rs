@@ -4,17 +4,12 @@
 
 use std::ops::Range;
 
-use super::weights::{FfnWeights, Layer, Model, Moe};
+use super::{
+    sequence::{MixerCache, Sequence},
+    weights::{FfnWeights, Layer, Model, Moe},
+};
 use crate::ops::{Input, Ops, Span};
 use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec};
-
-/// Keys and values of one sequence, by layer, and how many positions they hold.
-pub struct Sequence<O: Ops> {
-    /// `[layers]`.
-    pub caches: Vec<O::Cache>,
-    /// Positions held.
-    pub len: usize,
-}
 
 /// What is run: each span is one sequence's rows.
 pub struct Batch<'a, O: Ops> {
@@ -40,45 +35,6 @@ pub struct Outputs<O: Ops> {
     pub residual: O::Tensor,
     /// Per router.
     pub routers: Vec<Routed<O>>,
-}
-
-impl<O: Ops> Sequence<O> {
-    /// An empty sequence.
-    #[must_use]
-    pub fn new(model: &Model<O>) -> Self {
-        let cache = |it: &LayerSpec| {
-            let width = attention_of(it).map_or(0, |it| it.n_kv_heads * it.head_dim);
-            model.ops.cache(width, model.spec.n_ctx)
-        };
-        Self {
-            caches: model.spec.layers.iter().map(cache).collect(),
-            len: 0,
-        }
-    }
-
-    /// A sequence that holds the first `len` positions of this one.
-    #[must_use]
-    pub fn fork(&self, ops: &O, len: usize) -> Self {
-        let len = len.min(self.len);
-        Self {
-            caches: self
-                .caches
-                .iter()
-                .map(|it| ops.fork_cache(it, len))
-                .collect(),
-            len,
-        }
-    }
-
-    /// Forgets all but the first `len` positions, also what a step that ended half-way left of
-    /// others in the caches of some layers.
-    pub fn truncate(&mut self, ops: &O, len: usize) {
-        self.len = self.len.min(len);
-        let len = self.len;
-        self.caches
-            .iter_mut()
-            .for_each(|it| ops.truncate_cache(it, len));
-    }
 }
 
 impl<O: Ops> Model<O> {
@@ -140,8 +96,12 @@ pub fn forward<O: Ops>(
         .take(layers.end)
         .skip(layers.start)
     {
-        let mut caches: Vec<&mut O::Cache> =
-            sequences.iter_mut().map(|it| &mut it.caches[row]).collect();
+        let caches = sequences.iter_mut().map(|it| &mut it.caches[row]);
+        let mut caches: Vec<&mut O::Cache> = caches
+            .map(|it| match it {
+                MixerCache::KeysAndValues(it) => it,
+            })
+            .collect();
         attention(model, layer, spec, &mut residual, batch, &mut caches);
         let normed = norm(model, &residual, &layer.ffn_norm, spec.norms[2]);
         let scale = spec.residual_scale;
@@ -209,7 +169,8 @@ fn experts<O: Ops>(
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
     let logits = ops.score(x, &weights.router);
-    let routing = ops.route(&logits, None, moe.router, router, batch.spans);
+    let bias = weights.select_bias.as_ref();
+    let routing = ops.route(&logits, bias, moe.router, router, batch.spans);
     ops.mix_experts(residual, scale, x, &routing, &weights.experts, &moe.expert);
     let mut gates = None;
     if let (Some(shared), Some(spec)) = (&weights.shared, &moe.shared) {

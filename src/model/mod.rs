@@ -4,9 +4,11 @@
 //! experts is what is handed out to be drawn.
 
 mod forward;
+mod sequence;
 mod support;
 mod weights;
 
-pub use forward::{Batch, Outputs, Routed, Sequence, forward};
+pub use forward::{Batch, Outputs, Routed, forward};
+pub use sequence::{MixerCache, Sequence};
 pub use support::Unsupported;
 pub use weights::{Assembly, Model, ModelError, held_bytes, not_quantized, token_bytes};

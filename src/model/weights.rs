@@ -49,6 +49,8 @@ pub struct Shared<O: Ops> {
 pub struct Moe<O: Ops> {
     /// `[E, H]`.
     pub router: O::Weight,
+    /// `[E]`, added to the scores before experts are chosen, where the checkpoint has one.
+    pub select_bias: Option<O::Weight>,
     /// Those that are chosen.
     pub experts: O::Experts,
     /// The one every token passes.
@@ -342,8 +344,12 @@ impl<O: Ops> Source<'_, O> {
             }
             None => None,
         };
+        let is_biased = spec.router(moe.router).is_some_and(|it| it.select_bias);
+        let select_bias = is_biased.then(|| self.need(at(LayerSlot::SelectBias)));
+        let select_bias = select_bias.transpose()?;
         Ok(Moe {
             router: self.need(at(LayerSlot::Router))?,
+            select_bias,
             experts: self.ops.experts(views)?,
             shared,
         })

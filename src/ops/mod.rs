@@ -24,8 +24,8 @@ pub use gpu::{
     list as list_adapters, why_not as why_not_adapter,
 };
 pub use measure::{Clocks, KernelTime, Measured, Meter, Yardsticks};
-pub use predict::{Comparison, Likely, N_LIKELY, Prediction};
-pub use routing::{EMPTY, Routing, State};
+pub use predict::Prediction;
+pub use routing::{EMPTY, Routing};
 
 use crate::checkpoint::WeightView;
 
@@ -165,6 +165,9 @@ pub trait Ops: Meter + Send + Sized {
 
     /// A cache that holds the first `len` positions of another.
     fn fork_cache(&self, cache: &Self::Cache, len: usize) -> Self::Cache;
+
+    /// The memory a cache holds: where each piece lies, which tells pieces that caches share, and its bytes.
+    fn cache_pieces(&self, cache: &Self::Cache) -> Vec<(u64, u64)>;
 
     /// Forgets all but the first `len` positions.
     fn truncate_cache(&self, cache: &mut Self::Cache, len: usize);

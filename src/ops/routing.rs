@@ -3,21 +3,10 @@
 
 use super::Span;
 use crate::spec::{RouterId, RouterSpec};
+use crate::trace::PickState;
 
 /// The id in an empty place of a choice.
 pub const EMPTY: u16 = u16::MAX;
-
-/// How an expert came to be chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    /// No expert.
-    #[default]
-    Empty,
-    /// By what selects.
-    Chosen,
-    /// By an edit.
-    Forced,
-}
 
 /// The choice of one router for T rows, K places each.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +20,7 @@ pub struct Routing {
     /// `[T, K]` applied weights.
     pub weights: Vec<f32>,
     /// `[T, K]`.
-    pub states: Vec<State>,
+    pub states: Vec<PickState>,
     /// `[T, K]` the expert whose network runs; `EMPTY` where nothing does.
     pub networks: Vec<u16>,
     /// `[T]`: weakest pick not forced minus best unmasked expert left out, on what selects; NaN where there is none.

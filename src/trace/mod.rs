@@ -7,11 +7,15 @@
 mod facts;
 mod readout;
 mod record;
+mod recording;
 mod row;
+mod shared;
 mod store;
 
 pub use facts::{DeviceFacts, GateFacts, ModelFacts, NearestRows, ParameterCount, WeightShare};
 pub use readout::{Candidate, Comparison, N_TOP, Readout};
 pub use record::{Phase, Pick, PickState, RouterTrace, StepTrace};
+pub use recording::{Recording, RowEvent, ShownRows};
 pub use row::{RowId, RowRecord};
+pub use shared::SharedVec;
 pub use store::{DEFAULT_BUDGET_BYTES, NotContinuous, Routed, TraceStore};

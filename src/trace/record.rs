@@ -121,6 +121,20 @@ impl RouterTrace {
         self.groups_kept.truncate(n_rows * n_groups);
     }
 
+    fn without_logits(&self) -> Self {
+        Self {
+            n_experts: self.n_experts,
+            n_picks: self.n_picks,
+            logits: Vec::new(),
+            picks: self.picks.clone(),
+            margin: self.margin.clone(),
+            weight_sum: self.weight_sum.clone(),
+            shared_gate: self.shared_gate.clone(),
+            selection: Vec::new(),
+            groups_kept: self.groups_kept.clone(),
+        }
+    }
+
     fn n_bytes(&self) -> usize {
         self.logits.len() * 4
             + self.selection.len() * 4
@@ -142,6 +156,27 @@ impl StepTrace {
         let n_rows = to.idx().saturating_sub(self.start.idx());
         self.tokens.truncate(n_rows);
         self.routers.iter_mut().for_each(|it| it.truncate(n_rows));
+    }
+
+    /// Forgets the raw logits.
+    pub(super) fn drop_logits(&mut self) {
+        for router in &mut self.routers {
+            router.logits = Vec::new();
+            router.selection = Vec::new();
+        }
+    }
+
+    /// A copy of everything but the raw logits.
+    pub(super) fn without_logits(&self) -> Self {
+        let routers = self.routers.iter().map(RouterTrace::without_logits);
+        Self {
+            seq: self.seq,
+            phase: self.phase,
+            start: self.start,
+            revision: self.revision,
+            tokens: self.tokens.clone(),
+            routers: routers.collect(),
+        }
     }
 
     /// Memory it takes, within a few per cent.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, NotContinuous, Readout, StepTrace, TraceStore};
-use crate::spec::{Position, TokenId};
+use super::{Comparison, NotContinuous, Readout, SharedVec, StepTrace, TraceStore};
+use crate::spec::{InterventionSet, Position, Revision, TokenId};
 
 /// Names a row for as long as the model is open: one text, one list of edits.
 #[derive(
@@ -15,35 +15,39 @@ pub struct RowId(pub u32);
 ///
 /// **Invariant:** `readouts[t]` and the store's row t belong to `tokens[t]`; a comparison is held
 /// for the positions `compared_from..` of a twin only.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct RowRecord {
+    /// How many of its tokens are given.
+    pub n_given: usize,
+    /// The list in force on it, and its number.
+    pub edits: (Revision, InterventionSet),
     /// `[T]`, given ones first.
     pub tokens: Vec<TokenId>,
     /// Routing at each position read.
     pub store: TraceStore,
     /// `[T]`, one per position read.
-    pub readouts: Vec<Readout>,
+    pub readouts: SharedVec<Readout>,
     /// A twin's comparison with its baseline, by position; before the first one they are equal.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: SharedVec<Comparison>,
 }
 
 impl RowRecord {
     /// Adds a step with its predictions.
     ///
     /// # Errors
-    /// A step that does not start where the row ends.
+    /// A step that does not start where the row ends; the row is then as it was.
     pub fn push(
         &mut self,
         step: StepTrace,
         readouts: Vec<Readout>,
         comparisons: Vec<Comparison>,
     ) -> Result<(), NotContinuous> {
+        self.store.check(&step)?;
         self.tokens.truncate(step.start.idx());
         self.tokens.extend_from_slice(&step.tokens);
-        let result = self.store.push(step);
         self.readouts.extend(readouts);
         self.comparisons.extend(comparisons);
-        result
+        self.store.push(step)
     }
 
     /// Forgets the positions from `to` on.
@@ -51,19 +55,21 @@ impl RowRecord {
         self.tokens.truncate(to.idx());
         self.store.rewind(to);
         self.readouts.truncate(to.idx());
-        self.comparisons.retain(|it| it.at < to);
+        let n_compared = self.comparisons.partition_point(|it| it.at < to);
+        self.comparisons.truncate(n_compared);
     }
 
-    /// The first `to` positions, as a row of their own.
+    /// The first `to` positions, as a row of their own; what both hold is shared.
     #[must_use]
     pub fn prefix(&self, to: Position) -> Self {
-        let mut comparisons = self.comparisons.clone();
-        comparisons.retain(|it| it.at < to);
+        let n_compared = self.comparisons.partition_point(|it| it.at < to);
         Self {
+            n_given: self.n_given,
+            edits: self.edits.clone(),
             tokens: self.tokens[..to.idx().min(self.tokens.len())].to_vec(),
             store: self.store.prefix(to),
-            readouts: self.readouts[..to.idx().min(self.readouts.len())].to_vec(),
-            comparisons,
+            readouts: self.readouts.prefix(to.idx()),
+            comparisons: self.comparisons.prefix(n_compared),
         }
     }
 

@@ -1,25 +1,42 @@
 //! Every step of one row of the window, in order.
 //!
 //! **Invariant:** a store only grows at the end; `rewind` is the one way to shorten it. Past its
-//! budget the oldest raw logits go first; picks and margins stay.
+//! budget the oldest raw logits go first; picks and margins stay. A prefix shares its steps with the
+//! store it was made from.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-use super::{Phase, Pick, RouterTrace, StepTrace};
+use super::{Phase, Pick, RouterTrace, SharedVec, StepTrace};
 use crate::spec::{Position, Revision, RouterId, TokenId};
 
 /// Memory one store may take unless told otherwise: 50,000 tokens of OLMoE, 5,000 of Qwen3-235B.
 pub const DEFAULT_BUDGET_BYTES: usize = 1 << 28;
 
 /// The routing of a sequence.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct TraceStore {
-    steps: Vec<StepTrace>,
+    steps: SharedVec<Held>,
     n_positions: usize,
     n_bytes: usize,
     budget_bytes: usize,
     /// Steps before this one have lost their logits.
     n_steps_dropped: usize,
+}
+
+/// A step, and the memory it takes.
+#[derive(Clone, Debug)]
+struct Held {
+    step: Arc<StepTrace>,
+    n_bytes: usize,
+}
+
+impl Held {
+    fn new(step: StepTrace) -> Self {
+        Self {
+            n_bytes: step.n_bytes(),
+            step: Arc::new(step),
+        }
+    }
 }
 
 impl Default for TraceStore {
@@ -122,11 +139,24 @@ impl TraceStore {
     #[must_use]
     pub fn with_budget(budget_bytes: usize) -> Self {
         Self {
-            steps: Vec::new(),
+            steps: SharedVec::default(),
             n_positions: 0,
             n_bytes: 0,
             budget_bytes,
             n_steps_dropped: 0,
+        }
+    }
+
+    /// Whether a step is the next one.
+    ///
+    /// # Errors
+    /// It does not start where the store ends.
+    pub fn check(&self, step: &StepTrace) -> Result<(), NotContinuous> {
+        let (got, want) = (step.start, self.end());
+        if got == want {
+            Ok(())
+        } else {
+            Err(NotContinuous { got, want })
         }
     }
 
@@ -135,44 +165,45 @@ impl TraceStore {
     /// # Errors
     /// A step that does not start where the store ends.
     pub fn push(&mut self, step: StepTrace) -> Result<(), NotContinuous> {
-        let want = self.end();
-        if step.start != want {
-            return Err(NotContinuous {
-                got: step.start,
-                want,
-            });
-        }
-        self.n_positions += step.tokens.len();
-        self.n_bytes += step.n_bytes();
-        self.steps.push(step);
+        self.check(&step)?;
+        let held = Held::new(step);
+        self.n_positions += held.step.tokens.len();
+        self.n_bytes += held.n_bytes;
+        self.steps.push(held);
         self.keep_within_budget();
         Ok(())
     }
 
     /// Forgets the positions from `to` on.
     pub fn rewind(&mut self, to: Position) {
-        while self.steps.last().is_some_and(|it| it.start >= to) {
-            self.n_bytes -= self.steps.pop().map_or(0, |it| it.n_bytes());
+        let n_steps = self.steps.partition_point(|it| it.step.start < to);
+        let gone = self.steps.iter_from(n_steps).map(|it| it.n_bytes);
+        self.n_bytes -= gone.sum::<usize>();
+        self.steps.truncate(n_steps);
+        if let Some(last) = self.steps.pop() {
+            let mut step = last.step;
+            if step.end() > to {
+                Arc::make_mut(&mut step).truncate(to);
+            }
+            let n_bytes = step.n_bytes();
+            self.n_bytes = self.n_bytes - last.n_bytes + n_bytes;
+            self.steps.push(Held { step, n_bytes });
         }
-        if let Some(last) = self.steps.last_mut() {
-            self.n_bytes -= last.n_bytes();
-            last.truncate(to);
-            self.n_bytes += last.n_bytes();
-        }
-        self.n_positions = self.steps.last().map_or(0, |it| it.end().idx());
+        self.n_positions = self.steps.last().map_or(0, |it| it.step.end().idx());
         self.n_steps_dropped = self.n_steps_dropped.min(self.steps.len());
     }
 
-    /// The first `to` positions, as a store of their own: what a fork starts from.
+    /// The first `to` positions, as a store of their own: what a fork starts from. Steps are shared; one that `to`
+    /// cuts is copied.
     #[must_use]
     pub fn prefix(&self, to: Position) -> Self {
-        let n_steps = self.steps.partition_point(|it| it.start < to);
+        let n_steps = self.steps.partition_point(|it| it.step.start < to);
         let mut out = Self {
-            steps: self.steps[..n_steps].to_vec(),
+            steps: self.steps.prefix(n_steps),
             ..Self::with_budget(self.budget_bytes)
         };
         out.n_steps_dropped = self.n_steps_dropped.min(n_steps);
-        out.n_bytes = out.steps.iter().map(StepTrace::n_bytes).sum();
+        out.n_bytes = out.steps.iter().map(|it| it.n_bytes).sum();
         out.rewind(to);
         out
     }
@@ -196,9 +227,21 @@ impl TraceStore {
     }
 
     /// The steps in order.
-    #[must_use]
-    pub fn steps(&self) -> &[StepTrace] {
-        &self.steps
+    pub fn steps(&self) -> impl Iterator<Item = &StepTrace> + Clone {
+        self.steps.iter().map(|it| &*it.step)
+    }
+
+    /// The steps in order, from the one on that holds `at`.
+    pub fn steps_from(&self, at: Position) -> impl Iterator<Item = &StepTrace> + Clone {
+        let first = self.steps.partition_point(|it| it.step.end() <= at);
+        self.steps.iter_from(first).map(|it| &*it.step)
+    }
+
+    /// Memory of each step, by where it lies: the same in every store that shares it.
+    pub(super) fn held(&self) -> impl Iterator<Item = (*const StepTrace, usize)> {
+        self.steps
+            .iter()
+            .map(|it| (Arc::as_ptr(&it.step), it.n_bytes))
     }
 
     /// The token read at a position.
@@ -226,7 +269,7 @@ impl TraceStore {
         })
     }
 
-    /// Memory taken, within a few per cent.
+    /// Memory taken, within a few per cent; that of shared steps included.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         self.n_bytes
@@ -237,12 +280,12 @@ impl TraceStore {
     pub fn logits_from(&self) -> Position {
         self.steps
             .get(self.n_steps_dropped)
-            .map_or(self.end(), |it| it.start)
+            .map_or(self.end(), |it| it.step.start)
     }
 
     fn locate(&self, at: Position) -> Option<(&StepTrace, usize)> {
-        let idx = self.steps.partition_point(|it| it.end() <= at);
-        let step = self.steps.get(idx)?;
+        let idx = self.steps.partition_point(|it| it.step.end() <= at);
+        let step = &*self.steps.get(idx)?.step;
         Some((step, at.idx() - step.start.idx()))
     }
 
@@ -259,14 +302,17 @@ impl TraceStore {
         }
     }
 
+    /// Another store that shares the step keeps its own.
     fn drop_oldest_logits(&mut self) {
-        let step = &mut self.steps[self.n_steps_dropped];
-        let before = step.n_bytes();
-        for router in &mut step.routers {
-            router.logits = Vec::new();
-            router.selection = Vec::new();
+        if let Some(held) = self.steps.get_mut(self.n_steps_dropped) {
+            self.n_bytes -= held.n_bytes;
+            match Arc::get_mut(&mut held.step) {
+                Some(step) => step.drop_logits(),
+                None => held.step = Arc::new(held.step.without_logits()),
+            }
+            held.n_bytes = held.step.n_bytes();
+            self.n_bytes += held.n_bytes;
         }
-        self.n_bytes -= before - step.n_bytes();
         self.n_steps_dropped += 1;
     }
 }
@@ -338,7 +384,7 @@ mod tests {
     #[test]
     fn a_step_that_leaves_a_gap_is_refused() {
         let mut it = store(usize::MAX, &[3]);
-        let mut step = it.steps()[0].clone();
+        let mut step = it.steps().next().unwrap().clone();
         step.start = Position(4);
         assert_eq!(
             it.push(step).unwrap_err(),
@@ -360,7 +406,7 @@ mod tests {
             (0..it.len()).for_each(|at| check(&it, at));
             assert_eq!(
                 it.n_bytes(),
-                it.steps().iter().map(StepTrace::n_bytes).sum::<usize>()
+                it.steps().map(StepTrace::n_bytes).sum::<usize>()
             );
             assert_eq!(prefix.n_bytes(), it.n_bytes());
         }

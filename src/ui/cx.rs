@@ -128,7 +128,7 @@ pub struct Cx<'a> {
 impl<'a> Cx<'a> {
     /// The row shown.
     #[must_use]
-    pub fn row(&self) -> Option<&'a RowView> {
+    pub fn row(&self) -> Option<RowView<'a>> {
         self.session.row(self.selection.row)
     }
 

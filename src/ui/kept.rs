@@ -15,8 +15,10 @@ impl RowOf {
     /// The row shown.
     #[must_use]
     pub fn of(cx: &Cx<'_>) -> Option<Self> {
-        let shown = cx.session.shown?;
-        let edited = shown.edited.filter(|it| cx.session.rows.contains_key(it));
+        let shown = cx.session.shown()?;
+        let edited = shown
+            .edited
+            .filter(|it| cx.session.recording.row(*it).is_some());
         let row = match cx.selection.row {
             RowChoice::Baseline => shown.baseline,
             RowChoice::Edited => edited.unwrap_or(shown.baseline),

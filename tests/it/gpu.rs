@@ -20,6 +20,7 @@ use moescope::spec::{
     DeviceChoice, Experiment, Intervention, InterventionSet, ModelSpec, Position, Revision,
     RoutingPolicy, Sampling, SeqId, TokenId,
 };
+use moescope::trace::RowEvent;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -114,12 +115,12 @@ impl Backend for Spy {
         Ok(step)
     }
 
-    fn fork(&mut self, seq: SeqId, at: Position) -> Result<SeqId, BackendError> {
+    fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {
         self.inner.fork(seq, at)
     }
 
-    fn rewind(&mut self, seq: SeqId, to: Position) {
-        self.inner.rewind(seq, to);
+    fn rewind(&mut self, seq: SeqId, to: Position) -> Position {
+        self.inner.rewind(seq, to)
     }
 
     fn release(&mut self, seq: SeqId) {
@@ -132,6 +133,10 @@ impl Backend for Spy {
 
     fn len(&self, seq: SeqId) -> usize {
         self.inner.len(seq)
+    }
+
+    fn cache_bytes(&self) -> u64 {
+        self.inner.cache_bytes()
     }
 
     fn cache_bytes_per_position(&self) -> usize {
@@ -450,8 +455,8 @@ fn write_500() {
         if token % 11 == 0 {
             // A fork takes the row's place.
             let forked = (
-                gpu.fork(seqs.0, Position::new(len)).unwrap(),
-                cpu.fork(seqs.1, Position::new(len)).unwrap(),
+                gpu.fork(seqs.0, Position::new(len)).unwrap().0,
+                cpu.fork(seqs.1, Position::new(len)).unwrap().0,
             );
             gpu.release(seqs.0);
             cpu.release(seqs.1);
@@ -488,7 +493,7 @@ fn write_on(engine: &mut Engine, n: u32, text: &mut Vec<TokenId>) {
         },
     );
     for event in until(engine, |it| matches!(it, Event::Stopped(StopReason::Count))) {
-        if let Event::Stepped { step, .. } = event {
+        if let Event::Row(RowEvent::Stepped { step, .. }) = event {
             text.truncate(step.start.idx());
             text.extend(step.tokens);
         }

@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analysis", &["spec", "trace"]),
     ("jinja", &[]),
     ("checkpoint", &["spec", "jinja"]),
-    ("ops", &["spec", "checkpoint"]),
+    ("ops", &["spec", "checkpoint", "trace"]),
     ("model", &["spec", "checkpoint", "ops"]),
     (
         "engine",
@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Outside crate, and the rooms that may name it. serde, thiserror and std are everywhere.
 const ONLY_IN: &[(&str, &[&str])] = &[
+    ("base64", &["document"]),
     ("bytemuck", &["checkpoint", "ops", "ui"]),
     ("clap", &["cli", "main"]),
     ("csv", &["document"]),

@@ -43,6 +43,7 @@ impl Role {
         Self::In(LayerSlot::QNorm),
         Self::In(LayerSlot::KNorm),
         Self::In(LayerSlot::Router),
+        Self::In(LayerSlot::SelectBias),
         Self::Expert(Part::Gate),
         Self::Expert(Part::Up),
         Self::Expert(Part::Down),

@@ -41,7 +41,7 @@ pub(super) fn matrix_of(role: Role, spec: &ModelSpec, layer: usize) -> Option<Ma
         Role::Embedding => Some(Matrix::new(v, h)),
         Role::FinalNorm => Some(Matrix::vector(h)),
         Role::Head => (!spec.head.tied).then(|| Matrix::new(v, h)),
-        Role::In(slot) => of_layer(slot, h, spec.layers.get(layer)?, n_experts(spec, layer)),
+        Role::In(slot) => of_layer(slot, spec, spec.layers.get(layer)?),
         Role::Expert(part) => Some(of_network(
             part,
             moe(spec.layers.get(layer)?)?.expert.d_ff,
@@ -71,11 +71,16 @@ fn of_network(part: Part, f: usize, h: usize) -> Matrix {
     }
 }
 
-fn of_layer(slot: LayerSlot, h: usize, layer: &LayerSpec, n_experts: usize) -> Option<Matrix> {
+fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matrix> {
+    let h = spec.d_model;
     let shared = moe(layer).and_then(|it| it.shared);
+    let router = moe(layer).and_then(|it| spec.router(it.router));
     match slot {
         LayerSlot::MixerNorm | LayerSlot::FfnNorm => Some(Matrix::vector(h)),
-        LayerSlot::Router => moe(layer).map(|_| Matrix::new(n_experts, h)),
+        LayerSlot::Router => router.map(|it| Matrix::new(it.n_experts, h)),
+        LayerSlot::SelectBias => router
+            .filter(|it| it.select_bias)
+            .map(|it| Matrix::vector(it.n_experts)),
         LayerSlot::Shared(part) => shared.map(|it| of_network(part, it.mlp.d_ff, h)),
         LayerSlot::SharedGate => shared
             .filter(|it| it.gate == SharedGate::SigmoidScalar)

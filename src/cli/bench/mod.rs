@@ -4,6 +4,7 @@
 //! Speeds are medians of one run; two ways are taken in turns on the same token, so that what else
 //! the machine does falls on both alike.
 
+mod edit_cost;
 mod report;
 mod sample;
 mod startup;
@@ -30,6 +31,7 @@ const WEIGHT_SEED: u64 = 1;
 
 /// Measure how fast a model runs here, and what tracing costs.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Args {
     /// A model folder or a file in it, or `tour` or `tour-collapsed` for a model inside the program.
     #[arg(required_unless_present_any = ["synthetic", "ui"], conflicts_with = "synthetic")]
@@ -76,6 +78,9 @@ pub struct Args {
     /// Measure the window instead: milliseconds a frame with every panel open on a large made-up trace.
     #[arg(long, conflicts_with_all = ["model", "synthetic"])]
     pub ui: bool,
+    /// Measure an edit instead: what one at the last of `--prompt-tokens` tokens costs in time and memory.
+    #[arg(long, conflicts_with_all = ["ui", "profile", "tokens"])]
+    edit_cost: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -95,6 +100,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         );
         return Err(Failure::misuse(what));
     }
+    if args.edit_cost {
+        return edit_cost(args, &checkpoint);
+    }
     let report = measure(args, &checkpoint)?;
     let mut output = Output::standard();
     if args.json {
@@ -113,6 +121,20 @@ fn open(args: &Args) -> Result<Checkpoint, Failure> {
         (None, model) => checkpoint::open(&Source::parse(model.as_deref().unwrap_or_default())),
     };
     opened.map_err(Failure::misuse)
+}
+
+fn edit_cost(args: &Args, checkpoint: &Checkpoint) -> Result<(), Failure> {
+    let opened = open_backend(checkpoint, args.device.placement(args.quantize));
+    let (mut backend, _) = opened.map_err(Failure::misuse)?;
+    let mut output = Output::standard();
+    output.remark(format_args!("reading {} tokens", args.prompt_tokens));
+    let policy = ten_edits(&checkpoint.spec)?;
+    let cost = edit_cost::measure(&mut *backend, &policy, args.prompt_tokens)?;
+    if args.json {
+        output.print_json(&cost.as_json(), false)
+    } else {
+        output.print(&cost.as_text())
+    }
 }
 
 fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {

@@ -180,16 +180,21 @@ impl<'a> Stopwatch<'a> {
 
     /// Seconds of one token after the prompt.
     fn once(&mut self, way: Way<'_>) -> Result<f64, Failure> {
-        self.after_prompt();
+        self.after_prompt()?;
         let clock = Instant::now();
         self.step(&[self.next], way.capture, way.policy)?;
         Ok(clock.elapsed().as_secs_f64())
     }
 
     /// Back to where the prompt ends.
-    fn after_prompt(&mut self) {
+    fn after_prompt(&mut self) -> Result<(), Failure> {
         let at = Position::new(self.prompt.len());
-        self.backend.rewind(self.seq, at);
+        let held = self.backend.rewind(self.seq, at);
+        let lost = self.prompt[held.idx().min(self.prompt.len())..].to_vec();
+        if !lost.is_empty() {
+            self.step(&lost, Capture::None, &RoutingPolicy::default())?;
+        }
+        Ok(())
     }
 
     /// Where the time of a token goes; none where nothing is handed over to another processor.
@@ -204,7 +209,7 @@ impl<'a> Stopwatch<'a> {
         let (mut encode, mut device, mut readback) = (Vec::new(), Vec::new(), Vec::new());
         let mut n_dispatches = 0;
         for _ in 0..N_PARTS {
-            self.after_prompt();
+            self.after_prompt()?;
             self.measured()?;
             let clock = Instant::now();
             let ticket = self.set_out(&[self.next], Capture::Trace, &plain)?;
@@ -239,7 +244,7 @@ impl<'a> Stopwatch<'a> {
         }
         self.measured()?;
         for _ in 0..N_PROFILED {
-            self.after_prompt();
+            self.after_prompt()?;
             self.step(&[self.next], Capture::Trace, &plain)?;
         }
         let of_token = self.measured()?.kernels;

@@ -8,7 +8,7 @@ use crate::document::token_texts;
 use crate::spec::{Position, RouterId, TokenId};
 use crate::trace::{
     Candidate, Comparison, ModelFacts, N_TOP, Pick, PickState, Readout, Routed, RouterTrace,
-    RowRecord, StepTrace,
+    RowRecord, SharedVec, StepTrace,
 };
 
 use super::packed::{floats, halves, wholes};
@@ -100,7 +100,7 @@ impl Row {
                 .map(|it| Routing::of(record, RouterId::new(it), from, &scores))
                 .collect(),
             scores,
-            readouts: Readouts::of(record.readouts.get(from..).unwrap_or_default()),
+            readouts: Readouts::of(&record.readouts, from),
             comparisons: Comparisons::of(&record.comparisons),
         }
     }
@@ -120,7 +120,6 @@ impl Routing {
         let slices: Vec<Slice<'_>> = record
             .store
             .steps()
-            .iter()
             .filter_map(|it| Slice::of(it, router, from))
             .collect();
         let k = slices.iter().map(|it| it.trace.n_picks).max().unwrap_or(0);
@@ -206,16 +205,15 @@ fn state(it: PickState) -> char {
 }
 
 impl Readouts {
-    fn of(readouts: &[Readout]) -> Self {
-        let n_top = readouts.iter().map(|it| it.top.len()).max().unwrap_or(0);
+    fn of(all: &SharedVec<Readout>, from: usize) -> Self {
+        let readouts = || all.iter_from(from);
+        let n_top = readouts().map(|it| it.top.len()).max().unwrap_or(0);
         let n_top = n_top.min(N_TOP);
         let top = || {
-            let cells = readouts
-                .iter()
-                .flat_map(|it| (0..n_top).map(|n| it.top.get(n)));
+            let cells = readouts().flat_map(|it| (0..n_top).map(|n| it.top.get(n)));
             cells.map(Option::<&Candidate>::copied)
         };
-        let next = || readouts.iter().map(|it| it.next);
+        let next = || readouts().map(|it| it.next);
         Self {
             n_top,
             next: wholes(next().map(token)),
@@ -236,7 +234,7 @@ fn log_prob(it: Option<Candidate>) -> f32 {
 }
 
 impl Comparisons {
-    fn of(all: &[Comparison]) -> Option<Self> {
+    fn of(all: &SharedVec<Comparison>) -> Option<Self> {
         let first = all.first()?;
         Some(Self {
             at: first.at.idx(),

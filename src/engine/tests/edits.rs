@@ -2,11 +2,12 @@
 //! oracle that computes it token by token, to the bit.
 
 use super::{
-    toy::{EOS, POSITION_BYTES, Toy},
+    toy::{EOS, POSITION_BYTES, Toy, cut_every},
     watch::{Watch, World, experiment},
 };
 use crate::engine::{Event, Pace, Request, StopReason};
 use crate::spec::{Experiment, Position};
+use crate::trace::RowEvent;
 
 const PROMPT: &[u32] = &[2, 9, 17, 30, 5, 11];
 
@@ -31,7 +32,7 @@ fn check_comes_back(it: &mut Watch, shown: &Experiment, lens: (usize, usize)) {
 #[test]
 fn without_edits_only_the_baseline_is_written() {
     let it = started(&[]);
-    let rows = it.rows.clone().unwrap();
+    let rows = it.recording.shown().unwrap();
     assert_eq!((rows.edited, rows.twin, it.lens()), (None, None, (26, 0)));
     assert_eq!(it.toy.n_tokens(), 26, "every token is read once");
     it.check();
@@ -40,7 +41,10 @@ fn without_edits_only_the_baseline_is_written() {
 #[test]
 fn an_edit_at_the_newest_token_parts_the_rows_there() {
     let mut it = started(&["mask:0.1@15.."]);
-    assert_eq!(it.rows.as_ref().unwrap().edited_from, Some(Position(15)));
+    assert_eq!(
+        it.recording.shown().unwrap().edited_from,
+        Some(Position(15))
+    );
     assert_eq!(it.lens(), (26, 16));
     it.play(30);
     assert_eq!(it.lens(), (46, 46));
@@ -182,7 +186,7 @@ fn an_edit_while_playing_plays_on_from_the_fork() {
         stop_after: Some(40),
     });
     for _ in 0..12 {
-        it.until(|it| matches!(it, Event::Stepped { .. }));
+        it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
     }
     it.experiment = experiment(PROMPT, 1, &["mask:0.1@10.."]);
     it.ask(Request::SetExperiment(Box::new(it.experiment.clone())));
@@ -332,7 +336,8 @@ fn a_clicked_candidate_becomes_given_and_its_surprise_is_its_own() {
         given,
         ..it.experiment.clone()
     });
-    assert_eq!(it.toy.n_tokens(), n_tokens + 2);
+    // The last token kept and the one chosen, and what lies before them where the sequence cannot be cut there.
+    assert_eq!(it.toy.n_tokens(), n_tokens + 2 + 11 % cut_every());
     assert_eq!(
         it.baseline().readouts[11].next.unwrap().token,
         it.baseline().tokens[12]
@@ -356,7 +361,7 @@ fn a_cache_dropped_for_memory_is_replayed_at_the_next_space() {
     let n_stepped = |it: &Watch| {
         it.log
             .iter()
-            .filter(|it| matches!(it, Event::Stepped { .. }))
+            .filter(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })))
             .count()
     };
     check_comes_back(&mut it, &masked, (30, 30));
@@ -385,7 +390,7 @@ fn a_replay_no_longer_wanted_is_said_to_be_over() {
         it.ask(Request::Play { stop_after: None });
         it.ask(Request::SetExperiment(Box::new(masked.clone())));
         it.ask(Request::Pause);
-        it.until(|it| matches!(it, Event::Shown(rows) if rows.edited.is_some()));
+        it.until(|it| matches!(it, Event::Row(RowEvent::Shown(rows)) if rows.edited.is_some()));
         it.settle();
     }
 }
@@ -393,7 +398,7 @@ fn a_replay_no_longer_wanted_is_said_to_be_over() {
 #[test]
 fn a_list_that_cannot_act_is_refused_and_nothing_changes() {
     let mut it = started(&["mask:0.1@15.."]);
-    let shown = it.rows.clone();
+    let shown = it.recording.shown();
     let ask = |given: &[u32], edits: &[&str]| {
         Request::SetExperiment(Box::new(experiment(given, 1, edits)))
     };
@@ -406,7 +411,7 @@ fn a_list_that_cannot_act_is_refused_and_nothing_changes() {
     assert!(it.refused(ask(&[], &[])).contains("empty"));
     assert!(it.refused(ask(&[2, 48], &[])).contains("48"));
     assert!(it.refused(ask(&[3; 401], &[])).contains("401"));
-    assert_eq!(it.rows, shown);
+    assert_eq!(it.recording.shown(), shown);
     it.play(5);
     it.check();
 }
@@ -414,30 +419,18 @@ fn a_list_that_cannot_act_is_refused_and_nothing_changes() {
 #[test]
 fn lists_have_numbers_and_every_step_carries_one() {
     let mut it = started(&["mask:0.1@15.."]);
-    let first = it.rows.as_ref().unwrap().revision;
+    let first = it.recording.shown().unwrap().revision;
     it.show(&experiment(PROMPT, 1, &["mask:0.1@15..", "mask:1.1@17.."]));
-    let second = it.rows.as_ref().unwrap().revision;
+    let second = it.recording.shown().unwrap().revision;
     it.show(&experiment(&[3], 1, &["mask:0.1@15.."]));
     assert_eq!((first.0, second.0), (1, 2));
     assert_eq!(
-        it.rows.as_ref().unwrap().revision,
+        it.recording.shown().unwrap().revision,
         first,
         "a list keeps its number"
     );
-    assert!(
-        it.edited()
-            .store
-            .steps()
-            .iter()
-            .all(|it| it.revision == first)
-    );
-    assert!(
-        it.baseline()
-            .store
-            .steps()
-            .iter()
-            .all(|it| it.revision.0 == 0)
-    );
+    assert!(it.edited().store.steps().all(|it| it.revision == first));
+    assert!(it.baseline().store.steps().all(|it| it.revision.0 == 0));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::engine::{Engine, Event, ModelSource, NotSent, Options, Request, StopReason};
 use crate::spec::TokenId;
+use crate::trace::Recording;
 
 const PROMPT: &[u32] = &[2, 9, 17];
 
@@ -37,7 +38,7 @@ fn a_load_tells_its_progress_and_the_new_model_starts_empty() {
         it.refused(Request::Play { stop_after: None })
             .contains("no prompt")
     );
-    it.records.clear();
+    it.recording = Recording::default();
     it.show(&experiment(PROMPT, 1, &[]));
     it.check();
 }
@@ -152,7 +153,7 @@ fn a_thread_that_dies_says_so_once() {
         it.engine.send(Request::Step),
         Err(NotSent::Ended(Request::Step))
     );
-    assert_eq!(it.records[&rows.baseline].tokens.len(), 3);
+    assert_eq!(it.record(rows.baseline).tokens.len(), 3);
 }
 
 #[test]

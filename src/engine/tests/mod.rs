@@ -10,3 +10,23 @@ mod time;
 mod tour;
 mod toy;
 mod watch;
+
+/// What is read once more must change nothing that is told.
+#[test]
+fn all_of_this_holds_where_sequences_are_cut_at_every_seventh_position_only() {
+    if toy::cut_every() != 1 {
+        return;
+    }
+    let tests = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(tests)
+        .args(["engine::tests::", "--skip", "engine::tests::time::"])
+        .env(toy::CUT_EVERY, "7")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{said}");
+    assert!(
+        said.contains("scripted") && said.contains("edits"),
+        "{said}"
+    );
+}

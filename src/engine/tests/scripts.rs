@@ -54,11 +54,11 @@ fn random_experiment(dice: &mut Dice, it: &Watch) -> Experiment {
             .entries
             .iter_mut()
             .for_each(|it| it.enabled = dice.roll(2) == 0),
-        1 if it.rows.is_some() => {
+        1 if it.recording.shown().is_some() => {
             let tokens = &it.baseline().tokens;
             made.given = tokens[..dice.roll(tokens.len() + 1)].to_vec();
         }
-        2 if it.rows.is_some() => made.given = it.experiment.given.clone(),
+        2 if it.recording.shown().is_some() => made.given = it.experiment.given.clone(),
         _ => {}
     }
     made

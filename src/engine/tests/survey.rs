@@ -110,7 +110,7 @@ fn survey(it: &mut Watch, tag: u64, texts: Vec<TextSource>) -> Heard {
 }
 
 fn tokens(store: &TraceStore) -> Vec<u32> {
-    let steps = store.steps().iter().flat_map(|it| &it.tokens);
+    let steps = store.steps().flat_map(|it| &it.tokens);
     steps.map(|it| it.0).collect()
 }
 

@@ -7,6 +7,7 @@ use super::{
     watch::{Watch, experiment},
 };
 use crate::engine::{Event, Pace, Request, StopReason};
+use crate::trace::RowEvent;
 
 const PROMPT: &[u32] = &[2, 9, 17];
 
@@ -44,7 +45,7 @@ fn another_pace_counts_at_once_and_a_step_waits_for_none() {
     it.ask(Request::Play {
         stop_after: Some(5),
     });
-    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
     it.ask(Request::SetPace(Pace::Unlimited));
     it.until_stopped();
     assert!(began.elapsed() < Duration::from_secs(1));
@@ -82,7 +83,7 @@ fn a_request_lands_within_50_ms_whatever_goes_on() {
     assert!(quickest(|| answer(&mut it)) < limit, "while reading");
     let short = experiment(PROMPT, 1, &["mask:0.1"]);
     it.ask(Request::SetExperiment(Box::new(short)));
-    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
     it.ask(Request::Pause);
     it.ask(Request::SetPace(Pace::TokensPerSec(0.01)));
     it.ask(Request::Play { stop_after: None });
@@ -114,7 +115,7 @@ fn reading_a_long_prompt_can_be_given_up_and_taken_up_again() {
     let given: Vec<u32> = (0..300).map(|it| 2 + it % 40).collect();
     it.experiment = experiment(&given, 1, &["mask:0.1@20.."]);
     it.ask(Request::SetExperiment(Box::new(it.experiment.clone())));
-    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
     it.ask(Request::CancelCatching);
     it.settle();
     assert!(it.lens().0 < 300);
@@ -129,7 +130,7 @@ fn pausing_stops_at_a_token_that_is_read() {
     let mut it = Watch::new(slow(1));
     it.show(&experiment(PROMPT, 1, &["mask:0.1@2.."]));
     it.ask(Request::Play { stop_after: None });
-    it.until(|it| matches!(it, Event::Stepped { .. }));
+    it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
     it.ask(Request::Pause);
     assert_eq!(it.until_stopped(), StopReason::Paused);
     it.check();

@@ -10,6 +10,7 @@ use super::{
 use crate::checkpoint::{self, Bundled, Source};
 use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, open_backend};
 use crate::spec::{Amount, Experiment, Placement, Position, TokenId};
+use crate::trace::RowEvent;
 
 pub fn tour() -> Watch {
     let checkpoint = checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap();
@@ -113,7 +114,7 @@ fn a_request_lands_within_50_ms_while_it_plays_and_reads() {
     it.show(&shown);
     it.ask(Request::Play { stop_after: None });
     let answer = |it: &mut Watch| {
-        it.until(|it| matches!(it, Event::Stepped { .. }));
+        it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
         let began = Instant::now();
         encode(it, "a");
         began.elapsed()

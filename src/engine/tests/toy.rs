@@ -30,6 +30,19 @@ pub const EOS: TokenId = TokenId(1);
 /// Bytes of "cache" a position takes.
 pub const POSITION_BYTES: usize = 1000;
 
+/// Set for a run of the tests over backends that are cut at every so many positions only.
+pub const CUT_EVERY: &str = "MOESCOPE_TEST_CUT_EVERY";
+
+/// Forks and rewinds hold a multiple of this.
+pub fn cut_every() -> usize {
+    let asked = std::env::var(CUT_EVERY).ok();
+    asked.map_or(1, |it| it.parse().unwrap())
+}
+
+fn cut(at: Position) -> usize {
+    at.idx() / cut_every() * cut_every()
+}
+
 /// Work done, seen from outside.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -445,7 +458,7 @@ impl Backend for ToyBackend {
             .ok_or(BackendError::Dropped)
     }
 
-    fn fork(&mut self, seq: SeqId, at: Position) -> Result<SeqId, BackendError> {
+    fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {
         let mut copy = self
             .seqs
             .get(&seq)
@@ -456,17 +469,22 @@ impl Backend for ToyBackend {
                 "{seq} is shorter than {at}"
             )));
         }
-        copy.held.truncate(at.idx());
+        copy.held.truncate(cut(at));
         copy.drawn = None;
         let id = self.open();
+        let at = Position::new(copy.held.len());
         self.seqs.insert(id, copy);
-        Ok(id)
+        Ok((id, at))
     }
 
-    fn rewind(&mut self, seq: SeqId, to: Position) {
-        if let Some(seq) = self.seqs.get_mut(&seq) {
-            seq.held.truncate(to.idx());
-        }
+    fn rewind(&mut self, seq: SeqId, to: Position) -> Position {
+        let held = self.seqs.get_mut(&seq).map(|it| {
+            if it.held.len() > to.idx() {
+                it.held.truncate(cut(to));
+            }
+            it.held.len()
+        });
+        Position::new(held.unwrap_or(0))
     }
 
     fn release(&mut self, seq: SeqId) {
@@ -479,6 +497,11 @@ impl Backend for ToyBackend {
 
     fn len(&self, seq: SeqId) -> usize {
         self.seqs.get(&seq).map_or(0, |it| it.held.len())
+    }
+
+    fn cache_bytes(&self) -> u64 {
+        let n: usize = self.seqs.values().map(|it| it.held.len()).sum();
+        (n * POSITION_BYTES) as u64
     }
 
     fn cache_bytes_per_position(&self) -> usize {

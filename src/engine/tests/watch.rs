@@ -2,7 +2,7 @@
 //! computed one token at a time from its experiment alone.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,13 +11,13 @@ use super::toy::{EOS, Toy, ToyOpener, spec};
 use crate::checkpoint::Bundled;
 use crate::engine::{
     Backend, Capture, Engine, Event, Feed, ModelSource, NotSent, Opener, Options, Pace, Request,
-    Row, Rows, Step, StopReason, Wait,
+    Row, Step, StopReason, Wait,
 };
 use crate::spec::{
     Experiment, InterventionSet, ModelSpec, Position, Revision, RouterId, RoutingPolicy, Sampling,
     TokenId,
 };
-use crate::trace::{Comparison, Phase, Pick, RowId, RowRecord};
+use crate::trace::{Comparison, Phase, Pick, Recording, RowEvent, RowId, RowRecord, ShownRows};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,9 +26,7 @@ pub struct Watch {
     pub toy: Toy,
     pub world: World,
     pub engine: Engine,
-    pub records: HashMap<RowId, RowRecord>,
-    pub n_given: HashMap<RowId, usize>,
-    pub rows: Option<Rows>,
+    pub recording: Recording,
     pub experiment: Experiment,
     pub log: Vec<Event>,
 }
@@ -54,9 +52,7 @@ impl Watch {
             toy: Toy::default(),
             world,
             engine,
-            records: HashMap::new(),
-            n_given: HashMap::new(),
-            rows: None,
+            recording: Recording::default(),
             experiment: Experiment::default(),
             log: Vec::new(),
         };
@@ -82,39 +78,33 @@ impl Watch {
     }
 
     pub fn fold(&mut self, event: Event) {
-        match &event {
-            Event::Forked {
-                row,
-                parent,
-                at,
-                n_given,
-                ..
-            } => {
-                let record =
-                    parent.map_or_else(RowRecord::default, |it| self.records[&it].prefix(*at));
-                assert_eq!(record.tokens.len(), at.idx());
-                assert!(self.records.insert(*row, record).is_none());
-                self.n_given.insert(*row, *n_given);
-            }
-            Event::Shown(rows) => self.rows = Some(rows.clone()),
-            Event::Stepped {
-                row,
-                step,
-                readouts,
-                comparisons,
-            } => {
-                let record = self.records.get_mut(row).unwrap();
-                assert_eq!(
-                    step.phase == Phase::Prefill,
-                    step.start.idx() < self.n_given[row]
-                );
-                record
-                    .push(step.clone(), readouts.clone(), comparisons.clone())
-                    .unwrap();
-            }
-            _ => {}
+        if let Event::Row(event) = &event {
+            self.check_event(event);
+            self.recording.apply(event.clone()).unwrap();
         }
         self.log.push(event);
+    }
+
+    /// Rows are new when they are forked, from as much as there is; a step's phase says what was given.
+    fn check_event(&self, event: &RowEvent) {
+        let row = |it: RowId| self.recording.row(it);
+        match event {
+            RowEvent::Forked {
+                row: id,
+                parent,
+                at,
+                ..
+            } => {
+                assert!(row(*id).is_none());
+                let held = parent.map_or(0, |it| row(it).unwrap().tokens.len());
+                assert!(at.idx() <= held);
+            }
+            RowEvent::Stepped { row: id, step, .. } => {
+                let is_given = step.start.idx() < row(*id).unwrap().n_given;
+                assert_eq!(step.phase == Phase::Prefill, is_given);
+            }
+            RowEvent::Shown(_) => {}
+        }
     }
 
     /// Folds events up to the first that is wanted.
@@ -135,12 +125,12 @@ impl Watch {
     }
 
     /// Puts an experiment on screen and waits until its rows are whole.
-    pub fn show(&mut self, experiment: &Experiment) -> Rows {
+    pub fn show(&mut self, experiment: &Experiment) -> ShownRows {
         self.experiment = experiment.clone();
         self.ask(Request::SetExperiment(Box::new(experiment.clone())));
-        self.until(|it| matches!(it, Event::Shown(_)));
+        self.until(|it| matches!(it, Event::Row(RowEvent::Shown(_))));
         self.settle();
-        self.rows.clone().unwrap()
+        self.recording.shown().unwrap()
     }
 
     pub fn settle(&mut self) {
@@ -173,21 +163,24 @@ impl Watch {
     }
 
     pub fn baseline(&self) -> &RowRecord {
-        &self.records[&self.rows.as_ref().unwrap().baseline]
+        self.recording.baseline().unwrap()
     }
 
     pub fn edited(&self) -> &RowRecord {
-        &self.records[&self.rows.as_ref().unwrap().edited.unwrap()]
+        self.recording.edited().unwrap()
     }
 
     pub fn twin(&self) -> &RowRecord {
-        &self.records[&self.rows.as_ref().unwrap().twin.unwrap()]
+        self.recording.twin().unwrap()
+    }
+
+    pub fn record(&self, id: RowId) -> &RowRecord {
+        self.recording.row(id).unwrap()
     }
 
     /// Lengths of baseline and edited row.
     pub fn lens(&self) -> (usize, usize) {
-        let rows = self.rows.as_ref().unwrap();
-        let edited = rows.edited.map_or(0, |it| self.records[&it].tokens.len());
+        let edited = self.recording.edited().map_or(0, |it| it.tokens.len());
         (self.baseline().tokens.len(), edited)
     }
 
@@ -200,13 +193,13 @@ impl Watch {
         });
         self.until(|it| matches!(it, Event::Encoded { tag: it, .. } if *it == tag));
         self.ask(Request::SetExperiment(Box::new(self.experiment.clone())));
-        self.until(|it| matches!(it, Event::Shown(_)));
+        self.until(|it| matches!(it, Event::Row(RowEvent::Shown(_))));
         self.settle();
     }
 
     /// Every row on screen is what its experiment makes of it, to the bit.
     pub fn check(&self) {
-        let rows = self.rows.clone().unwrap();
+        let rows = self.recording.shown().unwrap();
         let plain = self.experiment.baseline();
         let n_baseline = self.baseline().tokens.len();
         let world = &self.world;
@@ -215,7 +208,7 @@ impl Watch {
         let n_edited = self.edited().tokens.len();
         check_row(self.edited(), &world.oracle(&self.experiment, n_edited));
         let policy = world.lowered(&self.experiment.edits);
-        world.check_twin(&self.records[&twin], &self.baseline().tokens, &policy);
+        world.check_twin(self.record(twin), &self.baseline().tokens, &policy);
     }
 }
 
@@ -298,7 +291,7 @@ impl World {
         assert_eq!(got.tokens, tokens);
         check_store(got, &want);
         let n = tokens.len() - 1;
-        assert_eq!(got.readouts[..n], want.readouts[..n]);
+        assert!(got.readouts.iter().take(n).eq(want.readouts.iter().take(n)));
         let compared: BTreeMap<Position, Comparison> =
             got.comparisons.iter().map(|it| (it.at, *it)).collect();
         assert_eq!(compared.len(), got.comparisons.len(), "one a position");
@@ -343,7 +336,7 @@ fn check_row(got: &RowRecord, want: &RowRecord) {
 
 fn check_store(got: &RowRecord, want: &RowRecord) {
     assert_eq!(got.store.len(), want.store.len());
-    let n_routers = want.store.steps()[0].routers.len();
+    let n_routers = want.store.steps().next().unwrap().routers.len();
     for t in 0..got.tokens.len() {
         for router in (0..n_routers).map(RouterId::new) {
             let of = |it: &RowRecord| {

@@ -1,45 +1,14 @@
-//! The cache of keys and values, and attention over it. Twin of `kernels/attention.wgsl`.
+//! Attention over the cache of keys and values. Twin of `kernels/attention.wgsl`.
 
 use rayon::prelude::*;
 
 use super::{
     dot::dot,
+    kv::CpuCache,
     matrix::{Matrix, is_large},
 };
 use crate::ops::Span;
 use crate::spec::{GqaSpec, KvMap, Mask};
-
-/// Keys and values of one sequence at one layer, one row a position.
-#[derive(Clone, Debug, Default)]
-pub struct CpuCache {
-    pub(in crate::ops) keys: Vec<f32>,
-    pub(in crate::ops) values: Vec<f32>,
-    pub(super) width: usize,
-}
-
-impl CpuCache {
-    pub(super) fn new(width: usize) -> Self {
-        Self {
-            keys: Vec::new(),
-            values: Vec::new(),
-            width,
-        }
-    }
-
-    pub(super) fn fork(&self, len: usize) -> Self {
-        let n = len * self.width;
-        Self {
-            keys: self.keys[..n].to_vec(),
-            values: self.values[..n].to_vec(),
-            width: self.width,
-        }
-    }
-
-    pub(super) fn truncate(&mut self, len: usize) {
-        self.keys.truncate(len * self.width);
-        self.values.truncate(len * self.width);
-    }
-}
 
 /// Attention of every row and head over its own sequence: `[T, heads × width]`.
 pub fn attend(q: &Matrix, spec: &GqaSpec, spans: &[Span<'_>], caches: &[&mut CpuCache]) -> Matrix {
@@ -91,20 +60,25 @@ fn attend_head(
         Mask::Chunk(n) => position / n.max(1) * n,
         Mask::Causal | Mask::Full => 0,
     };
-    let at = |t: usize| t * cache.width + kv_head * spec.head_dim;
-    let score = |t: usize| {
-        let score = dot(query, &cache.keys[at(t)..at(t) + spec.head_dim]) * spec.scale;
-        spec.softcap.map_or(score, |cap| cap * (score / cap).tanh())
-    };
-    let mut probs: Vec<f32> = (first..=position).map(score).collect();
+    let head = kv_head * spec.head_dim..(kv_head + 1) * spec.head_dim;
+    let seen = first..position + 1;
+    let mut probs = Vec::with_capacity(seen.len());
+    for rows in cache.rows(seen.clone()) {
+        for key in rows.keys.chunks_exact(cache.width()) {
+            let score = dot(query, &key[head.clone()]) * spec.scale;
+            probs.push(spec.softcap.map_or(score, |cap| cap * (score / cap).tanh()));
+        }
+    }
     let max = probs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     probs.iter_mut().for_each(|it| *it = (*it - max).exp());
     let sum: f32 = probs.iter().sum();
-    for (t, p) in (first..=position).zip(probs) {
-        let weight = p / sum;
-        let value = &cache.values[at(t)..at(t) + spec.head_dim];
-        out.iter_mut()
-            .zip(value)
-            .for_each(|(out, value)| *out += weight * value);
+    let mut probs = probs.into_iter();
+    for rows in cache.rows(seen) {
+        for (value, p) in rows.values.chunks_exact(cache.width()).zip(&mut probs) {
+            let weight = p / sum;
+            out.iter_mut()
+                .zip(&value[head.clone()])
+                .for_each(|(out, value)| *out += weight * value);
+        }
     }
 }

@@ -10,6 +10,7 @@ pub(in crate::ops) mod embed;
 mod exp;
 mod experts;
 mod formats;
+mod kv;
 mod lanes;
 pub(in crate::ops) mod linear;
 mod matrix;
@@ -21,9 +22,9 @@ pub(in crate::ops) mod route;
 mod speed;
 mod threads;
 
-pub use attention::CpuCache;
 pub use experts::CpuExpert;
 pub use formats::quantized;
+pub use kv::CpuCache;
 pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
 use route::route;
@@ -75,6 +76,10 @@ impl Ops for Cpu {
 
     fn fork_cache(&self, cache: &CpuCache, len: usize) -> CpuCache {
         cache.fork(len)
+    }
+
+    fn cache_pieces(&self, cache: &CpuCache) -> Vec<(u64, u64)> {
+        cache.pieces().collect()
     }
 
     fn truncate_cache(&self, cache: &mut CpuCache, len: usize) {
@@ -148,8 +153,7 @@ impl Ops for Cpu {
         rope::prepare(&mut q, &mut k, &mut v, norms, spec, rope, spans);
         for (span, cache) in spans.iter().zip(caches) {
             for row in span.rows.clone() {
-                cache.keys.extend_from_slice(k.row(row));
-                cache.values.extend_from_slice(v.row(row));
+                cache.push(k.row(row), v.row(row));
             }
         }
         q

@@ -6,11 +6,9 @@ use super::best::best_ids;
 use super::draw::draw;
 use super::exp::log_sum_exp;
 use super::matrix::is_large;
-use crate::ops::{
-    Ask,
-    predict::{Comparison, Likely, N_LIKELY, Prediction},
-};
-use crate::spec::TokenId;
+use crate::ops::{Ask, predict::Prediction};
+use crate::spec::{Position, TokenId};
+use crate::trace::{Candidate, Comparison, N_TOP};
 
 /// What one logit costs to read, beside a multiply-add.
 const WORK_PER_LOGIT: usize = 16;
@@ -51,11 +49,11 @@ pub fn predict(
         Prediction {
             at: ask.at,
             drawn: drawn[i],
-            next: next.map(|it| row.likely(it)),
+            next: next.map(|it| row.candidate(it)),
             top: if ask.readout { row.top() } else { Vec::new() },
             comparison: ask
                 .against
-                .map(|there| compare(&rows[there], row, compared_on(there))),
+                .map(|there| compare(ask.at, &rows[there], row, compared_on(there))),
             finite: row.logits.iter().all(|it| it.is_finite()),
         }
     };
@@ -71,7 +69,7 @@ impl Row<'_> {
         (f64::from(z) - self.log_sum) as f32
     }
 
-    fn likely(&self, token: TokenId) -> Likely {
+    fn candidate(&self, token: TokenId) -> Candidate {
         let z = self.logits[token.idx()];
         // By the order the likeliest are in, where 0 stands above -0.
         let is_above = |it: &&f32| it.total_cmp(&z).is_gt();
@@ -79,27 +77,27 @@ impl Row<'_> {
         let is_tie = |it: &&f32| it.total_cmp(&z).is_eq();
         let n_ties = self.logits[..token.idx()].iter().filter(is_tie).count();
         let rank = 1 + n_above + n_ties;
-        Likely {
+        Candidate {
             token,
             log_prob: self.log_prob(z),
             rank: u32::try_from(rank).unwrap_or(u32::MAX),
         }
     }
 
-    fn top(&self) -> Vec<Likely> {
-        let best = best_ids(self.logits, N_LIKELY);
-        let likely = |(i, v): (usize, u32)| Likely {
+    fn top(&self) -> Vec<Candidate> {
+        let best = best_ids(self.logits, N_TOP);
+        let candidate = |(i, v): (usize, u32)| Candidate {
             token: TokenId(v),
             log_prob: self.log_prob(self.logits[v as usize]),
             rank: i as u32 + 1,
         };
-        best.into_iter().enumerate().map(likely).collect()
+        best.into_iter().enumerate().map(candidate).collect()
     }
 }
 
 /// KL(there‖here) over all V, as the sum of p ln(p/q) - p + q: no term is below 0, and small errors of
 /// the two sums cancel, so that the least change shows as what it is.
-fn compare(there: &Row<'_>, here: &Row<'_>, next: Option<TokenId>) -> Comparison {
+fn compare(at: Position, there: &Row<'_>, here: &Row<'_>, next: Option<TokenId>) -> Comparison {
     let shift = there.log_sum - here.log_sum;
     let term = |(a, b): (&f32, &f32)| {
         let (a, b) = (f64::from(*a), f64::from(*b));
@@ -113,16 +111,16 @@ fn compare(there: &Row<'_>, here: &Row<'_>, next: Option<TokenId>) -> Comparison
     };
     let kl: f64 = there.logits.iter().zip(here.logits).map(term).sum();
     Comparison {
+        at,
         kl: kl.max(0.0) as f32,
-        there: next.map(|it| there.likely(it)),
-        here: next.map(|it| here.likely(it)),
+        baseline: next.map(|it| there.candidate(it)),
+        edited: next.map(|it| here.candidate(it)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Position;
 
     #[test]
     fn readouts_and_comparisons_are_those_worked_by_hand() {
@@ -159,7 +157,7 @@ mod tests {
         // p = (1/4, 1/2, 1/4), q = 1/3 each: KL = ln 3 - (3/2) ln 2.
         let comparison = out[1].comparison.unwrap();
         assert!((comparison.kl - (3.0f32.ln() - 1.5 * 2.0f32.ln())).abs() < 1e-6);
-        assert_eq!(comparison.here.unwrap().rank, 2);
+        assert_eq!(comparison.edited.unwrap().rank, 2);
         assert!(!predict(&[1.0, f32::NAN], 2, &[ask], 2)[0].finite);
     }
 

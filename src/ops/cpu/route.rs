@@ -3,11 +3,12 @@
 //!
 //! **Invariant:** cannot fail. What could is refused when the list is lowered.
 
-use crate::ops::{EMPTY, Routing, State, hash::pcg};
+use crate::ops::{EMPTY, Routing, hash::pcg};
 
 use crate::spec::{
     ExpertId, GroupScore, Groups, Position, Renorm, RouterPolicy, RouterSpec, Score, Weight,
 };
+use crate::trace::PickState;
 
 /// A sum of softmax scores whose parts have lost digits, or are 0.
 const FAINT: f32 = 1e-30;
@@ -298,15 +299,15 @@ fn record(
             out.experts.push(EMPTY);
             out.networks.push(EMPTY);
             out.weights.push(0.0);
-            out.states.push(State::Empty);
+            out.states.push(PickState::Empty);
             continue;
         };
         let expert = ExpertId::new(it.chosen[*i]);
         let network = edits.map_or(Some(expert), |it| it.network(expert));
         let state = if forced.iter().any(|(id, _)| *id == expert) {
-            State::Forced
+            PickState::Forced
         } else {
-            State::Chosen
+            PickState::Chosen
         };
         out.experts.push(expert.0);
         out.networks.push(network.map_or(EMPTY, |it| it.0));

@@ -2,18 +2,18 @@
 //! Twin of `kernels/best.wgsl` and of `src/ops/cpu/best.rs`.
 
 use super::{device::Gpu, memory::Slice, pipeline::Bind, predict::Rows, record::Launch};
-use crate::ops::N_LIKELY;
+use crate::trace::N_TOP;
 
-/// The best of each chunk chosen: key and id, `[asks, N_LIKELY, N_LIKELY, 2]`.
+/// The best of each chunk chosen: key and id, `[asks, N_TOP, N_TOP, 2]`.
 pub fn best(gpu: &Gpu, rows: &Rows<'_>, chosen: &Slice) -> Slice {
-    let out = rows.scratch(gpu, N_LIKELY * N_LIKELY * 2);
+    let out = rows.scratch(gpu, N_TOP * N_TOP * 2);
     let binds = [
         Bind::Read(rows.logits),
         Bind::Read(&rows.table),
         Bind::Read(chosen),
         Bind::Write(&out),
     ];
-    let n_chosen = rows.params.n_chunks.min(N_LIKELY as u32);
+    let n_chosen = rows.params.n_chunks.min(N_TOP as u32);
     let grid = [n_chosen, rows.n_asks, 1];
     gpu.launch(&Launch::plain("best", "best", &binds, grid), &rows.params);
     out

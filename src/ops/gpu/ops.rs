@@ -77,6 +77,11 @@ impl Ops for Gpu {
         self.or_fault(cache.fork(self, len), || GpuCache::new(self, 0, 0))
     }
 
+    fn cache_pieces(&self, cache: &GpuCache) -> Vec<(u64, u64)> {
+        let slices = cache.blocks().iter().flat_map(|it| [&it.keys, &it.values]);
+        slices.map(|it| (it.held.id, it.held.n_bytes)).collect()
+    }
+
     fn truncate_cache(&self, cache: &mut GpuCache, len: usize) {
         cache.truncate(len);
     }

@@ -7,8 +7,9 @@ use super::{
     best, device::Gpu, draw, memory::Slice, pipeline::Bind, record::Launch, route::NOBODY,
     tensor::GpuTensor,
 };
-use crate::ops::{Ask, Comparison, Likely, N_LIKELY, Prediction, hash::pcg};
+use crate::ops::{Ask, Prediction, hash::pcg};
 use crate::spec::{Position, TokenId};
+use crate::trace::{Candidate, Comparison, N_TOP};
 
 /// Logits one workgroup reads at least.
 const CHUNK: usize = 1024;
@@ -21,13 +22,13 @@ const SCANNED_WORDS: usize = 6;
 /// Words of what one row comes to.
 const SETTLED_WORDS: usize = 6;
 /// Words of a row's list of chunks: the chunks, and what an id must reach.
-const CHOSEN_WORDS: usize = N_LIKELY + 2;
+const CHOSEN_WORDS: usize = N_TOP + 2;
 /// Words of what one chunk adds to ranks and divergence.
 const COMPARED_WORDS: usize = 3;
 /// Words of the head of a row's results.
 const HEAD_WORDS: usize = 9;
 /// Words of a row's likeliest: ids, then their ln p.
-const TOP_WORDS: usize = 2 * N_LIKELY;
+const TOP_WORDS: usize = 2 * N_TOP;
 
 const DRAWS: u32 = 1;
 const NOISY: u32 = 2;
@@ -249,9 +250,9 @@ impl Head<'_> {
     }
 
     /// The token whose id, ln p and rank lie at these words. A row that is not finite has no ln p.
-    fn likely(&self, [id, log_prob, rank]: [usize; 3]) -> Option<Likely> {
+    fn candidate(&self, [id, log_prob, rank]: [usize; 3]) -> Option<Candidate> {
         let is_somebody = self.words[id] != NOBODY;
-        is_somebody.then(|| Likely {
+        is_somebody.then(|| Candidate {
             token: TokenId(self.words[id]),
             log_prob: self.number(log_prob),
             rank: self.words[rank],
@@ -288,7 +289,7 @@ impl GpuPredicted {
             Prediction {
                 at: ask.at,
                 drawn: ask.draws.then(|| TokenId(here.words[1])),
-                next: here.likely(NEXT).filter(|_| ask.reads),
+                next: here.candidate(NEXT).filter(|_| ask.reads),
                 top: if ask.reads {
                     self.top(
                         &here,
@@ -297,33 +298,36 @@ impl GpuPredicted {
                 } else {
                     Vec::new()
                 },
-                comparison: ask.against.map(|there| comparison(&head(there), &here)),
+                comparison: ask
+                    .against
+                    .map(|there| comparison(ask.at, &head(there), &here)),
                 finite: here.finite(),
             }
         };
         self.asks.iter().enumerate().map(one).collect()
     }
 
-    fn top(&self, head: &Head<'_>, words: &[u32]) -> Vec<Likely> {
-        let likely = |i: usize| Likely {
+    fn top(&self, head: &Head<'_>, words: &[u32]) -> Vec<Candidate> {
+        let candidate = |i: usize| Candidate {
             token: TokenId(words[i]),
             log_prob: if head.finite() {
-                f32::from_bits(words[N_LIKELY + i])
+                f32::from_bits(words[N_TOP + i])
             } else {
                 f32::NAN
             },
             rank: i as u32 + 1,
         };
-        (0..N_LIKELY.min(self.n_vocab)).map(likely).collect()
+        (0..N_TOP.min(self.n_vocab)).map(candidate).collect()
     }
 }
 
-fn comparison(there: &Head<'_>, here: &Head<'_>) -> Comparison {
+fn comparison(at: Position, there: &Head<'_>, here: &Head<'_>) -> Comparison {
     let is_finite = there.finite() && here.finite();
     Comparison {
+        at,
         // What is no number becomes 0, as with the twin.
         kl: if is_finite { here.number(5) } else { 0.0 },
-        there: there.likely(NEXT),
-        here: here.likely(OTHER_NEXT),
+        baseline: there.candidate(NEXT),
+        edited: here.candidate(OTHER_NEXT),
     }
 }

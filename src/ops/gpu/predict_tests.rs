@@ -5,8 +5,9 @@ use super::{
     predict::{GpuPredicted, MAX_VOCAB, predict},
     testing::{gpus, numbers},
 };
-use crate::ops::{Ask, Likely, Prediction, Wait, cpu::predict::predict as twin, hash::pcg};
+use crate::ops::{Ask, Prediction, Wait, cpu::predict::predict as twin, hash::pcg};
 use crate::spec::{Amount, Position, Sampling, TokenId};
+use crate::trace::Candidate;
 
 fn land(gpu: &Gpu, predicted: &GpuPredicted) -> (Vec<Prediction>, Vec<u32>) {
     let mut slices = predicted.slices().to_vec();
@@ -35,7 +36,7 @@ fn run(
     out
 }
 
-fn assert_likely(got: Option<Likely>, want: Option<Likely>, what: &str) {
+fn assert_candidate(got: Option<Candidate>, want: Option<Candidate>, what: &str) {
     assert_eq!(
         got.map(|it| (it.token, it.rank)),
         want.map(|it| (it.token, it.rank)),
@@ -56,10 +57,10 @@ fn check(gpu: &Gpu, logits: &[f32], v: usize, asks: &[Ask<'_>], n_drawable: usiz
         let what = format!("{what}, V {v}, row {i}");
         assert_eq!((got.at, got.finite), (want.at, want.finite), "{what}");
         assert_eq!(got.drawn, want.drawn, "{what}: {:?}", asks[i].sampling);
-        assert_likely(got.next, want.next, &format!("{what}, next"));
+        assert_candidate(got.next, want.next, &format!("{what}, next"));
         assert_eq!(got.top.len(), want.top.len(), "{what}");
         for (got, want) in got.top.iter().zip(&want.top) {
-            assert_likely(Some(*got), Some(*want), &format!("{what}, likeliest"));
+            assert_candidate(Some(*got), Some(*want), &format!("{what}, likeliest"));
         }
         assert_eq!(
             got.comparison.is_some(),
@@ -74,8 +75,8 @@ fn check(gpu: &Gpu, logits: &[f32], v: usize, asks: &[Ask<'_>], n_drawable: usiz
                 got.kl,
                 want.kl
             );
-            assert_likely(got.there, want.there, &format!("{what}, there"));
-            assert_likely(got.here, want.here, &format!("{what}, here"));
+            assert_candidate(got.baseline, want.baseline, &format!("{what}, baseline"));
+            assert_candidate(got.edited, want.edited, &format!("{what}, edited"));
         }
     }
 }
@@ -339,8 +340,8 @@ fn where_no_token_is_known_rows_are_compared_on_the_one_that_was_drawn() {
         ];
         let got = run(&gpu, &logits(2, v, 31), v, &asks, v);
         let comparison = got[1].comparison.unwrap();
-        assert_eq!(comparison.there.map(|it| it.token), got[0].drawn);
-        assert_eq!(comparison.here.map(|it| it.token), got[0].drawn);
+        assert_eq!(comparison.baseline.map(|it| it.token), got[0].drawn);
+        assert_eq!(comparison.edited.map(|it| it.token), got[0].drawn);
         assert_eq!((got[0].next, got[1].next, got[1].drawn), (None, None, None));
         check(&gpu, &logits(2, v, 31), v, &asks, v, "drawn");
     }

@@ -12,9 +12,10 @@ use super::{
     tensor::GpuTensor,
     weight::GpuWeight,
 };
-use crate::ops::{EMPTY, Routing, Span, State, routing::n_places};
+use crate::ops::{EMPTY, Routing, Span, routing::n_places};
 
 use crate::spec::{GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
+use crate::trace::PickState;
 
 /// No expert, in a word of the device.
 pub const NOBODY: u32 = u32::MAX;
@@ -101,9 +102,9 @@ impl GpuRouting {
             states: part(3, places)
                 .iter()
                 .map(|it| match it {
-                    0 => State::Empty,
-                    1 => State::Chosen,
-                    _ => State::Forced,
+                    0 => PickState::Empty,
+                    1 => PickState::Chosen,
+                    _ => PickState::Forced,
                 })
                 .collect(),
             margin: part(5, self.n_rows).iter().map(float).collect(),

@@ -6,12 +6,13 @@ use super::{
     testing::{numbers, vector},
 };
 use crate::ops::cpu::{Cpu, CpuWeight, Matrix};
-use crate::ops::{EMPTY, Ops as _, Routing, Span, State, Wait};
+use crate::ops::{EMPTY, Ops as _, Routing, Span, Wait};
 
 use crate::spec::{
     GroupScore, Groups, HeadSpec, InputSpec, Intervention, InterventionSet, LayerId, ModelSpec,
     NormSpec, Position, Renorm, Revision, RouterId, RouterSpec, RoutingPolicy, Score, Weight,
 };
+use crate::trace::PickState;
 
 const ROUTER: RouterId = RouterId(0);
 /// The layer of that router: not 0, so that it counts in random picks.
@@ -210,7 +211,7 @@ fn other_rules(plain: &RouterSpec) -> Vec<Family> {
 }
 
 /// Places of one row by ascending id: expert, state, network, weight.
-pub fn picks(it: &Routing, row: usize) -> Vec<(u16, State, u16, f32)> {
+pub fn picks(it: &Routing, row: usize) -> Vec<(u16, PickState, u16, f32)> {
     let places = row * it.n_places..(row + 1) * it.n_places;
     let mut out: Vec<_> = places
         .map(|i| (it.experts[i], it.states[i], it.networks[i], it.weights[i]))
@@ -300,7 +301,7 @@ pub fn assert_order(found: &Found, row: usize, what: &str) {
     for i in n..ids.len() {
         let at = places.start + i;
         let rest = (it.networks[at], it.weights[at].to_bits(), it.states[at]);
-        assert_eq!(rest, (EMPTY, 0, State::Empty), "{what}");
+        assert_eq!(rest, (EMPTY, 0, PickState::Empty), "{what}");
     }
     let order = &found.order[places];
     let by_id: Vec<u16> = order[..n].iter().map(|it| ids[*it as usize]).collect();

@@ -4,9 +4,10 @@ use super::{
     route_cases::{Case, LAYER, assert_twin, families, lower, near, picks, policy, whole},
     testing::gpus,
 };
-use crate::ops::{EMPTY, Routing, Span, State, hash::pcg};
+use crate::ops::{EMPTY, Routing, Span, hash::pcg};
 
 use crate::spec::{Position, RouterSpec, RoutingPolicy};
+use crate::trace::PickState;
 
 /// Numbers drawn one after the other.
 struct Draw(u32);
@@ -137,7 +138,7 @@ fn every_row_has_the_edits_of_its_own_sequence_and_position() {
         );
         // Position 5 to 8 of the first, 9 to 11 of the third, 12 on of the third.
         assert!((1..5).all(|row| picks(&found.routing, row).iter().all(|it| it.0 != 0)));
-        assert!((11..14).all(|row| picks(&found.routing, row)[1].1 == State::Forced));
+        assert!((11..14).all(|row| picks(&found.routing, row)[1].1 == PickState::Forced));
         assert!((11..13).all(|row| picks(&found.routing, row)[1].2 == 7));
         assert_eq!(picks(&found.routing, 13)[1].2, EMPTY);
     }

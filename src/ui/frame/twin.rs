@@ -23,10 +23,10 @@ struct ReadFrom {
 impl ReadFrom {
     fn of(cx: &Cx<'_>) -> Self {
         let session = cx.session;
-        let shown = session.shown.iter();
+        let shown = session.shown().into_iter();
         let ids = shown.flat_map(|it| [Some(it.baseline), it.edited, it.twin]);
         let row = |id: RowId| {
-            let record = &session.rows.get(&id)?.record;
+            let record = &session.recording.row(id)?;
             Some((id, record.store.len(), record.comparisons.len()))
         };
         let survey = session.survey.as_ref();

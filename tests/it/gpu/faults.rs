@@ -9,7 +9,7 @@ use moescope::engine::{
 };
 use moescope::ops::Gpu;
 use moescope::spec::{DeviceChoice, Placement, TokenId};
-use moescope::trace::RowId;
+use moescope::trace::{RowEvent, RowId};
 
 use super::{Fault, PATIENCE, TEN_EDITS, ask, experiment, spied, until};
 
@@ -21,13 +21,13 @@ type Texts = BTreeMap<RowId, Vec<TokenId>>;
 
 fn take_in(texts: &mut Texts, event: &Event) {
     match event {
-        Event::Forked {
+        Event::Row(RowEvent::Forked {
             row, parent, at, ..
-        } => {
+        }) => {
             let start = parent.map(|it| texts[&it][..at.idx()].to_vec());
             texts.insert(*row, start.unwrap_or_default());
         }
-        Event::Stepped { row, step, .. } => {
+        Event::Row(RowEvent::Stepped { row, step, .. }) => {
             let text = texts.get_mut(row).unwrap();
             assert_eq!(text.len(), step.start.idx(), "nothing is told twice");
             text.extend(&step.tokens);

@@ -90,7 +90,7 @@ pub fn until(window: &mut Window, what: &str, holds: impl Fn(&App) -> bool) {
 
 pub fn whereabouts(app: &App) -> String {
     let it = app.session();
-    let len = |row: Option<&moescope::ui::RowView>| row.map(|it| it.record.store.len());
+    let len = |row: Option<moescope::ui::RowView<'_>>| row.map(|it| it.record.store.len());
     format!(
         "playing {}, catching {:?}, rows {:?} {:?} {:?}, message {:?}",
         it.playing,

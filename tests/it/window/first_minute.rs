@@ -12,7 +12,7 @@ use super::drive::{Window, click, click_token, key, list, settle, tour, undo, un
 /// The token clicked on: a word of the prompt's continuation.
 const CLICKED: u32 = 11;
 
-fn n_tokens(row: Option<&RowView>) -> usize {
+fn n_tokens(row: Option<RowView<'_>>) -> usize {
     row.map_or(0, |it| it.record.tokens.len())
 }
 
@@ -32,7 +32,7 @@ fn strongest(window: &Window) -> (RouterId, ExpertId) {
 
 fn is_level(app: &App) -> bool {
     let session = app.session();
-    let len = |row: Option<&RowView>| row.map(|it| it.record.store.len());
+    let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
     app.is_idle() && session.twin().is_some() && len(session.twin()) == len(session.baseline())
 }
 

@@ -20,7 +20,7 @@ fn a_prompt_is_typed_an_expert_masked_and_the_mask_undone() {
     key(&mut window, Key::Enter);
     until(&mut window, "text appears", |it| {
         let row = it.session().baseline();
-        row.is_some_and(|it| it.record.tokens.len() > it.n_given + 8)
+        row.is_some_and(|it| it.record.tokens.len() > it.record.n_given + 8)
     });
     assert!(window.state().session().playing);
     let text = {
@@ -51,7 +51,7 @@ fn a_prompt_is_typed_an_expert_masked_and_the_mask_undone() {
     assert_eq!(list(&window), [format!("mask:4.{expert}@5..")]);
     until(&mut window, "the twin has caught up", |it| {
         let session = it.session();
-        let len = |row: Option<&moescope::ui::RowView>| row.map(|it| it.record.store.len());
+        let len = |row: Option<moescope::ui::RowView<'_>>| row.map(|it| it.record.store.len());
         it.is_idle() && session.twin().is_some() && len(session.twin()) == len(session.baseline())
     });
     assert_eq!(

@@ -83,7 +83,8 @@ fn written(n: u32) -> Window {
     window.state_mut().command(Command::PlayPause);
     until(&mut window, "text is written", |it| {
         let row = it.session().baseline();
-        it.is_idle() && row.is_some_and(|it| it.record.tokens.len() >= it.n_given + n as usize)
+        it.is_idle()
+            && row.is_some_and(|it| it.record.tokens.len() >= it.record.n_given + n as usize)
     });
     window
 }
@@ -105,7 +106,7 @@ fn a_clicked_token_becomes_given_in_one_undo() {
     let before = window.state().experiment().given.clone();
     let (kept, token, name) = {
         let session = window.state().session();
-        let row = &session.baseline().unwrap().record;
+        let row = session.baseline().unwrap().record;
         let other = |it: &&moescope::trace::Candidate| it.token != row.tokens[at + 1];
         let token = row.readouts[at].top.iter().find(other).unwrap().token;
         let words = moescope::ui::words::token_words(session.tokens(), token);
@@ -121,7 +122,7 @@ fn a_clicked_token_becomes_given_in_one_undo() {
     let wanted: Vec<TokenId> = kept.iter().copied().chain([token]).collect();
     assert_eq!(window.state().experiment().given, wanted);
     let row = window.state().session().baseline().unwrap();
-    assert_eq!((&row.record.tokens, row.n_given), (&wanted, at + 2));
+    assert_eq!((&row.record.tokens, row.record.n_given), (&wanted, at + 2));
     assert_eq!(window.state().selection().position, None);
     check_next(window.state());
     undo(&mut window);
@@ -152,7 +153,7 @@ fn tokens_are_reached_and_picked_with_keys() {
 
 fn is_level(app: &App) -> bool {
     let session = app.session();
-    let len = |row: Option<&RowView>| row.map(|it| it.record.store.len());
+    let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
     app.is_idle() && session.twin().is_some() && len(session.twin()) == len(session.baseline())
 }
 
@@ -197,7 +198,7 @@ fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
     let shown = labels(&window, START);
     let (before, after, kl) = {
         let session = window.state().session();
-        let of = |it: Option<&RowView>| it.unwrap().record.readouts[at].clone();
+        let of = |it: Option<RowView<'_>>| it.unwrap().record.readouts[at].clone();
         let kl = session.twin().unwrap().record.comparison(Position::new(at));
         (of(session.baseline()), of(session.twin()), kl.unwrap().kl)
     };

@@ -8,6 +8,7 @@ use eframe::egui_wgpu::wgpu;
 use egui_kittest::SnapshotOptions;
 use moescope::engine::{Event, LoadProgress, Request};
 use moescope::spec::{Position, RouterId, TokenId};
+use moescope::trace::RowEvent;
 use moescope::ui::{Command, PANELS, RowChoice, Selection, SurveyOf};
 
 use super::drive::{Window, key, scripted, settle};
@@ -158,7 +159,7 @@ fn surveyed(script: &Script, window: &mut Window) {
     let tag = tag.unwrap();
     let steps = baseline(TOUR_LIKE, 500).into_iter();
     let steps = steps.filter_map(|it| match it {
-        Event::Stepped { step, .. } => Some(step),
+        Event::Row(RowEvent::Stepped { step, .. }) => Some(step),
         _ => None,
     });
     for (n, step) in steps.enumerate() {

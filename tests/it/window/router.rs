@@ -5,6 +5,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::analysis::probabilities;
 use moescope::engine::Event;
 use moescope::spec::{ExpertId, GroupScore, Groups, Position, RouterId, Score};
+use moescope::trace::RowEvent;
 use moescope::ui::{Command, RowChoice, Selection};
 use safetensors::SafeTensors;
 
@@ -309,7 +310,7 @@ fn with_routing(
     change: impl Fn(&mut moescope::trace::RouterTrace),
 ) -> Vec<Event> {
     for event in &mut events {
-        if let Event::Stepped { step, .. } = event {
+        if let Event::Row(RowEvent::Stepped { step, .. }) = event {
             step.routers.iter_mut().for_each(&change);
         }
     }

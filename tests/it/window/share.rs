@@ -9,7 +9,7 @@ use std::{
 use moescope::document::{SCORES_BUDGET_BYTES, SharedRun, page};
 use moescope::engine::Event;
 use moescope::spec::{Experiment, Position, RouterId, TokenId};
-use moescope::trace::{Candidate, PickState, RowId, RowRecord};
+use moescope::trace::{Candidate, PickState, Recording, RowId, RowRecord};
 use moescope::ui::{Command, ExportTo, Session};
 use serde_json::Value;
 
@@ -38,7 +38,8 @@ fn played() -> Window {
     }
     app.command(Command::PlayPause);
     until(&mut window, "text is written on both rows", |it| {
-        let len = |row: Option<&moescope::ui::RowView>| row.map_or(0, |it| it.record.store.len());
+        let len =
+            |row: Option<moescope::ui::RowView<'_>>| row.map_or(0, |it| it.record.store.len());
         let session = it.session();
         let n = it.experiment().given.len() + N_WRITTEN;
         it.is_idle()
@@ -151,13 +152,14 @@ fn check_row(row: &Value, record: &RowRecord, baseline: &RowRecord) {
     let said = &row["readouts"];
     let next = |get: fn(Candidate) -> f32| {
         bits(
-            record.readouts[from..]
-                .iter()
+            record
+                .readouts
+                .iter_from(from)
                 .map(|it| it.next.map_or(f32::NAN, get)),
         )
     };
     assert_eq!(floats(&said["next_log_probs"]), next(|it| it.log_prob));
-    let top = record.readouts[from..].iter().flat_map(|it| &it.top);
+    let top = record.readouts.iter_from(from).flat_map(|it| &it.top);
     assert_eq!(
         floats(&said["top_log_probs"]),
         bits(top.clone().map(|it| it.log_prob))
@@ -178,9 +180,9 @@ fn check_row(row: &Value, record: &RowRecord, baseline: &RowRecord) {
 
 fn rows(session: &Session) -> [(&'static str, &RowRecord); 3] {
     [
-        ("baseline", &session.baseline().unwrap().record),
-        ("edited", &session.edited().unwrap().record),
-        ("twin", &session.twin().unwrap().record),
+        ("baseline", session.baseline().unwrap().record),
+        ("edited", session.edited().unwrap().record),
+        ("twin", session.twin().unwrap().record),
     ]
 }
 
@@ -193,7 +195,7 @@ fn the_page_holds_the_run_to_the_bit_and_loads_nothing() {
     assert!(text.contains("default-src 'none'"));
     let data = data(&text);
     let session = window.state().session();
-    let baseline = &session.baseline().unwrap().record;
+    let baseline = session.baseline().unwrap().record;
     for (name, record) in rows(session) {
         check_row(&data[name], record, baseline);
     }
@@ -233,26 +235,11 @@ fn a_place_that_cannot_be_written_is_said() {
 }
 
 /// Rows out of made-up events.
-fn folded(events: Vec<Event>) -> HashMap<RowId, RowRecord> {
-    let mut out: HashMap<RowId, RowRecord> = HashMap::new();
+fn folded(events: Vec<Event>) -> Recording {
+    let mut out = Recording::default();
     for event in events {
-        match event {
-            Event::Forked {
-                row, parent, at, ..
-            } => {
-                let record = parent.and_then(|it| out.get(&it)).map(|it| it.prefix(at));
-                out.insert(row, record.unwrap_or_default());
-            }
-            Event::Stepped {
-                row,
-                step,
-                readouts,
-                comparisons,
-            } => {
-                let record = out.get_mut(&row).unwrap();
-                record.push(step, readouts, comparisons).unwrap();
-            }
-            _ => {}
+        if let Event::Row(it) = event {
+            out.apply(it).unwrap();
         }
     }
     out
@@ -279,7 +266,7 @@ fn words_that_look_like_markup_stay_words() {
         facts: &facts,
         model: "a folder/it's",
         experiment: &experiment,
-        baseline: &rows[&RowId(1)],
+        baseline: rows.row(RowId(1)).unwrap(),
         edited: None,
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     });
@@ -334,7 +321,7 @@ fn runs_of_spaces_are_seen_on_the_page() {
             given: (0..9).map(TokenId).collect(),
             ..Experiment::default()
         },
-        baseline: &rows[&RowId(1)],
+        baseline: rows.row(RowId(1)).unwrap(),
         edited: None,
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     });
@@ -360,7 +347,7 @@ fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
             .collect(),
         ..Experiment::default()
     };
-    let [baseline, edited, twin] = [1, 2, 3].map(|it| &rows[&RowId(it)]);
+    let [baseline, edited, twin] = [1, 2, 3].map(|it| rows.row(RowId(it)).unwrap());
     let run = |scores_budget_bytes| SharedRun {
         facts: &facts,
         model: "huge",
@@ -485,7 +472,7 @@ fn a_browser_shows_the_traces_own_numbers() {
     let mut window = played();
     let out = shared(&mut window, folder.path());
     let session = window.state().session();
-    let twin = &session.twin().unwrap().record;
+    let twin = session.twin().unwrap().record;
     let all: HashMap<&str, &RowRecord> = rows(session).into();
     for (row, at, router) in [
         ("baseline", 1, 0),

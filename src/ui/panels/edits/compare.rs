@@ -41,7 +41,7 @@ fn make(cx: &mut Cx<'_>, seed: u32) {
         return;
     };
     let edits = &cx.experiment.edits;
-    let load = cx.session.baseline().map(|it| &it.load);
+    let load = cx.session.baseline().map(|it| it.load);
     let made = control(edits, spec, load, seed, |at, it| covers(at, &it.place));
     let names: Vec<String> = made
         .edits

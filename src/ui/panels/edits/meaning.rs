@@ -93,7 +93,12 @@ fn weights_again(router: &RouterSpec) -> String {
 }
 
 /// How the baseline used the expert, over the tokens the edit acts on.
-fn chosen_words(view: &RowView, id: RouterId, router: &RouterSpec, edit: &Intervention) -> String {
+fn chosen_words(
+    view: RowView<'_>,
+    id: RouterId,
+    router: &RouterSpec,
+    edit: &Intervention,
+) -> String {
     let Some(expert) = edit.action.expert() else {
         return String::new();
     };

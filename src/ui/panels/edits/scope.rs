@@ -79,7 +79,7 @@ impl Scope {
 /// The spans worth one click.
 fn offers(cx: &Cx<'_>) -> Vec<(&'static str, Span)> {
     let here = cx.edit_from();
-    let n_given = cx.session.baseline().map_or(0, |it| it.n_given);
+    let n_given = cx.session.baseline().map_or(0, |it| it.record.n_given);
     let mut out = vec![
         ("From here", Span::starting(here)),
         ("Everywhere", Span::default()),

@@ -109,7 +109,7 @@ pub fn name(spec: &ModelSpec, at: ExpertAt) -> String {
 
 /// The row that `Cx::row` gives.
 fn row_id(cx: &Cx<'_>) -> Option<RowId> {
-    let shown = cx.session.shown?;
+    let shown = cx.session.shown()?;
     Some(match cx.selection.row {
         RowChoice::Baseline => shown.baseline,
         RowChoice::Edited => shown.edited.unwrap_or(shown.baseline),

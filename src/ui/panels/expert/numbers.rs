@@ -36,7 +36,7 @@ fn tokens(cx: &Cx<'_>, card: &Card, title: String, strongest: bool) -> Table {
             ("origin", ""),
         ],
     );
-    let n_given = cx.row().map_or(0, |it| it.n_given);
+    let n_given = cx.row().map_or(0, |it| it.record.n_given);
     let shown = Shown::of(card, strongest);
     for it in (0..shown.len()).filter_map(|n| shown.get(n)) {
         let given = it.at.idx() < n_given;

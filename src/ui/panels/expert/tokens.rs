@@ -235,7 +235,7 @@ fn select(cx: &mut Cx<'_>, at: Position) {
 /// One token: its place, itself in the middle of its context, its weight.
 fn row_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, it: &Occurrence) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
-    let given = cx.row().is_some_and(|row| it.at.idx() < row.n_given);
+    let given = cx.row().is_some_and(|row| it.at.idx() < row.record.n_given);
     let origin = if given { "given" } else { "drawn" };
     let n = it.at.idx();
     response.widget_info(|| {

@@ -61,12 +61,12 @@ impl Key {
                 Source::Texts(survey.tag, n, n_special)
             }
             Over::Row => {
-                let shown = cx.session.shown?;
+                let shown = cx.session.shown()?;
                 let id = match cx.selection.row {
                     RowChoice::Edited => shown.edited.unwrap_or(shown.baseline),
                     RowChoice::Baseline => shown.baseline,
                 };
-                let (n, n_special) = counted(&cx.row()?.load);
+                let (n, n_special) = counted(cx.row()?.load);
                 Source::Row(id, n, n_special)
             }
         };
@@ -103,7 +103,7 @@ pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
             let name = cx.session.row_name(cx.selection.row);
             let masked = masked(cx, row);
             Some(judge(
-                &[(name, &row.load)],
+                &[(name, row.load)],
                 spec,
                 &preset.into(),
                 |at, expert| masked.contains(&(at, expert)),
@@ -113,14 +113,19 @@ pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
 }
 
 /// The experts that an edit of the row masks, wherever in it.
-fn masked(cx: &Cx<'_>, row: &RowView) -> Vec<(RouterId, ExpertId)> {
+fn masked(cx: &Cx<'_>, row: RowView<'_>) -> Vec<(RouterId, ExpertId)> {
     let Some(spec) = cx.spec() else {
         return Vec::new();
     };
-    let masks = row.edits.1.active().filter_map(|it| match it.action {
-        Action::Mask { expert } => Some((it.at, expert)),
-        _ => None,
-    });
+    let masks = row
+        .record
+        .edits
+        .1
+        .active()
+        .filter_map(|it| match it.action {
+            Action::Mask { expert } => Some((it.at, expert)),
+            _ => None,
+        });
     let routers = |(at, expert)| {
         spec.router_ids()
             .filter(move |(_, it)| covers(at, &it.place))
@@ -185,7 +190,7 @@ pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> 
         .map_or_else(String::new, |it| percent(it.even_share()));
     let how = match over {
         Over::Texts => "read with no edit in force",
-        Over::Row if cx.row().is_some_and(|it| !it.edits.1.is_idle()) => {
+        Over::Row if cx.row().is_some_and(|it| !it.record.edits.1.is_idle()) => {
             "under the edits, so it judges them too"
         }
         Over::Row => "with no edit in force",

@@ -91,7 +91,7 @@ impl Compared {
 /// The rows compared without their lengths, the first position, and up to where each counts.
 fn wanted(cx: &Cx<'_>, against: Against) -> Option<((RowKey, RowKey, Position), [Position; 2])> {
     let session = cx.session;
-    let shown = session.shown?;
+    let shown = session.shown()?;
     let from = shown.edited_from?;
     let key = |row| RowKey {
         opened: session.opened,

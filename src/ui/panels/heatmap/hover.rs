@@ -52,7 +52,7 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
         let n = load.n[at.expert.idx()];
         ui.label(format!(
             "picked for {n} of {}: {:.2} %, even is {}",
-            n_tokens_words(&view.load, phase),
+            n_tokens_words(view.load, phase),
             share * 100.0,
             percent(router.even_share()),
         ));

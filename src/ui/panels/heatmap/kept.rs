@@ -36,7 +36,7 @@ impl Key {
             row: session.row_key(cx.selection.row),
             baseline: session.row_key(RowChoice::Baseline).filter(|_| compares),
             other: session.twin_key().filter(|_| compares),
-            edited_from: session.shown.and_then(|it| it.edited_from),
+            edited_from: session.shown().and_then(|it| it.edited_from),
             position: cx.position().filter(|_| one_token),
         }
     }

@@ -319,7 +319,7 @@ fn load_sentence(cx: &Cx<'_>, phase: PhaseFilter, mass: bool) -> String {
     };
     format!(
         "{what}, log₂ around even, over {} of the {} text: what this text uses, not the health of the model.",
-        n_tokens_words(&row.load, phase),
+        n_tokens_words(row.load, phase),
         cx.session.row_name(cx.selection.row),
     )
 }

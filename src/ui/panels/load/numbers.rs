@@ -351,13 +351,12 @@ impl Balance {
                 ..Self::default()
             };
         }
-        let first = store.steps().partition_point(|it| it.end() <= self.end);
         // A file is drawn once: there the whole text is read at once.
         let mut left = match cx.drawing {
             Drawing::Screen => SCORES_A_FRAME / spec.n_experts.max(1),
             Drawing::Paper => usize::MAX,
         };
-        for step in &store.steps()[first..] {
+        for step in store.steps_from(self.end) {
             let start = self.end.idx() - step.start.idx();
             let n_rows = left.min(step.tokens.len() - start);
             let trace = step.routers.get(router.idx());

@@ -329,7 +329,7 @@ fn places_ui(cx: &Cx<'_>, ui: &Ui, both: &Both, upper: &PlotTransform) {
         }
     };
     if let Some(row) = cx.row() {
-        let given = row.n_given as f64 - 0.5;
+        let given = row.record.n_given as f64 - 0.5;
         line(given, Stroke::new(1.0, cx.palette.line));
     }
     if let Some((row, at)) = cx.hover.token

@@ -49,7 +49,7 @@ impl<'a> Shown<'a> {
         let at = cx.position()?;
         let own = readout(view, at)?;
         let beside = beside(cx, at);
-        let shares = |row: Option<&'a RowView>| row.filter(|_| is_shared(cx, at));
+        let shares = |row: Option<RowView<'a>>| row.filter(|_| is_shared(cx, at));
         let alone = is_alone(beside);
         let edited = if alone {
             Some(view)
@@ -77,7 +77,7 @@ impl<'a> Shown<'a> {
             edited_next: edited
                 .and_then(|it| next_of(it, at))
                 .filter(|_| compared || alone),
-            is_given: at.idx() + 1 < view.n_given,
+            is_given: at.idx() + 1 < view.record.n_given,
             comparison: session
                 .twin()
                 .filter(|_| compared)
@@ -126,19 +126,19 @@ fn is_alone(beside: Beside) -> bool {
     matches!(beside, Beside::Parted(_) | Beside::NoBaseline)
 }
 
-fn readout(view: &RowView, at: Position) -> Option<&Readout> {
+fn readout(view: RowView<'_>, at: Position) -> Option<&Readout> {
     view.record.readouts.get(at.idx())
 }
 
 /// The token that follows: the one read, else the one drawn and not read yet.
-fn next_of(view: &RowView, at: Position) -> Option<TokenId> {
+fn next_of(view: RowView<'_>, at: Position) -> Option<TokenId> {
     let read = view.record.tokens.get(at.idx() + 1).copied();
     read.or_else(|| Some(readout(view, at)?.next?.token))
 }
 
 /// Whether baseline and edited row have the same tokens up to a position.
 fn is_shared(cx: &Cx<'_>, at: Position) -> bool {
-    let len = |it: Option<&RowView>| it.map_or(0, |it| it.record.tokens.len());
+    let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
     let (baseline, edited) = (cx.session.baseline(), cx.session.edited());
     let n = len(baseline).min(len(edited));
     at.idx() < n && cx.session.parting().is_none_or(|parting| at < parting)
@@ -149,7 +149,7 @@ fn beside(cx: &Cx<'_>, at: Position) -> Beside {
     if session.edited().is_none() {
         return Beside::NoEdits;
     }
-    let from = session.shown.and_then(|it| it.edited_from);
+    let from = session.shown().and_then(|it| it.edited_from);
     if let Some(from) = from.filter(|from| at < *from) {
         return Beside::BeforeEdits(from);
     }
@@ -158,7 +158,7 @@ fn beside(cx: &Cx<'_>, at: Position) -> Beside {
     {
         return Beside::Parted(parting);
     }
-    let is_read = |it: Option<&RowView>| it.is_some_and(|it| readout(it, at).is_some());
+    let is_read = |it: Option<RowView<'_>>| it.is_some_and(|it| readout(it, at).is_some());
     if !is_read(session.baseline()) {
         Beside::NoBaseline
     } else if is_read(session.twin()) {

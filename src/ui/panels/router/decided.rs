@@ -59,7 +59,7 @@ impl<'a> Decided<'a> {
         let view = session.row(cx.selection.row)?;
         let at = cx.position()?;
         let routed = view.record.store.at(router, at)?;
-        let in_force = policy_at(&view.edits.1, model, router, at);
+        let in_force = policy_at(&view.record.edits.1, model, router, at);
         let listed = policy_at(&cx.experiment.edits, model, router, at);
         let decision = Decision::of(&routed, spec, in_force.as_ref());
         let picked = |e: ExpertId| routed.picks().any(|it| it.expert == e);

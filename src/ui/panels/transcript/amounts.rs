@@ -57,7 +57,7 @@ impl Amounts {
     }
 
     /// The number of a token; none where there is none, or where it comes in one of the next frames.
-    pub fn at(&mut self, cx: &Cx<'_>, row: RowKey, view: &RowView, at: Position) -> Option<f32> {
+    pub fn at(&mut self, cx: &Cx<'_>, row: RowKey, view: RowView<'_>, at: Position) -> Option<f32> {
         let (spec, key) = cx.spec().zip(self.key)?;
         let slots = self.rows.entry(row.row).or_default();
         slots.resize(row.len.max(slots.len()), Slot::Unknown);

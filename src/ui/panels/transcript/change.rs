@@ -26,7 +26,7 @@ impl Change {
             session.row_key(RowChoice::Baseline).unwrap_or_default(),
             session.row_key(RowChoice::Edited).unwrap_or_default(),
             twin,
-            session.shown.and_then(|it| it.edited_from),
+            session.shown().and_then(|it| it.edited_from),
         );
         if self.key != Some(key) {
             self.key = Some(key);

@@ -13,7 +13,7 @@ use super::sentence::kl_at;
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// Its row.
-    pub view: &'a RowView,
+    pub view: RowView<'a>,
     /// The router whose numbers are wanted.
     pub router: RouterId,
     /// The mean that the line shows beside them.
@@ -33,7 +33,7 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, asked: Asked<'_>) {
     for line in lines {
         ui.label(line);
     }
-    if asked.at.idx() < asked.view.n_given {
+    if asked.at.idx() < asked.view.record.n_given {
         ui.weak("given");
     }
 }

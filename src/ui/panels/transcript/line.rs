@@ -132,7 +132,7 @@ pub enum Ink {
 pub fn pick_ink(
     cx: &Cx<'_>,
     line: Line,
-    view: &RowView,
+    view: RowView<'_>,
     router: RouterId,
     at: Position,
 ) -> Option<Ink> {
@@ -169,7 +169,13 @@ pub fn amount_ink(line: Line, amount: f32, score: Score, palette: &Palette) -> I
 }
 
 /// The number of a token; none where it is not known.
-pub fn amount(line: Line, of: Of, spec: &ModelSpec, view: &RowView, at: Position) -> Option<f32> {
+pub fn amount(
+    line: Line,
+    of: Of,
+    spec: &ModelSpec,
+    view: RowView<'_>,
+    at: Position,
+) -> Option<f32> {
     if line == Line::Surprise {
         return view.record.surprise(at);
     }
@@ -192,7 +198,7 @@ pub fn amount(line: Line, of: Of, spec: &ModelSpec, view: &RowView, at: Position
 }
 
 /// Router entropy at a position, as a share of the most.
-pub fn entropy(view: &RowView, router: RouterId, at: Position, score: Score) -> Option<f32> {
+pub fn entropy(view: RowView<'_>, router: RouterId, at: Position, score: Score) -> Option<f32> {
     let logits = view.record.store.at(router, at)?.logits()?;
     Some(entropy_share(&probabilities(logits, score)))
 }

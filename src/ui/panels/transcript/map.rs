@@ -112,7 +112,7 @@ impl Map {
 
     /// Sorts the text into bins anew where it, the pins or the height changed. Returns its tokens.
     fn update(&mut self, cx: &Cx<'_>, height: f32) -> usize {
-        let len = |it: Option<&RowView>| it.map_or(0, |it| it.record.tokens.len());
+        let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
         let n_tokens = len(cx.session.baseline()).max(len(cx.session.edited()));
         let n_bins = (height.floor() as usize).clamp(1, n_tokens.max(1));
         let key = Key {
@@ -129,7 +129,7 @@ impl Map {
         let bin = |at: usize| (at * n_bins / n_tokens.max(1)).min(n_bins - 1);
         self.kl = vec![0.0; n_bins];
         let twin = cx.session.twin().into_iter();
-        for change in twin.flat_map(|it| places(&it.record)) {
+        for change in twin.flat_map(|it| places(it.record)) {
             let bin = &mut self.kl[bin(change.at.idx())];
             *bin = bin.max(change.kl);
         }

@@ -155,13 +155,13 @@ impl Transcript {
 fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<Part> {
     let n = |row: RowChoice| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
     let n_baseline = n(RowChoice::Baseline);
-    let shown = cx.session.shown;
+    let shown = cx.session.shown();
     let from = shown.and_then(|it| it.edited_from);
     let (Some(from), Some(edited)) = (from, cx.session.edited()) else {
         let name = RowChoice::Baseline;
         return vec![Part::whole(name, 0..n_baseline, width)];
     };
-    let n_given = cx.session.baseline().map_or(0, |it| it.n_given);
+    let n_given = cx.session.baseline().map_or(0, |it| it.record.n_given);
     let split = (from.idx() + 1)
         .max(n_given)
         .min(n_baseline)

@@ -28,7 +28,7 @@ pub fn sentence(cx: &Cx<'_>, change: &Change) -> String {
     let Some(row) = cx.row() else {
         return String::new();
     };
-    let drawn = row.record.tokens.len().saturating_sub(row.n_given);
+    let drawn = row.record.tokens.len().saturating_sub(row.record.n_given);
     let line = if cx.selection.position.is_some() {
         "Esc follows the newest token"
     } else {
@@ -39,7 +39,10 @@ pub fn sentence(cx: &Cx<'_>, change: &Change) -> String {
             "{} tokens given. Space writes on; {line}.",
             row.record.tokens.len()
         ),
-        _ => format!("{} tokens given, {drawn} drawn; {line}.", row.n_given),
+        _ => format!(
+            "{} tokens given, {drawn} drawn; {line}.",
+            row.record.n_given
+        ),
     }
 }
 
@@ -83,7 +86,7 @@ fn changed(cx: &Cx<'_>, change: &Change) -> String {
 fn same_so_far(cx: &Cx<'_>) -> String {
     let len = |row: RowChoice| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
     let n = len(RowChoice::Baseline).min(len(RowChoice::Edited));
-    let from = cx.session.shown.and_then(|it| it.edited_from);
+    let from = cx.session.shown().and_then(|it| it.edited_from);
     match from {
         Some(from) if from.idx() + 1 >= n => {
             "Space writes the edited text beside the baseline.".to_owned()

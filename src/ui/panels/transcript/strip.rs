@@ -42,7 +42,7 @@ pub struct Shows {
 struct PartUi<'a> {
     part: &'a Part,
     layout: &'a Layout,
-    view: &'a RowView,
+    view: RowView<'a>,
     /// Top left of the first line.
     origin: egui::Pos2,
     line: Line,
@@ -385,7 +385,7 @@ impl PartUi<'_> {
     }
 
     fn words_ui(&self, cx: &Cx<'_>, ui: &Ui, n: usize, at: Position, rect: Rect) {
-        let given = at.idx() < self.view.n_given;
+        let given = at.idx() < self.view.record.n_given;
         let color = if given {
             cx.palette.second
         } else {

@@ -37,7 +37,7 @@ pub fn table(cx: &Cx<'_>, router: RouterId) -> Option<Table> {
         let at = Position::new(n);
         out.push(row(cx, RowChoice::Baseline, baseline, router, at));
     }
-    let from = cx.session.shown.and_then(|it| it.edited_from);
+    let from = cx.session.shown().and_then(|it| it.edited_from);
     if let Some((edited, from)) = edited.zip(from) {
         for n in from.idx() + 1..edited.record.tokens.len() {
             let at = Position::new(n);
@@ -50,7 +50,7 @@ pub fn table(cx: &Cx<'_>, router: RouterId) -> Option<Table> {
 fn row(
     cx: &Cx<'_>,
     choice: RowChoice,
-    view: &RowView,
+    view: RowView<'_>,
     router: RouterId,
     at: Position,
 ) -> [Cell; 14] {
@@ -70,7 +70,7 @@ fn row(
         at.idx().into(),
         token.map(TokenId::idx).into(),
         token.map(words).into(),
-        if at.idx() < view.n_given {
+        if at.idx() < view.record.n_given {
             "given"
         } else {
             "drawn"

@@ -1,0 +1,227 @@
+//! What an edit late in a long text costs: the time of whoever keeps the record, and the memory that is taken before
+//! a further token is written.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::sample::Sample;
+use crate::analysis::{RowLoad, RowLoads};
+use crate::cli::Failure;
+use crate::engine::{Backend, Capture, Feed, Row, Step, Wait};
+use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, SeqId, TokenId};
+use crate::trace::{Recording, RowEvent, RowId, ShownRows};
+
+/// Tokens read in one step.
+const SLICE: usize = 64;
+/// Times the edit is made.
+const N_EDITS: usize = 15;
+
+const BASELINE: RowId = RowId(0);
+const EDITED: RowId = RowId(1);
+const COUNTERFACTUAL: RowId = RowId(2);
+
+/// Memory of one kind, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// What the row alone takes.
+    pub row_bytes: u64,
+    /// What the edit adds.
+    pub edit_bytes: u64,
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub struct EditCost {
+    /// Tokens of the row; the last of them is edited.
+    pub n_tokens: usize,
+    /// Seconds to take the edited row and the counterfactual into the record.
+    pub record: Sample,
+    /// Seconds the engine takes to fork both.
+    pub fork: Sample,
+    /// Routing, and the load counted from it.
+    pub trace: Added,
+    /// Keys and values.
+    pub cache: Added,
+}
+
+/// The record of a row, as the window keeps it.
+#[derive(Clone, Default)]
+struct Record {
+    recording: Recording,
+    loads: RowLoads,
+}
+
+impl Record {
+    fn apply(&mut self, event: RowEvent) -> Result<(), Failure> {
+        let loads = self.loads.apply(&event, &self.recording, |_| false);
+        loads.map_err(Failure::part_way)?;
+        self.recording.apply(event).map_err(Failure::part_way)
+    }
+
+    fn n_bytes(&self) -> u64 {
+        let loads = [BASELINE, EDITED, COUNTERFACTUAL].map(|it| self.loads.get(it));
+        let loads = loads.into_iter().flatten().map(RowLoad::own_bytes);
+        (self.recording.n_bytes() + loads.sum::<usize>()) as u64
+    }
+}
+
+/// Reads `n_tokens` tokens, edits the last of them, and reads that one again on both rows.
+///
+/// # Errors
+/// A step that failed.
+pub fn measure(
+    backend: &mut dyn Backend,
+    policy: &RoutingPolicy,
+    n_tokens: usize,
+) -> Result<EditCost, Failure> {
+    let n_vocab = backend.spec().n_vocab;
+    let tokens: Vec<TokenId> = (0..n_tokens)
+        .map(|i| TokenId::new(i * 7_919 % n_vocab))
+        .collect();
+    let mut record = Record::default();
+    let seq = backend.open();
+    let plain = RoutingPolicy::default();
+    for slice in tokens.chunks(SLICE) {
+        read(backend, &mut record, (BASELINE, seq, &plain), slice)?;
+    }
+    let before = (record.n_bytes(), backend.cache_bytes());
+    let last = Position::new(n_tokens - 1);
+
+    let mut secs = (Vec::new(), Vec::new());
+    let mut edited = record.clone();
+    for _ in 0..N_EDITS {
+        edited = record.clone();
+        let clock = Instant::now();
+        fork(&mut edited, last)?;
+        secs.0.push(clock.elapsed().as_secs_f64());
+        let clock = Instant::now();
+        let forks = [backend.fork(seq, last), backend.fork(seq, last)];
+        secs.1.push(clock.elapsed().as_secs_f64());
+        for fork in forks {
+            backend.release(fork.map_err(Failure::part_way)?.0);
+        }
+    }
+    for row in [EDITED, COUNTERFACTUAL] {
+        let (seq, held) = backend.fork(seq, last).map_err(Failure::part_way)?;
+        read(
+            backend,
+            &mut edited,
+            (row, seq, policy),
+            &tokens[held.idx()..],
+        )?;
+    }
+    let after = (edited.n_bytes(), backend.cache_bytes());
+    let added = |before: u64, after: u64| Added {
+        row_bytes: before,
+        edit_bytes: after.saturating_sub(before),
+    };
+    Ok(EditCost {
+        n_tokens,
+        record: Sample::of(secs.0),
+        fork: Sample::of(secs.1),
+        trace: added(before.0, after.0),
+        cache: added(before.1, after.1),
+    })
+}
+
+/// Both rows of an edit, as the engine tells them.
+fn fork(record: &mut Record, at: Position) -> Result<(), Failure> {
+    for row in [EDITED, COUNTERFACTUAL] {
+        record.apply(RowEvent::Forked {
+            row,
+            parent: Some(BASELINE),
+            at,
+            n_given: at.idx() + 1,
+            edits: (Revision(1), InterventionSet::default()),
+        })?;
+    }
+    record.apply(RowEvent::Shown(ShownRows {
+        baseline: BASELINE,
+        edited: Some(EDITED),
+        twin: Some(COUNTERFACTUAL),
+        edited_from: Some(at),
+        revision: Revision(1),
+    }))
+}
+
+fn read(
+    backend: &mut dyn Backend,
+    record: &mut Record,
+    (row, seq, policy): (RowId, SeqId, &RoutingPolicy),
+    tokens: &[TokenId],
+) -> Result<(), Failure> {
+    let batch = [Row {
+        seq,
+        feed: Feed::Tokens(tokens),
+        next: None,
+        policy,
+        sampling: None,
+        against: None,
+    }];
+    let ticket = backend.submit(&batch, Capture::Trace);
+    let ticket = ticket.map_err(Failure::part_way)?;
+    let step = backend
+        .poll(ticket, Wait::Done)
+        .map_err(Failure::part_way)?;
+    let rows = step.map_or_else(Vec::new, |Step { rows }| rows);
+    for it in rows {
+        record.apply(RowEvent::Stepped {
+            row,
+            step: it.trace,
+            readouts: it.readouts,
+            comparisons: Vec::new(),
+        })?;
+    }
+    Ok(())
+}
+
+impl Added {
+    /// Of what the row takes, 0 to 1.
+    fn share(self) -> f64 {
+        self.edit_bytes as f64 / self.row_bytes.max(1) as f64
+    }
+
+    fn words(self) -> String {
+        let mb = |bytes: u64| bytes as f64 / 1e6;
+        let share = self.share() * 100.0;
+        let (edit, row) = (mb(self.edit_bytes), mb(self.row_bytes));
+        format!("{edit:.2} MB more than the {row:.1} MB of the row ({share:.2} %)")
+    }
+
+    fn as_json(self) -> Value {
+        json!({"row_bytes": self.row_bytes, "edit_bytes": self.edit_bytes, "share": self.share()})
+    }
+}
+
+impl EditCost {
+    /// A line each.
+    pub fn as_text(&self) -> String {
+        let ms = |it: &Sample| {
+            let ms = |secs: f64| secs * 1e3;
+            let (median, low, high) = (ms(it.median), ms(it.lower), ms(it.upper));
+            format!("{median:.2} ms ({low:.2} to {high:.2}), {} edits", it.n)
+        };
+        let lines = [
+            ("edited", format!("the last of {} tokens", self.n_tokens)),
+            ("record", ms(&self.record)),
+            ("fork", ms(&self.fork)),
+            ("trace", self.trace.words()),
+            ("cache", self.cache.words()),
+        ];
+        lines
+            .map(|(name, text)| format!("{name:<18}{text}\n"))
+            .concat()
+    }
+
+    /// The same as numbers.
+    pub fn as_json(&self) -> Value {
+        json!({
+            "n_tokens": self.n_tokens,
+            "record_secs": self.record.median,
+            "fork_secs": self.fork.median,
+            "trace": self.trace.as_json(),
+            "cache": self.cache.as_json(),
+        })
+    }
+}
