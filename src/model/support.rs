@@ -1,8 +1,13 @@
 //! What the forward pass computes, checked once when a model is opened.
+//!
+//! **Invariant:** every struct of a spec is taken apart here field by field, without `..`: who adds a field decides
+//! here whether it is computed.
 
 use crate::spec::{
-    Algo, Ffn, Gate, GqaSpec, InputSpec, Mask, Mixer, ModelSpec, MoeSpec, NormKind, QkNorm,
-    RouterInput, RouterSpec, SharedInput, Topology, WeightOn,
+    Act, Algo, Ffn, Gate, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec, LayerSpec, Mask, Mixer,
+    MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, QkNorm, Renorm, RopeLayout, RopeScaling,
+    RopeSpec, RouterInput, RouterSpec, Score, SharedGate, SharedInput, SharedSpec, Topology,
+    Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -15,122 +20,295 @@ pub struct Unsupported {
     pub family: String,
 }
 
+/// A part that is not computed, in the field's words.
+type Missing = Result<(), String>;
+
+fn no(what: &str) -> Missing {
+    Err(what.to_owned())
+}
+
 /// Whether every part of the spec is computed.
 ///
 /// # Errors
 /// The first part that is not, by name.
 pub fn check(spec: &ModelSpec) -> Result<(), Unsupported> {
-    let no = |what: &str| Unsupported {
-        what: what.to_owned(),
+    model(spec).map_err(|what| Unsupported {
+        what,
         family: spec.family_label.clone(),
-    };
-    if spec.encoder.is_some() {
-        return Err(no("an encoder"));
+    })
+}
+
+fn model(spec: &ModelSpec) -> Missing {
+    let ModelSpec {
+        family: _,
+        family_label: _,
+        d_model: _,
+        n_vocab: _,
+        n_ctx: _,
+        input,
+        norm: final_norm,
+        encoder,
+        layers,
+        head,
+        routers,
+    } = spec;
+    if encoder.is_some() {
+        return no("an encoder");
     }
-    if !matches!(spec.input, InputSpec::Tokens { .. }) {
-        return Err(no("time series as input"));
+    match input {
+        InputSpec::Tokens { scale: _ } => {}
+        InputSpec::Series {
+            channels: _,
+            gated_embed: _,
+        } => return no("time series as input"),
     }
-    if spec.head.bias
-        || spec.head.pre_scale.to_bits() != 1.0f32.to_bits()
-        || !spec.head.horizons.is_empty()
-    {
-        return Err(no("a head other than one matrix"));
-    }
-    for layer in &spec.layers {
-        let attn = match &layer.mixer {
-            Mixer::Gqa(it) => it,
-            Mixer::Mla(_) => return Err(no("multi-head latent attention")),
-            Mixer::MoA { .. } => return Err(no("experts in attention")),
-            Mixer::Other(name) => return Err(no(name)),
-        };
-        attention(attn).map_err(no)?;
-        if layer.topology != Topology::PreNorm || layer.cross.is_some() {
-            return Err(no("layers joined other than by plain pre-norm"));
-        }
-        let norms = [layer.norms[0], layer.norms[2], Some(spec.norm)];
-        if norms
-            .iter()
-            .any(|it| it.is_none_or(|it| it.kind != NormKind::Rms || it.bias || it.plus_one))
-        {
-            return Err(no("norms other than plain RMS norm"));
-        }
-        if let Ffn::Moe(moe) = &layer.ffn {
-            let router = spec
-                .router(moe.router)
-                .ok_or_else(|| no("a layer without its router"))?;
-            experts(moe, router).map_err(no)?;
-        }
+    norm(*final_norm)?;
+    output(head)?;
+    for it in layers {
+        layer(it, routers)?;
     }
     Ok(())
 }
 
-fn attention(it: &GqaSpec) -> Result<(), &'static str> {
-    match it {
-        GqaSpec { sinks: true, .. } => Err("attention sinks"),
-        GqaSpec { out_gate: true, .. } => Err("gated attention"),
-        GqaSpec {
-            query_temperature: Some(_),
-            ..
-        } => Err("queries scaled by position"),
-        GqaSpec {
-            relative_bias: Some(_),
-            ..
-        } => Err("a bias by distance"),
-        GqaSpec {
-            qk_norm: QkNorm::L2,
-            ..
-        }
-        | GqaSpec {
-            qk_norm_after_rope: true,
-            ..
-        } => Err("norms of queries and keys after rotation"),
-        GqaSpec {
-            mask: Mask::Full, ..
-        } => Err("attention to later positions"),
-        _ => Ok(()),
+fn output(it: &HeadSpec) -> Missing {
+    let HeadSpec {
+        tied: _,
+        bias,
+        pre_scale,
+        div: _,
+        softcap: _,
+        horizons,
+    } = it;
+    if *bias || pre_scale.to_bits() != 1.0f32.to_bits() || !horizons.is_empty() {
+        return no("a head other than one matrix");
+    }
+    Ok(())
+}
+
+fn norm(it: NormSpec) -> Missing {
+    let NormSpec {
+        kind,
+        eps: _,
+        bias,
+        plus_one,
+    } = it;
+    if kind != NormKind::Rms || bias || plus_one {
+        return no("norms other than plain RMS norm");
+    }
+    Ok(())
+}
+
+fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
+    let LayerSpec {
+        mixer,
+        cross,
+        ffn,
+        topology,
+        residual_scale: _,
+        norms,
+    } = it;
+    match mixer {
+        Mixer::Gqa(it) => attention(it)?,
+        Mixer::Mla(_) => return no("multi-head latent attention"),
+        Mixer::MoA { attn: _, router: _ } => return no("experts in attention"),
+        Mixer::Other(name) => return no(name),
+    }
+    if *topology != Topology::PreNorm || cross.is_some() {
+        return no("layers joined other than by plain pre-norm");
+    }
+    let [before_mixer, after_mixer, before_ffn, after_ffn] = norms;
+    for it in [before_mixer, before_ffn] {
+        it.map_or_else(|| no("norms other than plain RMS norm"), norm)?;
+    }
+    if after_mixer.is_some() || after_ffn.is_some() {
+        return no("norms behind attention or FFN");
+    }
+    match ffn {
+        Ffn::Dense(it) => network(*it),
+        Ffn::Moe(it) => experts(it, routers),
     }
 }
 
-fn experts(moe: &MoeSpec, router: &RouterSpec) -> Result<(), &'static str> {
-    if moe
-        .shared
-        .is_some_and(|it| it.input == SharedInput::OwnNorm)
-    {
-        return Err("a shared expert with a norm of its own");
+fn attention(it: &GqaSpec) -> Missing {
+    let GqaSpec {
+        n_heads: _,
+        n_kv_heads: _,
+        head_dim: _,
+        kv_map: _,
+        bias: _,
+        qk_norm,
+        qk_norm_eps: _,
+        qk_norm_after_rope,
+        clip: _,
+        scale: _,
+        softcap: _,
+        sinks,
+        out_gate,
+        rope,
+        mask,
+        query_temperature,
+        relative_bias,
+    } = it;
+    if *sinks {
+        return no("attention sinks");
     }
-    if moe.weight_on != WeightOn::Output {
-        return Err("weights on the experts' input");
+    if *out_gate {
+        return no("gated attention");
     }
-    if moe.widths.is_some()
-        || moe.n_identity > 0
-        || moe.out_bias
-        || moe.per_expert_scale
-        || moe.expert.bias
-        || !moe.expert.gated
-    {
-        return Err("experts other than equal gated ones without biases");
+    if query_temperature.is_some() {
+        return no("queries scaled by position");
     }
-    match router {
-        RouterSpec {
-            algo: Algo::SparseMixer { .. },
-            ..
-        } => Err("sparsemixer routing"),
-        RouterSpec {
-            algo: Algo::Top1Capacity { .. },
-            ..
-        } => Err("routing with capacity"),
-        RouterSpec {
-            algo: Algo::HashTable,
-            ..
-        } => Err("routing by a table of tokens"),
-        RouterSpec {
-            gate: Gate::Mlp2Tanh | Gate::Linear { bias: true },
-            ..
-        } => Err("gates other than one matrix"),
-        RouterSpec {
-            input: RouterInput::Raw | RouterInput::RmsScaled,
-            ..
-        } => Err("routers that read the residual stream"),
-        _ => Ok(()),
+    if relative_bias.is_some() {
+        return no("a bias by distance");
+    }
+    if *qk_norm == QkNorm::L2 || *qk_norm_after_rope {
+        return no("norms of queries and keys after rotation");
+    }
+    match mask {
+        Mask::Causal | Mask::Window(_) | Mask::Chunk(_) => {}
+        Mask::Full => return no("attention to later positions"),
+    }
+    rope.iter().for_each(rotation);
+    Ok(())
+}
+
+/// All of it is computed; a field that is new has to say so.
+fn rotation(it: &RopeSpec) {
+    let RopeSpec {
+        theta: _,
+        dim: _,
+        layout: RopeLayout::Half | RopeLayout::Interleaved,
+        scaling,
+    } = it;
+    match scaling {
+        RopeScaling::None
+        | RopeScaling::Linear { factor: _ }
+        | RopeScaling::Yarn {
+            factor: _,
+            original_ctx: _,
+            beta_fast: _,
+            beta_slow: _,
+            attention_factor: _,
+            truncate: _,
+        }
+        | RopeScaling::Llama3 {
+            factor: _,
+            original_ctx: _,
+            low: _,
+            high: _,
+        }
+        | RopeScaling::LongRope {
+            short: _,
+            long: _,
+            short_scale: _,
+            long_scale: _,
+            original_ctx: _,
+        } => {}
+    }
+}
+
+fn network(it: MlpSpec) -> Missing {
+    let MlpSpec {
+        d_ff: _,
+        gated,
+        act,
+        bias,
+    } = it;
+    if bias || !gated {
+        return no("networks other than gated ones without biases");
+    }
+    match act {
+        Act::Silu
+        | Act::GeluTanh
+        | Act::Relu
+        | Act::Relu2
+        | Act::GptOss { alpha: _, limit: _ }
+        | Act::SiluClamp { limit: _ } => Ok(()),
+    }
+}
+
+fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
+    let MoeSpec {
+        router: id,
+        expert,
+        widths,
+        weight_on,
+        n_identity,
+        shared,
+        out_bias,
+        per_expert_scale,
+    } = it;
+    if let Some(SharedSpec { mlp, gate, input }) = shared {
+        network(*mlp)?;
+        match gate {
+            SharedGate::None | SharedGate::SigmoidScalar => {}
+        }
+        if *input == SharedInput::OwnNorm {
+            return no("a shared expert with a norm of its own");
+        }
+    }
+    if *weight_on != WeightOn::Output {
+        return no("weights on the experts' input");
+    }
+    if widths.is_some() || *n_identity > 0 || *out_bias || *per_expert_scale {
+        return no("experts other than equal gated ones without biases");
+    }
+    network(*expert)?;
+    match routers.get(id.idx()) {
+        Some(it) => router(it),
+        None => no("a layer without its router"),
+    }
+}
+
+fn router(it: &RouterSpec) -> Missing {
+    let RouterSpec {
+        place: _,
+        n_experts: _,
+        top_k: _,
+        input,
+        gate,
+        logit_softcap: _,
+        score,
+        select_bias: _,
+        groups,
+        algo,
+        weight,
+        renorm,
+        scale: _,
+        scale_only_if_not_renorm: _,
+    } = it;
+    match algo {
+        Algo::TopK => {}
+        Algo::SparseMixer { eps: _ } => return no("sparsemixer routing"),
+        Algo::Top1Capacity { cap: _, per_row: _ } => return no("routing with capacity"),
+        Algo::HashTable => return no("routing by a table of tokens"),
+    }
+    match gate {
+        Gate::Linear { bias: false } => {}
+        Gate::Linear { bias: true } | Gate::Mlp2Tanh => {
+            return no("gates other than one matrix");
+        }
+    }
+    match input {
+        RouterInput::Normed => {}
+        RouterInput::Raw | RouterInput::RmsScaled => {
+            return no("routers that read the residual stream");
+        }
+    }
+    // Whatever these say is computed; a variant that is new has to be added here.
+    match (score, weight, renorm) {
+        (
+            Score::Softmax | Score::Sigmoid | Score::SqrtSoftplus | Score::Logit,
+            Weight::Score | Weight::SoftmaxOverTopK | Weight::SigmoidOfLogit,
+            Renorm::None | Renorm::Sum { eps: _, min: _ } | Renorm::PNorm(_),
+        ) => {}
+    }
+    match groups {
+        None
+        | Some(Groups {
+            n: _,
+            keep: _,
+            by: GroupScore::Max | GroupScore::Top2Sum,
+        }) => Ok(()),
     }
 }

@@ -25,6 +25,8 @@ mod laws;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod read;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tiny;
