@@ -48,6 +48,10 @@ impl App {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one match without a rest: a command that nothing handles does not compile"
+    )]
     fn apply(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
         match command {
             Command::Select(it) => self.selection = it,
@@ -95,13 +99,7 @@ impl App {
             }
             Command::Undo => self.undo(),
             Command::Redo => self.redo(),
-            other => self.apply_view(other, ctx, now_secs),
-        }
-    }
-
-    /// What changes no result: models, looks, sheets.
-    fn apply_view(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
-        match command {
+            // What changes no result: models, looks, sheets.
             // The one that is open stays, with what is typed there.
             Command::AskPath if self.dialogs.is_for_model() => {}
             Command::AskPath => {
@@ -150,7 +148,6 @@ impl App {
             Command::TogglePalette => self.dialogs.toggle_palette(ctx),
             Command::ToggleSettings => self.dialogs.toggle_settings(ctx),
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
-            _ => {}
         }
     }
 
@@ -254,7 +251,7 @@ impl App {
             return;
         };
         let n = self.n_positions(RowChoice::Baseline);
-        let all: Vec<Position> = places(&twin.record)
+        let all: Vec<Position> = places(twin.record)
             .filter(|it| it.kl >= largest * WORTH_A_JUMP && it.at.idx() < n)
             .map(|it| it.at)
             .collect();
