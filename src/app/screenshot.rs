@@ -78,7 +78,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     }
     let mut failed = None;
     let mut window = builder.build_eframe(|cc| {
-        App::on_engine(cc, source, args.placement()).unwrap_or_else(|error| {
+        App::over(cc, source, args.opener()).unwrap_or_else(|error| {
             failed = Some(error.to_string());
             App::new(cc, Box::new(Silent), None)
         })

@@ -113,11 +113,24 @@ impl App {
         source: ModelSource,
         placement: Placement,
     ) -> io::Result<Self> {
+        Self::over(cc, source, ModelOpener::on(placement))
+    }
+
+    /// The same with an opener that knows how long the text will be.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn over(
+        cc: &eframe::CreationContext<'_>,
+        source: ModelSource,
+        opener: ModelOpener,
+    ) -> io::Result<Self> {
         let ctx = cc.egui_ctx.clone();
         let wake = Box::new(move || ctx.request_repaint());
-        let engine = Engine::spawn(Box::new(ModelOpener(placement)), Options::default(), wake)?;
+        let device = opener.placement.device;
+        let engine = Engine::spawn(Box::new(opener), Options::default(), wake)?;
         let mut app = Self::new(cc, Box::new(engine), Some(source));
-        app.settings.device = placement.device;
+        app.settings.device = device;
         Ok(app)
     }
 }

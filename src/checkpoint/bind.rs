@@ -11,18 +11,15 @@ use crate::spec::ModelSpec;
 
 use super::{
     CheckpointError, LayerSlot, Part, Slot, WeightView, Weights,
-    container::{Tensor, Tensors},
+    container::Tensors,
     family::{self, Family, Prefix, Role, Source, Spelling},
     leftovers::leftovers,
-    memory,
 };
 
 /// What came of it.
 pub(super) struct Bound {
     /// Every weight.
     pub(super) weights: Weights,
-    /// Bytes that were copied, because they are not aligned in the file.
-    pub(super) copied_bytes: u64,
     /// What a person should know.
     pub(super) notes: Vec<String>,
 }
@@ -31,7 +28,7 @@ pub(super) struct Bound {
 ///
 /// # Errors
 /// A tensor that is missing, has another shape or unreadable numbers, is of another kind of layer, is
-/// there under two names or belongs to no slot; or more to copy than there is memory.
+/// there under two names or belongs to no slot.
 pub(super) fn bind(
     family: &'static Family,
     spec: &mut ModelSpec,
@@ -47,8 +44,8 @@ pub(super) fn bind(
         weights: Weights::default(),
         last: None,
         rows: HashMap::new(),
-        n_copied: 0,
-        copied_bytes: 0,
+        n_misaligned: 0,
+        misaligned_bytes: 0,
     };
     let mut notes = Vec::new();
     notes.extend(binder.settle_head(spec)?);
@@ -64,16 +61,15 @@ pub(super) fn bind(
         binder.views.clear();
     }
     notes.extend(leftovers(family, spec, tensors, &binder.used, place)?);
-    if binder.n_copied > 0 {
+    if binder.n_misaligned > 0 {
         notes.push(format!(
-            "{} tensors are not aligned in the file and were copied, {}",
-            binder.n_copied,
-            super::gigabytes(binder.copied_bytes)
+            "{} tensors are not aligned in the file, {}: the CPU computes with a copy of them",
+            binder.n_misaligned,
+            super::gigabytes(binder.misaligned_bytes)
         ));
     }
     Ok(Bound {
         weights: binder.weights,
-        copied_bytes: binder.copied_bytes,
         notes,
     })
 }
@@ -82,7 +78,7 @@ struct Binder<'a> {
     family: &'static Family,
     tensors: &'a Tensors,
     place: &'a Path,
-    /// Whole tensors of this layer, so that one that is split is copied at most once.
+    /// Whole tensors of this layer, so that one that is split is looked at once.
     views: HashMap<String, WeightView>,
     used: HashSet<String>,
     weights: Weights,
@@ -90,8 +86,8 @@ struct Binder<'a> {
     last: Option<(usize, Prefix)>,
     /// How a role was called the last time, a row of the family's list.
     rows: HashMap<Role, usize>,
-    n_copied: usize,
-    copied_bytes: u64,
+    n_misaligned: usize,
+    misaligned_bytes: u64,
 }
 
 impl Binder<'_> {
@@ -247,28 +243,13 @@ impl Binder<'_> {
         let Some(shard) = self.tensors.shards.get(tensor.shard) else {
             return Err(wrong_shape());
         };
-        let aligned = shard.blob.is_aligned(tensor.bytes.start, dtype);
-        if !aligned {
-            self.count_copy(tensor)?;
+        let view = WeightView::new(&shard.blob, tensor.bytes.start, dtype, rows, *cols)
+            .ok_or_else(wrong_shape)?;
+        if !view.is_aligned() {
+            self.n_misaligned += 1;
+            self.misaligned_bytes += tensor.bytes.len() as u64;
         }
-        WeightView::new(&shard.blob, tensor.bytes.start, dtype, rows, *cols).ok_or_else(wrong_shape)
-    }
-
-    /// Refuses to copy more than there is memory for.
-    fn count_copy(&mut self, tensor: &Tensor) -> Result<(), CheckpointError> {
-        self.n_copied += 1;
-        self.copied_bytes += tensor.bytes.len() as u64;
-        match memory::available() {
-            Some(free_bytes) if tensor.bytes.len() as u64 > free_bytes => {
-                Err(CheckpointError::Memory {
-                    what: "copying tensors that are not aligned in the file",
-                    need_bytes: tensor.bytes.len() as u64,
-                    free_bytes,
-                    name: self.place.display().to_string(),
-                })
-            }
-            _ => Ok(()),
-        }
+        Ok(view)
     }
 
     /// Config and tensors agree whether the layer has experts.

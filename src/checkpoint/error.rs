@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use super::Allowance;
+
 /// Why a checkpoint does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -141,14 +143,14 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// It does not fit into memory.
-    #[error("{what} needs {} of memory, but {} are free ({})", gigabytes(*need_bytes), gigabytes(*free_bytes), name)]
+    #[error("{what} needs {need}, but {room} ({name})")]
     Memory {
         /// What needs it.
         what: &'static str,
-        /// Bytes needed.
-        need_bytes: u64,
-        /// Bytes free.
-        free_bytes: u64,
+        /// How much, and what for.
+        need: String,
+        /// What may be taken.
+        room: Allowance,
         /// The model.
         name: String,
     },

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CheckpointError, MappedFile};
+use super::{Allowances, CheckpointError, MappedFile, gigabytes};
 
 /// The size of a regular file.
 ///
@@ -88,12 +88,30 @@ pub(super) fn start(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     taken(path, N_BYTES)
 }
 
+/// Refuses files that the address space has no room for.
+///
+/// # Errors
+/// More bytes than are left.
+pub(super) fn may_map(n_bytes: u64, place: &Path) -> Result<(), CheckpointError> {
+    match Allowances::now().to_map() {
+        Some(room) if n_bytes > room.bytes => Err(CheckpointError::Memory {
+            what: "mapping the weights",
+            need: format!("{} of address space", gigabytes(n_bytes)),
+            room,
+            name: place.display().to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// A file mapped read-only.
 ///
 /// # Errors
-/// What `regular_len` says, an empty file, and whatever the system says.
+/// What `regular_len` says, an empty file, no room for it, and whatever the system says.
 pub(super) fn map(path: &Path) -> Result<Arc<MappedFile>, CheckpointError> {
-    if regular_len(path)? == 0 {
+    let n_bytes = regular_len(path)?;
+    may_map(n_bytes, path)?;
+    if n_bytes == 0 {
         return Err(CheckpointError::NotThere {
             what: "an empty file",
             want: "tensors",

@@ -41,6 +41,11 @@ pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Result<Tensors, Ch
     }
     let map = read_index(&index, notes)?;
     let shards: BTreeSet<&str> = map.values().map(String::as_str).collect();
+    let sizes = shards.iter().map(|it| folder.join(it).metadata());
+    let n_bytes = sizes
+        .flatten()
+        .fold(0, |sum: u64, it| sum.saturating_add(it.len()));
+    files::may_map(n_bytes, folder)?;
     for name in &shards {
         tensors.add(mapped(folder.join(name))?)?;
     }

@@ -1,5 +1,5 @@
-//! How large a model is: parameters and bytes by what they are for, and the memory a run needs.
-//! All from headers; nothing here reads a number of a weight.
+//! How large a model is: parameters and bytes by what they are for; all from headers, nothing here reads a number of
+//! a weight.
 
 use serde::Serialize;
 
@@ -106,31 +106,6 @@ fn idle_share(spec: &ModelSpec, layer: usize) -> f64 {
         .map_or(0.0, |it| 1.0 - it.top_k as f64 / it.n_experts as f64)
 }
 
-/// What a run needs, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct MemoryNeed {
-    /// Weights, mapped and copied.
-    pub weights_bytes: u64,
-    /// Those of them that had to be copied, because they are not aligned in the file.
-    pub copied_bytes: u64,
-    /// Positions that the cache is counted for.
-    pub n_ctx: usize,
-    /// The KV cache of one sequence of that length, f32.
-    pub cache_bytes: u64,
-    /// Weights and cache.
-    pub total_bytes: u64,
-    /// What the system says is free; `None` where it is not asked.
-    pub available_bytes: Option<u64>,
-}
-
-impl MemoryNeed {
-    /// Whether it fits; yes where the system is not asked.
-    #[must_use]
-    pub fn fits(&self) -> bool {
-        self.available_bytes.is_none_or(|it| self.total_bytes <= it)
-    }
-}
-
 /// Bytes of the KV cache for one position, all layers.
 #[must_use]
 pub fn cache_bytes_per_position(spec: &ModelSpec) -> u64 {
@@ -144,15 +119,4 @@ pub fn cache_bytes_per_position(spec: &ModelSpec) -> u64 {
             Mixer::Other(_) => 0,
         })
         .sum()
-}
-
-/// Bytes that a program may still take without making the system swap.
-#[must_use]
-pub fn available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|it| it.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    kilobytes.checked_mul(1024)
 }

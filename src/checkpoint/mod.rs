@@ -7,16 +7,18 @@
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
 //! codec, added, eos          text to tokens and back, and where it ends
 //! chat                       the text around a prompt
-//! memory, warmup             how much it takes; bringing it into memory with progress
+//! memory, need, allowance    how large it is; what a run will hold; what the process may take
+//! warmup                     bringing it into memory with progress
 //! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
 //!
 //! **Invariants:** opening reads headers, settings and the tokenizer, never a number of a weight (but
-//! copies tensors that are not aligned, and compares a head with the embedding it may be); what is
+//! compares a head with the embedding it may be), and copies none; what is
 //! only beside the model, and broken, is a note; nothing of a model folder is written or run;
 //! what a file says is refused in a sentence, never followed blindly, and nothing panics.
 
 mod added;
+mod allowance;
 mod bind;
 mod blocks;
 mod bundled;
@@ -35,6 +37,7 @@ mod json;
 mod leftovers;
 mod mapped;
 mod memory;
+mod need;
 #[cfg(test)]
 mod opens;
 mod place;
@@ -52,16 +55,19 @@ use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{added::Beside, config::Config, container::Tensors, family::Draft};
 
+pub use allowance::{Allowance, Allowances, Limit};
 pub use blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
 pub use mapped::MappedFile;
-pub use memory::{Census, MemoryNeed, Share, available, cache_bytes_per_position};
+pub use memory::{Census, Share, cache_bytes_per_position};
+pub use need::MemoryNeed;
 pub use place::expanded;
 pub use presets::PRESETS;
+pub use synthetic::MadeUp;
 pub use warmup::{Progress, Warmup};
-pub use weights::{Blob, Dtype, LayerSlot, Numbers, Part, Slot, WeightView, Weights};
+pub use weights::{Blob, Dtype, LayerSlot, Layout, Numbers, Part, Slot, WeightView, Weights};
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +95,6 @@ pub struct Checkpoint {
     pub dtypes: Vec<Dtype>,
     /// What a person should know of it, each a sentence.
     pub notes: Vec<String>,
-    copied_bytes: u64,
     files: Vec<Arc<MappedFile>>,
 }
 
@@ -131,7 +136,6 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
     draft.notes.splice(..0, parts.notes);
     draft.notes.extend(bound.notes);
     let mut checkpoint = Checkpoint::new(parts.name, draft, bound.weights);
-    checkpoint.copied_bytes = bound.copied_bytes;
     let n_vocab = checkpoint.spec.n_vocab;
     let beside = Beside {
         settings: parts.tokenizer_config.as_ref(),
@@ -194,7 +198,6 @@ impl Checkpoint {
             eos: Vec::new(),
             dtypes: bytes.iter().filter(|it| it.1 > 0).map(|it| it.0).collect(),
             notes: draft.notes,
-            copied_bytes: 0,
             files: Vec::new(),
         }
     }
@@ -226,37 +229,11 @@ impl Checkpoint {
         Census::of(&self.spec, &self.weights)
     }
 
-    /// What a run over `n_ctx` positions needs, from headers alone.
+    /// Begins to bring the weights into memory; nothing is to be done where they would not stay there.
     #[must_use]
-    pub fn need(&self, n_ctx: usize) -> MemoryNeed {
-        let weights_bytes = self.census().total.bytes;
-        let cache_bytes = cache_bytes_per_position(&self.spec).saturating_mul(n_ctx as u64);
-        MemoryNeed {
-            weights_bytes,
-            copied_bytes: self.copied_bytes,
-            n_ctx,
-            cache_bytes,
-            total_bytes: weights_bytes.saturating_add(cache_bytes),
-            available_bytes: available(),
-        }
-    }
-
-    /// Begins to bring the weights into memory, for a run over `n_ctx` positions.
-    ///
-    /// # Errors
-    /// More than there is memory, with the numbers.
-    pub fn warm_up(&self, n_ctx: usize) -> Result<Warmup, CheckpointError> {
-        let need = self.need(n_ctx);
-        match need.available_bytes {
-            Some(free_bytes) if !need.fits() && !self.files.is_empty() => {
-                Err(CheckpointError::Memory {
-                    what: "running this model",
-                    need_bytes: need.total_bytes,
-                    free_bytes,
-                    name: self.name.clone(),
-                })
-            }
-            _ => Ok(Warmup::new(self.files.clone())),
-        }
+    pub fn warm_up(&self, may: &Allowances) -> Warmup {
+        let n_bytes: u64 = self.files.iter().map(|it| it.len() as u64).sum();
+        let stays = may.pages().is_none_or(|it| n_bytes <= it.bytes);
+        Warmup::new(self.files.clone(), stays)
     }
 }

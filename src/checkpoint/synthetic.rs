@@ -6,11 +6,13 @@ use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Slot, WeightView, Weights,
+    Allowances, Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Layout, MemoryNeed, Slot,
+    WeightView, Weights,
     config::Config,
-    family::{self, Source},
-    memory, presets,
+    family::{self, Draft, Source},
+    presets,
 };
+use crate::spec::ModelSpec;
 
 /// Each tensor starts at a multiple of this many 4-byte words.
 const ALIGN_WORDS: usize = 16;
@@ -21,16 +23,25 @@ const REACH: f32 = 0.034_64;
 /// 1.0 twice, in bf16.
 const ONES: u32 = 0x3F80_3F80;
 
-impl Checkpoint {
-    /// A made-up model, of the preset's own number of layers or another. Where `is_shared`, layers of
-    /// one shape share their memory: for a device that makes a copy of each.
+/// A made-up model before its weights are made.
+pub struct MadeUp {
+    /// What it is called.
+    pub name: String,
+    draft: Draft,
+    /// What lies in one piece of memory: what belongs to no layer, then each layer.
+    groups: Vec<Vec<Source>>,
+    is_shared: bool,
+}
+
+impl MadeUp {
+    /// Plans one of the preset's own number of layers or another. Where `is_shared`, layers of one shape share
+    /// their memory: for a device that makes a copy of each.
     ///
     /// # Errors
-    /// An unknown preset, a number of layers that makes no sense, or more than there is memory.
-    pub fn synthetic(
+    /// An unknown preset, or a number of layers that makes no sense.
+    pub fn plan(
         preset: &str,
         n_layers: Option<usize>,
-        seed: u64,
         is_shared: bool,
     ) -> Result<Self, CheckpointError> {
         let name = match n_layers {
@@ -42,32 +53,97 @@ impl Checkpoint {
         let mut draft = family::read(family, &config)?;
         draft.notes.push("weights are random".to_owned());
         let layers = (0..draft.spec.layers.len()).map(Some);
-        let groups: Vec<Vec<Source>> = iter::once(None)
+        let groups = iter::once(None)
             .chain(layers)
             .map(|it| family.names.usual(&draft.spec, it))
             .collect();
+        Ok(Self {
+            name,
+            draft,
+            groups,
+            is_shared,
+        })
+    }
+
+    /// Its shape.
+    #[must_use]
+    pub fn spec(&self) -> &ModelSpec {
+        &self.draft.spec
+    }
+
+    /// Bytes of the weights that are made.
+    #[must_use]
+    pub fn n_bytes(&self) -> u64 {
+        let mut made: Vec<Vec<usize>> = Vec::new();
+        let mut n_words = 0_u64;
+        for sources in &self.groups {
+            let shape = shape_of(&layout(sources));
+            if self.is_shared && made.contains(&shape) {
+                continue;
+            }
+            n_words = shape
+                .iter()
+                .fold(n_words, |sum, it| sum.saturating_add(*it as u64));
+            made.push(shape);
+        }
+        n_words.saturating_mul(4)
+    }
+
+    /// Slot and layout of every weight there will be.
+    pub fn layouts(&self) -> impl Iterator<Item = (Slot, Layout)> {
+        self.groups.iter().flatten().map(|it| {
+            let cols = it.shape.last().copied().unwrap_or(0);
+            let layout = Layout {
+                dtype: Dtype::Bf16,
+                rows: it.rows.len(),
+                cols,
+                is_mapped: false,
+                is_aligned: true,
+            };
+            (it.slot, layout)
+        })
+    }
+
+    /// Makes its weights.
+    #[must_use]
+    pub fn make(self, seed: u64) -> Checkpoint {
         let mut pieces: Vec<(Vec<usize>, Blob)> = Vec::new();
-        let made: &[Vec<Source>] = if is_shared {
-            &groups[..groups.len().min(2)]
-        } else {
-            &groups
-        };
-        check_memory(made, &name)?;
         let mut weights = Weights::default();
-        for (row, sources) in groups.iter().enumerate() {
+        for (row, sources) in self.groups.iter().enumerate() {
             let places = layout(sources);
-            let shape: Vec<usize> = places.values().map(|it| it.n_words).collect();
-            let made = pieces.iter().find(|it| is_shared && it.0 == shape);
+            let shape = shape_of(&places);
+            let made = pieces.iter().find(|it| self.is_shared && it.0 == shape);
             let blob = match made {
                 Some((_, blob)) => blob.clone(),
                 None => fill(&places, mix(seed ^ mix(row as u64))),
             };
             take(sources, &places, &blob, &mut weights);
-            if is_shared {
+            if self.is_shared {
                 pieces.push((shape, blob));
             }
         }
-        Ok(Self::new(name, draft, weights))
+        Checkpoint::new(self.name, self.draft, weights)
+    }
+}
+
+impl Checkpoint {
+    /// A made-up model, as `MadeUp::plan` says.
+    ///
+    /// # Errors
+    /// What `MadeUp::plan` says, or more than there is memory.
+    pub fn synthetic(
+        preset: &str,
+        n_layers: Option<usize>,
+        seed: u64,
+        is_shared: bool,
+    ) -> Result<Self, CheckpointError> {
+        let plan = MadeUp::plan(preset, n_layers, is_shared)?;
+        let need = MemoryNeed {
+            made_up_bytes: plan.n_bytes(),
+            ..MemoryNeed::default()
+        };
+        need.check(&Allowances::now(), "making it up", &plan.name)?;
+        Ok(plan.make(seed))
     }
 }
 
@@ -78,23 +154,6 @@ fn config(preset: &str, n_layers: Option<usize>) -> Result<Config, CheckpointErr
         map.insert("num_hidden_layers".to_owned(), n.into());
     }
     Config::parse(settings.to_string().as_bytes(), path)
-}
-
-fn check_memory(groups: &[Vec<Source>], name: &str) -> Result<(), CheckpointError> {
-    let need_bytes = groups
-        .iter()
-        .flat_map(|it| layout(it).into_values())
-        .map(|it| (it.n_words as u64).saturating_mul(4))
-        .fold(0, u64::saturating_add);
-    match memory::available() {
-        Some(free_bytes) if need_bytes > free_bytes => Err(CheckpointError::Memory {
-            what: "making it up",
-            need_bytes,
-            free_bytes,
-            name: name.to_owned(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Where a tensor lies in its group's memory, in words.
@@ -122,6 +181,11 @@ fn layout(sources: &[Source]) -> BTreeMap<&str, Place> {
         });
     }
     places
+}
+
+/// Words of each tensor of a group.
+fn shape_of(places: &BTreeMap<&str, Place>) -> Vec<usize> {
+    places.values().map(|it| it.n_words).collect()
 }
 
 fn is_norm(slot: Slot) -> bool {

@@ -2,7 +2,8 @@
 //! is and can stop between two slices.
 //!
 //! Only one byte a page is touched: the system reads the rest. Without this, the first tokens
-//! would wait for the disk in the middle of a layer.
+//! would wait for the disk in the middle of a layer. Where the bytes would not stay in memory, nothing is won by it, and
+//! nothing is read.
 
 use std::{hint::black_box, sync::Arc};
 
@@ -15,7 +16,7 @@ const PAGE_BYTES: usize = 4096;
 pub struct Progress {
     /// Bytes in memory.
     pub done_bytes: u64,
-    /// Bytes of all files.
+    /// Bytes of all files that are read.
     pub total_bytes: u64,
 }
 
@@ -37,11 +38,13 @@ pub struct Warmup {
 }
 
 impl Warmup {
-    pub(super) fn new(files: Vec<Arc<MappedFile>>) -> Self {
-        let total_bytes = files.iter().map(|it| it.len() as u64).sum();
+    /// Reads the files, or, where they would not stay, only looks after them.
+    pub(super) fn new(files: Vec<Arc<MappedFile>>, stays: bool) -> Self {
+        let read = files.iter().filter(|_| stays);
+        let total_bytes = read.map(|it| it.len() as u64).sum();
         Self {
+            file_row: if stays { 0 } else { files.len() },
             files,
-            file_row: 0,
             offset: 0,
             progress: Progress {
                 done_bytes: 0,

@@ -1,7 +1,8 @@
 //! Weights by canonical slot: what the forward pass asks for, whatever a family calls it on disk.
 //!
 //! A weight is a view of bytes: of a memory map, of the program itself (the bundled model), or of
-//! memory (what was misaligned, what was made up for a benchmark). Cloning one copies no data.
+//! memory (what was misaligned, what was made up for a benchmark). Neither making one nor cloning one copies any data:
+//! whoever needs numbers where they are not aligned asks for a copy (`aligned`).
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
@@ -112,6 +113,30 @@ pub struct WeightView {
     cols: usize,
 }
 
+/// What the size and the place of a weight say of the memory it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How numbers are stored.
+    pub dtype: Dtype,
+    /// Rows.
+    pub rows: usize,
+    /// Numbers of a row.
+    pub cols: usize,
+    /// Whether its bytes are those of a mapped file.
+    pub is_mapped: bool,
+    /// Whether its numbers can be read where they are.
+    pub is_aligned: bool,
+}
+
+impl Layout {
+    /// Bytes as stored.
+    #[must_use]
+    pub fn n_bytes(&self) -> u64 {
+        let row = self.dtype.row_bytes(self.cols).unwrap_or(usize::MAX);
+        (self.rows as u64).saturating_mul(row as u64)
+    }
+}
+
 /// The numbers of a view, typed.
 #[derive(Clone, Copy, Debug)]
 pub enum Numbers<'a> {
@@ -128,33 +153,55 @@ pub enum Numbers<'a> {
 }
 
 impl WeightView {
-    /// A view of `rows × cols` numbers from byte `start` of `blob` on. Copies them only where they
-    /// are not aligned to their size.
+    /// A view of `rows × cols` numbers from byte `start` of `blob` on.
     ///
     /// Returns `None` where the blob is too short, the size overflows, or a row is no whole blocks.
     #[must_use]
     pub fn new(blob: &Blob, start: usize, dtype: Dtype, rows: usize, cols: usize) -> Option<Self> {
         let n_bytes = rows.checked_mul(dtype.row_bytes(cols)?)?;
         let range = start..start.checked_add(n_bytes)?;
-        let bytes = blob.bytes().get(range.clone())?;
-        if blob.is_aligned(start, dtype) {
-            return Some(Self {
-                blob: blob.clone(),
-                range,
-                dtype,
-                rows,
-                cols,
-            });
-        }
-        let mut words = vec![0u32; n_bytes.div_ceil(4)];
-        bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..n_bytes].copy_from_slice(bytes);
+        blob.bytes().get(range.clone())?;
         Some(Self {
-            blob: Blob::Memory(Arc::new(words)),
-            range: 0..n_bytes,
+            blob: blob.clone(),
+            range,
             dtype,
             rows,
             cols,
         })
+    }
+
+    /// Whether the numbers can be read where they are.
+    #[must_use]
+    pub fn is_aligned(&self) -> bool {
+        self.blob.is_aligned(self.range.start, self.dtype)
+    }
+
+    /// The same numbers where they can be read: this view, or one of a copy.
+    #[must_use]
+    pub fn aligned(&self) -> Self {
+        if self.is_aligned() {
+            return self.clone();
+        }
+        let bytes = &self.blob.bytes()[self.range.clone()];
+        let mut words = vec![0u32; bytes.len().div_ceil(4)];
+        bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+        Self {
+            blob: Blob::Memory(Arc::new(words)),
+            range: 0..bytes.len(),
+            ..*self
+        }
+    }
+
+    /// What its size and its place say of the memory it takes.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        Layout {
+            dtype: self.dtype,
+            rows: self.rows,
+            cols: self.cols,
+            is_mapped: matches!(self.blob, Blob::Map(_)),
+            is_aligned: self.is_aligned(),
+        }
     }
 
     /// A vector of zeros.
@@ -209,7 +256,7 @@ impl WeightView {
         self.range.len().checked_div(self.rows).unwrap_or(0)
     }
 
-    /// The numbers.
+    /// The numbers of an aligned view.
     #[must_use]
     pub fn numbers(&self) -> Numbers<'_> {
         let bytes = &self.blob.bytes()[self.range.clone()];
@@ -229,8 +276,14 @@ impl WeightView {
         &self.blob.bytes()[self.range.clone()][row * n..(row + 1) * n]
     }
 
-    /// The numbers of one row, widened.
+    /// The numbers of one row, widened; of a view that is not aligned, too.
     pub fn widen_row(&self, row: usize, out: &mut [f32]) {
+        if !self.is_aligned() {
+            if let Some(one) = self.rows(row..row + 1) {
+                one.aligned().widen_row(0, out);
+            }
+            return;
+        }
         let range = row * self.cols..(row + 1) * self.cols;
         match self.numbers() {
             Numbers::F32(it) => out.copy_from_slice(&it[range]),
@@ -366,6 +419,11 @@ impl Weights {
             }
         }
         out
+    }
+
+    /// Slot and layout, in no order.
+    pub fn layouts(&self) -> impl Iterator<Item = (Slot, Layout)> {
+        self.slots.iter().map(|(slot, it)| (*slot, it.layout()))
     }
 
     /// Slot and weight, in no order.

@@ -70,7 +70,7 @@ impl From<Limits> for Thresholds {
 /// # Errors
 /// A load that is not even (1), unusable input (2), too few tokens or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let opener = ModelOpener(args.device.placement(None));
+    let opener = ModelOpener::on(args.device.placement(None));
     check(args, Box::new(opener), Output::standard())
 }
 

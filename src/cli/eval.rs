@@ -13,7 +13,7 @@ use super::{
     model::{ModelArgs, parse_count, parse_ids, path_parser},
 };
 use crate::checkpoint::Checkpoint;
-use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait};
+use crate::engine::{Backend, Capture, Extent, Feed, Row, StepRow, Wait};
 use crate::spec::{ModelSpec, RouterPlace, RoutingPolicy, SeqId, Site, StackId, TokenId};
 use crate::trace::{Pick, RouterTrace};
 
@@ -55,13 +55,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let policy = args.model.policy(&checkpoint.spec)?;
     check_ids(&ids, args.greedy, &checkpoint)?;
     let out = OutFile::at(&args.out, "result")?;
-    let mut backend = args.model.backend(&checkpoint)?;
+    let slice = if args.stepwise { 1 } else { SLICE };
+    let extent = Extent {
+        keeps_logits: true,
+        ..Extent::of(ids.len().saturating_add(args.greedy), slice)
+    };
+    let mut backend = args.model.backend(&checkpoint, extent)?;
     let mut pass = Pass {
         seq: backend.open(),
         backend: &mut *backend,
         policy: &policy,
     };
-    let slice = if args.stepwise { 1 } else { SLICE };
     let rows = ids
         .chunks(slice)
         .map(|it| pass.read(it))

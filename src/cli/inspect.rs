@@ -6,8 +6,11 @@ use std::{ffi::OsString, fmt::Write as _};
 use serde_json::{Value, json};
 
 use super::{Failure, Output, devices, json_text};
-use crate::checkpoint::{Census, Checkpoint, Dtype, MemoryNeed, Source, gigabytes, open};
-use crate::engine::gate_facts;
+use crate::checkpoint::{
+    Allowances, Census, Checkpoint, Dtype, MemoryNeed, Source, cache_bytes_per_position, gigabytes,
+    open,
+};
+use crate::engine::{Extent, Place, gate_facts, trace_bytes_per_position};
 use crate::spec::{ModelSpec, TokenId, shown};
 use crate::trace::GateFacts;
 
@@ -37,11 +40,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let model = args.model.as_deref().unwrap_or_default();
     let checkpoint = open(&Source::parse(model)).map_err(Failure::misuse)?;
-    let need = checkpoint.need(checkpoint.spec.n_ctx);
+    let memory = Memory::of(&checkpoint, Allowances::now());
     let text = if args.json {
-        json_text(&as_json(&checkpoint, &need), false)?
+        json_text(&as_json(&checkpoint, &memory), false)?
     } else {
-        as_text(&checkpoint, &need)
+        as_text(&checkpoint, &memory)
     };
     Output::standard().print(&text)
 }
@@ -54,7 +57,28 @@ fn dtypes(checkpoint: &Checkpoint) -> Vec<&'static str> {
         .collect()
 }
 
-fn as_text(checkpoint: &Checkpoint, need: &MemoryNeed) -> String {
+/// What a window holds of a model on the CPU, weights as stored, and what it may.
+struct Memory {
+    need: MemoryNeed,
+    may: Allowances,
+    /// Bytes that one more position takes: cache and record of one row.
+    position_bytes: u64,
+}
+
+impl Memory {
+    fn of(checkpoint: &Checkpoint, may: Allowances) -> Self {
+        let spec = &checkpoint.spec;
+        let layouts = checkpoint.weights.layouts();
+        let extent = Extent::first_pages(spec);
+        Self {
+            need: extent.need(spec, layouts, Place::Cpu, None),
+            may,
+            position_bytes: cache_bytes_per_position(spec) + trace_bytes_per_position(spec),
+        }
+    }
+}
+
+fn as_text(checkpoint: &Checkpoint, memory: &Memory) -> String {
     let census = checkpoint.census();
     let mut page = Page::default();
     page.line("model", &checkpoint.name);
@@ -63,24 +87,49 @@ fn as_text(checkpoint: &Checkpoint, need: &MemoryNeed) -> String {
     gate_lines(&mut page, &checkpoint.spec, &gate_facts(checkpoint));
     size_lines(&mut page, checkpoint, &census);
     token_lines(&mut page, checkpoint);
-    page.line(
-        "memory",
-        format!(
-            "{} weights + {} cache at {} positions = {}",
-            gigabytes(need.weights_bytes),
-            gigabytes(need.cache_bytes),
-            need.n_ctx,
-            gigabytes(need.total_bytes)
-        ),
-    );
-    if let Some(free) = need.available_bytes {
-        let verdict = if need.fits() { "fits" } else { "does not fit" };
-        page.line("", format!("{verdict}: {} free", gigabytes(free)));
-    }
-    for note in &checkpoint.notes {
+    memory_lines(&mut page, memory, checkpoint.spec.n_ctx);
+    let paging = memory.need.paging_note(&memory.may);
+    for note in checkpoint.notes.iter().chain(&paging) {
         page.line("note", note);
     }
     page.0
+}
+
+/// What is held at the positions a window has memory for when it opens the model, and whether it may be.
+fn memory_lines(page: &mut Page, memory: &Memory, n_ctx: usize) {
+    let need = &memory.need;
+    let mapped = match need.mapped_bytes {
+        0 => String::new(),
+        it => format!("; {} of weights read where they lie", gigabytes(it)),
+    };
+    let n = need.n_positions;
+    page.line(
+        "memory",
+        format!(
+            "{} held at {n} positions{mapped}",
+            gigabytes(need.held_bytes())
+        ),
+    );
+    for (bytes, words) in need.parts() {
+        page.line("", format!("{:>10} {words}", gigabytes(bytes)));
+    }
+    if let Some(room) = memory.may.own() {
+        let fits = need.fits(&memory.may);
+        let verdict = if fits { "fits" } else { "does not fit" };
+        page.line("", format!("{verdict}: {room}"));
+    }
+    let thousand = memory.position_bytes.saturating_mul(1000);
+    let more = n_ctx.saturating_sub(n) as u64;
+    let whole = memory.position_bytes.saturating_mul(more);
+    let whole = need.held_bytes().saturating_add(whole);
+    page.line(
+        "",
+        format!(
+            "1000 positions more take {}; {} with the whole context of {n_ctx}",
+            gigabytes(thousand),
+            gigabytes(whole)
+        ),
+    );
 }
 
 /// Lines of a name and a value, the values in one column.
@@ -222,7 +271,18 @@ fn count(n: u64) -> String {
     }
 }
 
-fn as_json(checkpoint: &Checkpoint, need: &MemoryNeed) -> Value {
+fn memory_json(memory: &Memory) -> Value {
+    let room = memory.may.own();
+    let mut out = json!(memory.need);
+    out["held_bytes"] = json!(memory.need.held_bytes());
+    out["position_bytes"] = json!(memory.position_bytes);
+    out["available_bytes"] = json!(room.map(|it| it.bytes));
+    out["available_by"] = json!(room.map(|it| it.limit));
+    out["fits"] = json!(memory.need.fits(&memory.may));
+    out
+}
+
+fn as_json(checkpoint: &Checkpoint, memory: &Memory) -> Value {
     let spec = &checkpoint.spec;
     let routers: Vec<Value> = spec
         .router_ids()
@@ -250,7 +310,7 @@ fn as_json(checkpoint: &Checkpoint, need: &MemoryNeed) -> Value {
         "routers": routers,
         "gates": gate_facts(checkpoint),
         "parameters": checkpoint.census(),
-        "memory": need,
+        "memory": memory_json(memory),
         "tokenizer": checkpoint.codec.as_ref().map(|it| json!({
             "n_tokens": it.n_tokens(),
             "bos": it.bos(),
@@ -273,7 +333,7 @@ mod tests {
     #[test]
     fn the_text_names_rule_experts_and_memory() {
         let tour = tour();
-        let text = as_text(&tour, &tour.need(512));
+        let text = as_text(&tour, &Memory::of(&tour, Allowances::now()));
         for want in [
             "Mixtral (mixtral)",
             "layers 0-5: 8 experts, softmax, top 2, renormalised",
@@ -282,7 +342,10 @@ mod tests {
             "largest cosine ",
             "every number finite",
             "0 <|endoftext|>",
-            "weights + ",
+            " held at 512 positions\n",
+            "of cache at 512 positions",
+            "fits: ",
+            "1000 positions more take ",
         ] {
             assert!(text.contains(want), "{want} is not in\n{text}");
         }
@@ -291,11 +354,17 @@ mod tests {
     #[test]
     fn the_json_has_one_entry_a_router() {
         let tour = tour();
-        let json = as_json(&tour, &tour.need(512));
+        let json = as_json(&tour, &Memory::of(&tour, Allowances::now()));
         assert_eq!(json["routers"].as_array().unwrap().len(), 6);
         assert_eq!(json["routers"][5]["top_k"], 2);
         assert_eq!(json["gates"][5]["norms"].as_array().unwrap().len(), 8);
         assert_eq!(json["gates"][5]["n_not_finite"], 0);
         assert_eq!(json["parameters"]["total"]["parameters"], 7_177_760);
+        let memory = &json["memory"];
+        assert_eq!(memory["n_positions"], 512);
+        assert_eq!(memory["cache_bytes"], 6 * 2 * 5 * 32 * 4 * 512);
+        assert_eq!(memory["mapped_bytes"], 0);
+        assert_eq!(memory["fits"], true);
+        assert!(memory["available_by"].is_string() || memory["available_bytes"].is_null());
     }
 }

@@ -6,11 +6,12 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::{Failure, Output};
 use crate::checkpoint::{self, Checkpoint, Source};
-use crate::engine::{Backend, open_backend, quantized_note};
+use crate::engine::{Backend, Extent, open_backend, paging_note, quantized_note};
 use crate::spec::{
     BlockFormat, DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm,
     Revision, RoutingPolicy, TokenId,
 };
+use crate::trace::DeviceFacts;
 
 /// Where a model runs, as it is typed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -104,10 +105,14 @@ impl ModelArgs {
     ///
     /// # Errors
     /// One sentence.
-    pub fn backend(&self, checkpoint: &Checkpoint) -> Result<Box<dyn Backend>, Failure> {
-        let opened = open_backend(checkpoint, self.placement());
-        let (backend, _) = opened.map_err(Failure::misuse)?;
-        say_quantized(checkpoint, self.quantize);
+    pub fn backend(
+        &self,
+        checkpoint: &Checkpoint,
+        extent: Extent,
+    ) -> Result<Box<dyn Backend>, Failure> {
+        let opened = open_backend(checkpoint, self.placement(), extent);
+        let (backend, device) = opened.map_err(Failure::misuse)?;
+        say_held(checkpoint, self.quantize, extent, &device);
         Ok(backend)
     }
 
@@ -135,10 +140,23 @@ impl ModelArgs {
     }
 }
 
-/// One line on what was made into blocks and what could not be.
-pub fn say_quantized(checkpoint: &Checkpoint, quantize: Option<Quantize>) {
-    if let Some(format) = quantize {
-        Output::standard().remark(quantized_note(format.into(), &checkpoint.weights));
+/// How weights are held: a line on what was made into blocks and what could not be, one where they do not stay in
+/// memory.
+pub fn say_held(
+    checkpoint: &Checkpoint,
+    quantize: Option<Quantize>,
+    extent: Extent,
+    device: &DeviceFacts,
+) {
+    let mut output = Output::standard();
+    let format = quantize.map(BlockFormat::from);
+    if let Some(format) = format {
+        output.remark(quantized_note(format, &checkpoint.weights));
+    }
+    if !device.is_gpu
+        && let Some(note) = paging_note(checkpoint, format, extent)
+    {
+        output.remark(note);
     }
 }
 

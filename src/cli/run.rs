@@ -14,7 +14,7 @@ use super::{
 use crate::analysis::first_difference;
 use crate::checkpoint::Source;
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
-use crate::engine::{LoadProgress, ModelOpener, Opener, StopReason};
+use crate::engine::{Length, LoadProgress, ModelOpener, Opener, StopReason};
 use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
 use crate::trace::{ModelFacts, RowRecord};
 
@@ -113,12 +113,38 @@ impl SamplingArgs {
     }
 }
 
+/// How long a text will be that begins with a prompt or with ids; what is wrong with them is told when they are read.
+pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) -> Length {
+    let n_written = n as usize;
+    match (prompt, ids) {
+        (Some(text), _) => Length::Prompt {
+            text: text.to_owned(),
+            form: chat.form(),
+            n_written,
+        },
+        (None, ids) => {
+            let ids = ids.and_then(|it| parse_ids(it).ok());
+            let n_given = ids.map_or(0, |it| it.len());
+            Length::Tokens(n_given.saturating_add(n_written))
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let opener = ModelOpener(args.model.placement());
+    let opener = ModelOpener {
+        placement: args.model.placement(),
+        length: length(
+            args.prompt.as_deref(),
+            args.ids.as_deref(),
+            &args.chat,
+            args.n,
+        ),
+        is_edited: !args.model.edits.is_empty(),
+    };
     write(args, Box::new(opener), Output::standard())
 }
 

@@ -10,11 +10,11 @@ use clap::value_parser;
 use super::{
     Failure,
     model::{ChatArgs, Device, parse_edits, parse_ids},
-    run::SamplingArgs,
+    run::{SamplingArgs, length},
 };
 use crate::checkpoint::Source;
-use crate::engine::ModelSource;
-use crate::spec::{InterventionSet, Placement, PromptForm, Sampling, TokenId};
+use crate::engine::{ModelOpener, ModelSource};
+use crate::spec::{InterventionSet, PromptForm, Sampling, TokenId};
 
 /// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
@@ -121,10 +121,19 @@ impl Args {
         Source::parse(self.model.as_ref()).into()
     }
 
-    /// Where it runs.
+    /// Opens it where it runs, for the text that is asked for.
     #[must_use]
-    pub fn placement(&self) -> Placement {
-        self.device.placement(None)
+    pub fn opener(&self) -> ModelOpener {
+        ModelOpener {
+            placement: self.device.placement(None),
+            length: length(
+                self.prompt.as_deref(),
+                self.ids.as_deref(),
+                &self.chat,
+                self.n,
+            ),
+            is_edited: !self.edits.is_empty(),
+        }
     }
 
     /// What is written, told by the end of the file's name.

@@ -119,9 +119,9 @@ pub struct LoadProgress {
     pub done_bytes: u64,
     /// Bytes to read.
     pub total_bytes: u64,
-    /// Memory the model needs with a full context, from the headers alone.
+    /// Memory that is held for the text at hand, or for the first pages, from the headers alone.
     pub needed_bytes: u64,
-    /// Memory that is free, where the system says.
+    /// Memory that the process may take, where the system says.
     pub available_bytes: Option<u64>,
 }
 

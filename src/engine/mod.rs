@@ -8,6 +8,7 @@
 
 mod backend;
 mod devices;
+mod extent;
 mod flight;
 mod gates;
 mod handle;
@@ -36,10 +37,11 @@ use outbox::Outbox;
 pub use crate::ops::Wait;
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket};
 pub use devices::{DeviceReport, device_reports};
+pub use extent::{Extent, Length, Place, trace_bytes_per_position};
 pub use gates::gate_facts;
 pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, StopReason, SurveyError};
 pub use opener::{Encode, Load, LoadStep, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
-pub use opening::{ModelOpener, open_backend, quantized_note};
+pub use opening::{ModelOpener, open_backend, paging_note, quantized_note};
 pub use scripted::{ScriptedBackend, ScriptedRow};

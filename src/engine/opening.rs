@@ -3,51 +3,59 @@
 use std::rc::Rc;
 
 use super::{
-    Backend, Encode, Load, LoadProgress, LoadStep, ModelSource, MovedModel, OpenModel, Opener,
-    gate_facts,
-    placing::{Begun, Need, begin},
+    Backend, Encode, Extent, Length, Load, LoadProgress, LoadStep, ModelSource, MovedModel,
+    OpenModel, Opener, Place, gate_facts,
+    placing::{Asked, Begun, begin},
 };
 use crate::checkpoint::{
-    self, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, Weights, available,
+    self, Allowances, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, Weights,
     cache_bytes_per_position,
 };
-use crate::model::{held_bytes, not_quantized};
+use crate::model::not_quantized;
 use crate::spec::{BlockFormat, DeviceChoice, ModelSpec, Placement};
 use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 
 /// Bytes brought into memory between two looks at the mailbox.
 const SLICE_BYTES: usize = 64 << 20;
 
-/// Positions a model must have memory for before it is opened. Caches grow as they fill, so a
-/// context of a million positions is no reason to refuse a model whose first pages would fit.
-const N_POSITIONS_NEEDED: usize = 4096;
-
-/// Opens checkpoints, on the device that was chosen.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ModelOpener(pub Placement);
+/// Opens checkpoints, on the device that was chosen, where there is memory for what they will read.
+#[derive(Clone, Debug, Default)]
+pub struct ModelOpener {
+    /// Where.
+    pub placement: Placement,
+    /// How long the text will be.
+    pub length: Length,
+    /// Whether there will be edits.
+    pub is_edited: bool,
+}
 
 /// A checkpoint whose bytes are being brought into memory, then to the device.
 struct Loading {
     checkpoint: Checkpoint,
     warmup: Warmup,
-    need: MemoryNeed,
     placement: Placement,
+    extent: Extent,
+    /// What it will hold, and what the process might take when that was asked.
+    need: MemoryNeed,
+    may: Allowances,
+    /// None once it is finished.
     begun: Option<Begun>,
     is_announced: bool,
 }
 
 /// A model that is open already on its way to another device.
 struct Moving {
-    weights: Rc<Placeable>,
+    model: Rc<Placeable>,
     begun: Option<Begun>,
 }
 
 /// What is needed to place a model once more.
 struct Placeable {
+    name: String,
     spec: ModelSpec,
     weights: Weights,
     n_drawable: usize,
-    need: Need,
+    extent: Extent,
     quantize: Option<BlockFormat>,
 }
 
@@ -69,24 +77,38 @@ impl From<&ModelSource> for Source {
     }
 }
 
+impl ModelOpener {
+    /// For texts whose length is not known.
+    #[must_use]
+    pub fn on(placement: Placement) -> Self {
+        Self {
+            placement,
+            ..Self::default()
+        }
+    }
+}
+
 impl Opener for ModelOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String> {
         let checkpoint = checkpoint::open(&source.into()).map_err(|it| it.to_string())?;
-        let n_ctx = checkpoint.spec.n_ctx.min(N_POSITIONS_NEEDED);
-        let warmup = checkpoint.warm_up(n_ctx).map_err(|it| it.to_string())?;
-        let need = checkpoint.need(n_ctx);
+        let (spec, codec) = (&checkpoint.spec, checkpoint.codec.as_ref());
+        let extent = Extent::planned(&self.length, self.is_edited, spec, codec);
+        let may = Allowances::now();
+        let begun = begin(asked(&checkpoint, extent), self.placement)?;
         Ok(Box::new(Loading {
+            warmup: checkpoint.warm_up(&may),
             checkpoint,
-            warmup,
-            need,
-            placement: self.0,
-            begun: None,
+            placement: self.placement,
+            extent,
+            need: begun.need,
+            may,
+            begun: Some(begun),
             is_announced: false,
         }))
     }
 
     fn set_device(&mut self, device: DeviceChoice) {
-        self.0.device = device;
+        self.placement.device = device;
     }
 }
 
@@ -103,13 +125,13 @@ impl Load for Loading {
         }
         // A device of its own has to be given everything once more.
         let begun = self.begun.as_ref().filter(|it| it.device.is_gpu);
-        let to_place = begun.map_or(0, |_| progress.total_bytes);
+        let to_place = begun.map_or(0, |it| it.need.device_bytes);
         let placed = begun.map_or(0, |it| it.placed(to_place));
         Ok(LoadStep::Going(LoadProgress {
             done_bytes: progress.done_bytes + placed,
             total_bytes: progress.total_bytes + to_place,
-            needed_bytes: self.need.total_bytes,
-            available_bytes: self.need.available_bytes,
+            needed_bytes: self.need.held_bytes(),
+            available_bytes: self.may.own().map(|it| it.bytes),
         }))
     }
 }
@@ -117,9 +139,8 @@ impl Load for Loading {
 impl Loading {
     /// Does the next piece; whether none is left.
     fn place(&mut self) -> Result<bool, String> {
-        let (spec, weights) = (&self.checkpoint.spec, &self.checkpoint.weights);
-        let need = Need::of(&self.need, weights, self.placement.quantize);
-        step(&mut self.begun, spec, weights, self.placement, need)
+        let asked = asked(&self.checkpoint, self.extent);
+        step(&mut self.begun, asked, self.placement)
     }
 
     fn finish(&mut self) -> Result<LoadStep, String> {
@@ -127,24 +148,27 @@ impl Loading {
         let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
         let begun = begun.ok_or("the model was taken already")?;
         let quantize = self.placement.quantize;
-        let placeable = Rc::new(Placeable {
+        let model = Rc::new(Placeable {
+            name: checkpoint.name.clone(),
             spec: checkpoint.spec.clone(),
             weights: checkpoint.weights.clone(),
             n_drawable: n_drawable(checkpoint),
-            need: Need::of(&self.need, &checkpoint.weights, quantize),
+            extent: self.extent,
             quantize,
         });
-        let device = begun.device.clone();
-        let backend = begun.finish(&placeable.weights, placeable.n_drawable)?;
+        let (device, need) = (begun.device.clone(), begun.need);
+        let backend = begun.finish(&model.weights, model.n_drawable)?;
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
             Box::new(move |text, form| codec.encode_as(text, form).map_err(|it| it.to_string()))
         });
+        let mut facts = facts(checkpoint, device, quantize);
+        facts.notes.extend(need.paging_note(&self.may));
         Ok(LoadStep::Done(Box::new(OpenModel {
             backend,
-            facts: facts(checkpoint, device, self.placement.quantize),
+            facts,
             encode,
             mover: Some(Box::new(move |device| {
-                Ok(Box::new(Moving::new(Rc::clone(&placeable), device)?))
+                Ok(Box::new(Moving::new(Rc::clone(&model), device)?))
             })),
         })))
     }
@@ -153,20 +177,42 @@ impl Loading {
 /// A checkpoint as the engine runs it, at once.
 ///
 /// # Errors
-/// What the model needs and this version does not compute, or why there is no such device.
+/// What the model needs and this version does not compute, why there is no such device, or more than there may be of
+/// memory.
 pub fn open_backend(
     checkpoint: &Checkpoint,
     placement: Placement,
+    extent: Extent,
 ) -> Result<(Box<dyn Backend>, DeviceFacts), String> {
-    let (spec, weights) = (&checkpoint.spec, &checkpoint.weights);
-    let need = checkpoint.need(spec.n_ctx.min(N_POSITIONS_NEEDED));
-    let need = Need::of(&need, weights, placement.quantize);
-    let mut begun = None;
-    while !step(&mut begun, spec, weights, placement, need)? {}
+    let asked = asked(checkpoint, extent);
+    let mut begun = Some(begin(asked, placement)?);
+    while !step(&mut begun, asked, placement)? {}
     checkpoint.check_files().map_err(|it| it.to_string())?;
     let begun = begun.ok_or("the model was taken already")?;
     let device = begun.device.clone();
-    Ok((begun.finish(weights, n_drawable(checkpoint))?, device))
+    let backend = begun.finish(&checkpoint.weights, n_drawable(checkpoint))?;
+    Ok((backend, device))
+}
+
+/// A note where a checkpoint's weights do not stay in memory, computed with on the CPU.
+#[must_use]
+pub fn paging_note(
+    checkpoint: &Checkpoint,
+    quantize: Option<BlockFormat>,
+    extent: Extent,
+) -> Option<String> {
+    let layouts = checkpoint.weights.layouts();
+    let need = extent.need(&checkpoint.spec, layouts, Place::Cpu, quantize);
+    need.paging_note(&Allowances::now())
+}
+
+fn asked(checkpoint: &Checkpoint, extent: Extent) -> Asked<'_> {
+    Asked {
+        name: &checkpoint.name,
+        spec: &checkpoint.spec,
+        weights: &checkpoint.weights,
+        extent,
+    }
 }
 
 /// Every row of the embedding may be drawn unless the tokenizer has fewer.
@@ -175,26 +221,20 @@ fn n_drawable(checkpoint: &Checkpoint) -> usize {
     codec.map_or(checkpoint.spec.n_vocab, TextCodec::n_tokens)
 }
 
-impl Need {
-    fn of(need: &MemoryNeed, weights: &Weights, quantize: Option<BlockFormat>) -> Self {
-        Self {
-            weights_bytes: held_bytes(weights, quantize),
-            cache_bytes: need.cache_bytes,
-        }
-    }
-}
-
 impl Moving {
-    fn new(weights: Rc<Placeable>, device: DeviceChoice) -> Result<Self, String> {
+    fn new(model: Rc<Placeable>, device: DeviceChoice) -> Result<Self, String> {
         let placement = Placement {
             device,
-            quantize: weights.quantize,
+            quantize: model.quantize,
         };
-        let begun = begin(&weights.spec, placement, weights.need)?;
-        Ok(Self {
-            weights,
-            begun: Some(begun),
-        })
+        let asked = Asked {
+            name: &model.name,
+            spec: &model.spec,
+            weights: &model.weights,
+            extent: model.extent,
+        };
+        let begun = Some(begin(asked, placement)?);
+        Ok(Self { model, begun })
     }
 }
 
@@ -203,9 +243,8 @@ impl Load for Moving {
         let Placeable {
             weights,
             n_drawable,
-            need,
             ..
-        } = &*self.weights;
+        } = &*self.model;
         let mut begun = self.begun.take().ok_or("the model was moved already")?;
         if begun.is_placed() {
             let files = weights.files();
@@ -216,38 +255,32 @@ impl Load for Moving {
             return Ok(LoadStep::Moved(Box::new(MovedModel { backend, device })));
         }
         begun.step(weights)?;
-        let total_bytes = need.weights_bytes;
+        let need = begun.need;
+        let total_bytes = need.held_bytes().saturating_add(need.mapped_bytes);
         let done_bytes = begun.placed(total_bytes);
         self.begun = Some(begun);
         Ok(LoadStep::Going(LoadProgress {
             done_bytes,
             total_bytes,
-            needed_bytes: total_bytes.saturating_add(need.cache_bytes),
+            needed_bytes: need.held_bytes(),
             available_bytes: None,
         }))
     }
 }
 
-/// Begins to place a model, or does its next piece; whether none is left. Where the best device was
-/// asked for and it fails on the way, the CPU takes over.
-fn step(
-    begun: &mut Option<Begun>,
-    spec: &ModelSpec,
-    weights: &Weights,
-    placement: Placement,
-    need: Need,
-) -> Result<bool, String> {
-    let Some(it) = begun else {
-        *begun = Some(begin(spec, placement, need)?);
-        return Ok(false);
-    };
-    match it.step(weights) {
+/// Places the next piece of a model; whether none is left. Where the best device was asked for and it fails on the
+/// way, the CPU takes over.
+fn step(begun: &mut Option<Begun>, asked: Asked<'_>, placement: Placement) -> Result<bool, String> {
+    let it = begun.as_mut().ok_or("the model was taken already")?;
+    match it.step(asked.weights) {
         Err(why) if placement.device == DeviceChoice::Auto && it.device.is_gpu => {
+            // What the device holds is given back first.
+            *begun = None;
             let on_cpu = Placement {
                 device: DeviceChoice::Cpu,
                 ..placement
             };
-            let mut cpu = begin(spec, on_cpu, need)?;
+            let mut cpu = begin(asked, on_cpu)?;
             cpu.device.notes.push(why);
             *begun = Some(cpu);
             Ok(false)
@@ -280,7 +313,7 @@ fn facts(
         weight_shares: weight_shares(&census),
         weight_bytes: census.total.bytes,
         cache_bytes_per_position: cache_bytes_per_position(&checkpoint.spec),
-        available_bytes: available(),
+        available_bytes: Allowances::now().own().map(|it| it.bytes),
         gates: gate_facts(checkpoint),
         device,
         tokens: checkpoint.token_table(),

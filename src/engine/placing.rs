@@ -1,10 +1,10 @@
 //! Where a model comes to run: the device that was chosen, or the one there is, and why.
 
-use super::{Backend, LiveBackend};
-use crate::checkpoint::Weights;
+use super::{Backend, Extent, LiveBackend, Place};
+use crate::checkpoint::{Allowances, MemoryNeed, Weights};
 use crate::model::{Assembly, ModelError};
 use crate::ops::{Cpu, Ops};
-use crate::spec::{DeviceChoice, ModelSpec, Placement};
+use crate::spec::{BlockFormat, DeviceChoice, ModelSpec, Placement};
 use crate::trace::DeviceFacts;
 
 /// A model on its way to a device, whichever that is.
@@ -59,37 +59,52 @@ where
     }
 }
 
-/// What a model needs of a device.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Need {
-    /// Bytes of its weights.
-    pub weights_bytes: u64,
-    /// Bytes of the caches it starts with.
-    pub cache_bytes: u64,
+/// A model to be placed, and how far its run will go.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    pub spec: &'a ModelSpec,
+    pub weights: &'a Weights,
+    pub extent: Extent,
 }
 
-#[cfg(feature = "gpu")]
-impl Need {
-    /// Why a device with so much memory cannot hold it; none where it can, or does not say.
-    fn refusal(self, name: &str, memory_bytes: Option<u64>) -> Option<String> {
-        use crate::checkpoint::gigabytes;
-
-        let bytes = self.weights_bytes.saturating_add(self.cache_bytes);
-        let has = memory_bytes.filter(|it| *it < bytes)?;
-        Some(format!(
-            "{name} has {} of memory, and this model needs {}: {} of weights and {} of cache",
-            gigabytes(has),
-            gigabytes(bytes),
-            gigabytes(self.weights_bytes),
-            gigabytes(self.cache_bytes),
-        ))
+impl Asked<'_> {
+    fn need(&self, place: Place, quantize: Option<BlockFormat>) -> MemoryNeed {
+        let layouts = self.weights.layouts();
+        self.extent.need(self.spec, layouts, place, quantize)
     }
+
+    /// Refuses what the process may not take.
+    fn check(&self, need: &MemoryNeed) -> Result<(), String> {
+        let may = Allowances::now();
+        let checked = need.check(&may, "running this model", self.name);
+        checked.map_err(|it| it.to_string())
+    }
+}
+
+/// Why a device with so much memory of its own cannot hold it; none where it can, or does not say.
+#[cfg(feature = "gpu")]
+fn refusal(need: &MemoryNeed, device: &str, memory_bytes: Option<u64>) -> Option<String> {
+    use crate::checkpoint::gigabytes;
+
+    let bytes = need.device_bytes.saturating_add(need.cache_bytes);
+    let has = memory_bytes.filter(|it| *it < bytes)?;
+    Some(format!(
+        "{device} has {} of memory, and this model needs {}: {} of weights and {} of cache",
+        gigabytes(has),
+        gigabytes(bytes),
+        gigabytes(need.device_bytes),
+        gigabytes(need.cache_bytes),
+    ))
 }
 
 /// A model that begins to be placed, and what is told of where.
 pub(super) struct Begun {
     pub placing: Box<dyn Placing>,
     pub device: DeviceFacts,
+    /// What it will hold.
+    pub need: MemoryNeed,
 }
 
 impl Begun {
@@ -122,41 +137,45 @@ impl Begun {
     }
 }
 
-/// Takes the device that was chosen.
+/// Takes the device that was chosen. Nothing of the weights is read or copied yet.
 ///
 /// # Errors
-/// One sentence: what the model needs and is not computed, or why the device cannot be had.
-pub(super) fn begin(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, String> {
+/// One sentence: what the model needs and is not computed, why the device cannot be had, or that it takes more memory
+/// than there may be.
+pub(super) fn begin(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
     match placement.device {
-        DeviceChoice::Cpu => on_cpu(spec, placement, Vec::new()),
-        DeviceChoice::Gpu => on_gpu(spec, placement, need),
-        DeviceChoice::Auto => match on_gpu(spec, placement, need) {
+        DeviceChoice::Cpu => on_cpu(asked, placement, Vec::new()),
+        DeviceChoice::Gpu => on_gpu(asked, placement),
+        DeviceChoice::Auto => match on_gpu(asked, placement) {
             Ok(it) => Ok(it),
-            Err(why) => on_cpu(spec, placement, vec![why]),
+            Err(why) => on_cpu(asked, placement, vec![why]),
         },
     }
 }
 
-fn on_cpu(spec: &ModelSpec, placement: Placement, notes: Vec<String>) -> Result<Begun, String> {
+fn on_cpu(asked: Asked<'_>, placement: Placement, notes: Vec<String>) -> Result<Begun, String> {
     let device = DeviceFacts {
         notes,
         ..DeviceFacts::cpu()
     };
-    let assembly = Assembly::new(spec.clone(), Cpu::default(), placement.quantize)
+    let need = asked.need(Place::Cpu, placement.quantize);
+    asked.check(&need)?;
+    let assembly = Assembly::new(asked.spec.clone(), Cpu::default(), placement.quantize)
         .map_err(|it| it.to_string())?;
     Ok(Begun {
         placing: Box::new(assembly),
         device,
+        need,
     })
 }
 
 #[cfg(not(feature = "gpu"))]
-fn on_gpu(_spec: &ModelSpec, _placement: Placement, _need: Need) -> Result<Begun, String> {
+fn on_gpu(_asked: Asked<'_>, _placement: Placement) -> Result<Begun, String> {
     Err("this program was built without graphics processors".to_owned())
 }
 
 #[cfg(feature = "gpu")]
-fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, String> {
+fn on_gpu(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
     use crate::ops::{AdapterChoice, Gpu, exceeds_kernels};
 
     let wanted = if placement.device == DeviceChoice::Auto {
@@ -164,14 +183,20 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
     } else {
         AdapterChoice::Any
     };
-    if let Some(why) = exceeds_kernels(spec) {
+    if let Some(why) = exceeds_kernels(asked.spec) {
         return Err(why);
     }
     let gpu = Gpu::open(wanted).map_err(|it| it.to_string())?;
     let facts = gpu.facts();
-    if let Some(why) = need.refusal(&facts.name, facts.memory_bytes) {
+    let need = asked.need(Place::Device, placement.quantize);
+    if let Some(why) = refusal(&need, &facts.name, facts.memory_bytes) {
         return Err(why);
     }
+    asked.check(&if facts.shares_memory {
+        need
+    } else {
+        need.beside_device()
+    })?;
     let device = DeviceFacts {
         label: gpu.label(),
         is_gpu: true,
@@ -179,10 +204,11 @@ fn on_gpu(spec: &ModelSpec, placement: Placement, need: Need) -> Result<Begun, S
         notes: Vec::new(),
     };
     let assembly =
-        Assembly::new(spec.clone(), gpu, placement.quantize).map_err(|it| it.to_string())?;
+        Assembly::new(asked.spec.clone(), gpu, placement.quantize).map_err(|it| it.to_string())?;
     Ok(Begun {
         placing: Box::new(assembly),
         device,
+        need,
     })
 }
 
@@ -192,14 +218,15 @@ mod tests {
 
     #[test]
     fn a_model_too_large_for_a_device_is_refused_with_numbers_before_it_is_read() {
-        let need = Need {
-            weights_bytes: 13_800_000_000,
+        let need = MemoryNeed {
+            device_bytes: 13_800_000_000,
             cache_bytes: 500_000_000,
+            ..MemoryNeed::default()
         };
-        assert_eq!(need.refusal("Card", None), None);
-        assert_eq!(need.refusal("Card", Some(14_300_000_000)), None);
+        assert_eq!(refusal(&need, "Card", None), None);
+        assert_eq!(refusal(&need, "Card", Some(14_300_000_000)), None);
         assert_eq!(
-            need.refusal("Card", Some(8_000_000_000)).unwrap(),
+            refusal(&need, "Card", Some(8_000_000_000)).unwrap(),
             "Card has 8.0 GB of memory, and this model needs 14.3 GB: 13.8 GB of weights and 500.0 MB of cache"
         );
     }

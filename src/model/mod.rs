@@ -4,11 +4,13 @@
 //! experts is what is handed out to be drawn.
 
 mod forward;
+mod held;
 mod sequence;
 mod support;
 mod weights;
 
 pub use forward::{Batch, Outputs, Routed, forward};
+pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
 pub use sequence::{MixerCache, Sequence};
 pub use support::Unsupported;
-pub use weights::{Assembly, Model, ModelError, held_bytes, not_quantized, token_bytes};
+pub use weights::{Assembly, Model, ModelError};

@@ -1,9 +1,7 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
-use std::collections::BTreeSet;
-
-use super::{Unsupported, support};
-use crate::checkpoint::{BLOCK, Dtype, LayerSlot, Part, Slot, WeightView, Weights};
+use super::{Unsupported, held::is_quantized, support};
+use crate::checkpoint::{LayerSlot, Part, Slot, WeightView, Weights};
 use crate::ops::{DeviceError, Mlp, Ops, quantized};
 use crate::spec::{
     BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate,
@@ -353,98 +351,5 @@ impl<O: Ops> Source<'_, O> {
             experts: self.ops.experts(views)?,
             shared,
         })
-    }
-}
-
-/// Whether a weight is made into blocks: matrices but the gates.
-fn is_quantized(slot: Slot) -> bool {
-    !matches!(
-        slot,
-        Slot::Layer(_, LayerSlot::Router | LayerSlot::SharedGate)
-    )
-}
-
-/// Bytes of all weights as they are held: as stored, or in blocks where that was asked for and can be.
-#[must_use]
-pub fn held_bytes(weights: &Weights, quantize: Option<BlockFormat>) -> u64 {
-    let weights = weights.iter();
-    weights
-        .map(|(slot, view)| bytes_of(*slot, view, quantize))
-        .sum()
-}
-
-fn bytes_of(slot: Slot, view: &WeightView, quantize: Option<BlockFormat>) -> u64 {
-    let (rows, cols) = view.shape();
-    let blocks = quantize.filter(|_| is_quantized(slot) && rows > 1);
-    let row = blocks.and_then(|it| Dtype::from(it).row_bytes(cols));
-    row.map_or(view.n_bytes(), |it| rows.saturating_mul(it)) as u64
-}
-
-/// Bytes of the weights one token passes, as they are held: of experts the share that an even load
-/// chooses, of an embedding that is not the head too one row, which is left out.
-#[must_use]
-pub fn token_bytes(spec: &ModelSpec, weights: &Weights, quantize: Option<BlockFormat>) -> u64 {
-    let routers = spec.routers.iter();
-    let chosen: f64 = routers.map(|it| f64::from(it.even_share())).sum::<f64>();
-    let chosen = chosen / spec.routers.len().max(1) as f64;
-    let (mut always, mut experts) = (0, 0);
-    for (slot, view) in weights.iter() {
-        let bytes = bytes_of(*slot, view, quantize);
-        match slot {
-            Slot::Embedding if !spec.head.tied => {}
-            Slot::Layer(_, LayerSlot::Expert(..)) => experts += bytes,
-            _ => always += bytes,
-        }
-    }
-    always + (experts as f64 * chosen) as u64
-}
-
-/// The tensors that stay as they are stored when a model is made into blocks, though they are matrices:
-/// their rows are no whole blocks. Each by what it is for, those of one kind once.
-#[must_use]
-pub fn not_quantized(weights: &Weights) -> Vec<String> {
-    let kept = weights.iter().filter(|(slot, view)| {
-        let (rows, cols) = view.shape();
-        is_quantized(**slot) && rows > 1 && !cols.is_multiple_of(BLOCK)
-    });
-    let kinds: BTreeSet<String> = kept
-        .map(|(slot, view)| match slot {
-            Slot::Layer(_, LayerSlot::Expert(_, part)) => {
-                format!("{part:?} of experts, rows of {}", view.shape().1)
-            }
-            Slot::Layer(_, it) => format!("{it:?}, rows of {}", view.shape().1),
-            it => format!("{it:?}, rows of {}", view.shape().1),
-        })
-        .collect();
-    kinds.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checkpoint::{Bundled, Source, open};
-
-    #[test]
-    fn what_is_held_in_blocks_is_counted_in_blocks() {
-        let checkpoint = open(&Source::Bundled(Bundled::Tour)).unwrap();
-        let (weights, census) = (&checkpoint.weights, checkpoint.census());
-        assert_eq!(held_bytes(weights, None), census.total.bytes);
-        // Gates, norms and biases stay; all else of the Tour model has rows of whole blocks.
-        assert_eq!(not_quantized(weights), Vec::<String>::new());
-        let kept = |slot: Slot, view: &WeightView| !is_quantized(slot) || view.shape().0 == 1;
-        let as_stored: usize = weights
-            .iter()
-            .filter(|(slot, view)| kept(**slot, view))
-            .map(|(_, view)| view.n_bytes())
-            .sum();
-        let numbers: usize = weights
-            .iter()
-            .filter(|(slot, view)| !kept(**slot, view))
-            .map(|(_, view)| view.shape().0 * view.shape().1)
-            .sum();
-        for (format, of_32) in [(BlockFormat::Q8_0, 34), (BlockFormat::Q4_0, 18)] {
-            let want = as_stored + numbers / 32 * of_32;
-            assert_eq!(held_bytes(weights, Some(format)), want as u64, "{format}");
-        }
     }
 }

@@ -76,7 +76,8 @@ pub struct ModelFacts {
     pub weight_bytes: u64,
     /// Bytes of the KV cache that one position takes, all layers.
     pub cache_bytes_per_position: u64,
-    /// Memory that was free when it had been opened, where the system says.
+    /// Memory that the process might still take when it had been opened, where the system says: what is free, or what
+    /// a container's limit or its own leave.
     pub available_bytes: Option<u64>,
     /// `[R]`: the gate of each router; empty where gates were not read.
     pub gates: Vec<GateFacts>,

@@ -40,7 +40,7 @@ pub struct Loading {
     pub done_bytes: u64,
     /// Bytes to read; 0 until the headers were read.
     pub total_bytes: u64,
-    /// Memory needed with a full context.
+    /// Memory that is held for the first pages.
     pub needed_bytes: u64,
     /// Memory that is free, where the system says.
     pub available_bytes: Option<u64>,

@@ -23,6 +23,8 @@ mod idle;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod read;

@@ -73,6 +73,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rayon", &["checkpoint", "ops"]),
     ("rfd", &["app"]),
     ("safetensors", &["checkpoint", "cli"]),
+    ("sysinfo", &["checkpoint"]),
     (
         "serde_json",
         &["checkpoint", "cli", "corpus", "document", "app"],

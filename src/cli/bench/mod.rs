@@ -12,10 +12,12 @@ mod stopwatch;
 
 use std::ffi::OsString;
 
-use super::model::{Device, Quantize, parse_count, say_quantized};
+use super::model::{Device, Quantize, parse_count, say_held};
 use super::{Failure, Output};
-use crate::checkpoint::{self, Bundled, Checkpoint, Source};
-use crate::engine::{Backend, open_backend};
+use crate::checkpoint::{
+    self, Allowances, Bundled, Checkpoint, CheckpointError, MadeUp, MemoryNeed, Source,
+};
+use crate::engine::{Backend, Extent, Place, open_backend};
 use crate::model::{held_bytes, token_bytes};
 use crate::ops::{DeviceError, Yardsticks};
 use crate::spec::{
@@ -114,17 +116,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn open(args: &Args) -> Result<Checkpoint, Failure> {
     let opened = match (&args.synthetic, &args.model) {
-        (Some(preset), _) => {
-            let is_shared = args.device == Device::Gpu;
-            Checkpoint::synthetic(preset, args.layers, WEIGHT_SEED, is_shared)
-        }
+        (Some(preset), _) => made_up(args, preset),
         (None, model) => checkpoint::open(&Source::parse(model.as_deref().unwrap_or_default())),
     };
     opened.map_err(Failure::misuse)
 }
 
 fn edit_cost(args: &Args, checkpoint: &Checkpoint) -> Result<(), Failure> {
-    let opened = open_backend(checkpoint, args.device.placement(args.quantize));
+    let placement = args.device.placement(args.quantize);
+    let opened = open_backend(checkpoint, placement, extent(args));
     let (mut backend, _) = opened.map_err(Failure::misuse)?;
     let mut output = Output::standard();
     output.remark(format_args!("reading {} tokens", args.prompt_tokens));
@@ -137,10 +137,35 @@ fn edit_cost(args: &Args, checkpoint: &Checkpoint) -> Result<(), Failure> {
     }
 }
 
+/// A made-up model, where there is memory for it and, on the CPU, for the run too: what a device takes is known when
+/// it is chosen.
+fn made_up(args: &Args, preset: &str) -> Result<Checkpoint, CheckpointError> {
+    let plan = MadeUp::plan(preset, args.layers, args.device == Device::Gpu)?;
+    let run = if args.device == Device::Cpu {
+        let quantize = args.quantize.map(BlockFormat::from);
+        extent(args).need(plan.spec(), plan.layouts(), Place::Cpu, quantize)
+    } else {
+        MemoryNeed::default()
+    };
+    let need = MemoryNeed {
+        made_up_bytes: plan.n_bytes(),
+        ..run
+    };
+    need.check(&Allowances::now(), "making it up", &plan.name)?;
+    Ok(plan.make(WEIGHT_SEED))
+}
+
+/// The prompt is read at once, and the rest one by one, in one sequence.
+fn extent(args: &Args) -> Extent {
+    let n_positions = args.prompt_tokens.saturating_add(args.tokens);
+    Extent::of(n_positions, args.prompt_tokens)
+}
+
 fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
-    let opened = open_backend(checkpoint, args.device.placement(args.quantize));
+    let placement = args.device.placement(args.quantize);
+    let opened = open_backend(checkpoint, placement, extent(args));
     let (mut backend, device) = opened.map_err(Failure::misuse)?;
-    say_quantized(checkpoint, args.quantize);
+    say_held(checkpoint, args.quantize, extent(args), &device);
     let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
     let mut output = Output::standard();
     output.remark(format_args!(

@@ -8,7 +8,7 @@ use super::{
     watch::{Watch, World, experiment},
 };
 use crate::checkpoint::{self, Bundled, Source};
-use crate::engine::{Event, ModelOpener, Options, Pace, Request, StopReason, open_backend};
+use crate::engine::{Event, Extent, ModelOpener, Options, Pace, Request, StopReason, open_backend};
 use crate::spec::{Amount, Experiment, Placement, Position, TokenId};
 use crate::trace::RowEvent;
 
@@ -18,7 +18,11 @@ pub fn tour() -> Watch {
         spec: checkpoint.spec.clone(),
         n_ctx: checkpoint.spec.n_ctx,
         eos: checkpoint.eos.clone(),
-        backend: Box::new(move || open_backend(&checkpoint, Placement::default()).unwrap().0),
+        backend: Box::new(move || {
+            let extent = Extent::first_pages(&checkpoint.spec);
+            let opened = open_backend(&checkpoint, Placement::default(), extent);
+            opened.unwrap().0
+        }),
     };
     Watch::with_opener(world, Box::new(ModelOpener::default()), Options::default())
 }

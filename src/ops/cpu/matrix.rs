@@ -65,13 +65,13 @@ pub struct CpuWeight {
 }
 
 impl CpuWeight {
-    /// Makes weights ready.
+    /// Makes weights ready; what is not aligned is copied.
     #[must_use]
     pub fn new(views: &[&WeightView]) -> Self {
         let is_vector = views.iter().all(|it| it.shape().0 == 1);
         let vector = views.iter().filter(|_| is_vector);
         Self {
-            views: views.iter().map(|it| (*it).clone()).collect(),
+            views: views.iter().map(|it| it.aligned()).collect(),
             vector: vector.flat_map(|it| it.to_f32()).collect(),
         }
     }

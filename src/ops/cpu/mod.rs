@@ -67,7 +67,13 @@ impl Ops for Cpu {
     }
 
     fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<Vec<CpuExpert>, DeviceError> {
-        Ok(views.into_iter().map(|mlp| CpuExpert { mlp }).collect())
+        let aligned = |it: Mlp<WeightView>| Mlp {
+            gate: it.gate.aligned(),
+            up: it.up.aligned(),
+            down: it.down.aligned(),
+        };
+        let experts = views.into_iter();
+        Ok(experts.map(|it| CpuExpert { mlp: aligned(it) }).collect())
     }
 
     fn cache(&self, kv_width: usize, _n_ctx: usize) -> CpuCache {

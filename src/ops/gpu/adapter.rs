@@ -28,6 +28,8 @@ pub struct AdapterFacts {
     pub binding_bytes: u64,
     /// Bytes of one buffer at most.
     pub buffer_bytes: u64,
+    /// Whether its buffers lie in the machine's memory: a program on the CPU, or a processor without memory of its own.
+    pub shares_memory: bool,
     /// Bytes of its own memory, where the driver says.
     pub memory_bytes: Option<u64>,
     /// Lanes of a subgroup, where there are subgroups.
@@ -192,6 +194,10 @@ pub fn facts(adapter: &wgpu::Adapter) -> AdapterFacts {
         is_software: info.device_type == wgpu::DeviceType::Cpu,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
+        shares_memory: matches!(
+            info.device_type,
+            wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu
+        ),
         memory_bytes: memory_bytes(adapter),
         subgroup: has_subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
         has_f16: features.contains(wgpu::Features::SHADER_F16),
@@ -264,6 +270,7 @@ mod tests {
             is_software,
             binding_bytes: 0,
             buffer_bytes: 0,
+            shares_memory: false,
             memory_bytes: None,
             subgroup: None,
             has_f16: false,

@@ -45,14 +45,18 @@ impl Dtype {
 /// Some rows, in a format that is their own or f32.
 pub fn packed(view: &WeightView, rows: Range<usize>, format: Dtype) -> Packed {
     let cols = view.shape().1;
+    let plain = |view: &WeightView, rows| Packed {
+        units: padded(view, rows, format),
+        scales: Vec::new(),
+    };
+    if format != view.dtype() || format.row_scales(cols) == 0 {
+        return plain(view, rows);
+    }
     let blocks = rows.start * cols / BLOCK..rows.end * cols / BLOCK;
     match view.numbers() {
-        Numbers::Q8_0(it) if format == Dtype::Q8_0 => from_q8_0(&it[blocks]),
-        Numbers::Q4_0(it) if format == Dtype::Q4_0 => from_q4_0(&it[blocks]),
-        _ => Packed {
-            units: padded(view, rows, format),
-            scales: Vec::new(),
-        },
+        Numbers::Q8_0(it) => from_q8_0(&it[blocks]),
+        Numbers::Q4_0(it) => from_q4_0(&it[blocks]),
+        _ => plain(view, rows),
     }
 }
 

@@ -311,7 +311,7 @@ fn progress_ui(cx: &mut Cx<'_>, ui: &mut Ui, loading: &Loading) {
         note(
             ui,
             format!(
-                "It needs {} of memory with a full context{free}",
+                "It needs {} of memory for the first pages{free}",
                 bytes(loading.needed_bytes)
             ),
         );

@@ -73,7 +73,7 @@ fn on_cpu_throughout(edits: &[&str]) -> Texts {
         device: DeviceChoice::Cpu,
         quantize: None,
     };
-    let opener = Box::new(ModelOpener(placement));
+    let opener = Box::new(ModelOpener::on(placement));
     let mut engine = Engine::spawn(opener, Options::default(), Box::new(|| ())).unwrap();
     ask(&engine, Request::Open(ModelSource::Bundled(Bundled::Tour)));
     until(&mut engine, |it| matches!(it, Event::Opened(_)));

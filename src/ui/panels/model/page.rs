@@ -166,9 +166,9 @@ fn memory(facts: &ModelFacts) -> Vec<(&'static str, String)> {
     ];
     // The machine's memory says nothing of a device's own.
     if let Some(free) = facts.available_bytes.filter(|_| !facts.device.is_gpu) {
-        let part = (facts.weight_bytes + full) as f32 / free.max(1) as f32;
+        let part = full as f32 / free.max(1) as f32;
         let words = format!(
-            "{} when it was opened; weights and a full context are {} of that",
+            "{} when it was opened; a full context is {} of that",
             bytes(free),
             percent(part)
         );

@@ -1,0 +1,198 @@
+//! How far a run will go, and what memory that takes: for the rule that refuses a run before anything of it is held.
+//!
+//! Caches and records grow as they fill, so what counts is the text that will really be read and written. Where that is
+//! not known, as in the window, it is the first pages: a context of a million positions is no reason to refuse a model
+//! that could write them.
+
+use super::pace::MAX_SLICE;
+use crate::checkpoint::{Layout, MemoryNeed, Slot, TextCodec, cache_bytes_per_position};
+use crate::model::HeldWeights;
+use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm};
+use crate::trace::{DEFAULT_BUDGET_BYTES, Pick, RouterTrace};
+
+/// Positions of the first pages: what a model must have memory for where the text is not known.
+const FIRST_PAGES: usize = 4096;
+
+/// Rows of an edited run: baseline, edited text and twin, and a copy of the baseline that a twin is compared with where
+/// it is behind.
+const N_EDITED: usize = 4;
+
+/// How long a text will be, as far as that is known before a model is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Length {
+    /// Not known.
+    #[default]
+    FirstPages,
+    /// So many tokens.
+    Tokens(usize),
+    /// A prompt, and so many tokens after it.
+    Prompt {
+        /// The prompt.
+        text: String,
+        /// Whether it is a turn of a conversation.
+        form: PromptForm,
+        /// Tokens after it.
+        n_written: usize,
+    },
+}
+
+/// What will be read, and what is kept of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Positions of each sequence.
+    pub n_positions: usize,
+    /// Sequences side by side.
+    pub n_sequences: usize,
+    /// Positions of one sequence that are read at once.
+    pub n_slice: usize,
+    /// Whether all logits of all positions are kept and written.
+    pub keeps_logits: bool,
+}
+
+/// Where weights are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the program's memory, or where they lie in their files.
+    Cpu,
+    /// In the buffers of a device.
+    Device,
+}
+
+impl Extent {
+    /// One sequence of so many positions, read in slices of at most `n_slice`.
+    #[must_use]
+    pub fn of(n_positions: usize, n_slice: usize) -> Self {
+        Self {
+            n_positions,
+            n_sequences: 1,
+            n_slice: n_slice.min(n_positions),
+            keeps_logits: false,
+        }
+    }
+
+    /// What a window reads first.
+    #[must_use]
+    pub fn first_pages(spec: &ModelSpec) -> Self {
+        Self::of(spec.n_ctx.min(FIRST_PAGES), MAX_SLICE)
+    }
+
+    /// What a text of this length takes, with edits or without. A prompt that becomes no tokens is told of later.
+    pub(super) fn planned(
+        length: &Length,
+        is_edited: bool,
+        spec: &ModelSpec,
+        codec: Option<&TextCodec>,
+    ) -> Self {
+        let n_positions = match length {
+            Length::FirstPages => FIRST_PAGES,
+            Length::Tokens(n) => *n,
+            Length::Prompt {
+                text,
+                form,
+                n_written,
+            } => {
+                let tokens = codec.and_then(|it| it.encode_as(text, form).ok());
+                let n_given = tokens.map_or(0, |it| it.len());
+                n_given.saturating_add(*n_written)
+            }
+        };
+        Self {
+            n_sequences: if is_edited { N_EDITED } else { 1 },
+            ..Self::of(n_positions.min(spec.n_ctx), MAX_SLICE)
+        }
+    }
+
+    /// What a model of this shape holds for it, with weights of these layouts.
+    #[must_use]
+    pub fn need(
+        self,
+        spec: &ModelSpec,
+        layouts: impl Iterator<Item = (Slot, Layout)>,
+        place: Place,
+        quantize: Option<BlockFormat>,
+    ) -> MemoryNeed {
+        let held = match place {
+            Place::Cpu => HeldWeights::on_cpu(layouts, quantize),
+            Place::Device => HeldWeights::on_device(layouts, quantize),
+        };
+        let (n_positions, n_sequences) = (self.n_positions as u64, self.n_sequences as u64);
+        let of_all = |it: u64| it.saturating_mul(n_positions).saturating_mul(n_sequences);
+        MemoryNeed {
+            mapped_bytes: held.mapped_bytes,
+            made_up_bytes: 0,
+            copied_bytes: held.copied_bytes,
+            block_bytes: held.block_bytes,
+            widened_bytes: held.widened_bytes,
+            device_bytes: held.device_bytes,
+            n_positions: self.n_positions,
+            n_sequences: self.n_sequences,
+            cache_bytes: of_all(cache_bytes_per_position(spec)),
+            record_bytes: self.record_bytes(spec),
+            step_bytes: self.step_bytes(spec),
+        }
+    }
+
+    /// Choices and raw logits of the routers, a record a sequence, each within its budget. Where all logits are kept,
+    /// they and the rest stand three times: as they came, in one array a router, and in the file that is written.
+    fn record_bytes(self, spec: &ModelSpec) -> u64 {
+        let n_positions = self.n_positions as u64;
+        let traced = trace_bytes_per_position(spec);
+        if self.keeps_logits {
+            let all = traced.saturating_add(4 * spec.n_vocab as u64);
+            return all.saturating_mul(3).saturating_mul(n_positions);
+        }
+        let one = traced.saturating_mul(n_positions);
+        let one = one.min(DEFAULT_BUDGET_BYTES as u64);
+        one.saturating_mul(self.n_sequences as u64)
+    }
+
+    /// Activations of the widest layer and logits, f32: of every row of a slice the residual stream twice, normed and as
+    /// it is; logits of one row a sequence, or of all.
+    fn step_bytes(self, spec: &ModelSpec) -> u64 {
+        let n_sequences = self.n_sequences as u64;
+        let n_rows = (self.n_slice as u64).saturating_mul(n_sequences);
+        let widest = spec.layers.iter().map(|it| width(it, spec)).max();
+        let row = (2 * spec.d_model as u64).saturating_add(widest.unwrap_or(0));
+        let n_logit_rows = if self.keeps_logits {
+            n_rows
+        } else {
+            n_sequences
+        };
+        let logits = n_logit_rows.saturating_mul(spec.n_vocab as u64);
+        let numbers = n_rows.saturating_mul(row).saturating_add(logits);
+        numbers.saturating_mul(4)
+    }
+}
+
+/// Bytes of the record of one position, read in a step of its own: of each router its choices, f32 logits for each
+/// expert, and what says what they are.
+#[must_use]
+pub fn trace_bytes_per_position(spec: &ModelSpec) -> u64 {
+    let routers = spec.routers.iter();
+    let fixed = size_of::<RouterTrace>() as u64;
+    let choice = size_of::<Pick>() as u64;
+    routers
+        .map(|it| fixed + choice * it.top_k as u64 + 4 * it.n_experts as u64)
+        .fold(0, u64::saturating_add)
+}
+
+/// Numbers of one row inside a layer: q, k, v and what attention puts out, or gate, up and product of each chosen
+/// network with what it puts out.
+fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
+    let attention = match &layer.mixer {
+        Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
+            2 * (it.n_heads + it.n_kv_heads) * it.head_dim
+        }
+        Mixer::Mla(_) | Mixer::Other(_) => 0,
+    };
+    let network = match &layer.ffn {
+        Ffn::Dense(it) => 3 * it.d_ff + spec.d_model,
+        Ffn::Moe(it) => {
+            let router = spec.router(it.router);
+            let (k, e) = router.map_or((0, 0), |it| (it.top_k, it.n_experts));
+            let shared = it.shared.map_or(0, |it| 3 * it.mlp.d_ff + spec.d_model);
+            k.saturating_mul(3 * it.expert.d_ff + spec.d_model) + shared + e
+        }
+    };
+    attention.max(network) as u64
+}
