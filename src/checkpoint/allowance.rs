@@ -86,6 +86,7 @@ impl Allowances {
 
     /// A machine with so much free and no other limit.
     #[cfg(test)]
+    #[must_use]
     pub fn free(bytes: u64) -> Self {
         Self {
             free: Some(bytes),
@@ -148,7 +149,7 @@ impl fmt::Display for Allowance {
 /// What the machine has free.
 #[cfg(not(target_os = "linux"))]
 fn elsewhere() -> Option<u64> {
-    let mut system = sysinfo::System::new();
+    let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
     Some(system.available_memory()).filter(|it| *it > 0)
 }

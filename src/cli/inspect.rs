@@ -119,17 +119,18 @@ fn memory_lines(page: &mut Page, memory: &Memory, n_ctx: usize) {
         page.line("", format!("{verdict}: {room}"));
     }
     let thousand = memory.position_bytes.saturating_mul(1000);
-    let more = n_ctx.saturating_sub(n) as u64;
-    let whole = memory.position_bytes.saturating_mul(more);
-    let whole = need.held_bytes().saturating_add(whole);
-    page.line(
-        "",
-        format!(
-            "1000 positions more take {}; {} with the whole context of {n_ctx}",
-            gigabytes(thousand),
-            gigabytes(whole)
-        ),
-    );
+    let more = memory
+        .position_bytes
+        .saturating_mul(n_ctx.saturating_sub(n) as u64);
+    let whole = match more {
+        0 => String::new(),
+        it => {
+            let held = need.held_bytes().saturating_add(it);
+            format!("; the whole context of {n_ctx}: {} held", gigabytes(held))
+        }
+    };
+    let thousand = gigabytes(thousand);
+    page.line("", format!("1000 positions take {thousand}{whole}"));
 }
 
 /// Lines of a name and a value, the values in one column.
@@ -271,9 +272,10 @@ fn count(n: u64) -> String {
     }
 }
 
-fn memory_json(memory: &Memory) -> Value {
+fn memory_json(memory: &Memory, weights_bytes: u64) -> Value {
     let room = memory.may.own();
     let mut out = json!(memory.need);
+    out["weights_bytes"] = json!(weights_bytes);
     out["held_bytes"] = json!(memory.need.held_bytes());
     out["position_bytes"] = json!(memory.position_bytes);
     out["available_bytes"] = json!(room.map(|it| it.bytes));
@@ -283,7 +285,7 @@ fn memory_json(memory: &Memory) -> Value {
 }
 
 fn as_json(checkpoint: &Checkpoint, memory: &Memory) -> Value {
-    let spec = &checkpoint.spec;
+    let (spec, census) = (&checkpoint.spec, checkpoint.census());
     let routers: Vec<Value> = spec
         .router_ids()
         .map(|(id, it)| {
@@ -309,8 +311,8 @@ fn as_json(checkpoint: &Checkpoint, memory: &Memory) -> Value {
         "dtypes": dtypes(checkpoint),
         "routers": routers,
         "gates": gate_facts(checkpoint),
-        "parameters": checkpoint.census(),
-        "memory": memory_json(memory),
+        "parameters": census,
+        "memory": memory_json(memory, census.total.bytes),
         "tokenizer": checkpoint.codec.as_ref().map(|it| json!({
             "n_tokens": it.n_tokens(),
             "bos": it.bos(),
@@ -345,7 +347,7 @@ mod tests {
             " held at 512 positions\n",
             "of cache at 512 positions",
             "fits: ",
-            "1000 positions more take ",
+            "1000 positions take ",
         ] {
             assert!(text.contains(want), "{want} is not in\n{text}");
         }

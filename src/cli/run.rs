@@ -114,6 +114,7 @@ impl SamplingArgs {
 }
 
 /// How long a text will be that begins with a prompt or with ids; what is wrong with them is told when they are read.
+#[must_use]
 pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) -> Length {
     let n_written = n as usize;
     match (prompt, ids) {

@@ -196,3 +196,95 @@ fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
     };
     attention.max(network) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Bundled, Checkpoint, Source, open};
+
+    fn tour() -> Checkpoint {
+        open(&Source::Bundled(Bundled::Tour)).unwrap()
+    }
+
+    fn planned(length: &Length, is_edited: bool) -> Extent {
+        let tour = tour();
+        Extent::planned(length, is_edited, &tour.spec, tour.codec.as_ref())
+    }
+
+    fn prompt(text: &str, n_written: usize) -> Length {
+        Length::Prompt {
+            text: text.to_owned(),
+            form: PromptForm::Plain,
+            n_written,
+        }
+    }
+
+    #[test]
+    fn positions_are_those_of_the_text() {
+        for (length, n_positions) in [
+            (Length::FirstPages, 512),
+            (Length::Tokens(7), 7),
+            (Length::Tokens(usize::MAX), 512),
+            // Eight words and the token that begins a text.
+            (prompt("Once upon a time, there was a little", 20), 30),
+            (prompt("", usize::MAX), 512),
+        ] {
+            let it = planned(&length, false);
+            assert_eq!(
+                (it.n_positions, it.n_sequences),
+                (n_positions, 1),
+                "{length:?}"
+            );
+        }
+        let edited = planned(&Length::Tokens(7), true);
+        assert_eq!((edited.n_positions, edited.n_sequences), (7, 4));
+        assert_eq!(edited.n_slice, 7);
+        // No tokenizer: what is wrong with the prompt is told when it is read.
+        let spec = tour().spec;
+        let blind = Extent::planned(&prompt("Once", 3), false, &spec, None);
+        assert_eq!(blind.n_positions, 3);
+    }
+
+    #[test]
+    fn caches_records_and_steps_grow_with_what_is_read() {
+        let tour = tour();
+        let need = |it: Extent| it.need(&tour.spec, tour.weights.layouts(), Place::Cpu, None);
+        let (one, ten) = (need(Extent::of(1, 64)), need(Extent::of(10, 64)));
+        let cache = 6 * 2 * 5 * 32 * 4;
+        assert_eq!((one.cache_bytes, ten.cache_bytes), (cache, 10 * cache));
+        assert_eq!(ten.record_bytes, 10 * trace_bytes_per_position(&tour.spec));
+        // q and k take 2 × (heads + kv heads) × 32, two experts more: 2 × (3 F + H).
+        assert!(ten.step_bytes > one.step_bytes);
+        assert_eq!(
+            need(Extent::of(500, 64)).step_bytes,
+            need(Extent::of(64, 64)).step_bytes
+        );
+        let four = Extent {
+            n_sequences: 4,
+            ..Extent::of(10, 64)
+        };
+        assert_eq!(need(four).cache_bytes, 40 * cache);
+        assert_eq!(need(four).record_bytes, 4 * ten.record_bytes);
+        // A bundled model is part of the program.
+        assert_eq!(
+            (ten.mapped_bytes, ten.copied_bytes, ten.block_bytes),
+            (0, 0, 0)
+        );
+        let kept = Extent {
+            keeps_logits: true,
+            ..Extent::of(10, 64)
+        };
+        let logits = 4 * tour.spec.n_vocab as u64;
+        let all = 3 * 10 * (logits + trace_bytes_per_position(&tour.spec));
+        assert_eq!(need(kept).record_bytes, all);
+        assert_eq!(need(kept).step_bytes - ten.step_bytes, 9 * logits);
+    }
+
+    #[test]
+    fn a_record_stays_within_its_budget() {
+        let spec = tour().spec;
+        let it = Extent::of(1 << 40, 64);
+        let need = it.need(&spec, std::iter::empty(), Place::Cpu, None);
+        assert_eq!(need.record_bytes, DEFAULT_BUDGET_BYTES as u64);
+    }
+}

@@ -192,7 +192,7 @@ fn on_gpu(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
     if let Some(why) = refusal(&need, &facts.name, facts.memory_bytes) {
         return Err(why);
     }
-    asked.check(&if facts.shares_memory {
+    asked.check(&if facts.shares_memory() {
         need
     } else {
         need.beside_device()

@@ -333,3 +333,76 @@ fn made_up_weights_and_their_blocks_are_summed_first() {
         ],
     );
 }
+
+/// A program that plays a graphics processor, or one without memory of its own, holds its buffers in this machine's.
+#[cfg(feature = "gpu")]
+#[test]
+fn buffers_of_a_device_without_memory_of_its_own_count() {
+    let devices = program("", &["inspect", "--devices"]).output().unwrap();
+    if said(&devices.stdout).contains("discrete") {
+        return;
+    }
+    let folder = holes(1, 16, true);
+    let model = folder.path().to_str().unwrap();
+    let args = ["run", model, "--ids", "1", "-n", "1", "--device", "gpu"];
+    let out = program("ulimit -d 900000;", &args).output().unwrap();
+    let words = " of weights in buffers of the device";
+    check_refused(&out, &args, &[words, "(ulimit -d)"]);
+    assert!(!said(&out.stderr).contains("of copies"));
+}
+
+/// A fixture, and the same with every tensor moved by one byte.
+fn moved() -> [TempDir; 2] {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/mixtral");
+    [0, 1].map(|n_spaces| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(
+            fixture.join("config.json"),
+            folder.path().join("config.json"),
+        )
+        .unwrap();
+        let file = fs::read(fixture.join("model.safetensors")).unwrap();
+        let n_header = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+        let (header, data) = file[8..].split_at(n_header);
+        let header = [header, " ".repeat(n_spaces).as_bytes()].concat();
+        let n = (header.len() as u64).to_le_bytes();
+        let whole = [&n[..], &header, data].concat();
+        fs::write(folder.path().join("model.safetensors"), whole).unwrap();
+        folder
+    })
+}
+
+#[test]
+fn a_model_one_byte_off_computes_the_same_numbers() {
+    let devices: &[&str] = if cfg!(feature = "gpu") {
+        &["cpu", "gpu"]
+    } else {
+        &["cpu"]
+    };
+    let folders = moved();
+    for device in devices {
+        for more in [&[][..], &["--quantize", "q8_0"], &["--quantize", "q4_0"]] {
+            let [even, odd] = [0, 1].map(|i| {
+                let model = folders[i].path().to_str().unwrap();
+                let file = folders[i].path().join("out.safetensors");
+                let out = file.to_str().unwrap();
+                let args = [
+                    "eval",
+                    model,
+                    "--ids",
+                    "1,2,3,4,5",
+                    "--greedy",
+                    "3",
+                    "--out",
+                    out,
+                    "--device",
+                    device,
+                ];
+                let ended = program("", &[&args[..], more].concat()).output().unwrap();
+                assert!(ended.status.success(), "{}", said(&ended.stderr));
+                fs::read(file).unwrap()
+            });
+            assert!(even == odd, "{device} {more:?}");
+        }
+    }
+}

@@ -28,8 +28,6 @@ pub struct AdapterFacts {
     pub binding_bytes: u64,
     /// Bytes of one buffer at most.
     pub buffer_bytes: u64,
-    /// Whether its buffers lie in the machine's memory: a program on the CPU, or a processor without memory of its own.
-    pub shares_memory: bool,
     /// Bytes of its own memory, where the driver says.
     pub memory_bytes: Option<u64>,
     /// Lanes of a subgroup, where there are subgroups.
@@ -43,6 +41,12 @@ pub struct AdapterFacts {
 }
 
 impl AdapterFacts {
+    /// Whether its buffers lie in the machine's memory: a program on the CPU, or a processor without memory of its own.
+    #[must_use]
+    pub fn shares_memory(&self) -> bool {
+        matches!(self.kind, "software" | "integrated")
+    }
+
     /// What it can do, each a name and a value.
     #[must_use]
     pub fn details(&self) -> Vec<(String, String)> {
@@ -194,10 +198,6 @@ pub fn facts(adapter: &wgpu::Adapter) -> AdapterFacts {
         is_software: info.device_type == wgpu::DeviceType::Cpu,
         binding_bytes: limits.max_storage_buffer_binding_size,
         buffer_bytes: limits.max_buffer_size,
-        shares_memory: matches!(
-            info.device_type,
-            wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu
-        ),
         memory_bytes: memory_bytes(adapter),
         subgroup: has_subgroups.then_some((info.subgroup_min_size, info.subgroup_max_size)),
         has_f16: features.contains(wgpu::Features::SHADER_F16),
@@ -270,7 +270,6 @@ mod tests {
             is_software,
             binding_bytes: 0,
             buffer_bytes: 0,
-            shares_memory: false,
             memory_bytes: None,
             subgroup: None,
             has_f16: false,
@@ -278,6 +277,20 @@ mod tests {
             lacks,
         };
         ((), facts)
+    }
+
+    #[test]
+    fn buffers_lie_in_the_machines_memory_where_there_is_no_other() {
+        for (kind, shares) in [
+            ("discrete", false),
+            ("integrated", true),
+            ("software", true),
+            ("virtual", false),
+        ] {
+            let ((), facts) = named("a", false, None);
+            let facts = AdapterFacts { kind, ..facts };
+            assert_eq!(facts.shares_memory(), shares, "{kind}");
+        }
     }
 
     #[test]
