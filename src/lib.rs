@@ -15,6 +15,7 @@ pub mod engine;
 pub mod jinja;
 pub mod model;
 pub mod ops;
+pub mod panics;
 pub mod spec;
 pub mod trace;
 #[cfg(feature = "gui")]

@@ -7,7 +7,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::config::{self, Config, listed};
+use super::{
+    config::{self, Config, listed},
+    tokenizer as rules,
+};
 
 const DECODER: &str = "added_tokens_decoder";
 /// The special tokens that have a name everywhere, in Transformers' order.
@@ -20,8 +23,10 @@ const NAMED: [&str; 7] = [
     "cls_token",
     "mask_token",
 ];
-/// Further special tokens, the newer key first.
-const FURTHER: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
+/// Further special tokens: a list, or an object of named ones.
+const EXTRA: &str = "extra_special_tokens";
+/// Its older name.
+const ADDITIONAL: &str = "additional_special_tokens";
 
 /// The files beside tokenizer.json that say something of tokens.
 #[derive(Clone, Copy, Default)]
@@ -32,6 +37,29 @@ pub(super) struct Beside<'a> {
     pub(super) special: Option<&'a Config>,
     /// `added_tokens.json`.
     pub(super) added: Option<&'a Config>,
+}
+
+/// Special tokens beside those that have a name everywhere.
+#[derive(Default)]
+struct Extra<'a> {
+    named: Vec<(&'a str, &'a Value)>,
+    list: Vec<&'a Value>,
+}
+
+impl<'a> Extra<'a> {
+    /// Puts what stands under a key to it; says whether that was no object of named tokens.
+    fn put(&mut self, (file, key, value): (&'a Config, &'static str, &'a Value)) -> bool {
+        self.named.extend(file.entries_of(key));
+        self.list.extend(value.as_array().into_iter().flatten());
+        !value.is_object()
+    }
+}
+
+/// The special tokens of a file that have a name of the model's own, in the file's order.
+fn own_tokens(file: Option<&Config>) -> impl Iterator<Item = (&str, &Value)> {
+    let keys = file.into_iter().flat_map(Config::keys);
+    let own = keys.filter(|it| it.ends_with("_token") && !NAMED.contains(it));
+    own.filter_map(move |key| Some((key, file?.get(key)?)))
 }
 
 /// A token to add, and the id that a file gives it.
@@ -47,7 +75,7 @@ impl<'a> Beside<'a> {
 
     /// What counts under a key.
     fn value(&self, key: &str) -> Option<&'a Value> {
-        let map = self.special.filter(|_| !self.has_decoder());
+        let map = self.map();
         map.and_then(|it| it.get(key))
             .or_else(|| self.settings?.get(key))
     }
@@ -57,28 +85,58 @@ impl<'a> Beside<'a> {
         content(self.value(key)?)
     }
 
-    /// Special tokens by name, and those without.
+    /// Special tokens by name, and those without, in the order in which Transformers 5 adds them.
     fn special_tokens(&self) -> Vec<AddedToken> {
-        let map = self.special.filter(|_| !self.has_decoder());
-        let keys = self.settings.into_iter().chain(map).flat_map(Config::keys);
-        let mut seen = HashSet::from(NAMED);
-        let own: Vec<&str> = keys
-            .filter(|it| it.ends_with("_token") && seen.insert(it))
-            .collect();
-        let named = NAMED
-            .into_iter()
-            .chain(own)
-            .filter_map(|key| self.value(key));
-        let further = FURTHER.into_iter().find_map(|key| self.value(key));
-        let further: Vec<&Value> = match further {
-            Some(Value::Array(it)) => it.iter().collect(),
-            Some(Value::Object(it)) => it.values().collect(),
-            _ => Vec::new(),
-        };
-        named
-            .chain(further)
+        let extra = self.extra();
+        let mut own: Vec<(&str, &Value)> = Vec::new();
+        // What the settings name again keeps the place it had in the map.
+        let named = own_tokens(self.map()).chain(own_tokens(self.settings));
+        for (name, value) in named.chain(extra.named) {
+            match own.iter_mut().find(|it| it.0 == name) {
+                Some(it) => it.1 = value,
+                None => own.push((name, value)),
+            }
+        }
+        let everywhere = NAMED.into_iter().filter_map(|key| self.value(key));
+        everywhere
+            .chain(own.into_iter().map(|it| it.1))
+            .chain(extra.list)
             .filter_map(|it| token(it, true))
             .collect()
+    }
+
+    /// The file of special tokens, where it counts.
+    fn map(&self) -> Option<&'a Config> {
+        self.special.filter(|_| !self.has_decoder())
+    }
+
+    /// Further special tokens. The settings' older list takes the place of the newer where that is empty; newer lists
+    /// of both files are joined; the map's older list counts only where nobody has another.
+    fn extra(&self) -> Extra<'a> {
+        let given = |file: Option<&'a Config>, key| Some((file?, key, file?.given(key)?));
+        let is_empty = |value: &Value| match value {
+            Value::Array(it) => it.is_empty(),
+            Value::Object(it) => it.is_empty(),
+            it => it.is_null(),
+        };
+        let mut older = given(self.settings, ADDITIONAL);
+        let mut newer = given(self.settings, EXTRA);
+        if newer.is_none_or(|it| is_empty(it.2)) && older.is_some() {
+            newer = older.take();
+        }
+        let mut extra = Extra::default();
+        let mut has_list = newer.is_some_and(|it| extra.put(it));
+        if let Some(it) = given(self.map(), EXTRA) {
+            if it.2.is_object() {
+                extra.list.clear();
+            }
+            has_list = extra.put(it);
+        }
+        older = given(self.map(), ADDITIONAL).or(older);
+        if let Some(it) = older.filter(|_| !has_list) {
+            extra.put(it);
+        }
+        extra
     }
 
     /// The tokens that a file gives ids, in their order.
@@ -156,6 +214,9 @@ pub(super) fn add(
     if tokens.is_empty() {
         return Ok(());
     }
+    if let Some(it) = tokenizer.get_normalizer() {
+        rules::check_normalized(it, tokens.iter().map(|it| it.content.as_str()))?;
+    }
     tokenizer.add_tokens(tokens).map_err(|it| it.to_string())?;
     notes.extend(moved(tokenizer, &declared));
     Ok(())
@@ -202,4 +263,74 @@ fn token(value: &Value, is_special: bool) -> Option<AddedToken> {
             .rstrip(flag("rstrip", false))
             .normalized(flag("normalized", !special)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The order in which Transformers 5.24 adds what both files declare, asked of its own code.
+    #[track_caller]
+    fn check(settings: &str, map: &str, want: &[&str]) {
+        let file = |text: &str| Config::parse(text.as_bytes(), Path::new("it.json")).unwrap();
+        let (settings, map) = (file(settings), file(map));
+        let beside = Beside {
+            settings: Some(&settings),
+            special: Some(&map),
+            added: None,
+        };
+        let mut got: Vec<String> = Vec::new();
+        for it in beside.special_tokens() {
+            assert!(it.special);
+            if !got.contains(&it.content) {
+                got.push(it.content);
+            }
+        }
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn named_tokens_are_added_in_the_file_s_order() {
+        let named =
+            r#"{"extra_special_tokens": {"z_token": "<z>", "a_token": "<a>", "m_token": "<m>"}}"#;
+        check(named, "{}", &["<z>", "<a>", "<m>"]);
+        check("{}", named, &["<z>", "<a>", "<m>"]);
+        check(
+            r#"{"image_token": "<i>", "video_token": "<v>"}"#,
+            r#"{"video_token": "<w>", "audio_token": "<u>"}"#,
+            &["<v>", "<u>", "<i>"],
+        );
+        check(
+            r#"{"image_token": "<i>", "extra_special_tokens": {"z_token": "<z>", "image_token": "<j>"}}"#,
+            r#"{"audio_token": "<u>", "eos_token": "<e>"}"#,
+            &["<e>", "<u>", "<j>", "<z>"],
+        );
+    }
+
+    #[test]
+    fn the_settings_further_tokens_come_before_the_map_s() {
+        let older = |it: &str| format!(r#"{{"additional_special_tokens": {it}}}"#);
+        let newer = |it: &str| format!(r#"{{"extra_special_tokens": {it}}}"#);
+        let (c, m) = (r#"["<c>"]"#, r#"["<m>"]"#);
+        check(&older(c), &older(m), &["<c>"]);
+        check("{}", &older(m), &["<m>"]);
+        check(&newer(c), &older(m), &["<c>"]);
+        check(&newer("[]"), &older(m), &[]);
+        check(&older("null"), &older(m), &[]);
+        check(&newer(c), &newer(r#"["<m>", "<c>"]"#), &["<c>", "<m>"]);
+        check(&newer("[]"), &newer(m), &["<m>"]);
+        check(&newer(c), &newer(r#"{"z_token": "<z>"}"#), &["<z>"]);
+        let both = |newer: &str, older: &str| {
+            format!(r#"{{"extra_special_tokens": {newer}, "additional_special_tokens": {older}}}"#)
+        };
+        check(&both(r#"["<e>"]"#, c), "{}", &["<e>"]);
+        check(&both("[]", c), "{}", &["<c>"]);
+        check(&both(r#"{"z_token": "<z>"}"#, c), "{}", &["<z>", "<c>"]);
+        let named = both(r#"{"z_token": "<z>"}"#, c);
+        check(&named, &older(m), &["<z>", "<m>"]);
+        let named = both(r#"{"z_token": "<z>"}"#, m);
+        check(&newer(c), &named, &["<z>", "<m>"]);
+    }
 }

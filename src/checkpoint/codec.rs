@@ -3,15 +3,11 @@
 //! **Invariant:** what stands before and after a text is what the tokenizer's post-processor puts there,
 //! whatever `add_bos_token` says, as Transformers has it. What a tokenizer file makes go wrong is a sentence: the library's panics are caught here too.
 
-use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use tokenizers::Tokenizer;
 
+use crate::panics;
 use crate::spec::{PromptForm, TokenId, TokenTable};
 
 use super::{
@@ -19,12 +15,13 @@ use super::{
     added::{self, Beside},
     chat::ChatTemplate,
     foreign, json,
+    tokenizer::{self, Followed},
 };
 
 /// Text to tokens and back. Cloning one copies nothing large.
 #[derive(Clone, Debug)]
 pub struct TextCodec {
-    tokenizer: Arc<Tokenizer>,
+    tokenizer: Arc<Followed>,
     table: Arc<TokenTable>,
     bos: Option<TokenId>,
     n_vocab: usize,
@@ -58,7 +55,8 @@ impl TextCodec {
             path: path.to_owned(),
         };
         let unreadable = |why| broken(format!("the tokenizer cannot be read: {why}"));
-        let mut tokenizer = parsed(bytes).map_err(unreadable)?;
+        let mut tokenizer = parsed(bytes, n_vocab).map_err(unreadable)?;
+        notes.extend(tokenizer::merge_always(&mut tokenizer));
         tokenizer.with_padding(None);
         caught(|| tokenizer.with_truncation(None).map(|_| ())).map_err(unreadable)?;
         caught(|| added::add(&mut tokenizer, beside, notes)).map_err(unreadable)?;
@@ -78,6 +76,7 @@ impl TextCodec {
             .map(|it| it as usize + 1)
             .max()
             .unwrap_or(0);
+        let tokenizer = caught(|| Followed::new(tokenizer)).map_err(unreadable)?;
         let bos = put_before(&tokenizer).filter(|it| it.idx() < n_vocab);
         Ok(Self {
             tokenizer: Arc::new(tokenizer),
@@ -150,9 +149,7 @@ impl TextCodec {
     #[must_use]
     pub fn decode(&self, ids: &[TokenId]) -> String {
         let raw: Vec<u32> = ids.iter().map(|it| it.0).collect();
-        if self.tokenizer.get_decoder().is_some()
-            && let Ok(text) = caught(|| self.tokenizer.decode(&raw, true))
-        {
+        if let Ok(Some(text)) = caught(|| self.tokenizer.decode(&raw).transpose()) {
             return text;
         }
         let shown = ids
@@ -187,15 +184,15 @@ impl TextCodec {
 
     /// The id of a token by its text.
     pub(super) fn id_of(&self, token: &str) -> Option<TokenId> {
-        self.tokenizer.token_to_id(token).map(TokenId)
+        self.tokenizer.library().token_to_id(token).map(TokenId)
     }
 }
 
 /// What a call of the library says, its panics included.
 fn caught<T, E: std::fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result.map_err(|it| it.to_string()),
-        Err(_) => Err("the tokenizer's rules cannot be followed".to_owned()),
+    match panics::caught(call) {
+        Some(result) => result.map_err(|it| it.to_string()),
+        None => Err("the tokenizer's rules cannot be followed".to_owned()),
     }
 }
 
@@ -203,8 +200,8 @@ fn unencodable(what: String) -> CheckpointError {
     CheckpointError::Encode { what }
 }
 
-fn ids(tokenizer: &Tokenizer, text: &str, adds_special: bool) -> Result<Vec<u32>, String> {
-    caught(|| tokenizer.encode(text, adds_special)).map(|it| it.get_ids().to_vec())
+fn ids(tokenizer: &Followed, text: &str, adds_special: bool) -> Result<Vec<u32>, String> {
+    caught(|| tokenizer.encode(text, adds_special))
 }
 
 /// A note on added tokens beyond the vocabulary, which only their own text can bring up; an error
@@ -231,8 +228,8 @@ fn beyond_vocabulary(tokenizer: &Tokenizer, n_vocab: usize) -> Result<Option<Str
 }
 
 /// The tokenizer in a file, which may be JSON of Python's kind.
-fn parsed(bytes: &[u8]) -> Result<Tokenizer, String> {
-    let read = |bytes: &[u8]| caught(|| Tokenizer::from_bytes(bytes));
+fn parsed(bytes: &[u8], n_vocab: usize) -> Result<Tokenizer, String> {
+    let read = |bytes: &[u8]| caught(|| tokenizer::parse(bytes, n_vocab));
     let cleaned = || {
         let text = json::cleaned(std::str::from_utf8(bytes).ok()?);
         (text.as_bytes() != bytes).then(|| read(text.as_bytes()).ok())?
@@ -244,7 +241,7 @@ fn parsed(bytes: &[u8]) -> Result<Tokenizer, String> {
 }
 
 /// The token before those of a text that is not empty.
-fn put_before(tokenizer: &Tokenizer) -> Option<TokenId> {
+fn put_before(tokenizer: &Followed) -> Option<TokenId> {
     const TEXT: &str = "a";
     let (bare, whole) = (
         ids(tokenizer, TEXT, false).ok()?,

@@ -3,6 +3,7 @@
 //! A key that is missing or null takes the default of the family's own configuration class.
 
 use std::{
+    collections::HashMap,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -20,8 +21,9 @@ pub(super) struct Config {
     /// `rope_scaling.` inside of that object.
     prefix: String,
     path: PathBuf,
-    /// Its keys in the file's order, and those of any depth that came twice.
+    /// Its keys in the file's order, those of the objects under them, and those of any depth that came twice.
     keys: Vec<String>,
+    keys_inside: HashMap<String, Vec<String>>,
     twice: Vec<String>,
 }
 
@@ -55,6 +57,7 @@ impl Config {
                 prefix: String::new(),
                 path: path.to_owned(),
                 keys: read.keys,
+                keys_inside: read.keys_inside,
                 twice: read.twice,
             }),
             other => Err(broken(format!("it is {}", shorten(&other.to_string())))),
@@ -94,6 +97,18 @@ impl Config {
         self.keys.iter().map(String::as_str)
     }
 
+    /// The entries of the object under a key, in the file's order; none where there is no object.
+    pub(super) fn entries_of(&self, key: &str) -> impl Iterator<Item = (&str, &Value)> + use<'_> {
+        let object = self.map.get(key).and_then(Value::as_object);
+        let keys = self.keys_inside.get(key).into_iter().flatten();
+        keys.filter_map(move |key| Some((key.as_str(), object?.get(key)?)))
+    }
+
+    /// What stands under a key, null too.
+    pub(super) fn given(&self, key: &str) -> Option<&Value> {
+        self.map.get(key)
+    }
+
     /// All keys and values.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.map.iter()
@@ -121,6 +136,7 @@ impl Config {
                 prefix: format!("{}{key}.", self.prefix),
                 path: self.path.clone(),
                 keys: map.keys().cloned().collect(),
+                keys_inside: HashMap::new(),
                 twice: Vec::new(),
             })),
             Some(_) => Err(self.wrong(key, "an object")),

@@ -12,7 +12,8 @@ use super::{
     place::{self, CONFIG},
 };
 
-const MAX_TOKENIZER_BYTES: u64 = 1 << 30;
+/// The largest in use have some thirty million.
+const MAX_TOKENIZER_BYTES: u64 = 128 << 20;
 const TOKENIZER: &str = "tokenizer.json";
 
 /// Tokenizers of other kinds, by the names or endings of their files.

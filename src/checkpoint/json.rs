@@ -2,7 +2,11 @@
 //! `Infinity` are numbers, the last of two equal keys counts, half a surrogate pair is no reason to
 //! refuse. The header of a file of tensors is read by its own, stricter rules.
 
-use std::{collections::HashSet, fmt, marker::PhantomData};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    marker::PhantomData,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -28,6 +32,8 @@ pub(super) struct Read {
     pub(super) twice: Vec<String>,
     /// The keys of the value itself, in the file's order.
     pub(super) keys: Vec<String>,
+    /// The keys of the objects under these, likewise.
+    pub(super) keys_inside: HashMap<String, Vec<String>>,
 }
 
 /// Reads a text as Python's `json` does, with or without a byte order mark.
@@ -37,17 +43,23 @@ pub(super) struct Read {
 pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
     let text = std::str::from_utf8(bytes).map_err(|it| format!("not UTF-8: {it}"))?;
     let text = cleaned(text);
-    let (mut twice, mut keys) = (Vec::new(), Vec::new());
+    let (mut twice, mut keys, mut keys_inside) = (Vec::new(), Vec::new(), HashMap::new());
     let mut parser = serde_json::Deserializer::from_str(&text);
     let tree = Tree {
         twice: &mut twice,
         keys: Some(&mut keys),
+        keys_inside: Some(&mut keys_inside),
     };
     let value = tree
         .deserialize(&mut parser)
         .and_then(|it| parser.end().map(|()| it))
         .map_err(|it| it.to_string())?;
-    Ok(Read { value, twice, keys })
+    Ok(Read {
+        value,
+        twice,
+        keys,
+        keys_inside,
+    })
 }
 
 /// The text with what only Python reads put as every reader of JSON reads it.
@@ -138,8 +150,9 @@ fn kept(word: &str) -> String {
 /// Reads any value and notes the keys that come twice.
 struct Tree<'a> {
     twice: &'a mut Vec<String>,
-    /// Where the keys of this value go; none for what lies deeper.
+    /// Where the keys of this value go, and those of the objects under them; none for what lies deeper.
     keys: Option<&'a mut Vec<String>>,
+    keys_inside: Option<&'a mut HashMap<String, Vec<String>>>,
 }
 
 impl Tree<'_> {
@@ -148,6 +161,7 @@ impl Tree<'_> {
         Tree {
             twice: self.twice,
             keys: None,
+            keys_inside: None,
         }
     }
 }
@@ -206,7 +220,14 @@ impl<'de> Visitor<'de> for Tree<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(self.deeper())?;
+            let mut inside = Vec::new();
+            let value = map.next_value_seed(Tree {
+                keys: self.keys_inside.is_some().then_some(&mut inside),
+                ..self.deeper()
+            })?;
+            if let Some(all) = &mut self.keys_inside {
+                all.insert(key.clone(), inside);
+            }
             if entries.insert(key.clone(), value).is_none() {
                 self.keys.iter_mut().for_each(|it| it.push(key.clone()));
             } else if self.twice.len() < MOST_TWICE && !self.twice.contains(&key) {

@@ -6,6 +6,7 @@
 //! config → family, rope      what tensors there should be, and what they mean
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
 //! codec, added, eos          text to tokens and back, and where it ends
+//! tokenizer                  the library's tokenizer, followed within limits
 //! chat                       the text around a prompt
 //! memory, need, allowance    how large it is; what a run will hold; what the process may take
 //! warmup                     bringing it into memory with progress
@@ -44,6 +45,7 @@ mod place;
 mod presets;
 mod rope;
 mod synthetic;
+mod tokenizer;
 #[cfg(unix)]
 mod torn;
 mod warmup;

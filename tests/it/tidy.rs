@@ -14,6 +14,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("jinja", &[]),
     ("checkpoint", &["spec", "jinja"]),
     ("ops", &["spec", "checkpoint", "trace"]),
+    ("panics", &[]),
+    ("checkpoint", &["spec", "jinja", "panics"]),
+    ("ops", &["spec", "checkpoint", "panics"]),
     ("model", &["spec", "checkpoint", "ops"]),
     (
         "engine",
@@ -65,6 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui_material_icons", &["ui", "app"]),
     ("egui_system_font_provider", &["app"]),
     ("egui_tiles", &["ui", "app"]),
+    ("fancy_regex", &["checkpoint"]),
     ("half", &["checkpoint", "ops"]),
     ("image", &["ui", "app"]),
     ("libc", &["checkpoint", "document"]),

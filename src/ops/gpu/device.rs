@@ -3,7 +3,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
 };
 
@@ -17,6 +16,7 @@ use super::{
     rope::Tables,
 };
 use crate::ops::{DeviceError, cpu::Rope};
+use crate::panics::caught;
 use crate::spec::RopeSpec;
 
 /// Faults that are kept until somebody looks; the first one counts.
@@ -246,8 +246,7 @@ fn fault_of(error: &wgpu::Error) -> DeviceError {
 /// What a call of wgpu returns, or that the device was lost where it panics instead.
 fn or_lost<T>(call: impl FnOnce() -> T) -> Result<T, DeviceError> {
     // The device is not used again after it.
-    catch_unwind(AssertUnwindSafe(call))
-        .map_err(|_| DeviceError::Lost("the driver does not answer any more".to_owned()))
+    caught(call).ok_or_else(|| DeviceError::Lost("the driver does not answer any more".to_owned()))
 }
 
 fn first_line(text: &str) -> String {

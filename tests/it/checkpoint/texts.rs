@@ -411,6 +411,49 @@ fn a_model_with_a_broken_tokenizer_opens_for_ids() {
 }
 
 #[test]
+fn a_model_with_a_hostile_tokenizer_opens_for_ids() {
+    let mut it = tokenizer();
+    it["post_processor"] = bos_processor();
+    it["post_processor"]["special_tokens"]["<s>"]["ids"] = json!(vec![0; 5000]);
+    ids_only(
+        &it.to_string(),
+        &[
+            "cannot be read: it has a post_processor that puts 5003 tokens around a text, expected at most 4096",
+        ],
+    );
+    let mut it = tokenizer();
+    let doubled = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+    it["normalizer"] = json!({"type": "Sequence", "normalizers": vec![doubled; 40]});
+    ids_only(
+        &it.to_string(),
+        &["1099511627776 bytes of one, expected at most 16384"],
+    );
+    let nested = "[".repeat(20_000);
+    ids_only(&format!("{{\"normalizer\":{nested}"), &["recursion limit"]);
+}
+
+#[test]
+fn a_text_that_is_too_long_is_refused_in_a_sentence() {
+    let it = opened(folder(&tokenizer(), None).path());
+    let why = it.codec.unwrap().encode(&"a".repeat((4 << 20) + 1));
+    assert_eq!(
+        why.unwrap_err().to_string(),
+        "the text could not be turned into tokens: it has 4194305 bytes, expected at most 4194304"
+    );
+}
+
+#[test]
+fn merges_left_out_at_random_are_all_done_with_a_note() {
+    let mut it = tokenizer();
+    it["model"]["dropout"] = 0.5.into();
+    let it = opened(folder(&it, None).path());
+    noted(&it, "leaves out merges at random (dropout 0.5)");
+    for _ in 0..20 {
+        assert_eq!(ids(&it, "ab"), [7]);
+    }
+}
+
+#[test]
 fn a_model_with_the_tokenizer_of_another_opens_for_ids() {
     let mut it = tokenizer();
     it["model"]["vocab"]["zz"] = 50.into();

@@ -1,0 +1,106 @@
+//! The table of replacements that sentencepiece compiles: a number of bytes, a trie of so many, and the texts that
+//! are put, each with a zero behind it. It is written as base64.
+//!
+//! Only its measures are looked at; what it does is the library's.
+
+/// Bytes of one replacement; the longest of Unicode's compatibility forms has 33.
+const MAX_PUT_BYTES: usize = 256;
+
+/// The bytes of the longest text that is put.
+///
+/// # Errors
+/// A table that is none, or puts too long a text.
+pub(super) fn longest(base64: &str) -> Result<usize, String> {
+    let broken = || "its precompiled_charsmap is no table of replacements".to_owned();
+    let bytes = decoded(base64).ok_or_else(broken)?;
+    let (size, rest) = bytes.split_first_chunk().ok_or_else(broken)?;
+    // The library reserves memory by this number before it reads on.
+    let n_trie = u32::from_le_bytes(*size) as usize;
+    let texts = rest.get(n_trie..).ok_or_else(broken)?;
+    let longest = texts.split(|it| *it == 0).map(<[u8]>::len).max();
+    match longest.unwrap_or(0) {
+        n if n > MAX_PUT_BYTES => Err(format!(
+            "its precompiled_charsmap puts {n} bytes for one letter, expected at most {MAX_PUT_BYTES}"
+        )),
+        n => Ok(n),
+    }
+}
+
+/// The bytes that base64 stands for.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=').as_bytes();
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for group in text.chunks(4) {
+        let mut bits = 0_u32;
+        for letter in group {
+            bits = bits << 6 | six_bits(*letter)?;
+        }
+        let n_bytes = group.len() * 6 / 8;
+        let bits = bits << (6 * (4 - group.len()));
+        out.extend_from_slice(&bits.to_be_bytes()[1..=n_bytes]);
+    }
+    Some(out)
+}
+
+fn six_bits(letter: u8) -> Option<u32> {
+    let bits = match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table with a trie of no bytes that says it has `n_trie`.
+    fn table(n_trie: [u8; 4], texts: &str) -> String {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let bytes: Vec<u8> = n_trie.into_iter().chain(texts.bytes()).collect();
+        let mut out = String::new();
+        for group in bytes.chunks(3) {
+            let bits = group
+                .iter()
+                .fold(0_u32, |bits, it| bits << 8 | u32::from(*it));
+            let bits = bits << (8 * (3 - group.len()));
+            for at in 0..=group.len() {
+                let letter = LETTERS[(bits >> (18 - 6 * at)) as usize & 63];
+                out.push(char::from(letter));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_longest_replacement_is_found_and_bounded() {
+        assert_eq!(longest(&table([0; 4], "ab\0abcde\0")), Ok(5));
+        assert_eq!(longest(&table([3, 0, 0, 0], "abcde")), Ok(2));
+        assert_eq!(longest(&format!("{}==", table([0; 4], ""))), Ok(0));
+        assert_eq!(longest(&table([0; 4], &"a".repeat(256))), Ok(256));
+        let why = longest(&table([0; 4], &"a".repeat(257))).unwrap_err();
+        assert!(
+            why.contains("257 bytes for one letter, expected at most 256"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_table_that_claims_more_than_there_is_is_none() {
+        for text in [
+            "",
+            "AAA",
+            "A",
+            "AAAA*",
+            &table([255; 4], "a"),
+            &table([2, 0, 0, 0], "a"),
+        ] {
+            let why = longest(text).unwrap_err();
+            assert!(why.contains("no table of replacements"), "{text}: {why}");
+        }
+    }
+}
