@@ -13,6 +13,8 @@ mod commands;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod golden;
 #[cfg(feature = "gpu")]
 #[cfg(test)]

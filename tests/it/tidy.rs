@@ -110,14 +110,23 @@ fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
+    read_below(&root().join("src"))
+}
+
+/// The targets, and the programs that run them for long.
+fn fuzzing() -> Vec<(PathBuf, String)> {
+    ["src", "fuzz_targets"]
+        .iter()
+        .flat_map(|it| read_below(&root().join("fuzz").join(it)))
+        .collect()
+}
+
+fn read_below(folder: &Path) -> Vec<(PathBuf, String)> {
     let read = |it: PathBuf| {
         let text = fs::read_to_string(&it).unwrap();
         (it, text)
     };
-    files_below(&root().join("src"), "rs")
-        .into_iter()
-        .map(read)
-        .collect()
+    files_below(folder, "rs").into_iter().map(read).collect()
 }
 
 /// The folder or file of `src/` a path lies in: `ops`, `main`.
@@ -128,11 +137,11 @@ fn room(path: &Path) -> String {
     name.strip_suffix(".rs").unwrap_or(name).to_owned()
 }
 
-/// Whether a file holds nothing but tests of another: `run_tests.rs`, `tests/life.rs`.
+/// Whether a file holds nothing but tests of another: `run_tests.rs`, `tests.rs`, `tests/life.rs`.
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().and_then(|it| it.to_str());
     let parts = path.components();
-    name.is_some_and(|it| it.ends_with("_tests"))
+    name.is_some_and(|it| it == "tests" || it.ends_with("_tests"))
         || parts
             .skip_while(|it| it.as_os_str() != "src")
             .any(|it| it.as_os_str() == "tests")
@@ -215,7 +224,7 @@ fn outside_crates_are_named_only_in_their_rooms() {
 #[test]
 fn every_file_says_what_lives_in_it_and_stays_small() {
     let mut found = Vec::new();
-    for (path, text) in sources() {
+    for (path, text) in sources().into_iter().chain(fuzzing()) {
         if !text.starts_with("//!") {
             found.push(format!("{} opens without //!", path.display()));
         }
