@@ -121,9 +121,19 @@ impl Text<'_> {
     /// # Errors
     /// Where the budget is used up.
     pub(super) fn push_times(&mut self, more: &str, n: usize) -> Res<()> {
-        let n = if more.is_empty() { 0 } else { n };
-        self.budget.bytes(more.len().saturating_mul(n))?;
-        self.text.extend(std::iter::repeat_n(more, n));
+        let n_bytes = more.len().saturating_mul(n);
+        self.budget.bytes(n_bytes)?;
+        if n_bytes == 0 {
+            return Ok(());
+        }
+        // Doubled until it is enough: letter by letter a hundred megabytes take as long as the work of a whole budget.
+        let start = self.text.len();
+        self.text.reserve(n_bytes);
+        self.text.push_str(more);
+        while let left @ 1.. = start + n_bytes - self.text.len() {
+            let made = self.text.len() - start;
+            self.text.extend_from_within(start..start + made.min(left));
+        }
         Ok(())
     }
 
