@@ -10,6 +10,15 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+/// Why a value of more than so many bytes is not read. One is kept whole, because its `text` may stand anywhere in it
+/// and only a whole one is known to be JSON; the limit is what keeps a file of any length from filling the memory.
+pub(super) fn too_long(most: usize) -> String {
+    format!(
+        "it is longer than {} MiB, the most that is kept of one; a file that ends in .txt is read as it stands",
+        most >> 20
+    )
+}
+
 /// What a value holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {

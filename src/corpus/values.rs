@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader};
 
-use super::{CorpusError, lines::Bytes};
+use super::{CorpusError, json::too_long, lines::Bytes};
 
 /// Where it stands among the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Values {
         if bytes.len() <= most {
             return Ok(());
         }
-        Err(self.wrong(&format!("it is longer than {} MiB", most >> 20)))
+        Err(self.wrong(&too_long(most)))
     }
 
     fn past_blanks(&mut self) -> Result<Option<u8>, CorpusError> {
