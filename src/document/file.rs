@@ -3,7 +3,8 @@
 //! One writer for all of them. Where a regular file is to be, or nothing is yet, the new bytes are written beside it,
 //! brought to the disk, and moved into its place, so that a full disk, a crash or a kill at any moment leaves what was
 //! there before. Where a link leads there, the link stays. What is no regular file (a device, a pipe, the output of
-//! another program) has no whole to be replaced by: it is written in place.
+//! another program) has no whole to be replaced by: it is written in place. So is a regular file that cannot be replaced
+//! because something is mounted on it alone, as into a container.
 //!
 //! What a killed run left beside a target is removed by the next one that writes there. A run holds a lock on its own,
 //! and the system gives locks back when a process ends, however it ends: what can be locked is nobody's any more.
@@ -11,11 +12,14 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    io::{self, Seek as _, Write},
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
+
+#[cfg(unix)]
+mod pipe;
 
 /// Letters of a file name made from a title, at most.
 const MAX_LETTERS: usize = 80;
@@ -60,7 +64,9 @@ enum Place {
     /// A regular file, there or not yet: replaced whole.
     Whole(PathBuf),
     /// Anything else: written as it is, from the beginning.
-    InPlace(File),
+    Stream(File),
+    /// A regular file on its own mount: written over, since nothing can be moved into its place.
+    Over(File),
 }
 
 impl Target {
@@ -78,14 +84,20 @@ impl Target {
                 let mut options = OpenOptions::new();
                 options.write(true).append(is_opened_elsewhere(path));
                 let file = options.open(path);
-                Ok(Self(Place::InPlace(file.map_err(failed("opening it: "))?)))
+                Ok(Self(Place::Stream(file.map_err(failed("opening it: "))?)))
             }
             Ok(_) => {
                 // A file that may not be changed is not to be replaced either.
                 let target = fs::canonicalize(path).map_err(failed("finding it: "))?;
                 let file = OpenOptions::new().write(true).open(&target);
-                file.map_err(failed("opening it: "))?;
-                Self::whole(target)
+                let file = file.map_err(failed("opening it: "))?;
+                match Self::whole(target) {
+                    // Writable in a folder that nothing can be written to: it is mounted there by itself.
+                    Err(it) if it.source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                        Ok(Self(Place::Over(file)))
+                    }
+                    it => it,
+                }
             }
             Err(it) if it.kind() == io::ErrorKind::NotFound => {
                 Self::whole(end_of_links(path).map_err(failed("following the link: "))?)
@@ -122,28 +134,33 @@ impl Target {
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), WriteError> {
         match self.0 {
-            Place::InPlace(mut file) => fill(&mut file)
+            Place::Stream(mut file) => fill(&mut file)
                 .and_then(|()| file.flush())
                 .map_err(failed("writing it: ")),
-            Place::Whole(target) => replace(&target, fill),
+            Place::Over(file) => write_over(file, fill),
+            Place::Whole(target) => replace(&target, fill, |file| file.persist(&target)),
         }
     }
 }
 
-/// Writes a file whole, where nobody may wait: a pipe that nobody reads is refused.
+/// Writes a file whole, where nobody may wait for long: a pipe that nobody reads is refused.
 ///
 /// # Errors
-/// What `Target::at` and `Target::write` say.
+/// What `Target::at` and `Target::write` say; a pipe whose reader takes nothing.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    if is_unread_pipe(path) {
-        return Err(refused("nobody reads the pipe that is there"));
+    #[cfg(unix)]
+    if let Some(mut pipe) = pipe::open(path)? {
+        return pipe.write_all(bytes).map_err(failed("writing it: "));
     }
     Target::at(path)?.write(bytes)
 }
 
+/// Writes a new file and moves it into its place, which is the last step, `moved`. What is busy there is a mount: then
+/// the finished bytes are written over what it holds.
 fn replace(
     target: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    moved: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
 ) -> Result<(), WriteError> {
     remove_leftovers(target);
     let mut file = beside(target).map_err(failed("making a file in its folder: "))?;
@@ -157,12 +174,35 @@ fn replace(
     written.map_err(failed("writing it: "))?;
     let synced = file.as_file().sync_all();
     synced.map_err(failed("bringing it to the disk: "))?;
-    let moved = file.persist(target).map_err(|it| it.error);
-    moved.map_err(failed("moving it into its place: "))?;
+    match moved(file) {
+        Ok(_) => {}
+        Err(it) if it.error.kind() == io::ErrorKind::ResourceBusy => {
+            let there = OpenOptions::new().write(true).open(target);
+            let there = there.map_err(failed("opening it: "))?;
+            let mut finished = it.file.reopen().map_err(failed("reading it again: "))?;
+            return write_over(there, |file| io::copy(&mut finished, file).map(drop));
+        }
+        Err(it) => return Err(failed("moving it into its place: ")(it.error)),
+    }
     // The name, too, is on the disk once the folder is. Not every file system knows how; the file is whole anyway.
     #[cfg(unix)]
     drop(File::open(folder_of(target)).and_then(|it| it.sync_all()));
     Ok(())
+}
+
+/// Writes a regular file from its beginning. It is cut only when all is written: what fails half-way has not emptied it.
+fn write_over(
+    mut file: File,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let mut through = io::BufWriter::new(&mut file);
+    let written = fill(&mut through).and_then(|()| through.flush());
+    drop(through);
+    written
+        .and_then(|()| file.stream_position())
+        .and_then(|n_bytes| file.set_len(n_bytes))
+        .map_err(failed("writing it: "))?;
+    file.sync_all().map_err(failed("bringing it to the disk: "))
 }
 
 /// Who may read what was there may read what takes its place, and nobody else.
@@ -276,20 +316,6 @@ fn is_disk(it: &fs::Metadata) -> bool {
 
 #[cfg(not(unix))]
 fn is_disk(_it: &fs::Metadata) -> bool {
-    false
-}
-
-#[cfg(unix)]
-fn is_unread_pipe(path: &Path) -> bool {
-    use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
-    let is_pipe = fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo());
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(libc::O_NONBLOCK);
-    is_pipe && options.open(path).is_err()
-}
-
-#[cfg(not(unix))]
-fn is_unread_pipe(_path: &Path) -> bool {
     false
 }
 

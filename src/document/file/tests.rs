@@ -64,6 +64,43 @@ fn a_write_that_fails_leaves_the_old_file_and_nothing_beside_it() {
     assert_eq!(names(folder.path()), ["a.csv"]);
 }
 
+/// What stands in a file that was `old` once `new` was written where nothing can be moved.
+fn written_where_nothing_moves(old: &str, new: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    fs::write(&path, old).unwrap();
+    let busy = |file| {
+        let error = io::ErrorKind::ResourceBusy.into();
+        Err(PersistError { error, file })
+    };
+    replace(&path, |file| file.write_all(new.as_bytes()), busy).unwrap();
+    assert_eq!(names(folder.path()), ["a.csv"], "nothing is left beside it");
+    fs::read_to_string(&path).unwrap()
+}
+
+#[test]
+fn a_file_on_a_mount_of_its_own_is_written_over() {
+    for (old, new) in [("", "new"), ("old and longer", "new"), ("old", "")] {
+        assert_eq!(written_where_nothing_moves(old, new), new);
+    }
+}
+
+#[test]
+fn only_what_is_busy_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    fs::write(&path, "old").unwrap();
+    let denied = |file| {
+        let error = io::ErrorKind::PermissionDenied.into();
+        Err(PersistError { error, file })
+    };
+    let said = replace(&path, |file| file.write_all(b"new"), denied).unwrap_err();
+    let said = said.to_string();
+    assert_eq!(said, "moving it into its place: permission denied");
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(names(folder.path()), ["a.csv"]);
+}
+
 #[test]
 fn a_name_may_be_as_long_as_names_can_be() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,6 +125,8 @@ fn looking_changes_nothing() {
 mod on_unix {
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
     use std::process::Command;
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -131,26 +170,77 @@ mod on_unix {
         assert_eq!(names(&at("far")), ["kept", "none yet"]);
     }
 
+    /// A pipe of its own.
+    fn pipe(folder: &tempfile::TempDir) -> PathBuf {
+        let pipe = folder.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        pipe
+    }
+
     #[test]
     fn a_pipe_is_written_in_place() {
         let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let said = write_whole(&pipe, b"new").unwrap_err().to_string();
-        assert_eq!(said, "nobody reads the pipe that is there");
-        let reader = std::thread::scope(|it| {
+        let pipe = pipe(&folder);
+        let reader = thread::scope(|it| {
             let reader = it.spawn(|| fs::read(&pipe).unwrap());
             Target::at(&pipe).unwrap().write(b"through it").unwrap();
             reader.join().unwrap()
         });
         assert_eq!(reader, b"through it");
         assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_refused_and_one_that_is_read_gets_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = pipe(&folder);
+        let said = write_whole(&pipe, b"new").unwrap_err().to_string();
+        assert_eq!(said, "nobody reads the pipe that is there");
+        // More than a pipe holds.
+        let text = vec![b'x'; 1 << 20];
+        let read = thread::scope(|it| {
+            let reader = it.spawn(|| fs::read(&pipe).unwrap());
+            while write_whole(&pipe, &text).is_err() {
+                thread::yield_now();
+            }
+            reader.join().unwrap()
+        });
+        assert_eq!(read.len(), text.len());
+    }
+
+    /// Opened a second time after it was looked at, a pipe waits for ever where its reader is gone meanwhile.
+    #[test]
+    fn a_pipe_is_opened_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = pipe(&folder);
+        let (done, is_done) = std::sync::mpsc::sync_channel(1);
+        let write = move || {
+            for _ in 0..200 {
+                thread::scope(|it| {
+                    let reader = it.spawn(|| drop(File::open(&pipe).unwrap()));
+                    while !reader.is_finished() {
+                        drop(write_whole(&pipe, b"to somebody who goes away"));
+                    }
+                });
+            }
+            done.send(()).unwrap();
+        };
+        thread::Builder::new().spawn(write).unwrap();
+        is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn a_reader_that_takes_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = pipe(&folder);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let _reader = options.open(&pipe).unwrap();
+        let said = write_whole(&pipe, &vec![0; 1 << 20])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(said, "writing it: the reader of the pipe takes nothing");
     }
 
     #[test]
