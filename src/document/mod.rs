@@ -8,6 +8,7 @@ mod colors;
 mod csv;
 mod file;
 mod html;
+mod recents;
 mod settings;
 mod table;
 mod token_words;

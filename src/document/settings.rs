@@ -64,7 +64,8 @@ pub struct SavedSettings {
     /// Where models run.
     pub device: DeviceChoice,
     /// Paths of the models opened last, newest first.
-    pub recents: Vec<String>,
+    #[serde(with = "super::recents")]
+    pub recents: Vec<PathBuf>,
     /// Width and height of the window at actual size, points.
     pub window: Option<[f32; 2]>,
     /// Whether the window filled the screen.
@@ -111,10 +112,6 @@ impl SavedSettings {
 
     /// Puts a model at the head of those opened last.
     pub fn remember(&mut self, path: &Path) {
-        // Nothing else can be written as text and read back the same.
-        let Some(path) = path.to_str() else {
-            return;
-        };
         self.recents.retain(|it| it != path);
         self.recents.insert(0, path.to_owned());
         self.recents.truncate(MAX_RECENTS);
@@ -123,7 +120,7 @@ impl SavedSettings {
     /// Takes a model off those opened last; whether it was among them.
     pub fn forget(&mut self, path: &Path) -> bool {
         let n = self.recents.len();
-        self.recents.retain(|it| Path::new(it) != path);
+        self.recents.retain(|it| it != path);
         self.recents.len() < n
     }
 }
@@ -219,7 +216,7 @@ mod tests {
             stop_after: 40,
             reduced_motion: true,
             device: DeviceChoice::Cpu,
-            recents: vec!["/models/a".to_owned()],
+            recents: vec!["/models/a".into()],
             window: Some([1024.0, 700.0]),
             maximized: true,
             layout: Some(serde_json::json!({ "root": 1 })),
@@ -296,7 +293,8 @@ mod tests {
             it.remember(Path::new(&format!("/m/{n}")));
         }
         it.remember(Path::new("/m/5"));
-        let want = ["5", "9", "8", "7", "6", "4", "3", "2"].map(|it| format!("/m/{it}"));
+        let want =
+            ["5", "9", "8", "7", "6", "4", "3", "2"].map(|it| PathBuf::from(format!("/m/{it}")));
         assert_eq!(it.recents, want);
         assert!(it.forget(Path::new("/m/9")) && !it.forget(Path::new("/m/9")));
         assert_eq!(it.recents.len(), MAX_RECENTS - 1);

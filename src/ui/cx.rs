@@ -1,5 +1,7 @@
 //! Everything a panel may read this frame, and the one place it may write; the selection all panels share.
 
+use std::path::PathBuf;
+
 use crate::spec::{DeviceChoice, Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
 use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
 
@@ -116,7 +118,7 @@ pub struct Cx<'a> {
     /// Experts that keep a colour of their own among many: at most four, in the order pinned.
     pub pins: &'a [ExpertAt],
     /// Paths of the models opened last, newest first.
-    pub recents: &'a [String],
+    pub recents: &'a [PathBuf],
     /// What is drawn on.
     pub drawing: Drawing,
     /// The colours.

@@ -28,6 +28,8 @@ mod lost;
 mod model;
 mod next_token;
 mod numbers;
+#[cfg(target_os = "linux")]
+mod odd_paths;
 mod path;
 mod path_sheet;
 mod pictures;

@@ -114,9 +114,9 @@ fn lines(cx: &Cx<'_>, ctx: &egui::Context) -> Vec<Line> {
         out.push(more(words, preset.prompt, "Prompt", command));
     }
     for path in cx.recents {
-        let words = format!("Open {}", folder_name(path).0);
-        let command = Ok(Command::OpenPath(path.into()));
-        out.push(more(words, path, "Recent", command));
+        let words = format!("Open {}", folder_name(&path.to_string_lossy()).0);
+        let command = Ok(Command::OpenPath(path.clone()));
+        out.push(more(words, &path.to_string_lossy(), "Recent", command));
     }
     out
 }

@@ -1,7 +1,7 @@
 //! The sheet a path is typed in: of a model or of texts to be opened, of a file to be written. The
 //! system's own dialog is a button in it. What fails is said here, and the path stays.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use eframe::egui::{
     Align, Align2, Button, Id, Key, Label, Layout, Modifiers, RichText, TextEdit, Ui,
@@ -261,7 +261,7 @@ fn recents_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     );
     for path in cx.recents {
         if recent_button(ui, path) {
-            cx.push(Command::OpenPath(path.into()));
+            cx.push(Command::OpenPath(path.clone()));
         }
     }
 }
@@ -276,8 +276,9 @@ pub(super) fn folder_name(path: &str) -> (&str, &str) {
 }
 
 /// A line for a model opened before: its name, and quietly where it lies.
-pub(super) fn recent_button(ui: &mut Ui, path: &str) -> bool {
-    let (name, parent) = folder_name(path);
+pub(super) fn recent_button(ui: &mut Ui, path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    let (name, parent) = folder_name(&path);
     let palette = crate::ui::Palette::of(ui);
     let quiet = RichText::new(parent).size(LABEL_SIZE).color(palette.second);
     let button = Button::new((RichText::new(name), quiet))
@@ -285,7 +286,7 @@ pub(super) fn recent_button(ui: &mut Ui, path: &str) -> bool {
         .truncate();
     let width = vec2(ui.available_width(), 0.0);
     ui.add(button.min_size(width))
-        .on_hover_text(path)
+        .on_hover_text(&*path)
         .accessible_name(format!("Open {name}"))
         .clicked()
 }

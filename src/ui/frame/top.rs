@@ -81,7 +81,7 @@ fn recents_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             ui.set_width(RECENTS);
             for path in cx.recents {
                 if recent_button(ui, path) {
-                    cx.push(Command::OpenPath(path.into()));
+                    cx.push(Command::OpenPath(path.clone()));
                 }
             }
         });

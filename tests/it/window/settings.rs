@@ -81,7 +81,7 @@ fn settings_survive_a_kill() {
         ..window.state().saved().clone()
     };
     assert_eq!(now, kept);
-    assert_eq!(kept.recents, ["/models/x"]);
+    assert_eq!(kept.recents, [Path::new("/models/x")]);
     assert_eq!((kept.pace, kept.stop_after), (Some(3.0), 17));
     assert_eq!(kept.device, DeviceChoice::Cpu);
     assert!(kept.reduced_motion && kept.zoom > 1.0 && kept.layout.is_some());

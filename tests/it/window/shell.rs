@@ -362,7 +362,7 @@ fn a_panel_is_shown_alone_and_all_come_back() {
     assert_eq!(tabs(&window), all);
 }
 
-fn asked_to_open(script: &Script) -> Vec<ModelSource> {
+pub fn asked_to_open(script: &Script) -> Vec<ModelSource> {
     let asked = script.asked.borrow();
     let sources = asked.iter().filter_map(|it| match it {
         Request::Open(source) => Some(source.clone()),
@@ -390,7 +390,7 @@ fn a_path_is_typed_and_the_model_is_among_the_recent_ones() {
     script.say(baseline(TOUR_LIKE, 20));
     settle(&mut window);
     assert!(!has(&window, "Path of the model"), "the sheet is closed");
-    assert_eq!(window.state().saved().recents, ["/models/OLMoE"]);
+    assert_eq!(window.state().saved().recents, [Path::new("/models/OLMoE")]);
 
     click(&mut window, "File");
     click(&mut window, "Recent models");
@@ -422,9 +422,9 @@ impl DroppedFile for File {
     }
 }
 
-fn drop_files(window: &mut Window, files: &[&str]) {
+pub fn drop_files(window: &mut Window, files: &[&Path]) {
     let held = files.iter().map(|it| HoveredFile {
-        path: Some(it.into()),
+        path: Some(it.to_path_buf()),
         ..HoveredFile::default()
     });
     window.input_mut().hovered_files = held.collect();
@@ -435,7 +435,7 @@ fn drop_files(window: &mut Window, files: &[&str]) {
     );
     window.input_mut().hovered_files.clear();
     for file in files {
-        let file: Arc<dyn DroppedFile + Send + Sync> = Arc::new(File(file.into()));
+        let file: Arc<dyn DroppedFile + Send + Sync> = Arc::new(File(file.to_path_buf()));
         window.input_mut().dropped_files.push(file);
     }
     settle(window);
@@ -450,7 +450,7 @@ fn a_model_that_is_dropped_opens() {
         "/models/x/model.safetensors",
     ] {
         let (mut window, script) = open_window();
-        drop_files(&mut window, &[file]);
+        drop_files(&mut window, &[file.as_ref()]);
         assert_eq!(asked_to_open(&script), [path("/models/x")], "{file}");
     }
 }
@@ -458,7 +458,10 @@ fn a_model_that_is_dropped_opens() {
 #[test]
 fn a_text_that_is_dropped_opens_no_model() {
     let (mut window, script) = open_window();
-    drop_files(&mut window, &["/texts/a.txt", "/texts/b.jsonl"]);
+    drop_files(
+        &mut window,
+        &["/texts/a.txt".as_ref(), "/texts/b.jsonl".as_ref()],
+    );
     assert!(asked_to_open(&script).is_empty());
 }
 
@@ -526,7 +529,7 @@ fn of_two_models_asked_for_the_second_is_the_one_that_is_shown() {
     );
     script.say(baseline(TOUR_LIKE, 20));
     settle(&mut window);
-    assert_eq!(window.state().saved().recents, ["/models/b"]);
+    assert_eq!(window.state().saved().recents, [Path::new("/models/b")]);
     assert_eq!(window.state().session().loading, None);
 }
 
