@@ -51,10 +51,7 @@ mod torn;
 mod warmup;
 mod weights;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
@@ -132,16 +129,6 @@ pub fn open(source: &Source) -> Result<Checkpoint, CheckpointError> {
         }
         Source::Folder(path) => folder::open(path),
     }
-}
-
-/// The shape that a `config.json` describes, given its bytes: what `open` knows before it looks for weights, and how
-/// large the model is that `Checkpoint::synthetic_of` makes up. `place` is what sentences call the bytes.
-///
-/// # Errors
-/// What is no object of settings, a family that does not open, a setting that makes no sense.
-pub fn shape_of(config: &[u8], place: &Path) -> Result<ModelSpec, CheckpointError> {
-    let config = Config::parse(config, place)?;
-    Ok(family::read(family::find(&config)?, &config)?.spec)
 }
 
 fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {

@@ -48,24 +48,19 @@ impl MadeUp {
             Some(n) => format!("made-up {preset}, {n} layers"),
             None => format!("made-up {preset}"),
         };
-        Self::made_up(name, &config(preset, n_layers)?, seed, is_shared)
+        Self::planned(name, &config(preset, n_layers)?, is_shared)
     }
 
-    /// A made-up model of the shape that a `config.json` describes, given its bytes; `place` is what sentences call them.
+    /// Plans one of the shape that a `config.json` describes, given its bytes; `place` is what sentences call them.
     ///
     /// # Errors
-    /// A setting that makes no sense, or more than there is memory.
-    pub fn synthetic_of(config: &[u8], place: &Path, seed: u64) -> Result<Self, CheckpointError> {
+    /// What is no object of settings, a family that does not open, a setting that makes no sense.
+    pub fn of_config(config: &[u8], place: &Path) -> Result<Self, CheckpointError> {
         let name = format!("made-up {}", place.display());
-        Self::made_up(name, &Config::parse(config, place)?, seed, false)
+        Self::planned(name, &Config::parse(config, place)?, false)
     }
 
-    fn made_up(
-        name: String,
-        config: &Config,
-        seed: u64,
-        is_shared: bool,
-    ) -> Result<Self, CheckpointError> {
+    fn planned(name: String, config: &Config, is_shared: bool) -> Result<Self, CheckpointError> {
         let family = family::find(config)?;
         let mut draft = family::read(family, config)?;
         draft.notes.push("weights are random".to_owned());

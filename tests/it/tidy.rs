@@ -12,11 +12,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("trace", &["spec"]),
     ("analysis", &["spec", "trace"]),
     ("jinja", &[]),
-    ("checkpoint", &["spec", "jinja"]),
-    ("ops", &["spec", "checkpoint", "trace"]),
     ("panics", &[]),
     ("checkpoint", &["spec", "jinja", "panics"]),
-    ("ops", &["spec", "checkpoint", "panics"]),
+    ("ops", &["spec", "checkpoint", "trace", "panics"]),
     ("model", &["spec", "checkpoint", "ops"]),
     (
         "engine",

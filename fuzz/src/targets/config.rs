@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use moescope::checkpoint::{Checkpoint, shape_of};
+use moescope::checkpoint::{Checkpoint, MadeUp};
 
 use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, Wait};
 
@@ -22,18 +22,16 @@ const MAX_NUMBERS: usize = 200_000;
 /// The bytes as `config.json`.
 pub fn config(bytes: &[u8]) -> bool {
     let place = Path::new("config.json");
-    let spec = match shape_of(bytes, place) {
+    let plan = match MadeUp::of_config(bytes, place) {
         Ok(it) => it,
         Err(why) => {
             super::check_sentence(&why);
             return false;
         }
     };
-    check_shape(&spec);
-    if spec.layers.len() <= 4 && n_numbers(&spec) <= MAX_NUMBERS {
-        let made = Checkpoint::synthetic_of(bytes, place, 1).unwrap();
-        assert_eq!(made.spec, spec);
-        run(&made);
+    check_shape(plan.spec());
+    if plan.spec().layers.len() <= 4 && n_numbers(plan.spec()) <= MAX_NUMBERS {
+        run(&plan.make(1));
     }
     true
 }
