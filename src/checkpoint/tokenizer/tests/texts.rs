@@ -43,8 +43,9 @@ fn normalizers_grow_a_text_within_bounds() {
     );
     let doubling =
         |n: usize| json!({"pre_tokenizer": chain("pretokenizers", &vec![bytes(false); n])});
-    let why = why_not(&opened(&doubling(60)), "aé");
-    assert!(why.contains("more than 16777216"), "{why}");
+    // Whichever comes first on the machine at hand.
+    let why = opened(&doubling(60)).encode("aé", false).unwrap_err();
+    assert!(why.to_string().contains("more than"), "{why}");
 }
 
 #[test]
