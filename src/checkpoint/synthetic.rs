@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Allowances, Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Layout, MemoryNeed, Slot,
-    WeightView, Weights,
+    Allowance, Allowances, Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Layout, MemoryNeed,
+    Slot, WeightView, Weights,
     config::Config,
     family::{self, Draft, Source},
-    presets,
+    gigabytes, presets,
 };
 use crate::spec::ModelSpec;
 
@@ -20,6 +20,8 @@ const ALIGN_WORDS: usize = 16;
 const CHUNK_WORDS: usize = 1 << 14;
 /// Weights are uniform between minus and plus this: a standard deviation of 0.02, as models are started with.
 const REACH: f32 = 0.034_64;
+/// Weights of so many times the memory there may be are not even planned.
+const FAR: u64 = 16;
 /// 1.0 twice, in bf16.
 const ONES: u32 = 0x3F80_3F80;
 
@@ -38,7 +40,7 @@ impl MadeUp {
     /// their memory: for a device that makes a copy of each.
     ///
     /// # Errors
-    /// An unknown preset, or a number of layers that makes no sense.
+    /// An unknown preset, a number of layers that makes no sense, or weights that are far more than there is memory.
     pub fn plan(
         preset: &str,
         n_layers: Option<usize>,
@@ -64,17 +66,41 @@ impl MadeUp {
         let family = family::find(config)?;
         let mut draft = family::read(family, config)?;
         draft.notes.push("weights are random".to_owned());
-        let layers = (0..draft.spec.layers.len()).map(Some);
-        let groups = iter::once(None)
-            .chain(layers)
-            .map(|it| family.names.usual(&draft.spec, it))
-            .collect();
-        Ok(Self {
+        let n_layers = draft.spec.layers.len();
+        let mut plan = Self {
             name,
             draft,
-            groups,
+            groups: Vec::new(),
             is_shared,
-        })
+        };
+        let room = Allowances::now().own();
+        let mut n_words = 0;
+        for group in iter::once(None).chain((0..n_layers).map(Some)) {
+            let sources = family.names.usual(&plan.draft.spec, group);
+            // Where memory is shared, it is at least that of the largest layer.
+            let before = if is_shared { 0 } else { n_words };
+            n_words = words_of(&shape_of(&layout(&sources)), before);
+            plan.groups.push(sources);
+            // A plan of so much would itself take more than there is.
+            let n_bytes = n_words.saturating_mul(4);
+            if let Some(room) = room.filter(|it| n_bytes / FAR > it.bytes) {
+                return Err(plan.too_large(n_bytes, n_layers, room));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn too_large(&self, n_bytes: u64, n_layers: usize, room: Allowance) -> CheckpointError {
+        let n_planned = self.groups.len().saturating_sub(1);
+        CheckpointError::Memory {
+            what: "making it up",
+            need: format!(
+                "{} of memory for the weights of {n_planned} of its {n_layers} layers",
+                gigabytes(n_bytes)
+            ),
+            room,
+            name: self.name.clone(),
+        }
     }
 
     /// Its shape.
@@ -93,9 +119,7 @@ impl MadeUp {
             if self.is_shared && made.contains(&shape) {
                 continue;
             }
-            n_words = shape
-                .iter()
-                .fold(n_words, |sum, it| sum.saturating_add(*it as u64));
+            n_words = words_of(&shape, n_words);
             made.push(shape);
         }
         n_words.saturating_mul(4)
@@ -193,6 +217,12 @@ fn layout(sources: &[Source]) -> BTreeMap<&str, Place> {
         });
     }
     places
+}
+
+/// Words of tensors of these sizes, and of what was there before.
+fn words_of(shape: &[usize], before: u64) -> u64 {
+    let words = shape.iter().map(|it| *it as u64);
+    words.fold(before, u64::saturating_add)
 }
 
 /// Words of each tensor of a group.

@@ -276,35 +276,42 @@ fn limits_of_the_process_count() {
     let folder = holes(1, 13, true);
     let model = folder.path().to_str().unwrap();
     let args = ["run", model, "--ids", "1", "-n", "1", "--device", "cpu"];
+    // Each thread takes address space, so that there are to be as many everywhere.
+    let one_thread = "export RAYON_NUM_THREADS=1;";
+    let no_room = "the limit of the address space (ulimit -v) leaves ";
     for (limit, words) in [
         (
-            "ulimit -v 500000;",
-            &[
-                "mapping the weights needs ",
-                "the limit of the address space (ulimit -v) leaves ",
-            ][..],
+            format!("{one_thread} ulimit -v 500000;"),
+            ["mapping the weights needs ", no_room],
         ),
         (
-            "ulimit -v 1400000;",
-            &[
-                "running this model needs ",
-                " of copies, because",
-                "the limit of the address space (ulimit -v) leaves ",
-            ][..],
+            format!("{one_thread} ulimit -v 1400000;"),
+            [" of copies, because", no_room],
         ),
         (
-            "ulimit -d 500000;",
-            &[
+            "ulimit -d 500000;".to_owned(),
+            [
                 " of copies, because",
                 "the limit of the data (ulimit -d) leaves ",
-            ][..],
+            ],
         ),
     ] {
-        let out = program(limit, &args).output().unwrap();
-        check_refused(&out, &args, words);
+        let out = program(&limit, &args).output().unwrap();
+        check_refused(&out, &args, &words);
     }
-    let out = program("ulimit -v 6000000;", &args).output().unwrap();
+    let enough = format!("{one_thread} ulimit -v 6000000;");
+    let out = program(&enough, &args).output().unwrap();
     assert!(out.status.success(), "{}", said(&out.stderr));
+}
+
+#[test]
+fn a_made_up_model_beyond_all_memory_is_refused_before_it_is_planned() {
+    let shape = "custom:hidden=1048576,ffn=1048576,experts=2048,layers=4096";
+    let args = ["bench", "--synthetic", shape, "--device", "cpu"];
+    let (out, peak) = watched(&args);
+    let words = ["making it up needs ", " of its 4096 layers"];
+    check_refused(&out, &args, &words);
+    assert!(peak < SMALL, "{peak} bytes");
 }
 
 #[test]
