@@ -48,8 +48,19 @@ impl Tensors {
     /// Adds a file.
     ///
     /// # Errors
-    /// A header that is no header, and a tensor that an earlier file had too.
+    /// A header that is no header, a tensor that an earlier file had too, a file that is cut short meanwhile.
     pub(super) fn add(&mut self, shard: Shard) -> Result<(), CheckpointError> {
+        let read = self.read(&shard);
+        // Of a header whose end was cut off while it was read nothing else is worth saying.
+        if let Blob::Map(file) = &shard.blob {
+            file.check()?;
+        }
+        read?;
+        self.shards.push(shard);
+        Ok(())
+    }
+
+    fn read(&mut self, shard: &Shard) -> Result<(), CheckpointError> {
         let broken = |what: String| CheckpointError::Broken {
             what,
             path: shard.path.clone(),
@@ -80,7 +91,6 @@ impl Tensors {
                 )));
             }
         }
-        self.shards.push(shard);
         Ok(())
     }
 

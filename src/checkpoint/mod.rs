@@ -172,6 +172,8 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
             Blob::Static(_) | Blob::Memory(_) => None,
         })
         .collect();
+    // Tensors may have been copied or compared.
+    checkpoint.check_files()?;
     Ok(checkpoint)
 }
 

@@ -168,10 +168,10 @@ fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, io::Write as _};
+    use std::{fs::File, io::Write as _, path::Path};
 
     use super::{N_SLOTS, Watch};
-    use crate::checkpoint::MappedFile;
+    use crate::checkpoint::{Blob, MappedFile, Tensors, container::Shard, files};
 
     #[test]
     fn a_map_whose_file_is_cut_short_reads_as_zeros_and_says_so() {
@@ -193,6 +193,24 @@ mod tests {
         assert!(said.contains("has to be opened again"), "{said}");
         assert!(other.check().is_ok(), "nobody read what was not there");
     }
+
+    #[test]
+    fn a_header_whose_end_is_cut_off_while_it_is_read_is_not_said_to_be_wrong() {
+        let fixture = "tests/golden/fixtures/mixtral/model.safetensors";
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture);
+        let kept = tempfile::NamedTempFile::new().unwrap();
+        std::fs::copy(fixture, kept.path()).unwrap();
+        let path = kept.path().to_owned();
+        let blob = Blob::Map(files::map(&path).unwrap());
+        kept.as_file().set_len(100).unwrap();
+        let why = Tensors::default().add(Shard { blob, path }).unwrap_err();
+        let said = why.to_string();
+        assert!(
+            said.starts_with("the file became shorter while it was open"),
+            "{said}"
+        );
+    }
+
     #[test]
     fn a_place_in_the_table_is_free_again_once_its_map_is_gone() {
         let bytes = [0; 64];
