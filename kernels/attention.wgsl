@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/attention.rs. Softmax attention of each row and head over its own sequence.
+// The reference is src/ops/cpu/attention.rs. Softmax attention of each row and head over its own sequence.
 //
 // `decode`: few rows. Each workgroup takes one split of what a row sees, for up to four heads that
 // read the same keys, and leaves maximum, sum and weighted values; `combine` puts splits together.

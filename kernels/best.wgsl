@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/best.rs. The best of one of the chunks that `settle` of predict.wgsl chose: as many as reach
+// The reference is src/ops/cpu/best.rs. The best of one of the chunks that `settle` of predict.wgsl chose: as many as reach
 // the bound, best first.
 
 @group(0) @binding(3) var<storage, read> chosen: array<u32>;            // [asks, CHOSEN]

@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/draw.rs. A token drawn among those that top-k, top-p and min-p leave. All three keep the first
+// The reference is src/ops/cpu/draw.rs. A token drawn among those that top-k, top-p and min-p leave. All three keep the first
 // few by (logit, id), so a threshold and a number of ties say what is left. The threshold is found digit by digit:
 // a level tallies how many logits, and how much of their mass e^((z - best) / T), each value of the next 8 bits has.
 // Masses are added as whole numbers, so that their sum has no order; their rounding is below 1e-12 each.

@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/embed.rs. Rows of the table times a scale, by token ids that lie on the device. One workgroup a token.
+// The reference is src/ops/cpu/embed.rs. Rows of the table times a scale, by token ids that lie on the device. One workgroup a token.
 
 struct Params {
     row_units: u32,

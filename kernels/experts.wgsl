@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/experts.rs. The gated networks that the rows of a batch chose:
+// The reference is src/ops/cpu/experts.rs. The gated networks that the rows of a batch chose:
 // into[t] += scale · Σ_places factor · down(act(gate x[t]) · up x[t]), in the order the routing gives.
 //
 // A slot is one place of one row. Few slots: `gate_up` and `down`, a matrix-vector product a slot.
@@ -117,7 +117,7 @@ fn silu(v: f32) -> f32 {
     return v / (1.0 + exp(-v));
 }
 
-// A NaN stays one where the twin keeps it: `max` and `clamp` may lose it.
+// A NaN stays one where the reference keeps it: `max` and `clamp` may lose it.
 fn clamped(v: f32, limit: f32) -> f32 {
     return select(select(v, -limit, v < -limit), limit, v > limit);
 }

@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/linear.rs. Stored rows times activations: `out[t, r] = w[r] · x[t] + b[r]`, or added to what is there.
+// The reference is src/ops/cpu/linear.rs. Stored rows times activations: `out[t, r] = w[r] · x[t] + b[r]`, or added to what is there.
 // `gemv` is for few tokens, where reading the weight takes the time; `gemm` for many.
 
 struct Params {

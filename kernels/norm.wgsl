@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/norm.rs. RMS norm of each row: x / sqrt(mean(x²) + eps) · weight. One workgroup a row.
+// The reference is src/ops/cpu/norm.rs. RMS norm of each row: x / sqrt(mean(x²) + eps) · weight. One workgroup a row.
 
 struct Params {
     n_cols: u32,

@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/pointwise.rs. Number by number: scales, sigmoids, rows taken out. One lane a number.
+// The reference is src/ops/cpu/pointwise.rs. Number by number: scales, sigmoids, rows taken out. One lane a number.
 
 struct Params {
     n: u32,             // numbers worked on

@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/predict.rs. Softmax of each row over all V, the rank of a token, the divergence of two
+// The reference is src/ops/cpu/predict.rs. Softmax of each row over all V, the rank of a token, the divergence of two
 // rows. A row is cut into chunks, one workgroup each; what a row comes to depends on no other row but the one
 // it is compared with, and every sum has one order.
 
@@ -226,7 +226,7 @@ fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         results[at + 2u] = here.next;
         results[at + 3u] = log_prob(place(row, here.next).key, here);
         results[at + 4u] = all.n_better + 1u;
-        // What is no number becomes 0, as with the twin.
+        // What is no number becomes 0, as with the reference.
         results[at + 5u] = bitcast<u32>(select(0.0, all.kl, all.kl > 0.0));
         var other_next = NOBODY;
         if asks[i].compared != NOBODY {

@@ -1,4 +1,4 @@
-// Twin of src/ops/cpu/rope.rs. Norms, clips and rotates queries and keys, clips values, and writes
+// The reference is src/ops/cpu/rope.rs. Norms, clips and rotates queries and keys, clips values, and writes
 // keys and values where the cache has room for them.
 
 struct Params {

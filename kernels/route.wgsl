@@ -1,8 +1,8 @@
-// Twin of src/ops/cpu/route.rs. Chooses the experts of each token in the twin's order of work: edits, score,
+// The reference is src/ops/cpu/route.rs. Chooses the experts of each token in the reference's order of work: edits, score,
 // group filter, top-k, weights. One workgroup a token; lane l owns the experts l, l + 256, …
 //
 // Experts are ranked by what selects, to the bit, and not by z, although softmax keeps the order of z: far below
-// the largest z the twin's scores have few bits left and then none, they tie where z does not, and ties go to the
+// the largest z the reference's scores have few bits left and then none, they tie where z does not, and ties go to the
 // lowest id. So the exponential is our own, right to the last bits on every driver, and scores below 2^-126,
 // which a driver may take for 0, are rounded to what f32 holds by hand. A bias that adds 0 then changes no pick.
 //
@@ -581,7 +581,7 @@ fn gather(only_unshared: bool, shares: u32, lane: Lane) {
     workgroupBarrier();
 }
 
-// The same on every lane, in the twin's order.
+// The same on every lane, in the reference's order.
 fn sum_room() -> f32 {
     var sum = 0.0;
     for (var i = 0u; i < n_chosen; i++) {

@@ -43,7 +43,7 @@ function row(name, packed) {
 
 const rows = { baseline: row('baseline', data.baseline) };
 if (data.edited) rows.edited = row('edited', data.edited);
-if (data.twin) rows.twin = row('twin', data.twin);
+if (data.counterfactual) rows.counterfactual = row('counterfactual', data.counterfactual);
 
 /** The row that holds a token's numbers: the baseline where a row still is the baseline. */
 const holder = (name, t) => (t < rows[name].from ? rows.baseline : rows[name]);
@@ -99,7 +99,7 @@ function said(name, t) {
 
 /** KL at the token whose prediction changed: one after the position compared. */
 function kl(t) {
-  const it = rows.twin?.compared;
+  const it = rows.counterfactual?.compared;
   const n = it ? t - 1 - it.at : -1;
   return n >= 0 && n < it.kl.length ? it.kl[n] : null;
 }
@@ -130,7 +130,7 @@ function exact(value) {
 const word = (token) => data.words[token] ?? `⟨${token}⟩`;
 const quoted = (text) => `“${text.trim() || text}”`;
 const nth = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? 'th' : ['th', 'st', 'nd', 'rd'][n % 10] ?? 'th'}`;
-const rowWords = { baseline: 'baseline', edited: 'edited', twin: 'baseline’s words under the edits' };
+const rowWords = { baseline: 'baseline', edited: 'edited', counterfactual: 'baseline’s words under the edits' };
 
 function el(tag, attributes = {}, ...children) {
   const out = document.createElement(tag);
@@ -149,7 +149,7 @@ let pointed = null;
 
 /** From here on baseline and edited text stand side by side. */
 const split = rows.edited
-  ? Math.min(Math.min(rows.edited.from, rows.twin?.from ?? Infinity) + 1, rows.baseline.tokens.length)
+  ? Math.min(Math.min(rows.edited.from, rows.counterfactual?.from ?? Infinity) + 1, rows.baseline.tokens.length)
   : Infinity;
 const sideBySide = rows.edited && (split < rows.baseline.tokens.length || split < rows.edited.tokens.length);
 
@@ -209,7 +209,7 @@ function tokenElement(name, t) {
     if (changed === changes.largest) bar.append(el('b', {}, short(changed)));
     out.prepend(bar);
   }
-  if (t === data.parting) out.classList.add('parts');
+  if (t === data.divergence) out.classList.add('parts');
   tokens[name][t] = out;
   return out;
 }
@@ -258,7 +258,7 @@ function drawTranscript() {
 /** A token of the part both share stays in the row that is shown. */
 function rowOf(it) {
   if (Number(it.dataset.token) < split) return state.row;
-  return it.dataset.row === 'baseline' && state.row === 'twin' ? 'twin' : it.dataset.row;
+  return it.dataset.row === 'baseline' && state.row === 'counterfactual' ? 'counterfactual' : it.dataset.row;
 }
 
 function point(at) {
@@ -502,8 +502,8 @@ function numberTable(table, it, share, router) {
 const N_NEXT = 8;
 
 function drawNext(name, t) {
-  const before = said(name === 'twin' ? 'baseline' : name, t);
-  const after = name !== 'edited' && rows.twin && t >= Math.min(rows.twin.from, rows.edited.from) ? said('twin', t) : null;
+  const before = said(name === 'counterfactual' ? 'baseline' : name, t);
+  const after = name !== 'edited' && rows.counterfactual && t >= Math.min(rows.counterfactual.from, rows.edited.from) ? said('counterfactual', t) : null;
   const box = $('next');
   if (!before) {
     box.replaceChildren(el('p', { class: 'says' }, 'Nothing was predicted after this token yet.'));
@@ -558,9 +558,9 @@ function drawFacts(name, t) {
   add('Surprise', own ? -own.log_prob : null, 'nats', own && exact(-own.log_prob), false);
   add('Rank', own ? own.rank : null, '', 'among all tokens, 1 is the likeliest', false);
   const changed = name === 'edited' ? null : kl(t);
-  if (rows.twin && name !== 'edited') {
+  if (rows.counterfactual && name !== 'edited') {
     add('KL at this token', changed, 'nats', changed !== null && exact(changed), true);
-    const it = rows.twin.compared, n = it ? t - 1 - it.at : -1;
+    const it = rows.counterfactual.compared, n = it ? t - 1 - it.at : -1;
     if (n >= 0 && n < it.kl.length && Number.isFinite(it.edited[n]) && Number.isFinite(it.baseline[n])) {
       const delta = it.edited[n] - it.baseline[n];
       add('ln p under the edits', delta, 'nats', `${exact(it.baseline[n])} → ${exact(it.edited[n])}`, true);
@@ -584,9 +584,9 @@ function drawHead(name, t) {
   const names = Object.keys(rows).filter((it) => it === 'edited' || t < rows[it].tokens.length);
   $('rows').replaceChildren(...(names.length < 2 ? [] : names.map((it) => el('button', {
     type: 'button', class: it === 'baseline' ? null : 'amber', 'aria-pressed': String(it === name),
-    title: it === 'twin' ? 'The baseline’s words under the edits (e)' : `The ${it} text (e)`,
+    title: it === 'counterfactual' ? 'The baseline’s words under the edits (e)' : `The ${it} text (e)`,
     onclick: () => select({ row: it }),
-  }, it === 'twin' ? 'same words, edited' : it))));
+  }, it === 'counterfactual' ? 'same words, edited' : it))));
   $('layer').value = String(state.layer);
   const it = data.routers[state.layer] && routed(name, t, state.layer);
   const picks = it?.picks.map((pick) => `expert ${pick.expert} with weight ${short(pick.weight)}`).join(', ');
@@ -610,7 +610,7 @@ function draw() {
 function sentences() {
   const out = [];
   if (rows.edited) {
-    const at = data.parting;
+    const at = data.divergence;
     if (at !== null) {
       out.push(`The texts part at token ${at}: ${quoted(rows.baseline.texts[at])}, ${quoted(rows.edited.texts[at])}.`);
     } else out.push('The texts with and without edits are the same so far.');
@@ -747,7 +747,7 @@ addEventListener('afterprint', () => {
   themed();
 });
 
-state.token = data.parting ?? changes.places[0] ?? rows.baseline.tokens.length - 1;
+state.token = data.divergence ?? changes.places[0] ?? rows.baseline.tokens.length - 1;
 drawOnce();
 drawTranscript();
 readHash();

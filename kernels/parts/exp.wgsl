@@ -1,4 +1,4 @@
-// The exponential that the CPU and the kernels share: a driver's own may be coarse. Twin of src/ops/cpu/exp.rs.
+// The exponential that the CPU and the kernels share: a driver's own may be coarse. The reference is src/ops/cpu/exp.rs.
 
 // e^x for x <= 0, within 2e-7 relative; 0 below -87. Cody and Waite: 2^n · e^r with r in ± ln 2 / 2.
 fn exp_negative(x: f32) -> f32 {

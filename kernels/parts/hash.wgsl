@@ -1,4 +1,4 @@
-// The hash and the logarithm that the CPU and the kernels share; twin of src/ops/hash.rs.
+// The hash and the logarithm that the CPU and the kernels share; the reference is src/ops/hash.rs.
 
 fn pcg(v: u32) -> u32 {
     let x = v * 747796405u + 2891336453u;

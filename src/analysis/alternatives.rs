@@ -74,14 +74,14 @@ impl Alternative {
 
 /// One prediction, and tokens known of it beside its likeliest.
 #[derive(Clone, Copy, Debug)]
-pub struct Foretold<'a> {
+pub struct Candidates<'a> {
     /// The prediction.
     pub readout: &'a Readout,
     /// A token that another row drew from the same prediction.
     pub also: Option<Candidate>,
 }
 
-impl Foretold<'_> {
+impl Candidates<'_> {
     fn known(&self) -> impl Iterator<Item = &Candidate> {
         let next = self.readout.next.iter().chain(&self.also);
         self.readout.top.iter().chain(next)
@@ -109,13 +109,13 @@ pub enum SortBy {
 /// The `n` foremost tokens of either prediction, and every one of `always`, wherever it stands.
 #[must_use]
 pub fn alternatives(
-    before: Foretold<'_>,
-    after: Option<Foretold<'_>>,
+    before: Candidates<'_>,
+    after: Option<Candidates<'_>>,
     always: &[TokenId],
     sort: SortBy,
     n: usize,
 ) -> Vec<Alternative> {
-    let top = |it: Foretold<'_>| it.readout.top.iter().map(|it| it.token).collect::<Vec<_>>();
+    let top = |it: Candidates<'_>| it.readout.top.iter().map(|it| it.token).collect::<Vec<_>>();
     let mut tokens = top(before);
     tokens.extend(after.into_iter().flat_map(top));
     tokens.extend(always);
@@ -169,8 +169,8 @@ mod tests {
         all.iter().map(|it| it.token.0).collect()
     }
 
-    fn alone(readout: &Readout) -> Foretold<'_> {
-        Foretold {
+    fn alone(readout: &Readout) -> Candidates<'_> {
+        Candidates {
             readout,
             also: None,
         }

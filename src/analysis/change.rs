@@ -28,9 +28,9 @@ pub struct Concentration {
 /// How many of the largest changes are set beside all of them.
 const N_LARGEST: usize = 3;
 
-/// Every comparison of a twin, at the token it is drawn at.
-pub fn places(twin: &RowRecord) -> impl Iterator<Item = Change> + '_ {
-    twin.comparisons.iter().map(|it| Change {
+/// Every comparison of a counterfactual, at the token it is drawn at.
+pub fn places(counterfactual: &RowRecord) -> impl Iterator<Item = Change> + '_ {
+    counterfactual.comparisons.iter().map(|it| Change {
         at: it.at.plus(1),
         kl: it.kl,
     })
@@ -39,9 +39,9 @@ pub fn places(twin: &RowRecord) -> impl Iterator<Item = Change> + '_ {
 /// The share of the three largest, or of all where there are fewer, among the predictions made from
 /// position `from` on, the first that was edited; none where nothing changed.
 #[must_use]
-pub fn concentration(twin: &RowRecord, from: Position) -> Option<Concentration> {
+pub fn concentration(counterfactual: &RowRecord, from: Position) -> Option<Concentration> {
     let is_edited = |it: &Change| it.at > from && it.kl.is_finite();
-    let mut all: Vec<Change> = places(twin).filter(is_edited).collect();
+    let mut all: Vec<Change> = places(counterfactual).filter(is_edited).collect();
     let n_tokens = all.len();
     let total: f64 = all.iter().map(|it| f64::from(it.kl)).sum();
     let n_largest = n_tokens.min(N_LARGEST);
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::trace::Comparison;
 
-    fn twin(kl: &[f32]) -> RowRecord {
+    fn counterfactual(kl: &[f32]) -> RowRecord {
         let comparisons = kl.iter().enumerate().map(|(n, kl)| Comparison {
             at: Position::new(4 + n),
             kl: *kl,
@@ -86,19 +86,26 @@ mod tests {
     #[test]
     fn concentration_is_that_worked_by_hand() {
         // 4 + 3 + 1 of 10
-        let got = concentration(&twin(&[1.0, 4.0, 0.5, 3.0, 0.5, 1.0]), Position(0)).unwrap();
+        let got = concentration(
+            &counterfactual(&[1.0, 4.0, 0.5, 3.0, 0.5, 1.0]),
+            Position(0),
+        )
+        .unwrap();
         assert!((got.share - 0.8).abs() < 1e-6);
         assert_eq!((got.n_largest, got.n_tokens), (3, 6));
         assert_eq!(got.largest.at, Position(6), "compared at 5, drawn at 6");
-        let alone = concentration(&twin(&[2.0]), Position(0)).unwrap();
+        let alone = concentration(&counterfactual(&[2.0]), Position(0)).unwrap();
         assert_eq!(
             (alone.share.to_bits(), alone.n_largest),
             (1f32.to_bits(), 1)
         );
-        assert_eq!(concentration(&twin(&[0.0, 0.0]), Position(0)), None);
-        assert_eq!(concentration(&twin(&[]), Position(0)), None);
+        assert_eq!(
+            concentration(&counterfactual(&[0.0, 0.0]), Position(0)),
+            None
+        );
+        assert_eq!(concentration(&counterfactual(&[]), Position(0)), None);
         // Positions 4 and 5 came before the edit.
-        let late = concentration(&twin(&[0.0, 0.0, 3.0, 1.0]), Position(6)).unwrap();
+        let late = concentration(&counterfactual(&[0.0, 0.0, 3.0, 1.0]), Position(6)).unwrap();
         assert_eq!((late.n_tokens, late.n_largest), (2, 2));
     }
 

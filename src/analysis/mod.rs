@@ -20,7 +20,7 @@ mod significance;
 mod specialty;
 mod spread;
 
-pub use alternatives::{Alternative, Foretold, Likelihood, SortBy, alternatives};
+pub use alternatives::{Alternative, Candidates, Likelihood, SortBy, alternatives};
 pub use balance::BalanceStats;
 pub use change::{Change, Concentration, concentration, first_difference, places};
 pub use control::{Control, control};

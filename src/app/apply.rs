@@ -244,14 +244,14 @@ impl App {
 
     /// To the next place that changed most, round the ends.
     fn next_change(&mut self, back: bool) {
-        let Some(twin) = self.session.twin() else {
+        let Some(counterfactual) = self.session.counterfactual() else {
             return;
         };
         let Some(largest) = self.session.concentration().map(|it| it.largest.kl) else {
             return;
         };
         let n = self.n_positions(RowChoice::Baseline);
-        let all: Vec<Position> = places(twin.record)
+        let all: Vec<Position> = places(counterfactual.record)
             .filter(|it| it.kl >= largest * WORTH_A_JUMP && it.at.idx() < n)
             .map(|it| it.at)
             .collect();

@@ -16,7 +16,7 @@ use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::{Command, PANELS, RowChoice, Selection};
 
 use super::screenshot::check_adapter;
-use super::{App, FrameCost, HUGE, Link, Rehearsal, Stage};
+use super::{App, FrameCost, HUGE, HeadlessApp, Link, SyntheticSession};
 
 /// Tokens of each row.
 const N_TOKENS: u32 = 2_000;
@@ -69,16 +69,16 @@ pub fn bench_ui(as_json: bool) -> Result<(), Failure> {
     let size = HUGE;
     let mut output = Output::standard();
     output.remark(format_args!(
-        "making up {N_TOKENS} tokens of {} layers × {} experts, baseline, edited and twin",
+        "making up {N_TOKENS} tokens of {} layers × {} experts, baseline, edited and counterfactual",
         size.n_layers, size.n_experts
     ));
-    let rehearsal = Rehearsal {
+    let synthetic_session = SyntheticSession {
         n_ctx: 4096,
-        ..Rehearsal::new(size)
+        ..SyntheticSession::new(size)
     };
     let script = Script::default();
-    let mut stage = Stage::new(Box::new(script.clone()), vec2(SIZE.0, SIZE.1));
-    *script.0.borrow_mut() = rehearsal.edited(N_TOKENS, N_TOKENS);
+    let mut stage = HeadlessApp::new(Box::new(script.clone()), vec2(SIZE.0, SIZE.1));
+    *script.0.borrow_mut() = synthetic_session.edited(N_TOKENS, N_TOKENS);
     stage.app_mut().command(Command::ShowAll);
     stage.app_mut().command(Command::Select(Selection {
         row: RowChoice::Baseline,
@@ -93,13 +93,13 @@ pub fn bench_ui(as_json: bool) -> Result<(), Failure> {
     let pointed = frames(&mut stage, "the pointer moves", |_, n| pointer(n));
     let moved = frames(&mut stage, "the selection moves", select);
     let written = frames(&mut stage, "three rows grow by a token", |_, n| {
-        let events = rehearsal.next(N_TOKENS + n as u32);
+        let events = synthetic_session.next(N_TOKENS + n as u32);
         script.0.borrow_mut().extend(events);
         Vec::new()
     });
     let alone = alone(&mut stage);
     drop(stage);
-    let painting = painting(&rehearsal, &mut output);
+    let painting = painting(&synthetic_session, &mut output);
     let kinds = [still, pointed, moved, written];
     let all: Vec<Measured> = kinds.into_iter().chain(alone).collect();
     if as_json {
@@ -110,7 +110,7 @@ pub fn bench_ui(as_json: bool) -> Result<(), Failure> {
 }
 
 /// Each panel alone in the window, the selection moving: where the time goes.
-fn alone(stage: &mut Stage) -> Vec<Measured> {
+fn alone(stage: &mut HeadlessApp) -> Vec<Measured> {
     let panel = |(name, _): &(&'static str, _)| {
         stage.app_mut().command(Command::ToggleAlone(name));
         (0..N_WARM_UP).for_each(|_| {
@@ -123,7 +123,7 @@ fn alone(stage: &mut Stage) -> Vec<Measured> {
 }
 
 /// Another token, layer and expert each frame.
-fn select(stage: &mut Stage, n: usize) -> Vec<Input> {
+fn select(stage: &mut HeadlessApp, n: usize) -> Vec<Input> {
     stage.app_mut().command(Command::Select(Selection {
         row: RowChoice::Baseline,
         position: Some(Position(N_TOKENS / 2 + n as u32)),
@@ -134,7 +134,7 @@ fn select(stage: &mut Stage, n: usize) -> Vec<Input> {
 }
 
 /// Milliseconds to paint a frame off screen, read back included; none where there is nothing to draw with.
-fn painting(rehearsal: &Rehearsal, output: &mut Output<'_>) -> Option<f64> {
+fn painting(synthetic_session: &SyntheticSession, output: &mut Output<'_>) -> Option<f64> {
     check_adapter().ok()?;
     output.remark("painting");
     let script = Script::default();
@@ -145,7 +145,7 @@ fn painting(rehearsal: &Rehearsal, output: &mut Output<'_>) -> Option<f64> {
         .with_accessibility_check(false)
         .wgpu()
         .build_eframe(move |cc| App::new(cc, Box::new(link), None));
-    *script.0.borrow_mut() = rehearsal.edited(N_PAINTED, N_PAINTED);
+    *script.0.borrow_mut() = synthetic_session.edited(N_PAINTED, N_PAINTED);
     window.state_mut().command(Command::ShowAll);
     (0..N_WARM_UP).for_each(|_| window.step());
     let mut millis: Vec<f64> = (0..N_PAINTINGS)
@@ -160,9 +160,9 @@ fn painting(rehearsal: &Rehearsal, output: &mut Output<'_>) -> Option<f64> {
 }
 
 fn frames(
-    stage: &mut Stage,
+    stage: &mut HeadlessApp,
     name: &'static str,
-    mut before: impl FnMut(&mut Stage, usize) -> Vec<Input>,
+    mut before: impl FnMut(&mut HeadlessApp, usize) -> Vec<Input>,
 ) -> Measured {
     let mut costs: Vec<FrameCost> = (0..N_FRAMES)
         .map(|n| {

@@ -23,7 +23,7 @@ const NO_DIALOG: &str = "No file dialog could be opened here (it takes a desktop
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pick {
+pub enum DialogFor {
     /// One folder.
     Folder {
         /// Of the dialog.
@@ -48,12 +48,12 @@ pub enum Pick {
 /// Paths to come; none where nothing was chosen.
 pub type Picked = Pin<Box<dyn Future<Output = Vec<PathBuf>>>>;
 /// Opens dialogs: the system's, or a test's.
-pub type Picker = Box<dyn FnMut(Pick) -> Picked>;
+pub type Picker = Box<dyn FnMut(DialogFor) -> Picked>;
 /// What is done with what was chosen: never called with nothing.
 type Then = Box<dyn FnOnce(Vec<PathBuf>) -> Command>;
 
 /// A dialog that is open.
-pub(super) struct Asked {
+pub(super) struct OpenDialog {
     picked: Picked,
     then: Then,
     since_secs: f64,
@@ -64,16 +64,16 @@ pub(super) fn system_picker() -> Picker {
     Box::new(|pick| {
         let paths = |it: Vec<FileHandle>| it.iter().map(|it| it.path().to_owned()).collect();
         match pick {
-            Pick::Folder { title } => {
+            DialogFor::Folder { title } => {
                 let dialog = AsyncFileDialog::new().set_title(title).pick_folder();
                 Box::pin(async move { paths(dialog.await.into_iter().collect()) })
             }
-            Pick::Files { title, filter } => {
+            DialogFor::Files { title, filter } => {
                 let dialog = AsyncFileDialog::new().set_title(title);
                 let dialog = dialog.add_filter(filter.0, &filter.1).pick_files();
                 Box::pin(async move { paths(dialog.await.unwrap_or_default()) })
             }
-            Pick::Save { title, name } => {
+            DialogFor::Save { title, name } => {
                 let dialog = AsyncFileDialog::new().set_title(title);
                 let dialog = dialog.set_file_name(name).save_file();
                 Box::pin(async move { paths(dialog.await.into_iter().collect()) })
@@ -95,14 +95,14 @@ impl App {
     /// Opens a dialog; `then` makes a command of what is chosen. One at a time: another that is open stays.
     pub(super) fn pick(
         &mut self,
-        pick: Pick,
+        pick: DialogFor,
         now_secs: f64,
         then: impl FnOnce(Vec<PathBuf>) -> Command + 'static,
     ) {
         if self.asked.is_some() {
             return self.say("Another file dialog is open already".to_owned());
         }
-        self.asked = Some(Asked {
+        self.asked = Some(OpenDialog {
             picked: (self.picker)(pick),
             then: Box::new(then),
             since_secs: now_secs,

@@ -7,7 +7,7 @@ use eframe::egui::{self, util::undoer::Undoer};
 use crate::engine::{Event, LoadProgress, Request, StopReason};
 use crate::spec::{Branches, Experiment, Intervention, Position, PromptForm, Span, TokenId};
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
-use crate::ui::{Catching, Loading, Message, PRESETS, Selection, Session};
+use crate::ui::{Backlog, Loading, Message, PRESETS, Selection, Session};
 
 use super::{App, Waiting, models::Start};
 
@@ -43,8 +43,8 @@ impl App {
                 self.session.measured = None;
             }
             Event::Stopped(reason) => self.stopped(reason),
-            Event::Catching { n_left, n_total } => {
-                self.session.catching = (n_left > 0).then_some(Catching { n_left, n_total });
+            Event::Backlog { n_left, n_total } => {
+                self.session.backlog = (n_left > 0).then_some(Backlog { n_left, n_total });
             }
             Event::Surveyed { tag, text, step } => self.surveyed(tag, text, &step),
             Event::Surveying {

@@ -11,16 +11,16 @@ mod edits;
 mod export;
 mod first_frame;
 mod fold;
+mod headless;
 mod keeping;
 mod keys;
 mod link;
 mod models;
 mod paths;
-mod rehearsal;
 mod screenshot;
 mod share;
-mod stage;
 mod survey;
+mod synthetic_session;
 mod window;
 
 use std::{
@@ -40,12 +40,12 @@ use crate::ui::{
 };
 
 pub use bench_ui::bench_ui;
-pub use dialog::{Pick, Picked, Picker};
+pub use dialog::{DialogFor, Picked, Picker};
+pub use headless::{FrameCost, HeadlessApp};
 pub use link::Link;
 pub use models::source;
-pub use rehearsal::{HUGE, LIST, Rehearsal, Size, TOUR_LIKE};
 pub use screenshot::screenshot;
-pub use stage::{FrameCost, Stage};
+pub use synthetic_session::{HUGE, LIST, Size, SyntheticSession, TOUR_LIKE};
 pub use window::{NoWindow, open_window};
 
 const TOP_BAR: f32 = 32.0;
@@ -108,7 +108,7 @@ pub struct App {
     typed_open: Option<String>,
     picker: Picker,
     /// The dialog that is open.
-    asked: Option<dialog::Asked>,
+    asked: Option<dialog::OpenDialog>,
     /// Whether a step failed: what was asked for was sound.
     has_broken: bool,
     /// How often writing has stopped.
@@ -219,7 +219,7 @@ impl App {
         let it = &self.session;
         !it.playing
             && it.loading.is_none()
-            && it.catching.is_none()
+            && it.backlog.is_none()
             && it.survey.as_ref().is_none_or(|it| it.progress.is_none())
             && self.waiting.is_none()
             && self.outbox.is_empty()

@@ -14,7 +14,7 @@ use crate::document::write_whole;
 use crate::engine::{ModelSource, Request};
 use crate::ui::{Command, PathFor, PathSheet, SurveyOf};
 
-use super::{App, dialog::Pick, models::source};
+use super::{App, dialog::DialogFor, models::source};
 
 /// Stands between several paths in the sheet.
 const BETWEEN: char = ';';
@@ -66,13 +66,13 @@ impl App {
         match sheet.what.clone() {
             PathFor::Model => {
                 let title = "Open a model folder".to_owned();
-                self.pick(Pick::Folder { title }, now_secs, move |paths| {
+                self.pick(DialogFor::Folder { title }, now_secs, move |paths| {
                     Command::OpenPath(first(paths))
                 });
             }
             PathFor::Texts => {
                 let endings = ["txt", "md", "jsonl", "ndjson", "json"];
-                let what = Pick::Files {
+                let what = DialogFor::Files {
                     title: "Texts to judge the load by".to_owned(),
                     filter: ("Texts".to_owned(), endings.map(str::to_owned).into()),
                 };
@@ -84,7 +84,7 @@ impl App {
                 let name = typed_path(&sheet.text);
                 let name = name.file_name().unwrap_or_default();
                 let name = name.to_string_lossy().into_owned();
-                self.pick(Pick::Save { title, name }, now_secs, move |paths| {
+                self.pick(DialogFor::Save { title, name }, now_secs, move |paths| {
                     let path = first(paths);
                     Command::SaveFile { path, bytes }
                 });

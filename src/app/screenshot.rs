@@ -18,7 +18,7 @@ use egui_kittest::Harness;
 
 use crate::cli::{
     Failure, OutFile,
-    screenshot::{Args, Row, Theme},
+    screenshot::{Args, RowArg, Theme},
 };
 use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
 use crate::ui::{Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection};
@@ -154,7 +154,8 @@ fn is_caught_up(app: &App) -> bool {
     let read = session.baseline().is_some_and(|it| {
         it.record.store.len() >= it.record.n_given.min(app.experiment().given.len())
     });
-    let level = session.twin().is_none() || len(session.twin()) == len(session.baseline());
+    let level = session.counterfactual().is_none()
+        || len(session.counterfactual()) == len(session.baseline());
     app.is_idle() && read && level
 }
 
@@ -257,14 +258,14 @@ impl App {
     /// What is to be selected: as asked for, else the token where the texts part, or one in the middle, and the expert
     /// that counts there.
     fn picked(&self, args: &Args) -> Result<Selection, Failure> {
-        let parting = self.session.parting();
+        let divergence = self.session.divergence();
         let row = match args.row {
-            Some(Row::Baseline) => RowChoice::Baseline,
-            Some(Row::Edited) => RowChoice::Edited,
-            None if parting.is_some() => RowChoice::Baseline,
+            Some(RowArg::Baseline) => RowChoice::Baseline,
+            Some(RowArg::Edited) => RowChoice::Edited,
+            None if divergence.is_some() => RowChoice::Baseline,
             None => self.selection.row,
         };
-        if args.row == Some(Row::Edited) && self.session.edited().is_none() {
+        if args.row == Some(RowArg::Edited) && self.session.edited().is_none() {
             return Err(Failure::misuse(
                 "there is no edited row without an edit; give one with --edit",
             ));
@@ -278,7 +279,7 @@ impl App {
             }
             None => {
                 let middle = n.checked_sub(1).map(|last| Position::new(last * 2 / 3));
-                parting.filter(|it| it.idx() < n).or(middle)
+                divergence.filter(|it| it.idx() < n).or(middle)
             }
         };
         let (router, expert) = self.picked_expert(args)?;

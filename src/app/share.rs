@@ -32,13 +32,13 @@ impl App {
 
     fn page(&self) -> Option<String> {
         let session = &self.session;
-        let rows = session.edited().zip(session.twin());
+        let rows = session.edited().zip(session.counterfactual());
         Some(page(&SharedRun {
             facts: session.facts.as_deref()?,
             model: &self.argument,
             experiment: &self.experiment,
             baseline: session.baseline()?.record,
-            edited: rows.map(|(edited, twin)| (edited.record, twin.record)),
+            edited: rows.map(|(edited, counterfactual)| (edited.record, counterfactual.record)),
             scores_budget_bytes: SCORES_BUDGET_BYTES,
         }))
     }

@@ -12,7 +12,7 @@ use crate::spec::ModelSpec;
 use super::{
     CheckpointError, LayerSlot, Part, Slot, WeightView, Weights,
     container::Tensors,
-    family::{self, Family, Prefix, Role, Source, Spelling},
+    family::{self, Family, Prefix, Role, Spelling, TensorSource},
     leftovers::leftovers,
 };
 
@@ -171,7 +171,7 @@ impl Binder<'_> {
     /// Fills the embedding from the head's tensor.
     fn embed_by_head(&mut self, head: Spelling, spec: &ModelSpec) -> Result<(), CheckpointError> {
         for source in head.sources(Role::Head, spec, 0) {
-            self.fill_slot(Source {
+            self.fill_slot(TensorSource {
                 slot: Slot::Embedding,
                 ..source
             })?;
@@ -194,7 +194,7 @@ impl Binder<'_> {
             .or_else(|| spellings().next())
     }
 
-    fn fill_slot(&mut self, source: Source) -> Result<(), CheckpointError> {
+    fn fill_slot(&mut self, source: TensorSource) -> Result<(), CheckpointError> {
         let whole = match self.views.get(&source.tensor) {
             Some(it) => it.clone(),
             None => self.view(&source)?,
@@ -214,7 +214,7 @@ impl Binder<'_> {
     }
 
     /// The whole tensor, all but its last dimension as rows.
-    fn view(&mut self, source: &Source) -> Result<WeightView, CheckpointError> {
+    fn view(&mut self, source: &TensorSource) -> Result<WeightView, CheckpointError> {
         let name = || source.tensor.clone();
         let Some(tensor) = self.tensors.by_name.get(&source.tensor) else {
             return Err(CheckpointError::Missing {

@@ -1,4 +1,4 @@
-//! The Tour model and its twin trained without balancing, compiled into the program, so that any copy of it
+//! The Tour model, and the collapsed Tour trained without balancing, compiled into the program, so that any copy of it
 //! starts with a real model and has a collapsed one to compare it with.
 //!
 //! Both have the tokenizer of the first: their files were byte for byte the same.
@@ -31,7 +31,7 @@ pub(super) const CONFIG: &[u8] = include_bytes!("../../assets/models/tour/config
 
 /// What the Tour model is called as an argument.
 pub const TOUR: &str = "tour";
-/// What its twin trained without balancing is called as an argument.
+/// What the collapsed Tour is called as an argument.
 pub const TOUR_COLLAPSED: &str = "tour-collapsed";
 
 /// A model inside the program.

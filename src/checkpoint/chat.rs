@@ -16,7 +16,7 @@ const KEY: &str = "chat_template";
 const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// The text of a template, or why it cannot be had.
-pub(super) type Source = Result<String, String>;
+pub(super) type TemplateSource = Result<String, String>;
 
 /// A chat template with the special tokens it may name. Cloning one copies nothing large.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl ChatTemplate {
 /// # Errors
 /// A template that is there and cannot be used, with its reason.
 pub(super) fn find(
-    own: Option<Source>,
+    own: Option<TemplateSource>,
     settings: Option<&Config>,
 ) -> Result<Option<ChatTemplate>, CheckpointError> {
     let source = match own.or_else(|| in_settings(settings?)) {
@@ -85,7 +85,7 @@ pub(super) fn find(
 }
 
 /// The template in a file of its own.
-pub(super) fn in_folder(folder: &Path) -> Option<Source> {
+pub(super) fn in_folder(folder: &Path) -> Option<TemplateSource> {
     let path = folder.join(FILE);
     if !files::exists(&path) {
         return None;
@@ -105,7 +105,7 @@ pub(super) fn in_folder(folder: &Path) -> Option<Source> {
 }
 
 /// The template in `tokenizer_config.json`: a text, or a list of named ones of which `default` is for plain talk.
-fn in_settings(settings: &Config) -> Option<Source> {
+fn in_settings(settings: &Config) -> Option<TemplateSource> {
     let list = match settings.get(KEY)? {
         Value::String(it) => return Some(Ok(it.clone())),
         Value::Array(it) => it,

@@ -111,7 +111,7 @@ struct Parts {
     special_tokens: Option<Config>,
     added_tokens: Option<Config>,
     /// `chat_template.jinja`.
-    chat_template: Option<chat::Source>,
+    chat_template: Option<chat::TemplateSource>,
     tensors: Tensors,
     notes: Vec<String>,
 }
@@ -207,7 +207,7 @@ impl Checkpoint {
     }
 
     /// The chat template. One that cannot be used is noted, and the model opens without.
-    fn read_chat_template(&mut self, own: Option<chat::Source>, settings: Option<&Config>) {
+    fn read_chat_template(&mut self, own: Option<chat::TemplateSource>, settings: Option<&Config>) {
         let Some(codec) = &mut self.codec else {
             return;
         };

@@ -34,17 +34,17 @@ fn the_bundled_model_opens_without_a_copy() {
 
 #[test]
 fn its_twin_has_the_same_shape_and_other_weights() {
-    let (tour, twin) = (
+    let (tour, collapsed) = (
         tour(),
         open(&Source::Bundled(Bundled::TourCollapsed)).unwrap(),
     );
-    assert_eq!(twin.name, "Tour collapsed");
-    assert_eq!(twin.spec, tour.spec);
-    assert!(is_aligned(&twin));
-    assert!(twin.notes.is_empty(), "{:?}", twin.notes);
+    assert_eq!(collapsed.name, "Tour collapsed");
+    assert_eq!(collapsed.spec, tour.spec);
+    assert!(is_aligned(&collapsed));
+    assert!(collapsed.notes.is_empty(), "{:?}", collapsed.notes);
     let slot = Slot::Layer(LayerId(2), LayerSlot::Router);
     let gate = |it: &Checkpoint| it.weights.get(slot).unwrap().to_f32();
-    assert_ne!(gate(&twin), gate(&tour));
+    assert_ne!(gate(&collapsed), gate(&tour));
 }
 
 #[test]

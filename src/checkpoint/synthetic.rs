@@ -9,7 +9,7 @@ use super::{
     Allowance, Allowances, Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Layout, MemoryNeed,
     Slot, WeightView, Weights,
     config::Config,
-    family::{self, Draft, Source},
+    family::{self, Draft, TensorSource},
     gigabytes, presets,
 };
 use crate::spec::ModelSpec;
@@ -31,7 +31,7 @@ pub struct MadeUp {
     pub name: String,
     draft: Draft,
     /// What lies in one piece of memory: what belongs to no layer, then each layer.
-    groups: Vec<Vec<Source>>,
+    groups: Vec<Vec<TensorSource>>,
     is_shared: bool,
 }
 
@@ -199,7 +199,7 @@ struct Place {
     is_norm: bool,
 }
 
-fn layout(sources: &[Source]) -> BTreeMap<&str, Place> {
+fn layout(sources: &[TensorSource]) -> BTreeMap<&str, Place> {
     let mut places = BTreeMap::new();
     let mut start = 0_usize;
     for source in sources {
@@ -258,7 +258,12 @@ fn fill(places: &BTreeMap<&str, Place>, seed: u64) -> Blob {
 }
 
 /// Views of the tensors in their memory.
-fn take(sources: &[Source], places: &BTreeMap<&str, Place>, blob: &Blob, weights: &mut Weights) {
+fn take(
+    sources: &[TensorSource],
+    places: &BTreeMap<&str, Place>,
+    blob: &Blob,
+    weights: &mut Weights,
+) {
     for source in sources {
         let Some(place) = places.get(source.tensor.as_str()) else {
             continue;

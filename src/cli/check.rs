@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Failure, OutFile, Output, Status, json_text,
     model::{Device, path_parser},
-    story::{Listener, Teller, loading_words, opened_words},
+    runner::{Listener, Runner, loading_words, opened_words},
 };
 use crate::analysis::{
     LoadStats, Outcome, Preset, Report, RouterReport, Thresholds, Verdict, grouped, judge,
@@ -79,7 +79,7 @@ fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(),
     let file = args.json.as_deref().filter(|it| *it != Path::new("-"));
     let file = file.map(|it| OutFile::at(it, "report")).transpose()?;
     let mut progress = Progress(output);
-    let mut teller = Teller::open(opener, Source::parse(&args.model).into(), &mut progress)?;
+    let mut teller = Runner::open(opener, Source::parse(&args.model).into(), &mut progress)?;
     if teller.facts.spec.routers.is_empty() {
         let name = &teller.facts.name;
         return Err(Failure::misuse(format!(

@@ -13,8 +13,8 @@ mod model;
 mod outfile;
 mod output;
 pub mod run;
+mod runner;
 pub mod screenshot;
-mod story;
 
 use std::ffi::OsString;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, OutFile, Output, Status, json_text,
     model::{ChatArgs, ModelArgs, parse_ids, path_parser},
-    story::{Listener, Story, Teller, loading_words, opened_words},
+    runner::{Listener, RunResult, Runner, loading_words, opened_words},
 };
 use crate::analysis::first_difference;
 use crate::checkpoint::Source;
@@ -166,7 +166,7 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
     let html = args.html.as_deref();
     let html = html.map(|it| OutFile::at(it, "page")).transpose()?;
     let source = Source::parse(&args.model.model).into();
-    let mut teller = Teller::open(opener, source, voice)?;
+    let mut teller = Runner::open(opener, source, voice)?;
     let given = match (ids, &args.prompt) {
         (Some(ids), _) => ids,
         (None, text) => teller.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
@@ -177,24 +177,27 @@ fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(
         sampling,
         edits,
     };
-    let story = teller.tell(&experiment, args.n)?;
-    let ended = voice.end(&story, &facts, &experiment);
+    let runner = teller.tell(&experiment, args.n)?;
+    let ended = voice.end(&runner, &facts, &experiment);
     if let Some((html, path)) = html.zip(args.html.as_ref()) {
         let model = args.model.model.to_string_lossy();
-        html.write(shared(&story, &facts, &experiment, &model).as_bytes())?;
+        html.write(shared(&runner, &facts, &experiment, &model).as_bytes())?;
         voice.remark(&format!("the run is in {}", path.display()));
     }
     ended
 }
 
 /// The run as a page.
-fn shared(story: &Story, facts: &ModelFacts, experiment: &Experiment, model: &str) -> String {
+fn shared(runner: &RunResult, facts: &ModelFacts, experiment: &Experiment, model: &str) -> String {
     page(&SharedRun {
         facts,
         model,
         experiment,
-        baseline: &story.baseline,
-        edited: story.edited.as_ref().map(|(edited, twin)| (edited, twin)),
+        baseline: &runner.baseline,
+        edited: runner
+            .edited
+            .as_ref()
+            .map(|(edited, counterfactual)| (edited, counterfactual)),
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     })
 }
@@ -238,20 +241,20 @@ impl Voice<'_> {
 
     fn end(
         &mut self,
-        story: &Story,
+        runner: &RunResult,
         facts: &ModelFacts,
         experiment: &Experiment,
     ) -> Result<(), Failure> {
         if self.is_silent {
-            self.print(&json_text(&object(story, facts, experiment), true)?)?;
+            self.print(&json_text(&object(runner, facts, experiment), true)?)?;
         } else {
             let rest = std::mem::take(&mut self.pending);
             self.print(&format!("{}\n", String::from_utf8_lossy(&rest)))?;
         }
-        let n = story.watched().tokens.len() - story.n_given;
-        let speed = story.tokens_per_sec;
+        let n = runner.watched().tokens.len() - runner.n_given;
+        let speed = runner.tokens_per_sec;
         self.remark(&format!("{n} tokens, {speed:.1} a second"));
-        match story.stopped {
+        match runner.stopped {
             StopReason::EndOfText => self.remark("the model ended the text"),
             StopReason::ContextFull => {
                 let n_ctx = facts.n_ctx;
@@ -259,14 +262,14 @@ impl Voice<'_> {
             }
             _ => {}
         }
-        if let Some((edited, twin)) = &story.edited {
+        if let Some((edited, counterfactual)) = &runner.edited {
             self.remark(
-                &match first_difference(&story.baseline.tokens, &edited.tokens) {
+                &match first_difference(&runner.baseline.tokens, &edited.tokens) {
                     Some(at) => format!("the texts with and without edits part at position {at}"),
                     None => "the texts with and without edits are the same so far".to_owned(),
                 },
             );
-            if let Some((mean, n)) = mean_kl(twin) {
+            if let Some((mean, n)) = mean_kl(counterfactual) {
                 self.remark(&format!("mean KL {mean:.4} nats over {n} positions"));
             }
         }
@@ -302,32 +305,32 @@ impl Listener for Voice<'_> {
 }
 
 /// Mean over the positions compared, from the first edited one on, and how many those are.
-fn mean_kl(twin: &RowRecord) -> Option<(f32, usize)> {
-    let n = twin.comparisons.len();
-    let sum: f32 = twin.comparisons.iter().map(|it| it.kl).sum();
+fn mean_kl(counterfactual: &RowRecord) -> Option<(f32, usize)> {
+    let n = counterfactual.comparisons.len();
+    let sum: f32 = counterfactual.comparisons.iter().map(|it| it.kl).sum();
     (n > 0).then(|| (sum / n as f32, n))
 }
 
-fn object(story: &Story, facts: &ModelFacts, experiment: &Experiment) -> Value {
-    let mut out = written(story.watched(), story.n_given, facts);
+fn object(runner: &RunResult, facts: &ModelFacts, experiment: &Experiment) -> Value {
+    let mut out = written(runner.watched(), runner.n_given, facts);
     out["model"] = json!(facts.name);
     out["prompt_ids"] = json!(experiment.given);
     out["sampling"] = json!(experiment.sampling);
     out["edits"] = experiment.edits.active().map(ToString::to_string).collect();
-    out["stopped"] = json!(match story.stopped {
+    out["stopped"] = json!(match runner.stopped {
         StopReason::EndOfText => "end of text",
         StopReason::ContextFull => "context full",
         _ => "count",
     });
-    out["tokens_per_sec"] = json!(story.tokens_per_sec);
-    if let Some((edited, twin)) = &story.edited {
-        out["baseline"] = written(&story.baseline, story.n_given, facts);
-        out["first_difference"] = json!(first_difference(&story.baseline.tokens, &edited.tokens));
-        out["mean_kl"] = json!(mean_kl(twin).map(|it| it.0));
+    out["tokens_per_sec"] = json!(runner.tokens_per_sec);
+    if let Some((edited, counterfactual)) = &runner.edited {
+        out["baseline"] = written(&runner.baseline, runner.n_given, facts);
+        out["first_difference"] = json!(first_difference(&runner.baseline.tokens, &edited.tokens));
+        out["mean_kl"] = json!(mean_kl(counterfactual).map(|it| it.0));
         // Before the first position compared the two are one.
-        let at = (0..twin.tokens.len()).map(Position::new);
+        let at = (0..counterfactual.tokens.len()).map(Position::new);
         out["kl"] = at
-            .map(|it| twin.comparison(it).map_or(0.0, |it| it.kl))
+            .map(|it| counterfactual.comparison(it).map_or(0.0, |it| it.kl))
             .collect();
     }
     out

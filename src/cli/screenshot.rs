@@ -81,12 +81,12 @@ pub struct Args {
     pub expert: Option<u16>,
     /// Which row is selected; at first the baseline where the texts part.
     #[arg(long, value_enum)]
-    pub row: Option<Row>,
+    pub row: Option<RowArg>,
 }
 
 /// Which row is selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Row {
+pub enum RowArg {
     /// The text without edits.
     Baseline,
     /// The text under the edits.

@@ -32,7 +32,7 @@ pub(super) enum Form {
 }
 
 /// What the text comes out of.
-enum Source {
+enum ReaderSource {
     Plain(Lines),
     Jsonl(Lines),
     Json(Values),
@@ -49,7 +49,7 @@ pub struct Piece {
 
 /// Reads a text from its start to its end.
 pub struct TextReader {
-    source: Source,
+    source: ReaderSource,
     n_bytes: u64,
     /// Text of the document at hand that was not handed out yet; `at` bytes of it were.
     buffer: String,
@@ -128,9 +128,9 @@ fn form_of_json(file: File, place: &str) -> Result<Form, CorpusError> {
 /// Starts reading bytes.
 pub(super) fn from_bytes(bytes: Bytes, n_bytes: u64, form: Form, place: String) -> TextReader {
     let source = match form {
-        Form::Plain => Source::Plain(Lines::new(bytes, place)),
-        Form::Jsonl => Source::Jsonl(Lines::new(bytes, place)),
-        Form::Json => Source::Json(Values::new(bytes, place)),
+        Form::Plain => ReaderSource::Plain(Lines::new(bytes, place)),
+        Form::Jsonl => ReaderSource::Jsonl(Lines::new(bytes, place)),
+        Form::Json => ReaderSource::Json(Values::new(bytes, place)),
     };
     TextReader {
         source,
@@ -168,8 +168,8 @@ impl TextReader {
     /// What the file does wrong, with its line.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, CorpusError> {
         match self.source {
-            Source::Plain(_) => self.next_plain(),
-            Source::Jsonl(_) | Source::Json(_) => self.next_json(),
+            ReaderSource::Plain(_) => self.next_plain(),
+            ReaderSource::Jsonl(_) | ReaderSource::Json(_) => self.next_json(),
         }
     }
 
@@ -183,16 +183,16 @@ impl TextReader {
     #[must_use]
     pub fn n_read(&self) -> u64 {
         match &self.source {
-            Source::Plain(lines) | Source::Jsonl(lines) => lines.n_read,
-            Source::Json(values) => values.n_read,
+            ReaderSource::Plain(lines) | ReaderSource::Jsonl(lines) => lines.n_read,
+            ReaderSource::Json(values) => values.n_read,
         }
     }
 
     /// The next line of plain text or a part of it.
     fn next_part(&mut self) -> Result<Option<LinePart>, CorpusError> {
         match &mut self.source {
-            Source::Plain(lines) => lines.next(PIECE_BYTES),
-            Source::Jsonl(_) | Source::Json(_) => Ok(None),
+            ReaderSource::Plain(lines) => lines.next(PIECE_BYTES),
+            ReaderSource::Jsonl(_) | ReaderSource::Json(_) => Ok(None),
         }
     }
 
@@ -262,13 +262,13 @@ impl TextReader {
     /// The text of the next line or value; empty where the line is, none at the end.
     fn next_text(&mut self) -> Result<Option<String>, CorpusError> {
         match &mut self.source {
-            Source::Plain(_) => Ok(None),
-            Source::Json(values) => {
+            ReaderSource::Plain(_) => Ok(None),
+            ReaderSource::Json(values) => {
                 let value = values.next(MAX_JSON)?;
                 let text = value.map(|it| text_of(&it.json, it.line, &values.place()));
                 text.transpose()
             }
-            Source::Jsonl(lines) => {
+            ReaderSource::Jsonl(lines) => {
                 let Some(part) = lines.next(MAX_JSON)? else {
                     return Ok(None);
                 };

@@ -11,7 +11,7 @@ use crate::trace::{Comparison, Readout, StepTrace};
 pub enum Feed<'a> {
     /// These tokens.
     Tokens(&'a [TokenId]),
-    /// What that sequence drew in its last submitted step, read on the device (a twin names its baseline).
+    /// What that sequence drew in its last submitted step, read on the device (a counterfactual names its baseline).
     Drawn(SeqId),
 }
 
@@ -120,7 +120,7 @@ pub trait Backend: Send {
     /// A new, empty sequence.
     fn open(&mut self) -> SeqId;
 
-    /// Queues one batch of rows of any lengths (a baseline and its twins share the weights); never waits.
+    /// Queues one batch of rows of any lengths (a baseline and its counterfactuals share the weights); never waits.
     ///
     /// # Errors
     /// A row that cannot be run: the whole batch is refused and nothing changes.

@@ -13,7 +13,7 @@ use crate::trace::{DEFAULT_BUDGET_BYTES, Pick, RouterTrace};
 /// Positions of the first pages: what a model must have memory for where the text is not known.
 const FIRST_PAGES: usize = 4096;
 
-/// Rows of an edited run: baseline, edited text and twin, and a copy of the baseline that a twin is compared with where
+/// Rows of an edited run: baseline, edited text and counterfactual, and a copy of the baseline that a counterfactual is compared with where
 /// it is behind.
 const N_EDITED: usize = 4;
 

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Event, Opener, Outbox, Request, run::Run};
+use super::{Event, EventSender, Opener, Request, run::Run};
 
 /// Requests that may wait.
 const N_REQUESTS: usize = 64;
@@ -69,7 +69,7 @@ impl Engine {
         let (out, events) = sync_channel(N_EVENTS);
         let thread = Builder::new()
             .name("moescope-engine".to_owned())
-            .spawn(move || Run::new(opener, options, Outbox::new(out, wake)).run(&mailbox))?;
+            .spawn(move || Run::new(opener, options, EventSender::new(out, wake)).run(&mailbox))?;
         Ok(Self {
             requests: Some(requests),
             events: Some(events),

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Backend, BackendError, Capture, Feed, Row, Step, Ticket, Wait,
-    flight::{Drawn, Pending, PendingFeed, PendingRow},
+    pending::{Drawn, Pending, PendingFeed, PendingRow},
 };
 use crate::checkpoint::MappedFile;
 use crate::model::{Model, Sequence};
@@ -21,7 +21,7 @@ pub struct LiveBackend<O: Ops> {
     n_drawable: usize,
     /// Files that weights are read from in every step.
     files: Vec<Arc<MappedFile>>,
-    sequences: HashMap<SeqId, Held<O>>,
+    sequences: HashMap<SeqId, LiveSequence<O>>,
     /// Submitted and not read, in the order in which they run.
     queue: VecDeque<Pending<O>>,
     dropped: HashSet<Ticket>,
@@ -32,13 +32,13 @@ pub struct LiveBackend<O: Ops> {
 }
 
 /// A sequence, and how long it will be once the queue has run.
-struct Held<O: Ops> {
+struct LiveSequence<O: Ops> {
     sequence: Sequence<O>,
     planned: usize,
-    /// What it drew in the last step that set out, on the device.
+    /// What it drew in the last step that was started, on the device.
     drawn: Option<Drawn<O>>,
-    /// What it drew in the last step that landed.
-    landed: Option<TokenId>,
+    /// What it drew in the last step that completed.
+    completed: Option<TokenId>,
 }
 
 /// Policies remembered: those of a few rows.
@@ -78,26 +78,26 @@ impl<O: Ops> LiveBackend<O> {
         let planned = sequence.len;
         self.sequences.insert(
             id,
-            Held {
+            LiveSequence {
                 sequence,
                 planned,
                 drawn: None,
-                landed: None,
+                completed: None,
             },
         );
         id
     }
 
-    fn held(&self, seq: SeqId) -> Result<&Held<O>, BackendError> {
+    fn held(&self, seq: SeqId) -> Result<&LiveSequence<O>, BackendError> {
         self.sequences
             .get(&seq)
             .ok_or(BackendError::NoSequence(seq))
     }
 
-    /// Whether the last step of a sequence draws a token: one that is still waiting to set out, or
+    /// Whether the last step of a sequence draws a token: one that is still waiting to be started, or
     /// one that has.
-    fn draws(&self, held: &Held<O>, seq: SeqId) -> bool {
-        let waiting = self.queue.iter().filter(|it| it.flying.is_none());
+    fn draws(&self, held: &LiveSequence<O>, seq: SeqId) -> bool {
+        let waiting = self.queue.iter().filter(|it| it.in_flight.is_none());
         let rows = waiting.flat_map(|it| &it.rows).filter(|it| it.seq == seq);
         rows.last()
             .map_or(held.drawn.is_some(), |it| it.sampling.is_some())
@@ -165,7 +165,7 @@ impl<O: Ops> LiveBackend<O> {
     }
 
     /// Hands a step of the queue to the device.
-    fn set_out(&mut self, at: usize) {
+    fn start(&mut self, at: usize) {
         let pending = &mut self.queue[at];
         let drawn: Vec<Option<Drawn<O>>> = pending
             .rows
@@ -175,25 +175,25 @@ impl<O: Ops> LiveBackend<O> {
                 PendingFeed::Tokens(_) => None,
             })
             .collect();
-        let mut taken: Vec<(SeqId, Held<O>)> = Vec::with_capacity(pending.rows.len());
+        let mut taken: Vec<(SeqId, LiveSequence<O>)> = Vec::with_capacity(pending.rows.len());
         for row in &pending.rows {
             taken.extend(self.sequences.remove_entry(&row.seq));
         }
         let mut sequences: Vec<&mut Sequence<O>> =
             taken.iter_mut().map(|it| &mut it.1.sequence).collect();
-        let draws = pending.set_out(&self.model, self.n_drawable, &drawn, &mut sequences);
+        let draws = pending.start(&self.model, self.n_drawable, &drawn, &mut sequences);
         for ((seq, mut held), drawn) in taken.into_iter().zip(draws) {
             held.drawn = drawn;
             self.sequences.insert(seq, held);
         }
     }
 
-    /// Reads the first step of the queue, which has set out.
-    fn land(&mut self, wait: Wait) -> Result<Option<Step>, BackendError> {
-        let Some(flying) = self.queue.front_mut().and_then(|it| it.flying.as_mut()) else {
+    /// Reads the first step of the queue, which was started.
+    fn complete(&mut self, wait: Wait) -> Result<Option<Step>, BackendError> {
+        let Some(in_flight) = self.queue.front_mut().and_then(|it| it.in_flight.as_mut()) else {
             return Ok(None);
         };
-        let outcome = match self.model.ops.land(&mut flying.flight, wait) {
+        let outcome = match self.model.ops.complete(&mut in_flight.results, wait) {
             Ok(Some(it)) => it,
             Ok(None) => return Ok(None),
             Err(error) => {
@@ -218,18 +218,18 @@ impl<O: Ops> LiveBackend<O> {
         } else if let (Some(pending), Ok(step)) = (self.queue.pop_front(), &step) {
             for (row, it) in pending.rows.iter().zip(&step.rows) {
                 if let Some(held) = self.sequences.get_mut(&row.seq) {
-                    held.landed = it.drawn;
+                    held.completed = it.drawn;
                 }
             }
         }
         step.map(Some)
     }
 
-    /// The tokens the rows of the first step read: known by now, since every earlier step has landed.
+    /// The tokens the rows of the first step read: known by now, since every earlier step has completed.
     fn tokens_read(&self) -> Result<Vec<Vec<TokenId>>, BackendError> {
         let one = |row: &PendingRow| match &row.feed {
             PendingFeed::Tokens(it) => Ok(it.clone()),
-            PendingFeed::Drawn(seq) => match self.held(*seq)?.landed {
+            PendingFeed::Drawn(seq) => match self.held(*seq)?.completed {
                 Some(it) => Ok(vec![it]),
                 None => Err(BackendError::Dropped),
             },
@@ -241,7 +241,7 @@ impl<O: Ops> LiveBackend<O> {
     /// Forgets the steps of the queue from a place on, and what they added to their sequences.
     fn give_up(&mut self, from: usize) {
         for pending in self.queue.drain(from..).rev() {
-            let starts = pending.flying.as_ref().map(|it| &it.starts);
+            let starts = pending.in_flight.as_ref().map(|it| &it.starts);
             for (i, row) in pending.rows.iter().enumerate() {
                 let Some(held) = self.sequences.get_mut(&row.seq) else {
                     continue;
@@ -261,7 +261,7 @@ impl<O: Ops> LiveBackend<O> {
         for held in self.sequences.values_mut() {
             held.planned = held.sequence.len;
         }
-        let waiting = self.queue.iter().filter(|it| it.flying.is_none());
+        let waiting = self.queue.iter().filter(|it| it.in_flight.is_none());
         for row in waiting.flat_map(|it| &it.rows) {
             if let Some(held) = self.sequences.get_mut(&row.seq) {
                 held.planned += row.feed.len();
@@ -315,10 +315,10 @@ where
             ticket,
             rows,
             capture,
-            flying: None,
+            in_flight: None,
         });
         if self.model.ops.runs_ahead() {
-            self.set_out(self.queue.len() - 1);
+            self.start(self.queue.len() - 1);
         }
         Ok(ticket)
     }
@@ -333,10 +333,10 @@ where
         }
         while let Some(front) = self.queue.front() {
             let is_wanted = front.ticket == ticket;
-            if front.flying.is_none() {
-                self.set_out(0);
+            if front.in_flight.is_none() {
+                self.start(0);
             }
-            match self.land(wait) {
+            match self.complete(wait) {
                 Ok(None) => return Ok(None),
                 Ok(step) if is_wanted => return Ok(step),
                 Ok(_) => {}
@@ -378,7 +378,7 @@ where
         if let Some(held) = self.sequences.get_mut(&seq) {
             held.sequence.truncate(&self.model.ops, to.idx());
             held.drawn = None;
-            held.landed = None;
+            held.completed = None;
         }
         self.plan();
         Position::new(self.len(seq))

@@ -79,7 +79,7 @@ pub enum Request {
     Pause,
     /// Give up the background work on the rows shown (a long prompt) and stop writing; `Play`, `Step` or an
     /// experiment takes it up again.
-    CancelCatching,
+    CancelBacklog,
     /// Write one token.
     Step,
     /// How fast text appears from now on.
@@ -163,7 +163,7 @@ pub enum Event {
     Stopped(StopReason),
     /// Background work on the rows shown (prefill, replay): tokens still to read. After every `Shown`, said
     /// with 0 left once the rows are whole; also when the work failed or was given up.
-    Catching {
+    Backlog {
         /// Tokens to go.
         n_left: usize,
         /// Tokens in all.

@@ -1,6 +1,6 @@
 //! The thread that owns the model: requests in, events out, nothing shared.
 //!
-//! `Engine` is the app's handle, `Run` the thread, `Session` an open model with its rows. Deliberately
+//! `Engine` is the app's handle, `Run` the thread, `ModelSession` an open model with its rows. Deliberately
 //! absent: how anything is computed (`Backend`), how anything is drawn.
 //!
 //! **Invariant:** a row is a function of its experiment (given tokens, sampling, edits) alone. Rows
@@ -8,20 +8,20 @@
 
 mod backend;
 mod devices;
+mod event_sender;
 mod extent;
-mod flight;
 mod gates;
 mod handle;
-mod kept;
 mod live;
 mod message;
 mod opener;
 mod opening;
-mod outbox;
 mod pace;
+mod pending;
 mod pieces;
 mod placing;
 mod reading;
+mod row_cache;
 mod run;
 mod scripted;
 mod session;
@@ -32,7 +32,7 @@ mod tracing;
 mod work;
 mod write;
 
-use outbox::Outbox;
+use event_sender::EventSender;
 
 pub use crate::ops::Wait;
 pub use backend::{Backend, BackendError, Capture, Feed, Row, Step, StepRow, Ticket};
@@ -42,6 +42,6 @@ pub use gates::gate_facts;
 pub use handle::{Engine, NotSent, Options};
 pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, StopReason, SurveyError};
-pub use opener::{Encode, Load, LoadStep, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
+pub use opener::{Encode, LoadStep, LoadingJob, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
 pub use opening::{ModelOpener, open_backend, paging_note, quantized_note};
 pub use scripted::{ScriptedBackend, ScriptedRow};

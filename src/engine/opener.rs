@@ -9,7 +9,7 @@ use crate::trace::{DeviceFacts, ModelFacts};
 pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, String>>;
 
 /// Begins to bring an open model to another device.
-pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn Load>, String>>;
+pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn LoadingJob>, String>>;
 
 /// An open model on another device.
 pub struct MovedModel {
@@ -42,7 +42,7 @@ pub enum LoadStep {
 }
 
 /// A load in progress. Dropping it gives it up.
-pub trait Load {
+pub trait LoadingJob {
     /// Does the next slice, about 40 ms of work.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ pub trait Opener: Send {
     ///
     /// # Errors
     /// One sentence on what is no model.
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String>;
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String>;
 
     /// Where models run that are opened from now on.
     fn set_device(&mut self, _device: DeviceChoice) {}
@@ -71,13 +71,13 @@ impl<F> Opener for ReadyOpener<F>
 where
     F: FnMut(&ModelSource) -> Result<OpenModel, String> + Send,
 {
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String> {
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
         let model = (self.0)(source)?;
         Ok(Box::new(Ready(Some(model))))
     }
 }
 
-impl Load for Ready {
+impl LoadingJob for Ready {
     fn advance(&mut self) -> Result<LoadStep, String> {
         let model = self.0.take().ok_or("the model was taken already")?;
         Ok(LoadStep::Done(Box::new(model)))

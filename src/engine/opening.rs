@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    Backend, Encode, Extent, Length, Load, LoadProgress, LoadStep, ModelSource, MovedModel,
+    Backend, Encode, Extent, Length, LoadProgress, LoadStep, LoadingJob, ModelSource, MovedModel,
     OpenModel, Opener, Place, gate_facts,
     placing::{Asked, Begun, begin},
 };
@@ -89,7 +89,7 @@ impl ModelOpener {
 }
 
 impl Opener for ModelOpener {
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String> {
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
         let checkpoint = checkpoint::open(&source.into()).map_err(|it| it.to_string())?;
         let (spec, codec) = (&checkpoint.spec, checkpoint.codec.as_ref());
         let extent = Extent::planned(&self.length, self.is_edited, spec, codec);
@@ -112,7 +112,7 @@ impl Opener for ModelOpener {
     }
 }
 
-impl Load for Loading {
+impl LoadingJob for Loading {
     fn advance(&mut self) -> Result<LoadStep, String> {
         // What it will take is said before the first byte is read.
         let progress = if std::mem::replace(&mut self.is_announced, true) {
@@ -238,7 +238,7 @@ impl Moving {
     }
 }
 
-impl Load for Moving {
+impl LoadingJob for Moving {
     fn advance(&mut self) -> Result<LoadStep, String> {
         let Placeable {
             weights,

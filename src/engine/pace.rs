@@ -7,7 +7,7 @@ use super::Pace;
 
 /// Most tokens read in one go; the mailbox is looked at after each.
 pub(super) const MAX_SLICE: usize = 64;
-/// A slice that took longer is cut, so that a request lands within 50 ms.
+/// A slice that took longer is cut, so that a request completes within 50 ms.
 pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
 const MIN_SLICE: usize = 4;

@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    Event, Load, LoadStep, ModelSource, OpenModel, Opener, Options, Outbox, Pace, Request,
-    StopReason, SurveyError,
-    session::{Lists, Session},
+    Event, EventSender, LoadStep, LoadingJob, ModelSource, OpenModel, Opener, Options, Pace,
+    Request, StopReason, SurveyError,
+    session::{Lists, ModelSession},
     survey,
 };
 use crate::spec::DeviceChoice;
@@ -26,12 +26,12 @@ const MAX_MAIL: usize = 32;
 pub(super) struct Run {
     opener: Box<dyn Opener>,
     options: Options,
-    out: Outbox,
+    out: EventSender,
     pace: Pace,
-    load: Option<Box<dyn Load>>,
+    load: Option<Box<dyn LoadingJob>>,
     /// Whether that brings the open model elsewhere.
     is_moving: bool,
-    session: Option<Session>,
+    session: Option<ModelSession>,
 }
 
 /// What the mailbox held.
@@ -42,7 +42,7 @@ enum Mail {
 }
 
 impl Run {
-    pub fn new(opener: Box<dyn Opener>, options: Options, out: Outbox) -> Self {
+    pub fn new(opener: Box<dyn Opener>, options: Options, out: EventSender) -> Self {
         Self {
             opener,
             options,
@@ -111,31 +111,31 @@ impl Run {
         let Some(session) = &mut self.session else {
             let why = "no model is open".to_owned();
             match request {
-                Request::Encode { tag, .. } => out.say(Event::Encoded {
+                Request::Encode { tag, .. } => out.send(Event::Encoded {
                     tag,
                     tokens: Err(why),
                 }),
                 Request::Survey { tag, .. } => {
                     survey::say_ended(tag, Err(SurveyError::Text(why)), false, out);
                 }
-                _ => out.say(Event::Refused(why)),
+                _ => out.send(Event::Refused(why)),
             }
             return;
         };
         match request {
             Request::Encode { tag, text, form } => {
                 let tokens = session.encode(&text, &form);
-                out.say(Event::Encoded { tag, tokens });
+                out.send(Event::Encoded { tag, tokens });
             }
             Request::SetExperiment(experiment) => {
                 if let Err(why) = session.set_experiment(&experiment, out) {
-                    out.say(Event::Refused(why));
+                    out.send(Event::Refused(why));
                 }
             }
             Request::Play { stop_after } => session.play(stop_after, self.pace, out),
             Request::Step => session.play(Some(1), Pace::Unlimited, out),
             Request::Pause => session.stop(StopReason::Paused, out),
-            Request::CancelCatching => session.cancel_catching(out),
+            Request::CancelBacklog => session.cancel_backlog(out),
             Request::Survey { tag, texts } => session.survey(tag, texts, out),
             Request::CancelSurvey => session.cancel_survey(out),
             Request::Open(_)
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// Models opened from now on run there; the open one sets out for it.
+    /// Models opened from now on run there; the open one is moved there.
     fn set_device(&mut self, device: DeviceChoice) {
         self.opener.set_device(device);
         let mover = self.session.as_ref().and_then(|it| it.mover.as_ref());
@@ -183,7 +183,7 @@ impl Run {
     }
 
     fn say_open_failed(&mut self, why: String, cancelled: bool) {
-        self.out.say(if self.is_moving {
+        self.out.send(if self.is_moving {
             Event::MoveFailed { why, cancelled }
         } else {
             Event::OpenFailed { why, cancelled }
@@ -193,7 +193,7 @@ impl Run {
     fn load_on(&mut self) {
         match self.load.as_mut().map(|it| it.advance()) {
             None => {}
-            Some(Ok(LoadStep::Going(progress))) => self.out.say(Event::Loading(progress)),
+            Some(Ok(LoadStep::Going(progress))) => self.out.send(Event::Loading(progress)),
             Some(Ok(LoadStep::Done(model))) => {
                 self.load = None;
                 self.take_up(*model);
@@ -219,8 +219,8 @@ impl Run {
             old.cancel_survey(&mut self.out);
             lists = old.lists;
         }
-        self.out.say(Event::Opened(Box::new(model.facts.clone())));
-        self.session = Some(Session::new(model, self.options, lists));
+        self.out.send(Event::Opened(Box::new(model.facts.clone())));
+        self.session = Some(ModelSession::new(model, self.options, lists));
     }
 }
 

@@ -21,7 +21,7 @@ pub struct ScriptedRow {
     pub edits: InterventionSet,
     /// How its tokens were drawn; none where any sampling may replay it.
     pub sampling: Option<Sampling>,
-    /// What was recorded. A twin holds its comparisons.
+    /// What was recorded. A counterfactual holds its comparisons.
     pub record: RowRecord,
 }
 
@@ -39,13 +39,13 @@ impl ScriptedRow {
 
 /// A position of a sequence: the recorded rows it still agrees with.
 #[derive(Clone, Debug)]
-struct Held {
+struct HeldPosition {
     rows: Vec<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Seq {
-    held: Vec<Held>,
+    held: Vec<HeldPosition>,
     drawn: Option<TokenId>,
 }
 
@@ -144,7 +144,7 @@ impl ScriptedBackend {
             if rows.is_empty() {
                 return Err(not_in_script(*token, t));
             }
-            seq.held.push(Held { rows });
+            seq.held.push(HeldPosition { rows });
         }
         let range = start..seq.held.len();
         let rows = seq.held.last().map_or(&[][..], |it| &it.rows);
@@ -182,14 +182,14 @@ impl ScriptedBackend {
             let draws = asked.sampling.is_none_or(|sampling| {
                 next.is_some() && it.sampling.is_none_or(|recorded| recorded == *sampling)
             });
-            let is_twin = !it.record.comparisons.is_empty();
-            let compares = asked.against.is_none() || is_twin;
+            let is_counterfactual = !it.record.comparisons.is_empty();
+            let compares = asked.against.is_none() || is_counterfactual;
             let names = asked.next.is_none_or(|it| next == Some(it));
             it.record.readouts.len() >= range.end
                 && draws
                 && compares
                 && names
-                && (asked.against.is_some() || !is_twin)
+                && (asked.against.is_some() || !is_counterfactual)
         })
     }
 }
@@ -213,7 +213,7 @@ fn readouts_of<'a>(
     record.readouts.iter_from(range.start).take(range.len())
 }
 
-/// A twin's comparisons; before the first one recorded it is one with its baseline.
+/// A counterfactual's comparisons; before the first one recorded it is one with its baseline.
 fn compared(record: &RowRecord, range: &Range<usize>) -> Vec<Comparison> {
     let first = record.comparisons.first().map(|it| it.at);
     let at = range.clone().zip(readouts_of(record, range));
@@ -405,6 +405,6 @@ impl Backend for ScriptedBackend {
     }
 
     fn cache_bytes_per_position(&self) -> usize {
-        size_of::<Held>()
+        size_of::<HeldPosition>()
     }
 }

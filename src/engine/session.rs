@@ -6,11 +6,11 @@
 use std::time::Instant;
 
 use super::{
-    Backend, Encode, Event, MovedModel, Mover, OpenModel, Options, Outbox, Pace, StopReason,
-    kept::{Kept, Origin, Shelf},
+    Backend, Encode, Event, EventSender, MovedModel, Mover, OpenModel, Options, Pace, StopReason,
     pace::{Playing, SliceSize, Speed},
+    row_cache::{CachedRow, Origin, RowCache},
     survey::Survey,
-    write::Air,
+    write::InFlight,
 };
 use crate::spec::{
     Experiment, InterventionSet, PromptForm, Revision, RoutingPolicy, SeqId, TokenId,
@@ -42,38 +42,38 @@ impl Lists {
 pub(super) struct Screen {
     pub experiment: Experiment,
     pub baseline: RowId,
-    /// The edited row and the twin.
+    /// The edited row and the counterfactual.
     pub edited: Option<(RowId, RowId)>,
 }
 
 /// An open model.
-pub(super) struct Session {
+pub(super) struct ModelSession {
     pub backend: Box<dyn Backend>,
     pub facts: ModelFacts,
     pub encode: Option<Encode>,
     pub mover: Option<Mover>,
     pub options: Options,
-    pub shelf: Shelf,
+    pub row_cache: RowCache,
     pub lists: Lists,
     pub screen: Option<Screen>,
     pub playing: Option<Playing>,
-    /// A copy of the baseline that reads beside a twin which is behind; as long as the twin.
+    /// A copy of the baseline that reads beside a counterfactual which is behind; as long as the counterfactual.
     pub replay: Option<SeqId>,
-    /// The step that set out before the last one landed.
-    pub air: Option<Air>,
+    /// The step that was submitted before the last one completed.
+    pub in_flight: Option<InFlight>,
     pub slice_size: SliceSize,
     pub speed: Speed,
     /// Texts that are read beside the rows.
     pub survey: Option<Survey>,
     /// Tokens the background work had to read when it began.
-    pub n_catching: Option<usize>,
+    pub n_backlog: Option<usize>,
     /// Whether background work failed; it is tried again when something is asked.
     pub is_stalled: bool,
     /// Whether the next turn is the text's, not the background's.
     pub is_steps_turn: bool,
 }
 
-impl Session {
+impl ModelSession {
     pub fn new(model: OpenModel, options: Options, lists: Lists) -> Self {
         Self {
             backend: model.backend,
@@ -81,16 +81,16 @@ impl Session {
             encode: model.encode,
             mover: model.mover,
             options,
-            shelf: Shelf::default(),
+            row_cache: RowCache::default(),
             lists,
             screen: None,
             playing: None,
             replay: None,
-            air: None,
+            in_flight: None,
             slice_size: SliceSize::default(),
             speed: Speed::default(),
             survey: None,
-            n_catching: None,
+            n_backlog: None,
             is_stalled: false,
             is_steps_turn: false,
         }
@@ -104,9 +104,13 @@ impl Session {
     }
 
     /// Puts the rows of an experiment on screen; one sentence where that cannot be.
-    pub fn set_experiment(&mut self, asked: &Experiment, out: &mut Outbox) -> Result<(), String> {
+    pub fn set_experiment(
+        &mut self,
+        asked: &Experiment,
+        out: &mut EventSender,
+    ) -> Result<(), String> {
         self.check(asked)?;
-        self.call_back();
+        self.cancel();
         let wanted = asked.effective();
         let revision = self.lists.number(&wanted.edits);
         let policy = RoutingPolicy::lower(&wanted.edits, &self.facts.spec, revision)
@@ -117,26 +121,26 @@ impl Session {
         let mut shown = vec![baseline];
         let edited = (!wanted.edits.is_idle()).then(|| {
             let edited = self.writer(&wanted, policy.clone(), out);
-            let twin = self.twin(&wanted, baseline, policy.clone(), out);
-            shown.extend([edited, twin]);
-            (edited, twin)
+            let counterfactual = self.counterfactual(&wanted, baseline, policy.clone(), out);
+            shown.extend([edited, counterfactual]);
+            (edited, counterfactual)
         });
-        self.shelf.show(&shown);
+        self.row_cache.show(&shown);
         self.screen = Some(Screen {
             experiment: wanted,
             baseline,
             edited,
         });
-        out.say(Event::Row(RowEvent::Shown(ShownRows {
+        out.send(Event::Row(RowEvent::Shown(ShownRows {
             baseline,
             edited: edited.map(|(it, _)| it),
-            twin: edited.map(|(_, it)| it),
+            counterfactual: edited.map(|(_, it)| it),
             edited_from: policy.first_touched(),
             revision,
         })));
         self.is_stalled = false;
-        self.n_catching = None;
-        self.tell_catching(out);
+        self.n_backlog = None;
+        self.tell_backlog(out);
         self.stop_if_over(out);
         Ok(())
     }
@@ -148,44 +152,57 @@ impl Session {
 
     /// The row that writes an experiment: the kept one, or a new one that holds the given tokens
     /// and, where only the list changed, what the rows on screen hold up to the first difference.
-    fn writer(&mut self, wanted: &Experiment, policy: RoutingPolicy, out: &mut Outbox) -> RowId {
-        if let Some(id) = self.shelf.find(wanted, false) {
+    fn writer(
+        &mut self,
+        wanted: &Experiment,
+        policy: RoutingPolicy,
+        out: &mut EventSender,
+    ) -> RowId {
+        if let Some(id) = self.row_cache.find(wanted, false) {
             return id;
         }
-        let row = Kept {
+        let row = CachedRow {
             tokens: self.carried(wanted, &policy),
             policy,
             sampling: wanted.sampling,
             n_given: wanted.given.len(),
-            is_twin: false,
+            is_counterfactual: false,
             n_read: 0,
             drawn: None,
             seq: None,
             last_shown: 0,
         };
-        let (id, origin) = self.shelf.add(wanted.clone(), row);
+        let (id, origin) = self.row_cache.add(wanted.clone(), row);
         self.tell_forked(id, origin, &wanted.edits, out);
         id
     }
 
-    fn twin(
+    fn counterfactual(
         &mut self,
         wanted: &Experiment,
         baseline: RowId,
         policy: RoutingPolicy,
-        out: &mut Outbox,
+        out: &mut EventSender,
     ) -> RowId {
-        if let Some(id) = self.shelf.find(wanted, true) {
+        if let Some(id) = self.row_cache.find(wanted, true) {
             return id;
         }
-        let (id, origin) = self.shelf.add_twin(wanted.clone(), baseline, policy);
+        let (id, origin) = self
+            .row_cache
+            .add_counterfactual(wanted.clone(), baseline, policy);
         self.tell_forked(id, origin, &wanted.edits, out);
         id
     }
 
-    fn tell_forked(&self, row: RowId, origin: Origin, edits: &InterventionSet, out: &mut Outbox) {
-        let kept = self.shelf.get(row);
-        out.say(Event::Row(RowEvent::Forked {
+    fn tell_forked(
+        &self,
+        row: RowId,
+        origin: Origin,
+        edits: &InterventionSet,
+        out: &mut EventSender,
+    ) {
+        let kept = self.row_cache.get(row);
+        out.send(Event::Row(RowEvent::Forked {
             row,
             parent: origin.parent,
             at: origin.at,
@@ -203,7 +220,7 @@ impl Session {
             [Some(it.baseline), edited].into_iter().flatten()
         });
         let carried = rows.map(|id| {
-            let row = self.shelf.get(id);
+            let row = self.row_cache.get(id);
             let differ = policy.first_difference(&row.policy);
             let n = differ.map_or(row.tokens.len(), |it| (it.idx() + 1).min(row.tokens.len()));
             &row.tokens[..n.max(row.n_given)]
@@ -215,19 +232,19 @@ impl Session {
     }
 
     /// Goes on elsewhere: rows keep their tokens, and their caches are made anew when they are needed.
-    pub fn move_to(&mut self, model: MovedModel, out: &mut Outbox) {
+    pub fn move_to(&mut self, model: MovedModel, out: &mut EventSender) {
         self.stop(StopReason::Paused, out);
         self.cancel_survey(out);
-        self.call_back();
+        self.cancel();
         self.drop_replay();
-        self.shelf.forget_caches();
+        self.row_cache.forget_caches();
         self.backend = model.backend;
         self.facts.device.clone_from(&model.device);
         self.speed = Speed::default();
         self.slice_size = SliceSize::default();
         self.is_stalled = false;
-        out.say(Event::Moved(Box::new(model.device)));
-        self.tell_catching(out);
+        out.send(Event::Moved(Box::new(model.device)));
+        self.tell_backlog(out);
     }
 
     pub fn drop_replay(&mut self) {
@@ -238,19 +255,22 @@ impl Session {
 
     /// Whether a row's text is over: it wrote an end-of-text token.
     pub fn is_ended(&self, id: RowId) -> bool {
-        let row = self.shelf.get(id);
+        let row = self.row_cache.get(id);
         let last = row.tokens.last();
         row.tokens.len() > row.n_given && last.is_some_and(|it| self.facts.eos.contains(it))
     }
 
     /// Whether a token can follow.
     pub fn can_write(&self, id: RowId) -> bool {
-        self.shelf.get(id).tokens.len() < self.facts.n_ctx && !self.is_ended(id)
+        self.row_cache.get(id).tokens.len() < self.facts.n_ctx && !self.is_ended(id)
     }
 
     /// Positions a row's cache holds.
     pub fn n_cached(&self, id: RowId) -> usize {
-        self.shelf.get(id).seq.map_or(0, |it| self.backend.len(it))
+        self.row_cache
+            .get(id)
+            .seq
+            .map_or(0, |it| self.backend.len(it))
     }
 
     /// The rows that write the next token: the edited one, and the baseline where it is no longer
@@ -259,7 +279,7 @@ impl Session {
         let Some(screen) = &self.screen else {
             return Vec::new();
         };
-        let len = |id| self.shelf.get(id).tokens.len();
+        let len = |id| self.row_cache.get(id).tokens.len();
         let edited = screen.edited.map(|(it, _)| it);
         let edited = edited.filter(|it| self.can_write(*it));
         let is_ahead = edited.is_some_and(|it| len(screen.baseline) > len(it));
@@ -267,46 +287,46 @@ impl Session {
         [baseline, edited].into_iter().flatten().collect()
     }
 
-    /// The twin, where it reads along with these writers.
-    pub fn twin_beside(&self, writers: &[RowId]) -> Option<RowId> {
+    /// The counterfactual, where it reads along with these writers.
+    pub fn counterfactual_beside(&self, writers: &[RowId]) -> Option<RowId> {
         let screen = self.screen.as_ref()?;
-        let (_, twin) = screen.edited?;
-        writers.contains(&screen.baseline).then_some(twin)
+        let (_, counterfactual) = screen.edited?;
+        writers.contains(&screen.baseline).then_some(counterfactual)
     }
 
-    pub fn play(&mut self, n_tokens: Option<u32>, pace: Pace, out: &mut Outbox) {
+    pub fn play(&mut self, n_tokens: Option<u32>, pace: Pace, out: &mut EventSender) {
         self.is_stalled = false;
         if self.screen.is_none() {
-            out.say(Event::Refused("there is no prompt yet".to_owned()));
+            out.send(Event::Refused("there is no prompt yet".to_owned()));
         } else if self.writers().is_empty() {
-            out.say(Event::Refused(self.why_over()));
+            out.send(Event::Refused(self.why_over()));
         } else if n_tokens == Some(0) {
-            out.say(Event::Stopped(StopReason::Count));
+            out.send(Event::Stopped(StopReason::Count));
         } else {
             self.playing = Some(Playing::start(n_tokens, pace, Instant::now()));
-            out.say(Event::Playing(true));
+            out.send(Event::Playing(true));
         }
     }
 
     /// Leaves what is not read yet for later.
-    pub fn cancel_catching(&mut self, out: &mut Outbox) {
+    pub fn cancel_backlog(&mut self, out: &mut EventSender) {
         self.stop(StopReason::Paused, out);
-        if self.n_catching.is_some() {
+        if self.n_backlog.is_some() {
             self.is_stalled = true;
             self.drop_replay();
-            self.tell_catching(out);
+            self.tell_backlog(out);
         }
     }
 
-    pub fn stop(&mut self, reason: StopReason, out: &mut Outbox) {
+    pub fn stop(&mut self, reason: StopReason, out: &mut EventSender) {
         if self.playing.take().is_some() {
-            out.say(Event::Stopped(reason));
-            out.say(Event::Playing(false));
+            out.send(Event::Stopped(reason));
+            out.send(Event::Playing(false));
         }
     }
 
     /// Ends the writing where no row on screen can go on.
-    pub fn stop_if_over(&mut self, out: &mut Outbox) {
+    pub fn stop_if_over(&mut self, out: &mut EventSender) {
         if self.playing.is_some() && self.writers().is_empty() {
             let is_text_over = self.rows_written().all(|it| self.is_ended(it));
             self.stop(

@@ -10,10 +10,10 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::{
-    Capture, Encode, Event, Feed, Outbox, Row, SurveyError, Wait,
+    Capture, Encode, Event, EventSender, Feed, Row, SurveyError, Wait,
     pace::{SLICE_TIME, SliceSize},
     reading::{Next, Reading},
-    session::Session,
+    session::ModelSession,
 };
 use crate::corpus::TextSource;
 use crate::spec::{Revision, RoutingPolicy, SeqId, TokenId};
@@ -119,9 +119,9 @@ impl Survey {
     }
 }
 
-impl Session {
+impl ModelSession {
     /// Starts reading texts; what was being read is given up.
-    pub fn survey(&mut self, tag: u64, texts: Vec<TextSource>, out: &mut Outbox) {
+    pub fn survey(&mut self, tag: u64, texts: Vec<TextSource>, out: &mut EventSender) {
         self.cancel_survey(out);
         let begun = match &self.encode {
             Some(_) => Survey::new(tag, texts),
@@ -139,7 +139,7 @@ impl Session {
     }
 
     /// Gives it up. What was told of it stands.
-    pub fn cancel_survey(&mut self, out: &mut Outbox) {
+    pub fn cancel_survey(&mut self, out: &mut EventSender) {
         if let Some(survey) = self.survey.take() {
             self.end_survey(survey, Ok(()), true, out);
         }
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// Does the next piece of it.
-    pub fn survey_on(&mut self, out: &mut Outbox) {
+    pub fn survey_on(&mut self, out: &mut EventSender) {
         let Some(mut survey) = self.survey.take() else {
             return;
         };
@@ -171,7 +171,7 @@ impl Session {
         survey: Survey,
         result: Result<(), SurveyError>,
         cancelled: bool,
-        out: &mut Outbox,
+        out: &mut EventSender,
     ) {
         if let Some(window) = survey.window {
             self.backend.release(window.seq);
@@ -180,7 +180,11 @@ impl Session {
     }
 
     /// Reads on in the window at hand, or makes the next; false at the end of the last text.
-    fn survey_slice(&mut self, survey: &mut Survey, out: &mut Outbox) -> Result<bool, SurveyError> {
+    fn survey_slice(
+        &mut self,
+        survey: &mut Survey,
+        out: &mut EventSender,
+    ) -> Result<bool, SurveyError> {
         let Some(encode) = &self.encode else {
             return Ok(false);
         };
@@ -203,7 +207,7 @@ impl Session {
         read.map(|()| true).map_err(SurveyError::Step)
     }
 
-    fn read_window(&mut self, survey: &mut Survey, out: &mut Outbox) -> Result<(), String> {
+    fn read_window(&mut self, survey: &mut Survey, out: &mut EventSender) -> Result<(), String> {
         let Some(window) = &mut survey.window else {
             return Ok(());
         };
@@ -238,7 +242,7 @@ impl Session {
             self.backend.release(window.seq);
             survey.window = None;
         }
-        out.say(Event::Surveyed {
+        out.send(Event::Surveyed {
             tag: survey.tag,
             text,
             step,
@@ -247,9 +251,9 @@ impl Session {
     }
 }
 
-fn tell(survey: &Survey, out: &mut Outbox) {
+fn tell(survey: &Survey, out: &mut EventSender) {
     let (n_done, n_total) = survey.progress();
-    out.say(Event::Surveying {
+    out.send(Event::Surveying {
         tag: survey.tag,
         n_done,
         n_total,
@@ -261,9 +265,9 @@ pub(super) fn say_ended(
     tag: u64,
     result: Result<(), SurveyError>,
     cancelled: bool,
-    out: &mut Outbox,
+    out: &mut EventSender,
 ) {
-    out.say(Event::SurveyEnded {
+    out.send(Event::SurveyEnded {
         tag,
         result,
         cancelled,

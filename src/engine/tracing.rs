@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::model::Routed;
+use crate::model::RouterOutputs;
 use crate::ops::{EMPTY, Ops, Prediction, Routing};
 use crate::spec::{ExpertId, Position, RoutingPolicy, SeqId, TokenId};
 use crate::trace::{Phase, Pick, Readout, RouterTrace, StepTrace};
@@ -15,7 +15,9 @@ pub struct Read {
 }
 
 /// What is wanted of every router, and how to tell it apart when it has arrived.
-pub fn wanted<O: Ops>(routers: Vec<Routed<O>>) -> (Vec<O::Tensor>, Vec<O::Routing>, Vec<bool>) {
+pub fn wanted<O: Ops>(
+    routers: Vec<RouterOutputs<O>>,
+) -> (Vec<O::Tensor>, Vec<O::Routing>, Vec<bool>) {
     let has_gates = routers.iter().map(|it| it.gates.is_some()).collect();
     let (mut tensors, mut routings) = (Vec::new(), Vec::new());
     for it in routers {

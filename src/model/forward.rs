@@ -8,7 +8,7 @@ use super::{
     sequence::{MixerCache, Sequence},
     weights::{FfnWeights, Layer, Model, Moe},
 };
-use crate::ops::{Input, Ops, Span};
+use crate::ops::{BatchSpan, Input, Ops};
 use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec};
 
 /// What is run: each span is one sequence's rows.
@@ -16,11 +16,11 @@ pub struct Batch<'a, O: Ops> {
     /// `[T]`.
     pub tokens: &'a [Input<'a, O::Predicted>],
     /// Rows, first position and edits of each sequence.
-    pub spans: &'a [Span<'a>],
+    pub spans: &'a [BatchSpan<'a>],
 }
 
 /// What one router did, on the device.
-pub struct Routed<O: Ops> {
+pub struct RouterOutputs<O: Ops> {
     /// Raw logits `[T, E]`.
     pub logits: O::Tensor,
     /// The choice.
@@ -34,7 +34,7 @@ pub struct Outputs<O: Ops> {
     /// The residual stream after the last layer run, before the final norm: `[T, H]`.
     pub residual: O::Tensor,
     /// Per router.
-    pub routers: Vec<Routed<O>>,
+    pub routers: Vec<RouterOutputs<O>>,
 }
 
 impl<O: Ops> Model<O> {
@@ -165,7 +165,7 @@ fn experts<O: Ops>(
     scale: f32,
     x: &O::Tensor,
     batch: &Batch<'_, O>,
-) -> Routed<O> {
+) -> RouterOutputs<O> {
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
     let logits = ops.score(x, &weights.router);
@@ -178,7 +178,7 @@ fn experts<O: Ops>(
         let (network, gates) = (&shared.network, gates.as_ref());
         ops.mlp(residual, scale, x, gates, network, &spec.mlp);
     }
-    Routed {
+    RouterOutputs {
         logits,
         routing,
         gates,

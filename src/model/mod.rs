@@ -9,7 +9,7 @@ mod sequence;
 mod support;
 mod weights;
 
-pub use forward::{Batch, Outputs, Routed, forward};
+pub use forward::{Batch, Outputs, RouterOutputs, forward};
 pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
 pub use sequence::{MixerCache, Sequence};
 pub use support::Unsupported;

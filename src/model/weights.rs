@@ -167,7 +167,7 @@ impl<O: Ops> Assembly<O> {
     /// # Errors
     /// A weight that is not there, or that the device cannot hold.
     pub fn step(&mut self, weights: &Weights) -> Result<(), ModelError> {
-        let from = Source {
+        let from = WeightSource {
             weights,
             ops: &self.ops,
             quantize: self.quantize,
@@ -205,13 +205,13 @@ impl<O: Ops> Assembly<O> {
     }
 }
 
-struct Source<'a, O: Ops> {
+struct WeightSource<'a, O: Ops> {
     weights: &'a Weights,
     ops: &'a O,
     quantize: Option<BlockFormat>,
 }
 
-impl<O: Ops> Source<'_, O> {
+impl<O: Ops> WeightSource<'_, O> {
     fn view(&self, slot: Slot) -> Result<WeightView, ModelError> {
         let found = self.weights.get(slot).map(|it| self.held(slot, it));
         found.ok_or_else(|| ModelError::Missing(format!("{slot:?}")))

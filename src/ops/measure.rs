@@ -40,7 +40,7 @@ pub struct Measured {
 
 /// What speeds on a device are given against.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Yardsticks {
+pub struct PeakRates {
     /// Bytes read plus bytes written a second, copying `copy_bytes`.
     pub copy_bytes_per_sec: f64,
     /// Bytes of one copy: 512 MiB, or fewer where a device has no room for two times that.
@@ -65,5 +65,5 @@ pub trait Meter {
     ///
     /// # Errors
     /// What went wrong on the device, as having no room for two times 64 MiB.
-    fn yardsticks(&self) -> Result<Yardsticks, DeviceError>;
+    fn peak_rates(&self) -> Result<PeakRates, DeviceError>;
 }

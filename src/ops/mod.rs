@@ -1,7 +1,7 @@
 //! The operations a forward pass is made of, about a dozen, each done once on the CPU and once as
-//! kernels; `cpu/` is the twin, the fallback and the oracle.
+//! kernels; `cpu/` is the reference, the fallback and the oracle.
 //!
-//! **Invariant:** tensors, weights and routings are opaque to whoever calls; no method but `land`
+//! **Invariant:** tensors, weights and routings are opaque to whoever calls; no method but `complete`
 //! returns host values, the chosen ids included. What chooses the experts is what is read.
 //! Deliberately absent: what the numbers are for (that is `model`), who asked (that is `engine`).
 
@@ -23,7 +23,7 @@ pub use gpu::{
     AdapterChoice, AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, exceeded as exceeds_kernels,
     list as list_adapters, why_not as why_not_adapter,
 };
-pub use measure::{Clocks, KernelTime, Measured, Meter, Yardsticks};
+pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing};
 
@@ -45,7 +45,7 @@ pub enum Wait {
 
 /// One sequence's rows in a batch.
 #[derive(Clone, Debug)]
-pub struct Span<'a> {
+pub struct BatchSpan<'a> {
     /// Its rows in the batch's tensors.
     pub rows: Range<usize>,
     /// The position of the first of them.
@@ -54,7 +54,7 @@ pub struct Span<'a> {
     pub policy: &'a RoutingPolicy,
 }
 
-impl Span<'_> {
+impl BatchSpan<'_> {
     /// Row and position of each token.
     pub fn positions(&self) -> impl Iterator<Item = (usize, Position)> + '_ {
         self.rows
@@ -123,7 +123,7 @@ pub struct Outcome {
 
 /// The operations. T rows of the batch, H width, E experts, V vocabulary; every float is f32 on the device.
 ///
-/// What goes wrong on a device is kept by it and told by `land`: until then results are of no meaning.
+/// What goes wrong on a device is kept by it and told by `complete`: until then results are of no meaning.
 pub trait Ops: Meter + Send + Sized {
     /// Activations `[T, n]`.
     type Tensor: Clone;
@@ -138,7 +138,7 @@ pub trait Ops: Meter + Send + Sized {
     /// What was read off logits, and what was drawn.
     type Predicted: Clone + Send;
     /// Results of a step on their way to the host.
-    type Flight: Send;
+    type InFlight: Send;
 
     /// As people call it: `CPU`.
     fn label(&self) -> String;
@@ -214,7 +214,7 @@ pub trait Ops: Meter + Send + Sized {
         qkv: &Self::Tensor,
         norms: [Option<&Self::Weight>; 2],
         spec: &GqaSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
         caches: &mut [&mut Self::Cache],
     ) -> Self::Tensor;
 
@@ -223,7 +223,7 @@ pub trait Ops: Meter + Send + Sized {
         &self,
         q: &Self::Tensor,
         spec: &GqaSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
         caches: &[&mut Self::Cache],
     ) -> Self::Tensor;
 
@@ -234,7 +234,7 @@ pub trait Ops: Meter + Send + Sized {
         select_bias: Option<&Self::Weight>,
         id: RouterId,
         spec: &RouterSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
     ) -> Self::Routing;
 
     /// `into += scale ·` the weighted sum of what the chosen experts put out, in ascending order of
@@ -279,13 +279,17 @@ pub trait Ops: Meter + Send + Sized {
     ) -> Self::Predicted;
 
     /// Ends a step: what the host wants of it sets out. The one read of a step.
-    fn finish(&self, wanted: Wanted<Self>) -> Self::Flight;
+    fn finish(&self, wanted: Wanted<Self>) -> Self::InFlight;
 
     /// What has arrived; `Ok(None)` where it has not and `wait` is `Never`. Taken once.
     ///
     /// # Errors
     /// What went wrong on the device since it was last asked.
-    fn land(&self, flight: &mut Self::Flight, wait: Wait) -> Result<Option<Outcome>, DeviceError>;
+    fn complete(
+        &self,
+        in_flight: &mut Self::InFlight,
+        wait: Wait,
+    ) -> Result<Option<Outcome>, DeviceError>;
 
     /// cos and sin are needed for positions up to this one.
     fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize);

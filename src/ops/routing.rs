@@ -1,7 +1,7 @@
 //! The choice of one router as the host reads it, whichever device chose; `cpu/route.rs` and
 //! `kernels/route.wgsl` make it.
 
-use super::Span;
+use super::BatchSpan;
 use crate::spec::{RouterId, RouterSpec};
 use crate::trace::PickState;
 
@@ -58,8 +58,8 @@ impl Routing {
 }
 
 /// K of a batch: the most experts the router chooses in any of its rows, under each span's edits.
-pub(super) fn n_places(id: RouterId, spec: &RouterSpec, spans: &[Span<'_>]) -> usize {
-    let most = |it: &Span<'_>| {
+pub(super) fn n_places(id: RouterId, spec: &RouterSpec, spans: &[BatchSpan<'_>]) -> usize {
+    let most = |it: &BatchSpan<'_>| {
         let end = it.start.plus(it.rows.len());
         it.policy.max_k(id, spec, it.start.0..end.0)
     };

@@ -33,7 +33,7 @@ pub struct Readout {
     pub top: Vec<Candidate>,
 }
 
-/// Baseline and edited twin at one position, on the same tokens.
+/// Baseline and counterfactual at one position, on the same tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The position whose logits are compared; KL is drawn at the token after it.

@@ -16,7 +16,7 @@ pub struct ShownRows {
     /// The same under the list; none where no edit is switched on.
     pub edited: Option<RowId>,
     /// The baseline's tokens under the list; none where no edit is switched on.
-    pub twin: Option<RowId>,
+    pub counterfactual: Option<RowId>,
     /// The first position the list touches.
     pub edited_from: Option<Position>,
     /// The number of the list.
@@ -27,7 +27,7 @@ pub struct ShownRows {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RowEvent {
     /// A new row: the first `at` positions of `parent`, or empty. Said before anything else about the row; it is
-    /// not on screen before a `Shown` names it. A twin's parent is its baseline.
+    /// not on screen before a `Shown` names it. A counterfactual's parent is its baseline.
     Forked {
         /// The new row.
         row: RowId,
@@ -50,7 +50,7 @@ pub enum RowEvent {
         step: StepTrace,
         /// The predictions.
         readouts: Vec<Readout>,
-        /// A twin's comparison with its baseline.
+        /// A counterfactual's comparison with its baseline.
         comparisons: Vec<Comparison>,
     },
 }
@@ -146,8 +146,8 @@ impl Recording {
 
     /// The baseline's tokens under the list, where an edit is switched on.
     #[must_use]
-    pub fn twin(&self) -> Option<&RowRecord> {
-        self.row(self.shown?.twin?)
+    pub fn counterfactual(&self) -> Option<&RowRecord> {
+        self.row(self.shown?.counterfactual?)
     }
 
     /// Memory the routing of all rows takes, what they share counted once.
@@ -170,9 +170,9 @@ impl Recording {
     }
 
     fn forget_hidden(&mut self, budget_bytes: usize) {
-        let shown = self
-            .shown
-            .map_or([None; 3], |it| [Some(it.baseline), it.edited, it.twin]);
+        let shown = self.shown.map_or([None; 3], |it| {
+            [Some(it.baseline), it.edited, it.counterfactual]
+        });
         let mut hidden: Vec<RowId> = self.rows.keys().copied().collect();
         hidden.retain(|it| !shown.contains(&Some(*it)));
         hidden.sort_unstable();
@@ -243,7 +243,7 @@ mod tests {
         RowEvent::Shown(ShownRows {
             baseline: RowId(baseline),
             edited: None,
-            twin: None,
+            counterfactual: None,
             edited_from: None,
             revision: Revision(0),
         })

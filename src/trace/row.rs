@@ -14,7 +14,7 @@ pub struct RowId(pub u32);
 /// Tokens, routing, predictions.
 ///
 /// **Invariant:** `readouts[t]` and the store's row t belong to `tokens[t]`; a comparison is held
-/// for the positions `compared_from..` of a twin only.
+/// for the positions `compared_from..` of a counterfactual only.
 #[derive(Clone, Debug, Default)]
 pub struct RowRecord {
     /// How many of its tokens are given.
@@ -27,7 +27,7 @@ pub struct RowRecord {
     pub store: TraceStore,
     /// `[T]`, one per position read.
     pub readouts: SharedVec<Readout>,
-    /// A twin's comparison with its baseline, by position; before the first one they are equal.
+    /// A counterfactual's comparison with its baseline, by position; before the first one they are equal.
     pub comparisons: SharedVec<Comparison>,
 }
 

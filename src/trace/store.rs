@@ -15,7 +15,7 @@ pub const DEFAULT_BUDGET_BYTES: usize = 1 << 28;
 /// The routing of a sequence.
 #[derive(Clone, Debug)]
 pub struct TraceStore {
-    steps: SharedVec<Held>,
+    steps: SharedVec<HeldStep>,
     n_positions: usize,
     n_bytes: usize,
     budget_bytes: usize,
@@ -25,12 +25,12 @@ pub struct TraceStore {
 
 /// A step, and the memory it takes.
 #[derive(Clone, Debug)]
-struct Held {
+struct HeldStep {
     step: Arc<StepTrace>,
     n_bytes: usize,
 }
 
-impl Held {
+impl HeldStep {
     fn new(step: StepTrace) -> Self {
         Self {
             n_bytes: step.n_bytes(),
@@ -166,7 +166,7 @@ impl TraceStore {
     /// A step that does not start where the store ends.
     pub fn push(&mut self, step: StepTrace) -> Result<(), NotContinuous> {
         self.check(&step)?;
-        let held = Held::new(step);
+        let held = HeldStep::new(step);
         self.n_positions += held.step.tokens.len();
         self.n_bytes += held.n_bytes;
         self.steps.push(held);
@@ -187,7 +187,7 @@ impl TraceStore {
             }
             let n_bytes = step.n_bytes();
             self.n_bytes = self.n_bytes - last.n_bytes + n_bytes;
-            self.steps.push(Held { step, n_bytes });
+            self.steps.push(HeldStep { step, n_bytes });
         }
         self.n_positions = self.steps.last().map_or(0, |it| it.step.end().idx());
         self.n_steps_dropped = self.n_steps_dropped.min(self.steps.len());

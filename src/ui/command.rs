@@ -65,7 +65,7 @@ pub enum ExportTo {
     Clipboard,
 }
 
-/// One wish. The app applies them between frames, in one `match`.
+/// What is asked for. The app applies them between frames, in one `match`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Looking: what is selected.
@@ -331,7 +331,7 @@ pub const ENTRIES: &[Entry] = entries! {
     File, "Save the panel as PNG…", None, "A picture of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Asked });
     File, "Save the panel as SVG…", None, "Shapes and text of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Svg, to: ExportTo::Asked });
     File, "Save the numbers of the panel…", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Asked });
-    File, "Open the Tour model trained without balancing", None, "Its twin, in which experts of several layers are never used", |_| Some(Command::Open("tour-collapsed".to_owned()));
+    File, "Open the Tour model trained without balancing", None, "The collapsed Tour, in which experts of several layers are never used", |_| Some(Command::Open("tour-collapsed".to_owned()));
     File, "Forget the recent models", None, "Empty the list of models opened last", |_| Some(Command::ForgetRecents);
     File, "Cancel opening", None, "Give up the load; the open model stays", |_| Some(Command::CancelLoad);
     File, "Share as one HTML file…", None, "The run as a page that any browser shows, with nothing to load", |_| Some(Command::ShareHtml(ExportTo::Asked));

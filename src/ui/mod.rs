@@ -28,6 +28,6 @@ pub use kept::RowOf;
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
-pub use session::{Catching, Loading, Message, RowKey, RowView, Session, Survey, SurveyedText};
+pub use session::{Backlog, Loading, Message, RowKey, RowView, Session, Survey, SurveyedText};
 pub use theme::{DARK, LIGHT, Palette, RAMP_LEN, apply as apply_theme, install as install_theme};
 pub use widgets::{MOST_PINS, keeps_arrows};

@@ -61,7 +61,7 @@ pub struct Message {
 
 /// Background work: tokens to go and in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Catching {
+pub struct Backlog {
     /// Tokens to go.
     pub n_left: usize,
     /// Tokens in all.
@@ -106,7 +106,7 @@ pub struct Session {
     /// Whether text is being written.
     pub playing: bool,
     /// Prefill or replay that goes on.
-    pub catching: Option<Catching>,
+    pub backlog: Option<Backlog>,
     /// What the machine could do, tokens a second.
     pub could_do: Option<f32>,
     /// How fast tokens came lately, tokens a second; only while playing.
@@ -175,8 +175,8 @@ impl Session {
 
     /// The baseline's tokens under the edits, where an edit is switched on.
     #[must_use]
-    pub fn twin(&self) -> Option<RowView<'_>> {
-        self.view(self.shown()?.twin?)
+    pub fn counterfactual(&self) -> Option<RowView<'_>> {
+        self.view(self.shown()?.counterfactual?)
     }
 
     /// The row chosen, the baseline where there is no edited one.
@@ -198,10 +198,10 @@ impl Session {
         }
     }
 
-    /// The state of the twin.
+    /// The state of the counterfactual.
     #[must_use]
-    pub fn twin_key(&self) -> Option<RowKey> {
-        self.key_of(self.shown()?.twin?)
+    pub fn counterfactual_key(&self) -> Option<RowKey> {
+        self.key_of(self.shown()?.counterfactual?)
     }
 
     fn key_of(&self, row: RowId) -> Option<RowKey> {
@@ -224,7 +224,7 @@ impl Session {
 
     /// The first token at which baseline and edited row differ.
     #[must_use]
-    pub fn parting(&self) -> Option<Position> {
+    pub fn divergence(&self) -> Option<Position> {
         let (baseline, edited) = (self.baseline()?, self.edited()?);
         first_difference(&baseline.record.tokens, &edited.record.tokens)
     }
@@ -233,7 +233,7 @@ impl Session {
     #[must_use]
     pub fn concentration(&self) -> Option<Concentration> {
         let from = self.shown()?.edited_from.unwrap_or_default();
-        concentration(self.twin()?.record, from)
+        concentration(self.counterfactual()?.record, from)
     }
 
     /// The first position that is not computed on the row an edit would change.

@@ -22,7 +22,7 @@ fn check(args: &[&str]) -> (i32, String, String) {
     )
 }
 
-/// The twin of the Tour model that was trained without balancing, with the tokenizer they share.
+/// The collapsed Tour, trained without balancing, with the tokenizer they share.
 fn collapsed() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models");

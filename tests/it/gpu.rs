@@ -213,7 +213,7 @@ fn write_64(edits: &[&str]) -> Vec<Note> {
     let (mut engine, seen) = spied(None);
     ask(&engine, experiment(edits));
     until(&mut engine, |it| {
-        matches!(it, Event::Catching { n_left: 0, .. })
+        matches!(it, Event::Backlog { n_left: 0, .. })
     });
     seen.try_iter().for_each(drop);
     ask(
@@ -510,7 +510,7 @@ fn a_model_that_moves_while_it_is_open_keeps_its_rows_and_writes_on() {
     ask(&engine, Request::SetPace(Pace::Unlimited));
     ask(&engine, experiment(&[]));
     until(&mut engine, |it| {
-        matches!(it, Event::Catching { n_left: 0, .. })
+        matches!(it, Event::Backlog { n_left: 0, .. })
     });
     let mut text = [1, 40, 60, 30, 90].map(TokenId).to_vec();
     write_on(&mut engine, 8, &mut text);

@@ -254,7 +254,7 @@ fn a_pass_can_start_at_any_layer() {
         RoutingPolicy::default(),
     );
     let rows = 0..tokens.len();
-    let spans = [ops::Span {
+    let spans = [ops::BatchSpan {
         rows: rows.clone(),
         start: Position(0),
         policy: &policy,
@@ -305,7 +305,7 @@ fn a_sequence_that_is_cut_after_half_a_step_reads_as_if_it_had_never_begun_it() 
             .iter()
             .map(|it| ops::Input::Known(TokenId(*it)))
             .collect();
-        let spans = [ops::Span {
+        let spans = [ops::BatchSpan {
             rows: 0..tokens.len(),
             start: Position::new(sequence.len),
             policy: &policy,
@@ -351,7 +351,7 @@ fn a_list_that_does_nothing_changes_no_bit() {
     }
 }
 
-/// A twin beside its baseline: exactly 0 before the first edited position, and what two passes over
+/// A counterfactual beside its baseline: exactly 0 before the first edited position, and what two passes over
 /// the same tokens say after it.
 #[test]
 fn a_comparison_is_that_of_two_passes() {
@@ -367,7 +367,7 @@ fn a_comparison_is_that_of_two_passes() {
         read(&mut backend, &tokens, &none, 24),
         read(&mut backend, &tokens, &policy, 24),
     );
-    let (base, twin) = (backend.open(), backend.open());
+    let (base, counterfactual) = (backend.open(), backend.open());
     let row = |seq, policy, against| Row {
         seq,
         feed: Feed::Tokens(&tokens),
@@ -378,7 +378,10 @@ fn a_comparison_is_that_of_two_passes() {
     };
     let ticket = backend
         .submit(
-            &[row(base, &none, None), row(twin, &policy, Some(0))],
+            &[
+                row(base, &none, None),
+                row(counterfactual, &policy, Some(0)),
+            ],
             Capture::Trace,
         )
         .unwrap();

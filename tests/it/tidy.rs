@@ -260,9 +260,9 @@ fn every_shader_has_the_painter_that_runs_it() {
     }
 }
 
-/// A kernel has two twins, a format one; what else several kernels share is named where sources are put together.
+/// A kernel has a reference and a launch, a format a reference; what else several kernels share is named where sources are put together.
 #[test]
-fn every_kernel_has_its_twins() {
+fn every_kernel_has_its_reference_and_its_launch() {
     let kernels = root().join("kernels");
     let list = fs::read_to_string(root().join("src/ops/gpu/kernel.rs")).unwrap();
     for path in files_below(&kernels, "wgsl") {
@@ -278,8 +278,107 @@ fn every_kernel_has_its_twins() {
             "{name} is in no list"
         );
         for side in sides {
-            let twin = root().join("src/ops").join(side).join(format!("{name}.rs"));
-            assert!(twin.exists(), "{name}.wgsl has no {}", twin.display());
+            let other = root().join("src/ops").join(side).join(format!("{name}.rs"));
+            assert!(other.exists(), "{name}.wgsl has no {}", other.display());
+        }
+    }
+}
+
+/// Words that only this project would know, and what the field says instead.
+const FIELD_WORDS: &[(&str, &str)] = &[
+    ("twin", "reference, counterfactual or table view"),
+    ("take_off", "submit"),
+    ("set_out", "submit"),
+    ("call_back", "cancel"),
+    ("Flying", "InFlight"),
+    ("Outbox", "EventSender"),
+    ("Shelf", "RowCache"),
+    ("Teller", "Runner"),
+    ("Story", "RunResult"),
+    ("Rehearsal", "SyntheticSession"),
+    ("Stretch", "KvSpan"),
+    ("Hull", "CopyRange"),
+    ("Catching", "Backlog"),
+    ("parting", "divergence"),
+    ("foretold", "candidates"),
+    ("Yardsticks", "PeakRates"),
+];
+
+/// Whether a text has this as a word of its own.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |it: Option<char>| it.is_some_and(|it| it.is_alphanumeric() || it == '_');
+    text.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        !is_part(before.chars().next_back()) && !is_part(after.chars().next())
+    })
+}
+
+#[test]
+fn the_words_are_those_of_the_field() {
+    let kernels = files_below(&root().join("kernels"), "wgsl").into_iter();
+    let kernels = kernels.map(|it| (it.clone(), fs::read_to_string(it).unwrap()));
+    for (path, text) in sources().into_iter().chain(kernels) {
+        for (word, instead) in FIELD_WORDS {
+            let is_there = has_word(&text, word);
+            assert!(!is_there, "{}: {word}, say {instead}", path.display());
+        }
+    }
+}
+
+/// Names that stood for several things each.
+const ONE_MEANING: &[&str] = &[
+    "Key",
+    "Kept",
+    "Held",
+    "Asked",
+    "Shown",
+    "Columns",
+    "Source",
+    "Part",
+    "Row",
+    "View",
+    "Pick",
+    "Load",
+    "Session",
+    "Span",
+    "Routed",
+    "Comparison",
+];
+
+#[test]
+fn a_name_of_a_type_means_one_thing() {
+    let sources = sources();
+    for name in ONE_MEANING {
+        let is_it = |line: &&str| {
+            ["struct", "enum", "trait"].iter().any(|kind| {
+                let declared = line.split_once(&format!("{kind} {name}"));
+                declared.is_some_and(|(before, after)| {
+                    let is_alone = !after.starts_with(|it: char| it.is_alphanumeric());
+                    is_alone && !before.contains("//")
+                })
+            })
+        };
+        let declared = sources.iter().filter(|(path, _)| !is_test(path));
+        let declared =
+            declared.filter(|(_, text)| without_tests(text).lines().any(|it| is_it(&it)));
+        let at: Vec<String> = declared.map(|it| it.0.display().to_string()).collect();
+        assert!(at.len() <= 1, "{name} is declared in {}", at.join(", "));
+    }
+}
+
+#[test]
+fn no_panel_imports_another_panel() {
+    let panels = root().join("src/ui/panels");
+    for path in files_below(&panels, "rs") {
+        let inside = path.strip_prefix(&panels).unwrap();
+        if inside == Path::new("mod.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let up = "super::".repeat(inside.components().count());
+        for (n, line) in text.lines().enumerate() {
+            let is_outside = line.contains("ui::panels::") || line.contains(&up);
+            assert!(!is_outside, "{}:{}: {line}", path.display(), n + 1);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::spec::{Ffn, LayerSpec, ModelSpec};
 
 use super::{CheckpointError, config::Config};
 
-pub(super) use names::{Names, Prefix, Role, Source, Spelling};
+pub(super) use names::{Names, Prefix, Role, Spelling, TensorSource};
 
 /// One family.
 pub(super) struct Family {

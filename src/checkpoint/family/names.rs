@@ -140,7 +140,7 @@ pub(in super::super) struct Names {
 }
 
 /// Where the weight of a slot comes from.
-pub(in super::super) struct Source {
+pub(in super::super) struct TensorSource {
     /// The slot.
     pub(in super::super) slot: Slot,
     /// The tensor's name.
@@ -176,7 +176,11 @@ impl Names {
     }
 
     /// The tensors of a layer, or those outside of all, as they are usually called.
-    pub(in super::super) fn usual(&self, spec: &ModelSpec, layer: Option<usize>) -> Vec<Source> {
+    pub(in super::super) fn usual(
+        &self,
+        spec: &ModelSpec,
+        layer: Option<usize>,
+    ) -> Vec<TensorSource> {
         let roles = if layer.is_some() {
             Role::LAYER
         } else {
@@ -231,7 +235,7 @@ impl Spelling {
         role: Role,
         spec: &ModelSpec,
         layer: usize,
-    ) -> Vec<Source> {
+    ) -> Vec<TensorSource> {
         let Some(matrix) = matrix_of(role, spec, layer) else {
             return Vec::new();
         };
@@ -257,7 +261,7 @@ impl Spelling {
         (0..n_slots)
             .map(|e| {
                 let start = start + if is_stacked { e * n_rows } else { 0 };
-                Source {
+                TensorSource {
                     slot: role.slot(layer, e),
                     tensor: match &after {
                         Some(after) => format!("{before}{e}{after}"),

@@ -139,7 +139,7 @@ fn fork(record: &mut Record, at: Position) -> Result<(), Failure> {
     record.apply(RowEvent::Shown(ShownRows {
         baseline: BASELINE,
         edited: Some(EDITED),
-        twin: Some(COUNTERFACTUAL),
+        counterfactual: Some(COUNTERFACTUAL),
         edited_from: Some(at),
         revision: Revision(1),
     }))

@@ -19,7 +19,7 @@ use crate::checkpoint::{
 };
 use crate::engine::{Backend, Extent, Place, open_backend};
 use crate::model::{held_bytes, token_bytes};
-use crate::ops::{DeviceError, Yardsticks};
+use crate::ops::{DeviceError, PeakRates};
 use crate::spec::{
     Action, Amount, BlockFormat, ExpertId, Intervention, InterventionSet, ModelSpec, Revision,
     RouterRef, RoutingPolicy, Site, Span,
@@ -185,7 +185,7 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     } else {
         Vec::new()
     };
-    // Before the yardstick, which takes a gigabyte of its own.
+    // Before the peak rates are measured, which takes a gigabyte of its own.
     let peak_bytes = peak_bytes();
     let is_window = args
         .model
@@ -209,14 +209,14 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
             None
         },
         peak_bytes,
-        yardsticks: yardsticks(&*backend),
+        peak_rates: peak_rates(&*backend),
         n_prompt: args.prompt_tokens,
     })
 }
 
 /// What the device can do at best; a device without the room for it has to do without.
-fn yardsticks(backend: &dyn Backend) -> Option<Yardsticks> {
-    let measured = backend.meter()?.yardsticks();
+fn peak_rates(backend: &dyn Backend) -> Option<PeakRates> {
+    let measured = backend.meter()?.peak_rates();
     let say = |it: &DeviceError| {
         Output::standard().remark(format_args!("the copy bandwidth was not measured: {it}"));
     };

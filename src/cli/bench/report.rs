@@ -8,7 +8,7 @@ use super::{
     sample::{Sample, Versus},
     stopwatch::{Parts, Profile},
 };
-use crate::ops::{KernelTime, Yardsticks};
+use crate::ops::{KernelTime, PeakRates};
 use crate::spec::shown;
 
 /// What was measured.
@@ -28,14 +28,14 @@ pub struct Report {
     pub profiles: Vec<Profile>,
     pub first_frame: Option<Sample>,
     pub peak_bytes: Option<u64>,
-    pub yardsticks: Option<Yardsticks>,
+    pub peak_rates: Option<PeakRates>,
     pub n_prompt: usize,
 }
 
 impl Report {
     /// Decode's share of the device's copy bandwidth.
     fn bandwidth_share(&self) -> Option<f64> {
-        let it = self.yardsticks?;
+        let it = self.peak_rates?;
         Some(self.token_bytes as f64 / self.decode.median / it.copy_bytes_per_sec)
     }
 
@@ -75,7 +75,7 @@ impl Report {
                 format!("{token:.3} GB, so {:.2} GB/s", token / self.decode.median),
             ),
         ];
-        if let (Some(it), Some(share)) = (&self.yardsticks, self.bandwidth_share()) {
+        if let (Some(it), Some(share)) = (&self.peak_rates, self.bandwidth_share()) {
             let text = format!(
                 "{:.2} GB/s read and written, {} MiB at a time; decode is {:.0} % of it",
                 gb(it.copy_bytes_per_sec),
@@ -87,7 +87,7 @@ impl Report {
         if let Some(it) = &self.parts {
             out.push(("one token alone", parts(it)));
         }
-        if let Some(secs) = self.yardsticks.and_then(|it| it.dispatch_secs) {
+        if let Some(secs) = self.peak_rates.and_then(|it| it.dispatch_secs) {
             let text = format!("{:.2} µs from one tiny kernel to the next", secs * 1e6);
             out.push(("chained dispatch", text));
         }
@@ -148,7 +148,7 @@ impl Report {
     fn kernel_speed(&self, it: &KernelTime) -> Option<(f64, Option<f64>)> {
         (it.weight_bytes > 0).then_some(())?;
         let speed = it.weight_bytes as f64 / it.secs;
-        let share = self.yardsticks.map(|it| speed / it.copy_bytes_per_sec);
+        let share = self.peak_rates.map(|it| speed / it.copy_bytes_per_sec);
         Some((speed, share))
     }
 
@@ -163,10 +163,10 @@ impl Report {
             "prefill": { "tokens": self.n_prompt, "tokens_per_sec": self.n_prompt as f64 / self.prefill.median, "time": sample(&self.prefill) },
             "decode": { "tokens_per_sec": 1.0 / self.decode.median, "time": sample(&self.decode) },
             "weight_bytes_per_token": self.token_bytes,
-            "copy_bytes_per_sec": self.yardsticks.map(|it| it.copy_bytes_per_sec),
-            "copy_bytes": self.yardsticks.map(|it| it.copy_bytes),
+            "copy_bytes_per_sec": self.peak_rates.map(|it| it.copy_bytes_per_sec),
+            "copy_bytes": self.peak_rates.map(|it| it.copy_bytes),
             "decode_share_of_copy_bandwidth": self.bandwidth_share(),
-            "chained_dispatch_secs": self.yardsticks.and_then(|it| it.dispatch_secs),
+            "chained_dispatch_secs": self.peak_rates.and_then(|it| it.dispatch_secs),
             "token": self.parts.map(|it| json!({
                 "encode_secs": it.encode_secs,
                 "device_secs": it.device_secs,

@@ -103,8 +103,8 @@ impl<'a> Stopwatch<'a> {
         Ok(Sample::of(secs.split_off(1)))
     }
 
-    /// Writes tokens one by one as the engine does when nobody slows it down: the next one sets
-    /// out before the last has landed, where the backend gains by it.
+    /// Writes tokens one by one as the engine does when nobody slows it down: the next one is
+    /// submitted before the last has completed, where the backend gains by it.
     ///
     /// # Errors
     /// A step that failed.
@@ -112,16 +112,16 @@ impl<'a> Stopwatch<'a> {
         let plain = RoutingPolicy::default();
         let mut secs = Vec::with_capacity(n);
         let mut clock = Instant::now();
-        let mut air = Some(self.set_out(&[self.next], Capture::Trace, &plain)?);
+        let mut in_flight = Some(self.start(&[self.next], Capture::Trace, &plain)?);
         for i in 0..n {
-            let ticket = match air.take() {
+            let ticket = match in_flight.take() {
                 Some(it) => it,
-                None => self.set_out(&[self.next], Capture::Trace, &plain)?,
+                None => self.start(&[self.next], Capture::Trace, &plain)?,
             };
             if self.backend.runs_ahead() && i + 1 < n {
-                air = Some(self.submit(Feed::Drawn(self.seq), Capture::Trace, &plain)?);
+                in_flight = Some(self.submit(Feed::Drawn(self.seq), Capture::Trace, &plain)?);
             }
-            self.land(ticket)?;
+            self.complete(ticket)?;
             secs.push(clock.elapsed().as_secs_f64());
             clock = Instant::now();
         }
@@ -212,12 +212,12 @@ impl<'a> Stopwatch<'a> {
             self.after_prompt()?;
             self.measured()?;
             let clock = Instant::now();
-            let ticket = self.set_out(&[self.next], Capture::Trace, &plain)?;
+            let ticket = self.start(&[self.next], Capture::Trace, &plain)?;
             encode.push(clock.elapsed().as_secs_f64());
             // Waits for the device.
             let measured = self.measured()?;
             let clock = Instant::now();
-            self.land(ticket)?;
+            self.complete(ticket)?;
             readback.push(clock.elapsed().as_secs_f64());
             n_dispatches = measured.n_dispatches;
             device.extend(measured.secs);
@@ -283,11 +283,11 @@ impl<'a> Stopwatch<'a> {
         capture: Capture,
         policy: &RoutingPolicy,
     ) -> Result<(), Failure> {
-        let ticket = self.set_out(tokens, capture, policy)?;
-        self.land(ticket)
+        let ticket = self.start(tokens, capture, policy)?;
+        self.complete(ticket)
     }
 
-    fn set_out(
+    fn start(
         &mut self,
         tokens: &[TokenId],
         capture: Capture,
@@ -316,7 +316,7 @@ impl<'a> Stopwatch<'a> {
             .map_err(Failure::part_way)
     }
 
-    fn land(&mut self, ticket: Ticket) -> Result<(), Failure> {
+    fn complete(&mut self, ticket: Ticket) -> Result<(), Failure> {
         let step = self.backend.poll(ticket, Wait::Done);
         let step = step.map_err(Failure::part_way)?;
         let drawn = step.and_then(|it| it.rows.first().and_then(|it| it.drawn));

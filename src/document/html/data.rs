@@ -12,7 +12,7 @@ use crate::spec::{ModelSpec, Position, RouterSpec, Sampling, Score, TokenId};
 use crate::trace::RowRecord;
 
 use super::SharedRun;
-use super::rows::{Row, n_shared};
+use super::rows::{PageRow, n_shared};
 
 /// Bytes of one number as base64.
 const BYTES_A_SCORE: f64 = 16.0 / 3.0;
@@ -46,11 +46,11 @@ pub(super) struct Data {
     words: BTreeMap<u32, String>,
     /// Its routers.
     routers: Vec<Router>,
-    baseline: Row,
-    edited: Option<Row>,
-    twin: Option<Row>,
+    baseline: PageRow,
+    edited: Option<PageRow>,
+    counterfactual: Option<PageRow>,
     /// Where the texts part.
-    parting: Option<Position>,
+    divergence: Option<Position>,
     /// How concentrated the change is.
     concentration: Option<Concentrated>,
     /// The ramp of amounts, six digits a colour.
@@ -107,15 +107,15 @@ impl Data {
         let facts = run.facts;
         let n_given = run.experiment.given.len();
         let (rows, left_out) = rows(run);
-        let [baseline, edited, twin] = rows;
+        let [baseline, edited, counterfactual] = rows;
         let from = run
             .experiment
             .edits
             .active()
             .map(|it| it.span.start())
             .min();
-        let change = run.edited.and_then(|(_, twin)| {
-            let it = concentration(twin, from.unwrap_or_default())?;
+        let change = run.edited.and_then(|(_, counterfactual)| {
+            let it = concentration(counterfactual, from.unwrap_or_default())?;
             Some(Concentrated {
                 share: it.share,
                 n_largest: it.n_largest,
@@ -124,7 +124,7 @@ impl Data {
                 largest_at: it.largest.at.0,
             })
         });
-        let parting = run
+        let divergence = run
             .edited
             .and_then(|(edited, _)| first_difference(&run.baseline.tokens, &edited.tokens));
         let prompt = facts.tokens.text(&run.experiment.given);
@@ -143,8 +143,8 @@ impl Data {
             routers: routers(&facts.spec),
             baseline: baseline.unwrap_or_default(),
             edited,
-            twin,
-            parting,
+            counterfactual,
+            divergence,
             concentration: change,
             ramp: VIRIDIS
                 .iter()
@@ -157,14 +157,18 @@ impl Data {
 }
 
 /// The rows, with the raw scores of as many tokens as the budget allows, and what that leaves out.
-fn rows(run: &SharedRun<'_>) -> ([Option<Row>; 3], String) {
+fn rows(run: &SharedRun<'_>) -> ([Option<PageRow>; 3], String) {
     let n_routers = run.facts.spec.routers.len();
     let shared = |it: &RowRecord| n_shared(run.baseline, it, n_routers);
     let edited = run.edited.map(|(it, _)| (it, shared(it)));
-    let twin = run.edited.map(|(_, it)| (it, shared(it)));
+    let counterfactual = run.edited.map(|(_, it)| (it, shared(it)));
     // The change is what is looked at; without one, the newest text.
-    let first = [edited, twin].into_iter().flatten().map(|it| it.1).min();
-    let records = [Some((run.baseline, 0)), edited, twin];
+    let first = [edited, counterfactual]
+        .into_iter()
+        .flatten()
+        .map(|it| it.1)
+        .min();
+    let records = [Some((run.baseline, 0)), edited, counterfactual];
     let n_rows = records.iter().flatten().count();
     let each: usize = run.facts.spec.routers.iter().map(scores_of).sum();
     let affordable = run.scores_budget_bytes as f64 / BYTES_A_SCORE / each.max(1) as f64;
@@ -183,7 +187,7 @@ fn rows(run: &SharedRun<'_>) -> ([Option<Row>; 3], String) {
         let n = n_each.min(len - from);
         let last = len - n;
         let start = first.map_or(last, |it| it.min(last)).max(from);
-        Row::of(run.facts, record, from, start..start + n)
+        PageRow::of(run.facts, record, from, start..start + n)
     };
     let rows = records.map(|it| it.map(|(record, from)| row(record, from)));
     let left_out = left_out(&rows, records.map(|it| it.map(|it| it.0.store.len())));
@@ -196,7 +200,7 @@ fn scores_of(router: &RouterSpec) -> usize {
     router.n_experts * n_kinds
 }
 
-fn left_out(rows: &[Option<Row>; 3], lens: [Option<usize>; 3]) -> String {
+fn left_out(rows: &[Option<PageRow>; 3], lens: [Option<usize>; 3]) -> String {
     let names = ["baseline", "edited", "baseline's words under the edits"];
     let mut kept = Vec::new();
     let mut all_there = true;
@@ -269,9 +273,11 @@ fn edits(run: &SharedRun<'_>) -> Vec<Edit> {
 }
 
 fn words(run: &SharedRun<'_>) -> BTreeMap<u32, String> {
-    let records = run.edited.map(|(edited, twin)| [edited, twin]);
+    let records = run
+        .edited
+        .map(|(edited, counterfactual)| [edited, counterfactual]);
     let records = records.into_iter().flatten().chain([run.baseline]);
-    let named = records.flat_map(Row::mentioned);
+    let named = records.flat_map(PageRow::mentioned);
     let worded = |it: TokenId| (it.0, token_words(&run.facts.tokens, it));
     named.map(worded).collect()
 }

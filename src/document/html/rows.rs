@@ -18,7 +18,7 @@ const NO_TOKEN: u32 = u32::MAX;
 
 /// A row as it stands in the page: T tokens, of which those before `from` are the baseline's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Row {
+pub(super) struct PageRow {
     /// `[T]`.
     tokens: Vec<TokenId>,
     /// `[T]`: what each shows.
@@ -35,7 +35,7 @@ pub(super) struct Row {
     comparisons: Option<Comparisons>,
 }
 
-/// One router's part: N tokens from `Row::from` on, K picks at most, E experts.
+/// One router's part: N tokens from `PageRow::from` on, K picks at most, E experts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct Routing {
     /// K.
@@ -50,13 +50,13 @@ struct Routing {
     margins: String,
     /// `[N]`, NaN where there is none.
     weight_sums: String,
-    /// `[tokens of Row::scores, E]`.
+    /// `[tokens of PageRow::scores, E]`.
     logits: String,
     /// The same, where something else than the score selects.
     selection: String,
 }
 
-/// Predictions, N tokens from `Row::from` on.
+/// Predictions, N tokens from `PageRow::from` on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct Readouts {
     /// How many of the likeliest are kept.
@@ -86,7 +86,7 @@ struct Comparisons {
     edited: String,
 }
 
-impl Row {
+impl PageRow {
     /// A row from `from` on, with the raw scores of the tokens `scores` where they are still held.
     pub fn of(facts: &ModelFacts, record: &RowRecord, from: usize, scores: Range<usize>) -> Self {
         let held = record.store.logits_from().idx();

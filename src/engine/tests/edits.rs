@@ -33,7 +33,10 @@ fn check_comes_back(it: &mut Watch, shown: &Experiment, lens: (usize, usize)) {
 fn without_edits_only_the_baseline_is_written() {
     let it = started(&[]);
     let rows = it.recording.shown().unwrap();
-    assert_eq!((rows.edited, rows.twin, it.lens()), (None, None, (26, 0)));
+    assert_eq!(
+        (rows.edited, rows.counterfactual, it.lens()),
+        (None, None, (26, 0))
+    );
     assert_eq!(it.toy.n_tokens(), 26, "every token is read once");
     it.check();
 }
@@ -56,8 +59,11 @@ fn an_edit_at_the_newest_token_parts_the_rows_there() {
 fn an_edit_at_a_prompt_token_keeps_the_prompt_and_compares_there_too() {
     let mut it = started(&["mask:0.1@2.."]);
     assert_eq!(it.lens(), (26, 6));
-    assert_eq!(it.twin().comparisons.first().unwrap().at, Position(2));
-    assert!(it.twin().comparison(Position(3)).unwrap().kl > 0.0);
+    assert_eq!(
+        it.counterfactual().comparisons.first().unwrap().at,
+        Position(2)
+    );
+    assert!(it.counterfactual().comparison(Position(3)).unwrap().kl > 0.0);
     it.play(12);
     assert_eq!(it.lens(), (26, 18));
     it.check();
@@ -155,7 +161,12 @@ fn an_edit_not_reached_changes_nothing_until_it_is() {
     assert_eq!(it.lens(), (26, 26));
     it.play(10);
     assert_eq!(it.baseline().tokens, it.edited().tokens);
-    assert!(it.twin().comparisons.iter().all(|it| it.kl == 0.0));
+    assert!(
+        it.counterfactual()
+            .comparisons
+            .iter()
+            .all(|it| it.kl == 0.0)
+    );
     it.play(20);
     assert_ne!(it.baseline().tokens, it.edited().tokens);
     it.check();
@@ -257,7 +268,7 @@ fn where_the_baseline_ends_the_edited_row_goes_on_and_the_twin_stops() {
     it.show(&shown);
     assert_eq!(it.play(100), StopReason::EndOfText);
     assert_eq!(it.lens(), (n_baseline, n_edited));
-    assert_eq!(it.twin().tokens.len(), n_baseline);
+    assert_eq!(it.counterfactual().tokens.len(), n_baseline);
     it.check();
     let why = it.refused(Request::Play { stop_after: None });
     assert!(why.contains("Regenerate"), "{why}");
@@ -367,7 +378,7 @@ fn a_cache_dropped_for_memory_is_replayed_at_the_next_space() {
     check_comes_back(&mut it, &masked, (30, 30));
     let before = n_stepped(&it);
     it.ask(Request::Step);
-    it.until(|it| matches!(it, Event::Catching { n_left, .. } if *n_left > 30));
+    it.until(|it| matches!(it, Event::Backlog { n_left, .. } if *n_left > 30));
     it.until_stopped();
     assert_eq!(
         n_stepped(&it),
@@ -442,7 +453,7 @@ fn a_long_prompt_under_edits_is_read_in_slices() {
     assert_eq!(
         it.toy.n_tokens(),
         900,
-        "baseline and twin together, then the edited row"
+        "baseline and counterfactual together, then the edited row"
     );
     it.ask(Request::SetPace(Pace::TokensPerSec(1000.0)));
     it.play(9);

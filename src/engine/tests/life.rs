@@ -114,7 +114,7 @@ fn a_failed_step_stops_with_a_sentence_and_can_be_tried_again() {
         &[],
     ))));
     it.until(|it| matches!(it, Event::Failed { why, .. } if why.contains("NaN")));
-    it.until(|it| matches!(it, Event::Catching { n_left: 0, .. }));
+    it.until(|it| matches!(it, Event::Backlog { n_left: 0, .. }));
     it.ask(Request::Step);
     it.until(|it| matches!(it, Event::Failed { .. }));
     it.until(|it| *it == Event::Stopped(StopReason::Failed));

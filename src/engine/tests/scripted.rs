@@ -18,7 +18,7 @@ fn masked() -> Experiment {
     experiment(PROMPT, 1, &["mask:0.1@8.."])
 }
 
-/// A baseline of 26 tokens and its edited row and twin, recorded.
+/// A baseline of 26 tokens and its edited row and counterfactual, recorded.
 fn recorded() -> (Watch, Vec<ScriptedRow>) {
     let mut it = Watch::new(Toy::default());
     it.show(&masked().baseline());
@@ -34,7 +34,7 @@ fn recorded() -> (Watch, Vec<ScriptedRow>) {
     let rows = vec![
         row(it.baseline().clone(), &InterventionSet::default()),
         row(it.edited().clone(), &edits),
-        row(it.twin().clone(), &edits),
+        row(it.counterfactual().clone(), &edits),
     ];
     (it, rows)
 }
@@ -63,8 +63,8 @@ fn the_rows_come_back_as_recorded_however_they_are_asked_for() {
     assert_eq!(it.lens(), first.lens());
     it.check();
     assert_eq!(it.edited().tokens, first.edited().tokens);
-    let compared = it.twin().comparisons.iter_from(8);
-    assert!(compared.eq(first.twin().comparisons.iter()));
+    let compared = it.counterfactual().comparisons.iter_from(8);
+    assert!(compared.eq(first.counterfactual().comparisons.iter()));
 }
 
 #[test]

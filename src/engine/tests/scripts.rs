@@ -86,7 +86,7 @@ fn run_script(number: u64, n_requests: usize, budget_bytes: usize) {
             },
             2 => Request::Play { stop_after: None },
             3 => Request::Pause,
-            4 if dice.roll(3) == 0 => Request::CancelCatching,
+            4 if dice.roll(3) == 0 => Request::CancelBacklog,
             4 => Request::Step,
             5 => Request::SetPace(dice.pick(&[Pace::Unlimited, Pace::TokensPerSec(300.0)])),
             6 => Request::Encode {

@@ -116,7 +116,7 @@ fn reading_a_long_prompt_can_be_given_up_and_taken_up_again() {
     it.experiment = experiment(&given, 1, &["mask:0.1@20.."]);
     it.ask(Request::SetExperiment(Box::new(it.experiment.clone())));
     it.until(|it| matches!(it, Event::Row(RowEvent::Stepped { .. })));
-    it.ask(Request::CancelCatching);
+    it.ask(Request::CancelBacklog);
     it.settle();
     assert!(it.lens().0 < 300);
     it.ask(Request::Step);

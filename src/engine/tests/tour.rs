@@ -93,7 +93,7 @@ fn where_no_edit_acts_yet_the_comparison_is_exactly_zero() {
     it.show(&shown);
     it.check();
     let kl = |t: usize| {
-        it.twin()
+        it.counterfactual()
             .comparison(Position::new(t))
             .map_or(0.0, |it| it.kl)
     };
@@ -108,7 +108,12 @@ fn a_bias_of_nothing_writes_the_baseline_letter_for_letter() {
     it.show(&shown);
     it.play(40);
     assert_eq!(it.baseline().tokens, it.edited().tokens);
-    assert!(it.twin().comparisons.iter().all(|it| it.kl == 0.0));
+    assert!(
+        it.counterfactual()
+            .comparisons
+            .iter()
+            .all(|it| it.kl == 0.0)
+    );
 }
 
 #[test]

@@ -13,8 +13,8 @@ use std::{
 };
 
 use crate::engine::{
-    Backend, BackendError, Capture, Feed, Load, LoadProgress, LoadStep, ModelSource, OpenModel,
-    Opener, Row, Step, StepRow, Ticket, Wait,
+    Backend, BackendError, Capture, Feed, LoadProgress, LoadStep, LoadingJob, ModelSource,
+    OpenModel, Opener, Row, Step, StepRow, Ticket, Wait,
 };
 use crate::spec::{
     ExpertId, HeadSpec, InputSpec, LayerId, ModelSpec, NormSpec, Position, Revision, RouterId,
@@ -151,7 +151,7 @@ struct ToyLoad {
 }
 
 impl Opener for ToyOpener {
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn Load>, String> {
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
         let name = match source {
             ModelSource::Bundled(_) => String::new(),
             ModelSource::Path(path) => path.display().to_string(),
@@ -167,7 +167,7 @@ impl Opener for ToyOpener {
     }
 }
 
-impl Load for ToyLoad {
+impl LoadingJob for ToyLoad {
     fn advance(&mut self) -> Result<LoadStep, String> {
         self.n_slices -= 1;
         if self.n_slices == 0 && self.fails {

@@ -134,7 +134,7 @@ impl Watch {
     }
 
     pub fn settle(&mut self) {
-        self.until(|it| matches!(it, Event::Catching { n_left: 0, .. }));
+        self.until(|it| matches!(it, Event::Backlog { n_left: 0, .. }));
     }
 
     /// Writes `n` tokens.
@@ -170,8 +170,8 @@ impl Watch {
         self.recording.edited().unwrap()
     }
 
-    pub fn twin(&self) -> &RowRecord {
-        self.recording.twin().unwrap()
+    pub fn counterfactual(&self) -> &RowRecord {
+        self.recording.counterfactual().unwrap()
     }
 
     pub fn record(&self, id: RowId) -> &RowRecord {
@@ -204,11 +204,17 @@ impl Watch {
         let n_baseline = self.baseline().tokens.len();
         let world = &self.world;
         check_row(self.baseline(), &world.oracle(&plain, n_baseline));
-        let Some(twin) = rows.twin else { return };
+        let Some(counterfactual) = rows.counterfactual else {
+            return;
+        };
         let n_edited = self.edited().tokens.len();
         check_row(self.edited(), &world.oracle(&self.experiment, n_edited));
         let policy = world.lowered(&self.experiment.edits);
-        world.check_twin(self.record(twin), &self.baseline().tokens, &policy);
+        world.check_counterfactual(
+            self.record(counterfactual),
+            &self.baseline().tokens,
+            &policy,
+        );
     }
 }
 
@@ -284,10 +290,10 @@ impl World {
         record
     }
 
-    /// The twin reads the baseline's tokens; comparisons stand at every position from the first
+    /// The counterfactual reads the baseline's tokens; comparisons stand at every position from the first
     /// edited one on, and before it there is no difference at all.
-    fn check_twin(&self, got: &RowRecord, tokens: &[TokenId], policy: &RoutingPolicy) {
-        let want = self.twin(tokens, policy);
+    fn check_counterfactual(&self, got: &RowRecord, tokens: &[TokenId], policy: &RoutingPolicy) {
+        let want = self.counterfactual(tokens, policy);
         assert_eq!(got.tokens, tokens);
         check_store(got, &want);
         let n = tokens.len() - 1;
@@ -305,7 +311,7 @@ impl World {
         assert!(compared.values().all(is_equal));
     }
 
-    fn twin(&self, tokens: &[TokenId], policy: &RoutingPolicy) -> RowRecord {
+    fn counterfactual(&self, tokens: &[TokenId], policy: &RoutingPolicy) -> RowRecord {
         let mut backend = (self.backend)();
         let plain = RoutingPolicy::default();
         let (a, b) = (backend.open(), backend.open());

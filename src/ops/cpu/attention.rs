@@ -1,4 +1,4 @@
-//! Attention over the cache of keys and values. Twin of `kernels/attention.wgsl`.
+//! Attention over the cache of keys and values. The reference of `kernels/attention.wgsl`.
 
 use rayon::prelude::*;
 
@@ -7,11 +7,16 @@ use super::{
     kv::CpuCache,
     matrix::{Matrix, is_large},
 };
-use crate::ops::Span;
+use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
 
 /// Attention of every row and head over its own sequence: `[T, heads × width]`.
-pub fn attend(q: &Matrix, spec: &GqaSpec, spans: &[Span<'_>], caches: &[&mut CpuCache]) -> Matrix {
+pub fn attend(
+    q: &Matrix,
+    spec: &GqaSpec,
+    spans: &[BatchSpan<'_>],
+    caches: &[&mut CpuCache],
+) -> Matrix {
     let mut out = Matrix::zeros(q.n_rows(), q.cols);
     let owner: Vec<(usize, usize)> = spans
         .iter()

@@ -1,4 +1,4 @@
-//! Rows of the embedding table. Twin of `kernels/embed.wgsl`.
+//! Rows of the embedding table. The reference of `kernels/embed.wgsl`.
 
 use super::matrix::{CpuWeight, Matrix};
 use crate::spec::TokenId;

@@ -1,4 +1,4 @@
-//! Products of stored weights with activations, on all cores. Twin of `kernels/linear.wgsl`.
+//! Products of stored weights with activations, on all cores. The reference of `kernels/linear.wgsl`.
 
 use rayon::prelude::*;
 

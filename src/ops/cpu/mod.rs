@@ -32,7 +32,7 @@ pub use speed::n_threads;
 pub use threads::start_threads;
 
 use super::{
-    Ask, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Span, Wait, Wanted,
+    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Wait, Wanted,
     routing::n_places,
 };
 use crate::checkpoint::WeightView;
@@ -52,7 +52,7 @@ impl Ops for Cpu {
     type Cache = CpuCache;
     type Routing = Routing;
     type Predicted = Arc<Vec<Prediction>>;
-    type Flight = Option<Outcome>;
+    type InFlight = Option<Outcome>;
 
     fn label(&self) -> String {
         "CPU".to_owned()
@@ -140,7 +140,7 @@ impl Ops for Cpu {
         qkv: &Matrix,
         norms: [Option<&CpuWeight>; 2],
         spec: &GqaSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
         caches: &mut [&mut CpuCache],
     ) -> Matrix {
         let (n_q, n_kv) = (
@@ -169,7 +169,7 @@ impl Ops for Cpu {
         &self,
         q: &Matrix,
         spec: &GqaSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
         caches: &[&mut CpuCache],
     ) -> Matrix {
         attention::attend(q, spec, spans, caches)
@@ -181,7 +181,7 @@ impl Ops for Cpu {
         select_bias: Option<&CpuWeight>,
         id: RouterId,
         spec: &RouterSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
     ) -> Routing {
         let n_places = n_places(id, spec, spans);
         let mut out = Routing::with_capacity(spec.n_experts, n_places, logits.n_rows());
@@ -265,12 +265,12 @@ impl Ops for Cpu {
         })
     }
 
-    fn land(
+    fn complete(
         &self,
-        flight: &mut Option<Outcome>,
+        in_flight: &mut Option<Outcome>,
         _wait: Wait,
     ) -> Result<Option<Outcome>, DeviceError> {
-        Ok(flight.take())
+        Ok(in_flight.take())
     }
 
     fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize) {

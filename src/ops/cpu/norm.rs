@@ -1,4 +1,4 @@
-//! RMS norm. Twin of `kernels/norm.wgsl`.
+//! RMS norm. The reference of `kernels/norm.wgsl`.
 
 /// Root mean square over `x`, times `weight`.
 pub fn rms_norm(x: &mut [f32], weight: &[f32], eps: f32) {

@@ -1,4 +1,4 @@
-//! Number by number: sums, scales, gates, rows taken out. Twin of `kernels/pointwise.wgsl`.
+//! Number by number: sums, scales, gates, rows taken out. The reference of `kernels/pointwise.wgsl`.
 
 use super::matrix::Matrix;
 

@@ -14,7 +14,7 @@ use crate::trace::{Candidate, Comparison, N_TOP};
 const WORK_PER_LOGIT: usize = 16;
 
 /// One row's logits and ln of the sum of their exponentials.
-struct Row<'a> {
+struct LogitRow<'a> {
     logits: &'a [f32],
     log_sum: f64,
 }
@@ -26,18 +26,18 @@ pub fn predict(
     asks: &[Ask<'_>],
     n_drawable: usize,
 ) -> Vec<Prediction> {
-    let row = |logits| Row {
+    let row = |logits| LogitRow {
         logits,
         log_sum: log_sum_exp(logits),
     };
     let n_vocab = n_vocab.max(1);
     let is_wide = asks.len() > 1 && is_large(asks.len() * n_vocab * WORK_PER_LOGIT);
-    let rows: Vec<Row<'_>> = if is_wide {
+    let rows: Vec<LogitRow<'_>> = if is_wide {
         logits.par_chunks(n_vocab).map(row).collect()
     } else {
         logits.chunks(n_vocab).map(row).collect()
     };
-    let drawable = |it: &Row<'_>| n_drawable.min(it.logits.len());
+    let drawable = |it: &LogitRow<'_>| n_drawable.min(it.logits.len());
     // Before anything is compared: a row is compared on what the other one drew.
     let drawn: Vec<Option<TokenId>> = (asks.iter().zip(&rows))
         .map(|(ask, row)| Some(draw(&row.logits[..drawable(row)], ask.sampling?, ask.at)))
@@ -64,7 +64,7 @@ pub fn predict(
     }
 }
 
-impl Row<'_> {
+impl LogitRow<'_> {
     fn log_prob(&self, z: f32) -> f32 {
         (f64::from(z) - self.log_sum) as f32
     }
@@ -97,7 +97,12 @@ impl Row<'_> {
 
 /// KL(there‖here) over all V, as the sum of p ln(p/q) - p + q: no term is below 0, and small errors of
 /// the two sums cancel, so that the least change shows as what it is.
-fn compare(at: Position, there: &Row<'_>, here: &Row<'_>, next: Option<TokenId>) -> Comparison {
+fn compare(
+    at: Position,
+    there: &LogitRow<'_>,
+    here: &LogitRow<'_>,
+    next: Option<TokenId>,
+) -> Comparison {
     let shift = there.log_sum - here.log_sum;
     let term = |(a, b): (&f32, &f32)| {
         let (a, b) = (f64::from(*a), f64::from(*b));

@@ -1,9 +1,9 @@
-//! Norms and clips of queries and keys, and rotary positions. Twin of `kernels/rope.wgsl`.
+//! Norms and clips of queries and keys, and rotary positions. The reference of `kernels/rope.wgsl`.
 
 use std::f32::consts::TAU;
 
 use super::{matrix::Matrix, norm::rms_norm};
-use crate::ops::Span;
+use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, QkNorm, RopeLayout, RopeScaling, RopeSpec};
 
 /// Angles per position of one pair of dimensions, and a factor on cos and sin.
@@ -177,7 +177,7 @@ pub fn prepare(
     norms: [Option<&[f32]>; 2],
     spec: &GqaSpec,
     rope: Option<&Rope>,
-    spans: &[Span<'_>],
+    spans: &[BatchSpan<'_>],
 ) {
     for (x, weight) in [(&mut *q, norms[0]), (&mut *k, norms[1])] {
         if let Some(weight) = weight {
@@ -190,7 +190,7 @@ pub fn prepare(
         }
     }
     let Some(rope) = rope else { return };
-    for (row, position) in spans.iter().flat_map(Span::positions) {
+    for (row, position) in spans.iter().flat_map(BatchSpan::positions) {
         let angles = rope.angles(position.idx());
         for x in [&mut *q, &mut *k] {
             let cols = x.cols;

@@ -1,5 +1,5 @@
 //! Chooses the experts of one token: edits, group filter, top-k, weights (interventions document,
-//! "Order of work"; families document, section 6). Twin of `kernels/route.wgsl`.
+//! "Order of work"; families document, section 6). The reference of `kernels/route.wgsl`.
 //!
 //! **Invariant:** cannot fail. What could is refused when the list is lowered.
 

@@ -1,11 +1,11 @@
-//! What this machine's memory can do: the yardstick that decode speeds are given against.
+//! What this machine's memory can do: the peak rates that decode speeds are given against.
 
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::Cpu;
-use crate::ops::{Clocks, DeviceError, Measured, Meter, Yardsticks};
+use crate::ops::{Clocks, DeviceError, Measured, Meter, PeakRates};
 
 /// Bytes of one copy measured.
 const COPY_BYTES: usize = 512 << 20;
@@ -18,8 +18,8 @@ impl Meter for Cpu {
         Ok(Measured::default())
     }
 
-    fn yardsticks(&self) -> Result<Yardsticks, DeviceError> {
-        Ok(Yardsticks {
+    fn peak_rates(&self) -> Result<PeakRates, DeviceError> {
+        Ok(PeakRates {
             copy_bytes_per_sec: copy_bandwidth(),
             copy_bytes: COPY_BYTES as u64,
             dispatch_secs: None,

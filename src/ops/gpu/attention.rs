@@ -1,4 +1,4 @@
-//! Attention over the caches. Twin of `kernels/attention.wgsl` and of `src/ops/cpu/attention.rs`.
+//! Attention over the caches. The kernel is `kernels/attention.wgsl`, the reference `src/ops/cpu/attention.rs`.
 //!
 //! A row of a short span is cut into splits of what it sees, by its position alone, so that its
 //! numbers do not depend on the batch; longer spans are taken 32 rows at a time.
@@ -16,7 +16,7 @@ use super::{
     rope::head_room,
     tensor::GpuTensor,
 };
-use crate::ops::Span;
+use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
 
 /// Rows of a span up to which each is split over what it sees.
@@ -74,7 +74,7 @@ pub fn attend(
     gpu: &Gpu,
     q: &GpuTensor,
     spec: &GqaSpec,
-    spans: &[Span<'_>],
+    spans: &[BatchSpan<'_>],
     caches: &[&mut GpuCache],
 ) -> GpuTensor {
     attend_within(gpu, q, spec, spans, caches, PARTIAL_BYTES)
@@ -85,7 +85,7 @@ pub(super) fn attend_within(
     gpu: &Gpu,
     q: &GpuTensor,
     spec: &GqaSpec,
-    spans: &[Span<'_>],
+    spans: &[BatchSpan<'_>],
     caches: &[&mut GpuCache],
     partial_bytes: usize,
 ) -> GpuTensor {
@@ -134,7 +134,7 @@ struct Attention<'a> {
 }
 
 impl Attention<'_> {
-    fn prefill(&self, span: &Span<'_>, block: &Block) {
+    fn prefill(&self, span: &BatchSpan<'_>, block: &Block) {
         let binds = [
             Bind::Read(&self.q.slice),
             Bind::Read(&block.keys),
@@ -165,7 +165,7 @@ impl Attention<'_> {
     }
 
     /// Rows in portions whose partial results are not too many.
-    fn decode(&self, spans: &[Span<'_>], split: &[(&Span<'_>, &GpuCache)]) {
+    fn decode(&self, spans: &[BatchSpan<'_>], split: &[(&BatchSpan<'_>, &GpuCache)]) {
         let most = split
             .iter()
             .map(|(span, cache)| self.most_splits(span, cache.per_block()))
@@ -230,7 +230,7 @@ impl Attention<'_> {
         }
     }
 
-    fn combine(&self, spans: &[Span<'_>], run: &Run, partials: &Partials) {
+    fn combine(&self, spans: &[BatchSpan<'_>], run: &Run, partials: &Partials) {
         let positions = self.gpu.table(None, spans);
         let binds = [
             Bind::Read(&partials.slice),
@@ -250,7 +250,7 @@ impl Attention<'_> {
     }
 
     /// Splits the row of a span that has most of them.
-    fn most_splits(&self, span: &Span<'_>, per_block: usize) -> usize {
+    fn most_splits(&self, span: &BatchSpan<'_>, per_block: usize) -> usize {
         let n = |position: usize| {
             let first = first_seen(position, self.spec.mask);
             let length = split_length((position + 1).saturating_sub(first), per_block);
@@ -309,7 +309,10 @@ fn split_length(n_seen: usize, per_block: usize) -> usize {
 }
 
 /// The rows of some spans, so many at a time.
-fn portions<'a>(split: &[(&Span<'_>, &'a GpuCache)], per_portion: usize) -> Vec<Vec<Piece<'a>>> {
+fn portions<'a>(
+    split: &[(&BatchSpan<'_>, &'a GpuCache)],
+    per_portion: usize,
+) -> Vec<Vec<Piece<'a>>> {
     let mut out: Vec<Vec<Piece<'a>>> = Vec::new();
     let mut n_rows = per_portion;
     for (span, cache) in split {

@@ -1,4 +1,4 @@
-//! Attention and its cache beside the twin, over the shapes, masks and batches there are.
+//! Attention and its cache beside the reference, over the shapes, masks and batches there are.
 
 use super::{
     attention::{attend, attend_within},
@@ -8,7 +8,7 @@ use super::{
     {Gpu, GpuTensor},
 };
 use crate::ops::cpu::rope::Rope;
-use crate::ops::{Cpu, CpuCache, Ops, Span};
+use crate::ops::{BatchSpan, Cpu, CpuCache, Ops};
 use crate::spec::{
     GqaSpec, KvMap, Mask, Position, QkNorm, RopeLayout, RopeScaling, RopeSpec, RoutingPolicy,
 };
@@ -41,7 +41,7 @@ pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
     }
 }
 
-/// Rows of queries, keys and values, as the twin takes them.
+/// Rows of queries, keys and values, as the reference takes them.
 pub fn rows_of(data: &[f32], spec: &GqaSpec) -> crate::ops::cpu::Matrix {
     crate::ops::cpu::Matrix {
         data: data.to_vec(),
@@ -50,11 +50,11 @@ pub fn rows_of(data: &[f32], spec: &GqaSpec) -> crate::ops::cpu::Matrix {
 }
 
 /// Spans of one batch: so many rows each, from these positions on.
-pub fn spans_of<'a>(rows: &[(usize, usize)], policy: &'a RoutingPolicy) -> Vec<Span<'a>> {
+pub fn spans_of<'a>(rows: &[(usize, usize)], policy: &'a RoutingPolicy) -> Vec<BatchSpan<'a>> {
     let mut first = 0;
     let mut out = Vec::new();
     for (start, n) in rows {
-        out.push(Span {
+        out.push(BatchSpan {
             rows: first..first + n,
             start: Position(*start as u32),
             policy,
@@ -360,7 +360,7 @@ fn what_is_no_number_shows_where_the_twin_shows_it() {
                         assert_eq!(
                             got.is_finite(),
                             want.is_finite(),
-                            "{bad} in column {column}, {n} rows: number {i} is {got}, the twin has {want}"
+                            "{bad} in column {column}, {n} rows: number {i} is {got}, the reference has {want}"
                         );
                     }
                 }

@@ -1,5 +1,5 @@
 //! Lists of a row's likeliest tokens, chunk by chunk.
-//! Twin of `kernels/best.wgsl` and of `src/ops/cpu/best.rs`.
+//! The kernel is `kernels/best.wgsl`, the reference `src/ops/cpu/best.rs`.
 
 use super::{device::Gpu, memory::Slice, pipeline::Bind, predict::Rows, record::Launch};
 use crate::trace::N_TOP;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     device::Gpu,
-    memory::{Held, Slice},
+    memory::{GpuBuffer, Slice},
 };
 use crate::ops::DeviceError;
 
@@ -39,7 +39,7 @@ pub struct GpuCache {
 
 /// Rows of a batch whose keys go side by side into one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct KvSpan {
     /// Which.
     pub block: usize,
     /// The row of the block that takes the first.
@@ -144,13 +144,13 @@ impl GpuCache {
     }
 
     /// Where the next `n` rows go, in pieces of one block and of what a grid's axis holds.
-    pub(super) fn stretches(&self, n: usize, most: usize) -> Vec<Stretch> {
+    pub(super) fn kv_spans(&self, n: usize, most: usize) -> Vec<KvSpan> {
         let (mut at, end) = (self.len, self.len + n);
         let mut out = Vec::new();
         while at < end {
             let inside = at % self.per_block;
             let n = (end - at).min(self.per_block - inside).min(most);
-            out.push(Stretch {
+            out.push(KvSpan {
                 block: at / self.per_block,
                 at: inside,
                 n,
@@ -185,7 +185,7 @@ impl Block {
 
 impl Gpu {
     /// A buffer an earlier cache left, or a new one.
-    fn cache_room(&self, n_bytes: u64) -> Result<Arc<Held>, DeviceError> {
+    fn cache_room(&self, n_bytes: u64) -> Result<Arc<GpuBuffer>, DeviceError> {
         if let Some(it) = self.memory.free_cache(n_bytes) {
             return Ok(it);
         }
@@ -207,7 +207,7 @@ impl Gpu {
         self.submit();
         self.memory.forget_free_caches();
         self.bindings.borrow_mut().forget();
-        // A device that is lost says so when the step lands.
+        // A device that is lost says so when the step completes.
         let _ = self.poll(wgpu::PollType::wait_indefinitely());
     }
 }
@@ -225,7 +225,7 @@ mod tests {
         cache.reserve(gpu, cache.len + n).unwrap();
         let from = gpu.tensor_from(rows, width);
         let mut row = 0;
-        for it in cache.stretches(n, usize::MAX) {
+        for it in cache.kv_spans(n, usize::MAX) {
             let n_bytes = (it.n * width * 4) as u64;
             for to in [&cache.blocks[it.block].keys, &cache.blocks[it.block].values] {
                 // A copy has to start at a region's start: rows of the test are 256 bytes.
@@ -308,16 +308,16 @@ mod tests {
         for token in 0..500 {
             write(&gpu, &mut cache, &row);
             if token % 3 == 0 {
-                let mut twin = cache.fork(&gpu, cache.len() / 2).unwrap();
-                write(&gpu, &mut twin, &row);
+                let mut reference = cache.fork(&gpu, cache.len() / 2).unwrap();
+                write(&gpu, &mut reference, &row);
             }
             if token % 5 == 4 {
                 cache.truncate(cache.len() - 2);
                 write(&gpu, &mut cache, &[row.clone(), row.clone()].concat());
             }
             // A step ends: what was noted is handed over.
-            let flight = gpu.fly(&[]);
-            gpu.land(&flight, Wait::Done).unwrap();
+            let in_flight = gpu.read_back(&[]);
+            gpu.complete(&in_flight, Wait::Done).unwrap();
             if token == 100 {
                 bytes_at_100 = gpu.n_bytes();
             }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use super::{device::Gpu, memory::Held, pipeline::Pipeline};
+use super::{device::Gpu, memory::GpuBuffer, pipeline::Pipeline};
 use crate::ops::{Clocks, DeviceError, KernelTime, Measured};
 
 /// Readings of the clock in one submit at most.
@@ -47,7 +47,7 @@ struct Pass {
 /// One submit whose readings are copied to the host.
 #[derive(Debug)]
 pub struct Timed {
-    staging: Arc<Held>,
+    staging: Arc<GpuBuffer>,
     clocks: Clocks,
     passes: Vec<Pass>,
     mapped: Option<mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>>,

@@ -4,7 +4,7 @@
 //! **Invariant:** however many edits there are, they are one upload and no dispatch of their own.
 
 use super::route::NOBODY;
-use crate::ops::{Span, hash::pcg};
+use crate::ops::{BatchSpan, hash::pcg};
 
 use crate::spec::{RouterId, RouterPolicy, RouterSpec};
 
@@ -26,7 +26,12 @@ pub struct Control {
 
 impl Control {
     /// What holds for a router in these rows; `None` where no edit touches any of them.
-    pub fn of(id: RouterId, spec: &RouterSpec, spans: &[Span<'_>], n_rows: usize) -> Option<Self> {
+    pub fn of(
+        id: RouterId,
+        spec: &RouterSpec,
+        spans: &[BatchSpan<'_>],
+        n_rows: usize,
+    ) -> Option<Self> {
         let mut out = Self {
             words: vec![0; 2 * n_rows],
             has_shares: false,

@@ -10,9 +10,9 @@ use super::{
     adapter::{self, AdapterChoice, AdapterFacts},
     clock::Clock,
     kernel::Abilities,
-    memory::{Arena, Held, Memory},
+    memory::{Arena, GpuBuffer, Memory},
     pipeline::{Bindings, Pipeline, PipelineKey},
-    record::{PARAMS_BYTES, Recording},
+    record::{CommandRecord, PARAMS_BYTES},
     rope::Tables,
 };
 use crate::ops::{DeviceError, cpu::Rope};
@@ -49,13 +49,13 @@ pub struct Gpu {
     pub(super) scores: Arena,
     /// What was chosen and predicted, read at the end of a step.
     pub(super) choices: Arena,
-    pub(super) recording: RefCell<Recording>,
+    pub(super) recording: RefCell<CommandRecord>,
     /// What the rows' positions come to, uploaded once a step.
     pub(super) tables: RefCell<Tables>,
     pub(super) pipelines: RefCell<HashMap<PipelineKey, Arc<Pipeline>>>,
     pub(super) bindings: RefCell<Bindings>,
     /// Parameters of the dispatches of one submit.
-    pub(super) params: Arc<Held>,
+    pub(super) params: Arc<GpuBuffer>,
     pub(super) counters: Cell<Counters>,
     pub(super) clock: Clock,
     /// Frequencies of the rotations a model uses; nearly always one.
@@ -196,7 +196,7 @@ impl Gpu {
         fault.clone().map_or(Ok(()), Err)
     }
 
-    /// What could be had of the device, or something in its place: the fault is told when the step lands.
+    /// What could be had of the device, or something in its place: the fault is told when the step completes.
     pub(super) fn or_fault<T>(
         &self,
         result: Result<T, DeviceError>,
@@ -266,12 +266,12 @@ mod tests {
     fn a_device_that_is_lost_says_so_at_the_next_result_and_ever_after() {
         let gpu = gpus().remove(0);
         let tensor = gpu.tensor_from(&numbers(64, 1), 64);
-        let sound = gpu.fly(std::slice::from_ref(&tensor.slice));
-        assert!(gpu.land(&sound, Wait::Done).unwrap().is_some());
+        let sound = gpu.read_back(std::slice::from_ref(&tensor.slice));
+        assert!(gpu.complete(&sound, Wait::Done).unwrap().is_some());
         gpu.lose();
         for _ in 0..2 {
-            let flight = gpu.fly(std::slice::from_ref(&tensor.slice));
-            let error = gpu.land(&flight, Wait::Done).unwrap_err();
+            let in_flight = gpu.read_back(std::slice::from_ref(&tensor.slice));
+            let error = gpu.complete(&in_flight, Wait::Done).unwrap_err();
             let why = "the graphics processor was lost: the driver gave it up";
             assert_eq!(error.to_string(), why);
         }
@@ -304,8 +304,8 @@ mod tests {
         let gpu = gpus().remove(0);
         gpu.limit_memory(gpu.n_bytes() + (1 << 20));
         let tensor = gpu.tensor_from(&vec![1.0; 1 << 20], 1 << 10);
-        let flight = gpu.fly(std::slice::from_ref(&tensor.slice));
-        let error = gpu.land(&flight, Wait::Done).unwrap_err();
+        let in_flight = gpu.read_back(std::slice::from_ref(&tensor.slice));
+        let error = gpu.complete(&in_flight, Wait::Done).unwrap_err();
         assert!(matches!(error, DeviceError::OutOfMemory(_)), "{error}");
     }
 

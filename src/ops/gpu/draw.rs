@@ -1,5 +1,5 @@
 //! Tokens drawn among those that top-k, top-p and min-p leave.
-//! Twin of `kernels/draw.wgsl` and of `src/ops/cpu/draw.rs`.
+//! The kernel is `kernels/draw.wgsl`, the reference `src/ops/cpu/draw.rs`.
 //!
 //! The CPU and the kernels draw the same token wherever the best two scores after noise differ by more
 //! than 1e-3 and no filter's edge lies within rounding: for top-p a sum of masses within 1e-6 of the

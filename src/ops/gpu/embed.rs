@@ -1,5 +1,5 @@
-//! Rows of the embedding table, by ids from the host or drawn on the device. Twin of
-//! `kernels/embed.wgsl` and of `src/ops/cpu/embed.rs`.
+//! Rows of the embedding table, by ids from the host or drawn on the device. The kernel is
+//! `kernels/embed.wgsl`, the reference `src/ops/cpu/embed.rs`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -37,7 +37,7 @@ struct Params {
 }
 
 /// Token ids in one region, and the rows that are fed from it: where the id lies, which row it is.
-struct Source {
+struct IdSource {
     ids: Slice,
     places: Vec<[u32; 2]>,
 }
@@ -76,9 +76,9 @@ pub fn embed(gpu: &Gpu, table: &GpuWeight, tokens: &[Fed], scale: f32) -> GpuTen
     out
 }
 
-fn sources(gpu: &Gpu, tokens: &[Fed]) -> Vec<Source> {
+fn sources(gpu: &Gpu, tokens: &[Fed]) -> Vec<IdSource> {
     let (mut known, mut places) = (Vec::new(), Vec::new());
-    let mut out: Vec<Source> = Vec::new();
+    let mut out: Vec<IdSource> = Vec::new();
     for (row, token) in tokens.iter().enumerate() {
         let row = row as u32;
         match token {
@@ -87,13 +87,13 @@ fn sources(gpu: &Gpu, tokens: &[Fed]) -> Vec<Source> {
                 known.push(token.0);
             }
             Fed::Drawn { drawn, place } => {
-                let is_same = |it: &&mut Source| {
+                let is_same = |it: &&mut IdSource| {
                     it.ids.held.id == drawn.held.id && it.ids.start == drawn.start
                 };
                 let place = [*place as u32, row];
                 match out.iter_mut().find(is_same) {
                     Some(it) => it.places.push(place),
-                    None => out.push(Source {
+                    None => out.push(IdSource {
                         ids: drawn.clone(),
                         places: vec![place],
                     }),
@@ -103,7 +103,7 @@ fn sources(gpu: &Gpu, tokens: &[Fed]) -> Vec<Source> {
     }
     if !known.is_empty() {
         let ids = gpu.upload(&known);
-        out.push(Source { ids, places });
+        out.push(IdSource { ids, places });
     }
     out
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::Dtype;
     use crate::ops::CpuWeight;
-    use crate::ops::cpu::embed::embed as twin;
+    use crate::ops::cpu::embed::embed as reference;
     use crate::ops::gpu::testing::{bits, gpus, numbers, pairs_of_f16, read, stored};
 
     const IDS: [u32; 7] = [0, 40, 7, 40, 41, u32::MAX, 13];
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(table.shards.len() > 1, shard_bytes < 9000);
         let ids = IDS.iter().cycle().take(tokens.len());
         let ids: Vec<TokenId> = ids.copied().map(TokenId).collect();
-        let want = twin(&CpuWeight::new(&[&view]), &ids, 1.5);
+        let want = reference(&CpuWeight::new(&[&view]), &ids, 1.5);
         let got = read(gpu, &embed(gpu, &table, tokens, 1.5));
         assert_eq!(bits(&got), bits(&want.data), "{} {cols}", dtype.label());
     }

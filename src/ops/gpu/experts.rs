@@ -1,5 +1,5 @@
-//! The networks that the rows of a batch chose, and one network over all rows. Twin of
-//! `kernels/experts.wgsl` and of `src/ops/cpu/experts.rs`.
+//! The networks that the rows of a batch chose, and one network over all rows. The kernel is
+//! `kernels/experts.wgsl`, the reference `src/ops/cpu/experts.rs`.
 
 use bytemuck::{Pod, Zeroable};
 

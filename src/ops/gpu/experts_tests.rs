@@ -1,4 +1,4 @@
-//! The kernels of expert networks against their twin: shapes, formats, shards, edits, both layouts.
+//! The kernels of expert networks against their reference: shapes, formats, shards, edits, both layouts.
 
 use super::{
     Gpu, GpuTensor,
@@ -83,7 +83,7 @@ fn spec(it: &Case) -> MlpSpec {
     }
 }
 
-/// What the twin makes of `into`, which is of seed 9.
+/// What the reference makes of `into`, which is of seed 9.
 fn wanted(it: &Case, views: &[Mlp<WeightView>], routing: &Routing) -> Vec<f32> {
     let cpu = Cpu::default();
     let [mut into, x] = [9, 8].map(|seed| matrix_of(it, seed));
@@ -365,12 +365,12 @@ fn one_network_over_all_rows_is_the_twins_with_and_without_gates() {
             let views = networks(&it);
             let network = experts_of(&gpu, &views).unwrap();
             let cpu = Cpu::default();
-            let twin = cpu.experts(views.clone()).unwrap();
+            let reference = cpu.experts(views.clone()).unwrap();
             for gate in [None, Some(numbers(t, 5))] {
                 let what = format!("{t} rows, gates {gate:?}");
                 let [mut want, x] = [9, 8].map(|seed| matrix_of(&it, seed));
                 let gates = gate.clone().map(|data| Matrix { data, cols: 1 });
-                cpu.mlp(&mut want, -2.0, &x, gates.as_ref(), &twin, &spec(&it));
+                cpu.mlp(&mut want, -2.0, &x, gates.as_ref(), &reference, &spec(&it));
                 let [into, x] = tensors(&gpu, &it);
                 let gates = gate.map(|it| gpu.tensor_from(&it, 1));
                 mlp(&gpu, &into, -2.0, &x, &network, gates.as_ref(), &spec(&it));

@@ -17,7 +17,7 @@ pub struct Abilities {
 
 /// A piece of source that several kernels share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum SourcePart {
     /// Sums and maxima over a workgroup of 256.
     Reduce,
     /// The reading of the weight's format.
@@ -35,12 +35,12 @@ pub enum Part {
 /// One kernel file.
 #[derive(Debug)]
 pub struct Kernel {
-    /// Of the file, and of its twins in `src/ops/cpu` and `src/ops/gpu`.
+    /// Of the file, of its reference in `src/ops/cpu` and of its launch in `src/ops/gpu`.
     pub stem: &'static str,
     /// The file.
     pub text: &'static str,
     /// What goes before it.
-    pub parts: &'static [Part],
+    pub parts: &'static [SourcePart],
 }
 
 macro_rules! kernel {
@@ -48,7 +48,7 @@ macro_rules! kernel {
         Kernel {
             stem: $stem,
             text: include_str!(concat!("../../../kernels/", $stem, ".wgsl")),
-            parts: &[$(Part::$part),*],
+            parts: &[$(SourcePart::$part),*],
         }
     };
 }
@@ -105,14 +105,14 @@ impl Kernel {
 
     /// The whole source.
     pub fn source(&self, format: Option<Dtype>, can: Abilities) -> String {
-        let text = |part: &Part| match part {
-            Part::Reduce if can.subgroups => REDUCE_SUBGROUP,
-            Part::Reduce => REDUCE_SHARED,
-            Part::Dot => DOT,
-            Part::Hash => HASH,
-            Part::Format => format.map_or("", |it| it.kernel_text(can)),
-            Part::Exp => EXP,
-            Part::Logits => LOGITS,
+        let text = |part: &SourcePart| match part {
+            SourcePart::Reduce if can.subgroups => REDUCE_SUBGROUP,
+            SourcePart::Reduce => REDUCE_SHARED,
+            SourcePart::Dot => DOT,
+            SourcePart::Hash => HASH,
+            SourcePart::Format => format.map_or("", |it| it.kernel_text(can)),
+            SourcePart::Exp => EXP,
+            SourcePart::Logits => LOGITS,
         };
         let parts: Vec<&str> = self.parts.iter().map(text).collect();
         // WGSL wants what it enables before everything else.
@@ -142,7 +142,7 @@ mod tests {
     fn sources() -> Vec<(String, String)> {
         let mut out = Vec::new();
         for kernel in KERNELS {
-            let formats: Vec<Option<Dtype>> = if kernel.parts.contains(&Part::Format) {
+            let formats: Vec<Option<Dtype>> = if kernel.parts.contains(&SourcePart::Format) {
                 Dtype::ALL.into_iter().map(Some).collect()
             } else {
                 vec![None]

@@ -1,4 +1,4 @@
-//! Products of stored weights with activations. Twin of `kernels/linear.wgsl` and of
+//! Products of stored weights with activations. The kernel is `kernels/linear.wgsl`, the reference
 //! `src/ops/cpu/linear.rs`.
 
 use bytemuck::{Pod, Zeroable};

@@ -1,8 +1,8 @@
-//! Products on the device beside those of the twin.
+//! Products on the device beside those of the reference.
 
 use super::*;
 use crate::checkpoint::{Dtype, WeightView};
-use crate::ops::cpu::linear::linear as twin;
+use crate::ops::cpu::linear::linear as reference;
 use crate::ops::cpu::{CpuWeight, Matrix};
 use crate::ops::gpu::testing::{
     assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, stored, vector,
@@ -45,7 +45,7 @@ fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
     let x = activations(n, cols);
     let w = gpu.weight_of("w", &[&view]).unwrap();
     let b = gpu.weight_of("b", &[&bias]).unwrap();
-    let want = twin(
+    let want = reference(
         &x,
         &CpuWeight::new(&[&view]),
         Some(&CpuWeight::new(&[&bias])),
@@ -141,7 +141,7 @@ fn a_stack_of_mixed_formats_keeps_every_number() {
             &gpu,
             &linear(&gpu, &gpu.tensor_from(&x.data, cols), &w, None),
         );
-        let [a, b] = views.map(|it| twin(&x, &CpuWeight::new(&[&it]), None));
+        let [a, b] = views.map(|it| reference(&x, &CpuWeight::new(&[&it]), None));
         for (t, got) in got.chunks(2 * rows).enumerate() {
             assert_near(&got[..rows], a.row(t), 3e-6, "first view");
             assert_near(&got[rows..], b.row(t), 3e-6, "second view");

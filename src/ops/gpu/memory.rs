@@ -20,7 +20,7 @@ const MIN_BYTES: u64 = 1024;
 
 /// A buffer with a name for the cache of bindings.
 #[derive(Debug)]
-pub struct Held {
+pub struct GpuBuffer {
     /// Never given twice on one device.
     pub id: u64,
     /// The device's.
@@ -33,7 +33,7 @@ pub struct Held {
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// The whole.
-    pub held: Arc<Held>,
+    pub held: Arc<GpuBuffer>,
     /// Where it starts, a multiple of `ALIGN_BYTES`.
     pub start: u64,
     /// Its length.
@@ -42,7 +42,7 @@ pub struct Slice {
 
 impl Slice {
     /// All of a buffer.
-    pub fn whole(held: Arc<Held>) -> Self {
+    pub fn whole(held: Arc<GpuBuffer>) -> Self {
         let n_bytes = held.n_bytes;
         Self {
             held,
@@ -73,13 +73,13 @@ pub struct Memory {
     /// The first buffer that a step needed and could not have.
     refused: RefCell<Option<DeviceError>>,
     /// What is used again as soon as nobody else holds it.
-    scratch: RefCell<Vec<Arc<Held>>>,
+    scratch: RefCell<Vec<Arc<GpuBuffer>>>,
     /// Keys and values; the same, but only caches take them.
-    caches: RefCell<Vec<Arc<Held>>>,
+    caches: RefCell<Vec<Arc<GpuBuffer>>>,
     /// Where results wait for the host.
-    staging: RefCell<Vec<Arc<Held>>>,
+    staging: RefCell<Vec<Arc<GpuBuffer>>>,
     /// Everything alive, to count it.
-    all: RefCell<Vec<Weak<Held>>>,
+    all: RefCell<Vec<Weak<GpuBuffer>>>,
 }
 
 impl Memory {
@@ -146,7 +146,7 @@ impl Memory {
     }
 
     /// Memory that lasts as long as somebody holds it; all zero.
-    pub fn lasting(&self, label: &str, n_bytes: u64) -> Arc<Held> {
+    pub fn lasting(&self, label: &str, n_bytes: u64) -> Arc<GpuBuffer> {
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
@@ -154,15 +154,15 @@ impl Memory {
     }
 
     /// A buffer of this size that a cache has left.
-    pub fn free_cache(&self, n_bytes: u64) -> Option<Arc<Held>> {
+    pub fn free_cache(&self, n_bytes: u64) -> Option<Arc<GpuBuffer>> {
         let caches = self.caches.borrow();
         let n_bytes = n_bytes.max(4).next_multiple_of(16);
-        let is_free = |it: &&Arc<Held>| it.n_bytes == n_bytes && Arc::strong_count(it) == 1;
+        let is_free = |it: &&Arc<GpuBuffer>| it.n_bytes == n_bytes && Arc::strong_count(it) == 1;
         caches.iter().find(is_free).map(Arc::clone)
     }
 
     /// Keeps a lasting buffer for later caches.
-    pub fn keep_cache(&self, held: &Arc<Held>) {
+    pub fn keep_cache(&self, held: &Arc<GpuBuffer>) {
         self.caches.borrow_mut().push(Arc::clone(held));
     }
 
@@ -173,7 +173,7 @@ impl Memory {
     }
 
     /// Memory for parameters of kernels.
-    pub fn uniform(&self, n_bytes: u64) -> Arc<Held> {
+    pub fn uniform(&self, n_bytes: u64) -> Arc<GpuBuffer> {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         self.make("parameters", n_bytes, usage)
     }
@@ -188,21 +188,21 @@ impl Memory {
     }
 
     /// Memory the host can read, of at least this size.
-    pub fn staging(&self, n_bytes: u64) -> Arc<Held> {
+    pub fn staging(&self, n_bytes: u64) -> Arc<GpuBuffer> {
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         self.reuse(&self.staging, "readback", n_bytes, usage)
     }
 
     fn reuse(
         &self,
-        pool: &RefCell<Vec<Arc<Held>>>,
+        pool: &RefCell<Vec<Arc<GpuBuffer>>>,
         label: &str,
         n_bytes: u64,
         usage: wgpu::BufferUsages,
-    ) -> Arc<Held> {
+    ) -> Arc<GpuBuffer> {
         let n_bytes = n_bytes.max(MIN_BYTES).next_power_of_two();
         let mut pool = pool.borrow_mut();
-        let is_free = |it: &&Arc<Held>| it.n_bytes == n_bytes && Arc::strong_count(it) == 1;
+        let is_free = |it: &&Arc<GpuBuffer>| it.n_bytes == n_bytes && Arc::strong_count(it) == 1;
         if let Some(it) = pool.iter().find(is_free) {
             return Arc::clone(it);
         }
@@ -211,7 +211,7 @@ impl Memory {
         held
     }
 
-    fn make(&self, label: &str, n_bytes: u64, usage: wgpu::BufferUsages) -> Arc<Held> {
+    fn make(&self, label: &str, n_bytes: u64, usage: wgpu::BufferUsages) -> Arc<GpuBuffer> {
         let id = self.n_made.get();
         self.n_made.set(id + 1);
         // A buffer without a use is none: the driver is not asked, and commands that name it never
@@ -223,7 +223,7 @@ impl Memory {
                 wgpu::BufferUsages::empty()
             }
         };
-        let held = Arc::new(Held {
+        let held = Arc::new(GpuBuffer {
             id,
             buffer: self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -242,7 +242,7 @@ impl Memory {
 /// reads lies side by side and is copied in one go.
 #[derive(Debug, Default)]
 pub struct Arena {
-    chunks: RefCell<Vec<(Arc<Held>, u64)>>,
+    chunks: RefCell<Vec<(Arc<GpuBuffer>, u64)>>,
 }
 
 /// A chunk is at least this large.
@@ -253,7 +253,7 @@ impl Arena {
     pub fn take(&self, memory: &Memory, n_bytes: u64) -> Slice {
         let n_bytes = n_bytes.max(4).next_multiple_of(ALIGN_BYTES);
         let mut chunks = self.chunks.borrow_mut();
-        let fits = |it: &&mut (Arc<Held>, u64)| it.1 + n_bytes <= it.0.n_bytes;
+        let fits = |it: &&mut (Arc<GpuBuffer>, u64)| it.1 + n_bytes <= it.0.n_bytes;
         if let Some((held, used)) = chunks.iter_mut().find(fits) {
             let start = std::mem::replace(used, *used + n_bytes);
             return Slice {

@@ -1,5 +1,5 @@
 //! The operations on a graphics processor: our own kernels through wgpu, on a device of the
-//! engine's own. `src/ops/cpu` is the twin of every one.
+//! engine's own. `src/ops/cpu` is the reference of every one.
 //!
 //! **Invariant:** nothing here waits inside a step. What a step needs is noted, handed over in one
 //! submit, and comes back in one readback.
@@ -26,6 +26,7 @@ mod memory;
 mod norm;
 mod ops;
 mod packing;
+mod peak_rates;
 mod pipeline;
 mod pointwise;
 mod predict;
@@ -47,7 +48,6 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 mod weight;
-mod yardstick;
 
 pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
 pub use device::{Counters, Gpu};

@@ -1,4 +1,4 @@
-//! RMS norm of rows. Twin of `kernels/norm.wgsl` and of `src/ops/cpu/norm.rs`.
+//! RMS norm of rows. The kernel is `kernels/norm.wgsl`, the reference `src/ops/cpu/norm.rs`.
 
 use bytemuck::{Pod, Zeroable};
 

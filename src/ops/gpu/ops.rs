@@ -8,26 +8,26 @@ use super::{
     expert_shards::{GpuExperts, experts_of},
     experts, linear, norm, pointwise,
     predict::{self, GpuPredicted},
-    readback::{Flight, Words},
+    readback::{InFlight, Words},
     rope,
     route::{self, GpuRouting},
     tensor::GpuTensor,
     weight::GpuWeight,
 };
 use crate::checkpoint::WeightView;
-use crate::ops::{Ask, DeviceError, Input, Mlp, Ops, Outcome, Span, Wait, Wanted, cpu::Rope};
+use crate::ops::{Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Wait, Wanted, cpu::Rope};
 use crate::spec::{GqaSpec, MlpSpec, NormSpec, RopeSpec, RouterId, RouterSpec};
 
 /// A step on its way to the host, and how to read it when it is there.
 #[derive(Debug)]
-pub struct GpuFlight {
-    flight: Flight,
+pub struct GpuInFlight {
+    in_flight: InFlight,
     predicted: GpuPredicted,
     tensors: Vec<GpuTensor>,
     routings: Vec<GpuRouting>,
 }
 
-impl GpuFlight {
+impl GpuInFlight {
     /// The step on the host; regions are in the order in which `finish` asked for them.
     fn decode(&self, words: &Words) -> Outcome {
         let n_predicted = self.predicted.slices().len();
@@ -51,7 +51,7 @@ impl Ops for Gpu {
     type Cache = GpuCache;
     type Routing = GpuRouting;
     type Predicted = GpuPredicted;
-    type Flight = GpuFlight;
+    type InFlight = GpuInFlight;
 
     fn label(&self) -> String {
         self.facts().name.clone()
@@ -133,7 +133,7 @@ impl Ops for Gpu {
         qkv: &GpuTensor,
         norms: [Option<&GpuWeight>; 2],
         spec: &GqaSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
         caches: &mut [&mut GpuCache],
     ) -> GpuTensor {
         let rope = spec
@@ -151,7 +151,7 @@ impl Ops for Gpu {
         &self,
         q: &GpuTensor,
         spec: &GqaSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
         caches: &[&mut GpuCache],
     ) -> GpuTensor {
         attention::attend(self, q, spec, spans, caches)
@@ -163,7 +163,7 @@ impl Ops for Gpu {
         select_bias: Option<&GpuWeight>,
         id: RouterId,
         spec: &RouterSpec,
-        spans: &[Span<'_>],
+        spans: &[BatchSpan<'_>],
     ) -> GpuRouting {
         route::route(self, logits, select_bias, id, spec, spans)
     }
@@ -211,7 +211,7 @@ impl Ops for Gpu {
         predict::predict(self, logits, asks, n_drawable)
     }
 
-    fn finish(&self, wanted: Wanted<Self>) -> GpuFlight {
+    fn finish(&self, wanted: Wanted<Self>) -> GpuInFlight {
         let Wanted {
             predicted,
             tensors,
@@ -220,17 +220,21 @@ impl Ops for Gpu {
         let mut slices = predicted.slices().to_vec();
         slices.extend(tensors.iter().map(GpuTensor::exact));
         slices.extend(routings.iter().map(GpuRouting::exact));
-        GpuFlight {
-            flight: self.fly(&slices),
+        GpuInFlight {
+            in_flight: self.read_back(&slices),
             predicted,
             tensors,
             routings,
         }
     }
 
-    fn land(&self, flight: &mut GpuFlight, wait: Wait) -> Result<Option<Outcome>, DeviceError> {
-        let words = Gpu::land(self, &flight.flight, wait)?;
-        Ok(words.map(|it| flight.decode(&it)))
+    fn complete(
+        &self,
+        in_flight: &mut GpuInFlight,
+        wait: Wait,
+    ) -> Result<Option<Outcome>, DeviceError> {
+        let words = Gpu::complete(self, &in_flight.in_flight, wait)?;
+        Ok(words.map(|it| in_flight.decode(&it)))
     }
 
     fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize) {

@@ -1,4 +1,4 @@
-//! Number by number: scales, sigmoids, rows taken out. Twin of `kernels/pointwise.wgsl` and
+//! Number by number: scales, sigmoids, rows taken out. The kernel is `kernels/pointwise.wgsl`, the reference
 //! of `src/ops/cpu/pointwise.rs`.
 
 use bytemuck::{Pod, Zeroable};
@@ -76,7 +76,7 @@ fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::cpu::{Matrix, pointwise as twin};
+    use crate::ops::cpu::{Matrix, pointwise as reference};
     use crate::ops::gpu::testing::{assert_near, gpus, numbers, read};
 
     const SHAPES: [(usize, usize); 4] = [(1, 1), (7, 33), (65, 257), (1, 5000)];
@@ -91,10 +91,10 @@ mod tests {
             for (rows, cols) in SHAPES {
                 let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
                 scale(&gpu, &x, 3.0, None);
-                twin::scale(&mut want, 3.0, None);
+                reference::scale(&mut want, 3.0, None);
                 assert_near(&read(&gpu, &x), &want.data, 1e-6, "scaled");
                 scale(&gpu, &x, 40.0, Some(30.0));
-                twin::scale(&mut want, 40.0, Some(30.0));
+                reference::scale(&mut want, 40.0, Some(30.0));
                 assert_near(&read(&gpu, &x), &want.data, 1e-5, "capped");
             }
         }
@@ -116,18 +116,18 @@ mod tests {
         for gpu in gpus() {
             let (x, mut want) = both(&gpu, data.clone(), 3);
             scale(&gpu, &x, 1.0, Some(2.0));
-            twin::scale(&mut want, 1.0, Some(2.0));
+            reference::scale(&mut want, 1.0, Some(2.0));
             let got = read(&gpu, &x);
             assert!(got[8].is_nan());
             assert_near(&got[..8], &want.data[..8], 1e-6, "capped");
             let (x, _) = both(&gpu, data.clone(), 3);
             sigmoid(&gpu, &x);
-            let mut twin = Matrix {
+            let mut reference = Matrix {
                 data: data.clone(),
                 cols: data.len(),
             };
-            twin::sigmoid(&mut twin);
-            let want = twin.data;
+            reference::sigmoid(&mut reference);
+            let want = reference.data;
             let got = read(&gpu, &x);
             assert!(got[8].is_nan());
             assert_near(&got[..8], &want[..8], 1e-6, "sigmoids");
@@ -152,7 +152,7 @@ mod tests {
                 let (x, want) = both(&gpu, numbers(rows * cols, 3), cols);
                 let wanted: Vec<usize> = (0..rows).rev().chain([0]).collect();
                 let got = select(&gpu, &x, &wanted);
-                let want = twin::select(&want, &wanted).data;
+                let want = reference::select(&want, &wanted).data;
                 assert_near(&read(&gpu, &got), &want, 0.0, "rows");
                 let before = gpu.counters().dispatches;
                 let all: Vec<usize> = (0..rows).collect();

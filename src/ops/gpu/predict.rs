@@ -1,5 +1,5 @@
 //! What is read off the logits on the device, and how it comes back to the host.
-//! Twin of `kernels/predict.wgsl` and of `src/ops/cpu/predict.rs`.
+//! The kernel is `kernels/predict.wgsl`, the reference `src/ops/cpu/predict.rs`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -91,7 +91,7 @@ impl Rows<'_> {
 
 /// What the host remembers of an ask.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct RememberedAsk {
     at: Position,
     draws: bool,
     reads: bool,
@@ -106,7 +106,7 @@ struct Asked {
 /// and their ln p (f32). `NOBODY` is no id.
 #[derive(Clone, Debug)]
 pub struct GpuPredicted {
-    asks: Vec<Asked>,
+    asks: Vec<RememberedAsk>,
     n_vocab: usize,
     results: Slice,
     /// The id drawn by each ask, u32, 0 where none was asked for: always below `n_drawable`, so that the
@@ -230,8 +230,8 @@ fn table(asks: &[Ask<'_>], n_drawable: u32) -> Vec<AskWords> {
     asks.iter().zip(flags).map(one).collect()
 }
 
-fn asked(ask: &Ask<'_>) -> Asked {
-    Asked {
+fn asked(ask: &Ask<'_>) -> RememberedAsk {
+    RememberedAsk {
         at: ask.at,
         draws: ask.sampling.is_some(),
         reads: ask.readout,
@@ -284,7 +284,7 @@ impl GpuPredicted {
         let head = |i: usize| Head {
             words: &words[i * HEAD_WORDS..(i + 1) * HEAD_WORDS],
         };
-        let one = |(i, ask): (usize, &Asked)| {
+        let one = |(i, ask): (usize, &RememberedAsk)| {
             let here = head(i);
             Prediction {
                 at: ask.at,
@@ -325,7 +325,7 @@ fn comparison(at: Position, there: &Head<'_>, here: &Head<'_>) -> Comparison {
     let is_finite = there.finite() && here.finite();
     Comparison {
         at,
-        // What is no number becomes 0, as with the twin.
+        // What is no number becomes 0, as with the reference.
         kl: if is_finite { here.number(5) } else { 0.0 },
         baseline: there.candidate(NEXT),
         edited: here.candidate(OTHER_NEXT),

@@ -1,19 +1,19 @@
-//! The comparison of `predict`, `draw` and `best` with their twins.
+//! The comparison of `predict`, `draw` and `best` with their references.
 
 use super::{
     Gpu,
     predict::{GpuPredicted, MAX_VOCAB, predict},
     testing::{gpus, numbers},
 };
-use crate::ops::{Ask, Prediction, Wait, cpu::predict::predict as twin, hash::pcg};
+use crate::ops::{Ask, Prediction, Wait, cpu::predict::predict as reference, hash::pcg};
 use crate::spec::{Amount, Position, Sampling, TokenId};
 use crate::trace::Candidate;
 
-fn land(gpu: &Gpu, predicted: &GpuPredicted) -> (Vec<Prediction>, Vec<u32>) {
+fn complete(gpu: &Gpu, predicted: &GpuPredicted) -> (Vec<Prediction>, Vec<u32>) {
     let mut slices = predicted.slices().to_vec();
     slices.push(predicted.drawn.clone());
-    let flight = gpu.fly(&slices);
-    let words = gpu.land(&flight, Wait::Done).unwrap().unwrap();
+    let in_flight = gpu.read_back(&slices);
+    let words = gpu.complete(&in_flight, Wait::Done).unwrap().unwrap();
     (predicted.decode(words.of(0)), words.of(1).to_vec())
 }
 
@@ -25,7 +25,7 @@ fn run(
     n_drawable: usize,
 ) -> Vec<Prediction> {
     let predicted = predict(gpu, &gpu.tensor_from(logits, v), asks, n_drawable);
-    let (out, drawn) = land(gpu, &predicted);
+    let (out, drawn) = complete(gpu, &predicted);
     for (i, it) in out.iter().enumerate() {
         assert_eq!(
             drawn[i],
@@ -44,14 +44,14 @@ fn assert_candidate(got: Option<Candidate>, want: Option<Candidate>, what: &str)
     );
     if let (Some(got), Some(want)) = (got, want) {
         let off = (got.log_prob - want.log_prob).abs();
-        assert!(off <= 1e-5, "{what}: {got:?}, the twin has {want:?}");
+        assert!(off <= 1e-5, "{what}: {got:?}, the reference has {want:?}");
     }
 }
 
-/// Fails where the device reads anything else off these rows than the twin.
+/// Fails where the device reads anything else off these rows than the reference.
 fn check(gpu: &Gpu, logits: &[f32], v: usize, asks: &[Ask<'_>], n_drawable: usize, what: &str) {
     let got = run(gpu, logits, v, asks, n_drawable);
-    let want = twin(logits, v, asks, n_drawable);
+    let want = reference(logits, v, asks, n_drawable);
     assert_eq!(got.len(), want.len());
     for (i, (got, want)) in got.iter().zip(&want).enumerate() {
         let what = format!("{what}, V {v}, row {i}");
@@ -279,7 +279,7 @@ fn what_is_no_number_is_seen_and_stops_nothing() {
         };
         let asks: Vec<Ask<'_>> = samplings.iter().enumerate().map(ask).collect();
         let got = run(&gpu, &rows, v, &asks, v - 100);
-        let want = twin(&rows, v, &asks, v - 100);
+        let want = reference(&rows, v, &asks, v - 100);
         for (got, want) in got.iter().zip(&want) {
             assert_eq!(got.finite, want.finite);
             assert!(got.drawn.unwrap().idx() < v - 100);
@@ -367,8 +367,8 @@ fn temperature_zero_takes_the_likeliest_that_may_be_drawn() {
     }
 }
 
-/// As the twin's test: the limit is the 99.9th percentile of chi-square at 4 degrees of freedom. Fewer
-/// draws under filters, which cost more: what they leave is compared with the twin elsewhere.
+/// As the reference's test: the limit is the 99.9th percentile of chi-square at 4 degrees of freedom. Fewer
+/// draws under filters, which cost more: what they leave is compared with the reference elsewhere.
 #[test]
 fn draws_follow_what_each_filter_leaves() {
     const LOGITS: [f32; 5] = [1.0, 0.0, 2.0, -1.0, 0.5];
@@ -457,14 +457,14 @@ fn how_long_rows_take() {
                 let mut best = f64::INFINITY;
                 for _ in 0..3 {
                     let start = std::time::Instant::now();
-                    land(&gpu, &predict(&gpu, &tensor, &asks, v));
+                    complete(&gpu, &predict(&gpu, &tensor, &asks, v));
                     best = best.min(start.elapsed().as_secs_f64());
                 }
                 let start = std::time::Instant::now();
-                twin(&rows, v, &asks, v);
+                reference(&rows, v, &asks, v);
                 let cpu = start.elapsed().as_secs_f64();
                 println!(
-                    "{name}, {n} asks, readout {readout}: {:.2} ms, twin {:.2} ms",
+                    "{name}, {n} asks, readout {readout}: {:.2} ms, reference {:.2} ms",
                     best * 1e3,
                     cpu * 1e3
                 );

@@ -7,14 +7,14 @@ use std::{
 
 use super::{
     device::Gpu,
-    memory::{Held, Slice},
+    memory::{GpuBuffer, Slice},
 };
 use crate::ops::{DeviceError, Wait};
 
 /// Regions on their way to the host.
 #[derive(Debug)]
-pub struct Flight {
-    staging: Arc<Held>,
+pub struct InFlight {
+    staging: Arc<GpuBuffer>,
     submission: wgpu::SubmissionIndex,
     mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
     /// Where each region asked for lies in the staging buffer: first word, words.
@@ -23,7 +23,7 @@ pub struct Flight {
     is_read: Cell<bool>,
 }
 
-impl Flight {
+impl InFlight {
     /// The regions, which have arrived.
     fn words(&self) -> Result<Words, DeviceError> {
         let buffer = &self.staging.buffer;
@@ -41,7 +41,7 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     /// A result nobody reads any more gives its buffer back.
     fn drop(&mut self) {
         if !self.is_read.get() {
@@ -66,8 +66,8 @@ impl Words {
 }
 
 /// A range of one buffer that is copied in one go.
-struct Hull {
-    held: Arc<Held>,
+struct CopyRange {
+    held: Arc<GpuBuffer>,
     start: u64,
     end: u64,
     staged_at: u64,
@@ -75,13 +75,13 @@ struct Hull {
 
 impl Gpu {
     /// Ends the step: submits what was noted, with a copy of these regions for the host.
-    pub(super) fn fly(&self, slices: &[Slice]) -> Flight {
-        let hulls = hulls(slices);
-        let n_bytes = hulls
+    pub(super) fn read_back(&self, slices: &[Slice]) -> InFlight {
+        let copy_ranges = copy_ranges(slices);
+        let n_bytes = copy_ranges
             .last()
             .map_or(4, |it| it.staged_at + it.end - it.start);
         let staging = self.memory.staging(n_bytes);
-        for it in &hulls {
+        for it in &copy_ranges {
             let from = Slice {
                 held: Arc::clone(&it.held),
                 start: it.start,
@@ -90,8 +90,8 @@ impl Gpu {
             self.copy(&from, &staging, it.staged_at, it.end - it.start);
         }
         let place = |it: &Slice| {
-            let hull = hulls.iter().find(|hull| hull.held.id == it.held.id);
-            let start = hull.map_or(0, |hull| hull.staged_at + it.start - hull.start);
+            let range = copy_ranges.iter().find(|range| range.held.id == it.held.id);
+            let start = range.map_or(0, |range| range.staged_at + it.start - range.start);
             ((start / 4) as usize, (it.n_bytes / 4) as usize)
         };
         let places = slices.iter().map(place).collect();
@@ -105,7 +105,7 @@ impl Gpu {
             });
         self.count(|it| it.readbacks += 1);
         self.end_step();
-        Flight {
+        InFlight {
             staging,
             submission,
             mapped,
@@ -119,10 +119,14 @@ impl Gpu {
     ///
     /// # Errors
     /// What went wrong on the device.
-    pub(super) fn land(&self, flight: &Flight, wait: Wait) -> Result<Option<Words>, DeviceError> {
+    pub(super) fn complete(
+        &self,
+        in_flight: &InFlight,
+        wait: Wait,
+    ) -> Result<Option<Words>, DeviceError> {
         let poll = match wait {
             Wait::Done => wgpu::PollType::Wait {
-                submission_index: Some(flight.submission.clone()),
+                submission_index: Some(in_flight.submission.clone()),
                 timeout: None,
             },
             Wait::Never => wgpu::PollType::Poll,
@@ -131,8 +135,8 @@ impl Gpu {
             self.count(|it| it.waits += 1);
         }
         self.poll(poll)?;
-        match flight.mapped.try_recv() {
-            Ok(Ok(())) => flight.words().map(Some),
+        match in_flight.mapped.try_recv() {
+            Ok(Ok(())) => in_flight.words().map(Some),
             Ok(Err(error)) => Err(DeviceError::Lost(error.to_string())),
             Err(mpsc::TryRecvError::Empty) if wait == Wait::Never => Ok(None),
             Err(_) => Err(DeviceError::Lost("a result never came".to_owned())),
@@ -141,16 +145,16 @@ impl Gpu {
 }
 
 /// Regions of one buffer become one range: those of an arena lie side by side.
-fn hulls(slices: &[Slice]) -> Vec<Hull> {
-    let mut out: Vec<Hull> = Vec::new();
+fn copy_ranges(slices: &[Slice]) -> Vec<CopyRange> {
+    let mut out: Vec<CopyRange> = Vec::new();
     for it in slices {
         let end = it.start + it.n_bytes;
-        match out.iter_mut().find(|hull| hull.held.id == it.held.id) {
-            Some(hull) => {
-                hull.start = hull.start.min(it.start);
-                hull.end = hull.end.max(end);
+        match out.iter_mut().find(|range| range.held.id == it.held.id) {
+            Some(range) => {
+                range.start = range.start.min(it.start);
+                range.end = range.end.max(end);
             }
-            None => out.push(Hull {
+            None => out.push(CopyRange {
                 held: Arc::clone(&it.held),
                 start: it.start,
                 end,
@@ -159,9 +163,9 @@ fn hulls(slices: &[Slice]) -> Vec<Hull> {
         }
     }
     let mut at = 0;
-    for hull in &mut out {
-        hull.staged_at = at;
-        at += hull.end - hull.start;
+    for range in &mut out {
+        range.staged_at = at;
+        at += range.end - range.start;
     }
     out
 }

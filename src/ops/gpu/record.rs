@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     clock::Timing,
     device::Gpu,
-    memory::{ALIGN_BYTES, Held, Slice},
+    memory::{ALIGN_BYTES, GpuBuffer, Slice},
     pipeline::{Bind, Pipeline, PipelineKey},
 };
 use crate::checkpoint::Dtype;
@@ -71,7 +71,7 @@ enum Command {
     },
     Copy {
         from: Slice,
-        to: Arc<Held>,
+        to: Arc<GpuBuffer>,
         to_start: u64,
         n_bytes: u64,
     },
@@ -79,22 +79,22 @@ enum Command {
 
 /// Bytes on their way to the device.
 struct Upload {
-    held: Arc<Held>,
+    held: Arc<GpuBuffer>,
     bytes: Vec<u8>,
     n_written: usize,
 }
 
 /// What was noted since the last submit.
 #[derive(Default)]
-pub struct Recording {
+pub struct CommandRecord {
     commands: Vec<Command>,
     params: Vec<u8>,
     uploads: Vec<Upload>,
 }
 
-impl std::fmt::Debug for Recording {
+impl std::fmt::Debug for CommandRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recording")
+        f.debug_struct("CommandRecord")
             .field("n_commands", &self.commands.len())
             .finish_non_exhaustive()
     }
@@ -143,7 +143,7 @@ impl Gpu {
     }
 
     /// Notes a copy between two buffers.
-    pub(super) fn copy(&self, from: &Slice, to: &Arc<Held>, to_start: u64, n_bytes: u64) {
+    pub(super) fn copy(&self, from: &Slice, to: &Arc<GpuBuffer>, to_start: u64, n_bytes: u64) {
         if n_bytes == 0 {
             return;
         }

@@ -1,10 +1,10 @@
 //! Norms and clips of queries and keys, rotary positions, and where keys and values go.
-//! Twin of `kernels/rope.wgsl` and of `src/ops/cpu/rope.rs`.
+//! The kernel is `kernels/rope.wgsl`, the reference `src/ops/cpu/rope.rs`.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    cache::{GpuCache, Stretch},
+    cache::{GpuCache, KvSpan},
     device::Gpu,
     memory::Slice,
     pipeline::Bind,
@@ -13,7 +13,7 @@ use super::{
     weight::GpuWeight,
 };
 use crate::ops::cpu::rope::Rope;
-use crate::ops::{DeviceError, Span};
+use crate::ops::{BatchSpan, DeviceError};
 use crate::spec::{GqaSpec, QkNorm, RopeLayout};
 
 /// Heads of a row one workgroup takes where norms are over heads: its lanes are laid out for it.
@@ -65,7 +65,7 @@ impl Tables {
 
 impl Gpu {
     /// cos and sin of every pair `[T, n_pairs, 2]`, or, without a rope, the positions `[T]`, u32.
-    pub(super) fn table(&self, rope: Option<&Rope>, spans: &[Span<'_>]) -> Slice {
+    pub(super) fn table(&self, rope: Option<&Rope>, spans: &[BatchSpan<'_>]) -> Slice {
         let positions = positions(spans);
         let mut tables = self.tables.borrow_mut();
         let is_it = |it: &&Table| it.rope.as_ref() == rope && it.positions == positions;
@@ -86,10 +86,10 @@ impl Gpu {
 }
 
 /// The position of each row; 0 for rows of no span, which nobody reads.
-fn positions(spans: &[Span<'_>]) -> Vec<u32> {
+fn positions(spans: &[BatchSpan<'_>]) -> Vec<u32> {
     let n_rows = spans.iter().map(|it| it.rows.end).max().unwrap_or(0);
     let mut out = vec![0; n_rows];
-    for (row, position) in spans.iter().flat_map(Span::positions) {
+    for (row, position) in spans.iter().flat_map(BatchSpan::positions) {
         out[row] = position.0;
     }
     out
@@ -118,7 +118,7 @@ pub fn rotate_and_store(
     norms: [Option<&GpuWeight>; 2],
     spec: &GqaSpec,
     rope: Option<&Rope>,
-    spans: &[Span<'_>],
+    spans: &[BatchSpan<'_>],
     caches: &mut [&mut GpuCache],
 ) -> Result<GpuTensor, DeviceError> {
     let width = spec.n_kv_heads * head_room(spec);
@@ -146,7 +146,7 @@ pub fn rotate_and_store(
     };
     for (span, cache) in spans.iter().zip(caches.iter_mut()) {
         let mut row = span.rows.start;
-        for it in cache.stretches(span.rows.len(), MAX_GROUPS as usize) {
+        for it in cache.kv_spans(span.rows.len(), MAX_GROUPS as usize) {
             rotation.launch(row, it, cache);
             row += it.n;
         }
@@ -167,8 +167,8 @@ struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    /// Rows of the batch from `row` on, whose keys and values go to one stretch of the cache.
-    fn launch(&self, row: usize, to: Stretch, cache: &GpuCache) {
+    /// Rows of the batch from `row` on, whose keys and values go to one span of rows of the cache.
+    fn launch(&self, row: usize, to: KvSpan, cache: &GpuCache) {
         // A weight that is not there is not read; something has to be bound.
         let norm = |i: usize| self.norms[i].map_or(&self.qkv.slice, |it| &it.vector);
         let block = &cache.blocks()[to.block];

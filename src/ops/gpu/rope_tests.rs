@@ -1,4 +1,4 @@
-//! Norms, clips, rotations and what is stored, beside the twin.
+//! Norms, clips, rotations and what is stored, beside the reference.
 
 use super::{
     Gpu, GpuTensor, GpuWeight,

@@ -1,5 +1,5 @@
 //! The choice of one router on the device, and how it comes back to the host.
-//! Twin of `kernels/route.wgsl` and of `src/ops/cpu/route.rs`.
+//! The kernel is `kernels/route.wgsl`, the reference `src/ops/cpu/route.rs`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,7 +12,7 @@ use super::{
     tensor::GpuTensor,
     weight::GpuWeight,
 };
-use crate::ops::{EMPTY, Routing, Span, routing::n_places};
+use crate::ops::{BatchSpan, EMPTY, Routing, routing::n_places};
 
 use crate::spec::{GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
 use crate::trace::PickState;
@@ -159,7 +159,7 @@ pub fn route(
     select_bias: Option<&GpuWeight>,
     id: RouterId,
     spec: &RouterSpec,
-    spans: &[Span<'_>],
+    spans: &[BatchSpan<'_>],
 ) -> GpuRouting {
     debug_assert!(spec.n_experts <= MAX_EXPERTS);
     let control = Control::of(id, spec, spans, logits.rows);

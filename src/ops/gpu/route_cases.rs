@@ -1,4 +1,4 @@
-//! What the tests of the kernel that routes share: rules, inputs, and the comparison with the twin.
+//! What the tests of the kernel that routes share: rules, inputs, and the comparison with the reference.
 
 use super::{
     device::Gpu,
@@ -6,7 +6,7 @@ use super::{
     testing::{numbers, vector},
 };
 use crate::ops::cpu::{Cpu, CpuWeight, Matrix};
-use crate::ops::{EMPTY, Ops as _, Routing, Span, Wait};
+use crate::ops::{BatchSpan, EMPTY, Ops as _, Routing, Wait};
 
 use crate::spec::{
     GroupScore, Groups, HeadSpec, InputSpec, Intervention, InterventionSet, LayerId, ModelSpec,
@@ -41,7 +41,7 @@ impl Case {
         }
     }
 
-    pub fn twin(&self, spans: &[Span<'_>]) -> Routing {
+    pub fn reference(&self, spans: &[BatchSpan<'_>]) -> Routing {
         let logits = Matrix {
             data: self.logits.clone(),
             cols: self.spec.n_experts,
@@ -50,7 +50,7 @@ impl Case {
         Cpu::default().route(&logits, bias.as_ref(), ROUTER, &self.spec, spans)
     }
 
-    pub fn run(&self, gpu: &Gpu, spans: &[Span<'_>]) -> Found {
+    pub fn run(&self, gpu: &Gpu, spans: &[BatchSpan<'_>]) -> Found {
         let logits = gpu.tensor_from(&self.logits, self.spec.n_experts);
         let bias = self.bias.as_ref();
         let bias = bias.map(|it| gpu.weight_of("bias", &[&vector(it)]).unwrap());
@@ -68,8 +68,8 @@ pub struct Found {
 }
 
 pub fn read(gpu: &Gpu, routing: &GpuRouting) -> Found {
-    let flight = gpu.fly(std::slice::from_ref(&routing.slice));
-    let words = gpu.land(&flight, Wait::Done).unwrap().unwrap();
+    let in_flight = gpu.read_back(std::slice::from_ref(&routing.slice));
+    let words = gpu.complete(&in_flight, Wait::Done).unwrap().unwrap();
     let places = routing.n_rows * routing.n_places;
     Found {
         routing: routing.decode(&words.of(0)[..routing.n_words()]),
@@ -107,8 +107,8 @@ pub fn policy(router: &RouterSpec, edits: &[&str]) -> RoutingPolicy {
 }
 
 /// All rows as one sequence from a position on.
-pub fn whole(n_rows: usize, start: u32, policy: &RoutingPolicy) -> [Span<'_>; 1] {
-    [Span {
+pub fn whole(n_rows: usize, start: u32, policy: &RoutingPolicy) -> [BatchSpan<'_>; 1] {
+    [BatchSpan {
         rows: 0..n_rows,
         start: Position(start),
         policy,
@@ -224,9 +224,9 @@ pub fn near(got: f32, want: f32, scale: f32, tolerance: f32) -> bool {
     (got - want).abs() <= tolerance * scale.max(1e-6) || got.to_bits() == want.to_bits()
 }
 
-/// Fails where a row is not the twin's. Returns in how many rows the picks had to be the same:
+/// Fails where a row is not the reference's. Returns in how many rows the picks had to be the same:
 /// those whose margin is no accident of the last bits.
-pub fn assert_twin(found: &Found, want: &Routing, what: &str) -> usize {
+pub fn assert_reference(found: &Found, want: &Routing, what: &str) -> usize {
     let got = &found.routing;
     let shape = |it: &Routing| (it.n_experts, it.n_places, it.n_rows(), it.groups_kept.len());
     assert_eq!(shape(got), shape(want), "{what}");

@@ -1,10 +1,10 @@
-//! Edits on the kernel that routes, compared with its twin.
+//! Edits on the kernel that routes, compared with its reference.
 
 use super::{
-    route_cases::{Case, LAYER, assert_twin, families, lower, near, picks, policy, whole},
+    route_cases::{Case, LAYER, assert_reference, families, lower, near, picks, policy, whole},
     testing::gpus,
 };
-use crate::ops::{EMPTY, Routing, Span, hash::pcg};
+use crate::ops::{BatchSpan, EMPTY, Routing, hash::pcg};
 
 use crate::spec::{Position, RouterSpec, RoutingPolicy};
 use crate::trace::PickState;
@@ -86,7 +86,8 @@ fn random_lists_of_edits_act_as_in_the_twin() {
                     let start = draw.below(30) as u32;
                     let spans = whole(rows, start, &policy);
                     let what = format!("{name}, {k} of {n_experts}, from {start}: {edits:?}");
-                    n_exact += assert_twin(&case.run(&gpu, &spans), &case.twin(&spans), &what);
+                    n_exact +=
+                        assert_reference(&case.run(&gpu, &spans), &case.reference(&spans), &what);
                     n_rows += rows;
                 }
             }
@@ -108,10 +109,10 @@ fn every_row_has_the_edits_of_its_own_sequence_and_position() {
             &["force:3.7=0.25@..12", "random:3=9@12..", "zero:3.7@11.."],
         ),
     ];
-    let spans: Vec<Span<'_>> = [(0..6, 4), (6..11, 0), (11..18, 9)]
+    let spans: Vec<BatchSpan<'_>> = [(0..6, 4), (6..11, 0), (11..18, 9)]
         .into_iter()
         .zip(&lists)
-        .map(|((rows, start), policy)| Span {
+        .map(|((rows, start), policy)| BatchSpan {
             rows,
             start: Position(start),
             policy,
@@ -122,7 +123,7 @@ fn every_row_has_the_edits_of_its_own_sequence_and_position() {
         let found = case.run(&gpu, &spans);
         assert_eq!(found.routing.n_places, 4);
         assert_eq!(
-            assert_twin(&found, &case.twin(&spans), "three sequences"),
+            assert_reference(&found, &case.reference(&spans), "three sequences"),
             18
         );
         let n_picks = |row: usize| {
@@ -200,7 +201,7 @@ fn edits_that_add_nothing_change_no_bit() {
     }
 }
 
-/// Under a bias that leaves the others no score the twin picks the lowest ids; just above that it
+/// Under a bias that leaves the others no score the reference picks the lowest ids; just above that it
 /// still tells them apart by the few bits that are left.
 #[test]
 fn scores_that_underflow_tie_as_in_the_twin() {
@@ -217,7 +218,7 @@ fn scores_that_underflow_tie_as_in_the_twin() {
             let list = lower(&spec, &edits).unwrap();
             for start in [0, 1] {
                 let spans = whole(1, start, &list);
-                let want = case.twin(&spans);
+                let want = case.reference(&spans);
                 for gpu in &gpus {
                     let got = case.run(gpu, &spans).routing;
                     let what = format!("{name} under {bias} at {start}");

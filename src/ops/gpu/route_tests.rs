@@ -1,9 +1,9 @@
-//! The kernel that routes, compared with its twin: every rule, every odd shape, numbers that are none.
+//! The kernel that routes, compared with its reference: every rule, every odd shape, numbers that are none.
 
 use super::{
     device::Gpu,
     route::NOBODY,
-    route_cases::{Case, assert_twin, families, near, picks, whole},
+    route_cases::{Case, assert_reference, families, near, picks, whole},
     testing::gpus,
 };
 use crate::ops::{EMPTY, Routing};
@@ -26,7 +26,8 @@ fn every_rule_chooses_as_the_twin() {
                     let case = Case::new(spec, rows, (n_experts + k) as u32);
                     let spans = whole(rows, 0, &none);
                     let what = format!("{name}, {k} of {n_experts}, {rows} rows");
-                    n_exact += assert_twin(&case.run(&gpu, &spans), &case.twin(&spans), &what);
+                    n_exact +=
+                        assert_reference(&case.run(&gpu, &spans), &case.reference(&spans), &what);
                     n_rows += rows;
                 }
             }
@@ -45,7 +46,8 @@ fn two_thousand_experts_are_chosen_as_by_the_twin() {
                 let case = Case::new(spec, rows, 5);
                 let spans = whole(rows, 0, &none);
                 let what = format!("{name}, {k} of 2048");
-                let n_exact = assert_twin(&case.run(&gpu, &spans), &case.twin(&spans), &what);
+                let n_exact =
+                    assert_reference(&case.run(&gpu, &spans), &case.reference(&spans), &what);
                 assert!(
                     n_exact * 10 > rows * 6 || *name == "3-norm",
                     "{what}: {n_exact} of {rows} rows say something"
@@ -69,7 +71,8 @@ fn any_picks_of_two_thousand_are_the_twins_for_any_number_of_rows() {
                 let case = Case::new(spec, rows, k as u32);
                 let spans = whole(rows, 0, &none);
                 let what = format!("{name}, {k} of 2048, {rows} rows");
-                n_exact += assert_twin(&case.run(&gpu, &spans), &case.twin(&spans), &what);
+                n_exact +=
+                    assert_reference(&case.run(&gpu, &spans), &case.reference(&spans), &what);
                 n_rows += rows;
             }
         }
@@ -87,7 +90,7 @@ fn assert_ties(gpu: &Gpu, n_experts: usize, every: usize) {
         case.logits = (0..n_experts).map(value).collect();
         case.bias = case.bias.map(|it| vec![0.25; it.len()]);
         let spans = whole(1, 0, &none);
-        let want = case.twin(&spans);
+        let want = case.reference(&spans);
         let got = case.run(gpu, &spans).routing;
         assert_eq!(got.experts, want.experts, "{name}, {n_experts} experts");
         assert_eq!(
@@ -125,7 +128,7 @@ fn infinite_and_huge_logits_are_routed_as_by_the_twin() {
         case.logits = rows.concat();
         case.bias = case.bias.map(|it| vec![0.0; it.len()]);
         let spans = whole(5, 0, &none);
-        let want = case.twin(&spans);
+        let want = case.reference(&spans);
         for gpu in &gpus {
             let got = case.run(gpu, &spans).routing;
             assert_eq!(got.experts, want.experts, "{name}");
@@ -147,7 +150,7 @@ fn assert_no_numbers(gpu: &Gpu, n_experts: usize, every: usize) {
             row[2..].fill(*bad);
         }
         let spans = whole(2, 0, &none);
-        let want = case.twin(&spans);
+        let want = case.reference(&spans);
         let got = case.run(gpu, &spans).routing;
         for row in 0..2 {
             let seen = |it: &Routing| {

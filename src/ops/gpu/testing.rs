@@ -1,4 +1,4 @@
-//! What the comparisons of kernels with their twins share.
+//! What the comparisons of kernels with their references share.
 
 use super::{
     AdapterChoice, Gpu, GpuTensor,
@@ -29,7 +29,7 @@ pub fn gpus() -> Vec<Gpu> {
 }
 
 /// The software adapter with the 16-bit type and without, once with subgroups and once without:
-/// what both of a pair compute alike, and one of `gpus` as the twin, all four compute as the twin.
+/// what both of a pair compute alike, and one of `gpus` as the reference, all four compute as the reference.
 pub fn pairs_of_f16() -> [[Gpu; 2]; 2] {
     let pairs =
         [true, false].map(|subgroups| [true, false].map(|f16| open(Abilities { subgroups, f16 })));
@@ -40,8 +40,8 @@ pub fn pairs_of_f16() -> [[Gpu; 2]; 2] {
 
 /// The numbers, on the host; fails where the driver found a mistake.
 pub fn read(gpu: &Gpu, tensor: &GpuTensor) -> Vec<f32> {
-    let flight = gpu.fly(std::slice::from_ref(&tensor.slice));
-    let words = gpu.land(&flight, Wait::Done).unwrap().unwrap();
+    let in_flight = gpu.read_back(std::slice::from_ref(&tensor.slice));
+    let words = gpu.complete(&in_flight, Wait::Done).unwrap().unwrap();
     let n = tensor.rows * tensor.cols;
     words.of(0)[..n]
         .iter()
@@ -71,7 +71,7 @@ pub fn assert_near(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
         let off = (got - want).abs();
         assert!(
             off <= tolerance * scale,
-            "{what}: number {i} is {got}, the twin has {want}"
+            "{what}: number {i} is {got}, the reference has {want}"
         );
     }
 }
@@ -104,7 +104,7 @@ pub fn stored(data: &[f32], rows: usize, dtype: Dtype) -> WeightView {
     }
 }
 
-/// A choice of the twin's, on the device.
+/// A choice of the reference's, on the device.
 pub fn routing_from(gpu: &Gpu, routing: &Routing) -> GpuRouting {
     let mut out = GpuRouting {
         slice: gpu.upload(&[0u32]),

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     device::Gpu,
-    memory::{Held, Slice},
+    memory::{GpuBuffer, Slice},
     packing::{UNIT_BYTES, packed},
 };
 use crate::checkpoint::{Dtype, WeightView, gigabytes};
@@ -123,7 +123,7 @@ impl Gpu {
     ///
     /// # Errors
     /// The device has none left.
-    pub(super) fn room(&self, label: &str, n_bytes: u64) -> Result<Arc<Held>, DeviceError> {
+    pub(super) fn room(&self, label: &str, n_bytes: u64) -> Result<Arc<GpuBuffer>, DeviceError> {
         self.check()?;
         self.memory.check(label, n_bytes)?;
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -135,7 +135,7 @@ impl Gpu {
 
     fn fill(
         &self,
-        held: &Held,
+        held: &GpuBuffer,
         scales_at: u64,
         views: &[&WeightView],
         format: Dtype,
@@ -178,7 +178,7 @@ struct Scales {
 }
 
 impl Scales {
-    fn write(&mut self, gpu: &Gpu, held: &Held, scales: &[u16]) {
+    fn write(&mut self, gpu: &Gpu, held: &GpuBuffer, scales: &[u16]) {
         self.waiting.extend_from_slice(scales);
         let n = self.waiting.len() & !1;
         if n > 0 {

@@ -42,7 +42,7 @@ pub(super) struct Word {
 }
 
 /// A glyph and what of the text it shows.
-struct Shown<'a> {
+struct ShownGlyph<'a> {
     glyph: &'a Glyph,
     row: usize,
     /// Letters of the text, counted from 0; empty for the second glyph of a cluster.
@@ -52,7 +52,7 @@ struct Shown<'a> {
     is_reversed: bool,
 }
 
-impl Shown<'_> {
+impl ShownGlyph<'_> {
     /// The rest of a cluster: drawn with the glyph before it.
     fn is_joined(&self) -> bool {
         self.glyph.advance_width <= 0.0
@@ -91,15 +91,15 @@ fn paragraph<'a>(
     text: &[(usize, char)],
     next: &mut usize,
     rows: Range<usize>,
-) -> Vec<Shown<'a>> {
+) -> Vec<ShownGlyph<'a>> {
     let rest = &text[*next..];
     let breaks = galley.rows[rows.end - 1].ends_with_newline;
     let line = rest.iter().position(|it| breaks && it.1 == '\n');
     let end = *next + line.unwrap_or(rest.len());
-    let mut out: Vec<Shown<'_>> = rows
+    let mut out: Vec<ShownGlyph<'_>> = rows
         .flat_map(|row| {
             let glyphs = &galley.rows[row].glyphs;
-            glyphs.iter().map(move |glyph| Shown {
+            glyphs.iter().map(move |glyph| ShownGlyph {
                 glyph,
                 row,
                 letters: 0..0,
@@ -123,7 +123,7 @@ fn paragraph<'a>(
 }
 
 /// Gives glyph `n`, and others that belong to it, their letters; returns how many glyphs that were.
-fn read(all: &mut [Shown<'_>], n: usize, text: &[(usize, char)], next: &mut usize) -> usize {
+fn read(all: &mut [ShownGlyph<'_>], n: usize, text: &[(usize, char)], next: &mut usize) -> usize {
     let at = *next;
     let letter = text.get(at).map(|it| it.1);
     let wanted = all[n].glyph.chr;
@@ -160,7 +160,7 @@ fn read(all: &mut [Shown<'_>], n: usize, text: &[(usize, char)], next: &mut usiz
 
 /// The letters of each glyph, where these glyphs show the text that begins here from right to left: the last letters
 /// first, and behind the last glyph a trail of others without a picture. Nothing where they do not.
-fn reversed(glyphs: &[Shown<'_>], text: &[(usize, char)]) -> Vec<Range<usize>> {
+fn reversed(glyphs: &[ShownGlyph<'_>], text: &[(usize, char)]) -> Vec<Range<usize>> {
     if !text.iter().any(|it| is_right_to_left(it.1)) {
         return Vec::new();
     }
@@ -173,7 +173,7 @@ fn reversed(glyphs: &[Shown<'_>], text: &[(usize, char)]) -> Vec<Range<usize>> {
 
 /// The same for text that ends where it is cut, with that many letters a glyph at most.
 fn reversed_from(
-    glyphs: &[Shown<'_>],
+    glyphs: &[ShownGlyph<'_>],
     text: &[(usize, char)],
     most: usize,
 ) -> Option<Vec<Range<usize>>> {
@@ -223,7 +223,7 @@ fn is_right_to_left(it: char) -> bool {
 fn styled<'a>(
     galley: &'a Galley,
     text: &[(usize, char)],
-    shown: &[Shown<'_>],
+    shown: &[ShownGlyph<'_>],
     out: &mut Vec<Run<'a>>,
 ) {
     let styles = styles(galley, text, shown);
@@ -244,7 +244,7 @@ fn styled<'a>(
 fn styles<'a>(
     galley: &'a Galley,
     text: &[(usize, char)],
-    shown: &[Shown<'_>],
+    shown: &[ShownGlyph<'_>],
 ) -> Vec<Option<&'a TextFormat>> {
     let sections = &galley.job.sections;
     let of = |byte: usize| {
@@ -268,7 +268,7 @@ fn run<'a>(
     galley: &'a Galley,
     text: &[(usize, char)],
     format: &'a TextFormat,
-    shown: &[Shown<'_>],
+    shown: &[ShownGlyph<'_>],
 ) -> Run<'a> {
     let row = &galley.rows[shown[0].row];
     let first = shown[0].glyph;
@@ -282,7 +282,7 @@ fn run<'a>(
 }
 
 /// Parts a run at its gaps; also at icons, which are left out, and where the font changes the baseline or the order.
-fn words(row: &PlacedRow, text: &[(usize, char)], shown: &[Shown<'_>]) -> Vec<Word> {
+fn words(row: &PlacedRow, text: &[(usize, char)], shown: &[ShownGlyph<'_>]) -> Vec<Word> {
     let mut out = Vec::new();
     let mut from = 0;
     while from < shown.len() {
@@ -291,7 +291,7 @@ fn words(row: &PlacedRow, text: &[(usize, char)], shown: &[Shown<'_>]) -> Vec<Wo
             from += 1;
             continue;
         }
-        let joins = |it: &&Shown<'_>| {
+        let joins = |it: &&ShownGlyph<'_>| {
             let is_near = (it.glyph.pos.y - first.glyph.pos.y).abs() < 0.01;
             let is_letter = !it.is_blank() && !it.is_icon();
             it.is_joined() || is_letter && is_near && it.is_reversed == first.is_reversed
@@ -303,7 +303,7 @@ fn words(row: &PlacedRow, text: &[(usize, char)], shown: &[Shown<'_>]) -> Vec<Wo
     out
 }
 
-fn word(row: &PlacedRow, text: &[(usize, char)], part: &[Shown<'_>]) -> Word {
+fn word(row: &PlacedRow, text: &[(usize, char)], part: &[ShownGlyph<'_>]) -> Word {
     let mut ranges: Vec<&Range<usize>> = part.iter().map(|it| &it.letters).collect();
     ranges.sort_by_key(|it| it.start);
     let mut letters: String = ranges

@@ -40,7 +40,7 @@ pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
             ui.spacing_mut().item_spacing.x = 10.0;
             if cx.session.loading.is_some() {
                 loading_ui(cx, ui);
-            } else if cx.session.catching.is_some() {
+            } else if cx.session.backlog.is_some() {
                 catching_ui(cx, ui);
             } else {
                 context_ui(cx, ui);
@@ -293,14 +293,14 @@ fn loading_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
 }
 
 fn catching_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
-    let Some(catching) = cx.session.catching else {
+    let Some(backlog) = cx.session.backlog else {
         return;
     };
     if ui.button("Pause").on_hover_text("Stop (K)").clicked() {
         cx.push(Command::Pause);
     }
-    let done = catching.n_total.saturating_sub(catching.n_left);
-    bar_ui(cx, ui, done as f32 / catching.n_total.max(1) as f32, 120.0);
-    let words = format!("reading: {done} of {} tokens", catching.n_total);
+    let done = backlog.n_total.saturating_sub(backlog.n_left);
+    bar_ui(cx, ui, done as f32 / backlog.n_total.max(1) as f32, 120.0);
+    let words = format!("reading: {done} of {} tokens", backlog.n_total);
     ui.add(quiet(cx, words));
 }

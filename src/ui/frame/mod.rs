@@ -14,9 +14,9 @@ mod palette;
 mod panel_menu;
 mod path_sheet;
 mod preferences;
+mod tables;
 mod tiles;
 mod top;
-mod twin;
 
 pub use bottom::bottom_bar;
 pub use dialogs::{Dialogs, Sheet, dialogs_ui};

@@ -17,9 +17,10 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
         Command::Undo => unless(!cx.can_undo, "nothing to undo"),
         Command::Redo => unless(!cx.can_redo, "nothing to redo"),
         Command::ClearEdits => unless(cx.experiment.edits.entries.is_empty(), "there are no edits"),
-        Command::NextChange { .. } => {
-            no_model.or(unless(session.twin().is_none(), "nothing was edited"))
-        }
+        Command::NextChange { .. } => no_model.or(unless(
+            session.counterfactual().is_none(),
+            "nothing was edited",
+        )),
         Command::Pause => unless(!session.playing, "nothing is being written"),
         Command::CancelLoad => unless(session.loading.is_none(), "nothing is being opened"),
         Command::ForgetRecents => {

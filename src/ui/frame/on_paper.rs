@@ -20,13 +20,13 @@ impl Frame {
 
     /// Shows a panel's numbers instead of its picture, or the picture again.
     pub fn toggle_table(&mut self, name: &str) {
-        self.twins.toggle(name);
+        self.tables.toggle(name);
     }
 
     /// Whether a table has the focus: then the arrows are its own.
     #[must_use]
     pub fn table_has_focus(&self, ctx: &egui::Context) -> bool {
-        self.twins.has_focus(ctx)
+        self.tables.has_focus(ctx)
     }
 
     /// A panel's numbers; none where there is nothing to show yet, or no such panel.

@@ -19,7 +19,7 @@ use super::{
     heads::{Heads, TAB_PADDING, tabs_width},
     layout::{self, Shipped},
     panel_menu::panel_menu,
-    twin::Twins,
+    tables::PanelTables,
 };
 
 /// The tiles and what stands in them.
@@ -28,7 +28,7 @@ pub struct Frame {
     /// One panel that fills the window in place of the tree, with its name.
     alone: Option<(String, Tree<String>)>,
     pub(super) panels: HashMap<String, Box<dyn Panel>>,
-    pub(super) twins: Twins,
+    pub(super) tables: PanelTables,
     /// How large each tile was when it was drawn last, with its head.
     pub(super) sizes: HashMap<String, Vec2>,
     heads: Heads,
@@ -61,7 +61,7 @@ impl Default for Frame {
             tree: layout::first(),
             alone: None,
             panels: PANELS.iter().map(make).collect(),
-            twins: Twins::default(),
+            tables: PanelTables::default(),
             sizes: HashMap::new(),
             heads: Heads::default(),
             fitted: None,
@@ -87,7 +87,7 @@ impl Frame {
         let mut tiles = Show {
             cx,
             panels: &mut self.panels,
-            twins: &mut self.twins,
+            tables: &mut self.tables,
             sizes: &mut self.sizes,
             heads: &mut self.heads,
             seen: &mut self.seen,
@@ -238,7 +238,7 @@ impl Frame {
 struct Show<'a, 'c> {
     cx: &'a mut Cx<'c>,
     panels: &'a mut HashMap<String, Box<dyn Panel>>,
-    twins: &'a mut Twins,
+    tables: &'a mut PanelTables,
     sizes: &'a mut HashMap<String, Vec2>,
     heads: &'a mut Heads,
     seen: &'a mut Seen,
@@ -298,7 +298,7 @@ impl Behavior<String> for Show<'_, '_> {
         ui.scope_builder(builder, |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 4.0))));
             self.heads.below(self.cx, ui, name, panel.as_mut());
-            if !self.twins.ui(name, panel.as_ref(), self.cx, ui) {
+            if !self.tables.ui(name, panel.as_ref(), self.cx, ui) {
                 panel.ui(self.cx, ui);
             }
         });
@@ -386,7 +386,7 @@ impl Behavior<String> for Show<'_, '_> {
         let tabs_width = tabs_width(ui, tiles, tabs, title);
         if let Some(panel) = self.panels.get_mut(name) {
             ui.spacing_mut().item_spacing.x = 5.0;
-            let is_table = self.twins.is_shown(name);
+            let is_table = self.tables.is_shown(name);
             panel_menu(self.cx, ui, (name, panel.as_ref()), is_table);
             self.heads
                 .in_head(self.cx, ui, name, panel.as_mut(), tabs_width);

@@ -106,7 +106,7 @@ impl GridView {
 /// Uniforms, mirrored in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct View {
+struct GridUniforms {
     size: [f32; 2],
     cells: [f32; 2],
     gap: f32,
@@ -115,12 +115,12 @@ struct View {
     linear_out: f32,
     empty: [f32; 4],
 }
-const _: () = assert!(size_of::<View>() == 48);
+const _: () = assert!(size_of::<GridUniforms>() == 48);
 
 /// One drawing of a grid.
 struct Grid {
     values: Arc<Vec<f32>>,
-    view: View,
+    view: GridUniforms,
 }
 
 /// What lives as long as the device.
@@ -131,10 +131,10 @@ struct Painter {
     ramps: wgpu::TextureView,
     linear_out: bool,
     /// The values as uploaded, so that nothing is uploaded twice.
-    held: Option<Held>,
+    held: Option<UploadedGrid>,
 }
 
-struct Held {
+struct UploadedGrid {
     values: Arc<Vec<f32>>,
     size: [u32; 2],
     texture: wgpu::Texture,
@@ -160,7 +160,7 @@ pub fn shape(
 ) -> egui::Shape {
     let size = grid.rect.size() * grid.pixels_per_point;
     let corner = CELL_CORNER * grid.pixels_per_point;
-    let view = View {
+    let view = GridUniforms {
         size: size.into(),
         cells: [grid.n_cols as f32, grid.n_rows as f32],
         gap: grid.gap_pixels(),
@@ -256,7 +256,7 @@ impl Painter {
         let pipeline = pipeline(device, &shader, &layout, target);
         let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("expert_grid view"),
-            size: size_of::<View>() as u64,
+            size: size_of::<GridUniforms>() as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -271,7 +271,7 @@ impl Painter {
     }
 
     fn upload(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, grid: &Grid) {
-        let view = View {
+        let view = GridUniforms {
             linear_out: f32::from(u8::from(self.linear_out)),
             ..grid.view
         };
@@ -296,7 +296,7 @@ impl Painter {
         );
     }
 
-    fn texture(&self, device: &wgpu::Device, size: [u32; 2]) -> Held {
+    fn texture(&self, device: &wgpu::Device, size: [u32; 2]) -> UploadedGrid {
         let texture = texture(device, size, wgpu::TextureFormat::R32Float, "values");
         let values = texture.create_view(&wgpu::TextureViewDescriptor::default());
         let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -317,7 +317,7 @@ impl Painter {
                 },
             ],
         });
-        Held {
+        UploadedGrid {
             values: Arc::default(),
             size,
             texture,

@@ -12,12 +12,12 @@ use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, ScreenDescriptor
 /// Uniforms, mirrored in the shader.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct View {
+struct MeshUniforms {
     size: [f32; 2],
     linear_out: f32,
     unused: f32,
 }
-const _: () = assert!(size_of::<View>() == 16);
+const _: () = assert!(size_of::<MeshUniforms>() == 16);
 
 /// One drawing of a mesh.
 struct KeptMesh {
@@ -32,11 +32,11 @@ struct Painter {
     bind_group: wgpu::BindGroup,
     linear_out: bool,
     /// By slot, so that there are as many as places in the program that draw so.
-    held: HashMap<&'static str, Held>,
+    held: HashMap<&'static str, UploadedMesh>,
 }
 
 /// A mesh as uploaded.
-struct Held {
+struct UploadedMesh {
     mesh: Arc<Mesh>,
     corners: wgpu::Buffer,
     indices: wgpu::Buffer,
@@ -104,7 +104,7 @@ impl Painter {
     fn new(device: &wgpu::Device, target: wgpu::TextureFormat) -> Self {
         let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("kept_mesh view"),
-            size: size_of::<View>() as u64,
+            size: size_of::<MeshUniforms>() as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -139,7 +139,7 @@ impl Painter {
     }
 
     fn set_view(&self, queue: &wgpu::Queue, screen: &ScreenDescriptor) {
-        let view = View {
+        let view = MeshUniforms {
             size: screen
                 .size_in_pixels
                 .map(|it| it as f32 / screen.pixels_per_point),
@@ -153,7 +153,7 @@ impl Painter {
         let mesh = &drawn.mesh;
         let corners: &[u8] = bytemuck::cast_slice(&mesh.vertices);
         let indices: &[u8] = bytemuck::cast_slice(&mesh.indices);
-        let fits = |it: &Held| {
+        let fits = |it: &UploadedMesh| {
             corners.len() as u64 <= it.corners.size() && indices.len() as u64 <= it.indices.size()
         };
         let held = self.held.get_mut(drawn.slot);
@@ -169,7 +169,7 @@ impl Painter {
                         mapped_at_creation: false,
                     })
                 };
-                let new = Held {
+                let new = UploadedMesh {
                     mesh: Arc::clone(mesh),
                     corners: buffer(corners, wgpu::BufferUsages::VERTEX),
                     indices: buffer(indices, wgpu::BufferUsages::INDEX),

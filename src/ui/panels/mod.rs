@@ -20,7 +20,7 @@ pub use edits::{Edits, check_list};
 pub use expert::ExpertCard;
 pub use health::Health;
 pub use heatmap::Heatmap;
-pub use load::Load;
+pub use load::LoadPanel;
 pub use model::Model;
 pub use next_token::NextToken;
 pub use path::Path;
@@ -53,7 +53,7 @@ pub const PANELS: &[(&str, MakePanel)] = &[
     ("heatmap", || Box::<Heatmap>::default()),
     ("path", || Box::<Path>::default()),
     ("router", || Box::<Router>::default()),
-    ("load", || Box::<Load>::default()),
+    ("load", || Box::<LoadPanel>::default()),
     ("health", || Box::<Health>::default()),
     ("model", || Box::<Model>::default()),
     ("next_token", || Box::<NextToken>::default()),

@@ -2,18 +2,22 @@
 
 mod bars;
 mod chip;
+mod edit_mark;
 mod expert;
 mod focus;
 mod foot;
 mod pin;
+mod row_chip;
 mod table;
 mod words;
 
 pub use bars::{bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
+pub use edit_mark::{EditMark, edit_mark, edit_marks};
 pub use expert::{edit_here, expert_gestures, expert_menu, shared_gestures, state_here};
 pub use focus::{focused_arrows, keeps_arrows, lock_arrows};
 pub use foot::fitting;
 pub use pin::{MOST_COLOURS, MOST_PINS, pin_line, pin_of};
+pub use row_chip::row_chip;
 pub use table::TableView;
 pub use words::{put, sentence, words};

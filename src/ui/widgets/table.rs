@@ -1,4 +1,4 @@
-//! A table of numbers as a grid: the twin of a picture, for reading by eye, by keyboard and by screen reader.
+//! A table of numbers as a grid: the table view of a picture, for reading by eye, by keyboard and by screen reader.
 //!
 //! Only the rows in sight are drawn. One widget has the focus, with a cell looked at: arrows, Page Up and Down, Home and
 //! End move it, Ctrl+C copies its row and Ctrl+A with Ctrl+C all rows, as CSV under the header.

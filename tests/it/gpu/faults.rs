@@ -52,7 +52,7 @@ fn follow(engine: &mut Engine, texts: &mut Texts, is_it: impl Fn(&Event) -> bool
 }
 
 fn caught_up(event: &Event) -> bool {
-    matches!(event, Event::Catching { n_left: 0, .. })
+    matches!(event, Event::Backlog { n_left: 0, .. })
 }
 
 fn play(engine: &mut Engine, texts: &mut Texts, n: u32) {

@@ -113,7 +113,7 @@ fn frames_go_on_while_each_step_takes_a_second() {
     });
     // The prompt is read first, which is told.
     watched(&mut window, "the prompt begins to be read", |it| {
-        it.session().catching.is_some()
+        it.session().backlog.is_some()
     });
     window.step();
     window.get_by_label_contains("reading: ");

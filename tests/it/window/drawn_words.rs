@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use eframe::egui::{Rect, Shape, Theme, epaint::ClippedShape, epaint::TextShape, vec2};
-use moescope::app::{Rehearsal, Stage};
+use moescope::app::{HeadlessApp, SyntheticSession};
 use moescope::engine::Event;
 use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::{Command, ExportForm, ExportTo, RowChoice, Selection};
@@ -46,14 +46,14 @@ struct Word {
     bottom: f32,
 }
 
-fn stage(theme: Theme, odd: bool, zoom: f32) -> Stage {
+fn stage(theme: Theme, odd: bool, zoom: f32) -> HeadlessApp {
     let script = Script::default();
-    let mut stage = Stage::new(Box::new(script.clone()), vec2(1440.0, 900.0) * zoom);
+    let mut stage = HeadlessApp::new(Box::new(script.clone()), vec2(1440.0, 900.0) * zoom);
     let fonts = egui_system_font_provider::SystemFontProvider::new();
     stage.ctx().add_font_provider(Arc::new(fonts));
     stage.ctx().set_theme(theme);
     stage.ctx().set_zoom_factor(zoom);
-    let mut events = Rehearsal::new(TOUR_LIKE).edited(60, 44);
+    let mut events = SyntheticSession::new(TOUR_LIKE).edited(60, 44);
     for event in &mut events {
         if let Event::Opened(facts) = event
             && odd
@@ -74,7 +74,7 @@ fn stage(theme: Theme, odd: bool, zoom: f32) -> Stage {
     stage
 }
 
-fn settle(stage: &mut Stage) {
+fn settle(stage: &mut HeadlessApp) {
     (0..8).for_each(|_| {
         stage.frame(Vec::new());
     });
@@ -214,7 +214,7 @@ fn is_drawn(line: &[Word], here: &[Word], offset: f32) -> bool {
 }
 
 /// Every word of the panel's text is where the window drew it; returns how many there are.
-fn check(stage: &mut Stage, panel: &'static str, browser: &Path) -> usize {
+fn check(stage: &mut HeadlessApp, panel: &'static str, browser: &Path) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.svg");
     let here = drawn(stage.shapes());

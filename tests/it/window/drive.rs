@@ -92,12 +92,12 @@ pub fn whereabouts(app: &App) -> String {
     let it = app.session();
     let len = |row: Option<moescope::ui::RowView<'_>>| row.map(|it| it.record.store.len());
     format!(
-        "playing {}, catching {:?}, rows {:?} {:?} {:?}, message {:?}",
+        "playing {}, backlog {:?}, rows {:?} {:?} {:?}, message {:?}",
         it.playing,
-        it.catching,
+        it.backlog,
         len(it.baseline()),
         len(it.edited()),
-        len(it.twin()),
+        len(it.counterfactual()),
         it.message
     )
 }

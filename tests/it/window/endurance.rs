@@ -6,7 +6,7 @@ use eframe::egui::{
     Event as Input, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Theme,
     ThemePreference, TouchPhase, Vec2, pos2, vec2,
 };
-use moescope::app::{App, Stage};
+use moescope::app::{App, HeadlessApp};
 use moescope::checkpoint::Bundled;
 use moescope::engine::ModelSource;
 use moescope::spec::Placement;
@@ -85,7 +85,7 @@ struct Hand {
 }
 
 /// The next thing a user does.
-fn next(dice: &mut Dice, hand: &mut Hand, stage: &mut Stage, size: &mut Vec2) -> Vec<Input> {
+fn next(dice: &mut Dice, hand: &mut Hand, stage: &mut HeadlessApp, size: &mut Vec2) -> Vec<Input> {
     if let Some(held) = hand.held {
         // A drag goes on, or ends.
         hand.at += vec2(dice.share() - 0.5, dice.share() - 0.5) * 120.0;
@@ -171,7 +171,7 @@ fn next(dice: &mut Dice, hand: &mut Hand, stage: &mut Stage, size: &mut Vec2) ->
 #[test]
 fn ten_thousand_random_events_leave_the_app_alive_quick_and_small() {
     let mut size = vec2(1440.0, 900.0);
-    let mut stage = Stage::with(size, |cc| {
+    let mut stage = HeadlessApp::with(size, |cc| {
         App::on_engine(
             cc,
             ModelSource::Bundled(Bundled::Tour),

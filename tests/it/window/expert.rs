@@ -16,7 +16,7 @@ use super::drive::{Window, click, key, scripted, settle, tour, until};
 use super::fixture::{self, Fixture};
 use super::numbers::{f32s, i64s};
 use super::script::{TOUR_LIKE, baseline};
-use super::stage::{Stage, Staged};
+use super::stage::{HeadlessApp, Staged};
 
 /// Labels of a staged panel that start so.
 fn labels(stage: &Staged, start: &str) -> Vec<String> {
@@ -66,7 +66,7 @@ fn check_expert(
         .filter(|it| chosen[*it] == expert as i64 && ids[it / 2] != 0)
         .map(|it| (it / 2, weights[it]))
         .collect();
-    let mut stage = Stage::new("expert", session.clone()).at(router, expert, None);
+    let mut stage = HeadlessApp::new("expert", session.clone()).at(router, expert, None);
     let table = stage.table().unwrap();
     let rows: Vec<(usize, f64)> = table
         .rows
@@ -210,7 +210,7 @@ fn by_text(texts: Vec<SurveyedText>) -> Staged {
         ..Survey::default()
     });
     let mut shown =
-        Stage::new("expert", session)
+        HeadlessApp::new("expert", session)
             .at(0, 1, None)
             .show((420.0, 600.0), Theme::Dark, false);
     shown.get_by_label("by text").click();
@@ -255,10 +255,11 @@ fn an_even_expert_has_no_specialty_and_a_skewed_one_has() {
 
 #[test]
 fn without_texts_it_says_how_to_read_some() {
-    let mut shown =
-        Stage::new("expert", session(40))
-            .at(0, 1, None)
-            .show((420.0, 400.0), Theme::Dark, false);
+    let mut shown = HeadlessApp::new("expert", session(40)).at(0, 1, None).show(
+        (420.0, 400.0),
+        Theme::Dark,
+        false,
+    );
     shown.get_by_label("by text").click();
     (0..3).for_each(|_| shown.step());
     shown.get_by_label("Read the sample texts").click();
@@ -289,7 +290,7 @@ fn those_picked_together_are_counted_and_lead_to_their_own_card() {
         .map(|it| (it, together[it]))
         .max_by_key(|it| (it.1, 8 - it.0))
         .unwrap();
-    let mut shown = Stage::new("expert", session)
+    let mut shown = HeadlessApp::new("expert", session)
         .at(2, usize::from(own), None)
         .show((420.0, 700.0), Theme::Dark, false);
     shown.get_by_label("with whom").click();
@@ -312,7 +313,7 @@ fn those_picked_together_are_counted_and_lead_to_their_own_card() {
 
 #[test]
 fn a_word_needs_ten_occurrences() {
-    let few = Stage::new("expert", session(60)).at(2, 3, None);
+    let few = HeadlessApp::new("expert", session(60)).at(2, 3, None);
     let mut few = few.show((420.0, 500.0), Theme::Dark, false);
     few.get_by_label("by word").click();
     (0..3).for_each(|_| few.step());

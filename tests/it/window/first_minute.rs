@@ -33,7 +33,9 @@ fn strongest(window: &Window) -> (RouterId, ExpertId) {
 fn is_level(app: &App) -> bool {
     let session = app.session();
     let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
-    app.is_idle() && session.twin().is_some() && len(session.twin()) == len(session.baseline())
+    app.is_idle()
+        && session.counterfactual().is_some()
+        && len(session.counterfactual()) == len(session.baseline())
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn the_first_minute() {
     settle(&mut window);
     let mask = format!("mask:{}.{expert}@{CLICKED}..", router.idx());
     assert_eq!(list(&window), [mask]);
-    until(&mut window, "the twin has caught up", is_level);
+    until(&mut window, "the counterfactual has caught up", is_level);
 
     // Space: the edited text runs beside the baseline, KL above the baseline's words.
     key(&mut window, Key::Space);
@@ -105,8 +107,14 @@ fn the_first_minute() {
     key(&mut window, Key::Space);
     until(&mut window, "it is paused", is_level);
     let session = window.state().session();
-    let twin = session.twin().unwrap();
-    assert!(twin.record.comparisons.iter().any(|it| it.kl > 0.0));
+    let counterfactual = session.counterfactual().unwrap();
+    assert!(
+        counterfactual
+            .record
+            .comparisons
+            .iter()
+            .any(|it| it.kl > 0.0)
+    );
     assert!(!labels(&window, "edited token ").is_empty());
 
     // Ctrl+Z brings it back.
@@ -131,10 +139,13 @@ fn the_preset_turns_french_into_something_else() {
         .command(moescope::ui::Command::SetPace(None));
     key(&mut window, Key::Space);
     until(&mut window, "the texts part", |it| {
-        it.session().parting().is_some()
+        it.session().divergence().is_some()
     });
     key(&mut window, Key::K);
     until(&mut window, "it is paused", App::is_idle);
-    let parting = window.state().session().parting().unwrap();
-    assert!(parting.idx() >= 9, "the prompt is the same: {parting}");
+    let divergence = window.state().session().divergence().unwrap();
+    assert!(
+        divergence.idx() >= 9,
+        "the prompt is the same: {divergence}"
+    );
 }

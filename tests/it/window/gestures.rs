@@ -49,10 +49,12 @@ fn a_prompt_is_typed_an_expert_masked_and_the_mask_undone() {
     click(&mut window, &format!("layer 4 expert {expert}"));
     key(&mut window, Key::M);
     assert_eq!(list(&window), [format!("mask:4.{expert}@5..")]);
-    until(&mut window, "the twin has caught up", |it| {
+    until(&mut window, "the counterfactual has caught up", |it| {
         let session = it.session();
         let len = |row: Option<moescope::ui::RowView<'_>>| row.map(|it| it.record.store.len());
-        it.is_idle() && session.twin().is_some() && len(session.twin()) == len(session.baseline())
+        it.is_idle()
+            && session.counterfactual().is_some()
+            && len(session.counterfactual()) == len(session.baseline())
     });
     assert_eq!(
         n_tokens(&window, RowChoice::Edited),

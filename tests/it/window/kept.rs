@@ -2,7 +2,7 @@
 //! draws that is looked at for the first time after them.
 
 use eframe::egui::{Rect, Shape, Theme, ThemePreference, Vec2, epaint::ClippedShape, vec2};
-use moescope::app::{HUGE, Rehearsal, Size, Stage, TOUR_LIKE};
+use moescope::app::{HUGE, HeadlessApp, Size, SyntheticSession, TOUR_LIKE};
 use moescope::engine::Event;
 use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::{Command, ExpertAt, PANELS, RowChoice, Selection};
@@ -44,7 +44,7 @@ fn changes(size: Size) -> Vec<(&'static str, Change)> {
         expert: ExpertId(3),
     };
     let baseline = RowChoice::Baseline;
-    let rehearsal = Rehearsal::new(size);
+    let synthetic_session = SyntheticSession::new(size);
     let light = Command::SetTheme(ThemePreference::Light);
     let mask: Command = Command::AddEdit("mask:1.4@3..".parse().unwrap());
     vec![
@@ -52,13 +52,13 @@ fn changes(size: Size) -> Vec<(&'static str, Change)> {
         ("a layer", select(baseline, 11, 4, 1)),
         ("a pin", Change::Asks(Command::TogglePin(pin))),
         ("an expert", select(baseline, 11, 4, 6)),
-        ("new tokens", Change::Says(rehearsal.next(N).into())),
+        ("new tokens", Change::Says(synthetic_session.next(N).into())),
         ("the other row", select(RowChoice::Edited, 12, 4, 6)),
         ("light", Change::Asks(light)),
         ("an edit", Change::Asks(mask)),
         (
             "more new tokens",
-            Change::Says(rehearsal.next(N + 1).into()),
+            Change::Says(synthetic_session.next(N + 1).into()),
         ),
         ("the pin gone", Change::Asks(Command::TogglePin(pin))),
         ("a larger window", Change::Grows(vec2(1980.0, 1120.0))),
@@ -69,7 +69,7 @@ fn changes(size: Size) -> Vec<(&'static str, Change)> {
 
 /// A window, and what is behind it.
 struct Seen {
-    stage: Stage,
+    stage: HeadlessApp,
     script: Script,
 }
 
@@ -77,9 +77,9 @@ impl Seen {
     /// Looked at through all of `changes`, or only after them.
     fn through(size: Size, panel: &'static str, changes: &[(&str, Change)], always: bool) -> Self {
         let script = Script::default();
-        let stage = Stage::new(Box::new(script.clone()), vec2(1920.0, 1080.0));
+        let stage = HeadlessApp::new(Box::new(script.clone()), vec2(1920.0, 1080.0));
         let mut out = Self { stage, script };
-        out.script.say(Rehearsal::new(size).edited(N, N));
+        out.script.say(SyntheticSession::new(size).edited(N, N));
         let first = if always { panel } else { ASIDE };
         out.stage.app_mut().command(Command::ToggleAlone(first));
         out.settle();
@@ -180,7 +180,7 @@ struct Painted {
 
 impl Painted {
     fn new(first: &'static str) -> Self {
-        let events = Rehearsal::new(HUGE).edited(N, N);
+        let events = SyntheticSession::new(HUGE).edited(N, N);
         let (window, script) = scripted((700.0, 460.0), Theme::Dark, events, true);
         let mut out = Self { window, script };
         out.ask(Command::ToggleAlone(first));

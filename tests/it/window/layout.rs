@@ -5,7 +5,7 @@ use eframe::egui::{
     Event as Input, Modifiers, MouseWheelSource, MouseWheelUnit, Pos2, Rect, Shape, TouchPhase,
     Vec2, epaint::ClippedShape, vec2,
 };
-use moescope::app::{HUGE, Rehearsal, Size, Stage, TOUR_LIKE};
+use moescope::app::{HUGE, HeadlessApp, Size, SyntheticSession, TOUR_LIKE};
 use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::{Command, PANELS, RowChoice, Selection};
 
@@ -78,10 +78,10 @@ fn collect(shape: &Shape, clip: Rect, out: &mut Vec<Text>) {
     }
 }
 
-fn stage(model: Size, size: Vec2, zoom: f32) -> Stage {
+fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
     let script = Script::default();
-    let mut stage = Stage::new(Box::new(script.clone()), size);
-    script.say(Rehearsal::new(model).edited(60, 44));
+    let mut stage = HeadlessApp::new(Box::new(script.clone()), size);
+    script.say(SyntheticSession::new(model).edited(60, 44));
     stage.frame(Vec::new());
     stage.ctx().set_zoom_factor(zoom);
     stage.app_mut().command(Command::Select(Selection {
@@ -94,15 +94,15 @@ fn stage(model: Size, size: Vec2, zoom: f32) -> Stage {
     stage
 }
 
-fn settle(stage: &mut Stage) {
+fn settle(stage: &mut HeadlessApp) {
     (0..8).for_each(|_| {
         stage.frame(Vec::new());
     });
 }
 
 /// Whether what is cut off at `at` can be brought into sight with the wheel.
-fn scrolls(stage: &mut Stage, text: &Text) -> bool {
-    let top = |stage: &Stage| {
+fn scrolls(stage: &mut HeadlessApp, text: &Text) -> bool {
+    let top = |stage: &HeadlessApp| {
         let found = texts(stage.shapes());
         let same =
             |it: &&Text| it.words == text.words && (it.ink.left() - text.ink.left()).abs() < 1.0;
@@ -134,7 +134,7 @@ fn scrolls(stage: &mut Stage, text: &Text) -> bool {
     false
 }
 
-fn faults(stage: &mut Stage) -> Vec<String> {
+fn faults(stage: &mut HeadlessApp) -> Vec<String> {
     let found = texts(stage.shapes());
     let mut out = Vec::new();
     for text in found.iter().filter(|it| it.is_cut_across()) {

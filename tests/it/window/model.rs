@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::drive::{scripted, tour};
 use super::script::{TOUR_LIKE, baseline};
-use super::stage::{Stage, Staged};
+use super::stage::{HeadlessApp, Staged};
 
 fn inspect(model: &str) -> Value {
     let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
@@ -53,7 +53,7 @@ fn with_commas(n: u64) -> String {
 fn the_numbers_of_the_page_are_those_of_inspect() {
     let wanted = inspect("tour");
     let session = tour().state().session().clone();
-    let mut stage = Stage::new("model", session);
+    let mut stage = HeadlessApp::new("model", session);
     let table = stage.table().unwrap();
     let census = &wanted["parameters"];
     let total = census["total"]["parameters"].as_u64().unwrap();
@@ -124,7 +124,7 @@ fn check_gates(table: &Table, gates: &Value) {
 #[test]
 fn the_rule_is_written_step_by_step_with_its_numbers() {
     let session = tour().state().session().clone();
-    let shown = Stage::new("model", session).show((600.0, 1600.0), Theme::Dark, false);
+    let shown = HeadlessApp::new("model", session).show((600.0, 1600.0), Theme::Dark, false);
     for words in [
         "layers 0-5: 8 experts, softmax, top 2, renormalised",
         "z = W · x",
@@ -146,7 +146,7 @@ fn the_rule_is_written_step_by_step_with_its_numbers() {
 fn speed_and_memory_are_those_of_the_session() {
     let events = baseline(TOUR_LIKE, 12);
     let (window, _script) = scripted((1000.0, 700.0), Theme::Dark, events, false);
-    let mut stage = Stage::new("model", window.state().session().clone());
+    let mut stage = HeadlessApp::new("model", window.state().session().clone());
     let table = stage.table().unwrap();
     assert_eq!(number(&table, "speed", "could do"), Cell::Number(310.0));
     assert_eq!(
@@ -181,7 +181,7 @@ fn the_device_is_told_with_its_limits_or_why_it_is_the_cpu() {
         notes: Vec::new(),
     };
     session.facts = Some(Arc::new(facts.clone()));
-    let mut stage = Stage::new("model", session.clone());
+    let mut stage = HeadlessApp::new("model", session.clone());
     let table = stage.table().unwrap();
     let words = |name: &str| {
         let is = |cell: &Cell, words: &str| *cell == Cell::Text(words.to_owned());
@@ -190,7 +190,7 @@ fn the_device_is_told_with_its_limits_or_why_it_is_the_cpu() {
     };
     assert_eq!(words("memory"), Some(Cell::Text("24.0 GB".to_owned())));
     for width in [360.0, 600.0] {
-        let stage = Stage::new("model", session.clone());
+        let stage = HeadlessApp::new("model", session.clone());
         let shown = stage.show((width, 1600.0), Theme::Dark, false);
         for words in [
             "Card 9000",
@@ -209,7 +209,7 @@ fn the_device_is_told_with_its_limits_or_why_it_is_the_cpu() {
         ..DeviceFacts::cpu()
     };
     session.facts = Some(Arc::new(facts));
-    let shown = Stage::new("model", session).show((600.0, 1600.0), Theme::Light, false);
+    let shown = HeadlessApp::new("model", session).show((600.0, 1600.0), Theme::Light, false);
     for words in ["CPU", "why the CPU", why] {
         assert!(has(&shown, words), "{words}");
     }

@@ -154,7 +154,9 @@ fn tokens_are_reached_and_picked_with_keys() {
 fn is_level(app: &App) -> bool {
     let session = app.session();
     let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
-    app.is_idle() && session.twin().is_some() && len(session.twin()) == len(session.baseline())
+    app.is_idle()
+        && session.counterfactual().is_some()
+        && len(session.counterfactual()) == len(session.baseline())
 }
 
 /// The Tour model, its strongest expert of a layer masked from a token on, both texts written.
@@ -169,7 +171,7 @@ fn parted() -> Window {
         let edit = format!("mask:{layer}.{expert}@9..").parse().unwrap();
         window.state_mut().command(Command::AddEdit(edit));
     }
-    until(&mut window, "the twin is level", is_level);
+    until(&mut window, "the counterfactual is level", is_level);
     window.state_mut().command(Command::PlayPause);
     until(&mut window, "both are written", |it| {
         let edited = it.session().edited();
@@ -199,8 +201,16 @@ fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
     let (before, after, kl) = {
         let session = window.state().session();
         let of = |it: Option<RowView<'_>>| it.unwrap().record.readouts[at].clone();
-        let kl = session.twin().unwrap().record.comparison(Position::new(at));
-        (of(session.baseline()), of(session.twin()), kl.unwrap().kl)
+        let kl = session
+            .counterfactual()
+            .unwrap()
+            .record
+            .comparison(Position::new(at));
+        (
+            of(session.baseline()),
+            of(session.counterfactual()),
+            kl.unwrap().kl,
+        )
     };
     let known = |it: &Readout, token: TokenId| {
         let all = it.top.iter().chain(&it.next);
@@ -259,8 +269,12 @@ fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
 #[test]
 fn past_the_parting_the_edited_row_stands_alone() {
     let mut window = parted();
-    let parting = window.state().session().parting().expect("the texts part");
-    let at = parting.idx();
+    let divergence = window
+        .state()
+        .session()
+        .divergence()
+        .expect("the texts part");
+    let at = divergence.idx();
     select(&mut window, RowChoice::Edited, at);
     let said = |window: &Window, words: &str| window.query_all_by_label_contains(words).count();
     assert_eq!(said(&window, "this is the edited text alone"), 1);

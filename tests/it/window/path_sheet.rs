@@ -4,7 +4,7 @@ use std::{cell::RefCell, fs, future, path::PathBuf, rc::Rc, task::Poll};
 
 use eframe::egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable as _;
-use moescope::app::{App, Pick, Picked};
+use moescope::app::{App, DialogFor, Picked};
 use moescope::engine::{Event, LoadProgress, ModelSource, Request};
 use moescope::ui::{Command, ExportForm, ExportTo, SurveyOf};
 
@@ -170,7 +170,7 @@ fn the_real_engine_refuses_and_the_sheet_says_so() {
 
 /// A dialog that answers once something is put into the cell; what dialogs were asked for.
 type Answer = Rc<RefCell<Option<Vec<PathBuf>>>>;
-type Picks = Rc<RefCell<Vec<Pick>>>;
+type Picks = Rc<RefCell<Vec<DialogFor>>>;
 
 fn with_dialog() -> (Window, Script, Answer, Picks) {
     let (script, answer, picks) = (Script::default(), Answer::default(), Picks::default());
@@ -302,7 +302,7 @@ fn the_page_is_saved_through_the_systems_dialog_too() {
     settle(&mut window);
     assert!(has(&window, "Share as one HTML file"));
     click(&mut window, "Choose a place…");
-    let wanted = Pick::Save {
+    let wanted = DialogFor::Save {
         title: "Share as one HTML file".to_owned(),
         name: "moescope.html".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use moescope::app::{Link, Rehearsal};
+use moescope::app::{Link, SyntheticSession};
 use moescope::engine::{Event, Request};
 use moescope::trace::ModelFacts;
 
@@ -34,15 +34,15 @@ impl Script {
 
 /// What is shown of a made-up model.
 pub fn facts(size: Size) -> ModelFacts {
-    Rehearsal::new(size).facts()
+    SyntheticSession::new(size).facts()
 }
 
 /// A model is open, `n` tokens were written, nothing was edited.
 pub fn baseline(size: Size, n: u32) -> Vec<Event> {
-    Rehearsal::new(size).baseline(n)
+    SyntheticSession::new(size).baseline(n)
 }
 
-/// The same under `LIST`, with the twin and `n_edited` tokens of the edited row.
+/// The same under `LIST`, with the counterfactual and `n_edited` tokens of the edited row.
 pub fn edited(size: Size, n: u32, n_edited: u32) -> Vec<Event> {
-    Rehearsal::new(size).edited(n, n_edited)
+    SyntheticSession::new(size).edited(n, n_edited)
 }

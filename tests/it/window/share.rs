@@ -44,7 +44,7 @@ fn played() -> Window {
         let n = it.experiment().given.len() + N_WRITTEN;
         it.is_idle()
             && len(session.baseline()) >= n
-            && len(session.twin()) == len(session.baseline())
+            && len(session.counterfactual()) == len(session.baseline())
     });
     window
 }
@@ -182,7 +182,7 @@ fn rows(session: &Session) -> [(&'static str, &RowRecord); 3] {
     [
         ("baseline", session.baseline().unwrap().record),
         ("edited", session.edited().unwrap().record),
-        ("twin", session.twin().unwrap().record),
+        ("counterfactual", session.counterfactual().unwrap().record),
     ]
 }
 
@@ -200,7 +200,7 @@ fn the_page_holds_the_run_to_the_bit_and_loads_nothing() {
         check_row(&data[name], record, baseline);
     }
     assert!(
-        data["twin"]["from"].as_u64().unwrap() >= 6,
+        data["counterfactual"]["from"].as_u64().unwrap() >= 6,
         "what both share stands once"
     );
     assert_eq!(data["left_out"], "");
@@ -347,13 +347,13 @@ fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
             .collect(),
         ..Experiment::default()
     };
-    let [baseline, edited, twin] = [1, 2, 3].map(|it| rows.row(RowId(it)).unwrap());
+    let [baseline, edited, counterfactual] = [1, 2, 3].map(|it| rows.row(RowId(it)).unwrap());
     let run = |scores_budget_bytes| SharedRun {
         facts: &facts,
         model: "huge",
         experiment: &experiment,
         baseline,
-        edited: Some((edited, twin)),
+        edited: Some((edited, counterfactual)),
         scores_budget_bytes,
     };
     let budget = 1_000_000;
@@ -362,7 +362,7 @@ fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
         data(&page(&run(SCORES_BUDGET_BYTES))),
     );
     let scores = |data: &Value| -> usize {
-        let rows = ["baseline", "edited", "twin"]
+        let rows = ["baseline", "edited", "counterfactual"]
             .iter()
             .flat_map(|it| data[it]["routers"].as_array().unwrap());
         rows.map(|it| it["logits"].as_str().unwrap().len()).sum()
@@ -383,7 +383,7 @@ fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
         small["baseline"]["scores"]["start"].as_u64().unwrap() >= 8,
         "kept from the change on"
     );
-    for name in ["baseline", "edited", "twin"] {
+    for name in ["baseline", "edited", "counterfactual"] {
         assert_eq!(
             small[name]["routers"][7]["weights"],
             whole[name]["routers"][7]["weights"]
@@ -408,7 +408,7 @@ fn check_shown(
     dom: &str,
     record: &RowRecord,
     before: &RowRecord,
-    twin: Option<&RowRecord>,
+    counterfactual: Option<&RowRecord>,
     router: usize,
     at: usize,
 ) {
@@ -446,7 +446,7 @@ fn check_shown(
     if let Some(surprise) = record.surprise(Position::new(at)) {
         assert_eq!(fact("Surprise"), Some(surprise.to_bits()));
     }
-    if let Some(kl) = twin.and_then(|it| it.comparison(Position::new(at - 1))) {
+    if let Some(kl) = counterfactual.and_then(|it| it.comparison(Position::new(at - 1))) {
         assert_eq!(fact("KL at this token"), Some(kl.kl.to_bits()));
     }
     for candidate in &before.readouts[at].top[..5] {
@@ -472,22 +472,26 @@ fn a_browser_shows_the_traces_own_numbers() {
     let mut window = played();
     let out = shared(&mut window, folder.path());
     let session = window.state().session();
-    let twin = session.twin().unwrap().record;
+    let counterfactual = session.counterfactual().unwrap().record;
     let all: HashMap<&str, &RowRecord> = rows(session).into();
     for (row, at, router) in [
         ("baseline", 1, 0),
         ("baseline", 12, 4),
         ("edited", 15, 3),
-        ("twin", 9, 2),
+        ("counterfactual", 9, 2),
     ] {
         let dom = dom(
             &browser,
             &out,
             &format!("row={row}&token={at}&layer={router}"),
         );
-        let beside = (row == "baseline" && at > 7).then_some(twin);
+        let beside = (row == "baseline" && at > 7).then_some(counterfactual);
         // The words are the baseline's, and its predictions stand first.
-        let before = if row == "twin" { "baseline" } else { row };
+        let before = if row == "counterfactual" {
+            "baseline"
+        } else {
+            row
+        };
         check_shown(&dom, all[row], all[before], beside, router, at);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use eframe::egui::{self, DroppedFile, HoveredFile, Key, Modifiers, Theme, ViewportId, pos2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use moescope::app::{App, Pick, Picked};
+use moescope::app::{App, DialogFor, Picked};
 use moescope::engine::{Event, LoadProgress, ModelSource, Request};
 use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::{Command, ENTRIES, Entry, RowChoice, Selection};
@@ -49,7 +49,7 @@ fn shortcut(window: &mut Window, modifiers: Modifiers, key: Key) {
 }
 
 /// What dialogs were opened for; none of them is ever answered.
-type Asked = Rc<RefCell<Vec<Pick>>>;
+type Asked = Rc<RefCell<Vec<DialogFor>>>;
 
 /// A session in which every command has something to do.
 fn busy() -> (Window, Script, Asked) {

@@ -10,7 +10,7 @@ use moescope::ui::{
 };
 
 /// A panel and what it reads.
-pub struct Stage {
+pub struct HeadlessApp {
     pub session: Session,
     pub experiment: Experiment,
     pub selection: Selection,
@@ -21,9 +21,9 @@ pub struct Stage {
     pub asked: Vec<Command>,
 }
 
-pub type Staged = Harness<'static, Stage>;
+pub type Staged = Harness<'static, HeadlessApp>;
 
-impl Stage {
+impl HeadlessApp {
     pub fn new(panel: &str, session: Session) -> Self {
         let make = PANELS.iter().find(|it| it.0 == panel).unwrap().1;
         Self {

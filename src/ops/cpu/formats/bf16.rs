@@ -1,4 +1,4 @@
-//! Weights in bf16. Twin of `kernels/formats/bf16.wgsl`.
+//! Weights in bf16. The reference of `kernels/formats/bf16.wgsl`.
 
 use super::{Stored, sixteen};
 use crate::ops::cpu::lanes::Lanes;

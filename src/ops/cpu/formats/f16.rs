@@ -1,4 +1,4 @@
-//! Weights in f16. Twin of `kernels/formats/f16.wgsl`.
+//! Weights in f16. The reference of `kernels/formats/f16.wgsl`.
 
 use super::{Stored, sixteen};
 use crate::ops::cpu::lanes::Lanes;

@@ -1,4 +1,4 @@
-//! Weights in f32. Twin of `kernels/formats/f32.wgsl`.
+//! Weights in f32. The reference of `kernels/formats/f32.wgsl`.
 
 use super::{Stored, sixteen};
 use crate::ops::cpu::lanes::Lanes;

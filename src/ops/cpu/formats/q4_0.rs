@@ -1,4 +1,4 @@
-//! Weights in blocks of 32 levels of 4 bits and a scale, `Q4_0` of ggml. Twin of
+//! Weights in blocks of 32 levels of 4 bits and a scale, `Q4_0` of ggml. The reference of
 //! `kernels/formats/q4_0.wgsl`.
 
 use super::{Stored, farthest, inverse};

@@ -1,4 +1,4 @@
-//! Weights in blocks of 32 levels of 8 bits and a scale, `Q8_0` of ggml. Twin of
+//! Weights in blocks of 32 levels of 8 bits and a scale, `Q8_0` of ggml. The reference of
 //! `kernels/formats/q8_0.wgsl`.
 
 use super::{Stored, farthest, inverse};

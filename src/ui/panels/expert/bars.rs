@@ -25,7 +25,7 @@ pub struct Bar {
     pub label: String,
     /// A colour before the label.
     pub swatch: Option<Color32>,
-    /// The length, 0 to 1 of `Columns::full`.
+    /// The length, 0 to 1 of `ListColumns::full`.
     pub share: f64,
     /// The chance level.
     pub tick: Option<f64>,
@@ -43,7 +43,7 @@ pub struct Bar {
 
 /// Where the columns of a list stand.
 #[derive(Clone, Debug)]
-pub struct Columns {
+pub struct ListColumns {
     left: f32,
     bar: f32,
     /// Widths of the cells that fit.
@@ -71,7 +71,7 @@ fn width_of(ui: &Ui, text: &str) -> f32 {
     words(ui.painter(), text, LABEL_SIZE).size().x.ceil()
 }
 
-impl Columns {
+impl ListColumns {
     /// Columns for some rows under `heads`; the last numbers are left out where the bars would be too short.
     pub fn fit(ui: &Ui, bars: &[Bar], heads: &[&str]) -> Self {
         let room = ui.available_width();

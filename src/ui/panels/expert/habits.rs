@@ -7,7 +7,7 @@ use crate::ui::widgets::note;
 use crate::ui::words::{grouped, percent};
 use crate::ui::{Cx, quoted};
 
-use super::bars::{Bar, Columns};
+use super::bars::{Bar, ListColumns};
 use super::card::Card;
 use super::{expert_color, heading_ui};
 
@@ -32,7 +32,7 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
         return;
     }
     let bars: Vec<Bar> = bars(cx, card);
-    let columns = Columns::fit(ui, &bars, &HEADS);
+    let columns = ListColumns::fit(ui, &bars, &HEADS);
     columns.heads_ui(ui, &HEADS);
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;

@@ -15,9 +15,8 @@ mod tokens;
 use eframe::egui::{Button, Color32, Rect, RichText, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 use crate::document::Table;
-use crate::ui::panels::heatmap::row_chip;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{MOST_COLOURS, note};
+use crate::ui::widgets::{MOST_COLOURS, note, row_chip};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette, Panel};
 
 use card::{Card, Surveyed};

@@ -5,7 +5,7 @@ use crate::spec::RouterSpec;
 use crate::ui::Cx;
 
 use super::card::{Card, Surveyed};
-use super::{Section, partners, tokens::Shown};
+use super::{Section, partners, tokens::ShownOccurrences};
 
 /// The table of a section.
 pub fn table(
@@ -37,7 +37,7 @@ fn tokens(cx: &Cx<'_>, card: &Card, title: String, strongest: bool) -> Table {
         ],
     );
     let n_given = cx.row().map_or(0, |it| it.record.n_given);
-    let shown = Shown::of(card, strongest);
+    let shown = ShownOccurrences::of(card, strongest);
     for it in (0..shown.len()).filter_map(|n| shown.get(n)) {
         let given = it.at.idx() < n_given;
         out.push([

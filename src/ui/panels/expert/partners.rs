@@ -8,7 +8,7 @@ use crate::ui::widgets::{expert_gestures, expert_menu, note};
 use crate::ui::words::{grouped, percent};
 use crate::ui::{Cx, Drawing, ExpertAt};
 
-use super::bars::{Bar, Columns};
+use super::bars::{Bar, ListColumns};
 use super::card::Card;
 use super::{expert_color, heading_ui};
 
@@ -123,7 +123,7 @@ fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
         .take(N_LISTED)
         .map(|it| bar(cx, card, it))
         .collect();
-    let columns = Columns::fit(ui, &bars, &HEADS);
+    let columns = ListColumns::fit(ui, &bars, &HEADS);
     columns.heads_ui(ui, &HEADS);
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;

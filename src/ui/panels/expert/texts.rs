@@ -7,7 +7,7 @@ use crate::ui::widgets::{chip_button, note, strong_button};
 use crate::ui::words::{counted, grouped, percent, short};
 use crate::ui::{Command, Cx, Drawing, Survey, SurveyOf};
 
-use super::bars::{Bar, Columns};
+use super::bars::{Bar, ListColumns};
 use super::card::{Card, Surveyed};
 use super::expert_color;
 
@@ -23,7 +23,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, surveyed: &Surveyed) {
     };
     progress_ui(cx, ui, survey);
     let bars = bars(cx, card, survey, surveyed);
-    let columns = Columns::fit(ui, &bars, &HEADS);
+    let columns = ListColumns::fit(ui, &bars, &HEADS);
     columns.heads_ui(ui, &HEADS);
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;

@@ -37,12 +37,12 @@ pub struct Tokens {
 
 /// The occurrences shown: all, or those in `strongest`.
 #[derive(Clone, Copy)]
-pub struct Shown<'a> {
+pub struct ShownOccurrences<'a> {
     card: &'a Card,
     only_strongest: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownOccurrences<'a> {
     /// Of a card.
     pub fn of(card: &'a Card, only_strongest: bool) -> Self {
         Self {
@@ -110,11 +110,11 @@ impl Tokens {
     /// The bar above the list and the list, `height` points in all at the least.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, height: f32) {
         let top = ui.cursor().top();
-        let shown = Shown::of(card, self.only_strongest);
+        let shown = ShownOccurrences::of(card, self.only_strongest);
         if cx.drawing == Drawing::Screen {
             self.bar_ui(cx, ui, shown);
         }
-        let shown = Shown::of(card, self.only_strongest);
+        let shown = ShownOccurrences::of(card, self.only_strongest);
         if shown.len() == 0 {
             let words = if card.uses.n() == 0 {
                 "It was picked for no token of this row, so there is nothing to list."
@@ -152,7 +152,7 @@ impl Tokens {
     }
 
     /// A token selected elsewhere is brought into sight.
-    fn follow(&mut self, cx: &Cx<'_>, shown: Shown<'_>) {
+    fn follow(&mut self, cx: &Cx<'_>, shown: ShownOccurrences<'_>) {
         let now = cx.selection.position;
         if now != self.seen {
             self.seen = now;
@@ -160,7 +160,7 @@ impl Tokens {
         }
     }
 
-    fn bar_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, shown: Shown<'_>) {
+    fn bar_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, shown: ShownOccurrences<'_>) {
         let at = cx.selection.position;
         ui.horizontal_wrapped(|ui| {
             let n = shown.len();
@@ -202,7 +202,7 @@ impl Tokens {
 }
 
 /// The first rows, for a page that does not scroll.
-fn paper_ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: Shown<'_>) {
+fn paper_ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: ShownOccurrences<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     for n in 0..shown.len().min(PAPER_ROWS) {
         if let Some(it) = shown.get(n) {

@@ -14,10 +14,10 @@ use crate::analysis::{Numbers, Outcome, Preset, Report, Thresholds, Verdict};
 use crate::document::{Cell, Table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{self, choice, choices, menu_chip, note};
+use crate::ui::widgets::{self, choice, choices, menu_chip, note, row_chip};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, SurveyOf};
 
-use source::{Key, Over, Stage};
+use source::{Over, ReportFor, Stage};
 
 /// Lower than this, the sentence scrolls along.
 const LOW: f32 = 130.0;
@@ -34,7 +34,7 @@ pub struct Health {
     /// Whether the load of the selected router is shown text by text.
     by_text: bool,
     /// The report last made, and what of.
-    made: Option<(Key, Arc<Report>)>,
+    made: Option<(ReportFor, Arc<Report>)>,
     /// The router shown last, so that another one is scrolled to.
     router: Option<RouterId>,
     /// The expert a menu was opened on, where cells are too narrow to have one each.
@@ -58,7 +58,7 @@ impl Panel for Health {
         self.limits_chip(cx, ui);
         self.over_chip(cx, ui);
         if self.over == Over::Row {
-            crate::ui::panels::heatmap::row_chip(cx, ui);
+            row_chip(cx, ui);
         } else if is_wide {
             self.by_text_chip(cx, ui);
         }
@@ -152,7 +152,7 @@ impl Health {
 
     /// The report on what is shown, made anew only where that has changed.
     fn report(&mut self, cx: &Cx<'_>) -> Option<Arc<Report>> {
-        let key = Key::of(cx, self.over, self.preset)?;
+        let key = ReportFor::of(cx, self.over, self.preset)?;
         if let Some((made, report)) = &self.made
             && made.is(&key)
         {

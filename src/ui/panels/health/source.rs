@@ -35,21 +35,21 @@ impl Over {
 }
 
 /// What a report depends on.
-pub struct Key {
+pub struct ReportFor {
     facts: Arc<ModelFacts>,
-    source: Source,
+    source: ReportSource,
     preset: Preset,
 }
 
 #[derive(PartialEq, Eq)]
-enum Source {
+enum ReportSource {
     /// Which survey, and its tokens.
     Texts(u64, u64, u64),
     /// Which row, and its tokens.
     Row(RowId, u64, u64),
 }
 
-impl Key {
+impl ReportFor {
     /// The key of what is shown; none where there is nothing to judge.
     pub fn of(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Self> {
         let counted = |it: &LoadStats| (it.n_tokens(PhaseFilter::All), it.n_special());
@@ -58,7 +58,7 @@ impl Key {
                 let survey = cx.session.survey.as_ref()?;
                 let texts = survey.texts.iter().map(|it| counted(&it.load));
                 let (n, n_special) = texts.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-                Source::Texts(survey.tag, n, n_special)
+                ReportSource::Texts(survey.tag, n, n_special)
             }
             Over::Row => {
                 let shown = cx.session.shown()?;
@@ -67,7 +67,7 @@ impl Key {
                     RowChoice::Baseline => shown.baseline,
                 };
                 let (n, n_special) = counted(cx.row()?.load);
-                Source::Row(id, n, n_special)
+                ReportSource::Row(id, n, n_special)
             }
         };
         Some(Self {

@@ -1,15 +1,14 @@
 //! What stands on and beside the cells: picks, edits, pins, words, the selection, the labels of rows and columns.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use eframe::egui::{self, Align2, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2, vec2};
 
-use crate::spec::{Action, ExpertId, RouterId};
+use crate::spec::{ExpertId, RouterId};
 use crate::trace::Routed;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{expert_gestures, expert_menu, pin_line, pin_of};
-use crate::ui::words::covers;
+use crate::ui::widgets::{edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of};
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::hover;
@@ -172,69 +171,6 @@ fn groups_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
             ui.painter().vline(x, y, (1.5, cx.palette.text));
         }
     }
-}
-
-/// What the list does to an expert.
-#[derive(Clone, Copy, Default)]
-pub struct EditMark {
-    /// Never chosen.
-    pub masked: bool,
-    /// Always chosen.
-    pub forced: bool,
-    /// Something else.
-    pub other: bool,
-}
-
-impl EditMark {
-    /// Whether anything is done to it.
-    pub fn any(self) -> bool {
-        self.masked || self.forced || self.other
-    }
-
-    fn add(&mut self, action: Action) {
-        match action {
-            Action::Mask { .. } => (self.masked, self.forced) = (true, false),
-            Action::Force { .. } => (self.masked, self.forced) = (false, true),
-            _ => self.other = true,
-        }
-    }
-}
-
-/// What the list does to an expert, over all positions.
-pub fn edit_mark(cx: &Cx<'_>, at: ExpertAt) -> EditMark {
-    let mut out = EditMark::default();
-    let Some(router) = cx.spec().and_then(|it| it.router(at.router)) else {
-        return out;
-    };
-    for edit in cx.experiment.edits.active() {
-        if edit.action.expert() == Some(at.expert) && covers(edit.at, &router.place) {
-            out.add(edit.action);
-        }
-    }
-    out
-}
-
-/// Every edited expert: few, however many there are.
-pub fn edit_marks(cx: &Cx<'_>) -> BTreeMap<ExpertAt, EditMark> {
-    let mut out: BTreeMap<ExpertAt, EditMark> = BTreeMap::new();
-    let Some(spec) = cx.spec() else {
-        return out;
-    };
-    for edit in cx.experiment.edits.active() {
-        let Some(expert) = edit.action.expert() else {
-            continue;
-        };
-        for (router, spec) in spec
-            .router_ids()
-            .filter(|(_, it)| covers(edit.at, &it.place))
-        {
-            if expert.idx() < spec.n_experts {
-                let at = ExpertAt { router, expert };
-                out.entry(at).or_default().add(edit.action);
-            }
-        }
-    }
-    out
 }
 
 /// A masked cell is struck through, a forced one has a solid border and a dot: never by colour alone.

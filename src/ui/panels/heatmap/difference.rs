@@ -10,21 +10,21 @@ use super::values::{Plot, Scale};
 /// What is compared with the baseline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Against {
-    /// The twin: the baseline's own tokens under the edits.
+    /// The counterfactual: the baseline's own tokens under the edits.
     #[default]
-    Twin,
+    Counterfactual,
     /// The edited text.
     Edited,
 }
 
 impl Against {
     /// Both, in the order of the menu.
-    pub const ALL: [Self; 2] = [Self::Twin, Self::Edited];
+    pub const ALL: [Self; 2] = [Self::Counterfactual, Self::Edited];
 
     /// What the chip says.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Twin => "same tokens, edited − baseline",
+            Self::Counterfactual => "same tokens, edited − baseline",
             Self::Edited => "edited text − baseline",
         }
     }
@@ -58,7 +58,7 @@ impl Compared {
         }
         let session = cx.session;
         let other = match against {
-            Against::Twin => session.twin(),
+            Against::Counterfactual => session.counterfactual(),
             Against::Edited => session.edited(),
         };
         let special = |it| session.is_special(it);
@@ -99,16 +99,16 @@ fn wanted(cx: &Cx<'_>, against: Against) -> Option<((RowKey, RowKey, Position), 
         len: 0,
     };
     let (row, other) = match against {
-        Against::Twin => (shown.twin?, session.twin()?),
+        Against::Counterfactual => (shown.counterfactual?, session.counterfactual()?),
         Against::Edited => (shown.edited?, session.edited()?),
     };
     let ends = [
         session.baseline()?.record.store.end(),
         other.record.store.end(),
     ];
-    // The twin may still be catching up: the same tokens on both sides.
+    // The counterfactual may still be catching up: the same tokens on both sides.
     let ends = match against {
-        Against::Twin => [ends[0].min(ends[1]); 2],
+        Against::Counterfactual => [ends[0].min(ends[1]); 2],
         Against::Edited => ends,
     };
     Some(((key(shown.baseline), key(row), from), ends))
@@ -150,7 +150,7 @@ fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
         return "No token was read under the edits yet; Space writes on.".to_owned();
     }
     let text = match out.asked.against {
-        Against::Twin => format!("the same {n} tokens"),
+        Against::Counterfactual => format!("the same {n} tokens"),
         Against::Edited => format!("{n} tokens of the edited text beside {n_before}"),
     };
     if !differs {

@@ -1,21 +1,20 @@
-//! What can be chosen in the head of the heatmap, and the chip of the row that other panels share.
+//! What can be chosen in the head of the heatmap.
 
-use eframe::egui::{self, Ui};
+use eframe::egui::Ui;
 
 use crate::analysis::PhaseFilter;
-use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choices, menu_chip};
-use crate::ui::{Command, Cx, RowChoice, Selection};
+use crate::ui::Cx;
+use crate::ui::widgets::{choices, menu_chip, row_chip};
 
 use super::difference::Against;
 use super::order::Order;
-use super::values::{Asked, Value};
+use super::values::{PlotSettings, Value};
 
 /// A head narrower than this has one chip for value, tokens and order together.
 const NARROW: f32 = 500.0;
 
 /// Draws the chips, from right to left.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, asked: &mut Asked, order: &mut Order) {
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, asked: &mut PlotSettings, order: &mut Order) {
     let narrow = ui.available_width() < NARROW;
     if !narrow {
         menu_chip(
@@ -63,18 +62,18 @@ fn order_menu(ui: &mut Ui, order: &mut Order) {
     }
 }
 
-fn phase_menu(ui: &mut Ui, asked: &mut Asked) {
+fn phase_menu(ui: &mut Ui, asked: &mut PlotSettings) {
     let label = |it: PhaseFilter| it.label().to_owned();
     if let Some(it) = choices(ui, PhaseFilter::ALL, asked.phase, label) {
         asked.phase = it;
     }
 }
 
-fn against_chip(ui: &mut Ui, asked: &mut Asked, narrow: bool) {
+fn against_chip(ui: &mut Ui, asked: &mut PlotSettings, narrow: bool) {
     let now = asked.against;
     let label = match (narrow, now) {
         (false, _) => now.label(),
-        (true, Against::Twin) => "same tokens",
+        (true, Against::Counterfactual) => "same tokens",
         (true, Against::Edited) => "edited text",
     };
     menu_chip(ui, "", label, "What is compared with the baseline", |ui| {
@@ -82,31 +81,4 @@ fn against_chip(ui: &mut Ui, asked: &mut Asked, narrow: bool) {
             asked.against = it;
         }
     });
-}
-
-/// The chip that names the row shown and chooses it.
-pub fn row_chip(cx: &mut Cx<'_>, ui: &mut Ui) {
-    if cx.session.edited().is_none() {
-        if cx.session.baseline().is_some() {
-            let words = egui::RichText::new("baseline").size(LABEL_SIZE);
-            ui.label(words.color(cx.palette.second))
-                .on_hover_text("The text without edits; the first edit sets another row beside it");
-        }
-        return;
-    }
-    let now = cx.selection.row;
-    let name = |it: RowChoice| match it {
-        RowChoice::Baseline => "baseline".to_owned(),
-        RowChoice::Edited => "edited".to_owned(),
-    };
-    let mut chosen = None;
-    menu_chip(ui, "", &name(now), "The row shown in every panel", |ui| {
-        chosen = choices(ui, [RowChoice::Baseline, RowChoice::Edited], now, name);
-    });
-    if let Some(row) = chosen {
-        cx.push(Command::Select(Selection {
-            row,
-            ..cx.selection
-        }));
-    }
 }

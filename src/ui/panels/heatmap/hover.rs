@@ -4,10 +4,10 @@ use eframe::egui::Ui;
 
 use crate::analysis::probabilities;
 use crate::spec::{Position, RouterSpec};
+use crate::ui::widgets::edit_mark;
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt};
 
-use super::cells::edit_mark;
 use super::values::{Plot, Value, is_picked, n_tokens_words};
 
 /// What a cell shows, as it is read aloud: `share of tokens 99 %, picked`.

@@ -9,12 +9,12 @@ use crate::ui::{Cx, ExpertAt, RowKey};
 
 use super::difference::Compared;
 use super::order::{Order, Orders, Places};
-use super::values::{self, Asked, Plot, Value};
+use super::values::{self, Plot, PlotSettings, Value};
 
 /// All that the plot is made from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Key {
-    asked: Asked,
+struct PlotFor {
+    asked: PlotSettings,
     opened: u64,
     row: Option<RowKey>,
     baseline: Option<RowKey>,
@@ -24,8 +24,8 @@ struct Key {
     position: Option<Position>,
 }
 
-impl Key {
-    fn of(cx: &Cx<'_>, asked: Asked) -> Self {
+impl PlotFor {
+    fn of(cx: &Cx<'_>, asked: PlotSettings) -> Self {
         use crate::ui::RowChoice;
         let session = cx.session;
         let compares = asked.value == Value::Difference;
@@ -35,7 +35,7 @@ impl Key {
             opened: session.opened,
             row: session.row_key(cx.selection.row),
             baseline: session.row_key(RowChoice::Baseline).filter(|_| compares),
-            other: session.twin_key().filter(|_| compares),
+            other: session.counterfactual_key().filter(|_| compares),
             edited_from: session.shown().and_then(|it| it.edited_from),
             position: cx.position().filter(|_| one_token),
         }
@@ -55,17 +55,17 @@ pub struct Drawn {
 
 /// What was drawn last.
 #[derive(Default)]
-pub struct Kept {
-    key: Option<Key>,
+pub struct DrawnPlot {
+    key: Option<PlotFor>,
     drawn: Drawn,
     orders: Orders,
     compared: Compared,
 }
 
-impl Kept {
+impl DrawnPlot {
     /// What is to be drawn now.
-    pub fn update(&mut self, cx: &Cx<'_>, asked: Asked, order: Order) -> Drawn {
-        let key = Key::of(cx, asked);
+    pub fn update(&mut self, cx: &Cx<'_>, asked: PlotSettings, order: Order) -> Drawn {
+        let key = PlotFor::of(cx, asked);
         let places = self.orders.update(cx, order, asked.phase);
         let same = self.key == Some(key);
         if !same {
@@ -104,7 +104,7 @@ fn standing(cx: &Cx<'_>, plot: &Plot, places: &Places) -> Vec<f32> {
 }
 
 /// The plot made anew, for a table that is asked for once.
-pub fn once(cx: &Cx<'_>, asked: Asked) -> Plot {
+pub fn once(cx: &Cx<'_>, asked: PlotSettings) -> Plot {
     let mut compared = Compared::default();
     if asked.value == Value::Difference {
         compared.update(cx, asked.against);

@@ -25,12 +25,9 @@ use crate::ui::{Command, Cx, Direction, Drawing, ExpertAt, GridView, Panel, Sele
 
 use cells::Map;
 use glow::Glow;
-use kept::Kept;
+use kept::DrawnPlot;
 use order::Order;
-use values::{Asked, Value};
-
-pub use cells::{EditMark, edit_mark, edit_marks};
-pub use head::row_chip;
+use values::{PlotSettings, Value};
 
 const TOP: f32 = 20.0;
 /// Above this many cells one widget stands for all of them: OLMoE has 1,024.
@@ -41,9 +38,9 @@ const LEAST_GRID: f32 = 64.0;
 /// The panel.
 #[derive(Default)]
 pub struct Heatmap {
-    asked: Asked,
+    asked: PlotSettings,
     order: Order,
-    kept: Kept,
+    kept: DrawnPlot,
     glow: Glow,
     /// The cell a menu was opened on, where cells have no widget each.
     menu_cell: Option<(usize, usize)>,

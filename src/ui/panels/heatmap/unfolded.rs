@@ -5,10 +5,10 @@ use eframe::egui::{Align2, FontId, Rect, StrokeKind, Ui, pos2, vec2};
 use crate::spec::RouterId;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{pin_line, pin_of};
+use crate::ui::widgets::{edit_mark, pin_line, pin_of};
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
-use super::cells::{Map, cell_ui, edit_mark};
+use super::cells::{Map, cell_ui};
 
 /// Room it takes under the grid, points.
 pub const HEIGHT: f32 = 40.0;

@@ -82,7 +82,7 @@ impl Value {
 
 /// What is asked of the plot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct PlotSettings {
     /// What a cell shows.
     pub value: Value,
     /// Which tokens count.
@@ -103,13 +103,13 @@ pub struct Scale {
 }
 
 /// The number of a cell, and where it lies on the scale.
-pub type Shown = (Option<f64>, f32);
+pub type CellValue = (Option<f64>, f32);
 
 /// All that is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plot {
     /// What was asked.
-    pub asked: Asked,
+    pub asked: PlotSettings,
     /// `[R × E]`: place on the scale, 0 to 1, `EMPTY`, `ABSENT`.
     pub cells: Vec<f32>,
     /// `[R × E]`: the numbers themselves.
@@ -146,7 +146,7 @@ impl Plot {
     }
 
     /// Fills `[R × E]` from a function of router and expert; a row too short is of experts without a number.
-    pub fn fill(&mut self, cx: &Cx<'_>, of: impl Fn(RouterId, &RouterSpec) -> Vec<Shown>) {
+    pub fn fill(&mut self, cx: &Cx<'_>, of: impl Fn(RouterId, &RouterSpec) -> Vec<CellValue>) {
         let Some(spec) = cx.spec() else {
             return;
         };
@@ -162,7 +162,7 @@ impl Plot {
 }
 
 /// The numbers of every cell.
-pub fn plot(cx: &Cx<'_>, asked: Asked, compared: Option<&Compared>) -> Plot {
+pub fn plot(cx: &Cx<'_>, asked: PlotSettings, compared: Option<&Compared>) -> Plot {
     let mut out = Plot {
         asked,
         ..Plot::default()
@@ -250,7 +250,7 @@ fn on_scale(utilisation: f64, (floor, ceiling): (f64, f64)) -> f32 {
 }
 
 /// The load of every expert of a router and its place on the scale; those not picked are `EMPTY`.
-fn load_row(load: &RouterLoad, router: &RouterSpec, mass: bool) -> Vec<Shown> {
+fn load_row(load: &RouterLoad, router: &RouterSpec, mass: bool) -> Vec<CellValue> {
     let range = log2_range(router, mass);
     let mean = load.mass.iter().sum::<f64>() / load.mass.len().max(1) as f64;
     let even = f64::from(router.even_share());

@@ -3,9 +3,8 @@
 use eframe::egui::{self, Align2, FontId, Rect, Sense, Ui, pos2, vec2};
 use egui_plot::{Bar, BarChart, PlotPoint, PlotTransform};
 
-use crate::ui::panels::heatmap::edit_mark;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{expert_gestures, expert_menu};
+use crate::ui::widgets::{edit_mark, expert_gestures, expert_menu};
 use crate::ui::words::short;
 use crate::ui::{Cx, Drawing};
 
@@ -13,7 +12,7 @@ use super::frame::{
     SMALL, ceiling, every_nth, expert_tint, foot_ui, gutters, level_labels_ui, levels, marks_ui,
     plot, words_width,
 };
-use super::numbers::{Balance, Shown};
+use super::numbers::{Balance, ShownLoad};
 
 /// Room for the values above the bars and the ids below them, points.
 const ABOVE: f32 = 16.0;
@@ -24,7 +23,7 @@ const DENSE: f32 = 18.0;
 const WIDTH: f64 = 0.66;
 
 /// Draws the router in total.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance) {
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) {
     let area = foot_ui(cx, ui, shown, balance);
     let (left, right) = gutters(ui, shown, area.width());
     let rect = Rect::from_min_max(area.min + vec2(left, ABOVE), area.max - vec2(right, BELOW));
@@ -58,7 +57,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance) {
 fn bar_ui(
     cx: &mut Cx<'_>,
     ui: &mut Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     expert: usize,
     (transform, plot): (&PlotTransform, Rect),
 ) {
@@ -111,7 +110,7 @@ fn hatch_ui(cx: &Cx<'_>, ui: &Ui, bar: Rect) {
 }
 
 /// The value above a bar, or a word where there is none to show; left out where it would not fit.
-fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
+fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
     let masked = shown.is_masked(cx, expert);
     let percent = shown.share(expert) * 100.0;
     let value = short(percent);
@@ -156,7 +155,7 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch)
         .text(at, Align2::CENTER_BOTTOM, words, font, color);
 }
 
-fn id_ui(cx: &Cx<'_>, ui: &Ui, shown: &Shown<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
+fn id_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
     let at = shown.at(expert);
     let selected = cx.selection.expert_at() == Some(at);
     let every = every_nth(pitch, 17.0);

@@ -4,12 +4,11 @@ use eframe::egui::{RichText, ScrollArea, Ui};
 
 use crate::analysis::PhaseFilter;
 use crate::spec::{RouterId, RouterSpec};
-use crate::ui::panels::heatmap::row_chip;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choice, choices, menu_chip};
+use crate::ui::widgets::{choice, choices, menu_chip, row_chip};
 use crate::ui::{Command, Cx, Drawing, Selection};
 
-use super::{Over, Scope, Value, View};
+use super::{LoadSettings, Over, Scope, Value};
 
 /// Heads narrower than this, points, keep their choices behind fewer chips.
 const ROOMY: f32 = 500.0;
@@ -28,7 +27,7 @@ impl Value {
 }
 
 /// The chips, from right to left.
-pub fn head_ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut View) {
+pub fn head_ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings) {
     if cx.drawing == Drawing::Paper || cx.spec().is_none() {
         return;
     }
@@ -49,7 +48,7 @@ fn over_label(over: Over) -> &'static str {
     }
 }
 
-fn over_ui(ui: &mut Ui, view: &mut View) {
+fn over_ui(ui: &mut Ui, view: &mut LoadSettings) {
     let all = [Over::Total, Over::Time];
     if let Some(it) = choices(ui, all, view.over, |it| over_label(it).to_owned()) {
         view.over = it;
@@ -64,7 +63,7 @@ fn window_label(window: Option<usize>) -> String {
 }
 
 /// Value, phase, and what belongs to the view shown.
-fn more_chip(ui: &mut Ui, view: &mut View, roomy: bool) {
+fn more_chip(ui: &mut Ui, view: &mut LoadSettings, roomy: bool) {
     let mut words = view.value.label().to_owned();
     if view.phase != PhaseFilter::All {
         words = format!("{words}, {}", view.phase.label());
@@ -102,7 +101,7 @@ fn heading(ui: &mut Ui, words: &str) {
     ui.weak(RichText::new(words).size(LABEL_SIZE));
 }
 
-fn router_chip(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut View) {
+fn router_chip(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings) {
     let Some(spec) = cx.spec() else {
         return;
     };

@@ -3,8 +3,7 @@
 use eframe::egui::{Align2, FontId, Rect, Ui, pos2, vec2};
 use egui_plot::{Line, MarkerShape, PlotPoints, PlotTransform, Points};
 
-use crate::ui::panels::heatmap::edit_mark;
-use crate::ui::widgets::shared_gestures;
+use crate::ui::widgets::{edit_mark, shared_gestures};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing};
 
@@ -12,20 +11,26 @@ use super::frame::{
     MenuAt, SMALL, ceiling, expert_tint, foot_ui, gutters, level_labels_ui, levels, plot,
     plot_response, words_width,
 };
-use super::numbers::{Balance, Shown};
+use super::numbers::{Balance, ShownLoad};
 
 const ABOVE: f32 = 14.0;
 const BELOW: f32 = 17.0;
 
 /// Experts by load, the largest first, ties to the lowest id.
-pub fn ranked(shown: &Shown<'_>) -> Vec<usize> {
+pub fn ranked(shown: &ShownLoad<'_>) -> Vec<usize> {
     let mut out: Vec<usize> = (0..shown.spec.n_experts).collect();
     out.sort_by(|a, b| shown.share(*b).total_cmp(&shown.share(*a)).then(a.cmp(b)));
     out
 }
 
 /// Draws the router in total.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance, menu: &mut MenuAt) {
+pub fn ui(
+    cx: &mut Cx<'_>,
+    ui: &mut Ui,
+    shown: &ShownLoad<'_>,
+    balance: &Balance,
+    menu: &mut MenuAt,
+) {
     let area = foot_ui(cx, ui, shown, balance);
     let (left, right) = gutters(ui, shown, area.width());
     let rect = Rect::from_min_max(
@@ -72,7 +77,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance, me
 fn axis_ui(
     cx: &Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     (rect, transform): (Rect, &PlotTransform),
     most: f64,
 ) {
@@ -113,7 +118,7 @@ fn axis_ui(
 fn singled_out_ui(
     cx: &Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     order: &[usize],
     (rect, transform): (Rect, &PlotTransform),
 ) {
@@ -172,13 +177,13 @@ fn singled_out_ui(
 fn pointer_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     order: &[usize],
     (rect, transform): (Rect, &PlotTransform),
     menu: &mut MenuAt,
 ) {
     let name = format!(
-        "Load of {} experts by rank, {}",
+        "LoadPanel of {} experts by rank, {}",
         order.len(),
         shown.spec.label()
     );

@@ -6,13 +6,12 @@ use eframe::egui::{
 };
 use egui_plot::{HLine, LineStyle, Plot, PlotTransform, PlotUi};
 
-use crate::ui::panels::heatmap::edit_mark;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{self, note};
+use crate::ui::widgets::{self, edit_mark, note};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
-use super::numbers::{Balance, Shown};
+use super::numbers::{Balance, ShownLoad};
 
 /// Labels inside a plot, points.
 pub const SMALL: f32 = 11.0;
@@ -23,7 +22,7 @@ const ROOMY: f32 = 170.0;
 pub type MenuAt = Option<ExpertAt>;
 
 /// Draws the sentence at the foot, the spread above it where there is room, and returns what is left.
-pub fn foot_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, balance: &Balance) -> Rect {
+pub fn foot_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) -> Rect {
     let numbers = shown.spread_words(balance);
     let sentence = shown.sentence(cx);
     let hover = |ui: &mut Ui| shown.spread_hover_ui(ui, balance);
@@ -111,7 +110,7 @@ pub fn level(name: &str, y: f64, stroke: Stroke, dashes: f32) -> HLine {
 }
 
 /// Even as a dashed line, and the thresholds of the verdict more quietly.
-pub fn levels(plot: &mut PlotUi<'_>, shown: &Shown<'_>, palette: &Palette) {
+pub fn levels(plot: &mut PlotUi<'_>, shown: &ShownLoad<'_>, palette: &Palette) {
     plot.hline(level(
         "even",
         shown.even(),
@@ -126,7 +125,7 @@ pub fn levels(plot: &mut PlotUi<'_>, shown: &Shown<'_>, palette: &Palette) {
 }
 
 /// The words beside those lines: even at the left, thresholds at the right.
-pub fn level_words(shown: &Shown<'_>) -> (String, Option<(String, String)>) {
+pub fn level_words(shown: &ShownLoad<'_>) -> (String, Option<(String, String)>) {
     let even = format!("even {}", percent(shown.even() as f32));
     let thresholds = shown.thresholds().map(|(skewed, dead)| {
         (
@@ -138,7 +137,7 @@ pub fn level_words(shown: &Shown<'_>) -> (String, Option<(String, String)>) {
 }
 
 /// Room for those words beside a plot, left and right; thresholds only where the plot stays wide.
-pub fn gutters(ui: &Ui, shown: &Shown<'_>, width: f32) -> (f32, f32) {
+pub fn gutters(ui: &Ui, shown: &ShownLoad<'_>, width: f32) -> (f32, f32) {
     let (even, thresholds) = level_words(shown);
     let left = words_width(ui, &even, SMALL) + 8.0;
     let right = thresholds.map_or(0.0, |(a, b)| {
@@ -156,7 +155,7 @@ pub fn gutters(ui: &Ui, shown: &Shown<'_>, width: f32) -> (f32, f32) {
 pub fn level_labels_ui(
     cx: &Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     rect: Rect,
     (transform, right): (&PlotTransform, f32),
 ) {
@@ -249,7 +248,7 @@ pub fn every_nth(pitch: f32, needed: f32) -> usize {
 }
 
 /// The highest value a plot shows: all bars, even with room above it, and the threshold where one comes near.
-pub fn ceiling(shown: &Shown<'_>, most: f64) -> f64 {
+pub fn ceiling(shown: &ShownLoad<'_>, most: f64) -> f64 {
     let mut top = most.max(shown.even() * 1.6);
     if let Some((skewed, _)) = shown.thresholds()
         && most >= skewed * 0.5

@@ -19,7 +19,7 @@ use crate::spec::RouterId;
 use crate::ui::widgets::note;
 use crate::ui::{Cx, Panel};
 
-use numbers::Shown;
+use numbers::ShownLoad;
 
 /// Above this many experts labelled bars give way to a rank curve.
 const MOST_BARS: usize = 32;
@@ -56,7 +56,7 @@ pub enum Over {
 
 /// What can be chosen in the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct LoadSettings {
     scope: Scope,
     over: Over,
     value: Value,
@@ -67,7 +67,7 @@ pub struct View {
     sort: routers::Sort,
 }
 
-impl Default for View {
+impl Default for LoadSettings {
     fn default() -> Self {
         Self {
             scope: Scope::default(),
@@ -83,17 +83,17 @@ impl Default for View {
 
 /// View state of the panel, and what it keeps between frames.
 #[derive(Clone, Debug, Default)]
-pub struct Load {
-    view: View,
+pub struct LoadPanel {
+    view: LoadSettings,
     balance: numbers::Balance,
-    time: time::Kept,
-    routers: routers::Kept,
+    time: time::TimeSeries,
+    routers: routers::RouterLines,
     menu: frame::MenuAt,
 }
 
-impl Panel for Load {
+impl Panel for LoadPanel {
     fn title(&self) -> &'static str {
-        "Load"
+        "LoadPanel"
     }
 
     fn help(&self) -> &'static str {
@@ -116,7 +116,7 @@ impl Panel for Load {
             routers::ui(cx, ui, &mut self.view, &mut self.routers);
             return;
         }
-        let Some(shown) = Shown::of(cx, self.view, router) else {
+        let Some(shown) = ShownLoad::of(cx, self.view, router) else {
             note(ui, "No token of this kind was counted yet");
             return;
         };

@@ -4,11 +4,11 @@ use eframe::egui::Ui;
 
 use crate::analysis::{BalanceStats, PhaseFilter, RouterLoad, Spread, Thresholds};
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
-use crate::ui::panels::heatmap::edit_mark;
+use crate::ui::widgets::edit_mark;
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, Drawing, ExpertAt, RowChoice, RowOf};
 
-use super::{Value, View};
+use super::{LoadSettings, Value};
 
 /// Scores turned into probabilities in one frame at most; long texts are caught up with over several.
 const SCORES_A_FRAME: usize = 8_000;
@@ -16,7 +16,7 @@ const SCORES_A_FRAME: usize = 8_000;
 const MOST_NAMED: usize = 6;
 
 /// One router's load as it is shown.
-pub struct Shown<'a> {
+pub struct ShownLoad<'a> {
     /// Which.
     pub router: RouterId,
     /// Its rule.
@@ -26,12 +26,12 @@ pub struct Shown<'a> {
     /// Special tokens left out.
     pub n_special: u64,
     /// What was chosen in the head.
-    pub view: View,
+    pub view: LoadSettings,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownLoad<'a> {
     /// The router's load in the row shown; none where no token of the phase was counted.
-    pub fn of(cx: &Cx<'a>, view: View, router: RouterId) -> Option<Self> {
+    pub fn of(cx: &Cx<'a>, view: LoadSettings, router: RouterId) -> Option<Self> {
         let row = cx.row()?;
         let load = row.load.router(router, view.phase)?;
         let spec = cx.spec()?.router(router)?;

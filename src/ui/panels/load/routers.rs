@@ -10,9 +10,9 @@ use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::words::short;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, RowOf, Selection};
 
-use super::View;
+use super::LoadSettings;
 use super::frame::{expert_tint, foot, words_width};
-use super::numbers::{Shown, plural};
+use super::numbers::{ShownLoad, plural};
 
 /// Height of a line, points.
 const LINE: f32 = 20.0;
@@ -95,11 +95,11 @@ struct RouterLine {
 }
 
 /// What the lines depend on: tokens of the row, what was chosen, what is masked.
-type MadeFor = (RowOf, u64, View, InterventionSet);
+type MadeFor = (RowOf, u64, LoadSettings, InterventionSet);
 
 /// The lines as they were computed last.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct RouterLines {
     made_for: Option<MadeFor>,
     lines: Vec<RouterLine>,
 }
@@ -134,8 +134,8 @@ impl Number {
     }
 }
 
-impl Kept {
-    fn follow(&mut self, cx: &Cx<'_>, view: View) {
+impl RouterLines {
+    fn follow(&mut self, cx: &Cx<'_>, view: LoadSettings) {
         let (Some(key), Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return;
         };
@@ -147,7 +147,7 @@ impl Kept {
         }
         self.made_for = wanted;
         let line = |(router, it): (RouterId, &RouterSpec)| {
-            let shown = Shown::of(cx, view, router)?;
+            let shown = ShownLoad::of(cx, view, router)?;
             let spread = shown.spread()?;
             let unused = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
             let n_unused = (0..it.n_experts).filter(unused).count();
@@ -173,15 +173,15 @@ impl Kept {
 }
 
 /// Where the columns stand.
-struct Columns {
+struct RouterColumns {
     label: f32,
     bars: f32,
     numbers: Vec<(Number, &'static str, &'static str)>,
     width: f32,
 }
 
-impl Columns {
-    fn fit(ui: &Ui, kept: &Kept, width: f32) -> Self {
+impl RouterColumns {
+    fn fit(ui: &Ui, kept: &RouterLines, width: f32) -> Self {
         let widest = kept
             .lines
             .iter()
@@ -206,10 +206,10 @@ impl Columns {
 }
 
 /// Draws all routers.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut View, kept: &mut Kept) {
+pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings, kept: &mut RouterLines) {
     kept.follow(cx, *view);
     let area = foot(ui, "", &sentence(cx, *view, kept), None);
-    let columns = Columns::fit(ui, kept, area.width() - 8.0);
+    let columns = RouterColumns::fit(ui, kept, area.width() - 8.0);
     let head = Rect::from_min_size(area.min, vec2(area.width(), LINE));
     head_ui(cx, ui, head, view, &columns);
     let rest = Rect::from_min_max(pos2(area.left(), head.bottom()), area.max);
@@ -227,7 +227,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut View, kept: &mut Kept) {
 }
 
 /// The names of the columns: a click sorts, the least even first; another goes back to the order of the layers.
-fn head_ui(cx: &Cx<'_>, ui: &mut Ui, rect: Rect, view: &mut View, columns: &Columns) {
+fn head_ui(cx: &Cx<'_>, ui: &mut Ui, rect: Rect, view: &mut LoadSettings, columns: &RouterColumns) {
     let label = Rect::from_min_size(rect.min, vec2(columns.label, LINE));
     let by_layer = view.sort == Sort::Layer;
     let name = "Sort by layer";
@@ -281,7 +281,7 @@ fn heading_ui(
     response
 }
 
-fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, line: &RouterLine, columns: &Columns) {
+fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, line: &RouterLine, columns: &RouterColumns) {
     let (_, rect) = ui.allocate_space(vec2(ui.available_width(), LINE));
     let selected = cx.selection.router == Some(line.router);
     if cx.drawing == Drawing::Screen {
@@ -380,7 +380,7 @@ fn line_name(line: &RouterLine) -> String {
     )
 }
 
-fn sentence(cx: &Cx<'_>, view: View, kept: &Kept) -> String {
+fn sentence(cx: &Cx<'_>, view: LoadSettings, kept: &RouterLines) -> String {
     let order = |a: &&RouterLine, b: &&RouterLine| a.spread.evenness.total_cmp(&b.spread.evenness);
     let least = kept.lines.iter().min_by(order);
     let unused: usize = kept.lines.iter().map(|it| it.n_unused).sum();

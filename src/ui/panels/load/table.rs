@@ -5,34 +5,34 @@ use crate::document::{Cell, Table};
 use crate::spec::RouterId;
 use crate::ui::Cx;
 
-use super::numbers::Shown;
+use super::numbers::ShownLoad;
 use super::time::series_of;
-use super::{Over, Scope, Value, View};
+use super::{LoadSettings, Over, Scope, Value};
 
 /// Lines of a table over time at most, a line for each expert at each place.
 const MOST_CELLS: usize = 50_000;
 
 /// The numbers of the view chosen; none where nothing was counted.
-pub fn table(cx: &Cx<'_>, view: View, router: RouterId) -> Option<Table> {
+pub fn table(cx: &Cx<'_>, view: LoadSettings, router: RouterId) -> Option<Table> {
     if view.scope == Scope::All {
         return routers(cx, view);
     }
-    let shown = Shown::of(cx, view, router)?;
+    let shown = ShownLoad::of(cx, view, router)?;
     match view.over {
         Over::Total => Some(experts(cx, &shown)),
         Over::Time => over_time(cx, &shown),
     }
 }
 
-fn title(cx: &Cx<'_>, shown: &Shown<'_>, what: &str) -> String {
+fn title(cx: &Cx<'_>, shown: &ShownLoad<'_>, what: &str) -> String {
     format!(
-        "Load{what}, {}, over {}",
+        "LoadPanel{what}, {}, over {}",
         shown.spec.label(),
         shown.tokens_words(cx)
     )
 }
 
-fn experts(cx: &Cx<'_>, shown: &Shown<'_>) -> Table {
+fn experts(cx: &Cx<'_>, shown: &ShownLoad<'_>) -> Table {
     let mut out = Table::new(
         title(cx, shown, ""),
         &[
@@ -70,7 +70,7 @@ fn experts(cx: &Cx<'_>, shown: &Shown<'_>) -> Table {
     out
 }
 
-fn over_time(cx: &Cx<'_>, shown: &Shown<'_>) -> Option<Table> {
+fn over_time(cx: &Cx<'_>, shown: &ShownLoad<'_>) -> Option<Table> {
     let store = &cx.row()?.record.store;
     let mut read = LoadSeries::default();
     read.extend(store, shown.router, |it| cx.session.is_special(it));
@@ -109,10 +109,10 @@ fn over_time(cx: &Cx<'_>, shown: &Shown<'_>) -> Option<Table> {
     Some(out)
 }
 
-fn routers(cx: &Cx<'_>, view: View) -> Option<Table> {
+fn routers(cx: &Cx<'_>, view: LoadSettings) -> Option<Table> {
     let mut out = Table::default();
     for (router, _) in cx.spec()?.router_ids() {
-        let Some(shown) = Shown::of(cx, view, router) else {
+        let Some(shown) = ShownLoad::of(cx, view, router) else {
             continue;
         };
         if out.columns.is_empty() {
@@ -121,7 +121,7 @@ fn routers(cx: &Cx<'_>, view: View) -> Option<Table> {
                 Value::Mass => "gate mass",
             };
             let title = format!(
-                "Load of every router, {of}, over {}",
+                "LoadPanel of every router, {of}, over {}",
                 shown.tokens_words(cx)
             );
             out = Table::new(
@@ -147,7 +147,7 @@ fn routers(cx: &Cx<'_>, view: View) -> Option<Table> {
     (!out.rows.is_empty()).then_some(out)
 }
 
-fn line(cx: &Cx<'_>, shown: &Shown<'_>, spread: Spread) -> Vec<Cell> {
+fn line(cx: &Cx<'_>, shown: &ShownLoad<'_>, spread: Spread) -> Vec<Cell> {
     let unmasked = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
     vec![
         shown.spec.label().into(),

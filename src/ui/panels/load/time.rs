@@ -13,8 +13,8 @@ use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
 use super::frame::{
     MenuAt, SMALL, expert_style, expert_tint, foot, level, plot, plot_response, words_width,
 };
-use super::numbers::Shown;
-use super::{Value, View};
+use super::numbers::ShownLoad;
+use super::{LoadSettings, Value};
 
 /// Samples of a line at most.
 const N_SAMPLES: usize = 160;
@@ -31,7 +31,7 @@ const REACH: f32 = 5.0;
 
 /// The picks read so far, and what is drawn from them.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct TimeSeries {
     key: Option<(RowOf, RouterId)>,
     read: LoadSeries,
     drawn_for: Option<(Position, SeriesOf)>,
@@ -39,7 +39,7 @@ pub struct Kept {
 }
 
 /// What a view asks of a series.
-pub fn series_of(view: View, n_samples: usize) -> SeriesOf {
+pub fn series_of(view: LoadSettings, n_samples: usize) -> SeriesOf {
     SeriesOf {
         phase: view.phase,
         window: view.window,
@@ -48,9 +48,9 @@ pub fn series_of(view: View, n_samples: usize) -> SeriesOf {
     }
 }
 
-impl Kept {
+impl TimeSeries {
     /// Reads what is new, and samples it anew only then or when something else is asked.
-    fn follow(&mut self, cx: &Cx<'_>, shown: &Shown<'_>) {
+    fn follow(&mut self, cx: &Cx<'_>, shown: &ShownLoad<'_>) {
         let (Some(key), Some(row)) = (RowOf::of(cx), cx.row()) else {
             return;
         };
@@ -72,7 +72,13 @@ impl Kept {
 }
 
 /// Draws the router over time.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, kept: &mut Kept, menu: &mut MenuAt) {
+pub fn ui(
+    cx: &mut Cx<'_>,
+    ui: &mut Ui,
+    shown: &ShownLoad<'_>,
+    kept: &mut TimeSeries,
+    menu: &mut MenuAt,
+) {
     kept.follow(cx, shown);
     let series = &kept.drawn;
     let lines = lines(cx, shown, series);
@@ -117,7 +123,7 @@ struct Both {
 }
 
 impl Both {
-    fn place(ui: &Ui, area: Rect, shown: &Shown<'_>, series: &Series) -> Option<Self> {
+    fn place(ui: &Ui, area: Rect, shown: &ShownLoad<'_>, series: &Series) -> Option<Self> {
         let left = words_width(ui, &format!("even {}", percent(shown.even() as f32)), SMALL);
         let right = words_width(ui, "0.00 of 000", SMALL).max(66.0);
         let inner = Rect::from_min_max(
@@ -148,7 +154,7 @@ impl Both {
 }
 
 /// The experts drawn, quiet ones first so that those that count lie above.
-fn lines(cx: &Cx<'_>, shown: &Shown<'_>, series: &Series) -> Vec<usize> {
+fn lines(cx: &Cx<'_>, shown: &ShownLoad<'_>, series: &Series) -> Vec<usize> {
     let n = shown.spec.n_experts;
     let mut out: Vec<usize> = (0..n).collect();
     let counts = |expert: usize| -> u8 {
@@ -173,7 +179,7 @@ fn lines(cx: &Cx<'_>, shown: &Shown<'_>, series: &Series) -> Vec<usize> {
 fn upper_ui(
     cx: &Cx<'_>,
     ui: &mut Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     series: &Series,
     (lines, both): (&[usize], &Both),
 ) -> PlotTransform {
@@ -216,7 +222,7 @@ fn upper_ui(
 fn labels_ui(
     cx: &Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     series: &Series,
     (lines, both, upper, lower): (&[usize], &Both, &PlotTransform, &PlotTransform),
 ) {
@@ -268,7 +274,7 @@ fn labels_ui(
 fn ends_ui(
     cx: &Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     shares: &[f64],
     (lines, both, upper): (&[usize], &Both, &PlotTransform),
 ) {
@@ -347,13 +353,13 @@ fn places_ui(cx: &Cx<'_>, ui: &Ui, both: &Both, upper: &PlotTransform) {
 fn pointer_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
-    shown: &Shown<'_>,
+    shown: &ShownLoad<'_>,
     series: &Series,
     (lines, both, upper): (&[usize], &Both, &PlotTransform),
     menu: &mut MenuAt,
 ) {
     let whole = both.upper.union(both.lower);
-    let name = format!("Load over time, {}", shown.spec.label());
+    let name = format!("LoadPanel over time, {}", shown.spec.label());
     let response = plot_response(ui, whole, "over time", &name);
     let Some(pointer) = response.hover_pos().or(response.interact_pointer_pos()) else {
         shared_gestures(cx, &response, None, menu);
@@ -389,7 +395,7 @@ fn token_gestures(cx: &mut Cx<'_>, response: &Response, expert: Option<ExpertAt>
     }
 }
 
-fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, series: &Series, sample: usize) {
+fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sample: usize) {
     let at = series.at[sample];
     ui.strong(format!("up to {} (token {at})", cx.quoted(at)));
     ui.label(format!(
@@ -405,7 +411,7 @@ fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &Shown<'_>, series: &Series, sample
     ui.weak("click selects the token, or the expert of a line");
 }
 
-fn sentence(cx: &Cx<'_>, shown: &Shown<'_>, series: &Series, n_lines: usize) -> String {
+fn sentence(cx: &Cx<'_>, shown: &ShownLoad<'_>, series: &Series, n_lines: usize) -> String {
     let what = match shown.view.value {
         Value::Share => "% of tokens",
         Value::Mass => "% of all gate weight",

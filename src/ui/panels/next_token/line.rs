@@ -13,7 +13,7 @@ use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows, words};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing};
 
-use super::foretold::Shown;
+use super::candidates::ShownPrediction;
 use super::token_text;
 
 /// Between figures and their arrow.
@@ -23,7 +23,7 @@ const GAP: f32 = 10.0;
 
 /// Where the parts of every line stand, widths in points.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Columns {
+pub struct LineColumns {
     /// Of the words.
     pub words: f32,
     /// Of the figures before.
@@ -36,7 +36,7 @@ pub struct Columns {
     pub top: f32,
 }
 
-impl Columns {
+impl LineColumns {
     /// Widths at which nothing in the list is cut off but very long tokens.
     pub fn of(cx: &Cx<'_>, ui: &Ui, list: &[Alternative], width: f32, top: f32) -> Self {
         let painter = ui.painter();
@@ -76,13 +76,13 @@ fn figure_of(it: Likelihood) -> String {
 /// One line.
 pub struct Line<'a, 'b> {
     /// What the panel is about.
-    pub shown: &'a Shown<'b>,
+    pub shown: &'a ShownPrediction<'b>,
     /// The token.
     pub it: Alternative,
     /// Where it stands.
     pub rect: Rect,
     /// Where its parts stand.
-    pub columns: Columns,
+    pub columns: LineColumns,
 }
 
 impl Line<'_, '_> {
@@ -305,7 +305,7 @@ fn change_ui(ui: &mut Ui, before: Likelihood, after: Likelihood) {
 }
 
 /// Which row the token follows in, for the table.
-pub fn drawn_words(shown: &Shown<'_>, token: TokenId) -> &'static str {
+pub fn drawn_words(shown: &ShownPrediction<'_>, token: TokenId) -> &'static str {
     match (
         shown.baseline_next == Some(token),
         shown.edited_next == Some(token),

@@ -1,6 +1,6 @@
 //! The 20 likeliest next tokens, before and after the edits.
 
-mod foretold;
+mod candidates;
 mod line;
 mod sentence;
 
@@ -9,14 +9,13 @@ use eframe::egui::{self, FontId, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec
 use crate::analysis::{Alternative, Likelihood, SortBy};
 use crate::document::{Cell, Table};
 use crate::spec::TokenId;
-use crate::ui::panels::heatmap::row_chip;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choices, fitting, menu_chip, note, pitch, top_of_scale};
+use crate::ui::widgets::{choices, fitting, menu_chip, note, pitch, row_chip, top_of_scale};
 use crate::ui::words::token_words;
 use crate::ui::{Cx, Drawing, Panel};
 
-use foretold::Shown;
-use line::{Columns, Line};
+use candidates::ShownPrediction;
+use line::{Line, LineColumns};
 use sentence::Detail;
 
 /// Height of a line, points.
@@ -77,7 +76,7 @@ impl Panel for NextToken {
     }
 
     fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(shown) = Shown::of(cx) else {
+        let Some(shown) = ShownPrediction::of(cx) else {
             return;
         };
         if shown.is_compared() {
@@ -100,7 +99,7 @@ impl Panel for NextToken {
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(shown) = Shown::of(cx) else {
+        let Some(shown) = ShownPrediction::of(cx) else {
             note(ui, nothing(cx));
             return;
         };
@@ -135,13 +134,13 @@ impl Panel for NextToken {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let shown = Shown::of(cx).filter(|it| !it.is_empty())?;
+        let shown = ShownPrediction::of(cx).filter(|it| !it.is_empty())?;
         Some(table(cx, &shown, self.sort))
     }
 }
 
 impl NextToken {
-    fn list_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, body: Rect, shown: &Shown<'_>) {
+    fn list_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, body: Rect, shown: &ShownPrediction<'_>) {
         let sort = if shown.is_compared() {
             self.sort
         } else {
@@ -150,7 +149,7 @@ impl NextToken {
         let list = shown.list(sort);
         let pitch = pitch(body.height(), list.len(), LOWEST..=HIGHEST);
         let most = list.iter().map(Alternative::largest).fold(0.0, f32::max);
-        let columns = Columns::of(cx, ui, &list, body.width(), top_of_scale(most));
+        let columns = LineColumns::of(cx, ui, &list, body.width(), top_of_scale(most));
         let line = |rect: Rect, n: usize, it: Alternative| {
             let top = rect.top() + n as f32 * pitch;
             let size = vec2(rect.width(), pitch);
@@ -184,7 +183,7 @@ impl NextToken {
 }
 
 /// Which bar is which, and what bold means.
-fn legend_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, shown: &Shown<'_>) {
+fn legend_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, shown: &ShownPrediction<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
     let font = FontId::proportional(LABEL_SIZE);
     let y = rect.top() + 8.0;
@@ -233,7 +232,7 @@ fn nothing(cx: &Cx<'_>) -> &'static str {
 }
 
 /// Every token of the list with its numbers; what is not known stays empty.
-fn table(cx: &Cx<'_>, shown: &Shown<'_>, sort: SortBy) -> Table {
+fn table(cx: &Cx<'_>, shown: &ShownPrediction<'_>, sort: SortBy) -> Table {
     let title = format!(
         "Next token after {}, token {}, {}",
         cx.quoted(shown.at),

@@ -5,7 +5,7 @@ use crate::trace::Candidate;
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, Drawing};
 
-use super::foretold::{Beside, Shown};
+use super::candidates::{Beside, ShownPrediction};
 use super::token_text;
 
 /// How much is said.
@@ -20,7 +20,7 @@ pub enum Detail {
 }
 
 /// What the numbers say.
-pub fn sentence(cx: &Cx<'_>, it: &Shown<'_>, detail: Detail) -> String {
+pub fn sentence(cx: &Cx<'_>, it: &ShownPrediction<'_>, detail: Detail) -> String {
     let mut parts = Vec::new();
     if let Some(comparison) = it.comparison {
         parts.push(format!("KL {} nats", amount(comparison.kl)));
@@ -81,7 +81,7 @@ fn moved(cx: &Cx<'_>, before: Candidate, after: Candidate) -> String {
 }
 
 /// The token that follows, in the one prediction shown.
-fn follows(cx: &Cx<'_>, it: &Shown<'_>, next: TokenId) -> String {
+fn follows(cx: &Cx<'_>, it: &ShownPrediction<'_>, next: TokenId) -> String {
     let how = if it.is_given { "is given" } else { "was drawn" };
     let words = token_text(cx, next);
     match it.before(next) {
@@ -95,7 +95,7 @@ fn follows(cx: &Cx<'_>, it: &Shown<'_>, next: TokenId) -> String {
 }
 
 /// Why nothing is set beside, where that must be said.
-fn why(it: &Shown<'_>) -> Option<String> {
+fn why(it: &ShownPrediction<'_>) -> Option<String> {
     let words = match it.beside {
         Beside::Compared | Beside::NoEdits => return None,
         Beside::BeforeEdits(from) => {

@@ -12,10 +12,10 @@ use crate::ui::widgets::shared_gestures;
 use crate::ui::words::percent;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, kept_mesh};
 
-use super::layout::{Columns, Labels};
+use super::layout::{Labels, PathColumns};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
-use super::{View, foot};
+use super::{PathSettings, foot};
 
 /// Ribbons drawn at most, in all gaps together; each gap has the same part, and eight at least.
 const MOST_RIBBONS: usize = 640;
@@ -30,7 +30,7 @@ const REACH: f32 = 1.5;
 
 /// Counts of the row shown, the largest flows, and what is drawn of them.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct FlowPlot {
     key: Option<RowOf>,
     stats: FlowStats,
     /// What the gaps were looked up for, `[R - 1]`: tokens, phase, kind.
@@ -50,7 +50,7 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq)]
 struct DrawnFor {
     version: u64,
-    columns: Columns,
+    columns: PathColumns,
     dark: bool,
     pixel: f32,
     pins: Vec<ExpertAt>,
@@ -65,7 +65,13 @@ struct Drawn {
 }
 
 /// Draws the flow of the text.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut Option<ExpertAt>) {
+pub fn ui(
+    cx: &mut Cx<'_>,
+    ui: &mut Ui,
+    view: PathSettings,
+    kept: &mut FlowPlot,
+    menu: &mut Option<ExpertAt>,
+) {
     let Some(spec) = cx.spec() else {
         return;
     };
@@ -77,7 +83,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
         }
     }
     let area = foot(ui, &kept.sentence(cx, view));
-    let Some(columns) = Columns::fit(area, spec.routers.len(), 6.0) else {
+    let Some(columns) = PathColumns::fit(area, spec.routers.len(), 6.0) else {
         return;
     };
     kept.draw(cx, ui, columns, view);
@@ -104,9 +110,9 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut 
     }
 }
 
-impl Kept {
+impl FlowPlot {
     /// Counts and looks up what is new, a portion; true where something is left.
-    fn follow(&mut self, cx: &Cx<'_>, view: View) -> bool {
+    fn follow(&mut self, cx: &Cx<'_>, view: PathSettings) -> bool {
         let (key, Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return false;
         };
@@ -149,7 +155,7 @@ impl Kept {
     }
 
     /// Places nodes and ribbons anew where something they depend on is another.
-    fn draw(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, view: View) {
+    fn draw(&mut self, cx: &Cx<'_>, ui: &Ui, columns: PathColumns, view: PathSettings) {
         let wanted = Some(DrawnFor {
             version: self.version,
             columns,
@@ -243,7 +249,7 @@ impl Kept {
         top.flows.iter().map(place).collect()
     }
 
-    fn under(&self, columns: &Columns, pointer: Pos2) -> Option<Drawn> {
+    fn under(&self, columns: &PathColumns, pointer: Pos2) -> Option<Drawn> {
         let gap = columns.under(pointer.x).1?;
         let near = self.ribbons.iter().filter(|it| it.gap == gap);
         let near = near.map(|it| (it, it.ribbon.distance(pointer)));
@@ -252,13 +258,13 @@ impl Kept {
     }
 
     /// How often the expert a flow comes from was picked.
-    fn n_from(&self, view: View, gap: usize, from: ExpertId) -> u64 {
+    fn n_from(&self, view: PathSettings, gap: usize, from: ExpertId) -> u64 {
         let n = self.stats.picks(RouterId::new(gap), view.phase, view.of);
         n.get(from.idx()).copied().unwrap_or(0)
     }
 
     /// `layer 3 expert 5 → layer 4 expert 6: 41 % of its tokens (even chance 25 %), 17 of 41`.
-    fn flow_words(&self, cx: &Cx<'_>, view: View, gap: usize, flow: &Flow) -> String {
+    fn flow_words(&self, cx: &Cx<'_>, view: PathSettings, gap: usize, flow: &Flow) -> String {
         let Some((a, b)) = cx
             .spec()
             .and_then(|it| it.routers.get(gap).zip(it.routers.get(gap + 1)))
@@ -279,7 +285,7 @@ impl Kept {
     }
 
     /// The node with its load and the largest flow that leaves it.
-    fn node_name(&self, cx: &Cx<'_>, view: View, at: ExpertAt) -> String {
+    fn node_name(&self, cx: &Cx<'_>, view: PathSettings, at: ExpertAt) -> String {
         let label = cx.spec().and_then(|it| it.router(at.router));
         let label = label.map_or_else(String::new, RouterSpec::label);
         let n = self.n_from(view, at.router.idx(), at.expert);
@@ -312,16 +318,16 @@ impl Kept {
     }
 
     /// How often each expert of a router was picked.
-    pub fn picks(&self, view: View, gap: usize) -> Vec<u64> {
+    pub fn picks(&self, view: PathSettings, gap: usize) -> Vec<u64> {
         self.stats.picks(RouterId::new(gap), view.phase, view.of)
     }
 
     /// Tokens counted.
-    pub fn n_tokens(&self, view: View) -> u64 {
+    pub fn n_tokens(&self, view: PathSettings) -> u64 {
         self.stats.n_tokens(view.phase)
     }
 
-    fn sentence(&self, cx: &Cx<'_>, view: View) -> String {
+    fn sentence(&self, cx: &Cx<'_>, view: PathSettings) -> String {
         let total: u64 = self.gaps.iter().map(|it| it.total).sum();
         let n_tokens = self.stats.n_tokens(view.phase);
         if total == 0 {
@@ -365,7 +371,7 @@ fn is_joined(a: &RouterSpec, b: &RouterSpec) -> bool {
 }
 
 /// The ribbons of the expert or the flow under the pointer, and of the selected expert, brighter than the others.
-fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, under: Option<Drawn>) {
+fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &FlowPlot, under: Option<Drawn>) {
     let touches = |it: &Drawn, at: Option<ExpertAt>| {
         at.is_some_and(|at| {
             at == expert_at(it.gap, it.flow.from.idx())
@@ -404,9 +410,9 @@ fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &Kept, under: Option<Drawn>) {
 fn pointer_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
-    kept: &Kept,
-    columns: &Columns,
-    view: View,
+    kept: &FlowPlot,
+    columns: &PathColumns,
+    view: PathSettings,
     menu: &mut Option<ExpertAt>,
 ) -> Option<Drawn> {
     let response = ui.interact(columns.rect, ui.scope_id().with("flow"), Sense::click());

@@ -5,7 +5,7 @@ use eframe::egui::{Align2, Color32, FontId, Rect, Ui, pos2};
 use crate::spec::ExpertId;
 use crate::ui::Cx;
 
-use super::layout::{Columns, SMALL};
+use super::layout::{PathColumns, SMALL};
 use super::nodes::{Nodes, expert_at};
 use super::tokens::Picks;
 
@@ -14,7 +14,7 @@ pub fn rings_ui(
     cx: &Cx<'_>,
     ui: &Ui,
     nodes: &Nodes,
-    columns: &Columns,
+    columns: &PathColumns,
     picks: &Picks,
     color: Color32,
 ) {
@@ -42,7 +42,7 @@ pub fn rings_ui(
 }
 
 /// Quiet lanes behind everything, where they can be told apart.
-pub fn lanes_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &Columns) {
+pub fn lanes_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &PathColumns) {
     let Some(first) = nodes.rects.first().filter(|it| it.len() <= 16) else {
         for router in 0..columns.n {
             let x = columns.x(router);
@@ -59,7 +59,7 @@ pub fn lanes_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &Columns) {
 }
 
 /// Expert ids at the left of the lanes, those that fit.
-pub fn ids_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &Columns) {
+pub fn ids_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &PathColumns) {
     let Some(first) = nodes.rects.first() else {
         return;
     };

@@ -17,7 +17,7 @@ const LEAST: f32 = 1.0;
 
 /// The columns of a plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Columns {
+pub struct PathColumns {
     /// Where the nodes stand.
     pub rect: Rect,
     /// Routers.
@@ -26,7 +26,7 @@ pub struct Columns {
     pub node: f32,
 }
 
-impl Columns {
+impl PathColumns {
     /// Places `n` columns inside `area`, with `left` points for labels.
     pub fn fit(area: Rect, n: usize, left: f32) -> Option<Self> {
         let rect = Rect::from_min_max(area.min + vec2(left, 4.0), area.max - vec2(6.0, BELOW));
@@ -125,7 +125,7 @@ pub struct Labels {
 
 impl Labels {
     /// Measures the names: not to be done in every frame.
-    pub fn fit(ui: &Ui, spec: &ModelSpec, columns: &Columns) -> Self {
+    pub fn fit(ui: &Ui, spec: &ModelSpec, columns: &PathColumns) -> Self {
         let pitch = columns.pitch();
         let widths = spec
             .routers
@@ -141,7 +141,7 @@ impl Labels {
     }
 
     /// Writes them; where not every one fits, those beside the selected one give way to it.
-    pub fn ui(&self, cx: &Cx<'_>, ui: &Ui, columns: &Columns) {
+    pub fn ui(&self, cx: &Cx<'_>, ui: &Ui, columns: &PathColumns) {
         let Some(spec) = cx.spec() else {
             return;
         };

@@ -14,8 +14,7 @@ use eframe::egui::{Rect, Ui, UiBuilder, pos2};
 
 use crate::analysis::{FlowOf, PhaseFilter};
 use crate::document::Table;
-use crate::ui::panels::heatmap::row_chip;
-use crate::ui::widgets::{choices, menu_chip, note};
+use crate::ui::widgets::{choices, menu_chip, note, row_chip};
 use crate::ui::{Cx, Drawing, ExpertAt, Panel};
 
 /// Heads narrower than this, points, keep the choice of tokens behind another chip.
@@ -49,7 +48,7 @@ fn of_label(of: FlowOf) -> &'static str {
 
 /// What can be chosen in the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct View {
+struct PathSettings {
     mode: Mode,
     of: FlowOf,
     phase: PhaseFilter,
@@ -58,9 +57,9 @@ struct View {
 /// View state of the panel, and what it keeps between frames.
 #[derive(Clone, Debug, Default)]
 pub struct Path {
-    view: View,
-    tokens: tokens::Kept,
-    flow: flow::Kept,
+    view: PathSettings,
+    tokens: tokens::TokenPaths,
+    flow: flow::FlowPlot,
     /// The expert a menu was opened on, where experts have no widget each.
     menu: Option<ExpertAt>,
 }
@@ -120,7 +119,7 @@ fn nothing_to_show(cx: &Cx<'_>) -> Option<&'static str> {
     nothing_read.then_some("Space writes the first tokens: their paths are drawn as they come")
 }
 
-fn mode_chip(ui: &mut Ui, view: &mut View) {
+fn mode_chip(ui: &mut Ui, view: &mut PathSettings) {
     let hover = "The path of a token, or the flow of the text";
     menu_chip(ui, "", view.mode.label(), hover, |ui| {
         let all = [Mode::Token, Mode::Flow];
@@ -130,7 +129,7 @@ fn mode_chip(ui: &mut Ui, view: &mut View) {
     });
 }
 
-fn of_chip(ui: &mut Ui, view: &mut View, roomy: bool) {
+fn of_chip(ui: &mut Ui, view: &mut PathSettings, roomy: bool) {
     menu_chip(ui, "", of_label(view.of), "Which picks are joined", |ui| {
         let all = [FlowOf::AllPicks, FlowOf::Strongest];
         if let Some(it) = choices(ui, all, view.of, |it| of_label(it).to_owned()) {
@@ -143,12 +142,12 @@ fn of_chip(ui: &mut Ui, view: &mut View, roomy: bool) {
     });
 }
 
-fn phase_chip(ui: &mut Ui, view: &mut View) {
+fn phase_chip(ui: &mut Ui, view: &mut PathSettings) {
     let hover = "Which tokens of the text flow";
     menu_chip(ui, "", view.phase.label(), hover, |ui| phase_ui(ui, view));
 }
 
-fn phase_ui(ui: &mut Ui, view: &mut View) {
+fn phase_ui(ui: &mut Ui, view: &mut PathSettings) {
     if let Some(it) = choices(ui, PhaseFilter::ALL, view.phase, |it| it.label().to_owned()) {
         view.phase = it;
     }

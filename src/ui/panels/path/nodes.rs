@@ -7,12 +7,11 @@ use eframe::egui::{
 };
 
 use crate::spec::{ExpertId, RouterId};
-use crate::ui::panels::heatmap::{EditMark, edit_marks};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{expert_gestures, expert_menu};
+use crate::ui::widgets::{EditMark, edit_marks, expert_gestures, expert_menu};
 use crate::ui::{Cx, Drawing, ExpertAt, kept_mesh};
 
-use super::layout::{Columns, SMALL};
+use super::layout::{PathColumns, SMALL};
 
 /// Above this many experts in all, one widget stands for them together.
 const MOST_WIDGETS: usize = 400;
@@ -85,7 +84,7 @@ impl Nodes {
     }
 
     /// The expert nearest to a place in a column.
-    pub fn under(&self, columns: &Columns, pointer: Pos2) -> Option<ExpertAt> {
+    pub fn under(&self, columns: &PathColumns, pointer: Pos2) -> Option<ExpertAt> {
         let (router, _) = columns.under(pointer.x);
         let far = |it: &Rect| (pointer.y - it.clamp(pointer).y).abs();
         let experts = self.rects.get(router)?.iter().enumerate();

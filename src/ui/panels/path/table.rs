@@ -4,8 +4,8 @@ use crate::document::Table;
 use crate::spec::RouterSpec;
 use crate::ui::Cx;
 
-use super::View;
-use super::flow::{Kept, chance};
+use super::PathSettings;
+use super::flow::{FlowPlot, chance};
 
 /// The picks of the token shown, router after router.
 pub fn token(cx: &Cx<'_>) -> Option<Table> {
@@ -33,7 +33,7 @@ pub fn token(cx: &Cx<'_>) -> Option<Table> {
 }
 
 /// The flows drawn; none before any was counted.
-pub fn flow(cx: &Cx<'_>, view: View, kept: &Kept) -> Option<Table> {
+pub fn flow(cx: &Cx<'_>, view: PathSettings, kept: &FlowPlot) -> Option<Table> {
     let spec = cx.spec()?;
     let title = format!(
         "Flow between neighbouring routers, {}, over {} tokens of the {} text",

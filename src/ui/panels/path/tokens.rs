@@ -13,10 +13,10 @@ use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection, kept_mesh};
 
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
-use super::layout::{Columns, Labels, gutter};
+use super::layout::{Labels, PathColumns, gutter};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
-use super::{View, foot};
+use super::{PathSettings, foot};
 
 /// Neighbours drawn before and after the token shown.
 const AROUND: usize = 12;
@@ -42,7 +42,7 @@ struct TokenPath {
 
 /// What is drawn of a window of tokens, and what it was drawn for.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct TokenPaths {
     read_for: Option<(RowOf, Range<usize>, Position)>,
     placed_for: Option<PlacedFor>,
     nodes: Nodes,
@@ -61,7 +61,7 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq)]
 struct PlacedFor {
     opened: u64,
-    columns: Columns,
+    columns: PathColumns,
     dark: bool,
     pixel: f32,
     pins: Vec<ExpertAt>,
@@ -88,13 +88,19 @@ struct Way {
 }
 
 /// Draws the token shown among its neighbours.
-pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: View, kept: &mut Kept, menu: &mut Option<ExpertAt>) {
+pub fn ui(
+    cx: &mut Cx<'_>,
+    ui: &mut Ui,
+    view: PathSettings,
+    kept: &mut TokenPaths,
+    menu: &mut Option<ExpertAt>,
+) {
     let (Some(spec), Some(shown)) = (cx.spec(), cx.position()) else {
         return;
     };
     kept.read(cx, shown);
     let area = foot(ui, &kept.sentence);
-    let Some(columns) = Columns::fit(area, spec.routers.len(), gutter(ui, spec)) else {
+    let Some(columns) = PathColumns::fit(area, spec.routers.len(), gutter(ui, spec)) else {
         return;
     };
     kept.place_all(cx, ui, columns, shown);
@@ -178,7 +184,7 @@ fn picks(cx: &Cx<'_>, n_routers: usize, at: Position, most: usize) -> Picks {
     out
 }
 
-impl Kept {
+impl TokenPaths {
     /// Reads the tokens drawn where the text has grown or another is shown.
     fn read(&mut self, cx: &Cx<'_>, shown: Position) {
         let (Some(key), Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
@@ -203,7 +209,7 @@ impl Kept {
     }
 
     /// Places and draws them anew where anything they depend on is another.
-    fn place_all(&mut self, cx: &Cx<'_>, ui: &Ui, columns: Columns, shown: Position) {
+    fn place_all(&mut self, cx: &Cx<'_>, ui: &Ui, columns: PathColumns, shown: Position) {
         let Some(spec) = cx.spec() else {
             return;
         };
@@ -238,7 +244,13 @@ impl Kept {
     }
 
     /// One token's whole way on top, drawn anew where it is another's or looks otherwise.
-    fn way_ui(&mut self, cx: &Cx<'_>, ui: &Ui, columns: &Columns, (place, look): (usize, Look)) {
+    fn way_ui(
+        &mut self,
+        cx: &Cx<'_>,
+        ui: &Ui,
+        columns: &PathColumns,
+        (place, look): (usize, Look),
+    ) {
         let wanted = Some((self.version, look));
         if self.ways[place].drawn_for != wanted {
             let n_ranks = match look.of {
@@ -299,7 +311,7 @@ impl Kept {
         router: usize,
         expert: ExpertId,
         offset: f32,
-        columns: &Columns,
+        columns: &PathColumns,
     ) -> Option<Pos2> {
         let rect = self.nodes.rect(expert_at(router, expert.idx()))?;
         Some(pos2(columns.x(router), rect.center().y + offset))
@@ -309,7 +321,7 @@ impl Kept {
         &self,
         path: &TokenPath,
         router: usize,
-        columns: &Columns,
+        columns: &PathColumns,
     ) -> Option<(Ribbon, [f32; 2])> {
         let (a, wa) = (*path.strongest.get(router)?)?;
         let (b, wb) = (*path.strongest.get(router + 1)?)?;
@@ -323,7 +335,7 @@ impl Kept {
     }
 
     /// The token whose curve lies under the pointer.
-    fn token_under(&self, columns: &Columns, pointer: Pos2) -> Option<Position> {
+    fn token_under(&self, columns: &PathColumns, pointer: Pos2) -> Option<Position> {
         let gap = columns.under(pointer.x).1?;
         let near = self.paths.iter().filter_map(|path| {
             let (ribbon, _) = self.curve(path, gap, columns)?;
@@ -335,7 +347,12 @@ impl Kept {
 }
 
 /// The curves of all but the token shown, coloured by the experts they join, wider for more weight.
-fn neighbours(cx: &Cx<'_>, kept: &Kept, columns: &Columns, shown: Position) -> Vec<Ribbon> {
+fn neighbours(
+    cx: &Cx<'_>,
+    kept: &TokenPaths,
+    columns: &PathColumns,
+    shown: Position,
+) -> Vec<Ribbon> {
     let n_of = |router: usize| kept.nodes.rects.get(router).map_or(1, Vec::len);
     let strength = if cx.palette.dark { 0.5 } else { 0.6 };
     let mut out = Vec::new();
@@ -363,7 +380,7 @@ fn neighbours(cx: &Cx<'_>, kept: &Kept, columns: &Columns, shown: Position) -> V
 fn draw(
     cx: &Cx<'_>,
     ui: &Ui,
-    (slot, columns, mesh): (&'static str, &Columns, &Arc<Mesh>),
+    (slot, columns, mesh): (&'static str, &PathColumns, &Arc<Mesh>),
     ribbons: impl Fn() -> Vec<Ribbon>,
 ) {
     if cx.drawing == Drawing::Screen {
@@ -374,7 +391,7 @@ fn draw(
 }
 
 /// One token's way: its strongest experts, and fainter its other picks where they are asked for.
-fn ribbons(kept: &Kept, columns: &Columns, picks: &Picks, look: Look) -> Vec<Ribbon> {
+fn ribbons(kept: &TokenPaths, columns: &PathColumns, picks: &Picks, look: Look) -> Vec<Ribbon> {
     let own = kept.paths.iter().find(|it| it.at == look.at);
     let offset = own.map_or(0.0, |it| it.offset);
     let n_ranks = picks.iter().map(Vec::len).max().unwrap_or(0);
@@ -403,8 +420,8 @@ fn ribbons(kept: &Kept, columns: &Columns, picks: &Picks, look: Look) -> Vec<Rib
 fn pointer_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
-    kept: &Kept,
-    columns: &Columns,
+    kept: &TokenPaths,
+    columns: &PathColumns,
     menu: &mut Option<ExpertAt>,
 ) {
     let response = ui.interact(columns.rect, ui.scope_id().with("paths"), Sense::click());

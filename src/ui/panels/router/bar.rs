@@ -25,7 +25,7 @@ const QUIET: f32 = 0.55;
 
 /// Where the parts of every line stand.
 #[derive(Clone, Copy, Debug)]
-pub struct Columns {
+pub struct BarColumns {
     /// Where bars begin, from the left of a line.
     pub gutter: f32,
     /// Width of the words on the right.
@@ -38,7 +38,7 @@ pub struct Columns {
     pub is_narrow: bool,
 }
 
-impl Columns {
+impl BarColumns {
     /// The bar of a share in a line.
     pub fn bar(&self, line: Rect, share: f32) -> Rect {
         let left = line.left() + self.gutter;
@@ -63,7 +63,7 @@ pub struct Line<'a, 'b> {
     /// Where it stands.
     pub rect: Rect,
     /// Where its parts stand.
-    pub columns: Columns,
+    pub columns: BarColumns,
 }
 
 impl Line<'_, '_> {

@@ -3,9 +3,8 @@
 use eframe::egui::{self, FontId, RichText, Ui};
 
 use crate::spec::{RouterId, RouterSpec};
-use crate::ui::panels::heatmap::row_chip;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{chip_button, choices, menu_chip};
+use crate::ui::widgets::{chip_button, choices, menu_chip, row_chip};
 use crate::ui::{Command, Cx, Selection};
 
 /// Room left to the panel's name and the row, points.

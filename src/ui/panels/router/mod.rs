@@ -19,7 +19,7 @@ use crate::ui::widgets::{dashed, fitting, note, pitch, top_of_scale};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, Panel};
 
-use bar::{Columns, Line};
+use bar::{BarColumns, Line};
 use decided::Decided;
 use drag::Drag;
 use lines::Lines;
@@ -128,7 +128,7 @@ impl Router {
         rect: Rect,
         decided: &Decided<'_>,
         lines: &Lines,
-        columns: Columns,
+        columns: BarColumns,
     ) {
         let n = lines.experts.len();
         let pitch = ((rect.height() - CUT) / n.max(1) as f32).min(HIGHEST);
@@ -183,7 +183,7 @@ fn rounded(share: f32) -> f32 {
 }
 
 /// What an even router would give each expert.
-fn even_ui(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, columns: Columns, rows: Rect) {
+fn even_ui(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, columns: BarColumns, rows: Rect) {
     let even = 1.0 / decided.routed.n_experts() as f32;
     let x = columns.bar(rows, even).right();
     ui.painter()
@@ -206,7 +206,7 @@ fn choose(cx: &Cx<'_>, decided: &Decided<'_>, room: Option<usize>) -> Lines {
 }
 
 /// Where names, bars, figures and weights stand, so that none covers another.
-fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f32) -> Columns {
+fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f32) -> BarColumns {
     let is_narrow = width < 260.0;
     let font = FontId::proportional(LABEL_SIZE);
     let wide = |text: String| {
@@ -230,7 +230,7 @@ fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f3
     } else {
         top_of_scale(lines.experts.iter().map(longest).fold(0.0, f32::max))
     };
-    let mut out = Columns {
+    let mut out = BarColumns {
         gutter: name + 15.0,
         right: 0.0,
         figure: wide("100.0 %".to_owned()) + 9.0,

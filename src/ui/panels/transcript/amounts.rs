@@ -18,7 +18,7 @@ const MOST_ROWS: usize = 4;
 
 /// What a number was made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Key {
+struct AmountsFor {
     opened: u64,
     line: Line,
     of: Of,
@@ -27,7 +27,7 @@ struct Key {
 /// The numbers of every row in sight.
 #[derive(Default)]
 pub struct Amounts {
-    key: Option<Key>,
+    key: Option<AmountsFor>,
     rows: HashMap<RowId, Vec<Slot>>,
     left: usize,
     /// Whether some are still to be made.
@@ -43,7 +43,7 @@ enum Slot {
 impl Amounts {
     /// Begins a frame.
     pub fn begin(&mut self, cx: &Cx<'_>, line: Line, of: Of) {
-        let key = Key {
+        let key = AmountsFor {
             opened: cx.session.opened,
             line,
             of,

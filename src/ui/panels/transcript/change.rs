@@ -11,21 +11,24 @@ pub struct Change {
     /// How concentrated it is.
     pub concentration: Option<Concentration>,
     /// The first token at which the texts differ.
-    pub parting: Option<Position>,
+    pub divergence: Option<Position>,
 }
 
 impl Change {
     /// Looks again where a row has grown or is another.
     pub fn update(&mut self, cx: &Cx<'_>) -> Self {
         let session = cx.session;
-        let Some(twin) = session.twin_key().filter(|_| session.edited().is_some()) else {
+        let Some(counterfactual) = session
+            .counterfactual_key()
+            .filter(|_| session.edited().is_some())
+        else {
             *self = Self::default();
             return *self;
         };
         let key = (
             session.row_key(RowChoice::Baseline).unwrap_or_default(),
             session.row_key(RowChoice::Edited).unwrap_or_default(),
-            twin,
+            counterfactual,
             session.shown().and_then(|it| it.edited_from),
         );
         if self.key != Some(key) {
@@ -33,7 +36,7 @@ impl Change {
             self.concentration = session.concentration();
         }
         // Tokens drawn and not read yet count too, and comparing ids is fast.
-        self.parting = session
+        self.divergence = session
             .baseline()
             .zip(session.edited())
             .and_then(|(a, b)| first_difference(&a.record.tokens, &b.record.tokens));

@@ -16,7 +16,7 @@ const RAMP: f32 = 70.0;
 const SWATCH: f32 = 22.0;
 
 /// What the line's colours mean.
-enum Key {
+enum Legend {
     /// Nothing that needs saying.
     None,
     /// A ramp with its ends named.
@@ -25,10 +25,10 @@ enum Key {
     Pins(Vec<(ExpertAt, String)>),
 }
 
-/// Key and sentence, laid out.
+/// Legend and sentence, laid out.
 pub struct Foot {
     sentence: String,
-    key: Key,
+    key: Legend,
     key_width: f32,
     beside: bool,
     /// Room it takes, points.
@@ -47,9 +47,9 @@ impl Foot {
             galley.size().x
         };
         let key_width = match &key {
-            Key::None => 0.0,
-            Key::Ramp(low, high) => text(low) + text(high) + RAMP + 12.0,
-            Key::Pins(all) => all.iter().map(|it| text(&it.1) + SWATCH + 18.0).sum(),
+            Legend::None => 0.0,
+            Legend::Ramp(low, high) => text(low) + text(high) + RAMP + 12.0,
+            Legend::Pins(all) => all.iter().map(|it| text(&it.1) + SWATCH + 18.0).sum(),
         };
         let left = width - key_width - 16.0;
         let beside = key_width > 0.0 && left >= LEAST_SENTENCE;
@@ -96,8 +96,8 @@ impl Foot {
             )
         };
         match &self.key {
-            Key::None => {}
-            Key::Ramp(low, high) => {
+            Legend::None => {}
+            Legend::Ramp(low, high) => {
                 let low = text(from.x, low);
                 let bar = pos2(low.right() + 6.0, from.y - 3.0);
                 let bar = Rect::from_min_size(bar, vec2(RAMP, 6.0));
@@ -109,7 +109,7 @@ impl Foot {
                 }
                 text(bar.right() + 6.0, high);
             }
-            Key::Pins(all) => {
+            Legend::Pins(all) => {
                 let mut x = from.x;
                 for (at, name) in all {
                     let swatch = pos2(x, from.y - 2.5);
@@ -124,13 +124,13 @@ impl Foot {
     }
 }
 
-fn key(cx: &Cx<'_>, line: Line) -> Key {
+fn key(cx: &Cx<'_>, line: Line) -> Legend {
     if line == Line::Pinned {
         let names = cx.pins.iter().map(|it| (*it, pin_name(cx, *it)));
-        return Key::Pins(names.collect());
+        return Legend::Pins(names.collect());
     }
     line.scale()
-        .map_or(Key::None, |(low, high)| Key::Ramp(low, high))
+        .map_or(Legend::None, |(low, high)| Legend::Ramp(low, high))
 }
 
 /// `layer 4, expert 5`.

@@ -20,7 +20,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, line: &mut Line, mean: &mut bool) {
     let narrow = ui.available_width() < NARROW;
     pin_chip(cx, ui, router, narrow);
     line_chip(cx, ui, (line, mean), router, narrow);
-    super::super::heatmap::row_chip(cx, ui);
+    crate::ui::widgets::row_chip(cx, ui);
 }
 
 fn line_chip(

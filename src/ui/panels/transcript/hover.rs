@@ -11,7 +11,7 @@ use super::sentence::kl_at;
 
 /// Which token, and what of it.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct HoveredToken<'a> {
     /// Its row.
     pub view: RowView<'a>,
     /// The router whose numbers are wanted.
@@ -25,7 +25,7 @@ pub struct Asked<'a> {
 }
 
 /// Everything known of the token.
-pub fn ui(cx: &Cx<'_>, ui: &mut Ui, asked: Asked<'_>) {
+pub fn ui(cx: &Cx<'_>, ui: &mut Ui, asked: HoveredToken<'_>) {
     let mut lines = lines(cx, asked).into_iter();
     if let Some(title) = lines.next() {
         ui.strong(title);
@@ -39,8 +39,8 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, asked: Asked<'_>) {
 }
 
 /// The same as lines of text, its name first.
-pub fn lines(cx: &Cx<'_>, asked: Asked<'_>) -> Vec<String> {
-    let Asked {
+pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
+    let HoveredToken {
         view,
         router,
         mean,
@@ -86,7 +86,7 @@ pub fn lines(cx: &Cx<'_>, asked: Asked<'_>) -> Vec<String> {
 }
 
 /// What the line under the token says, as it is read aloud.
-pub fn line_words(cx: &Cx<'_>, line: Line, of: Of, asked: Asked<'_>) -> Option<String> {
+pub fn line_words(cx: &Cx<'_>, line: Line, of: Of, asked: HoveredToken<'_>) -> Option<String> {
     let routed = asked.view.record.store.at(asked.router, asked.at);
     match line {
         Line::Strongest => Some(format!("strongest expert {}", routed?.strongest()?.expert)),

@@ -17,9 +17,9 @@ const PIN_WIDTH: f32 = 3.0;
 
 /// What it is made from.
 #[derive(Clone, PartialEq)]
-struct Key {
+struct MapFor {
     row: RowKey,
-    twin: Option<RowKey>,
+    counterfactual: Option<RowKey>,
     n_tokens: usize,
     n_bins: usize,
     pins: Vec<ExpertAt>,
@@ -28,7 +28,7 @@ struct Key {
 /// The map; one bin a point of height, so that a long text takes no longer to draw than a short one.
 #[derive(Default)]
 pub struct Map {
-    key: Option<Key>,
+    key: Option<MapFor>,
     /// The largest KL of each bin, nats.
     kl: Vec<f32>,
     /// Which pins were picked in it.
@@ -115,9 +115,9 @@ impl Map {
         let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
         let n_tokens = len(cx.session.baseline()).max(len(cx.session.edited()));
         let n_bins = (height.floor() as usize).clamp(1, n_tokens.max(1));
-        let key = Key {
+        let key = MapFor {
             row: cx.session.row_key(cx.selection.row).unwrap_or_default(),
-            twin: cx.session.twin_key(),
+            counterfactual: cx.session.counterfactual_key(),
             n_tokens,
             n_bins,
             pins: cx.pins.to_vec(),
@@ -128,8 +128,8 @@ impl Map {
         self.key = Some(key);
         let bin = |at: usize| (at * n_bins / n_tokens.max(1)).min(n_bins - 1);
         self.kl = vec![0.0; n_bins];
-        let twin = cx.session.twin().into_iter();
-        for change in twin.flat_map(|it| places(it.record)) {
+        let counterfactual = cx.session.counterfactual().into_iter();
+        for change in counterfactual.flat_map(|it| places(it.record)) {
             let bin = &mut self.kl[bin(change.at.idx())];
             *bin = bin.max(change.kl);
         }

@@ -27,7 +27,7 @@ use change::Change;
 use foot::Foot;
 use line::Line;
 use map::Map;
-use part::Part;
+use part::TokenRun;
 use strip::{Shows, Strip};
 
 /// Below this width baseline and edited text are stacked.
@@ -152,14 +152,14 @@ impl Transcript {
 }
 
 /// Shared tokens once, then two columns; one part where there is no edited row.
-fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<Part> {
+fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let n = |row: RowChoice| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
     let n_baseline = n(RowChoice::Baseline);
     let shown = cx.session.shown();
     let from = shown.and_then(|it| it.edited_from);
     let (Some(from), Some(edited)) = (from, cx.session.edited()) else {
         let name = RowChoice::Baseline;
-        return vec![Part::whole(name, 0..n_baseline, width)];
+        return vec![TokenRun::whole(name, 0..n_baseline, width)];
     };
     let n_given = cx.session.baseline().map_or(0, |it| it.record.n_given);
     let split = (from.idx() + 1)
@@ -167,7 +167,7 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<Part> {
         .min(n_baseline)
         .min(edited.record.tokens.len());
     let lane_from = Some(Position::new(from.idx() + 1));
-    let mut shared = Part::whole(cx.selection.row, 0..split, width);
+    let mut shared = TokenRun::whole(cx.selection.row, 0..split, width);
     shared.lane_from = lane_from.filter(|it| it.idx() < split);
     let side = panel_width >= SIDE_BY_SIDE;
     let column = if side {
@@ -175,16 +175,16 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<Part> {
     } else {
         width
     };
-    let left = Part {
+    let left = TokenRun {
         lane_from,
         header: true,
-        ..Part::whole(RowChoice::Baseline, split..n_baseline, column)
+        ..TokenRun::whole(RowChoice::Baseline, split..n_baseline, column)
     };
-    let right = Part {
+    let right = TokenRun {
         x: if side { column + BETWEEN_COLUMNS } else { 0.0 },
         beside: side,
         header: true,
-        ..Part::whole(RowChoice::Edited, split..n(RowChoice::Edited), column)
+        ..TokenRun::whole(RowChoice::Edited, split..n(RowChoice::Edited), column)
     };
     vec![shared, left, right]
 }

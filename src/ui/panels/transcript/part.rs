@@ -24,7 +24,7 @@ const NARROWEST: f32 = 6.0;
 
 /// A run of tokens of one row, in one column.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct TokenRun {
     /// Whose tokens.
     pub row: RowChoice,
     /// Which.
@@ -41,7 +41,7 @@ pub struct Part {
     pub beside: bool,
 }
 
-impl Part {
+impl TokenRun {
     /// A part over the whole width, without lane or header.
     pub fn whole(row: RowChoice, range: Range<usize>, width: f32) -> Self {
         Self {
@@ -72,16 +72,16 @@ impl Part {
 
 /// What the places depend on beside the tokens.
 #[derive(Clone, Debug, PartialEq)]
-struct Key {
+struct PlacesFor {
     opened: u64,
     pixels_per_point: f32,
-    part: Part,
+    part: TokenRun,
 }
 
 /// A part with its words placed; kept while nothing it depends on changes.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    key: Option<Key>,
+    key: Option<PlacesFor>,
     /// What each token of the row shows, up to the end of the part.
     texts: TokenTexts,
     /// How wide each of the part is, points.
@@ -96,10 +96,10 @@ pub struct Layout {
 
 impl Layout {
     /// Places the words anew where something they depend on changed; only words that are new are measured.
-    pub fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &Part, tokens: &[TokenId]) {
+    pub fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &TokenRun, tokens: &[TokenId]) {
         let end = part.range.end.min(tokens.len());
         let start = part.range.start.min(end);
-        let key = Key {
+        let key = PlacesFor {
             opened: cx.session.opened,
             pixels_per_point: ui.ctx().pixels_per_point(),
             part: part.clone(),
@@ -140,7 +140,7 @@ impl Layout {
     }
 
     /// The whole of a token: lane, words, line.
-    pub fn rect(&self, part: &Part, n: usize) -> Option<Rect> {
+    pub fn rect(&self, part: &TokenRun, n: usize) -> Option<Rect> {
         let it = self.placed.get(n)?;
         let top = self.origin.y + it.line as f32 * part.pitch();
         Some(Rect::from_min_size(

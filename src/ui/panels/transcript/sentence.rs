@@ -47,7 +47,7 @@ pub fn sentence(cx: &Cx<'_>, change: &Change) -> String {
 }
 
 fn changed(cx: &Cx<'_>, change: &Change) -> String {
-    let mut out = match change.parting {
+    let mut out = match change.divergence {
         Some(at) => {
             let word = |row: RowChoice| {
                 let tokens = &cx.session.row(row)?.record.tokens;
@@ -98,8 +98,9 @@ fn same_so_far(cx: &Cx<'_>) -> String {
 /// KL drawn at a token of the baseline.
 pub fn kl_at(cx: &Cx<'_>, at: Position) -> Option<f32> {
     let before = at.idx().checked_sub(1)?;
-    let twin = cx.session.twin()?;
-    twin.record
+    let counterfactual = cx.session.counterfactual()?;
+    counterfactual
+        .record
         .comparison(Position::new(before))
         .map(|it| it.kl)
 }

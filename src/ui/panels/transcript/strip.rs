@@ -10,10 +10,10 @@ use crate::ui::{Command, Cx, Drawing, Hover, RowChoice, RowKey, RowView, Selecti
 
 use super::amounts::{self, Amounts};
 use super::change::Change;
-use super::hover::{self, Asked};
+use super::hover::{self, HoveredToken};
 use super::label_font;
 use super::line::{self, Ink, Line, Of};
-use super::part::{LANE, LINE, Layout, Part, WORDS};
+use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
 use super::sentence::{LEAST_FULL_KL, kl_at, kl_words};
 
 const HEADER: f32 = 20.0;
@@ -40,7 +40,7 @@ pub struct Shows {
 
 /// What drawing a part needs to know.
 struct PartUi<'a> {
-    part: &'a Part,
+    part: &'a TokenRun,
     layout: &'a Layout,
     view: RowView<'a>,
     /// Top left of the first line.
@@ -54,7 +54,7 @@ struct PartUi<'a> {
     /// The KL of a bar as high as the lane.
     most_kl: f32,
     largest: Option<Position>,
-    parting: Option<Position>,
+    divergence: Option<Position>,
 }
 
 /// The line of a token, and the mean it is made of.
@@ -62,7 +62,7 @@ type TokenInk = (Option<Ink>, Option<f32>);
 
 impl Strip {
     /// Draws all parts; the ui is the inside of a scroll area.
-    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[Part], shows: Shows) {
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[TokenRun], shows: Shows) {
         self.layouts.resize_with(parts.len(), Layout::default);
         let router = cx.selection.router.unwrap_or_default();
         let score = cx
@@ -74,7 +74,7 @@ impl Strip {
         self.amounts.begin(cx, line, of);
         let Change {
             concentration,
-            parting,
+            divergence,
             ..
         } = shows.change;
         let top = ui.cursor().min;
@@ -105,7 +105,7 @@ impl Strip {
                 score,
                 most_kl: concentration.map_or(0.0, |it| it.largest.kl.max(LEAST_FULL_KL)),
                 largest: concentration.map(|it| it.largest.at),
-                parting,
+                divergence,
             };
             drawing.inks = drawing.inks(cx, ui, &mut self.amounts);
             drawing.ui(cx, ui);
@@ -119,7 +119,7 @@ impl Strip {
     }
 
     /// Brings a token that was selected elsewhere into sight.
-    fn scroll_to_selection(&mut self, cx: &Cx<'_>, ui: &Ui, parts: &[Part]) {
+    fn scroll_to_selection(&mut self, cx: &Cx<'_>, ui: &Ui, parts: &[TokenRun]) {
         let now = cx.selection.position.map(|at| (cx.selection.row, at));
         if now == self.seen {
             return;
@@ -141,7 +141,7 @@ impl Strip {
     }
 }
 
-fn header_ui(cx: &Cx<'_>, ui: &Ui, part: &Part, at: egui::Pos2) {
+fn header_ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: egui::Pos2) {
     let (words, color) = match part.row {
         RowChoice::Baseline => (
             "baseline · amber above: KL of the edit".to_owned(),
@@ -272,7 +272,7 @@ impl PartUi<'_> {
             .scope_id()
             .with(("token", self.part.row == RowChoice::Edited, at.0));
         let response = ui.interact(rect, id, Sense::CLICK);
-        let asked = Asked {
+        let asked = HoveredToken {
             view: self.view,
             router: self.router,
             mean: mean.map(|it| (self.line, it)),
@@ -330,7 +330,7 @@ impl PartUi<'_> {
         let words = rect.with_min_y(rect.top() + self.part.lane());
         let elsewhere = cx.hover.token == Some((self.own_row(cx), at));
         let hovered = hovered || (elsewhere && cx.drawing == Drawing::Screen);
-        if self.parting == Some(at) && self.part.header {
+        if self.divergence == Some(at) && self.part.header {
             let wash = words.with_max_y(words.top() + WORDS);
             ui.painter().rect_filled(wash, 3.0, cx.palette.amber_wash());
         } else if hovered {
@@ -425,7 +425,7 @@ impl PartUi<'_> {
         }
     }
 
-    fn menu_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize, asked: Asked<'_>) {
+    fn menu_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize, asked: HoveredToken<'_>) {
         let at = asked.at;
         let row = self.own_row(cx);
         let select = Selection {

@@ -1,7 +1,7 @@
 //! What the panel is about, gathered once a frame: which predictions are set beside one another, and
 //! what was drawn from them.
 
-use crate::analysis::{Alternative, Foretold, SortBy, alternatives};
+use crate::analysis::{Alternative, Candidates, SortBy, alternatives};
 use crate::spec::{Position, TokenId};
 use crate::trace::{Candidate, Comparison, N_TOP, Readout};
 use crate::ui::{Cx, RowChoice, RowView};
@@ -24,7 +24,7 @@ pub enum Beside {
 }
 
 /// The prediction after one token, and its like under the edits.
-pub struct Shown<'a> {
+pub struct ShownPrediction<'a> {
     /// The token whose prediction this is.
     pub at: Position,
     /// Whether two are compared, and why not.
@@ -37,11 +37,11 @@ pub struct Shown<'a> {
     pub is_given: bool,
     /// KL and log-probs, where two are compared.
     pub comparison: Option<Comparison>,
-    before: Foretold<'a>,
-    after: Option<Foretold<'a>>,
+    before: Candidates<'a>,
+    after: Option<Candidates<'a>>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownPrediction<'a> {
     /// What is selected, where it was read.
     pub fn of(cx: &Cx<'a>) -> Option<Self> {
         let session = cx.session;
@@ -63,10 +63,10 @@ impl<'a> Shown<'a> {
             Some(it) => readout(it, at)?,
             None => own,
         };
-        let after = session.twin().filter(|_| compared);
+        let after = session.counterfactual().filter(|_| compared);
         let after = after
             .and_then(|it| readout(it, at))
-            .map(|readout| Foretold {
+            .map(|readout| Candidates {
                 readout,
                 also: drawn_edited,
             });
@@ -79,11 +79,11 @@ impl<'a> Shown<'a> {
                 .filter(|_| compared || alone),
             is_given: at.idx() + 1 < view.record.n_given,
             comparison: session
-                .twin()
+                .counterfactual()
                 .filter(|_| compared)
                 .and_then(|it| it.record.comparison(at))
                 .copied(),
-            before: Foretold {
+            before: Candidates {
                 readout: before,
                 also: None,
             },
@@ -141,7 +141,11 @@ fn is_shared(cx: &Cx<'_>, at: Position) -> bool {
     let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
     let (baseline, edited) = (cx.session.baseline(), cx.session.edited());
     let n = len(baseline).min(len(edited));
-    at.idx() < n && cx.session.parting().is_none_or(|parting| at < parting)
+    at.idx() < n
+        && cx
+            .session
+            .divergence()
+            .is_none_or(|divergence| at < divergence)
 }
 
 fn beside(cx: &Cx<'_>, at: Position) -> Beside {
@@ -154,14 +158,14 @@ fn beside(cx: &Cx<'_>, at: Position) -> Beside {
         return Beside::BeforeEdits(from);
     }
     if cx.selection.row == RowChoice::Edited
-        && let Some(parting) = session.parting().filter(|parting| at >= *parting)
+        && let Some(divergence) = session.divergence().filter(|divergence| at >= *divergence)
     {
-        return Beside::Parted(parting);
+        return Beside::Parted(divergence);
     }
     let is_read = |it: Option<RowView<'_>>| it.is_some_and(|it| readout(it, at).is_some());
     if !is_read(session.baseline()) {
         Beside::NoBaseline
-    } else if is_read(session.twin()) {
+    } else if is_read(session.counterfactual()) {
         Beside::Compared
     } else {
         Beside::NotRead

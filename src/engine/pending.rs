@@ -1,13 +1,13 @@
 //! One submitted step: what is asked of the model, and how it is put together once it is back.
 //!
-//! A step sets out (its operations are handed to the device) and lands (its results are on the
+//! A step is started (its operations are handed to the device) and completes (its results are on the
 //! host). Between the two the device works, and the next step may set out already.
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{BackendError, Capture, Feed, Step, StepRow, Ticket, tracing};
 use crate::model::{Batch, Model, Sequence, forward};
-use crate::ops::{Ask, Input, Ops, Outcome, Prediction, Span, Wanted};
+use crate::ops::{Ask, BatchSpan, Input, Ops, Outcome, Prediction, Wanted};
 use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, TokenId};
 
 /// A step that was submitted.
@@ -16,7 +16,7 @@ pub(super) struct Pending<O: Ops> {
     pub rows: Vec<PendingRow>,
     pub capture: Capture,
     /// Where it has set out.
-    pub flying: Option<Flying<O>>,
+    pub in_flight: Option<InFlight<O>>,
 }
 
 pub(super) struct PendingRow {
@@ -50,8 +50,8 @@ impl PendingFeed {
 }
 
 /// A step the device works on.
-pub(super) struct Flying<O: Ops> {
-    pub flight: O::Flight,
+pub(super) struct InFlight<O: Ops> {
+    pub results: O::InFlight,
     /// Positions each row's sequence held before it.
     pub starts: Vec<usize>,
     /// Per row, its asks.
@@ -65,7 +65,7 @@ pub(super) type Drawn<O> = (<O as Ops>::Predicted, usize);
 impl<O: Ops> Pending<O> {
     /// Hands the step to the device; the sequences are longer from now on. `drawn` is what the rows
     /// read that read what was drawn. Returns what each row draws, on the device.
-    pub fn set_out(
+    pub fn start(
         &mut self,
         model: &Model<O>,
         n_drawable: usize,
@@ -81,7 +81,7 @@ impl<O: Ops> Pending<O> {
         };
         let layers = 0..model.layers.len();
         let out = forward(model, &batch, sequences, None, layers);
-        let asked = Asked::new(self, &spans);
+        let asked = AskedRows::new(self, &spans);
         let logits = model.logits(&out.residual, &asked.rows);
         let predicted = model.ops.predict(&logits, &asked.asks, n_drawable);
         let (mut tensors, routings, has_gates) = match self.capture {
@@ -97,13 +97,13 @@ impl<O: Ops> Pending<O> {
             Some((predicted.clone(), asks.end - 1))
         };
         let draws = rows.iter().zip(&asks).map(draws).collect();
-        let flight = model.ops.finish(Wanted {
+        let results = model.ops.finish(Wanted {
             predicted,
             tensors,
             routings,
         });
-        self.flying = Some(Flying {
-            flight,
+        self.in_flight = Some(InFlight {
+            results,
             starts,
             asks,
             has_gates,
@@ -111,13 +111,13 @@ impl<O: Ops> Pending<O> {
         draws
     }
 
-    fn spans(&self, starts: &[usize]) -> Vec<Span<'_>> {
+    fn spans(&self, starts: &[usize]) -> Vec<BatchSpan<'_>> {
         let mut out = Vec::with_capacity(self.rows.len());
         let mut first = 0;
         for (row, start) in self.rows.iter().zip(starts) {
             let rows = first..first + row.feed.len();
             first = rows.end;
-            out.push(Span {
+            out.push(BatchSpan {
                 rows,
                 start: Position::new(*start),
                 policy: &row.policy,
@@ -154,7 +154,7 @@ impl<O: Ops> Pending<O> {
         n_vocab: usize,
         outcome: Outcome,
     ) -> Result<Step, BackendError> {
-        let Some(flying) = &self.flying else {
+        let Some(in_flight) = &self.in_flight else {
             return Err(BackendError::BadBatch(
                 "a step that never set out".to_owned(),
             ));
@@ -163,19 +163,19 @@ impl<O: Ops> Pending<O> {
         if let Some(it) = predictions.iter().find(|it| !it.finite) {
             return Err(not_a_number("logits", it.at));
         }
-        let spans = self.spans(&flying.starts);
+        let spans = self.spans(&in_flight.starts);
         let mut tensors = outcome.tensors.into_iter();
-        let routers = tracing::sort(&mut tensors, outcome.routings, &flying.has_gates);
+        let routers = tracing::sort(&mut tensors, outcome.routings, &in_flight.has_gates);
         let logits = tensors.next().unwrap_or_default();
         if let Some(row) = tracing::not_finite(&routers) {
-            let mut positions = spans.iter().flat_map(Span::positions);
+            let mut positions = spans.iter().flat_map(BatchSpan::positions);
             if let Some((_, at)) = positions.find(|it| it.0 == row) {
                 return Err(not_a_number("router's logits", at));
             }
         }
         let mut rows = Vec::with_capacity(spans.len());
         for (i, (row, span)) in self.rows.iter().zip(&spans).enumerate() {
-            let asks = flying.asks[i].clone();
+            let asks = in_flight.asks[i].clone();
             let place = (span.start, &span.rows);
             let trace = tracing::step(&row.policy, row.seq, place, &feeds[i], &routers);
             let logits = logits.get(asks.start * n_vocab..asks.end * n_vocab);
@@ -219,7 +219,7 @@ fn not_a_number(what: &str, at: Position) -> BackendError {
 }
 
 /// What is asked of the logits, and at which rows of the batch.
-struct Asked<'a> {
+struct AskedRows<'a> {
     /// `[asks]`.
     asks: Vec<Ask<'a>>,
     /// `[asks]`: the row of the residual stream.
@@ -228,9 +228,9 @@ struct Asked<'a> {
     of_row: Vec<Range<usize>>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> AskedRows<'a> {
     /// Every position where something is shown or compared, the last one where a token is drawn.
-    fn new<O: Ops>(pending: &'a Pending<O>, spans: &[Span<'_>]) -> Self {
+    fn new<O: Ops>(pending: &'a Pending<O>, spans: &[BatchSpan<'_>]) -> Self {
         let mut out = Self {
             asks: Vec::new(),
             rows: Vec::new(),

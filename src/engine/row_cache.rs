@@ -12,7 +12,7 @@ use crate::trace::RowId;
 
 /// One row.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedRow {
     /// The edits in force, with their number.
     pub policy: RoutingPolicy,
     /// How its tokens are drawn.
@@ -20,7 +20,7 @@ pub(super) struct Kept {
     /// How many of its tokens are given.
     pub n_given: usize,
     /// Whether it reads another row's tokens and writes none.
-    pub is_twin: bool,
+    pub is_counterfactual: bool,
     /// All it must have, given ones first.
     pub tokens: Vec<TokenId>,
     /// How many of them were read and told.
@@ -33,7 +33,7 @@ pub(super) struct Kept {
     pub last_shown: u64,
 }
 
-impl Kept {
+impl CachedRow {
     /// Tokens that are not read yet.
     pub fn n_unread(&self) -> usize {
         self.tokens.len() - self.n_read
@@ -47,7 +47,7 @@ impl Kept {
 
     /// What was drawn after the first `at` tokens under `sampling`, where that is known.
     fn drawn_at(&self, at: usize, sampling: &Sampling) -> Option<TokenId> {
-        let is_drawn = !self.is_twin && at >= self.n_given && self.sampling == *sampling;
+        let is_drawn = !self.is_counterfactual && at >= self.n_given && self.sampling == *sampling;
         is_drawn.then(|| self.next_at(at)).flatten()
     }
 
@@ -73,14 +73,14 @@ impl Kept {
 }
 
 /// What a row is a function of: given tokens, sampling and the edits switched on; and whether it
-/// is the twin under them.
-type Key = (Experiment, bool);
+/// is the counterfactual under them.
+type CacheKey = (Experiment, bool);
 
 /// All rows of the open model.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
-    rows: Vec<Kept>,
-    by_key: HashMap<Key, RowId>,
+pub(super) struct RowCache {
+    rows: Vec<CachedRow>,
+    by_key: HashMap<CacheKey, RowId>,
     n_shown: u64,
     counted: Counted,
 }
@@ -101,23 +101,29 @@ pub(super) struct Origin {
     pub at: Position,
 }
 
-impl Shelf {
+impl RowCache {
     /// The row of an experiment, where there is one.
-    pub fn find(&self, effective: &Experiment, is_twin: bool) -> Option<RowId> {
-        self.by_key.get(&(effective.clone(), is_twin)).copied()
+    pub fn find(&self, effective: &Experiment, is_counterfactual: bool) -> Option<RowId> {
+        self.by_key
+            .get(&(effective.clone(), is_counterfactual))
+            .copied()
     }
 
-    pub fn get(&self, id: RowId) -> &Kept {
+    pub fn get(&self, id: RowId) -> &CachedRow {
         &self.rows[id.0 as usize]
     }
 
-    pub fn get_mut(&mut self, id: RowId) -> &mut Kept {
+    pub fn get_mut(&mut self, id: RowId) -> &mut CachedRow {
         &mut self.rows[id.0 as usize]
     }
 
     /// Adds a row that writes; it takes over what it shares with the row most like it.
-    pub fn add(&mut self, effective: Experiment, mut row: Kept) -> (RowId, Origin) {
-        let writers = self.rows.iter().enumerate().filter(|(_, it)| !it.is_twin);
+    pub fn add(&mut self, effective: Experiment, mut row: CachedRow) -> (RowId, Origin) {
+        let writers = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| !it.is_counterfactual);
         let best = writers
             .map(|(idx, it)| (row.share(it), it.seq.is_some(), idx))
             .max_by_key(|((at, drawn), is_live, _)| (*at, drawn.is_some(), *is_live));
@@ -136,8 +142,8 @@ impl Shelf {
         (self.put(effective, row), origin)
     }
 
-    /// Adds the twin of a baseline; up to the first position the edits touch they are one.
-    pub fn add_twin(
+    /// Adds the counterfactual of a baseline; up to the first position the edits touch they are one.
+    pub fn add_counterfactual(
         &mut self,
         effective: Experiment,
         baseline: RowId,
@@ -146,9 +152,9 @@ impl Shelf {
         let source = self.get(baseline);
         let first = policy.first_difference(&source.policy);
         let at = first.map_or(source.n_read, |it| it.idx().min(source.n_read));
-        let row = Kept {
+        let row = CachedRow {
             policy,
-            is_twin: true,
+            is_counterfactual: true,
             tokens: source.tokens[..at].to_vec(),
             n_read: at,
             drawn: None,
@@ -162,9 +168,9 @@ impl Shelf {
         (self.put(effective, row), origin)
     }
 
-    fn put(&mut self, effective: Experiment, row: Kept) -> RowId {
+    fn put(&mut self, effective: Experiment, row: CachedRow) -> RowId {
         let id = row_id(self.rows.len());
-        self.by_key.insert((effective, row.is_twin), id);
+        self.by_key.insert((effective, row.is_counterfactual), id);
         self.rows.push(row);
         id
     }

@@ -43,7 +43,7 @@ pub(super) fn opened_words(facts: &ModelFacts) -> String {
 }
 
 /// An engine with an open model.
-pub(super) struct Teller<'a> {
+pub(super) struct Runner<'a> {
     engine: Engine,
     pub facts: ModelFacts,
     recording: Recording,
@@ -52,16 +52,16 @@ pub(super) struct Teller<'a> {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Story {
+pub(super) struct RunResult {
     pub n_given: usize,
     pub baseline: RowRecord,
-    /// The edited row and the twin.
+    /// The edited row and the counterfactual.
     pub edited: Option<(RowRecord, RowRecord)>,
     pub stopped: StopReason,
     pub tokens_per_sec: f32,
 }
 
-impl Story {
+impl RunResult {
     /// The row that is told: the edited one where there is one.
     pub fn watched(&self) -> &RowRecord {
         self.edited.as_ref().map_or(&self.baseline, |it| &it.0)
@@ -80,7 +80,7 @@ fn ask(engine: &Engine, request: Request) -> Result<(), Failure> {
     engine.send(request).map_err(Failure::part_way)
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Runner<'a> {
     /// Opens a model.
     pub fn open(
         opener: Box<dyn Opener>,
@@ -144,7 +144,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Reads what is given, then writes `n` tokens.
-    pub fn tell(mut self, experiment: &Experiment, n: u32) -> Result<Story, Failure> {
+    pub fn tell(mut self, experiment: &Experiment, n: u32) -> Result<RunResult, Failure> {
         ask(&self.engine, Request::SetPace(Pace::Unlimited))?;
         let request = Request::SetExperiment(Box::new(experiment.clone()));
         ask(&self.engine, request)?;
@@ -156,18 +156,18 @@ impl<'a> Teller<'a> {
         let stopped = self.write(&rows, n_given)?;
         let secs = began.elapsed().as_secs_f32().max(1e-6);
         let mut take = |id: RowId| self.recording.take(id).unwrap_or_default();
-        let edited = rows.edited.zip(rows.twin);
-        let story = Story {
+        let edited = rows.edited.zip(rows.counterfactual);
+        let runner = RunResult {
             n_given,
             baseline: take(rows.baseline),
-            edited: edited.map(|(edited, twin)| (take(edited), take(twin))),
+            edited: edited.map(|(edited, counterfactual)| (take(edited), take(counterfactual))),
             stopped,
             tokens_per_sec: 0.0,
         };
-        let n_written = story.watched().tokens.len() - n_given;
-        Ok(Story {
+        let n_written = runner.watched().tokens.len() - n_given;
+        Ok(RunResult {
             tokens_per_sec: n_written as f32 / secs,
-            ..story
+            ..runner
         })
     }
 
@@ -176,7 +176,7 @@ impl<'a> Teller<'a> {
         loop {
             match next(&mut self.engine)? {
                 Event::Refused(why) => return Err(Failure::misuse(why)),
-                Event::Catching { n_left: 0, .. } => {
+                Event::Backlog { n_left: 0, .. } => {
                     if let Some(rows) = self.recording.shown() {
                         return Ok(rows);
                     }

@@ -6,13 +6,13 @@ use super::{Event, SurveyError};
 use crate::spec::shown;
 
 /// Sends events; waits where the queue is full.
-pub(super) struct Outbox {
+pub(super) struct EventSender {
     events: SyncSender<Event>,
     wake: Box<dyn Fn() + Send>,
     is_closed: bool,
 }
 
-impl Outbox {
+impl EventSender {
     pub fn new(events: SyncSender<Event>, wake: Box<dyn Fn() + Send>) -> Self {
         Self {
             events,
@@ -21,7 +21,7 @@ impl Outbox {
         }
     }
 
-    pub fn say(&mut self, event: Event) {
+    pub fn send(&mut self, event: Event) {
         self.is_closed |= self.events.send(in_our_words(event)).is_err();
         (self.wake)();
     }

@@ -24,7 +24,7 @@ impl ReadFrom {
     fn of(cx: &Cx<'_>) -> Self {
         let session = cx.session;
         let shown = session.shown().into_iter();
-        let ids = shown.flat_map(|it| [Some(it.baseline), it.edited, it.twin]);
+        let ids = shown.flat_map(|it| [Some(it.baseline), it.edited, it.counterfactual]);
         let row = |id: RowId| {
             let record = &session.recording.row(id)?;
             Some((id, record.store.len(), record.comparisons.len()))
@@ -42,7 +42,7 @@ impl ReadFrom {
 
 /// One panel's table.
 #[derive(Debug, Default)]
-struct Twin {
+struct PanelTable {
     read_from: Option<ReadFrom>,
     view: TableView,
     /// The grid's id, once it was drawn.
@@ -51,18 +51,18 @@ struct Twin {
 
 /// The panels shown as tables.
 #[derive(Debug, Default)]
-pub(super) struct Twins {
-    shown: HashMap<String, Twin>,
+pub(super) struct PanelTables {
+    shown: HashMap<String, PanelTable>,
 }
 
-impl Twins {
+impl PanelTables {
     pub(super) fn is_shown(&self, name: &str) -> bool {
         self.shown.contains_key(name)
     }
 
     pub(super) fn toggle(&mut self, name: &str) {
         if self.shown.remove(name).is_none() {
-            self.shown.insert(name.to_owned(), Twin::default());
+            self.shown.insert(name.to_owned(), PanelTable::default());
         }
     }
 
@@ -80,21 +80,21 @@ impl Twins {
         cx: &mut Cx<'_>,
         ui: &mut Ui,
     ) -> bool {
-        let Some(twin) = self.shown.get_mut(name) else {
+        let Some(table_view) = self.shown.get_mut(name) else {
             return false;
         };
         let now = ReadFrom::of(cx);
         // A click or a key may have changed what the panel itself keeps: its chips.
         let touched = ui.input(|it| it.events.iter().any(is_a_deed));
-        if touched || twin.read_from.as_ref() != Some(&now) {
-            twin.read_from = Some(now);
-            twin.view.set(panel.table(cx).unwrap_or_default());
+        if touched || table_view.read_from.as_ref() != Some(&now) {
+            table_view.read_from = Some(now);
+            table_view.view.set(panel.table(cx).unwrap_or_default());
         }
-        if twin.view.table().columns.is_empty() {
+        if table_view.view.table().columns.is_empty() {
             note(ui, "Nothing to show as numbers yet: run a prompt first");
         } else {
-            let grid = twin.view.ui(ui);
-            if twin.id.replace(grid.id).is_none() {
+            let grid = table_view.view.ui(ui);
+            if table_view.id.replace(grid.id).is_none() {
                 // Asked for a moment ago: the keys are for it.
                 grid.request_focus();
             }

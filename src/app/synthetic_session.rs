@@ -1,4 +1,4 @@
-//! A made-up session of any size: two rows and a twin, routing from a hash. The window is measured
+//! A made-up session of any size: two rows and a counterfactual, routing from a hash. The window is measured
 //! and tested with it where no such model fits the machine.
 
 use crate::engine::Event;
@@ -53,24 +53,24 @@ pub const LIST: [&str; 4] = [
 /// The rows of the session, by their ids.
 const BASELINE: u32 = 1;
 const EDITED: u32 = 2;
-const TWIN: u32 = 3;
+const COUNTERFACTUAL: u32 = 3;
 
 /// A made-up session.
 #[derive(Clone, Copy, Debug)]
-pub struct Rehearsal {
+pub struct SyntheticSession {
     /// The model.
     pub size: Size,
     /// Most positions.
     pub n_ctx: usize,
     /// Given tokens of each row.
     pub n_given: u32,
-    /// The edits of the edited row and the twin, as text.
+    /// The edits of the edited row and the counterfactual, as text.
     pub list: &'static [&'static str],
     /// The first position they act on.
     pub edited_from: u32,
 }
 
-impl Rehearsal {
+impl SyntheticSession {
     /// Nine given tokens, four edits from the last of them on.
     #[must_use]
     pub fn new(size: Size) -> Self {
@@ -105,15 +105,15 @@ impl Rehearsal {
         out
     }
 
-    /// The same under the list, with the twin and `n_edited` tokens of the edited row.
+    /// The same under the list, with the counterfactual and `n_edited` tokens of the edited row.
     #[must_use]
     pub fn edited(&self, n: u32, n_edited: u32) -> Vec<Event> {
         let mut out = self.baseline(n);
         let from = self.edited_from as usize;
         out.push(self.forked(EDITED, Some(BASELINE), from));
-        out.push(self.forked(TWIN, Some(BASELINE), from));
+        out.push(self.forked(COUNTERFACTUAL, Some(BASELINE), from));
         out.push(self.shown(true));
-        out.extend((self.edited_from..n).map(|at| self.one(TWIN, at, at)));
+        out.extend((self.edited_from..n).map(|at| self.one(COUNTERFACTUAL, at, at)));
         out.extend((self.edited_from..n_edited).map(|at| self.one_edited(at)));
         out
     }
@@ -124,7 +124,7 @@ impl Rehearsal {
         [
             self.one(BASELINE, at, at),
             self.one_edited(at),
-            self.one(TWIN, at, at),
+            self.one(COUNTERFACTUAL, at, at),
         ]
     }
 
@@ -194,7 +194,7 @@ impl Rehearsal {
         Event::Row(RowEvent::Shown(ShownRows {
             baseline: RowId(BASELINE),
             edited: edited.then_some(RowId(EDITED)),
-            twin: edited.then_some(RowId(TWIN)),
+            counterfactual: edited.then_some(RowId(COUNTERFACTUAL)),
             edited_from: edited.then_some(Position(self.edited_from)),
             revision: Revision(u32::from(edited)),
         }))
@@ -232,7 +232,10 @@ impl Rehearsal {
             row: RowId(row),
             step: self.step(at as usize, &[token], phase, row - BASELINE),
             readouts: readouts(at as usize, &[token]),
-            comparisons: (row == TWIN).then_some(comparison).into_iter().collect(),
+            comparisons: (row == COUNTERFACTUAL)
+                .then_some(comparison)
+                .into_iter()
+                .collect(),
         })
     }
 

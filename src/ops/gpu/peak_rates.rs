@@ -1,20 +1,20 @@
-//! What the device can do at best: the yardsticks that speeds on it are given against.
+//! What the device can do at best: the peak rates that speeds on it are given against.
 
 use std::{sync::Arc, time::Instant};
 
 use super::{
     device::Gpu,
-    memory::{Held, Slice},
+    memory::{GpuBuffer, Slice},
     pointwise,
 };
-use crate::ops::{Clocks, DeviceError, Measured, Meter, Yardsticks};
+use crate::ops::{Clocks, DeviceError, Measured, Meter, PeakRates};
 
 /// Bytes of one copy, and where there is no room for two times that, half of it, but no less than the second.
 const COPY_BYTES: u64 = 512 << 20;
 const LEAST_COPY_BYTES: u64 = 64 << 20;
 /// Copies handed over at once, so that handing over does not count.
 const N_COPIES: u64 = 4;
-/// Times each yardstick is laid on; the best counts.
+/// Times each of them is measured; the best counts.
 const N_RUNS: usize = 5;
 /// Tiny kernels in a chain.
 const N_CHAINED: usize = 1000;
@@ -28,10 +28,10 @@ impl Meter for Gpu {
         self.read_clocks()
     }
 
-    fn yardsticks(&self) -> Result<Yardsticks, DeviceError> {
+    fn peak_rates(&self) -> Result<PeakRates, DeviceError> {
         let dispatch_secs = self.dispatch_secs()?;
         let (from, to) = self.room_to_copy()?;
-        Ok(Yardsticks {
+        Ok(PeakRates {
             copy_bytes_per_sec: self.copy_bandwidth(&from, &to.held)?,
             copy_bytes: from.n_bytes,
             dispatch_secs,
@@ -53,7 +53,7 @@ impl Gpu {
     }
 
     /// Bytes read plus bytes written a second.
-    fn copy_bandwidth(&self, from: &Slice, to: &Arc<Held>) -> Result<f64, DeviceError> {
+    fn copy_bandwidth(&self, from: &Slice, to: &Arc<GpuBuffer>) -> Result<f64, DeviceError> {
         let mut best = f64::INFINITY;
         for _ in 0..=N_RUNS {
             for _ in 0..N_COPIES {
@@ -95,11 +95,11 @@ mod tests {
     fn a_device_with_little_room_copies_less_and_one_with_none_says_so() {
         let gpu = gpus().remove(0);
         gpu.limit_memory(gpu.n_bytes() + (300 << 20));
-        let found = gpu.yardsticks().unwrap();
+        let found = gpu.peak_rates().unwrap();
         assert_eq!(found.copy_bytes, 128 << 20);
         assert!(found.copy_bytes_per_sec > 0.0 && found.dispatch_secs.unwrap() > 0.0);
         gpu.limit_memory(gpu.n_bytes() + (100 << 20));
-        let error = gpu.yardsticks().unwrap_err().to_string();
+        let error = gpu.peak_rates().unwrap_err().to_string();
         assert!(error.contains("a copy: 67.1 MB"), "{error}");
         gpu.check().unwrap();
     }

@@ -16,7 +16,7 @@ const FRAME_SECS: f64 = 1.0 / 60.0;
 /// What a frame cost the UI thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FrameCost {
-    /// Events folded, wishes applied, widgets laid out and asked.
+    /// Events folded, commands applied, widgets laid out and asked.
     pub logic_and_ui: Duration,
     /// Shapes made into triangles.
     pub tessellation: Duration,
@@ -31,7 +31,7 @@ impl FrameCost {
 }
 
 /// The app on a screen of a given size that nobody sees.
-pub struct Stage {
+pub struct HeadlessApp {
     ctx: egui::Context,
     app: App,
     frame: eframe::Frame,
@@ -44,7 +44,7 @@ pub struct Stage {
     is_closed: bool,
 }
 
-impl Stage {
+impl HeadlessApp {
     /// An app over `link`, in a window of `size` points.
     #[must_use]
     pub fn new(link: Box<dyn Link>, size: Vec2) -> Self {
