@@ -309,7 +309,9 @@ fn has_word(text: &str, word: &str) -> bool {
     let is_part = |it: Option<char>| it.is_some_and(|it| it.is_alphanumeric() || it == '_');
     text.match_indices(word).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + word.len()..]);
-        !is_part(before.chars().next_back()) && !is_part(after.chars().next())
+        // What stands in quotes is for people who use the program.
+        let is_quoted = before.ends_with('"');
+        !is_quoted && !is_part(before.chars().next_back()) && !is_part(after.chars().next())
     })
 }
 

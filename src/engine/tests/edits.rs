@@ -2,7 +2,8 @@
 //! oracle that computes it token by token, to the bit.
 
 use super::{
-    toy::{EOS, POSITION_BYTES, Toy, cut_every},
+    cut_every,
+    toy::{EOS, POSITION_BYTES, Toy},
     watch::{Watch, World, experiment},
 };
 use crate::engine::{Event, Pace, Request, StopReason};

@@ -11,16 +11,31 @@ mod tour;
 mod toy;
 mod watch;
 
+use crate::spec::Position;
+
+/// Set for a run of the tests over backends that are cut at every so many positions only.
+pub const CUT_EVERY: &str = "MOESCOPE_TEST_CUT_EVERY";
+
+/// Forks and rewinds hold a multiple of this.
+pub fn cut_every() -> usize {
+    let asked = std::env::var(CUT_EVERY).ok();
+    asked.map_or(1, |it| it.parse().unwrap())
+}
+
+pub fn cut(at: Position) -> usize {
+    at.idx() / cut_every() * cut_every()
+}
+
 /// What is read once more must change nothing that is told.
 #[test]
 fn all_of_this_holds_where_sequences_are_cut_at_every_seventh_position_only() {
-    if toy::cut_every() != 1 {
+    if cut_every() != 1 {
         return;
     }
     let tests = std::env::current_exe().unwrap();
     let run = std::process::Command::new(tests)
         .args(["engine::tests::", "--skip", "engine::tests::time::"])
-        .env(toy::CUT_EVERY, "7")
+        .env(CUT_EVERY, "7")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&run.stdout).into_owned();

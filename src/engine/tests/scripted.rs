@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    toy::{Toy, cut_every, facts, spec},
+    cut_every,
+    toy::{Toy, facts, spec},
     watch::{Watch, World, experiment},
 };
 use crate::engine::{

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use super::cut;
 use crate::engine::{
     Backend, BackendError, Capture, Feed, LoadProgress, LoadStep, LoadingJob, ModelSource,
     OpenModel, Opener, Row, Step, StepRow, Ticket, Wait,
@@ -29,19 +30,6 @@ pub const N_VOCAB: usize = 48;
 pub const EOS: TokenId = TokenId(1);
 /// Bytes of "cache" a position takes.
 pub const POSITION_BYTES: usize = 1000;
-
-/// Set for a run of the tests over backends that are cut at every so many positions only.
-pub const CUT_EVERY: &str = "MOESCOPE_TEST_CUT_EVERY";
-
-/// Forks and rewinds hold a multiple of this.
-pub fn cut_every() -> usize {
-    let asked = std::env::var(CUT_EVERY).ok();
-    asked.map_or(1, |it| it.parse().unwrap())
-}
-
-fn cut(at: Position) -> usize {
-    at.idx() / cut_every() * cut_every()
-}
 
 /// Work done, seen from outside.
 #[derive(Debug, Default)]

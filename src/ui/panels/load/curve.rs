@@ -183,7 +183,7 @@ fn pointer_ui(
     menu: &mut MenuAt,
 ) {
     let name = format!(
-        "LoadPanel of {} experts by rank, {}",
+        "Load of {} experts by rank, {}",
         order.len(),
         shown.spec.label()
     );

@@ -93,7 +93,7 @@ pub struct LoadPanel {
 
 impl Panel for LoadPanel {
     fn title(&self) -> &'static str {
-        "LoadPanel"
+        "Load"
     }
 
     fn help(&self) -> &'static str {

@@ -26,7 +26,7 @@ pub fn table(cx: &Cx<'_>, view: LoadSettings, router: RouterId) -> Option<Table>
 
 fn title(cx: &Cx<'_>, shown: &ShownLoad<'_>, what: &str) -> String {
     format!(
-        "LoadPanel{what}, {}, over {}",
+        "Load{what}, {}, over {}",
         shown.spec.label(),
         shown.tokens_words(cx)
     )
@@ -121,7 +121,7 @@ fn routers(cx: &Cx<'_>, view: LoadSettings) -> Option<Table> {
                 Value::Mass => "gate mass",
             };
             let title = format!(
-                "LoadPanel of every router, {of}, over {}",
+                "Load of every router, {of}, over {}",
                 shown.tokens_words(cx)
             );
             out = Table::new(

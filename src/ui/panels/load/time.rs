@@ -359,7 +359,7 @@ fn pointer_ui(
     menu: &mut MenuAt,
 ) {
     let whole = both.upper.union(both.lower);
-    let name = format!("LoadPanel over time, {}", shown.spec.label());
+    let name = format!("Load over time, {}", shown.spec.label());
     let response = plot_response(ui, whole, "over time", &name);
     let Some(pointer) = response.hover_pos().or(response.interact_pointer_pos()) else {
         shared_gestures(cx, &response, None, menu);

@@ -9,6 +9,7 @@ mod nodes;
 mod ribbon;
 mod table;
 mod tokens;
+mod words;
 
 use eframe::egui::{Rect, Ui, UiBuilder, pos2};
 

@@ -7,15 +7,16 @@ use std::{ops::Range, sync::Arc};
 use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Ui, pos2};
 
 use crate::analysis::FlowOf;
-use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
+use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::widgets::shared_gestures;
-use crate::ui::words::{percent, short};
+use crate::ui::words::percent;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection, kept_mesh};
 
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
 use super::layout::{Labels, PathColumns, gutter};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
+use super::words::{node_name, picks_words};
 use super::{PathSettings, foot};
 
 /// Neighbours drawn before and after the token shown.
@@ -459,36 +460,6 @@ fn pointer_ui(
         }
         ui.weak("click selects the token");
     });
-}
-
-/// `layer 3: expert 5 (0.62), expert 1 (0.38)`.
-fn picks_words(cx: &Cx<'_>, router: RouterId, at: Position) -> String {
-    let label = cx.spec().and_then(|it| it.router(router));
-    let routed = cx.row().and_then(|it| it.record.store.at(router, at));
-    let picks: Vec<String> = routed
-        .into_iter()
-        .flat_map(|it| it.picks())
-        .map(|it| format!("expert {} ({})", it.expert, short(f64::from(it.weight))))
-        .collect();
-    let label = label.map_or_else(String::new, RouterSpec::label);
-    format!("{label}: {}", picks.join(", "))
-}
-
-/// What a node is called: `path of “avait”, layer 3 expert 5: picked, weight 0.62`.
-fn node_name(cx: &Cx<'_>, at: ExpertAt, shown: Position) -> String {
-    let routed = cx.row().and_then(|it| it.record.store.at(at.router, shown));
-    let pick = routed.and_then(|it| it.picks().find(|it| it.expert == at.expert));
-    let picked = pick.map_or_else(
-        || "not picked".to_owned(),
-        |it| format!("picked, weight {}", short(f64::from(it.weight))),
-    );
-    let label = cx.spec().and_then(|it| it.router(at.router));
-    format!(
-        "path of {}, {} expert {}: {picked}",
-        cx.quoted(shown),
-        label.map_or_else(String::new, RouterSpec::label),
-        at.expert
-    )
 }
 
 #[cfg(test)]
