@@ -67,7 +67,7 @@ struct Waiting {
 pub struct App {
     link: Box<dyn Link>,
     /// What could not be sent yet.
-    outbox: VecDeque<Request>,
+    unsent: VecDeque<Request>,
     session: Session,
     experiment: Experiment,
     undo: Undoer<Experiment>,
@@ -135,7 +135,7 @@ impl App {
         }
         let mut out = Self {
             link,
-            outbox: VecDeque::new(),
+            unsent: VecDeque::new(),
             session: Session::default(),
             experiment: Experiment::default(),
             undo: Undoer::default(),
@@ -222,7 +222,7 @@ impl App {
             && it.backlog.is_none()
             && it.survey.as_ref().is_none_or(|it| it.progress.is_none())
             && self.waiting.is_none()
-            && self.outbox.is_empty()
+            && self.unsent.is_empty()
             && self.commands.is_empty()
             && self.pressed.is_empty()
     }
@@ -254,14 +254,14 @@ impl App {
     }
 
     fn ask(&mut self, request: Request) {
-        self.outbox.push_back(request);
+        self.unsent.push_back(request);
     }
 
     /// Sends what waits; true where the queue is full.
     fn flush(&mut self) -> bool {
-        while let Some(request) = self.outbox.pop_front() {
+        while let Some(request) = self.unsent.pop_front() {
             if let Err(request) = self.link.send(request) {
-                self.outbox.push_front(request);
+                self.unsent.push_front(request);
                 return true;
             }
         }

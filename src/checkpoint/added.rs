@@ -2,7 +2,7 @@
 //! fast tokenizers: `added_tokens_decoder`, then named and further special tokens that are not there yet.
 //! `special_tokens_map.json` and `added_tokens.json` count where there is no `added_tokens_decoder`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use serde_json::Value;
 use tokenizers::{AddedToken, Tokenizer};
@@ -88,18 +88,22 @@ impl<'a> Beside<'a> {
     /// Special tokens by name, and those without, in the order in which Transformers 5 adds them.
     fn special_tokens(&self) -> Vec<AddedToken> {
         let extra = self.extra();
-        let mut own: Vec<(&str, &Value)> = Vec::new();
+        let mut own: Vec<&Value> = Vec::new();
+        let mut rows: HashMap<&str, usize> = HashMap::new();
         // What the settings name again keeps the place it had in the map.
         let named = own_tokens(self.map()).chain(own_tokens(self.settings));
         for (name, value) in named.chain(extra.named) {
-            match own.iter_mut().find(|it| it.0 == name) {
-                Some(it) => it.1 = value,
-                None => own.push((name, value)),
+            match rows.entry(name) {
+                Entry::Occupied(it) => own[*it.get()] = value,
+                Entry::Vacant(it) => {
+                    it.insert(own.len());
+                    own.push(value);
+                }
             }
         }
         let everywhere = NAMED.into_iter().filter_map(|key| self.value(key));
         everywhere
-            .chain(own.into_iter().map(|it| it.1))
+            .chain(own)
             .chain(extra.list)
             .filter_map(|it| token(it, true))
             .collect()
@@ -187,10 +191,11 @@ impl<'a> Beside<'a> {
 /// Adds the tokens that are declared beside the tokenizer to it, and notes what cannot be.
 ///
 /// # Errors
-/// What the library says.
+/// More of them than a tokenizer may have, and what the library says.
 pub(super) fn add(
     tokenizer: &mut Tokenizer,
     beside: Beside<'_>,
+    n_vocab: usize,
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
     let special = beside.special_tokens();
@@ -214,6 +219,10 @@ pub(super) fn add(
     if tokens.is_empty() {
         return Ok(());
     }
+    let before = tokenizer.get_added_tokens_decoder();
+    let lengths = before.values().map(|it| it.content.len());
+    let lengths = lengths.chain(tokens.iter().map(|it| it.content.len()));
+    rules::check_added_beside(lengths, n_vocab)?;
     if let Some(it) = tokenizer.get_normalizer() {
         rules::check_normalized(it, tokens.iter().map(|it| it.content.as_str()))?;
     }
@@ -332,5 +341,42 @@ mod tests {
         check(&named, &older(m), &["<z>", "<m>"]);
         let named = both(r#"{"z_token": "<z>"}"#, m);
         check(&newer(c), &named, &["<z>", "<m>"]);
+    }
+
+    #[test]
+    fn as_many_tokens_of_their_own_name_are_taken_in_time() {
+        let entries: Vec<String> = (0..60_000)
+            .map(|n| format!(r#""k{n}_token": "<{n}>""#))
+            .collect();
+        let text = format!("{{{}}}", entries.join(", "));
+        let file = Config::parse(text.as_bytes(), Path::new("it.json")).unwrap();
+        let beside = Beside {
+            settings: Some(&file),
+            special: None,
+            added: None,
+        };
+        let start = std::time::Instant::now();
+        assert_eq!(beside.special_tokens().len(), 60_000);
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn tokens_of_the_files_beside_count_with_the_tokenizers_own() {
+        let entries: Vec<String> = (0..70_000).map(|n| format!(r#""<{n}>": {n}"#)).collect();
+        let text = format!("{{{}}}", entries.join(", "));
+        let file = Config::parse(text.as_bytes(), Path::new("it.json")).unwrap();
+        let beside = Beside {
+            settings: None,
+            special: None,
+            added: Some(&file),
+        };
+        let model = tokenizers::models::wordlevel::WordLevel::default();
+        let mut tokenizer = Tokenizer::new(model);
+        let added = add(&mut tokenizer, beside, 100, &mut Vec::new());
+        let why = added.unwrap_err();
+        assert!(
+            why.contains("70000 added tokens, expected at most 65536"),
+            "{why}"
+        );
     }
 }

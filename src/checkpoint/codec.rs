@@ -59,7 +59,7 @@ impl TextCodec {
         notes.extend(tokenizer::merge_always(&mut tokenizer));
         tokenizer.with_padding(None);
         caught(|| tokenizer.with_truncation(None).map(|_| ())).map_err(unreadable)?;
-        caught(|| added::add(&mut tokenizer, beside, notes)).map_err(unreadable)?;
+        caught(|| added::add(&mut tokenizer, beside, n_vocab, notes)).map_err(unreadable)?;
         // As Transformers does: special tokens in a text are then letters like others.
         let splits = beside
             .settings

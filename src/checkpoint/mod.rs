@@ -83,7 +83,7 @@ pub enum Source {
 /// A model that is open.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// What people call it: the folder's name.
+    /// Display name: the folder's name.
     pub name: String,
     /// Its shape.
     pub spec: ModelSpec,
@@ -172,7 +172,7 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
             Blob::Static(_) | Blob::Memory(_) => None,
         })
         .collect();
-    // Tensors may have been copied or compared.
+    // Tensors may have been compared.
     checkpoint.check_files()?;
     Ok(checkpoint)
 }

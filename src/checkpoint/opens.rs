@@ -33,7 +33,7 @@ fn the_bundled_model_opens_without_a_copy() {
 }
 
 #[test]
-fn its_twin_has_the_same_shape_and_other_weights() {
+fn the_collapsed_tour_has_the_same_shape_and_other_weights() {
     let (tour, collapsed) = (
         tour(),
         open(&Source::Bundled(Bundled::TourCollapsed)).unwrap(),

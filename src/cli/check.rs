@@ -79,25 +79,25 @@ fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(),
     let file = args.json.as_deref().filter(|it| *it != Path::new("-"));
     let file = file.map(|it| OutFile::at(it, "report")).transpose()?;
     let mut progress = Progress(output);
-    let mut teller = Runner::open(opener, Source::parse(&args.model).into(), &mut progress)?;
-    if teller.facts.spec.routers.is_empty() {
-        let name = &teller.facts.name;
+    let mut runner = Runner::open(opener, Source::parse(&args.model).into(), &mut progress)?;
+    if runner.facts.spec.routers.is_empty() {
+        let name = &runner.facts.name;
         return Err(Failure::misuse(format!(
             "{name} has no router: there is no load to judge"
         )));
     }
-    if !teller.facts.has_tokenizer {
-        let name = &teller.facts.name;
+    if !runner.facts.has_tokenizer {
+        let name = &runner.facts.name;
         return Err(Failure::misuse(format!(
             "{name} has no tokenizer, so no text can be read to judge its load"
         )));
     }
-    let loads = teller.survey(&texts)?;
-    let facts = teller.facts.clone();
+    let loads = runner.survey(&texts)?;
+    let facts = runner.facts.clone();
     let names = names(&texts);
     let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(&loads).collect();
     let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false);
-    drop(teller);
+    drop(runner);
     hand_out(args, &facts, &report, file, &mut progress.0)?;
     end(&report)
 }

@@ -63,15 +63,25 @@ struct Memory {
     may: Allowances,
     /// Bytes that one more position takes: cache and record of one row.
     position_bytes: u64,
+    /// What is held once the whole context is filled.
+    whole_bytes: u64,
 }
 
 impl Memory {
     fn of(checkpoint: &Checkpoint, may: Allowances) -> Self {
         let spec = &checkpoint.spec;
-        let layouts = checkpoint.weights.layouts();
-        let extent = Extent::first_pages(spec);
+        let need = |extent: Extent| {
+            let layouts = checkpoint.weights.layouts();
+            extent.need(spec, layouts, Place::Cpu, None)
+        };
+        let first_pages = Extent::first_pages(spec);
+        let whole = Extent {
+            n_positions: spec.n_ctx,
+            ..first_pages
+        };
         Self {
-            need: extent.need(spec, layouts, Place::Cpu, None),
+            need: need(first_pages),
+            whole_bytes: need(whole).held_bytes(),
             may,
             position_bytes: cache_bytes_per_position(spec) + trace_bytes_per_position(spec),
         }
@@ -119,15 +129,11 @@ fn memory_lines(page: &mut Page, memory: &Memory, n_ctx: usize) {
         page.line("", format!("{verdict}: {room}"));
     }
     let thousand = memory.position_bytes.saturating_mul(1000);
-    let more = memory
-        .position_bytes
-        .saturating_mul(n_ctx.saturating_sub(n) as u64);
-    let whole = match more {
-        0 => String::new(),
-        it => {
-            let held = need.held_bytes().saturating_add(it);
-            format!("; the whole context of {n_ctx}: {} held", gigabytes(held))
-        }
+    let whole = if n < n_ctx {
+        let held = gigabytes(memory.whole_bytes);
+        format!("; the whole context of {n_ctx}: {held} held")
+    } else {
+        String::new()
     };
     let thousand = gigabytes(thousand);
     page.line("", format!("1000 positions take {thousand}{whole}"));

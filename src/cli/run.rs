@@ -150,51 +150,51 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn write(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(), Failure> {
-    let mut voice = Voice {
+    let mut output = RunOutput {
         output,
         is_silent: args.json,
         pending: Vec::new(),
         goes_on: args.html.is_some(),
     };
-    tell(args, opener, &mut voice)
+    tell(args, opener, &mut output)
 }
 
-fn tell(args: &Args, opener: Box<dyn Opener>, voice: &mut Voice<'_>) -> Result<(), Failure> {
+fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Result<(), Failure> {
     let edits = args.model.edits()?;
     let sampling = args.sampling.sampling()?;
     let ids = args.ids.as_deref().map(parse_ids).transpose()?;
     let html = args.html.as_deref();
     let html = html.map(|it| OutFile::at(it, "page")).transpose()?;
     let source = Source::parse(&args.model.model).into();
-    let mut teller = Runner::open(opener, source, voice)?;
+    let mut runner = Runner::open(opener, source, output)?;
     let given = match (ids, &args.prompt) {
         (Some(ids), _) => ids,
-        (None, text) => teller.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
+        (None, text) => runner.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
     };
-    let facts = teller.facts.clone();
+    let facts = runner.facts.clone();
     let experiment = Experiment {
         given,
         sampling,
         edits,
     };
-    let runner = teller.tell(&experiment, args.n)?;
-    let ended = voice.end(&runner, &facts, &experiment);
+    let result = runner.run(&experiment, args.n)?;
+    let ended = output.end(&result, &facts, &experiment);
     if let Some((html, path)) = html.zip(args.html.as_ref()) {
         let model = args.model.model.to_string_lossy();
-        html.write(shared(&runner, &facts, &experiment, &model).as_bytes())?;
-        voice.remark(&format!("the run is in {}", path.display()));
+        html.write(shared(&result, &facts, &experiment, &model).as_bytes())?;
+        output.remark(&format!("the run is in {}", path.display()));
     }
     ended
 }
 
 /// The run as a page.
-fn shared(runner: &RunResult, facts: &ModelFacts, experiment: &Experiment, model: &str) -> String {
+fn shared(result: &RunResult, facts: &ModelFacts, experiment: &Experiment, model: &str) -> String {
     page(&SharedRun {
         facts,
         model,
         experiment,
-        baseline: &runner.baseline,
-        edited: runner
+        baseline: &result.baseline,
+        edited: result
             .edited
             .as_ref()
             .map(|(edited, counterfactual)| (edited, counterfactual)),
@@ -203,7 +203,7 @@ fn shared(runner: &RunResult, facts: &ModelFacts, experiment: &Experiment, model
 }
 
 /// Where text and remarks go.
-struct Voice<'a> {
+struct RunOutput<'a> {
     output: Output<'a>,
     /// Whether the text comes as a part of something else.
     is_silent: bool,
@@ -213,7 +213,7 @@ struct Voice<'a> {
     goes_on: bool,
 }
 
-impl Voice<'_> {
+impl RunOutput<'_> {
     fn print(&mut self, text: &str) -> Result<(), Failure> {
         match self.output.print(text) {
             Err(it) if it.status == Status::Left && self.goes_on => Ok(()),
@@ -241,20 +241,20 @@ impl Voice<'_> {
 
     fn end(
         &mut self,
-        runner: &RunResult,
+        result: &RunResult,
         facts: &ModelFacts,
         experiment: &Experiment,
     ) -> Result<(), Failure> {
         if self.is_silent {
-            self.print(&json_text(&object(runner, facts, experiment), true)?)?;
+            self.print(&json_text(&object(result, facts, experiment), true)?)?;
         } else {
             let rest = std::mem::take(&mut self.pending);
             self.print(&format!("{}\n", String::from_utf8_lossy(&rest)))?;
         }
-        let n = runner.watched().tokens.len() - runner.n_given;
-        let speed = runner.tokens_per_sec;
+        let n = result.watched().tokens.len() - result.n_given;
+        let speed = result.tokens_per_sec;
         self.remark(&format!("{n} tokens, {speed:.1} a second"));
-        match runner.stopped {
+        match result.stopped {
             StopReason::EndOfText => self.remark("the model ended the text"),
             StopReason::ContextFull => {
                 let n_ctx = facts.n_ctx;
@@ -262,9 +262,9 @@ impl Voice<'_> {
             }
             _ => {}
         }
-        if let Some((edited, counterfactual)) = &runner.edited {
+        if let Some((edited, counterfactual)) = &result.edited {
             self.remark(
-                &match first_difference(&runner.baseline.tokens, &edited.tokens) {
+                &match first_difference(&result.baseline.tokens, &edited.tokens) {
                     Some(at) => format!("the texts with and without edits part at position {at}"),
                     None => "the texts with and without edits are the same so far".to_owned(),
                 },
@@ -277,7 +277,7 @@ impl Voice<'_> {
     }
 }
 
-impl Listener for Voice<'_> {
+impl Listener for RunOutput<'_> {
     fn loading(&mut self, it: &LoadProgress) {
         self.output.progress(&loading_words(it));
     }
@@ -311,21 +311,21 @@ fn mean_kl(counterfactual: &RowRecord) -> Option<(f32, usize)> {
     (n > 0).then(|| (sum / n as f32, n))
 }
 
-fn object(runner: &RunResult, facts: &ModelFacts, experiment: &Experiment) -> Value {
-    let mut out = written(runner.watched(), runner.n_given, facts);
+fn object(result: &RunResult, facts: &ModelFacts, experiment: &Experiment) -> Value {
+    let mut out = written(result.watched(), result.n_given, facts);
     out["model"] = json!(facts.name);
     out["prompt_ids"] = json!(experiment.given);
     out["sampling"] = json!(experiment.sampling);
     out["edits"] = experiment.edits.active().map(ToString::to_string).collect();
-    out["stopped"] = json!(match runner.stopped {
+    out["stopped"] = json!(match result.stopped {
         StopReason::EndOfText => "end of text",
         StopReason::ContextFull => "context full",
         _ => "count",
     });
-    out["tokens_per_sec"] = json!(runner.tokens_per_sec);
-    if let Some((edited, counterfactual)) = &runner.edited {
-        out["baseline"] = written(&runner.baseline, runner.n_given, facts);
-        out["first_difference"] = json!(first_difference(&runner.baseline.tokens, &edited.tokens));
+    out["tokens_per_sec"] = json!(result.tokens_per_sec);
+    if let Some((edited, counterfactual)) = &result.edited {
+        out["baseline"] = written(&result.baseline, result.n_given, facts);
+        out["first_difference"] = json!(first_difference(&result.baseline.tokens, &edited.tokens));
         out["mean_kl"] = json!(mean_kl(counterfactual).map(|it| it.0));
         // Before the first position compared the two are one.
         let at = (0..counterfactual.tokens.len()).map(Position::new);

@@ -32,6 +32,9 @@ pub(super) trait Listener {
 pub(super) fn loading_words(it: &LoadProgress) -> String {
     let mib = |bytes: u64| bytes >> 20;
     let (done, total) = (mib(it.done_bytes), mib(it.total_bytes));
+    if it.total_bytes == 0 {
+        return "opening ".to_owned();
+    }
     format!("reading {done} of {total} MiB ")
 }
 
@@ -144,7 +147,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Reads what is given, then writes `n` tokens.
-    pub fn tell(mut self, experiment: &Experiment, n: u32) -> Result<RunResult, Failure> {
+    pub fn run(mut self, experiment: &Experiment, n: u32) -> Result<RunResult, Failure> {
         ask(&self.engine, Request::SetPace(Pace::Unlimited))?;
         let request = Request::SetExperiment(Box::new(experiment.clone()));
         ask(&self.engine, request)?;

@@ -5,7 +5,7 @@ use crate::ops::n_threads;
 /// A device, whether it would be taken, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceReport {
-    /// As people call it.
+    /// Display name.
     pub name: String,
     /// What it can do, each a name and a value.
     pub details: Vec<(String, String)>,

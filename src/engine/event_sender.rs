@@ -1,4 +1,4 @@
-//! The way out: events, and a knock on the listener's door after each.
+//! Sends events over the bounded channel and wakes the UI after each.
 
 use std::sync::mpsc::SyncSender;
 

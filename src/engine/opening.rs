@@ -123,9 +123,12 @@ impl LoadingJob for Loading {
         if progress.is_done() && self.place()? {
             return self.finish();
         }
-        // A device of its own has to be given everything once more.
-        let begun = self.begun.as_ref().filter(|it| it.device.is_gpu);
-        let to_place = begun.map_or(0, |it| it.need.device_bytes);
+        // A device of its own has to be given everything once more; the CPU makes blocks and copies.
+        let begun = self.begun.as_ref();
+        let to_place = begun.map_or(0, |it| {
+            let need = &it.need;
+            need.device_bytes + need.block_bytes + need.copied_bytes
+        });
         let placed = begun.map_or(0, |it| it.placed(to_place));
         Ok(LoadStep::Going(LoadProgress {
             done_bytes: progress.done_bytes + placed,

@@ -1,7 +1,7 @@
 //! One submitted step: what is asked of the model, and how it is put together once it is back.
 //!
 //! A step is started (its operations are handed to the device) and completes (its results are on the
-//! host). Between the two the device works, and the next step may set out already.
+//! host). Between the two the device works, and the next step may be started already.
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
@@ -15,8 +15,8 @@ pub(super) struct Pending<O: Ops> {
     pub ticket: Ticket,
     pub rows: Vec<PendingRow>,
     pub capture: Capture,
-    /// Where it has set out.
-    pub in_flight: Option<InFlight<O>>,
+    /// Where it was started.
+    pub in_flight: Option<StartedStep<O>>,
 }
 
 pub(super) struct PendingRow {
@@ -50,7 +50,7 @@ impl PendingFeed {
 }
 
 /// A step the device works on.
-pub(super) struct InFlight<O: Ops> {
+pub(super) struct StartedStep<O: Ops> {
     pub results: O::InFlight,
     /// Positions each row's sequence held before it.
     pub starts: Vec<usize>,
@@ -102,7 +102,7 @@ impl<O: Ops> Pending<O> {
             tensors,
             routings,
         });
-        self.in_flight = Some(InFlight {
+        self.in_flight = Some(StartedStep {
             results,
             starts,
             asks,
@@ -156,7 +156,7 @@ impl<O: Ops> Pending<O> {
     ) -> Result<Step, BackendError> {
         let Some(in_flight) = &self.in_flight else {
             return Err(BackendError::BadBatch(
-                "a step that never set out".to_owned(),
+                "a step that was never started".to_owned(),
             ));
         };
         let mut predictions = outcome.predictions;

@@ -62,7 +62,7 @@ where
 /// A model to be placed, and how far its run will go.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// What people call it.
+    /// Display name.
     pub name: &'a str,
     pub spec: &'a ModelSpec,
     pub weights: &'a Weights,

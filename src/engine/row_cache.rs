@@ -175,12 +175,13 @@ impl RowCache {
         id
     }
 
-    /// These rows are on screen now.
     /// No row has a cache any more: the backend they were on is gone.
     pub fn forget_caches(&mut self) {
         self.rows.iter_mut().for_each(|it| it.seq = None);
+        self.counted = Counted::default();
     }
 
+    /// These rows are on screen now.
     pub fn show(&mut self, rows: &[RowId]) {
         self.n_shown += 1;
         for id in rows {
@@ -203,18 +204,23 @@ impl RowCache {
 
     /// Drops the caches of rows long not shown until the rest fits. Rows on screen keep theirs.
     pub fn keep_within(&mut self, budget_bytes: usize, backend: &mut dyn Backend) {
-        while !self.is_within(budget_bytes, backend) {
-            let hidden = self
-                .rows
-                .iter_mut()
-                .filter(|it| it.seq.is_some() && it.last_shown < self.n_shown);
-            let Some(oldest) = hidden.min_by_key(|it| it.last_shown) else {
+        while let Some(oldest) = self.oldest_hidden() {
+            if self.is_within(budget_bytes, backend) {
                 return;
-            };
+            }
+            let oldest = self.get_mut(oldest);
             if let Some(seq) = oldest.seq.take() {
                 backend.release(seq);
             }
         }
+    }
+
+    /// Of the rows that have a cache and are not on screen, the one that was there longest ago.
+    fn oldest_hidden(&self) -> Option<RowId> {
+        let rows = self.rows.iter().enumerate();
+        let hidden = rows.filter(|(_, it)| it.seq.is_some() && it.last_shown < self.n_shown);
+        let oldest = hidden.min_by_key(|(_, it)| it.last_shown);
+        oldest.map(|(idx, _)| row_id(idx))
     }
 
     /// Rows share what they have in common, and to count that takes time. It is only done where the caches would be

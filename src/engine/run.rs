@@ -165,9 +165,13 @@ impl Run {
     /// Models opened from now on run there; the open one is moved there.
     fn set_device(&mut self, device: DeviceChoice) {
         self.opener.set_device(device);
+        let can_move = self.session.as_ref().is_some_and(|it| it.mover.is_some());
+        if can_move {
+            // What a move under way holds is given back before there is to be room for another.
+            self.cancel_load();
+        }
         let mover = self.session.as_ref().and_then(|it| it.mover.as_ref());
         if let Some(moving) = mover.map(|it| it(device)) {
-            self.cancel_load();
             self.is_moving = true;
             match moving {
                 Ok(load) => self.load = Some(load),

@@ -50,7 +50,7 @@ struct Seq {
 }
 
 #[derive(Debug)]
-struct InFlight {
+struct ScriptedStep {
     seqs: Vec<(SeqId, usize)>,
     step: Step,
     done_at: Instant,
@@ -64,7 +64,7 @@ pub struct ScriptedBackend {
     hold: Duration,
     cut_every: usize,
     seqs: HashMap<SeqId, Seq>,
-    in_flight: HashMap<Ticket, InFlight>,
+    in_flight: HashMap<Ticket, ScriptedStep>,
     n_opened: u32,
     n_submitted: u64,
 }
@@ -335,7 +335,7 @@ impl Backend for ScriptedBackend {
         }
         self.n_submitted += 1;
         let ticket = Ticket(self.n_submitted);
-        let step = InFlight {
+        let step = ScriptedStep {
             seqs,
             step: Step { rows },
             done_at: Instant::now() + self.hold,
@@ -380,7 +380,7 @@ impl Backend for ScriptedBackend {
                 it.held.truncate(held);
             }
         }
-        let is_kept = |it: &InFlight| {
+        let is_kept = |it: &ScriptedStep| {
             it.seqs
                 .iter()
                 .all(|(id, end)| *id != seq || *end <= to.idx())

@@ -10,7 +10,7 @@ use super::{
     pace::{Playing, SliceSize, Speed},
     row_cache::{CachedRow, Origin, RowCache},
     survey::Survey,
-    write::InFlight,
+    write::SubmittedStep,
 };
 use crate::spec::{
     Experiment, InterventionSet, PromptForm, Revision, RoutingPolicy, SeqId, TokenId,
@@ -60,7 +60,7 @@ pub(super) struct ModelSession {
     /// A copy of the baseline that reads beside a counterfactual which is behind; as long as the counterfactual.
     pub replay: Option<SeqId>,
     /// The step that was submitted before the last one completed.
-    pub in_flight: Option<InFlight>,
+    pub in_flight: Option<SubmittedStep>,
     pub slice_size: SliceSize,
     pub speed: Speed,
     /// Texts that are read beside the rows.

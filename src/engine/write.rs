@@ -32,7 +32,7 @@ pub(super) struct BatchPart {
 
 /// A step the backend works on.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(super) struct SubmittedStep {
     ticket: Ticket,
     parts: Vec<BatchPart>,
     /// Positions each part's sequence held before it.
@@ -64,7 +64,7 @@ impl ModelSession {
             }
         }
         self.stop_if_over(out);
-        self.in_flight = ahead.map(|it| InFlight { began: now, ..it });
+        self.in_flight = ahead.map(|it| SubmittedStep { began: now, ..it });
         if !self.is_as_planned() {
             self.cancel();
         }
@@ -148,7 +148,7 @@ impl ModelSession {
     }
 
     /// Hands a step to the backend.
-    pub fn submit(&mut self, parts: Vec<BatchPart>) -> Result<InFlight, BackendError> {
+    pub fn submit(&mut self, parts: Vec<BatchPart>) -> Result<SubmittedStep, BackendError> {
         let capture = if parts.iter().any(|it| it.is_told) {
             Capture::Trace
         } else {
@@ -170,7 +170,7 @@ impl ModelSession {
             .collect();
         let starts = parts.iter().map(|it| self.backend.len(it.seq)).collect();
         let ticket = self.backend.submit(&rows, capture)?;
-        Ok(InFlight {
+        Ok(SubmittedStep {
             ticket,
             parts,
             starts,
@@ -181,7 +181,7 @@ impl ModelSession {
     /// Waits for a step and takes in what it says.
     pub fn complete(
         &mut self,
-        in_flight: InFlight,
+        in_flight: SubmittedStep,
         out: &mut EventSender,
     ) -> Result<(), BackendError> {
         let mut parts = in_flight.parts;

@@ -92,7 +92,7 @@ pub struct Model<O: Ops> {
 }
 
 impl<O: Ops> Model<O> {
-    /// Makes the weights ready on `ops`.
+    /// Uploads or prepares the weights on `ops`.
     ///
     /// # Errors
     /// A part of the spec that is not computed, or a weight that is not there.

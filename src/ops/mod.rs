@@ -140,21 +140,21 @@ pub trait Ops: Meter + Send + Sized {
     /// Results of a step on their way to the host.
     type InFlight: Send;
 
-    /// As people call it: `CPU`.
+    /// Display name, e.g. `CPU`.
     fn label(&self) -> String;
 
     /// Whether a step can be handed over before the last one is read. Where not, it is computed
     /// when it is asked for.
     fn runs_ahead(&self) -> bool;
 
-    /// Makes weights ready, stacked row upon row where there are several: `[Σ rows, cols]`. Rows of
+    /// Uploads or prepares weights, stacked row upon row where there are several: `[Σ rows, cols]`. Rows of
     /// one number each follow each other: `[1, Σ cols]`.
     ///
     /// # Errors
     /// What the device cannot hold.
     fn weight(&self, views: &[&WeightView]) -> Result<Self::Weight, DeviceError>;
 
-    /// Makes gated networks ready: a layer's experts in the order of their ids, or one alone.
+    /// Uploads or prepares gated networks: a layer's experts in the order of their ids, or one alone.
     ///
     /// # Errors
     /// What the device cannot hold.
@@ -278,7 +278,7 @@ pub trait Ops: Meter + Send + Sized {
         n_drawable: usize,
     ) -> Self::Predicted;
 
-    /// Ends a step: what the host wants of it sets out. The one read of a step.
+    /// Ends a step: what the host wants of it is on its way. The one read of a step.
     fn finish(&self, wanted: Wanted<Self>) -> Self::InFlight;
 
     /// What has arrived; `Ok(None)` where it has not and `wait` is `Never`. Taken once.

@@ -21,7 +21,7 @@ impl DeviceChoice {
     /// All of them, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Gpu, Self::Cpu];
 
-    /// As people call it.
+    /// Display name.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

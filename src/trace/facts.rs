@@ -49,7 +49,7 @@ pub struct GateFacts {
 /// Where a model runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceFacts {
-    /// As people call it: `CPU`, `NVIDIA H200`.
+    /// Display name, e.g. `CPU`, `NVIDIA H200`.
     pub label: String,
     /// Whether it is a graphics processor, or a program that plays one.
     pub is_gpu: bool,
@@ -62,7 +62,7 @@ pub struct DeviceFacts {
 /// What was opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelFacts {
-    /// What people call it: `Tour`, or the folder's name.
+    /// Display name: `Tour`, or the folder's name.
     pub name: String,
     /// Its shape.
     pub spec: ModelSpec,

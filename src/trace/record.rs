@@ -121,20 +121,6 @@ impl RouterTrace {
         self.groups_kept.truncate(n_rows * n_groups);
     }
 
-    fn without_logits(&self) -> Self {
-        Self {
-            n_experts: self.n_experts,
-            n_picks: self.n_picks,
-            logits: Vec::new(),
-            picks: self.picks.clone(),
-            margin: self.margin.clone(),
-            weight_sum: self.weight_sum.clone(),
-            shared_gate: self.shared_gate.clone(),
-            selection: Vec::new(),
-            groups_kept: self.groups_kept.clone(),
-        }
-    }
-
     fn n_bytes(&self) -> usize {
         self.logits.len() * 4
             + self.selection.len() * 4
@@ -166,17 +152,12 @@ impl StepTrace {
         }
     }
 
-    /// A copy of everything but the raw logits.
-    pub(super) fn without_logits(&self) -> Self {
-        let routers = self.routers.iter().map(RouterTrace::without_logits);
-        Self {
-            seq: self.seq,
-            phase: self.phase,
-            start: self.start,
-            revision: self.revision,
-            tokens: self.tokens.clone(),
-            routers: routers.collect(),
-        }
+    /// Memory of the raw logits.
+    pub(super) fn logits_bytes(&self) -> usize {
+        let routers = self.routers.iter();
+        routers
+            .map(|it| (it.logits.len() + it.selection.len()) * size_of::<f32>())
+            .sum()
     }
 
     /// Memory it takes, within a few per cent.

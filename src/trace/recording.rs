@@ -1,7 +1,7 @@
 //! What the engine told of its rows, made into a record. The window, `run` and the tests use this one fold, so that
 //! they cannot differ in what they say a run was.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,11 +81,12 @@ impl Recording {
             } => {
                 let parent = parent.and_then(|it| self.rows.get(&it));
                 let shared = parent.map_or_else(RowRecord::default, |it| it.prefix(at));
-                let record = RowRecord {
+                let mut record = RowRecord {
                     n_given,
                     edits,
                     ..shared
                 };
+                self.count(record.store.take_change());
                 self.rows.insert(row, record);
             }
             RowEvent::Shown(rows) => self.shown = Some(rows),
@@ -96,13 +97,16 @@ impl Recording {
                 comparisons,
             } => {
                 let record = self.rows.entry(row).or_default();
-                let before = record.store.n_bytes();
                 record.push(step, readouts, comparisons)?;
-                let after = record.store.n_bytes();
-                self.n_bytes = (self.n_bytes + after).saturating_sub(before);
+                let change = record.store.take_change();
+                self.count(change);
             }
         }
         Ok(())
+    }
+
+    fn count(&mut self, change: isize) {
+        self.n_bytes = self.n_bytes.saturating_add_signed(change);
     }
 
     /// Whether a step is the next one of a row, which may be new.
@@ -180,20 +184,23 @@ impl Recording {
             let Some(record) = self.rows.get_mut(&row) else {
                 continue;
             };
-            if record.store.logits_from() == record.store.end() {
+            // What rows on screen share with it would stay.
+            if record.store.droppable_bytes() <= 0 {
                 continue;
             }
             record.store.drop_logits();
-            // What others share with it is still there.
-            self.n_bytes = self.counted();
+            let change = record.store.take_change();
+            self.count(change);
             if self.n_bytes <= budget_bytes {
                 return;
             }
         }
     }
 
+    /// The same, step by step.
+    #[cfg(test)]
     fn counted(&self) -> usize {
-        let mut seen = HashSet::new();
+        let mut seen = std::collections::HashSet::new();
         let steps = self.rows.values().flat_map(|it| it.store.held());
         let new = steps.filter(|(place, _)| seen.insert(*place));
         new.map(|it| it.1).sum()
@@ -294,6 +301,27 @@ mod tests {
         it.keep_within(one);
         assert_eq!([0, 1].map(|row| has_logits(&it, row)), [false, true]);
         assert_eq!(it.n_bytes(), it.counted());
+    }
+
+    #[test]
+    fn memory_is_counted_as_it_is_where_forks_cut_steps_and_rows_forget() {
+        let mut it = recording((0..8).map(|n| stepped(0, n * 64, 64)));
+        for (row, at) in [(1, 500), (2, 130), (3, 64), (4, 0)] {
+            it.apply(forked(row, 0, at)).unwrap();
+            assert_eq!(it.n_bytes(), it.counted(), "forked at {at}");
+            it.apply(stepped(row, at, 64)).unwrap();
+            assert_eq!(it.n_bytes(), it.counted(), "grown at {at}");
+        }
+        // A row past a budget of its own forgets what others still hold.
+        let store = &mut it.rows.get_mut(&RowId(1)).unwrap().store;
+        store.set_budget(100_000);
+        it.apply(stepped(1, 564, 64)).unwrap();
+        assert!(!has_logits(&it, 1) && has_logits(&it, 0));
+        assert_eq!(it.n_bytes(), it.counted());
+        it.apply(shown(2)).unwrap();
+        it.keep_within(0);
+        assert_eq!(it.n_bytes(), it.counted());
+        assert!(has_logits(&it, 2) && !has_logits(&it, 4));
     }
 
     #[test]

@@ -69,6 +69,13 @@ impl<T> SharedVec<T> {
         first.iter().chain(rest.flat_map(|it| it.iter()))
     }
 
+    /// Whether another list holds the chunk this one lies in.
+    #[must_use]
+    pub fn is_shared(&self, at: usize) -> bool {
+        let chunk = self.chunks.get(at / CHUNK);
+        chunk.is_some_and(|it| Arc::strong_count(it) > 1)
+    }
+
     /// How many of them come before the first that does not hold, where those that hold come first.
     pub fn partition_point(&self, holds: impl Fn(&T) -> bool) -> usize {
         let is_past = |it: &Arc<Vec<T>>| it.last().is_some_and(&holds);

@@ -21,6 +21,8 @@ pub struct TraceStore {
     budget_bytes: usize,
     /// Steps before this one have lost their logits.
     n_steps_dropped: usize,
+    /// Memory taken and given back since somebody last asked; steps that others hold too are not given back.
+    change_bytes: isize,
 }
 
 /// A step, and the memory it takes.
@@ -144,7 +146,31 @@ impl TraceStore {
             n_bytes: 0,
             budget_bytes,
             n_steps_dropped: 0,
+            change_bytes: 0,
         }
+    }
+
+    /// Memory this store took, or gave back where that is below 0, since this was last asked.
+    pub(super) fn take_change(&mut self) -> isize {
+        std::mem::take(&mut self.change_bytes)
+    }
+
+    /// What forgetting all raw logits would free; less than 0 where most steps are shared, and would be copied.
+    pub(super) fn droppable_bytes(&self) -> isize {
+        let steps = (self.n_steps_dropped..).zip(self.steps.iter_from(self.n_steps_dropped));
+        let one = |(at, it): (usize, &HeldStep)| {
+            let logits_bytes = it.step.logits_bytes() as isize;
+            if self.is_shared(at, it) {
+                logits_bytes - it.n_bytes as isize
+            } else {
+                logits_bytes
+            }
+        };
+        steps.map(one).sum()
+    }
+
+    fn is_shared(&self, at: usize, held: &HeldStep) -> bool {
+        self.steps.is_shared(at) || Arc::strong_count(&held.step) > 1
     }
 
     /// Whether a step is the next one.
@@ -160,6 +186,11 @@ impl TraceStore {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn set_budget(&mut self, budget_bytes: usize) {
+        self.budget_bytes = budget_bytes;
+    }
+
     /// Adds the next step.
     ///
     /// # Errors
@@ -169,6 +200,7 @@ impl TraceStore {
         let held = HeldStep::new(step);
         self.n_positions += held.step.tokens.len();
         self.n_bytes += held.n_bytes;
+        self.change_bytes += held.n_bytes as isize;
         self.steps.push(held);
         self.keep_within_budget();
         Ok(())
@@ -177,20 +209,36 @@ impl TraceStore {
     /// Forgets the positions from `to` on.
     pub fn rewind(&mut self, to: Position) {
         let n_steps = self.steps.partition_point(|it| it.step.start < to);
-        let gone = self.steps.iter_from(n_steps).map(|it| it.n_bytes);
-        self.n_bytes -= gone.sum::<usize>();
-        self.steps.truncate(n_steps);
-        if let Some(last) = self.steps.pop() {
-            let mut step = last.step;
-            if step.end() > to {
-                Arc::make_mut(&mut step).truncate(to);
+        for (at, gone) in (n_steps..).zip(self.steps.iter_from(n_steps)) {
+            self.n_bytes -= gone.n_bytes;
+            if !self.is_shared(at, gone) {
+                self.change_bytes -= gone.n_bytes as isize;
             }
-            let n_bytes = step.n_bytes();
-            self.n_bytes = self.n_bytes - last.n_bytes + n_bytes;
-            self.steps.push(HeldStep { step, n_bytes });
+        }
+        self.steps.truncate(n_steps);
+        if self.steps.last().is_some_and(|it| it.step.end() > to)
+            && let Some(last) = n_steps.checked_sub(1)
+        {
+            self.replace(last, |step| step.truncate(to));
         }
         self.n_positions = self.steps.last().map_or(0, |it| it.step.end().idx());
         self.n_steps_dropped = self.n_steps_dropped.min(self.steps.len());
+    }
+
+    /// Changes a step; where others hold it too, a copy of it.
+    fn replace(&mut self, at: usize, change: impl FnOnce(&mut StepTrace)) {
+        let Some(held) = self.steps.get_mut(at) else {
+            return;
+        };
+        let before = held.n_bytes;
+        let is_shared = Arc::strong_count(&held.step) > 1;
+        change(Arc::make_mut(&mut held.step));
+        held.n_bytes = held.step.n_bytes();
+        self.n_bytes = self.n_bytes - before + held.n_bytes;
+        self.change_bytes += held.n_bytes as isize;
+        if !is_shared {
+            self.change_bytes -= before as isize;
+        }
     }
 
     /// The first `to` positions, as a store of their own: what a fork starts from. Steps are shared; one that `to`
@@ -238,6 +286,7 @@ impl TraceStore {
     }
 
     /// Memory of each step, by where it lies: the same in every store that shares it.
+    #[cfg(test)]
     pub(super) fn held(&self) -> impl Iterator<Item = (*const StepTrace, usize)> {
         self.steps
             .iter()
@@ -304,15 +353,7 @@ impl TraceStore {
 
     /// Another store that shares the step keeps its own.
     fn drop_oldest_logits(&mut self) {
-        if let Some(held) = self.steps.get_mut(self.n_steps_dropped) {
-            self.n_bytes -= held.n_bytes;
-            match Arc::get_mut(&mut held.step) {
-                Some(step) => step.drop_logits(),
-                None => held.step = Arc::new(held.step.without_logits()),
-            }
-            held.n_bytes = held.step.n_bytes();
-            self.n_bytes += held.n_bytes;
-        }
+        self.replace(self.n_steps_dropped, StepTrace::drop_logits);
         self.n_steps_dropped += 1;
     }
 }

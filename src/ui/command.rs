@@ -65,7 +65,7 @@ pub enum ExportTo {
     Clipboard,
 }
 
-/// What is asked for. The app applies them between frames, in one `match`.
+/// Something a panel, a menu or a key asks for. The app applies commands between frames, in one `match`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Looking: what is selected.

@@ -71,3 +71,26 @@ fn a_graphics_processor_tells_where_the_time_of_a_token_goes() {
     assert!(number(gemv.unwrap(), "/weight_bytes_per_sec") > 0.0);
     assert!(kernels.iter().all(|it| number(it, "/secs_per_step") > 0.0));
 }
+
+#[test]
+fn an_edit_late_in_a_text_adds_little_and_says_how_much() {
+    let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
+        .args(["bench", "--synthetic", TINY, "--json", "--device", "cpu"])
+        .args(["--edit-cost", "--prompt-tokens", "250"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    let it: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(it["n_tokens"], 250);
+    assert!(number(&it, "/record_secs") > 0.0 && number(&it, "/fork_secs") > 0.0);
+    for kind in ["trace", "cache"] {
+        let (row, edit) = ("row_bytes", "edit_bytes");
+        let [row, edit] = [row, edit].map(|it_is| number(&it, &format!("/{kind}/{it_is}")));
+        // Two rows that each copy the slice or block the edit lies in, and no more.
+        assert!(
+            edit > 0.0 && edit < row * 2.0 * 64.0 / 250.0 * 1.2,
+            "{kind}: {edit} of {row}"
+        );
+    }
+}

@@ -93,7 +93,7 @@ fn the_tour_model_is_even_over_the_samples() {
 }
 
 #[test]
-fn its_twin_trained_without_balancing_is_collapsed_and_it_says_by_which_numbers() {
+fn the_collapsed_tour_is_collapsed_and_it_says_by_which_numbers() {
     let folder = collapsed();
     let model = folder.path();
     let (status, out, log) = check(&[model.to_str().unwrap(), "--samples"]);

@@ -237,7 +237,7 @@ fn the_tour_model_equals_the_reference() {
 }
 
 #[test]
-fn its_twin_trained_without_balancing_equals_the_reference() {
+fn the_collapsed_tour_equals_the_reference() {
     let name = "tour-collapsed";
     let expected = read(
         &root()

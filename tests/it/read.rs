@@ -10,7 +10,7 @@ use moescope::model::Model;
 use moescope::ops::Cpu;
 use moescope::spec::{LayerId, ModelSpec, RoutingPolicy, Score, TokenId};
 
-use super::tiny::{Tiny, V};
+use super::tiny::{FAMILIES, Tiny, V};
 
 /// What the model makes of a text.
 fn read(spec: &ModelSpec, weights: &Weights, n_tokens: usize) -> StepRow {
@@ -66,14 +66,7 @@ fn unread(family: &str) -> Vec<String> {
 
 #[test]
 fn every_tensor_that_is_bound_is_read() {
-    for family in [
-        "mixtral",
-        "qwen2_moe",
-        "qwen3_moe",
-        "olmoe",
-        "granitemoe",
-        "granitemoeshared",
-    ] {
+    for family in FAMILIES {
         // No exception today; one would be listed here by name.
         assert_eq!(unread(family), Vec::<String>::new(), "{family}");
     }
@@ -104,14 +97,19 @@ fn a_selection_bias_chooses_and_weighs_nothing() {
             let mut picks = trace.picks_of(row);
             picks.find(|it| it.expert.idx() == 5).map(|it| it.weight)
         };
-        assert!(weight(&biased).is_some(), "chosen for every token");
-        let score = 1.0 / (1.0 + (-plain.logits_of(row).unwrap()[5]).exp());
+        let score_of = |e: usize| 1.0 / (1.0 + (-plain.logits_of(row).unwrap()[e]).exp());
+        let score = score_of(5);
+        // The Tour divides by the sum of the scores chosen: no bias is in it.
+        let chosen = biased.picks_of(row);
+        let sum: f32 = chosen.map(|it| score_of(it.expert.idx())).sum();
+        let given = weight(&biased).expect("chosen for every token");
+        let wanted = score / sum;
+        assert!((given - wanted).abs() < 1e-5, "{given}, not {wanted}");
         let selection = biased.selection[row * n_experts + 5];
         assert!(
             (selection - score - 1.0).abs() < 1e-6,
             "{selection} {score}"
         );
     }
-    assert_eq!(plain.logits, biased.logits);
     assert_eq!(layer, LayerId(0));
 }

@@ -27,6 +27,16 @@ pub struct Tiny {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
+/// Every family that opens.
+pub const FAMILIES: [&str; 6] = [
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+    "olmoe",
+    "granitemoe",
+    "granitemoeshared",
+];
+
 pub const H: usize = 32;
 pub const V: usize = 50;
 pub const F: usize = 12;

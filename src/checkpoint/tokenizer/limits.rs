@@ -51,7 +51,7 @@ const MAX_COPIES: usize = 4;
 /// # Errors
 /// One sentence on the first thing that is beyond its limit.
 pub(super) fn check_outline(outline: &Outline, n_vocab: usize) -> Result<(), String> {
-    let tokens = (MAX_TOKENS_EACH * n_vocab).clamp(MIN_ENTRIES, MAX_ENTRIES);
+    let tokens = most_tokens(n_vocab);
     let merges = (MAX_MERGES_EACH * n_vocab).clamp(MIN_ENTRIES, MAX_ENTRIES);
     for (it, name, limit) in [
         (outline.vocabulary, "tokens", tokens),
@@ -105,6 +105,29 @@ pub(super) fn check_outline(outline: &Outline, n_vocab: usize) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+fn most_tokens(n_vocab: usize) -> usize {
+    let each = MAX_TOKENS_EACH.saturating_mul(n_vocab);
+    each.clamp(MIN_ENTRIES, MAX_ENTRIES)
+}
+
+/// Whether a tokenizer may have added tokens of these lengths, bytes: its own, and those that files beside it add.
+///
+/// # Errors
+/// More than the file alone could have.
+pub(in super::super) fn check_added_beside(
+    lengths: impl Iterator<Item = usize>,
+    n_vocab: usize,
+) -> Result<(), String> {
+    let (n, n_bytes) = lengths.fold((0, 0), |(n, sum), it| (n + 1, sum + it));
+    at_most(
+        "with those beside it",
+        "added tokens",
+        n,
+        most_tokens(n_vocab),
+    )?;
+    at_most("added tokens of", "bytes", n_bytes, MAX_ADDED_BYTES)
 }
 
 fn check_list(it: Tally, name: &str, limit: usize, n_vocab: usize) -> Result<(), String> {

@@ -34,6 +34,7 @@ use self::{
     words::Words,
 };
 
+pub(super) use self::limits::check_added_beside;
 pub(super) use self::normal::check_all as check_normalized;
 
 /// Reads a file; what is put to its tokens from other files comes before it is used.

@@ -3,7 +3,7 @@
 use std::{cell::Cell, sync::OnceLock};
 
 use serde_json::Value;
-use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper};
+use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper, pattern::Pattern as _};
 
 use super::{
     budget::{Budget, MAX_GROWN_BYTES, check_grown},
@@ -108,6 +108,19 @@ impl Step {
     /// by piece.
     fn check(&self, text: &str, budget: &Budget) -> tokenizers::Result<()> {
         if self.growth.of(text.len(), 1) <= MAX_GROWN_BYTES as f64 {
+            return Ok(());
+        }
+        if let How::Replace(pattern, content) = &self.how {
+            // What matches may depend on all of the text, so that pieces of it would not do.
+            let parts = pattern.within(budget).find_matches(text)?;
+            let grown = parts.iter().map(|((start, end), is_match)| {
+                if *is_match {
+                    content.len()
+                } else {
+                    end - start
+                }
+            });
+            check_grown(grown.fold(0, usize::saturating_add))?;
             return Ok(());
         }
         let n_piece = (MAX_GROWN_BYTES as f64 / self.growth.times) as usize;

@@ -13,7 +13,9 @@ use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, SeqId, Tok
 use crate::trace::{Recording, RowEvent, RowId, ShownRows};
 
 /// Tokens read in one step.
-const SLICE: usize = 64;
+pub const SLICE: usize = 64;
+/// Rows of an edited text: baseline, edited, counterfactual.
+pub const N_ROWS: usize = 3;
 /// Times the edit is made.
 const N_EDITS: usize = 15;
 

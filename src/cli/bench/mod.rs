@@ -95,7 +95,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let checkpoint = open(args)?;
     let n_ctx = checkpoint.spec.n_ctx;
-    let n = args.prompt_tokens.saturating_add(args.tokens);
+    let n_written = if args.edit_cost { 0 } else { args.tokens };
+    let n = args.prompt_tokens.saturating_add(n_written);
     if args.prompt_tokens == 0 || args.tokens == 0 || n > n_ctx {
         let what = format!(
             "--prompt-tokens and --tokens must be 1 or more and fit the context of {n_ctx}, not {n} together"
@@ -157,6 +158,12 @@ fn made_up(args: &Args, preset: &str) -> Result<Checkpoint, CheckpointError> {
 
 /// The prompt is read at once, and the rest one by one, in one sequence.
 fn extent(args: &Args) -> Extent {
+    if args.edit_cost {
+        return Extent {
+            n_sequences: edit_cost::N_ROWS,
+            ..Extent::of(args.prompt_tokens, edit_cost::SLICE)
+        };
+    }
     let n_positions = args.prompt_tokens.saturating_add(args.tokens);
     Extent::of(n_positions, args.prompt_tokens)
 }

@@ -128,7 +128,7 @@ fn taking_the_mask_away_and_putting_it_back_recomputes_nothing() {
 }
 
 #[test]
-fn the_twin_follows_a_baseline_that_grew_in_the_meantime() {
+fn the_counterfactual_follows_a_baseline_that_grew_in_the_meantime() {
     let mut it = started(&["mask:0.1@15.."]);
     it.play(3);
     it.show(&experiment(PROMPT, 1, &[]));
@@ -263,7 +263,7 @@ fn ending(is_baseline_first: bool) -> (Toy, Experiment, usize, usize) {
 }
 
 #[test]
-fn where_the_baseline_ends_the_edited_row_goes_on_and_the_twin_stops() {
+fn where_the_baseline_ends_the_edited_row_goes_on_and_the_counterfactual_stops() {
     let (toy, shown, n_baseline, n_edited) = ending(true);
     let mut it = Watch::new(toy);
     it.show(&shown);

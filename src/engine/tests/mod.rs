@@ -33,15 +33,16 @@ fn all_of_this_holds_where_sequences_are_cut_at_every_seventh_position_only() {
         return;
     }
     let tests = std::env::current_exe().unwrap();
+    // Not those of time, which measure the machine, and of the Tour, which is not cut.
+    let skipped = ["time::", "tour::", "survey::a_request_in_between"];
+    let skipped = skipped.map(|it| format!("engine::tests::{it}"));
     let run = std::process::Command::new(tests)
-        .args(["engine::tests::", "--skip", "engine::tests::time::"])
+        .arg("engine::tests::")
+        .args(skipped.iter().flat_map(|it| ["--skip", it]))
         .env(CUT_EVERY, "7")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(run.status.success(), "{said}");
-    assert!(
-        said.contains("scripted") && said.contains("edits"),
-        "{said}"
-    );
+    assert!(said.matches("... ok").count() > 30, "{said}");
 }

@@ -65,7 +65,7 @@ pub struct CpuWeight {
 }
 
 impl CpuWeight {
-    /// Makes weights ready; what is not aligned is copied.
+    /// Prepares weights; what is not aligned is copied.
     #[must_use]
     pub fn new(views: &[&WeightView]) -> Self {
         let is_vector = views.iter().all(|it| it.shape().0 == 1);

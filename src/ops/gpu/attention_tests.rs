@@ -175,7 +175,7 @@ const SHAPES: &[(usize, usize, usize)] = &[
 ];
 
 #[test]
-fn every_shape_attends_as_the_twin() {
+fn every_shape_attends_as_the_reference() {
     // Without subgroups only `combine` differs, which two shapes show.
     for (gpu, n_shapes) in gpus().iter().zip([SHAPES.len(), 2]) {
         for (n_heads, n_kv_heads, head_dim) in &SHAPES[..n_shapes] {
@@ -191,7 +191,7 @@ fn every_shape_attends_as_the_twin() {
 }
 
 #[test]
-fn every_mask_map_and_cap_is_the_twins() {
+fn every_mask_map_and_cap_is_the_references() {
     for gpu in gpus() {
         let masks = [
             Mask::Window(1),
@@ -304,7 +304,7 @@ fn a_fork_outlives_its_source() {
 }
 
 #[test]
-fn long_contexts_are_the_twins() {
+fn long_contexts_are_the_references() {
     let gpu = gpus().remove(0);
     let mut pair = Pair::new(&gpu, spec_of(2, 1, 4), 1);
     pair.fill(&[(0, 32_000)]);
@@ -339,7 +339,7 @@ fn rows_in_portions_are_the_same_to_the_bit() {
 }
 
 #[test]
-fn what_is_no_number_shows_where_the_twin_shows_it() {
+fn what_is_no_number_shows_where_the_reference_shows_it() {
     for gpu in gpus() {
         for (bad, n) in [
             (f32::NAN, 1),

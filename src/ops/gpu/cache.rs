@@ -308,8 +308,8 @@ mod tests {
         for token in 0..500 {
             write(&gpu, &mut cache, &row);
             if token % 3 == 0 {
-                let mut reference = cache.fork(&gpu, cache.len() / 2).unwrap();
-                write(&gpu, &mut reference, &row);
+                let mut fork = cache.fork(&gpu, cache.len() / 2).unwrap();
+                write(&gpu, &mut fork, &row);
             }
             if token % 5 == 4 {
                 cache.truncate(cache.len() - 2);

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_the_table_are_those_of_the_twin() {
+    fn rows_of_the_table_are_those_of_the_reference() {
         for gpu in gpus() {
             let known = IDS.map(|it| Fed::Known(TokenId(it)));
             for dtype in Dtype::ALL {

@@ -150,7 +150,7 @@ fn check(cases: impl IntoIterator<Item = Case>) {
 }
 
 #[test]
-fn batches_of_any_size_are_mixed_as_by_the_twin() {
+fn batches_of_any_size_are_mixed_as_by_the_reference() {
     let sizes = [1, 7, 65].into_iter();
     check(sizes.flat_map(|t| [3, 7].map(|k| Case { k, t, ..PLAIN })));
 }
@@ -258,7 +258,7 @@ fn matrices_in_blocks_are_read() {
 }
 
 #[test]
-fn every_activation_is_the_twins() {
+fn every_activation_is_the_references() {
     let acts = [
         Act::Silu,
         Act::GeluTanh,
@@ -358,7 +358,7 @@ fn a_layout_is_chosen_for_any_batch() {
 }
 
 #[test]
-fn one_network_over_all_rows_is_the_twins_with_and_without_gates() {
+fn one_network_over_all_rows_is_the_references_with_and_without_gates() {
     for gpu in gpus() {
         for t in [1, 2, 7, 65] {
             let it = Case { e: 1, t, ..PLAIN };

@@ -57,7 +57,7 @@ fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
 }
 
 #[test]
-fn products_are_those_of_the_twin_in_every_format() {
+fn products_are_those_of_the_reference_in_every_format() {
     for gpu in gpus() {
         for dtype in Dtype::ALL {
             let odd = ODD.iter().filter(|_| !is_block(dtype));

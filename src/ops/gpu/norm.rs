@@ -38,7 +38,7 @@ mod tests {
     use crate::ops::gpu::testing::{assert_near, gpus, numbers, read, vector};
 
     #[test]
-    fn every_row_is_normed_as_by_the_twin() {
+    fn every_row_is_normed_as_by_the_reference() {
         for gpu in gpus() {
             for (rows, cols) in [(1, 1), (1, 7), (7, 160), (65, 257), (2, 4096)] {
                 let x = numbers(rows * cols, 1);

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn scales_are_the_twins() {
+    fn scales_are_the_references() {
         for gpu in gpus() {
             for (rows, cols) in SHAPES {
                 let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);

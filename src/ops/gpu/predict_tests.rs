@@ -154,7 +154,7 @@ fn asks(n: usize, v: usize, samplings: &[Sampling]) -> Vec<Ask<'_>> {
 }
 
 #[test]
-fn rows_of_every_size_are_read_as_by_the_twin() {
+fn rows_of_every_size_are_read_as_by_the_reference() {
     let samplings = samplings();
     for gpu in gpus() {
         for (v, n) in [
@@ -173,7 +173,7 @@ fn rows_of_every_size_are_read_as_by_the_twin() {
 }
 
 #[test]
-fn the_largest_vocabularies_are_read_as_by_the_twin() {
+fn the_largest_vocabularies_are_read_as_by_the_reference() {
     let samplings = samplings();
     for gpu in gpus() {
         for (v, skip) in [(152_064, 5), (263_001, 2)] {
@@ -191,7 +191,7 @@ fn the_largest_vocabularies_are_read_as_by_the_twin() {
 }
 
 #[test]
-fn each_filter_leaves_what_the_twin_leaves() {
+fn each_filter_leaves_what_the_reference_leaves() {
     let samplings = samplings();
     for gpu in gpus() {
         for v in [5, 300, 2500] {

@@ -94,7 +94,7 @@ fn check(gpu: &Gpu, spec: &GqaSpec, n: usize, what: &str) {
 }
 
 #[test]
-fn every_norm_layout_and_width_is_the_twins() {
+fn every_norm_layout_and_width_is_the_references() {
     for gpu in gpus() {
         for (n_heads, n_kv_heads) in [(1, 1), (4, 2), (7, 7)] {
             for (head_dim, dim) in [

@@ -69,7 +69,7 @@ impl Draw {
 }
 
 #[test]
-fn random_lists_of_edits_act_as_in_the_twin() {
+fn random_lists_of_edits_act_as_in_the_reference() {
     for gpu in gpus() {
         let mut draw = Draw(11);
         let (mut n_rows, mut n_exact) = (0, 0);
@@ -204,7 +204,7 @@ fn edits_that_add_nothing_change_no_bit() {
 /// Under a bias that leaves the others no score the reference picks the lowest ids; just above that it
 /// still tells them apart by the few bits that are left.
 #[test]
-fn scores_that_underflow_tie_as_in_the_twin() {
+fn scores_that_underflow_tie_as_in_the_reference() {
     let gpus = gpus();
     for (name, spec) in families(8, 3) {
         if spec.groups.is_some() {

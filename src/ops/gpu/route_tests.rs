@@ -11,7 +11,7 @@ use crate::ops::{EMPTY, Routing};
 use crate::spec::{MAX_EXPERTS, RoutingPolicy};
 
 #[test]
-fn every_rule_chooses_as_the_twin() {
+fn every_rule_chooses_as_the_reference() {
     let none = RoutingPolicy::default();
     for gpu in gpus() {
         let (mut n_rows, mut n_exact) = (0, 0);
@@ -38,7 +38,7 @@ fn every_rule_chooses_as_the_twin() {
 }
 
 #[test]
-fn two_thousand_experts_are_chosen_as_by_the_twin() {
+fn two_thousand_experts_are_chosen_as_by_the_reference() {
     let none = RoutingPolicy::default();
     for gpu in gpus() {
         for (k, rows, every) in [(1, 7, 3), (8, 9, 5), (2048, 1, 4)] {
@@ -61,7 +61,7 @@ fn two_thousand_experts_are_chosen_as_by_the_twin() {
 
 /// Every rule, with different numbers of picks and rows.
 #[test]
-fn any_picks_of_two_thousand_are_the_twins_for_any_number_of_rows() {
+fn any_picks_of_two_thousand_are_the_references_for_any_number_of_rows() {
     let none = RoutingPolicy::default();
     for gpu in gpus() {
         let (mut n_rows, mut n_exact) = (0, 0);
@@ -109,7 +109,7 @@ fn ties_go_to_the_lowest_id() {
 }
 
 #[test]
-fn infinite_and_huge_logits_are_routed_as_by_the_twin() {
+fn infinite_and_huge_logits_are_routed_as_by_the_reference() {
     let gpus = gpus();
     let none = RoutingPolicy::default();
     let below = f32::NEG_INFINITY;

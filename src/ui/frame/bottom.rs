@@ -41,7 +41,7 @@ pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
             if cx.session.loading.is_some() {
                 loading_ui(cx, ui);
             } else if cx.session.backlog.is_some() {
-                catching_ui(cx, ui);
+                backlog_ui(cx, ui);
             } else {
                 context_ui(cx, ui);
             }
@@ -292,7 +292,7 @@ fn loading_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.add(quiet(cx, words).truncate());
 }
 
-fn catching_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+fn backlog_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let Some(backlog) = cx.session.backlog else {
         return;
     };

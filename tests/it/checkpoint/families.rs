@@ -3,20 +3,11 @@
 use serde_json::json;
 
 use super::{check, opened};
-use crate::tiny::{E, F, H, Tiny, V};
+use crate::tiny::{E, F, FAMILIES, H, Tiny, V};
 use moescope::checkpoint::{
     Allowances, LayerSlot, Part, Progress, Slot, cache_bytes_per_position, open,
 };
 use moescope::spec::LayerId;
-
-const FAMILIES: [&str; 6] = [
-    "mixtral",
-    "olmoe",
-    "qwen2_moe",
-    "qwen3_moe",
-    "granitemoe",
-    "granitemoeshared",
-];
 
 #[test]
 fn every_family_opens_and_every_tensor_of_it_is_needed() {

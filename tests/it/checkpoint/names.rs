@@ -3,17 +3,8 @@
 use serde_json::json;
 
 use super::{check, opened};
-use crate::tiny::{E, F, H, LAYERS, Tensor, Tiny, V};
+use crate::tiny::{E, F, FAMILIES, H, LAYERS, Tensor, Tiny, V};
 use moescope::checkpoint::Checkpoint;
-
-const FAMILIES: [&str; 6] = [
-    "mixtral",
-    "olmoe",
-    "qwen2_moe",
-    "qwen3_moe",
-    "granitemoe",
-    "granitemoeshared",
-];
 
 /// The same slots hold the same numbers, and nothing was copied.
 #[track_caller]

@@ -191,7 +191,7 @@ fn select(window: &mut Window, row: RowChoice, at: usize) {
 }
 
 #[test]
-fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
+fn before_and_after_are_baseline_and_counterfactual_and_sort_by_change() {
     let mut window = parted();
     let at = 12;
     select(&mut window, RowChoice::Baseline, at);
@@ -267,7 +267,7 @@ fn before_and_after_are_baseline_and_twin_and_sort_by_change() {
 }
 
 #[test]
-fn past_the_parting_the_edited_row_stands_alone() {
+fn past_the_divergence_the_edited_row_stands_alone() {
     let mut window = parted();
     let divergence = window
         .state()

@@ -145,7 +145,7 @@ fn rules_nested_deeply_are_refused_by_the_reader() {
 }
 
 /// Runs the test of hostile files in a program that may have little memory.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn hostile_files_are_refused_in_little_memory() {
     let test = "checkpoint::tokenizer::tests::files::hostile_files";

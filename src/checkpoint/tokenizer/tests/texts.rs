@@ -156,9 +156,10 @@ fn a_long_text_without_a_space_is_followed_in_time() {
         let it = opened(&parts);
         for letter in ["a", " ", "1", "中"] {
             let start = Instant::now();
-            it.encode(&letter.repeat(n / letter.len()), false).unwrap();
+            let text = letter.repeat(n / letter.len());
+            it.encode_within(&text, false, &Budget::secs(600)).unwrap();
             assert!(
-                start.elapsed() < Duration::from_secs(20),
+                start.elapsed() < Duration::from_mins(1),
                 "{parts}: {:?}",
                 start.elapsed()
             );
@@ -220,5 +221,16 @@ fn published_patterns_are_far_from_the_limits() {
     let it = opened(&json!({"pre_tokenizer": chain("pretokenizers", &rules)}));
     assert_eq!(it.encode("ab ab 1", false).unwrap(), [4, 6, 4, 6, 8]);
     let long = "a b c1 ab\n".repeat(100_000);
-    assert_eq!(it.encode(&long, false).unwrap().len(), 900_000);
+    let tokens = it.encode_within(&long, false, &Budget::secs(600));
+    assert_eq!(tokens.unwrap().len(), 900_000);
+}
+
+/// What a pattern matches may lie beyond any piece of the text.
+#[test]
+fn a_replacement_that_looks_far_ahead_is_bounded_too() {
+    let rule =
+        json!({"type": "Replace", "pattern": {"Regex": "a(?=a*b)"}, "content": "c".repeat(4096)});
+    let it = opened(&json!({"normalizer": rule}));
+    let why = why_not(&it, &format!("{}b", "a".repeat(6000)));
+    assert!(why.contains("makes more than"), "{why}");
 }
