@@ -23,6 +23,8 @@ mod gpu;
 #[cfg(test)]
 mod idle;
 #[cfg(test)]
+mod kernels;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod memory;
