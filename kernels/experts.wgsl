@@ -15,7 +15,7 @@ struct Params {
     first_row: u32,     // output row of a network where this shard begins
     n_rows: u32,        // output rows of a network in this shard
     n_out: u32,         // output rows of a network
-    n_places: u32,      // K
+    n_picks: u32,      // K
     first_slot: u32,    // of this chunk
     n_slots: u32,       // of this chunk
     n_tiles: u32,       // in the plan, those without rows too
@@ -173,7 +173,7 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         var g_part = vec4<f32>();
         var u_part = vec4<f32>();
         for (var q = 0u; q < UNIT_QUADS; q++) {
-            let it = x_quad(slot / params.n_places, (at * UNIT_QUADS + q) * 4u);
+            let it = x_quad(slot / params.n_picks, (at * UNIT_QUADS + q) * 4u);
             g_part = dot_four(g_part, g, q, it);
             u_part = dot_four(u_part, u, q, it);
         }
@@ -194,11 +194,11 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
 // all places at once, so that narrow networks keep it busy too.
 @compute @workgroup_size(256)
 fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
-    let first_slot = group.y * params.n_places;
+    let first_slot = group.y * params.n_picks;
     let place = place_of(lane);
     let first = (group.x * (256u / team) + place / team) * ROWS;
     var sum = vec4<f32>();
-    for (var i = place % team; i < params.n_places * params.row_units; i += team) {
+    for (var i = place % team; i < params.n_picks * params.row_units; i += team) {
         let slot = first_slot + routing[params.by_id_at + first_slot + i / params.row_units];
         let network = routing[params.networks_at + slot];
         if is_here(network) {
@@ -361,7 +361,7 @@ fn grouped_gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let half = mine / TILE_INNER;
     let inner = min(group.y * TILE_INNER + mine % TILE_INNER, params.n_rows - 1u);
     let weight_row = ((tile.network - params.first_network) * 2u + half) * params.n_rows + inner;
-    let x_row = (params.first_slot + slot_of(tile, lane.index / STEP)) / params.n_places;
+    let x_row = (params.first_slot + slot_of(tile, lane.index / STEP)) / params.n_picks;
     multiply(lane.index, tile.n, x_row, weight_row);
     for (var i = 0u; i < 4u; i++) {
         let place = lane.index / 32u * 4u + i;
@@ -409,13 +409,13 @@ fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if c >= params.n_out {
         return;
     }
-    let first = group.y * params.n_places;
+    let first = group.y * params.n_picks;
     var sum = 0.0;
-    for (var i = 0u; i < params.n_places; i++) {
+    for (var i = 0u; i < params.n_picks; i++) {
         let slot = first + routing[params.by_id_at + params.first_slot + first + i];
         if network_of(slot) != NOBODY {
             sum += factors[params.factors_at + params.first_slot + slot] * outer[slot * params.n_out + c];
         }
     }
-    out[(params.first_slot + first) / params.n_places * params.n_out + c] += params.scale * sum;
+    out[(params.first_slot + first) / params.n_picks * params.n_out + c] += params.scale * sum;
 }

@@ -14,7 +14,7 @@ override PER_LANE: u32 = 8u;
 struct Params {
     n_rows: u32,       // T
     n_experts: u32,    // E
-    n_places: u32,     // K
+    n_picks: u32,     // K
     top_k: u32,
     score: u32,
     weight: u32,
@@ -290,7 +290,7 @@ fn biased(it: f32, bias: f32) -> f32 {
 fn prepare_choice(row: u32, record: u32, lane: Lane) {
     let bias = edit_word(record, AT_SELECT_BIAS);
     let allowed = edit_word(record, AT_ALLOWED);
-    let selection_at = (5u * params.n_places + 2u) * params.n_rows + row * params.n_experts;
+    let selection_at = (5u * params.n_picks + 2u) * params.n_rows + row * params.n_experts;
     for (var j = 0u; j < PER_LANE; j++) {
         let e = expert_of(lane, j);
         open[j] = e < params.n_experts;
@@ -394,7 +394,7 @@ fn close_groups(row: u32, lane: Lane) {
     fill_room(params.n_groups, lane);
     rank_own(params.n_groups);
     let selection_size = select(0u, params.n_experts, (params.flags & RECORDS_SELECTION) != 0u);
-    let kept_at = (5u * params.n_places + 2u + selection_size) * params.n_rows + row * params.n_groups;
+    let kept_at = (5u * params.n_picks + 2u + selection_size) * params.n_rows + row * params.n_groups;
     for (var j = 0u; j < PER_LANE; j++) {
         let group = at[j];
         if group != NOBODY {
@@ -743,10 +743,10 @@ fn write_choice(row: u32, record: u32, lane: Lane) {
     }
     workgroupBarrier();
     rank_own(n_chosen);
-    let part = params.n_rows * params.n_places;
-    let first = row * params.n_places;
+    let part = params.n_rows * params.n_picks;
+    let first = row * params.n_picks;
     for (var j = 0u; j < PER_LANE; j++) {
-        if at[j] != NOBODY && rank[j] < params.n_places && index[j] < params.n_places {
+        if at[j] != NOBODY && rank[j] < params.n_picks && index[j] < params.n_picks {
             let e = expert_of(lane, j);
             let place = first + rank[j];
             out[place] = e;
@@ -756,7 +756,7 @@ fn write_choice(row: u32, record: u32, lane: Lane) {
             out[4u * part + first + index[j]] = rank[j];
         }
     }
-    for (var i = n_chosen + lane.index; i < params.n_places; i += 256u) {
+    for (var i = n_chosen + lane.index; i < params.n_picks; i += 256u) {
         out[first + i] = NOBODY;
         out[part + first + i] = NOBODY;
         out[2u * part + first + i] = 0u;
@@ -790,8 +790,8 @@ fn route(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     choose(record, position, lane);
     let sum = weigh(record, lane);
     if lane.index == 0u {
-        out[5u * params.n_places * params.n_rows + row] = margin_of(record);
-        out[(5u * params.n_places + 1u) * params.n_rows + row] = bitcast<u32>(sum);
+        out[5u * params.n_picks * params.n_rows + row] = margin_of(record);
+        out[(5u * params.n_picks + 1u) * params.n_rows + row] = bitcast<u32>(sum);
     }
     write_choice(row, record, lane);
 }

@@ -52,7 +52,7 @@ pub fn not_finite(routers: &[Read]) -> Option<usize> {
     let of = |it: &Read| {
         let (logits, weights) = (
             first(&it.logits, it.routing.n_experts),
-            first(&it.routing.weights, it.routing.n_places),
+            first(&it.routing.weights, it.routing.n_picks),
         );
         logits.into_iter().chain(weights).min()
     };
@@ -83,7 +83,7 @@ fn router(read: &Read, rows: &Range<usize>) -> RouterTrace {
         routing,
         gates,
     } = read;
-    let (e, k) = (routing.n_experts, routing.n_places);
+    let (e, k) = (routing.n_experts, routing.n_picks);
     let part = |values: &[f32], n: usize| {
         values
             .get(rows.start * n..rows.end * n)

@@ -8,6 +8,7 @@ use super::{
     sequence::{MixerCache, Sequence},
     weights::{FfnWeights, Layer, Model, Moe},
 };
+use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
 use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec};
 
@@ -59,8 +60,7 @@ impl<O: Ops> Model<O> {
     /// Bytes of cache one position takes, in f32.
     #[must_use]
     pub fn cache_bytes_per_position(&self) -> usize {
-        let width = |it: &LayerSpec| attention_of(it).map_or(0, |it| it.n_kv_heads * it.head_dim);
-        self.spec.layers.iter().map(width).sum::<usize>() * 2 * size_of::<f32>()
+        usize::try_from(cache_bytes_per_position(&self.spec)).unwrap_or(usize::MAX)
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Routing {
     /// E.
     pub n_experts: usize,
     /// K.
-    pub n_places: usize,
+    pub n_picks: usize,
     /// `[T, K]` by applied weight, strongest first, ties to the lowest id; `EMPTY` last.
     pub experts: Vec<u16>,
     /// `[T, K]` applied weights.
@@ -34,16 +34,16 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// An empty choice with room for `n_rows` rows of `n_places`.
+    /// An empty choice with room for `n_rows` rows of `n_picks`.
     #[must_use]
-    pub fn with_capacity(n_experts: usize, n_places: usize, n_rows: usize) -> Self {
+    pub fn with_capacity(n_experts: usize, n_picks: usize, n_rows: usize) -> Self {
         Self {
             n_experts,
-            n_places,
-            experts: Vec::with_capacity(n_rows * n_places),
-            weights: Vec::with_capacity(n_rows * n_places),
-            states: Vec::with_capacity(n_rows * n_places),
-            networks: Vec::with_capacity(n_rows * n_places),
+            n_picks,
+            experts: Vec::with_capacity(n_rows * n_picks),
+            weights: Vec::with_capacity(n_rows * n_picks),
+            states: Vec::with_capacity(n_rows * n_picks),
+            networks: Vec::with_capacity(n_rows * n_picks),
             margin: Vec::with_capacity(n_rows),
             weight_sum: Vec::with_capacity(n_rows),
             ..Self::default()
@@ -58,7 +58,7 @@ impl Routing {
 }
 
 /// K of a batch: the most experts the router chooses in any of its rows, under each span's edits.
-pub(super) fn n_places(id: RouterId, spec: &RouterSpec, spans: &[BatchSpan<'_>]) -> usize {
+pub(super) fn n_picks(id: RouterId, spec: &RouterSpec, spans: &[BatchSpan<'_>]) -> usize {
     let most = |it: &BatchSpan<'_>| {
         let end = it.start.plus(it.rows.len());
         it.policy.max_k(id, spec, it.start.0..end.0)

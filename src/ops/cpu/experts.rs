@@ -33,10 +33,10 @@ pub fn mix_experts(x: &Matrix, routing: &Routing, experts: &[CpuExpert], spec: &
         .collect();
     let inner = inner(x, &jobs, spec);
     let outer = outer(&jobs, &inner, x.cols);
-    let mut slots: Vec<Option<&[f32]>> = vec![None; routing.n_rows() * routing.n_places];
+    let mut slots: Vec<Option<&[f32]>> = vec![None; routing.n_rows() * routing.n_picks];
     for ((_, uses), out) in jobs.iter().zip(&outer) {
         for (i, it) in uses.iter().enumerate() {
-            slots[it.row * routing.n_places + it.place] = Some(&out[i * x.cols..(i + 1) * x.cols]);
+            slots[it.row * routing.n_picks + it.place] = Some(&out[i * x.cols..(i + 1) * x.cols]);
         }
     }
     combine(&slots, routing, x.cols)
@@ -51,8 +51,8 @@ fn uses_by_network(routing: &Routing) -> BTreeMap<u16, Vec<Use>> {
         .filter(|(_, it)| **it != EMPTY)
     {
         uses.entry(*network).or_default().push(Use {
-            row: i / routing.n_places,
-            place: i % routing.n_places,
+            row: i / routing.n_picks,
+            place: i % routing.n_picks,
         });
     }
     uses
@@ -122,11 +122,11 @@ fn outer(jobs: &[(&CpuExpert, &[Use])], inner: &[Vec<f32>], width: usize) -> Vec
 
 fn combine(slots: &[Option<&[f32]>], routing: &Routing, width: usize) -> Matrix {
     let mut out = Matrix::zeros(routing.n_rows(), width);
-    let mut order: Vec<usize> = Vec::with_capacity(routing.n_places);
+    let mut order: Vec<usize> = Vec::with_capacity(routing.n_picks);
     for (row, out) in out.rows_mut().enumerate() {
-        let first = row * routing.n_places;
+        let first = row * routing.n_picks;
         order.clear();
-        order.extend(first..first + routing.n_places);
+        order.extend(first..first + routing.n_picks);
         order.sort_by_key(|slot| routing.experts[*slot]);
         for slot in &order {
             let Some(values) = slots[*slot] else { continue };

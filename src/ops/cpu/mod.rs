@@ -33,7 +33,7 @@ pub use threads::start_threads;
 
 use super::{
     Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Wait, Wanted,
-    routing::n_places,
+    routing::n_picks,
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
@@ -183,8 +183,8 @@ impl Ops for Cpu {
         spec: &RouterSpec,
         spans: &[BatchSpan<'_>],
     ) -> Routing {
-        let n_places = n_places(id, spec, spans);
-        let mut out = Routing::with_capacity(spec.n_experts, n_places, logits.n_rows());
+        let n_picks = n_picks(id, spec, spans);
+        let mut out = Routing::with_capacity(spec.n_experts, n_picks, logits.n_rows());
         for span in spans {
             for (row, at) in span.positions() {
                 route(

@@ -294,7 +294,7 @@ fn record(
             .total_cmp(&it.weights[*a])
             .then(it.chosen[*a].cmp(&it.chosen[*b]))
     });
-    for place in 0..out.n_places {
+    for place in 0..out.n_picks {
         let Some(i) = order.get(place) else {
             out.experts.push(EMPTY);
             out.networks.push(EMPTY);

@@ -26,7 +26,7 @@ struct Params {
     first_row: u32,
     n_rows: u32,
     n_out: u32,
-    n_places: u32,
+    n_picks: u32,
     first_slot: u32,
     n_slots: u32,
     n_tiles: u32,
@@ -144,7 +144,7 @@ fn every_row(gpu: &Gpu, n_rows: usize) -> GpuRouting {
         slice: gpu.upload(&words),
         n_rows,
         n_experts: 1,
-        n_places: 1,
+        n_picks: 1,
         has_selection: false,
         n_groups: 0,
     }
@@ -174,7 +174,7 @@ fn blocks(rows: usize, team: usize) -> u32 {
 
 impl Mix<'_> {
     fn n_slots(&self) -> usize {
-        self.routing.n_rows * self.routing.n_places
+        self.routing.n_rows * self.routing.n_picks
     }
 
     /// Grouping pays where a network is read for several rows.
@@ -197,7 +197,7 @@ impl Mix<'_> {
         match layout {
             Layout::PerSlot => self.per_slot(),
             Layout::Grouped { chunk } => {
-                let rows = (chunk / self.routing.n_places).max(1);
+                let rows = (chunk / self.routing.n_picks).max(1);
                 for first in (0..self.routing.n_rows).step_by(rows) {
                     self.grouped(first, rows.min(self.routing.n_rows - first));
                 }
@@ -224,10 +224,10 @@ impl Mix<'_> {
 
     /// The rows `first..first + n` of the batch.
     fn grouped(&self, first: usize, n: usize) {
-        let n_slots = n * self.routing.n_places;
+        let n_slots = n * self.routing.n_picks;
         let n_tiles = n_slots / TILE_SLOTS + n_slots.min(self.experts.n_experts);
         let chunk = |params: Params| Params {
-            first_slot: (first * self.routing.n_places) as u32,
+            first_slot: (first * self.routing.n_picks) as u32,
             n_slots: n_slots as u32,
             n_tiles: n_tiles as u32,
             ..params
@@ -361,7 +361,7 @@ impl Mix<'_> {
             Act::Silu | Act::GeluTanh | Act::Relu | Act::Relu2 => (0.0, 0.0),
         };
         Params {
-            n_places: self.routing.n_places as u32,
+            n_picks: self.routing.n_picks as u32,
             networks_at: self.routing.part_at(1) as u32,
             by_id_at: self.routing.part_at(4) as u32,
             factors_at: self.factors.1 as u32,

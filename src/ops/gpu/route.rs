@@ -12,7 +12,7 @@ use super::{
     tensor::GpuTensor,
     weight::GpuWeight,
 };
-use crate::ops::{BatchSpan, EMPTY, Routing, routing::n_places};
+use crate::ops::{BatchSpan, EMPTY, Routing, routing::n_picks};
 
 use crate::spec::{GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
 use crate::trace::PickState;
@@ -42,7 +42,7 @@ pub struct GpuRouting {
     /// E.
     pub(super) n_experts: usize,
     /// K.
-    pub(super) n_places: usize,
+    pub(super) n_picks: usize,
     /// Whether part 7 is there.
     pub(super) has_selection: bool,
     /// G, 0 without groups.
@@ -57,7 +57,7 @@ impl GpuRouting {
 
     /// Words of the region.
     pub fn n_words(&self) -> usize {
-        let per_row = 5 * self.n_places
+        let per_row = 5 * self.n_picks
             + 2
             + if self.has_selection {
                 self.n_experts
@@ -70,7 +70,7 @@ impl GpuRouting {
 
     /// The first word of a part.
     pub fn part_at(&self, part: usize) -> usize {
-        let places = self.n_rows * self.n_places;
+        let places = self.n_rows * self.n_picks;
         match part {
             0..=5 => part * places,
             6 => 5 * places + self.n_rows,
@@ -90,12 +90,12 @@ impl GpuRouting {
     /// The choice on the host.
     pub fn decode(&self, words: &[u32]) -> Routing {
         let part = |i: usize, n: usize| &words[self.part_at(i)..self.part_at(i) + n];
-        let places = self.n_rows * self.n_places;
+        let places = self.n_rows * self.n_picks;
         let id = |it: &u32| if *it == NOBODY { EMPTY } else { *it as u16 };
         let float = |it: &u32| f32::from_bits(*it);
         Routing {
             n_experts: self.n_experts,
-            n_places: self.n_places,
+            n_picks: self.n_picks,
             experts: part(0, places).iter().map(id).collect(),
             networks: part(1, places).iter().map(id).collect(),
             weights: part(2, places).iter().map(float).collect(),
@@ -124,7 +124,7 @@ impl GpuRouting {
 struct Params {
     n_rows: u32,
     n_experts: u32,
-    n_places: u32,
+    n_picks: u32,
     top_k: u32,
     score: u32,
     weight: u32,
@@ -167,7 +167,7 @@ pub fn route(
         slice: logits.slice.clone(),
         n_rows: logits.rows,
         n_experts: spec.n_experts,
-        n_places: n_places(id, spec, spans),
+        n_picks: n_picks(id, spec, spans),
         has_selection: spec.select_bias,
         n_groups: spec.groups.map_or(0, |it| it.n),
     };
@@ -228,7 +228,7 @@ fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
     Params {
         n_rows: out.n_rows as u32,
         n_experts: out.n_experts as u32,
-        n_places: out.n_places as u32,
+        n_picks: out.n_picks as u32,
         top_k: spec.top_k as u32,
         score: match spec.score {
             Score::Softmax => 0,

@@ -70,7 +70,7 @@ pub struct Found {
 pub fn read(gpu: &Gpu, routing: &GpuRouting) -> Found {
     let in_flight = gpu.read_back(std::slice::from_ref(&routing.slice));
     let words = gpu.complete(&in_flight, Wait::Done).unwrap().unwrap();
-    let places = routing.n_rows * routing.n_places;
+    let places = routing.n_rows * routing.n_picks;
     Found {
         routing: routing.decode(&words.of(0)[..routing.n_words()]),
         order: words.of(0)[routing.part_at(4)..][..places].to_vec(),
@@ -212,7 +212,7 @@ fn other_rules(plain: &RouterSpec) -> Vec<Family> {
 
 /// Places of one row by ascending id: expert, state, network, weight.
 pub fn picks(it: &Routing, row: usize) -> Vec<(u16, PickState, u16, f32)> {
-    let places = row * it.n_places..(row + 1) * it.n_places;
+    let places = row * it.n_picks..(row + 1) * it.n_picks;
     let mut out: Vec<_> = places
         .map(|i| (it.experts[i], it.states[i], it.networks[i], it.weights[i]))
         .collect();
@@ -228,7 +228,7 @@ pub fn near(got: f32, want: f32, scale: f32, tolerance: f32) -> bool {
 /// those whose margin is no accident of the last bits.
 pub fn assert_reference(found: &Found, want: &Routing, what: &str) -> usize {
     let got = &found.routing;
-    let shape = |it: &Routing| (it.n_experts, it.n_places, it.n_rows(), it.groups_kept.len());
+    let shape = |it: &Routing| (it.n_experts, it.n_picks, it.n_rows(), it.groups_kept.len());
     assert_eq!(shape(got), shape(want), "{what}");
     assert_eq!(got.selection.len(), want.selection.len(), "{what}");
     let same = got.selection.iter().zip(&want.selection);
@@ -287,7 +287,7 @@ pub fn assert_reference(found: &Found, want: &Routing, what: &str) -> usize {
 /// The strongest first, ties to the lowest id, empty places last; and the order of sums.
 pub fn assert_order(found: &Found, row: usize, what: &str) {
     let it = &found.routing;
-    let places = row * it.n_places..(row + 1) * it.n_places;
+    let places = row * it.n_picks..(row + 1) * it.n_picks;
     let (ids, weights) = (&it.experts[places.clone()], &it.weights[places.clone()]);
     let n = ids.iter().position(|it| *it == EMPTY).unwrap_or(ids.len());
     assert!(ids[n..].iter().all(|it| *it == EMPTY), "{what}: {ids:?}");

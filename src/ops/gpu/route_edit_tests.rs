@@ -121,7 +121,7 @@ fn every_row_has_the_edits_of_its_own_sequence_and_position() {
     let case = Case::new(&spec, 18, 2);
     for gpu in gpus() {
         let found = case.run(&gpu, &spans);
-        assert_eq!(found.routing.n_places, 4);
+        assert_eq!(found.routing.n_picks, 4);
         assert_eq!(
             assert_reference(&found, &case.reference(&spans), "three sequences"),
             18

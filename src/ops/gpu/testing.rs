@@ -110,7 +110,7 @@ pub fn routing_from(gpu: &Gpu, routing: &Routing) -> GpuRouting {
         slice: gpu.upload(&[0u32]),
         n_rows: routing.n_rows(),
         n_experts: routing.n_experts,
-        n_places: routing.n_places,
+        n_picks: routing.n_picks,
         has_selection: false,
         n_groups: 0,
     };
@@ -119,8 +119,8 @@ pub fn routing_from(gpu: &Gpu, routing: &Routing) -> GpuRouting {
     words.extend(routing.networks.iter().map(id));
     words.extend(routing.weights.iter().map(|it| it.to_bits()));
     words.extend(routing.experts.iter().map(|it| u32::from(*it != EMPTY)));
-    for row in routing.experts.chunks_exact(routing.n_places) {
-        let mut places: Vec<u32> = (0..routing.n_places as u32).collect();
+    for row in routing.experts.chunks_exact(routing.n_picks) {
+        let mut places: Vec<u32> = (0..routing.n_picks as u32).collect();
         places.sort_by_key(|it| row[*it as usize]);
         words.extend(places);
     }

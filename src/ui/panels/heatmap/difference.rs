@@ -24,7 +24,7 @@ impl Against {
     /// What the chip says.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Counterfactual => "same tokens, edited − baseline",
+            Self::Counterfactual => "teacher-forced: edited − baseline",
             Self::Edited => "edited text − baseline",
         }
     }

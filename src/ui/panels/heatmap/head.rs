@@ -73,10 +73,11 @@ fn against_chip(ui: &mut Ui, asked: &mut PlotSettings, narrow: bool) {
     let now = asked.against;
     let label = match (narrow, now) {
         (false, _) => now.label(),
-        (true, Against::Counterfactual) => "same tokens",
+        (true, Against::Counterfactual) => "teacher-forced",
         (true, Against::Edited) => "edited text",
     };
-    menu_chip(ui, "", label, "What is compared with the baseline", |ui| {
+    let help = "What is compared with the baseline: its own tokens read under the edits (teacher-forced), or the edited text";
+    menu_chip(ui, "", label, help, |ui| {
         if let Some(it) = choices(ui, Against::ALL, now, |it| it.label().to_owned()) {
             asked.against = it;
         }
