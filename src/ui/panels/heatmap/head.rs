@@ -76,8 +76,7 @@ fn against_chip(ui: &mut Ui, asked: &mut PlotSettings, narrow: bool) {
         (true, Against::Counterfactual) => "teacher-forced",
         (true, Against::Edited) => "edited text",
     };
-    let help = "What is compared with the baseline: its own tokens read under the edits (teacher-forced), or the edited text";
-    menu_chip(ui, "", label, help, |ui| {
+    menu_chip(ui, "", label, "What is compared with the baseline", |ui| {
         if let Some(it) = choices(ui, Against::ALL, now, |it| it.label().to_owned()) {
             asked.against = it;
         }
