@@ -32,7 +32,7 @@ pub use health::{
     RouterReport, TextCount, Thresholds, Verdict, grouped, judge,
 };
 pub use load::{LoadStats, PhaseFilter, RouterLoad};
-pub use row_load::{RowLoad, RowLoads};
+pub use row_load::{CountedRecording, RowLoad};
 pub use scores::{entropy_share, probabilities};
 pub use seriation::{chained, pair_counts};
 pub use series::{LoadSeries, Series, SeriesOf};

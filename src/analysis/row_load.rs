@@ -78,42 +78,45 @@ fn positions(start: usize, end: usize) -> Range<Position> {
     Position::new(start)..Position::new(end)
 }
 
-/// The load of every row of a recording.
+/// A recording, and the load of each of its rows.
 #[derive(Clone, Debug, Default)]
-pub struct RowLoads(HashMap<RowId, RowLoad>);
+pub struct CountedRecording {
+    /// The rows.
+    pub recording: Recording,
+    loads: HashMap<RowId, RowLoad>,
+}
 
-impl RowLoads {
+impl CountedRecording {
     /// The load of one row.
     #[must_use]
-    pub fn get(&self, row: RowId) -> Option<&RowLoad> {
-        self.0.get(&row)
+    pub fn load(&self, row: RowId) -> Option<&RowLoad> {
+        self.loads.get(&row)
     }
 
-    /// Takes in a change of the rows, before `recording` does. Tokens for which `special` holds are left out.
+    /// Takes in a change of the rows. Tokens for which `special` holds are left out of the load.
     ///
     /// # Errors
-    /// A step that does not continue its row; nothing is counted.
+    /// A step that does not continue its row; row and load are then as they were.
     pub fn apply(
         &mut self,
-        event: &RowEvent,
-        recording: &Recording,
+        event: RowEvent,
         special: impl Fn(TokenId) -> bool,
     ) -> Result<(), NotContinuous> {
-        match event {
+        match &event {
             RowEvent::Forked {
                 row, parent, at, ..
             } => {
-                let parent = parent.and_then(|it| Some((self.0.get(&it)?, recording.row(it)?)));
+                let parent = parent.and_then(|it| Some((self.load(it)?, self.recording.row(it)?)));
                 let load = parent.map(|(load, it)| load.prefix(&it.store, at.idx(), special));
-                self.0.insert(*row, load.unwrap_or_default());
+                self.loads.insert(*row, load.unwrap_or_default());
             }
             RowEvent::Stepped { row, step, .. } => {
-                recording.check(*row, step)?;
-                self.0.entry(*row).or_default().add(step, special);
+                self.recording.check(*row, step)?;
+                self.loads.entry(*row).or_default().add(step, special);
             }
             RowEvent::Shown(_) => {}
         }
-        Ok(())
+        self.recording.apply(event)
     }
 }
 

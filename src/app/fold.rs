@@ -87,7 +87,7 @@ impl App {
         if let Err(error) = self.session.apply(event) {
             self.fail(format!("a step was left out: {error}"));
         }
-        if self.session.recording.keep_within(ROWS_BUDGET_BYTES) {
+        if self.session.rows.recording.keep_within(ROWS_BUDGET_BYTES) {
             self.add(FORGOTTEN);
         }
     }

@@ -76,7 +76,6 @@ impl MemoryNeed {
     #[must_use]
     pub fn beside_device(&self) -> Self {
         Self {
-            made_up_bytes: self.made_up_bytes,
             record_bytes: self.record_bytes,
             n_positions: self.n_positions,
             n_sequences: self.n_sequences,

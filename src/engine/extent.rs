@@ -7,7 +7,7 @@
 use super::pace::MAX_SLICE;
 use crate::checkpoint::{Layout, MemoryNeed, Slot, TextCodec, cache_bytes_per_position};
 use crate::model::HeldWeights;
-use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm};
+use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm, TokenId};
 use crate::trace::{DEFAULT_BUDGET_BYTES, Pick, RouterTrace};
 
 /// Positions of the first pages: what a model must have memory for where the text is not known.
@@ -34,6 +34,37 @@ pub enum Length {
         /// Tokens after it.
         n_written: usize,
     },
+}
+
+/// The prompt of a run, turned into tokens to know how long the run will be: when it is asked for, it is at hand.
+pub(super) struct PlannedPrompt {
+    text: String,
+    form: PromptForm,
+    tokens: Result<Vec<TokenId>, String>,
+}
+
+impl PlannedPrompt {
+    /// Of a length that is a prompt's; none where there is no tokenizer.
+    pub fn of(length: &Length, codec: Option<&TextCodec>) -> Option<Self> {
+        let Length::Prompt { text, form, .. } = length else {
+            return None;
+        };
+        Some(Self {
+            text: text.clone(),
+            form: form.clone(),
+            tokens: codec?.encode_as(text, form).map_err(|it| it.to_string()),
+        })
+    }
+
+    /// The tokens, where it is this prompt.
+    pub fn find(&self, text: &str, form: &PromptForm) -> Option<Result<Vec<TokenId>, String>> {
+        let is_it = self.text == text && self.form == *form;
+        is_it.then(|| self.tokens.clone())
+    }
+
+    fn n_tokens(&self) -> usize {
+        self.tokens.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// What will be read, and what is kept of it.
@@ -81,18 +112,13 @@ impl Extent {
         length: &Length,
         is_edited: bool,
         spec: &ModelSpec,
-        codec: Option<&TextCodec>,
+        prompt: Option<&PlannedPrompt>,
     ) -> Self {
         let n_positions = match length {
             Length::FirstPages => FIRST_PAGES,
             Length::Tokens(n) => *n,
-            Length::Prompt {
-                text,
-                form,
-                n_written,
-            } => {
-                let tokens = codec.and_then(|it| it.encode_as(text, form).ok());
-                let n_given = tokens.map_or(0, |it| it.len());
+            Length::Prompt { n_written, .. } => {
+                let n_given = prompt.map_or(0, PlannedPrompt::n_tokens);
                 n_given.saturating_add(*n_written)
             }
         };
@@ -208,7 +234,8 @@ mod tests {
 
     fn planned(length: &Length, is_edited: bool) -> Extent {
         let tour = tour();
-        Extent::planned(length, is_edited, &tour.spec, tour.codec.as_ref())
+        let prompt = PlannedPrompt::of(length, tour.codec.as_ref());
+        Extent::planned(length, is_edited, &tour.spec, prompt.as_ref())
     }
 
     fn prompt(text: &str, n_written: usize) -> Length {
@@ -243,6 +270,19 @@ mod tests {
         let spec = tour().spec;
         let blind = Extent::planned(&prompt("Once", 3), false, &spec, None);
         assert_eq!(blind.n_positions, 3);
+    }
+
+    #[test]
+    fn a_prompt_that_was_turned_into_tokens_is_at_hand() {
+        let codec = tour().codec.unwrap();
+        let (text, plain) = ("Once upon a time", PromptForm::Plain);
+        let it = PlannedPrompt::of(&prompt(text, 3), Some(&codec)).unwrap();
+        let tokens = codec.encode_as(text, &plain).unwrap();
+        assert_eq!(it.find(text, &plain), Some(Ok(tokens)));
+        assert_eq!(it.find("Once upon", &plain), None);
+        let chat = PromptForm::Chat { system: None };
+        assert_eq!(it.find(text, &chat), None);
+        assert!(PlannedPrompt::of(&Length::Tokens(3), Some(&codec)).is_none());
     }
 
     #[test]

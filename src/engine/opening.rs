@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use super::{
     Backend, Encode, Extent, Length, LoadProgress, LoadStep, LoadingJob, ModelSource, MovedModel,
-    OpenModel, Opener, Place, gate_facts,
+    OpenModel, Opener, Place,
+    extent::PlannedPrompt,
+    gate_facts,
     placing::{Asked, Begun, begin},
 };
 use crate::checkpoint::{
@@ -35,8 +37,8 @@ struct Loading {
     warmup: Warmup,
     placement: Placement,
     extent: Extent,
-    /// What it will hold, and what the process might take when that was asked.
-    need: MemoryNeed,
+    prompt: Option<PlannedPrompt>,
+    /// What the process might take when that was asked.
     may: Allowances,
     /// None once it is finished.
     begun: Option<Begun>,
@@ -91,8 +93,9 @@ impl ModelOpener {
 impl Opener for ModelOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
         let checkpoint = checkpoint::open(&source.into()).map_err(|it| it.to_string())?;
-        let (spec, codec) = (&checkpoint.spec, checkpoint.codec.as_ref());
-        let extent = Extent::planned(&self.length, self.is_edited, spec, codec);
+        let prompt = PlannedPrompt::of(&self.length, checkpoint.codec.as_ref());
+        let spec = &checkpoint.spec;
+        let extent = Extent::planned(&self.length, self.is_edited, spec, prompt.as_ref());
         let may = Allowances::now();
         let begun = begin(asked(&checkpoint, extent), self.placement)?;
         Ok(Box::new(Loading {
@@ -100,7 +103,7 @@ impl Opener for ModelOpener {
             checkpoint,
             placement: self.placement,
             extent,
-            need: begun.need,
+            prompt,
             may,
             begun: Some(begun),
             is_announced: false,
@@ -125,15 +128,13 @@ impl LoadingJob for Loading {
         }
         // A device of its own has to be given everything once more; the CPU makes blocks and copies.
         let begun = self.begun.as_ref();
-        let to_place = begun.map_or(0, |it| {
-            let need = &it.need;
-            need.device_bytes + need.block_bytes + need.copied_bytes
-        });
+        let need = begun.map_or_else(MemoryNeed::default, |it| it.need);
+        let to_place = need.device_bytes + need.block_bytes + need.copied_bytes;
         let placed = begun.map_or(0, |it| it.placed(to_place));
         Ok(LoadStep::Going(LoadProgress {
             done_bytes: progress.done_bytes + placed,
             total_bytes: progress.total_bytes + to_place,
-            needed_bytes: self.need.held_bytes(),
+            needed_bytes: need.held_bytes(),
             available_bytes: self.may.own().map(|it| it.bytes),
         }))
     }
@@ -161,8 +162,12 @@ impl Loading {
         });
         let (device, need) = (begun.device.clone(), begun.need);
         let backend = begun.finish(&model.weights, model.n_drawable)?;
+        let prompt = self.prompt.take();
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
-            Box::new(move |text, form| codec.encode_as(text, form).map_err(|it| it.to_string()))
+            Box::new(move |text, form| {
+                let planned = prompt.as_ref().and_then(|it| it.find(text, form));
+                planned.unwrap_or_else(|| codec.encode_as(text, form).map_err(|it| it.to_string()))
+            })
         });
         let mut facts = facts(checkpoint, device, quantize);
         facts.notes.extend(need.paging_note(&self.may));

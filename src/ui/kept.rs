@@ -18,7 +18,7 @@ impl RowOf {
         let shown = cx.session.shown()?;
         let edited = shown
             .edited
-            .filter(|it| cx.session.recording.row(*it).is_some());
+            .filter(|it| cx.session.rows.recording.row(*it).is_some());
         let row = match cx.selection.row {
             RowChoice::Baseline => shown.baseline,
             RowChoice::Edited => edited.unwrap_or(shown.baseline),

@@ -5,10 +5,10 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::analysis::{
-    Concentration, LoadStats, RowLoad, RowLoads, concentration, first_difference,
+    Concentration, CountedRecording, LoadStats, RowLoad, concentration, first_difference,
 };
 use crate::spec::{ModelSpec, Position, TokenId, TokenTable};
-use crate::trace::{ModelFacts, NotContinuous, Recording, RowEvent, RowId, RowRecord, ShownRows};
+use crate::trace::{ModelFacts, NotContinuous, RowEvent, RowId, RowRecord, ShownRows};
 use crate::ui::RowChoice;
 
 /// One row and what is counted of it.
@@ -99,10 +99,8 @@ pub struct Session {
     pub facts: Option<Arc<ModelFacts>>,
     /// How many models were opened before it.
     pub opened: u64,
-    /// Every row of it, and those on screen.
-    pub recording: Recording,
-    /// Load of every row, special tokens left out.
-    pub loads: RowLoads,
+    /// Every row of it with its load, special tokens left out, and those on screen.
+    pub rows: CountedRecording,
     /// Whether text is being written.
     pub playing: bool,
     /// Prefill or replay that goes on.
@@ -150,15 +148,15 @@ impl Session {
     pub fn view(&self, id: RowId) -> Option<RowView<'_>> {
         static NOTHING: LazyLock<LoadStats> = LazyLock::new(LoadStats::default);
         Some(RowView {
-            record: self.recording.row(id)?,
-            load: self.loads.get(id).map_or(&*NOTHING, RowLoad::now),
+            record: self.rows.recording.row(id)?,
+            load: self.rows.load(id).map_or(&*NOTHING, RowLoad::now),
         })
     }
 
     /// The rows on screen.
     #[must_use]
     pub fn shown(&self) -> Option<ShownRows> {
-        self.recording.shown()
+        self.rows.recording.shown()
     }
 
     /// The baseline.
@@ -205,7 +203,7 @@ impl Session {
     }
 
     fn key_of(&self, row: RowId) -> Option<RowKey> {
-        let record = self.recording.row(row)?;
+        let record = self.rows.recording.row(row)?;
         Some(RowKey {
             opened: self.opened,
             row,
@@ -254,9 +252,8 @@ impl Session {
     /// # Errors
     /// A step that does not continue its row, which is then as it was.
     pub fn apply(&mut self, event: RowEvent) -> Result<(), NotContinuous> {
-        let facts = self.facts.clone();
-        let special = |it: TokenId| facts.as_ref().is_none_or(|facts| facts.is_special(it));
-        self.loads.apply(&event, &self.recording, special)?;
-        self.recording.apply(event)
+        let facts = self.facts.as_ref();
+        self.rows
+            .apply(event, |it| facts.is_none_or(|facts| facts.is_special(it)))
     }
 }

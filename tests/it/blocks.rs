@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use moescope::checkpoint::{Blob, Checkpoint, Dtype, LayerSlot, Slot, WeightView, Weights};
-use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, Wait};
+use moescope::engine::{Backend, LiveBackend};
 use moescope::model::{Assembly, Model};
 use moescope::ops::{Cpu, Ops, quantized};
-use moescope::spec::{BlockFormat, ModelSpec, RoutingPolicy, TokenId};
+use moescope::spec::{BlockFormat, ModelSpec, TokenId};
+
+use super::read::whole;
 
 const SHAPE: &str =
     "custom:hidden=96,ffn=64,experts=8,k=2,layers=3,heads=4,kv=2,width=32,vocab=300,context=64";
@@ -52,20 +54,8 @@ fn numbers<O: Ops>(model: Model<O>) -> Vec<Vec<f32>>
 where
     LiveBackend<O>: Backend,
 {
-    let n_vocab = model.spec.n_vocab;
-    let mut backend = LiveBackend::new(model, n_vocab);
     let tokens: Vec<TokenId> = (0..21).map(|i| TokenId(i * 13 % 300)).collect();
-    let row = Row {
-        seq: backend.open(),
-        feed: Feed::Tokens(&tokens),
-        next: None,
-        policy: &RoutingPolicy::default(),
-        sampling: None,
-        against: None,
-    };
-    let ticket = backend.submit(&[row], Capture::Logits).unwrap();
-    let mut step = backend.poll(ticket, Wait::Done).unwrap().unwrap();
-    let row = step.rows.swap_remove(0);
+    let row = whole(model, &tokens);
     let mut out: Vec<Vec<f32>> = row.trace.routers.into_iter().map(|it| it.logits).collect();
     out.push(row.logits);
     out

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use moescope::checkpoint::{
     self, Blob, Bundled, Dtype, LayerSlot, Slot, Source, WeightView, Weights,
 };
-use moescope::engine::{Backend as _, Capture, Feed, LiveBackend, Row, StepRow, Wait};
+use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
 use moescope::model::Model;
-use moescope::ops::Cpu;
+use moescope::ops::{Cpu, Ops};
 use moescope::spec::{LayerId, ModelSpec, RoutingPolicy, Score, TokenId};
 
 use super::tiny::{FAMILIES, Tiny, V};
 
-/// What the model makes of a text.
-fn read(spec: &ModelSpec, weights: &Weights, n_tokens: usize) -> StepRow {
-    let model = Model::new(spec.clone(), weights, Cpu::default()).unwrap();
-    let mut backend = LiveBackend::new(model, spec.n_vocab);
-    let tokens: Vec<TokenId> = (0..n_tokens).map(|t| TokenId::new(t * 7 % V)).collect();
+/// What a model makes of a text read at once, with all logits.
+pub fn whole<O: Ops>(model: Model<O>, tokens: &[TokenId]) -> StepRow
+where
+    LiveBackend<O>: Backend,
+{
+    let n_vocab = model.spec.n_vocab;
+    let mut backend = LiveBackend::new(model, n_vocab);
     let row = Row {
         seq: backend.open(),
-        feed: Feed::Tokens(&tokens),
+        feed: Feed::Tokens(tokens),
         next: None,
         policy: &RoutingPolicy::default(),
         sampling: None,
@@ -28,6 +30,13 @@ fn read(spec: &ModelSpec, weights: &Weights, n_tokens: usize) -> StepRow {
     let ticket = backend.submit(&[row], Capture::Logits).unwrap();
     let step = backend.poll(ticket, Wait::Done).unwrap().unwrap();
     step.rows.into_iter().next().unwrap()
+}
+
+/// What the CPU makes of a text of so many tokens.
+fn read(spec: &ModelSpec, weights: &Weights, n_tokens: usize) -> StepRow {
+    let model = Model::new(spec.clone(), weights, Cpu::default()).unwrap();
+    let tokens: Vec<TokenId> = (0..n_tokens).map(|t| TokenId::new(t * 7 % V)).collect();
+    whole(model, &tokens)
 }
 
 fn bits(row: &StepRow) -> Vec<u32> {

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::sample::Sample;
-use crate::analysis::{RowLoad, RowLoads};
+use super::{sample::Sample, stopwatch::spread_prompt};
+use crate::analysis::{CountedRecording, RowLoad};
 use crate::cli::Failure;
 use crate::engine::{Backend, Capture, Feed, Row, Step, Wait};
 use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, SeqId, TokenId};
-use crate::trace::{Recording, RowEvent, RowId, ShownRows};
+use crate::trace::{RowEvent, RowId, ShownRows};
 
 /// Tokens read in one step.
 pub const SLICE: usize = 64;
@@ -47,25 +47,14 @@ pub struct EditCost {
     pub cache: Added,
 }
 
-/// The record of a row, as the window keeps it.
-#[derive(Clone, Default)]
-struct Record {
-    recording: Recording,
-    loads: RowLoads,
+fn apply(record: &mut CountedRecording, event: RowEvent) -> Result<(), Failure> {
+    record.apply(event, |_| false).map_err(Failure::part_way)
 }
 
-impl Record {
-    fn apply(&mut self, event: RowEvent) -> Result<(), Failure> {
-        let loads = self.loads.apply(&event, &self.recording, |_| false);
-        loads.map_err(Failure::part_way)?;
-        self.recording.apply(event).map_err(Failure::part_way)
-    }
-
-    fn n_bytes(&self) -> u64 {
-        let loads = [BASELINE, EDITED, COUNTERFACTUAL].map(|it| self.loads.get(it));
-        let loads = loads.into_iter().flatten().map(RowLoad::own_bytes);
-        (self.recording.n_bytes() + loads.sum::<usize>()) as u64
-    }
+fn n_bytes(record: &CountedRecording) -> u64 {
+    let loads = [BASELINE, EDITED, COUNTERFACTUAL].map(|it| record.load(it));
+    let loads = loads.into_iter().flatten().map(RowLoad::own_bytes);
+    (record.recording.n_bytes() + loads.sum::<usize>()) as u64
 }
 
 /// Reads `n_tokens` tokens, edits the last of them, and reads that one again on both rows.
@@ -77,17 +66,14 @@ pub fn measure(
     policy: &RoutingPolicy,
     n_tokens: usize,
 ) -> Result<EditCost, Failure> {
-    let n_vocab = backend.spec().n_vocab;
-    let tokens: Vec<TokenId> = (0..n_tokens)
-        .map(|i| TokenId::new(i * 7_919 % n_vocab))
-        .collect();
-    let mut record = Record::default();
+    let tokens = spread_prompt(n_tokens, backend.spec().n_vocab);
+    let mut record = CountedRecording::default();
     let seq = backend.open();
     let plain = RoutingPolicy::default();
     for slice in tokens.chunks(SLICE) {
         read(backend, &mut record, (BASELINE, seq, &plain), slice)?;
     }
-    let before = (record.n_bytes(), backend.cache_bytes());
+    let before = (n_bytes(&record), backend.cache_bytes());
     let last = Position::new(n_tokens - 1);
 
     let mut secs = (Vec::new(), Vec::new());
@@ -113,7 +99,7 @@ pub fn measure(
             &tokens[held.idx()..],
         )?;
     }
-    let after = (edited.n_bytes(), backend.cache_bytes());
+    let after = (n_bytes(&edited), backend.cache_bytes());
     let added = |before: u64, after: u64| Added {
         row_bytes: before,
         edit_bytes: after.saturating_sub(before),
@@ -128,28 +114,34 @@ pub fn measure(
 }
 
 /// Both rows of an edit, as the engine tells them.
-fn fork(record: &mut Record, at: Position) -> Result<(), Failure> {
+fn fork(record: &mut CountedRecording, at: Position) -> Result<(), Failure> {
     for row in [EDITED, COUNTERFACTUAL] {
-        record.apply(RowEvent::Forked {
-            row,
-            parent: Some(BASELINE),
-            at,
-            n_given: at.idx() + 1,
-            edits: (Revision(1), InterventionSet::default()),
-        })?;
+        apply(
+            record,
+            RowEvent::Forked {
+                row,
+                parent: Some(BASELINE),
+                at,
+                n_given: at.idx() + 1,
+                edits: (Revision(1), InterventionSet::default()),
+            },
+        )?;
     }
-    record.apply(RowEvent::Shown(ShownRows {
-        baseline: BASELINE,
-        edited: Some(EDITED),
-        counterfactual: Some(COUNTERFACTUAL),
-        edited_from: Some(at),
-        revision: Revision(1),
-    }))
+    apply(
+        record,
+        RowEvent::Shown(ShownRows {
+            baseline: BASELINE,
+            edited: Some(EDITED),
+            counterfactual: Some(COUNTERFACTUAL),
+            edited_from: Some(at),
+            revision: Revision(1),
+        }),
+    )
 }
 
 fn read(
     backend: &mut dyn Backend,
-    record: &mut Record,
+    record: &mut CountedRecording,
     (row, seq, policy): (RowId, SeqId, &RoutingPolicy),
     tokens: &[TokenId],
 ) -> Result<(), Failure> {
@@ -168,12 +160,15 @@ fn read(
         .map_err(Failure::part_way)?;
     let rows = step.map_or_else(Vec::new, |Step { rows }| rows);
     for it in rows {
-        record.apply(RowEvent::Stepped {
-            row,
-            step: it.trace,
-            readouts: it.readouts,
-            comparisons: Vec::new(),
-        })?;
+        apply(
+            record,
+            RowEvent::Stepped {
+                row,
+                step: it.trace,
+                readouts: it.readouts,
+                comparisons: Vec::new(),
+            },
+        )?;
     }
     Ok(())
 }

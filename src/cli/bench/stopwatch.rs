@@ -57,6 +57,12 @@ struct Way<'a> {
     policy: &'a RoutingPolicy,
 }
 
+/// So many tokens, spread over the vocabulary.
+pub fn spread_prompt(n_tokens: usize, n_vocab: usize) -> Vec<TokenId> {
+    let token = |i: usize| TokenId::new(i * 7_919 % n_vocab);
+    (0..n_tokens).map(token).collect()
+}
+
 /// A backend with a prompt, under the clock.
 pub struct Stopwatch<'a> {
     backend: &'a mut dyn Backend,
@@ -69,10 +75,7 @@ pub struct Stopwatch<'a> {
 impl<'a> Stopwatch<'a> {
     /// Over a prompt of `n_prompt` tokens spread over the vocabulary.
     pub fn new(backend: &'a mut dyn Backend, n_prompt: usize) -> Self {
-        let n_vocab = backend.spec().n_vocab;
-        let prompt = (0..n_prompt)
-            .map(|i| TokenId::new(i * 7_919 % n_vocab))
-            .collect();
+        let prompt = spread_prompt(n_prompt, backend.spec().n_vocab);
         let seq = backend.open();
         Self {
             backend,

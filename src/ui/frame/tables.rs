@@ -26,7 +26,7 @@ impl ReadFrom {
         let shown = session.shown().into_iter();
         let ids = shown.flat_map(|it| [Some(it.baseline), it.edited, it.counterfactual]);
         let row = |id: RowId| {
-            let record = &session.recording.row(id)?;
+            let record = &session.rows.recording.row(id)?;
             Some((id, record.store.len(), record.comparisons.len()))
         };
         let survey = session.survey.as_ref();
