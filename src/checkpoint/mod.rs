@@ -44,6 +44,7 @@ mod opens;
 mod place;
 mod presets;
 mod rope;
+mod slots;
 mod synthetic;
 mod tokenizer;
 #[cfg(unix)]
@@ -67,9 +68,10 @@ pub use memory::{Census, Share, cache_bytes_per_position};
 pub use need::MemoryNeed;
 pub use place::expanded;
 pub use presets::PRESETS;
+pub use slots::{LayerSlot, Part, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use warmup::{Progress, Warmup};
-pub use weights::{Blob, Dtype, LayerSlot, Layout, Numbers, Part, Slot, WeightView, Weights};
+pub use weights::{Blob, Dtype, Layout, Numbers, WeightView};
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,112 @@
+//! Weights by canonical slot: what the forward pass asks for, whatever a family calls it on disk.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Layout, MappedFile, WeightView};
+use crate::spec::LayerId;
+
+/// What a weight is for. Matrices are `[out, in]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// `[V, H]`.
+    Embedding,
+    /// `[H]`.
+    FinalNorm,
+    /// `[V, H]`; absent where the embedding serves.
+    Head,
+    /// Part of a decoder layer.
+    Layer(LayerId, LayerSlot),
+}
+
+/// A part of a layer. `A` = heads × head width, `KV` likewise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayerSlot {
+    /// Norm before the mixer, `[H]`.
+    MixerNorm,
+    /// Norm before the FFN, `[H]`.
+    FfnNorm,
+    /// `[A, H]`.
+    Q,
+    /// `[KV, H]`.
+    K,
+    /// `[KV, H]`.
+    V,
+    /// `[H, A]`.
+    O,
+    /// `[A]`.
+    QBias,
+    /// `[KV]`.
+    KBias,
+    /// `[KV]`.
+    VBias,
+    /// `[H]`.
+    OBias,
+    /// `[A]` (whole projection) or `[head width]`.
+    QNorm,
+    /// `[KV]` or `[head width]`.
+    KNorm,
+    /// The router's gate, `[E, H]`.
+    Router,
+    /// What the router adds to scores before it chooses, `[E]`.
+    SelectBias,
+    /// An expert's matrix.
+    Expert(u16, Part),
+    /// The shared expert's matrix.
+    Shared(Part),
+    /// The shared expert's gate, `[1, H]`.
+    SharedGate,
+    /// The dense network's matrix.
+    Dense(Part),
+}
+
+/// A matrix of a gated network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// `[F, H]`, through the activation.
+    Gate,
+    /// `[F, H]`.
+    Up,
+    /// `[H, F]`.
+    Down,
+}
+
+/// Every weight of a checkpoint, by slot.
+#[derive(Clone, Debug, Default)]
+pub struct Weights {
+    slots: HashMap<Slot, WeightView>,
+}
+
+impl Weights {
+    /// Fills a slot.
+    pub fn insert(&mut self, slot: Slot, weight: WeightView) {
+        self.slots.insert(slot, weight);
+    }
+
+    /// The weight of a slot; every mandatory one is there once a checkpoint is open.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&WeightView> {
+        self.slots.get(&slot)
+    }
+
+    /// The files that weights are read from where they lie.
+    #[must_use]
+    pub fn files(&self) -> Vec<Arc<MappedFile>> {
+        let mut out: Vec<Arc<MappedFile>> = Vec::new();
+        for map in self.slots.values().filter_map(WeightView::file) {
+            if !out.iter().any(|it| Arc::ptr_eq(it, map)) {
+                out.push(Arc::clone(map));
+            }
+        }
+        out
+    }
+
+    /// Slot and layout, in no order.
+    pub fn layouts(&self) -> impl Iterator<Item = (Slot, Layout)> {
+        self.slots.iter().map(|(slot, it)| (*slot, it.layout()))
+    }
+
+    /// Slot and weight, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Slot, &WeightView)> {
+        self.slots.iter()
+    }
+}
