@@ -12,6 +12,7 @@ pub mod cli;
 pub mod corpus;
 pub mod document;
 pub mod engine;
+pub mod formats;
 pub mod jinja;
 pub mod model;
 pub mod ops;

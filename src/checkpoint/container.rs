@@ -10,7 +10,8 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Blob, CheckpointError, Dtype, foreign, json};
+use super::{Blob, CheckpointError, foreign, json};
+use crate::formats::Dtype;
 
 /// Longest header that is read, as the format says.
 const MAX_HEADER_BYTES: u64 = 100_000_000;

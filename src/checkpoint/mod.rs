@@ -21,7 +21,6 @@
 mod added;
 mod allowance;
 mod bind;
-mod blocks;
 mod bundled;
 mod chat;
 mod codec;
@@ -54,12 +53,12 @@ mod weights;
 
 use std::{path::PathBuf, sync::Arc};
 
+use crate::formats::Dtype;
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{added::Beside, config::Config, container::Tensors, family::Draft};
 
 pub use allowance::{Allowance, Allowances, Limit};
-pub use blocks::{BLOCK, BlockQ4_0, BlockQ8_0};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use error::{CheckpointError, gigabytes};
@@ -71,7 +70,7 @@ pub use presets::PRESETS;
 pub use slots::{LayerSlot, Part, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use warmup::{Progress, Warmup};
-pub use weights::{Blob, Dtype, Layout, Numbers, WeightView};
+pub use weights::{Blob, Layout, WeightView};
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,13 @@ use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Allowance, Allowances, Blob, Checkpoint, CheckpointError, Dtype, LayerSlot, Layout, MemoryNeed,
-    Slot, WeightView, Weights,
+    Allowance, Allowances, Blob, Checkpoint, CheckpointError, LayerSlot, Layout, MemoryNeed, Slot,
+    WeightView, Weights,
     config::Config,
     family::{self, Draft, TensorSource},
     gigabytes, presets,
 };
+use crate::formats::Dtype;
 use crate::spec::ModelSpec;
 
 /// Each tensor starts at a multiple of this many 4-byte words.

@@ -4,71 +4,8 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{
-    MappedFile,
-    blocks::{BLOCK, BlockQ4_0, BlockQ8_0},
-};
-
-/// How numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dtype {
-    /// 32-bit IEEE.
-    F32,
-    /// 16-bit IEEE.
-    F16,
-    /// The upper half of an f32.
-    Bf16,
-    /// Blocks of 32 numbers: 8 bits each and a scale.
-    Q8_0,
-    /// Blocks of 32 numbers: 4 bits each and a scale.
-    Q4_0,
-}
-
-impl Dtype {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
-
-    /// Numbers that are stored as one, and their bytes.
-    fn group(self) -> (usize, usize) {
-        match self {
-            Self::F32 => (1, 4),
-            Self::F16 | Self::Bf16 => (1, 2),
-            Self::Q8_0 => (BLOCK, size_of::<BlockQ8_0>()),
-            Self::Q4_0 => (BLOCK, size_of::<BlockQ4_0>()),
-        }
-    }
-
-    /// Bytes of a row of so many numbers.
-    ///
-    /// Returns `None` where they are no whole blocks, or too many.
-    #[must_use]
-    pub fn row_bytes(self, cols: usize) -> Option<usize> {
-        let (numbers, bytes) = self.group();
-        let is_whole = cols.is_multiple_of(numbers);
-        is_whole.then(|| (cols / numbers).checked_mul(bytes))?
-    }
-
-    /// What the address of a number or block is a multiple of.
-    #[must_use]
-    pub fn align_bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 | Self::Q8_0 | Self::Q4_0 => 2,
-        }
-    }
-
-    /// As people write it.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Q8_0 => "q8_0",
-            Self::Q4_0 => "q4_0",
-        }
-    }
-}
+use super::MappedFile;
+use crate::formats::Dtype;
 
 /// Where the bytes of a checkpoint are.
 #[derive(Clone, Debug)]
@@ -96,7 +33,12 @@ impl Blob {
     #[must_use]
     pub fn is_aligned(&self, start: usize, dtype: Dtype) -> bool {
         let address = self.bytes().as_ptr().addr().wrapping_add(start);
-        address.is_multiple_of(dtype.align_bytes())
+        let align = match dtype {
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::Bf16 | Dtype::Q8_0 | Dtype::Q4_0 => 2,
+            _ => 1,
+        };
+        address.is_multiple_of(align)
     }
 }
 
@@ -132,21 +74,6 @@ impl Layout {
         let row = self.dtype.row_bytes(self.cols).unwrap_or(usize::MAX);
         (self.rows as u64).saturating_mul(row as u64)
     }
-}
-
-/// The numbers of a view, typed.
-#[derive(Clone, Copy, Debug)]
-pub enum Numbers<'a> {
-    /// 32-bit IEEE.
-    F32(&'a [f32]),
-    /// 16-bit IEEE, as bits.
-    F16(&'a [u16]),
-    /// The upper half of an f32, as bits.
-    Bf16(&'a [u16]),
-    /// Blocks of 8-bit levels.
-    Q8_0(&'a [BlockQ8_0]),
-    /// Blocks of 4-bit levels.
-    Q4_0(&'a [BlockQ4_0]),
 }
 
 impl WeightView {
@@ -262,54 +189,22 @@ impl WeightView {
         self.range.len().checked_div(self.rows).unwrap_or(0)
     }
 
-    /// The numbers of an aligned view.
+    /// The bytes of all rows, as stored.
     #[must_use]
-    pub fn numbers(&self) -> Numbers<'_> {
-        let bytes = &self.blob.bytes()[self.range.clone()];
-        match self.dtype {
-            Dtype::F32 => Numbers::F32(bytemuck::cast_slice(bytes)),
-            Dtype::F16 => Numbers::F16(bytemuck::cast_slice(bytes)),
-            Dtype::Bf16 => Numbers::Bf16(bytemuck::cast_slice(bytes)),
-            Dtype::Q8_0 => Numbers::Q8_0(bytemuck::cast_slice(bytes)),
-            Dtype::Q4_0 => Numbers::Q4_0(bytemuck::cast_slice(bytes)),
-        }
+    pub fn bytes(&self) -> &[u8] {
+        &self.blob.bytes()[self.range.clone()]
     }
 
     /// The bytes of one row, as stored.
     #[must_use]
     pub fn row_bytes(&self, row: usize) -> &[u8] {
         let n = self.row_len();
-        &self.blob.bytes()[self.range.clone()][row * n..(row + 1) * n]
+        &self.bytes()[row * n..(row + 1) * n]
     }
 
-    /// The numbers of one row, widened; of a view that is not aligned, too.
+    /// The numbers of one row, in f32.
     pub fn widen_row(&self, row: usize, out: &mut [f32]) {
-        if !self.is_aligned() {
-            if let Some(one) = self.rows(row..row + 1) {
-                one.aligned().widen_row(0, out);
-            }
-            return;
-        }
-        let range = row * self.cols..(row + 1) * self.cols;
-        match self.numbers() {
-            Numbers::F32(it) => out.copy_from_slice(&it[range]),
-            Numbers::F16(it) => out
-                .iter_mut()
-                .zip(&it[range])
-                .for_each(|(out, it)| *out = half::f16::from_bits(*it).to_f32()),
-            Numbers::Bf16(it) => out
-                .iter_mut()
-                .zip(&it[range])
-                .for_each(|(out, it)| *out = f32::from_bits(u32::from(*it) << 16)),
-            Numbers::Q8_0(it) => {
-                let blocks = &it[range.start / BLOCK..range.end / BLOCK];
-                widen(out, blocks, BlockQ8_0::widened);
-            }
-            Numbers::Q4_0(it) => {
-                let blocks = &it[range.start / BLOCK..range.end / BLOCK];
-                widen(out, blocks, BlockQ4_0::widened);
-            }
-        }
+        self.dtype.decode(self.row_bytes(row), out);
     }
 
     /// All numbers, widened, row by row.
@@ -321,11 +216,4 @@ impl WeightView {
         }
         out
     }
-}
-
-fn widen<B>(out: &mut [f32], blocks: &[B], widened: impl Fn(&B) -> [f32; BLOCK]) {
-    let (out, _) = out.as_chunks_mut();
-    out.iter_mut()
-        .zip(blocks)
-        .for_each(|(out, it)| *out = widened(it));
 }

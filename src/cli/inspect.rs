@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, Output, devices, json_text};
 use crate::checkpoint::{
-    Allowances, Census, Checkpoint, Dtype, MemoryNeed, Source, cache_bytes_per_position, gigabytes,
-    open,
+    Allowances, Census, Checkpoint, MemoryNeed, Source, cache_bytes_per_position, gigabytes, open,
 };
 use crate::engine::{Extent, Place, gate_facts, trace_bytes_per_position};
 use crate::spec::{ModelSpec, TokenId, shown};
@@ -50,11 +49,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn dtypes(checkpoint: &Checkpoint) -> Vec<&'static str> {
-    checkpoint
-        .dtypes
-        .iter()
-        .map(|it| Dtype::label(*it))
-        .collect()
+    checkpoint.dtypes.iter().map(|it| it.label()).collect()
 }
 
 /// What a window holds of a model on the CPU, weights as stored, and what it may.

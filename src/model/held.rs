@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::checkpoint::{BLOCK, Dtype, LayerSlot, Layout, Part, Slot, WeightView, Weights};
+use crate::checkpoint::{LayerSlot, Layout, Part, Slot, WeightView, Weights};
+use crate::formats::Dtype;
 use crate::spec::{BlockFormat, ModelSpec};
 
 /// Whether a weight is made into blocks: matrices but the gates.
@@ -59,6 +60,8 @@ impl HeldWeights {
     ) -> Self {
         /// Bytes of a row are a multiple of this, unless they are blocks.
         const UNIT_BYTES: u64 = 16;
+        /// Blocks that kernels read; others are held in f32.
+        const BLOCKS: [Dtype; 2] = [Dtype::Q8_0, Dtype::Q4_0];
         let held = |(slot, it): (Slot, Layout)| {
             let dtype = blocks_of(slot, &it, quantize).unwrap_or(it.dtype);
             (together(slot), Layout { dtype, ..it })
@@ -71,11 +74,15 @@ impl HeldWeights {
         }
         let mut device_bytes = 0_u64;
         for (group, it) in held {
-            let dtype = formats[&group].unwrap_or(Dtype::F32);
+            let dtype = match formats[&group] {
+                Some(it) if !it.has_blocks() || BLOCKS.contains(&it) => it,
+                _ => Dtype::F32,
+            };
             let row = dtype.row_bytes(it.cols).unwrap_or(usize::MAX) as u64;
-            let row = match dtype {
-                Dtype::Q8_0 | Dtype::Q4_0 => row,
-                _ => row.next_multiple_of(UNIT_BYTES),
+            let row = if dtype.has_blocks() {
+                row
+            } else {
+                row.next_multiple_of(UNIT_BYTES)
             };
             let vector = if it.rows == 1 { 4 * it.cols as u64 } else { 0 };
             device_bytes += row.saturating_mul(it.rows as u64) + vector;
@@ -150,7 +157,7 @@ pub fn token_bytes(spec: &ModelSpec, weights: &Weights, quantize: Option<BlockFo
 pub fn not_quantized(weights: &Weights) -> Vec<String> {
     let kept = weights.iter().filter(|(slot, view)| {
         let (rows, cols) = view.shape();
-        is_quantized(**slot) && rows > 1 && !cols.is_multiple_of(BLOCK)
+        is_quantized(**slot) && rows > 1 && !cols.is_multiple_of(Dtype::Q8_0.block_numbers())
     });
     let kinds: BTreeSet<String> = kept
         .map(|(slot, view)| match slot {

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use moescope::checkpoint::{Blob, Checkpoint, Dtype, LayerSlot, Slot, WeightView, Weights};
+use moescope::checkpoint::{Blob, Checkpoint, LayerSlot, Slot, WeightView, Weights};
 use moescope::engine::{Backend, LiveBackend};
+use moescope::formats::Dtype;
 use moescope::model::{Assembly, Model};
 use moescope::ops::{Cpu, Ops, quantized};
 use moescope::spec::{BlockFormat, ModelSpec, TokenId};

@@ -3,7 +3,8 @@
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use candle_core::{Device, Tensor};
-use moescope::checkpoint::{Blob, Dtype, WeightView};
+use moescope::checkpoint::{Blob, WeightView};
+use moescope::formats::Dtype;
 use moescope::ops::{Cpu, Input, Ops as _};
 use moescope::spec::TokenId;
 

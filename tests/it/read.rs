@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use moescope::checkpoint::{
-    self, Blob, Bundled, Dtype, LayerSlot, Slot, Source, WeightView, Weights,
-};
+use moescope::checkpoint::{self, Blob, Bundled, LayerSlot, Slot, Source, WeightView, Weights};
 use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
+use moescope::formats::Dtype;
 use moescope::model::Model;
 use moescope::ops::{Cpu, Ops};
 use moescope::spec::{LayerId, ModelSpec, RoutingPolicy, Score, TokenId};

@@ -13,9 +13,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analysis", &["spec", "trace"]),
     ("jinja", &[]),
     ("panics", &[]),
-    ("checkpoint", &["spec", "jinja", "panics"]),
-    ("ops", &["spec", "checkpoint", "trace", "panics"]),
-    ("model", &["spec", "checkpoint", "ops"]),
+    ("formats", &["spec"]),
+    ("checkpoint", &["spec", "formats", "jinja", "panics"]),
+    ("ops", &["spec", "formats", "checkpoint", "trace", "panics"]),
+    ("model", &["spec", "formats", "checkpoint", "ops"]),
     (
         "engine",
         &["spec", "trace", "corpus", "checkpoint", "ops", "model"],
@@ -56,7 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Outside crate, and the rooms that may name it. serde, thiserror and std are everywhere.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("base64", &["document"]),
-    ("bytemuck", &["checkpoint", "ops", "ui"]),
+    ("bytemuck", &["formats", "checkpoint", "ops", "ui"]),
     ("clap", &["cli", "main"]),
     ("csv", &["document"]),
     ("eframe", &["ui", "app", "main"]),
@@ -67,7 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui_system_font_provider", &["app"]),
     ("egui_tiles", &["ui", "app"]),
     ("fancy_regex", &["checkpoint"]),
-    ("half", &["checkpoint", "ops"]),
+    ("half", &["formats", "ops"]),
     ("image", &["ui", "app"]),
     ("libc", &["checkpoint", "document"]),
     ("memmap2", &["checkpoint"]),

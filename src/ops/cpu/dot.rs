@@ -7,38 +7,73 @@
 //! expert sees another number of tokens; it is no faster either (`speed_beside_candle` in
 //! `tests/it/oracle.rs` measures candle's).
 
-use super::formats::{Bf16, F16, F32, Q4_0, Q8_0, Stored};
+use bytemuck::Pod;
+
+use super::formats::Stored;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, N_LANES, Plain};
-use crate::checkpoint::{BLOCK, Numbers};
+use crate::checkpoint::WeightView;
+use crate::formats::{Bf16, Dtype, F16, F32, Q4_0, Q8_0};
+
+/// Rows that are decoded at a time where a format has no lanes of its own.
+const DECODED_ROWS: usize = 8;
+
+/// Rows as they are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredRows<'a> {
+    /// How numbers are stored.
+    pub dtype: Dtype,
+    /// Row after row.
+    pub bytes: &'a [u8],
+    /// Numbers of a row.
+    pub cols: usize,
+}
+
+impl<'a> StoredRows<'a> {
+    /// All rows of a weight.
+    #[must_use]
+    pub fn of(view: &'a WeightView) -> Self {
+        Self {
+            dtype: view.dtype(),
+            bytes: view.bytes(),
+            cols: view.shape().1,
+        }
+    }
+
+    /// Bytes of a row.
+    fn row_len(&self) -> usize {
+        self.dtype.row_bytes(self.cols).unwrap_or(0)
+    }
+}
 
 /// `out[r, n] = w[r] · x[n]` for the rows `first..first + out.len() / n` of `w`.
 ///
 /// * `w`: stored numbers `[rows, cols]`
 /// * `x`: activations `[n, cols]`
 /// * `out`: `[rows, n]`, row after row
-pub fn dot_rows(w: Numbers<'_>, first: usize, x: &[f32], cols: usize, out: &mut [f32]) {
-    if cols == 0 || out.is_empty() {
+pub fn dot_rows(w: StoredRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
+    if w.cols == 0 || out.is_empty() {
         return out.fill(0.0);
     }
-    let rows = out.len() / (x.len() / cols);
-    let range = first * cols..(first + rows) * cols;
-    let w = match w {
-        Numbers::F32(w) => Numbers::F32(&w[range]),
-        Numbers::Bf16(w) => Numbers::Bf16(&w[range]),
-        Numbers::F16(w) => Numbers::F16(&w[range]),
-        Numbers::Q8_0(w) => Numbers::Q8_0(&w[range.start / BLOCK..range.end / BLOCK]),
-        Numbers::Q4_0(w) => Numbers::Q4_0(&w[range.start / BLOCK..range.end / BLOCK]),
-    };
-    dispatch(w, x, cols, out);
+    let rows = out.len() / (x.len() / w.cols);
+    let range = first * w.row_len()..(first + rows) * w.row_len();
+    let bytes = &w.bytes[range];
+    dispatch(StoredRows { bytes, ..w }, x, out);
 }
 
 /// `a · b` in the same order of summation.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut out = [0.0];
-    dispatch(Numbers::F32(a), b, a.len().max(1), &mut out);
+    let w = StoredRows {
+        dtype: Dtype::F32,
+        bytes: bytemuck::cast_slice(a),
+        cols: a.len(),
+    };
+    if w.cols > 0 {
+        dispatch(w, b, &mut out);
+    }
     out[0]
 }
 
@@ -47,50 +82,69 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     unsafe_code,
     reason = "the instructions a function is compiled for were just detected"
 )]
-fn dispatch(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
+fn dispatch(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
     if is_x86_feature_detected!("avx512f") {
-        unsafe { avx512(w, x, cols, out) }
+        unsafe { avx512(w, x, out) }
     } else if is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c")
     {
-        unsafe { avx2(w, x, cols, out) }
+        unsafe { avx2(w, x, out) }
     } else {
-        run::<Plain, 2, 2>(w, x, cols, out);
+        run::<Plain, 2, 2>(w, x, out);
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn dispatch(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    run::<Plain, 2, 2>(w, x, cols, out);
+fn dispatch(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+    run::<Plain, 2, 2>(w, x, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
-fn avx512(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    run::<Avx512, 4, 4>(w, x, cols, out);
+fn avx512(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+    run::<Avx512, 4, 4>(w, x, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn avx2(w: Numbers<'_>, x: &[f32], cols: usize, out: &mut [f32]) {
-    run::<Avx2, 2, 3>(w, x, cols, out);
+fn avx2(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+    run::<Avx2, 2, 3>(w, x, out);
 }
 
 /// `R` rows by `N` tokens are summed at a time: what fits the registers.
 #[inline(always)]
-fn run<L: Lanes, const R: usize, const N: usize>(
-    w: Numbers<'_>,
+fn run<L: Lanes, const R: usize, const N: usize>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+    let cols = w.cols;
+    match w.dtype {
+        Dtype::F32 => all_rows::<L, F32, R, N>(items(w.bytes), x, cols, out),
+        Dtype::F16 => all_rows::<L, F16, R, N>(items(w.bytes), x, cols, out),
+        Dtype::Bf16 => all_rows::<L, Bf16, R, N>(items(w.bytes), x, cols, out),
+        Dtype::Q8_0 => all_rows::<L, Q8_0, R, N>(items(w.bytes), x, cols, out),
+        Dtype::Q4_0 => all_rows::<L, Q4_0, R, N>(items(w.bytes), x, cols, out),
+        _ => decoded::<L, R, N>(w, x, out),
+    }
+}
+
+#[inline(always)]
+fn items<T: Pod>(bytes: &[u8]) -> &[T] {
+    bytemuck::cast_slice(bytes)
+}
+
+/// Rows that are decoded before they are multiplied, some at a time.
+#[inline(always)]
+fn decoded<L: Lanes, const R: usize, const N: usize>(
+    w: StoredRows<'_>,
     x: &[f32],
-    cols: usize,
     out: &mut [f32],
 ) {
-    match w {
-        Numbers::F32(w) => all_rows::<L, F32, R, N>(w, x, cols, out),
-        Numbers::F16(w) => all_rows::<L, F16, R, N>(w, x, cols, out),
-        Numbers::Bf16(w) => all_rows::<L, Bf16, R, N>(w, x, cols, out),
-        Numbers::Q8_0(w) => all_rows::<L, Q8_0, R, N>(w, x, cols, out),
-        Numbers::Q4_0(w) => all_rows::<L, Q4_0, R, N>(w, x, cols, out),
+    let (cols, n) = (w.cols, x.len() / w.cols);
+    let mut wide = vec![0.0; DECODED_ROWS * cols];
+    let parts = w.bytes.chunks(DECODED_ROWS * w.row_len());
+    for (part, out) in parts.zip(out.chunks_mut(DECODED_ROWS * n)) {
+        let wide = &mut wide[..out.len() / n * cols];
+        w.dtype.decode(part, wide);
+        all_rows::<L, F32, R, N>(items(bytemuck::cast_slice(wide)), x, cols, out);
     }
 }
 
@@ -99,7 +153,7 @@ fn run<L: Lanes, const R: usize, const N: usize>(
 /// first cache while the rows pass.
 #[inline(always)]
 fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
-    w: &[W::Item],
+    w: &[W],
     x: &[f32],
     cols: usize,
     out: &mut [f32],
@@ -122,7 +176,7 @@ fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
 /// All rows by the N tokens from `t` on.
 #[inline(always)]
 fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
-    w: &[W::Item],
+    w: &[W],
     x: &[f32],
     cols: usize,
     out: &mut [f32],
@@ -153,7 +207,7 @@ type Split<'a> = (&'a [[f32; N_LANES]], &'a [f32]);
 /// `[R, N]` dot products, each summed in the same order: lane by lane, then the lanes as a tree.
 #[inline(always)]
 fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
-    w: [&[W::Item]; R],
+    w: [&[W]; R],
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
     let xs: [Split<'_>; N] = x.map(<[f32]>::as_chunks);
@@ -200,7 +254,6 @@ fn tree(mut lanes: [f32; N_LANES]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{BlockQ4_0, BlockQ8_0};
 
     fn numbers(n: usize, seed: u32) -> Vec<f32> {
         (0..n as u32)
@@ -208,6 +261,28 @@ mod tests {
                 ((i.wrapping_mul(747_796_405).wrapping_add(seed) >> 9) as f32 / 4_194_304.0) - 1.0
             })
             .collect()
+    }
+
+    /// Rows of blocks of random bits, none with a number that is not finite or large.
+    fn stored(dtype: Dtype, rows: usize, cols: usize) -> Option<Vec<u8>> {
+        let n_bytes = rows * dtype.row_bytes(cols)?;
+        let mut bytes = Vec::with_capacity(n_bytes);
+        let mut numbers = vec![0.0; dtype.block_numbers()];
+        let mut state = 1_u64;
+        while bytes.len() < n_bytes {
+            let mut next = || {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(99);
+                (state >> 56) as u8
+            };
+            let block: Vec<u8> = (0..dtype.block_bytes()).map(|_| next()).collect();
+            dtype.decode(&block, &mut numbers);
+            if numbers.iter().all(|it| it.abs() < 1e4) {
+                bytes.extend(block);
+            }
+        }
+        Some(bytes)
     }
 
     /// Every shape, every format, against f64, and to the bit against the same token alone.
@@ -219,78 +294,44 @@ mod tests {
             (9, 64, 4),
             (33, 161, 7),
             (64, 160, 65),
+            (13, 256, 6),
             (5, 2048, 2),
         ] {
-            let w = numbers(rows * cols, 3);
-            let x = numbers(n * cols, 9);
-            let bf16: Vec<u16> = w
-                .iter()
-                .map(|it| half::bf16::from_f32(*it).to_bits())
-                .collect();
-            let f16: Vec<u16> = w
-                .iter()
-                .map(|it| half::f16::from_f32(*it).to_bits())
-                .collect();
-            let (q8_0, q4_0) = (blocks_q8_0(rows * cols), blocks_q4_0(rows * cols));
-            let plain = [Numbers::F32(&w), Numbers::Bf16(&bf16), Numbers::F16(&f16)];
-            let in_blocks = [Numbers::Q8_0(&q8_0), Numbers::Q4_0(&q4_0)];
-            let has_blocks = cols.is_multiple_of(BLOCK);
-            let in_blocks = in_blocks.into_iter().filter(|_| has_blocks);
-            for stored in plain.into_iter().chain(in_blocks) {
-                let mut all = vec![0.0; rows * n];
-                dot_rows(stored, 0, &x, cols, &mut all);
-                for t in 0..n {
-                    let mut alone = vec![0.0; rows];
-                    dot_rows(stored, 0, &x[t * cols..(t + 1) * cols], cols, &mut alone);
-                    for r in 0..rows {
-                        assert_eq!(
-                            all[r * n + t].to_bits(),
-                            alone[r].to_bits(),
-                            "{rows} {cols} {n} at {r} {t}"
-                        );
-                        let exact = exact(stored, r, &x[t * cols..(t + 1) * cols]);
-                        assert!(
-                            (f64::from(alone[r]) - exact).abs() < 1e-4,
-                            "{} against {exact}",
-                            alone[r]
-                        );
-                    }
+            for dtype in Dtype::ALL {
+                if let Some(bytes) = stored(dtype, rows, cols) {
+                    let bytes = &bytes;
+                    check(StoredRows { dtype, bytes, cols }, rows, n);
                 }
-                let mut part = vec![0.0; n];
-                dot_rows(stored, rows - 1, &x, cols, &mut part);
-                assert_eq!(part, all[(rows - 1) * n..]);
             }
         }
     }
 
-    fn blocks_q8_0(n: usize) -> Vec<BlockQ8_0> {
-        let one = |it: &[f32; BLOCK]| BlockQ8_0 {
-            scale: half::f16::from_f32(it[0] / 127.0).to_bits(),
-            levels: it.map(|it| (it * 127.0) as i8),
-        };
-        numbers(n, 5).as_chunks().0.iter().map(one).collect()
-    }
-
-    fn blocks_q4_0(n: usize) -> Vec<BlockQ4_0> {
-        let one = |it: &[f32; BLOCK / 2]| BlockQ4_0 {
-            scale: half::f16::from_f32(it[0] / 8.0).to_bits(),
-            nibbles: it.map(|it| (it * 127.0) as i8 as u8),
-        };
-        numbers(n / 2, 7).as_chunks().0.iter().map(one).collect()
-    }
-
-    fn exact(w: Numbers<'_>, r: usize, x: &[f32]) -> f64 {
-        let at = |i: usize| match w {
-            Numbers::F32(it) => it[i],
-            Numbers::Bf16(it) => half::bf16::from_bits(it[i]).to_f32(),
-            Numbers::F16(it) => half::f16::from_bits(it[i]).to_f32(),
-            Numbers::Q8_0(it) => it[i / BLOCK].widened()[i % BLOCK],
-            Numbers::Q4_0(it) => it[i / BLOCK].widened()[i % BLOCK],
-        };
-        let first = r * x.len();
-        x.iter()
-            .enumerate()
-            .map(|(c, x)| f64::from(*x) * f64::from(at(first + c)))
-            .sum()
+    fn check(w: StoredRows<'_>, rows: usize, n: usize) {
+        let cols = w.cols;
+        let x = numbers(n * cols, 9);
+        let mut all = vec![0.0; rows * n];
+        dot_rows(w, 0, &x, &mut all);
+        let mut wide = vec![0.0; rows * cols];
+        w.dtype.decode(w.bytes, &mut wide);
+        for (t, x) in x.chunks(cols).enumerate() {
+            let mut alone = vec![0.0; rows];
+            dot_rows(w, 0, x, &mut alone);
+            for (r, wide) in wide.chunks(cols).enumerate() {
+                let (batch, alone) = (all[r * n + t], alone[r]);
+                let what = format!("{:?} {rows} {cols} {n} at {r} {t}", w.dtype);
+                assert_eq!(batch.to_bits(), alone.to_bits(), "{what}");
+                let products = x
+                    .iter()
+                    .zip(wide)
+                    .map(|(x, w)| f64::from(*x) * f64::from(*w));
+                let size: f64 = products.clone().map(f64::abs).sum();
+                let exact: f64 = products.sum();
+                let off = (f64::from(alone) - exact).abs();
+                assert!(off <= 1e-6 * size, "{what}: {alone} for {exact}");
+            }
+        }
+        let mut part = vec![0.0; n];
+        dot_rows(w, rows - 1, &x, &mut part);
+        assert_eq!(part, all[(rows - 1) * n..]);
     }
 }

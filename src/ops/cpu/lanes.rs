@@ -15,6 +15,8 @@ use std::arch::x86_64::{
     _mm512_storeu_ps,
 };
 
+use crate::formats::{Bf16, Block as _, F16, F32};
+
 /// Lanes summed side by side.
 pub const N_LANES: usize = 16;
 
@@ -24,16 +26,18 @@ pub trait Lanes: Copy {
     fn zero() -> Self;
     /// Sixteen f32.
     fn f32(from: &[f32; N_LANES]) -> Self;
-    /// Sixteen bf16, by their bits.
-    fn bf16(from: &[u16; N_LANES]) -> Self;
-    /// Sixteen f16, by their bits.
-    fn f16(from: &[u16; N_LANES]) -> Self;
+    /// Sixteen f32 of a weight.
+    fn stored_f32(from: &[F32; N_LANES]) -> Self;
+    /// Sixteen bf16.
+    fn bf16(from: &[Bf16; N_LANES]) -> Self;
+    /// Sixteen f16.
+    fn f16(from: &[F16; N_LANES]) -> Self;
     /// Sixteen signed bytes.
     fn i8(from: &[i8; N_LANES]) -> Self;
     /// Sixteen nibbles less 8: the lower half of each byte, or (`half` 1) the upper.
     fn nibbles(from: &[u8; N_LANES], half: usize) -> Self;
-    /// All times one f16, by its bits.
-    fn times_f16(self, bits: u16) -> Self;
+    /// All times one f16.
+    fn times_f16(self, scale: F16) -> Self;
     /// `self + a · b`.
     fn add_product(self, a: Self, b: Self) -> Self;
     /// The same for a single number: what stands over at the end of a row.
@@ -58,13 +62,18 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn bf16(from: &[u16; N_LANES]) -> Self {
-        Self(from.map(|it| f32::from_bits(u32::from(it) << 16)))
+    fn stored_f32(from: &[F32; N_LANES]) -> Self {
+        Self(from.map(|it| f32::from_le_bytes(it.0)))
     }
 
     #[inline(always)]
-    fn f16(from: &[u16; N_LANES]) -> Self {
-        Self(from.map(|it| half::f16::from_bits(it).to_f32()))
+    fn bf16(from: &[Bf16; N_LANES]) -> Self {
+        Self(from.map(|it| it.decode()[0]))
+    }
+
+    #[inline(always)]
+    fn f16(from: &[F16; N_LANES]) -> Self {
+        Self(from.map(F16::to_f32))
     }
 
     #[inline(always)]
@@ -78,8 +87,8 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn times_f16(self, bits: u16) -> Self {
-        let scale = half::f16::from_bits(bits).to_f32();
+    fn times_f16(self, scale: F16) -> Self {
+        let scale = scale.to_f32();
         Self(self.0.map(|it| it * scale))
     }
 
@@ -165,7 +174,17 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn bf16(from: &[u16; N_LANES]) -> Self {
+    fn stored_f32(from: &[F32; N_LANES]) -> Self {
+        unsafe {
+            Self([
+                _mm256_loadu_ps(from.as_ptr().cast()),
+                _mm256_loadu_ps(from.as_ptr().add(8).cast()),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn bf16(from: &[Bf16; N_LANES]) -> Self {
         unsafe {
             let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().cast()));
             let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().add(8).cast()));
@@ -177,7 +196,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn f16(from: &[u16; N_LANES]) -> Self {
+    fn f16(from: &[F16; N_LANES]) -> Self {
         unsafe {
             let low = _mm_loadu_si128(from.as_ptr().cast());
             let high = _mm_loadu_si128(from.as_ptr().add(8).cast());
@@ -196,9 +215,9 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn times_f16(self, bits: u16) -> Self {
+    fn times_f16(self, scale: F16) -> Self {
         unsafe {
-            let scale = _mm256_cvtph_ps(_mm_set1_epi16(bits.cast_signed()));
+            let scale = _mm256_cvtph_ps(_mm_set1_epi16(scale.to_bits().cast_signed()));
             Self(self.0.map(|it| _mm256_mul_ps(it, scale)))
         }
     }
@@ -251,7 +270,12 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn bf16(from: &[u16; N_LANES]) -> Self {
+    fn stored_f32(from: &[F32; N_LANES]) -> Self {
+        unsafe { Self(_mm512_loadu_ps(from.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn bf16(from: &[Bf16; N_LANES]) -> Self {
         unsafe {
             let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
             Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)))
@@ -259,7 +283,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn f16(from: &[u16; N_LANES]) -> Self {
+    fn f16(from: &[F16; N_LANES]) -> Self {
         unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast()))) }
     }
 
@@ -277,9 +301,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn times_f16(self, bits: u16) -> Self {
+    fn times_f16(self, scale: F16) -> Self {
         unsafe {
-            let scale = _mm512_cvtph_ps(_mm256_set1_epi16(bits.cast_signed()));
+            let scale = _mm512_cvtph_ps(_mm256_set1_epi16(scale.to_bits().cast_signed()));
             Self(_mm512_mul_ps(self.0, scale))
         }
     }

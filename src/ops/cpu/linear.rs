@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::dot::dot_rows;
+use super::dot::{StoredRows, dot_rows};
 use super::matrix::{CpuWeight, Matrix, is_large};
 use crate::checkpoint::WeightView;
 
@@ -50,7 +50,7 @@ pub fn run(products: Vec<Product<'_>>) {
         }
     }
     let one = |(weight, first, x, out): (&WeightView, usize, &[f32], &mut [f32])| {
-        dot_rows(weight.numbers(), first, x, weight.shape().1, out);
+        dot_rows(StoredRows::of(weight), first, x, out);
     };
     if is_large(total) {
         tasks.into_par_iter().for_each(one);

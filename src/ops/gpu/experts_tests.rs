@@ -6,7 +6,8 @@ use super::{
     experts::{Layout, Mix, mix_experts, mlp},
     testing::{assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, routing_from, stored},
 };
-use crate::checkpoint::{Dtype, WeightView};
+use crate::checkpoint::WeightView;
+use crate::formats::Dtype;
 use crate::ops::{Cpu, EMPTY, Mlp, Ops as _, Routing, cpu::Matrix, hash::pcg};
 use crate::spec::{Act, MlpSpec};
 

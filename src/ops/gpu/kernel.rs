@@ -4,7 +4,7 @@
 //! workgroup sums, the hash, the exponential) and `kernels/formats/` (how stored numbers become
 //! f32), and is put before it. A part may exist twice, for adapters with and without a feature.
 
-use crate::checkpoint::Dtype;
+use crate::formats::Dtype;
 
 /// What an adapter can do that a source depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -86,11 +86,11 @@ impl Dtype {
     fn kernel_text(self, can: Abilities) -> &'static str {
         match self {
             Self::F16 if can.f16 => include_str!("../../../kernels/formats/f16_native.wgsl"),
-            Self::F32 => include_str!("../../../kernels/formats/f32.wgsl"),
             Self::F16 => include_str!("../../../kernels/formats/f16.wgsl"),
             Self::Bf16 => include_str!("../../../kernels/formats/bf16.wgsl"),
             Self::Q8_0 => include_str!("../../../kernels/formats/q8_0.wgsl"),
             Self::Q4_0 => include_str!("../../../kernels/formats/q4_0.wgsl"),
+            _ => include_str!("../../../kernels/formats/f32.wgsl"),
         }
     }
 }
@@ -143,7 +143,7 @@ mod tests {
         let mut out = Vec::new();
         for kernel in KERNELS {
             let formats: Vec<Option<Dtype>> = if kernel.parts.contains(&SourcePart::Format) {
-                Dtype::ALL.into_iter().map(Some).collect()
+                Dtype::IN_KERNELS.into_iter().map(Some).collect()
             } else {
                 vec![None]
             };

@@ -1,7 +1,8 @@
 //! Products on the device beside those of the reference.
 
 use super::*;
-use crate::checkpoint::{Dtype, WeightView};
+use crate::checkpoint::WeightView;
+use crate::formats::Dtype;
 use crate::ops::cpu::linear::linear as reference;
 use crate::ops::cpu::{CpuWeight, Matrix};
 use crate::ops::gpu::testing::{
@@ -59,7 +60,7 @@ fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
 #[test]
 fn products_are_those_of_the_reference_in_every_format() {
     for gpu in gpus() {
-        for dtype in Dtype::ALL {
+        for dtype in Dtype::IN_KERNELS {
             let odd = ODD.iter().filter(|_| !is_block(dtype));
             for shape in EVEN.iter().chain(odd) {
                 check(&gpu, *shape, dtype);
@@ -108,7 +109,7 @@ fn a_product_is_added_to_what_is_there() {
 #[test]
 fn a_weight_in_several_shards_is_that_weight() {
     for gpu in gpus() {
-        for dtype in Dtype::ALL {
+        for dtype in Dtype::IN_KERNELS {
             let (rows, cols) = (71, 96);
             let view = stored(&numbers(rows * cols, 5), rows, dtype);
             let parts = [view.rows(0..20).unwrap(), view.rows(20..71).unwrap()];
@@ -216,7 +217,7 @@ fn a_vocabulary_may_have_millions_of_rows() {
 fn speed_of_products() {
     let gpu = &gpus()[0];
     let (rows, cols) = (2048, 2048);
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::IN_KERNELS {
         let view = stored(&numbers(rows * cols, 5), rows, dtype);
         let w = gpu.weight_of("w", &[&view]).unwrap();
         for n in [1, 4, 32, 64] {

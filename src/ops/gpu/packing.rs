@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::checkpoint::{BLOCK, BlockQ4_0, BlockQ8_0, Dtype, Numbers, WeightView};
+use crate::checkpoint::WeightView;
+use crate::formats::{Dtype, Q4_0, Q8_0};
 
 /// Bytes of a unit: what one lane reads at once.
 pub const UNIT_BYTES: usize = 16;
@@ -17,14 +18,30 @@ pub struct Packed {
     pub scales: Vec<u16>,
 }
 
+/// Numbers of a block.
+const BLOCK: usize = 32;
+
 impl Dtype {
+    /// The formats that kernels read.
+    pub(super) const IN_KERNELS: [Self; 5] =
+        [Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
+
+    /// Itself, or f32 where no kernel reads it.
+    pub(super) fn on_device(self) -> Self {
+        if Self::IN_KERNELS.contains(&self) {
+            self
+        } else {
+            Self::F32
+        }
+    }
+
     /// Numbers of a unit.
     pub(super) fn unit_numbers(self) -> usize {
         match self {
-            Self::F32 => 4,
             Self::F16 | Self::Bf16 => 8,
             Self::Q8_0 => 16,
             Self::Q4_0 => 32,
+            _ => 4,
         }
     }
 
@@ -36,8 +53,8 @@ impl Dtype {
     /// Scales of a row of so many numbers.
     pub(super) fn row_scales(self, cols: usize) -> usize {
         match self {
-            Self::F32 | Self::F16 | Self::Bf16 => 0,
             Self::Q8_0 | Self::Q4_0 => cols.div_ceil(BLOCK),
+            _ => 0,
         }
     }
 }
@@ -52,10 +69,11 @@ pub fn packed(view: &WeightView, rows: Range<usize>, format: Dtype) -> Packed {
     if format != view.dtype() || format.row_scales(cols) == 0 {
         return plain(view, rows);
     }
-    let blocks = rows.start * cols / BLOCK..rows.end * cols / BLOCK;
-    match view.numbers() {
-        Numbers::Q8_0(it) => from_q8_0(&it[blocks]),
-        Numbers::Q4_0(it) => from_q4_0(&it[blocks]),
+    let row_len = format.row_bytes(cols).unwrap_or(0);
+    let bytes = &view.bytes()[rows.start * row_len..rows.end * row_len];
+    match format {
+        Dtype::Q8_0 => from_q8_0(bytemuck::cast_slice(bytes)),
+        Dtype::Q4_0 => from_q4_0(bytemuck::cast_slice(bytes)),
         _ => plain(view, rows),
     }
 }
@@ -78,23 +96,22 @@ fn padded(view: &WeightView, rows: Range<usize>, format: Dtype) -> Vec<u8> {
 }
 
 /// Bytes without a sign, 128 more than the level.
-fn from_q8_0(blocks: &[BlockQ8_0]) -> Packed {
+fn from_q8_0(blocks: &[Q8_0]) -> Packed {
     let byte = |it: &i8| it.cast_unsigned() ^ 0x80;
     Packed {
-        units: blocks.iter().flat_map(|it| &it.levels).map(byte).collect(),
-        scales: blocks.iter().map(|it| it.scale).collect(),
+        units: blocks.iter().flat_map(|it| &it.qs).map(byte).collect(),
+        scales: blocks.iter().map(|it| it.d.to_bits()).collect(),
     }
 }
 
 /// Nibbles in the order of their numbers.
-fn from_q4_0(blocks: &[BlockQ4_0]) -> Packed {
-    let nibble = |it: i8| (it + 8).cast_unsigned();
-    let bytes = |it: &BlockQ4_0| -> [u8; BLOCK / 2] {
-        let levels = it.levels();
-        std::array::from_fn(|i| nibble(levels[2 * i]) | nibble(levels[2 * i + 1]) << 4)
+fn from_q4_0(blocks: &[Q4_0]) -> Packed {
+    let bytes = |it: &Q4_0| -> [u8; BLOCK / 2] {
+        let level = |i: usize| it.qs[i % 16] >> (i / 16 * 4) & 15;
+        std::array::from_fn(|i| level(2 * i) | level(2 * i + 1) << 4)
     };
     Packed {
         units: blocks.iter().flat_map(bytes).collect(),
-        scales: blocks.iter().map(|it| it.scale).collect(),
+        scales: blocks.iter().map(|it| it.d.to_bits()).collect(),
     }
 }

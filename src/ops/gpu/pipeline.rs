@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{device::Gpu, kernel::Kernel, memory::Slice, record::PARAMS_STRIDE};
-use crate::checkpoint::Dtype;
+use crate::formats::Dtype;
 use crate::ops::DeviceError;
 
 /// One buffer a kernel works on.

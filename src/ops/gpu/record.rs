@@ -9,7 +9,7 @@ use super::{
     memory::{ALIGN_BYTES, GpuBuffer, Slice},
     pipeline::{Bind, Pipeline, PipelineKey},
 };
-use crate::checkpoint::Dtype;
+use crate::formats::Dtype;
 
 /// Bytes of one dispatch's parameters, and the distance between two.
 pub const PARAMS_STRIDE: u64 = 256;

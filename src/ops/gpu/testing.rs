@@ -5,7 +5,8 @@ use super::{
     kernel::Abilities,
     route::{GpuRouting, NOBODY},
 };
-use crate::checkpoint::{Blob, Dtype, WeightView};
+use crate::checkpoint::{Blob, WeightView};
+use crate::formats::Dtype;
 use crate::ops::{EMPTY, Routing, Wait};
 
 fn open(can: Abilities) -> Gpu {
@@ -100,7 +101,7 @@ pub fn stored(data: &[f32], rows: usize, dtype: Dtype) -> WeightView {
         Dtype::F32 => matrix(data, rows),
         Dtype::F16 => bits(|it| half::f16::from_f32(it).to_bits()),
         Dtype::Bf16 => bits(|it| half::bf16::from_f32(it).to_bits()),
-        Dtype::Q8_0 | Dtype::Q4_0 => crate::ops::quantized(&matrix(data, rows), dtype).unwrap(),
+        _ => crate::ops::quantized(&matrix(data, rows), dtype).unwrap(),
     }
 }
 

@@ -8,7 +8,8 @@ use super::{
     memory::{GpuBuffer, Slice},
     packing::{UNIT_BYTES, packed},
 };
-use crate::checkpoint::{Dtype, WeightView, gigabytes};
+use crate::checkpoint::{WeightView, gigabytes};
+use crate::formats::Dtype;
 use crate::ops::DeviceError;
 
 /// Bytes on their way to the device at once.
@@ -204,7 +205,7 @@ fn shard_len(format: Dtype, cols: usize, rows: usize) -> u64 {
 pub(super) fn common_format(views: &[&WeightView]) -> Dtype {
     let first = views.first().map_or(Dtype::F32, |it| it.dtype());
     if views.iter().all(|it| it.dtype() == first) {
-        first
+        first.on_device()
     } else {
         Dtype::F32
     }

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::{check, opened, refused};
 use crate::tiny::{H, Tiny, V, container, padded};
-use moescope::checkpoint::{Dtype, Slot, Source, open};
+use moescope::checkpoint::{Slot, Source, open};
+use moescope::formats::Dtype;
 
 const FILE: &str = "model.safetensors";
 

@@ -11,21 +11,18 @@ use std::sync::Arc;
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-pub use self::{bf16::Bf16, f16::F16, f32::F32, q4_0::Q4_0, q8_0::Q8_0};
-
 use super::lanes::{Lanes, N_LANES};
-use crate::checkpoint::{BLOCK, Blob, Dtype, WeightView};
+use crate::checkpoint::{Blob, WeightView};
+use crate::formats::{Dtype, Q4_0, Q8_0};
 
 /// How numbers of one format become lanes.
-pub trait Stored {
-    /// What is stored: a number or a block.
-    type Item: Copy;
-    /// Numbers of it.
+pub trait Stored: Pod {
+    /// Numbers of one that is stored: a number or a block.
     const NUMBERS: usize = 1;
     /// The numbers `16 c..16 c + 16` of a row.
-    fn lanes<L: Lanes>(row: &[Self::Item], c: usize) -> L;
+    fn lanes<L: Lanes>(row: &[Self], c: usize) -> L;
     /// Number `i` of a row.
-    fn one(row: &[Self::Item], i: usize) -> f32;
+    fn one(row: &[Self], i: usize) -> f32;
 }
 
 /// Sixteen items that are a number each.
@@ -37,21 +34,21 @@ fn sixteen<T>(row: &[T], c: usize) -> &[T; N_LANES] {
 /// A matrix in blocks, each row rounded as llama.cpp rounds it.
 ///
 /// Returns `None` where it stays as it is: a vector, rows that are no whole blocks, or a format
-/// without blocks. A block with a number that is not finite is NaN throughout.
+/// nothing is rounded to here. A block with a number that is not finite is NaN throughout.
 #[must_use]
 pub fn quantized(view: &WeightView, dtype: Dtype) -> Option<WeightView> {
     match dtype {
         _ if view.shape().0 == 1 => None,
-        Dtype::Q8_0 => in_blocks(view, dtype, q8_0::quantised),
-        Dtype::Q4_0 => in_blocks(view, dtype, q4_0::quantised),
-        Dtype::F32 | Dtype::F16 | Dtype::Bf16 => None,
+        Dtype::Q8_0 => in_blocks(view, dtype, Q8_0::nearest),
+        Dtype::Q4_0 => in_blocks(view, dtype, Q4_0::nearest),
+        _ => None,
     }
 }
 
 fn in_blocks<B: Pod>(
     view: &WeightView,
     dtype: Dtype,
-    quantised: impl Fn(&[f32; BLOCK]) -> B + Sync,
+    nearest: impl Fn(&[f32; 32]) -> B + Sync,
 ) -> Option<WeightView> {
     let (rows, cols) = view.shape();
     let row_bytes = dtype.row_bytes(cols)?;
@@ -62,7 +59,7 @@ fn in_blocks<B: Pod>(
         view.widen_row(row, wide);
         let blocks: &mut [B] = bytemuck::cast_slice_mut(out);
         for (block, numbers) in blocks.iter_mut().zip(wide.as_chunks().0) {
-            *block = quantised(numbers);
+            *block = nearest(numbers);
         }
     };
     bytes[..n_bytes]
@@ -70,20 +67,6 @@ fn in_blocks<B: Pod>(
         .enumerate()
         .for_each_init(|| vec![0.0; cols], one_row);
     WeightView::new(&Blob::Memory(Arc::new(words)), 0, dtype, rows, cols)
-}
-
-/// The number farthest from 0, with its sign; NaN where one is not finite.
-fn farthest(numbers: &[f32; BLOCK]) -> f32 {
-    if numbers.iter().any(|it| !it.is_finite()) {
-        return f32::NAN;
-    }
-    let farther = |a: f32, b: f32| if b.abs() > a.abs() { b } else { a };
-    numbers.iter().copied().fold(0.0, farther)
-}
-
-/// `1 / scale`, or 0 where all numbers are 0.
-fn inverse(scale: f32) -> f32 {
-    if scale == 0.0 { 0.0 } else { 1.0 / scale }
 }
 
 #[cfg(test)]

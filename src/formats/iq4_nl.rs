@@ -1,0 +1,29 @@
+//! ggml's `IQ4_NL`: 16 levels that lie closer together near 0, and a scale.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Block, F16, nibbles};
+
+/// 32 numbers in 18 bytes: number `i` is `d · LEVELS[q[i]]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Iq4Nl {
+    /// The scale.
+    pub d: F16,
+    /// Byte `j` holds level `j` in its lower half and level `j + 16` in its upper.
+    pub qs: [u8; 16],
+}
+
+impl Block for Iq4Nl {
+    type Numbers = [f32; 32];
+
+    fn decode(&self) -> [f32; 32] {
+        let d = self.d.to_f32();
+        nibbles(&self.qs).map(|q| d * f32::from(LEVELS[usize::from(q)]))
+    }
+}
+
+/// The levels of `IQ4_NL` and `IQ4_XS`.
+pub(super) const LEVELS: [i8; 16] = [
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+];

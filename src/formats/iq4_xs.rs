@@ -1,0 +1,47 @@
+//! ggml's `IQ4_XS`: the levels of `IQ4_NL`; 32 at a time share a scale of 6 bits.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Block, F16, iq4_nl::LEVELS, nibbles};
+
+/// 256 numbers in 136 bytes, 8 sub-blocks of 32: `d · (scale - 32) · LEVELS[q]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Iq4Xs {
+    /// The scale.
+    pub d: F16,
+    /// Upper two bits of the scales, from the lowest bits up.
+    pub scales_h: [u8; 2],
+    /// Lower four bits of the scales, the lower half of a byte first.
+    pub scales_l: [u8; 4],
+    /// 16 bytes a sub-block, as in `IQ4_NL`.
+    pub qs: [u8; 128],
+}
+
+impl Block for Iq4Xs {
+    type Numbers = [f32; 256];
+
+    fn decode(&self) -> [f32; 256] {
+        let d = self.d.to_f32();
+        let scales = self.scales();
+        let mut out = [0.0; 256];
+        let groups = out.as_chunks_mut::<32>().0.iter_mut();
+        for ((out, qs), scale) in groups.zip(self.qs.as_chunks().0).zip(scales) {
+            let scale = d * f32::from(scale);
+            *out = nibbles(qs).map(|q| scale * f32::from(LEVELS[usize::from(q)]));
+        }
+        out
+    }
+}
+
+impl Iq4Xs {
+    /// The scales, -32 to 31.
+    #[must_use]
+    pub fn scales(&self) -> [i8; 8] {
+        let high = u16::from_le_bytes(self.scales_h);
+        std::array::from_fn(|i| {
+            let low = self.scales_l[i / 2] >> (i % 2 * 4) & 15;
+            (low | ((high >> (2 * i) & 3) << 4) as u8).cast_signed() - 32
+        })
+    }
+}

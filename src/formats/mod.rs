@@ -1,0 +1,122 @@
+//! How numbers are stored: one list, one file a format. A format is a block of numbers: its fields in
+//! bytes, and what they say in f32.
+//!
+//! Layouts and arithmetic are ggml's (`ggml-common.h`, `dequantize_row_*` in `ggml-quants.c`), to
+//! the bit: the products are exact in f32, so a format with a scale alone rounds nothing, and one
+//! with a minimum once.
+//! Deliberately absent: files and tensors (that is `checkpoint`), products (that is `ops`).
+
+mod bf16;
+mod f16;
+mod f32;
+mod f8_e4m3;
+mod grids;
+mod iq1_m;
+mod iq1_s;
+mod iq2_s;
+mod iq2_xs;
+mod iq2_xxs;
+mod iq3_s;
+mod iq3_xxs;
+mod iq4_nl;
+mod iq4_xs;
+mod list;
+mod mxfp4;
+mod nearest;
+mod nvfp4;
+mod q1_0;
+mod q2_0;
+mod q2_k;
+mod q3_k;
+mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
+mod q8_0;
+#[cfg(test)]
+mod tests;
+mod tq1_0;
+mod tq2_0;
+
+use bytemuck::Pod;
+
+pub use self::{
+    bf16::Bf16,
+    f8_e4m3::F8E4M3,
+    f16::F16,
+    f32::F32,
+    iq1_m::Iq1M,
+    iq1_s::Iq1S,
+    iq2_s::Iq2S,
+    iq2_xs::Iq2Xs,
+    iq2_xxs::Iq2Xxs,
+    iq3_s::Iq3S,
+    iq3_xxs::Iq3Xxs,
+    iq4_nl::Iq4Nl,
+    iq4_xs::Iq4Xs,
+    list::Dtype,
+    mxfp4::Mxfp4,
+    nvfp4::Nvfp4,
+    q1_0::Q1_0,
+    q2_0::Q2_0,
+    q2_k::Q2K,
+    q3_k::Q3K,
+    q4_0::Q4_0,
+    q4_1::Q4_1,
+    q4_k::{Q4K, six_bits},
+    q5_0::Q5_0,
+    q5_1::Q5_1,
+    q5_k::Q5K,
+    q6_k::Q6K,
+    q8_0::Q8_0,
+    tq1_0::Tq1_0,
+    tq2_0::Tq2_0,
+};
+
+/// A block of numbers as it lies in a file: fields of bytes, so that it can be read at any address.
+pub trait Block: Pod {
+    /// `[f32; n]`: as many as a block holds.
+    type Numbers: AsRef<[f32]>;
+
+    /// The numbers, in order, as ggml's `dequantize_row_*` computes them. A scale that is not finite
+    /// makes numbers that are not.
+    fn decode(&self) -> Self::Numbers;
+}
+
+/// The lower half of a byte.
+fn lo(byte: u8) -> u8 {
+    byte & 15
+}
+
+/// The upper half of a byte.
+fn hi(byte: u8) -> u8 {
+    byte >> 4
+}
+
+/// Lower halves, then upper halves.
+fn nibbles(bytes: &[u8; 16]) -> [u8; 32] {
+    std::array::from_fn(|i| {
+        if i < 16 {
+            lo(bytes[i])
+        } else {
+            hi(bytes[i - 16])
+        }
+    })
+}
+
+/// The eight signs of a code of 7 bits (the lowest of `code`): the eighth makes their number even.
+fn seven_bit_signs(code: u32) -> u8 {
+    let seven = (code & 127) as u8;
+    seven | ((seven.count_ones() & 1) << 7) as u8
+}
+
+/// A pattern times a scale, below 0 where a bit of `signs` is set.
+fn signed(scale: f32, pattern: [u8; 8], signs: u8) -> [f32; 8] {
+    std::array::from_fn(|j| {
+        let it = scale * f32::from(pattern[j]);
+        if signs >> j & 1 == 1 { -it } else { it }
+    })
+}

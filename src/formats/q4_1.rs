@@ -1,0 +1,26 @@
+//! ggml's `Q4_1`: levels of 4 bits, a scale and a minimum.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Block, F16, nibbles};
+
+/// 32 numbers in 20 bytes: number `i` is `d · q[i] + m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Q4_1 {
+    /// The scale.
+    pub d: F16,
+    /// The minimum.
+    pub m: F16,
+    /// Byte `j` holds level `j` in its lower half and level `j + 16` in its upper.
+    pub qs: [u8; 16],
+}
+
+impl Block for Q4_1 {
+    type Numbers = [f32; 32];
+
+    fn decode(&self) -> [f32; 32] {
+        let (d, m) = (self.d.to_f32(), self.m.to_f32());
+        nibbles(&self.qs).map(|q| d * f32::from(q) + m)
+    }
+}

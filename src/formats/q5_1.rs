@@ -1,0 +1,28 @@
+//! ggml's `Q5_1`: levels of 5 bits, a scale and a minimum.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Block, F16, q5_0::five_bits};
+
+/// 32 numbers in 24 bytes: number `i` is `d · q[i] + m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Q5_1 {
+    /// The scale.
+    pub d: F16,
+    /// The minimum.
+    pub m: F16,
+    /// Bit `j` of the little-endian word is the fifth bit of level `j`.
+    pub qh: [u8; 4],
+    /// Byte `j` holds level `j` in its lower half and level `j + 16` in its upper.
+    pub qs: [u8; 16],
+}
+
+impl Block for Q5_1 {
+    type Numbers = [f32; 32];
+
+    fn decode(&self) -> [f32; 32] {
+        let (d, m) = (self.d.to_f32(), self.m.to_f32());
+        five_bits(&self.qs, self.qh).map(|q| d * f32::from(q) + m)
+    }
+}

@@ -1,0 +1,27 @@
+//! ggml's `TQ2_0`: -1, 0 or 1 in 2 bits each, and a scale.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Block, F16};
+
+/// 256 numbers in 66 bytes: number `i` is `d · (q[i] - 1)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Tq2_0 {
+    /// Two halves of 128 numbers; two bits of byte `l` are level `32 j + l` of its half, `j` from the lowest bits up.
+    pub qs: [u8; 64],
+    /// The scale.
+    pub d: F16,
+}
+
+impl Block for Tq2_0 {
+    type Numbers = [f32; 256];
+
+    fn decode(&self) -> [f32; 256] {
+        let d = self.d.to_f32();
+        std::array::from_fn(|i| {
+            let q = self.qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+            d * (f32::from(q) - 1.0)
+        })
+    }
+}
