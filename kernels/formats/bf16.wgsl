@@ -1,4 +1,4 @@
-// Weights in bf16, the upper half of an f32. The reference is src/ops/cpu/formats/bf16.rs.
+// Weights in bf16, the upper half of an f32. The reference is src/formats/bf16.rs.
 // A unit is 16 bytes of `weights`, here 8 numbers; rows are padded with zeros to whole units.
 // The kernel declares `weights: array<Stored>`.
 

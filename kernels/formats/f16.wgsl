@@ -1,4 +1,4 @@
-// Weights in f16, for adapters without the type. The reference is src/ops/cpu/formats/f16.rs.
+// Weights in f16, for adapters without the type. The reference is src/formats/f16.rs.
 // A unit is 16 bytes of `weights`, here 8 numbers; rows are padded with zeros to whole units.
 // The kernel declares `weights: array<Stored>`.
 

@@ -1,4 +1,4 @@
-// Weights in f32. The reference is src/ops/cpu/formats/f32.rs.
+// Weights in f32. The reference is src/formats/f32.rs.
 // A unit is 16 bytes of `weights`, here 4 numbers; rows are padded with zeros to whole units.
 // The kernel declares `weights: array<Stored>`.
 

@@ -1,4 +1,4 @@
-// Weights in blocks of 32 levels of 4 bits and a scale. The reference is src/ops/cpu/formats/q4_0.rs.
+// Weights in blocks of 32 levels of 4 bits and a scale. The reference is src/formats/q4_0.rs.
 // A unit is 16 bytes of `weights`, here a block: level i + 8 is nibble i, from the lowest on.
 // The kernel declares `weights: array<Stored>` and `params.scales_at`, the word of `weights` where
 // the scales begin: two f16 a word, one a block.

@@ -2,7 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Block;
+use super::{
+    Block, Single,
+    lanes::{Lanes, N_LANES},
+};
 
 /// A number in f16, 2 bytes, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -34,5 +37,12 @@ impl Block for F16 {
 
     fn decode(&self) -> [f32; 1] {
         [self.to_f32()]
+    }
+}
+
+impl Single for F16 {
+    #[inline(always)]
+    fn lanes<L: Lanes>(from: &[Self; N_LANES]) -> L {
+        L::f16(from)
     }
 }

@@ -3,12 +3,19 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Block;
+use super::{
+    Block, Single,
+    lanes::{Lanes, N_LANES},
+};
 
 /// A number in FP8 e4m3, one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct F8E4M3(pub u8);
+
+/// What the bits of a number without its sign, read as those of an f32 after a shift by 20, are to be
+/// multiplied by: 2¹²⁰, the difference of the biases. Numbers below the smallest normal one, too.
+pub(super) const SCALE_IN_F32: f32 = f32::from_bits((127 + 120) << 23);
 
 impl F8E4M3 {
     /// The same number; all are exact in f32.
@@ -31,5 +38,12 @@ impl Block for F8E4M3 {
 
     fn decode(&self) -> [f32; 1] {
         [self.to_f32()]
+    }
+}
+
+impl Single for F8E4M3 {
+    #[inline(always)]
+    fn lanes<L: Lanes>(from: &[Self; N_LANES]) -> L {
+        L::f8_e4m3(from)
     }
 }

@@ -3,6 +3,8 @@
 //! Constants of ggml (`ggml-common.h`, MIT licence, Copyright 2023–2026 The ggml authors), one byte
 //! a number, in the order of the tables below.
 
+use super::lanes::{Bytes as _, Lanes};
+
 static BYTES: [u8; 33_792] = *include_bytes!("../../assets/formats/iq_grids.bin");
 
 /// Patterns of 8, 25 and 43.
@@ -41,4 +43,20 @@ const fn signed_table<const ROWS: usize>(start: usize) -> [[i8; 8]; ROWS] {
 /// Two patterns of four, one after the other.
 pub fn joined([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
+}
+
+/// A pattern as a word, a byte each.
+#[inline(always)]
+pub fn word(pattern: [u8; 8]) -> u64 {
+    u64::from_le_bytes(pattern)
+}
+
+/// Two patterns of -1, 0 and 1 in eighths, each moved by some of them.
+#[inline(always)]
+pub fn in_eighths<L: Lanes>([a, b]: [usize; 2], [first, rest]: [i8; 2]) -> L {
+    let word = |code: usize| u64::from_le_bytes(IQ1[code].map(i8::cast_unsigned));
+    let eight_times = |it: i8| u64::from_le_bytes([it.cast_unsigned(); 8]);
+    let pattern = L::Bytes::of(word(a), word(b));
+    let delta = L::Bytes::of(eight_times(first), eight_times(rest));
+    L::signed(pattern.up(3).plus(delta))
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, grids::IQ1, iq1_s::EIGHTH};
+use super::{Block, F16, Grouped, grids::IQ1, grids::in_eighths, iq1_s::EIGHTH, lanes::Lanes};
 
 /// 256 numbers in 56 bytes, 16 sub-blocks of 16: `d · (2 · scale + 1) · (pattern ± 0.125)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -34,11 +34,41 @@ impl Block for Iq1M {
     }
 }
 
+impl Grouped for Iq1M {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d())
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        [
+            self.sub_block(*shared, 2 * i),
+            self.sub_block(*shared, 2 * i + 1),
+        ]
+    }
+}
+
 impl Iq1M {
     /// What the scales are in units of: the upper four bits of the four words, the first lowest.
     #[must_use]
     pub fn d(&self) -> F16 {
         let [a, b, c, d] = self.scales.map(u16::from_le_bytes);
         F16((a >> 12 | b >> 8 & 0xF0 | c >> 4 & 0xF00 | d & 0xF000).to_le_bytes())
+    }
+
+    /// Sixteen numbers with their scale.
+    #[inline(always)]
+    fn sub_block<L: Lanes>(&self, d: f32, sub: usize) -> L {
+        let word = u16::from_le_bytes(self.scales[sub / 4]);
+        let scale = d * f32::from(2 * (word >> (sub % 4 * 3) & 7) + 1);
+        let high = self.qh[sub];
+        let code =
+            |i: usize| usize::from(self.qs[2 * sub + i]) | usize::from(high >> (4 * i) & 7) << 8;
+        let delta = |bit: u8| if high & bit == 0 { 1 } else { -1 };
+        let numbers = in_eighths::<L>([code(0), code(1)], [delta(8), delta(128)]);
+        numbers.times(L::splat(scale * EIGHTH))
     }
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, grids::IQ1};
+use super::{Block, F16, Grouped, grids::IQ1, grids::in_eighths, lanes::Lanes};
 
 /// 256 numbers in 50 bytes, 8 groups of 32: `d · (2 · scale + 1) · (pattern ± 0.125)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -30,6 +30,29 @@ impl Block for Iq1S {
             *out = IQ1[code].map(|it| scale * (f32::from(it) + delta));
         }
         out
+    }
+}
+
+impl Grouped for Iq1S {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let word = u16::from_le_bytes(self.qh[i]);
+        let scale = shared * f32::from(2 * (word >> 12 & 7) + 1);
+        let scale = L::splat(scale * EIGHTH);
+        let delta = if word >> 15 == 1 { -1 } else { 1 };
+        let code =
+            |l: usize| usize::from(self.qs[4 * i + l]) | usize::from(word >> (3 * l) & 7) << 8;
+        [
+            in_eighths::<L>([code(0), code(1)], [delta; 2]).times(scale),
+            in_eighths::<L>([code(2), code(3)], [delta; 2]).times(scale),
+        ]
     }
 }
 

@@ -2,7 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, grids::IQ2_S, signed};
+use super::{
+    Block, F16, Grouped,
+    grids::IQ2_S,
+    grids::word,
+    lanes::{Bytes as _, Lanes},
+    signed,
+};
 
 /// 256 numbers in 82 bytes, 16 sub-blocks of 16: `d · (0.5 + scale) · 0.25 · ±pattern`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -35,11 +41,40 @@ impl Block for Iq2S {
     }
 }
 
+impl Grouped for Iq2S {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        [
+            self.sub_block(*shared, 2 * i),
+            self.sub_block(*shared, 2 * i + 1),
+        ]
+    }
+}
+
 impl Iq2S {
     /// The code of numbers `8 i..8 i + 8`, below 1024.
     #[must_use]
     pub fn code(&self, i: usize) -> usize {
         let high = self.qh[i / 4] >> (i % 4 * 2) & 3;
         usize::from(self.qs[i]) | usize::from(high) << 8
+    }
+
+    /// Sixteen numbers with their scale.
+    #[inline(always)]
+    fn sub_block<L: Lanes>(&self, d: f32, sub: usize) -> L {
+        let nibble = self.scales[sub / 2] >> (sub % 2 * 4) & 15;
+        let scale = L::splat(d * (0.5 + f32::from(nibble)) * 0.25);
+        let pattern = |i: usize| word(IQ2_S[self.code(i)]);
+        let signs = [self.signs[2 * sub], self.signs[2 * sub + 1]];
+        let mask = L::Bytes::mask(u16::from_le_bytes(signs));
+        let numbers = L::Bytes::of(pattern(2 * sub), pattern(2 * sub + 1)).negated(mask);
+        L::signed(numbers).times(scale)
     }
 }

@@ -2,7 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, grids::IQ2_XS, seven_bit_signs, signed};
+use super::{
+    Block, F16, Grouped,
+    grids::IQ2_XS,
+    grids::word,
+    lanes::{Bytes as _, Lanes},
+    seven_bit_signs, signed,
+};
 
 /// 256 numbers in 74 bytes, 16 sub-blocks of 16: `d · (0.5 + scale) · 0.25 · ±pattern`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -30,5 +36,37 @@ impl Block for Iq2Xs {
             *out = signed(scale, IQ2_XS[usize::from(q & 511)], signs);
         }
         out
+    }
+}
+
+impl Grouped for Iq2Xs {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        [
+            self.sub_block(*shared, 2 * i),
+            self.sub_block(*shared, 2 * i + 1),
+        ]
+    }
+}
+
+impl Iq2Xs {
+    /// Sixteen numbers with their scale.
+    #[inline(always)]
+    fn sub_block<L: Lanes>(&self, d: f32, sub: usize) -> L {
+        let nibble = self.scales[sub / 2] >> (sub % 2 * 4) & 15;
+        let scale = L::splat(d * (0.5 + f32::from(nibble)) * 0.25);
+        let [a, b] = [self.qs[2 * sub], self.qs[2 * sub + 1]].map(u16::from_le_bytes);
+        let pattern = |q: u16| word(IQ2_XS[usize::from(q & 511)]);
+        let signs = |q: u16| seven_bit_signs(u32::from(q >> 9));
+        let mask = L::Bytes::mask(u16::from_le_bytes([signs(a), signs(b)]));
+        let numbers = L::Bytes::of(pattern(a), pattern(b)).negated(mask);
+        L::signed(numbers).times(scale)
     }
 }

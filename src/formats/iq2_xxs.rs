@@ -2,7 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, grids::IQ2_XXS, seven_bit_signs, signed};
+use super::{
+    Block, F16, Grouped,
+    grids::IQ2_XXS,
+    grids::word,
+    lanes::{Bytes as _, Lanes},
+    seven_bit_masks, seven_bit_signs, signed,
+};
 
 /// 256 numbers in 66 bytes, 8 groups of 32: `d · (0.5 + scale) · 0.25 · ±pattern`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -32,5 +38,29 @@ impl Block for Iq2Xxs {
             }
         }
         out
+    }
+}
+
+impl Grouped for Iq2Xxs {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let (parts, _) = self.groups[i].as_chunks::<4>();
+        let (codes, signs) = (parts[0], u32::from_le_bytes(parts[1]));
+        let scale = L::splat(shared * (0.5 + (signs >> 28) as f32) * 0.25);
+        let pattern = |l: usize| word(IQ2_XXS[usize::from(codes[l])]);
+        let one = L::Bytes::of(pattern(0), pattern(1));
+        let other = L::Bytes::of(pattern(2), pattern(3));
+        let [first, rest] = seven_bit_masks::<L>(signs);
+        [
+            L::signed(one.negated(first)).times(scale),
+            L::signed(other.negated(rest)).times(scale),
+        ]
     }
 }

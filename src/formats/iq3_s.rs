@@ -3,8 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16,
+    Block, F16, Grouped,
+    grids::word,
     grids::{IQ3_S, joined},
+    lanes::{Bytes as _, Lanes},
     signed,
 };
 
@@ -41,11 +43,42 @@ impl Block for Iq3S {
     }
 }
 
+impl Grouped for Iq3S {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let nibble = self.scales[i / 2] >> (i % 2 * 4) & 15;
+        let scale = L::splat(shared * (1.0 + 2.0 * f32::from(nibble)));
+        let (signs, _) = self.signs.as_chunks();
+        let first = L::Bytes::mask(u16::from_le_bytes(signs[2 * i]));
+        let rest = L::Bytes::mask(u16::from_le_bytes(signs[2 * i + 1]));
+        let one = L::Bytes::of(self.pattern(4 * i), self.pattern(4 * i + 1));
+        let other = L::Bytes::of(self.pattern(4 * i + 2), self.pattern(4 * i + 3));
+        [
+            L::signed(one.negated(first)).times(scale),
+            L::signed(other.negated(rest)).times(scale),
+        ]
+    }
+}
+
 impl Iq3S {
     /// The code of numbers `4 i..4 i + 4`, below 512.
     #[must_use]
     pub fn code(&self, i: usize) -> usize {
         let high = self.qh[i / 8] >> (i % 8) & 1;
         usize::from(self.qs[i]) | usize::from(high) << 8
+    }
+
+    /// The numbers `8 i..8 i + 8` without their signs.
+    #[inline(always)]
+    fn pattern(&self, i: usize) -> u64 {
+        let codes = [self.code(2 * i), self.code(2 * i + 1)];
+        word(joined(IQ3_S[codes[0]], IQ3_S[codes[1]]))
     }
 }

@@ -3,9 +3,11 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16,
+    Block, F16, Grouped,
+    grids::word,
     grids::{IQ3_XXS, joined},
-    seven_bit_signs, signed,
+    lanes::{Bytes as _, Lanes},
+    seven_bit_masks, seven_bit_signs, signed,
 };
 
 /// 256 numbers in 98 bytes, 8 groups of 32: `d · (0.5 + scale) · 0.5 · ±pattern`.
@@ -34,5 +36,36 @@ impl Block for Iq3Xxs {
             *out = signed(scale, joined(IQ3_XXS[codes[0]], IQ3_XXS[codes[1]]), signs);
         }
         out
+    }
+}
+
+impl Grouped for Iq3Xxs {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let signs = u32::from_le_bytes(self.words[i]);
+        let scale = L::splat(shared * (0.5 + (signs >> 28) as f32) * 0.5);
+        let [first, rest] = seven_bit_masks::<L>(signs);
+        let one = L::Bytes::of(self.pattern(4 * i), self.pattern(4 * i + 1));
+        let other = L::Bytes::of(self.pattern(4 * i + 2), self.pattern(4 * i + 3));
+        [
+            L::signed(one.negated(first)).times(scale),
+            L::signed(other.negated(rest)).times(scale),
+        ]
+    }
+}
+
+impl Iq3Xxs {
+    /// The numbers `8 i..8 i + 8` without their signs.
+    #[inline(always)]
+    fn pattern(&self, i: usize) -> u64 {
+        let codes = [self.qs[2 * i], self.qs[2 * i + 1]].map(usize::from);
+        word(joined(IQ3_XXS[codes[0]], IQ3_XXS[codes[1]]))
     }
 }

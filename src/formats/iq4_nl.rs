@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, nibbles};
+use super::{Block, F16, Grouped, lanes::Lanes, look_up_halves, nibbles};
 
 /// 32 numbers in 18 bytes: number `i` is `d · LEVELS[q[i]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -20,6 +20,19 @@ impl Block for Iq4Nl {
     fn decode(&self) -> [f32; 32] {
         let d = self.d.to_f32();
         nibbles(&self.qs).map(|q| d * f32::from(LEVELS[usize::from(q)]))
+    }
+}
+
+impl Grouped for Iq4Nl {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let table = L::f32(&LEVELS.map(f32::from)).times(L::splat(L::number(self.d)));
+        look_up_halves(table, &self.qs)
     }
 }
 

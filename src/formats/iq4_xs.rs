@@ -2,7 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, iq4_nl::LEVELS, nibbles};
+use super::{
+    Block, F16, Grouped, iq4_nl::LEVELS, lanes::Lanes, look_up_halves, nibbles, q2_0::spread,
+    sixteen,
+};
 
 /// 256 numbers in 136 bytes, 8 sub-blocks of 32: `d · (scale - 32) · LEVELS[q]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -34,14 +37,33 @@ impl Block for Iq4Xs {
     }
 }
 
+impl Grouped for Iq4Xs {
+    type Shared = [f32; 8];
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> [f32; 8] {
+        let d = L::number(self.d);
+        self.scales().map(|it| d * f32::from(it))
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &[f32; 8], i: usize) -> [L; 2] {
+        let table = L::f32(&LEVELS.map(f32::from)).times(L::splat(shared[i]));
+        look_up_halves(table, sixteen(&self.qs, i))
+    }
+}
+
 impl Iq4Xs {
     /// The scales, -32 to 31.
     #[must_use]
     pub fn scales(&self) -> [i8; 8] {
-        let high = u16::from_le_bytes(self.scales_h);
-        std::array::from_fn(|i| {
-            let low = self.scales_l[i / 2] >> (i % 2 * 4) & 15;
-            (low | ((high >> (2 * i) & 3) << 4) as u8).cast_signed() - 32
-        })
+        let lower = u64::from(u32::from_le_bytes(self.scales_l));
+        let lower = (lower | lower << 16) & 0x0000_FFFF_0000_FFFF;
+        let lower = (lower | lower << 8) & 0x00FF_00FF_00FF_00FF;
+        let lower = (lower | lower << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+        let upper = spread(u16::from_le_bytes(self.scales_h)) << 4;
+        (lower | upper)
+            .to_le_bytes()
+            .map(|it| it.cast_signed() - 32)
     }
 }

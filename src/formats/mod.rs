@@ -20,6 +20,7 @@ mod iq3_s;
 mod iq3_xxs;
 mod iq4_nl;
 mod iq4_xs;
+mod lanes;
 mod list;
 mod mxfp4;
 mod nearest;
@@ -43,6 +44,8 @@ mod tq2_0;
 
 use bytemuck::Pod;
 
+use self::lanes::Bytes as _;
+
 pub use self::{
     bf16::Bf16,
     f8_e4m3::F8E4M3,
@@ -57,7 +60,8 @@ pub use self::{
     iq3_xxs::Iq3Xxs,
     iq4_nl::Iq4Nl,
     iq4_xs::Iq4Xs,
-    list::Dtype,
+    lanes::{Lanes, N_LANES, Plain},
+    list::{Dtype, Visitor},
     mxfp4::Mxfp4,
     nvfp4::Nvfp4,
     q1_0::Q1_0,
@@ -76,6 +80,9 @@ pub use self::{
     tq2_0::Tq2_0,
 };
 
+#[cfg(target_arch = "x86_64")]
+pub use self::lanes::{Avx2, Avx512};
+
 /// A block of numbers as it lies in a file: fields of bytes, so that it can be read at any address.
 pub trait Block: Pod {
     /// `[f32; n]`: as many as a block holds.
@@ -84,6 +91,45 @@ pub trait Block: Pod {
     /// The numbers, in order, as ggml's `dequantize_row_*` computes them. A scale that is not finite
     /// makes numbers that are not.
     fn decode(&self) -> Self::Numbers;
+}
+
+/// A format whose numbers are stored one by one.
+pub trait Single: Block {
+    /// Sixteen numbers: those of `decode`, to the bit.
+    fn lanes<L: Lanes>(from: &[Self; N_LANES]) -> L;
+}
+
+/// A format of blocks of whole 32 numbers.
+///
+/// Its functions are inlined into the loop that is compiled for a processor's registers, and so is
+/// what they call; closures would not be, so none does more than scalar arithmetic.
+pub trait Grouped: Block {
+    /// What the pairs of a block share, computed once: scales.
+    type Shared: Copy;
+
+    /// See [`Grouped::Shared`].
+    fn shared<L: Lanes>(&self) -> Self::Shared;
+
+    /// The numbers `32 i..32 i + 32`: those of `decode`, to the bit.
+    fn pair<L: Lanes>(&self, shared: &Self::Shared, i: usize) -> [L; 2];
+}
+
+/// From 0 to 15.
+const COUNT: [f32; 16] = [
+    0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0,
+];
+
+/// What stands in a table at the lower halves of bytes, then at their upper halves.
+#[inline(always)]
+fn look_up_halves<L: Lanes>(table: L, bytes: &[u8; 16]) -> [L; 2] {
+    let places = L::places(L::Bytes::load(bytes));
+    [table.look_up(places), table.look_up(L::shifted(places, 4))]
+}
+
+/// Sixteen of many bytes.
+#[inline(always)]
+fn sixteen(bytes: &[u8], i: usize) -> &[u8; 16] {
+    &bytes.as_chunks().0[i]
 }
 
 /// The lower half of a byte.
@@ -107,7 +153,19 @@ fn nibbles(bytes: &[u8; 16]) -> [u8; 32] {
     })
 }
 
+/// Masks of 32 numbers whose signs are four codes of 7 bits, the lowest first.
+#[inline(always)]
+fn seven_bit_masks<L: Lanes>(codes: u32) -> [L::Bytes; 2] {
+    let signs = [0, 7, 14, 21].map(|it| seven_bit_signs(codes >> it));
+    let [a, b, c, d] = signs;
+    [
+        L::Bytes::mask(u16::from_le_bytes([a, b])),
+        L::Bytes::mask(u16::from_le_bytes([c, d])),
+    ]
+}
+
 /// The eight signs of a code of 7 bits (the lowest of `code`): the eighth makes their number even.
+#[inline(always)]
 fn seven_bit_signs(code: u32) -> u8 {
     let seven = (code & 127) as u8;
     seven | ((seven.count_ones() & 1) << 7) as u8

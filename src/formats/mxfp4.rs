@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, nibbles};
+use super::{Block, Grouped, lanes::Lanes, look_up_halves, nibbles};
 
 /// 32 numbers in 17 bytes: number `i` is `FP4[q[i]] · 2^(e - 127)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -20,6 +20,19 @@ impl Block for Mxfp4 {
     fn decode(&self) -> [f32; 32] {
         let half = self.half_scale();
         nibbles(&self.qs).map(|q| half * f32::from(FP4_DOUBLED[usize::from(q)]))
+    }
+}
+
+impl Grouped for Mxfp4 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let table = L::f32(&FP4_DOUBLED.map(f32::from)).times(L::splat(self.half_scale()));
+        look_up_halves(table, &self.qs)
     }
 }
 

@@ -2,7 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, hi, lo, mxfp4::FP4_DOUBLED};
+use super::{
+    Block, Grouped, hi,
+    lanes::{Bytes as _, Lanes},
+    lo,
+    mxfp4::FP4_DOUBLED,
+};
 
 /// 64 numbers in 36 bytes, 4 sub-blocks of 16: `FP4[q] · scale`. The scale of a whole tensor, where there is one, is applied to products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -32,6 +37,20 @@ impl Block for Nvfp4 {
     }
 }
 
+impl Grouped for Nvfp4 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), i: usize) -> [L; 2] {
+        let (qs, _) = self.qs.as_chunks::<8>();
+        let one = sub_block(self.scales[2 * i], qs[2 * i]);
+        [one, sub_block(self.scales[2 * i + 1], qs[2 * i + 1])]
+    }
+}
+
 /// Half of a scale: an exponent of bias 7, a mantissa of eighths. As in ggml, 0x7F is 0, and the upper
 /// bit is not looked at otherwise.
 #[must_use]
@@ -43,4 +62,13 @@ pub fn half_scale(it: u8) -> f32 {
         0 => mantissa as f32 * 0.000_976_562_5,
         _ => f32::from_bits((exponent + 119) << 23 | mantissa << 20),
     }
+}
+
+/// Sixteen numbers with their scale.
+#[inline(always)]
+fn sub_block<L: Lanes>(scale: u8, qs: [u8; 8]) -> L {
+    let qs = u64::from_le_bytes(qs);
+    let table = L::f32(&FP4_DOUBLED.map(f32::from)).times(L::splat(half_scale(scale)));
+    // Only the lower half of a byte counts.
+    table.look_up(L::places(L::Bytes::of(qs, qs >> 4)))
 }

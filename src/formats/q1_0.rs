@@ -2,7 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+};
 
 /// 128 numbers in 18 bytes: number `i` is `d` where bit `i` is set, else `-d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -26,5 +29,27 @@ impl Block for Q1_0 {
                 -d
             }
         })
+    }
+}
+
+impl Grouped for Q1_0 {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let (two, one, d) = (L::Bytes::splat(2), L::Bytes::splat(1), L::splat(*shared));
+        let (words, _) = self.bits.as_chunks();
+        // 2 - 1 where a bit is set, 0 - 1 where none is.
+        let first = L::Bytes::mask(u16::from_le_bytes(words[2 * i]));
+        let rest = L::Bytes::mask(u16::from_le_bytes(words[2 * i + 1]));
+        [
+            L::signed(first.and(two).less(one)).times(d),
+            L::signed(rest.and(two).less(one)).times(d),
+        ]
     }
 }

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, hi, lo};
+use super::{
+    Block, F16, Grouped, hi,
+    lanes::{Bytes as _, Lanes},
+    lo, sixteen,
+};
 
 /// 256 numbers in 84 bytes, 16 sub-blocks of 16: `d · scale · q - dmin · min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -33,6 +37,32 @@ impl Block for Q2K {
             }
         }
         out
+    }
+}
+
+impl Grouped for Q2K {
+    type Shared = ([f32; 16], [f32; 16]);
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> ([f32; 16], [f32; 16]) {
+        let scales = L::Bytes::load(&self.scales);
+        let (d, dmin) = (L::number(self.d), L::number(self.dmin));
+        let mins = L::unsigned(scales.bits(4, 15)).times(L::splat(dmin));
+        let scales = L::unsigned(scales.bits(0, 15)).times(L::splat(d));
+        (scales.to_array(), mins.to_array())
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &([f32; 16], [f32; 16]), i: usize) -> [L; 2] {
+        let (scales, mins) = shared;
+        let (first, shift) = (i / 4 * 2, i % 4 * 2);
+        let one = L::Bytes::load(sixteen(&self.qs, first)).bits(shift, 3);
+        let other = L::Bytes::load(sixteen(&self.qs, first + 1)).bits(shift, 3);
+        let (a, b) = (2 * i, 2 * i + 1);
+        [
+            L::unsigned(one).times_less(L::splat(scales[a]), L::splat(mins[a])),
+            L::unsigned(other).times_less(L::splat(scales[b]), L::splat(mins[b])),
+        ]
     }
 }
 

@@ -2,7 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, hi, lo, q2_k::two_bits_of};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    q2_k::two_bits_of,
+    sixteen,
+};
 
 /// 256 numbers in 110 bytes, 16 sub-blocks of 16: `d · (scale - 32) · (q - 4)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -38,15 +43,42 @@ impl Block for Q3K {
     }
 }
 
+impl Grouped for Q3K {
+    type Shared = [f32; 16];
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> [f32; 16] {
+        let scales = L::signed(L::Bytes::load_signed(&self.scales()));
+        scales.times(L::splat(L::number(self.d))).to_array()
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &[f32; 16], i: usize) -> [L; 2] {
+        [
+            L::signed(self.levels::<L>(i, 0)).times(L::splat(shared[2 * i])),
+            L::signed(self.levels::<L>(i, 1)).times(L::splat(shared[2 * i + 1])),
+        ]
+    }
+}
+
 impl Q3K {
     /// The scales, -32 to 31.
     #[must_use]
     pub fn scales(&self) -> [i8; 16] {
-        std::array::from_fn(|i| {
-            let byte = self.scales[i % 8];
-            let low = if i < 8 { lo(byte) } else { hi(byte) };
-            let high = self.scales[8 + i % 4] >> (i / 4 * 2) & 3;
-            (low | high << 4).cast_signed() - 32
-        })
+        let (words, _) = self.scales.as_chunks();
+        let [a, b, upper] = [words[0], words[1], words[2]].map(u32::from_le_bytes);
+        let lower = [a, b, a >> 4, b >> 4].map(|it| it & 0x0F0F_0F0F);
+        let word = |i: usize| lower[i] | (upper >> (2 * i) & 0x0303_0303) << 4;
+        let words = [word(0), word(1), word(2), word(3)].map(u32::to_le_bytes);
+        bytemuck::cast::<_, [u8; 16]>(words).map(|it| it.cast_signed() - 32)
+    }
+
+    /// Levels less 4 of one of the two sub-blocks of a pair.
+    #[inline(always)]
+    fn levels<L: Lanes>(&self, pair: usize, second: usize) -> L::Bytes {
+        let low = L::Bytes::load(sixteen(&self.qs, pair / 4 * 2 + second));
+        let high = L::Bytes::load(sixteen(&self.hmask, second));
+        let levels = low.bits(pair % 4 * 2, 3).or(high.bits(pair, 1).up(2));
+        levels.less(L::Bytes::splat(4))
     }
 }

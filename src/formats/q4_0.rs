@@ -3,10 +3,17 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16,
+    Block, F16, Grouped,
+    lanes::Lanes,
+    look_up_halves,
     nearest::{farthest, inverse},
     nibbles,
 };
+
+/// What the levels stand for.
+const LEVELS: [f32; 16] = [
+    -8.0, -7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0,
+];
 
 /// 32 numbers in 18 bytes: number `i` is `d · (q[i] - 8)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -24,6 +31,19 @@ impl Block for Q4_0 {
     fn decode(&self) -> [f32; 32] {
         let d = self.d.to_f32();
         nibbles(&self.qs).map(|q| d * (f32::from(q) - 8.0))
+    }
+}
+
+impl Grouped for Q4_0 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let table = L::f32(&LEVELS).times(L::splat(L::number(self.d)));
+        look_up_halves(table, &self.qs)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, nibbles};
+use super::{Block, COUNT, F16, Grouped, lanes::Lanes, look_up_halves, nibbles};
 
 /// 32 numbers in 20 bytes: number `i` is `d · q[i] + m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -22,5 +22,19 @@ impl Block for Q4_1 {
     fn decode(&self) -> [f32; 32] {
         let (d, m) = (self.d.to_f32(), self.m.to_f32());
         nibbles(&self.qs).map(|q| d * f32::from(q) + m)
+    }
+}
+
+impl Grouped for Q4_1 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let (d, m) = (L::number(self.d), L::number(self.m));
+        let table = L::f32(&COUNT).times_less(L::splat(d), L::splat(-m));
+        look_up_halves(table, &self.qs)
     }
 }

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16};
+use super::{
+    Block, COUNT, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    sixteen,
+};
 
 /// 256 numbers in 144 bytes, 8 sub-blocks of 32: `d · scale · q - dmin · min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -38,18 +42,49 @@ impl Block for Q4K {
     }
 }
 
+impl Grouped for Q4K {
+    type Shared = [f32; 16];
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> [f32; 16] {
+        let (scales, mins) = packed_six_bits(&self.scales);
+        let units = L::halves(L::number(self.d), L::number(self.dmin));
+        L::unsigned(L::Bytes::of(scales, mins))
+            .times(units)
+            .to_array()
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &[f32; 16], i: usize) -> [L; 2] {
+        let table = L::f32(&COUNT).times_less(L::splat(shared[i]), L::splat(shared[8 + i]));
+        let (first, shift) = (i / 2 * 2, i % 2 * 4);
+        let one = L::places(L::Bytes::load(sixteen(&self.qs, first)));
+        let other = L::places(L::Bytes::load(sixteen(&self.qs, first + 1)));
+        [
+            table.look_up(L::shifted(one, shift)),
+            table.look_up(L::shifted(other, shift)),
+        ]
+    }
+}
+
 /// Eight scales and eight minima of 6 bits in 12 bytes: those of the first four sub-blocks are the lower
 /// six bits of bytes 0–3 and 4–7; of the others the lower four bits are in bytes 8–11, and the
 /// upper two are the upper bits of the first eight bytes.
 #[must_use]
-pub fn six_bits(s: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
-    let scale = |b: usize| match b {
-        0..4 => s[b] & 63,
-        _ => s[b + 4] & 15 | s[b - 4] >> 6 << 4,
-    };
-    let min = |b: usize| match b {
-        0..4 => s[b + 4] & 63,
-        _ => s[b + 4] >> 4 | s[b] >> 6 << 4,
-    };
-    (std::array::from_fn(scale), std::array::from_fn(min))
+pub fn six_bits(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
+    let (scales, mins) = packed_six_bits(packed);
+    (scales.to_le_bytes(), mins.to_le_bytes())
+}
+
+/// The same as words, a byte each.
+#[inline(always)]
+pub(super) fn packed_six_bits(packed: &[u8; 12]) -> (u64, u64) {
+    let (words, _) = packed.as_chunks();
+    let [a, b, c] = [words[0], words[1], words[2]].map(u32::from_le_bytes);
+    let upper = |it: u32| (it >> 6 & 0x0303_0303) << 4;
+    let word = |first: u32, rest: u32| u64::from(first & 0x3F3F_3F3F) | u64::from(rest) << 32;
+    (
+        word(a, c & 0x0F0F_0F0F | upper(a)),
+        word(b, c >> 4 & 0x0F0F_0F0F | upper(b)),
+    )
 }

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, nibbles};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    nibbles,
+};
 
 /// 32 numbers in 22 bytes: number `i` is `d · (q[i] - 16)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -25,8 +29,33 @@ impl Block for Q5_0 {
     }
 }
 
+impl Grouped for Q5_0 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let d = L::splat(L::number(self.d));
+        let [low, high] = five_bits_of::<L>(&self.qs, self.qh);
+        let sixteen = L::Bytes::splat(16);
+        let one = L::signed(low.less(sixteen)).times(d);
+        [one, L::signed(high.less(sixteen)).times(d)]
+    }
+}
+
 /// Levels of 5 bits: nibbles, and a word of their fifth bits.
 pub(super) fn five_bits(qs: &[u8; 16], qh: [u8; 4]) -> [u8; 32] {
     let (low, high) = (nibbles(qs), u32::from_le_bytes(qh));
     std::array::from_fn(|i| low[i] | ((high >> i & 1) << 4) as u8)
+}
+
+/// The same in registers.
+#[inline(always)]
+pub(super) fn five_bits_of<L: Lanes>(qs: &[u8; 16], [a, b, c, d]: [u8; 4]) -> [L::Bytes; 2] {
+    let (qs, sixteen) = (L::Bytes::load(qs), L::Bytes::splat(16));
+    let first = L::Bytes::mask(u16::from_le_bytes([a, b])).and(sixteen);
+    let rest = L::Bytes::mask(u16::from_le_bytes([c, d])).and(sixteen);
+    [qs.bits(0, 15).or(first), qs.bits(4, 15).or(rest)]
 }

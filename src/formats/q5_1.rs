@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, q5_0::five_bits};
+use super::{
+    Block, F16, Grouped,
+    lanes::Lanes,
+    q5_0::{five_bits, five_bits_of},
+};
 
 /// 32 numbers in 24 bytes: number `i` is `d · q[i] + m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -24,5 +28,21 @@ impl Block for Q5_1 {
     fn decode(&self) -> [f32; 32] {
         let (d, m) = (self.d.to_f32(), self.m.to_f32());
         five_bits(&self.qs, self.qh).map(|q| d * f32::from(q) + m)
+    }
+}
+
+impl Grouped for Q5_1 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let d = L::splat(L::number(self.d));
+        let less = L::splat(-L::number(self.m));
+        let [low, high] = five_bits_of::<L>(&self.qs, self.qh);
+        let one = L::unsigned(low).times_less(d, less);
+        [one, L::unsigned(high).times_less(d, less)]
     }
 }

@@ -2,7 +2,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, q4_k::six_bits};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    q4_k::{packed_six_bits, six_bits},
+    sixteen,
+};
 
 /// 256 numbers in 176 bytes, 8 sub-blocks of 32: `d · scale · q - dmin · min`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -37,5 +42,37 @@ impl Block for Q5K {
             }
         }
         out
+    }
+}
+
+impl Grouped for Q5K {
+    type Shared = [f32; 16];
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> [f32; 16] {
+        let (scales, mins) = packed_six_bits(&self.scales);
+        let units = L::halves(L::number(self.d), L::number(self.dmin));
+        L::unsigned(L::Bytes::of(scales, mins))
+            .times(units)
+            .to_array()
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &[f32; 16], i: usize) -> [L; 2] {
+        let (scale, min) = (L::splat(shared[i]), L::splat(shared[8 + i]));
+        [
+            L::unsigned(self.levels::<L>(i, 0)).times_less(scale, min),
+            L::unsigned(self.levels::<L>(i, 1)).times_less(scale, min),
+        ]
+    }
+}
+
+impl Q5K {
+    /// Levels of half a sub-block.
+    #[inline(always)]
+    fn levels<L: Lanes>(&self, sub: usize, half: usize) -> L::Bytes {
+        let low = L::Bytes::load(sixteen(&self.qs, sub / 2 * 2 + half));
+        let high = L::Bytes::load(sixteen(&self.qh, half));
+        low.bits(sub % 2 * 4, 15).or(high.bits(sub, 1).up(4))
     }
 }

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    sixteen,
+};
 
 /// 256 numbers in 210 bytes, 16 sub-blocks of 16: `d · scale · (q - 32)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -35,5 +39,35 @@ impl Block for Q6K {
             }
         }
         out
+    }
+}
+
+impl Grouped for Q6K {
+    type Shared = [f32; 16];
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> [f32; 16] {
+        let scales = L::signed(L::Bytes::load_signed(&self.scales));
+        scales.times(L::splat(L::number(self.d))).to_array()
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &[f32; 16], i: usize) -> [L; 2] {
+        [
+            L::signed(self.levels::<L>(i, 0)).times(L::splat(shared[2 * i])),
+            L::signed(self.levels::<L>(i, 1)).times(L::splat(shared[2 * i + 1])),
+        ]
+    }
+}
+
+impl Q6K {
+    /// Levels less 32 of one of the two sub-blocks of a pair.
+    #[inline(always)]
+    fn levels<L: Lanes>(&self, pair: usize, second: usize) -> L::Bytes {
+        let (half, k) = (pair / 4, pair % 4);
+        let low = L::Bytes::load(sixteen(&self.ql, 4 * half + 2 * (k % 2) + second));
+        let high = L::Bytes::load(sixteen(&self.qh, 2 * half + second));
+        let levels = low.bits(k / 2 * 4, 15).or(high.bits(2 * k, 3).up(4));
+        levels.less(L::Bytes::splat(32))
     }
 }

@@ -3,7 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16,
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
     nearest::{farthest, inverse},
 };
 
@@ -23,6 +24,21 @@ impl Block for Q8_0 {
     fn decode(&self) -> [f32; 32] {
         let d = self.d.to_f32();
         self.qs.map(|q| d * f32::from(q))
+    }
+}
+
+impl Grouped for Q8_0 {
+    type Shared = ();
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) {}
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
+        let d = L::splat(L::number(self.d));
+        let (qs, _) = self.qs.as_chunks();
+        let one = L::signed(L::Bytes::load_signed(&qs[0])).times(d);
+        [one, L::signed(L::Bytes::load_signed(&qs[1])).times(d)]
     }
 }
 

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    sixteen,
+};
 
 /// 256 numbers in 54 bytes: number `i` is `d · (digit[i] - 1)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -32,6 +36,40 @@ impl Block for Tq1_0 {
         }
         out
     }
+}
+
+impl Grouped for Tq1_0 {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let (d, ones) = (L::splat(*shared), L::Bytes::splat(1));
+        let one = L::Bytes::load(&self.digits(2 * i)).less(ones);
+        let other = L::Bytes::load(&self.digits(2 * i + 1)).less(ones);
+        [L::signed(one).times(d), L::signed(other).times(d)]
+    }
+}
+
+impl Tq1_0 {
+    /// The digits of the numbers `16 c..16 c + 16`.
+    #[inline(always)]
+    fn digits(&self, c: usize) -> [u8; 16] {
+        match c {
+            0..10 => digits(sixteen(&self.qs, c % 2), c / 2),
+            10..15 => digits(sixteen(&self.qs, 2), c - 10),
+            _ => std::array::from_fn(|i| digit(self.qh[i % 4], i / 4)),
+        }
+    }
+}
+
+#[inline(always)]
+fn digits(bytes: &[u8; 16], place: usize) -> [u8; 16] {
+    bytes.map(|it| digit(it, place))
 }
 
 /// Digit `place` of a byte that is a fraction of 256, the highest first: 0 to 2.

@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16};
+use super::{
+    Block, F16, Grouped,
+    lanes::{Bytes as _, Lanes},
+    sixteen,
+};
 
 /// 256 numbers in 66 bytes: number `i` is `d · (q[i] - 1)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -23,5 +27,26 @@ impl Block for Tq2_0 {
             let q = self.qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
             d * (f32::from(q) - 1.0)
         })
+    }
+}
+
+impl Grouped for Tq2_0 {
+    type Shared = f32;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+        let (first, shift, d) = (i / 4 * 2, i % 4 * 2, L::splat(*shared));
+        let ones = L::Bytes::splat(1);
+        let one = L::Bytes::load(sixteen(&self.qs, first)).bits(shift, 3);
+        let other = L::Bytes::load(sixteen(&self.qs, first + 1)).bits(shift, 3);
+        [
+            L::signed(one.less(ones)).times(d),
+            L::signed(other.less(ones)).times(d),
+        ]
     }
 }

@@ -7,16 +7,17 @@
 //! expert sees another number of tokens; it is no faster either (`speed_beside_candle` in
 //! `tests/it/oracle.rs` measures candle's).
 
-use bytemuck::Pod;
+use std::marker::PhantomData;
 
-use super::formats::Stored;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, N_LANES, Plain};
 use crate::checkpoint::WeightView;
-use crate::formats::{Bf16, Dtype, F16, F32, Q4_0, Q8_0};
+#[cfg(target_arch = "x86_64")]
+use crate::formats::{Avx2, Avx512};
+use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor};
 
-/// Rows that are decoded at a time where a format has no lanes of its own.
+/// Rows of blocks summed at a time for one token: enough sums in flight to hide the time a
+/// multiply-add takes.
+const GROUPED_ROWS: usize = 4;
+/// Rows that are decoded at a time for several tokens.
 const DECODED_ROWS: usize = 8;
 
 /// Rows as they are stored.
@@ -59,22 +60,24 @@ pub fn dot_rows(w: StoredRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
     let rows = out.len() / (x.len() / w.cols);
     let range = first * w.row_len()..(first + rows) * w.row_len();
     let bytes = &w.bytes[range];
-    dispatch(StoredRows { bytes, ..w }, x, out);
+    on_this_processor(Work::Rows(StoredRows { bytes, ..w }, x), out);
 }
 
 /// `a · b` in the same order of summation.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut out = [0.0];
-    let w = StoredRows {
-        dtype: Dtype::F32,
-        bytes: bytemuck::cast_slice(a),
-        cols: a.len(),
-    };
-    if w.cols > 0 {
-        dispatch(w, b, &mut out);
-    }
+    on_this_processor(Work::Pair(bytemuck::cast_slice(a), b), &mut out);
     out[0]
+}
+
+/// What is multiplied.
+#[derive(Clone, Copy)]
+enum Work<'a> {
+    /// All rows with all tokens.
+    Rows(StoredRows<'a>, &'a [f32]),
+    /// One row in f32 with one token.
+    Pair(&'a [F32], &'a [f32]),
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -82,77 +85,145 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     unsafe_code,
     reason = "the instructions a function is compiled for were just detected"
 )]
-fn dispatch(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+fn on_this_processor(work: Work<'_>, out: &mut [f32]) {
     if is_x86_feature_detected!("avx512f") {
-        unsafe { avx512(w, x, out) }
+        unsafe { avx512(work, out) }
     } else if is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c")
     {
-        unsafe { avx2(w, x, out) }
+        unsafe { avx2(work, out) }
     } else {
-        run::<Plain, 2, 2>(w, x, out);
+        run::<Plain, 2, 2>(work, out);
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn dispatch(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
-    run::<Plain, 2, 2>(w, x, out);
+fn on_this_processor(work: Work<'_>, out: &mut [f32]) {
+    run::<Plain, 2, 2>(work, out);
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma,f16c")]
-fn avx512(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
-    run::<Avx512, 4, 4>(w, x, out);
+#[target_feature(enable = "avx512f,avx2,fma,f16c,popcnt")]
+fn avx512(work: Work<'_>, out: &mut [f32]) {
+    run::<Avx512, 4, 4>(work, out);
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn avx2(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
-    run::<Avx2, 2, 3>(w, x, out);
+#[target_feature(enable = "avx2,fma,f16c,popcnt")]
+fn avx2(work: Work<'_>, out: &mut [f32]) {
+    run::<Avx2, 2, 3>(work, out);
 }
 
 /// `R` rows by `N` tokens are summed at a time: what fits the registers.
 #[inline(always)]
-fn run<L: Lanes, const R: usize, const N: usize>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
-    let cols = w.cols;
-    match w.dtype {
-        Dtype::F32 => all_rows::<L, F32, R, N>(items(w.bytes), x, cols, out),
-        Dtype::F16 => all_rows::<L, F16, R, N>(items(w.bytes), x, cols, out),
-        Dtype::Bf16 => all_rows::<L, Bf16, R, N>(items(w.bytes), x, cols, out),
-        Dtype::Q8_0 => all_rows::<L, Q8_0, R, N>(items(w.bytes), x, cols, out),
-        Dtype::Q4_0 => all_rows::<L, Q4_0, R, N>(items(w.bytes), x, cols, out),
-        _ => decoded::<L, R, N>(w, x, out),
+fn run<L: Lanes, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]) {
+    match work {
+        Work::Rows(w, x) => w.dtype.visit(Product::<L, R, N> {
+            w,
+            x,
+            out,
+            lanes: PhantomData,
+        }),
+        Work::Pair(w, x) => out[0] = tile::<L, F32, 1, 1>([w], [x])[0][0],
     }
 }
 
-#[inline(always)]
-fn items<T: Pod>(bytes: &[u8]) -> &[T] {
-    bytemuck::cast_slice(bytes)
+/// All rows with all tokens, for rows of any format.
+struct Product<'a, L, const R: usize, const N: usize> {
+    w: StoredRows<'a>,
+    x: &'a [f32],
+    out: &'a mut [f32],
+    lanes: PhantomData<L>,
 }
 
-/// Rows that are decoded before they are multiplied, some at a time.
-#[inline(always)]
-fn decoded<L: Lanes, const R: usize, const N: usize>(
-    w: StoredRows<'_>,
-    x: &[f32],
-    out: &mut [f32],
-) {
-    let (cols, n) = (w.cols, x.len() / w.cols);
-    let mut wide = vec![0.0; DECODED_ROWS * cols];
-    let parts = w.bytes.chunks(DECODED_ROWS * w.row_len());
-    for (part, out) in parts.zip(out.chunks_mut(DECODED_ROWS * n)) {
-        let wide = &mut wide[..out.len() / n * cols];
-        w.dtype.decode(part, wide);
-        all_rows::<L, F32, R, N>(items(bytemuck::cast_slice(wide)), x, cols, out);
+impl<L: Lanes, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn single<S: Single>(self) {
+        let w: &[S] = bytemuck::cast_slice(self.w.bytes);
+        all_rows::<L, S, R, N>(w, self.x, self.w.cols, self.out);
     }
+
+    /// For one token blocks are decoded in registers; for several, some rows at a time before they
+    /// are multiplied with all of them.
+    #[inline(always)]
+    fn grouped<B: Grouped>(self) {
+        let Self { w, x, out, .. } = self;
+        let (cols, n) = (w.cols, x.len() / w.cols);
+        let blocks: &[B] = bytemuck::cast_slice(w.bytes);
+        let per_row = blocks.len() * n / out.len();
+        let mut done = 0;
+        if n == 1 {
+            while done + GROUPED_ROWS <= out.len() {
+                let row = |r: usize| &blocks[(done + r) * per_row..(done + r + 1) * per_row];
+                let rows: [&[B]; GROUPED_ROWS] = std::array::from_fn(row);
+                let sums = grouped_tile::<L, B, GROUPED_ROWS>(rows, x);
+                out[done..done + GROUPED_ROWS].copy_from_slice(&sums);
+                done += GROUPED_ROWS;
+            }
+        }
+        if done * n == out.len() {
+            return;
+        }
+        let mut wide = vec![0.0; DECODED_ROWS * cols];
+        let parts = blocks[done * per_row..].chunks(DECODED_ROWS * per_row);
+        let outs = out[done * n..].chunks_mut(DECODED_ROWS * n);
+        for (part, out) in parts.zip(outs) {
+            decode::<L, B>(part, &mut wide);
+            let wide: &[F32] = bytemuck::cast_slice(&wide);
+            all_rows::<L, F32, R, N>(&wide[..out.len() / n * cols], x, cols, out);
+        }
+    }
+}
+
+/// The numbers of blocks, in f32.
+#[inline(always)]
+fn decode<L: Lanes, B: Grouped>(blocks: &[B], out: &mut [f32]) {
+    let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
+    let (out, _) = out.as_chunks_mut::<N_LANES>();
+    for (block, out) in blocks.iter().zip(out.chunks_exact_mut(2 * pairs)) {
+        let shared = block.shared::<L>();
+        for i in 0..pairs {
+            let [first, rest] = block.pair::<L>(&shared, i);
+            out[2 * i] = first.to_array();
+            out[2 * i + 1] = rest.to_array();
+        }
+    }
+}
+
+/// `[R]` dot products with one token, each summed in the order of `tile`.
+#[inline(always)]
+fn grouped_tile<L: Lanes, B: Grouped, const R: usize>(w: [&[B]; R], x: &[f32]) -> [f32; R] {
+    let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
+    let (x, _) = x.as_chunks::<N_LANES>();
+    let mut sums = [L::zero(); R];
+    for (b, x) in x.chunks_exact(2 * pairs).enumerate() {
+        let mut shared = [w[0][b].shared::<L>(); R];
+        for r in 1..R {
+            shared[r] = w[r][b].shared::<L>();
+        }
+        for i in 0..pairs {
+            let (first, rest) = (L::f32(&x[2 * i]), L::f32(&x[2 * i + 1]));
+            for r in 0..R {
+                let [a, b] = w[r][b].pair::<L>(&shared[r], i);
+                sums[r] = sums[r].add_product(a, first).add_product(b, rest);
+            }
+        }
+    }
+    let mut out = [0.0; R];
+    for r in 0..R {
+        out[r] = tree(sums[r].to_array());
+    }
+    out
 }
 
 /// Tiles of R rows × N tokens, of 4 rows × 1 token where there is one: enough sums in flight to
 /// hide the time a multiply-add takes. Tokens are the outer loop, so that N of them stay in the
 /// first cache while the rows pass.
 #[inline(always)]
-fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
+fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: &[W],
     x: &[f32],
     cols: usize,
@@ -175,7 +246,7 @@ fn all_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
 
 /// All rows by the N tokens from `t` on.
 #[inline(always)]
-fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
+fn token_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: &[W],
     x: &[f32],
     cols: usize,
@@ -185,8 +256,7 @@ fn token_rows<L: Lanes, W: Stored, const R: usize, const N: usize>(
     let n = x.len() / cols;
     let rows = out.len() / n;
     let tokens: [&[f32]; N] = std::array::from_fn(|i| &x[(t + i) * cols..(t + i + 1) * cols]);
-    let items = cols / W::NUMBERS;
-    let row = |r: usize| &w[r * items..(r + 1) * items];
+    let row = |r: usize| &w[r * cols..(r + 1) * cols];
     let mut r = 0;
     while r + R <= rows {
         let sums = tile::<L, W, R, N>(std::array::from_fn(|i| row(r + i)), tokens);
@@ -206,7 +276,7 @@ type Split<'a> = (&'a [[f32; N_LANES]], &'a [f32]);
 
 /// `[R, N]` dot products, each summed in the same order: lane by lane, then the lanes as a tree.
 #[inline(always)]
-fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
+fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: [&[W]; R],
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
@@ -218,7 +288,7 @@ fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
             tokens[n] = L::f32(&xs[n].0[c]);
         }
         for r in 0..R {
-            let row: L = W::lanes(w[r], c);
+            let row: L = W::lanes(&w[r].as_chunks().0[c]);
             for n in 0..N {
                 sums[r][n] = sums[r][n].add_product(row, tokens[n]);
             }
@@ -231,7 +301,7 @@ fn tile<L: Lanes, W: Stored, const R: usize, const N: usize>(
             let mut lanes = sums[r][n].to_array();
             let whole = xs[n].0.len() * N_LANES;
             for (i, (lane, x)) in lanes.iter_mut().zip(xs[n].1).enumerate() {
-                *lane = L::add_one_product(*lane, W::one(w[r], whole + i), *x);
+                *lane = L::add_one_product(*lane, w[r][whole + i].decode().as_ref()[0], *x);
             }
             out[r][n] = tree(lanes);
         }

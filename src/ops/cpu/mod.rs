@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 pub(in crate::ops) mod attention;
 mod best;
+mod blocks;
 mod dot;
 mod draw;
 pub(in crate::ops) mod embed;
 mod exp;
 mod experts;
-mod formats;
 mod kv;
-mod lanes;
 pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
@@ -22,8 +21,8 @@ pub(in crate::ops) mod route;
 mod speed;
 mod threads;
 
+pub use blocks::quantized;
 pub use experts::CpuExpert;
-pub use formats::quantized;
 pub use kv::CpuCache;
 pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;

@@ -1,35 +1,12 @@
-//! How stored numbers become lanes, one file a format; and how numbers become blocks.
-
-mod bf16;
-mod f16;
-mod f32;
-mod q4_0;
-mod q8_0;
+//! How numbers become blocks.
 
 use std::sync::Arc;
 
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-use super::lanes::{Lanes, N_LANES};
 use crate::checkpoint::{Blob, WeightView};
 use crate::formats::{Dtype, Q4_0, Q8_0};
-
-/// How numbers of one format become lanes.
-pub trait Stored: Pod {
-    /// Numbers of one that is stored: a number or a block.
-    const NUMBERS: usize = 1;
-    /// The numbers `16 c..16 c + 16` of a row.
-    fn lanes<L: Lanes>(row: &[Self], c: usize) -> L;
-    /// Number `i` of a row.
-    fn one(row: &[Self], i: usize) -> f32;
-}
-
-/// Sixteen items that are a number each.
-#[inline(always)]
-fn sixteen<T>(row: &[T], c: usize) -> &[T; N_LANES] {
-    &row.as_chunks().0[c]
-}
 
 /// A matrix in blocks, each row rounded as llama.cpp rounds it.
 ///
@@ -70,4 +47,5 @@ fn in_blocks<B: Pod>(
 }
 
 #[cfg(test)]
+#[path = "blocks_tests.rs"]
 mod tests;

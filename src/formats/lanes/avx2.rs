@@ -1,0 +1,208 @@
+//! Lanes in two registers of AVX2.
+
+use std::arch::x86_64::{
+    __m256, __m256i, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadl_epi64,
+    _mm_loadu_si128, _mm_srli_si128, _mm256_and_si256, _mm256_blendv_epi8, _mm256_blendv_ps,
+    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
+    _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_or_si256,
+    _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_slli_epi32, _mm256_srl_epi32, _mm256_storeu_ps,
+};
+
+use super::{Lanes, N_LANES, xmm::Xmm};
+use crate::formats::{Bf16, F8E4M3, F16, F32, f8_e4m3::SCALE_IN_F32};
+
+/// Two registers of AVX2.
+#[derive(Clone, Copy)]
+pub struct Avx2([__m256; 2]);
+
+#[expect(
+    unsafe_code,
+    reason = "std::arch: reached only where AVX2 was detected"
+)]
+#[inline(always)]
+fn eight_of_fp8(bytes: __m256i) -> __m256 {
+    unsafe {
+        let seven = _mm256_set1_epi32(0x7F);
+        let size = _mm256_and_si256(bytes, seven);
+        let sign = _mm256_and_si256(bytes, _mm256_set1_epi32(0x80));
+        let bits = _mm256_castsi256_ps(_mm256_slli_epi32::<20>(size));
+        let bits = _mm256_castps_si256(_mm256_mul_ps(bits, _mm256_set1_ps(SCALE_IN_F32)));
+        let is_nan = _mm256_cmpeq_epi32(size, seven);
+        let nan = _mm256_set1_epi32(f32::NAN.to_bits().cast_signed());
+        let bits = _mm256_blendv_epi8(bits, nan, is_nan);
+        _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_slli_epi32::<24>(sign)))
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "std::arch: reached only where AVX2 was detected, and inside arrays"
+)]
+impl Lanes for Avx2 {
+    type Bytes = Xmm;
+    type Places = [__m256i; 2];
+
+    #[inline(always)]
+    fn zero() -> Self {
+        unsafe { Self([_mm256_setzero_ps(); 2]) }
+    }
+
+    #[inline(always)]
+    fn f32(from: &[f32; N_LANES]) -> Self {
+        unsafe {
+            Self([
+                _mm256_loadu_ps(from.as_ptr()),
+                _mm256_loadu_ps(from.as_ptr().add(8)),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn stored_f32(from: &[F32; N_LANES]) -> Self {
+        unsafe {
+            Self([
+                _mm256_loadu_ps(from.as_ptr().cast()),
+                _mm256_loadu_ps(from.as_ptr().add(8).cast()),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn bf16(from: &[Bf16; N_LANES]) -> Self {
+        unsafe {
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.as_ptr().add(8).cast()));
+            Self([
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn f16(from: &[F16; N_LANES]) -> Self {
+        unsafe {
+            let low = _mm_loadu_si128(from.as_ptr().cast());
+            let high = _mm_loadu_si128(from.as_ptr().add(8).cast());
+            Self([_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)])
+        }
+    }
+
+    #[inline(always)]
+    fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self {
+        unsafe {
+            let low = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().cast()));
+            let high = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().add(8).cast()));
+            Self([eight_of_fp8(low), eight_of_fp8(high)])
+        }
+    }
+
+    #[inline(always)]
+    fn signed(from: Xmm) -> Self {
+        unsafe {
+            let low = _mm256_cvtepi8_epi32(from.0);
+            let high = _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(from.0));
+            Self([_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)])
+        }
+    }
+
+    #[inline(always)]
+    fn unsigned(from: Xmm) -> Self {
+        let [low, high] = Self::places(from);
+        unsafe { Self([_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]) }
+    }
+
+    #[inline(always)]
+    fn splat(it: f32) -> Self {
+        unsafe { Self([_mm256_set1_ps(it); 2]) }
+    }
+
+    #[inline(always)]
+    fn halves(first: f32, rest: f32) -> Self {
+        unsafe { Self([_mm256_set1_ps(first), _mm256_set1_ps(rest)]) }
+    }
+
+    #[inline(always)]
+    fn number(it: F16) -> f32 {
+        let bits = i32::from(it.to_bits());
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))) }
+    }
+
+    #[inline(always)]
+    fn times(self, by: Self) -> Self {
+        unsafe {
+            Self([
+                _mm256_mul_ps(self.0[0], by.0[0]),
+                _mm256_mul_ps(self.0[1], by.0[1]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn times_less(self, by: Self, less: Self) -> Self {
+        unsafe {
+            Self([
+                _mm256_fmsub_ps(self.0[0], by.0[0], less.0[0]),
+                _mm256_fmsub_ps(self.0[1], by.0[1], less.0[1]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn add_product(self, a: Self, b: Self) -> Self {
+        unsafe {
+            Self([
+                _mm256_fmadd_ps(a.0[0], b.0[0], self.0[0]),
+                _mm256_fmadd_ps(a.0[1], b.0[1], self.0[1]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn add_one_product(sum: f32, a: f32, b: f32) -> f32 {
+        a.mul_add(b, sum)
+    }
+
+    #[inline(always)]
+    fn places(from: Xmm) -> [__m256i; 2] {
+        unsafe {
+            let high = _mm_srli_si128::<8>(from.0);
+            [_mm256_cvtepu8_epi32(from.0), _mm256_cvtepu8_epi32(high)]
+        }
+    }
+
+    #[inline(always)]
+    fn shifted([low, high]: [__m256i; 2], by: usize) -> [__m256i; 2] {
+        unsafe {
+            let by = _mm_cvtsi32_si128(by as i32);
+            [_mm256_srl_epi32(low, by), _mm256_srl_epi32(high, by)]
+        }
+    }
+
+    #[inline(always)]
+    fn look_up(self, places: [__m256i; 2]) -> Self {
+        let mut out = self.0;
+        for i in 0..2 {
+            unsafe {
+                let first = _mm256_permutevar8x32_ps(self.0[0], places[i]);
+                let rest = _mm256_permutevar8x32_ps(self.0[1], places[i]);
+                // Bit 3 of a place as a sign: which half of the table it means.
+                let which = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(places[i]));
+                out[i] = _mm256_blendv_ps(first, rest, which);
+            }
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; N_LANES] {
+        let mut out = [0.0; N_LANES];
+        unsafe {
+            _mm256_storeu_ps(out.as_mut_ptr(), self.0[0]);
+            _mm256_storeu_ps(out.as_mut_ptr().add(8), self.0[1]);
+        }
+        out
+    }
+}

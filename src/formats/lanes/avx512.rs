@@ -1,0 +1,142 @@
+//! Lanes in one register of AVX-512.
+
+use std::arch::x86_64::{
+    __m512, __m512i, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128,
+    _mm256_loadu_si256, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmpeq_epi32_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps,
+    _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps, _mm512_or_si512,
+    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_srl_epi32, _mm512_storeu_ps,
+};
+
+use super::{Lanes, N_LANES, xmm::Xmm};
+use crate::formats::{Bf16, F8E4M3, F16, F32, f8_e4m3::SCALE_IN_F32};
+
+/// One register of AVX-512.
+#[derive(Clone, Copy)]
+pub struct Avx512(__m512);
+
+#[expect(
+    unsafe_code,
+    reason = "std::arch: reached only where AVX-512F was detected, and inside arrays"
+)]
+impl Lanes for Avx512 {
+    type Bytes = Xmm;
+    type Places = __m512i;
+
+    #[inline(always)]
+    fn zero() -> Self {
+        unsafe { Self(_mm512_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    fn f32(from: &[f32; N_LANES]) -> Self {
+        unsafe { Self(_mm512_loadu_ps(from.as_ptr())) }
+    }
+
+    #[inline(always)]
+    fn stored_f32(from: &[F32; N_LANES]) -> Self {
+        unsafe { Self(_mm512_loadu_ps(from.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn bf16(from: &[Bf16; N_LANES]) -> Self {
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)))
+        }
+    }
+
+    #[inline(always)]
+    fn f16(from: &[F16; N_LANES]) -> Self {
+        unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast()))) }
+    }
+
+    #[inline(always)]
+    fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self {
+        unsafe {
+            let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            let size = _mm512_and_si512(bytes, _mm512_set1_epi32(0x7F));
+            let sign = _mm512_and_si512(bytes, _mm512_set1_epi32(0x80));
+            let bits = _mm512_castsi512_ps(_mm512_slli_epi32::<20>(size));
+            let bits = _mm512_castps_si512(_mm512_mul_ps(bits, _mm512_set1_ps(SCALE_IN_F32)));
+            let is_nan = _mm512_cmpeq_epi32_mask(size, _mm512_set1_epi32(0x7F));
+            let nan = _mm512_set1_epi32(f32::NAN.to_bits().cast_signed());
+            let bits = _mm512_mask_mov_epi32(bits, is_nan, nan);
+            let bits = _mm512_or_si512(bits, _mm512_slli_epi32::<24>(sign));
+            Self(_mm512_castsi512_ps(bits))
+        }
+    }
+
+    #[inline(always)]
+    fn signed(from: Xmm) -> Self {
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(from.0))) }
+    }
+
+    #[inline(always)]
+    fn unsigned(from: Xmm) -> Self {
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(from.0))) }
+    }
+
+    #[inline(always)]
+    fn splat(it: f32) -> Self {
+        unsafe { Self(_mm512_set1_ps(it)) }
+    }
+
+    #[inline(always)]
+    fn halves(first: f32, rest: f32) -> Self {
+        unsafe {
+            let (first, rest) = (_mm512_set1_ps(first), _mm512_set1_ps(rest));
+            Self(_mm512_mask_blend_ps(0xFF00, first, rest))
+        }
+    }
+
+    #[inline(always)]
+    fn number(it: F16) -> f32 {
+        let bits = i32::from(it.to_bits());
+        unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))) }
+    }
+
+    #[inline(always)]
+    fn times(self, by: Self) -> Self {
+        unsafe { Self(_mm512_mul_ps(self.0, by.0)) }
+    }
+
+    #[inline(always)]
+    fn times_less(self, by: Self, less: Self) -> Self {
+        unsafe { Self(_mm512_fmsub_ps(self.0, by.0, less.0)) }
+    }
+
+    #[inline(always)]
+    fn add_product(self, a: Self, b: Self) -> Self {
+        unsafe { Self(_mm512_fmadd_ps(a.0, b.0, self.0)) }
+    }
+
+    #[inline(always)]
+    fn add_one_product(sum: f32, a: f32, b: f32) -> f32 {
+        a.mul_add(b, sum)
+    }
+
+    #[inline(always)]
+    fn places(from: Xmm) -> __m512i {
+        unsafe { _mm512_cvtepu8_epi32(from.0) }
+    }
+
+    #[inline(always)]
+    fn shifted(places: __m512i, by: usize) -> __m512i {
+        unsafe { _mm512_srl_epi32(places, _mm_cvtsi32_si128(by as i32)) }
+    }
+
+    #[inline(always)]
+    fn look_up(self, places: __m512i) -> Self {
+        unsafe { Self(_mm512_permutexvar_ps(places, self.0)) }
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; N_LANES] {
+        let mut out = [0.0; N_LANES];
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), self.0) };
+        out
+    }
+}

@@ -1,0 +1,110 @@
+//! Sixteen f32 lanes, and sixteen bytes on the way to them, in whatever registers this processor has.
+//!
+//! Every level does the same operations lane by lane; they differ only where a processor without a
+//! fused multiply-add rounds once more. That never concerns what a block says: its products are
+//! exact.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod plain;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod xmm;
+
+pub use self::plain::Plain;
+#[cfg(target_arch = "x86_64")]
+pub use self::{avx2::Avx2, avx512::Avx512};
+
+use super::{Bf16, F8E4M3, F16, F32};
+
+/// Lanes summed side by side.
+pub const N_LANES: usize = 16;
+
+/// Sixteen numbers.
+pub trait Lanes: Copy {
+    /// Sixteen bytes.
+    type Bytes: Bytes;
+    /// Sixteen places of a table.
+    type Places: Copy;
+
+    /// All 0.
+    fn zero() -> Self;
+    /// Sixteen f32.
+    fn f32(from: &[f32; N_LANES]) -> Self;
+    /// Sixteen f32 of a weight.
+    fn stored_f32(from: &[F32; N_LANES]) -> Self;
+    /// Sixteen bf16.
+    fn bf16(from: &[Bf16; N_LANES]) -> Self;
+    /// Sixteen f16.
+    fn f16(from: &[F16; N_LANES]) -> Self;
+    /// Sixteen FP8 numbers.
+    fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self;
+    /// Bytes with a sign.
+    fn signed(from: Self::Bytes) -> Self;
+    /// Bytes without a sign.
+    fn unsigned(from: Self::Bytes) -> Self;
+    /// One number in all lanes.
+    fn splat(it: f32) -> Self;
+    /// One number in the first eight lanes, another in the rest.
+    fn halves(first: f32, rest: f32) -> Self;
+    /// An f16 as f32.
+    fn number(it: F16) -> f32;
+    /// `self · by`.
+    #[must_use]
+    fn times(self, by: Self) -> Self;
+    /// `self · by - less`, rounded once or twice: for products that are exact.
+    #[must_use]
+    fn times_less(self, by: Self, less: Self) -> Self;
+    /// `self + a · b`.
+    #[must_use]
+    fn add_product(self, a: Self, b: Self) -> Self;
+    /// The same for a single number: what stands over at the end of a row.
+    fn add_one_product(sum: f32, a: f32, b: f32) -> f32;
+    /// Bytes as places of a table: the lower half of each counts.
+    fn places(from: Self::Bytes) -> Self::Places;
+    /// The bytes shifted right: by 4, the upper half counts.
+    fn shifted(places: Self::Places, by: usize) -> Self::Places;
+    /// What stands at the places of a table: `self[places[i]]` in lane `i`.
+    #[must_use]
+    fn look_up(self, places: Self::Places) -> Self;
+    /// As numbers.
+    fn to_array(self) -> [f32; N_LANES];
+}
+
+/// Sixteen bytes.
+pub trait Bytes: Copy {
+    /// As they lie in memory.
+    fn load(from: &[u8; 16]) -> Self;
+    /// The same, with a sign.
+    fn load_signed(from: &[i8; 16]) -> Self;
+    /// Two words of eight, little-endian.
+    fn of(first: u64, rest: u64) -> Self;
+    /// One byte sixteen times.
+    fn splat(it: u8) -> Self;
+    /// All bits set where a bit of `bits` is, from the lowest up; else none.
+    fn mask(bits: u16) -> Self;
+    /// Some bits of each: shifted right, then masked.
+    #[must_use]
+    fn bits(self, from: usize, mask: u8) -> Self;
+    /// Each shifted left by less than 8; upper bits get lost.
+    #[must_use]
+    fn up(self, by: usize) -> Self;
+    /// Bits of both.
+    #[must_use]
+    fn or(self, other: Self) -> Self;
+    /// Bits that both have.
+    #[must_use]
+    fn and(self, other: Self) -> Self;
+    /// The sum, wrapping.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+    /// The difference, wrapping.
+    #[must_use]
+    fn less(self, other: Self) -> Self;
+    /// Below 0 where `mask` has all bits set, as they are where it has none.
+    #[must_use]
+    fn negated(self, mask: Self) -> Self;
+}

@@ -1,0 +1,192 @@
+//! Lanes of plain Rust: every processor has them, and all others are compared with them.
+
+use super::{Bytes, Lanes, N_LANES};
+use crate::formats::{Bf16, Block as _, F8E4M3, F16, F32};
+
+/// Sixteen numbers in an array.
+#[derive(Clone, Copy)]
+pub struct Plain([f32; N_LANES]);
+
+impl Lanes for Plain {
+    type Bytes = PlainBytes;
+    type Places = [u8; N_LANES];
+
+    #[inline(always)]
+    fn zero() -> Self {
+        Self([0.0; N_LANES])
+    }
+
+    #[inline(always)]
+    fn f32(from: &[f32; N_LANES]) -> Self {
+        Self(*from)
+    }
+
+    #[inline(always)]
+    fn stored_f32(from: &[F32; N_LANES]) -> Self {
+        Self(from.map(|it| it.decode()[0]))
+    }
+
+    #[inline(always)]
+    fn bf16(from: &[Bf16; N_LANES]) -> Self {
+        Self(from.map(|it| it.decode()[0]))
+    }
+
+    #[inline(always)]
+    fn f16(from: &[F16; N_LANES]) -> Self {
+        Self(from.map(F16::to_f32))
+    }
+
+    #[inline(always)]
+    fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self {
+        Self(from.map(F8E4M3::to_f32))
+    }
+
+    #[inline(always)]
+    fn signed(from: PlainBytes) -> Self {
+        Self(from.0.map(|it| f32::from(it.cast_signed())))
+    }
+
+    #[inline(always)]
+    fn unsigned(from: PlainBytes) -> Self {
+        Self(from.0.map(f32::from))
+    }
+
+    #[inline(always)]
+    fn splat(it: f32) -> Self {
+        Self([it; N_LANES])
+    }
+
+    #[inline(always)]
+    fn halves(first: f32, rest: f32) -> Self {
+        Self(std::array::from_fn(|i| {
+            if i < N_LANES / 2 { first } else { rest }
+        }))
+    }
+
+    #[inline(always)]
+    fn number(it: F16) -> f32 {
+        it.to_f32()
+    }
+
+    #[inline(always)]
+    fn times(self, by: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * by.0[i]))
+    }
+
+    #[inline(always)]
+    fn times_less(self, by: Self, less: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * by.0[i] - less.0[i]))
+    }
+
+    #[inline(always)]
+    fn add_product(self, a: Self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            Self::add_one_product(self.0[i], a.0[i], b.0[i])
+        }))
+    }
+
+    #[inline(always)]
+    fn add_one_product(sum: f32, a: f32, b: f32) -> f32 {
+        // On x86 without a fused multiply-add `mul_add` would be a function call.
+        if cfg!(target_arch = "x86_64") {
+            a * b + sum
+        } else {
+            a.mul_add(b, sum)
+        }
+    }
+
+    #[inline(always)]
+    fn places(from: PlainBytes) -> [u8; N_LANES] {
+        from.0
+    }
+
+    #[inline(always)]
+    fn shifted(places: [u8; N_LANES], by: usize) -> [u8; N_LANES] {
+        places.map(|it| it >> by)
+    }
+
+    #[inline(always)]
+    fn look_up(self, places: [u8; N_LANES]) -> Self {
+        Self(places.map(|it| self.0[usize::from(it & 15)]))
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f32; N_LANES] {
+        self.0
+    }
+}
+
+/// Sixteen bytes in an array.
+#[derive(Clone, Copy)]
+pub struct PlainBytes([u8; 16]);
+
+impl PlainBytes {
+    #[inline(always)]
+    fn with(self, other: Self, what: impl Fn(u8, u8) -> u8) -> Self {
+        Self(std::array::from_fn(|i| what(self.0[i], other.0[i])))
+    }
+}
+
+impl Bytes for PlainBytes {
+    #[inline(always)]
+    fn load(from: &[u8; 16]) -> Self {
+        Self(*from)
+    }
+
+    #[inline(always)]
+    fn load_signed(from: &[i8; 16]) -> Self {
+        Self(from.map(i8::cast_unsigned))
+    }
+
+    #[inline(always)]
+    fn of(first: u64, rest: u64) -> Self {
+        Self((u128::from(first) | u128::from(rest) << 64).to_le_bytes())
+    }
+
+    #[inline(always)]
+    fn splat(it: u8) -> Self {
+        Self([it; 16])
+    }
+
+    #[inline(always)]
+    fn mask(bits: u16) -> Self {
+        Self(std::array::from_fn(|i| {
+            if bits >> i & 1 == 1 { 0xFF } else { 0 }
+        }))
+    }
+
+    #[inline(always)]
+    fn bits(self, from: usize, mask: u8) -> Self {
+        Self(self.0.map(|it| it >> from & mask))
+    }
+
+    #[inline(always)]
+    fn up(self, by: usize) -> Self {
+        Self(self.0.map(|it| it << by))
+    }
+
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        self.with(other, |a, b| a | b)
+    }
+
+    #[inline(always)]
+    fn and(self, other: Self) -> Self {
+        self.with(other, |a, b| a & b)
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.with(other, u8::wrapping_add)
+    }
+
+    #[inline(always)]
+    fn less(self, other: Self) -> Self {
+        self.with(other, u8::wrapping_sub)
+    }
+
+    #[inline(always)]
+    fn negated(self, mask: Self) -> Self {
+        self.with(mask, |it, mask| (it ^ mask).wrapping_sub(mask))
+    }
+}

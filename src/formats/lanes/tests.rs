@@ -1,0 +1,107 @@
+//! Every format in every kind of registers against its scalar decoder, to the bit.
+
+use super::*;
+use crate::formats::{Dtype, Grouped, Single, Visitor};
+
+/// Decodes a row, 16 numbers at a time.
+struct Decode<'a, L> {
+    bytes: &'a [u8],
+    out: Vec<f32>,
+    lanes: std::marker::PhantomData<L>,
+}
+
+impl<L: Lanes> Visitor for Decode<'_, L> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn single<S: Single>(mut self) -> Vec<f32> {
+        let numbers: &[S] = bytemuck::cast_slice(self.bytes);
+        for sixteen in numbers.as_chunks().0 {
+            self.out.extend(S::lanes::<L>(sixteen).to_array());
+        }
+        self.out
+    }
+
+    #[inline(always)]
+    fn grouped<B: Grouped>(mut self) -> Vec<f32> {
+        let blocks: &[B] = bytemuck::cast_slice(self.bytes);
+        for block in blocks {
+            let shared = block.shared::<L>();
+            for i in 0..size_of::<B::Numbers>() / 128 {
+                for lanes in block.pair::<L>(&shared, i) {
+                    self.out.extend(lanes.to_array());
+                }
+            }
+        }
+        self.out
+    }
+}
+
+fn decoded<L: Lanes>(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    dtype.visit(Decode::<L> {
+        bytes,
+        out: Vec::new(),
+        lanes: std::marker::PhantomData,
+    })
+}
+
+/// Blocks of random bits, and of one byte over and over.
+fn blocks(dtype: Dtype) -> Vec<u8> {
+    let (mut state, size) = (7_u64, dtype.block_bytes());
+    let mut out: Vec<u8> = (0..=255).flat_map(|it| vec![it; size]).collect();
+    for _ in 0..1024 * size {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(99);
+        out.push((state >> 56) as u8);
+    }
+    out
+}
+
+fn check(what: &str, decoded: impl Fn(Dtype, &[u8]) -> Vec<f32>) {
+    for dtype in Dtype::ALL {
+        let bytes = blocks(dtype);
+        let n = bytes.len() / dtype.block_bytes() * dtype.block_numbers();
+        let mut want = vec![0.0; n];
+        dtype.decode(&bytes, &mut want);
+        let got = decoded(dtype, &bytes);
+        assert_eq!(got.len(), want.len(), "{dtype:?} in {what}");
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            let is_same = got.to_bits() == want.to_bits() || got.is_nan() && want.is_nan();
+            assert!(is_same, "{dtype:?} in {what} at {i}: {got} for {want}");
+        }
+    }
+}
+
+#[test]
+fn registers_hold_what_blocks_say() {
+    check("plain Rust", decoded::<Plain>);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn in_avx2(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    decoded::<Avx2>(dtype, bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn in_avx512(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    decoded::<Avx512>(dtype, bytes)
+}
+
+/// Where this processor has them.
+#[cfg(target_arch = "x86_64")]
+#[test]
+#[expect(unsafe_code, reason = "the instructions were just detected")]
+fn registers_of_x86_hold_what_blocks_say() {
+    if is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+    {
+        check("AVX2", |dtype, bytes| unsafe { in_avx2(dtype, bytes) });
+    }
+    if is_x86_feature_detected!("avx512f") {
+        check("AVX-512", |dtype, bytes| unsafe { in_avx512(dtype, bytes) });
+    }
+}
