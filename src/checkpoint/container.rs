@@ -4,7 +4,7 @@
 //! that shapes fit their bytes and that nothing overflows; doubled keys, kinds of number it does
 //! not know and offsets beyond the file are found here first.
 
-use std::{collections::BTreeMap, ops::Range, path::PathBuf};
+use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf};
 
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -24,12 +24,30 @@ pub(super) struct Shard {
     pub(super) path: PathBuf,
 }
 
+/// A kind of number that is not read, by the name its container gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UnreadType {
+    /// In a file of safetensors.
+    Safetensors(safetensors::Dtype),
+    /// In a GGUF file.
+    Ggml(&'static str),
+}
+
+impl fmt::Display for UnreadType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Safetensors(it) => it.fmt(f),
+            Self::Ggml(it) => f.write_str(it),
+        }
+    }
+}
+
 /// Where a tensor is.
 pub(super) struct Tensor {
     /// Row in `Tensors::shards`.
     pub(super) shard: usize,
-    /// Its kind of number; `None` is one that is not read.
-    pub(super) dtype: Result<Dtype, safetensors::Dtype>,
+    /// Its kind of number, or what one that is not read is called.
+    pub(super) dtype: Result<Dtype, UnreadType>,
     /// Its shape.
     pub(super) shape: Vec<usize>,
     /// Its bytes in the shard.
@@ -74,23 +92,55 @@ impl Tensors {
         scan(header, bytes.len()).map_err(broken)?;
         let (n_header, metadata) = SafeTensors::read_metadata(bytes)
             .map_err(|it| broken(format!("the tensors do not fit the file: {it}")))?;
-        let shard_row = self.shards.len();
-        for (name, info) in metadata.tensors() {
+        let row = self.shards.len();
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| {
             let (start, end) = info.data_offsets;
             let base = 8 + n_header;
             let tensor = Tensor {
-                shard: shard_row,
+                shard: row,
                 dtype: dtype(info.dtype),
                 shape: info.shape.clone(),
                 bytes: base + start..base + end,
             };
-            if let Some(other) = self.by_name.insert(name.clone(), tensor) {
-                let other = self.shards.get(other.shard).map(|it| it.path.display());
-                return Err(broken(format!(
+            (name, tensor)
+        });
+        self.insert(tensors, shard)
+    }
+
+    /// Adds a file with the tensors that were found in it, in the row behind those there are.
+    ///
+    /// # Errors
+    /// A tensor that an earlier file had too.
+    pub(super) fn put(
+        &mut self,
+        shard: Shard,
+        tensors: Vec<(String, Tensor)>,
+    ) -> Result<(), CheckpointError> {
+        self.insert(tensors, &shard)?;
+        self.shards.push(shard);
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        tensors: impl IntoIterator<Item = (String, Tensor)>,
+        shard: &Shard,
+    ) -> Result<(), CheckpointError> {
+        for (name, tensor) in tensors {
+            let Some(other) = self.by_name.insert(name.clone(), tensor) else {
+                continue;
+            };
+            let what = match self.shards.get(other.shard) {
+                Some(it) => format!(
                     "tensor {name} is also in {}, expected once",
-                    other.map_or_else(String::new, |it| it.to_string())
-                )));
-            }
+                    it.path.display()
+                ),
+                None => format!("tensor {name} stands in the header twice, expected once"),
+            };
+            return Err(CheckpointError::Broken {
+                what,
+                path: shard.path.clone(),
+            });
         }
         Ok(())
     }
@@ -130,12 +180,12 @@ impl Tensors {
     }
 }
 
-fn dtype(dtype: safetensors::Dtype) -> Result<Dtype, safetensors::Dtype> {
+fn dtype(dtype: safetensors::Dtype) -> Result<Dtype, UnreadType> {
     match dtype {
         safetensors::Dtype::F32 => Ok(Dtype::F32),
         safetensors::Dtype::F16 => Ok(Dtype::F16),
         safetensors::Dtype::BF16 => Ok(Dtype::Bf16),
-        other => Err(other),
+        other => Err(UnreadType::Safetensors(other)),
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
 use super::{
     Checkpoint, CheckpointError, Parts, assemble, chat,
     config::Config,
-    family, files, foreign, index,
-    place::{self, CONFIG},
+    family, files, foreign, gguf, index,
+    place::{self, CONFIG, ModelPath},
 };
 
 /// The largest in use have some thirty million.
@@ -32,7 +32,13 @@ const OTHER_TOKENIZERS: &[(&str, &str)] = &[
 /// One sentence on the first thing that is wrong.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let place = place::find(path)?;
-    let folder = place.folder.as_path();
+    match place.at {
+        ModelPath::Folder(folder) => open_folder(&folder, place.note),
+        ModelPath::Gguf(file) => gguf::open(&file, place.note),
+    }
+}
+
+fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, CheckpointError> {
     let config_path = folder.join(CONFIG);
     if !files::exists(&config_path) {
         return Err(no_config(folder));
@@ -40,7 +46,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let config = Config::read(&config_path)?;
     // Before the weights are looked at: a model that can't be read is refused by its name.
     let draft = family::read(family::find(&config)?, &config)?;
-    let mut notes: Vec<String> = place.note.into_iter().chain(config.note()).collect();
+    let mut notes: Vec<String> = note.into_iter().chain(config.note()).collect();
     let tensors = index::open(folder, &mut notes)?;
     notes.extend(foreign::check(&config, &tensors)?);
     let mut side = |name| side_file(folder, name, &mut notes);
@@ -110,12 +116,11 @@ pub(super) fn ids_only(why: &str) -> String {
 
 /// What lies in a folder without settings.
 fn no_config(folder: &Path) -> CheckpointError {
-    const GGUF: &str = ".gguf";
     let names = index::names_in(folder);
     let what = if names.iter().any(|it| it == "adapter_config.json") {
         "only an adapter (adapter_config.json) and not the model it belongs to".to_owned()
-    } else if let Some(it) = names.iter().find(|it| it.ends_with(GGUF)) {
-        format!("only a GGUF file ({it}), which is not read yet")
+    } else if let Some(it) = names.iter().find(|it| it.ends_with(gguf::ENDING)) {
+        format!("only what belongs to a model in GGUF ({it}) and not the model")
     } else if names.iter().any(|it| it == "params.json") {
         "a model in its maker's own format (params.json), which is not read, and no config.json"
             .to_owned()

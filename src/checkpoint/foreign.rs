@@ -9,16 +9,13 @@ use super::{
     container::{Tensor, Tensors},
 };
 
-/// How a GGUF file begins.
-pub(super) const GGUF: &[u8] = b"GGUF";
-
 /// The first bytes of what is known, and what it is.
 const STARTS: &[(&[u8], &str)] = &[
     (
         b"version https://git-lfs",
         "this is a Git LFS pointer and not the file itself, which `git lfs pull` fetches",
     ),
-    (GGUF, "this is a GGUF file, which is not read yet"),
+    (b"GGUF", "this is a GGUF file"),
     (
         b"PK\x03\x04",
         "this is a zip archive or a pickle, which is never loaded",

@@ -54,6 +54,13 @@ pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Result<Tensors, Ch
     Ok(tensors)
 }
 
+/// Whether a folder has weights of its own, or what says where they are.
+pub(super) fn has_weights(folder: &Path) -> bool {
+    [SINGLE, INDEX]
+        .iter()
+        .any(|it| files::exists(&folder.join(it)))
+}
+
 fn mapped(path: PathBuf) -> Result<Shard, CheckpointError> {
     let blob = Blob::Map(files::map(&path)?);
     Ok(Shard { blob, path })
@@ -75,7 +82,7 @@ fn no_weights(folder: &Path) -> CheckpointError {
     } else if let Some(it) = ends(&[".safetensors"]) {
         format!("only safetensors files of other names ({it})")
     } else if let Some(it) = ends(&[".gguf"]) {
-        format!("only a GGUF file ({it}), which is not read yet")
+        format!("only what belongs to a model in GGUF ({it}) and not the model")
     } else if let Some(it) = ends(&[".bin", ".bin.index.json", ".pt", ".pth", ".ckpt"]) {
         format!("only pickled weights ({it}), which are never loaded")
     } else {

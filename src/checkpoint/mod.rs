@@ -3,6 +3,7 @@
 //! ```text
 //! place, folder              what was typed to the folder of a model; its files
 //! files → container, index   what tensors are there; foreign: what is no model's file
+//! gguf                       settings, tensors and tokenizer of a GGUF file
 //! config → family, rope      what tensors there should be, and what they mean
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
 //! codec, added, eos          text to tokens and back, and where it ends
@@ -32,6 +33,7 @@ mod family;
 mod files;
 mod folder;
 mod foreign;
+mod gguf;
 mod index;
 mod json;
 mod leftovers;

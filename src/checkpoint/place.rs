@@ -1,5 +1,5 @@
-//! From what a person typed to the folder of a model: a folder, any file in it, a folder of a download
-//! cache, `~`.
+//! From what a person typed to a model: a folder, any file in it, a GGUF file, a folder with one of them, a folder of a
+//! download cache, `~`.
 
 use std::{
     ffi::OsStr,
@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Bundled, CheckpointError, Source, files, foreign, index};
+use super::{Bundled, CheckpointError, Source, files, foreign, gguf, index};
 
 /// How a download cache calls the folder of a model.
 const CACHED: &str = "models--";
@@ -37,21 +37,29 @@ pub fn expanded(path: &Path) -> PathBuf {
     }
 }
 
-/// A model's folder, and what a person should know of how it was found.
+/// Where a model is, and what a person should know of how it was found.
 pub(super) struct Place {
-    pub(super) folder: PathBuf,
+    pub(super) at: ModelPath,
     pub(super) note: Option<String>,
 }
 
-/// The folder of the model at a path.
+/// The two forms of a model.
+pub(super) enum ModelPath {
+    /// A folder with settings, weights and tokenizer.
+    Folder(PathBuf),
+    /// A GGUF file, or one of a set.
+    Gguf(PathBuf),
+}
+
+/// The model at a path.
 ///
 /// # Errors
-/// Nothing there, a file that belongs to no model, a cache of several models.
+/// Nothing there, a file that belongs to no model, a folder or a cache of several models.
 pub(super) fn find(path: &Path) -> Result<Place, CheckpointError> {
     let not_there = |what| {
         Err(CheckpointError::NotThere {
             what,
-            want: "a model folder with config.json and model.safetensors",
+            want: "a model folder with config.json and model.safetensors, or a GGUF file",
             path: path.to_owned(),
         })
     };
@@ -76,48 +84,83 @@ pub(super) fn find(path: &Path) -> Result<Place, CheckpointError> {
 
 fn plain(folder: &Path) -> Place {
     Place {
-        folder: folder.to_owned(),
+        at: ModelPath::Folder(folder.to_owned()),
         note: None,
+    }
+}
+
+fn gguf_file(path: PathBuf, note: Option<String>) -> Place {
+    Place {
+        at: ModelPath::Gguf(path),
+        note,
+    }
+}
+
+/// The one model in GGUF of a folder that has no weights of its own.
+///
+/// # Errors
+/// Several of them.
+fn gguf_in(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
+    if index::has_weights(folder) {
+        return Ok(None);
+    }
+    let models = gguf::models_in(folder);
+    match models.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(folder.join(one))),
+        _ => Err(several(
+            &models,
+            &format!(
+                "this folder has {} models in GGUF files, expected one of them",
+                models.len()
+            ),
+            folder,
+        )),
     }
 }
 
 /// The folder itself, a snapshot in it, or the one model of a cache.
 fn in_folder(folder: &Path) -> Result<Place, CheckpointError> {
+    if let Some(file) = gguf_in(folder)? {
+        return Ok(gguf_file(file, None));
+    }
     if files::exists(&folder.join(CONFIG)) {
         return Ok(plain(folder));
     }
     if folder.join(SNAPSHOTS).is_dir() {
-        return Ok(snapshot(folder));
+        return snapshot(folder);
     }
     if folder.file_name() == Some(OsStr::new(SNAPSHOTS))
         && let Some(root) = folder.parent()
     {
-        return Ok(snapshot(root));
+        return snapshot(root);
     }
     for cache in [folder.to_owned(), folder.join("hub")] {
         let mut models = index::names_in(&cache);
         models.retain(|it| it.starts_with(CACHED) && cache.join(it).join(SNAPSHOTS).is_dir());
         match models.as_slice() {
             [] => {}
-            [one] => return Ok(snapshot(&cache.join(one))),
-            _ => return Err(several(&models, folder)),
+            [one] => return snapshot(&cache.join(one)),
+            _ => {
+                let what = format!(
+                    "this is a download cache of {} models, expected the folder of one of them",
+                    models.len()
+                );
+                return Err(several(&models, &what, folder));
+            }
         }
     }
     Ok(plain(folder))
 }
 
-fn several(models: &[String], folder: &Path) -> CheckpointError {
+fn several(models: &[String], what: &str, folder: &Path) -> CheckpointError {
     const SHOWN: usize = 8;
     let mut names: Vec<&str> = models.iter().take(SHOWN).map(String::as_str).collect();
     if models.len() > SHOWN {
         names.push("…");
     }
     CheckpointError::Broken {
-        what: format!(
-            "this is a download cache of {} models, expected the folder of one of them: {}",
-            models.len(),
-            names.join(", ")
-        ),
+        what: format!("{what}: {}", names.join(", ")),
         path: folder.to_owned(),
     }
 }
@@ -128,7 +171,10 @@ pub(super) fn cached_name(folder: &str) -> Option<String> {
 }
 
 /// The snapshot of a cached model that `main` stands for, else the newest.
-fn snapshot(root: &Path) -> Place {
+///
+/// # Errors
+/// One with several models in GGUF.
+fn snapshot(root: &Path) -> Result<Place, CheckpointError> {
     let all = root.join(SNAPSHOTS);
     let mut found: Vec<(SystemTime, PathBuf)> = index::names_in(&all)
         .into_iter()
@@ -155,7 +201,13 @@ fn snapshot(root: &Path) -> Place {
             folder.file_name().unwrap_or_default().to_string_lossy()
         )
     });
-    Place { folder, note }
+    Ok(match gguf_in(&folder)? {
+        Some(file) => gguf_file(file, note),
+        None => Place {
+            at: ModelPath::Folder(folder),
+            note,
+        },
+    })
 }
 
 fn modified(path: &Path) -> SystemTime {
@@ -173,18 +225,21 @@ fn main_of(root: &Path) -> Option<String> {
     is_plain.then_some(name)
 }
 
-/// The folder around a file of a model.
+/// A GGUF file, or the folder around a file of a model.
 fn around_file(path: &Path) -> Result<Place, CheckpointError> {
+    let start = files::start(path)?;
+    if gguf::is_gguf(&start) || gguf::is_named(path) {
+        return Ok(gguf_file(path.to_owned(), None));
+    }
     let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
-    let start = files::start(path)?;
     let what = foreign::recognised(&start);
-    if files::exists(&folder.join(CONFIG)) && !start.starts_with(foreign::GGUF) {
+    if files::exists(&folder.join(CONFIG)) {
         return Ok(plain(folder));
     }
     Err(CheckpointError::Broken {
         what: format!(
-            "{}, expected a model folder with config.json and model.safetensors, or a file in one",
+            "{}, expected a GGUF file, a model folder with config.json and model.safetensors, or a file in one",
             what.unwrap_or("this is a file")
         ),
         path: path.to_owned(),

@@ -189,10 +189,7 @@ fn what_is_no_model_is_named() {
         (pointer, "a Git LFS pointer"),
         (page, "a web page"),
         ("<HTML>x", "a web page"),
-        (
-            "GGUF\u{3}\u{0}\u{0}\u{0}",
-            "a GGUF file, which is not read yet",
-        ),
+        ("GGUF\u{3}\u{0}\u{0}\u{0}", "a GGUF file"),
         ("PK\u{3}\u{4}xxxxxxxx", "a pickle, which is never loaded"),
     ] {
         let folder = Tiny::of("mixtral").save();
@@ -225,8 +222,8 @@ fn a_folder_without_weights_to_read_says_what_it_has() {
         ),
         ("consolidated.00.pth", "only pickled weights"),
         (
-            "mixtral.Q4_K_M.gguf",
-            "only a GGUF file (mixtral.Q4_K_M.gguf), which is not read yet",
+            "mmproj-model.gguf",
+            "only what belongs to a model in GGUF (mmproj-model.gguf) and not the model",
         ),
         ("adapter_model.safetensors", "only an adapter"),
         (
@@ -244,7 +241,10 @@ fn a_folder_without_weights_to_read_says_what_it_has() {
             "adapter_config.json",
             "only an adapter (adapter_config.json)",
         ),
-        ("a.gguf", "only a GGUF file (a.gguf), which is not read yet"),
+        (
+            "mmproj.gguf",
+            "only what belongs to a model in GGUF (mmproj.gguf) and not the model",
+        ),
         ("params.json", "its maker's own format"),
     ] {
         let folder = tempfile::tempdir().unwrap();
