@@ -18,6 +18,7 @@ pub mod model;
 pub mod ops;
 pub mod panics;
 pub mod spec;
+pub mod study;
 pub mod trace;
 #[cfg(feature = "gui")]
 pub mod ui;

@@ -117,7 +117,7 @@ impl App {
             Command::CloseDialog => self.close_sheet(ctx),
             Command::CancelLoad => self.ask(Request::CancelLoad),
             Command::Survey(of) => self.survey(of, ctx),
-            Command::CancelSurvey => self.ask(Request::CancelSurvey),
+            Command::CancelSurvey => self.cancel_survey(),
             Command::Dismiss => self.session.message = None,
             Command::DismissLostDevice => self.session.lost_device = None,
             Command::Say(text) => self.say(text),

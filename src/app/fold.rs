@@ -46,17 +46,7 @@ impl App {
             Event::Backlog { n_left, n_total } => {
                 self.session.backlog = (n_left > 0).then_some(Backlog { n_left, n_total });
             }
-            Event::Surveyed { tag, text, step } => self.surveyed(tag, text, &step),
-            Event::Surveying {
-                tag,
-                n_done,
-                n_total,
-            } => self.surveying(tag, n_done, n_total),
-            Event::SurveyEnded {
-                tag,
-                result,
-                cancelled,
-            } => self.survey_ended(tag, result, cancelled),
+            Event::Study { tag, event } => self.studied(tag, event),
             Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
             Event::Failed {
                 why,

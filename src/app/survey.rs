@@ -3,8 +3,9 @@
 use eframe::egui;
 
 use crate::corpus::{TextSource, names};
-use crate::engine::{Request, SurveyError};
+use crate::engine::Request;
 use crate::spec::{TokenId, shown};
+use crate::study::{Progress, Study, StudyError, StudyEvent};
 use crate::trace::StepTrace;
 use crate::ui::{PathFor, PathSheet, Survey, SurveyOf, SurveyedText};
 
@@ -37,7 +38,24 @@ impl App {
             progress: Some((0, 0)),
             ..Survey::default()
         });
-        self.ask(Request::Survey { tag, texts });
+        let study = Study::Survey { texts };
+        self.ask(Request::Study { tag, study });
+    }
+
+    /// Gives up the survey on screen.
+    pub(super) fn cancel_survey(&mut self) {
+        if let Some(tag) = self.session.survey.as_ref().map(|it| it.tag) {
+            self.ask(Request::CancelStudy { tag });
+        }
+    }
+
+    /// A job beside the rows tells something.
+    pub(super) fn studied(&mut self, tag: u64, event: StudyEvent) {
+        match event {
+            StudyEvent::Surveyed { text, step } => self.surveyed(tag, text, &step),
+            StudyEvent::Progress(it) => self.surveying(tag, it),
+            StudyEvent::Ended { result, cancelled } => self.survey_ended(tag, result, cancelled),
+        }
     }
 
     /// The survey on screen, where an event is about it: one given up may still be heard of.
@@ -45,7 +63,7 @@ impl App {
         self.session.survey.as_mut().filter(|it| it.tag == tag)
     }
 
-    pub(super) fn surveyed(&mut self, tag: u64, text: usize, step: &StepTrace) {
+    fn surveyed(&mut self, tag: u64, text: usize, step: &StepTrace) {
         let facts = self.session.facts.clone();
         let special = |it: TokenId| facts.as_ref().is_none_or(|facts| facts.is_special(it));
         let survey = self.survey_of(tag);
@@ -54,18 +72,13 @@ impl App {
         }
     }
 
-    pub(super) fn surveying(&mut self, tag: u64, n_done: usize, n_total: usize) {
+    fn surveying(&mut self, tag: u64, it: Progress) {
         if let Some(survey) = self.survey_of(tag) {
-            survey.progress = Some((n_done, n_total));
+            survey.progress = Some((it.n_done, it.n_total));
         }
     }
 
-    pub(super) fn survey_ended(
-        &mut self,
-        tag: u64,
-        result: Result<(), SurveyError>,
-        cancelled: bool,
-    ) {
+    fn survey_ended(&mut self, tag: u64, result: Result<(), StudyError>, cancelled: bool) {
         let Some(survey) = self.survey_of(tag) else {
             return;
         };

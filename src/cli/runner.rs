@@ -8,9 +8,9 @@ use crate::analysis::LoadStats;
 use crate::corpus::TextSource;
 use crate::engine::{
     Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, StopReason,
-    SurveyError,
 };
 use crate::spec::{Experiment, PromptForm, TokenId};
+use crate::study::{Study, StudyError, StudyEvent};
 use crate::trace::{ModelFacts, Recording, RowEvent, RowId, RowRecord, ShownRows};
 
 /// The longest silence of a machine that works; far above any step.
@@ -126,22 +126,23 @@ impl<'a> Runner<'a> {
     pub fn survey(&mut self, texts: &[TextSource]) -> Result<Vec<LoadStats>, Failure> {
         let texts = texts.to_vec();
         let mut loads = vec![LoadStats::default(); texts.len()];
-        ask(&self.engine, Request::Survey { tag: 0, texts })?;
+        let study = Study::Survey { texts };
+        ask(&self.engine, Request::Study { tag: 0, study })?;
         loop {
-            match next(&mut self.engine)? {
-                Event::Surveyed { text, step, .. } => {
+            let Event::Study { event, .. } = next(&mut self.engine)? else {
+                continue;
+            };
+            match event {
+                StudyEvent::Surveyed { text, step } => {
                     loads[text].add(&step, |it| self.facts.is_special(it));
                 }
-                Event::Surveying {
-                    n_done, n_total, ..
-                } => self.listener.surveying(n_done, n_total),
-                Event::SurveyEnded { result, .. } => {
+                StudyEvent::Progress(it) => self.listener.surveying(it.n_done, it.n_total),
+                StudyEvent::Ended { result, .. } => {
                     return result.map(|()| loads).map_err(|it| match it {
-                        SurveyError::Text(why) => Failure::misuse(why),
-                        SurveyError::Step(why) => Failure::part_way(why),
+                        StudyError::Text(why) => Failure::misuse(why),
+                        StudyError::Step(why) => Failure::part_way(why),
                     });
                 }
-                _ => {}
             }
         }
     }

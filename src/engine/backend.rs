@@ -4,7 +4,7 @@
 
 use crate::ops::{DeviceError, Meter, Wait};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
-use crate::trace::{Comparison, Readout, StepTrace};
+use crate::trace::{Capture, StepRow};
 
 /// What a row of a batch reads.
 #[derive(Clone, Copy, Debug)]
@@ -31,32 +31,6 @@ pub struct Row<'a> {
     /// The row of this batch it is compared with, position by position, on that row's next token. That row reads
     /// the same tokens at the same positions.
     pub against: Option<usize>,
-}
-
-/// What a step hands over beside tokens and readouts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capture {
-    /// Nothing: what tracing costs is measured against this.
-    None,
-    /// The routing.
-    Trace,
-    /// The routing and all logits `[T, V]` (`eval`).
-    Logits,
-}
-
-/// One row's part of a finished step.
-#[derive(Clone, Debug)]
-pub struct StepRow {
-    /// The routing; `routers` is empty under `Capture::None`. The phase is for the caller to set.
-    pub trace: StepTrace,
-    /// `[T]`: the prediction at each position read. Empty under `Capture::None`.
-    pub readouts: Vec<Readout>,
-    /// What was drawn at the last position.
-    pub drawn: Option<TokenId>,
-    /// `[T]` where the row was compared, else empty.
-    pub comparisons: Vec<Comparison>,
-    /// `[T × V]` under `Capture::Logits`, else empty.
-    pub logits: Vec<f32>,
 }
 
 /// A finished step, a row per row of the batch.

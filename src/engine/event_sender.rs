@@ -2,8 +2,9 @@
 
 use std::sync::mpsc::SyncSender;
 
-use super::{Event, SurveyError};
+use super::Event;
 use crate::spec::shown;
+use crate::study::{StudyError, StudyEvent};
 
 /// Sends events; waits where the queue is full.
 pub(super) struct EventSender {
@@ -42,8 +43,12 @@ fn in_our_words(mut event: Event) -> Event {
         | Event::Encoded {
             tokens: Err(why), ..
         }
-        | Event::SurveyEnded {
-            result: Err(SurveyError::Text(why) | SurveyError::Step(why)),
+        | Event::Study {
+            event:
+                StudyEvent::Ended {
+                    result: Err(StudyError::Text(why) | StudyError::Step(why)),
+                    ..
+                },
             ..
         } => *why = shown(&*why),
         Event::Opened(facts) => {

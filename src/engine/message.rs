@@ -8,27 +8,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
-use crate::corpus::TextSource;
 use crate::spec::{DeviceChoice, Experiment, PromptForm, TokenId};
-use crate::trace::{DeviceFacts, ModelFacts, RowEvent, StepTrace};
-
-/// Why texts were not read to their end, in one sentence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum SurveyError {
-    /// A text that cannot be read or turned into tokens, or nothing to do it with.
-    #[error("{0}")]
-    Text(String),
-    /// A step that failed.
-    #[error("{0}")]
-    Step(String),
-}
-
-impl SurveyError {
-    /// A text is the reason.
-    pub(super) fn text(why: impl std::fmt::Display) -> Self {
-        Self::Text(why.to_string())
-    }
-}
+use crate::study::{Study, StudyEvent};
+use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
 
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,17 +66,19 @@ pub enum Request {
     Step,
     /// How fast text appears from now on.
     SetPace(Pace),
-    /// Read texts beside the rows, with no edit in force and after everything else there is to do: each
-    /// document cut into windows of the context, each window with BOS and an empty cache. Gives up what was
-    /// being read before. Ends with `SurveyEnded`.
-    Survey {
+    /// Do a job beside the rows, after everything else there is to do. Gives up a job of the same kind that was asked
+    /// for before. Ends with `StudyEvent::Ended`.
+    Study {
         /// Comes back with the answers.
         tag: u64,
-        /// What to read.
-        texts: Vec<TextSource>,
+        /// What to do.
+        study: Study,
     },
-    /// Give that up.
-    CancelSurvey,
+    /// Give that job up.
+    CancelStudy {
+        /// Of the request.
+        tag: u64,
+    },
 }
 
 /// Why writing stopped.
@@ -169,32 +153,12 @@ pub enum Event {
         /// Tokens in all.
         n_total: usize,
     },
-    /// A survey read a slice of a window; where the step starts at 0, a window begins.
-    Surveyed {
+    /// A job beside the rows tells something.
+    Study {
         /// Of the request.
         tag: u64,
-        /// Which of its texts.
-        text: usize,
-        /// Tokens and routing, BOS included.
-        step: StepTrace,
-    },
-    /// A survey goes on.
-    Surveying {
-        /// Of the request.
-        tag: u64,
-        /// Tokens read, BOS not counted.
-        n_done: usize,
-        /// Tokens in all, by what was seen so far; exact once every text was turned into tokens.
-        n_total: usize,
-    },
-    /// A survey is over; nothing more comes of it.
-    SurveyEnded {
-        /// Of the request.
-        tag: u64,
-        /// Why it could not be begun, or ended on the way.
-        result: Result<(), SurveyError>,
-        /// Whether it was given up.
-        cancelled: bool,
+        /// What.
+        event: StudyEvent,
     },
     /// How fast the last tokens came, unpaced: what the machine could do.
     Speed {

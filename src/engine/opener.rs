@@ -1,12 +1,9 @@
 //! How a model source becomes something that runs: in slices, so that the mailbox is looked at
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
-use super::{Backend, LoadProgress, ModelSource};
-use crate::spec::{DeviceChoice, PromptForm, TokenId};
+use super::{Backend, Encode, LoadProgress, ModelSource};
+use crate::spec::DeviceChoice;
 use crate::trace::{DeviceFacts, ModelFacts};
-
-/// Turns text into tokens in the form asked for; one sentence where that cannot be done.
-pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, String>>;
 
 /// Begins to bring an open model to another device.
 pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn LoadingJob>, String>>;

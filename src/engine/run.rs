@@ -10,11 +10,11 @@ use std::{
 
 use super::{
     Event, EventSender, LoadStep, LoadingJob, ModelSource, OpenModel, Opener, Options, Pace,
-    Request, StopReason, SurveyError,
+    Request, StopReason, jobs,
     session::{Lists, ModelSession},
-    survey,
 };
 use crate::spec::DeviceChoice;
+use crate::study::StudyError;
 
 /// How fast text appears until something else is asked for.
 const FIRST_PACE: Pace = Pace::TokensPerSec(8.0);
@@ -115,8 +115,8 @@ impl Run {
                     tag,
                     tokens: Err(why),
                 }),
-                Request::Survey { tag, .. } => {
-                    survey::say_ended(tag, Err(SurveyError::Text(why)), false, out);
+                Request::Study { tag, .. } => {
+                    jobs::say_ended(tag, Err(StudyError::Text(why)), false, out);
                 }
                 _ => out.send(Event::Refused(why)),
             }
@@ -136,8 +136,8 @@ impl Run {
             Request::Step => session.play(Some(1), Pace::Unlimited, out),
             Request::Pause => session.stop(StopReason::Paused, out),
             Request::CancelBacklog => session.cancel_backlog(out),
-            Request::Survey { tag, texts } => session.survey(tag, texts, out),
-            Request::CancelSurvey => session.cancel_survey(out),
+            Request::Study { tag, study } => session.start_job(tag, study, out),
+            Request::CancelStudy { tag } => session.cancel_job(tag, out),
             Request::Open(_)
             | Request::CancelLoad
             | Request::SetPace(_)
@@ -220,7 +220,7 @@ impl Run {
         let mut lists = Lists::default();
         if let Some(mut old) = self.session.take() {
             old.stop(StopReason::Paused, &mut self.out);
-            old.cancel_survey(&mut self.out);
+            old.cancel_jobs(&mut self.out);
             lists = old.lists;
         }
         self.out.send(Event::Opened(Box::new(model.facts.clone())));

@@ -7,14 +7,15 @@ use std::time::Instant;
 
 use super::{
     Backend, Encode, Event, EventSender, MovedModel, Mover, OpenModel, Options, Pace, StopReason,
-    pace::{Playing, SliceSize, Speed},
+    jobs::{JobHost, Jobs},
+    pace::{Playing, SLICE_TIME, SliceSize, Speed},
     row_cache::{CachedRow, Origin, RowCache},
-    survey::Survey,
     write::SubmittedStep,
 };
 use crate::spec::{
     Experiment, InterventionSet, PromptForm, Revision, RoutingPolicy, SeqId, TokenId,
 };
+use crate::study::Study;
 use crate::trace::{ModelFacts, RowEvent, RowId, ShownRows};
 
 /// Every list of edits so far; its number is its place, and the empty list is 0.
@@ -63,8 +64,8 @@ pub(super) struct ModelSession {
     pub in_flight: Option<SubmittedStep>,
     pub slice_size: SliceSize,
     pub speed: Speed,
-    /// Texts that are read beside the rows.
-    pub survey: Option<Survey>,
+    /// What is done beside the rows.
+    pub jobs: Jobs,
     /// Tokens the background work had to read when it began.
     pub n_backlog: Option<usize>,
     /// Whether background work failed; it is tried again when something is asked.
@@ -89,7 +90,7 @@ impl ModelSession {
             in_flight: None,
             slice_size: SliceSize::default(),
             speed: Speed::default(),
-            survey: None,
+            jobs: Jobs::default(),
             n_backlog: None,
             is_stalled: false,
             is_steps_turn: false,
@@ -234,7 +235,7 @@ impl ModelSession {
     /// Goes on elsewhere: rows keep their tokens, and their caches are made anew when they are needed.
     pub fn move_to(&mut self, model: MovedModel, out: &mut EventSender) {
         self.stop(StopReason::Paused, out);
-        self.cancel_survey(out);
+        self.cancel_jobs(out);
         self.cancel();
         self.drop_replay();
         self.row_cache.forget_caches();
@@ -306,6 +307,38 @@ impl ModelSession {
             self.playing = Some(Playing::start(n_tokens, pace, Instant::now()));
             out.send(Event::Playing(true));
         }
+    }
+
+    /// Begins a job beside the rows; one of its kind that is under way is given up.
+    pub fn start_job(&mut self, tag: u64, study: Study, out: &mut EventSender) {
+        let (jobs, mut host) = self.jobs();
+        jobs.start(tag, study, &mut host, out);
+    }
+
+    /// Gives a job up. What was told of it stands.
+    pub fn cancel_job(&mut self, tag: u64, out: &mut EventSender) {
+        self.jobs.cancel(tag, &mut *self.backend, out);
+    }
+
+    /// Gives every job up.
+    pub fn cancel_jobs(&mut self, out: &mut EventSender) {
+        self.jobs.cancel_all(&mut *self.backend, out);
+    }
+
+    /// The jobs, and what they run on.
+    pub fn jobs(&mut self) -> (&mut Jobs, JobHost<'_>) {
+        let host = JobHost {
+            backend: &mut *self.backend,
+            facts: &self.facts,
+            encode: self.encode.as_ref(),
+        };
+        (&mut self.jobs, host)
+    }
+
+    /// Whether a job's slice can be read now without holding up the next token.
+    pub fn is_job_due(&self, now: Instant) -> bool {
+        let is_free = self.playing.is_none_or(|it| it.due >= now + SLICE_TIME);
+        !self.jobs.is_empty() && is_free
     }
 
     /// Leaves what is not read yet for later.

@@ -1,6 +1,6 @@
 //! What is left to do, in pieces of about 40 ms: reading what rows on screen must have, bringing
 //! the counterfactual up to its baseline, making dropped caches anew, writing the next token; and when none
-//! of that is due, texts beside the rows.
+//! of that is due, jobs beside the rows.
 
 use std::{ops::Range, time::Instant};
 
@@ -30,7 +30,7 @@ impl ModelSession {
         if self.lag().is_some() {
             return Some(now);
         }
-        if self.is_survey_due(now) {
+        if self.is_job_due(now) {
             return Some(now);
         }
         self.playing.map(|it| it.due)
@@ -47,6 +47,10 @@ impl ModelSession {
         if !steps {
             self.cancel();
         }
+        if steps || lag.is_some() {
+            let (jobs, mut host) = self.jobs();
+            jobs.settle(&mut host, out);
+        }
         let result = if steps {
             self.is_steps_turn = false;
             self.write(pace, out)
@@ -54,8 +58,9 @@ impl ModelSession {
             self.is_steps_turn = true;
             self.read_on(lag, out)
         } else {
-            if !is_due && self.is_survey_due(Instant::now()) {
-                self.survey_on(out);
+            if !is_due && self.is_job_due(Instant::now()) {
+                let (jobs, mut host) = self.jobs();
+                jobs.work(&mut host, out);
             }
             Ok(())
         };

@@ -10,6 +10,7 @@ mod record;
 mod recording;
 mod row;
 mod shared;
+mod step_row;
 mod store;
 
 pub use facts::{DeviceFacts, GateFacts, ModelFacts, NearestRows, ParameterCount, WeightShare};
@@ -18,4 +19,5 @@ pub use record::{Phase, Pick, PickState, RouterTrace, StepTrace};
 pub use recording::{Recording, RowEvent, ShownRows};
 pub use row::{RowId, RowRecord};
 pub use shared::SharedVec;
+pub use step_row::{Capture, StepRow};
 pub use store::{DEFAULT_BUDGET_BYTES, NotContinuous, Routed, TraceStore};

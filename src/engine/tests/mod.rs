@@ -1,8 +1,8 @@
 //! The engine on a toy model: what each request starts, as the interventions document says it.
 
 mod edits;
+mod jobs;
 mod life;
-mod pieces;
 mod scripted;
 mod scripts;
 mod survey;

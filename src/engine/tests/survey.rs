@@ -13,8 +13,9 @@ use super::{
     watch::{Watch, experiment},
 };
 use crate::corpus::TextSource;
-use crate::engine::{Capture, Event, Feed, ModelSource, Request, Row, SurveyError, Wait};
+use crate::engine::{Capture, Event, Feed, ModelSource, Request, Row, Wait};
 use crate::spec::{Position, PromptForm, RouterId, RoutingPolicy, TokenId};
+use crate::study::{Progress, Study, StudyError, StudyEvent};
 use crate::trace::{Phase, StepTrace, TraceStore};
 
 /// Texts as files of one folder, gone with it.
@@ -48,7 +49,7 @@ impl Texts {
 /// Everything a survey said: its windows as (text, routing), its end, and the last progress.
 struct Heard {
     windows: Vec<(usize, TraceStore)>,
-    result: Result<(), SurveyError>,
+    result: Result<(), StudyError>,
     cancelled: bool,
     progress: Option<(usize, usize)>,
 }
@@ -63,9 +64,34 @@ fn add(windows: &mut Vec<(usize, TraceStore)>, text: usize, step: StepTrace) {
     last.1.push(step).unwrap();
 }
 
+fn is_end(it: &Event) -> bool {
+    matches!(
+        it,
+        Event::Study {
+            event: StudyEvent::Ended { .. },
+            ..
+        }
+    )
+}
+
+fn is_slice(it: &Event) -> bool {
+    matches!(
+        it,
+        Event::Study {
+            event: StudyEvent::Surveyed { .. },
+            ..
+        }
+    )
+}
+
+fn of(texts: Vec<TextSource>, tag: u64) -> Request {
+    let study = Study::Survey { texts };
+    Request::Study { tag, study }
+}
+
 /// What was and is said of a survey, up to its end.
 fn hear(it: &mut Watch, wanted: u64) -> Heard {
-    it.until(|it| matches!(it, Event::SurveyEnded { tag, .. } if *tag == wanted));
+    it.until(|it| is_end(it) && matches!(it, Event::Study { tag, .. } if *tag == wanted));
     heard(&it.log, wanted)
 }
 
@@ -77,35 +103,30 @@ fn heard(log: &[Event], wanted: u64) -> Heard {
         progress: None,
     };
     for event in log {
-        match event.clone() {
-            Event::Surveyed { tag, text, step } if tag == wanted => {
-                add(&mut out.windows, text, step);
-            }
-            Event::Surveying {
-                tag,
-                n_done,
-                n_total,
-            } if tag == wanted => {
+        let Event::Study { tag, event } = event.clone() else {
+            continue;
+        };
+        if tag != wanted {
+            continue;
+        }
+        match event {
+            StudyEvent::Surveyed { text, step } => add(&mut out.windows, text, step),
+            StudyEvent::Progress(Progress { n_done, n_total }) => {
                 assert!(n_done <= n_total);
                 assert!(out.progress.is_none_or(|it| it.0 <= n_done));
                 out.progress = Some((n_done, n_total));
             }
-            Event::SurveyEnded {
-                tag,
-                result,
-                cancelled,
-            } if tag == wanted => {
+            StudyEvent::Ended { result, cancelled } => {
                 out.result = result;
                 out.cancelled = cancelled;
             }
-            _ => {}
         }
     }
     out
 }
 
 fn survey(it: &mut Watch, tag: u64, texts: Vec<TextSource>) -> Heard {
-    it.ask(Request::Survey { tag, texts });
+    it.ask(of(texts, tag));
     hear(it, tag)
 }
 
@@ -274,23 +295,20 @@ fn rows_on_screen_are_not_touched_and_writing_goes_first() {
     it.show(&shown);
     it.play(10);
     let texts = Texts::new(&[("a.txt", &numbers(0..3000))]);
-    it.ask(Request::Survey {
-        tag: 1,
-        texts: vec![texts.source("a.txt")],
-    });
-    it.until(|it| matches!(it, Event::Surveyed { .. }));
+    it.ask(of(vec![texts.source("a.txt")], 1));
+    it.until(is_slice);
     let from = it.log.len();
     it.play(40);
     let while_playing = it.log[from..]
         .iter()
         .skip_while(|it| **it != Event::Playing(true))
-        .filter(|it| matches!(it, Event::Surveyed { .. }))
+        .filter(|it| is_slice(it))
         .count();
     assert_eq!(
         while_playing, 0,
         "as fast as it goes leaves no time for texts"
     );
-    it.until(|it| matches!(it, Event::SurveyEnded { .. }));
+    it.until(is_end);
     it.check();
     assert_eq!(it.lens(), (53, 53));
     let all = heard(&it.log, 1);
@@ -305,12 +323,9 @@ fn a_request_in_between_is_answered_within_50_ms() {
         ..Toy::default()
     });
     let texts = Texts::new(&[("a.txt", &numbers(0..4000))]);
-    it.ask(Request::Survey {
-        tag: 1,
-        texts: vec![texts.source("a.txt")],
-    });
+    it.ask(of(vec![texts.source("a.txt")], 1));
     let quickest = super::time::quickest(|| {
-        it.until(|it| matches!(it, Event::Surveyed { .. }));
+        it.until(is_slice);
         let began = std::time::Instant::now();
         it.ask(Request::Encode {
             tag: 9,
@@ -321,7 +336,7 @@ fn a_request_in_between_is_answered_within_50_ms() {
         began.elapsed()
     });
     assert!(quickest < Duration::from_millis(50), "{quickest:?}");
-    it.ask(Request::CancelSurvey);
+    it.ask(Request::CancelStudy { tag: 1 });
     let heard = hear(&mut it, 1);
     assert!(heard.cancelled && heard.result.is_ok());
     let n = it.toy.n_tokens();
@@ -341,19 +356,13 @@ fn another_survey_and_another_model_give_it_up() {
     });
     let texts = Texts::new(&[("long.txt", &numbers(0..4000)), ("short.txt", "3 4 5")]);
     let long = || vec![texts.source("long.txt")];
-    it.ask(Request::Survey {
-        tag: 1,
-        texts: long(),
-    });
-    it.until(|it| matches!(it, Event::Surveyed { .. }));
+    it.ask(of(long(), 1));
+    it.until(is_slice);
     let second = survey(&mut it, 2, vec![texts.source("short.txt")]);
     assert_eq!(second.windows.len(), 1);
     assert!(heard(&it.log, 1).cancelled);
-    it.ask(Request::Survey {
-        tag: 3,
-        texts: long(),
-    });
-    it.until(|it| matches!(it, Event::Surveyed { tag: 3, .. }));
+    it.ask(of(long(), 3));
+    it.until(|it| is_slice(it) && matches!(it, Event::Study { tag: 3, .. }));
     it.ask(Request::Open(ModelSource::Path(PathBuf::from("another"))));
     let third = hear(&mut it, 3);
     assert!(third.cancelled);
@@ -369,7 +378,7 @@ fn what_cannot_be_read_is_told_in_a_sentence() {
     ]);
     let mut check = |texts: Vec<TextSource>, words: &str, n_read: usize| {
         let heard = survey(&mut it, 1, texts);
-        let Err(SurveyError::Text(why)) = heard.result else {
+        let Err(StudyError::Text(why)) = heard.result else {
             panic!("{:?}", heard.result);
         };
         assert!(why.contains(words), "{why}");
@@ -400,7 +409,7 @@ fn a_step_that_fails_ends_it_and_nothing_else() {
     it.show(&experiment(&[2, 9], 1, &[]));
     let texts = Texts::new(&[("a.txt", "3 4 5 41 6")]);
     let heard = survey(&mut it, 1, vec![texts.source("a.txt")]);
-    assert!(matches!(heard.result, Err(SurveyError::Step(_))));
+    assert!(matches!(heard.result, Err(StudyError::Step(_))));
     it.play(5);
     it.check();
 }

@@ -311,7 +311,7 @@ impl World {
         assert!(compared.values().all(is_equal));
     }
 
-    fn counterfactual(&self, tokens: &[TokenId], policy: &RoutingPolicy) -> RowRecord {
+    pub fn counterfactual(&self, tokens: &[TokenId], policy: &RoutingPolicy) -> RowRecord {
         let mut backend = (self.backend)();
         let plain = RoutingPolicy::default();
         let (a, b) = (backend.open(), backend.open());

@@ -9,8 +9,9 @@ use eframe::egui::{Color32, Shape, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::analysis::{LoadStats, Thresholds, Verdict, judge};
 use moescope::corpus::{SAMPLES, TextSource};
-use moescope::engine::{Event, Request, SurveyError};
+use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, Revision, RouterId, SeqId, TokenId};
+use moescope::study::{Progress, Study, StudyError, StudyEvent};
 use moescope::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
 use moescope::ui::{Command, DARK, Session};
 
@@ -45,10 +46,19 @@ fn read_on(window: &mut Window) {
 fn asked(script: &Script) -> (u64, Vec<TextSource>) {
     let asked = script.asked.borrow();
     let found = asked.iter().rev().find_map(|it| match it {
-        Request::Survey { tag, texts } => Some((*tag, texts.clone())),
+        Request::Study { tag, study } => {
+            let Study::Survey { texts } = study;
+            Some((*tag, texts.clone()))
+        }
         _ => None,
     });
     found.unwrap()
+}
+
+/// That a survey is over.
+fn ended(tag: u64, result: Result<(), StudyError>, cancelled: bool) -> Event {
+    let event = StudyEvent::Ended { result, cancelled };
+    Event::Study { tag, event }
 }
 
 /// A step of `n` tokens; the `n_dead` last experts of a router are never picked, the others in turn.
@@ -83,24 +93,19 @@ fn step(size: Size, n: usize, n_dead: impl Fn(usize) -> usize) -> StepTrace {
 /// A survey of the samples whose texts all leave the same load; over, unless it is to go on.
 fn surveyed(script: &Script, size: Size, n_dead: impl Fn(usize) -> usize + Copy, is_over: bool) {
     let (tag, texts) = asked(script);
-    let steps = (0..texts.len()).map(|text| Event::Surveyed {
-        tag,
+    let steps = (0..texts.len()).map(|text| StudyEvent::Surveyed {
         text,
         // 672 beside the special one: whole rounds of 6, 7, 8, 96 and 128 experts.
         step: step(size, 673, n_dead),
     });
-    script.say(steps);
-    script.say([Event::Surveying {
-        tag,
+    script.say(steps.map(|event| Event::Study { tag, event }));
+    let event = StudyEvent::Progress(Progress {
         n_done: 4800,
         n_total: 9600,
-    }]);
+    });
+    script.say([Event::Study { tag, event }]);
     if is_over {
-        script.say([Event::SurveyEnded {
-            tag,
-            result: Ok(()),
-            cancelled: false,
-        }]);
+        script.say([ended(tag, Ok(()), false)]);
     }
 }
 
@@ -214,11 +219,7 @@ fn nothing_is_called_bad_before_every_text_had_its_share() {
     window.get_by_label_contains("Provisional. Collapsed: 2 of 8 experts are dead");
     assert_eq!(n_red(&window), 0, "no verdict stands yet");
     let (tag, _) = asked(&script);
-    script.say([Event::SurveyEnded {
-        tag,
-        result: Ok(()),
-        cancelled: false,
-    }]);
+    script.say([ended(tag, Ok(()), false)]);
     settle(&mut window);
     window.get_by_label(headline);
     window.get_by_label("load of layer 3 expert 7, 0 of 5,376 tokens, dead");
@@ -236,13 +237,14 @@ fn it_can_be_given_up_and_what_was_read_stays() {
     assert!(!window.state().is_idle());
     window.get_by_label_contains("4,800 of about 9,600 tokens read");
     click(&mut window, "Cancel");
-    assert!(script.asked.borrow().contains(&Request::CancelSurvey));
     let (tag, _) = asked(&script);
-    script.say([Event::SurveyEnded {
-        tag,
-        result: Ok(()),
-        cancelled: true,
-    }]);
+    assert!(
+        script
+            .asked
+            .borrow()
+            .contains(&Request::CancelStudy { tag })
+    );
+    script.say([ended(tag, Ok(()), true)]);
     settle(&mut window);
     assert!(window.query_by_label("Cancel").is_none());
     window.get_by_label("Even: all 6 layers, lowest evenness 1");
@@ -257,13 +259,13 @@ fn what_failed_is_told_and_can_be_tried_again() {
     window.state_mut().command(Command::Survey(of));
     settle(&mut window);
     let (tag, _) = asked(&script);
-    script.say([Event::SurveyEnded {
+    script.say([ended(
         tag,
-        result: Err(SurveyError::Text(
+        Err(StudyError::Text(
             "there is no such file: missing.txt".to_owned(),
         )),
-        cancelled: false,
-    }]);
+        false,
+    )]);
     settle(&mut window);
     window.get_by_label("Nothing was read: there is no such file: missing.txt");
     window.get_by_label(READ);

@@ -328,7 +328,7 @@ fn texts_are_typed_one_or_several() {
     let (mut window, script) = scripted(SIZE, Theme::Dark, baseline(TOUR_LIKE, 30), false);
     let surveyed = |script: &Script| {
         let asked = script.asked.borrow();
-        asked.iter().any(|it| matches!(it, Request::Survey { .. }))
+        asked.iter().any(|it| matches!(it, Request::Study { .. }))
     };
     let ask = |window: &mut Window| {
         window.state_mut().command(Command::Survey(SurveyOf::Asked));

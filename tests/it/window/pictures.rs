@@ -8,6 +8,7 @@ use eframe::egui_wgpu::wgpu;
 use egui_kittest::SnapshotOptions;
 use moescope::engine::{Event, LoadProgress, Request};
 use moescope::spec::{Position, RouterId, TokenId};
+use moescope::study::StudyEvent;
 use moescope::trace::RowEvent;
 use moescope::ui::{Command, PANELS, RowChoice, Selection, SurveyOf};
 
@@ -153,7 +154,7 @@ fn surveyed(script: &Script, window: &mut Window) {
         .command(Command::Survey(SurveyOf::Samples));
     settle(window);
     let tag = script.asked.borrow().iter().find_map(|it| match it {
-        Request::Survey { tag, .. } => Some(*tag),
+        Request::Study { tag, .. } => Some(*tag),
         _ => None,
     });
     let tag = tag.unwrap();
@@ -165,18 +166,16 @@ fn surveyed(script: &Script, window: &mut Window) {
     for (n, step) in steps.enumerate() {
         for text in 0..8 {
             let step = step.clone();
-            script.say([Event::Surveyed {
-                tag,
-                text: (n + text) % 8,
-                step,
-            }]);
+            let text = (n + text) % 8;
+            let event = StudyEvent::Surveyed { text, step };
+            script.say([Event::Study { tag, event }]);
         }
     }
-    script.say([Event::SurveyEnded {
-        tag,
+    let event = StudyEvent::Ended {
         result: Ok(()),
         cancelled: false,
-    }]);
+    };
+    script.say([Event::Study { tag, event }]);
     settle(window);
 }
 

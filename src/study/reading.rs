@@ -1,6 +1,6 @@
 //! One text of a survey: its documents as tokens, cut into windows.
 
-use super::{Encode, SurveyError, pieces::Pieces};
+use super::{Encode, StudyError, pieces::Pieces};
 use crate::corpus::{TextReader, TextSource};
 use crate::spec::TokenId;
 
@@ -43,8 +43,8 @@ impl Reading {
     ///
     /// # Errors
     /// Why it cannot be read, or what the tokenizer says.
-    pub fn open(text: usize, source: &TextSource, encode: &Encode) -> Result<Self, SurveyError> {
-        let reader = source.open().map_err(SurveyError::text)?;
+    pub fn open(text: usize, source: &TextSource, encode: &Encode) -> Result<Self, StudyError> {
+        let reader = source.open().map_err(StudyError::text)?;
         Ok(Self {
             text,
             n_read: 0,
@@ -52,7 +52,7 @@ impl Reading {
             n_bytes: reader.n_bytes(),
             name: source.name(),
             reader: Some(reader),
-            pieces: Pieces::new(encode).map_err(SurveyError::text)?,
+            pieces: Pieces::new(encode).map_err(StudyError::text)?,
             document: Vec::new(),
             is_document_whole: false,
             held: None,
@@ -73,12 +73,12 @@ impl Reading {
     ///
     /// # Errors
     /// What the text does wrong, what the tokenizer says, a context without room.
-    pub fn advance(&mut self, n_ctx: usize, encode: &Encode) -> Result<Next, SurveyError> {
+    pub fn advance(&mut self, n_ctx: usize, encode: &Encode) -> Result<Next, StudyError> {
         let n_bos = self.pieces.bos().len();
         let room = n_ctx.min(MAX_WINDOW).saturating_sub(n_bos);
         if room == 0 {
             let why = format!("a context of {n_ctx} tokens has no room for text");
-            return Err(SurveyError::Text(why));
+            return Err(StudyError::Text(why));
         }
         let is_ready = self.document.len() >= room || self.is_document_whole;
         if is_ready && !self.document.is_empty() {
@@ -94,7 +94,7 @@ impl Reading {
     }
 
     /// Reads the next piece and turns it into tokens.
-    fn fetch(&mut self, encode: &Encode) -> Result<Next, SurveyError> {
+    fn fetch(&mut self, encode: &Encode) -> Result<Next, StudyError> {
         if let Some(text) = self.held.take() {
             self.push(&text, encode)?;
             return Ok(Next::More);
@@ -102,7 +102,7 @@ impl Reading {
         let Some(reader) = &mut self.reader else {
             return Ok(Next::End);
         };
-        match reader.next_piece().map_err(SurveyError::text)? {
+        match reader.next_piece().map_err(StudyError::text)? {
             None => {
                 self.reader = None;
                 self.end_document(encode)?;
@@ -116,20 +116,20 @@ impl Reading {
         Ok(Next::More)
     }
 
-    fn push(&mut self, text: &str, encode: &Encode) -> Result<(), SurveyError> {
+    fn push(&mut self, text: &str, encode: &Encode) -> Result<(), StudyError> {
         let tokens = self.pieces.push(text, encode);
         self.add(tokens)
     }
 
-    fn end_document(&mut self, encode: &Encode) -> Result<(), SurveyError> {
+    fn end_document(&mut self, encode: &Encode) -> Result<(), StudyError> {
         self.is_document_whole = true;
         let tokens = self.pieces.end(encode);
         self.add(tokens)
     }
 
-    fn add(&mut self, tokens: Result<Vec<TokenId>, String>) -> Result<(), SurveyError> {
+    fn add(&mut self, tokens: Result<Vec<TokenId>, String>) -> Result<(), StudyError> {
         let name = &self.name;
-        let tokens = tokens.map_err(|why| SurveyError::Text(format!("{why} (in {name})")))?;
+        let tokens = tokens.map_err(|why| StudyError::Text(format!("{why} (in {name})")))?;
         self.n_encoded += tokens.len();
         self.document.extend(tokens);
         Ok(())

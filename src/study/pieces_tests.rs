@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use crate::checkpoint::{Bundled, Source, open};
-use crate::corpus::{SAMPLES, SEPARATOR, TextSource};
-use crate::engine::{
+use super::{
     Encode,
     pieces::Pieces,
     reading::{Next, Reading},
 };
+use crate::checkpoint::{Bundled, Source, open};
+use crate::corpus::{SAMPLES, SEPARATOR, TextSource};
 use crate::spec::{PromptForm, TokenId};
 
 /// The Tour model's: byte-level BPE, a BOS before every text.

@@ -1,0 +1,45 @@
+//! Jobs: what reads beside the rows on screen and takes longer than a slice. A survey reads texts to judge the load by.
+//!
+//! A job is a value that is asked what it wants read next and is handed what came of it. Deliberately unknown here:
+//! the thread, the rows on screen, backends, channels. The engine runs a list of jobs after everything else there is
+//! to do (`engine/jobs.rs`).
+//!
+//! **Invariant:** a job reads in sequences of its own; no row on screen and nothing kept is touched.
+
+mod job;
+mod message;
+mod pieces;
+#[cfg(test)]
+mod pieces_tests;
+mod reading;
+mod survey;
+
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::TextSource;
+
+pub use job::{Encode, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
+pub use message::{Progress, StudyError, StudyEvent};
+
+/// A job as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Study {
+    /// Reads texts with no edit in force: each document cut into windows of the context, each window with BOS and an
+    /// empty cache.
+    Survey {
+        /// What to read.
+        texts: Vec<TextSource>,
+    },
+}
+
+impl Study {
+    /// The job, ready to be asked what it wants.
+    ///
+    /// # Errors
+    /// Why it cannot be done on this model.
+    pub fn begin(self, cx: &JobContext<'_>) -> Result<Box<dyn Job>, StudyError> {
+        match self {
+            Self::Survey { texts } => Ok(Box::new(survey::Survey::new(texts, cx)?)),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Reading texts beside the run, with no edit in force: what a verdict on the load rests on.
+//!
+//! Texts take turns, a window at a time, the one that was read least first: what is known on the way is known of all
+//! of them alike.
+//!
+//! **Invariant:** a window's routing is what the model does with these tokens alone.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted,
+    reading::{Next, Reading},
+};
+use crate::corpus::TextSource;
+use crate::spec::{Revision, RoutingPolicy, TokenId};
+use crate::trace::{Capture, Phase, StepRow};
+
+/// Tokens a byte, until the first were counted.
+const FIRST_RATE: f64 = 0.25;
+
+/// Texts that take turns; each holds a file open, and a process may have so many.
+const MAX_OPEN: usize = 64;
+
+/// Tokens that are read in a sequence of their own.
+struct Window {
+    text: usize,
+    seq: JobSeq,
+    tokens: Vec<TokenId>,
+    n_bos: usize,
+    /// Tokens of it that are in a slice already.
+    n_wanted: usize,
+}
+
+/// A slice that was asked for and not yet read.
+struct AskedSlice {
+    text: usize,
+    /// Its tokens, BOS not counted.
+    n_tokens: usize,
+}
+
+/// Texts being read.
+pub(super) struct Survey {
+    /// Those that were not begun, with their places.
+    waiting: VecDeque<(usize, TextSource)>,
+    /// Those that take turns.
+    open: Vec<Reading>,
+    window: Option<Window>,
+    n_windows: u32,
+    asked: VecDeque<AskedSlice>,
+    policy: Arc<RoutingPolicy>,
+    count: Count,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    n_read: usize,
+    /// Tokens and bytes of the texts that are over.
+    n_done: usize,
+    done_bytes: u64,
+    total_bytes: u64,
+}
+
+impl Survey {
+    /// Of these texts, from their starts.
+    ///
+    /// # Errors
+    /// There is no tokenizer, no text, or one that cannot be opened.
+    pub fn new(texts: Vec<TextSource>, cx: &JobContext<'_>) -> Result<Self, StudyError> {
+        if cx.encode.is_none() {
+            return Err(no_tokenizer());
+        }
+        if texts.is_empty() {
+            return Err(StudyError::text("there is no text to read"));
+        }
+        let mut total_bytes = 0;
+        for text in &texts {
+            total_bytes += text.open().map_err(StudyError::text)?.n_bytes();
+        }
+        Ok(Self {
+            waiting: texts.into_iter().enumerate().collect(),
+            open: Vec::new(),
+            window: None,
+            n_windows: 0,
+            asked: VecDeque::new(),
+            policy: Arc::default(),
+            count: Count {
+                total_bytes,
+                ..Count::default()
+            },
+        })
+    }
+
+    /// What comes next of the text that was read least, and which text that is; none once all are over.
+    fn look(&mut self, cx: &JobContext<'_>) -> Result<Option<(usize, Next)>, StudyError> {
+        let encode = cx.encode.ok_or_else(no_tokenizer)?;
+        while self.open.len() < MAX_OPEN
+            && let Some((text, source)) = self.waiting.pop_front()
+        {
+            self.open.push(Reading::open(text, &source, encode)?);
+        }
+        let least = (0..self.open.len()).min_by_key(|it| self.open[*it].n_read);
+        let Some(at) = least else {
+            return Ok(None);
+        };
+        let reading = &mut self.open[at];
+        let found = (reading.text, reading.advance(cx.n_ctx, encode)?);
+        if matches!(found.1, Next::End) {
+            let reading = self.open.remove(at);
+            self.count.n_done += reading.n_encoded;
+            self.count.done_bytes += reading.n_bytes;
+        }
+        Ok(Some(found))
+    }
+
+    /// The next tokens of the window at hand, as a slice of one row.
+    fn slice(&mut self, n_tokens: usize) -> Option<Slice> {
+        let window = self.window.as_mut()?;
+        let start = window.n_wanted;
+        let end = (start + n_tokens.max(1)).min(window.tokens.len());
+        let is_last = end == window.tokens.len();
+        window.n_wanted = end;
+        self.asked.push_back(AskedSlice {
+            text: window.text,
+            n_tokens: end - start.max(window.n_bos).min(end),
+        });
+        let row = SliceRow {
+            seq: window.seq,
+            tokens: window.tokens[start..end].to_vec(),
+            next: window.tokens.get(end).copied(),
+            policy: Arc::clone(&self.policy),
+            against: None,
+            is_last,
+        };
+        if is_last {
+            self.window = None;
+        }
+        Some(Slice {
+            rows: vec![row],
+            capture: Capture::Trace,
+        })
+    }
+}
+
+impl Job for Survey {
+    /// Goes on in the window at hand, or makes the next.
+    fn next(&mut self, cx: &JobContext<'_>) -> Result<Wanted, StudyError> {
+        if self.window.is_none() {
+            let Some((text, next)) = self.look(cx)? else {
+                return Ok(Wanted::End);
+            };
+            let Next::Window { tokens, n_bos } = next else {
+                return Ok(Wanted::Nothing);
+            };
+            self.window = Some(Window {
+                text,
+                seq: JobSeq(self.n_windows),
+                n_bos,
+                n_wanted: 0,
+                tokens,
+            });
+            self.n_windows += 1;
+        }
+        let slice = self.slice(cx.n_tokens);
+        Ok(slice.map_or(Wanted::Nothing, Wanted::Read))
+    }
+
+    fn read(&mut self, mut rows: Vec<StepRow>) -> Result<Vec<StudyEvent>, StudyError> {
+        let (Some(row), Some(asked)) = (rows.pop(), self.asked.pop_front()) else {
+            let why = "a step of one row came back with none".to_owned();
+            return Err(StudyError::Step(why));
+        };
+        let mut step = row.trace;
+        step.phase = Phase::Prefill;
+        step.revision = Revision(0);
+        self.count.n_read += asked.n_tokens;
+        let text = asked.text;
+        Ok(vec![StudyEvent::Surveyed { text, step }])
+    }
+
+    /// Tokens read, and how many there will be by what was seen so far.
+    fn progress(&self) -> Progress {
+        let open = || self.open.iter();
+        let n_encoded = self.count.n_done + open().map(|it| it.n_encoded).sum::<usize>();
+        let bytes = self.count.done_bytes + open().map(Reading::n_bytes_encoded).sum::<u64>();
+        let rate = if n_encoded == 0 {
+            FIRST_RATE
+        } else {
+            n_encoded as f64 / bytes.max(1) as f64
+        };
+        let to_come = self.count.total_bytes.saturating_sub(bytes) as f64 * rate;
+        Progress {
+            n_done: self.count.n_read,
+            n_total: n_encoded + to_come as usize,
+        }
+    }
+}
+
+fn no_tokenizer() -> StudyError {
+    StudyError::text("this checkpoint has no tokenizer, so no text can be read to judge its load")
+}
