@@ -12,7 +12,7 @@ use crate::spec::ModelSpec;
 use super::{
     CheckpointError, LayerSlot, Part, Slot, WeightView, Weights,
     container::Tensors,
-    family::{self, Family, Prefix, Role, Spelling, TensorSource},
+    family::{self, Draft, Names, Prefix, Role, Spelling, TensorSource},
     leftovers::leftovers,
 };
 
@@ -30,17 +30,17 @@ pub(super) struct Bound {
 /// A tensor that is missing, has another shape or unreadable numbers, is of another kind of layer, is
 /// there under two names or belongs to no slot.
 pub(super) fn bind(
-    family: &'static Family,
-    spec: &mut ModelSpec,
+    names: &'static Names,
+    draft: &mut Draft,
     tensors: &Tensors,
     place: &Path,
 ) -> Result<Bound, CheckpointError> {
     let mut binder = Binder {
-        family,
+        names,
         tensors,
         place,
         views: HashMap::new(),
-        used: HashSet::new(),
+        used: mem::take(&mut draft.read).into_iter().collect(),
         weights: Weights::default(),
         last: None,
         rows: HashMap::new(),
@@ -48,8 +48,8 @@ pub(super) fn bind(
         misaligned_bytes: 0,
     };
     let mut notes = Vec::new();
-    notes.extend(binder.settle_head(spec)?);
-    let spec = &*spec;
+    notes.extend(binder.settle_head(&mut draft.spec)?);
+    let spec = &draft.spec;
     for role in Role::OUTER {
         binder.fill(*role, spec, 0)?;
     }
@@ -60,7 +60,7 @@ pub(super) fn bind(
         }
         binder.views.clear();
     }
-    notes.extend(leftovers(family, spec, tensors, &binder.used, place)?);
+    notes.extend(leftovers(names, spec, tensors, &binder.used, place)?);
     if binder.n_misaligned > 0 {
         notes.push(format!(
             "{} tensors are not aligned in the file, {}: the CPU computes with a copy of them",
@@ -75,7 +75,7 @@ pub(super) fn bind(
 }
 
 struct Binder<'a> {
-    family: &'static Family,
+    names: &'static Names,
     tensors: &'a Tensors,
     place: &'a Path,
     /// Whole tensors of this layer, so that one that is split is looked at once.
@@ -99,25 +99,30 @@ impl Binder<'_> {
         let was_tied = mem::replace(&mut spec.head.tied, head.is_none());
         let note = match (embedding, head) {
             (_, None) if was_tied => return Ok(None),
-            (_, None) => "there is no lm_head.weight, so the embedding serves as the head",
+            (_, None) => {
+                let usual = self.names.spellings(Role::Head).next();
+                let name = usual.map_or_else(String::new, |it| it.stem(0).0);
+                format!("there is no {name}, so the embedding serves as the head")
+            }
             (_, Some(_)) if !was_tied => return Ok(None),
-            (None, Some((head, _))) => {
-                self.embed_by_head(head, spec)?;
+            (None, Some((spelling, head))) => {
+                self.embed_by_head(spelling, spec)?;
                 spec.head.tied = true;
-                "the embedding is stored once, as lm_head.weight"
+                format!("the embedding is stored once, as {head}")
             }
             (Some((_, embedding)), Some((_, head)))
                 if self.tensors.are_equal(&embedding, &head) =>
             {
-                self.used.insert(head);
                 spec.head.tied = true;
-                "the embedding is stored twice, as lm_head.weight too"
+                let note = format!("the embedding is stored twice, as {head} too");
+                self.used.insert(head);
+                note
             }
-            (Some(_), Some(_)) => {
-                "the config ties the head to the embedding, but lm_head.weight differs from it: the file's head is used"
-            }
+            (Some(_), Some((_, head))) => format!(
+                "the config ties the head to the embedding, but {head} differs from it: the file's head is used"
+            ),
         };
-        Ok(Some(note.to_owned()))
+        Ok(Some(note))
     }
 
     /// The one spelling of a role that the file has, with the name it goes by there.
@@ -127,7 +132,7 @@ impl Binder<'_> {
         layer: usize,
     ) -> Result<Option<(Spelling, String)>, CheckpointError> {
         let mut first: Option<(Spelling, String)> = None;
-        for spelling in self.family.names.spellings(role) {
+        for spelling in self.names.spellings(role) {
             let (before, after) = spelling.stem(layer);
             let Some(name) = self.tensors.find(&before, after.as_deref()) else {
                 continue;
@@ -149,7 +154,7 @@ impl Binder<'_> {
 
     /// Fills the slots of a role, where the model has it.
     fn fill(&mut self, role: Role, spec: &ModelSpec, layer: usize) -> Result<(), CheckpointError> {
-        let Some(usual) = self.family.names.spellings(role).next() else {
+        let Some(usual) = self.names.spellings(role).next() else {
             return Ok(());
         };
         let is_filled = role == Role::Embedding && self.weights.get(Slot::Embedding).is_some();
@@ -184,7 +189,7 @@ impl Binder<'_> {
     fn expected(&self, role: Role) -> Option<Spelling> {
         let (last, prefix) = self.last?;
         let spellings = || {
-            let all = self.family.names.spellings(role);
+            let all = self.names.spellings(role);
             all.filter(|it| it.prefix == prefix)
         };
         let before = self.rows.get(&role);
@@ -200,7 +205,7 @@ impl Binder<'_> {
             None => self.view(&source)?,
         };
         let part = whole
-            .rows(source.rows.clone())
+            .cut(&source.cut)
             .ok_or_else(|| CheckpointError::Shape {
                 tensor: source.tensor.clone(),
                 got: vec![whole.shape().0, whole.shape().1],
@@ -230,7 +235,7 @@ impl Binder<'_> {
             want: source.shape.clone(),
             path: path(),
         };
-        if tensor.shape != source.shape {
+        if !is_same_shape(&tensor.shape, &source.shape) {
             return Err(wrong_shape());
         }
         let dtype = tensor.dtype.map_err(|got| CheckpointError::Dtype {
@@ -269,4 +274,13 @@ impl Binder<'_> {
             }),
         }
     }
+}
+
+/// Whether a tensor has the shape it needs; one row may be written as a vector, and a vector as one row.
+fn is_same_shape(got: &[usize], want: &[usize]) -> bool {
+    let as_vector = |it: &[usize]| match *it {
+        [n] | [1, n] => Some(n),
+        _ => None,
+    };
+    got == want || as_vector(want).is_some_and(|n| as_vector(got) == Some(n))
 }

@@ -10,7 +10,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, CheckpointError, Parts, config::Config, container::Shard, container::Tensors};
+use super::{
+    Blob, CheckpointError, Parts, config::Config, container::Shard, container::Tensors, family,
+};
 
 /// Bytes aligned so that no tensor in them has to be copied.
 #[repr(C, align(64))]
@@ -100,10 +102,12 @@ impl Bundled {
             path: self.path("model.safetensors"),
         })?;
         let path = self.path("tokenizer_config.json");
+        let config = Config::parse(config, &self.path("config.json"))?;
         Ok(Parts {
             name: self.name().to_owned(),
             place: self.path(""),
-            config: Config::parse(config, &self.path("config.json"))?,
+            names: family::find(&config)?.names,
+            config,
             generation_config: None,
             tokenizer: Some((TOKENIZER.to_vec(), self.path("tokenizer.json"))),
             tokenizer_config: Some(Config::parse(TOKENIZER_CONFIG, &path)?),

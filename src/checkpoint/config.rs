@@ -25,6 +25,8 @@ pub(super) struct Config {
     keys: Vec<String>,
     keys_inside: HashMap<String, Vec<String>>,
     twice: Vec<String>,
+    /// What a setting is called in the file, where it has another name there.
+    names: HashMap<String, String>,
 }
 
 impl Config {
@@ -59,8 +61,22 @@ impl Config {
                 keys: read.keys,
                 keys_inside: read.keys_inside,
                 twice: read.twice,
+                names: HashMap::new(),
             }),
             other => Err(broken(format!("it is {}", shorten(&other.to_string())))),
+        }
+    }
+
+    /// Settings that a file has under other names: `names`, by setting.
+    pub(super) fn of(map: Map<String, Value>, names: HashMap<String, String>, path: &Path) -> Self {
+        Self {
+            keys: map.keys().cloned().collect(),
+            map,
+            prefix: String::new(),
+            path: path.to_owned(),
+            keys_inside: HashMap::new(),
+            twice: Vec::new(),
+            names,
         }
     }
 
@@ -138,6 +154,7 @@ impl Config {
                 keys: map.keys().cloned().collect(),
                 keys_inside: HashMap::new(),
                 twice: Vec::new(),
+                names: self.names.clone(),
             })),
             Some(_) => Err(self.wrong(key, "an object")),
         }
@@ -159,8 +176,9 @@ impl Config {
         got: impl Into<String>,
         want: impl Into<String>,
     ) -> CheckpointError {
+        let key = format!("{}{key}", self.prefix);
         CheckpointError::Setting {
-            key: format!("{}{key}", self.prefix),
+            key: self.names.get(&key).cloned().unwrap_or(key),
             got: got.into(),
             want: want.into(),
             path: self.path.clone(),

@@ -45,7 +45,8 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
     }
     let config = Config::read(&config_path)?;
     // Before the weights are looked at: a model that can't be read is refused by its name.
-    let draft = family::read(family::find(&config)?, &config)?;
+    let family = family::find(&config)?;
+    let draft = family::read(family, &config)?;
     let mut notes: Vec<String> = note.into_iter().chain(config.note()).collect();
     let tensors = index::open(folder, &mut notes)?;
     notes.extend(foreign::check(&config, &tensors)?);
@@ -53,6 +54,7 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
     let parts = Parts {
         name: name_of(folder),
         place: folder.to_owned(),
+        names: family.names,
         generation_config: side("generation_config.json"),
         tokenizer_config: side("tokenizer_config.json"),
         special_tokens: side("special_tokens_map.json"),

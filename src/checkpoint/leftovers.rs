@@ -9,7 +9,7 @@ use super::{
     CheckpointError, LayerSlot,
     config::listed,
     container::{Tensor, Tensors},
-    family::{Family, Role},
+    family::{Names, Role},
 };
 
 /// A note on tensors of no use.
@@ -17,7 +17,7 @@ use super::{
 /// # Errors
 /// Tensors of an adapter, and tensors in the decoder that the family does not have.
 pub(super) fn leftovers(
-    family: &Family,
+    names: &Names,
     spec: &ModelSpec,
     tensors: &Tensors,
     used: &HashSet<String>,
@@ -25,15 +25,15 @@ pub(super) fn leftovers(
 ) -> Result<Option<String>, CheckpointError> {
     let rest = tensors.by_name.iter().filter(|it| !used.contains(it.0));
     let (known, unknown): (Vec<_>, Vec<_>) =
-        rest.partition(|(name, tensor)| is_of_no_use(name, tensor, family, spec));
-    let names = |list: &[(&String, &Tensor)]| {
+        rest.partition(|(name, tensor)| is_of_no_use(name, tensor, names, spec));
+    let first = |list: &[(&String, &Tensor)]| {
         let names: Vec<&String> = list.iter().map(|it| it.0).collect();
         listed(&names).unwrap_or_default()
     };
     if !unknown.is_empty() {
         return Err(CheckpointError::Leftover {
             n: unknown.len(),
-            names: names(&unknown),
+            names: first(&unknown),
             family: spec.family_label.clone(),
             path: place.to_owned(),
         });
@@ -42,11 +42,11 @@ pub(super) fn leftovers(
         0 => None,
         1 => Some(format!(
             "1 tensor is in the file and not used: {}",
-            names(&known)
+            first(&known)
         )),
         n => Some(format!(
             "{n} tensors are in the file and not used: {}",
-            names(&known)
+            first(&known)
         )),
     })
 }
@@ -54,8 +54,7 @@ pub(super) fn leftovers(
 /// What published checkpoints carry beside what they compute with: layers beyond the last, drafts of
 /// later tokens, buffers, tensors without a number, and whatever lies outside of the decoder, such as
 /// the head of another task.
-fn is_of_no_use(name: &str, tensor: &Tensor, family: &Family, spec: &ModelSpec) -> bool {
-    let names = family.names;
+fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) -> bool {
     let layer = names.layer_of(name);
     let is_mtp = name.split('.').any(|it| it.starts_with("mtp"));
     let is_gate_of_none = layer.is_some_and(|layer| {

@@ -27,6 +27,7 @@ mod chat;
 mod codec;
 mod config;
 mod container;
+mod cut;
 mod eos;
 mod error;
 mod family;
@@ -58,11 +59,17 @@ use std::{path::PathBuf, sync::Arc};
 use crate::formats::Dtype;
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
-use self::{added::Beside, config::Config, container::Tensors, family::Draft};
+use self::{
+    added::Beside,
+    config::Config,
+    container::Tensors,
+    family::{Draft, Names},
+};
 
 pub use allowance::{Allowance, Allowances, Limit};
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
+pub use cut::Cut;
 pub use error::{CheckpointError, gigabytes};
 pub use mapped::MappedFile;
 pub use memory::{Census, Share, cache_bytes_per_position};
@@ -108,6 +115,8 @@ struct Parts {
     name: String,
     place: PathBuf,
     config: Config,
+    /// What its tensors are called.
+    names: &'static Names,
     generation_config: Option<Config>,
     tokenizer: Option<(Vec<u8>, PathBuf)>,
     tokenizer_config: Option<Config>,
@@ -135,9 +144,8 @@ pub fn open(source: &Source) -> Result<Checkpoint, CheckpointError> {
 }
 
 fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
-    let family = family::find(&parts.config)?;
     let mut draft = draft;
-    let bound = bind::bind(family, &mut draft.spec, &parts.tensors, &parts.place)?;
+    let bound = bind::bind(parts.names, &mut draft, &parts.tensors, &parts.place)?;
     draft.notes.splice(..0, parts.notes);
     draft.notes.extend(bound.notes);
     let mut checkpoint = Checkpoint::new(parts.name, draft, bound.weights);

@@ -129,10 +129,10 @@ impl MadeUp {
     /// Slot and layout of every weight there will be.
     pub fn layouts(&self) -> impl Iterator<Item = (Slot, Layout)> {
         self.groups.iter().flatten().map(|it| {
-            let cols = it.shape.last().copied().unwrap_or(0);
+            let (rows, cols) = (it.cut.rows.len(), it.cut.cols.len());
             let layout = Layout {
                 dtype: Dtype::Bf16,
-                rows: it.rows.len(),
+                rows,
                 cols,
                 is_mapped: false,
                 is_aligned: true,
@@ -272,7 +272,7 @@ fn take(
         let cols = source.shape.last().copied().unwrap_or(0);
         let rows = source.shape.iter().product::<usize>() / cols.max(1);
         let view = WeightView::new(blob, place.start * 4, Dtype::Bf16, rows, cols)
-            .and_then(|it| it.rows(source.rows.clone()));
+            .and_then(|it| it.cut(&source.cut));
         if let Some(view) = view {
             weights.insert(source.slot, view);
         }

@@ -4,7 +4,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::MappedFile;
+use super::{Cut, MappedFile};
 use crate::formats::Dtype;
 
 /// Where the bytes of a checkpoint are.
@@ -181,6 +181,26 @@ impl WeightView {
             range: start..start + range.len() * row_bytes,
             rows: range.len(),
             ..self.clone()
+        })
+    }
+
+    /// A part of it, as a view of the same bytes.
+    ///
+    /// Returns `None` where it does not lie within, or cuts through a block.
+    #[must_use]
+    pub fn cut(&self, cut: &Cut) -> Option<Self> {
+        let some = self.rows(cut.rows.clone())?;
+        if cut.cols == (0..self.cols) {
+            return Some(some);
+        }
+        if some.rows != 1 || cut.cols.end > self.cols || cut.cols.start > cut.cols.end {
+            return None;
+        }
+        let start = some.range.start + self.dtype.row_bytes(cut.cols.start)?;
+        Some(Self {
+            range: start..start + self.dtype.row_bytes(cut.cols.len())?,
+            cols: cut.cols.len(),
+            ..some
         })
     }
 

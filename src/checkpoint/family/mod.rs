@@ -1,6 +1,7 @@
 //! The families that open. One entry in one list: how its config is read, and what its tensors are
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
+pub(super) mod gguf;
 mod granite;
 mod llama_names;
 mod mixtral;
@@ -9,6 +10,8 @@ mod olmoe;
 mod plain;
 mod qwen;
 mod shapes;
+
+use std::path::Path;
 
 use crate::spec::{Ffn, LayerSpec, ModelSpec};
 
@@ -34,6 +37,8 @@ pub(super) struct Draft {
     pub(super) spec: ModelSpec,
     /// What a person should know.
     pub(super) notes: Vec<String>,
+    /// Tensors that were read as settings.
+    pub(super) read: Vec<String>,
 }
 
 /// Every family that opens.
@@ -148,13 +153,18 @@ pub(super) fn opens() -> String {
 /// A setting that makes no sense, or a model without any expert layer.
 pub(super) fn read(family: &Family, config: &Config) -> Result<Draft, CheckpointError> {
     let draft = (family.read)(config)?;
-    if draft.spec.routers.is_empty() {
+    check_has_experts(family.label, &draft.spec, config.path())?;
+    Ok(draft)
+}
+
+fn check_has_experts(label: &str, spec: &ModelSpec, path: &Path) -> Result<(), CheckpointError> {
+    if spec.routers.is_empty() {
         return Err(CheckpointError::Dense {
-            what: format!("every layer of this {} model is dense", family.label),
-            path: config.path().to_owned(),
+            what: format!("every layer of this {label} model is dense"),
+            path: path.to_owned(),
         });
     }
-    Ok(draft)
+    Ok(())
 }
 
 /// Whether a layer has experts.

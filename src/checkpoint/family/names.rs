@@ -1,11 +1,13 @@
 //! What a family calls its tensors: one list in the family's file of names, what each tensor holds and
 //! how. A role may be in the list more than once; which spelling counts is what the file has.
 
+use std::ops::Range;
+
 use crate::spec::{ExpertId, LayerId, ModelSpec};
 
 use super::{
-    super::{LayerSlot, Part, Slot},
-    shapes::{matrix_of, n_experts},
+    super::{Cut, LayerSlot, Part, Slot},
+    shapes::{Matrix, matrix_of, n_experts},
 };
 
 /// What a matrix is for, in every family's words.
@@ -121,10 +123,13 @@ impl Prefix {
     /// `model.`, nothing (a decoder saved without its head), and the two of models with other inputs.
     pub(super) const USUAL: &'static [Self] = &[
         Self::new("model.", ""),
-        Self::new("", ""),
+        Self::NONE,
         Self::new("language_model.model.", "language_model."),
         Self::new("model.language_model.", ""),
     ];
+
+    /// Nothing.
+    pub(super) const NONE: Self = Self::new("", "");
 
     const fn new(body: &'static str, head: &'static str) -> Self {
         Self { body, head }
@@ -147,8 +152,8 @@ pub(in super::super) struct TensorSource {
     pub(in super::super) tensor: String,
     /// The whole tensor's shape.
     pub(in super::super) shape: Vec<usize>,
-    /// The rows of it that are meant, all but the last dimension counted as rows.
-    pub(in super::super) rows: std::ops::Range<usize>,
+    /// The part of it that is meant, all but the last dimension counted as rows.
+    pub(in super::super) cut: Cut,
 }
 
 /// One way to write the tensor of a role.
@@ -207,10 +212,13 @@ impl Names {
         })
     }
 
-    /// Whether a name begins as those of the decoder do: there it would have to mean something.
+    /// Whether a name begins as those of the decoder do: there it would have to mean something. Where nothing
+    /// stands before the names all of a file is the decoder.
     pub(in super::super) fn is_inside(&self, name: &str) -> bool {
         let mut bodies = self.prefixes.iter().map(|it| it.body);
-        self.layer_of(name).is_some() || bodies.any(|it| !it.is_empty() && name.starts_with(it))
+        self.prefixes == [Prefix::NONE]
+            || self.layer_of(name).is_some()
+            || bodies.any(|it| !it.is_empty() && name.starts_with(it))
     }
 }
 
@@ -239,38 +247,65 @@ impl Spelling {
         let Some(matrix) = matrix_of(role, spec, layer) else {
             return Vec::new();
         };
-        let (mut start, mut n_rows) = (0, 0);
-        for held in self.tensor.holds {
-            if *held == role {
-                start = n_rows;
-            }
-            n_rows += matrix_of(*held, spec, layer).map_or(0, |it| it.rows);
-        }
         let n_experts = n_experts(spec, layer);
-        let is_stacked = self.tensor.layout == Layout::Stacked;
-        let shape = match (is_stacked, matrix.is_vector) {
-            (true, _) => vec![n_experts, n_rows, matrix.cols],
-            (false, true) => vec![matrix.cols],
-            (false, false) => vec![n_rows, matrix.cols],
-        };
+        let along = self.along(role, spec, layer);
+        let shape = self.shape(&matrix, along.total, n_experts);
         let (before, after) = self.stem(layer);
         let n_slots = match role {
             Role::Expert(_) => n_experts,
             _ => 1,
         };
-        (0..n_slots)
-            .map(|e| {
-                let start = start + if is_stacked { e * n_rows } else { 0 };
-                TensorSource {
-                    slot: role.slot(layer, e),
-                    tensor: match &after {
-                        Some(after) => format!("{before}{e}{after}"),
-                        None => before.clone(),
-                    },
-                    shape: shape.clone(),
-                    rows: start..start + matrix.rows,
-                }
-            })
-            .collect()
+        let source = |e: usize| TensorSource {
+            slot: role.slot(layer, e),
+            tensor: match &after {
+                Some(after) => format!("{before}{e}{after}"),
+                None => before.clone(),
+            },
+            shape: shape.clone(),
+            cut: self.cut(&matrix, &along, e),
+        };
+        (0..n_slots).map(source).collect()
     }
+
+    /// Where the rows of a matrix, or the numbers of a vector, are among those of all that the tensor holds.
+    fn along(&self, role: Role, spec: &ModelSpec, layer: usize) -> Along {
+        let length = |role| matrix_of(role, spec, layer).map_or(0, |it| it.length());
+        let holds = self.tensor.holds;
+        let at = holds.iter().position(|it| *it == role).unwrap_or(0);
+        let first = holds[..at].iter().map(|it| length(*it)).sum();
+        Along {
+            span: first..first + length(role),
+            total: holds.iter().map(|it| length(*it)).sum(),
+        }
+    }
+
+    fn shape(&self, matrix: &Matrix, total: usize, n_experts: usize) -> Vec<usize> {
+        let experts = (self.tensor.layout == Layout::Stacked).then_some(n_experts);
+        let cols = (!matrix.is_vector).then_some(matrix.cols);
+        experts.into_iter().chain([total]).chain(cols).collect()
+    }
+
+    /// Of expert `e`, where the tensor holds all of them.
+    fn cut(&self, matrix: &Matrix, along: &Along, e: usize) -> Cut {
+        let is_stacked = self.tensor.layout == Layout::Stacked;
+        let e = if is_stacked { e } else { 0 };
+        let Along { span, total } = along;
+        if matrix.is_vector {
+            return Cut {
+                rows: e..e + 1,
+                cols: span.clone(),
+            };
+        }
+        Cut {
+            rows: e * total + span.start..e * total + span.end,
+            cols: 0..matrix.cols,
+        }
+    }
+}
+
+/// The rows of one matrix among those of several.
+struct Along {
+    span: Range<usize>,
+    /// Those of all.
+    total: usize,
 }

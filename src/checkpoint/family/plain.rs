@@ -132,6 +132,7 @@ impl Plain {
         Draft {
             spec,
             notes: self.notes,
+            read: Vec::new(),
         }
     }
 

@@ -17,6 +17,11 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
+    /// Its rows, or the numbers of a vector: what a tensor that holds several has one after the other.
+    pub(super) fn length(&self) -> usize {
+        if self.is_vector { self.cols } else { self.rows }
+    }
+
     fn new(rows: usize, cols: usize) -> Self {
         Self {
             rows,

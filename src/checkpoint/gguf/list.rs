@@ -1,5 +1,7 @@
 //! A list in the metadata of a GGUF file, read where it lies.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "vocabularies are not read yet"))]
+
 use std::{fmt::Display, ops::Range};
 
 use super::{

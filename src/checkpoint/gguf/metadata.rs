@@ -2,11 +2,15 @@
 //!
 //! A key that is missing is `None`: what is assumed then is its reader's to say. Whole numbers come in every width.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "vocabularies are not read yet"))]
+
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
+
+use serde_json::Value;
 
 use super::{
     list::List,
@@ -139,6 +143,27 @@ impl Metadata {
             Some(Entry::List { kind, n, bytes }) => {
                 Ok(Some(List::new(self, key, *kind, *n, bytes.clone())))
             }
+        }
+    }
+
+    /// What stands under a key, as JSON has it: a number that is not finite is null.
+    ///
+    /// Returns `None` where the key is missing, holds bytes that are no text, or a list that is long or of texts.
+    pub(in crate::checkpoint) fn json(&self, key: &str) -> Option<Value> {
+        /// One value for each layer, at the most.
+        const MOST: usize = 4096;
+        match self.entries.get(key)? {
+            Entry::One(Kind::Text, range) => {
+                let text = std::str::from_utf8(self.blob.bytes().get(range.clone())?).ok()?;
+                Some(text.into())
+            }
+            Entry::One(..) => Some(self.scalar(key)?.json()),
+            Entry::List { kind, n, bytes } if *n <= MOST => {
+                let bytes = self.blob.bytes().get(bytes.clone())?;
+                let all = bytes.chunks_exact(kind.n_bytes()?);
+                Some(all.map(|it| kind.scalar(it).json()).collect())
+            }
+            Entry::List { .. } => None,
         }
     }
 

@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
-use super::{ARCHITECTURE_KEY, Opened, read};
-use crate::checkpoint::{Checkpoint, CheckpointError, family};
+use super::read;
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, Parts, assemble,
+    family::gguf::{GgufModel, NAMES, draft},
+    folder::ids_only,
+};
 
 /// Opens the model in a file or a set of them.
 ///
@@ -13,20 +17,28 @@ pub(in crate::checkpoint) fn open(
     path: &Path,
     note: Option<String>,
 ) -> Result<Checkpoint, CheckpointError> {
-    let mut opened = read(path)?;
-    opened.notes.extend(note);
-    Err(not_read(&opened)?)
-}
-
-/// The refusal of an architecture.
-fn not_read(opened: &Opened) -> Result<CheckpointError, CheckpointError> {
+    let opened = read(path)?;
     let metadata = &opened.metadata;
-    let Some(architecture) = metadata.text(ARCHITECTURE_KEY)? else {
-        return Err(metadata.wrong(ARCHITECTURE_KEY, "the name of an architecture"));
+    let (draft, config) = draft(&GgufModel {
+        get: &|key| metadata.json(key),
+        tensors: &opened.tensors,
+        path: &opened.path,
+    })?;
+    let mut notes: Vec<String> = note.into_iter().chain(opened.notes).collect();
+    notes.push(ids_only("the tokenizer of a GGUF file is not read yet"));
+    let parts = Parts {
+        name: opened.name,
+        place: opened.path,
+        config,
+        names: NAMES,
+        generation_config: None,
+        tokenizer: None,
+        tokenizer_config: None,
+        special_tokens: None,
+        added_tokens: None,
+        chat_template: None,
+        tensors: opened.tensors,
+        notes,
     };
-    Ok(CheckpointError::Family {
-        what: format!("the architecture {architecture:?} is not read yet from GGUF files"),
-        opens: family::opens(),
-        path: opened.path.clone(),
-    })
+    assemble(parts, draft)
 }

@@ -1,7 +1,7 @@
 //! The number formats of GGUF files by their ids (ggml's `enum ggml_type`): what they are called and how many bytes
 //! their blocks take. Whether their numbers are read is `Dtype`'s to say.
 
-use crate::checkpoint::Dtype;
+use crate::formats::Dtype;
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +87,6 @@ impl GgmlType {
 
     /// How its numbers are read, where they are.
     pub(super) fn dtype(self) -> Option<Dtype> {
-        match self.id {
-            0 => Some(Dtype::F32),
-            1 => Some(Dtype::F16),
-            2 => Some(Dtype::Q4_0),
-            8 => Some(Dtype::Q8_0),
-            30 => Some(Dtype::Bf16),
-            _ => None,
-        }
+        Dtype::from_ggml(self.id)
     }
 }

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::reader::Reader;
 
 /// Entries of one list at most; the largest vocabularies have some three hundred thousand.
@@ -133,6 +135,20 @@ impl Scalar {
             Self::Switch(0) | Self::Whole(0) => Some(false),
             Self::Switch(1) | Self::Whole(1) => Some(true),
             _ => None,
+        }
+    }
+
+    /// As JSON has it; what is not finite, or beyond 64 bits, is null.
+    pub(super) fn json(self) -> Value {
+        match self {
+            Self::Whole(it) => match u64::try_from(it) {
+                Ok(it) => it.into(),
+                Err(_) => i64::try_from(it).map_or(Value::Null, Value::from),
+            },
+            Self::Float(it) => it.into(),
+            Self::Switch(0) => false.into(),
+            Self::Switch(1) => true.into(),
+            Self::Switch(it) => it.into(),
         }
     }
 

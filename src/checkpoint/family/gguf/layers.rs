@@ -1,0 +1,147 @@
+//! What a GGUF file says by its tensors and not by a key: which layers are dense, what has a bias, how the
+//! rotation is stretched for each pair; and what its rows say by their order.
+
+use crate::spec::{
+    Ffn, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, RopeScaling, RopeSpec, RouterId,
+};
+
+use super::{Arch, GgufModel, names::ROUTER};
+use crate::checkpoint::{CheckpointError, WeightView, config::Config, family::Draft};
+
+/// A divisor for each pair of a rotation.
+const FREQUENCIES: &str = "rope_freqs.weight";
+
+/// Completes what the settings say.
+///
+/// # Errors
+/// A factor that is no number, divisors of a rotation that cannot be read.
+pub(super) fn complete(
+    draft: &mut Draft,
+    file: &GgufModel<'_>,
+    arch: &Arch,
+    config: &Config,
+) -> Result<(), CheckpointError> {
+    let stretch = stretch(file, &draft.spec)?;
+    if stretch.is_some() {
+        draft.read.push(FREQUENCIES.to_owned());
+    }
+    for (l, layer) in draft.spec.layers.iter_mut().enumerate() {
+        if let Some(d_ff) = dense_width(file, l) {
+            layer.ffn = Ffn::Dense(MlpSpec::silu(d_ff));
+        }
+        if let Mixer::Gqa(it) = &mut layer.mixer {
+            attention(it, file, arch, l, stretch.as_ref());
+        }
+    }
+    keep_used_routers(&mut draft.spec);
+    let key = format!("{}.expert_weights_scale", arch.name);
+    let scale = (file.get)(&key).and_then(|it| it.as_f64()).unwrap_or(1.0) as f32;
+    if !scale.is_finite() || scale < 0.0 {
+        return Err(config.refuse(&key, scale.to_string(), "a number above 0"));
+    }
+    // 0 stands for no factor.
+    let scale = if scale == 0.0 { 1.0 } else { scale };
+    draft
+        .spec
+        .routers
+        .iter_mut()
+        .for_each(|it| it.scale = scale);
+    Ok(())
+}
+
+/// The inner width of a layer that has no router but a dense network.
+fn dense_width(file: &GgufModel<'_>, layer: usize) -> Option<usize> {
+    let tensors = &file.tensors.by_name;
+    if tensors.contains_key(&format!("blk.{layer}.{ROUTER}")) {
+        return None;
+    }
+    let down = tensors.get(&format!("blk.{layer}.ffn_down.weight"))?;
+    down.shape.last().copied()
+}
+
+fn attention(
+    it: &mut GqaSpec,
+    file: &GgufModel<'_>,
+    arch: &Arch,
+    layer: usize,
+    stretch: Option<&RopeScaling>,
+) {
+    let has = |name: &str| {
+        let name = format!("blk.{layer}.attn_{name}.bias");
+        file.tensors.by_name.contains_key(&name)
+    };
+    let fused = has("qkv");
+    it.bias = [
+        fused || has("q"),
+        fused || has("k"),
+        fused || has("v"),
+        has("output"),
+    ];
+    if let Some(RopeSpec {
+        layout, scaling, ..
+    }) = &mut it.rope
+    {
+        *layout = arch.rope;
+        if let Some(it) = stretch {
+            *scaling = it.clone();
+        }
+    }
+}
+
+/// The divisors of the rotation's frequencies, where the file has them: how the converter writes the scaling of
+/// Llama 3.
+fn stretch(file: &GgufModel<'_>, spec: &ModelSpec) -> Result<Option<RopeScaling>, CheckpointError> {
+    let Some(tensor) = file.tensors.by_name.get(FREQUENCIES) else {
+        return Ok(None);
+    };
+    let broken = |what: &str| CheckpointError::Broken {
+        what: format!("tensor {FREQUENCIES} {what}"),
+        path: file.tensors.path_of(tensor),
+    };
+    let n = spec.layers.first().map_or(0, pairs);
+    if tensor.shape != [n] {
+        return Err(broken(&format!(
+            "has shape {:?}, expected [{n}], a divisor for each pair of a head",
+            tensor.shape
+        )));
+    }
+    let shard = file.tensors.shards.get(tensor.shard);
+    let view = shard
+        .zip(tensor.dtype.as_ref().ok())
+        .and_then(|(shard, dtype)| WeightView::new(&shard.blob, tensor.bytes.start, *dtype, 1, n));
+    let divisors = view.ok_or_else(|| broken("cannot be read"))?.to_f32();
+    if divisors.iter().any(|it| !it.is_finite() || *it <= 0.0) {
+        return Err(broken(
+            "holds a number that is not above 0, expected divisors",
+        ));
+    }
+    Ok(Some(RopeScaling::LongRope {
+        short: divisors.clone(),
+        long: divisors,
+        short_scale: 1.0,
+        long_scale: 1.0,
+        original_ctx: spec.n_ctx as f32,
+    }))
+}
+
+fn pairs(layer: &LayerSpec) -> usize {
+    match &layer.mixer {
+        Mixer::Gqa(it) => it.rope.as_ref().map_or(0, |it| it.dim / 2),
+        _ => 0,
+    }
+}
+
+/// Routers of layers that turned out to be dense go, and the others move up.
+fn keep_used_routers(spec: &mut ModelSpec) {
+    let mut routers = Vec::new();
+    for layer in &mut spec.layers {
+        if let Ffn::Moe(moe) = &mut layer.ffn {
+            let Some(router) = spec.routers.get(moe.router.idx()) else {
+                continue;
+            };
+            moe.router = RouterId::new(routers.len());
+            routers.push(router.clone());
+        }
+    }
+    spec.routers = routers;
+}
