@@ -127,12 +127,12 @@ impl Jobs {
         self.list.push_back(running);
         let at = self.list.len() - 1;
         match wanted {
-            Ok(Asked::Submitted(slice)) => self.in_flight.push_back(slice),
-            Ok(Asked::Nothing) => {}
-            Ok(Asked::Outcome) if self.in_flight.iter().any(|it| it.id == id) => {
+            Ok(TurnOutcome::Submitted(slice)) => self.in_flight.push_back(slice),
+            Ok(TurnOutcome::Nothing) => {}
+            Ok(TurnOutcome::Outcome) if self.in_flight.iter().any(|it| it.id == id) => {
                 self.complete(host, out);
             }
-            Ok(Asked::Outcome) => self.end(at, Ok(()), false, host.backend, out),
+            Ok(TurnOutcome::Outcome) => self.end(at, Ok(()), false, host.backend, out),
             Err(why) => self.end(at, Err(why), false, host.backend, out),
         }
         let n_ahead = usize::from(host.backend.runs_ahead());
@@ -208,7 +208,7 @@ impl Jobs {
 }
 
 /// What became of a job's turn.
-enum Asked {
+enum TurnOutcome {
     Submitted(SubmittedSlice),
     Nothing,
     /// It waits for what is in flight.
@@ -216,14 +216,16 @@ enum Asked {
 }
 
 impl RunningJob {
-    fn ask(&mut self, host: &mut JobHost<'_>) -> Result<Asked, StudyError> {
+    fn ask(&mut self, host: &mut JobHost<'_>) -> Result<TurnOutcome, StudyError> {
         match self.job.next(&host.context(self.slice_size))? {
-            Wanted::Nothing => Ok(Asked::Nothing),
-            Wanted::Outcome | Wanted::End => Ok(Asked::Outcome),
-            Wanted::Read(slice) => self.submit(&slice, host.backend).map(Asked::Submitted),
+            Wanted::Nothing => Ok(TurnOutcome::Nothing),
+            Wanted::Outcome | Wanted::End => Ok(TurnOutcome::Outcome),
+            Wanted::Read(slice) => self
+                .submit(&slice, host.backend)
+                .map(TurnOutcome::Submitted),
             Wanted::Fork { seq, of, at } => {
                 self.fork(seq, of, at, host.backend)?;
-                Ok(Asked::Nothing)
+                Ok(TurnOutcome::Nothing)
             }
         }
     }
@@ -294,7 +296,7 @@ impl JobHost<'_> {
     }
 }
 
-fn as_row<'a>((row, seq): (&'a SliceRow, SeqId)) -> Row<'a> {
+fn as_row((row, seq): (&SliceRow, SeqId)) -> Row<'_> {
     Row {
         seq,
         feed: Feed::Tokens(&row.tokens),

@@ -19,7 +19,7 @@ pub(super) struct Data {
 
 /// Whether an alignment can be one.
 pub(super) fn is_alignment(it: u64) -> bool {
-    it.is_power_of_two() && it >= MIN_ALIGNMENT && it <= u64::from(u32::MAX)
+    it.is_power_of_two() && it >= MIN_ALIGNMENT && u32::try_from(it).is_ok()
 }
 
 /// Finds all tensors in a file of `n_file` bytes, whose header ends at `header_end`.

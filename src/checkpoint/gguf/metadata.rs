@@ -45,11 +45,6 @@ impl Metadata {
         self.entries.contains_key(key)
     }
 
-    /// Its keys, in alphabetical order.
-    pub(in crate::checkpoint) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(String::as_str)
-    }
-
     fn scalar(&self, key: &str) -> Option<Scalar> {
         match self.entries.get(key)? {
             Entry::One(Kind::Text, _) | Entry::List { .. } => None,

@@ -226,13 +226,13 @@ impl Desk {
     /// Tags of the jobs that are over, and whether they were given up.
     fn ended(&self) -> Vec<(u64, bool)> {
         let ended = self.events.try_iter().filter_map(|it| match it {
-            Event::Study { tag, event } => match event {
-                StudyEvent::Ended { result, cancelled } => {
-                    assert_eq!(result, Ok(()));
-                    Some((tag, cancelled))
-                }
-                _ => None,
-            },
+            Event::Study {
+                tag,
+                event: StudyEvent::Ended { result, cancelled },
+            } => {
+                assert_eq!(result, Ok(()));
+                Some((tag, cancelled))
+            }
             _ => None,
         });
         ended.collect()

@@ -30,7 +30,10 @@ fn a_folder_that_is_none_is_refused() {
     refused(folder.path(), &["no config.json"]);
     let file = folder.path().join("file");
     fs::write(&file, "x").unwrap();
-    refused(&file, &["this is a file", "expected a model folder"]);
+    refused(
+        &file,
+        &["this is a file", "expected a GGUF file, a model folder"],
+    );
 }
 
 #[test]

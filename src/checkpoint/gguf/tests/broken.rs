@@ -58,8 +58,8 @@ fn what_is_no_model_is_refused_by_what_it_is() {
 fn counts_beyond_what_the_file_can_hold_are_refused() {
     let counts = |n_tensors, n_keys| {
         Written {
-            n_tensors,
             n_keys,
+            n_tensors,
             ..model()
         }
         .bytes()
