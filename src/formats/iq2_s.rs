@@ -7,7 +7,7 @@ use super::{
     grids::IQ2_S,
     grids::word,
     lanes::{Bytes as _, Lanes},
-    signed,
+    signed, signed_sixteen,
 };
 
 /// 256 numbers in 82 bytes, 16 sub-blocks of 16: `d · (0.5 + scale) · 0.25 · ±pattern`.
@@ -74,7 +74,6 @@ impl Iq2S {
         let pattern = |i: usize| word(IQ2_S[self.code(i)]);
         let signs = [self.signs[2 * sub], self.signs[2 * sub + 1]];
         let mask = L::Bytes::mask(u16::from_le_bytes(signs));
-        let numbers = L::Bytes::of(pattern(2 * sub), pattern(2 * sub + 1)).negated(mask);
-        L::signed(numbers).times(scale)
+        signed_sixteen([pattern(2 * sub), pattern(2 * sub + 1)], mask, scale)
     }
 }

@@ -7,7 +7,7 @@ use super::{
     grids::IQ2_XS,
     grids::word,
     lanes::{Bytes as _, Lanes},
-    seven_bit_signs, signed,
+    seven_bit_signs, signed, signed_sixteen,
 };
 
 /// 256 numbers in 74 bytes, 16 sub-blocks of 16: `d · (0.5 + scale) · 0.25 · ±pattern`.
@@ -66,7 +66,6 @@ impl Iq2Xs {
         let pattern = |q: u16| word(IQ2_XS[usize::from(q & 511)]);
         let signs = |q: u16| seven_bit_signs(u32::from(q >> 9));
         let mask = L::Bytes::mask(u16::from_le_bytes([signs(a), signs(b)]));
-        let numbers = L::Bytes::of(pattern(a), pattern(b)).negated(mask);
-        L::signed(numbers).times(scale)
+        signed_sixteen([pattern(a), pattern(b)], mask, scale)
     }
 }

@@ -3,11 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16, Grouped,
-    grids::IQ2_XXS,
-    grids::word,
-    lanes::{Bytes as _, Lanes},
-    seven_bit_masks, seven_bit_signs, signed,
+    Block, F16, Grouped, grids::IQ2_XXS, grids::word, lanes::Lanes, seven_bit_masks,
+    seven_bit_signs, signed, signed_sixteen,
 };
 
 /// 256 numbers in 66 bytes, 8 groups of 32: `d · (0.5 + scale) · 0.25 · ±pattern`.
@@ -55,12 +52,12 @@ impl Grouped for Iq2Xxs {
         let (codes, signs) = (parts[0], u32::from_le_bytes(parts[1]));
         let scale = L::splat(shared * (0.5 + (signs >> 28) as f32) * 0.25);
         let pattern = |l: usize| word(IQ2_XXS[usize::from(codes[l])]);
-        let one = L::Bytes::of(pattern(0), pattern(1));
-        let other = L::Bytes::of(pattern(2), pattern(3));
+        let one = [pattern(0), pattern(1)];
+        let other = [pattern(2), pattern(3)];
         let [first, rest] = seven_bit_masks::<L>(signs);
         [
-            L::signed(one.negated(first)).times(scale),
-            L::signed(other.negated(rest)).times(scale),
+            signed_sixteen(one, first, scale),
+            signed_sixteen(other, rest, scale),
         ]
     }
 }

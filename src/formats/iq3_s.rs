@@ -7,7 +7,7 @@ use super::{
     grids::word,
     grids::{IQ3_S, joined},
     lanes::{Bytes as _, Lanes},
-    signed,
+    signed, signed_sixteen,
 };
 
 /// 256 numbers in 110 bytes, 8 groups of 32: `d · (1 + 2 · scale) · ±pattern`.
@@ -58,11 +58,11 @@ impl Grouped for Iq3S {
         let (signs, _) = self.signs.as_chunks();
         let first = L::Bytes::mask(u16::from_le_bytes(signs[2 * i]));
         let rest = L::Bytes::mask(u16::from_le_bytes(signs[2 * i + 1]));
-        let one = L::Bytes::of(self.pattern(4 * i), self.pattern(4 * i + 1));
-        let other = L::Bytes::of(self.pattern(4 * i + 2), self.pattern(4 * i + 3));
+        let one = [self.pattern(4 * i), self.pattern(4 * i + 1)];
+        let other = [self.pattern(4 * i + 2), self.pattern(4 * i + 3)];
         [
-            L::signed(one.negated(first)).times(scale),
-            L::signed(other.negated(rest)).times(scale),
+            signed_sixteen(one, first, scale),
+            signed_sixteen(other, rest, scale),
         ]
     }
 }

@@ -6,8 +6,8 @@ use super::{
     Block, F16, Grouped,
     grids::word,
     grids::{IQ3_XXS, joined},
-    lanes::{Bytes as _, Lanes},
-    seven_bit_masks, seven_bit_signs, signed,
+    lanes::Lanes,
+    seven_bit_masks, seven_bit_signs, signed, signed_sixteen,
 };
 
 /// 256 numbers in 98 bytes, 8 groups of 32: `d · (0.5 + scale) · 0.5 · ±pattern`.
@@ -52,11 +52,11 @@ impl Grouped for Iq3Xxs {
         let signs = u32::from_le_bytes(self.words[i]);
         let scale = L::splat(shared * (0.5 + (signs >> 28) as f32) * 0.5);
         let [first, rest] = seven_bit_masks::<L>(signs);
-        let one = L::Bytes::of(self.pattern(4 * i), self.pattern(4 * i + 1));
-        let other = L::Bytes::of(self.pattern(4 * i + 2), self.pattern(4 * i + 3));
+        let one = [self.pattern(4 * i), self.pattern(4 * i + 1)];
+        let other = [self.pattern(4 * i + 2), self.pattern(4 * i + 3)];
         [
-            L::signed(one.negated(first)).times(scale),
-            L::signed(other.negated(rest)).times(scale),
+            signed_sixteen(one, first, scale),
+            signed_sixteen(other, rest, scale),
         ]
     }
 }

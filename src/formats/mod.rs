@@ -171,6 +171,13 @@ fn seven_bit_signs(code: u32) -> u8 {
     seven | ((seven.count_ones() & 1) << 7) as u8
 }
 
+/// Two patterns of eight times a scale, below 0 where the mask is set.
+#[inline(always)]
+fn signed_sixteen<L: Lanes>(patterns: [u64; 2], below_0: L::Bytes, scale: L) -> L {
+    let numbers = L::Bytes::of(patterns[0], patterns[1]).negated(below_0);
+    L::signed(numbers).times(scale)
+}
+
 /// A pattern times a scale, below 0 where a bit of `signs` is set.
 fn signed(scale: f32, pattern: [u8; 8], signs: u8) -> [f32; 8] {
     std::array::from_fn(|j| {

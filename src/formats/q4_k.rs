@@ -47,11 +47,7 @@ impl Grouped for Q4K {
 
     #[inline(always)]
     fn shared<L: Lanes>(&self) -> [f32; 16] {
-        let (scales, mins) = packed_six_bits(&self.scales);
-        let units = L::halves(L::number(self.d), L::number(self.dmin));
-        L::unsigned(L::Bytes::of(scales, mins))
-            .times(units)
-            .to_array()
+        scales_and_minima::<L>(self.d, self.dmin, &self.scales)
     }
 
     #[inline(always)]
@@ -67,6 +63,16 @@ impl Grouped for Q4K {
     }
 }
 
+/// The scales of eight sub-blocks, then their minima, each times its unit.
+#[inline(always)]
+pub(super) fn scales_and_minima<L: Lanes>(d: F16, dmin: F16, packed: &[u8; 12]) -> [f32; 16] {
+    let (scales, mins) = packed_six_bits(packed);
+    let units = L::halves(L::number(d), L::number(dmin));
+    L::unsigned(L::Bytes::of(scales, mins))
+        .times(units)
+        .to_array()
+}
+
 /// Eight scales and eight minima of 6 bits in 12 bytes: those of the first four sub-blocks are the lower
 /// six bits of bytes 0–3 and 4–7; of the others the lower four bits are in bytes 8–11, and the
 /// upper two are the upper bits of the first eight bytes.
@@ -78,7 +84,7 @@ pub fn six_bits(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
 
 /// The same as words, a byte each.
 #[inline(always)]
-pub(super) fn packed_six_bits(packed: &[u8; 12]) -> (u64, u64) {
+fn packed_six_bits(packed: &[u8; 12]) -> (u64, u64) {
     let (words, _) = packed.as_chunks();
     let [a, b, c] = [words[0], words[1], words[2]].map(u32::from_le_bytes);
     let upper = |it: u32| (it >> 6 & 0x0303_0303) << 4;

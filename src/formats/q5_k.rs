@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::{
     Block, F16, Grouped,
     lanes::{Bytes as _, Lanes},
-    q4_k::{packed_six_bits, six_bits},
+    q4_k::{scales_and_minima, six_bits},
     sixteen,
 };
 
@@ -50,11 +50,7 @@ impl Grouped for Q5K {
 
     #[inline(always)]
     fn shared<L: Lanes>(&self) -> [f32; 16] {
-        let (scales, mins) = packed_six_bits(&self.scales);
-        let units = L::halves(L::number(self.d), L::number(self.dmin));
-        L::unsigned(L::Bytes::of(scales, mins))
-            .times(units)
-            .to_array()
+        scales_and_minima::<L>(self.d, self.dmin, &self.scales)
     }
 
     #[inline(always)]

@@ -60,8 +60,6 @@ impl HeldWeights {
     ) -> Self {
         /// Bytes of a row are a multiple of this, unless they are blocks.
         const UNIT_BYTES: u64 = 16;
-        /// Blocks that kernels read; others are held in f32.
-        const BLOCKS: [Dtype; 2] = [Dtype::Q8_0, Dtype::Q4_0];
         let held = |(slot, it): (Slot, Layout)| {
             let dtype = blocks_of(slot, &it, quantize).unwrap_or(it.dtype);
             (together(slot), Layout { dtype, ..it })
@@ -74,10 +72,7 @@ impl HeldWeights {
         }
         let mut device_bytes = 0_u64;
         for (group, it) in held {
-            let dtype = match formats[&group] {
-                Some(it) if !it.has_blocks() || BLOCKS.contains(&it) => it,
-                _ => Dtype::F32,
-            };
+            let dtype = formats[&group].map_or(Dtype::F32, Dtype::on_device);
             let row = dtype.row_bytes(it.cols).unwrap_or(usize::MAX) as u64;
             let row = if dtype.has_blocks() {
                 row

@@ -7,6 +7,7 @@
 
 mod cpu;
 mod device_error;
+mod device_format;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod hash;

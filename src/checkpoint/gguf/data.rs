@@ -43,10 +43,9 @@ pub(super) fn locate(
             .map_err(|why| format!("tensor {:?} {why}", info.name))?;
         let bytes = (start + place.range.start) as usize..(start + place.range.end) as usize;
         let shape = info.dims.iter().rev().map(|it| *it as usize).collect();
-        let dtype = place.ggml.dtype();
         let tensor = Tensor {
             shard,
-            dtype: dtype.ok_or(UnreadType::Ggml(place.ggml.name)),
+            dtype: place.ggml.dtype.map_err(UnreadType::Ggml),
             shape,
             bytes,
         };
@@ -78,7 +77,7 @@ fn place(info: &Info, alignment: u64, n_data: u64) -> Result<Place, String> {
     if !dims.first().is_some_and(|it| it.is_multiple_of(numbers)) {
         return Err(format!(
             "has the dimensions {dims:?}, but rows of {} are blocks of {numbers}",
-            ggml.name
+            ggml.name()
         ));
     }
     let product = dims

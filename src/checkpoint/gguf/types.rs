@@ -1,53 +1,24 @@
-//! The number formats of GGUF files by their ids (ggml's `enum ggml_type`): what they are called and how many bytes
-//! their blocks take. Whether their numbers are read is `Dtype`'s to say.
+//! The number formats of GGUF files by their ids (ggml's `enum ggml_type`): those of weights are in the list of
+//! formats, the others are known here by name and size.
 
 use crate::formats::Dtype;
 
 /// A format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GgmlType {
-    id: u32,
-    /// As llama.cpp writes it.
-    pub(super) name: &'static str,
+    /// How its numbers are read, or what one that is not read is called.
+    pub(super) dtype: Result<Dtype, &'static str>,
     /// Numbers of a block, and its bytes.
     pub(super) block: (u64, u64),
 }
 
-/// Those that stand in files.
-const TYPES: &[(u32, &str, u64, u64)] = &[
-    (0, "F32", 1, 4),
-    (1, "F16", 1, 2),
-    (2, "Q4_0", 32, 18),
-    (3, "Q4_1", 32, 20),
-    (6, "Q5_0", 32, 22),
-    (7, "Q5_1", 32, 24),
-    (8, "Q8_0", 32, 34),
-    (10, "Q2_K", 256, 84),
-    (11, "Q3_K", 256, 110),
-    (12, "Q4_K", 256, 144),
-    (13, "Q5_K", 256, 176),
-    (14, "Q6_K", 256, 210),
-    (16, "IQ2_XXS", 256, 66),
-    (17, "IQ2_XS", 256, 74),
-    (18, "IQ3_XXS", 256, 98),
-    (19, "IQ1_S", 256, 50),
-    (20, "IQ4_NL", 32, 18),
-    (21, "IQ3_S", 256, 110),
-    (22, "IQ2_S", 256, 82),
-    (23, "IQ4_XS", 256, 136),
-    (24, "I8", 1, 1),
-    (25, "I16", 1, 2),
-    (26, "I32", 1, 4),
-    (27, "I64", 1, 8),
-    (28, "F64", 1, 8),
-    (29, "IQ1_M", 256, 56),
-    (30, "BF16", 1, 2),
-    (34, "TQ1_0", 256, 54),
-    (35, "TQ2_0", 256, 66),
-    (39, "MXFP4", 32, 17),
-    (40, "NVFP4", 64, 36),
-    (41, "Q1_0", 128, 18),
-    (42, "Q2_0", 64, 18),
+/// Those that stand in files, but never for weights, and the bytes of a number.
+const NOT_READ: &[(u32, &str, u64)] = &[
+    (24, "I8", 1),
+    (25, "I16", 2),
+    (26, "I32", 4),
+    (27, "I64", 8),
+    (28, "F64", 8),
 ];
 
 /// Those that were given up, or never stand in files.
@@ -70,11 +41,16 @@ impl GgmlType {
     /// # Errors
     /// The end of a sentence whose subject is the tensor: one that was given up, or is unknown.
     pub(super) fn of(id: u32) -> Result<Self, String> {
-        if let Some((id, name, numbers, bytes)) = TYPES.iter().find(|it| it.0 == id).copied() {
+        if let Some(dtype) = Dtype::from_ggml(id) {
             return Ok(Self {
-                id,
-                name,
-                block: (numbers, bytes),
+                dtype: Ok(dtype),
+                block: (dtype.block_numbers() as u64, dtype.block_bytes() as u64),
+            });
+        }
+        if let Some((_, name, n_bytes)) = NOT_READ.iter().find(|it| it.0 == id) {
+            return Ok(Self {
+                dtype: Err(name),
+                block: (1, *n_bytes),
             });
         }
         Err(match GONE.iter().find(|it| it.0 == id) {
@@ -85,8 +61,11 @@ impl GgmlType {
         })
     }
 
-    /// How its numbers are read, where they are.
-    pub(super) fn dtype(self) -> Option<Dtype> {
-        Dtype::from_ggml(self.id)
+    /// As llama.cpp writes it.
+    pub(super) fn name(&self) -> String {
+        match self.dtype {
+            Ok(it) => it.label().to_ascii_uppercase(),
+            Err(name) => name.to_owned(),
+        }
     }
 }

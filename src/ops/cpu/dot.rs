@@ -86,12 +86,13 @@ enum Work<'a> {
     reason = "the instructions a function is compiled for were just detected"
 )]
 fn on_this_processor(work: Work<'_>, out: &mut [f32]) {
-    if is_x86_feature_detected!("avx512f") {
-        unsafe { avx512(work, out) }
-    } else if is_x86_feature_detected!("avx2")
+    let has_avx2 = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c")
-    {
+        && is_x86_feature_detected!("popcnt");
+    if has_avx2 && is_x86_feature_detected!("avx512f") {
+        unsafe { avx512(work, out) }
+    } else if has_avx2 {
         unsafe { avx2(work, out) }
     } else {
         run::<Plain, 2, 2>(work, out);

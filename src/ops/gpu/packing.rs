@@ -22,19 +22,6 @@ pub struct Packed {
 const BLOCK: usize = 32;
 
 impl Dtype {
-    /// The formats that kernels read.
-    pub(super) const IN_KERNELS: [Self; 5] =
-        [Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4_0];
-
-    /// Itself, or f32 where no kernel reads it.
-    pub(super) fn on_device(self) -> Self {
-        if Self::IN_KERNELS.contains(&self) {
-            self
-        } else {
-            Self::F32
-        }
-    }
-
     /// Numbers of a unit.
     pub(super) fn unit_numbers(self) -> usize {
         match self {
