@@ -26,7 +26,7 @@ use crate::trace::ModelFacts;
 /// Judge whether the load is even over texts; exits 0 if even, 1 if skewed or collapsed, 3 if there are too few tokens.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A model folder or a file in it, or `tour` for the model inside the program.
+    /// A model folder or a file in it, a GGUF file, or `tour` for the model inside the program.
     model: std::ffi::OsString,
     /// Text files: plain, documents parted by a line `<|endoftext|>`, or JSONL or JSON with a field `text`. A mix of kinds tells most. A name that begins with `-` is written `./-name`.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "samples")]

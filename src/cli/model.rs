@@ -79,7 +79,7 @@ impl Device {
 /// Model, device, edits.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ModelArgs {
-    /// A model folder or a file in it, or `tour` or `tour-collapsed` for a model inside the program.
+    /// A model folder or a file in it, a GGUF file, or `tour` or `tour-collapsed` for a model inside the program.
     pub model: OsString,
     /// Where it runs.
     #[arg(long, value_enum, default_value_t)]

@@ -30,7 +30,7 @@ pub struct Args {
     /// What to write: a picture of the window or a panel (.png), a panel's shapes and text (.svg) or its numbers (.csv).
     #[arg(value_name = "OUT.png|.svg|.csv")]
     pub out: PathBuf,
-    /// A model folder or a file in it, or `tour` or `tour-collapsed` for a model inside the program.
+    /// A model folder or a file in it, a GGUF file, or `tour` or `tour-collapsed` for a model inside the program.
     #[arg(default_value = "tour")]
     model: OsString,
     /// Where it runs.

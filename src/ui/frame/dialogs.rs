@@ -328,7 +328,7 @@ fn nothing_open_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.label(RichText::new("No model is open").color(cx.palette.selected));
     note(
         ui,
-        "Open a Hugging Face folder of a Mixture-of-Experts model, or start with the small one inside the program.",
+        "Open a Hugging Face folder or a GGUF file of a Mixture-of-Experts model, or start with the small one inside the program.",
     );
     ui.add_space(4.0);
     ui.horizontal(|ui| {

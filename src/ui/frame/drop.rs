@@ -86,7 +86,7 @@ pub fn drop_ui(ui: &Ui) {
         rect.width() - 120.0,
     );
     let more = painter.layout_no_wrap(
-        "A model folder, a file inside one, or texts (.txt, .jsonl)".to_owned(),
+        "A model folder, a file inside one, a GGUF file, or texts (.txt, .jsonl)".to_owned(),
         FontId::proportional(LABEL_SIZE),
         palette.second,
     );

@@ -22,7 +22,7 @@ const GESTURES: [(&str, &str, &str); 4] = [
     (
         "drop",
         "Open or judge",
-        "A model folder opens; texts are read to judge the load",
+        "A model folder or a GGUF file opens; texts are read to judge the load",
     ),
 ];
 
