@@ -6,6 +6,8 @@ struct Params {
     n_cols: u32,
     scale: f32,
     cap: f32,
+    first: u32,         // column of the first gate in a row of y
+    gate_cols: u32,     // numbers of such a row
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -49,6 +51,15 @@ fn sigmoid(at: At) {
     let i = number_of(at);
     if i < params.n {
         x[i] = 1.0 / (1.0 + exp(-x[i]));
+    }
+}
+
+@compute @workgroup_size(256)
+fn gate(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        let it = y[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols];
+        x[i] *= 1.0 / (1.0 + exp(-it));
     }
 }
 

@@ -3,6 +3,7 @@
 
 struct Params {
     row: u32,           // the first row of the batch that this run takes
+    row_len: u32,       // numbers of a row of qkv
     store_at: u32,      // row of the cache's block that takes its key
     n_heads: u32,
     n_kv_heads: u32,
@@ -17,7 +18,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> qkv: array<f32>;              // [T, (heads + 2 · kv heads) · head_dim]
+@group(0) @binding(1) var<storage, read> qkv: array<f32>;              // [T, row_len], in each row queries, keys, values
 @group(0) @binding(2) var<storage, read> norm_q: array<f32>;           // [head_dim] or [heads · head_dim]
 @group(0) @binding(3) var<storage, read> norm_k: array<f32>;           // [head_dim] or [kv heads · head_dim]
 @group(0) @binding(4) var<storage, read> angles: array<f32>;           // [T, n_pairs, 2] cos and sin
@@ -50,7 +51,7 @@ fn n_heads_of(part: u32) -> u32 {
 }
 
 fn row_at(row: u32) -> u32 {
-    return (params.row + row) * (params.n_heads + 2u * params.n_kv_heads) * params.head_dim;
+    return (params.row + row) * params.row_len;
 }
 
 fn is_normed(part: u32) -> bool {

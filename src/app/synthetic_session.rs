@@ -350,7 +350,7 @@ fn gate(layer: u16, n_experts: usize) -> GateFacts {
 
 fn layer(n: u16) -> LayerSpec {
     LayerSpec {
-        mixer: Mixer::Other("made up".to_owned()),
+        mixer: Mixer::None,
         cross: None,
         ffn: Ffn::Moe(MoeSpec::plain(RouterId(n), MlpSpec::silu(8))),
         topology: Topology::PreNorm,

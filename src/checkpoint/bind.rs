@@ -212,7 +212,8 @@ impl Binder<'_> {
                 want: source.shape.clone(),
                 path: self.place.to_owned(),
             })?;
-        self.weights.insert(source.slot, part);
+        self.weights
+            .insert(source.slot, part.read_as(source.reading));
         self.views.insert(source.tensor.clone(), whole);
         self.used.insert(source.tensor);
         Ok(())
@@ -276,11 +277,9 @@ impl Binder<'_> {
     }
 }
 
-/// Whether a tensor has the shape it needs; one row may be written as a vector, and a vector as one row.
+/// Whether a tensor has the shape it needs; dimensions of 1 may be left out or put between, as in one row that is
+/// written as a vector, and in the kernels of a depthwise convolution.
 fn is_same_shape(got: &[usize], want: &[usize]) -> bool {
-    let as_vector = |it: &[usize]| match *it {
-        [n] | [1, n] => Some(n),
-        _ => None,
-    };
-    got == want || as_vector(want).is_some_and(|n| as_vector(got) == Some(n))
+    let wide = |it: &&usize| **it != 1;
+    got.iter().filter(wide).eq(want.iter().filter(wide))
 }

@@ -19,7 +19,10 @@ pub(super) fn read(
     notes: &mut Vec<String>,
 ) -> Vec<TokenId> {
     let (mut ids, mut beyond, mut odd) = (Vec::new(), Vec::new(), Vec::new());
-    for value in flat(settings.get(KEY)) {
+    // Models with other inputs say it beside the settings of their text part, or among them.
+    let text = settings.get("text_config");
+    let given = settings.get(KEY).or_else(|| text?.get(KEY));
+    for value in flat(given) {
         match id_of(value, codec) {
             Some(id) if id < n_vocab as u64 => ids.push(TokenId(id as u32)),
             Some(id) => beyond.push(id.to_string()),

@@ -12,6 +12,16 @@ use super::{
     family::{Names, Role},
 };
 
+/// What stands before the tensors of other inputs than text, beside a decoder under `model.`.
+const TOWERS: &[&str] = &[
+    "model.visual.",
+    "model.vision_tower.",
+    "model.embed_vision.",
+    "model.audio_tower.",
+    "model.embed_audio.",
+    "model.multi_modal_projector.",
+];
+
 /// A note on tensors of no use.
 ///
 /// # Errors
@@ -55,6 +65,9 @@ pub(super) fn leftovers(
 /// later tokens, buffers, tensors without a number, and whatever lies outside of the decoder, such as
 /// the head of another task.
 fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) -> bool {
+    if TOWERS.iter().any(|it| name.starts_with(it)) {
+        return true;
+    }
     let layer = names.layer_of(name);
     let is_mtp = name.split('.').any(|it| it.starts_with("mtp"));
     let is_gate_of_none = layer.is_some_and(|layer| {

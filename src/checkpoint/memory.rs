@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::spec::{Ffn, Mixer, ModelSpec};
+use crate::spec::{Ffn, Mixer, ModelSpec, most_kept};
 
 use super::{LayerSlot, Slot, Weights};
 
@@ -116,7 +116,19 @@ pub fn cache_bytes_per_position(spec: &ModelSpec) -> u64 {
                 2 * 4 * it.n_kv_heads as u64 * it.head_dim as u64
             }
             Mixer::Mla(it) => 4 * (it.kv_lora + it.rope_dim) as u64,
-            Mixer::Other(_) => 0,
+            Mixer::Recurrent(_) | Mixer::None => 0,
         })
         .sum()
+}
+
+/// Bytes of the states of one sequence of so many positions, all layers, with the copies it can be cut at.
+#[must_use]
+pub fn state_bytes(spec: &ModelSpec, n_positions: usize) -> u64 {
+    let numbers = spec.layers.iter().map(|it| match &it.mixer {
+        Mixer::Recurrent(it) => it.state_len() as u64,
+        Mixer::Gqa(_) | Mixer::MoA { .. } | Mixer::Mla(_) | Mixer::None => 0,
+    });
+    let copies = most_kept(n_positions) as u64 + 1;
+    let one = numbers.fold(0, u64::saturating_add).saturating_mul(4);
+    one.saturating_mul(copies)
 }

@@ -72,14 +72,14 @@ pub use codec::TextCodec;
 pub use cut::Cut;
 pub use error::{CheckpointError, gigabytes};
 pub use mapped::MappedFile;
-pub use memory::{Census, Share, cache_bytes_per_position};
+pub use memory::{Census, Share, cache_bytes_per_position, state_bytes};
 pub use need::MemoryNeed;
 pub use place::expanded;
 pub use presets::PRESETS;
-pub use slots::{LayerSlot, Part, Slot, Weights};
+pub use slots::{LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use warmup::{Progress, Warmup};
-pub use weights::{Blob, Layout, WeightView};
+pub use weights::{Blob, Layout, Reading, WeightView};
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]

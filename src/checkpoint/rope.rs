@@ -17,17 +17,32 @@ pub(super) struct Rope {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads the rotation of a model whose heads rotate whole.
+/// What a family says of the rotation of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct RopeDefaults {
+    /// Width of a head.
+    pub(super) head_dim: usize,
+    /// The share of a head that rotates where nothing else is said; none where heads of the family rotate whole.
+    pub(super) share: Option<f32>,
+    /// Base of the frequencies.
+    pub(super) theta: f32,
+    /// Which object of `rope_parameters` is meant; none where all layers of the family rotate alike.
+    pub(super) kind: Option<&'static str>,
+}
+
+/// Reads the rotation of a layer.
 ///
 /// # Errors
 /// A kind of scaling that is unknown, or a part of it that makes no sense.
 pub(super) fn read(
     config: &Config,
-    head_dim: usize,
     n_ctx: usize,
-    default_theta: f32,
+    defaults: RopeDefaults,
 ) -> Result<Rope, CheckpointError> {
-    let newer = config.section("rope_parameters")?;
+    let newer = match (config.section("rope_parameters")?, defaults.kind) {
+        (Some(it), Some(kind)) if it.get(kind).is_some() => it.section(kind)?,
+        (it, _) => it,
+    };
     // An empty object says nothing. Where both have something to say the older counts, as in transformers.
     let older = config
         .section("rope_scaling")?
@@ -47,21 +62,13 @@ pub(super) fn read(
     };
     let theta = match theta {
         Some(it) => it,
-        None => config.positive("rope_theta", default_theta)?,
+        None => config.positive("rope_theta", defaults.theta)?,
     };
-    for it in settings.into_iter().chain([config]) {
-        let share = it.positive("partial_rotary_factor", 1.0)?;
-        if share.to_bits() != 1.0f32.to_bits() {
-            return Err(it.wrong(
-                "partial_rotary_factor",
-                "1, because heads of this family rotate whole",
-            ));
-        }
-    }
+    let dim = rotated(config, settings, defaults)?;
     let mut rope = Rope {
         spec: RopeSpec {
             theta,
-            dim: head_dim,
+            dim,
             layout: RopeLayout::Half,
             scaling: RopeScaling::None,
         },
@@ -77,6 +84,30 @@ pub(super) fn read(
         scale(&mut rope, config, settings)?;
     }
     Ok(rope)
+}
+
+/// How many dimensions of a head rotate.
+fn rotated(
+    config: &Config,
+    settings: Option<&Config>,
+    RopeDefaults {
+        head_dim, share, ..
+    }: RopeDefaults,
+) -> Result<usize, CheckpointError> {
+    const KEY: &str = "partial_rotary_factor";
+    let at = settings
+        .filter(|it| it.get(KEY).is_some())
+        .unwrap_or(config);
+    let given = at.positive(KEY, share.unwrap_or(1.0))?;
+    if share.is_none() && given.to_bits() != 1.0f32.to_bits() {
+        return Err(at.wrong(KEY, "1, because heads of this family rotate whole"));
+    }
+    let dim = (f64::from(given) * head_dim as f64) as usize;
+    if given > 1.0 || dim == 0 || dim % 2 == 1 {
+        let want = format!("a share of a head of {head_dim} that is an even number, not 0");
+        return Err(at.refuse(KEY, given.to_string(), want));
+    }
+    Ok(dim)
 }
 
 fn scale(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), CheckpointError> {

@@ -25,7 +25,7 @@ pub enum LayerSlot {
     MixerNorm,
     /// Norm before the FFN, `[H]`.
     FfnNorm,
-    /// `[A, H]`.
+    /// `[A, H]`; twice as many rows, each head's queries then its gates, where the output is gated.
     Q,
     /// `[KV, H]`.
     K,
@@ -45,6 +45,8 @@ pub enum LayerSlot {
     QNorm,
     /// `[KV]` or `[head width]`.
     KNorm,
+    /// A part of a mixer with a state.
+    Recurrent(RecurrentSlot),
     /// The router's gate, `[E, H]`.
     Router,
     /// What the router adds to scores before it chooses, `[E]`.
@@ -59,15 +61,46 @@ pub enum LayerSlot {
     Dense(Part),
 }
 
-/// A matrix of a gated network.
+/// A part of a mixer with a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecurrentSlot {
+    /// One of the input projections, `[rows, H]`.
+    In(u8),
+    /// The bias of the one input projection, `[rows]`.
+    InBias,
+    /// The convolution, `[channels, kernel]`.
+    Conv,
+    /// Its bias, `[channels]`.
+    ConvBias,
+    /// The decay per head, less than 0, `[heads]`.
+    Decay,
+    /// What is added to the step before its softplus, `[heads]`.
+    StepBias,
+    /// The factor on what passes by the state, `[heads]`.
+    Skip,
+    /// The norm of what comes out, `[width]` or, for a delta rule, `[head width]`.
+    Norm,
+    /// The output projection, `[H, width]`.
+    Out,
+    /// Its bias, `[H]`.
+    OutBias,
+}
+
+/// A part of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// `[F, H]`, through the activation.
+    /// `[F, H]`, through the activation; absent where a network has no gate.
     Gate,
-    /// `[F, H]`.
+    /// `[F, H]`; through the activation where there is no gate.
     Up,
     /// `[H, F]`.
     Down,
+    /// `[F]`.
+    GateBias,
+    /// `[F]`.
+    UpBias,
+    /// `[H]`.
+    DownBias,
 }
 
 /// Every weight of a checkpoint, by slot.

@@ -42,10 +42,34 @@ impl Blob {
     }
 }
 
+/// What the numbers of a stored vector stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Themselves.
+    #[default]
+    AsStored,
+    /// Weights of a norm that are stored less one: `1 + x`.
+    LessOne,
+    /// Decays of which the logarithm of the size is stored: `−eˣ`.
+    LogOfDecay,
+}
+
+impl Reading {
+    /// What they stand for, in place.
+    fn apply(self, numbers: &mut [f32]) {
+        match self {
+            Self::AsStored => {}
+            Self::LessOne => numbers.iter_mut().for_each(|it| *it += 1.0),
+            Self::LogOfDecay => numbers.iter_mut().for_each(|it| *it = -it.exp()),
+        }
+    }
+}
+
 /// Rows of numbers: `[rows, cols]`, row-major; a vector is one row.
 #[derive(Clone, Debug)]
 pub struct WeightView {
     blob: Blob,
+    reading: Reading,
     range: Range<usize>,
     dtype: Dtype,
     rows: usize,
@@ -87,6 +111,7 @@ impl WeightView {
         blob.bytes().get(range.clone())?;
         Some(Self {
             blob: blob.clone(),
+            reading: Reading::AsStored,
             range,
             dtype,
             rows,
@@ -106,7 +131,7 @@ impl WeightView {
         if self.is_aligned() {
             return self.clone();
         }
-        let bytes = &self.blob.bytes()[self.range.clone()];
+        let bytes = self.bytes();
         let mut words = vec![0u32; bytes.len().div_ceil(4)];
         bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
         Self {
@@ -133,10 +158,27 @@ impl WeightView {
     pub fn zeros(n: usize) -> Self {
         Self {
             blob: Blob::Memory(Arc::new(vec![0; n])),
+            reading: Reading::AsStored,
             range: 0..4 * n,
             dtype: Dtype::F32,
             rows: 1,
             cols: n,
+        }
+    }
+
+    /// The same vector, its numbers standing for others.
+    #[must_use]
+    pub fn read_as(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+
+    /// All rows as one, one after the other.
+    #[must_use]
+    pub fn flat(&self) -> Self {
+        Self {
+            rows: 1,
+            cols: self.rows * self.cols,
+            ..self.clone()
         }
     }
 
@@ -225,6 +267,7 @@ impl WeightView {
     /// The numbers of one row, in f32.
     pub fn widen_row(&self, row: usize, out: &mut [f32]) {
         self.dtype.decode(self.row_bytes(row), out);
+        self.reading.apply(out);
     }
 
     /// All numbers, widened, row by row.

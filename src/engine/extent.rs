@@ -5,7 +5,9 @@
 //! that could write them.
 
 use super::pace::MAX_SLICE;
-use crate::checkpoint::{Layout, MemoryNeed, Slot, TextCodec, cache_bytes_per_position};
+use crate::checkpoint::{
+    Layout, MemoryNeed, Slot, TextCodec, cache_bytes_per_position, state_bytes,
+};
 use crate::model::HeldWeights;
 use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm, TokenId};
 use crate::trace::{DEFAULT_BUDGET_BYTES, Pick, RouterTrace};
@@ -152,7 +154,8 @@ impl Extent {
             device_bytes: held.device_bytes,
             n_positions: self.n_positions,
             n_sequences: self.n_sequences,
-            cache_bytes: of_all(cache_bytes_per_position(spec)),
+            cache_bytes: of_all(cache_bytes_per_position(spec))
+                .saturating_add(n_sequences.saturating_mul(state_bytes(spec, self.n_positions))),
             record_bytes: self.record_bytes(spec),
             step_bytes: self.step_bytes(spec),
         }
@@ -209,10 +212,12 @@ fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
         Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
             2 * (it.n_heads + it.n_kv_heads) * it.head_dim
         }
-        Mixer::Mla(_) | Mixer::Other(_) => 0,
+        Mixer::Recurrent(it) => it.n_in() + it.n_channels() + it.n_out(),
+        Mixer::Mla(_) | Mixer::None => 0,
     };
     let network = match &layer.ffn {
         Ffn::Dense(it) => 3 * it.d_ff + spec.d_model,
+        Ffn::None => 0,
         Ffn::Moe(it) => {
             let router = spec.router(it.router);
             let (k, e) = router.map_or((0, 0), |it| (it.top_k, it.n_experts));

@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use super::{
     sequence::{MixerCache, Sequence},
-    weights::{FfnWeights, Layer, Model, Moe},
+    weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Moe, Recurrent},
 };
 use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
-use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec};
+use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec, RecurrentSpec};
 
 /// What is run: each span is one sequence's rows.
 pub struct Batch<'a, O: Ops> {
@@ -64,13 +64,6 @@ impl<O: Ops> Model<O> {
     }
 }
 
-fn attention_of(layer: &LayerSpec) -> Option<&GqaSpec> {
-    match &layer.mixer {
-        Mixer::Gqa(it) => Some(it),
-        _ => None,
-    }
-}
-
 /// Runs some layers over a batch, growing their caches by what each sequence reads. The sequences
 /// are longer once the last layer has run.
 ///
@@ -97,25 +90,8 @@ pub fn forward<O: Ops>(
         .skip(layers.start)
     {
         let caches = sequences.iter_mut().map(|it| &mut it.caches[row]);
-        let mut caches: Vec<&mut O::Cache> = caches
-            .map(|it| match it {
-                MixerCache::KeysAndValues(it) => it,
-            })
-            .collect();
-        attention(model, layer, spec, &mut residual, batch, &mut caches);
-        let normed = norm(model, &residual, &layer.ffn_norm, spec.norms[2]);
-        let scale = spec.residual_scale;
-        match (&layer.ffn, &spec.ffn) {
-            (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
-                let into = &mut residual;
-                routers.push(experts(model, weights, moe, into, scale, &normed, batch));
-            }
-            (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
-                let ops = &model.ops;
-                ops.mlp(&mut residual, scale, &normed, None, network, mlp);
-            }
-            _ => unreachable!("weights were made from this spec"),
-        }
+        mixer(model, layer, spec, &mut residual, batch, caches);
+        routers.extend(ffn(model, layer, spec, &mut residual, batch));
     }
     if layers.end >= model.layers.len() && !layers.is_empty() {
         for (sequence, span) in sequences.iter_mut().zip(batch.spans) {
@@ -128,32 +104,133 @@ pub fn forward<O: Ops>(
 fn norm<O: Ops>(
     model: &Model<O>,
     x: &O::Tensor,
-    weight: &O::Weight,
+    weight: Option<&O::Weight>,
     spec: Option<NormSpec>,
 ) -> O::Tensor {
-    spec.map_or_else(|| x.clone(), |it| model.ops.norm(x, weight, &it))
+    match (weight, spec) {
+        (Some(weight), Some(spec)) => model.ops.norm(x, weight, &spec),
+        _ => x.clone(),
+    }
 }
 
-/// Adds to the residual stream what each row attends to.
-fn attention<O: Ops>(
+/// Adds to the residual stream what a layer's mixer puts out.
+fn mixer<'a, O: Ops + 'a>(
     model: &Model<O>,
     layer: &Layer<O>,
     spec: &LayerSpec,
     residual: &mut O::Tensor,
     batch: &Batch<'_, O>,
+    caches: impl Iterator<Item = &'a mut MixerCache<O>>,
+) {
+    let x = |residual: &O::Tensor| norm(model, residual, layer.mixer_norm.as_ref(), spec.norms[0]);
+    let scale = spec.residual_scale;
+    match (&layer.mixer, &spec.mixer) {
+        (MixerWeights::Attention(weights), Mixer::Gqa(gqa)) => {
+            let caches = caches.filter_map(MixerCache::keys_and_values);
+            let x = x(residual);
+            let mut caches: Vec<_> = caches.collect();
+            attention(
+                model,
+                weights,
+                gqa,
+                (residual, &x),
+                scale,
+                batch.spans,
+                &mut caches,
+            );
+        }
+        (MixerWeights::Recurrent(weights), Mixer::Recurrent(it)) => {
+            let states = caches.filter_map(MixerCache::folded);
+            let x = x(residual);
+            let mut states: Vec<_> = states.collect();
+            recurrent(
+                model,
+                weights,
+                it,
+                (residual, &x),
+                scale,
+                batch.spans,
+                &mut states,
+            );
+        }
+        (MixerWeights::None, Mixer::None) => {}
+        _ => unreachable!("weights were made from this spec"),
+    }
+}
+
+/// Adds to the residual stream what each row attends to.
+fn attention<O: Ops>(
+    model: &Model<O>,
+    weights: &Attention<O>,
+    gqa: &GqaSpec,
+    (residual, x): (&mut O::Tensor, &O::Tensor),
+    scale: f32,
+    spans: &[BatchSpan<'_>],
     caches: &mut [&mut O::Cache],
 ) {
-    let Some(gqa) = attention_of(spec) else {
-        unreachable!("checked when the model was opened")
-    };
-    let (ops, weights) = (&model.ops, &layer.attention);
-    let x = norm(model, residual, &layer.mixer_norm, spec.norms[0]);
-    let qkv = ops.linear(&x, &weights.qkv, weights.qkv_bias.as_ref());
+    let ops = &model.ops;
+    let qkv = ops.linear(x, &weights.qkv, weights.qkv_bias.as_ref());
     let norms = [weights.norms[0].as_ref(), weights.norms[1].as_ref()];
-    let queries = ops.rotate_and_store(&qkv, norms, gqa, batch.spans, caches);
-    let mixed = ops.attend(&queries, gqa, batch.spans, caches);
-    let bias = weights.out_bias.as_ref();
-    ops.linear_add(residual, &mixed, &weights.out, bias, spec.residual_scale);
+    let queries = ops.rotate_and_store(&qkv, norms, gqa, spans, caches);
+    let mut mixed = ops.attend(&queries, gqa, spans, caches);
+    if gqa.out_gate {
+        let behind = (gqa.n_heads + 2 * gqa.n_kv_heads) * gqa.head_dim;
+        ops.gate(&mut mixed, &qkv, behind);
+    }
+    ops.linear_add(
+        residual,
+        &mixed,
+        &weights.out,
+        weights.out_bias.as_ref(),
+        scale,
+    );
+}
+
+/// Adds to the residual stream what a mixer with a state puts out.
+fn recurrent<O: Ops>(
+    model: &Model<O>,
+    weights: &Recurrent<O>,
+    spec: &RecurrentSpec,
+    (residual, x): (&mut O::Tensor, &O::Tensor),
+    scale: f32,
+    spans: &[BatchSpan<'_>],
+    states: &mut [&mut O::State],
+) {
+    let ops = &model.ops;
+    let read = ops.linear(x, &weights.projections, weights.bias.as_ref());
+    let mixed = ops.recur(&read, &weights.inner, spec, spans, states);
+    ops.linear_add(
+        residual,
+        &mixed,
+        &weights.out,
+        weights.out_bias.as_ref(),
+        scale,
+    );
+}
+
+/// Adds to the residual stream what a layer's network or experts put out; what its router did, where it has one.
+fn ffn<O: Ops>(
+    model: &Model<O>,
+    layer: &Layer<O>,
+    spec: &LayerSpec,
+    residual: &mut O::Tensor,
+    batch: &Batch<'_, O>,
+) -> Option<RouterOutputs<O>> {
+    let scale = spec.residual_scale;
+    let x = |residual: &O::Tensor| norm(model, residual, layer.ffn_norm.as_ref(), spec.norms[2]);
+    match (&layer.ffn, &spec.ffn) {
+        (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
+            let x = x(residual);
+            Some(experts(model, weights, moe, residual, scale, &x, batch))
+        }
+        (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
+            let x = x(residual);
+            model.ops.mlp(residual, scale, &x, None, network, mlp);
+            None
+        }
+        (FfnWeights::None, Ffn::None) => None,
+        _ => unreachable!("weights were made from this spec"),
+    }
 }
 
 /// Adds to the residual stream what the chosen experts and the shared one put out.

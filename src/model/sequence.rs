@@ -11,21 +11,48 @@ use crate::spec::{LayerSpec, Mixer};
 pub enum MixerCache<O: Ops> {
     /// Keys and values of every position.
     KeysAndValues(O::Cache),
+    /// What all positions were folded into.
+    Folded(O::State),
+    /// Nothing: the layer mixes no positions.
+    Nothing,
 }
 
 impl<O: Ops> MixerCache<O> {
     fn new(model: &Model<O>, layer: &LayerSpec) -> Self {
-        let width = match &layer.mixer {
-            Mixer::Gqa(it) => it.n_kv_heads * it.head_dim,
-            _ => 0,
-        };
-        Self::KeysAndValues(model.ops.cache(width, model.spec.n_ctx))
+        match &layer.mixer {
+            Mixer::Gqa(it) => {
+                let width = it.n_kv_heads * it.head_dim;
+                Self::KeysAndValues(model.ops.cache(width, model.spec.n_ctx))
+            }
+            Mixer::Recurrent(it) => Self::Folded(model.ops.state(it)),
+            Mixer::None => Self::Nothing,
+            Mixer::Mla(_) | Mixer::MoA { .. } => {
+                unreachable!("checked when the model was opened")
+            }
+        }
+    }
+
+    /// Keys and values, where it holds them.
+    pub(super) fn keys_and_values(&mut self) -> Option<&mut O::Cache> {
+        match self {
+            Self::KeysAndValues(it) => Some(it),
+            Self::Folded(_) | Self::Nothing => None,
+        }
+    }
+
+    /// The state, where it holds one.
+    pub(super) fn folded(&mut self) -> Option<&mut O::State> {
+        match self {
+            Self::Folded(it) => Some(it),
+            Self::KeysAndValues(_) | Self::Nothing => None,
+        }
     }
 
     /// The most positions, up to `len`, that can be had of this cache.
-    fn cut(&self, len: usize) -> usize {
+    fn cut(&self, ops: &O, len: usize) -> usize {
         match self {
-            Self::KeysAndValues(_) => len,
+            Self::KeysAndValues(_) | Self::Nothing => len,
+            Self::Folded(it) => ops.cut_of_state(it, len),
         }
     }
 
@@ -33,6 +60,8 @@ impl<O: Ops> MixerCache<O> {
     fn fork(&self, ops: &O, len: usize) -> Self {
         match self {
             Self::KeysAndValues(it) => Self::KeysAndValues(ops.fork_cache(it, len)),
+            Self::Folded(it) => Self::Folded(ops.fork_state(it, len)),
+            Self::Nothing => Self::Nothing,
         }
     }
 
@@ -40,6 +69,8 @@ impl<O: Ops> MixerCache<O> {
     fn pieces(&self, ops: &O) -> Vec<(u64, u64)> {
         match self {
             Self::KeysAndValues(it) => ops.cache_pieces(it),
+            Self::Folded(it) => ops.state_pieces(it),
+            Self::Nothing => Vec::new(),
         }
     }
 
@@ -47,6 +78,8 @@ impl<O: Ops> MixerCache<O> {
     fn truncate(&mut self, ops: &O, len: usize) {
         match self {
             Self::KeysAndValues(it) => ops.truncate_cache(it, len),
+            Self::Folded(it) => ops.truncate_state(it, len),
+            Self::Nothing => {}
         }
     }
 }
@@ -74,7 +107,7 @@ impl<O: Ops> Sequence<O> {
     /// can be cut at.
     #[must_use]
     pub fn fork(&self, ops: &O, len: usize) -> Self {
-        let len = self.cut(len);
+        let len = self.cut(ops, len);
         let caches = self.caches.iter();
         Self {
             caches: caches.map(|it| it.fork(ops, len)).collect(),
@@ -85,7 +118,7 @@ impl<O: Ops> Sequence<O> {
     /// Forgets all but the first `len` positions, or those before that where every layer can be cut; also what a step
     /// that ended half-way left of others in the caches of some layers.
     pub fn truncate(&mut self, ops: &O, len: usize) {
-        let len = self.cut(len);
+        let len = self.cut(ops, len);
         self.len = len;
         let caches = self.caches.iter_mut();
         caches.for_each(|it| it.truncate(ops, len));
@@ -97,9 +130,17 @@ impl<O: Ops> Sequence<O> {
         self.caches.iter().flat_map(|it| it.pieces(ops))
     }
 
-    fn cut(&self, len: usize) -> usize {
-        let len = len.min(self.len);
-        let caches = self.caches.iter();
-        caches.fold(len, |len, it| it.cut(len))
+    /// The most positions, up to `len`, that every layer can be cut to. A layer that cannot be cut to what the others
+    /// can lowers it for all.
+    fn cut(&self, ops: &O, len: usize) -> usize {
+        let mut len = len.min(self.len);
+        loop {
+            let caches = self.caches.iter();
+            let cut = caches.fold(len, |len, it| it.cut(ops, len));
+            if cut == len {
+                return len;
+            }
+            len = cut;
+        }
     }
 }

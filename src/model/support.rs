@@ -4,10 +4,10 @@
 //! here whether it is computed.
 
 use crate::spec::{
-    Act, Algo, Ffn, Gate, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec, LayerSpec, Mask, Mixer,
-    MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, QkNorm, Renorm, RopeLayout, RopeScaling,
-    RopeSpec, RouterInput, RouterSpec, Score, SharedGate, SharedInput, SharedSpec, Topology,
-    Weight, WeightOn,
+    Act, Algo, DeltaSpec, Ffn, Gate, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec, KvMap,
+    LayerSpec, Mamba2Spec, Mask, Mixer, MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, QkNorm,
+    RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterInput, RouterSpec, Score,
+    SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -86,13 +86,8 @@ fn output(it: &HeadSpec) -> Missing {
 }
 
 fn norm(it: NormSpec) -> Missing {
-    let NormSpec {
-        kind,
-        eps: _,
-        bias,
-        plus_one,
-    } = it;
-    if kind != NormKind::Rms || bias || plus_one {
+    let NormSpec { kind, eps: _, bias } = it;
+    if kind != NormKind::Rms || bias {
         return no("norms other than plain RMS norm");
     }
     Ok(())
@@ -111,14 +106,23 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
         Mixer::Gqa(it) => attention(it)?,
         Mixer::Mla(_) => return no("multi-head latent attention"),
         Mixer::MoA { attn: _, router: _ } => return no("experts in attention"),
-        Mixer::Other(name) => return no(name),
+        Mixer::Recurrent(it) => state(it),
+        Mixer::None => {}
     }
     if *topology != Topology::PreNorm || cross.is_some() {
         return no("layers joined other than by plain pre-norm");
     }
     let [before_mixer, after_mixer, before_ffn, after_ffn] = norms;
-    for it in [before_mixer, before_ffn] {
-        it.map_or_else(|| no("norms other than plain RMS norm"), norm)?;
+    let parts = [
+        (before_mixer, matches!(mixer, Mixer::None)),
+        (before_ffn, matches!(ffn, Ffn::None)),
+    ];
+    for (it, is_absent) in parts {
+        match it {
+            Some(it) => norm(*it)?,
+            None if is_absent => {}
+            None => return no("a part of a layer without a norm before it"),
+        }
     }
     if after_mixer.is_some() || after_ffn.is_some() {
         return no("norms behind attention or FFN");
@@ -126,6 +130,39 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
     match ffn {
         Ffn::Dense(it) => network(*it),
         Ffn::Moe(it) => experts(it, routers),
+        Ffn::None => Ok(()),
+    }
+}
+
+/// All of it is computed; a field that is new has to say so.
+fn state(it: &RecurrentSpec) {
+    match it {
+        RecurrentSpec::ShortConv(ShortConvSpec {
+            width: _,
+            kernel: _,
+            bias: _,
+        })
+        | RecurrentSpec::Delta(DeltaSpec {
+            n_key_heads: _,
+            n_value_heads: _,
+            kv_map: KvMap::Grouped | KvMap::Tiled,
+            key_dim: _,
+            value_dim: _,
+            kernel: _,
+            layout: _,
+            eps: _,
+        })
+        | RecurrentSpec::Mamba2(Mamba2Spec {
+            n_heads: _,
+            head_dim: _,
+            state_dim: _,
+            n_groups: _,
+            kernel: _,
+            conv_bias: _,
+            proj_bias: _,
+            dt_range: _,
+            eps: _,
+        }) => {}
     }
 }
 
@@ -143,7 +180,7 @@ fn attention(it: &GqaSpec) -> Missing {
         scale: _,
         softcap: _,
         sinks,
-        out_gate,
+        out_gate: _,
         rope,
         mask,
         query_temperature,
@@ -151,9 +188,6 @@ fn attention(it: &GqaSpec) -> Missing {
     } = it;
     if *sinks {
         return no("attention sinks");
-    }
-    if *out_gate {
-        return no("gated attention");
     }
     if query_temperature.is_some() {
         return no("queries scaled by position");
@@ -212,12 +246,12 @@ fn network(it: MlpSpec) -> Missing {
         d_ff: _,
         gated,
         act,
-        bias,
+        bias: _,
     } = it;
-    if bias || !gated {
-        return no("networks other than gated ones without biases");
-    }
     match act {
+        Act::GptOss { .. } | Act::SiluClamp { .. } if !gated => {
+            no("an activation of two inputs in a network without a gate")
+        }
         Act::Silu
         | Act::GeluTanh
         | Act::Relu
@@ -251,7 +285,7 @@ fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
         return no("weights on the experts' input");
     }
     if widths.is_some() || *n_identity > 0 || *out_bias || *per_expert_scale {
-        return no("experts other than equal gated ones without biases");
+        return no("experts of other widths, or with a bias or a factor behind them");
     }
     network(*expert)?;
     match routers.get(id.idx()) {

@@ -1,10 +1,11 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
 use super::{Unsupported, held::is_quantized, support};
-use crate::checkpoint::{LayerSlot, Part, Slot, WeightView, Weights};
-use crate::ops::{DeviceError, Mlp, Ops, quantized};
+use crate::checkpoint::{LayerSlot, Part, RecurrentSlot, Slot, WeightView, Weights};
+use crate::ops::{DeviceError, Mlp, Ops, RecurrentWeights, quantized};
 use crate::spec::{
-    BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, SharedGate,
+    BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, RecurrentSpec,
+    SharedGate,
 };
 
 /// Why a model cannot be made of a checkpoint.
@@ -23,7 +24,7 @@ pub enum ModelError {
 
 /// Attention of one layer.
 pub struct Attention<O: Ops> {
-    /// q, k and v, stacked.
+    /// q, k and v, stacked; behind them the gates of the output, where it is gated.
     pub qkv: O::Weight,
     /// Their biases.
     pub qkv_bias: Option<O::Weight>,
@@ -33,6 +34,30 @@ pub struct Attention<O: Ops> {
     pub out_bias: Option<O::Weight>,
     /// Norms of q and k.
     pub norms: [Option<O::Weight>; 2],
+}
+
+/// A mixer with a state.
+pub struct Recurrent<O: Ops> {
+    /// All input projections, stacked.
+    pub projections: O::Weight,
+    /// Their bias.
+    pub bias: Option<O::Weight>,
+    /// What it computes with.
+    pub inner: RecurrentWeights<O::Weight>,
+    /// The output projection.
+    pub out: O::Weight,
+    /// Its bias.
+    pub out_bias: Option<O::Weight>,
+}
+
+/// What mixes positions in one layer.
+pub enum MixerWeights<O: Ops> {
+    /// Attention.
+    Attention(Attention<O>),
+    /// A state.
+    Recurrent(Recurrent<O>),
+    /// Nothing.
+    None,
 }
 
 /// The expert every token passes.
@@ -61,16 +86,18 @@ pub enum FfnWeights<O: Ops> {
     Dense(O::Experts),
     /// Experts.
     Moe(Moe<O>),
+    /// Nothing.
+    None,
 }
 
 /// One layer.
 pub struct Layer<O: Ops> {
-    /// Before attention.
-    pub mixer_norm: O::Weight,
-    /// Attention.
-    pub attention: Attention<O>,
-    /// Before the FFN.
-    pub ffn_norm: O::Weight,
+    /// Before the mixer, where there is one.
+    pub mixer_norm: Option<O::Weight>,
+    /// The mixer.
+    pub mixer: MixerWeights<O>,
+    /// Before the FFN, where there is one.
+    pub ffn_norm: Option<O::Weight>,
     /// The FFN.
     pub ffn: FfnWeights<O>,
 }
@@ -213,8 +240,13 @@ struct WeightSource<'a, O: Ops> {
 
 impl<O: Ops> WeightSource<'_, O> {
     fn view(&self, slot: Slot) -> Result<WeightView, ModelError> {
-        let found = self.weights.get(slot).map(|it| self.held(slot, it));
+        let found = self.view_of(slot);
         found.ok_or_else(|| ModelError::Missing(format!("{slot:?}")))
+    }
+
+    /// The same where the model has it.
+    fn view_of(&self, slot: Slot) -> Option<WeightView> {
+        self.weights.get(slot).map(|it| self.held(slot, it))
     }
 
     /// A weight as it is held: in blocks where that was asked for and can be.
@@ -229,8 +261,7 @@ impl<O: Ops> WeightSource<'_, O> {
     }
 
     fn find(&self, slot: Slot) -> Result<Option<O::Weight>, ModelError> {
-        let found = self.weights.get(slot).map(|it| self.held(slot, it));
-        let found = found.map(|it| self.ops.weight(&[&it]));
+        let found = self.view_of(slot).map(|it| self.ops.weight(&[&it]));
         Ok(found.transpose()?)
     }
 
@@ -269,17 +300,78 @@ impl<O: Ops> WeightSource<'_, O> {
         Ok(Some(self.ops.weight(&views.iter().collect::<Vec<_>>())?))
     }
 
-    fn attention(
+    /// q, k and v. Where the output is gated, the gates of all heads, which are stored behind each head's queries, come
+    /// last.
+    fn qkv(&self, gqa: &GqaSpec, slots: [Slot; 3]) -> Result<O::Weight, ModelError> {
+        if !gqa.out_gate {
+            return self.stack(&slots);
+        }
+        let [q, k, v] = slots;
+        let both = self.view(q)?;
+        let half = |head: usize, half: usize| {
+            let first = (2 * head + half) * gqa.head_dim;
+            let rows = both.rows(first..first + gqa.head_dim);
+            rows.ok_or_else(|| ModelError::Missing(format!("{q:?}, head {head}")))
+        };
+        let of_heads = |of: usize| (0..gqa.n_heads).map(move |head| (head, of));
+        let halves = |of| of_heads(of).map(|(head, of)| half(head, of));
+        let mut views: Vec<WeightView> = halves(0).collect::<Result<_, _>>()?;
+        views.extend([self.view(k)?, self.view(v)?]);
+        views.extend(halves(1).collect::<Result<Vec<_>, _>>()?);
+        Ok(self.ops.weight(&views.iter().collect::<Vec<_>>())?)
+    }
+
+    fn mixer(
         &self,
         spec: &LayerSpec,
         at: impl Fn(LayerSlot) -> Slot,
+    ) -> Result<MixerWeights<O>, ModelError> {
+        Ok(match &spec.mixer {
+            Mixer::Gqa(it) => MixerWeights::Attention(self.attention(it, at)?),
+            Mixer::Recurrent(it) => MixerWeights::Recurrent(self.recurrent(it, at)?),
+            Mixer::None => MixerWeights::None,
+            Mixer::Mla(_) | Mixer::MoA { .. } => {
+                unreachable!("checked before weights are made ready")
+            }
+        })
+    }
+
+    fn recurrent(
+        &self,
+        spec: &RecurrentSpec,
+        at: impl Fn(LayerSlot) -> Slot,
+    ) -> Result<Recurrent<O>, ModelError> {
+        let at = |it| at(LayerSlot::Recurrent(it));
+        let n_projections = spec.projections().len() as u8;
+        let projections: Vec<Slot> = (0..n_projections)
+            .map(|it| at(RecurrentSlot::In(it)))
+            .collect();
+        let conv = self.view(at(RecurrentSlot::Conv))?.flat();
+        Ok(Recurrent {
+            projections: self.stack(&projections)?,
+            bias: self.find(at(RecurrentSlot::InBias))?,
+            inner: RecurrentWeights {
+                conv: self.ops.weight(&[&conv])?,
+                conv_bias: self.find(at(RecurrentSlot::ConvBias))?,
+                decay: self.find(at(RecurrentSlot::Decay))?,
+                step_bias: self.find(at(RecurrentSlot::StepBias))?,
+                skip: self.find(at(RecurrentSlot::Skip))?,
+                norm: self.find(at(RecurrentSlot::Norm))?,
+            },
+            out: self.need(at(RecurrentSlot::Out))?,
+            out_bias: self.find(at(RecurrentSlot::OutBias))?,
+        })
+    }
+
+    fn attention(
+        &self,
+        gqa: &GqaSpec,
+        at: impl Fn(LayerSlot) -> Slot,
     ) -> Result<Attention<O>, ModelError> {
-        let Mixer::Gqa(gqa) = &spec.mixer else {
-            unreachable!("checked before weights are made ready")
-        };
         let biases = [LayerSlot::QBias, LayerSlot::KBias, LayerSlot::VBias];
+        let projections = [LayerSlot::Q, LayerSlot::K, LayerSlot::V];
         Ok(Attention {
-            qkv: self.stack(&[at(LayerSlot::Q), at(LayerSlot::K), at(LayerSlot::V)])?,
+            qkv: self.qkv(gqa, projections.map(&at))?,
             qkv_bias: self.qkv_bias(gqa, biases.map(&at))?,
             out: self.need(at(LayerSlot::O))?,
             out_bias: self.find(at(LayerSlot::OBias))?,
@@ -292,24 +384,28 @@ impl<O: Ops> WeightSource<'_, O> {
 
     fn layer(&self, spec: &ModelSpec, row: usize) -> Result<Layer<O>, ModelError> {
         let at = |slot| Slot::Layer(LayerId::new(row), slot);
-        let need = |slot| self.need(at(slot));
+        let found = |slot| self.find(at(slot));
         let ffn = match &spec.layers[row].ffn {
+            Ffn::None => FfnWeights::None,
             Ffn::Dense(_) => FfnWeights::Dense(self.network(|part| at(LayerSlot::Dense(part)))?),
             Ffn::Moe(moe) => FfnWeights::Moe(self.moe(spec, moe, at)?),
         };
         Ok(Layer {
-            mixer_norm: need(LayerSlot::MixerNorm)?,
-            attention: self.attention(&spec.layers[row], at)?,
-            ffn_norm: need(LayerSlot::FfnNorm)?,
+            mixer_norm: found(LayerSlot::MixerNorm)?,
+            mixer: self.mixer(&spec.layers[row], at)?,
+            ffn_norm: found(LayerSlot::FfnNorm)?,
             ffn,
         })
     }
 
     fn mlp(&self, slot: impl Fn(Part) -> Slot) -> Result<Mlp<WeightView>, ModelError> {
         Ok(Mlp {
-            gate: self.view(slot(Part::Gate))?,
+            gate: self.view_of(slot(Part::Gate)),
             up: self.view(slot(Part::Up))?,
             down: self.view(slot(Part::Down))?,
+            gate_bias: self.view_of(slot(Part::GateBias)),
+            up_bias: self.view_of(slot(Part::UpBias)),
+            down_bias: self.view_of(slot(Part::DownBias)),
         })
     }
 

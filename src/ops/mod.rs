@@ -17,7 +17,7 @@ mod routing;
 
 use std::ops::Range;
 
-pub use cpu::{Cpu, CpuCache, CpuExpert, CpuWeight, n_threads, quantized, start_threads};
+pub use cpu::{Cpu, CpuCache, CpuExpert, CpuState, CpuWeight, n_threads, quantized, start_threads};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{
@@ -31,8 +31,8 @@ pub use routing::{EMPTY, Routing};
 use crate::checkpoint::WeightView;
 
 use crate::spec::{
-    GqaSpec, MlpSpec, NormSpec, Position, RopeSpec, RouterId, RouterSpec, RoutingPolicy, Sampling,
-    TokenId,
+    GqaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
+    RoutingPolicy, Sampling, TokenId,
 };
 
 /// Whether a poll may wait.
@@ -80,15 +80,38 @@ pub struct Ask<'a> {
     pub readout: bool,
 }
 
-/// A gated network's matrices.
+/// A network's matrices, and its biases where it has them.
 #[derive(Clone, Debug)]
 pub struct Mlp<W> {
-    /// `[F, H]`, through the activation.
-    pub gate: W,
-    /// `[F, H]`.
+    /// `[F, H]`, through the activation; none where the network has no gate.
+    pub gate: Option<W>,
+    /// `[F, H]`; through the activation where there is no gate.
     pub up: W,
     /// `[H, F]`.
     pub down: W,
+    /// `[F]`.
+    pub gate_bias: Option<W>,
+    /// `[F]`.
+    pub up_bias: Option<W>,
+    /// `[H]`.
+    pub down_bias: Option<W>,
+}
+
+/// What a mixer with a state computes with, beside its projections. A part that the mixer does not have is none.
+#[derive(Clone, Debug)]
+pub struct RecurrentWeights<W> {
+    /// Of the convolution, `[channels · kernel]`: a channel's taps side by side, the oldest position first.
+    pub conv: W,
+    /// `[channels]`.
+    pub conv_bias: Option<W>,
+    /// `[heads]`, less than 0.
+    pub decay: Option<W>,
+    /// `[heads]`.
+    pub step_bias: Option<W>,
+    /// `[heads]`.
+    pub skip: Option<W>,
+    /// Of the norm behind it: `[n_out]`, or one head's.
+    pub norm: Option<W>,
 }
 
 /// A token a row of a batch reads.
@@ -134,6 +157,8 @@ pub trait Ops: Meter + Send + Sized {
     type Experts;
     /// Keys and values of one sequence at one layer.
     type Cache: Send;
+    /// The state of one sequence at one layer that folds positions.
+    type State: Send;
     /// The choice of one router for every row.
     type Routing;
     /// What was read off logits, and what was drawn.
@@ -173,6 +198,21 @@ pub trait Ops: Meter + Send + Sized {
     /// Forgets all but the first `len` positions.
     fn truncate_cache(&self, cache: &mut Self::Cache, len: usize);
 
+    /// The state of a sequence without positions.
+    fn state(&self, spec: &RecurrentSpec) -> Self::State;
+
+    /// A state of its own that holds the first positions of another: `len`, which `cut_of_state` has named.
+    fn fork_state(&self, state: &Self::State, len: usize) -> Self::State;
+
+    /// The memory a state and its copies hold, as `cache_pieces` says it.
+    fn state_pieces(&self, state: &Self::State) -> Vec<(u64, u64)>;
+
+    /// The most positions, up to `len`, that a state can be cut to: all of its own, or as many as a copy was kept of.
+    fn cut_of_state(&self, state: &Self::State, len: usize) -> usize;
+
+    /// Forgets all but the first `len` positions, which `cut_of_state` has named.
+    fn truncate_state(&self, state: &mut Self::State, len: usize);
+
     /// Rows of the table times `scale`: `[T, H]`.
     fn embed(
         &self,
@@ -207,7 +247,8 @@ pub trait Ops: Meter + Send + Sized {
 
     /// Norms, clips and rotates queries and keys, and writes keys and values behind those of the caches.
     ///
-    /// * `qkv`: `[T, (heads + 2 · key-value heads) × width]`, each row its queries, keys, values
+    /// * `qkv`: `[T, n]`, each row its queries, keys, values, `(heads + 2 · key-value heads) × width`, and whatever stands
+    ///   behind them
     /// * `norms`: of q and k; `caches`: one per span
     /// * returns the queries `[T, heads × width]`, ready to attend
     fn rotate_and_store(
@@ -227,6 +268,22 @@ pub trait Ops: Meter + Send + Sized {
         spans: &[BatchSpan<'_>],
         caches: &[&mut Self::Cache],
     ) -> Self::Tensor;
+
+    /// Folds every row into the state of its sequence and reads it: `[T, n_out]`.
+    ///
+    /// * `x`: `[T, n_in]`, the rows of the mixer's input projections
+    /// * `states`: one per span
+    fn recur(
+        &self,
+        x: &Self::Tensor,
+        weights: &RecurrentWeights<Self::Weight>,
+        spec: &RecurrentSpec,
+        spans: &[BatchSpan<'_>],
+        states: &mut [&mut Self::State],
+    ) -> Self::Tensor;
+
+    /// `x[t, c] *= sigmoid(by[t, first + c])`.
+    fn gate(&self, x: &mut Self::Tensor, by: &Self::Tensor, first: usize);
 
     /// Chooses the experts of every row from raw logits `[T, E]`, under each span's edits.
     fn route(

@@ -13,6 +13,7 @@ mod model;
 mod placement;
 mod policy;
 mod prompt;
+mod recurrent;
 mod router;
 mod rule;
 mod shown;
@@ -36,6 +37,10 @@ pub use model::{
 pub use placement::{BlockFormat, DeviceChoice, Placement};
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
 pub use prompt::PromptForm;
+pub use recurrent::{
+    DeltaLayout, DeltaParts, DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, is_kept,
+    most_kept, until_kept,
+};
 pub use router::{
     Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
     Score, Site, StackId, Weight,

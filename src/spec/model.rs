@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GqaSpec, LayerId, MlaSpec, RouterId, RouterSpec, Site, StackId};
+use super::{GqaSpec, LayerId, MlaSpec, RecurrentSpec, RouterId, RouterSpec, Site, StackId};
 
 /// A whole model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,8 +69,6 @@ pub struct NormSpec {
     pub eps: f32,
     /// Whether a bias is added.
     pub bias: bool,
-    /// Whether the weight is stored less one.
-    pub plus_one: bool,
 }
 
 impl NormSpec {
@@ -81,7 +79,6 @@ impl NormSpec {
             kind: NormKind::Rms,
             eps,
             bias: false,
-            plus_one: false,
         }
     }
 }
@@ -130,8 +127,10 @@ pub enum Mixer {
         /// Its router.
         router: RouterId,
     },
-    /// A mixer that is described by name only, until it can be computed (`DeltaNet`, `Mamba2`, `ShortConv`).
-    Other(String),
+    /// A state of a fixed size that every position is folded into.
+    Recurrent(RecurrentSpec),
+    /// Nothing: the layer is its network alone (Nemotron-H).
+    None,
 }
 
 /// What works on each position.
@@ -141,6 +140,8 @@ pub enum Ffn {
     Dense(MlpSpec),
     /// Experts and their router.
     Moe(MoeSpec),
+    /// Nothing: the layer is its mixer alone (Nemotron-H).
+    None,
 }
 
 /// The activation between up and down.

@@ -209,6 +209,18 @@ impl RouterSpec {
         }
     }
 
+    /// The same rule at another layer.
+    #[must_use]
+    pub fn at_layer(&self, layer: usize) -> Self {
+        Self {
+            place: RouterPlace {
+                layer: LayerId::new(layer),
+                ..self.place
+            },
+            ..self.clone()
+        }
+    }
+
     /// The share of tokens an expert takes where load is even: `k / E`.
     #[must_use]
     pub fn even_share(&self) -> f32 {

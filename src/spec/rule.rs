@@ -2,8 +2,8 @@
 //! For whoever prints it and whoever draws it, so that both say the same.
 
 use super::{
-    Algo, Ffn, Gate, GroupScore, Mask, Mixer, ModelSpec, QkNorm, Renorm, RopeScaling, RouterId,
-    RouterInput, RouterSpec, Score, SharedGate, Weight, WeightOn,
+    Algo, Ffn, Gate, GroupScore, Mask, Mixer, ModelSpec, QkNorm, RecurrentSpec, Renorm,
+    RopeScaling, RouterId, RouterInput, RouterSpec, Score, SharedGate, Weight, WeightOn,
 };
 
 /// One step of a router's rule.
@@ -227,7 +227,11 @@ impl ModelSpec {
             ("vocabulary", self.n_vocab.to_string()),
             ("context", self.n_ctx.to_string()),
         ];
-        if let Some(Mixer::Gqa(attn)) = self.layers.first().map(|it| &it.mixer) {
+        let first = self.layers.iter().find_map(|it| match &it.mixer {
+            Mixer::Gqa(it) => Some(it),
+            _ => None,
+        });
+        if let Some(attn) = first {
             let norm = match attn.qk_norm {
                 QkNorm::None => "",
                 QkNorm::PerHead => ", q and k normed per head",
@@ -246,6 +250,7 @@ impl ModelSpec {
             }
         }
         out.extend(self.window_line());
+        out.extend(self.state_line());
         let head = if self.head.tied {
             "the embedding"
         } else {
@@ -261,7 +266,7 @@ impl ModelSpec {
         let mut out = Vec::new();
         let moe = self.layers.iter().find_map(|it| match &it.ffn {
             Ffn::Moe(it) => Some(it),
-            Ffn::Dense(_) => None,
+            Ffn::Dense(_) | Ffn::None => None,
         });
         if let Some(moe) = moe {
             out.push(("expert width", moe.expert.d_ff.to_string()));
@@ -280,6 +285,22 @@ impl ModelSpec {
             out.push(("dense layers", runs(&dense)));
         }
         out
+    }
+
+    /// The layers that fold positions into a state, and what by.
+    fn state_line(&self) -> Option<(&'static str, String)> {
+        let states: Vec<(usize, &RecurrentSpec)> = self
+            .layers
+            .iter()
+            .enumerate()
+            .filter_map(|(l, it)| match &it.mixer {
+                Mixer::Recurrent(it) => Some((l, it)),
+                _ => None,
+            })
+            .collect();
+        let label = states.first()?.1.label();
+        let layers: Vec<usize> = states.iter().map(|it| it.0).collect();
+        Some(("states", format!("{label} in layers {}", runs(&layers))))
     }
 
     fn window_line(&self) -> Option<(&'static str, String)> {

@@ -78,9 +78,13 @@ const DEFAULTS: Defaults = Defaults {
     n_layers: 32,
     n_heads: 32,
     n_kv_heads: Some(8),
+    head_dim: None,
     n_ctx: 131_072,
     eps: 1e-5,
+    eps_key: "rms_norm_eps",
     theta: 1e6,
+    rotary: None,
+    rope_kind: None,
     n_experts: 8,
     top_k: 2,
 };
@@ -95,7 +99,7 @@ fn read(config: &Config) -> Result<Draft, CheckpointError> {
             ..plain.router(l)
         };
         Layer {
-            mask,
+            mixer: plain.attention(mask),
             ffn: FfnPlan::Moe(Box::new(router), MoeSpec::plain(RouterId(0), expert)),
         }
     }))

@@ -3,12 +3,17 @@
 
 pub(super) mod gguf;
 mod granite;
+mod lfm2;
 mod llama_names;
+mod mamba;
+mod mellum;
 mod mixtral;
 mod names;
+mod nemotron;
 mod olmoe;
 mod plain;
 mod qwen;
+mod qwen_next;
 mod shapes;
 
 use std::path::Path;
@@ -49,6 +54,13 @@ pub(super) const FAMILIES: &[Family] = &[
     qwen::QWEN3_MOE,
     granite::GRANITE_MOE,
     granite::GRANITE_MOE_SHARED,
+    granite::GRANITE_MOE_HYBRID,
+    lfm2::LFM2_MOE,
+    mellum::MELLUM,
+    nemotron::NEMOTRON_H,
+    qwen_next::QWEN3_NEXT,
+    qwen_next::QWEN3_5_MOE,
+    qwen_next::QWEN3_5_MOE_TEXT,
 ];
 
 /// Families with experts that are known and not read yet.
@@ -66,21 +78,17 @@ const LATER: &[(&str, &str)] = &[
     ("glm4_moe", "GLM-4.5"),
     ("glm4_moe_lite", "GLM-4.7-Flash"),
     ("gpt_oss", "gpt-oss"),
-    ("granitemoehybrid", "Granite 4"),
     ("grok-1", "Grok-1"),
     ("hunyuan_v1_moe", "Hunyuan"),
     ("jamba", "Jamba"),
     ("jetmoe", "JetMoE"),
     ("kimi_k2", "Kimi-K2"),
-    ("lfm2_moe", "LFM2"),
     ("llama4", "Llama 4"),
     ("llama4_text", "Llama 4"),
     ("llama_moe", "LLaMA-MoE"),
     ("minimax_m2", "MiniMax-M2"),
     ("nllb-moe", "NLLB-MoE"),
     ("phimoe", "Phi-3.5-MoE"),
-    ("qwen3_next", "Qwen3-Next"),
-    ("qwen3_5_moe", "Qwen3.5-MoE"),
     ("switch_transformers", "Switch Transformer"),
     ("time_moe", "Time-MoE"),
 ];

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::spec::{ExpertId, LayerId, ModelSpec};
 
 use super::{
-    super::{Cut, LayerSlot, Part, Slot},
+    super::{Cut, LayerSlot, Part, Reading, RecurrentSlot, Slot},
     shapes::{Matrix, matrix_of, n_experts},
 };
 
@@ -44,18 +44,40 @@ impl Role {
         Self::In(LayerSlot::OBias),
         Self::In(LayerSlot::QNorm),
         Self::In(LayerSlot::KNorm),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(0))),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(1))),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(2))),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(3))),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::InBias)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::Conv)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::ConvBias)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::Decay)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::StepBias)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::Skip)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::Norm)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::Out)),
+        Self::In(LayerSlot::Recurrent(RecurrentSlot::OutBias)),
         Self::In(LayerSlot::Router),
         Self::In(LayerSlot::SelectBias),
         Self::Expert(Part::Gate),
         Self::Expert(Part::Up),
         Self::Expert(Part::Down),
+        Self::Expert(Part::GateBias),
+        Self::Expert(Part::UpBias),
+        Self::Expert(Part::DownBias),
         Self::In(LayerSlot::Shared(Part::Gate)),
         Self::In(LayerSlot::Shared(Part::Up)),
         Self::In(LayerSlot::Shared(Part::Down)),
+        Self::In(LayerSlot::Shared(Part::GateBias)),
+        Self::In(LayerSlot::Shared(Part::UpBias)),
+        Self::In(LayerSlot::Shared(Part::DownBias)),
         Self::In(LayerSlot::SharedGate),
         Self::In(LayerSlot::Dense(Part::Gate)),
         Self::In(LayerSlot::Dense(Part::Up)),
         Self::In(LayerSlot::Dense(Part::Down)),
+        Self::In(LayerSlot::Dense(Part::GateBias)),
+        Self::In(LayerSlot::Dense(Part::UpBias)),
+        Self::In(LayerSlot::Dense(Part::DownBias)),
     ];
 
     /// The slot it fills, for one expert where it is a part of experts.
@@ -88,6 +110,7 @@ pub(in super::super) struct Tensor {
     /// The matrices in it, the first rows first.
     holds: &'static [Role],
     layout: Layout,
+    reading: Reading,
 }
 
 impl Tensor {
@@ -97,6 +120,21 @@ impl Tensor {
             name,
             holds,
             layout: Layout::Rows,
+            reading: Reading::AsStored,
+        }
+    }
+
+    /// A vector whose numbers stand for others.
+    pub(super) const fn read_as(
+        reading: Reading,
+        name: &'static str,
+        holds: &'static [Role],
+    ) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::Rows,
+            reading,
         }
     }
 
@@ -106,6 +144,7 @@ impl Tensor {
             name,
             holds,
             layout: Layout::Stacked,
+            reading: Reading::AsStored,
         }
     }
 }
@@ -127,6 +166,9 @@ impl Prefix {
         Self::new("language_model.model.", "language_model."),
         Self::new("model.language_model.", ""),
     ];
+
+    /// `backbone.`
+    pub(super) const BACKBONE: &'static [Self] = &[Self::new("backbone.", ""), Self::NONE];
 
     /// Nothing.
     pub(super) const NONE: Self = Self::new("", "");
@@ -154,6 +196,8 @@ pub(in super::super) struct TensorSource {
     pub(in super::super) shape: Vec<usize>,
     /// The part of it that is meant, all but the last dimension counted as rows.
     pub(in super::super) cut: Cut,
+    /// What its numbers stand for.
+    pub(in super::super) reading: Reading,
 }
 
 /// One way to write the tensor of a role.
@@ -263,6 +307,7 @@ impl Spelling {
             },
             shape: shape.clone(),
             cut: self.cut(&matrix, &along, e),
+            reading: self.tensor.reading,
         };
         (0..n_slots).map(source).collect()
     }

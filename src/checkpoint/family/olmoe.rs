@@ -26,9 +26,13 @@ const DEFAULTS: Defaults = Defaults {
     n_layers: 16,
     n_heads: 16,
     n_kv_heads: None,
+    head_dim: None,
     n_ctx: 4096,
     eps: 1e-5,
+    eps_key: "rms_norm_eps",
     theta: 10_000.0,
+    rotary: None,
+    rope_kind: None,
     n_experts: 64,
     top_k: 8,
 };
@@ -44,7 +48,7 @@ fn read(config: &Config) -> Result<Draft, CheckpointError> {
         let mut router = plain.router(l);
         router.renorm = renorm;
         Layer {
-            mask: Mask::Causal,
+            mixer: plain.attention(Mask::Causal),
             ffn: FfnPlan::Moe(Box::new(router), MoeSpec::plain(RouterId(0), expert)),
         }
     }))

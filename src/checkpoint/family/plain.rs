@@ -1,13 +1,19 @@
 //! What the six families share: a decoder of the Llama line whose layers have experts or a dense
 //! network. Each family reads what it does differently on top of this.
 
+use serde_json::Value;
+
 use crate::spec::{
     Ffn, GqaSpec, HeadSpec, InputSpec, KvMap, LayerId, LayerSpec, MAX_EXPERTS, Mask, Mixer,
     MlpSpec, ModelSpec, MoeSpec, NormSpec, QkNorm, Renorm, RouterId, RouterSpec, Topology,
 };
 
 use super::{
-    super::{CheckpointError, config::Config, rope},
+    super::{
+        CheckpointError,
+        config::Config,
+        rope::{self, RopeDefaults},
+    },
     Draft,
 };
 
@@ -26,9 +32,17 @@ pub(super) struct Defaults {
     pub(super) n_heads: usize,
     /// None is as many as heads.
     pub(super) n_kv_heads: Option<usize>,
+    /// None is as many as the width shared by the heads.
+    pub(super) head_dim: Option<usize>,
     pub(super) n_ctx: usize,
     pub(super) eps: f32,
+    /// What the norms' epsilon is called.
+    pub(super) eps_key: &'static str,
     pub(super) theta: f32,
+    /// The share of a head that rotates; none where heads of the family rotate whole.
+    pub(super) rotary: Option<f32>,
+    /// Which object of `rope_parameters` holds for layers that see all; none where all rotate alike.
+    pub(super) rope_kind: Option<&'static str>,
     pub(super) n_experts: usize,
     pub(super) top_k: usize,
 }
@@ -62,7 +76,7 @@ impl Plain {
             return Err(config.wrong("hidden_act", "silu"));
         }
         let d_model = config.whole("hidden_size", 1..=MAX_WIDTH, defaults.d_model)?;
-        let eps = config.positive("rms_norm_eps", defaults.eps)?;
+        let eps = config.positive(defaults.eps_key, defaults.eps)?;
         let n_ctx = config.whole("max_position_embeddings", 1..=MAX_CTX, defaults.n_ctx)?;
         let (attn, rope) = attention(config, defaults, d_model, n_ctx, eps)?;
         let (n_experts, top_k) = experts(config, defaults)?;
@@ -83,7 +97,7 @@ impl Plain {
         })
     }
 
-    /// The model, with the mask, the router's rule and the network of each layer.
+    /// The model, with the mixer, the router's rule and the network of each layer.
     pub(super) fn build(
         self,
         family: &super::Family,
@@ -95,6 +109,7 @@ impl Plain {
                 let plan = layer(&self, l);
                 let ffn = match plan.ffn {
                     FfnPlan::Dense(it) => Ffn::Dense(it),
+                    FfnPlan::None => Ffn::None,
                     FfnPlan::Moe(router, moe) => {
                         let id = RouterId::new(routers.len());
                         routers.push(*router);
@@ -102,15 +117,17 @@ impl Plain {
                     }
                 };
                 LayerSpec {
-                    mixer: Mixer::Gqa(GqaSpec {
-                        mask: plan.mask,
-                        ..self.attn.clone()
-                    }),
+                    norms: [
+                        Some(self.norm).filter(|_| plan.mixer != Mixer::None),
+                        None,
+                        Some(self.norm).filter(|_| ffn != Ffn::None),
+                        None,
+                    ],
+                    mixer: plan.mixer,
                     cross: None,
                     ffn,
                     topology: Topology::PreNorm,
                     residual_scale: self.residual_scale,
-                    norms: [Some(self.norm), None, Some(self.norm), None],
                 }
             })
             .collect();
@@ -136,6 +153,14 @@ impl Plain {
         }
     }
 
+    /// Attention of a layer that sees so much.
+    pub(super) fn attention(&self, mask: Mask) -> Mixer {
+        Mixer::Gqa(GqaSpec {
+            mask,
+            ..self.attn.clone()
+        })
+    }
+
     /// The rule that the families start from: softmax over all, the k best.
     pub(super) fn router(&self, layer: usize) -> RouterSpec {
         RouterSpec::softmax_top_k(LayerId::new(layer), self.n_experts, self.top_k)
@@ -144,15 +169,45 @@ impl Plain {
 
 /// What a family says of one layer.
 pub(super) struct Layer {
-    pub(super) mask: Mask,
+    pub(super) mixer: Mixer,
     pub(super) ffn: FfnPlan,
 }
 
 /// Its network.
 pub(super) enum FfnPlan {
     Dense(MlpSpec),
+    None,
     /// Rule and experts; the experts' router id is filled in by `build`.
     Moe(Box<RouterSpec>, MoeSpec),
+}
+
+/// What each layer is, by the words of a list; none where there is no list.
+///
+/// # Errors
+/// Another length than that of the model, or a word that is none of them.
+pub(super) fn kinds<T: Copy>(
+    config: &Config,
+    key: &str,
+    n_layers: usize,
+    words: &[(&str, T)],
+) -> Result<Option<Vec<T>>, CheckpointError> {
+    let Some(list) = config.list(key)? else {
+        return Ok(None);
+    };
+    let kind = |it: &Value| {
+        let word = it.as_str()?;
+        Some(words.iter().find(|(known, _)| *known == word)?.1)
+    };
+    let kinds: Option<Vec<T>> = list.iter().map(kind).collect();
+    let words: Vec<&str> = words.iter().map(|it| it.0).collect();
+    let wrong = || {
+        let words = words.join(" and ");
+        config.wrong(key, format!("a list of {n_layers} of {words}"))
+    };
+    kinds
+        .filter(|it| it.len() == n_layers)
+        .map(Some)
+        .ok_or_else(wrong)
 }
 
 /// An inner width.
@@ -209,7 +264,10 @@ fn attention(
             format!("a divisor of num_attention_heads, {n_heads}"),
         ));
     }
-    let head_dim = match config.maybe_whole("head_dim", 1..=MAX_WIDTH)? {
+    let head_dim = match config
+        .maybe_whole("head_dim", 1..=MAX_WIDTH)?
+        .or(defaults.head_dim)
+    {
         Some(it) => it,
         None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
         None => {
@@ -227,7 +285,16 @@ fn attention(
             "even, because positions rotate pairs",
         ));
     }
-    let rope = rope::read(config, head_dim, n_ctx, defaults.theta)?;
+    let rope = rope::read(
+        config,
+        n_ctx,
+        RopeDefaults {
+            head_dim,
+            share: defaults.rotary,
+            theta: defaults.theta,
+            kind: defaults.rope_kind,
+        },
+    )?;
     let attn = GqaSpec {
         n_heads,
         n_kv_heads,
@@ -250,9 +317,9 @@ fn attention(
     Ok((attn, rope))
 }
 
-/// E and k. Both spellings of E are in use, newer files change between them.
+/// E and k. All spellings of E are in use, newer files change between them.
 fn experts(config: &Config, defaults: &Defaults) -> Result<(usize, usize), CheckpointError> {
-    let keys = ["num_local_experts", "num_experts"];
+    let keys = ["num_local_experts", "num_experts", "n_routed_experts"];
     let n_experts = config.whole_of(&keys, 1..=MAX_EXPERTS, defaults.n_experts)?;
     let top_k = config.whole("num_experts_per_tok", 1..=MAX_EXPERTS, defaults.top_k)?;
     if top_k > n_experts {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::spec::{
-    Mask, MlpSpec, MoeSpec, QkNorm, Renorm, RouterId, RouterSpec, SharedGate, SharedInput,
+    Mask, Mixer, MlpSpec, MoeSpec, QkNorm, Renorm, RouterId, RouterSpec, SharedGate, SharedInput,
     SharedSpec,
 };
 
@@ -13,7 +13,7 @@ use super::{
     Draft, Family,
     llama_names::{ATTENTION, DECODER, DENSE, EXPERTS},
     names::{Names, Prefix, Role, Tensor},
-    plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, renorm, width, window},
+    plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, kinds, renorm, width, window},
 };
 
 pub(super) const QWEN2_MOE: Family = Family {
@@ -36,7 +36,8 @@ pub(super) const QWEN3_MOE: Family = Family {
     },
 };
 
-const SHARED: &[Tensor] = &[
+/// The shared expert and its gate.
+pub(super) const SHARED: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.mlp.shared_expert.gate_proj.weight",
         &[Role::In(LayerSlot::Shared(Part::Gate))],
@@ -61,9 +62,13 @@ const QWEN2_DEFAULTS: Defaults = Defaults {
     n_layers: 24,
     n_heads: 16,
     n_kv_heads: Some(16),
+    head_dim: None,
     n_ctx: 32_768,
     eps: 1e-6,
+    eps_key: "rms_norm_eps",
     theta: 10_000.0,
+    rotary: None,
+    rope_kind: None,
     n_experts: 60,
     top_k: 4,
 };
@@ -100,7 +105,7 @@ fn read_qwen2(config: &Config) -> Result<Draft, CheckpointError> {
             plain,
             l,
             &moe,
-            masks.get(l).copied().unwrap_or(Mask::Causal),
+            plain.attention(masks.get(l).copied().unwrap_or(Mask::Causal)),
         )
     }))
 }
@@ -117,11 +122,13 @@ fn read_qwen3(config: &Config) -> Result<Draft, CheckpointError> {
     let expert = MlpSpec::silu(width(config, "moe_intermediate_size", 768)?);
     let moe = MoeSpec::plain(RouterId(0), expert);
     let sparse = Sparse::read(config, 6144)?;
-    Ok(plain.build(&QWEN3_MOE, |plain, l| sparse.layer(plain, l, &moe, mask)))
+    Ok(plain.build(&QWEN3_MOE, |plain, l| {
+        sparse.layer(plain, l, &moe, plain.attention(mask))
+    }))
 }
 
 /// Which layers have experts, and what the others have.
-struct Sparse {
+pub(super) struct Sparse {
     dense_layers: Vec<u64>,
     step: usize,
     dense: MlpSpec,
@@ -129,7 +136,9 @@ struct Sparse {
 }
 
 impl Sparse {
-    fn read(config: &Config, default_ff: usize) -> Result<Self, CheckpointError> {
+    /// # Errors
+    /// A setting that makes no sense.
+    pub(super) fn read(config: &Config, default_ff: usize) -> Result<Self, CheckpointError> {
         let dense_layers: Option<Vec<u64>> = config
             .list("mlp_only_layers")?
             .unwrap_or_default()
@@ -145,7 +154,18 @@ impl Sparse {
         })
     }
 
-    fn layer(&self, plain: &Plain, l: usize, moe: &MoeSpec, mask: Mask) -> Layer {
+    /// Experts in every layer.
+    pub(super) fn everywhere(renorm: Renorm) -> Self {
+        Self {
+            dense_layers: Vec::new(),
+            step: 1,
+            dense: MlpSpec::silu(1),
+            renorm,
+        }
+    }
+
+    /// A layer with this mixer.
+    pub(super) fn layer(&self, plain: &Plain, l: usize, moe: &MoeSpec, mixer: Mixer) -> Layer {
         let is_dense =
             self.dense_layers.contains(&(l as u64)) || !(l + 1).is_multiple_of(self.step);
         let ffn = if is_dense {
@@ -157,7 +177,7 @@ impl Sparse {
             };
             FfnPlan::Moe(Box::new(router), moe.clone())
         };
-        Layer { mask, ffn }
+        Layer { mixer, ffn }
     }
 }
 
@@ -169,22 +189,13 @@ fn qwen2_masks(config: &Config, n_layers: usize) -> Result<Vec<Mask>, Checkpoint
     }
     let mask = window(config, Some(4096))?.map_or(Mask::Causal, Mask::Window);
     let pick = |windowed| if windowed { mask } else { Mask::Causal };
-    let Some(types) = config.list(KEY)? else {
+    let words = [
+        ("sliding_attention", pick(true)),
+        ("full_attention", pick(false)),
+    ];
+    let Some(masks) = kinds(config, KEY, n_layers, &words)? else {
         let n = config.whole("max_window_layers", 0..=usize::from(u16::MAX), 28)?;
         return Ok((0..n_layers).map(|l| pick(l % 2 == 0 && l < n)).collect());
     };
-    let masks: Option<Vec<Mask>> = types
-        .iter()
-        .map(|it| match it.as_str() {
-            Some("sliding_attention") => Some(pick(true)),
-            Some("full_attention") => Some(pick(false)),
-            _ => None,
-        })
-        .collect();
-    masks.filter(|it| it.len() == n_layers).ok_or_else(|| {
-        config.wrong(
-            KEY,
-            format!("a list of {n_layers} of sliding_attention and full_attention"),
-        )
-    })
+    Ok(masks)
 }

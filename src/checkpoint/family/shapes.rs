@@ -1,9 +1,11 @@
 //! The shape that each part of a model must have, whatever it is called.
 
-use crate::spec::{Ffn, GqaSpec, LayerSpec, Mixer, ModelSpec, MoeSpec, QkNorm, SharedGate};
+use crate::spec::{
+    Ffn, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, QkNorm, RecurrentSpec, SharedGate,
+};
 
 use super::{
-    super::{LayerSlot, Part},
+    super::{LayerSlot, Part, RecurrentSlot},
     names::Role,
 };
 
@@ -47,11 +49,7 @@ pub(super) fn matrix_of(role: Role, spec: &ModelSpec, layer: usize) -> Option<Ma
         Role::FinalNorm => Some(Matrix::vector(h)),
         Role::Head => (!spec.head.tied).then(|| Matrix::new(v, h)),
         Role::In(slot) => of_layer(slot, spec, spec.layers.get(layer)?),
-        Role::Expert(part) => Some(of_network(
-            part,
-            moe(spec.layers.get(layer)?)?.expert.d_ff,
-            h,
-        )),
+        Role::Expert(part) => of_network(part, &moe(spec.layers.get(layer)?)?.expert, h),
     }
 }
 
@@ -65,14 +63,19 @@ pub(super) fn n_experts(spec: &ModelSpec, layer: usize) -> usize {
 fn moe(layer: &LayerSpec) -> Option<&MoeSpec> {
     match &layer.ffn {
         Ffn::Moe(it) => Some(it),
-        Ffn::Dense(_) => None,
+        Ffn::Dense(_) | Ffn::None => None,
     }
 }
 
-fn of_network(part: Part, f: usize, h: usize) -> Matrix {
+fn of_network(part: Part, mlp: &MlpSpec, h: usize) -> Option<Matrix> {
+    let f = mlp.d_ff;
     match part {
-        Part::Gate | Part::Up => Matrix::new(f, h),
-        Part::Down => Matrix::new(h, f),
+        Part::Gate => mlp.gated.then(|| Matrix::new(f, h)),
+        Part::Up => Some(Matrix::new(f, h)),
+        Part::Down => Some(Matrix::new(h, f)),
+        Part::GateBias => (mlp.gated && mlp.bias).then(|| Matrix::vector(f)),
+        Part::UpBias => mlp.bias.then(|| Matrix::vector(f)),
+        Part::DownBias => mlp.bias.then(|| Matrix::vector(h)),
     }
 }
 
@@ -81,24 +84,56 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
     let shared = moe(layer).and_then(|it| it.shared);
     let router = moe(layer).and_then(|it| spec.router(it.router));
     match slot {
-        LayerSlot::MixerNorm | LayerSlot::FfnNorm => Some(Matrix::vector(h)),
+        LayerSlot::MixerNorm => layer.norms[0].map(|_| Matrix::vector(h)),
+        LayerSlot::FfnNorm => layer.norms[2].map(|_| Matrix::vector(h)),
         LayerSlot::Router => router.map(|it| Matrix::new(it.n_experts, h)),
         LayerSlot::SelectBias => router
             .filter(|it| it.select_bias)
             .map(|it| Matrix::vector(it.n_experts)),
-        LayerSlot::Shared(part) => shared.map(|it| of_network(part, it.mlp.d_ff, h)),
+        LayerSlot::Shared(part) => shared.and_then(|it| of_network(part, &it.mlp, h)),
         LayerSlot::SharedGate => shared
             .filter(|it| it.gate == SharedGate::SigmoidScalar)
             .map(|_| Matrix::new(1, h)),
         LayerSlot::Dense(part) => match &layer.ffn {
-            Ffn::Dense(it) => Some(of_network(part, it.d_ff, h)),
-            Ffn::Moe(_) => None,
+            Ffn::Dense(it) => of_network(part, it, h),
+            Ffn::Moe(_) | Ffn::None => None,
         },
         LayerSlot::Expert(..) => None,
+        LayerSlot::Recurrent(slot) => match &layer.mixer {
+            Mixer::Recurrent(it) => of_recurrent(slot, h, it),
+            _ => None,
+        },
         _ => match &layer.mixer {
             Mixer::Gqa(it) => of_attention(slot, h, it),
             _ => None,
         },
+    }
+}
+
+fn of_recurrent(slot: RecurrentSlot, h: usize, spec: &RecurrentSpec) -> Option<Matrix> {
+    let (conv_bias, proj_bias) = spec.biases();
+    let (heads, _) = spec.folded();
+    let per_head = (heads > 0).then(|| Matrix::vector(heads));
+    match slot {
+        RecurrentSlot::In(i) => {
+            let rows = spec.projections();
+            rows.get(usize::from(i)).map(|it| Matrix::new(*it, h))
+        }
+        RecurrentSlot::InBias => proj_bias.then(|| Matrix::vector(spec.n_in())),
+        RecurrentSlot::Conv => Some(Matrix::new(spec.n_channels(), spec.kernel())),
+        RecurrentSlot::ConvBias => conv_bias.then(|| Matrix::vector(spec.n_channels())),
+        RecurrentSlot::Decay | RecurrentSlot::StepBias => per_head,
+        RecurrentSlot::Skip => match spec {
+            RecurrentSpec::Mamba2(_) => per_head,
+            RecurrentSpec::ShortConv(_) | RecurrentSpec::Delta(_) => None,
+        },
+        RecurrentSlot::Norm => match spec {
+            RecurrentSpec::ShortConv(_) => None,
+            RecurrentSpec::Delta(it) => Some(Matrix::vector(it.value_dim)),
+            RecurrentSpec::Mamba2(it) => Some(Matrix::vector(it.width())),
+        },
+        RecurrentSlot::Out => Some(Matrix::new(h, spec.n_out())),
+        RecurrentSlot::OutBias => proj_bias.then(|| Matrix::vector(h)),
     }
 }
 
@@ -112,7 +147,7 @@ fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
         QkNorm::Full => Some(Matrix::vector(n)),
     };
     match slot {
-        LayerSlot::Q => Some(Matrix::new(a, h)),
+        LayerSlot::Q => Some(Matrix::new(if attn.out_gate { 2 * a } else { a }, h)),
         LayerSlot::K | LayerSlot::V => Some(Matrix::new(kv, h)),
         LayerSlot::O => Some(Matrix::new(h, a)),
         LayerSlot::QBias => bias(0, a),

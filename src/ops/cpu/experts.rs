@@ -8,11 +8,37 @@ use crate::checkpoint::WeightView;
 use crate::ops::{EMPTY, Mlp, Routing};
 use crate::spec::{Act, MlpSpec};
 
-/// One expert's matrices, as stored.
+/// One network: its matrices as stored, its biases widened.
 #[derive(Clone, Debug)]
 pub struct CpuExpert {
-    /// Gate, up, down.
-    pub mlp: Mlp<WeightView>,
+    gate: Option<WeightView>,
+    up: WeightView,
+    down: WeightView,
+    gate_bias: Vec<f32>,
+    up_bias: Vec<f32>,
+    down_bias: Vec<f32>,
+}
+
+impl CpuExpert {
+    /// Prepares a network; matrices that are not aligned are copied. Biases that are not there are empty.
+    #[must_use]
+    pub fn new(mlp: &Mlp<WeightView>) -> Self {
+        let vector =
+            |it: &Option<WeightView>| it.as_ref().map_or_else(Vec::new, WeightView::to_f32);
+        Self {
+            gate: mlp.gate.as_ref().map(WeightView::aligned),
+            up: mlp.up.aligned(),
+            down: mlp.down.aligned(),
+            gate_bias: vector(&mlp.gate_bias),
+            up_bias: vector(&mlp.up_bias),
+            down_bias: vector(&mlp.down_bias),
+        }
+    }
+
+    /// F.
+    fn d_ff(&self) -> usize {
+        self.up.shape().0
+    }
 }
 
 /// One choice that runs a network: which row and place it fills.
@@ -58,44 +84,56 @@ fn uses_by_network(routing: &Routing) -> BTreeMap<u16, Vec<Use>> {
     uses
 }
 
-/// Per job `act(gate x) ⊙ up x`: `[n, F]`.
+/// Per job `act(gate x) ⊙ up x`, or `act(up x)` where there is no gate: `[n, F]`.
 fn inner(x: &Matrix, jobs: &[(&CpuExpert, &[Use])], spec: &MlpSpec) -> Vec<Vec<f32>> {
     let inputs: Vec<Vec<f32>> = jobs
         .iter()
         .map(|(_, uses)| uses.iter().flat_map(|it| x.row(it.row)).copied().collect())
         .collect();
-    let room = || {
-        jobs.iter()
-            .map(|(expert, uses)| vec![0.0; expert.mlp.gate.shape().0 * uses.len()])
-            .collect()
-    };
-    let (mut gates, mut ups): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (room(), room());
+    let room = |(expert, uses): &(&CpuExpert, &[Use])| vec![0.0; expert.d_ff() * uses.len()];
+    let mut gates: Vec<Vec<f32>> = jobs.iter().map(room).collect();
+    let mut ups: Vec<Vec<f32>> = jobs.iter().map(room).collect();
+    let outs = gates.iter_mut().zip(&mut ups);
     let products = jobs
         .iter()
         .zip(&inputs)
-        .zip(gates.iter_mut().zip(&mut ups))
+        .zip(outs)
         .flat_map(|((job, x), (gate, up))| {
-            let mlp = &job.0.mlp;
-            [
-                Product {
-                    weight: &mlp.gate,
-                    x,
-                    out: gate,
-                },
-                Product {
-                    weight: &mlp.up,
-                    x,
-                    out: up,
-                },
-            ]
+            let of = |weight, out| Product { weight, x, out };
+            let gate = job.0.gate.as_ref().map(|it| of(it, gate));
+            gate.into_iter().chain([of(&job.0.up, up)])
         });
     run(products.collect());
     let mut out = Vec::with_capacity(jobs.len());
-    for ((job, gate), up) in jobs.iter().zip(&mut gates).zip(&ups) {
-        activate(gate, up, spec.act);
-        out.push(transposed(gate, job.0.mlp.gate.shape().0, job.1.len()));
+    for (((expert, uses), gate), up) in jobs.iter().zip(&mut gates).zip(&mut ups) {
+        add_bias(gate, &expert.gate_bias, uses.len());
+        add_bias(up, &expert.up_bias, uses.len());
+        let inner = activated(expert, gate, up, spec.act);
+        out.push(transposed(inner, expert.d_ff(), uses.len()));
     }
     out
+}
+
+/// A bias on rows `[F, n]`: one number for all n; nothing where there is none.
+fn add_bias(x: &mut [f32], bias: &[f32], n: usize) {
+    for (row, bias) in x.chunks_exact_mut(n.max(1)).zip(bias) {
+        row.iter_mut().for_each(|it| *it += bias);
+    }
+}
+
+/// What the activation makes of gate and up: in `gate`, or in `up` where there is no gate.
+fn activated<'a>(
+    expert: &CpuExpert,
+    gate: &'a mut [f32],
+    up: &'a mut [f32],
+    act: Act,
+) -> &'a [f32] {
+    if expert.gate.is_some() {
+        activate(gate, up, act);
+        return gate;
+    }
+    activate_alone(up, act);
+    up
 }
 
 /// Per job `down · inner`: `[n, H]`.
@@ -109,14 +147,17 @@ fn outer(jobs: &[(&CpuExpert, &[Use])], inner: &[Vec<f32>], width: usize) -> Vec
         .zip(inner)
         .zip(&mut outs)
         .map(|((job, x), out)| Product {
-            weight: &job.0.mlp.down,
+            weight: &job.0.down,
             x,
             out,
         });
     run(products.collect());
     jobs.iter()
-        .zip(&outs)
-        .map(|(job, out)| transposed(out, width, job.1.len()))
+        .zip(&mut outs)
+        .map(|((expert, uses), out)| {
+            add_bias(out, &expert.down_bias, uses.len());
+            transposed(out, width, uses.len())
+        })
         .collect()
 }
 
@@ -141,8 +182,19 @@ fn combine(slots: &[Option<&[f32]>], routing: &Routing, width: usize) -> Matrix 
 
 /// `act(gate) ⊙ up`, into `gate`.
 fn activate(gate: &mut [f32], up: &[f32], act: Act) {
+    gate.iter_mut()
+        .zip(up)
+        .for_each(|(g, u)| *g = activation(*g, *u, act));
+}
+
+/// `act(up)`, in place.
+fn activate_alone(up: &mut [f32], act: Act) {
+    up.iter_mut().for_each(|it| *it = activation(*it, 1.0, act));
+}
+
+fn activation(g: f32, u: f32, act: Act) -> f32 {
     let silu = |x: f32| x / (1.0 + (-x).exp());
-    let one = |g: f32, u: f32| match act {
+    match act {
         Act::Silu => silu(g) * u,
         Act::SiluClamp { limit } => silu(g.min(limit)) * u.clamp(-limit, limit),
         Act::GeluTanh => 0.5 * g * (1.0 + (0.797_884_6 * (g + 0.044_715 * g * g * g)).tanh()) * u,
@@ -152,17 +204,32 @@ fn activate(gate: &mut [f32], up: &[f32], act: Act) {
             let g = g.min(limit);
             (u.clamp(-limit, limit) + 1.0) * g / (1.0 + (-alpha * g).exp())
         }
-    };
-    gate.iter_mut().zip(up).for_each(|(g, u)| *g = one(*g, *u));
+    }
 }
 
-/// One gated network over all rows: `[T, H]`.
+/// One network over all rows: `[T, H]`.
 pub fn mlp(x: &Matrix, network: &[CpuExpert], spec: &MlpSpec) -> Matrix {
-    let [CpuExpert { mlp }] = network else {
+    let [expert] = network else {
         unreachable!("one network was made ready")
     };
-    let mut gate = product(x, &mlp.gate);
-    let up = product(x, &mlp.up);
-    activate(&mut gate.data, &up.data, spec.act);
-    product(&gate, &mlp.down)
+    let mut up = biased(product(x, &expert.up), &expert.up_bias);
+    let inner = match &expert.gate {
+        Some(gate) => {
+            let mut gate = biased(product(x, gate), &expert.gate_bias);
+            activate(&mut gate.data, &up.data, spec.act);
+            gate
+        }
+        None => {
+            activate_alone(&mut up.data, spec.act);
+            up
+        }
+    };
+    biased(product(&inner, &expert.down), &expert.down_bias)
+}
+
+/// Every row with a bias added, where there is one.
+fn biased(mut x: Matrix, bias: &[f32]) -> Matrix {
+    x.rows_mut()
+        .for_each(|row| row.iter_mut().zip(bias).for_each(|(it, b)| *it += b));
+    x
 }

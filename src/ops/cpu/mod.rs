@@ -16,9 +16,11 @@ mod matrix;
 pub(in crate::ops) mod norm;
 pub(in crate::ops) mod pointwise;
 pub(in crate::ops) mod predict;
+pub(in crate::ops) mod recurrent;
 pub(in crate::ops) mod rope;
 pub(in crate::ops) mod route;
 mod speed;
+mod state;
 mod threads;
 
 pub use blocks::quantized;
@@ -28,14 +30,17 @@ pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
 use route::route;
 pub use speed::n_threads;
+pub use state::CpuState;
 pub use threads::start_threads;
 
 use super::{
-    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, Routing, Wait, Wanted,
-    routing::n_picks,
+    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, RecurrentWeights, Routing,
+    Wait, Wanted, routing::n_picks,
 };
 use crate::checkpoint::WeightView;
-use crate::spec::{GqaSpec, MlpSpec, NormKind, NormSpec, RopeSpec, RouterId, RouterSpec, TokenId};
+use crate::spec::{
+    GqaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec, TokenId,
+};
 
 /// The CPU.
 #[derive(Debug, Default)]
@@ -49,6 +54,7 @@ impl Ops for Cpu {
     type Weight = CpuWeight;
     type Experts = Vec<CpuExpert>;
     type Cache = CpuCache;
+    type State = CpuState;
     type Routing = Routing;
     type Predicted = Arc<Vec<Prediction>>;
     type InFlight = Option<Outcome>;
@@ -66,13 +72,7 @@ impl Ops for Cpu {
     }
 
     fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<Vec<CpuExpert>, DeviceError> {
-        let aligned = |it: Mlp<WeightView>| Mlp {
-            gate: it.gate.aligned(),
-            up: it.up.aligned(),
-            down: it.down.aligned(),
-        };
-        let experts = views.into_iter();
-        Ok(experts.map(|it| CpuExpert { mlp: aligned(it) }).collect())
+        Ok(views.iter().map(CpuExpert::new).collect())
     }
 
     fn cache(&self, kv_width: usize, _n_ctx: usize) -> CpuCache {
@@ -89,6 +89,26 @@ impl Ops for Cpu {
 
     fn truncate_cache(&self, cache: &mut CpuCache, len: usize) {
         cache.truncate(len);
+    }
+
+    fn state(&self, spec: &RecurrentSpec) -> CpuState {
+        CpuState::new(spec)
+    }
+
+    fn fork_state(&self, state: &CpuState, len: usize) -> CpuState {
+        state.fork(len)
+    }
+
+    fn state_pieces(&self, state: &CpuState) -> Vec<(u64, u64)> {
+        state.pieces()
+    }
+
+    fn cut_of_state(&self, state: &CpuState, len: usize) -> usize {
+        state.cut(len)
+    }
+
+    fn truncate_state(&self, state: &mut CpuState, len: usize) {
+        state.truncate(len);
     }
 
     fn embed(
@@ -172,6 +192,21 @@ impl Ops for Cpu {
         caches: &[&mut CpuCache],
     ) -> Matrix {
         attention::attend(q, spec, spans, caches)
+    }
+
+    fn recur(
+        &self,
+        x: &Matrix,
+        weights: &RecurrentWeights<CpuWeight>,
+        spec: &RecurrentSpec,
+        spans: &[BatchSpan<'_>],
+        states: &mut [&mut CpuState],
+    ) -> Matrix {
+        recurrent::recur(x, weights, spec, spans, states)
+    }
+
+    fn gate(&self, x: &mut Matrix, by: &Matrix, first: usize) {
+        pointwise::gate(x, by, first);
     }
 
     fn route(

@@ -29,6 +29,17 @@ pub fn gate_rows(x: &mut Matrix, gates: &Matrix) {
         .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
 }
 
+/// `x[t, c] *= sigmoid(by[t, first + c])`.
+pub fn gate(x: &mut Matrix, by: &Matrix, first: usize) {
+    let cols = x.cols;
+    for (t, row) in x.rows_mut().enumerate() {
+        let by = &by.row(t)[first..first + cols];
+        row.iter_mut()
+            .zip(by)
+            .for_each(|(it, by)| *it *= 1.0 / (1.0 + (-by).exp()));
+    }
+}
+
 /// `1 / (1 + e⁻ˣ)`, in place.
 pub fn sigmoid(x: &mut Matrix) {
     x.data

@@ -185,7 +185,7 @@ impl Block {
 
 impl Gpu {
     /// A buffer an earlier cache left, or a new one.
-    fn cache_room(&self, n_bytes: u64) -> Result<Arc<GpuBuffer>, DeviceError> {
+    pub(super) fn cache_room(&self, n_bytes: u64) -> Result<Arc<GpuBuffer>, DeviceError> {
         if let Some(it) = self.memory.free_cache(n_bytes) {
             return Ok(it);
         }

@@ -57,7 +57,7 @@ pub(super) fn experts_within(
     views: &[Mlp<WeightView>],
     binding_bytes: u64,
 ) -> Result<GpuExperts, DeviceError> {
-    let (d_ff, width) = views.first().map_or((0, 0), |it| it.gate.shape());
+    let (d_ff, width) = views.first().map_or((0, 0), |it| it.up.shape());
     if views.len() > MAX_EXPERTS {
         return Err(DeviceError::TooSmall {
             adapter: gpu.facts.name.clone(),
@@ -67,7 +67,11 @@ pub(super) fn experts_within(
             ),
         });
     }
-    let gates: Vec<[&WeightView; 2]> = views.iter().map(|it| [&it.gate, &it.up]).collect();
+    let gates: Vec<[&WeightView; 2]> = views
+        .iter()
+        // `limits` refuses networks without a gate.
+        .map(|it| [it.gate.as_ref().unwrap_or(&it.up), &it.up])
+        .collect();
     let downs: Vec<[&WeightView; 1]> = views.iter().map(|it| [&it.down]).collect();
     Ok(GpuExperts {
         n_experts: views.len(),

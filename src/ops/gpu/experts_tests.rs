@@ -46,9 +46,12 @@ fn weight(rows: usize, cols: usize, dtype: Dtype, seed: u32) -> WeightView {
 fn networks(it: &Case) -> Vec<Mlp<WeightView>> {
     (0..it.e as u32)
         .map(|e| Mlp {
-            gate: weight(it.f, it.h, it.dtype, 3 * e),
+            gate: Some(weight(it.f, it.h, it.dtype, 3 * e)),
             up: weight(it.f, it.h, it.dtype, 3 * e + 1),
             down: weight(it.h, it.f, it.dtype, 3 * e + 2),
+            gate_bias: None,
+            up_bias: None,
+            down_bias: None,
         })
         .collect()
 }

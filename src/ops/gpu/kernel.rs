@@ -64,6 +64,7 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("norm", Reduce),
     kernel!("pointwise",),
     kernel!("predict", Reduce, Hash, Exp, Logits),
+    kernel!("recurrent", Reduce, Exp),
     kernel!("rope", Reduce),
     kernel!("route", Reduce, Hash),
 ];

@@ -34,6 +34,9 @@ mod predict;
 mod predict_tests;
 mod readback;
 mod record;
+mod recurrent;
+#[cfg(test)]
+mod recurrent_tests;
 mod rope;
 #[cfg(test)]
 mod rope_tests;
@@ -44,6 +47,7 @@ mod route_cases;
 mod route_edit_tests;
 #[cfg(test)]
 mod route_tests;
+mod state;
 mod tensor;
 #[cfg(test)]
 mod testing;

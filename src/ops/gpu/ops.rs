@@ -9,14 +9,18 @@ use super::{
     experts, linear, norm, pointwise,
     predict::{self, GpuPredicted},
     readback::{InFlight, Words},
-    rope,
+    recurrent, rope,
     route::{self, GpuRouting},
+    state::GpuState,
     tensor::GpuTensor,
     weight::GpuWeight,
 };
 use crate::checkpoint::WeightView;
-use crate::ops::{Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Wait, Wanted, cpu::Rope};
-use crate::spec::{GqaSpec, MlpSpec, NormSpec, RopeSpec, RouterId, RouterSpec};
+use crate::ops::{
+    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, RecurrentWeights, Wait, Wanted,
+    cpu::Rope,
+};
+use crate::spec::{GqaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec};
 
 /// A step on its way to the host, and how to read it when it is there.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ impl Ops for Gpu {
     type Weight = GpuWeight;
     type Experts = GpuExperts;
     type Cache = GpuCache;
+    type State = GpuState;
     type Routing = GpuRouting;
     type Predicted = GpuPredicted;
     type InFlight = GpuInFlight;
@@ -84,6 +89,26 @@ impl Ops for Gpu {
 
     fn truncate_cache(&self, cache: &mut GpuCache, len: usize) {
         cache.truncate(len);
+    }
+
+    fn state(&self, spec: &RecurrentSpec) -> GpuState {
+        GpuState::new(spec)
+    }
+
+    fn fork_state(&self, state: &GpuState, len: usize) -> GpuState {
+        state.fork(len)
+    }
+
+    fn state_pieces(&self, state: &GpuState) -> Vec<(u64, u64)> {
+        state.pieces()
+    }
+
+    fn cut_of_state(&self, state: &GpuState, len: usize) -> usize {
+        state.cut(len)
+    }
+
+    fn truncate_state(&self, state: &mut GpuState, len: usize) {
+        state.truncate(len);
     }
 
     fn embed(
@@ -155,6 +180,22 @@ impl Ops for Gpu {
         caches: &[&mut GpuCache],
     ) -> GpuTensor {
         attention::attend(self, q, spec, spans, caches)
+    }
+
+    fn recur(
+        &self,
+        x: &GpuTensor,
+        weights: &RecurrentWeights<GpuWeight>,
+        spec: &RecurrentSpec,
+        spans: &[BatchSpan<'_>],
+        states: &mut [&mut GpuState],
+    ) -> GpuTensor {
+        let out = recurrent::recur(self, x, weights, spec, spans, states);
+        self.or_fault(out, || self.tensor(x.rows, spec.n_out()))
+    }
+
+    fn gate(&self, x: &mut GpuTensor, by: &GpuTensor, first: usize) {
+        pointwise::gate(self, x, by, first);
     }
 
     fn route(

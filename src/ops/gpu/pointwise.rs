@@ -19,6 +19,8 @@ struct Params {
     n_cols: u32,
     scale: f32,
     cap: f32,
+    first: u32,
+    gate_cols: u32,
 }
 
 /// Numbers of a workgroup.
@@ -56,8 +58,27 @@ pub fn select(gpu: &Gpu, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
     out
 }
 
+/// `x[t, c] *= sigmoid(by[t, first + c])`.
+pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize) {
+    let binds = [Bind::Write(&x.slice), Bind::Read(&by.slice)];
+    let gates = [first as u32, by.cols as u32];
+    launch_gated(gpu, "gate", &binds, x, [1.0, 0.0], gates);
+}
+
 /// One lane for each number of `over`.
 fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, by: [f32; 2]) {
+    launch_gated(gpu, entry, binds, over, by, [0, 0]);
+}
+
+/// The same with gates: the column of the first, and how many numbers their rows have.
+fn launch_gated(
+    gpu: &Gpu,
+    entry: &'static str,
+    binds: &[Bind<'_>],
+    over: &GpuTensor,
+    by: [f32; 2],
+    gates: [u32; 2],
+) {
     let n = over.rows * over.cols;
     let groups = n.div_ceil(GROUP);
     let x = groups.min(MAX_GROUPS as usize);
@@ -68,6 +89,8 @@ fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, 
         n_cols: over.cols as u32,
         scale: by[0],
         cap: by[1],
+        first: gates[0],
+        gate_cols: gates[1],
     };
     let launch = Launch::plain("pointwise", entry, binds, [x as u32, y as u32, 1]);
     gpu.launch(&launch, &params);
@@ -131,6 +154,19 @@ mod tests {
             let got = read(&gpu, &x);
             assert!(got[8].is_nan());
             assert_near(&got[..8], &want[..8], 1e-6, "sigmoids");
+        }
+    }
+
+    #[test]
+    fn gates_are_taken_from_the_columns_they_stand_in() {
+        for gpu in gpus() {
+            for (rows, cols) in SHAPES {
+                let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
+                let (by, gates) = both(&gpu, numbers(rows * (cols + 7), 2), cols + 7);
+                gate(&gpu, &x, &by, 5);
+                reference::gate(&mut want, &gates, 5);
+                assert_near(&read(&gpu, &x), &want.data, 1e-6, "gated");
+            }
         }
     }
 

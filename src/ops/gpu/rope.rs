@@ -24,6 +24,7 @@ const HEADS_PER_GROUP: u32 = 8;
 #[repr(C)]
 struct Params {
     row: u32,
+    row_len: u32,
     store_at: u32,
     n_heads: u32,
     n_kv_heads: u32,
@@ -37,7 +38,7 @@ struct Params {
     clip: f32,
 }
 
-const _: () = assert!(size_of::<Params>() == 48);
+const _: () = assert!(size_of::<Params>() == 52);
 
 /// Numbers a head takes in the cache: whole quads.
 pub fn head_room(spec: &GqaSpec) -> usize {
@@ -106,7 +107,7 @@ fn angles(rope: &Rope, positions: &[u32]) -> Vec<f32> {
 
 /// Norms, clips and rotates queries and keys, and writes keys and values behind those of the caches.
 ///
-/// * `qkv`: `[T, (heads + 2 · kv heads) · head_dim]`: in each row queries, keys, values
+/// * `qkv`: `[T, n]`: in each row queries, keys, values of all heads, and whatever stands behind them
 /// * `norms`: of queries and keys; `caches`: one per span
 /// * returns the queries `[T, heads · head_dim]`, ready to attend
 ///
@@ -197,6 +198,7 @@ impl Rotation<'_> {
         let layout = self.rope.map(Rope::layout);
         Params {
             row: row as u32,
+            row_len: self.qkv.cols as u32,
             store_at: store_at as u32,
             n_heads: spec.n_heads as u32,
             n_kv_heads: spec.n_kv_heads as u32,

@@ -1,0 +1,279 @@
+//! Mixers that fold positions into a state. The kernel is `kernels/recurrent.wgsl`, the reference
+//! `src/ops/cpu/recurrent.rs`.
+
+use std::ops::Range;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{
+    device::Gpu, memory::Slice, pipeline::Bind, record::Launch, state::GpuState, tensor::GpuTensor,
+    weight::GpuWeight,
+};
+use crate::ops::{BatchSpan, DeviceError, RecurrentWeights};
+use crate::spec::{DeltaSpec, Heads, KvMap, Mamba2Spec, RecurrentSpec, until_kept};
+
+/// Channels of a workgroup.
+const GROUP: usize = 256;
+/// Columns of a head that one workgroup takes.
+const COLUMNS: u32 = 64;
+
+/// Mirrors `Params` of the kernel.
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    row: u32,
+    n_rows: u32,
+    is_new: u32,
+    is_gated: u32,
+    has_bias: u32,
+    n_in: u32,
+    n_out: u32,
+    n_channels: u32,
+    kernel: u32,
+    n_keys: u32,
+    q_first: u32,
+    q_step: u32,
+    k_first: u32,
+    k_step: u32,
+    v_first: u32,
+    v_step: u32,
+    v_width: u32,
+    z_first: u32,
+    z_step: u32,
+    b_first: u32,
+    b_step: u32,
+    a_first: u32,
+    a_step: u32,
+    n_key_heads: u32,
+    per_key_head: u32,
+    is_tiled: u32,
+    fold_dim: u32,
+    head_dim: u32,
+    n_heads: u32,
+    n_groups: u32,
+    norm_dim: u32,
+    weight_step: u32,
+    least: f32,
+    most: f32,
+    eps: f32,
+}
+
+impl Params {
+    /// What all runs of a mixer share.
+    fn of(spec: &RecurrentSpec, has_bias: bool) -> Self {
+        let shared = Self {
+            has_bias: u32::from(has_bias),
+            n_in: spec.n_in() as u32,
+            n_out: spec.n_out() as u32,
+            n_channels: spec.n_channels() as u32,
+            kernel: spec.kernel() as u32,
+            v_width: spec.n_channels() as u32,
+            fold_dim: 1,
+            per_key_head: 1,
+            ..Self::default()
+        };
+        match spec {
+            RecurrentSpec::ShortConv(_) => Self {
+                is_gated: 1,
+                ..shared
+            },
+            RecurrentSpec::Delta(it) => shared.with_delta(it),
+            RecurrentSpec::Mamba2(it) => shared.with_mamba2(it),
+        }
+    }
+
+    fn with_delta(self, spec: &DeltaSpec) -> Self {
+        let parts = spec.parts();
+        let at = |it: Heads| [it.first as u32, it.step as u32];
+        let ([q_first, q_step], [k_first, k_step]) = (at(parts.q), at(parts.k));
+        let ([v_first, v_step], [z_first, z_step]) = (at(parts.v), at(parts.z));
+        let ([b_first, b_step], [a_first, a_step]) = (at(parts.b), at(parts.a));
+        let r = spec.per_key_head();
+        Self {
+            n_keys: spec.keys_width() as u32,
+            q_first,
+            q_step,
+            k_first,
+            k_step,
+            v_first,
+            v_step,
+            v_width: (r * spec.value_dim) as u32,
+            z_first,
+            z_step,
+            b_first,
+            b_step,
+            a_first,
+            a_step,
+            n_key_heads: spec.n_key_heads as u32,
+            per_key_head: r as u32,
+            is_tiled: u32::from(spec.kv_map == KvMap::Tiled),
+            fold_dim: spec.key_dim as u32,
+            head_dim: spec.value_dim as u32,
+            n_heads: spec.n_value_heads as u32,
+            norm_dim: spec.value_dim as u32,
+            eps: spec.eps,
+            ..self
+        }
+    }
+
+    fn with_mamba2(self, spec: &Mamba2Spec) -> Self {
+        let group = spec.width() / spec.n_groups;
+        let [least, most] = spec.dt_range;
+        Self {
+            v_first: spec.width() as u32,
+            a_first: (2 * spec.width() + 2 * spec.groups_width()) as u32,
+            z_step: group as u32,
+            fold_dim: spec.state_dim as u32,
+            head_dim: spec.head_dim as u32,
+            n_heads: spec.n_heads as u32,
+            n_groups: spec.n_groups as u32,
+            norm_dim: group as u32,
+            weight_step: group as u32,
+            least,
+            most,
+            eps: spec.eps,
+            ..self
+        }
+    }
+}
+
+/// What comes out of a mixer with a state: `[T, n_out]`.
+///
+/// * `x`: `[T, n_in]`, the rows of its input projections
+/// * `states`: one per span; each grows by its span's rows
+///
+/// # Errors
+/// The device has no memory for a state; those that come after are then as they were.
+pub fn recur(
+    gpu: &Gpu,
+    x: &GpuTensor,
+    weights: &RecurrentWeights<GpuWeight>,
+    spec: &RecurrentSpec,
+    spans: &[BatchSpan<'_>],
+    states: &mut [&mut GpuState],
+) -> Result<GpuTensor, DeviceError> {
+    let folds = !matches!(spec, RecurrentSpec::ShortConv(_));
+    let mixed = gpu.tensor(x.rows, spec.n_channels());
+    let run = Run {
+        gpu,
+        x,
+        weights,
+        spec,
+        out: if folds {
+            gpu.tensor(x.rows, spec.n_out())
+        } else {
+            mixed.clone()
+        },
+        mixed,
+        params: Params::of(spec, weights.conv_bias.is_some()),
+    };
+    for (span, state) in spans.iter().zip(states) {
+        if !span.rows.is_empty() {
+            run.sequence(span.rows.clone(), state)?;
+        }
+    }
+    if folds {
+        run.norm();
+    }
+    Ok(run.out)
+}
+
+/// What all dispatches of one mixer share.
+struct Run<'a> {
+    gpu: &'a Gpu,
+    x: &'a GpuTensor,
+    weights: &'a RecurrentWeights<GpuWeight>,
+    spec: &'a RecurrentSpec,
+    mixed: GpuTensor,
+    out: GpuTensor,
+    params: Params,
+}
+
+impl Run<'_> {
+    /// The rows of one sequence: the convolution of all of them, then what is folded, up to each position at which
+    /// the state is kept.
+    fn sequence(&self, rows: Range<usize>, state: &mut GpuState) -> Result<(), DeviceError> {
+        let start = state.len();
+        let buffer = state.to_write(self.gpu)?;
+        self.convolve(&rows, &buffer, start == 0);
+        for piece in until_kept(rows, start) {
+            let buffer = state.to_write(self.gpu)?;
+            self.fold(&piece, &buffer, state.len() == 0);
+            state.grow(piece.len());
+        }
+        Ok(())
+    }
+
+    /// A vector that is there, or something that is not read.
+    fn vector<'a>(&'a self, weight: &'a Option<GpuWeight>) -> &'a Slice {
+        weight.as_ref().map_or(&self.x.slice, |it| &it.vector)
+    }
+
+    fn params(&self, rows: &Range<usize>, is_new: bool) -> Params {
+        Params {
+            row: rows.start as u32,
+            n_rows: rows.len() as u32,
+            is_new: u32::from(is_new),
+            ..self.params
+        }
+    }
+
+    fn launch(&self, entry: &'static str, binds: &[Bind<'_>], grid: [u32; 3], params: &Params) {
+        let launch = Launch::plain("recurrent", entry, binds, grid);
+        self.gpu.launch(&launch, params);
+    }
+
+    fn convolve(&self, rows: &Range<usize>, state: &Slice, is_new: bool) {
+        let params = self.params(rows, is_new);
+        let binds = [
+            Bind::Read(&self.x.slice),
+            Bind::Write(state),
+            Bind::Read(&self.weights.conv.vector),
+            Bind::Read(self.vector(&self.weights.conv_bias)),
+            Bind::Write(&self.mixed.slice),
+        ];
+        let blocks = self.spec.n_channels().div_ceil(GROUP) as u32;
+        self.launch("convolve", &binds, [blocks, params.n_rows, 1], &params);
+        if params.n_keys > 0 {
+            let binds = [Bind::Write(&self.mixed.slice)];
+            let grid = [params.n_key_heads, params.n_rows, 2];
+            self.launch("normed", &binds, grid, &params);
+        }
+    }
+
+    fn fold(&self, rows: &Range<usize>, state: &Slice, is_new: bool) {
+        let params = self.params(rows, is_new);
+        let entry = match self.spec {
+            RecurrentSpec::ShortConv(_) => None,
+            RecurrentSpec::Delta(_) => Some("delta"),
+            RecurrentSpec::Mamba2(_) => Some("mamba"),
+        };
+        if let Some(entry) = entry {
+            let binds = [
+                Bind::Read(&self.x.slice),
+                Bind::Write(state),
+                Bind::Read(self.vector(&self.weights.decay)),
+                Bind::Read(self.vector(&self.weights.step_bias)),
+                Bind::Write(&self.mixed.slice),
+                Bind::Write(&self.out.slice),
+                Bind::Read(self.vector(&self.weights.skip)),
+            ];
+            let blocks = params.head_dim.div_ceil(COLUMNS);
+            self.launch(entry, &binds, [params.n_heads, blocks, 1], &params);
+        }
+        let blocks = self.spec.n_channels().div_ceil(GROUP) as u32;
+        let binds = [Bind::Read(&self.x.slice), Bind::Write(state)];
+        self.launch("slide", &binds, [blocks, 1, 1], &params);
+    }
+
+    fn norm(&self) {
+        let params = self.params(&(0..self.x.rows), false);
+        let binds = [
+            Bind::Read(&self.x.slice),
+            Bind::Read(self.vector(&self.weights.norm)),
+            Bind::Write(&self.out.slice),
+        ];
+        let parts = params.n_out / params.norm_dim.max(1);
+        self.launch("gated_norm", &binds, [parts, params.n_rows, 1], &params);
+    }
+}

@@ -1,0 +1,439 @@
+//! Mixers that fold the positions read into a state of a fixed size: gated convolutions, gated delta rules and
+//! selective state spaces, as data.
+//!
+//! Each reads the rows of its input projections, `[T, n_in]`, and hands rows `[T, n_out]` to the output projection.
+//! A depthwise causal convolution of `kernel` positions comes first in all of them; its window and what was folded
+//! are the state of a sequence.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::KvMap;
+
+/// A mixer with a state of a fixed size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RecurrentSpec {
+    /// A convolution between two gates (LFM2).
+    ShortConv(ShortConvSpec),
+    /// Linear attention by the gated delta rule (Qwen3-Next, Qwen3.5).
+    Delta(DeltaSpec),
+    /// A selective state space of the second kind (Granite 4, Nemotron-H).
+    Mamba2(Mamba2Spec),
+}
+
+/// `y = C ⊙ conv(B ⊙ x)`; the rows read are `[B | C | x]`, each as wide as the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShortConvSpec {
+    /// Width of each of the three, and of what comes out.
+    pub width: usize,
+    /// Positions of the convolution.
+    pub kernel: usize,
+    /// Whether projections and convolution have biases.
+    pub bias: bool,
+}
+
+/// How the rows of queries, keys, values, gates, β and decays lie in those that a delta rule reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeltaLayout {
+    /// `[all q | all k | all v]`, `[all z]`, `[all b]`, `[all a]`: four projections (Qwen3.5).
+    Split,
+    /// Per key head `[q | k | v | z]`, per key head `[b | a]`: two projections (Qwen3-Next).
+    ByKeyHead,
+    /// `[all q | all k | all v]`, `[all z]`, per key head `[b | a]`: three projections (Qwen3-Next in GGUF files).
+    SplitPairs,
+}
+
+/// The gated delta rule. Per value head a state `S [key_dim, value_dim]`:
+/// `S ← e^g · S`, `S ← S + k ⊗ β(v − Sᵀk)`, `o = Sᵀq`, with `g = A · softplus(a + dt_bias)`, `β = sigmoid(b)`, queries and
+/// keys of length 1 and queries divided by `√key_dim`; then an RMS norm of each head and the gate `silu(z)`
+/// (families document, section 3.21).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeltaSpec {
+    /// Heads of queries and keys.
+    pub n_key_heads: usize,
+    /// Heads of values, a multiple of those of keys.
+    pub n_value_heads: usize,
+    /// Which key head a value head reads.
+    pub kv_map: KvMap,
+    /// Width of a head of queries and keys.
+    pub key_dim: usize,
+    /// Width of a head of values.
+    pub value_dim: usize,
+    /// Positions of the convolution.
+    pub kernel: usize,
+    /// How the rows read lie.
+    pub layout: DeltaLayout,
+    /// Epsilon of the norm behind it.
+    pub eps: f32,
+}
+
+/// Mamba-2. Per head a state `S [head_dim, state_dim]`: `S ← e^(A·dt) · S + dt · (x ⊗ B)`, `y = S·C + D·x` with
+/// `dt = softplus(dt + dt_bias)` within bounds; then the gate `silu(z)` and an RMS norm of each group. The rows read are
+/// `[z | x | B | C | dt]`, of which `x`, `B` and `C` pass the convolution (families document, section 3.25).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mamba2Spec {
+    /// Heads.
+    pub n_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+    /// Width of the state of each number of a head.
+    pub state_dim: usize,
+    /// Groups of heads that share B and C; a divisor of the heads.
+    pub n_groups: usize,
+    /// Positions of the convolution.
+    pub kernel: usize,
+    /// Whether the convolution has a bias.
+    pub conv_bias: bool,
+    /// Whether the projections have biases.
+    pub proj_bias: bool,
+    /// The least and the greatest `dt`.
+    pub dt_range: [f32; 2],
+    /// Epsilon of the norm behind it.
+    pub eps: f32,
+}
+
+/// Where a part lies in the rows read: that of key head h, or of the value heads `h·r ..= h·r + r − 1`, begins at
+/// `first + h · step`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// Column of the first head.
+    pub first: usize,
+    /// Columns from one head to the next.
+    pub step: usize,
+}
+
+/// Where the parts of a delta rule lie in the rows read; values, gates, β and decays per key head, each with those of
+/// all the value heads that it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeltaParts {
+    /// Queries.
+    pub q: Heads,
+    /// Keys.
+    pub k: Heads,
+    /// Values.
+    pub v: Heads,
+    /// Gates.
+    pub z: Heads,
+    /// β before its sigmoid.
+    pub b: Heads,
+    /// Decays before their softplus.
+    pub a: Heads,
+}
+
+impl DeltaSpec {
+    /// The key head that a value head reads.
+    #[must_use]
+    pub fn key_head_of(&self, value_head: usize) -> usize {
+        match self.kv_map {
+            KvMap::Grouped => value_head / self.per_key_head().max(1),
+            KvMap::Tiled => value_head % self.n_key_heads.max(1),
+        }
+    }
+
+    /// Value heads that one key head serves.
+    #[must_use]
+    pub fn per_key_head(&self) -> usize {
+        self.n_value_heads / self.n_key_heads.max(1)
+    }
+
+    /// Width of all queries, and of all keys.
+    #[must_use]
+    pub fn keys_width(&self) -> usize {
+        self.n_key_heads * self.key_dim
+    }
+
+    /// Width of all values.
+    #[must_use]
+    pub fn values_width(&self) -> usize {
+        self.n_value_heads * self.value_dim
+    }
+
+    /// Where the parts lie in the rows read.
+    #[must_use]
+    pub fn parts(&self) -> DeltaParts {
+        let (keys, values, r) = (self.keys_width(), self.values_width(), self.per_key_head());
+        let at = |first, step| Heads { first, step };
+        let split_z = 2 * keys + values;
+        let by_key_head = 2 * (self.key_dim + r * self.value_dim);
+        let pairs = self.n_key_heads * by_key_head;
+        let [q, k, v, z] = match self.layout {
+            DeltaLayout::Split | DeltaLayout::SplitPairs => [
+                at(0, self.key_dim),
+                at(keys, self.key_dim),
+                at(2 * keys, r * self.value_dim),
+                at(split_z, r * self.value_dim),
+            ],
+            DeltaLayout::ByKeyHead => [
+                at(0, by_key_head),
+                at(self.key_dim, by_key_head),
+                at(2 * self.key_dim, by_key_head),
+                at(2 * self.key_dim + r * self.value_dim, by_key_head),
+            ],
+        };
+        let [b, a] = match self.layout {
+            DeltaLayout::Split => [at(pairs, r), at(pairs + self.n_value_heads, r)],
+            DeltaLayout::ByKeyHead | DeltaLayout::SplitPairs => {
+                [at(pairs, 2 * r), at(pairs + r, 2 * r)]
+            }
+        };
+        DeltaParts { q, k, v, z, b, a }
+    }
+}
+
+impl Mamba2Spec {
+    /// Width of `x`, of `z` and of what comes out.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.n_heads * self.head_dim
+    }
+
+    /// Width of `B`, and of `C`.
+    #[must_use]
+    pub fn groups_width(&self) -> usize {
+        self.n_groups * self.state_dim
+    }
+}
+
+impl RecurrentSpec {
+    /// Rows of each of the input projections, in the order in which they are read side by side.
+    #[must_use]
+    pub fn projections(&self) -> Vec<usize> {
+        match self {
+            Self::ShortConv(it) => vec![3 * it.width],
+            Self::Delta(it) => {
+                let (keys, values) = (it.keys_width(), it.values_width());
+                match it.layout {
+                    DeltaLayout::Split => {
+                        let n = it.n_value_heads;
+                        vec![2 * keys + values, values, n, n]
+                    }
+                    DeltaLayout::ByKeyHead => {
+                        vec![2 * keys + 2 * values, 2 * it.n_value_heads]
+                    }
+                    DeltaLayout::SplitPairs => {
+                        vec![2 * keys + values, values, 2 * it.n_value_heads]
+                    }
+                }
+            }
+            Self::Mamba2(it) => vec![2 * it.width() + 2 * it.groups_width() + it.n_heads],
+        }
+    }
+
+    /// Width of the rows read.
+    #[must_use]
+    pub fn n_in(&self) -> usize {
+        self.projections().iter().sum()
+    }
+
+    /// Width of what comes out.
+    #[must_use]
+    pub fn n_out(&self) -> usize {
+        match self {
+            Self::ShortConv(it) => it.width,
+            Self::Delta(it) => it.values_width(),
+            Self::Mamba2(it) => it.width(),
+        }
+    }
+
+    /// Channels of the convolution.
+    #[must_use]
+    pub fn n_channels(&self) -> usize {
+        match self {
+            Self::ShortConv(it) => it.width,
+            Self::Delta(it) => 2 * it.keys_width() + it.values_width(),
+            Self::Mamba2(it) => it.width() + 2 * it.groups_width(),
+        }
+    }
+
+    /// Positions of the convolution.
+    #[must_use]
+    pub fn kernel(&self) -> usize {
+        match self {
+            Self::ShortConv(it) => it.kernel,
+            Self::Delta(it) => it.kernel,
+            Self::Mamba2(it) => it.kernel,
+        }
+    }
+
+    /// Heads, and numbers of the state that is folded for each; none for a convolution alone.
+    #[must_use]
+    pub fn folded(&self) -> (usize, usize) {
+        match self {
+            Self::ShortConv(_) => (0, 0),
+            Self::Delta(it) => (it.n_value_heads, it.key_dim * it.value_dim),
+            Self::Mamba2(it) => (it.n_heads, it.head_dim * it.state_dim),
+        }
+    }
+
+    /// Numbers of a state: the window of the convolution, then what is folded.
+    #[must_use]
+    pub fn state_len(&self) -> usize {
+        let (heads, each) = self.folded();
+        self.window_len() + heads * each
+    }
+
+    /// Numbers of the window: `[kernel − 1, channels]`, the oldest position first.
+    #[must_use]
+    pub fn window_len(&self) -> usize {
+        (self.kernel() - 1) * self.n_channels()
+    }
+
+    /// Whether the convolution has a bias, and the projections.
+    #[must_use]
+    pub fn biases(&self) -> (bool, bool) {
+        match self {
+            Self::ShortConv(it) => (it.bias, it.bias),
+            Self::Delta(_) => (false, false),
+            Self::Mamba2(it) => (it.conv_bias, it.proj_bias),
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::ShortConv(_) => "gated convolution",
+            Self::Delta(_) => "gated delta rule",
+            Self::Mamba2(_) => "Mamba-2",
+        }
+    }
+}
+
+/// Positions from one copy of a state that is kept to the next, where they are closest.
+const KEPT_EVERY: usize = 32;
+/// How many of the closest are kept, and how many of the next wider ones.
+const N_KEPT: usize = 4;
+/// How much wider each level is than the one before.
+const WIDER: usize = 8;
+
+/// The positions, beside the last, at which a sequence of `len` positions has a copy of its states: it can be cut there.
+///
+/// Multiples of 32 near its end, of 256 before them, of 2048 before those and so on, so that a text of any length
+/// keeps few. A pure function of the length: all layers of a sequence have copies at the same positions.
+pub fn is_kept(at: usize, len: usize) -> bool {
+    if at == 0 {
+        return true;
+    }
+    let mut every = KEPT_EVERY;
+    while every <= len {
+        let newest = len / every * every;
+        if at.is_multiple_of(every) && at + (N_KEPT - 1) * every >= newest {
+            return true;
+        }
+        every *= WIDER;
+    }
+    false
+}
+
+/// The first position after `at` at which a copy may have to be kept.
+#[must_use]
+pub fn next_kept(at: usize) -> usize {
+    (at / KEPT_EVERY + 1) * KEPT_EVERY
+}
+
+/// The most copies that a sequence of `len` positions keeps beside its own state.
+#[must_use]
+pub fn most_kept(len: usize) -> usize {
+    let mut every = KEPT_EVERY;
+    let mut n = 0;
+    while every <= len {
+        n += N_KEPT.min(len / every);
+        every *= WIDER;
+    }
+    n
+}
+
+/// The rows of a span cut where copies of the state are kept: `start` is the position of the first.
+pub fn until_kept(rows: Range<usize>, start: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut at = rows.start;
+    std::iter::from_fn(move || {
+        if at >= rows.end {
+            return None;
+        }
+        let position = start + (at - rows.start);
+        let end = rows.end.min(at + next_kept(position) - position);
+        let piece = at..end;
+        at = end;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_lie_close_near_the_end_and_are_few_in_a_long_text() {
+        let kept = |len: usize| (0..=len).filter(|it| is_kept(*it, len)).collect::<Vec<_>>();
+        assert_eq!(kept(31), [0]);
+        assert_eq!(kept(100), [0, 32, 64, 96]);
+        assert_eq!(kept(300), [0, 192, 224, 256, 288]);
+        assert_eq!(kept(700), [0, 256, 512, 576, 608, 640, 672]);
+        for len in [0, 31, 32, 5_000, 100_000] {
+            assert!(kept(len).len() <= most_kept(len) + 1, "{len}");
+        }
+        assert!(kept(100_000).len() < 20);
+    }
+
+    /// What is kept at a length was kept at every shorter one that had it: nothing has to be made again.
+    #[test]
+    fn a_copy_that_was_dropped_never_comes_back() {
+        for at in (0..6_000).step_by(32) {
+            let mut was_dropped = false;
+            for len in at..6_000 {
+                let kept = is_kept(at, len);
+                assert!(!(was_dropped && kept), "{at} of {len}");
+                was_dropped |= !kept;
+            }
+        }
+    }
+
+    #[test]
+    fn a_span_is_cut_where_copies_are_kept() {
+        let pieces: Vec<_> = until_kept(5..105, 30).collect();
+        assert_eq!(pieces, [5..7, 7..39, 39..71, 71..103, 103..105]);
+        assert_eq!(until_kept(3..3, 30).count(), 0);
+    }
+
+    #[test]
+    fn the_parts_of_a_delta_rule_fill_the_rows_read_without_a_gap() {
+        for layout in [
+            DeltaLayout::Split,
+            DeltaLayout::ByKeyHead,
+            DeltaLayout::SplitPairs,
+        ] {
+            let spec = DeltaSpec {
+                n_key_heads: 2,
+                n_value_heads: 6,
+                kv_map: KvMap::Grouped,
+                key_dim: 4,
+                value_dim: 5,
+                kernel: 4,
+                layout,
+                eps: 1e-6,
+            };
+            let parts = spec.parts();
+            let r = spec.per_key_head();
+            let wide = [
+                (parts.q, 4),
+                (parts.k, 4),
+                (parts.v, 5 * r),
+                (parts.z, 5 * r),
+                (parts.b, r),
+                (parts.a, r),
+            ];
+            let n = RecurrentSpec::Delta(spec).n_in();
+            let mut times = vec![0; n];
+            for (part, width) in wide {
+                for head in 0..2 {
+                    let first = part.first + head * part.step;
+                    times[first..first + width]
+                        .iter_mut()
+                        .for_each(|it| *it += 1);
+                }
+            }
+            assert_eq!(times, vec![1; n], "{layout:?}");
+        }
+    }
+}
