@@ -14,6 +14,7 @@ mod hash;
 mod measure;
 mod predict;
 mod routing;
+mod state;
 
 use std::ops::Range;
 
@@ -27,6 +28,7 @@ pub use gpu::{
 pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing};
+pub use state::State;
 
 use crate::checkpoint::WeightView;
 

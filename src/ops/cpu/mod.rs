@@ -20,7 +20,6 @@ pub(in crate::ops) mod recurrent;
 pub(in crate::ops) mod rope;
 pub(in crate::ops) mod route;
 mod speed;
-mod state;
 mod threads;
 
 pub use blocks::quantized;
@@ -30,17 +29,19 @@ pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
 use route::route;
 pub use speed::n_threads;
-pub use state::CpuState;
 pub use threads::start_threads;
 
 use super::{
     Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, RecurrentWeights, Routing,
-    Wait, Wanted, routing::n_picks,
+    State, Wait, Wanted, routing::n_picks,
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{
     GqaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec, TokenId,
 };
+
+/// The state of one sequence at one layer that folds positions.
+pub type CpuState = State<Vec<f32>>;
 
 /// The CPU.
 #[derive(Debug, Default)]
@@ -92,7 +93,7 @@ impl Ops for Cpu {
     }
 
     fn state(&self, spec: &RecurrentSpec) -> CpuState {
-        CpuState::new(spec)
+        State::new(spec)
     }
 
     fn fork_state(&self, state: &CpuState, len: usize) -> CpuState {

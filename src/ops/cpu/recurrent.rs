@@ -1,14 +1,15 @@
 //! Mixers that fold positions into a state: a depthwise causal convolution, and behind it a gated delta rule, a
 //! selective state space or nothing. The reference of `kernels/recurrent.wgsl`.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::{
     matrix::{CpuWeight, Matrix, is_large},
     norm::rms_norm,
-    state::CpuState,
 };
-use crate::ops::{BatchSpan, RecurrentWeights};
+use crate::ops::{BatchSpan, CpuState, RecurrentWeights};
 use crate::spec::{DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, until_kept};
 
 /// What comes out of a mixer with a state: `[T, n_out]`.
@@ -26,7 +27,11 @@ pub fn recur(
     for (span, state) in spans.iter().zip(states) {
         for rows in until_kept(span.rows.clone(), state.len()) {
             let n = rows.len();
-            let numbers = state.numbers();
+            let n_numbers = state.n_numbers();
+            let now = state
+                .now()
+                .get_or_insert_with(|| Arc::new(vec![0.0; n_numbers]));
+            let numbers = Arc::make_mut(now).as_mut_slice();
             let (window, folded) = numbers.split_at_mut(spec.window_len());
             let piece = Piece {
                 x: &x.data[rows.start * x.cols..rows.end * x.cols],

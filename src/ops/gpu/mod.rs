@@ -47,7 +47,6 @@ mod route_cases;
 mod route_edit_tests;
 #[cfg(test)]
 mod route_tests;
-mod state;
 mod tensor;
 #[cfg(test)]
 mod testing;

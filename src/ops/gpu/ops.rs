@@ -9,15 +9,15 @@ use super::{
     experts, linear, norm, pointwise,
     predict::{self, GpuPredicted},
     readback::{InFlight, Words},
-    recurrent, rope,
+    recurrent::{self, GpuState},
+    rope,
     route::{self, GpuRouting},
-    state::GpuState,
     tensor::GpuTensor,
     weight::GpuWeight,
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{
-    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, RecurrentWeights, Wait, Wanted,
+    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, RecurrentWeights, State, Wait, Wanted,
     cpu::Rope,
 };
 use crate::spec::{GqaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec};
@@ -92,7 +92,7 @@ impl Ops for Gpu {
     }
 
     fn state(&self, spec: &RecurrentSpec) -> GpuState {
-        GpuState::new(spec)
+        State::new(spec)
     }
 
     fn fork_state(&self, state: &GpuState, len: usize) -> GpuState {

@@ -1,16 +1,19 @@
 //! Mixers that fold positions into a state. The kernel is `kernels/recurrent.wgsl`, the reference
 //! `src/ops/cpu/recurrent.rs`.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    device::Gpu, memory::Slice, pipeline::Bind, record::Launch, state::GpuState, tensor::GpuTensor,
+    device::Gpu, memory::Slice, pipeline::Bind, record::Launch, tensor::GpuTensor,
     weight::GpuWeight,
 };
-use crate::ops::{BatchSpan, DeviceError, RecurrentWeights};
+use crate::ops::{BatchSpan, DeviceError, RecurrentWeights, State};
 use crate::spec::{DeltaSpec, Heads, KvMap, Mamba2Spec, RecurrentSpec, until_kept};
+
+/// The state of one sequence at one layer that folds positions: `[heads, fold_dim, head_dim]` behind the window.
+pub type GpuState = State<Slice>;
 
 /// Channels of a workgroup.
 const GROUP: usize = 256;
@@ -194,10 +197,10 @@ impl Run<'_> {
     /// the state is kept.
     fn sequence(&self, rows: Range<usize>, state: &mut GpuState) -> Result<(), DeviceError> {
         let start = state.len();
-        let buffer = state.to_write(self.gpu)?;
+        let buffer = to_write(self.gpu, state)?;
         self.convolve(&rows, &buffer, start == 0);
         for piece in until_kept(rows, start) {
-            let buffer = state.to_write(self.gpu)?;
+            let buffer = to_write(self.gpu, state)?;
             self.fold(&piece, &buffer, state.len() == 0);
             state.grow(piece.len());
         }
@@ -276,4 +279,25 @@ impl Run<'_> {
         let parts = params.n_out / params.norm_dim.max(1);
         self.launch("gated_norm", &binds, [parts, params.n_rows, 1], &params);
     }
+}
+
+/// The buffer of a state, to be written: its own, or a copy of what it shares. What it holds is of no meaning before the
+/// first position.
+///
+/// # Errors
+/// The device has no memory for it.
+fn to_write(gpu: &Gpu, state: &mut GpuState) -> Result<Slice, DeviceError> {
+    let n_bytes = (4 * state.n_numbers()) as u64;
+    let now = state.now();
+    let own = now.as_ref().filter(|it| Arc::strong_count(it) == 1);
+    if let Some(it) = own {
+        return Ok(it.as_ref().clone());
+    }
+    gpu.check_binding("the state of a layer", n_bytes)?;
+    let room = Slice::whole(gpu.cache_room(n_bytes.max(4))?);
+    if let Some(shared) = now {
+        gpu.copy(shared, &room.held, room.start, n_bytes);
+    }
+    *now = Some(Arc::new(room.clone()));
+    Ok(room)
 }

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::{
     Gpu, GpuWeight,
-    recurrent::recur,
-    state::GpuState,
+    recurrent::{GpuState, recur},
     testing::{assert_near, gpus, numbers, read, vector},
 };
 use crate::checkpoint::WeightView;

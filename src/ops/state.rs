@@ -1,31 +1,33 @@
-//! The state of one sequence at one layer whose mixer folds positions, with the copies it can be cut at.
+//! The state of one sequence at one layer whose mixer folds positions, with the copies it can be cut at. Where the
+//! numbers lie is a device's own matter; which of them are kept, shared and forgotten is decided here, once for all.
 
 use std::sync::Arc;
 
 use crate::spec::{RecurrentSpec, is_kept};
 
-/// Window of the convolution, then what is folded, of the positions up to one.
-type Numbers = Arc<Vec<f32>>;
+/// Numbers of a state, shared by forks and copies until one of them goes on.
+pub(super) type Shared<N> = Arc<N>;
 
-/// The state of one sequence at one layer, and copies of it at earlier positions. Forks share numbers until one of them
-/// goes on.
+/// The state of one sequence at one layer, and copies of it at earlier positions.
+///
+/// The numbers are the window of the convolution, then what is folded (`RecurrentSpec::state_len`).
 #[derive(Clone, Debug)]
-pub struct CpuState {
-    now: Numbers,
+pub struct State<N> {
+    /// None before the first position.
+    now: Option<Shared<N>>,
     len: usize,
     n_numbers: usize,
     /// By position, ascending.
-    kept: Vec<(usize, Numbers)>,
+    kept: Vec<(usize, Shared<N>)>,
 }
 
-impl CpuState {
+impl<N> State<N> {
     /// That of a sequence without positions.
     pub(super) fn new(spec: &RecurrentSpec) -> Self {
-        let n_numbers = spec.state_len();
         Self {
-            now: Arc::new(vec![0.0; n_numbers]),
+            now: None,
             len: 0,
-            n_numbers,
+            n_numbers: spec.state_len(),
             kept: Vec::new(),
         }
     }
@@ -35,9 +37,17 @@ impl CpuState {
         self.len
     }
 
-    /// The numbers, to be written.
-    pub(super) fn numbers(&mut self) -> &mut [f32] {
-        Arc::make_mut(&mut self.now).as_mut_slice()
+    /// How many numbers it has.
+    pub(super) fn n_numbers(&self) -> usize {
+        self.n_numbers
+    }
+
+    /// Where the numbers are, to be written by whoever holds them alone; none before the first position.
+    pub(super) fn now(&mut self) -> &mut Option<Shared<N>> {
+        if self.len == 0 {
+            self.now = None;
+        }
+        &mut self.now
     }
 
     /// `n` more positions were folded in: a copy is kept where one is due.
@@ -45,8 +55,8 @@ impl CpuState {
         self.len += n;
         let len = self.len;
         self.kept.retain(|it| is_kept(it.0, len));
-        if is_kept(len, len) {
-            self.kept.push((len, Arc::clone(&self.now)));
+        if let Some(now) = self.now.as_ref().filter(|_| is_kept(len, len)) {
+            self.kept.push((len, Arc::clone(now)));
         }
     }
 
@@ -66,16 +76,18 @@ impl CpuState {
             return;
         }
         self.kept.retain(|it| it.0 <= len);
-        self.now = match self.kept.last() {
-            Some((at, it)) if *at == len => Arc::clone(it),
-            _ => Arc::new(vec![0.0; self.n_numbers]),
-        };
+        let last = self.kept.last().filter(|it| it.0 == len);
+        self.now = last.map(|it| Arc::clone(&it.1));
         self.len = len;
     }
 
     /// One that holds the first `len` positions, or as many before that as it can be cut to, and shares their numbers.
     pub(super) fn fork(&self, len: usize) -> Self {
-        let mut out = self.clone();
+        let mut out = Self {
+            now: self.now.clone(),
+            kept: self.kept.clone(),
+            ..*self
+        };
         out.truncate(len);
         out
     }
@@ -83,7 +95,7 @@ impl CpuState {
     /// Where each array of numbers lies, the same in every state that shares it, and its bytes.
     pub(super) fn pieces(&self) -> Vec<(u64, u64)> {
         let n_bytes = (self.n_numbers * size_of::<f32>()) as u64;
-        let all = self.kept.iter().map(|it| &it.1).chain([&self.now]);
+        let all = self.kept.iter().map(|it| &it.1).chain(&self.now);
         let mut out: Vec<(u64, u64)> = all
             .map(|it| (Arc::as_ptr(it).addr() as u64, n_bytes))
             .collect();
@@ -98,8 +110,8 @@ mod tests {
     use crate::spec::ShortConvSpec;
 
     /// A state whose one number is the count of its positions.
-    fn counted(n: usize) -> CpuState {
-        let mut state = CpuState::new(&RecurrentSpec::ShortConv(ShortConvSpec {
+    fn counted(n: usize) -> State<usize> {
+        let mut state = State::new(&RecurrentSpec::ShortConv(ShortConvSpec {
             width: 1,
             kernel: 2,
             bias: false,
@@ -108,23 +120,24 @@ mod tests {
         state
     }
 
-    fn count(state: &mut CpuState) {
-        state.numbers()[0] += 1.0;
+    fn count(state: &mut State<usize>) {
+        *Arc::make_mut(state.now().get_or_insert_default()) += 1;
         state.grow(1);
     }
 
     #[test]
     fn a_state_is_cut_at_its_end_or_where_a_copy_was_kept() {
         for n in [0, 1, 31, 32, 33, 100, 1000] {
-            let state = counted(n);
+            let mut state = counted(n);
             for len in [0, 1, 31, 32, 64, 96, 99, 100, 700, 1000, 2000] {
                 let mut cut = state.fork(len);
                 assert_eq!(cut.len(), state.cut(len));
                 assert!(cut.len() <= len.min(n) && (len < n || cut.len() == n));
-                assert_eq!(cut.numbers()[0] as usize, cut.len(), "{n} cut at {len}");
+                let held = cut.now().as_deref().copied().unwrap_or(0);
+                assert_eq!(held, cut.len(), "{n} cut at {len}");
                 // Both go on by themselves.
                 count(&mut cut);
-                assert_eq!(state.now[0] as usize, n);
+                assert_eq!(state.now().as_deref().copied().unwrap_or(0), n);
             }
         }
     }
@@ -141,7 +154,7 @@ mod tests {
     fn a_fork_shares_what_it_does_not_write() {
         let state = counted(100);
         let mut fork = state.fork(96);
-        let shared = |fork: &CpuState| {
+        let shared = |fork: &State<usize>| {
             let theirs = state.pieces();
             let mine = fork.pieces();
             mine.iter().filter(|it| theirs.contains(it)).count()
