@@ -24,7 +24,7 @@ pub use frame::{
     Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
     focus_ring, top_bar,
 };
-pub use kept::RowOf;
+pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};

@@ -6,7 +6,7 @@ use eframe::egui::{Context, Event, Id, Memory, Ui};
 
 use crate::trace::RowId;
 use crate::ui::widgets::{TableView, note};
-use crate::ui::{Cx, Panel, Selection};
+use crate::ui::{Cx, Memo, Panel, Selection};
 
 /// What a table was read from; a new one is read when this changes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,8 +43,7 @@ impl ReadFrom {
 /// One panel's table.
 #[derive(Debug, Default)]
 struct PanelTable {
-    read_from: Option<ReadFrom>,
-    view: TableView,
+    view: Memo<ReadFrom, TableView>,
     /// The grid's id, once it was drawn.
     id: Option<Id>,
 }
@@ -86,14 +85,17 @@ impl PanelTables {
         let now = ReadFrom::of(cx);
         // A click or a key may have changed what the panel itself keeps: its chips.
         let touched = ui.input(|it| it.events.iter().any(is_a_deed));
-        if touched || table_view.read_from.as_ref() != Some(&now) {
-            table_view.read_from = Some(now);
-            table_view.view.set(panel.table(cx).unwrap_or_default());
+        if touched || !table_view.view.is_of(&now) {
+            // The cursor stays where it was.
+            let mut view = std::mem::take(table_view.view.value_mut());
+            view.set(panel.table(cx).unwrap_or_default());
+            table_view.view.set(now, |_| view);
         }
-        if table_view.view.table().columns.is_empty() {
+        let view = table_view.view.value_mut();
+        if view.table().columns.is_empty() {
             note(ui, "Nothing to show as numbers yet: run a prompt first");
         } else {
-            let grid = table_view.view.ui(ui);
+            let grid = view.ui(ui);
             if table_view.id.replace(grid.id).is_none() {
                 // Asked for a moment ago: the keys are for it.
                 grid.request_focus();

@@ -5,24 +5,19 @@ use crate::spec::{
     Weight,
 };
 use crate::ui::words::{covers, edit_meaning, percent, short};
-use crate::ui::{Cx, RowChoice, RowKey, RowView};
+use crate::ui::{Cx, Memo, RowChoice, RowKey, RowView};
 
 /// The sentence of the line looked at, kept while nothing it is made from changes: it counts tokens.
 #[derive(Default)]
 pub struct Meaning {
-    key: Option<(Option<RowKey>, Intervention)>,
-    words: String,
+    words: Memo<(Option<RowKey>, Intervention), String>,
 }
 
 impl Meaning {
     /// What the edit does.
     pub fn update(&mut self, cx: &Cx<'_>, edit: &Intervention) -> &str {
         let key = (cx.session.row_key(RowChoice::Baseline), *edit);
-        if self.key != Some(key) {
-            self.key = Some(key);
-            self.words = words(cx, edit);
-        }
-        &self.words
+        self.words.get(key, |_| words(cx, edit))
     }
 }
 

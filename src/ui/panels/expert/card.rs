@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::analysis::{ExpertUse, LEAST_OCCURRENCES, Specialty, TextUse, WordUse};
 use crate::document::TokenTexts;
 use crate::spec::{ModelSpec, RouterId, TokenId};
-use crate::trace::{ModelFacts, RowId};
-use crate::ui::{Cx, ExpertAt, RowChoice};
+use crate::trace::ModelFacts;
+use crate::ui::{Cx, ExpertAt, Memo, RowOf};
 
 /// One expert's numbers.
 #[derive(Clone, Debug)]
 pub struct Card {
     facts: Arc<ModelFacts>,
-    row: RowId,
+    row: RowOf,
     /// Which.
     pub at: ExpertAt,
     /// Where it was picked, and with whom.
@@ -32,7 +32,7 @@ impl Card {
             .then(|| ExpertUse::new(at.router, at.expert, beside(&facts.spec, at.router)))?;
         Some(Self {
             facts,
-            row: row_id(cx)?,
+            row: RowOf::of(cx)?,
             at,
             uses,
             texts,
@@ -54,8 +54,7 @@ impl Card {
     }
 
     fn is_of_row(&self, cx: &Cx<'_>) -> bool {
-        let facts = cx.session.facts.as_ref();
-        facts.is_some_and(|it| Arc::ptr_eq(it, &self.facts)) && row_id(cx) == Some(self.row)
+        RowOf::of(cx) == Some(self.row)
     }
 
     fn is_of(&self, cx: &Cx<'_>, at: ExpertAt) -> bool {
@@ -107,15 +106,6 @@ pub fn name(spec: &ModelSpec, at: ExpertAt) -> String {
     format!("Expert {layer}.{}", at.expert)
 }
 
-/// The row that `Cx::row` gives.
-fn row_id(cx: &Cx<'_>) -> Option<RowId> {
-    let shown = cx.session.shown()?;
-    Some(match cx.selection.row {
-        RowChoice::Baseline => shown.baseline,
-        RowChoice::Edited => shown.edited.unwrap_or(shown.baseline),
-    })
-}
-
 /// The routers before and after, of the same stack and the same part of the layer.
 fn beside(spec: &ModelSpec, router: RouterId) -> [Option<RouterId>; 2] {
     let kin = |it: &RouterId| {
@@ -132,24 +122,24 @@ fn beside(spec: &ModelSpec, router: RouterId) -> [Option<RouterId>; 2] {
 /// An expert's share in each text of a survey, kept until a count changes.
 #[derive(Clone, Debug, Default)]
 pub struct Surveyed {
-    counts: Vec<TextUse>,
-    /// What the counts say.
-    pub specialty: Specialty,
+    specialty: Memo<Vec<TextUse>, Specialty>,
 }
 
 impl Surveyed {
     /// Compares the texts anew where a count has changed.
     pub fn refresh(&mut self, cx: &Cx<'_>, at: ExpertAt) {
         let counts = text_uses(cx, at);
-        if counts != self.counts {
-            self.specialty = Specialty::of(&counts);
-            self.counts = counts;
-        }
+        self.specialty.get(counts, |it| Specialty::of(it));
+    }
+
+    /// What the counts say.
+    pub fn specialty(&self) -> &Specialty {
+        self.specialty.value()
     }
 
     /// How often it was picked in each text, and of how many tokens.
     pub fn counts(&self) -> &[TextUse] {
-        &self.counts
+        self.specialty.key().map_or(&[], |it| it)
     }
 }
 

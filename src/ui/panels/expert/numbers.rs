@@ -67,7 +67,7 @@ fn texts(cx: &Cx<'_>, surveyed: &Surveyed, title: String) -> Table {
     );
     let names = cx.session.survey.iter().flat_map(|it| &it.texts);
     for (n, (text, uses)) in names.zip(surveyed.counts()).enumerate() {
-        let it = surveyed.specialty.texts.get(n).copied().flatten();
+        let it = surveyed.specialty().texts.get(n).copied().flatten();
         let share = (uses.n_tokens > 0).then(|| uses.n as f64 / uses.n_tokens as f64);
         out.push([
             Cell::from(text.name.as_str()),

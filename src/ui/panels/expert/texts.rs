@@ -34,7 +34,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, surveyed: &Surveyed) {
     });
     ui.add_space(2.0);
     let names: Vec<&str> = survey.texts.iter().map(|it| it.name.as_str()).collect();
-    let mut words = finding_words(&surveyed.specialty, &names, even(cx, card));
+    let mut words = finding_words(surveyed.specialty(), &names, even(cx, card));
     if survey.progress.is_some() {
         words.insert_str(0, "So far: ");
     } else if survey.cancelled {
@@ -84,7 +84,7 @@ fn bars(cx: &Cx<'_>, card: &Card, survey: &Survey, surveyed: &Surveyed) -> Vec<B
     texts
         .enumerate()
         .map(|(n, (text, uses))| {
-            let compared = surveyed.specialty.texts.get(n).copied().flatten();
+            let compared = surveyed.specialty().texts.get(n).copied().flatten();
             let strong = compared.is_some_and(|it| it.stands_out);
             let share = (uses.n_tokens > 0).then(|| uses.n as f64 / uses.n_tokens as f64);
             let share_words = share.map_or("not read".to_owned(), |it| percent(it as f32));
@@ -125,7 +125,7 @@ fn lift_words(lift: Option<f64>) -> String {
 
 /// Every digit, on hover.
 fn exact_words(surveyed: &Surveyed, n: usize) -> String {
-    let Some(Some(it)) = surveyed.specialty.texts.get(n) else {
+    let Some(Some(it)) = surveyed.specialty().texts.get(n) else {
         return "nothing to compare with yet".to_owned();
     };
     format!(

@@ -15,7 +15,7 @@ use crate::document::{Cell, Table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{self, choice, choices, menu_chip, note, row_chip};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, SurveyOf};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, SurveyOf};
 
 use source::{Over, ReportFor, Stage};
 
@@ -34,7 +34,7 @@ pub struct Health {
     /// Whether the load of the selected router is shown text by text.
     by_text: bool,
     /// The report last made, and what of.
-    made: Option<(ReportFor, Arc<Report>)>,
+    made: Memo<ReportFor, Option<Arc<Report>>>,
     /// The router shown last, so that another one is scrolled to.
     router: Option<RouterId>,
     /// The expert a menu was opened on, where cells are too narrow to have one each.
@@ -153,14 +153,9 @@ impl Health {
     /// The report on what is shown, made anew only where that has changed.
     fn report(&mut self, cx: &Cx<'_>) -> Option<Arc<Report>> {
         let key = ReportFor::of(cx, self.over, self.preset)?;
-        if let Some((made, report)) = &self.made
-            && made.is(&key)
-        {
-            return Some(Arc::clone(report));
-        }
-        let report = Arc::new(source::report(cx, self.over, self.preset)?);
-        self.made = Some((key, Arc::clone(&report)));
-        Some(report)
+        let (over, preset) = (self.over, self.preset);
+        let make = |_: &ReportFor| source::report(cx, over, preset).map(Arc::new);
+        self.made.get(key, make).clone()
     }
 
     fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {

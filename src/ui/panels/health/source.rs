@@ -1,10 +1,8 @@
 //! What is judged: texts read for it, or the tokens of the row shown; and the words for that.
 
-use std::sync::Arc;
-
 use crate::analysis::{LoadStats, PhaseFilter, Preset, Report, grouped, judge};
 use crate::spec::{Action, ExpertId, RouterId};
-use crate::trace::{ModelFacts, RowId};
+use crate::trace::RowId;
 use crate::ui::words::{covers, percent};
 use crate::ui::{Cx, RowChoice, RowView, Survey, SurveyedText};
 
@@ -35,8 +33,9 @@ impl Over {
 }
 
 /// What a report depends on.
+#[derive(PartialEq, Eq)]
 pub struct ReportFor {
-    facts: Arc<ModelFacts>,
+    opened: u64,
     source: ReportSource,
     preset: Preset,
 }
@@ -71,17 +70,10 @@ impl ReportFor {
             }
         };
         Some(Self {
-            facts: Arc::clone(cx.session.facts.as_ref()?),
+            opened: cx.session.opened,
             source,
             preset,
         })
-    }
-
-    /// Whether a report made for this one still holds for the other.
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.facts, &other.facts)
-            && self.source == other.source
-            && self.preset == other.preset
     }
 }
 

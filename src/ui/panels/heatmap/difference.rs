@@ -3,7 +3,7 @@
 use crate::analysis::{LoadStats, PhaseFilter};
 use crate::spec::{Position, RouterId};
 use crate::ui::words::percent;
-use crate::ui::{Cx, RowKey};
+use crate::ui::{Cx, Memo, RowKey};
 
 use super::values::{Plot, Scale};
 
@@ -30,13 +30,19 @@ impl Against {
     }
 }
 
+/// Of which rows a difference is, and from where.
+type ComparedOf = (RowKey, RowKey, Position);
+
 /// Both loads.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
-    /// Of which rows, from where.
-    of: Option<(RowKey, RowKey, Position)>,
-    /// Up to where each is counted.
-    ends: [Position; 2],
+    counted: Memo<ComparedOf, Counted>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    /// Up to where each is counted; none before either was.
+    ends: Option<[Position; 2]>,
     /// Baseline, other.
     loads: [LoadStats; 2],
 }
@@ -48,14 +54,12 @@ impl Compared {
             *self = Self::default();
             return;
         };
-        let same = self.of == Some(of) && self.ends[0] <= ends[0] && self.ends[1] <= ends[1];
-        if !same {
-            *self = Self {
-                of: Some(of),
-                ends: [of.2; 2],
-                loads: Default::default(),
-            };
-        }
+        let holds = |it: &Counted| {
+            it.ends
+                .is_none_or(|it| it[0] <= ends[0] && it[1] <= ends[1])
+        };
+        let counted = self.counted.resume(of, holds);
+        let starts = counted.ends.unwrap_or([of.2; 2]);
         let session = cx.session;
         let other = match against {
             Against::Counterfactual => session.counterfactual(),
@@ -64,16 +68,22 @@ impl Compared {
         let special = |it| session.is_special(it);
         for (n, view) in [session.baseline(), other].into_iter().enumerate() {
             if let Some(view) = view {
-                let new = self.ends[n]..ends[n];
-                self.loads[n].count_more(&view.record.store, new, special);
+                let new = starts[n]..ends[n];
+                counted.loads[n].count_more(&view.record.store, new, special);
             }
         }
-        self.ends = ends;
+        counted.ends = Some(ends);
+    }
+
+    /// Tokens of a phase counted: of the baseline, of the other.
+    fn n_tokens(&self, phase: PhaseFilter) -> [u64; 2] {
+        let [baseline, other] = &self.counted.value().loads;
+        [baseline.n_tokens(phase), other.n_tokens(phase)]
     }
 
     /// How much more of the tokens each expert of a router takes than in the baseline, -1 to 1. `[E]`
     fn changes(&self, router: RouterId, phase: PhaseFilter) -> Option<Vec<f64>> {
-        let [baseline, other] = &self.loads;
+        let [baseline, other] = &self.counted.value().loads;
         let (baseline, other) = (
             baseline.router(router, phase)?,
             other.router(router, phase)?,
@@ -89,7 +99,7 @@ impl Compared {
 }
 
 /// The rows compared without their lengths, the first position, and up to where each counts.
-fn wanted(cx: &Cx<'_>, against: Against) -> Option<((RowKey, RowKey, Position), [Position; 2])> {
+fn wanted(cx: &Cx<'_>, against: Against) -> Option<(ComparedOf, [Position; 2])> {
     let session = cx.session;
     let shown = session.shown()?;
     let from = shown.edited_from?;
@@ -144,8 +154,7 @@ pub fn fill(cx: &Cx<'_>, out: &mut Plot, compared: Option<&Compared>) {
 }
 
 fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
-    let n = compared.map_or(0, |it| it.loads[1].n_tokens(out.asked.phase));
-    let n_before = compared.map_or(0, |it| it.loads[0].n_tokens(out.asked.phase));
+    let [n_before, n] = compared.map_or([0; 2], |it| it.n_tokens(out.asked.phase));
     if n == 0 || n_before == 0 {
         return "No token was read under the edits yet; Space writes on.".to_owned();
     }

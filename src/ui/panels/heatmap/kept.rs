@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::spec::Position;
 use crate::ui::paint::expert_grid::ABSENT;
-use crate::ui::{Cx, ExpertAt, RowKey};
+use crate::ui::{Cx, ExpertAt, Memo, RowKey};
 
 use super::difference::Compared;
 use super::order::{Order, Orders, Places};
@@ -56,7 +56,7 @@ pub struct Drawn {
 /// What was drawn last.
 #[derive(Default)]
 pub struct DrawnPlot {
-    key: Option<PlotFor>,
+    plot: Memo<PlotFor, Rc<Plot>>,
     drawn: Drawn,
     orders: Orders,
     compared: Compared,
@@ -67,19 +67,13 @@ impl DrawnPlot {
     pub fn update(&mut self, cx: &Cx<'_>, asked: PlotSettings, order: Order) -> Drawn {
         let key = PlotFor::of(cx, asked);
         let places = self.orders.update(cx, order, asked.phase);
-        let same = self.key == Some(key);
-        if !same {
-            self.key = Some(key);
-            let compares = asked.value == Value::Difference;
-            if compares {
-                self.compared.update(cx, asked.against);
-            }
-            let compared = compares.then_some(&self.compared);
-            self.drawn.plot = Rc::new(values::plot(cx, asked, compared));
-        }
-        if !same || !Rc::ptr_eq(&places, &self.drawn.places) {
-            self.drawn.values = Arc::new(standing(cx, &self.drawn.plot, &places));
-            self.drawn.places = places;
+        let compared = &mut self.compared;
+        let plot = self.plot.get(key, |_| Rc::new(plot(cx, asked, compared)));
+        let drawn = &mut self.drawn;
+        if !Rc::ptr_eq(plot, &drawn.plot) || !Rc::ptr_eq(&places, &drawn.places) {
+            drawn.values = Arc::new(standing(cx, plot, &places));
+            drawn.plot = Rc::clone(plot);
+            drawn.places = places;
         }
         self.drawn.clone()
     }
@@ -105,9 +99,14 @@ fn standing(cx: &Cx<'_>, plot: &Plot, places: &Places) -> Vec<f32> {
 
 /// The plot made anew, for a table that is asked for once.
 pub fn once(cx: &Cx<'_>, asked: PlotSettings) -> Plot {
-    let mut compared = Compared::default();
-    if asked.value == Value::Difference {
+    plot(cx, asked, &mut Compared::default())
+}
+
+/// The plot, with what it compares counted up to now.
+fn plot(cx: &Cx<'_>, asked: PlotSettings, compared: &mut Compared) -> Plot {
+    let compares = asked.value == Value::Difference;
+    if compares {
         compared.update(cx, asked.against);
     }
-    values::plot(cx, asked, Some(&compared))
+    values::plot(cx, asked, compares.then_some(&*compared))
 }

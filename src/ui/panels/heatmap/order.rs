@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::analysis::{PhaseFilter, chained, pair_counts};
 use crate::spec::{ExpertId, RouterId};
-use crate::ui::{Cx, ExpertAt, RowKey};
+use crate::ui::{Cx, ExpertAt, Memo, RowKey};
 
 /// What the order follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,8 +102,7 @@ impl Places {
 /// places with every token could not be followed.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
-    of: Option<(Order, PhaseFilter, RowKey)>,
-    places: Rc<Places>,
+    places: Memo<(Order, PhaseFilter, RowKey), Rc<Places>>,
 }
 
 impl Orders {
@@ -111,17 +110,16 @@ impl Orders {
     pub fn update(&mut self, cx: &Cx<'_>, order: Order, phase: PhaseFilter) -> Rc<Places> {
         let row = cx.session.row_key(cx.selection.row).unwrap_or_default();
         let now = (order, phase, row);
-        let holds = self.of.is_some_and(|(order, phase, held)| {
+        let holds = self.places.key().is_some_and(|(order, phase, held)| {
             let of_same =
-                (order, phase, held.row, held.opened) == (now.0, now.1, row.row, row.opened);
+                (*order, *phase, held.row, held.opened) == (now.0, now.1, row.row, row.opened);
             let hardly_grew = held.len <= row.len && row.len <= held.len + held.len / 8;
             of_same && (held.len == row.len || (cx.session.playing && hardly_grew))
         });
         if !holds {
-            self.of = Some(now);
-            self.places = Rc::new(make(cx, order, phase));
+            self.places.set(now, |_| Rc::new(make(cx, order, phase)));
         }
-        Rc::clone(&self.places)
+        Rc::clone(self.places.value())
     }
 }
 

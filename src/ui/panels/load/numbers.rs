@@ -6,7 +6,7 @@ use crate::analysis::{BalanceStats, PhaseFilter, RouterLoad, Spread, Thresholds}
 use crate::spec::{ExpertId, Position, RouterId, RouterSpec};
 use crate::ui::widgets::edit_mark;
 use crate::ui::words::{percent, short};
-use crate::ui::{Cx, Drawing, ExpertAt, RowChoice, RowOf};
+use crate::ui::{Cx, Drawing, ExpertAt, Memo, RowChoice, RowOf};
 
 use super::{LoadSettings, Value};
 
@@ -329,8 +329,13 @@ fn named(experts: &[usize]) -> String {
 /// Balance loss and z-loss of the router shown, read a portion a frame.
 #[derive(Clone, Debug, Default)]
 pub struct Balance {
-    key: Option<(RowOf, RouterId, PhaseFilter)>,
+    read: Memo<(RowOf, RouterId, PhaseFilter), ReadBalance>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ReadBalance {
     stats: BalanceStats,
+    /// Up to where.
     end: Position,
 }
 
@@ -344,32 +349,27 @@ impl Balance {
         ) else {
             return;
         };
-        let (key, store) = (Some((key, router, phase)), &row.record.store);
-        if self.key != key || self.end > store.end() {
-            *self = Self {
-                key,
-                ..Self::default()
-            };
-        }
+        let (key, store) = ((key, router, phase), &row.record.store);
+        let read = self.read.resume(key, |it| it.end <= store.end());
         // A file is drawn once: there the whole text is read at once.
         let mut left = match cx.drawing {
             Drawing::Screen => SCORES_A_FRAME / spec.n_experts.max(1),
             Drawing::Paper => usize::MAX,
         };
-        for step in store.steps_from(self.end) {
-            let start = self.end.idx() - step.start.idx();
+        for step in store.steps_from(read.end) {
+            let start = read.end.idx() - step.start.idx();
             let n_rows = left.min(step.tokens.len() - start);
             let trace = step.routers.get(router.idx());
             if let Some(trace) = trace.filter(|_| phase.holds(step.phase)) {
                 for (at, token) in step.tokens.iter().enumerate().skip(start).take(n_rows) {
                     if !cx.session.is_special(*token) {
-                        self.stats.add_row(trace, at, spec.score);
+                        read.stats.add_row(trace, at, spec.score);
                     }
                 }
             }
-            self.end = self.end.plus(n_rows);
+            read.end = read.end.plus(n_rows);
             left -= n_rows;
-            if self.end < step.end() {
+            if read.end < step.end() {
                 ui.ctx().request_repaint();
                 break;
             }
@@ -378,6 +378,6 @@ impl Balance {
 
     /// What was read so far; none before anything was.
     pub fn stats(&self) -> Option<&BalanceStats> {
-        self.key.as_ref().map(|_| &self.stats)
+        self.read.key().map(|_| &self.read.value().stats)
     }
 }

@@ -5,10 +5,10 @@ use eframe::egui::{
 };
 
 use crate::analysis::{PhaseFilter, RouterLoad, Spread};
-use crate::spec::{ExpertId, InterventionSet, RouterId, RouterSpec};
+use crate::spec::{ExpertId, InterventionSet, ModelSpec, RouterId, RouterSpec};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::words::short;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, RowOf, Selection};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, RowOf, Selection};
 
 use super::LoadSettings;
 use super::frame::{expert_tint, foot, words_width};
@@ -100,8 +100,7 @@ type MadeFor = (RowOf, u64, LoadSettings, InterventionSet);
 /// The lines as they were computed last.
 #[derive(Clone, Debug, Default)]
 pub struct RouterLines {
-    made_for: Option<MadeFor>,
-    lines: Vec<RouterLine>,
+    lines: Memo<MadeFor, Vec<RouterLine>>,
 }
 
 impl Number {
@@ -141,35 +140,37 @@ impl RouterLines {
         };
         let n_tokens = row.load.n_tokens(PhaseFilter::All);
         let edits = cx.experiment.edits.clone();
-        let wanted = Some((key, n_tokens, view, edits));
-        if self.made_for == wanted {
-            return;
-        }
-        self.made_for = wanted;
-        let line = |(router, it): (RouterId, &RouterSpec)| {
-            let shown = ShownLoad::of(cx, view, router)?;
-            let spread = shown.spread()?;
-            let unused = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
-            let n_unused = (0..it.n_experts).filter(unused).count();
-            let all = || (0..it.n_experts).map(|it| shown.share(it));
-            let most = all().fold(f64::MIN_POSITIVE, f64::max);
-            let heights = all().map(|it| (it / most) as f32).collect();
-            Some(RouterLine {
-                router,
-                label: it.label(),
-                spread,
-                n_unused,
-                heights,
-                load: shown.load,
-            })
-        };
-        self.lines = spec.router_ids().filter_map(line).collect();
-        if let Sort::Worst(number) = view.sort {
-            let sign = if number.more_is_worse() { -1.0 } else { 1.0 };
-            let worth = |it: &RouterLine| sign * number.of(it);
-            self.lines.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
-        }
+        let key = (key, n_tokens, view, edits);
+        self.lines.get(key, |_| router_lines(cx, spec, view));
     }
+}
+
+/// A line for each router with a load, in the order chosen.
+fn router_lines(cx: &Cx<'_>, spec: &ModelSpec, view: LoadSettings) -> Vec<RouterLine> {
+    let line = |(router, it): (RouterId, &RouterSpec)| {
+        let shown = ShownLoad::of(cx, view, router)?;
+        let spread = shown.spread()?;
+        let unused = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
+        let n_unused = (0..it.n_experts).filter(unused).count();
+        let all = || (0..it.n_experts).map(|it| shown.share(it));
+        let most = all().fold(f64::MIN_POSITIVE, f64::max);
+        let heights = all().map(|it| (it / most) as f32).collect();
+        Some(RouterLine {
+            router,
+            label: it.label(),
+            spread,
+            n_unused,
+            heights,
+            load: shown.load,
+        })
+    };
+    let mut out: Vec<RouterLine> = spec.router_ids().filter_map(line).collect();
+    if let Sort::Worst(number) = view.sort {
+        let sign = if number.more_is_worse() { -1.0 } else { 1.0 };
+        let worth = |it: &RouterLine| sign * number.of(it);
+        out.sort_by(|a, b| worth(a).total_cmp(&worth(b)));
+    }
+    out
 }
 
 /// Where the columns stand.
@@ -184,6 +185,7 @@ impl RouterColumns {
     fn fit(ui: &Ui, kept: &RouterLines, width: f32) -> Self {
         let widest = kept
             .lines
+            .value()
             .iter()
             .map(|it| words_width(ui, &it.label, LABEL_SIZE));
         let label = widest.fold(40.0, f32::max) + 12.0;
@@ -215,11 +217,11 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings, kept: &mut Rout
     let rest = Rect::from_min_max(pos2(area.left(), head.bottom()), area.max);
     ui.scope_builder(UiBuilder::new().max_rect(rest), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        let n = kept.lines.len();
+        let n = kept.lines.value().len();
         ScrollArea::vertical()
             .auto_shrink([false, false])
             .show_rows(ui, LINE, n, |ui, range| {
-                for line in &kept.lines[range] {
+                for line in &kept.lines.value()[range] {
                     line_ui(cx, ui, line, &columns);
                 }
             });
@@ -382,9 +384,9 @@ fn line_name(line: &RouterLine) -> String {
 
 fn sentence(cx: &Cx<'_>, view: LoadSettings, kept: &RouterLines) -> String {
     let order = |a: &&RouterLine, b: &&RouterLine| a.spread.evenness.total_cmp(&b.spread.evenness);
-    let least = kept.lines.iter().min_by(order);
-    let unused: usize = kept.lines.iter().map(|it| it.n_unused).sum();
-    let n = kept.lines.first().map_or(0, |it| it.load.n_tokens);
+    let least = kept.lines.value().iter().min_by(order);
+    let unused: usize = kept.lines.value().iter().map(|it| it.n_unused).sum();
+    let n = kept.lines.value().first().map_or(0, |it| it.load.n_tokens);
     let special = cx.row().map_or(0, |it| it.load.n_special());
     let special = match special {
         0 => String::new(),

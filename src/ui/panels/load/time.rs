@@ -8,7 +8,7 @@ use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::shared_gestures;
 use crate::ui::words::{percent, short};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection};
 
 use super::frame::{
     MenuAt, SMALL, expert_style, expert_tint, foot, level, plot, plot_response, words_width,
@@ -32,10 +32,8 @@ const REACH: f32 = 5.0;
 /// The picks read so far, and what is drawn from them.
 #[derive(Clone, Debug, Default)]
 pub struct TimeSeries {
-    key: Option<(RowOf, RouterId)>,
-    read: LoadSeries,
-    drawn_for: Option<(Position, SeriesOf)>,
-    drawn: Series,
+    read: Memo<(RowOf, RouterId), LoadSeries>,
+    drawn: Memo<(RowOf, RouterId, Position, SeriesOf), Series>,
 }
 
 /// What a view asks of a series.
@@ -54,20 +52,14 @@ impl TimeSeries {
         let (Some(key), Some(row)) = (RowOf::of(cx), cx.row()) else {
             return;
         };
-        let (key, store) = (Some((key, shown.router)), &row.record.store);
-        if self.key != key || self.read.end() > store.end() {
-            *self = Self {
-                key,
-                ..Self::default()
-            };
-        }
-        self.read
-            .extend(store, shown.router, |it| cx.session.is_special(it));
-        let wanted = Some((store.end(), series_of(shown.view, N_SAMPLES)));
-        if self.drawn_for != wanted {
-            self.drawn = self.read.series(series_of(shown.view, N_SAMPLES));
-            self.drawn_for = wanted;
-        }
+        let store = &row.record.store;
+        let read = self
+            .read
+            .resume((key, shown.router), |it| it.end() <= store.end());
+        read.extend(store, shown.router, |it| cx.session.is_special(it));
+        let wanted = series_of(shown.view, N_SAMPLES);
+        let key = (key, shown.router, store.end(), wanted);
+        self.drawn.get(key, |_| read.series(wanted));
     }
 }
 
@@ -80,7 +72,7 @@ pub fn ui(
     menu: &mut MenuAt,
 ) {
     kept.follow(cx, shown);
-    let series = &kept.drawn;
+    let series = kept.drawn.value();
     let lines = lines(cx, shown, series);
     let area = foot(ui, "", &sentence(cx, shown, series, lines.len()), None);
     let Some(both) = Both::place(ui, area, shown, series) else {

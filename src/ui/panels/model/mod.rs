@@ -11,9 +11,10 @@ use std::sync::Arc;
 use eframe::egui::{Color32, Label, Rect, RichText, ScrollArea, Sense, Ui, pos2, vec2};
 
 use crate::document::Table;
+use crate::trace::ModelFacts;
 use crate::ui::widgets::note;
 use crate::ui::words::{bytes, grouped, percent, short};
-use crate::ui::{Cx, Drawing, Palette, Panel};
+use crate::ui::{Cx, Drawing, Memo, Palette, Panel};
 
 use draw::{Numbers, heading, pair, pairs, quiet, value};
 use page::{Page, Rule, WHY_CPU};
@@ -29,7 +30,17 @@ const SWATCH: f32 = 15.0;
 /// The page of the open model.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    page: Option<Page>,
+    page: Memo<PageOf, Option<Page>>,
+}
+
+/// What a page is of: the same record, which is another one when the model moves to another device.
+#[derive(Clone, Debug)]
+struct PageOf(Arc<ModelFacts>);
+
+impl PartialEq for PageOf {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Panel for Model {
@@ -43,21 +54,15 @@ impl Panel for Model {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(facts) = &cx.session.facts else {
-            self.page = None;
+            self.page = Memo::default();
             note(
                 ui,
                 "Open a model to see its shape, its routing rule and its memory",
             );
             return;
         };
-        if self
-            .page
-            .as_ref()
-            .is_none_or(|it| !Arc::ptr_eq(&it.facts, facts))
-        {
-            self.page = Some(Page::new(facts));
-        }
-        let Some(page) = &self.page else {
+        let of = PageOf(Arc::clone(facts));
+        let Some(page) = self.page.get(of, |it| Some(Page::new(&it.0))) else {
             return;
         };
         if cx.drawing == Drawing::Paper {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use eframe::egui::{self, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
 
 use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
-use crate::spec::{ExpertId, RouterId, RouterSpec};
+use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::ui::widgets::shared_gestures;
 use crate::ui::words::percent;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, kept_mesh};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, kept_mesh};
 
 use super::layout::{Labels, PathColumns};
 use super::nodes::{Nodes, expert_at, tint};
@@ -28,19 +28,22 @@ const LEAST: f32 = 0.6;
 /// A ribbon is under the pointer within this distance, points.
 const REACH: f32 = 1.5;
 
-/// Counts of the row shown, the largest flows, and what is drawn of them.
+/// Counts of a row, the largest flows, and what is drawn of them.
 #[derive(Clone, Debug, Default)]
 pub struct FlowPlot {
-    key: Option<RowOf>,
     stats: FlowStats,
-    /// What the gaps were looked up for, `[R - 1]`: tokens, phase, kind.
-    looked_up: Vec<Option<(u64, PhaseFilter, FlowOf)>>,
-    gaps: Vec<GapFlow>,
+    /// The flows of the gaps, `[R - 1]`, by tokens, phase and kind.
+    gaps: Vec<Memo<(u64, PhaseFilter, FlowOf), GapFlow>>,
     /// The gap to look at next.
     turn: usize,
     /// Raised by every look-up that may change a ribbon.
     version: u64,
-    drawn_for: Option<DrawnFor>,
+    drawn: Memo<DrawnFor, DrawnFlow>,
+}
+
+/// What is drawn of the flows.
+#[derive(Clone, Debug, Default)]
+struct DrawnFlow {
     nodes: Nodes,
     labels: Labels,
     ribbons: Vec<Drawn>,
@@ -69,24 +72,26 @@ pub fn ui(
     cx: &mut Cx<'_>,
     ui: &mut Ui,
     view: PathSettings,
-    kept: &mut FlowPlot,
+    kept: &mut Memo<RowOf, FlowPlot>,
     menu: &mut Option<ExpertAt>,
 ) {
     let Some(spec) = cx.spec() else {
         return;
     };
     // A file is drawn once: there the whole text is counted first.
-    while kept.follow(cx, view) {
+    while FlowPlot::follow(kept, cx, view) {
         if cx.drawing == Drawing::Screen {
             ui.ctx().request_repaint();
             break;
         }
     }
+    let kept = kept.value_mut();
     let area = foot(ui, &kept.sentence(cx, view));
     let Some(columns) = PathColumns::fit(area, spec.routers.len(), 6.0) else {
         return;
     };
     kept.draw(cx, ui, columns, view);
+    let (kept, drawn) = (&*kept, kept.drawn.value());
     let under = if cx.drawing == Drawing::Screen {
         pointer_ui(cx, ui, kept, &columns, view, menu)
     } else {
@@ -94,167 +99,102 @@ pub fn ui(
     };
     if cx.drawing == Drawing::Screen {
         ui.painter()
-            .add(kept_mesh::shape("path flow", columns.rect, &kept.mesh));
-        lit_ui(cx, ui, kept, under);
+            .add(kept_mesh::shape("path flow", columns.rect, &drawn.mesh));
+        lit_ui(cx, ui, drawn, under);
     } else {
-        let ribbons = kept.ribbons.iter().map(|it| it.ribbon.shape());
+        let ribbons = drawn.ribbons.iter().map(|it| it.ribbon.shape());
         ui.painter().extend(ribbons);
     }
-    kept.nodes.paint(cx, ui);
-    kept.nodes.ids_ui(cx, ui);
-    kept.nodes.marks_ui(cx, ui);
-    kept.labels.ui(cx, ui, &columns);
+    drawn.nodes.paint(cx, ui);
+    drawn.nodes.ids_ui(cx, ui);
+    drawn.nodes.marks_ui(cx, ui);
+    drawn.labels.ui(cx, ui, &columns);
     if cx.drawing == Drawing::Screen {
         let words = |cx: &Cx<'_>, at: ExpertAt| kept.node_name(cx, view, at);
-        kept.nodes.widgets_ui(cx, ui, words);
+        drawn.nodes.widgets_ui(cx, ui, words);
     }
 }
 
 impl FlowPlot {
     /// Counts and looks up what is new, a portion; true where something is left.
-    fn follow(&mut self, cx: &Cx<'_>, view: PathSettings) -> bool {
-        let (key, Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
+    fn follow(kept: &mut Memo<RowOf, Self>, cx: &Cx<'_>, view: PathSettings) -> bool {
+        let (Some(key), Some(row), Some(spec)) = (RowOf::of(cx), cx.row(), cx.spec()) else {
             return false;
         };
         let store = &row.record.store;
-        if self.key != key || self.stats.end() > store.end() {
-            *self = Self {
-                key,
-                ..Self::default()
-            };
-        }
-        let all_counted = self
+        let it = kept.resume(key, |it| it.stats.end() <= store.end());
+        let all_counted = it
             .stats
             .extend(store, |it| cx.session.is_special(it), PAIRS_A_FRAME);
+        let all_found = it.look_up(spec, view);
+        !all_counted || !all_found
+    }
+
+    /// Finds the largest flows of a portion of the gaps; whether those of all are found.
+    fn look_up(&mut self, spec: &ModelSpec, view: PathSettings) -> bool {
         let n_gaps = spec.routers.len().saturating_sub(1);
-        self.looked_up.resize(n_gaps, None);
-        self.gaps.resize(n_gaps, GapFlow::default());
-        let wanted = Some((self.stats.n_tokens(view.phase), view.phase, view.of));
+        self.gaps.resize(n_gaps, Memo::default());
+        let wanted = (self.stats.n_tokens(view.phase), view.phase, view.of);
         let n_most = (MOST_RIBBONS / n_gaps.max(1)).max(8);
         let mut left = LOOKS_A_FRAME;
         for _ in 0..n_gaps {
             let gap = self.turn % n_gaps;
             let router = RouterId::new(gap);
-            if self.looked_up[gap] != wanted {
+            if !self.gaps[gap].is_of(&wanted) {
                 let cost = self.stats.n_held(router, view.of) + 64;
                 if left < cost && left < LOOKS_A_FRAME {
-                    return true;
+                    return false;
                 }
                 left = left.saturating_sub(cost);
-                self.gaps[gap] = if is_joined(&spec.routers[gap], &spec.routers[gap + 1]) {
-                    self.stats.gap(router, view.phase, view.of, n_most)
-                } else {
-                    GapFlow::default()
-                };
-                self.looked_up[gap] = wanted;
+                let is_joined = is_joined(&spec.routers[gap], &spec.routers[gap + 1]);
+                self.gaps[gap].set(wanted, |_| match is_joined {
+                    true => self.stats.gap(router, view.phase, view.of, n_most),
+                    false => GapFlow::default(),
+                });
                 self.version += 1;
             }
             self.turn = gap + 1;
         }
-        !all_counted
+        true
     }
 
     /// Places nodes and ribbons anew where something they depend on is another.
     fn draw(&mut self, cx: &Cx<'_>, ui: &Ui, columns: PathColumns, view: PathSettings) {
-        let wanted = Some(DrawnFor {
+        let key = DrawnFor {
             version: self.version,
             columns,
             dark: cx.palette.dark,
             pixel: 1.0 / ui.ctx().pixels_per_point(),
             pins: cx.pins.to_vec(),
-        });
-        let Some(spec) = cx.spec().filter(|_| self.drawn_for != wanted) else {
+        };
+        let Some(spec) = cx.spec() else {
             return;
         };
-        let pixel = wanted.as_ref().map_or(1.0, |it| it.pixel);
-        self.drawn_for = wanted;
-        let picks: Vec<Vec<u64>> = spec
-            .router_ids()
-            .map(|(id, router)| {
-                let mut n = self.stats.picks(id, view.phase, view.of);
-                n.resize(router.n_experts, 0);
-                n
-            })
-            .collect();
-        self.nodes = Nodes::new(cx, columns.stacks(&picks));
-        self.labels = Labels::fit(ui, spec, &columns);
-        self.ribbons = (0..self.gaps.len())
-            .flat_map(|it| self.ribbons_of(cx, it))
-            .collect();
-        let mut mesh = Mesh::default();
-        for it in &self.ribbons {
-            it.ribbon.add_to(&mut mesh, pixel);
-        }
-        self.mesh = Arc::new(mesh);
-    }
-
-    /// The ribbons of one gap: at both ends side by side on their node, in the order of the nodes they lead to.
-    fn ribbons_of(&self, cx: &Cx<'_>, gap: usize) -> Vec<Drawn> {
-        let (top, n) = (&self.gaps[gap], |it: usize| self.nodes.rects[it].len());
-        let height = |router: usize, expert: ExpertId| {
-            let rect = self.nodes.rects[router].get(expert.idx());
-            rect.map_or(0.0, Rect::height)
-        };
-        let share = |n: u64, all: &[u64], expert: ExpertId| {
-            n as f32 / all.get(expert.idx()).copied().unwrap_or(1).max(1) as f32
-        };
-        let width_out = |it: &Flow| height(gap, it.from) * share(it.n, &top.out, it.from);
-        let width_in = |it: &Flow| height(gap + 1, it.to) * share(it.n, &top.into, it.to);
-        // What is drawn of a node's flow stands around its middle.
-        let first = |router: usize, widths: Vec<f32>| -> Vec<f32> {
-            let rects = self.nodes.rects[router].iter().zip(widths);
-            rects.map(|(it, w)| it.center().y - w / 2.0).collect()
-        };
-        let (mut out, mut into) = (vec![0.0; n(gap)], vec![0.0; n(gap + 1)]);
-        for it in &top.flows {
-            out[it.from.idx()] += width_out(it);
-            into[it.to.idx()] += width_in(it);
-        }
-        let (mut left, mut right) = (first(gap, out), first(gap + 1, into));
-        let xs = self.drawn_for.as_ref().map(|it| it.columns);
-        let Some(columns) = xs else {
-            return Vec::new();
-        };
-        let (x0, x1) = (
-            columns.x(gap) + columns.node / 2.0,
-            columns.x(gap + 1) - columns.node / 2.0,
-        );
-        // Grey and thin where there are many: those need all the contrast they can have.
-        let strength = match (n(gap) > 16, cx.palette.dark) {
-            (true, _) => 0.8,
-            (false, true) => 0.5,
-            (false, false) => 0.45,
-        };
-        let color = |router: usize, it: ExpertId| {
-            let at = expert_at(router, it.idx());
-            tint(cx, at, n(router)).gamma_multiply(strength)
-        };
-        let place = |it: &Flow| {
-            let widths = [width_out(it), width_in(it)];
-            let (a, b) = (&mut left[it.from.idx()], &mut right[it.to.idx()]);
-            let (ya, yb) = (*a + widths[0] / 2.0, *b + widths[1] / 2.0);
-            *a += widths[0];
-            *b += widths[1];
-            Drawn {
-                gap,
-                flow: *it,
-                ribbon: Ribbon {
-                    from: pos2(x0, ya),
-                    to: pos2(x1, yb),
-                    widths: widths.map(|it| it.max(LEAST)),
-                    colors: [color(gap, it.from), color(gap + 1, it.to)],
-                },
+        self.drawn.get(key, |key| {
+            let picks: Vec<Vec<u64>> = spec
+                .router_ids()
+                .map(|(id, router)| {
+                    let mut n = self.stats.picks(id, view.phase, view.of);
+                    n.resize(router.n_experts, 0);
+                    n
+                })
+                .collect();
+            let nodes = Nodes::new(cx, columns.stacks(&picks));
+            let gaps = self.gaps.iter().map(Memo::value).enumerate();
+            let ribbons: Vec<Drawn> = gaps
+                .flat_map(|(gap, it)| ribbons_of(cx, &nodes, &columns, (gap, it)))
+                .collect();
+            let mut mesh = Mesh::default();
+            for it in &ribbons {
+                it.ribbon.add_to(&mut mesh, key.pixel);
             }
-        };
-        top.flows.iter().map(place).collect()
-    }
-
-    fn under(&self, columns: &PathColumns, pointer: Pos2) -> Option<Drawn> {
-        let gap = columns.under(pointer.x).1?;
-        let near = self.ribbons.iter().filter(|it| it.gap == gap);
-        let near = near.map(|it| (it, it.ribbon.distance(pointer)));
-        let nearest = near.min_by(|a, b| a.1.total_cmp(&b.1))?;
-        (nearest.1 <= REACH).then_some(*nearest.0)
+            DrawnFlow {
+                nodes,
+                labels: Labels::fit(ui, spec, &columns),
+                ribbons,
+                mesh: Arc::new(mesh),
+            }
+        });
     }
 
     /// How often the expert a flow comes from was picked.
@@ -301,7 +241,7 @@ impl FlowPlot {
         let flows = self
             .gaps
             .get(at.router.idx())
-            .map_or(&[][..], |it| &it.flows);
+            .map_or(&[][..], |it| &it.value().flows);
         let leaving = flows.iter().filter(|it| it.from == at.expert);
         let Some(largest) = leaving.max_by_key(|it| (it.n, std::cmp::Reverse(it.to))) else {
             return own;
@@ -314,7 +254,7 @@ impl FlowPlot {
     /// The counts the picture is made from, of every pair drawn.
     pub fn drawn(&self) -> impl Iterator<Item = (usize, &Flow)> + '_ {
         let gaps = self.gaps.iter().enumerate();
-        gaps.flat_map(|(gap, it)| it.flows.iter().map(move |flow| (gap, flow)))
+        gaps.flat_map(|(gap, it)| it.value().flows.iter().map(move |flow| (gap, flow)))
     }
 
     /// How often each expert of a router was picked.
@@ -328,7 +268,7 @@ impl FlowPlot {
     }
 
     fn sentence(&self, cx: &Cx<'_>, view: PathSettings) -> String {
-        let total: u64 = self.gaps.iter().map(|it| it.total).sum();
+        let total: u64 = self.gaps.iter().map(|it| it.value().total).sum();
         let n_tokens = self.stats.n_tokens(view.phase);
         if total == 0 {
             return format!("No flow between neighbouring layers over {n_tokens} tokens");
@@ -357,6 +297,79 @@ impl FlowPlot {
     }
 }
 
+impl DrawnFlow {
+    /// The ribbon under the pointer.
+    fn under(&self, columns: &PathColumns, pointer: Pos2) -> Option<Drawn> {
+        let gap = columns.under(pointer.x).1?;
+        let near = self.ribbons.iter().filter(|it| it.gap == gap);
+        let near = near.map(|it| (it, it.ribbon.distance(pointer)));
+        let nearest = near.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (nearest.1 <= REACH).then_some(*nearest.0)
+    }
+}
+
+/// The ribbons of one gap: at both ends side by side on their node, in the order of the nodes they lead to.
+fn ribbons_of(
+    cx: &Cx<'_>,
+    nodes: &Nodes,
+    columns: &PathColumns,
+    (gap, top): (usize, &GapFlow),
+) -> Vec<Drawn> {
+    let n = |it: usize| nodes.rects[it].len();
+    let height = |router: usize, expert: ExpertId| {
+        let rect = nodes.rects[router].get(expert.idx());
+        rect.map_or(0.0, Rect::height)
+    };
+    let share = |n: u64, all: &[u64], expert: ExpertId| {
+        n as f32 / all.get(expert.idx()).copied().unwrap_or(1).max(1) as f32
+    };
+    let width_out = |it: &Flow| height(gap, it.from) * share(it.n, &top.out, it.from);
+    let width_in = |it: &Flow| height(gap + 1, it.to) * share(it.n, &top.into, it.to);
+    // What is drawn of a node's flow stands around its middle.
+    let first = |router: usize, widths: Vec<f32>| -> Vec<f32> {
+        let rects = nodes.rects[router].iter().zip(widths);
+        rects.map(|(it, w)| it.center().y - w / 2.0).collect()
+    };
+    let (mut out, mut into) = (vec![0.0; n(gap)], vec![0.0; n(gap + 1)]);
+    for it in &top.flows {
+        out[it.from.idx()] += width_out(it);
+        into[it.to.idx()] += width_in(it);
+    }
+    let (mut left, mut right) = (first(gap, out), first(gap + 1, into));
+    let (x0, x1) = (
+        columns.x(gap) + columns.node / 2.0,
+        columns.x(gap + 1) - columns.node / 2.0,
+    );
+    // Grey and thin where there are many: those need all the contrast they can have.
+    let strength = match (n(gap) > 16, cx.palette.dark) {
+        (true, _) => 0.8,
+        (false, true) => 0.5,
+        (false, false) => 0.45,
+    };
+    let color = |router: usize, it: ExpertId| {
+        let at = expert_at(router, it.idx());
+        tint(cx, at, n(router)).gamma_multiply(strength)
+    };
+    let place = |it: &Flow| {
+        let widths = [width_out(it), width_in(it)];
+        let (a, b) = (&mut left[it.from.idx()], &mut right[it.to.idx()]);
+        let (ya, yb) = (*a + widths[0] / 2.0, *b + widths[1] / 2.0);
+        *a += widths[0];
+        *b += widths[1];
+        Drawn {
+            gap,
+            flow: *it,
+            ribbon: Ribbon {
+                from: pos2(x0, ya),
+                to: pos2(x1, yb),
+                widths: widths.map(|it| it.max(LEAST)),
+                colors: [color(gap, it.from), color(gap + 1, it.to)],
+            },
+        }
+    };
+    top.flows.iter().map(place).collect()
+}
+
 /// The share of the tokens of any expert that go to one of the next router where routing is even.
 pub fn chance(next: &RouterSpec, of: FlowOf) -> f32 {
     match of {
@@ -371,7 +384,7 @@ fn is_joined(a: &RouterSpec, b: &RouterSpec) -> bool {
 }
 
 /// The ribbons of the expert or the flow under the pointer, and of the selected expert, brighter than the others.
-fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &FlowPlot, under: Option<Drawn>) {
+fn lit_ui(cx: &Cx<'_>, ui: &Ui, drawn: &DrawnFlow, under: Option<Drawn>) {
     let touches = |it: &Drawn, at: Option<ExpertAt>| {
         at.is_some_and(|at| {
             at == expert_at(it.gap, it.flow.from.idx())
@@ -382,14 +395,14 @@ fn lit_ui(cx: &Cx<'_>, ui: &Ui, kept: &FlowPlot, under: Option<Drawn>) {
     let hovered = cx.hover.expert.filter(|_| under.is_none());
     let mut mesh = Mesh::default();
     let pixel = 1.0 / ui.ctx().pixels_per_point();
-    for it in &kept.ribbons {
+    for it in &drawn.ribbons {
         let is_under = under.is_some_and(|other| other.gap == it.gap && other.flow == it.flow);
         if !is_under && !touches(it, hovered) && !touches(it, cx.selection.expert_at()) {
             continue;
         }
         let strength = if is_under { 1.0 } else { 0.5 };
         let color = |router: usize, expert: ExpertId| {
-            let n = kept.nodes.rects[router].len();
+            let n = drawn.nodes.rects[router].len();
             let own = if n > 16 {
                 cx.palette.selected
             } else {
@@ -415,18 +428,19 @@ fn pointer_ui(
     view: PathSettings,
     menu: &mut Option<ExpertAt>,
 ) -> Option<Drawn> {
+    let drawn = kept.drawn.value();
     let response = ui.interact(columns.rect, ui.scope_id().with("flow"), Sense::click());
     let name = format!("Flow through {} routers", columns.n);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
-    let on_column = pointer.filter(|it| !kept.nodes.have_widgets() && columns.is_on_column(it.x));
-    let expert = on_column.and_then(|it| kept.nodes.under(columns, it));
+    let on_column = pointer.filter(|it| !drawn.nodes.have_widgets() && columns.is_on_column(it.x));
+    let expert = on_column.and_then(|it| drawn.nodes.under(columns, it));
     shared_gestures(cx, &response, expert, menu);
     if let Some(at) = expert {
         response.on_hover_text_at_pointer(kept.node_name(cx, view, at));
         return None;
     }
-    let under = pointer.and_then(|it| kept.under(columns, it))?;
+    let under = pointer.and_then(|it| drawn.under(columns, it))?;
     if response.hovered() {
         // The target: the source is the same for all ribbons that leave it.
         let to = expert_at(under.gap + 1, under.flow.to.idx());

@@ -16,7 +16,7 @@ use eframe::egui::{Rect, Ui, UiBuilder, pos2};
 use crate::analysis::{FlowOf, PhaseFilter};
 use crate::document::Table;
 use crate::ui::widgets::{choices, menu_chip, note, row_chip};
-use crate::ui::{Cx, Drawing, ExpertAt, Panel};
+use crate::ui::{Cx, Drawing, ExpertAt, Memo, Panel, RowOf};
 
 /// Heads narrower than this, points, keep the choice of tokens behind another chip.
 const ROOMY: f32 = 480.0;
@@ -60,7 +60,7 @@ struct PathSettings {
 pub struct Path {
     view: PathSettings,
     tokens: tokens::TokenPaths,
-    flow: flow::FlowPlot,
+    flow: Memo<RowOf, flow::FlowPlot>,
     /// The expert a menu was opened on, where experts have no widget each.
     menu: Option<ExpertAt>,
 }
@@ -104,7 +104,7 @@ impl Panel for Path {
         }
         match self.view.mode {
             Mode::Token => table::token(cx),
-            Mode::Flow => table::flow(cx, self.view, &self.flow),
+            Mode::Flow => table::flow(cx, self.view, self.flow.value()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::widgets::shared_gestures;
 use crate::ui::words::percent;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, RowOf, Selection, kept_mesh};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, kept_mesh};
 
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
 use super::layout::{Labels, PathColumns, gutter};
@@ -44,17 +44,20 @@ struct TokenPath {
 /// What is drawn of a window of tokens, and what it was drawn for.
 #[derive(Clone, Debug, Default)]
 pub struct TokenPaths {
-    read_for: Option<(RowOf, Range<usize>, Position)>,
-    placed_for: Option<PlacedFor>,
-    nodes: Nodes,
-    labels: Labels,
-    paths: Vec<TokenPath>,
+    read: Memo<(RowOf, Range<usize>, Position), TokenWindow>,
+    placed: Memo<PlacedFor, (Nodes, Labels)>,
     /// Raised wherever the nodes or the tokens are others: what is drawn through them is drawn anew.
     version: u64,
-    /// Curves of the neighbours, where they can be drawn as one shape, and the version they were drawn for.
-    mesh: (Arc<Mesh>, u64),
-    /// As `WAYS` has them.
-    ways: [Way; WAYS.len()],
+    /// Curves of the neighbours, where they can be drawn as one shape, by the version.
+    mesh: Memo<u64, Arc<Mesh>>,
+    /// As `WAYS` has them, by the version.
+    ways: [Memo<(u64, Look), Way>; WAYS.len()],
+}
+
+/// The tokens of a window, and what they share.
+#[derive(Clone, Debug, Default)]
+struct TokenWindow {
+    paths: Vec<TokenPath>,
     sentence: String,
 }
 
@@ -83,7 +86,6 @@ const WAYS: [&str; 2] = ["path shown", "path under the pointer"];
 /// One token's way as it was drawn last.
 #[derive(Clone, Debug, Default)]
 struct Way {
-    drawn_for: Option<(u64, Look)>,
     picks: Picks,
     mesh: Arc<Mesh>,
 }
@@ -100,7 +102,7 @@ pub fn ui(
         return;
     };
     kept.read(cx, shown);
-    let area = foot(ui, &kept.sentence);
+    let area = foot(ui, &kept.read.value().sentence);
     let Some(columns) = PathColumns::fit(area, spec.routers.len(), gutter(ui, spec)) else {
         return;
     };
@@ -108,12 +110,12 @@ pub fn ui(
     if cx.drawing == Drawing::Screen {
         pointer_ui(cx, ui, kept, &columns, menu);
     }
-    lanes_ui(cx, ui, &kept.nodes, &columns);
-    let mesh = &kept.mesh.0;
+    lanes_ui(cx, ui, kept.nodes(), &columns);
+    let mesh = kept.mesh.value();
     draw(cx, ui, ("path neighbours", &columns, mesh), || {
         neighbours(cx, kept, &columns, shown)
     });
-    kept.nodes.paint(cx, ui);
+    kept.nodes().paint(cx, ui);
     if let Some((_, at)) = hovered_token(cx) {
         let look = Look {
             at,
@@ -130,12 +132,12 @@ pub fn ui(
         strength: 1.0,
     };
     kept.way_ui(cx, ui, &columns, (0, look));
-    kept.nodes.marks_ui(cx, ui);
-    kept.labels.ui(cx, ui, &columns);
-    ids_ui(cx, ui, &kept.nodes, &columns);
+    kept.nodes().marks_ui(cx, ui);
+    kept.placed.value().1.ui(cx, ui, &columns);
+    ids_ui(cx, ui, kept.nodes(), &columns);
     if cx.drawing == Drawing::Screen {
         let words = |cx: &Cx<'_>, at: ExpertAt| node_name(cx, at, shown);
-        kept.nodes.widgets_ui(cx, ui, words);
+        kept.nodes().widgets_ui(cx, ui, words);
     }
 }
 
@@ -193,20 +195,29 @@ impl TokenPaths {
         };
         let n_routers = spec.routers.len();
         let window = window(row.record.store.len(), shown, around(n_routers));
-        let wanted = Some((key, window.clone(), shown));
-        if self.read_for == wanted {
+        let key = (key, window.clone(), shown);
+        if self.read.is_of(&key) {
             return;
         }
-        self.read_for = wanted;
         self.version += 1;
-        self.paths = window
-            .map(|at| TokenPath {
+        self.read.set(key, |_| {
+            let path = |at| TokenPath {
                 at: Position::new(at),
                 offset: 0.0,
                 strongest: strongest(cx, n_routers, Position::new(at)),
-            })
-            .collect();
-        self.sentence = self.sentence(cx, shown);
+            };
+            let paths: Vec<TokenPath> = window.map(path).collect();
+            let sentence = sentence(cx, &paths, shown);
+            TokenWindow { paths, sentence }
+        });
+    }
+
+    fn paths(&self) -> &[TokenPath] {
+        &self.read.value().paths
+    }
+
+    fn nodes(&self) -> &Nodes {
+        &self.placed.value().0
     }
 
     /// Places and draws them anew where anything they depend on is another.
@@ -215,25 +226,26 @@ impl TokenPaths {
             return;
         };
         let pixel = 1.0 / ui.ctx().pixels_per_point();
-        let wanted = Some(PlacedFor {
+        let key = PlacedFor {
             opened: cx.session.opened,
             columns,
             dark: cx.palette.dark,
             pixel,
             pins: cx.pins.to_vec(),
-        });
-        if self.placed_for != wanted {
-            self.placed_for = wanted;
+        };
+        if !self.placed.is_of(&key) {
             self.version += 1;
-            self.nodes = Nodes::new(cx, columns.lanes(spec));
-            self.labels = Labels::fit(ui, spec, &columns);
+            self.placed.set(key, |_| {
+                let nodes = Nodes::new(cx, columns.lanes(spec));
+                (nodes, Labels::fit(ui, spec, &columns))
+            });
         }
-        if self.mesh.1 == self.version {
+        if self.mesh.is_of(&self.version) {
             return;
         }
         let lane = columns.rect.height() / spec.max_experts().max(1) as f32;
         let apart = lane * SPREAD / (2 * around(columns.n)) as f32;
-        for path in &mut self.paths {
+        for path in &mut self.read.value_mut().paths {
             let far = path.at.idx() as f32 - shown.idx() as f32;
             path.offset = (far * apart).clamp(-lane / 2.0, lane / 2.0);
         }
@@ -241,7 +253,7 @@ impl TokenPaths {
         for ribbon in neighbours(cx, self, &columns, shown) {
             ribbon.add_to(&mut mesh, pixel);
         }
-        self.mesh = (Arc::new(mesh), self.version);
+        self.mesh.set(self.version, |_| Arc::new(mesh));
     }
 
     /// One token's whole way on top, drawn anew where it is another's or looks otherwise.
@@ -252,8 +264,8 @@ impl TokenPaths {
         columns: &PathColumns,
         (place, look): (usize, Look),
     ) {
-        let wanted = Some((self.version, look));
-        if self.ways[place].drawn_for != wanted {
+        let key = (self.version, look);
+        if !self.ways[place].is_of(&key) {
             let n_ranks = match look.of {
                 FlowOf::AllPicks => usize::MAX,
                 FlowOf::Strongest => 1,
@@ -264,47 +276,14 @@ impl TokenPaths {
             for it in ribbons(self, columns, &picks, look) {
                 it.add_to(&mut mesh, pixel);
             }
-            self.ways[place] = Way {
-                drawn_for: wanted,
-                picks,
-                mesh: Arc::new(mesh),
-            };
+            let mesh = Arc::new(mesh);
+            self.ways[place].set(key, |_| Way { picks, mesh });
         }
-        let way = &self.ways[place];
+        let way = self.ways[place].value();
         draw(cx, ui, (WAYS[place], columns, &way.mesh), || {
             ribbons(self, columns, &way.picks, look)
         });
-        rings_ui(cx, ui, &self.nodes, columns, &way.picks, look.color);
-    }
-
-    /// What is shared with the neighbours, beside chance.
-    fn sentence(&self, cx: &Cx<'_>, shown: Position) -> String {
-        let Some(own) = self.paths.iter().find(|it| it.at == shown) else {
-            return String::new();
-        };
-        let (mut n_same, mut n_pairs, mut chance) = (0usize, 0usize, 0.0);
-        for path in self.paths.iter().filter(|it| it.at != shown) {
-            for (router, (a, b)) in own.strongest.iter().zip(&path.strongest).enumerate() {
-                let (Some(a), Some(b)) = (a, b) else {
-                    continue;
-                };
-                n_pairs += 1;
-                n_same += usize::from(a.0 == b.0);
-                let n = cx.spec().and_then(|it| it.routers.get(router));
-                chance += n.map_or(0.0, |it| 1.0 / it.n_experts as f64);
-            }
-        }
-        let words = cx.quoted(shown);
-        if n_pairs == 0 {
-            return format!("{words} (token {shown}) and its strongest expert in each layer");
-        }
-        format!(
-            "{words} (token {shown}) and its strongest expert in each layer · the {} tokens around it have the same one in {} of {n_pairs} places, {} (even chance {}): alike in routing, not in meaning.",
-            self.paths.len() - 1,
-            n_same,
-            percent(n_same as f32 / n_pairs as f32),
-            percent((chance / n_pairs as f64) as f32),
-        )
+        rings_ui(cx, ui, self.nodes(), columns, &way.picks, look.color);
     }
 
     fn place(
@@ -314,7 +293,7 @@ impl TokenPaths {
         offset: f32,
         columns: &PathColumns,
     ) -> Option<Pos2> {
-        let rect = self.nodes.rect(expert_at(router, expert.idx()))?;
+        let rect = self.nodes().rect(expert_at(router, expert.idx()))?;
         Some(pos2(columns.x(router), rect.center().y + offset))
     }
 
@@ -338,13 +317,43 @@ impl TokenPaths {
     /// The token whose curve lies under the pointer.
     fn token_under(&self, columns: &PathColumns, pointer: Pos2) -> Option<Position> {
         let gap = columns.under(pointer.x).1?;
-        let near = self.paths.iter().filter_map(|path| {
+        let near = self.paths().iter().filter_map(|path| {
             let (ribbon, _) = self.curve(path, gap, columns)?;
             Some((path.at, ribbon.distance(pointer)))
         });
         let nearest = near.min_by(|a, b| a.1.total_cmp(&b.1))?;
         (nearest.1 <= REACH).then_some(nearest.0)
     }
+}
+
+/// What is shared with the neighbours, beside chance.
+fn sentence(cx: &Cx<'_>, paths: &[TokenPath], shown: Position) -> String {
+    let Some(own) = paths.iter().find(|it| it.at == shown) else {
+        return String::new();
+    };
+    let (mut n_same, mut n_pairs, mut chance) = (0usize, 0usize, 0.0);
+    for path in paths.iter().filter(|it| it.at != shown) {
+        for (router, (a, b)) in own.strongest.iter().zip(&path.strongest).enumerate() {
+            let (Some(a), Some(b)) = (a, b) else {
+                continue;
+            };
+            n_pairs += 1;
+            n_same += usize::from(a.0 == b.0);
+            let n = cx.spec().and_then(|it| it.routers.get(router));
+            chance += n.map_or(0.0, |it| 1.0 / it.n_experts as f64);
+        }
+    }
+    let words = cx.quoted(shown);
+    if n_pairs == 0 {
+        return format!("{words} (token {shown}) and its strongest expert in each layer");
+    }
+    format!(
+        "{words} (token {shown}) and its strongest expert in each layer · the {} tokens around it have the same one in {} of {n_pairs} places, {} (even chance {}): alike in routing, not in meaning.",
+        paths.len() - 1,
+        n_same,
+        percent(n_same as f32 / n_pairs as f32),
+        percent((chance / n_pairs as f64) as f32),
+    )
 }
 
 /// The curves of all but the token shown, coloured by the experts they join, wider for more weight.
@@ -354,10 +363,10 @@ fn neighbours(
     columns: &PathColumns,
     shown: Position,
 ) -> Vec<Ribbon> {
-    let n_of = |router: usize| kept.nodes.rects.get(router).map_or(1, Vec::len);
+    let n_of = |router: usize| kept.nodes().rects.get(router).map_or(1, Vec::len);
     let strength = if cx.palette.dark { 0.5 } else { 0.6 };
     let mut out = Vec::new();
-    for path in kept.paths.iter().filter(|it| it.at != shown) {
+    for path in kept.paths().iter().filter(|it| it.at != shown) {
         for router in 0..columns.n.saturating_sub(1) {
             let Some((ribbon, weights)) = kept.curve(path, router, columns) else {
                 continue;
@@ -393,7 +402,7 @@ fn draw(
 
 /// One token's way: its strongest experts, and fainter its other picks where they are asked for.
 fn ribbons(kept: &TokenPaths, columns: &PathColumns, picks: &Picks, look: Look) -> Vec<Ribbon> {
-    let own = kept.paths.iter().find(|it| it.at == look.at);
+    let own = kept.paths().iter().find(|it| it.at == look.at);
     let offset = own.map_or(0.0, |it| it.offset);
     let n_ranks = picks.iter().map(Vec::len).max().unwrap_or(0);
     let mut out = Vec::new();
@@ -426,11 +435,11 @@ fn pointer_ui(
     menu: &mut Option<ExpertAt>,
 ) {
     let response = ui.interact(columns.rect, ui.scope_id().with("paths"), Sense::click());
-    let name = format!("Paths of {} tokens", kept.paths.len());
+    let name = format!("Paths of {} tokens", kept.paths().len());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
-    let on_column = pointer.filter(|it| !kept.nodes.have_widgets() && columns.is_on_column(it.x));
-    let expert = on_column.and_then(|it| kept.nodes.under(columns, it));
+    let on_column = pointer.filter(|it| !kept.nodes().have_widgets() && columns.is_on_column(it.x));
+    let expert = on_column.and_then(|it| kept.nodes().under(columns, it));
     shared_gestures(cx, &response, expert, menu);
     if let Some(at) = expert {
         let words = cx.position().map(|it| node_name(cx, at, it));

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::spec::{Position, RouterId};
 use crate::trace::RowId;
-use crate::ui::{Cx, RowKey, RowView};
+use crate::ui::{Cx, Memo, RowKey, RowView};
 
 use super::line::{Line, Of, amount};
 
@@ -27,8 +27,7 @@ struct AmountsFor {
 /// The numbers of every row in sight.
 #[derive(Default)]
 pub struct Amounts {
-    key: Option<AmountsFor>,
-    rows: HashMap<RowId, Vec<Slot>>,
+    rows: Memo<AmountsFor, HashMap<RowId, Vec<Slot>>>,
     left: usize,
     /// Whether some are still to be made.
     pub short: bool,
@@ -48,18 +47,15 @@ impl Amounts {
             line,
             of,
         };
-        if self.key != Some(key) || self.rows.len() > MOST_ROWS {
-            self.key = Some(key);
-            self.rows.clear();
-        }
+        self.rows.resume(key, |it| it.len() <= MOST_ROWS);
         self.left = SCORES_A_FRAME;
         self.short = false;
     }
 
     /// The number of a token; none where there is none, or where it comes in one of the next frames.
     pub fn at(&mut self, cx: &Cx<'_>, row: RowKey, view: RowView<'_>, at: Position) -> Option<f32> {
-        let (spec, key) = cx.spec().zip(self.key)?;
-        let slots = self.rows.entry(row.row).or_default();
+        let (spec, key) = cx.spec().zip(self.rows.key().copied())?;
+        let slots = self.rows.value_mut().entry(row.row).or_default();
         slots.resize(row.len.max(slots.len()), Slot::Unknown);
         if let Some(Slot::Known(it)) = slots.get(at.idx()) {
             return *it;

@@ -2,44 +2,49 @@
 
 use crate::analysis::{Concentration, first_difference};
 use crate::spec::Position;
-use crate::ui::{Cx, RowChoice, RowKey};
+use crate::ui::{Cx, Memo, RowChoice, RowKey};
 
 /// What the sentence, the lane and the map say of the change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Change {
-    key: Option<(RowKey, RowKey, RowKey, Option<Position>)>,
     /// How concentrated it is.
     pub concentration: Option<Concentration>,
     /// The first token at which the texts differ.
     pub divergence: Option<Position>,
 }
 
-impl Change {
-    /// Looks again where a row has grown or is another.
-    pub fn update(&mut self, cx: &Cx<'_>) -> Self {
+/// Baseline, edited row, counterfactual, and where the edits begin.
+type ChangeFor = ([RowKey; 3], Option<Position>);
+
+/// How concentrated the change of the rows on screen is, sorted anew where a row has grown or is another.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    concentration: Memo<ChangeFor, Option<Concentration>>,
+}
+
+impl Changes {
+    /// The change as it is now; none where no edit is switched on.
+    pub fn update(&mut self, cx: &Cx<'_>) -> Change {
         let session = cx.session;
-        let Some(counterfactual) = session
-            .counterfactual_key()
-            .filter(|_| session.edited().is_some())
-        else {
-            *self = Self::default();
-            return *self;
+        let Some((baseline, edited)) = session.baseline().zip(session.edited()) else {
+            return Change::default();
         };
-        let key = (
-            session.row_key(RowChoice::Baseline).unwrap_or_default(),
-            session.row_key(RowChoice::Edited).unwrap_or_default(),
+        let Some(counterfactual) = session.counterfactual_key() else {
+            return Change::default();
+        };
+        let key = |row| session.row_key(row).unwrap_or_default();
+        let rows = [
+            key(RowChoice::Baseline),
+            key(RowChoice::Edited),
             counterfactual,
-            session.shown().and_then(|it| it.edited_from),
-        );
-        if self.key != Some(key) {
-            self.key = Some(key);
-            self.concentration = session.concentration();
+        ];
+        let from = session.shown().and_then(|it| it.edited_from);
+        Change {
+            concentration: *self
+                .concentration
+                .get((rows, from), |_| session.concentration()),
+            // Tokens drawn and not read yet count too, and comparing ids is fast.
+            divergence: first_difference(&baseline.record.tokens, &edited.record.tokens),
         }
-        // Tokens drawn and not read yet count too, and comparing ids is fast.
-        self.divergence = session
-            .baseline()
-            .zip(session.edited())
-            .and_then(|(a, b)| first_difference(&a.record.tokens, &b.record.tokens));
-        *self
     }
 }

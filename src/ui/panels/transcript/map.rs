@@ -5,7 +5,7 @@ use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 use crate::analysis::places;
 use crate::spec::Position;
 use crate::ui::widgets::{MOST_PINS, pin_of};
-use crate::ui::{Cx, Drawing, ExpertAt, RowKey, RowView};
+use crate::ui::{Cx, Drawing, ExpertAt, Memo, RowKey, RowView};
 
 use super::change::Change;
 use super::sentence::LEAST_FULL_KL;
@@ -28,7 +28,11 @@ struct MapFor {
 /// The map; one bin a point of height, so that a long text takes no longer to draw than a short one.
 #[derive(Default)]
 pub struct Map {
-    key: Option<MapFor>,
+    bins: Memo<MapFor, Bins>,
+}
+
+#[derive(Default)]
+struct Bins {
     /// The largest KL of each bin, nats.
     kl: Vec<f32>,
     /// Which pins were picked in it.
@@ -55,6 +59,7 @@ impl Map {
             return None;
         }
         let n_tokens = self.update(cx, map.height());
+        let bins = self.bins.value();
         let painter = ui.painter();
         painter.rect_filled(map, 3.0, cx.palette.raised);
         if content > map.height() {
@@ -63,7 +68,7 @@ impl Map {
             let sight = Rect::from_x_y_ranges(map.x_range(), sight);
             painter.rect_filled(sight, 3.0, cx.palette.hovered);
         }
-        self.bins_ui(cx, ui, map, change);
+        bins.ui(cx, ui, map, change);
         if let Some(at) = cx.selection.position {
             let share = (at.idx() as f32 + 0.5) / n_tokens.max(1) as f32;
             let y = map.top() + map.height() * share;
@@ -85,7 +90,48 @@ impl Map {
         Some((share * content - map.height() / 2.0).max(0.0))
     }
 
-    fn bins_ui(&self, cx: &Cx<'_>, ui: &Ui, map: Rect, change: &Change) {
+    /// Sorts the text into bins anew where it, the pins or the height changed. Returns its tokens.
+    fn update(&mut self, cx: &Cx<'_>, height: f32) -> usize {
+        let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
+        let n_tokens = len(cx.session.baseline()).max(len(cx.session.edited()));
+        let n_bins = (height.floor() as usize).clamp(1, n_tokens.max(1));
+        let key = MapFor {
+            row: cx.session.row_key(cx.selection.row).unwrap_or_default(),
+            counterfactual: cx.session.counterfactual_key(),
+            n_tokens,
+            n_bins,
+            pins: cx.pins.to_vec(),
+        };
+        self.bins.get(key, |it| Bins::of(cx, it));
+        n_tokens
+    }
+}
+
+impl Bins {
+    fn of(cx: &Cx<'_>, key: &MapFor) -> Self {
+        let (n_tokens, n_bins) = (key.n_tokens, key.n_bins);
+        let bin = |at: usize| (at * n_bins / n_tokens.max(1)).min(n_bins - 1);
+        let mut kl = vec![0.0f32; n_bins];
+        let counterfactual = cx.session.counterfactual().into_iter();
+        for change in counterfactual.flat_map(|it| places(it.record)) {
+            let bin = &mut kl[bin(change.at.idx())];
+            *bin = bin.max(change.kl);
+        }
+        let mut pins = vec![[false; MOST_PINS]; n_bins];
+        if let Some(view) = cx.row() {
+            for (slot, pin) in cx.pins.iter().enumerate().take(MOST_PINS) {
+                for at in 0..view.record.store.len() {
+                    let routed = view.record.store.at(pin.router, Position::new(at));
+                    let picked =
+                        routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert));
+                    pins[bin(at)][slot] |= picked;
+                }
+            }
+        }
+        Self { kl, pins }
+    }
+
+    fn ui(&self, cx: &Cx<'_>, ui: &Ui, map: Rect, change: &Change) {
         let painter = ui.painter();
         let height = map.height() / self.kl.len().max(1) as f32;
         // A change of next to nothing is not drawn as if it were large.
@@ -108,42 +154,5 @@ impl Map {
                 }
             }
         }
-    }
-
-    /// Sorts the text into bins anew where it, the pins or the height changed. Returns its tokens.
-    fn update(&mut self, cx: &Cx<'_>, height: f32) -> usize {
-        let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
-        let n_tokens = len(cx.session.baseline()).max(len(cx.session.edited()));
-        let n_bins = (height.floor() as usize).clamp(1, n_tokens.max(1));
-        let key = MapFor {
-            row: cx.session.row_key(cx.selection.row).unwrap_or_default(),
-            counterfactual: cx.session.counterfactual_key(),
-            n_tokens,
-            n_bins,
-            pins: cx.pins.to_vec(),
-        };
-        if self.key.as_ref() == Some(&key) {
-            return n_tokens;
-        }
-        self.key = Some(key);
-        let bin = |at: usize| (at * n_bins / n_tokens.max(1)).min(n_bins - 1);
-        self.kl = vec![0.0; n_bins];
-        let counterfactual = cx.session.counterfactual().into_iter();
-        for change in counterfactual.flat_map(|it| places(it.record)) {
-            let bin = &mut self.kl[bin(change.at.idx())];
-            *bin = bin.max(change.kl);
-        }
-        self.pins = vec![[false; MOST_PINS]; n_bins];
-        if let Some(view) = cx.row() {
-            for (slot, pin) in cx.pins.iter().enumerate().take(MOST_PINS) {
-                for at in 0..view.record.store.len() {
-                    let routed = view.record.store.at(pin.router, Position::new(at));
-                    let picked =
-                        routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert));
-                    self.pins[bin(at)][slot] |= picked;
-                }
-            }
-        }
-        n_tokens
     }
 }

@@ -23,7 +23,7 @@ use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
 use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
-use change::Change;
+use change::{Change, Changes};
 use foot::Foot;
 use line::Line;
 use map::Map;
@@ -44,7 +44,7 @@ pub struct Transcript {
     n_pins: usize,
     prompt: prompt::Prompt,
     strip: Strip,
-    change: Change,
+    changes: Changes,
     map: Map,
     /// Where a click on the map leads.
     jump: Option<f32>,
@@ -74,16 +74,16 @@ impl Panel for Transcript {
             self.prompt.ui(cx, ui);
             ui.add_space(4.0);
         }
-        self.change.update(cx);
+        let change = self.changes.update(cx);
         let line = self.line.shown(cx, cx.selection.router.unwrap_or_default());
         let area = ui.available_rect_before_wrap();
-        let words = sentence::sentence(cx, &self.change);
+        let words = sentence::sentence(cx, &change);
         let foot = Foot::new(cx, ui, line, words, area.width());
         let bottom = area.bottom() - foot.height - 6.0;
         let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
-            self.body_ui(cx, ui);
+            self.body_ui(cx, ui, change);
         });
         let below = Rect::from_min_max(pos2(area.left(), body.bottom() + 6.0), area.max);
         ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
@@ -108,7 +108,7 @@ impl Transcript {
         self.n_pins = n;
     }
 
-    fn body_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
+    fn body_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, change: Change) {
         let Some(baseline) = cx.session.baseline() else {
             note(
                 ui,
@@ -128,12 +128,12 @@ impl Transcript {
         let shows = Shows {
             line: self.line,
             mean: self.mean,
-            change: self.change,
+            change,
         };
         let map = Rect::from_min_max(pos2(body.right() - map_width, body.top()), body.max);
         if cx.drawing == Drawing::Paper {
             self.strip.ui(cx, ui, &parts, shows);
-            self.map.ui(cx, ui, map, (0.0, 0.0), &self.change);
+            self.map.ui(cx, ui, map, (0.0, 0.0), &change);
             return;
         }
         let following = cx.selection.position.is_none();
@@ -147,7 +147,7 @@ impl Transcript {
             self.strip.ui(cx, ui, &parts, shows);
         });
         let sight = (output.content_size.y, output.state.clamped_offset().y);
-        self.jump = self.map.ui(cx, ui, map, sight, &self.change);
+        self.jump = self.map.ui(cx, ui, map, sight, &change);
     }
 }
 

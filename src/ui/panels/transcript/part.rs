@@ -7,7 +7,7 @@ use eframe::egui::{self, FontId, Rect, Ui, pos2, vec2};
 use crate::document::TokenTexts;
 use crate::spec::{Position, TokenId};
 use crate::ui::theme::TRANSCRIPT_SIZE;
-use crate::ui::{Cx, RowChoice};
+use crate::ui::{Cx, Memo, RowChoice};
 
 use super::text::{Placed, flow};
 
@@ -70,26 +70,29 @@ impl TokenRun {
     }
 }
 
+/// What widths depend on beside the tokens: the model opened, pixels a point as bits, the first token.
+type WidthsFor = (u64, u32, usize);
+
 /// What the places depend on beside the tokens.
-#[derive(Clone, Debug, PartialEq)]
-struct PlacesFor {
-    opened: u64,
-    pixels_per_point: f32,
-    part: TokenRun,
+type PlacesFor = (WidthsFor, TokenRun);
+
+/// Words placed.
+#[derive(Clone, Debug, Default)]
+struct PlacedWords {
+    /// Where each stands.
+    placed: Vec<Placed>,
+    /// Lines taken.
+    n_lines: usize,
 }
 
 /// A part with its words placed; kept while nothing it depends on changes.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    key: Option<PlacesFor>,
-    /// What each token of the row shows, up to the end of the part.
-    texts: TokenTexts,
+    /// What each token of the row shows, up to the end of the part, by the model opened.
+    texts: Memo<u64, TokenTexts>,
     /// How wide each of the part is, points.
-    widths: Vec<f32>,
-    /// Where each stands.
-    pub placed: Vec<Placed>,
-    /// Lines taken.
-    pub n_lines: usize,
+    widths: Memo<WidthsFor, Vec<f32>>,
+    places: Memo<PlacesFor, PlacedWords>,
     /// Top left of the first line, as drawn last.
     pub origin: egui::Pos2,
 }
@@ -99,49 +102,49 @@ impl Layout {
     pub fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &TokenRun, tokens: &[TokenId]) {
         let end = part.range.end.min(tokens.len());
         let start = part.range.start.min(end);
-        let key = PlacesFor {
-            opened: cx.session.opened,
-            pixels_per_point: ui.ctx().pixels_per_point(),
-            part: part.clone(),
-        };
-        let held = self.key.as_ref();
-        if held.is_none_or(|it| it.opened != key.opened) {
-            self.texts = TokenTexts::default();
-        }
-        let n_held = self.texts.texts().len();
+        let opened = cx.session.opened;
+        let texts = self.texts.resume(opened, |_| true);
+        let n_held = texts.texts().len();
         let eos = cx.session.facts.as_ref().map_or(&[][..], |it| &it.eos[..]);
         // Texts of the whole row: a character may begin before the part does.
-        let n_kept = self.texts.update(cx.session.tokens(), &tokens[..end], eos);
-        let is_same = held == Some(&key) && n_kept == n_held && n_kept == end;
+        let n_kept = texts.update(cx.session.tokens(), &tokens[..end], eos);
+        let widths_for = (opened, ui.ctx().pixels_per_point().to_bits(), start);
+        let key = (widths_for, part.clone());
+        let is_same = self.places.is_of(&key) && n_kept == n_held && n_kept == end;
         if is_same {
             return;
         }
-        let keeps_widths = held.is_some_and(|it| {
-            it.pixels_per_point.to_bits() == key.pixels_per_point.to_bits()
-                && it.part.range.start == start
+        let texts = &texts.texts()[start..];
+        let widths = self.widths.resume(widths_for, |_| true);
+        widths.truncate(n_kept.saturating_sub(start));
+        let new = texts[widths.len()..].iter();
+        widths.extend(new.map(|it| width(cx, ui, it)));
+        self.places.set(key, |_| {
+            let (placed, n_lines) = flow(texts, widths, part.width);
+            PlacedWords { placed, n_lines }
         });
-        let n_measured = if keeps_widths {
-            n_kept.saturating_sub(start)
-        } else {
-            0
-        };
-        self.widths.truncate(n_measured);
-        let texts = &self.texts.texts()[start..];
-        let new = texts[self.widths.len()..].iter();
-        self.widths.extend(new.map(|it| width(cx, ui, it)));
-        (self.placed, self.n_lines) = flow(texts, &self.widths, part.width);
-        self.key = Some(key);
+    }
+
+    /// Where each token of the part stands.
+    pub fn placed(&self) -> &[Placed] {
+        &self.places.value().placed
+    }
+
+    /// Lines taken.
+    pub fn n_lines(&self) -> usize {
+        self.places.value().n_lines
     }
 
     /// What the `n`-th token of the part shows.
     pub fn text(&self, n: usize) -> &str {
-        let start = self.key.as_ref().map_or(0, |it| it.part.range.start);
-        self.texts.texts().get(start + n).map_or("", String::as_str)
+        let start = self.places.key().map_or(0, |it| it.1.range.start);
+        let texts = self.texts.value().texts();
+        texts.get(start + n).map_or("", String::as_str)
     }
 
     /// The whole of a token: lane, words, line.
     pub fn rect(&self, part: &TokenRun, n: usize) -> Option<Rect> {
-        let it = self.placed.get(n)?;
+        let it = self.placed().get(n)?;
         let top = self.origin.y + it.line as f32 * part.pitch();
         Some(Rect::from_min_size(
             pos2(self.origin.x + it.x, top),

@@ -109,7 +109,7 @@ impl Strip {
             };
             drawing.inks = drawing.inks(cx, ui, &mut self.amounts);
             drawing.ui(cx, ui);
-            row_bottom = row_bottom.max(origin.y + layout.n_lines as f32 * part.pitch());
+            row_bottom = row_bottom.max(origin.y + layout.n_lines() as f32 * part.pitch());
         }
         if self.amounts.short {
             ui.ctx().request_repaint();
@@ -226,7 +226,7 @@ impl PartUi<'_> {
             Drawing::Screen => line_at(clip.bottom()).ceil() as usize + 1,
             Drawing::Paper => line_at(clip.bottom()).floor() as usize,
         };
-        let placed = &self.layout.placed;
+        let placed = self.layout.placed();
         let from = placed.partition_point(|it| it.line < first);
         from..placed.partition_point(|it| it.line < end).max(from)
     }
