@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use eframe::egui::{Context, Event, Id, Memory, Ui};
 
 use crate::trace::RowId;
-use crate::ui::widgets::{TableView, note};
+use crate::ui::widgets::{TableView, nothing_yet};
 use crate::ui::{Cx, Memo, Panel, Selection};
 
 /// What a table was read from; a new one is read when this changes.
@@ -93,7 +93,7 @@ impl PanelTables {
         }
         let view = table_view.view.value_mut();
         if view.table().columns.is_empty() {
-            note(ui, "Nothing to show as numbers yet: run a prompt first");
+            nothing_yet(ui, "Nothing to show as numbers yet: run a prompt first");
         } else {
             let grid = view.ui(ui);
             if table_view.id.replace(grid.id).is_none() {

@@ -19,6 +19,12 @@ pub fn words(painter: &Painter, words: impl Into<String>, size: f32) -> Arc<Gall
     )
 }
 
+/// How wide a line of `size` points is, points.
+#[must_use]
+pub fn words_width(ui: &Ui, line: &str, size: f32) -> f32 {
+    words(ui.painter(), line, size).size().x.ceil()
+}
+
 /// Writes a line; where it stands.
 pub fn put(
     painter: &Painter,

@@ -4,7 +4,7 @@ use eframe::egui::{RichText, Ui};
 
 use crate::spec::{Action, Amount};
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{button, edit_here, expert_menu, menu_chip, note, state_here};
+use crate::ui::widgets::{button, edit_here, expert_menu, menu_chip, nothing_yet, state_here};
 use crate::ui::words::signed;
 use crate::ui::{Command, Cx, ExpertAt};
 
@@ -12,7 +12,7 @@ use crate::ui::{Command, Cx, ExpertAt};
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let palette = cx.palette;
     let Some(at) = cx.selection.expert_at() else {
-        note(
+        nothing_yet(
             ui,
             "Click a cell of the heatmap to select an expert; M masks it, right-click lists every edit.",
         );

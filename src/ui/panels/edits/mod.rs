@@ -13,7 +13,7 @@ use eframe::egui::{self, FontId, RichText, Ui};
 use crate::document::Table;
 use crate::spec::{Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy, Span};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
-use crate::ui::widgets::{chip_button, note};
+use crate::ui::widgets::{chip_button, note, nothing_yet};
 use crate::ui::words::{covers, edit_words, span_words};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, key_hint};
 
@@ -80,7 +80,7 @@ impl Panel for Edits {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         if cx.spec().is_none() {
-            note(ui, "Open a model to change its routing");
+            nothing_yet(ui, "Open a model to change its routing");
             return;
         }
         self.follow_new_lines(cx);
@@ -149,7 +149,7 @@ impl Edits {
         if cx.experiment.edits.entries.is_empty() {
             let text =
                 "No edits: this is the model as it is. Mask an expert, or type an edit below.";
-            note(ui, text);
+            nothing_yet(ui, text);
             return;
         }
         for n in 0..cx.experiment.edits.entries.len() {
@@ -203,7 +203,7 @@ impl Edits {
     /// The list and what the line looked at means, without anything to press.
     fn paper_ui(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
         if cx.experiment.edits.entries.is_empty() {
-            note(ui, "No edits: this is the model as it is.");
+            nothing_yet(ui, "No edits: this is the model as it is.");
             return;
         }
         for listed in &cx.experiment.edits.entries {

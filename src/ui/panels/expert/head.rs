@@ -5,7 +5,7 @@ use eframe::egui::{self, Align2, FontId, Rect, RichText, Sense, StrokeKind, Ui, 
 use crate::analysis::{PhaseFilter, RouterLoad};
 use crate::spec::{Action, ExpertId, RouterSpec};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{button, expert_gestures, expert_menu, note, state_here};
+use crate::ui::widgets::{button, expert_gestures, expert_menu, nothing_yet, state_here};
 use crate::ui::words::{covers, grouped, percent, short, signed, span_words};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, quoted};
 
@@ -121,7 +121,7 @@ fn facts_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, height: f32) {
         .row()
         .and_then(|it| it.load.router(card.at.router, PhaseFilter::All));
     let Some(load) = load.filter(|it| it.n_tokens > 0) else {
-        note(
+        nothing_yet(
             ui,
             "No token was read yet: Enter in the prompt box reads it.",
         );

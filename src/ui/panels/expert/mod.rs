@@ -16,7 +16,7 @@ use eframe::egui::{Button, Color32, Rect, RichText, ScrollArea, Ui, UiBuilder, p
 
 use crate::document::Table;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{MOST_COLOURS, note, row_chip};
+use crate::ui::widgets::{MOST_COLOURS, nothing_yet, row_chip};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette, Panel};
 
 use card::{Card, Surveyed};
@@ -89,11 +89,11 @@ impl Panel for ExpertCard {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         if cx.spec().is_none() {
-            note(ui, "Open a model to see what its experts are used for");
+            nothing_yet(ui, "Open a model to see what its experts are used for");
             return;
         }
         let Some(at) = cx.selection.expert_at() else {
-            note(
+            nothing_yet(
                 ui,
                 "Click a cell of the heatmap, a bar or a lane: the expert's card will stand here, with every token it \
                  was picked for.",
@@ -102,7 +102,7 @@ impl Panel for ExpertCard {
         };
         // Taken out while it is drawn, so that sections may change the rest of the panel.
         let Some(card) = Card::caught_up(self.card.take(), cx, at) else {
-            note(
+            nothing_yet(
                 ui,
                 "Enter in the prompt box reads a text; then this expert has something to show.",
             );

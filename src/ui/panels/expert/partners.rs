@@ -4,7 +4,7 @@ use eframe::egui::{Sense, Ui};
 
 use crate::analysis::{PhaseFilter, RouterLoad, most_frequent};
 use crate::spec::{ExpertId, RouterId, RouterSpec};
-use crate::ui::widgets::{expert_gestures, expert_menu, note};
+use crate::ui::widgets::{expert_gestures, expert_menu, note, nothing_yet};
 use crate::ui::words::{grouped, percent};
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -73,7 +73,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
         return;
     };
     if card.uses.n() == 0 {
-        note(
+        nothing_yet(
             ui,
             "It was picked for no token of this row, so it shared none.",
         );
@@ -82,7 +82,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
     heading_ui(ui, "Picked together, same layer");
     let list = together(card, router);
     if router.top_k < 2 {
-        note(
+        nothing_yet(
             ui,
             "This router picks one expert a token: nobody shares one.",
         );

@@ -10,7 +10,7 @@ use eframe::egui::{
 use crate::analysis::Occurrence;
 use crate::spec::Position;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{chip_button, choices, menu_chip, note};
+use crate::ui::widgets::{chip_button, choices, menu_chip, note, nothing_yet};
 use crate::ui::words::{grouped, token_words};
 use crate::ui::{Command, Cx, Drawing, Hover, Selection};
 
@@ -121,7 +121,7 @@ impl Tokens {
             } else {
                 "It was picked, but never as the strongest: show all picks."
             };
-            note(ui, words);
+            nothing_yet(ui, words);
             return;
         }
         if cx.drawing == Drawing::Paper {

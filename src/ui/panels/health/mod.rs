@@ -14,7 +14,7 @@ use crate::analysis::{Numbers, Outcome, Preset, Report, Thresholds, Verdict};
 use crate::document::{Cell, Table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{self, choice, choices, menu_chip, note, row_chip};
+use crate::ui::widgets::{choice, choices, menu_chip, note, note_height, nothing_yet, row_chip};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, SurveyOf};
 
 use source::{Over, ReportFor, Stage};
@@ -66,18 +66,18 @@ impl Panel for Health {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(spec) = cx.spec() else {
-            note(ui, "Open a model to judge its load");
+            nothing_yet(ui, "Open a model to judge its load");
             return;
         };
         if spec.routers.is_empty() {
-            note(ui, "This model has no router, so there is no load to judge");
+            nothing_yet(ui, "This model has no router, so there is no load to judge");
             return;
         }
         if self.over == Over::Texts && start::ui(cx, ui) {
             return;
         }
         if self.over == Over::Row && cx.row().is_none() {
-            note(
+            nothing_yet(
                 ui,
                 "Space writes the first tokens: their load is judged as they come",
             );
@@ -169,7 +169,7 @@ impl Health {
         let is_tall = ui.available_height() > TALL;
         let sentence = source::sentence(cx, self.over, report, is_tall);
         let width = ui.available_width();
-        let below = widgets::sentence(ui, &sentence, width).size().y + 6.0;
+        let below = note_height(ui, &sentence, width) + 6.0;
         let is_low = ui.available_height() < LOW;
         let height = ui.available_height() - if is_low { 0.0 } else { below };
         egui::ScrollArea::vertical()

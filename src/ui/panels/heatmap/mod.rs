@@ -20,7 +20,9 @@ use crate::document::Table;
 use crate::spec::RouterId;
 use crate::ui::paint::expert_grid;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{expert_gestures, expert_menu, focused_arrows, note, sentence};
+use crate::ui::widgets::{
+    expert_gestures, expert_menu, focused_arrows, note_at, note_height, nothing_yet,
+};
 use crate::ui::{Command, Cx, Direction, Drawing, ExpertAt, GridView, Panel, Selection};
 
 use cells::Map;
@@ -61,7 +63,7 @@ impl Panel for Heatmap {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(spec) = cx.spec() else {
-            note(ui, "Open a model to see its experts");
+            nothing_yet(ui, "Open a model to see its experts");
             return;
         };
         if cx.session.edited().is_none() && self.asked.value == Value::Difference {
@@ -107,9 +109,7 @@ impl Panel for Heatmap {
         }
         if room.sentence {
             let below = Rect::from_min_max(scale.left_bottom(), area.max);
-            ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
-                note(ui, words);
-            });
+            note_at(ui, below, &words);
         }
     }
 
@@ -267,8 +267,4 @@ fn gutter(ui: &Ui, cx: &Cx<'_>) -> f32 {
         cx.palette.second,
     );
     galley.size().x.ceil() + 10.0
-}
-
-fn note_height(ui: &Ui, text: &str, width: f32) -> f32 {
-    sentence(ui, text, width).size().y
 }

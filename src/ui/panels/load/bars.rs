@@ -4,13 +4,13 @@ use eframe::egui::{self, Align2, FontId, Rect, Sense, Ui, pos2, vec2};
 use egui_plot::{Bar, BarChart, PlotPoint, PlotTransform};
 
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{edit_mark, expert_gestures, expert_menu};
+use crate::ui::widgets::{edit_mark, expert_gestures, expert_menu, words_width};
 use crate::ui::words::short;
 use crate::ui::{Cx, Drawing};
 
 use super::frame::{
     SMALL, ceiling, every_nth, expert_tint, foot_ui, gutters, level_labels_ui, levels, marks_ui,
-    plot, words_width,
+    plot,
 };
 use super::numbers::{Balance, ShownLoad};
 

@@ -3,13 +3,13 @@
 use eframe::egui::{Align2, FontId, Rect, Ui, pos2, vec2};
 use egui_plot::{Line, MarkerShape, PlotPoints, PlotTransform, Points};
 
-use crate::ui::widgets::{edit_mark, shared_gestures};
+use crate::ui::widgets::{edit_mark, shared_gestures, words_width};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing};
 
 use super::frame::{
     MenuAt, SMALL, ceiling, expert_tint, foot_ui, gutters, level_labels_ui, levels, plot,
-    plot_response, words_width,
+    plot_response,
 };
 use super::numbers::{Balance, ShownLoad};
 

@@ -7,7 +7,7 @@ use eframe::egui::{
 use egui_plot::{HLine, LineStyle, Plot, PlotTransform, PlotUi};
 
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{self, edit_mark, note};
+use crate::ui::widgets::{Below, edit_mark, over_sentence, words_width};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -15,8 +15,6 @@ use super::numbers::{Balance, ShownLoad};
 
 /// Labels inside a plot, points.
 pub const SMALL: f32 = 11.0;
-/// Panels lower than this, points, leave the line of numbers out: it stands on hover of the sentence.
-const ROOMY: f32 = 170.0;
 
 /// The expert a menu was opened on, where experts have no widget each.
 pub type MenuAt = Option<ExpertAt>;
@@ -26,43 +24,11 @@ pub fn foot_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balanc
     let numbers = shown.spread_words(balance);
     let sentence = shown.sentence(cx);
     let hover = |ui: &mut Ui| shown.spread_hover_ui(ui, balance);
-    foot(ui, &numbers, &sentence, Some(&hover))
-}
-
-/// The same with any words. Where they would take more than half of the panel they are left out: the plot comes first.
-pub fn foot(ui: &mut Ui, numbers: &str, sentence: &str, hover: Option<&dyn Fn(&mut Ui)>) -> Rect {
-    let area = ui.available_rect_before_wrap();
-    let gap = ui.spacing().item_spacing.y;
-    let height = |words: &str| words_height(ui, words, area.width());
-    let mut below = height(sentence);
-    if below > area.height() * 0.5 {
-        return area;
-    }
-    let roomy = area.height() >= ROOMY && !numbers.is_empty();
-    if roomy {
-        below += height(numbers) + gap;
-    }
-    let top = (area.bottom() - below).max(area.top());
-    let words = Rect::from_min_max(pos2(area.left(), top), area.max);
-    ui.scope_builder(UiBuilder::new().max_rect(words), |ui| {
-        let lines = [Some(numbers).filter(|_| roomy), Some(sentence)];
-        for words in lines.into_iter().flatten() {
-            let response = note(ui, words);
-            if let Some(hover) = hover {
-                response.on_hover_ui(hover);
-            }
-        }
-    });
-    Rect::from_min_max(area.min, pos2(area.right(), (top - 4.0).max(area.top())))
-}
-
-fn words_height(ui: &Ui, words: &str, width: f32) -> f32 {
-    widgets::sentence(ui, words, width).size().y
-}
-
-/// How wide words are.
-pub fn words_width(ui: &Ui, words: &str, size: f32) -> f32 {
-    widgets::words(ui.painter(), words, size).size().x.ceil()
+    let with = Below {
+        numbers: &numbers,
+        hover: Some(&hover),
+    };
+    over_sentence(ui, &sentence, &with)
 }
 
 /// A plot without axes of its own over the whole of `rect`: labels stand beside it, where there is room.

@@ -16,7 +16,7 @@ use eframe::egui::Ui;
 use crate::analysis::PhaseFilter;
 use crate::document::Table;
 use crate::spec::RouterId;
-use crate::ui::widgets::note;
+use crate::ui::widgets::{NO_ROUTER, nothing_yet};
 use crate::ui::{Cx, Panel};
 
 use numbers::ShownLoad;
@@ -108,7 +108,7 @@ impl Panel for LoadPanel {
         let router = match shown_router(cx) {
             Ok(router) => router,
             Err(why) => {
-                note(ui, why);
+                nothing_yet(ui, why);
                 return;
             }
         };
@@ -117,7 +117,7 @@ impl Panel for LoadPanel {
             return;
         }
         let Some(shown) = ShownLoad::of(cx, self.view, router) else {
-            note(ui, "No token of this kind was counted yet");
+            nothing_yet(ui, "No token of this kind was counted yet");
             return;
         };
         self.balance.follow(cx, ui, router, self.view.phase);
@@ -142,7 +142,7 @@ fn shown_router(cx: &Cx<'_>) -> Result<RouterId, &'static str> {
         .spec()
         .ok_or("Open a model to see how often its experts are picked")?;
     let router = cx.selection.router.or_else(|| spec.middle_router());
-    let router = router.ok_or("This model has no router: every token passes every weight")?;
+    let router = router.ok_or(NO_ROUTER)?;
     let n = cx.row().map_or(0, |it| it.load.n_tokens(PhaseFilter::All));
     if n == 0 {
         return Err("Space writes the first tokens: each expert's load grows as they come");

@@ -11,8 +11,9 @@ use crate::ui::words::short;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, RowOf, Selection};
 
 use super::LoadSettings;
-use super::frame::{expert_tint, foot, words_width};
+use super::frame::expert_tint;
 use super::numbers::{ShownLoad, plural};
+use crate::ui::widgets::{Below, over_sentence, words_width};
 
 /// Height of a line, points.
 const LINE: f32 = 20.0;
@@ -210,7 +211,7 @@ impl RouterColumns {
 /// Draws all routers.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings, kept: &mut RouterLines) {
     kept.follow(cx, *view);
-    let area = foot(ui, "", &sentence(cx, *view, kept), None);
+    let area = over_sentence(ui, &sentence(cx, *view, kept), &Below::default());
     let columns = RouterColumns::fit(ui, kept, area.width() - 8.0);
     let head = Rect::from_min_size(area.min, vec2(area.width(), LINE));
     head_ui(cx, ui, head, view, &columns);

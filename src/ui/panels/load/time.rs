@@ -6,13 +6,11 @@ use egui_plot::{Line, PlotPoint, PlotPoints, PlotTransform};
 use crate::analysis::{LoadSeries, Series, SeriesOf};
 use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::shared_gestures;
+use crate::ui::widgets::{Below, over_sentence, shared_gestures, words_width};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection};
 
-use super::frame::{
-    MenuAt, SMALL, expert_style, expert_tint, foot, level, plot, plot_response, words_width,
-};
+use super::frame::{MenuAt, SMALL, expert_style, expert_tint, level, plot, plot_response};
 use super::numbers::ShownLoad;
 use super::{LoadSettings, Value};
 
@@ -74,7 +72,8 @@ pub fn ui(
     kept.follow(cx, shown);
     let series = kept.drawn.value();
     let lines = lines(cx, shown, series);
-    let area = foot(ui, "", &sentence(cx, shown, series, lines.len()), None);
+    let words = sentence(cx, shown, series, lines.len());
+    let area = over_sentence(ui, &words, &Below::default());
     let Some(both) = Both::place(ui, area, shown, series) else {
         return;
     };

@@ -12,7 +12,7 @@ use eframe::egui::{Color32, Label, Rect, RichText, ScrollArea, Sense, Ui, pos2, 
 
 use crate::document::Table;
 use crate::trace::ModelFacts;
-use crate::ui::widgets::note;
+use crate::ui::widgets::{note, nothing_yet};
 use crate::ui::words::{bytes, grouped, percent, short};
 use crate::ui::{Cx, Drawing, Memo, Palette, Panel};
 
@@ -55,7 +55,7 @@ impl Panel for Model {
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(facts) = &cx.session.facts else {
             self.page = Memo::default();
-            note(
+            nothing_yet(
                 ui,
                 "Open a model to see its shape, its routing rule and its memory",
             );

@@ -10,7 +10,9 @@ use crate::analysis::{Alternative, Likelihood, SortBy};
 use crate::document::{Cell, Table};
 use crate::spec::TokenId;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choices, fitting, menu_chip, note, pitch, row_chip, top_of_scale};
+use crate::ui::widgets::{
+    FittingWords, choices, menu_chip, nothing_yet, over, pitch, row_chip, top_of_scale,
+};
 use crate::ui::words::token_words;
 use crate::ui::{Cx, Drawing, Panel};
 
@@ -25,6 +27,8 @@ const HIGHEST: f32 = 24.0;
 const LEGEND: f32 = 18.0;
 /// Lower panels have no legend, points.
 const NO_LEGEND: f32 = 130.0;
+/// Between the list and what stands under it.
+const GAP: f32 = 4.0;
 /// The sentence takes at most this part of the panel; a shorter form where it would take more.
 const MOST_WORDS: f32 = 0.26;
 /// Room left in the head to the panel's name and the row, points.
@@ -100,11 +104,11 @@ impl Panel for NextToken {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(shown) = ShownPrediction::of(cx) else {
-            note(ui, nothing(cx));
+            nothing_yet(ui, nothing(cx));
             return;
         };
         if shown.is_empty() {
-            note(ui, "The likeliest tokens after this one were not recorded");
+            nothing_yet(ui, "The likeliest tokens after this one were not recorded");
             return;
         }
         let area = ui.available_rect_before_wrap();
@@ -115,22 +119,14 @@ impl Panel for NextToken {
         };
         let forms = [Detail::All, Detail::Most, Detail::Least];
         let forms = forms.map(|it| sentence::sentence(cx, &shown, it));
-        let long = forms[0].clone();
-        let (words, high) = fitting(ui, forms, area.size().into(), MOST_WORDS);
-        let foot = high + legend;
-        let bottom = (area.bottom() - foot - 4.0).max(area.top() + LOWEST);
-        let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
+        let words = FittingWords::new(ui, forms, area, MOST_WORDS);
+        let (body, foot) = over(area, words.height + legend, GAP, LOWEST);
         self.list_ui(cx, ui, body, &shown);
         if legend > 0.0 {
-            let rect =
-                Rect::from_min_size(pos2(area.left(), bottom + 4.0), vec2(area.width(), LEGEND));
+            let rect = Rect::from_min_size(foot.min, vec2(area.width(), LEGEND));
             legend_ui(cx, ui, rect, &shown);
         }
-        let top = pos2(area.left(), bottom + 4.0 + legend);
-        let foot = Rect::from_min_max(top, area.max);
-        ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
-            note(ui, words).on_hover_text(long);
-        });
+        words.ui(ui, foot.with_min_y(foot.top() + legend));
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {

@@ -8,14 +8,14 @@ use eframe::egui::{self, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
 
 use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
-use crate::ui::widgets::shared_gestures;
+use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::percent;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, kept_mesh};
 
+use super::PathSettings;
 use super::layout::{Labels, PathColumns};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
-use super::{PathSettings, foot};
 
 /// Ribbons drawn at most, in all gaps together; each gap has the same part, and eight at least.
 const MOST_RIBBONS: usize = 640;
@@ -86,7 +86,8 @@ pub fn ui(
         }
     }
     let kept = kept.value_mut();
-    let area = foot(ui, &kept.sentence(cx, view));
+    let sentence = kept.sentence(cx, view);
+    let area = over_sentence(ui, &sentence, &Below::default());
     let Some(columns) = PathColumns::fit(area, spec.routers.len(), 6.0) else {
         return;
     };

@@ -5,7 +5,7 @@ use eframe::egui::{FontId, Rect, Ui, pos2, vec2};
 use crate::spec::{ModelSpec, RouterId, Site};
 use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{self, sentence};
+use crate::ui::widgets::words_width;
 
 /// Labels inside the plot, points.
 pub const SMALL: f32 = 11.0;
@@ -179,14 +179,4 @@ impl Labels {
 pub fn gutter(ui: &Ui, spec: &ModelSpec) -> f32 {
     let most = spec.max_experts().saturating_sub(1).to_string();
     words_width(ui, &most, SMALL).max(10.0) + 9.0
-}
-
-/// How wide words are.
-pub fn words_width(ui: &Ui, words: &str, size: f32) -> f32 {
-    widgets::words(ui.painter(), words, size).size().x.ceil()
-}
-
-/// How tall words are in a width.
-pub fn words_height(ui: &Ui, words: &str, width: f32) -> f32 {
-    sentence(ui, words, width).size().y
 }

@@ -11,11 +11,11 @@ mod table;
 mod tokens;
 mod words;
 
-use eframe::egui::{Rect, Ui, UiBuilder, pos2};
+use eframe::egui::Ui;
 
 use crate::analysis::{FlowOf, PhaseFilter};
 use crate::document::Table;
-use crate::ui::widgets::{choices, menu_chip, note, row_chip};
+use crate::ui::widgets::{NO_ROUTER, choices, menu_chip, nothing_yet, row_chip};
 use crate::ui::{Cx, Drawing, ExpertAt, Memo, Panel, RowOf};
 
 /// Heads narrower than this, points, keep the choice of tokens behind another chip.
@@ -89,7 +89,7 @@ impl Panel for Path {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         if let Some(why) = nothing_to_show(cx) {
-            note(ui, why);
+            nothing_yet(ui, why);
             return;
         }
         match self.view.mode {
@@ -114,7 +114,7 @@ fn nothing_to_show(cx: &Cx<'_>) -> Option<&'static str> {
         return Some("Open a model to follow its tokens through the experts");
     };
     if spec.routers.is_empty() {
-        return Some("This model has no router: every token passes every weight");
+        return Some(NO_ROUTER);
     }
     let nothing_read = cx.row().is_none_or(|it| it.record.store.is_empty());
     nothing_read.then_some("Space writes the first tokens: their paths are drawn as they come")
@@ -152,18 +152,4 @@ fn phase_ui(ui: &mut Ui, view: &mut PathSettings) {
     if let Some(it) = choices(ui, PhaseFilter::ALL, view.phase, |it| it.label().to_owned()) {
         view.phase = it;
     }
-}
-
-/// Draws the sentence at the foot and returns what is left.
-fn foot(ui: &mut Ui, sentence: &str) -> Rect {
-    let area = ui.available_rect_before_wrap();
-    let height = layout::words_height(ui, sentence, area.width());
-    // Where words would take more than half of the panel they are left out: the plot comes first.
-    if height > area.height() * 0.5 {
-        return area;
-    }
-    let top = (area.bottom() - height).max(area.top());
-    let words = Rect::from_min_max(pos2(area.left(), top), area.max);
-    ui.scope_builder(UiBuilder::new().max_rect(words), |ui| note(ui, sentence));
-    Rect::from_min_max(area.min, pos2(area.right(), (top - 4.0).max(area.top())))
 }

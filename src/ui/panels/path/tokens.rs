@@ -8,7 +8,7 @@ use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Ui, pos2};
 
 use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId};
-use crate::ui::widgets::shared_gestures;
+use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::percent;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, kept_mesh};
 
@@ -17,7 +17,7 @@ use super::layout::{Labels, PathColumns, gutter};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::words::{node_name, picks_words};
-use super::{PathSettings, foot};
+use super::PathSettings;
 
 /// Neighbours drawn before and after the token shown.
 const AROUND: usize = 12;
@@ -102,7 +102,8 @@ pub fn ui(
         return;
     };
     kept.read(cx, shown);
-    let area = foot(ui, &kept.read.value().sentence);
+    let sentence = &kept.read.value().sentence;
+    let area = over_sentence(ui, sentence, &Below::default());
     let Some(columns) = PathColumns::fit(area, spec.routers.len(), gutter(ui, spec)) else {
         return;
     };

@@ -15,7 +15,7 @@ use eframe::egui::{self, FontId, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
 use crate::document::Table;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{dashed, fitting, note, pitch, top_of_scale};
+use crate::ui::widgets::{FittingWords, dashed, note_at, nothing_yet, over, pitch, top_of_scale};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, Panel};
 
@@ -57,23 +57,19 @@ impl Panel for Router {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some(decided) = Decided::of(cx) else {
-            note(ui, nothing(cx));
+            nothing_yet(ui, nothing(cx));
             return;
         };
         let area = ui.available_rect_before_wrap();
         let long = sentence::sentence(cx, &decided, true);
         let short = sentence::sentence(cx, &decided, false);
-        let forms = [long.clone(), short, sentence::shortest(&decided)];
-        let (words, foot) = fitting(ui, forms, area.size().into(), MOST_WORDS);
-        let bottom = (area.bottom() - foot - GAP).max(area.top());
-        let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
+        let forms = [long, short, sentence::shortest(&decided)];
+        let words = FittingWords::new(ui, forms, area, MOST_WORDS);
+        let (body, foot) = over(area, words.height, GAP, 0.0);
         ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
             self.body_ui(cx, ui, &decided);
         });
-        let foot = Rect::from_min_max(pos2(area.left(), bottom + GAP), area.max);
-        ui.scope_builder(UiBuilder::new().max_rect(foot), |ui| {
-            note(ui, words).on_hover_text(long);
-        });
+        words.ui(ui, foot);
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
@@ -174,7 +170,7 @@ impl Router {
 fn more_ui(ui: &mut Ui, rect: Rect, lines: &Lines) {
     let share = percent(rounded(lines.more));
     let words = format!("{} more: {share} together", lines.n_more);
-    ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| note(ui, words));
+    note_at(ui, rect, &words);
 }
 
 /// A share to a tenth of a per cent.

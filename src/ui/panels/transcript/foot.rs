@@ -1,9 +1,9 @@
 //! Under the text: the key of the line, and the sentence, beside each other where there is room for both.
 
-use eframe::egui::{self, Align2, Rect, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{self, Align2, Rect, Ui, pos2, vec2};
 
 use crate::spec::{RouterId, RouterSpec};
-use crate::ui::widgets::{self, note, pin_line, pin_of};
+use crate::ui::widgets::{note_at, note_height, pin_line, pin_of};
 use crate::ui::{Cx, ExpertAt};
 
 use super::label_font;
@@ -54,9 +54,9 @@ impl Foot {
         let left = width - key_width - 16.0;
         let beside = key_width > 0.0 && left >= LEAST_SENTENCE;
         let wrap = if beside { left } else { width };
-        let galley = widgets::sentence(ui, &sentence, wrap);
         let own_line = key_width > 0.0 && !beside;
-        let height = galley.size().y.max(14.0) + if own_line { KEY_HEIGHT } else { 0.0 };
+        let height =
+            note_height(ui, &sentence, wrap).max(14.0) + if own_line { KEY_HEIGHT } else { 0.0 };
         Self {
             sentence,
             key,
@@ -78,9 +78,7 @@ impl Foot {
             words.min.y += KEY_HEIGHT;
             self.key_ui(cx, ui, pos2(area.left(), area.top() + 8.0));
         }
-        ui.scope_builder(UiBuilder::new().max_rect(words), |ui| {
-            note(ui, self.sentence.clone());
-        });
+        note_at(ui, words, &self.sentence);
     }
 
     fn key_ui(&self, cx: &Cx<'_>, ui: &Ui, from: egui::Pos2) {

@@ -20,7 +20,7 @@ use eframe::egui::{self, FontId, Rect, Ui, pos2};
 use crate::document::Table;
 use crate::spec::Position;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::note;
+use crate::ui::widgets::{nothing_yet, over};
 use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
 use change::{Change, Changes};
@@ -33,6 +33,8 @@ use strip::{Shows, Strip};
 /// Below this width baseline and edited text are stacked.
 const SIDE_BY_SIDE: f32 = 700.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
+/// Between the text and what stands under it.
+const GAP: f32 = 6.0;
 
 /// The panel.
 #[derive(Default)]
@@ -66,7 +68,7 @@ impl Panel for Transcript {
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         if cx.session.facts.is_none() {
-            note(ui, "The text will stand here once a model is open");
+            nothing_yet(ui, "The text will stand here once a model is open");
             return;
         }
         self.follow_pins(cx);
@@ -79,13 +81,11 @@ impl Panel for Transcript {
         let area = ui.available_rect_before_wrap();
         let words = sentence::sentence(cx, &change);
         let foot = Foot::new(cx, ui, line, words, area.width());
-        let bottom = area.bottom() - foot.height - 6.0;
-        let body = Rect::from_min_max(area.min, pos2(area.right(), bottom));
+        let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
             self.body_ui(cx, ui, change);
         });
-        let below = Rect::from_min_max(pos2(area.left(), body.bottom() + 6.0), area.max);
         ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
             foot.ui(cx, ui);
         });
@@ -110,14 +110,14 @@ impl Transcript {
 
     fn body_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, change: Change) {
         let Some(baseline) = cx.session.baseline() else {
-            note(
+            nothing_yet(
                 ui,
                 "Press Space: the prompt is read and the text written, token by token.",
             );
             return;
         };
         if baseline.record.tokens.is_empty() {
-            note(ui, "Reading the prompt…");
+            nothing_yet(ui, "Reading the prompt…");
             return;
         }
         let full = ui.available_width();
