@@ -33,7 +33,7 @@ impl App {
                 self.experiment.edits = list;
                 self.commit(now_secs);
             }
-            Err(why) => self.fail(why),
+            Err(why) => self.fail(why.to_string()),
         }
     }
 

@@ -15,6 +15,20 @@ use super::App;
 /// Pixels of a point in a picture, at least: sharp in print and on a fine screen.
 const PIXELS_PER_POINT: f32 = 2.0;
 
+/// Why a panel does not leave the program.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExportError {
+    /// By its title.
+    #[error("{0} has no numbers to show yet")]
+    NoNumbers(&'static str),
+    /// By the name that layouts keep.
+    #[error("there is no panel {0}")]
+    NoPanel(String),
+    /// What the encoder says.
+    #[error("the picture could not be made: {0}")]
+    Picture(#[from] image::ImageError),
+}
+
 /// A panel as it leaves the program.
 enum Made {
     Text(String),
@@ -52,7 +66,7 @@ impl App {
         let made = self.made(panel, form, palette(ctx), sheet);
         match made {
             Ok(made) => self.deliver(panel, (form, made), to, ctx),
-            Err(why) => self.fail(why),
+            Err(why) => self.fail(why.to_string()),
         }
     }
 
@@ -66,14 +80,14 @@ impl App {
     /// A panel as the bytes of a file.
     ///
     /// # Errors
-    /// There is nothing to show yet.
+    /// There is nothing to show yet, or the picture could not be made.
     pub(super) fn panel(
         &mut self,
         panel: &'static str,
         form: ExportForm,
         palette: &'static Palette,
         sheet: PaperFormat,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, ExportError> {
         Ok(self.made(panel, form, palette, sheet)?.bytes())
     }
 
@@ -83,7 +97,7 @@ impl App {
         form: ExportForm,
         palette: &'static Palette,
         sheet: PaperFormat,
-    ) -> Result<Made, String> {
+    ) -> Result<Made, ExportError> {
         match form {
             ExportForm::Csv => self.numbers_of(panel, palette),
             ExportForm::Svg => self.svg_of(panel, palette, sheet),
@@ -119,11 +133,11 @@ impl App {
     }
 
     /// A panel's numbers as CSV.
-    fn numbers_of(&mut self, panel: &str, palette: &'static Palette) -> Result<Made, String> {
+    fn numbers_of(&mut self, panel: &str, palette: &'static Palette) -> Result<Made, ExportError> {
         let (cx, frame, _) = self.parts(palette, Drawing::Paper);
         let table = frame.table(panel, &cx);
         let title = frame.title(panel);
-        let table = table.ok_or_else(|| format!("{title} has no numbers to show yet"))?;
+        let table = table.ok_or(ExportError::NoNumbers(title))?;
         Ok(Made::Text(table.to_csv()))
     }
 
@@ -139,7 +153,7 @@ impl App {
         panel: &str,
         palette: &'static Palette,
         sheet: PaperFormat,
-    ) -> Result<Made, String> {
+    ) -> Result<Made, ExportError> {
         Ok(Made::Text(self.paper_of(panel, palette, sheet)?.svg()))
     }
 
@@ -148,9 +162,9 @@ impl App {
         panel: &str,
         palette: &'static Palette,
         sheet: PaperFormat,
-    ) -> Result<Made, String> {
+    ) -> Result<Made, ExportError> {
         let picture = self.paper_of(panel, palette, sheet)?.pixels();
-        let png = png(&picture).map_err(|it| format!("the picture could not be made: {it}"))?;
+        let png = png(&picture)?;
         Ok(Made::Picture(picture, png))
     }
 
@@ -159,10 +173,10 @@ impl App {
         panel: &str,
         palette: &'static Palette,
         sheet: PaperFormat,
-    ) -> Result<Paper, String> {
+    ) -> Result<Paper, ExportError> {
         let (cx, frame, _) = self.parts(palette, Drawing::Paper);
         let paper = frame.on_paper(panel, &cx, sheet);
-        paper.ok_or_else(|| format!("there is no panel {panel}"))
+        paper.ok_or_else(|| ExportError::NoPanel(panel.to_owned()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the engine said, folded into the session.
 
-use std::sync::Arc;
+use std::{num::ParseIntError, sync::Arc};
 
 use eframe::egui::{self, util::undoer::Undoer};
 
@@ -35,7 +35,10 @@ impl App {
                 self.opened(*facts);
             }
             Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled, ctx),
-            Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
+            Event::Encoded { tag, tokens } => match tokens {
+                Ok(tokens) => self.encoded(tag, tokens, now_secs),
+                Err(why) => self.not_encoded(tag, why),
+            },
             Event::Row(event) => self.row_changed(event, now_secs),
             Event::Playing(playing) => {
                 self.session.playing = playing;
@@ -211,11 +214,10 @@ impl App {
             .prompt
             .split(|it: char| it.is_whitespace() || it == ',')
             .filter(|it| !it.is_empty());
-        let parsed: Result<Vec<TokenId>, String> = ids
-            .map(|it| it.parse().map(TokenId).map_err(|_| it.to_owned()))
-            .collect();
+        let parsed: Result<Vec<TokenId>, ParseIntError> =
+            ids.map(|it| it.parse().map(TokenId)).collect();
         match parsed {
-            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, Ok(tokens), self.now_secs),
+            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, tokens, self.now_secs),
             _ => {
                 self.waiting = None;
                 self.say("This model has no tokenizer: type token ids, as in 1 318 29".to_owned());
@@ -223,19 +225,20 @@ impl App {
         }
     }
 
-    fn encoded(&mut self, tag: u64, tokens: Result<Vec<TokenId>, String>, now_secs: f64) {
+    /// What cannot be read puts nothing in the place of what is on screen.
+    fn not_encoded(&mut self, tag: u64, why: String) {
+        if self.waiting.take_if(|it| it.tag == tag).is_some() {
+            self.fail(why);
+        }
+    }
+
+    fn encoded(&mut self, tag: u64, tokens: Vec<TokenId>, now_secs: f64) {
+        let facts = self.session.facts.as_ref();
+        if let Err(why) = facts.map_or(Ok(()), |it| it.check_given(&tokens)) {
+            return self.not_encoded(tag, why);
+        }
         let Some(waiting) = self.waiting.take_if(|it| it.tag == tag) else {
             return;
-        };
-        // What cannot be read puts nothing in the place of what is on screen.
-        let checked = tokens.and_then(|tokens| {
-            let facts = self.session.facts.as_ref();
-            facts.map_or(Ok(()), |it| it.check_given(&tokens))?;
-            Ok(tokens)
-        });
-        let tokens = match checked {
-            Ok(tokens) => tokens,
-            Err(why) => return self.fail(why),
         };
         self.selection.position = None;
         let same = self.experiment.given == tokens;

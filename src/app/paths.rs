@@ -9,7 +9,7 @@ use std::{
 use eframe::egui;
 
 use crate::checkpoint::expanded;
-use crate::corpus::TextSource;
+use crate::corpus::{CorpusError, TextSource};
 use crate::document::write_whole;
 use crate::engine::{ModelSource, Request};
 use crate::ui::{Command, PathFor, PathSheet, SurveyOf};
@@ -44,7 +44,7 @@ impl App {
             PathFor::Model => self.open_from_sheet(source(text), text.to_owned(), ctx),
             PathFor::Texts => match paths_of(text) {
                 Ok(paths) => self.survey(SurveyOf::Files(paths), ctx),
-                Err(why) => sheet.fail(why),
+                Err(why) => sheet.fail(why.to_string()),
             },
             PathFor::Save { bytes, .. } => {
                 let path = typed_path(text);
@@ -217,8 +217,21 @@ fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
+/// Why no text can be read from what was typed.
+#[derive(Debug, thiserror::Error)]
+enum TypedTextsError {
+    #[error("this is a folder, expected a text file (at {})", .0.display())]
+    Folder(PathBuf),
+    #[error("there is no such file (at {})", .0.display())]
+    Missing(PathBuf),
+    #[error(transparent)]
+    Unreadable(#[from] CorpusError),
+    #[error("no file is named, expected a path or several with ; between them")]
+    None,
+}
+
 /// The files typed: one, or several with `;` between them.
-fn paths_of(text: &str) -> Result<Vec<PathBuf>, String> {
+fn paths_of(text: &str) -> Result<Vec<PathBuf>, TypedTextsError> {
     let whole = typed_path(text);
     let paths = if whole.exists() {
         vec![whole]
@@ -227,20 +240,16 @@ fn paths_of(text: &str) -> Result<Vec<PathBuf>, String> {
         parts.filter(|it| !it.is_empty()).map(typed_path).collect()
     };
     for path in &paths {
-        let place = path.display();
         if path.is_dir() {
-            return Err(format!(
-                "this is a folder, expected a text file (at {place})"
-            ));
+            return Err(TypedTextsError::Folder(path.clone()));
         }
         if !path.exists() {
-            return Err(format!("there is no such file (at {place})"));
+            return Err(TypedTextsError::Missing(path.clone()));
         }
-        let text = TextSource::File(path.clone());
-        text.open().map_err(|it| it.to_string())?;
+        TextSource::File(path.clone()).open()?;
     }
     if paths.is_empty() {
-        return Err("no file is named, expected a path or several with ; between them".to_owned());
+        return Err(TypedTextsError::None);
     }
     Ok(paths)
 }

@@ -99,7 +99,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             };
             let app = window.state_mut();
             app.panel(panel, form.into(), palette, sheet)
-                .map_err(Failure::part_way)?
+                .map_err(|it| Failure::part_way(it.to_string()))?
         }
     };
     out.write(&bytes)
@@ -229,7 +229,7 @@ impl App {
         if let Some(spec) = self.session.spec()
             && let Err(why) = crate::ui::check_list(spec, &self.experiment.edits)
         {
-            return self.fail(why);
+            return self.fail(why.to_string());
         }
         if !experiment.given.is_empty() {
             self.prompt = self.session.tokens().text(&experiment.given);

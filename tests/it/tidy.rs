@@ -399,6 +399,19 @@ fn no_panel_imports_another_panel() {
 }
 
 #[test]
+fn errors_of_the_window_are_enums() {
+    for (path, text) in sources() {
+        if !["ui", "app", "document"].contains(&room(&path).as_str()) {
+            continue;
+        }
+        for (n, line) in text.lines().enumerate() {
+            let is_sentence = line.contains("Result<") && line.contains(", String>");
+            assert!(!is_sentence, "{}:{}: {line}", path.display(), n + 1);
+        }
+    }
+}
+
+#[test]
 fn the_oldest_rust_is_said_once() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let script = fs::read_to_string(root().join("script/bootstrap")).unwrap();

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Align, FontId, Key, Layout, Modifiers, RichText, Ui};
 
-use crate::spec::{Intervention, InterventionSet};
+use crate::spec::{EditError, Intervention, InterventionSet, PolicyError};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, menu_chip};
 use crate::ui::{Command, Cx, PRESETS};
@@ -92,8 +92,8 @@ impl Field {
         let checked = parse_list(&self.draft).and_then(|edits| {
             let mut list = cx.experiment.edits.clone();
             edits.iter().for_each(|it| list.push(*it));
-            let checked = cx.spec().map_or(Ok(()), |spec| check_list(spec, &list));
-            checked.map(|()| (edits, list))
+            cx.spec().map_or(Ok(()), |spec| check_list(spec, &list))?;
+            Ok((edits, list))
         });
         match checked {
             Ok((edits, list)) => {
@@ -104,28 +104,39 @@ impl Field {
                 self.draft.clear();
                 self.error = None;
             }
-            Err(why) => self.error = Some(why),
+            Err(why) => self.error = Some(why.to_string()),
         }
     }
+}
+
+/// Why what is typed is not added to the list.
+#[derive(Debug, thiserror::Error)]
+pub enum TypedEditsError {
+    /// Nothing but `--edit` and quotes.
+    #[error("Type an edit after --edit, as in mask:4.5@9..")]
+    None,
+    /// One of them is no edit.
+    #[error(transparent)]
+    Unreadable(#[from] EditError),
+    /// The model cannot take the list.
+    #[error(transparent)]
+    Refused(#[from] PolicyError),
 }
 
 /// Edits as text, one or several: as they are typed after `--edit`, quoted or not, or one a line.
 ///
 /// # Errors
 /// The first that cannot be read, in a sentence.
-pub fn parse_list(text: &str) -> Result<Vec<Intervention>, String> {
+pub fn parse_list(text: &str) -> Result<Vec<Intervention>, TypedEditsError> {
     let words: Vec<&str> = text
         .split(|it: char| it.is_whitespace() || it == '\'' || it == '"')
         .map(|it| it.strip_prefix("--edit=").unwrap_or(it))
         .filter(|it| !it.is_empty() && *it != "--edit")
         .collect();
-    let edits: Result<Vec<Intervention>, String> = words
-        .iter()
-        .map(|it| it.parse::<Intervention>().map_err(|it| it.to_string()))
-        .collect();
+    let edits: Result<Vec<Intervention>, EditError> = words.iter().map(|it| it.parse()).collect();
     let edits = edits?;
     if edits.is_empty() {
-        return Err("Type an edit after --edit, as in mask:4.5@9..".to_owned());
+        return Err(TypedEditsError::None);
     }
     Ok(edits)
 }
@@ -197,6 +208,14 @@ mod tests {
             .into_iter()
             .collect();
         check(&as_arguments(&list), &["mask:1.2@3..", "k:0=1"]);
-        assert!(parse_list("--edit").is_err() && parse_list("mask:4.5 mask:").is_err());
+        let refused = |text| parse_list(text).unwrap_err().to_string();
+        assert_eq!(
+            refused("--edit"),
+            "Type an edit after --edit, as in mask:4.5@9.."
+        );
+        assert!(
+            refused("mask:4.5 mask:").contains("mask:"),
+            "the one that cannot be read is named"
+        );
     }
 }

@@ -11,7 +11,9 @@ mod table;
 use eframe::egui::{self, FontId, RichText, Ui};
 
 use crate::document::Table;
-use crate::spec::{Intervention, InterventionSet, ModelSpec, Revision, RoutingPolicy, Span};
+use crate::spec::{
+    Intervention, InterventionSet, ModelSpec, PolicyError, Revision, RoutingPolicy, Span,
+};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
 use crate::ui::words::{covers, edit_words, span_words};
@@ -44,14 +46,12 @@ pub struct Edits {
     expert: Option<ExpertAt>,
 }
 
-/// Whether a list can act on a model; a sentence where it cannot.
+/// Whether a list can act on a model.
 ///
 /// # Errors
 /// What `RoutingPolicy::lower` refuses.
-pub fn check_list(spec: &ModelSpec, edits: &InterventionSet) -> Result<(), String> {
-    RoutingPolicy::lower(edits, spec, Revision(1))
-        .map(|_| ())
-        .map_err(|it| it.to_string())
+pub fn check_list(spec: &ModelSpec, edits: &InterventionSet) -> Result<(), PolicyError> {
+    RoutingPolicy::lower(edits, spec, Revision(1)).map(|_| ())
 }
 
 impl Panel for Edits {

@@ -12,12 +12,12 @@ use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::percent;
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, kept_mesh};
 
+use super::PathSettings;
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
 use super::layout::{Labels, PathColumns, gutter};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::words::{node_name, picks_words};
-use super::PathSettings;
 
 /// Neighbours drawn before and after the token shown.
 const AROUND: usize = 12;
