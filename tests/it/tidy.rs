@@ -79,6 +79,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui_system_font_provider", &["app"]),
     ("egui_tiles", &["ui", "app"]),
     ("fancy_regex", &["checkpoint"]),
+    ("frizbee", &["ui"]),
     ("half", &["formats", "ops"]),
     ("image", &["ui", "app"]),
     ("libc", &["checkpoint", "document"]),

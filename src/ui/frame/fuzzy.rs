@@ -1,6 +1,8 @@
 //! How well letters typed in haste name something: they must all be there, in order; those that begin words
 //! and those that follow each other count for more.
 
+use frizbee::{CaseMatching, Config, Matcher, Scoring, UnicodeMatching};
+
 /// A hit: how good, and which letters of the name were meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -12,21 +14,13 @@ pub struct Hit {
     pub letters: Vec<usize>,
 }
 
-const LETTER: i32 = 1;
-const BEGINS_WORD: i32 = 9;
-const FOLLOWS: i32 = 6;
-const BEGINS_NAME: i32 = 4;
 /// Longer names are looked at up to here: what is typed is short.
 const MAX_LETTERS: usize = 120;
 
 /// Finds the letters of `typed` in `name`, spaces and capitals aside; the best way to place them counts.
 pub fn find(typed: &str, name: &str) -> Option<Hit> {
-    let wanted: Vec<char> = typed
-        .chars()
-        .filter(|it| !it.is_whitespace())
-        .map(folded)
-        .collect();
-    let letters: Vec<char> = name.chars().take(MAX_LETTERS).collect();
+    let letters = typed.chars().filter(|it| !it.is_whitespace());
+    let wanted: String = letters.map(folded).collect();
     if wanted.is_empty() {
         return Some(Hit {
             score: 0,
@@ -34,70 +28,41 @@ pub fn find(typed: &str, name: &str) -> Option<Hit> {
             letters: Vec::new(),
         });
     }
-    let (mut score, at) = place(&wanted, &letters)?;
-    let is_whole = typed.trim().to_lowercase() == name.to_lowercase();
+    let place: String = name.chars().take(MAX_LETTERS).map(folded).collect();
+    let hit = Matcher::new(wanted.as_str(), &config()).match_one_indices(&place, 0)?;
+    let is_meant = |at: usize| hit.indices.contains(&(at as u32));
+    let places = place.char_indices().enumerate();
     // Of two names that fit alike, the shorter was meant.
-    score -= letters.len() as i32 / 8;
+    let score = i32::from(hit.score) - place.chars().count() as i32 / 8;
     Some(Hit {
         score,
-        is_whole,
-        letters: at,
+        is_whole: typed.trim().to_lowercase() == name.to_lowercase(),
+        letters: places
+            .filter(|(_, (at, _))| is_meant(*at))
+            .map(|(n, _)| n)
+            .collect(),
     })
+}
+
+/// Capitals are folded here, letter by letter and in every script, so that a letter keeps its place.
+fn config() -> Config {
+    let scoring = Scoring {
+        // A gap costs nearly a letter, so that letters that follow each other come first; how wide it is costs
+        // nothing, so that each letter is placed and marked however far away it lies.
+        gap_open_penalty: 11,
+        gap_extend_penalty: 0,
+        delimiter_bonus: 8,
+        prefix_bonus: 10,
+        ..Scoring::default()
+    };
+    Config::default()
+        .casing(CaseMatching::Respect)
+        .unicode(UnicodeMatching::Always)
+        .scoring(scoring)
 }
 
 fn folded(letter: char) -> char {
     letter.to_lowercase().next().unwrap_or(letter)
-}
-
-/// The value of one letter of the name, were it meant.
-fn worth(letters: &[char], n: usize) -> i32 {
-    let before = n.checked_sub(1).and_then(|it| letters.get(it));
-    match before {
-        None => LETTER + BEGINS_WORD + BEGINS_NAME,
-        Some(it) if !it.is_alphanumeric() => LETTER + BEGINS_WORD,
-        Some(_) => LETTER,
-    }
-}
-
-/// `best[w][n]`: the most that the first `w + 1` wanted letters are worth with the last of them at `n`, and
-/// where the one before it lies.
-fn place(wanted: &[char], letters: &[char]) -> Option<(i32, Vec<usize>)> {
-    let mut best: Vec<Vec<Option<(i32, usize)>>> = Vec::with_capacity(wanted.len());
-    for (w, want) in wanted.iter().enumerate() {
-        let mut row = vec![None; letters.len()];
-        // The best of the row before, left of the letter looked at.
-        let mut left: Option<(i32, usize)> = None;
-        for n in 0..letters.len() {
-            let before = w.checked_sub(1).map(|it| &best[it]);
-            if folded(letters[n]) == *want {
-                row[n] = match before {
-                    None => Some((worth(letters, n), n)),
-                    Some(before) => {
-                        let next = n
-                            .checked_sub(1)
-                            .and_then(|it| Some((before[it]?.0 + FOLLOWS, it)));
-                        let from = next.max(left);
-                        from.map(|(score, at)| (score + worth(letters, n), at))
-                    }
-                };
-            }
-            let here = before.and_then(|it| Some((it[n]?.0, n)));
-            left = left.max(here);
-        }
-        best.push(row);
-    }
-    let last = best.last()?;
-    let ends = last.iter().enumerate();
-    let (mut at, score) = ends
-        .filter_map(|(n, it)| Some((n, (*it)?.0)))
-        .max_by_key(|(n, score)| (*score, usize::MAX - n))?;
-    let mut out = vec![at];
-    for row in best.iter().skip(1).rev() {
-        at = row[at]?.1;
-        out.push(at);
-    }
-    out.reverse();
-    Some((score, out))
 }
 
 #[cfg(test)]
@@ -142,8 +107,24 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_follow_each_other_come_first() {
+        let check = |typed, names: &[&str]| assert_eq!(best(typed, names), Some(names[0]));
+        check("png", &["Save the panel as PNG…", "Previous change"]);
+        check("heal", &["Show Health", "Show Heatmap alone"]);
+        check("rou", &["Show Router", "Run on the CPU", "Reset the layout"]);
+        check("out", &["Zoom out", "Pin or unpin the expert"]);
+    }
+
+    #[test]
+    fn letters_far_apart_are_marked_all_the_same() {
+        let name = format!("Open a{}b", "-".repeat(90));
+        assert_eq!(find("oab", &name).unwrap().letters, [0, 5, 96]);
+    }
+
+    #[test]
     fn signs_of_any_length_are_letters() {
         assert_eq!(find("é", "Été").unwrap().letters, [0]);
+        assert_eq!(find("中o", "Été 中文 o").unwrap().letters, [4, 7]);
         assert!(find("ß", "größe").is_some());
     }
 }
