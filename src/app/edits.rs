@@ -4,8 +4,8 @@ use crate::engine::Request;
 use crate::spec::{
     Action, Experiment, Intervention, InterventionSet, Position, Sampling, Span, TokenId,
 };
-use crate::ui::words::{deciding_edit, router_ref};
-use crate::ui::{ExpertAt, RowChoice, check_list, quoted};
+use crate::ui::words::{deciding_edit, quoted, router_ref};
+use crate::ui::{ExpertAt, RowChoice, check_list};
 
 use super::App;
 

@@ -1,5 +1,5 @@
-//! What is saved and shared: tables, pages and files others can open, the window's settings, and the
-//! words and colours they share with the window.
+//! What is said, saved and shared: what panels say in sentences and tables, pages and files others can open, the window's
+//! settings, and the words and colours they share with the window.
 //!
 //! **Invariant:** everything here is a value on its way out or in; nothing here draws or computes a
 //! number of its own.
@@ -8,6 +8,7 @@ mod colors;
 mod csv;
 mod file;
 mod html;
+mod panels;
 mod recents;
 mod settings;
 mod table;
@@ -19,9 +20,13 @@ pub use self::csv::{number, plain_text};
 pub use colors::{Colors, DARK, LIGHT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
+pub use panels::{
+    Ending, Judged, ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind, edit_effect, edits_table,
+    finding_words, health_sentence, health_table, model_table, repetition_words,
+};
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table};
-pub use token_words::{TokenTexts, printable, special_words, token_texts, token_words};
+pub use token_words::{TokenTexts, printable, quoted, special_words, token_texts, token_words};
 pub use viridis::VIRIDIS;
 pub use words::{
     big, bytes, counted, covers, edit_words, facts_words, list_words, percent, router_ref, short,

@@ -13,6 +13,15 @@ pub fn token_words(tokens: &TokenTable, token: TokenId) -> String {
     printable(&tokens.label(token))
 }
 
+/// A token's words in quotes, spaces at the edges left out, line breaks as ↵; one of nothing but spaces keeps them.
+#[must_use]
+pub fn quoted(tokens: &TokenTable, token: TokenId) -> String {
+    let words = token_words(tokens, token);
+    let trimmed = words.trim();
+    let shown = if trimmed.is_empty() { &words } else { trimmed };
+    format!("“{shown}”")
+}
+
 /// A special token's name: `⟨endoftext⟩`.
 #[must_use]
 pub fn special_words(tokens: &TokenTable, token: TokenId) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::spec::{DeviceChoice, Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
+use crate::ui::words::quoted;
 use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
 
 /// Which of the rows on screen.
@@ -174,13 +175,4 @@ impl<'a> Cx<'a> {
     pub fn push(&mut self, command: Command) {
         self.commands.push(command);
     }
-}
-
-/// A token's words in quotes, spaces at the edges left out, line breaks as ↵.
-#[must_use]
-pub fn quoted(tokens: &crate::spec::TokenTable, token: crate::spec::TokenId) -> String {
-    let words = crate::ui::words::token_words(tokens, token);
-    let trimmed = words.trim();
-    let shown = if trimmed.is_empty() { &words } else { trimmed };
-    format!("“{shown}”")
 }

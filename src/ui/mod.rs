@@ -18,7 +18,7 @@ pub use command::{
     Command, Direction, ENTRIES, Entry, ExpertAt, ExportForm, ExportTo, Menu, SurveyOf, key_hint,
     key_words,
 };
-pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings, quoted};
+pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::analysis::{concentration, first_difference};
 use crate::document::{
-    VIRIDIS, covers, edit_words, facts_words, list_words, router_ref, span_words, token_words,
+    VIRIDIS, covers, edit_words, facts_words, list_words, quoted, router_ref, span_words,
+    token_words,
 };
 use crate::spec::{ModelSpec, Position, RouterSpec, Sampling, Score, TokenId};
 use crate::trace::RowRecord;
@@ -248,7 +249,7 @@ fn edits(run: &SharedRun<'_>) -> Vec<Edit> {
     let facts = run.facts;
     let name = |at: Position| {
         let token = run.baseline.tokens.get(at.idx())?;
-        Some(format!("“{}”", token_words(&facts.tokens, *token).trim()))
+        Some(quoted(&facts.tokens, *token))
     };
     let list = run.experiment.edits.entries.iter();
     list.map(|listed| {
@@ -324,7 +325,7 @@ fn command(run: &SharedRun<'_>) -> String {
     let n = written(run.baseline).max(run.edited.map_or(0, |it| written(it.0)));
     let sampling = &experiment.sampling;
     let mut parts = vec![
-        format!("moescope run {}", quoted(run.model)),
+        format!("moescope run {}", shell_word(run.model)),
         format!("--ids {} -n {n}", ids.join(",")),
         format!("--temp {} --seed {}", sampling.temperature, sampling.seed),
     ];
@@ -338,12 +339,12 @@ fn command(run: &SharedRun<'_>) -> String {
         parts.push(format!("--min-p {}", sampling.min_p));
     }
     let edits = experiment.edits.active();
-    parts.extend(edits.map(|it| format!("--edit {}", quoted(&it.to_string()))));
+    parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));
     parts.join(" ")
 }
 
 /// A word as a shell takes it whole.
-fn quoted(word: &str) -> String {
+fn shell_word(word: &str) -> String {
     let plain = |it: char| it.is_ascii_alphanumeric() || "/._-:,=@+".contains(it);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -358,10 +359,10 @@ mod tests {
 
     #[test]
     fn words_reach_the_program_through_a_shell_unchanged() {
-        assert_eq!(quoted("tour"), "tour");
-        assert_eq!(quoted("mask:4.5@9.."), "mask:4.5@9..");
-        assert_eq!(quoted("k:*=1"), "'k:*=1'");
-        assert_eq!(quoted("it's here"), r"'it'\''s here'");
-        assert_eq!(quoted(""), "''");
+        assert_eq!(shell_word("tour"), "tour");
+        assert_eq!(shell_word("mask:4.5@9.."), "mask:4.5@9..");
+        assert_eq!(shell_word("k:*=1"), "'k:*=1'");
+        assert_eq!(shell_word("it's here"), r"'it'\''s here'");
+        assert_eq!(shell_word(""), "''");
     }
 }

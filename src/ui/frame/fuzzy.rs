@@ -111,7 +111,10 @@ mod tests {
         let check = |typed, names: &[&str]| assert_eq!(best(typed, names), Some(names[0]));
         check("png", &["Save the panel as PNG…", "Previous change"]);
         check("heal", &["Show Health", "Show Heatmap alone"]);
-        check("rou", &["Show Router", "Run on the CPU", "Reset the layout"]);
+        check(
+            "rou",
+            &["Show Router", "Run on the CPU", "Reset the layout"],
+        );
         check("out", &["Zoom out", "Pin or unpin the expert"]);
     }
 

@@ -4,23 +4,20 @@ mod compare;
 mod expert_bar;
 mod field;
 mod line;
-mod meaning;
 mod scope;
-mod table;
 
 use eframe::egui::{self, FontId, RichText, Ui};
 
-use crate::document::Table;
+use crate::document::{Table, edit_effect, edits_table};
 use crate::spec::{
     Intervention, InterventionSet, ModelSpec, PolicyError, Revision, RoutingPolicy, Span,
 };
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
 use crate::ui::words::{covers, edit_words, span_words};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Panel, key_hint};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, RowChoice, RowKey, key_hint};
 
 use field::Field;
-use meaning::Meaning;
 use scope::Scope;
 
 /// With less than this for the list, points, what can be done with it scrolls along.
@@ -33,7 +30,8 @@ const TINY: f32 = 190.0;
 pub struct Edits {
     field: Field,
     scope: Scope,
-    meaning: Meaning,
+    /// What the line looked at does: it counts tokens.
+    meaning: Memo<(Option<RowKey>, Intervention), String>,
     /// Seed of the next control, less one.
     n_controls: u32,
     /// Room taken under the list in the last frame, points.
@@ -123,7 +121,7 @@ impl Panel for Edits {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        table::table(cx)
+        edits_table(&cx.experiment.edits)
     }
 }
 
@@ -139,6 +137,14 @@ impl Edits {
             self.expert = expert;
             self.line = expert.and_then(|it| line_of(cx, it)).or(self.line);
         }
+    }
+
+    /// What an edit does, made anew where the baseline has grown or another is looked at.
+    fn meaning_of(&mut self, cx: &Cx<'_>, edit: Intervention) -> &str {
+        let key = (cx.session.row_key(RowChoice::Baseline), edit);
+        let baseline = cx.session.baseline().map(|it| it.record);
+        let words = |_: &_| edit_effect(cx.spec(), baseline, &edit);
+        self.meaning.get(key, words)
     }
 
     fn current(&self) -> Option<usize> {
@@ -176,7 +182,7 @@ impl Edits {
             return;
         };
         let edit = listed.edit;
-        note(ui, self.meaning.update(cx, &edit));
+        note(ui, self.meaning_of(cx, edit));
         ui.horizontal_wrapped(|ui| {
             self.scope.ui(cx, ui, n, edit);
             let mut seed = self.n_controls + 1;
@@ -226,7 +232,7 @@ impl Edits {
             .current()
             .and_then(|n| cx.experiment.edits.entries.get(n));
         if let Some(listed) = looked_at {
-            note(ui, self.meaning.update(cx, &listed.edit));
+            note(ui, self.meaning_of(cx, listed.edit));
         }
     }
 }

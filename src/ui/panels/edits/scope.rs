@@ -4,8 +4,8 @@ use eframe::egui::{DragValue, Ui};
 
 use crate::spec::{Intervention, Position, Span};
 use crate::ui::widgets::{choice, form_chip};
-use crate::ui::words::span_words;
-use crate::ui::{Command, Cx, RowChoice, quoted};
+use crate::ui::words::{quoted, span_words};
+use crate::ui::{Command, Cx, RowChoice};
 
 /// The range being typed, first and last token, and the edit it is for.
 #[derive(Default)]

@@ -3,9 +3,10 @@
 use eframe::egui::{Sense, Ui};
 
 use crate::analysis::LEAST_OCCURRENCES;
+use crate::document::repetition_words;
+use crate::ui::Cx;
 use crate::ui::widgets::note;
-use crate::ui::words::{grouped, percent};
-use crate::ui::{Cx, quoted};
+use crate::ui::words::{grouped, percent, quoted};
 
 use super::bars::{Bar, ListColumns};
 use super::card::Card;
@@ -18,7 +19,7 @@ const HEADS: [&str; 2] = ["share", "picked of"];
 /// Repetition and the list of input tokens.
 pub fn ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
     heading_ui(ui, "Again for the next token");
-    note(ui, repetition_words(card));
+    note(ui, repetition_words(&card.uses));
     ui.add_space(4.0);
     heading_ui(ui, "Input tokens it takes");
     if card.words.is_empty() {
@@ -52,22 +53,6 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
             percent(card.uses.share().unwrap_or(0.0) as f32)
         ),
     );
-}
-
-/// P(picked again at t + 1) beside what independent tokens would give.
-pub fn repetition_words(card: &Card) -> String {
-    let uses = &card.uses;
-    let (Some(again), Some(share)) = (uses.repetition(), uses.share()) else {
-        return "No token follows one of its own yet.".to_owned();
-    };
-    format!(
-        "Picked again for the next token in {} of {} cases, {}; if each token were routed by itself it would be its \
-         share of all tokens, {}.",
-        grouped(uses.n_repeated),
-        grouped(uses.n_followed),
-        percent(again as f32),
-        percent(share as f32)
-    )
 }
 
 fn bars(cx: &Cx<'_>, card: &Card) -> Vec<Bar> {

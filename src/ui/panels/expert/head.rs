@@ -6,8 +6,8 @@ use crate::analysis::{PhaseFilter, RouterLoad};
 use crate::spec::{Action, ExpertId, RouterSpec};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{button, expert_gestures, expert_menu, nothing_yet, state_here};
-use crate::ui::words::{covers, grouped, percent, short, signed, span_words};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, quoted};
+use crate::ui::words::{covers, grouped, percent, quoted, short, signed, span_words};
+use crate::ui::{Command, Cx, Drawing, ExpertAt};
 
 use super::{card::Card, expert_color};
 

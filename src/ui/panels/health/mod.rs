@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use eframe::egui::{self, RichText, Ui};
 
-use crate::analysis::{Numbers, Outcome, Preset, Report, Thresholds, Verdict};
-use crate::document::{Cell, Table};
+use crate::analysis::{Preset, Report, Thresholds, Verdict};
+use crate::document::{Table, health_table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{choice, choices, menu_chip, note, note_height, nothing_yet, row_chip};
@@ -91,7 +91,9 @@ impl Panel for Health {
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
         let report = source::report(cx, self.over, self.preset)?;
         let is_empty = report.n_tokens == 0;
-        (!is_empty).then(|| table(cx, self.over, &report))
+        let is_provisional = Stage::of(cx, self.over) == Stage::Provisional;
+        let judged = source::judged(cx, self.over);
+        (!is_empty).then(|| health_table(&report, judged, is_provisional))
     }
 }
 
@@ -212,54 +214,4 @@ fn limits_words(cx: &Cx<'_>, preset: Preset) -> String {
         return String::new();
     };
     Thresholds::from(preset).words(router.n_experts, router.top_k)
-}
-
-fn table(cx: &Cx<'_>, over: Over, report: &Report) -> Table {
-    let word = match Stage::of(cx, over) {
-        Stage::Provisional => "provisional, ",
-        Stage::Final => "",
-    };
-    let title = format!("Health, {word}{}", source::basis(cx, over, report, true));
-    let mut out = Table::new(
-        title,
-        &[
-            ("router", ""),
-            ("verdict", ""),
-            ("tokens", ""),
-            ("experts", ""),
-            ("evenness", "exp(H)/N"),
-            ("effective experts", ""),
-            ("entropy", "H/ln N"),
-            ("CV", ""),
-            ("MaxVio", ""),
-            ("max/mean", ""),
-            ("dead", "experts"),
-            ("little used", "experts"),
-            ("dead experts", "ids"),
-            ("evidence", ""),
-        ],
-    );
-    let is_judged = matches!(report.outcome, Outcome::Judged { .. });
-    for it in &report.routers {
-        let number = |of: fn(&Numbers) -> f64| Cell::from(it.numbers.as_ref().map(of));
-        let dead: Vec<String> = it.dead.iter().map(|it| it.expert.to_string()).collect();
-        let counted = |n: usize| Cell::from(is_judged.then_some(n));
-        out.push([
-            Cell::from(&*it.label),
-            it.verdict.map(Verdict::word).into(),
-            it.n_tokens.into(),
-            it.n_experts.into(),
-            number(|it| it.evenness),
-            number(|it| it.effective),
-            number(|it| it.entropy),
-            number(|it| it.cv),
-            number(|it| it.max_vio),
-            number(|it| it.max_over_mean),
-            counted(it.dead.len()),
-            counted(it.unused.len()),
-            dead.join(" ").into(),
-            Cell::from(&*it.evidence),
-        ]);
-    }
-    out
 }

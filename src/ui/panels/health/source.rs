@@ -1,13 +1,11 @@
 //! What is judged: texts read for it, or the tokens of the row shown; and the words for that.
 
-use crate::analysis::{LoadStats, PhaseFilter, Preset, Report, grouped, judge};
-use crate::spec::{Action, ExpertId, RouterId};
+use crate::analysis::{LoadStats, PhaseFilter, Preset, Report, judge};
+use crate::document::{Ending, Judged, health_sentence};
+use crate::spec::{Action, ExpertId, RouterId, RouterSpec};
 use crate::trace::RowId;
-use crate::ui::words::{covers, percent};
+use crate::ui::words::covers;
 use crate::ui::{Cx, RowChoice, RowView, Survey, SurveyedText};
-
-/// Texts named one by one; beyond that they are counted.
-const N_NAMED: usize = 8;
 
 /// Whose tokens are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,52 +150,28 @@ impl Stage {
     }
 }
 
-/// Over what: `10,233 tokens of 8 texts (arithmetic, french, …)`.
-pub fn basis(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
-    let n = grouped(report.n_tokens);
-    if over == Over::Row {
-        let row = cx.session.row_name(cx.selection.row);
-        return format!("{n} tokens of the {row} text");
+/// Whose tokens are counted, as it is said.
+pub fn judged<'a>(cx: &Cx<'a>, over: Over) -> Judged<'a> {
+    match over {
+        Over::Texts => Judged::Texts(cx.session.survey.as_ref().map_or(Ending::Whole, ending)),
+        Over::Row => Judged::Row {
+            name: cx.session.row_name(cx.selection.row),
+            has_edits: cx.row().is_some_and(|it| !it.record.edits.1.is_idle()),
+        },
     }
-    let names: Vec<&str> = report.texts.iter().map(|it| &*it.name).collect();
-    let n_texts = names.len();
-    let shown = names[..n_texts.min(N_NAMED)].join(", ");
-    match n_texts {
-        1 => format!("{n} tokens of {shown}"),
-        _ if !names_texts => format!("{n} tokens of {n_texts} texts"),
-        _ if n_texts > N_NAMED => {
-            let more = n_texts - N_NAMED;
-            format!("{n} tokens of {n_texts} texts ({shown} and {more} more)")
-        }
-        _ => format!("{n} tokens of {n_texts} texts ({shown})"),
+}
+
+fn ending(survey: &Survey) -> Ending<'_> {
+    match &survey.failed {
+        Some(why) => Ending::Failed(why),
+        None if survey.cancelled => Ending::Cancelled,
+        None => Ending::Whole,
     }
 }
 
 /// The sentence under the rows, with the names of the texts or without.
 pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> String {
-    let basis = basis(cx, over, report, names_texts);
-    let even = cx
-        .spec()
-        .and_then(|it| it.routers.first())
-        .map_or_else(String::new, |it| percent(it.even_share()));
-    let how = match over {
-        Over::Texts => "read with no edit in force",
-        Over::Row if cx.row().is_some_and(|it| !it.record.edits.1.is_idle()) => {
-            "under the edits, so it judges them too"
-        }
-        Over::Row => "with no edit in force",
-    };
-    let ended = cx.session.survey.as_ref().filter(|_| over == Over::Texts);
-    let ended = ended.map_or_else(String::new, ended_words);
-    format!(
-        "Over {basis}, {how}, special tokens left out; even is {even} each.{ended} This tells how the load lies, not what an expert is worth."
-    )
-}
-
-fn ended_words(survey: &Survey) -> String {
-    match &survey.failed {
-        Some(why) => format!(" It ended on the way: {why}."),
-        None if survey.cancelled => " It was given up on the way.".to_owned(),
-        None => String::new(),
-    }
+    let first = cx.spec().and_then(|it| it.routers.first());
+    let even = first.map(RouterSpec::even_share);
+    health_sentence(report, judged(cx, over), even, names_texts)
 }

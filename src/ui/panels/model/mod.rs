@@ -3,21 +3,18 @@
 //! Everything here is known when a model is opened and kept as one page; only the speed changes.
 
 mod draw;
-mod numbers;
-mod page;
 
 use std::sync::Arc;
 
 use eframe::egui::{Color32, Label, Rect, RichText, ScrollArea, Sense, Ui, pos2, vec2};
 
-use crate::document::Table;
+use crate::document::{ModelPage, ModelRule, Table, WHY_CPU, model_table};
 use crate::trace::ModelFacts;
 use crate::ui::widgets::{note, nothing_yet};
 use crate::ui::words::{bytes, grouped, percent, short};
 use crate::ui::{Cx, Drawing, Memo, Palette, Panel};
 
 use draw::{Numbers, heading, pair, pairs, quiet, value};
-use page::{Page, Rule, WHY_CPU};
 
 /// Height of the stacked bar.
 const BAR: f32 = 14.0;
@@ -30,7 +27,7 @@ const SWATCH: f32 = 15.0;
 /// The page of the open model.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    page: Memo<PageOf, Option<Page>>,
+    page: Memo<PageOf, Option<ModelPage>>,
 }
 
 /// What a page is of: the same record, which is another one when the model moves to another device.
@@ -62,7 +59,7 @@ impl Panel for Model {
             return;
         };
         let of = PageOf(Arc::clone(facts));
-        let Some(page) = self.page.get(of, |it| Some(Page::new(&it.0))) else {
+        let Some(page) = self.page.get(of, |it| Some(ModelPage::new(&it.0))) else {
             return;
         };
         if cx.drawing == Drawing::Paper {
@@ -75,11 +72,12 @@ impl Panel for Model {
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
         let facts = cx.session.facts.as_ref()?;
-        Some(numbers::table(cx, &Page::new(facts)))
+        let speed = [cx.session.could_do, cx.session.measured];
+        Some(model_table(&ModelPage::new(facts), speed))
     }
 }
 
-fn page_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
+fn page_ui(cx: &Cx<'_>, ui: &mut Ui, page: &ModelPage) {
     ui.spacing_mut().item_spacing.y = 3.0;
     name_ui(cx, ui, page);
     heading(ui, "Routing rule");
@@ -101,7 +99,7 @@ fn page_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
     ui.add_space(4.0);
 }
 
-fn name_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
+fn name_ui(cx: &Cx<'_>, ui: &mut Ui, page: &ModelPage) {
     let facts = &page.facts;
     let name = RichText::new(&facts.name)
         .strong()
@@ -120,7 +118,7 @@ fn name_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
 }
 
 /// `7,177,760 parameters, of which one token passes 4,203,680, 58.6 %`.
-fn parameter_words(page: &Page) -> String {
+fn parameter_words(page: &ModelPage) -> String {
     let it = page.facts.parameters;
     format!(
         "{} parameters, of which one token passes {}, {}",
@@ -131,7 +129,7 @@ fn parameter_words(page: &Page) -> String {
 }
 
 /// All parameters as one bar, those of one token bright.
-fn parameters_ui(ui: &mut Ui, page: &Page) {
+fn parameters_ui(ui: &mut Ui, page: &ModelPage) {
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 8.0), Sense::hover());
     response.widget_info(|| {
@@ -149,7 +147,7 @@ fn parameters_ui(ui: &mut Ui, page: &Page) {
 }
 
 /// The steps: a formula, and what it means beside or under it.
-fn rule_ui(ui: &mut Ui, rule: &Rule) {
+fn rule_ui(ui: &mut Ui, rule: &ModelRule) {
     quiet(ui, &rule.title);
     for step in &rule.steps {
         if ui.available_width() < BESIDE {
@@ -174,7 +172,7 @@ fn shade(palette: &Palette, place: usize) -> Color32 {
     palette.quiet(palette.second, strength[place.min(last)])
 }
 
-fn memory_ui(ui: &mut Ui, page: &Page) {
+fn memory_ui(ui: &mut Ui, page: &ModelPage) {
     let palette = Palette::of(ui);
     let mut order: Vec<usize> = (0..page.kinds.len()).collect();
     order.sort_by_key(|it| std::cmp::Reverse(page.kinds[*it].share.bytes));
@@ -204,7 +202,7 @@ fn memory_ui(ui: &mut Ui, page: &Page) {
     }
 }
 
-fn kinds_ui(ui: &mut Ui, page: &Page, order: &[usize]) {
+fn kinds_ui(ui: &mut Ui, page: &ModelPage, order: &[usize]) {
     let palette = Palette::of(ui);
     let longest = page.kinds.iter().map(|it| it.share.kind.as_str());
     let longest = longest.max_by_key(|it| it.len()).unwrap_or_default();
@@ -232,7 +230,7 @@ fn kinds_ui(ui: &mut Ui, page: &Page, order: &[usize]) {
     });
 }
 
-fn speed_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
+fn speed_ui(cx: &Cx<'_>, ui: &mut Ui, page: &ModelPage) {
     let device = &page.facts.device;
     pair(ui, "device", &device.label);
     for why in &device.notes {
@@ -250,7 +248,7 @@ fn speed_ui(cx: &Cx<'_>, ui: &mut Ui, page: &Page) {
     }
 }
 
-fn gates_ui(ui: &mut Ui, page: &Page) {
+fn gates_ui(ui: &mut Ui, page: &ModelPage) {
     let longest = page.gates.iter().map(|it| it.label.as_str());
     let longest = longest.max_by_key(|it| it.len()).unwrap_or_default();
     let heads = [

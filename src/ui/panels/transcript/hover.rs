@@ -3,8 +3,8 @@
 use eframe::egui::Ui;
 
 use crate::spec::{Position, RouterId, RouterSpec, Score};
-use crate::ui::words::percent;
-use crate::ui::{Cx, RowView, quoted};
+use crate::ui::words::{percent, quoted};
+use crate::ui::{Cx, RowView};
 
 use super::line::{self, Line, Of};
 use super::sentence::kl_at;

@@ -1,7 +1,7 @@
 //! The sentence under the text: where it parts, how concentrated the change is, what the tokens stand for.
 
 use crate::spec::Position;
-use crate::ui::words::{percent, token_words};
+use crate::ui::words::{percent, quoted};
 use crate::ui::{Cx, RowChoice};
 
 use super::change::Change;
@@ -51,9 +51,9 @@ fn changed(cx: &Cx<'_>, change: &Change) -> String {
         Some(at) => {
             let word = |row: RowChoice| {
                 let tokens = &cx.session.row(row)?.record.tokens;
-                Some(token_words(cx.session.tokens(), *tokens.get(at.idx())?))
+                Some(quoted(cx.session.tokens(), *tokens.get(at.idx())?))
             };
-            let quoted = |row| format!("“{}”", word(row).unwrap_or_default().trim());
+            let quoted = |row| word(row).unwrap_or_else(|| "“”".to_owned());
             format!(
                 "Texts part at token {at}: {}, {} (n, p: next, previous change).",
                 quoted(RowChoice::Baseline),

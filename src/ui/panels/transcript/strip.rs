@@ -5,8 +5,8 @@ use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, 
 use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
 use crate::ui::widgets::{pin_line, pin_of};
-use crate::ui::words::{list_words, span_words};
-use crate::ui::{Command, Cx, Drawing, Hover, RowChoice, RowKey, RowView, Selection, quoted};
+use crate::ui::words::{list_words, quoted, span_words};
+use crate::ui::{Command, Cx, Drawing, Hover, RowChoice, RowKey, RowView, Selection};
 
 use super::amounts::{self, Amounts};
 use super::change::Change;

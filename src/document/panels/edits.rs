@@ -1,28 +1,22 @@
-//! What an edit does to this model, in words and in formula, with the numbers of its router and of the baseline.
+//! What the Edits panel says: what an edit does to this model, in words and in formula, with the numbers of its router
+//! and of the baseline; and the list as a table.
 
+use crate::document::{Cell, Table, covers, edit_words, percent, short, span_words};
 use crate::spec::{
-    Action, Intervention, ModelSpec, Position, Renorm, RouterId, RouterRef, RouterSpec, Score,
-    Weight,
+    Action, Intervention, InterventionSet, ModelSpec, Position, Renorm, RouterId, RouterRef,
+    RouterSpec, Score, Weight,
 };
-use crate::ui::words::{covers, edit_meaning, percent, short};
-use crate::ui::{Cx, Memo, RowChoice, RowKey, RowView};
+use crate::trace::RowRecord;
 
-/// The sentence of the line looked at, kept while nothing it is made from changes: it counts tokens.
-#[derive(Default)]
-pub struct Meaning {
-    words: Memo<(Option<RowKey>, Intervention), String>,
-}
-
-impl Meaning {
-    /// What the edit does.
-    pub fn update(&mut self, cx: &Cx<'_>, edit: &Intervention) -> &str {
-        let key = (cx.session.row_key(RowChoice::Baseline), *edit);
-        self.words.get(key, |_| words(cx, edit))
-    }
-}
-
-fn words(cx: &Cx<'_>, edit: &Intervention) -> String {
-    let one = cx.spec().and_then(|it| only_router(it, edit.at));
+/// What an edit does, in sentences: by the rule of its router where it acts on one, and over the baseline's tokens where
+/// there are some.
+#[must_use]
+pub fn edit_effect(
+    spec: Option<&ModelSpec>,
+    baseline: Option<&RowRecord>,
+    edit: &Intervention,
+) -> String {
+    let one = spec.and_then(|it| only_router(it, edit.at));
     let meaning = one.map_or_else(
         || edit_meaning(&edit.action).to_owned(),
         |(_, router)| meaning(&edit.action, router),
@@ -31,8 +25,8 @@ fn words(cx: &Cx<'_>, edit: &Intervention) -> String {
     // What follows the colon says in words what the sentence before says already.
     let formula = formula.split(": ").next().unwrap_or_default();
     let mut out = format!("{meaning} In formula: {formula}.");
-    if let (Some((id, router)), Some(view)) = (one, cx.session.baseline()) {
-        out.push_str(&chosen_words(view, id, router, edit));
+    if let (Some((id, router)), Some(baseline)) = (one, baseline) {
+        out.push_str(&chosen_words(baseline, id, router, edit));
     }
     out
 }
@@ -89,7 +83,7 @@ fn weights_again(router: &RouterSpec) -> String {
 
 /// How the baseline used the expert, over the tokens the edit acts on.
 fn chosen_words(
-    view: RowView<'_>,
+    baseline: &RowRecord,
     id: RouterId,
     router: &RouterSpec,
     edit: &Intervention,
@@ -97,7 +91,7 @@ fn chosen_words(
     let Some(expert) = edit.action.expert() else {
         return String::new();
     };
-    let store = &view.record.store;
+    let store = &baseline.store;
     let until = edit.span.until.map_or(store.len(), Position::idx);
     let (mut n, mut mass, mut n_tokens) = (0usize, 0.0, 0usize);
     for at in edit.span.start().idx()..until.min(store.len()) {
@@ -126,6 +120,64 @@ fn chosen_words(
         percent(share),
         percent(router.even_share()),
     )
+}
+
+/// A sentence on what an action means, whatever the router's rule.
+fn edit_meaning(action: &Action) -> &'static str {
+    match action {
+        Action::Bias { .. } => {
+            "Added to the raw score before the router's rule: it changes who is picked and the weight."
+        }
+        Action::Select { .. } => {
+            "Added to what selects: it changes who is picked, never the weight."
+        }
+        Action::K { .. } => "The layer picks this many experts for each token.",
+        Action::Mask { .. } => {
+            "Never picked; the other scores stay, and the router's own rule weighs those picked in its place."
+        }
+        Action::Force { .. } => {
+            "Always picked, in place of the weakest pick; the others stay as the router ranks them."
+        }
+        Action::Uniform => "Every picked expert counts the same; who is picked stays.",
+        Action::Random { .. } => {
+            "Experts are drawn by a hash of seed, layer, position and id; the weights are their true ones."
+        }
+        Action::Zero { .. } => "Still picked and recorded, but its output adds nothing.",
+        Action::Swap { .. } => {
+            "Still recorded as picked, but the other expert's network runs in its place."
+        }
+    }
+}
+
+/// Every line, those switched off too; none where the list is empty.
+#[must_use]
+pub fn edits_table(edits: &InterventionSet) -> Option<Table> {
+    let entries = &edits.entries;
+    if entries.is_empty() {
+        return None;
+    }
+    let mut out = Table::new(
+        "Edits",
+        &[
+            ("line", ""),
+            ("on", ""),
+            ("text form", ""),
+            ("words", ""),
+            ("scope", ""),
+            ("formula", ""),
+        ],
+    );
+    for (n, listed) in entries.iter().enumerate() {
+        out.push([
+            Cell::from(n + 1),
+            if listed.enabled { "yes" } else { "no" }.into(),
+            listed.edit.to_string().into(),
+            edit_words(&listed.edit).into(),
+            span_words(listed.edit.span, |_| None).into(),
+            listed.edit.action.formula().into(),
+        ]);
+    }
+    Some(out)
 }
 
 #[cfg(test)]

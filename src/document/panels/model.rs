@@ -1,17 +1,18 @@
-//! What is said of a model, in words and numbers: made once when it is opened.
+//! What the Model panel says of a model, in words and numbers: made once when it is opened; and its table.
 
 use std::sync::Arc;
 
+use crate::analysis::grouped;
+use crate::document::{Cell, Table, bytes, percent};
 use crate::spec::RuleStep;
 use crate::trace::{GateFacts, ModelFacts, WeightShare};
-use crate::ui::words::{bytes, grouped, percent};
 
 /// What reasons for not taking a graphics processor stand beside.
 pub const WHY_CPU: &str = "why the CPU";
 
 /// The rule of some routers.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct ModelRule {
     /// `layers 0-5: 8 experts, softmax, top 2, renormalised`.
     pub title: String,
     /// From what the gate reads to what is added to the residual stream.
@@ -20,7 +21,7 @@ pub struct Rule {
 
 /// One kind of weights.
 #[derive(Clone, Debug)]
-pub struct Kind {
+pub struct WeightKind {
     /// What they are for.
     pub share: WeightShare,
     /// Of all bytes, 0 to 1.
@@ -29,7 +30,7 @@ pub struct Kind {
 
 /// One router's gate.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct ModelGate {
     /// `layer 4`.
     pub label: String,
     /// Smallest, mean and largest norm of its rows; none where it was not read.
@@ -40,23 +41,24 @@ pub struct Gate {
 
 /// All of it.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct ModelPage {
     /// Of which model.
     pub facts: Arc<ModelFacts>,
     /// Name and value: layers, widths, experts.
     pub shape: Vec<(&'static str, String)>,
     /// Each distinct rule.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ModelRule>,
     /// Weights by what they are for, in the order of the model.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<WeightKind>,
     /// Name and value: weights, cache, what is free.
     pub memory: Vec<(&'static str, String)>,
     /// Each router.
-    pub gates: Vec<Gate>,
+    pub gates: Vec<ModelGate>,
 }
 
-impl Page {
+impl ModelPage {
     /// Of a model.
+    #[must_use]
     pub fn new(facts: &Arc<ModelFacts>) -> Self {
         Self {
             facts: Arc::clone(facts),
@@ -69,12 +71,14 @@ impl Page {
     }
 
     /// The share of parameters that one token passes, 0 to 1.
+    #[must_use]
     pub fn active_share(&self) -> f32 {
         let it = self.facts.parameters;
         it.active as f32 / it.total.max(1) as f32
     }
 
     /// What the gates say together, in words.
+    #[must_use]
     pub fn gates_words(&self) -> String {
         let n_broken: u64 = self.gates.iter().map(|it| it.facts.n_not_finite).sum();
         let finite = match n_broken {
@@ -120,12 +124,12 @@ fn shape(facts: &ModelFacts) -> Vec<(&'static str, String)> {
     out
 }
 
-fn rules(facts: &ModelFacts) -> Vec<Rule> {
+fn rules(facts: &ModelFacts) -> Vec<ModelRule> {
     let spec = &facts.spec;
     let rule = |(ids, router): &(Vec<crate::spec::RouterId>, &crate::spec::RouterSpec)| {
         let mut steps = router.steps(spec.d_model);
         steps.extend(ids.first().and_then(|it| spec.output_step(*it)));
-        Rule {
+        ModelRule {
             title: format!(
                 "{}: {} experts, {}",
                 spec.layers_words(ids),
@@ -138,11 +142,11 @@ fn rules(facts: &ModelFacts) -> Vec<Rule> {
     spec.router_kinds().iter().map(rule).collect()
 }
 
-fn kinds(facts: &ModelFacts) -> Vec<Kind> {
+fn kinds(facts: &ModelFacts) -> Vec<WeightKind> {
     let all = facts.weight_bytes.max(1) as f32;
     let shares = facts.weight_shares.iter();
     shares
-        .map(|it| Kind {
+        .map(|it| WeightKind {
             share: it.clone(),
             part: it.bytes as f32 / all,
         })
@@ -177,7 +181,7 @@ fn memory(facts: &ModelFacts) -> Vec<(&'static str, String)> {
     out
 }
 
-fn gates(facts: &ModelFacts) -> Vec<Gate> {
+fn gates(facts: &ModelFacts) -> Vec<ModelGate> {
     let routers = facts.spec.routers.iter().zip(&facts.gates);
     routers
         .map(|(router, gate)| {
@@ -185,11 +189,101 @@ fn gates(facts: &ModelFacts) -> Vec<Gate> {
             let least = norms().reduce(f32::min);
             let most = norms().reduce(f32::max);
             let mean = norms().sum::<f32>() / gate.norms.len().max(1) as f32;
-            Gate {
+            ModelGate {
                 label: router.label(),
                 norms: least.zip(most).map(|(least, most)| [least, mean, most]),
                 facts: gate.clone(),
             }
         })
         .collect()
+}
+
+/// Everything on the page: of what, which, its number with a unit, or its words.
+///
+/// `speed`: tokens a second, as fast as it goes and at the pace set.
+#[must_use]
+pub fn model_table(page: &ModelPage, speed: [Option<f32>; 2]) -> Table {
+    let [could_do, measured] = speed;
+    let facts = &page.facts;
+    let title = format!("Model, {}", facts.name);
+    let columns = [
+        ("section", ""),
+        ("name", ""),
+        ("number", ""),
+        ("unit", ""),
+        ("words", ""),
+    ];
+    let mut out = Table::new(title, &columns);
+    let mut number = |section: &str, name: &str, it: Cell, unit: &str| {
+        let cells = [section.into(), name.into(), it, unit.into(), Cell::Empty];
+        out.push(cells);
+    };
+    let parameters = facts.parameters;
+    number("parameters", "all", parameters.total.into(), "");
+    number("parameters", "active", parameters.active.into(), "");
+    for it in &facts.weight_shares {
+        number("parameters", &it.kind, it.parameters.into(), "");
+    }
+    number("memory", "weights", facts.weight_bytes.into(), "bytes");
+    for it in &facts.weight_shares {
+        number("memory", &it.kind, it.bytes.into(), "bytes");
+    }
+    let one = facts.cache_bytes_per_position;
+    number("memory", "cache of a position", one.into(), "bytes");
+    let full = one.saturating_mul(facts.n_ctx as u64);
+    number("memory", "cache of a full context", full.into(), "bytes");
+    number(
+        "memory",
+        "free when opened",
+        facts.available_bytes.into(),
+        "bytes",
+    );
+    number("speed", "could do", could_do.into(), "tokens/s");
+    number("speed", "writes now", measured.into(), "tokens/s");
+    for gate in &page.gates {
+        let section = format!("gate, {}", gate.label);
+        for (expert, norm) in gate.facts.norms.iter().enumerate() {
+            let name = format!("row norm of expert {expert}");
+            number(&section, &name, (*norm).into(), "");
+        }
+        let near = gate.facts.nearest;
+        let name = near.map_or_else(
+            || "largest cosine".to_owned(),
+            |it| format!("largest cosine, experts {} and {}", it.a, it.b),
+        );
+        number(&section, &name, near.map(|it| it.cosine).into(), "");
+        let broken = gate.facts.n_not_finite;
+        number(&section, "numbers NaN or infinite", broken.into(), "");
+    }
+    words(&mut out, page);
+    out
+}
+
+fn words(out: &mut Table, page: &ModelPage) {
+    let facts = &page.facts;
+    let mut words = |section: &str, name: &str, it: &str| {
+        let none = || Cell::Empty;
+        out.push([section.into(), name.into(), none(), none(), it.into()]);
+    };
+    words("model", "name", &facts.name);
+    words("model", "family", &facts.spec.family_label);
+    words("model", "numbers", &facts.dtype);
+    words("model", "device", &facts.device.label);
+    for (name, value) in &facts.device.details {
+        words("device", name, value);
+    }
+    for why in &facts.device.notes {
+        words("device", WHY_CPU, why);
+    }
+    for (name, it) in &page.shape {
+        words("shape", name, it);
+    }
+    for rule in &page.rules {
+        for step in &rule.steps {
+            words(&rule.title, &step.formula, &step.meaning);
+        }
+    }
+    for note in &facts.notes {
+        words("note", "", note);
+    }
 }

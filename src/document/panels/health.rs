@@ -1,0 +1,133 @@
+//! What the Health panel says: over what the load was judged, and the report as a table.
+
+use crate::analysis::{Numbers, Outcome, Report, Verdict, grouped};
+use crate::document::{Cell, Table, percent};
+
+/// Texts named one by one; beyond that they are counted.
+const N_NAMED: usize = 8;
+
+/// How the reading of texts ended, so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending<'a> {
+    /// As it should, or it still goes on.
+    Whole,
+    /// It was given up.
+    Cancelled,
+    /// Why it ended on the way, one sentence.
+    Failed(&'a str),
+}
+
+/// Whose tokens were judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged<'a> {
+    /// Those of texts, read with no edit in force.
+    Texts(Ending<'a>),
+    /// Those of a row.
+    Row {
+        /// `baseline`.
+        name: &'a str,
+        /// Whether edits were in force.
+        has_edits: bool,
+    },
+}
+
+/// Over what: `10,233 tokens of 8 texts (arithmetic, french, …)`.
+fn basis(report: &Report, judged: Judged<'_>, names_texts: bool) -> String {
+    let n = grouped(report.n_tokens);
+    if let Judged::Row { name, .. } = judged {
+        return format!("{n} tokens of the {name} text");
+    }
+    let names: Vec<&str> = report.texts.iter().map(|it| &*it.name).collect();
+    let n_texts = names.len();
+    let shown = names[..n_texts.min(N_NAMED)].join(", ");
+    match n_texts {
+        1 => format!("{n} tokens of {shown}"),
+        _ if !names_texts => format!("{n} tokens of {n_texts} texts"),
+        _ if n_texts > N_NAMED => {
+            let more = n_texts - N_NAMED;
+            format!("{n} tokens of {n_texts} texts ({shown} and {more} more)")
+        }
+        _ => format!("{n} tokens of {n_texts} texts ({shown})"),
+    }
+}
+
+/// The sentence under a report, with the names of the texts or without.
+///
+/// `even` is the share of tokens of an expert where load is even, 0 to 1; none where there is no router.
+#[must_use]
+pub fn health_sentence(
+    report: &Report,
+    judged: Judged<'_>,
+    even: Option<f32>,
+    names_texts: bool,
+) -> String {
+    let basis = basis(report, judged, names_texts);
+    let even = even.map_or_else(String::new, percent);
+    let (how, ended) = match judged {
+        Judged::Texts(ending) => ("read with no edit in force", ended_words(ending)),
+        Judged::Row {
+            has_edits: true, ..
+        } => ("under the edits, so it judges them too", String::new()),
+        Judged::Row { .. } => ("with no edit in force", String::new()),
+    };
+    format!(
+        "Over {basis}, {how}, special tokens left out; even is {even} each.{ended} This tells how the load lies, not what an expert is worth."
+    )
+}
+
+fn ended_words(ending: Ending<'_>) -> String {
+    match ending {
+        Ending::Failed(why) => format!(" It ended on the way: {why}."),
+        Ending::Cancelled => " It was given up on the way.".to_owned(),
+        Ending::Whole => String::new(),
+    }
+}
+
+/// A row per router; what is not known stays empty.
+#[must_use]
+pub fn health_table(report: &Report, judged: Judged<'_>, is_provisional: bool) -> Table {
+    let word = if is_provisional { "provisional, " } else { "" };
+    let title = format!("Health, {word}{}", basis(report, judged, true));
+    let mut out = Table::new(
+        title,
+        &[
+            ("router", ""),
+            ("verdict", ""),
+            ("tokens", ""),
+            ("experts", ""),
+            ("evenness", "exp(H)/N"),
+            ("effective experts", ""),
+            ("entropy", "H/ln N"),
+            ("CV", ""),
+            ("MaxVio", ""),
+            ("max/mean", ""),
+            ("dead", "experts"),
+            ("little used", "experts"),
+            ("dead experts", "ids"),
+            ("evidence", ""),
+        ],
+    );
+    let is_judged = matches!(report.outcome, Outcome::Judged { .. });
+    for it in &report.routers {
+        let number = |of: fn(&Numbers) -> f64| Cell::from(it.numbers.as_ref().map(of));
+        let dead: Vec<String> = it.dead.iter().map(|it| it.expert.to_string()).collect();
+        let counted = |n: usize| Cell::from(is_judged.then_some(n));
+        out.push([
+            Cell::from(&*it.label),
+            it.verdict.map(Verdict::word).into(),
+            it.n_tokens.into(),
+            it.n_experts.into(),
+            number(|it| it.evenness),
+            number(|it| it.effective),
+            number(|it| it.entropy),
+            number(|it| it.cv),
+            number(|it| it.max_vio),
+            number(|it| it.max_over_mean),
+            counted(it.dead.len()),
+            counted(it.unused.len()),
+            dead.join(" ").into(),
+            Cell::from(&*it.evidence),
+        ]);
+    }
+    out
+}

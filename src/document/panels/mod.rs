@@ -1,0 +1,12 @@
+//! What panels say and count without drawing, one file a panel: the sentences and tables that the window shows, exports
+//! and copies.
+
+mod edits;
+mod expert;
+mod health;
+mod model;
+
+pub use edits::{edit_effect, edits_table};
+pub use expert::{finding_words, repetition_words};
+pub use health::{Ending, Judged, health_sentence, health_table};
+pub use model::{ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind, model_table};
