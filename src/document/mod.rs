@@ -21,8 +21,10 @@ pub use colors::{Colors, DARK, LIGHT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use panels::{
-    Ending, Judged, ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind, edit_effect, edits_table,
-    finding_words, health_sentence, health_table, model_table, repetition_words,
+    Decided, Ending, Judged, ListedMark, ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind,
+    edit_effect, edits_table, finding_words, health_sentence, health_table, model_table,
+    pick_state_words, repetition_words, rounded_logits, router_sentence, router_table,
+    shortest_router_sentence,
 };
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table};

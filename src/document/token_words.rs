@@ -172,6 +172,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_quoted_token_of_spaces_keeps_them() {
+        let check = |piece: &[u8], wanted: &str| {
+            assert_eq!(quoted(&table(&[piece]), TokenId(0)), wanted);
+        };
+        check(b" avait", "“avait”");
+        check(b"  ", "“  ”");
+        check(b"", "“”");
+    }
+
     fn check(pieces: &[&[u8]], wanted: &[&str]) {
         let table = table(pieces);
         let tokens: Vec<TokenId> = (0..pieces.len()).map(TokenId::new).collect();

@@ -148,9 +148,12 @@ impl FlowPlot {
                 }
                 left = left.saturating_sub(cost);
                 let is_joined = is_joined(&spec.routers[gap], &spec.routers[gap + 1]);
-                self.gaps[gap].set(wanted, |_| match is_joined {
-                    true => self.stats.gap(router, view.phase, view.of, n_most),
-                    false => GapFlow::default(),
+                self.gaps[gap].set(wanted, |_| {
+                    if is_joined {
+                        self.stats.gap(router, view.phase, view.of, n_most)
+                    } else {
+                        GapFlow::default()
+                    }
                 });
                 self.version += 1;
             }

@@ -8,13 +8,14 @@ use eframe::egui::{
     vec2,
 };
 
+use crate::document::{Decided, ListedMark, pick_state_words};
 use crate::spec::ExpertId;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{MOST_COLOURS, bar, expert_gestures, expert_menu, figure, lock_arrows};
 use crate::ui::words::short;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
-use super::decided::{Decided, Mark, state_words};
+use super::decided::expert_at;
 use super::drag::{self, Drag};
 use super::{hover, quick};
 
@@ -59,7 +60,7 @@ pub struct Line<'a, 'b> {
     /// Whose bar.
     pub expert: ExpertId,
     /// What the list does to it here.
-    pub mark: Mark,
+    pub mark: ListedMark,
     /// Where it stands.
     pub rect: Rect,
     /// Where its parts stand.
@@ -68,7 +69,7 @@ pub struct Line<'a, 'b> {
 
 impl Line<'_, '_> {
     fn at(&self) -> ExpertAt {
-        self.decided.expert_at(self.expert)
+        expert_at(self.decided, self.expert)
     }
 
     /// Draws it, and answers to the pointer where there is one.
@@ -252,8 +253,8 @@ impl Line<'_, '_> {
             add(&self.mark.words, palette.amber);
             if let Some(pick) = self.decided.pick(self.expert) {
                 // Forced by the list is said already.
-                if !self.mark.words.contains(state_words(pick.state)) {
-                    add(state_words(pick.state), palette.amber);
+                if !self.mark.words.contains(pick_state_words(pick.state)) {
+                    add(pick_state_words(pick.state), palette.amber);
                 }
                 let word = if self.columns.is_narrow {
                     ""

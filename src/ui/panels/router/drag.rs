@@ -2,12 +2,11 @@
 
 use eframe::egui::{CursorIcon, PointerButton, Response};
 
+use crate::document::Decided;
 use crate::spec::{Action, Amount, Intervention};
 use crate::ui::widgets::edit_here;
 use crate::ui::words::signed;
 use crate::ui::{Command, Cx, ExpertAt, Selection};
-
-use super::decided::Decided;
 
 /// Points of a drag that add 1 to a logit.
 const POINTS_PER_LOGIT: f32 = 40.0;

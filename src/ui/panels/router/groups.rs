@@ -2,10 +2,9 @@
 
 use eframe::egui::{self, Align2, FontId, Rect, Role, Sense, StrokeKind, Ui, pos2, vec2};
 
+use crate::document::Decided;
 use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
-
-use super::decided::Decided;
 
 /// Room the strip takes, points.
 pub const HEIGHT: f32 = 24.0;

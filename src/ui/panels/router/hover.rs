@@ -2,14 +2,12 @@
 
 use eframe::egui::Ui;
 
+use crate::document::{Decided, ListedMark, rounded_logits};
 use crate::spec::ExpertId;
 use crate::ui::words::signed;
 
-use super::decided::{Decided, Mark};
-use super::sentence::rounded;
-
 /// Draws them.
-pub fn ui(ui: &mut Ui, it: &Decided<'_>, expert: ExpertId, mark: &Mark) {
+pub fn ui(ui: &mut Ui, it: &Decided<'_>, expert: ExpertId, mark: &ListedMark) {
     ui.strong(format!("{}, expert {expert}", it.spec.label()));
     if let Some(decision) = it.decision.as_ref() {
         let e = expert.idx();
@@ -61,7 +59,7 @@ pub fn ui(ui: &mut Ui, it: &Decided<'_>, expert: ExpertId, mark: &Mark) {
 /// How far it stands from the cut.
 fn cut_words(it: &Decided<'_>, expert: ExpertId) -> Option<String> {
     let cut = it.decision.as_ref()?.distance_to_cut(expert)?;
-    let amount = signed(rounded(cut));
+    let amount = signed(rounded_logits(cut));
     Some(if it.pick(expert).is_some() {
         format!("loses its place below {amount} on its logit")
     } else {

@@ -7,20 +7,18 @@ mod groups;
 mod head;
 mod hover;
 mod lines;
-mod numbers;
 mod quick;
-mod sentence;
 
 use eframe::egui::{self, FontId, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
-use crate::document::Table;
+use crate::document::{Decided, Table, router_sentence, router_table, shortest_router_sentence};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{FittingWords, dashed, note_at, nothing_yet, over, pitch, top_of_scale};
 use crate::ui::words::percent;
-use crate::ui::{Cx, Drawing, Panel};
+use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
 use bar::{BarColumns, Line};
-use decided::Decided;
+use decided::{decided, expert_at};
 use drag::Drag;
 use lines::Lines;
 
@@ -56,14 +54,15 @@ impl Panel for Router {
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(decided) = Decided::of(cx) else {
+        let Some(decided) = decided(cx) else {
             nothing_yet(ui, nothing(cx));
             return;
         };
         let area = ui.available_rect_before_wrap();
-        let long = sentence::sentence(cx, &decided, true);
-        let short = sentence::sentence(cx, &decided, false);
-        let forms = [long, short, sentence::shortest(&decided)];
+        let is_baseline = cx.selection.row == RowChoice::Baseline || cx.session.edited().is_none();
+        let long = router_sentence(&decided, is_baseline, true);
+        let short = router_sentence(&decided, is_baseline, false);
+        let forms = [long, short, shortest_router_sentence(&decided)];
         let words = FittingWords::new(ui, forms, area, MOST_WORDS);
         let (body, foot) = over(area, words.height, GAP, 0.0);
         ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
@@ -73,7 +72,9 @@ impl Panel for Router {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        Some(numbers::table(cx, &Decided::of(cx)?))
+        let it = decided(cx)?;
+        let row = cx.session.row_name(cx.selection.row);
+        Some(router_table(&it, &cx.quoted(it.at), row))
     }
 }
 
@@ -189,7 +190,7 @@ fn even_ui(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, columns: BarColumns, row
 /// Which experts get a line.
 fn choose(cx: &Cx<'_>, decided: &Decided<'_>, room: Option<usize>) -> Lines {
     let is_kept = |it| {
-        let at = decided.expert_at(it);
+        let at = expert_at(decided, it);
         decided.mark(it).any() || cx.pins.contains(&at) || cx.selection.expert_at() == Some(at)
     };
     lines::lines(

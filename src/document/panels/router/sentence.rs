@@ -1,14 +1,15 @@
 //! The sentence under the bars: the rule with this model's numbers, the cut, how sure the router was.
 
+use super::Decided;
 use crate::analysis::entropy_share;
+use crate::document::{counted, percent, short, signed};
 use crate::spec::Renorm;
-use crate::ui::words::{counted, percent, short, signed};
-use crate::ui::{Cx, RowChoice};
-
-use super::decided::Decided;
 
 /// The rule, the cut, how sure the router was; the long form with every number of the token.
-pub fn sentence(cx: &Cx<'_>, it: &Decided<'_>, long: bool) -> String {
+///
+/// `is_baseline`: whether the row is the text without edits.
+#[must_use]
+pub fn router_sentence(it: &Decided<'_>, is_baseline: bool, long: bool) -> String {
     let mut parts = vec![rule(it)];
     if let Some(random) = it.in_force.as_ref().and_then(|it| it.random) {
         parts.push(format!("drawn by an edit, seed {random}, not by score"));
@@ -35,7 +36,8 @@ pub fn sentence(cx: &Cx<'_>, it: &Decided<'_>, long: bool) -> String {
     if it.decision.is_none() {
         out.push_str(" The raw scores of this token were forgotten to save memory: bars are weights; choice, weights and margin stay.");
     }
-    if is_elsewhere(cx, it) {
+    // The list acts here, but not on the row shown.
+    if is_baseline && it.listed.is_some() && it.in_force.is_none() {
         out.push_str(" This is the baseline: the edits marked act on the edited text.");
     } else if long {
         out.push_str(" One token: a score says who is asked, not what the answer changes.");
@@ -45,17 +47,12 @@ pub fn sentence(cx: &Cx<'_>, it: &Decided<'_>, long: bool) -> String {
 }
 
 /// Where there is hardly any room: the cut alone, or why there is none.
-pub fn shortest(it: &Decided<'_>) -> String {
+#[must_use]
+pub fn shortest_router_sentence(it: &Decided<'_>) -> String {
     if it.decision.is_none() {
         return "raw scores forgotten: bars are weights".to_owned();
     }
     cut(it).or_else(|| entropy(it)).unwrap_or_default()
-}
-
-/// Whether the list acts here, but not on the row shown.
-fn is_elsewhere(cx: &Cx<'_>, it: &Decided<'_>) -> bool {
-    let is_baseline = cx.selection.row == RowChoice::Baseline || cx.session.edited().is_none();
-    is_baseline && it.listed.is_some() && it.in_force.is_none()
 }
 
 fn rule(it: &Decided<'_>) -> String {
@@ -81,7 +78,7 @@ fn rule(it: &Decided<'_>) -> String {
 fn cut(it: &Decided<'_>) -> Option<String> {
     it.decision.as_ref()?;
     if let Some((expert, lacks)) = it.nearest() {
-        let lacks = signed(rounded(lacks));
+        let lacks = signed(rounded_logits(lacks));
         return Some(format!("expert {expert} needs {lacks} to be picked"));
     }
     let all_in = it.n_picks == it.routed.n_experts();
@@ -89,7 +86,8 @@ fn cut(it: &Decided<'_>) -> Option<String> {
 }
 
 /// A number of logits to two decimals.
-pub fn rounded(logits: f32) -> f32 {
+#[must_use]
+pub fn rounded_logits(logits: f32) -> f32 {
     (logits * 100.0).round() / 100.0
 }
 

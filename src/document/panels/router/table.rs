@@ -1,9 +1,7 @@
 //! The panel as a table: an expert a row, by what selects; the token's own numbers in every row.
 
+use super::{Decided, pick_state_words};
 use crate::document::{Cell, Table};
-use crate::ui::Cx;
-
-use super::decided::{Decided, state_words};
 
 const COLUMNS: [(&str, &str); 19] = [
     ("expert", ""),
@@ -28,13 +26,15 @@ const COLUMNS: [(&str, &str); 19] = [
 ];
 
 /// Every number of the token at the router.
-pub fn table(cx: &Cx<'_>, it: &Decided<'_>) -> Table {
+///
+/// * `token`: its words in quotes
+/// * `row`: `baseline` or `edited`
+#[must_use]
+pub fn router_table(it: &Decided<'_>, token: &str, row: &str) -> Table {
     let title = format!(
-        "Router, {}, token {} {}, {}",
+        "Router, {}, token {} {token}, {row}",
         it.spec.label(),
         it.at,
-        cx.quoted(it.at),
-        cx.session.row_name(cx.selection.row),
     );
     let mut out = Table::new(title, &COLUMNS);
     let percent = |it: f32| f64::from(it) * 100.0;
@@ -50,7 +50,7 @@ pub fn table(cx: &Cx<'_>, it: &Decided<'_>) -> Table {
         let e = expert.idx();
         let decision = it.decision.as_ref();
         let pick = it.pick(*expert);
-        let state = pick.map_or("no", |it| match state_words(it.state) {
+        let state = pick.map_or("no", |it| match pick_state_words(it.state) {
             "" => "chosen",
             words => words,
         });
