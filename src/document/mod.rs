@@ -21,10 +21,11 @@ pub use colors::{Colors, DARK, LIGHT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use panels::{
-    Decided, Ending, Judged, ListedMark, ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind,
-    edit_effect, edits_table, finding_words, health_sentence, health_table, model_table,
-    pick_state_words, repetition_words, rounded_logits, router_sentence, router_table,
-    shortest_router_sentence,
+    Beside, Decided, Detail, Ending, Judged, ListedMark, ModelGate, ModelPage, ModelRule,
+    PredictionRows, ShownPrediction, WHY_CPU, WeightKind, edit_effect, edits_table, finding_words,
+    health_sentence, health_table, model_table, next_token_sentence, next_token_table,
+    next_token_words, pick_state_words, repetition_words, rounded_logits, router_sentence,
+    router_table, shortest_router_sentence,
 };
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table};

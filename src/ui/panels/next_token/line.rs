@@ -7,13 +7,12 @@ use eframe::egui::{
 };
 
 use crate::analysis::{Alternative, Likelihood};
-use crate::spec::TokenId;
+use crate::document::ShownPrediction;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows, words};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing};
 
-use super::candidates::ShownPrediction;
 use super::token_text;
 
 /// Between figures and their arrow.
@@ -302,17 +301,4 @@ fn change_ui(ui: &mut Ui, before: Likelihood, after: Likelihood) {
     let sign = if apart < 0.0 { "−" } else { "+" };
     let apart = short(f64::from(apart.abs()));
     ui.label(format!("log-prob {sign}{apart} nats, {rank}"));
-}
-
-/// Which row the token follows in, for the table.
-pub fn drawn_words(shown: &ShownPrediction<'_>, token: TokenId) -> &'static str {
-    match (
-        shown.baseline_next == Some(token),
-        shown.edited_next == Some(token),
-    ) {
-        (true, true) => "both",
-        (true, false) => "baseline",
-        (false, true) => "edited",
-        (false, false) => "",
-    }
 }

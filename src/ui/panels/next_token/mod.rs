@@ -1,24 +1,23 @@
 //! The 20 likeliest next tokens, before and after the edits.
 
-mod candidates;
 mod line;
-mod sentence;
 
 use eframe::egui::{self, FontId, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec2};
 
-use crate::analysis::{Alternative, Likelihood, SortBy};
-use crate::document::{Cell, Table};
+use crate::analysis::{Alternative, SortBy};
+use crate::document::{
+    Detail, PredictionRows, ShownPrediction, Table, next_token_sentence, next_token_table,
+    next_token_words,
+};
 use crate::spec::TokenId;
+use crate::trace::ModelFacts;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
     FittingWords, choices, menu_chip, nothing_yet, over, pitch, row_chip, top_of_scale,
 };
-use crate::ui::words::token_words;
-use crate::ui::{Cx, Drawing, Panel};
+use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
-use candidates::ShownPrediction;
 use line::{Line, LineColumns};
-use sentence::Detail;
 
 /// Height of a line, points.
 const LOWEST: f32 = 18.0;
@@ -34,33 +33,30 @@ const MOST_WORDS: f32 = 0.26;
 /// Room left in the head to the panel's name and the row, points.
 const NAME: f32 = 170.0;
 
-const COLUMNS: [(&str, &str); 11] = [
-    ("token", ""),
-    ("id", ""),
-    ("p", "%"),
-    ("log-prob", "nats"),
-    ("rank", ""),
-    ("p edited", "%"),
-    ("log-prob edited", "nats"),
-    ("rank edited", ""),
-    ("follows in", ""),
-    ("KL", "nats"),
-    ("by chance", "%"),
-];
-
 /// View state of the panel.
 #[derive(Clone, Debug, Default)]
 pub struct NextToken {
     sort: SortBy,
 }
 
-/// A token as this panel writes it: spaces are seen as ·.
+/// The prediction after the token shown; none where it was not read.
+fn prediction<'a>(cx: &Cx<'a>) -> Option<(&'a ModelFacts, ShownPrediction<'a>)> {
+    let session = cx.session;
+    let rows = PredictionRows {
+        baseline: session.baseline().map(|it| it.record),
+        edited: session.edited().map(|it| it.record),
+        counterfactual: session.counterfactual().map(|it| it.record),
+        edited_from: session.shown().and_then(|it| it.edited_from),
+        is_edited: cx.selection.row == RowChoice::Edited,
+    };
+    let shown = ShownPrediction::new(&rows, cx.position()?)?;
+    Some((session.facts.as_deref()?, shown))
+}
+
+/// A token as this panel writes it.
 fn token_text(cx: &Cx<'_>, token: TokenId) -> String {
-    let is_eos = |it: &crate::trace::ModelFacts| it.eos.contains(&token) && it.has_tokenizer;
-    if cx.session.facts.as_deref().is_some_and(is_eos) {
-        return "⟨eos⟩".to_owned();
-    }
-    token_words(cx.session.tokens(), token).replace(' ', "·")
+    let facts = cx.session.facts.as_ref();
+    facts.map_or_else(String::new, |it| next_token_words(it, token))
 }
 
 fn sort_words(it: SortBy) -> String {
@@ -80,7 +76,7 @@ impl Panel for NextToken {
     }
 
     fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(shown) = ShownPrediction::of(cx) else {
+        let Some((_, shown)) = prediction(cx) else {
             return;
         };
         if shown.is_compared() {
@@ -103,7 +99,7 @@ impl Panel for NextToken {
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
-        let Some(shown) = ShownPrediction::of(cx) else {
+        let Some((facts, shown)) = prediction(cx) else {
             nothing_yet(ui, nothing(cx));
             return;
         };
@@ -118,7 +114,11 @@ impl Panel for NextToken {
             LEGEND
         };
         let forms = [Detail::All, Detail::Most, Detail::Least];
-        let forms = forms.map(|it| sentence::sentence(cx, &shown, it));
+        let hint = match cx.drawing {
+            Drawing::Screen => "; click a token to continue with it",
+            Drawing::Paper => "",
+        };
+        let forms = forms.map(|it| next_token_sentence(facts, &shown, it, hint));
         let words = FittingWords::new(ui, forms, area, MOST_WORDS);
         let (body, foot) = over(area, words.height + legend, GAP, LOWEST);
         self.list_ui(cx, ui, body, &shown);
@@ -130,8 +130,14 @@ impl Panel for NextToken {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let shown = ShownPrediction::of(cx).filter(|it| !it.is_empty())?;
-        Some(table(cx, &shown, self.sort))
+        let (facts, shown) = prediction(cx).filter(|it| !it.1.is_empty())?;
+        let row = cx.session.row_name(cx.selection.row);
+        Some(next_token_table(
+            facts,
+            &shown,
+            self.sort,
+            (&cx.quoted(shown.at), row),
+        ))
     }
 }
 
@@ -225,35 +231,4 @@ fn nothing(cx: &Cx<'_>) -> &'static str {
     } else {
         "This token is being read…"
     }
-}
-
-/// Every token of the list with its numbers; what is not known stays empty.
-fn table(cx: &Cx<'_>, shown: &ShownPrediction<'_>, sort: SortBy) -> Table {
-    let title = format!(
-        "Next token after {}, token {}, {}",
-        cx.quoted(shown.at),
-        shown.at,
-        cx.session.row_name(cx.selection.row),
-    );
-    let mut out = Table::new(title, &COLUMNS);
-    let n_vocab = cx.spec().map_or(1, |it| it.n_vocab).max(1);
-    for it in shown.list(sort) {
-        let (before, after) = (it.before.known(), it.after.and_then(Likelihood::known));
-        let p = |log_prob: f32| f64::from(log_prob).exp() * 100.0;
-        let cells: [Cell; 11] = [
-            token_text(cx, it.token).into(),
-            it.token.idx().into(),
-            before.map(|it| p(it.log_prob)).into(),
-            before.map(|it| it.log_prob).into(),
-            before.map(|it| u64::from(it.rank)).into(),
-            after.map(|it| p(it.log_prob)).into(),
-            after.map(|it| it.log_prob).into(),
-            after.map(|it| u64::from(it.rank)).into(),
-            line::drawn_words(shown, it.token).into(),
-            shown.comparison.map(|it| it.kl).into(),
-            (100.0 / n_vocab as f64).into(),
-        ];
-        out.push(cells);
-    }
-    out
 }

@@ -1,12 +1,10 @@
 //! The sentence under the list: how far the prediction moved, what became of the token that followed, by chance.
 
+use crate::document::{percent, short};
 use crate::spec::TokenId;
-use crate::trace::Candidate;
-use crate::ui::words::{percent, short};
-use crate::ui::{Cx, Drawing};
+use crate::trace::{Candidate, ModelFacts};
 
-use super::candidates::{Beside, ShownPrediction};
-use super::token_text;
+use super::{Beside, ShownPrediction, next_token_words};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,23 +18,31 @@ pub enum Detail {
 }
 
 /// What the numbers say.
-pub fn sentence(cx: &Cx<'_>, it: &ShownPrediction<'_>, detail: Detail) -> String {
+///
+/// `hint` ends the longest form: what a click does; empty where nothing can be clicked.
+#[must_use]
+pub fn next_token_sentence(
+    facts: &ModelFacts,
+    it: &ShownPrediction<'_>,
+    detail: Detail,
+    hint: &str,
+) -> String {
     let mut parts = Vec::new();
     if let Some(comparison) = it.comparison {
         parts.push(format!("KL {} nats", amount(comparison.kl)));
         let both = comparison.baseline.zip(comparison.edited);
         if let Some((before, after)) = both.filter(|_| detail != Detail::Least) {
-            parts.push(moved(cx, before, after));
+            parts.push(moved(facts, before, after));
         }
     } else if let Some(next) = it.baseline_next.or(it.edited_next) {
-        parts.push(follows(cx, it, next));
+        parts.push(follows(facts, it, next));
     }
     let why = why(it);
     if detail == Detail::Least {
         return why.unwrap_or_else(|| parts.join(" · "));
     }
     if detail == Detail::All {
-        let n_vocab = cx.spec().map_or(1, |it| it.n_vocab).max(1);
+        let n_vocab = facts.spec.n_vocab.max(1);
         parts.push(format!("by chance {} each", percent(1.0 / n_vocab as f32)));
     }
     let mut out = parts.join(" · ");
@@ -48,11 +54,8 @@ pub fn sentence(cx: &Cx<'_>, it: &ShownPrediction<'_>, detail: Detail) -> String
         out.push_str(&why);
     } else if detail == Detail::All {
         out.push_str(" Probabilities before any sampling filter");
-        let ends = match cx.drawing {
-            Drawing::Screen => "; click a token to continue with it.",
-            Drawing::Paper => ".",
-        };
-        out.push_str(ends);
+        out.push_str(hint);
+        out.push('.');
     }
     // A figure stays with its sign.
     out.replace(" %", "\u{a0}%")
@@ -68,9 +71,9 @@ fn amount(kl: f32) -> String {
 }
 
 /// The baseline's next token under both.
-fn moved(cx: &Cx<'_>, before: Candidate, after: Candidate) -> String {
+fn moved(facts: &ModelFacts, before: Candidate, after: Candidate) -> String {
     let apart = after.log_prob - before.log_prob;
-    let words = token_text(cx, before.token);
+    let words = next_token_words(facts, before.token);
     let changed = match apart {
         -0.001..0.001 => " as before".to_owned(),
         0.0.. => format!(" +{} nats", short(f64::from(apart))),
@@ -81,9 +84,9 @@ fn moved(cx: &Cx<'_>, before: Candidate, after: Candidate) -> String {
 }
 
 /// The token that follows, in the one prediction shown.
-fn follows(cx: &Cx<'_>, it: &ShownPrediction<'_>, next: TokenId) -> String {
+fn follows(facts: &ModelFacts, it: &ShownPrediction<'_>, next: TokenId) -> String {
     let how = if it.is_given { "is given" } else { "was drawn" };
-    let words = token_text(cx, next);
+    let words = next_token_words(facts, next);
     match it.before(next) {
         Some(known) => format!(
             "“{words}” {how}: {}, rank {}",
