@@ -179,7 +179,7 @@ mod tests {
         };
         check(b" avait", "“avait”");
         check(b"  ", "“  ”");
-        check(b"", "“”");
+        check(b"", "“<0>”");
     }
 
     fn check(pieces: &[&[u8]], wanted: &[&str]) {
