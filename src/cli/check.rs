@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::{
     Failure, OutFile, Output, Status, json_text,
-    model::{Device, path_parser},
+    model::Device,
     runner::{Listener, Runner, loading_words, opened_words},
+    values::path_parser,
 };
 use crate::analysis::{
     LoadStats, Outcome, Preset, Report, RouterReport, Thresholds, Verdict, grouped, judge,

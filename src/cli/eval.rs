@@ -10,7 +10,8 @@ use safetensors::{Dtype, View};
 
 use super::{
     Failure, OutFile,
-    model::{ModelArgs, parse_count, parse_ids, path_parser},
+    model::{ModelArgs, parse_ids},
+    values::{parse_count, path_parser},
 };
 use crate::checkpoint::Checkpoint;
 use crate::engine::{Backend, Capture, Extent, Feed, Row, StepRow, Wait};

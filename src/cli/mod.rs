@@ -15,6 +15,7 @@ mod output;
 pub mod run;
 mod runner;
 pub mod screenshot;
+mod values;
 
 use std::ffi::OsString;
 

@@ -1,8 +1,6 @@
 //! What commands that run a model share: which model, where it runs, under which edits, on which ids.
 
-use std::{ffi::OsString, path::PathBuf};
-
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use std::ffi::OsString;
 
 use super::{Failure, Output};
 use crate::checkpoint::{self, Checkpoint, Source};
@@ -188,32 +186,6 @@ impl ChatArgs {
             PromptForm::Plain
         }
     }
-}
-
-/// Reads a path; `--x` is most likely an option whose turn it was not.
-pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().try_map(|text| {
-        let is_option = text.as_encoded_bytes().starts_with(b"--");
-        let path = PathBuf::from(text);
-        if is_option {
-            let it = path.display();
-            return Err(format!("expected a path; a file of that name is ./{it}"));
-        }
-        Ok(path)
-    })
-}
-
-/// Reads a count.
-///
-/// # Errors
-/// What is no whole number, or too large for one.
-pub fn parse_count(text: &str) -> Result<usize, String> {
-    text.trim().parse().map_err(|_| {
-        format!(
-            "expected a whole number from 0 to {}, not \"{text}\"",
-            usize::MAX
-        )
-    })
 }
 
 /// Reads edits in their text form.

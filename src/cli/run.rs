@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, OutFile, Output, Status, json_text,
-    model::{ChatArgs, ModelArgs, parse_ids, path_parser},
+    model::{ChatArgs, ModelArgs, parse_ids},
     runner::{Listener, RunResult, Runner, loading_words, opened_words},
+    values::path_parser,
 };
 use crate::analysis::first_difference;
 use crate::checkpoint::Source;

@@ -11,6 +11,7 @@ use super::{
     Failure,
     model::{ChatArgs, Device, parse_edits, parse_ids},
     run::{SamplingArgs, length},
+    values::{parse_size, parse_zoom},
 };
 use crate::checkpoint::Source;
 use crate::engine::{ModelOpener, ModelSource};
@@ -218,21 +219,6 @@ impl Args {
     }
 }
 
-fn parse_size(text: &str) -> Result<(u32, u32), String> {
-    let wanted = || format!("expected a size as 1440x900, not \"{text}\"");
-    let (width, height) = text.split_once(['x', 'X', '×']).ok_or_else(wanted)?;
-    Ok((
-        width.trim().parse().map_err(|_| wanted())?,
-        height.trim().parse().map_err(|_| wanted())?,
-    ))
-}
-
-fn parse_zoom(text: &str) -> Result<f32, String> {
-    let zoom: Option<f32> = text.trim().parse().ok();
-    zoom.filter(|it| (0.25..=8.0).contains(it))
-        .ok_or_else(|| format!("a zoom is 0.25 to 8, not \"{text}\""))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -248,17 +234,6 @@ mod tests {
     fn args(line: &str) -> Args {
         let words = std::iter::once("screenshot").chain(line.split_whitespace());
         Line::try_parse_from(words).unwrap().args
-    }
-
-    #[test]
-    fn sizes_are_read() {
-        assert_eq!(parse_size("1280x800"), Ok((1280, 800)));
-        for text in ["", "1280", "1280x", "x800", "-1x800", "axb"] {
-            assert!(parse_size(text).is_err(), "{text}");
-        }
-        for text in ["0", "9", "-1", "x", "nan", ""] {
-            assert!(parse_zoom(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) enum Found {
 
 impl Found {
     /// The text, or why there is none.
-    pub fn text(self) -> Result<String, String> {
+    pub(super) fn text(self) -> Result<String, String> {
         match self {
             Self::Text(text) => Ok(text),
             Self::NoString => Err("its \"text\" is not a string".to_owned()),

@@ -18,7 +18,10 @@ mod state;
 
 use std::ops::Range;
 
-pub use cpu::{Cpu, CpuCache, CpuExpert, CpuState, CpuWeight, n_threads, quantized, start_threads};
+pub use cpu::{
+    Cpu, CpuCache, CpuExpert, CpuState, CpuWeight, ThreadsError, n_threads, quantized,
+    start_threads,
+};
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]
 pub use gpu::{

@@ -12,7 +12,8 @@ mod stopwatch;
 
 use std::ffi::OsString;
 
-use super::model::{Device, Quantize, parse_count, say_held};
+use super::model::{Device, Quantize, say_held};
+use super::values::parse_count;
 use super::{Failure, Output};
 use crate::checkpoint::{
     self, Allowances, Bundled, Checkpoint, CheckpointError, MadeUp, MemoryNeed, Source,

@@ -29,7 +29,7 @@ pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;
 use route::route;
 pub use speed::n_threads;
-pub use threads::start_threads;
+pub use threads::{ThreadsError, start_threads};
 
 use super::{
     Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, RecurrentWeights, Routing,

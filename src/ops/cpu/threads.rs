@@ -7,12 +7,22 @@ const VARIABLE: &str = "RAYON_NUM_THREADS";
 /// Threads a core, at most: more only take turns, and a process may not have any number of them.
 const MAX_PER_CORE: usize = 4;
 
+/// Why there are no threads to compute with.
+#[derive(Debug, thiserror::Error)]
+pub enum ThreadsError {
+    /// The system gives none.
+    #[error(
+        "the threads to compute with cannot be started: {0}; fewer may be asked for with {VARIABLE}"
+    )]
+    NotStarted(#[source] rayon::ThreadPoolBuildError),
+}
+
 /// Starts the threads that products are cut for: one a core, or as many as the environment says, within bounds.
 /// Returns what is to be said of that.
 ///
 /// # Errors
-/// One sentence where the system gives no threads.
-pub fn start_threads() -> Result<Option<String>, String> {
+/// The system gives no threads.
+pub fn start_threads() -> Result<Option<String>, ThreadsError> {
     let most = available_parallelism().map_or(1, usize::from) * MAX_PER_CORE;
     let asked = env::var(VARIABLE)
         .ok()
@@ -23,12 +33,7 @@ pub fn start_threads() -> Result<Option<String>, String> {
         .build_global();
     match built {
         // Without a cause they had been started before.
-        Err(error) if error.source().is_some() => {
-            let fewer = "fewer may be asked for with RAYON_NUM_THREADS";
-            Err(format!(
-                "the threads to compute with cannot be started: {error}; {fewer}"
-            ))
-        }
+        Err(error) if error.source().is_some() => Err(ThreadsError::NotStarted(error)),
         _ => Ok(note),
     }
 }
