@@ -21,11 +21,15 @@ pub use colors::{Colors, DARK, LIGHT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use panels::{
-    Beside, Decided, Detail, Ending, Judged, ListedMark, ModelGate, ModelPage, ModelRule,
-    PredictionRows, ShownPrediction, WHY_CPU, WeightKind, edit_effect, edits_table, finding_words,
-    health_sentence, health_table, model_table, next_token_sentence, next_token_table,
-    next_token_words, pick_state_words, repetition_words, rounded_logits, router_sentence,
-    router_table, shortest_router_sentence,
+    Beside, Decided, Detail, Ending, FlowTable, HeatmapTable, Judged, ListedMark, LoadOf,
+    LoadValue, ModelGate, ModelPage, ModelRule, Partner, ShownLoad, ShownPrediction, ShownRecords,
+    WHY_CPU, WeightKind, edit_effect, edits_table, even_chance, expert_texts_table,
+    expert_words_table, finding_words, flow_of_words, health_sentence, health_table, kl_words,
+    load_over_time_table, load_table, model_table, next_token_sentence, next_token_table,
+    next_token_words, occurrences_table, partners_beside, partners_table, partners_together,
+    path_table, pick_state_words, plural, repetition_words, rounded_logits, router_entropy,
+    router_sentence, router_table, routers_table, shortest_router_sentence, transcript_sentence,
+    transcript_table,
 };
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::document::ShownRecords;
 use crate::spec::{DeviceChoice, Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
 use crate::ui::words::quoted;
 use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
@@ -133,6 +134,19 @@ impl<'a> Cx<'a> {
     #[must_use]
     pub fn row(&self) -> Option<RowView<'a>> {
         self.session.row(self.selection.row)
+    }
+
+    /// The records of the rows on screen.
+    #[must_use]
+    pub fn records(&self) -> ShownRecords<'a> {
+        let record = |it: RowView<'a>| it.record;
+        ShownRecords {
+            baseline: self.session.baseline().map(record),
+            edited: self.session.edited().map(record),
+            counterfactual: self.session.counterfactual().map(record),
+            edited_from: self.session.shown().and_then(|it| it.edited_from),
+            is_edited: self.selection.row == RowChoice::Edited,
+        }
     }
 
     /// The open model's shape.

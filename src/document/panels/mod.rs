@@ -4,19 +4,33 @@
 mod edits;
 mod expert;
 mod health;
+mod heatmap;
+mod load;
 mod model;
 mod next_token;
+mod path;
+mod records;
 mod router;
+mod transcript;
 
 pub use edits::{edit_effect, edits_table};
-pub use expert::{finding_words, repetition_words};
+pub use expert::{
+    Partner, expert_texts_table, expert_words_table, finding_words, occurrences_table,
+    partners_beside, partners_table, partners_together, repetition_words,
+};
 pub use health::{Ending, Judged, health_sentence, health_table};
+pub use heatmap::HeatmapTable;
+pub use load::{
+    LoadOf, LoadValue, ShownLoad, load_over_time_table, load_table, plural, routers_table,
+};
 pub use model::{ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind, model_table};
 pub use next_token::{
-    Beside, Detail, PredictionRows, ShownPrediction, next_token_sentence, next_token_table,
-    next_token_words,
+    Beside, Detail, ShownPrediction, next_token_sentence, next_token_table, next_token_words,
 };
+pub use path::{FlowTable, even_chance, flow_of_words, path_table};
+pub use records::ShownRecords;
 pub use router::{
     Decided, ListedMark, pick_state_words, rounded_logits, router_sentence, router_table,
     shortest_router_sentence,
 };
+pub use transcript::{kl_words, router_entropy, transcript_sentence, transcript_table};

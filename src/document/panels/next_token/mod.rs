@@ -4,28 +4,15 @@
 mod sentence;
 mod table;
 
-use crate::analysis::{Alternative, Candidates, SortBy, alternatives, first_difference};
+use crate::analysis::{Alternative, Candidates, SortBy, alternatives};
 use crate::document::token_words;
 use crate::spec::{Position, TokenId};
 use crate::trace::{Candidate, Comparison, ModelFacts, N_TOP, Readout, RowRecord};
 
+use super::ShownRecords;
+
 pub use sentence::{Detail, next_token_sentence};
 pub use table::next_token_table;
-
-/// The rows a prediction is looked for in.
-#[derive(Clone, Copy, Debug)]
-pub struct PredictionRows<'a> {
-    /// The text without edits.
-    pub baseline: Option<&'a RowRecord>,
-    /// The text under the edits, where an edit is switched on.
-    pub edited: Option<&'a RowRecord>,
-    /// The baseline's tokens under the edits.
-    pub counterfactual: Option<&'a RowRecord>,
-    /// The first position the edits act on.
-    pub edited_from: Option<Position>,
-    /// Whether the edited text is looked at; where there is none, the baseline is.
-    pub is_edited: bool,
-}
 
 /// What is set beside the prediction shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +52,7 @@ pub struct ShownPrediction<'a> {
 impl<'a> ShownPrediction<'a> {
     /// The prediction after the token at a position; none where it was not read.
     #[must_use]
-    pub fn new(rows: &PredictionRows<'a>, at: Position) -> Option<Self> {
+    pub fn new(rows: &ShownRecords<'a>, at: Position) -> Option<Self> {
         let view = rows.shown()?;
         let own = readout(view, at)?;
         let beside = rows.beside(at);
@@ -160,16 +147,7 @@ fn next_of(row: &RowRecord, at: Position) -> Option<TokenId> {
     read.or_else(|| Some(readout(row, at)?.next?.token))
 }
 
-impl<'a> PredictionRows<'a> {
-    fn shown(&self) -> Option<&'a RowRecord> {
-        self.edited.filter(|_| self.is_edited).or(self.baseline)
-    }
-
-    /// The first token at which the texts differ.
-    fn divergence(&self) -> Option<Position> {
-        first_difference(&self.baseline?.tokens, &self.edited?.tokens)
-    }
-
+impl ShownRecords<'_> {
     /// Whether baseline and edited row have the same tokens up to a position.
     fn is_shared(&self, at: Position) -> bool {
         let len = |it: Option<&RowRecord>| it.map_or(0, |it| it.tokens.len());

@@ -2,8 +2,9 @@
 
 use eframe::egui::{Sense, Ui};
 
-use crate::analysis::{PhaseFilter, RouterLoad, most_frequent};
-use crate::spec::{ExpertId, RouterId, RouterSpec};
+use crate::analysis::PhaseFilter;
+use crate::document::{Partner, partners_beside, partners_together};
+use crate::spec::RouterSpec;
 use crate::ui::widgets::{expert_gestures, expert_menu, note, nothing_yet};
 use crate::ui::words::{grouped, percent};
 use crate::ui::{Cx, Drawing, ExpertAt};
@@ -16,28 +17,12 @@ use super::{expert_color, heading_ui};
 const N_LISTED: usize = 5;
 const HEADS: [&str; 2] = ["of its tokens", "chance"];
 
-/// One expert that shares tokens with the card's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Partner {
-    /// Which.
-    pub at: ExpertAt,
-    /// For how many of the card's tokens it was picked.
-    pub n: u64,
-    /// The same as a share of the card's tokens.
-    pub share: f64,
-    /// What that would be if the two had nothing to do with each other; none where nothing was read.
-    pub chance: Option<f64>,
-}
-
-/// Experts of the same layer by `n_ij/n_i`; chance is `(k − 1)/(E − 1)`.
+/// Experts of the same layer that share tokens with the card's.
 pub fn together(card: &Card, router: &RouterSpec) -> Vec<Partner> {
-    let others = router.n_experts.saturating_sub(1).max(1) as f64;
-    let chance = router.top_k.saturating_sub(1) as f64 / others;
-    partners(card, card.at.router, &card.uses.together, |_| Some(chance))
+    partners_together(&card.uses, (card.at.router, router))
 }
 
-/// Experts of the layer before (0) or after (1) by the share of the card's tokens they were picked for; chance is
-/// their share of all tokens.
+/// Experts of the layer before (0) or after (1).
 pub fn beside(cx: &Cx<'_>, card: &Card, side: usize) -> Vec<Partner> {
     let Some(router) = card.beside()[side] else {
         return Vec::new();
@@ -45,26 +30,14 @@ pub fn beside(cx: &Cx<'_>, card: &Card, side: usize) -> Vec<Partner> {
     let load = cx
         .row()
         .and_then(|it| it.load.router(router, PhaseFilter::All));
-    let chance = |expert| load.as_ref().and_then(|it: &RouterLoad| it.share(expert));
-    partners(card, router, &card.uses.neighbours[side], chance)
+    partners_beside(&card.uses, (side, router), load.as_ref())
 }
 
-fn partners(
-    card: &Card,
-    router: RouterId,
-    counts: &[u64],
-    chance: impl Fn(ExpertId) -> Option<f64>,
-) -> Vec<Partner> {
-    let all = card.uses.n().max(1) as f64;
-    most_frequent(counts)
-        .into_iter()
-        .map(|(expert, n)| Partner {
-            at: ExpertAt { router, expert },
-            n,
-            share: n as f64 / all,
-            chance: chance(expert),
-        })
-        .collect()
+fn expert_of(it: &Partner) -> ExpertAt {
+    ExpertAt {
+        router: it.router,
+        expert: it.expert,
+    }
 }
 
 /// The three lists.
@@ -133,8 +106,8 @@ fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
                 continue;
             }
             let response = columns.bar_ui(ui, bar, Sense::click());
-            expert_gestures(cx, &response, it.at);
-            response.context_menu(|ui| expert_menu(cx, ui, it.at));
+            expert_gestures(cx, &response, expert_of(it));
+            response.context_menu(|ui| expert_menu(cx, ui, expert_of(it)));
             response.on_hover_text(format!(
                 "{} of {} tokens, {:.6}; click selects it",
                 grouped(it.n),
@@ -154,14 +127,15 @@ fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
 }
 
 fn bar(cx: &Cx<'_>, card: &Card, it: &Partner) -> Bar {
+    let at = expert_of(it);
     let chance = it
         .chance
         .map_or("–".to_owned(), |chance| percent(chance as f32));
     let share = percent(it.share as f32);
     let name = cx.spec().map_or_else(String::new, |spec| {
-        super::card::name(spec, it.at).to_lowercase()
+        super::card::name(spec, at).to_lowercase()
     });
-    let colour = expert_color(cx, it.at);
+    let colour = expert_color(cx, at);
     Bar {
         name: format!(
             "{name} shares {} of {} tokens, {share}, chance {chance}",
@@ -175,6 +149,6 @@ fn bar(cx: &Cx<'_>, card: &Card, it: &Partner) -> Bar {
         cells: vec![share, chance],
         color: cx.palette.quiet(colour, 0.8),
         strong: true,
-        lit: cx.drawing == Drawing::Screen && cx.hover.expert == Some(it.at),
+        lit: cx.drawing == Drawing::Screen && cx.hover.expert == Some(at),
     }
 }

@@ -3,6 +3,7 @@
 use eframe::egui::{self, Align2, FontId, Rect, Sense, Ui, pos2, vec2};
 use egui_plot::{Bar, BarChart, PlotPoint, PlotTransform};
 
+use crate::document::ShownLoad;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{edit_mark, expert_gestures, expert_menu, words_width};
 use crate::ui::words::short;
@@ -12,7 +13,7 @@ use super::frame::{
     SMALL, ceiling, every_nth, expert_tint, foot_ui, gutters, level_labels_ui, levels, marks_ui,
     plot,
 };
-use super::numbers::{Balance, ShownLoad};
+use super::numbers::{Balance, expert_hover_ui, expert_of};
 
 /// Room for the values above the bars and the ids below them, points.
 const ABOVE: f32 = 16.0;
@@ -24,7 +25,7 @@ const WIDTH: f64 = 0.66;
 
 /// Draws the router in total.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) {
-    let area = foot_ui(cx, ui, shown, balance);
+    let area = foot_ui(ui, shown, balance);
     let (left, right) = gutters(ui, shown, area.width());
     let rect = Rect::from_min_max(area.min + vec2(left, ABOVE), area.max - vec2(right, BELOW));
     if rect.height() < 12.0 {
@@ -35,7 +36,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance
     let bounds = ([-0.5, n as f64 - 0.5], [0.0, ceiling(shown, most)]);
     let bars: Vec<Bar> = (0..n)
         .map(|it| {
-            let color = expert_tint(cx, shown.at(it), n);
+            let color = expert_tint(cx, expert_of(shown, it), n);
             Bar::new(it as f64, shown.share(it))
                 .width(WIDTH)
                 .fill(color)
@@ -61,7 +62,7 @@ fn bar_ui(
     expert: usize,
     (transform, plot): (&PlotTransform, Rect),
 ) {
-    let at = shown.at(expert);
+    let at = expert_of(shown, expert);
     let x = expert as f64;
     let corner = |x: f64, y: f64| PlotPoint::new(x, y);
     let share = shown.share(expert);
@@ -91,12 +92,11 @@ fn bar_ui(
         return;
     }
     let response = ui.interact(column, ui.scope_id().with(("bar", expert)), Sense::click());
-    response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Button, true, shown.name(cx, expert))
-    });
+    response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, shown.name(expert)));
     expert_gestures(cx, &response, at);
     response.context_menu(|ui| expert_menu(cx, ui, at));
-    response.on_hover_ui_at_pointer(|ui| shown.hover_ui(cx, ui, expert));
+    response.on_hover_ui_at_pointer(|ui| expert_hover_ui(cx, ui, shown, expert));
 }
 
 /// Beyond the eighth expert colours begin anew: those bars are striped.
@@ -111,7 +111,7 @@ fn hatch_ui(cx: &Cx<'_>, ui: &Ui, bar: Rect) {
 
 /// The value above a bar, or a word where there is none to show; left out where it would not fit.
 fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
-    let masked = shown.is_masked(cx, expert);
+    let masked = shown.is_masked(expert);
     let percent = shown.share(expert) * 100.0;
     let value = short(percent);
     let rounded = format!("{percent:.0}");
@@ -122,7 +122,7 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pi
         (false, false) => &[&value, &rounded],
     };
     // Where values of two digits would not fit, those of one alone would mislead.
-    let selected = cx.selection.expert_at() == Some(shown.at(expert));
+    let selected = cx.selection.expert_at() == Some(expert_of(shown, expert));
     if pitch < DENSE && !selected && !shown.is_unused(expert) {
         return;
     }
@@ -156,7 +156,7 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pi
 }
 
 fn id_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pitch): (Rect, f32)) {
-    let at = shown.at(expert);
+    let at = expert_of(shown, expert);
     let selected = cx.selection.expert_at() == Some(at);
     let every = every_nth(pitch, 17.0);
     // The selected one is always named; those beside it give way.

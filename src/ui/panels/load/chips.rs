@@ -3,28 +3,19 @@
 use eframe::egui::{RichText, ScrollArea, Ui};
 
 use crate::analysis::PhaseFilter;
+use crate::document::LoadValue;
 use crate::spec::{RouterId, RouterSpec};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{choice, choices, menu_chip, row_chip};
 use crate::ui::{Command, Cx, Drawing, Selection};
 
-use super::{LoadSettings, Over, Scope, Value};
+use super::{LoadSettings, Over, Scope};
 
 /// Heads narrower than this, points, keep their choices behind fewer chips.
 const ROOMY: f32 = 500.0;
 
 /// The windows offered over time.
 const WINDOWS: [Option<usize>; 5] = [Some(8), Some(32), Some(128), Some(512), None];
-
-impl Value {
-    /// What the chip says.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Share => "share of tokens",
-            Self::Mass => "gate mass",
-        }
-    }
-}
 
 /// The chips, from right to left.
 pub fn head_ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings) {
@@ -74,7 +65,7 @@ fn more_chip(ui: &mut Ui, view: &mut LoadSettings, roomy: bool) {
             ui.separator();
         }
         heading(ui, "value");
-        let all = [Value::Share, Value::Mass];
+        let all = [LoadValue::Share, LoadValue::Mass];
         if let Some(it) = choices(ui, all, view.value, |it| it.label().to_owned()) {
             view.value = it;
         }

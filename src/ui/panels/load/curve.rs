@@ -3,6 +3,7 @@
 use eframe::egui::{Align2, FontId, Rect, Ui, pos2, vec2};
 use egui_plot::{Line, MarkerShape, PlotPoints, PlotTransform, Points};
 
+use crate::document::ShownLoad;
 use crate::ui::widgets::{edit_mark, shared_gestures, words_width};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing};
@@ -11,7 +12,7 @@ use super::frame::{
     MenuAt, SMALL, ceiling, expert_tint, foot_ui, gutters, level_labels_ui, levels, plot,
     plot_response,
 };
-use super::numbers::{Balance, ShownLoad};
+use super::numbers::{Balance, expert_hover_ui, expert_of};
 
 const ABOVE: f32 = 14.0;
 const BELOW: f32 = 17.0;
@@ -31,7 +32,7 @@ pub fn ui(
     balance: &Balance,
     menu: &mut MenuAt,
 ) {
-    let area = foot_ui(cx, ui, shown, balance);
+    let area = foot_ui(ui, shown, balance);
     let (left, right) = gutters(ui, shown, area.width());
     let rect = Rect::from_min_max(
         area.min + vec2(left, ABOVE),
@@ -125,7 +126,7 @@ fn singled_out_ui(
     let (painter, palette) = (ui.painter(), cx.palette);
     let mut taken: Vec<Rect> = Vec::new();
     for (rank, expert) in order.iter().enumerate() {
-        let at = shown.at(*expert);
+        let at = expert_of(shown, *expert);
         let selected = cx.selection.expert_at() == Some(at);
         let hovered = cx.hover.expert == Some(at) && cx.drawing == Drawing::Screen;
         let (pinned, mark) = (cx.pins.contains(&at), edit_mark(cx, at));
@@ -195,8 +196,8 @@ fn pointer_ui(
             let rank = transform.value_from_position(it).x.round() as usize;
             order.get(rank.saturating_sub(1)).copied()
         });
-    shared_gestures(cx, &response, under.map(|it| shown.at(it)), menu);
+    shared_gestures(cx, &response, under.map(|it| expert_of(shown, it)), menu);
     if let Some(expert) = under {
-        response.on_hover_ui_at_pointer(|ui| shown.hover_ui(cx, ui, expert));
+        response.on_hover_ui_at_pointer(|ui| expert_hover_ui(cx, ui, shown, expert));
     }
 }

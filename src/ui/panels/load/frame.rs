@@ -6,12 +6,13 @@ use eframe::egui::{
 };
 use egui_plot::{HLine, LineStyle, Plot, PlotTransform, PlotUi};
 
+use crate::document::ShownLoad;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{Below, edit_mark, over_sentence, words_width};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
-use super::numbers::{Balance, ShownLoad};
+use super::numbers::{Balance, spread_hover_ui};
 
 /// Labels inside a plot, points.
 pub const SMALL: f32 = 11.0;
@@ -20,10 +21,10 @@ pub const SMALL: f32 = 11.0;
 pub type MenuAt = Option<ExpertAt>;
 
 /// Draws the sentence at the foot, the spread above it where there is room, and returns what is left.
-pub fn foot_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) -> Rect {
-    let numbers = shown.spread_words(balance);
-    let sentence = shown.sentence(cx);
-    let hover = |ui: &mut Ui| shown.spread_hover_ui(ui, balance);
+pub fn foot_ui(ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) -> Rect {
+    let numbers = shown.spread_words(balance.stats());
+    let sentence = shown.sentence();
+    let hover = |ui: &mut Ui| spread_hover_ui(ui, shown, balance);
     let with = Below {
         numbers: &numbers,
         hover: Some(&hover),

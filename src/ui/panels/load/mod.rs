@@ -14,25 +14,15 @@ mod time;
 use eframe::egui::Ui;
 
 use crate::analysis::PhaseFilter;
-use crate::document::Table;
+use crate::document::{LoadValue, Table};
 use crate::spec::RouterId;
 use crate::ui::widgets::{NO_ROUTER, nothing_yet};
 use crate::ui::{Cx, Panel};
 
-use numbers::ShownLoad;
+use numbers::shown_load;
 
 /// Above this many experts labelled bars give way to a rank curve.
 const MOST_BARS: usize = 32;
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Value {
-    /// The share of tokens an expert was picked for.
-    #[default]
-    Share,
-    /// The part of all gate mass it was given.
-    Mass,
-}
 
 /// Which routers are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +49,7 @@ pub enum Over {
 pub struct LoadSettings {
     scope: Scope,
     over: Over,
-    value: Value,
+    value: LoadValue,
     phase: PhaseFilter,
     /// Over how many of the last tokens a share over time is taken; none counts from the start.
     window: Option<usize>,
@@ -72,7 +62,7 @@ impl Default for LoadSettings {
         Self {
             scope: Scope::default(),
             over: Over::default(),
-            value: Value::default(),
+            value: LoadValue::default(),
             phase: PhaseFilter::default(),
             window: Some(32),
             thresholds: true,
@@ -116,13 +106,13 @@ impl Panel for LoadPanel {
             routers::ui(cx, ui, &mut self.view, &mut self.routers);
             return;
         }
-        let Some(shown) = ShownLoad::of(cx, self.view, router) else {
+        let Some(shown) = shown_load(cx, self.view, router) else {
             nothing_yet(ui, "No token of this kind was counted yet");
             return;
         };
         self.balance.follow(cx, ui, router, self.view.phase);
         match self.view.over {
-            Over::Time => time::ui(cx, ui, &shown, &mut self.time, &mut self.menu),
+            Over::Time => time::ui(cx, ui, (self.view, &shown), &mut self.time, &mut self.menu),
             Over::Total if shown.spec.n_experts > MOST_BARS => {
                 curve::ui(cx, ui, &shown, &self.balance, &mut self.menu);
             }

@@ -5,6 +5,7 @@ use eframe::egui::{
 };
 
 use crate::analysis::{PhaseFilter, RouterLoad, Spread};
+use crate::document::plural;
 use crate::spec::{ExpertId, InterventionSet, ModelSpec, RouterId, RouterSpec};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::words::short;
@@ -12,7 +13,7 @@ use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, RowOf, Selection};
 
 use super::LoadSettings;
 use super::frame::expert_tint;
-use super::numbers::{ShownLoad, plural};
+use super::numbers::shown_load;
 use crate::ui::widgets::{Below, over_sentence, words_width};
 
 /// Height of a line, points.
@@ -149,10 +150,9 @@ impl RouterLines {
 /// A line for each router with a load, in the order chosen.
 fn router_lines(cx: &Cx<'_>, spec: &ModelSpec, view: LoadSettings) -> Vec<RouterLine> {
     let line = |(router, it): (RouterId, &RouterSpec)| {
-        let shown = ShownLoad::of(cx, view, router)?;
+        let shown = shown_load(cx, view, router)?;
         let spread = shown.spread()?;
-        let unused = |it: &usize| shown.is_unused(*it) && !shown.is_masked(cx, *it);
-        let n_unused = (0..it.n_experts).filter(unused).count();
+        let n_unused = shown.unused().len();
         let all = || (0..it.n_experts).map(|it| shown.share(it));
         let most = all().fold(f64::MIN_POSITIVE, f64::max);
         let heights = all().map(|it| (it / most) as f32).collect();

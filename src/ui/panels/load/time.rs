@@ -4,15 +4,16 @@ use eframe::egui::{Align2, FontId, Rect, Response, Stroke, Ui, pos2, vec2};
 use egui_plot::{Line, PlotPoint, PlotPoints, PlotTransform};
 
 use crate::analysis::{LoadSeries, Series, SeriesOf};
+use crate::document::{LoadValue, ShownLoad};
 use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{Below, over_sentence, shared_gestures, words_width};
 use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection};
 
+use super::LoadSettings;
 use super::frame::{MenuAt, SMALL, expert_style, expert_tint, level, plot, plot_response};
-use super::numbers::ShownLoad;
-use super::{LoadSettings, Value};
+use super::numbers::expert_of;
 
 /// Samples of a line at most.
 const N_SAMPLES: usize = 160;
@@ -39,14 +40,14 @@ pub fn series_of(view: LoadSettings, n_samples: usize) -> SeriesOf {
     SeriesOf {
         phase: view.phase,
         window: view.window,
-        mass: view.value == Value::Mass,
+        mass: view.value == LoadValue::Mass,
         n_samples,
     }
 }
 
 impl TimeSeries {
     /// Reads what is new, and samples it anew only then or when something else is asked.
-    fn follow(&mut self, cx: &Cx<'_>, shown: &ShownLoad<'_>) {
+    fn follow(&mut self, cx: &Cx<'_>, view: LoadSettings, shown: &ShownLoad<'_>) {
         let (Some(key), Some(row)) = (RowOf::of(cx), cx.row()) else {
             return;
         };
@@ -55,7 +56,7 @@ impl TimeSeries {
             .read
             .resume((key, shown.router), |it| it.end() <= store.end());
         read.extend(store, shown.router, |it| cx.session.is_special(it));
-        let wanted = series_of(shown.view, N_SAMPLES);
+        let wanted = series_of(view, N_SAMPLES);
         let key = (key, shown.router, store.end(), wanted);
         self.drawn.get(key, |_| read.series(wanted));
     }
@@ -65,14 +66,14 @@ impl TimeSeries {
 pub fn ui(
     cx: &mut Cx<'_>,
     ui: &mut Ui,
-    shown: &ShownLoad<'_>,
+    (view, shown): (LoadSettings, &ShownLoad<'_>),
     kept: &mut TimeSeries,
     menu: &mut MenuAt,
 ) {
-    kept.follow(cx, shown);
+    kept.follow(cx, view, shown);
     let series = kept.drawn.value();
     let lines = lines(cx, shown, series);
-    let words = sentence(cx, shown, series, lines.len());
+    let words = shown.sentence_over_time(series, view.window, lines.len());
     let area = over_sentence(ui, &words, &Below::default());
     let Some(both) = Both::place(ui, area, shown, series) else {
         return;
@@ -149,7 +150,7 @@ fn lines(cx: &Cx<'_>, shown: &ShownLoad<'_>, series: &Series) -> Vec<usize> {
     let n = shown.spec.n_experts;
     let mut out: Vec<usize> = (0..n).collect();
     let counts = |expert: usize| -> u8 {
-        let at = shown.at(expert);
+        let at = expert_of(shown, expert);
         let selected = cx.selection.expert_at() == Some(at);
         let lit = cx.hover.expert == Some(at) || cx.pins.contains(&at);
         2 * u8::from(selected) + u8::from(lit)
@@ -179,7 +180,7 @@ fn upper_ui(
     let drawn: Vec<Line<'_>> = lines
         .iter()
         .map(|expert| {
-            let at = shown.at(*expert);
+            let at = expert_of(shown, *expert);
             let selected = cx.selection.expert_at() == Some(at);
             let hovered = cx.hover.expert == Some(at);
             let coloured = n <= 16 || cx.pins.contains(&at);
@@ -271,7 +272,7 @@ fn ends_ui(
 ) {
     let n = shown.spec.n_experts;
     let mut order = lines.to_vec();
-    let selected = |it: usize| cx.selection.expert_at() == Some(shown.at(it));
+    let selected = |it: usize| cx.selection.expert_at() == Some(expert_of(shown, it));
     order.sort_by(|a, b| {
         let first = selected(*b).cmp(&selected(*a));
         first.then(shares[*b].total_cmp(&shares[*a]))
@@ -288,7 +289,7 @@ fn ends_ui(
             cx.palette.second
         };
         let swatch = Rect::from_center_size(pos2(x + 4.0, y), vec2(8.0, 3.0));
-        let tint = expert_tint(cx, shown.at(expert), n);
+        let tint = expert_tint(cx, expert_of(shown, expert), n);
         ui.painter().rect_filled(swatch, 1.0, tint);
         let text = |x: f32, words: String, color| {
             let font = FontId::proportional(SMALL);
@@ -365,7 +366,7 @@ fn pointer_ui(
         let on = upper.position_from_point(&PlotPoint::new(at, series.shares(sample)[*expert]));
         (on.y - pointer.y).abs() <= REACH
     });
-    let expert = near.map(|it| shown.at(it));
+    let expert = near.map(|it| expert_of(shown, it));
     shared_gestures(cx, &response, expert, menu);
     token_gestures(cx, &response, expert, series.at[sample]);
     response.on_hover_ui_at_pointer(|ui| hover_ui(cx, ui, shown, series, sample));
@@ -400,31 +401,6 @@ fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sa
         ui.label(format!("expert {expert}: {:.2} %", shares[expert] * 100.0));
     }
     ui.weak("click selects the token, or the expert of a line");
-}
-
-fn sentence(cx: &Cx<'_>, shown: &ShownLoad<'_>, series: &Series, n_lines: usize) -> String {
-    let what = match shown.view.value {
-        Value::Share => "% of tokens",
-        Value::Mass => "% of all gate weight",
-    };
-    let window = shown.view.window.map_or_else(
-        || "since the start".to_owned(),
-        |it| format!("over the last {it} tokens"),
-    );
-    let n = shown.spec.n_experts;
-    let some = if n_lines < n {
-        format!(", the {n_lines} most used now of {n} drawn")
-    } else {
-        String::new()
-    };
-    let last = series.len().checked_sub(1);
-    let (effective, cv) = last.map_or((0.0, 0.0), |it| (series.effective[it], series.cv[it]));
-    format!(
-        "{what} {window}{some} · now {} of {n} experts in effective use, CV {} · {}: a text's own course, not the health of the model",
-        short(effective),
-        short(cv),
-        shown.tokens_words(cx),
-    )
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use eframe::egui::{self, FontId, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec
 
 use crate::analysis::{Alternative, SortBy};
 use crate::document::{
-    Detail, PredictionRows, ShownPrediction, Table, next_token_sentence, next_token_table,
-    next_token_words,
+    Detail, ShownPrediction, Table, next_token_sentence, next_token_table, next_token_words,
 };
 use crate::spec::TokenId;
 use crate::trace::ModelFacts;
@@ -15,7 +14,7 @@ use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
     FittingWords, choices, menu_chip, nothing_yet, over, pitch, row_chip, top_of_scale,
 };
-use crate::ui::{Cx, Drawing, Panel, RowChoice};
+use crate::ui::{Cx, Drawing, Panel};
 
 use line::{Line, LineColumns};
 
@@ -41,16 +40,8 @@ pub struct NextToken {
 
 /// The prediction after the token shown; none where it was not read.
 fn prediction<'a>(cx: &Cx<'a>) -> Option<(&'a ModelFacts, ShownPrediction<'a>)> {
-    let session = cx.session;
-    let rows = PredictionRows {
-        baseline: session.baseline().map(|it| it.record),
-        edited: session.edited().map(|it| it.record),
-        counterfactual: session.counterfactual().map(|it| it.record),
-        edited_from: session.shown().and_then(|it| it.edited_from),
-        is_edited: cx.selection.row == RowChoice::Edited,
-    };
-    let shown = ShownPrediction::new(&rows, cx.position()?)?;
-    Some((session.facts.as_deref()?, shown))
+    let shown = ShownPrediction::new(&cx.records(), cx.position()?)?;
+    Some((cx.session.facts.as_deref()?, shown))
 }
 
 /// A token as this panel writes it.

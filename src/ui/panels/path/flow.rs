@@ -7,6 +7,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Mesh, Pos2, Rect, Sense, Shape, Ui, pos2};
 
 use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
+use crate::document::even_chance;
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::percent;
@@ -223,7 +224,7 @@ impl FlowPlot {
             b.label(),
             flow.to,
             percent(flow.n as f32 / of.max(1) as f32),
-            percent(chance(b, view.of)),
+            percent(even_chance(b, view.of)),
             flow.n,
         )
     }
@@ -372,14 +373,6 @@ fn ribbons_of(
         }
     };
     top.flows.iter().map(place).collect()
-}
-
-/// The share of the tokens of any expert that go to one of the next router where routing is even.
-pub fn chance(next: &RouterSpec, of: FlowOf) -> f32 {
-    match of {
-        FlowOf::AllPicks => next.even_share(),
-        FlowOf::Strongest => 1.0 / next.n_experts as f32,
-    }
 }
 
 /// Whether a token passes one router right after the other: an encoder's last is not followed by the decoder's first.

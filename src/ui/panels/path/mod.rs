@@ -14,7 +14,7 @@ mod words;
 use eframe::egui::Ui;
 
 use crate::analysis::{FlowOf, PhaseFilter};
-use crate::document::Table;
+use crate::document::{Table, flow_of_words};
 use crate::ui::widgets::{NO_ROUTER, choices, menu_chip, nothing_yet, row_chip};
 use crate::ui::{Cx, Drawing, ExpertAt, Memo, Panel, RowOf};
 
@@ -37,13 +37,6 @@ impl Mode {
             Self::Token => "this token",
             Self::Flow => "flow of the text",
         }
-    }
-}
-
-fn of_label(of: FlowOf) -> &'static str {
-    match of {
-        FlowOf::AllPicks => "all picks",
-        FlowOf::Strongest => "strongest only",
     }
 }
 
@@ -131,16 +124,22 @@ fn mode_chip(ui: &mut Ui, view: &mut PathSettings) {
 }
 
 fn of_chip(ui: &mut Ui, view: &mut PathSettings, roomy: bool) {
-    menu_chip(ui, "", of_label(view.of), "Which picks are joined", |ui| {
-        let all = [FlowOf::AllPicks, FlowOf::Strongest];
-        if let Some(it) = choices(ui, all, view.of, |it| of_label(it).to_owned()) {
-            view.of = it;
-        }
-        if view.mode == Mode::Flow && !roomy {
-            ui.separator();
-            phase_ui(ui, view);
-        }
-    });
+    menu_chip(
+        ui,
+        "",
+        flow_of_words(view.of),
+        "Which picks are joined",
+        |ui| {
+            let all = [FlowOf::AllPicks, FlowOf::Strongest];
+            if let Some(it) = choices(ui, all, view.of, |it| flow_of_words(it).to_owned()) {
+                view.of = it;
+            }
+            if view.mode == Mode::Flow && !roomy {
+                ui.separator();
+                phase_ui(ui, view);
+            }
+        },
+    );
 }
 
 fn phase_chip(ui: &mut Ui, view: &mut PathSettings) {

@@ -4,6 +4,9 @@ use crate::analysis::{Concentration, first_difference};
 use crate::spec::Position;
 use crate::ui::{Cx, Memo, RowChoice, RowKey};
 
+/// A KL lower than this fills no lane, nats: what changes little must not look large.
+pub const LEAST_FULL_KL: f32 = 0.5;
+
 /// What the sentence, the lane and the map say of the change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Change {

@@ -2,12 +2,12 @@
 
 use eframe::egui::Ui;
 
+use crate::document::router_entropy;
 use crate::spec::{Position, RouterId, RouterSpec, Score};
 use crate::ui::words::{percent, quoted};
 use crate::ui::{Cx, RowView};
 
 use super::line::{self, Line, Of};
-use super::sentence::kl_at;
 
 /// Which token, and what of it.
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
         }
         None => out.push("not read yet".to_owned()),
     }
-    if let Some(entropy) = line::entropy(view, router, at, score) {
+    if let Some(entropy) = router_entropy(view.record, router, at, score) {
         out.push(format!("router entropy {} of the most", percent(entropy)));
     }
     if let Some((line, mean)) = mean {
@@ -79,7 +79,7 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
         let p = percent((-surprise).exp());
         out.push(format!("surprise {surprise:.3} nats, rank {rank}, p = {p}"));
     }
-    if let Some(kl) = kl_at(cx, at).filter(|_| baseline) {
+    if let Some(kl) = cx.records().kl(at).filter(|_| baseline) {
         out.push(format!("KL of the edit {kl:.4} nats"));
     }
     out

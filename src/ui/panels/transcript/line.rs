@@ -2,7 +2,7 @@
 
 use eframe::egui::Color32;
 
-use crate::analysis::{entropy_share, probabilities};
+use crate::document::router_entropy;
 use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score};
 use crate::ui::widgets::{MOST_COLOURS, MOST_PINS};
 use crate::ui::words::{percent, short};
@@ -180,7 +180,7 @@ pub fn amount(
         return view.record.surprise(at);
     }
     let one = |id: RouterId, router: &RouterSpec| match line {
-        Line::Entropy => entropy(view, id, at, router.score),
+        Line::Entropy => router_entropy(view.record, id, at, router.score),
         Line::Margin => view.record.store.at(id, at)?.margin(),
         _ => None,
     };
@@ -195,12 +195,6 @@ pub fn amount(
             (n > 0).then(|| (sum / f64::from(n)) as f32)
         }
     }
-}
-
-/// Router entropy at a position, as a share of the most.
-pub fn entropy(view: RowView<'_>, router: RouterId, at: Position, score: Score) -> Option<f32> {
-    let logits = view.record.store.at(router, at)?.logits()?;
-    Some(entropy_share(&probabilities(logits, score)))
 }
 
 /// Margins of probabilities lie in 0..1; those of logits have no end.

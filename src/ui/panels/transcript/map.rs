@@ -7,8 +7,7 @@ use crate::spec::Position;
 use crate::ui::widgets::{MOST_PINS, pin_of};
 use crate::ui::{Cx, Drawing, ExpertAt, Memo, RowKey, RowView};
 
-use super::change::Change;
-use super::sentence::LEAST_FULL_KL;
+use super::change::{Change, LEAST_FULL_KL};
 
 /// Its width, points.
 pub const WIDTH: f32 = 10.0;

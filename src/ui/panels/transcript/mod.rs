@@ -10,14 +10,12 @@ mod line;
 mod map;
 mod part;
 mod prompt;
-mod sentence;
 mod strip;
-mod table;
 mod text;
 
 use eframe::egui::{self, FontId, Rect, Ui, pos2};
 
-use crate::document::Table;
+use crate::document::{Table, transcript_sentence, transcript_table};
 use crate::spec::Position;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{nothing_yet, over};
@@ -79,7 +77,12 @@ impl Panel for Transcript {
         let change = self.changes.update(cx);
         let line = self.line.shown(cx, cx.selection.router.unwrap_or_default());
         let area = ui.available_rect_before_wrap();
-        let words = sentence::sentence(cx, &change);
+        let words = transcript_sentence(
+            cx.session.tokens(),
+            &cx.records(),
+            (change.divergence, change.concentration),
+            cx.selection.position.is_some(),
+        );
         let foot = Foot::new(cx, ui, line, words, area.width());
         let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
@@ -92,7 +95,8 @@ impl Panel for Transcript {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        table::table(cx, cx.selection.router.unwrap_or_default())
+        let router = cx.selection.router.unwrap_or_default();
+        transcript_table(cx.session.facts.as_ref()?, &cx.records(), router)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, pos2, vec2};
 
+use crate::document::kl_words;
 use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
 use crate::ui::widgets::{pin_line, pin_of};
@@ -9,12 +10,11 @@ use crate::ui::words::{list_words, quoted, span_words};
 use crate::ui::{Command, Cx, Drawing, Hover, RowChoice, RowKey, RowView, Selection};
 
 use super::amounts::{self, Amounts};
-use super::change::Change;
+use super::change::{Change, LEAST_FULL_KL};
 use super::hover::{self, HoveredToken};
 use super::label_font;
 use super::line::{self, Ink, Line, Of};
 use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
-use super::sentence::{LEAST_FULL_KL, kl_at, kl_words};
 
 const HEADER: f32 = 20.0;
 
@@ -340,8 +340,8 @@ impl PartUi<'_> {
 
     /// A bar for KL, with a value at the largest.
     fn lane_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
-        let shown = self.part.lane_from.is_some_and(|from| at >= from);
-        let Some(kl) = kl_at(cx, at).filter(|_| shown && self.most_kl > 0.0) else {
+        let shown = self.part.lane_from.is_some_and(|from| at >= from) && self.most_kl > 0.0;
+        let Some(kl) = shown.then(|| cx.records().kl(at)).flatten() else {
             return;
         };
         let height = ((LANE - 4.0) * kl / self.most_kl).max(1.0);
@@ -362,7 +362,7 @@ impl PartUi<'_> {
             return;
         };
         let n = at.idx() - self.part.range.start;
-        let (Some(rect), Some(kl)) = (self.layout.rect(self.part, n), kl_at(cx, at)) else {
+        let (Some(rect), Some(kl)) = (self.layout.rect(self.part, n), cx.records().kl(at)) else {
             return;
         };
         if self.part.lane_from.is_none_or(|from| at < from) {

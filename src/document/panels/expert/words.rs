@@ -1,4 +1,4 @@
-//! What the Expert panel says: where one expert is used, and whether it keeps the next token.
+//! Where one expert is used, and whether it keeps the next token, in words.
 
 use crate::analysis::{ExpertUse, FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty, grouped};
 use crate::document::{counted, percent, short};

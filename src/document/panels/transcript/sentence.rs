@@ -1,0 +1,159 @@
+//! The sentence under the text.
+
+use crate::analysis::Concentration;
+use crate::document::panels::ShownRecords;
+use crate::document::{percent, quoted};
+use crate::spec::{Position, TokenTable};
+use crate::trace::RowRecord;
+
+/// Below this the change is said to be none, nats.
+const NEXT_TO_NOTHING: f32 = 0.05;
+
+/// A KL in two digits or so: `6.2`, `0.03`.
+#[must_use]
+pub fn kl_words(kl: f32) -> String {
+    match kl {
+        0.1.. => format!("{kl:.1}"),
+        0.001.. => format!("{kl:.3}"),
+        _ => "less than 0.001".to_owned(),
+    }
+}
+
+/// Where the texts part and how concentrated the change is; without edits, how much was given and drawn.
+///
+/// * `change`: the first token at which the texts differ, and how concentrated the change is
+/// * `is_selected`: whether a token is selected, rather than the newest followed
+#[must_use]
+pub fn transcript_sentence(
+    tokens: &TokenTable,
+    rows: &ShownRecords<'_>,
+    (divergence, concentration): (Option<Position>, Option<Concentration>),
+    is_selected: bool,
+) -> String {
+    let Some(edited) = rows.edited else {
+        return rows
+            .shown()
+            .map_or_else(String::new, |it| written(it, is_selected));
+    };
+    let mut out = match divergence {
+        Some(at) => {
+            let word = |row: Option<&RowRecord>| {
+                let token = row.and_then(|it| it.tokens.get(at.idx()));
+                token.map_or_else(|| "“”".to_owned(), |it| quoted(tokens, *it))
+            };
+            format!(
+                "Texts part at token {at}: {}, {} (n, p: next, previous change).",
+                word(rows.baseline),
+                word(Some(edited))
+            )
+        }
+        None => same_so_far(rows),
+    };
+    if let Some(it) = concentration {
+        out.push_str(&change_words(&it));
+    }
+    out
+}
+
+fn written(row: &RowRecord, is_selected: bool) -> String {
+    let n = row.tokens.len();
+    let drawn = n.saturating_sub(row.n_given);
+    let line = if is_selected {
+        "Esc follows the newest token"
+    } else {
+        "click a token to see its routing"
+    };
+    match drawn {
+        0 => format!("{n} tokens given. Space writes on; {line}."),
+        _ => format!("{} tokens given, {drawn} drawn; {line}.", row.n_given),
+    }
+}
+
+fn change_words(it: &Concentration) -> String {
+    let largest = kl_words(it.largest.kl);
+    if it.largest.kl < NEXT_TO_NOTHING {
+        return format!(
+            " The edits change next to nothing: at most {largest} nats at one of {} tokens.",
+            it.n_tokens,
+        );
+    }
+    format!(
+        " {} of the change sits in {} of {} tokens, the largest {largest} nats.",
+        percent((it.share * 100.0).round() / 100.0),
+        it.n_largest,
+        it.n_tokens,
+    )
+}
+
+fn same_so_far(rows: &ShownRecords<'_>) -> String {
+    let len = |row: Option<&RowRecord>| row.map_or(0, |it| it.tokens.len());
+    let n = len(rows.baseline).min(len(rows.edited));
+    match rows.edited_from {
+        Some(from) if from.idx() + 1 >= n => {
+            "Space writes the edited text beside the baseline.".to_owned()
+        }
+        _ => format!("The texts are the same so far, over {n} tokens."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::TokenId;
+
+    fn row(tokens: &[u32], n_given: usize) -> RowRecord {
+        RowRecord {
+            n_given,
+            tokens: tokens.iter().map(|it| TokenId(*it)).collect(),
+            ..RowRecord::default()
+        }
+    }
+
+    fn check(baseline: &RowRecord, edited: Option<&RowRecord>, wanted: &str) {
+        let rows = ShownRecords {
+            baseline: Some(baseline),
+            edited,
+            counterfactual: None,
+            edited_from: Some(Position(1)),
+            is_edited: false,
+        };
+        let tokens = TokenTable {
+            pieces: ["a", "b", "c"].map(Vec::from).into(),
+            special: Vec::new(),
+        };
+        let change = (rows.divergence(), None);
+        let got = transcript_sentence(&tokens, &rows, change, false);
+        assert_eq!(got, wanted);
+    }
+
+    #[test]
+    fn the_sentence_says_where_the_texts_part() {
+        let given = row(&[0, 1], 2);
+        check(
+            &given,
+            None,
+            "2 tokens given. Space writes on; click a token to see its routing.",
+        );
+        let drawn = row(&[0, 1, 2], 2);
+        check(
+            &drawn,
+            None,
+            "2 tokens given, 1 drawn; click a token to see its routing.",
+        );
+        check(
+            &drawn,
+            Some(&row(&[0, 1, 1], 2)),
+            "Texts part at token 2: “c”, “b” (n, p: next, previous change).",
+        );
+        check(
+            &drawn,
+            Some(&drawn),
+            "The texts are the same so far, over 3 tokens.",
+        );
+        check(
+            &given,
+            Some(&given),
+            "Space writes the edited text beside the baseline.",
+        );
+    }
+}
