@@ -20,6 +20,8 @@ const ABOVE: f32 = 16.0;
 const BELOW: f32 = 17.0;
 /// Bars closer than this, points, have no values above them.
 const DENSE: f32 = 18.0;
+/// Room between a value and a line that crosses the plot, points: dashes that touch a number read as minus signs.
+const BESIDE: f32 = 5.0;
 /// Bar width as a part of the room of an expert.
 const WIDTH: f64 = 0.66;
 
@@ -146,8 +148,8 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pi
     let width = words_width(ui, words, SMALL);
     let at = pos2(bar.center().x, bar.top() - 4.0);
     let behind = Rect::from_min_max(
-        at - vec2(width / 2.0 + 1.0, 11.0),
-        at + vec2(width / 2.0 + 1.0, 0.0),
+        at - vec2(width / 2.0 + BESIDE, 11.0),
+        at + vec2(width / 2.0 + BESIDE, 0.0),
     );
     ui.painter().rect_filled(behind, 0.0, cx.palette.panel);
     let font = FontId::proportional(SMALL);
