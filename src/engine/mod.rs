@@ -1,12 +1,14 @@
 //! The thread that owns the model: requests in, events out, nothing shared.
 //!
-//! `Engine` is the app's handle, `Run` the thread, `ModelSession` an open model with its rows. Deliberately
-//! absent: how anything is computed (`Backend`), how anything is drawn.
+//! `Engine` is the app's handle, `Run` the thread, `ModelSession` an open model: its `Rows`, the `Backlog` that reads what
+//! they lack, the `Writer` of the next token, and the `Jobs` beside them. Deliberately absent: how anything is computed
+//! (`Backend`), how anything is drawn.
 //!
 //! **Invariant:** a row is a function of its experiment (given tokens, sampling, edits) alone. Rows
 //! are kept by it, so whatever comes back comes back as it was.
 
 mod backend;
+mod backlog;
 mod devices;
 mod event_sender;
 mod extent;
@@ -21,13 +23,14 @@ mod pace;
 mod pending;
 mod placing;
 mod row_cache;
+mod rows;
 mod run;
 mod scripted;
 mod session;
+mod step;
 #[cfg(test)]
 mod tests;
 mod tracing;
-mod work;
 mod write;
 
 use event_sender::EventSender;

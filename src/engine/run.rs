@@ -10,8 +10,7 @@ use std::{
 
 use super::{
     Event, EventSender, LoadStep, LoadingJob, ModelSource, OpenModel, Opener, Options, Pace,
-    Request, StopReason, jobs,
-    session::{Lists, ModelSession},
+    Request, jobs, rows::Lists, session::ModelSession,
 };
 use crate::spec::DeviceChoice;
 use crate::study::StudyError;
@@ -134,7 +133,7 @@ impl Run {
             }
             Request::Play { stop_after } => session.play(stop_after, self.pace, out),
             Request::Step => session.play(Some(1), Pace::Unlimited, out),
-            Request::Pause => session.stop(StopReason::Paused, out),
+            Request::Pause => session.pause(out),
             Request::CancelBacklog => session.cancel_backlog(out),
             Request::Study { tag, study } => session.start_job(tag, study, out),
             Request::CancelStudy { tag } => session.cancel_job(tag, out),
@@ -147,9 +146,8 @@ impl Run {
 
     fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
-        let session = self.session.as_mut();
-        if let Some(playing) = session.and_then(|it| it.playing.as_mut()) {
-            playing.set_pace(pace, Instant::now());
+        if let Some(session) = &mut self.session {
+            session.set_pace(pace);
         }
     }
 
@@ -165,12 +163,12 @@ impl Run {
     /// Models opened from now on run there; the open one is moved there.
     fn set_device(&mut self, device: DeviceChoice) {
         self.opener.set_device(device);
-        let can_move = self.session.as_ref().is_some_and(|it| it.mover.is_some());
+        let can_move = self.session.as_ref().is_some_and(|it| it.mover().is_some());
         if can_move {
             // What a move under way holds is given back before there is to be room for another.
             self.cancel_load();
         }
-        let mover = self.session.as_ref().and_then(|it| it.mover.as_ref());
+        let mover = self.session.as_ref().and_then(ModelSession::mover);
         if let Some(moving) = mover.map(|it| it(device)) {
             self.is_moving = true;
             match moving {
@@ -217,12 +215,8 @@ impl Run {
 
     /// The new model takes the place of the old one; lists keep their numbers.
     fn take_up(&mut self, model: OpenModel) {
-        let mut lists = Lists::default();
-        if let Some(mut old) = self.session.take() {
-            old.stop(StopReason::Paused, &mut self.out);
-            old.cancel_jobs(&mut self.out);
-            lists = old.lists;
-        }
+        let old = self.session.take();
+        let lists = old.map_or_else(Lists::default, |it| it.close(&mut self.out));
         self.out.send(Event::Opened(Box::new(model.facts.clone())));
         self.session = Some(ModelSession::new(model, self.options, lists));
     }
