@@ -6,6 +6,7 @@ use eframe::egui::{self, util::undoer::Undoer};
 
 use crate::engine::{Event, LoadProgress, Request, StopReason};
 use crate::spec::{Branches, Experiment, Intervention, Position, PromptForm, Span, TokenId};
+use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
 use crate::ui::{Backlog, Loading, Message, PRESETS, Selection, Session};
 
@@ -35,10 +36,7 @@ impl App {
                 self.opened(*facts);
             }
             Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled, ctx),
-            Event::Encoded { tag, tokens } => match tokens {
-                Ok(tokens) => self.encoded(tag, tokens, now_secs),
-                Err(why) => self.not_encoded(tag, why),
-            },
+            Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
             Event::Row(event) => self.row_changed(event, now_secs),
             Event::Playing(playing) => {
                 self.session.playing = playing;
@@ -225,20 +223,20 @@ impl App {
         }
     }
 
-    /// What cannot be read puts nothing in the place of what is on screen.
-    fn not_encoded(&mut self, tag: u64, why: String) {
-        if self.waiting.take_if(|it| it.tag == tag).is_some() {
-            self.fail(why);
-        }
-    }
-
-    fn encoded(&mut self, tag: u64, tokens: Vec<TokenId>, now_secs: f64) {
-        let facts = self.session.facts.as_ref();
-        if let Err(why) = facts.map_or(Ok(()), |it| it.check_given(&tokens)) {
-            return self.not_encoded(tag, why);
-        }
+    fn encoded(&mut self, tag: u64, tokens: Result<Vec<TokenId>, EncodeError>, now_secs: f64) {
         let Some(waiting) = self.waiting.take_if(|it| it.tag == tag) else {
             return;
+        };
+        // What cannot be read puts nothing in the place of what is on screen.
+        let checked = tokens.map_err(|it| it.to_string()).and_then(|tokens| {
+            let facts = self.session.facts.as_ref();
+            let checked = facts.map_or(Ok(()), |it| it.check_given(&tokens));
+            checked.map_err(|it| it.to_string())?;
+            Ok(tokens)
+        });
+        let tokens = match checked {
+            Ok(tokens) => tokens,
+            Err(why) => return self.fail(why),
         };
         self.selection.position = None;
         let same = self.experiment.given == tokens;

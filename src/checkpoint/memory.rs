@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::spec::{Ffn, Mixer, ModelSpec, most_kept};
+use crate::spec::{Mixer, ModelSpec, most_kept};
 
 use super::{LayerSlot, Slot, Weights};
 
@@ -58,7 +58,7 @@ impl Census {
             census.total.add(n, bytes);
             census.share_of(*slot).add(n, bytes);
             if let Slot::Layer(layer, LayerSlot::Expert(..)) = slot {
-                idle += n as f64 * idle_share(spec, layer.idx());
+                idle += n as f64 * (1.0 - spec.active_share(*layer));
             }
         }
         census.active_parameters = census.total.parameters - idle.round() as u64;
@@ -95,15 +95,6 @@ impl Census {
             _ => &mut self.attention,
         }
     }
-}
-
-/// The part of a layer's experts that a token passes by: `1 - k / E`.
-fn idle_share(spec: &ModelSpec, layer: usize) -> f64 {
-    let Some(Ffn::Moe(moe)) = spec.layers.get(layer).map(|it| &it.ffn) else {
-        return 0.0;
-    };
-    spec.router(moe.router)
-        .map_or(0.0, |it| 1.0 - it.top_k as f64 / it.n_experts as f64)
 }
 
 /// Bytes of the KV cache for one position, all layers.

@@ -36,7 +36,7 @@ struct SubmittedSlice {
 }
 
 /// Reads what the rows on screen lack.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backlog {
     /// Tokens there were to read when it began; none where nothing is left.
     n_total: Option<usize>,
@@ -50,6 +50,17 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
+    /// Of rows none of which is on screen yet.
+    pub fn new(rows: &Rows) -> Self {
+        Self {
+            n_total: None,
+            is_stalled: false,
+            replay: None,
+            slice_size: slice_size(rows),
+            in_flight: VecDeque::new(),
+        }
+    }
+
     /// Whether something is left to read, or on its way; `plays` is whether text is being written.
     pub fn is_due(&self, rows: &Rows, plays: bool) -> bool {
         !self.in_flight.is_empty() || self.lag(rows, plays).is_some()
@@ -94,11 +105,16 @@ impl Backlog {
         }
     }
 
-    /// The rows are about to go on elsewhere: forgets what was in flight, and how fast it went.
+    /// The rows are about to go on elsewhere: forgets what is on this device.
     pub fn leave_device(&mut self, rows: &mut Rows) {
         self.drop_replay(rows);
         self.in_flight.clear();
-        self.slice_size = SliceSize::default();
+    }
+
+    /// The rows go on here.
+    pub fn enter_device(&mut self, rows: &Rows) {
+        self.slice_size = slice_size(rows);
+        self.is_stalled = false;
     }
 
     /// Gives back the copy of the baseline.
@@ -329,6 +345,10 @@ impl Backlog {
         let n_each = (self.slice_size.n_tokens() / n_rows).max(1);
         edges.min().unwrap_or(start).min(start + n_each)
     }
+}
+
+fn slice_size(rows: &Rows) -> SliceSize {
+    SliceSize::on(rows.backend.runs_ahead(), rows.facts.spec.n_vocab)
 }
 
 /// A row's part of a slice: these of its tokens.

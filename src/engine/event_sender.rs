@@ -4,7 +4,7 @@ use std::sync::mpsc::SyncSender;
 
 use super::Event;
 use crate::spec::shown;
-use crate::study::{StudyError, StudyEvent};
+use crate::study::{EncodeError, StudyError, StudyEvent};
 
 /// Sends events; waits where the queue is full.
 pub(super) struct EventSender {
@@ -41,7 +41,8 @@ fn in_our_words(mut event: Event) -> Event {
         | Event::Failed { why, .. }
         | Event::Refused(why)
         | Event::Encoded {
-            tokens: Err(why), ..
+            tokens: Err(EncodeError::Text(why)),
+            ..
         }
         | Event::Study {
             event:

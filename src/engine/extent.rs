@@ -4,12 +4,13 @@
 //! not known, as in the window, it is the first pages: a context of a million positions is no reason to refuse a model
 //! that could write them.
 
-use super::pace::MAX_SLICE;
+use super::pace::most_tokens;
 use crate::checkpoint::{
     Layout, MemoryNeed, Slot, TextCodec, cache_bytes_per_position, state_bytes,
 };
 use crate::model::HeldWeights;
 use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm, TokenId};
+use crate::study::EncodeError;
 use crate::trace::{DEFAULT_BUDGET_BYTES, Pick, RouterTrace};
 
 /// Positions of the first pages: what a model must have memory for where the text is not known.
@@ -42,7 +43,7 @@ pub enum Length {
 pub(super) struct PlannedPrompt {
     text: String,
     form: PromptForm,
-    tokens: Result<Vec<TokenId>, String>,
+    tokens: Result<Vec<TokenId>, EncodeError>,
 }
 
 impl PlannedPrompt {
@@ -54,12 +55,12 @@ impl PlannedPrompt {
         Some(Self {
             text: text.clone(),
             form: form.clone(),
-            tokens: codec?.encode_as(text, form).map_err(|it| it.to_string()),
+            tokens: codec?.encode_as(text, form).map_err(EncodeError::text),
         })
     }
 
     /// The tokens, where it is this prompt.
-    pub fn find(&self, text: &str, form: &PromptForm) -> Option<Result<Vec<TokenId>, String>> {
+    pub fn find(&self, text: &str, form: &PromptForm) -> Option<Result<Vec<TokenId>, EncodeError>> {
         let is_it = self.text == text && self.form == *form;
         is_it.then(|| self.tokens.clone())
     }
@@ -69,6 +70,15 @@ impl PlannedPrompt {
     }
 }
 
+/// How many positions are read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SliceRows {
+    /// Of all sequences together, as many as the engine reads between two looks at the mailbox.
+    Paced,
+    /// Of each sequence, so many at most.
+    AtMost(usize),
+}
+
 /// What will be read, and what is kept of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -76,8 +86,8 @@ pub struct Extent {
     pub n_positions: usize,
     /// Sequences side by side.
     pub n_sequences: usize,
-    /// Positions of one sequence that are read at once.
-    pub n_slice: usize,
+    /// What is read at once.
+    pub slice: SliceRows,
     /// Whether all logits of all positions are kept and written.
     pub keeps_logits: bool,
 }
@@ -98,15 +108,23 @@ impl Extent {
         Self {
             n_positions,
             n_sequences: 1,
-            n_slice: n_slice.min(n_positions),
+            slice: SliceRows::AtMost(n_slice),
             keeps_logits: false,
+        }
+    }
+
+    /// One sequence of so many positions, read as the engine reads.
+    fn paced(n_positions: usize) -> Self {
+        Self {
+            slice: SliceRows::Paced,
+            ..Self::of(n_positions, 0)
         }
     }
 
     /// What a window reads first.
     #[must_use]
     pub fn first_pages(spec: &ModelSpec) -> Self {
-        Self::of(spec.n_ctx.min(FIRST_PAGES), MAX_SLICE)
+        Self::paced(spec.n_ctx.min(FIRST_PAGES))
     }
 
     /// What a text of this length takes, with edits or without. A prompt that becomes no tokens is told of later.
@@ -126,7 +144,7 @@ impl Extent {
         };
         Self {
             n_sequences: if is_edited { N_EDITED } else { 1 },
-            ..Self::of(n_positions.min(spec.n_ctx), MAX_SLICE)
+            ..Self::paced(n_positions.min(spec.n_ctx))
         }
     }
 
@@ -157,7 +175,7 @@ impl Extent {
             cache_bytes: of_all(cache_bytes_per_position(spec))
                 .saturating_add(n_sequences.saturating_mul(state_bytes(spec, self.n_positions))),
             record_bytes: self.record_bytes(spec),
-            step_bytes: self.step_bytes(spec),
+            step_bytes: self.step_bytes(spec, place),
         }
     }
 
@@ -175,21 +193,24 @@ impl Extent {
         one.saturating_mul(self.n_sequences as u64)
     }
 
+    /// Positions of all sequences that are read at once, at most.
+    fn n_rows(self, spec: &ModelSpec, place: Place) -> usize {
+        let all = self.n_positions.saturating_mul(self.n_sequences);
+        let at_once = match self.slice {
+            SliceRows::Paced => most_tokens(place == Place::Device, spec.n_vocab),
+            SliceRows::AtMost(n) => n.saturating_mul(self.n_sequences),
+        };
+        at_once.min(all)
+    }
+
     /// Activations of the widest layer and logits, f32: of every row of a slice the residual stream twice, normed and as
-    /// it is; logits of one row a sequence, or of all.
-    fn step_bytes(self, spec: &ModelSpec) -> u64 {
-        let n_sequences = self.n_sequences as u64;
-        let n_rows = (self.n_slice as u64).saturating_mul(n_sequences);
+    /// it is, and its logits, since what is shown of a text is shown of each position.
+    fn step_bytes(self, spec: &ModelSpec, place: Place) -> u64 {
         let widest = spec.layers.iter().map(|it| width(it, spec)).max();
         let row = (2 * spec.d_model as u64).saturating_add(widest.unwrap_or(0));
-        let n_logit_rows = if self.keeps_logits {
-            n_rows
-        } else {
-            n_sequences
-        };
-        let logits = n_logit_rows.saturating_mul(spec.n_vocab as u64);
-        let numbers = n_rows.saturating_mul(row).saturating_add(logits);
-        numbers.saturating_mul(4)
+        let row = row.saturating_add(spec.n_vocab as u64);
+        let n_rows = self.n_rows(spec, place) as u64;
+        n_rows.saturating_mul(row).saturating_mul(4)
     }
 }
 
@@ -270,7 +291,6 @@ mod tests {
         }
         let edited = planned(&Length::Tokens(7), true);
         assert_eq!((edited.n_positions, edited.n_sequences), (7, 4));
-        assert_eq!(edited.n_slice, 7);
         // No tokenizer: what is wrong with the prompt is told when it is read.
         let spec = tour().spec;
         let blind = Extent::planned(&prompt("Once", 3), false, &spec, None);
@@ -315,6 +335,8 @@ mod tests {
             (ten.mapped_bytes, ten.copied_bytes, ten.block_bytes),
             (0, 0, 0)
         );
+        // Each sequence reads its own slice.
+        assert_eq!(need(four).step_bytes, 4 * ten.step_bytes);
         let kept = Extent {
             keeps_logits: true,
             ..Extent::of(10, 64)
@@ -322,7 +344,32 @@ mod tests {
         let logits = 4 * tour.spec.n_vocab as u64;
         let all = 3 * 10 * (logits + trace_bytes_per_position(&tour.spec));
         assert_eq!(need(kept).record_bytes, all);
-        assert_eq!(need(kept).step_bytes - ten.step_bytes, 9 * logits);
+    }
+
+    /// Bytes of one step of an extent, in rows of the Tour model's widest layer with its logits.
+    fn check_rows(it: Extent, place: Place, want: u64) {
+        let spec = tour().spec;
+        let need = it.need(&spec, std::iter::empty(), place, None);
+        let Ffn::Moe(moe) = &spec.layers[0].ffn else {
+            panic!("the Tour model is one of experts");
+        };
+        let router = spec.router(moe.router).unwrap();
+        let experts = router.top_k * (3 * moe.expert.d_ff + spec.d_model) + router.n_experts;
+        let row = 2 * spec.d_model + experts + spec.n_vocab;
+        assert_eq!(need.step_bytes, want * 4 * row as u64, "{it:?}");
+    }
+
+    #[test]
+    fn every_position_of_a_slice_has_logits_and_slices_are_those_of_the_place() {
+        let pages = Extent::first_pages(&tour().spec);
+        check_rows(pages, Place::Cpu, 64);
+        check_rows(pages, Place::Device, 256);
+        // Rows of an edited run share the slice.
+        check_rows(planned(&Length::FirstPages, true), Place::Cpu, 64);
+        check_rows(planned(&Length::Tokens(7), true), Place::Cpu, 28);
+        check_rows(planned(&Length::Tokens(7), false), Place::Device, 7);
+        check_rows(Extent::of(500, 100), Place::Cpu, 100);
+        check_rows(Extent::of(500, 100), Place::Device, 100);
     }
 
     #[test]

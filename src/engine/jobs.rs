@@ -68,9 +68,8 @@ impl Jobs {
     pub fn start(&mut self, tag: u64, study: Study, host: &mut JobHost<'_>, out: &mut EventSender) {
         let kind = discriminant(&study);
         self.cancel_where(|it| it.kind == kind, host.backend, out);
-        let slice_size = SliceSize::default();
-        match study.begin(&host.context(slice_size)) {
-            Ok(job) => self.add(tag, kind, job, out),
+        match study.begin(&host.context(host.slice_size())) {
+            Ok(job) => self.add(tag, kind, job, host, out),
             Err(why) => say_ended(tag, Err(why), false, out),
         }
     }
@@ -81,6 +80,7 @@ impl Jobs {
         tag: u64,
         kind: Discriminant<Study>,
         job: Box<dyn Job>,
+        host: &JobHost<'_>,
         out: &mut EventSender,
     ) {
         let running = RunningJob {
@@ -89,7 +89,7 @@ impl Jobs {
             kind,
             job,
             seqs: HashMap::new(),
-            slice_size: SliceSize::default(),
+            slice_size: host.slice_size(),
         };
         self.n_begun += 1;
         running.tell(out);
@@ -286,6 +286,11 @@ impl RunningJob {
 }
 
 impl JobHost<'_> {
+    /// The first slice.
+    fn slice_size(&self) -> SliceSize {
+        SliceSize::on(self.backend.runs_ahead(), self.facts.spec.n_vocab)
+    }
+
     fn context(&self, slice_size: SliceSize) -> JobContext<'_> {
         JobContext {
             spec: &self.facts.spec,

@@ -213,7 +213,6 @@ impl<O: Ops> LiveBackend<O> {
             .ok_or(BackendError::Dropped)
             .and_then(|it| it.put_together(&feeds?, n_vocab, outcome));
         if step.is_err() {
-            // What follows rests on it.
             self.give_up(0);
         } else if let (Some(pending), Ok(step)) = (self.queue.pop_front(), &step) {
             for (row, it) in pending.rows.iter().zip(&step.rows) {
@@ -238,9 +237,12 @@ impl<O: Ops> LiveBackend<O> {
         rows.iter().map(one).collect()
     }
 
-    /// Forgets the steps of the queue from a place on, and what they added to their sequences.
-    fn give_up(&mut self, from: usize) {
-        for pending in self.queue.drain(from..).rev() {
+    /// Forgets a step of the queue and those that rest on it, and what they added to their sequences. All others stay.
+    fn give_up(&mut self, step: usize) {
+        for at in self.resting_on(step).into_iter().rev() {
+            let Some(pending) = self.queue.remove(at) else {
+                continue;
+            };
             let starts = pending.in_flight.as_ref().map(|it| &it.starts);
             for (i, row) in pending.rows.iter().enumerate() {
                 let Some(held) = self.sequences.get_mut(&row.seq) else {
@@ -254,6 +256,38 @@ impl<O: Ops> LiveBackend<O> {
             self.dropped.insert(pending.ticket);
         }
         self.plan();
+    }
+
+    /// Places in the queue of a step and of those that rest on it, first to last: one rests on another where it grows a
+    /// sequence that the other grows, or reads what that drew.
+    fn resting_on(&self, step: usize) -> Vec<usize> {
+        let mut out = Vec::new();
+        let mut grown: HashSet<SeqId> = HashSet::new();
+        for (at, pending) in self.queue.iter().enumerate().skip(step) {
+            let rests = |row: &PendingRow| grown.iter().any(|it| row.rests_on(*it));
+            if at == step || pending.rows.iter().any(rests) {
+                grown.extend(pending.rows.iter().map(|it| it.seq));
+                out.push(at);
+            }
+        }
+        out
+    }
+
+    /// The first step of the queue that does not stand once a sequence is cut: it reads beyond, or what was drawn.
+    fn first_beyond(&self, seq: SeqId, to: usize) -> Option<usize> {
+        let held = self.sequences.get(&seq).filter(|it| it.planned > to)?;
+        let mut end = 0;
+        self.queue.iter().position(|pending| {
+            let starts = pending.in_flight.as_ref().map(|it| &it.starts);
+            pending.rows.iter().enumerate().any(|(i, row)| {
+                if row.seq != seq {
+                    return row.rests_on(seq);
+                }
+                let start = starts.map_or(held.sequence.len.max(end), |it| it[i]);
+                end = start + row.feed.len();
+                end > to
+            })
+        })
     }
 
     /// How long every sequence will be once the queue has run.
@@ -354,25 +388,25 @@ where
 
     fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {
         let held = self.held(seq)?;
-        if held.sequence.len < at.idx() {
+        if held.planned < at.idx() {
             return Err(BackendError::BadBatch(format!(
                 "sequence {seq} holds {} positions, not {at}",
-                held.sequence.len
+                held.planned
             )));
         }
-        let fork = held.sequence.fork(&self.model.ops, at.idx());
+        // What it is to hold by then is handed to the device first.
+        while self.held(seq)?.sequence.len < at.idx()
+            && let Some(waiting) = self.queue.iter().position(|it| it.in_flight.is_none())
+        {
+            self.start(waiting);
+        }
+        let fork = self.held(seq)?.sequence.fork(&self.model.ops, at.idx());
         let at = Position::new(fork.len);
         Ok((self.hold(fork), at))
     }
 
     fn rewind(&mut self, seq: SeqId, to: Position) -> Position {
-        // A step beyond `to`, and all that came after it, may rest on what is forgotten.
-        let reaches = |it: &Pending<O>| it.rows.iter().any(|row| row.rests_on(seq));
-        let beyond = self
-            .sequences
-            .get(&seq)
-            .is_some_and(|it| it.planned > to.idx());
-        if let Some(first) = self.queue.iter().position(reaches).filter(|_| beyond) {
+        while let Some(first) = self.first_beyond(seq, to.idx()) {
             self.give_up(first);
         }
         if let Some(held) = self.sequences.get_mut(&seq) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
 use crate::spec::{DeviceChoice, Experiment, PromptForm, TokenId};
-use crate::study::{Study, StudyEvent};
+use crate::study::{EncodeError, Study, StudyEvent};
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
 
 /// What to open.
@@ -136,8 +136,8 @@ pub enum Event {
     Encoded {
         /// Of the request.
         tag: u64,
-        /// The tokens, or one sentence why not.
-        tokens: Result<Vec<TokenId>, String>,
+        /// The tokens, or why not.
+        tokens: Result<Vec<TokenId>, EncodeError>,
     },
     /// A change of the rows.
     Row(RowEvent),

@@ -1,12 +1,12 @@
 //! How a model source becomes something that runs: in slices, so that the mailbox is looked at
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
-use super::{Backend, Encode, LoadProgress, ModelSource};
+use super::{Backend, Encode, LoadProgress, ModelSource, OpenError};
 use crate::spec::DeviceChoice;
 use crate::trace::{DeviceFacts, ModelFacts};
 
 /// Begins to bring an open model to another device.
-pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn LoadingJob>, String>>;
+pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn LoadingJob>, OpenError>>;
 
 /// An open model on another device.
 pub struct MovedModel {
@@ -43,8 +43,8 @@ pub trait LoadingJob {
     /// Does the next slice, about 40 ms of work.
     ///
     /// # Errors
-    /// One sentence; the load is over.
-    fn advance(&mut self) -> Result<LoadStep, String>;
+    /// Why it does not go on; the load is over.
+    fn advance(&mut self) -> Result<LoadStep, OpenError>;
 }
 
 /// Starts loads, on the engine thread.
@@ -52,8 +52,8 @@ pub trait Opener: Send {
     /// Looks at the source; reads no more than headers.
     ///
     /// # Errors
-    /// One sentence on what is no model.
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String>;
+    /// What is no model, or cannot be had.
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError>;
 
     /// Where models run that are opened from now on.
     fn set_device(&mut self, _device: DeviceChoice) {}
@@ -66,17 +66,17 @@ struct Ready(Option<OpenModel>);
 
 impl<F> Opener for ReadyOpener<F>
 where
-    F: FnMut(&ModelSource) -> Result<OpenModel, String> + Send,
+    F: FnMut(&ModelSource) -> Result<OpenModel, OpenError> + Send,
 {
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
         let model = (self.0)(source)?;
         Ok(Box::new(Ready(Some(model))))
     }
 }
 
 impl LoadingJob for Ready {
-    fn advance(&mut self) -> Result<LoadStep, String> {
-        let model = self.0.take().ok_or("the model was taken already")?;
+    fn advance(&mut self) -> Result<LoadStep, OpenError> {
+        let model = self.0.take().ok_or(OpenError::Taken)?;
         Ok(LoadStep::Done(Box::new(model)))
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     Backend, Encode, Extent, Length, LoadProgress, LoadStep, LoadingJob, ModelSource, MovedModel,
-    OpenModel, Opener, Place,
+    OpenError, OpenModel, Opener, Place,
     extent::PlannedPrompt,
     gate_facts,
     placing::{Asked, Begun, begin},
@@ -15,6 +15,7 @@ use crate::checkpoint::{
 };
 use crate::model::not_quantized;
 use crate::spec::{BlockFormat, DeviceChoice, ModelSpec, Placement};
+use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 
 /// Bytes brought into memory between two looks at the mailbox.
@@ -91,8 +92,8 @@ impl ModelOpener {
 }
 
 impl Opener for ModelOpener {
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
-        let checkpoint = checkpoint::open(&source.into()).map_err(|it| it.to_string())?;
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
+        let checkpoint = checkpoint::open(&source.into())?;
         let prompt = PlannedPrompt::of(&self.length, checkpoint.codec.as_ref());
         let spec = &checkpoint.spec;
         let extent = Extent::planned(&self.length, self.is_edited, spec, prompt.as_ref());
@@ -116,10 +117,10 @@ impl Opener for ModelOpener {
 }
 
 impl LoadingJob for Loading {
-    fn advance(&mut self) -> Result<LoadStep, String> {
+    fn advance(&mut self) -> Result<LoadStep, OpenError> {
         // What it will take is said before the first byte is read.
         let progress = if std::mem::replace(&mut self.is_announced, true) {
-            self.warmup.step(SLICE_BYTES).map_err(|it| it.to_string())?
+            self.warmup.step(SLICE_BYTES)?
         } else {
             self.warmup.progress()
         };
@@ -142,15 +143,15 @@ impl LoadingJob for Loading {
 
 impl Loading {
     /// Does the next piece; whether none is left.
-    fn place(&mut self) -> Result<bool, String> {
+    fn place(&mut self) -> Result<bool, OpenError> {
         let asked = asked(&self.checkpoint, self.extent);
         step(&mut self.begun, asked, self.placement)
     }
 
-    fn finish(&mut self) -> Result<LoadStep, String> {
-        self.warmup.check().map_err(|it| it.to_string())?;
+    fn finish(&mut self) -> Result<LoadStep, OpenError> {
+        self.warmup.check()?;
         let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
-        let begun = begun.ok_or("the model was taken already")?;
+        let begun = begun.ok_or(OpenError::Taken)?;
         let quantize = self.placement.quantize;
         let model = Rc::new(Placeable {
             name: checkpoint.name.clone(),
@@ -166,7 +167,7 @@ impl Loading {
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
             Box::new(move |text, form| {
                 let planned = prompt.as_ref().and_then(|it| it.find(text, form));
-                planned.unwrap_or_else(|| codec.encode_as(text, form).map_err(|it| it.to_string()))
+                planned.unwrap_or_else(|| codec.encode_as(text, form).map_err(EncodeError::text))
             })
         });
         let mut facts = facts(checkpoint, device, quantize);
@@ -191,12 +192,12 @@ pub fn open_backend(
     checkpoint: &Checkpoint,
     placement: Placement,
     extent: Extent,
-) -> Result<(Box<dyn Backend>, DeviceFacts), String> {
+) -> Result<(Box<dyn Backend>, DeviceFacts), OpenError> {
     let asked = asked(checkpoint, extent);
     let mut begun = Some(begin(asked, placement)?);
     while !step(&mut begun, asked, placement)? {}
-    checkpoint.check_files().map_err(|it| it.to_string())?;
-    let begun = begun.ok_or("the model was taken already")?;
+    checkpoint.check_files()?;
+    let begun = begun.ok_or(OpenError::Taken)?;
     let device = begun.device.clone();
     let backend = begun.finish(&checkpoint.weights, n_drawable(checkpoint))?;
     Ok((backend, device))
@@ -230,7 +231,7 @@ fn n_drawable(checkpoint: &Checkpoint) -> usize {
 }
 
 impl Moving {
-    fn new(model: Rc<Placeable>, device: DeviceChoice) -> Result<Self, String> {
+    fn new(model: Rc<Placeable>, device: DeviceChoice) -> Result<Self, OpenError> {
         let placement = Placement {
             device,
             quantize: model.quantize,
@@ -247,17 +248,16 @@ impl Moving {
 }
 
 impl LoadingJob for Moving {
-    fn advance(&mut self) -> Result<LoadStep, String> {
+    fn advance(&mut self) -> Result<LoadStep, OpenError> {
         let Placeable {
             weights,
             n_drawable,
             ..
         } = &*self.model;
-        let mut begun = self.begun.take().ok_or("the model was moved already")?;
+        let mut begun = self.begun.take().ok_or(OpenError::Taken)?;
         if begun.is_placed() {
             let files = weights.files();
-            let checked = files.iter().try_for_each(|it| it.check());
-            checked.map_err(|it| it.to_string())?;
+            files.iter().try_for_each(|it| it.check())?;
             let device = begun.device.clone();
             let backend = begun.finish(weights, *n_drawable)?;
             return Ok(LoadStep::Moved(Box::new(MovedModel { backend, device })));
@@ -278,8 +278,12 @@ impl LoadingJob for Moving {
 
 /// Places the next piece of a model; whether none is left. Where the best device was asked for and it fails on the
 /// way, the CPU takes over.
-fn step(begun: &mut Option<Begun>, asked: Asked<'_>, placement: Placement) -> Result<bool, String> {
-    let it = begun.as_mut().ok_or("the model was taken already")?;
+fn step(
+    begun: &mut Option<Begun>,
+    asked: Asked<'_>,
+    placement: Placement,
+) -> Result<bool, OpenError> {
+    let it = begun.as_mut().ok_or(OpenError::Taken)?;
     match it.step(asked.weights) {
         Err(why) if placement.device == DeviceChoice::Auto && it.device.is_gpu => {
             // What the device holds is given back first.
@@ -289,7 +293,7 @@ fn step(begun: &mut Option<Begun>, asked: Asked<'_>, placement: Placement) -> Re
                 ..placement
             };
             let mut cpu = begin(asked, on_cpu)?;
-            cpu.device.notes.push(why);
+            cpu.device.notes.push(why.to_string());
             *begun = Some(cpu);
             Ok(false)
         }

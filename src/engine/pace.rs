@@ -5,8 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Pace;
 
-/// Most tokens read in one go; the mailbox is looked at after each.
-pub(super) const MAX_SLICE: usize = 64;
+/// Most tokens the CPU reads in one go; the mailbox is looked at after each.
+const MAX_SLICE: usize = 64;
+/// Most tokens that a device of its own reads in one go: more rows share each weight that is read.
+const MAX_DEVICE_SLICE: usize = 256;
+/// Bytes of the logits of such a slice: what a kernel can be given at once everywhere.
+const DEVICE_LOGIT_BYTES: usize = 128 << 20;
 /// A slice that took longer is cut, so that a request completes within 50 ms.
 pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
@@ -55,28 +59,48 @@ fn interval(pace: Pace) -> Duration {
     }
 }
 
-/// How many tokens are read between two looks at the mailbox.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SliceSize(usize);
-
-impl Default for SliceSize {
-    fn default() -> Self {
-        Self(2 * MIN_SLICE)
+/// Most tokens read in one go, by a device that runs ahead or by the CPU.
+pub(super) fn most_tokens(runs_ahead: bool, n_vocab: usize) -> usize {
+    if runs_ahead {
+        let fits = DEVICE_LOGIT_BYTES / (4 * n_vocab.max(1));
+        fits.clamp(MAX_SLICE, MAX_DEVICE_SLICE)
+    } else {
+        MAX_SLICE
     }
 }
 
+/// How many tokens are read between two looks at the mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SliceSize {
+    n_tokens: usize,
+    most: usize,
+    /// What one may take.
+    time: Duration,
+}
+
 impl SliceSize {
+    /// The first one. Where the device runs ahead, a request waits for two: each may take half the time.
+    pub fn on(runs_ahead: bool, n_vocab: usize) -> Self {
+        Self {
+            n_tokens: 2 * MIN_SLICE,
+            most: most_tokens(runs_ahead, n_vocab),
+            time: SLICE_TIME / if runs_ahead { 2 } else { 1 },
+        }
+    }
+
     pub fn n_tokens(self) -> usize {
-        self.0
+        self.n_tokens
     }
 
     /// Learns from a slice of `n_tokens`.
     pub fn learn(&mut self, n_tokens: usize, took: Duration) {
-        if took > SLICE_TIME {
-            let fits = n_tokens as f32 * 0.75 * SLICE_TIME.as_secs_f32() / took.as_secs_f32();
-            self.0 = (fits as usize).clamp(MIN_SLICE, MAX_SLICE).min(self.0);
-        } else if took < SLICE_TIME / 3 && n_tokens >= self.0 {
-            self.0 = (self.0 * 2).min(MAX_SLICE);
+        if took > self.time {
+            let fits = n_tokens as f32 * 0.75 * self.time.as_secs_f32() / took.as_secs_f32();
+            self.n_tokens = (fits as usize)
+                .clamp(MIN_SLICE, self.most)
+                .min(self.n_tokens);
+        } else if took < self.time / 3 && n_tokens >= self.n_tokens {
+            self.n_tokens = (self.n_tokens * 2).min(self.most);
         }
     }
 }
@@ -147,7 +171,7 @@ mod tests {
 
     #[test]
     fn slices_grow_while_they_are_quick_and_shrink_when_they_are_not() {
-        let mut it = SliceSize::default();
+        let mut it = SliceSize::on(false, 1000);
         for _ in 0..4 {
             it.learn(it.n_tokens(), Duration::from_millis(1));
         }
@@ -160,5 +184,29 @@ mod tests {
         assert_eq!(it.n_tokens(), 32);
         it.learn(it.n_tokens(), Duration::from_secs(9));
         assert_eq!(it.n_tokens(), MIN_SLICE);
+    }
+
+    /// The largest slice over a vocabulary, and the longest time in which slices still grow to it, ms.
+    fn check_slices(runs_ahead: bool, n_vocab: usize, want: (usize, u64)) {
+        let grown = |ms: u64| {
+            let mut it = SliceSize::on(runs_ahead, n_vocab);
+            for _ in 0..9 {
+                it.learn(it.n_tokens(), Duration::from_millis(ms));
+            }
+            it.n_tokens()
+        };
+        let longest = (1..50).filter(|ms| grown(*ms) == want.0).max();
+        assert_eq!(longest, Some(want.1), "{runs_ahead} {n_vocab}");
+        assert_eq!(grown(1), want.0);
+        assert_eq!(most_tokens(runs_ahead, n_vocab), want.0);
+    }
+
+    #[test]
+    fn slices_are_those_of_the_device() {
+        check_slices(false, 32_000, (64, 13));
+        check_slices(false, 262_144, (64, 13));
+        check_slices(true, 32_000, (256, 6));
+        check_slices(true, 151_936, (220, 6));
+        check_slices(true, 1_000_000, (64, 6));
     }
 }

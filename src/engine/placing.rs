@@ -1,6 +1,6 @@
 //! Where a model comes to run: the device that was chosen, or the one there is, and why.
 
-use super::{Backend, Extent, LiveBackend, Place};
+use super::{Backend, Extent, LiveBackend, OpenError, Place};
 use crate::checkpoint::{Allowances, MemoryNeed, Weights};
 use crate::model::{Assembly, ModelError};
 use crate::ops::{Cpu, Ops};
@@ -76,27 +76,23 @@ impl Asked<'_> {
     }
 
     /// Refuses what the process may not take.
-    fn check(&self, need: &MemoryNeed) -> Result<(), String> {
+    fn check(&self, need: &MemoryNeed) -> Result<(), OpenError> {
         let may = Allowances::now();
-        let checked = need.check(&may, "running this model", self.name);
-        checked.map_err(|it| it.to_string())
+        Ok(need.check(&may, "running this model", self.name)?)
     }
 }
 
 /// Why a device with so much memory of its own cannot hold it; none where it can, or does not say.
 #[cfg(feature = "gpu")]
-fn refusal(need: &MemoryNeed, device: &str, memory_bytes: Option<u64>) -> Option<String> {
-    use crate::checkpoint::gigabytes;
-
+fn refusal(need: &MemoryNeed, device: &str, memory_bytes: Option<u64>) -> Option<OpenError> {
     let bytes = need.device_bytes.saturating_add(need.cache_bytes);
-    let has = memory_bytes.filter(|it| *it < bytes)?;
-    Some(format!(
-        "{device} has {} of memory, and this model needs {}: {} of weights and {} of cache",
-        gigabytes(has),
-        gigabytes(bytes),
-        gigabytes(need.device_bytes),
-        gigabytes(need.cache_bytes),
-    ))
+    let memory_bytes = memory_bytes.filter(|it| *it < bytes)?;
+    Some(OpenError::DeviceMemory {
+        device: device.to_owned(),
+        memory_bytes,
+        weight_bytes: need.device_bytes,
+        cache_bytes: need.cache_bytes,
+    })
 }
 
 /// A model that begins to be placed, and what is told of where.
@@ -122,46 +118,48 @@ impl Begun {
     /// Makes the next piece ready.
     ///
     /// # Errors
-    /// One sentence.
-    pub fn step(&mut self, weights: &Weights) -> Result<(), String> {
-        self.placing.step(weights).map_err(|it| it.to_string())
+    /// What the device cannot hold.
+    pub fn step(&mut self, weights: &Weights) -> Result<(), OpenError> {
+        Ok(self.placing.step(weights)?)
     }
 
     /// The backend, once no layer is left.
     ///
     /// # Errors
-    /// One sentence.
-    pub fn finish(self, weights: &Weights, n_drawable: usize) -> Result<Box<dyn Backend>, String> {
-        let finished = self.placing.finish(weights, n_drawable);
-        finished.map_err(|it| it.to_string())
+    /// What the device cannot hold.
+    pub fn finish(
+        self,
+        weights: &Weights,
+        n_drawable: usize,
+    ) -> Result<Box<dyn Backend>, OpenError> {
+        Ok(self.placing.finish(weights, n_drawable)?)
     }
 }
 
 /// Takes the device that was chosen. Nothing of the weights is read or copied yet.
 ///
 /// # Errors
-/// One sentence: what the model needs and is not computed, why the device cannot be had, or that it takes more memory
+/// What the model needs and is not computed, why the device cannot be had, or that it takes more memory
 /// than there may be.
-pub(super) fn begin(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
+pub(super) fn begin(asked: Asked<'_>, placement: Placement) -> Result<Begun, OpenError> {
     match placement.device {
         DeviceChoice::Cpu => on_cpu(asked, placement, Vec::new()),
         DeviceChoice::Gpu => on_gpu(asked, placement),
         DeviceChoice::Auto => match on_gpu(asked, placement) {
             Ok(it) => Ok(it),
-            Err(why) => on_cpu(asked, placement, vec![why]),
+            Err(why) => on_cpu(asked, placement, vec![why.to_string()]),
         },
     }
 }
 
-fn on_cpu(asked: Asked<'_>, placement: Placement, notes: Vec<String>) -> Result<Begun, String> {
+fn on_cpu(asked: Asked<'_>, placement: Placement, notes: Vec<String>) -> Result<Begun, OpenError> {
     let device = DeviceFacts {
         notes,
         ..DeviceFacts::cpu()
     };
     let need = asked.need(Place::Cpu, placement.quantize);
     asked.check(&need)?;
-    let assembly = Assembly::new(asked.spec.clone(), Cpu::default(), placement.quantize)
-        .map_err(|it| it.to_string())?;
+    let assembly = Assembly::new(asked.spec.clone(), Cpu::default(), placement.quantize)?;
     Ok(Begun {
         placing: Box::new(assembly),
         device,
@@ -170,12 +168,12 @@ fn on_cpu(asked: Asked<'_>, placement: Placement, notes: Vec<String>) -> Result<
 }
 
 #[cfg(not(feature = "gpu"))]
-fn on_gpu(_asked: Asked<'_>, _placement: Placement) -> Result<Begun, String> {
-    Err("this program was built without graphics processors".to_owned())
+fn on_gpu(_asked: Asked<'_>, _placement: Placement) -> Result<Begun, OpenError> {
+    Err(OpenError::NoGpu)
 }
 
 #[cfg(feature = "gpu")]
-fn on_gpu(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
+fn on_gpu(asked: Asked<'_>, placement: Placement) -> Result<Begun, OpenError> {
     use crate::ops::{AdapterChoice, Gpu, exceeds_kernels};
 
     let wanted = if placement.device == DeviceChoice::Auto {
@@ -184,9 +182,9 @@ fn on_gpu(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
         AdapterChoice::Any
     };
     if let Some(why) = exceeds_kernels(asked.spec) {
-        return Err(why);
+        return Err(OpenError::Kernels(why));
     }
-    let gpu = Gpu::open(wanted).map_err(|it| it.to_string())?;
+    let gpu = Gpu::open(wanted)?;
     let facts = gpu.facts();
     let need = asked.need(Place::Device, placement.quantize);
     if let Some(why) = refusal(&need, &facts.name, facts.memory_bytes) {
@@ -203,8 +201,7 @@ fn on_gpu(asked: Asked<'_>, placement: Placement) -> Result<Begun, String> {
         details: facts.details(),
         notes: Vec::new(),
     };
-    let assembly =
-        Assembly::new(asked.spec.clone(), gpu, placement.quantize).map_err(|it| it.to_string())?;
+    let assembly = Assembly::new(asked.spec.clone(), gpu, placement.quantize)?;
     Ok(Begun {
         placing: Box::new(assembly),
         device,
@@ -223,10 +220,12 @@ mod tests {
             cache_bytes: 500_000_000,
             ..MemoryNeed::default()
         };
-        assert_eq!(refusal(&need, "Card", None), None);
-        assert_eq!(refusal(&need, "Card", Some(14_300_000_000)), None);
+        assert!(refusal(&need, "Card", None).is_none());
+        assert!(refusal(&need, "Card", Some(14_300_000_000)).is_none());
         assert_eq!(
-            refusal(&need, "Card", Some(8_000_000_000)).unwrap(),
+            refusal(&need, "Card", Some(8_000_000_000))
+                .unwrap()
+                .to_string(),
             "Card has 8.0 GB of memory, and this model needs 14.3 GB: 13.8 GB of weights and 500.0 MB of cache"
         );
     }

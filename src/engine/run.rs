@@ -13,7 +13,7 @@ use super::{
     Request, jobs, rows::Lists, session::ModelSession,
 };
 use crate::spec::DeviceChoice;
-use crate::study::StudyError;
+use crate::study::{EncodeError, StudyError};
 
 /// How fast text appears until something else is asked for.
 const FIRST_PACE: Pace = Pace::TokensPerSec(8.0);
@@ -108,16 +108,17 @@ impl Run {
     fn answer_with_model(&mut self, request: Request) {
         let out = &mut self.out;
         let Some(session) = &mut self.session else {
-            let why = "no model is open".to_owned();
+            let why = EncodeError::NoModel;
             match request {
                 Request::Encode { tag, .. } => out.send(Event::Encoded {
                     tag,
                     tokens: Err(why),
                 }),
                 Request::Study { tag, .. } => {
-                    jobs::say_ended(tag, Err(StudyError::Text(why)), false, out);
+                    let why = StudyError::Text(why.to_string());
+                    jobs::say_ended(tag, Err(why), false, out);
                 }
-                _ => out.send(Event::Refused(why)),
+                _ => out.send(Event::Refused(why.to_string())),
             }
             return;
         };
@@ -128,7 +129,7 @@ impl Run {
             }
             Request::SetExperiment(experiment) => {
                 if let Err(why) = session.set_experiment(&experiment, out) {
-                    out.send(Event::Refused(why));
+                    out.send(Event::Refused(why.to_string()));
                 }
             }
             Request::Play { stop_after } => session.play(stop_after, self.pace, out),
@@ -156,7 +157,7 @@ impl Run {
         self.is_moving = false;
         match self.opener.open(source) {
             Ok(load) => self.load = Some(load),
-            Err(why) => self.say_open_failed(why, false),
+            Err(why) => self.say_open_failed(why.to_string(), false),
         }
     }
 
@@ -173,7 +174,7 @@ impl Run {
             self.is_moving = true;
             match moving {
                 Ok(load) => self.load = Some(load),
-                Err(why) => self.say_open_failed(why, false),
+                Err(why) => self.say_open_failed(why.to_string(), false),
             }
         }
     }
@@ -208,7 +209,7 @@ impl Run {
             }
             Some(Err(why)) => {
                 self.load = None;
-                self.say_open_failed(why, false);
+                self.say_open_failed(why.to_string(), false);
             }
         }
     }

@@ -11,8 +11,23 @@ use super::{
     rows::{Lists, Rows},
     write::Writer,
 };
-use crate::spec::{Experiment, PromptForm, TokenId};
-use crate::study::Study;
+use crate::spec::{Experiment, PolicyError, PromptForm, SamplingError, TokenId};
+use crate::study::{EncodeError, Study};
+use crate::trace::GivenError;
+
+/// Why an experiment cannot be done on a model.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// Its tokens are no prompt for it.
+    #[error(transparent)]
+    Given(#[from] GivenError),
+    /// Its way of drawing makes no sense.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// Its edits cannot act on it.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
 
 /// An open model.
 pub(super) struct ModelSession {
@@ -30,9 +45,10 @@ pub(super) struct ModelSession {
 
 impl ModelSession {
     pub fn new(model: OpenModel, options: Options, lists: Lists) -> Self {
+        let rows = Rows::new(model.backend, model.facts, lists);
         Self {
-            rows: Rows::new(model.backend, model.facts, lists),
-            backlog: Backlog::default(),
+            backlog: Backlog::new(&rows),
+            rows,
             writer: Writer::default(),
             jobs: Jobs::default(),
             encode: model.encode,
@@ -54,24 +70,26 @@ impl ModelSession {
         self.mover.as_ref()
     }
 
-    pub fn encode(&self, text: &str, form: &PromptForm) -> Result<Vec<TokenId>, String> {
+    pub fn encode(&self, text: &str, form: &PromptForm) -> Result<Vec<TokenId>, EncodeError> {
         match &self.encode {
             Some(encode) => encode(text, form),
-            None => Err("this checkpoint has no tokenizer; give token ids instead".to_owned()),
+            None => Err(EncodeError::NoTokenizer),
         }
     }
 
-    /// Puts the rows of an experiment on screen; one sentence where that cannot be.
+    /// Puts the rows of an experiment on screen.
+    ///
+    /// # Errors
+    /// Why this model cannot do it; the rows on screen stay.
     pub fn set_experiment(
         &mut self,
         asked: &Experiment,
         out: &mut EventSender,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         self.check(asked)?;
         self.settle(out);
         let wanted = asked.effective();
-        let policy = self.rows.lower(&wanted.edits);
-        let policy = policy.map_err(|it| it.to_string())?;
+        let policy = self.rows.lower(&wanted.edits)?;
         self.backlog.drop_replay(&mut self.rows);
         self.rows.show(wanted, policy, out);
         let plays = self.writer.is_playing();
@@ -80,9 +98,9 @@ impl ModelSession {
         Ok(())
     }
 
-    fn check(&self, asked: &Experiment) -> Result<(), String> {
+    fn check(&self, asked: &Experiment) -> Result<(), Refusal> {
         self.rows.facts.check_given(&asked.given)?;
-        asked.sampling.check()
+        Ok(asked.sampling.check()?)
     }
 
     /// Nothing of the rows is in flight any more: slices are waited for, a step ahead is taken back.
@@ -101,8 +119,8 @@ impl ModelSession {
         self.writer.cancel(&mut self.rows);
         self.writer.forget_speed();
         self.backlog.leave_device(&mut self.rows);
-        self.backlog.resume();
         self.rows.move_to(model.backend);
+        self.backlog.enter_device(&self.rows);
         self.rows.facts.device.clone_from(&model.device);
         out.send(Event::Moved(Box::new(model.device)));
         self.backlog.tell(&self.rows, false, out);

@@ -131,19 +131,19 @@ fn bytes_of(slot: Slot, view: &WeightView, quantize: Option<BlockFormat>) -> u64
 /// chooses, of an embedding that is not the head too one row, which is left out.
 #[must_use]
 pub fn token_bytes(spec: &ModelSpec, weights: &Weights, quantize: Option<BlockFormat>) -> u64 {
-    let routers = spec.routers.iter();
-    let chosen: f64 = routers.map(|it| f64::from(it.even_share())).sum::<f64>();
-    let chosen = chosen / spec.routers.len().max(1) as f64;
-    let (mut always, mut experts) = (0, 0);
+    let (mut all, mut idle) = (0, 0.0);
     for (slot, view) in weights.iter() {
         let bytes = bytes_of(*slot, view, quantize);
         match slot {
-            Slot::Embedding if !spec.head.tied => {}
-            Slot::Layer(_, LayerSlot::Expert(..)) => experts += bytes,
-            _ => always += bytes,
+            Slot::Embedding if !spec.head.tied => continue,
+            Slot::Layer(layer, LayerSlot::Expert(..)) => {
+                idle += bytes as f64 * (1.0 - spec.active_share(*layer));
+            }
+            _ => {}
         }
+        all += bytes;
     }
-    always + (experts as f64 * chosen) as u64
+    all - idle.round() as u64
 }
 
 /// The tensors that stay as they are stored when a model is made into blocks, though they are matrices:
@@ -169,7 +169,7 @@ pub fn not_quantized(weights: &Weights) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Bundled, Source, open};
+    use crate::checkpoint::{Bundled, MadeUp, Source, open};
     use crate::spec::LayerId;
 
     #[test]
@@ -194,6 +194,25 @@ mod tests {
             let want = as_stored + numbers / 32 * of_32;
             assert_eq!(held_bytes(weights, Some(format)), want as u64, "{format}");
         }
+    }
+
+    #[test]
+    fn a_token_passes_the_parameters_that_are_counted_as_active() {
+        let config = r#"{"model_type": "olmoe", "hidden_size": 64, "intermediate_size": 32,
+            "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2,
+            "num_experts": 7, "num_experts_per_tok": 3, "vocab_size": 96,
+            "max_position_embeddings": 64, "tie_word_embeddings": true}"#;
+        let place = std::path::Path::new("config.json");
+        let made_up = MadeUp::of_config(config.as_bytes(), place).unwrap().make(1);
+        let (spec, weights) = (&made_up.spec, &made_up.weights);
+        // All of its weights are bf16.
+        let want = 2 * made_up.census().active_parameters;
+        assert_eq!(token_bytes(spec, weights, None), want);
+        // Where a layer chooses more of its experts, more of them are passed.
+        let mut wider = spec.clone();
+        wider.routers[1].top_k = 5;
+        let expert = 3 * 64 * 32 * 2;
+        assert_eq!(token_bytes(&wider, weights, None), want + 2 * expert);
     }
 
     fn layout(dtype: Dtype, rows: usize, cols: usize) -> Layout {

@@ -31,6 +31,20 @@ impl Default for Sampling {
     }
 }
 
+/// Why a way of drawing tokens makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SamplingError {
+    /// Below 0, or no number.
+    #[error("temperature must be 0 or more, not {0}")]
+    Temperature(Amount),
+    /// Outside `(0, 1]`.
+    #[error("top-p must lie above 0 and up to 1, not {0}")]
+    TopP(Amount),
+    /// Outside `[0, 1]`.
+    #[error("min-p must lie from 0 to 1, not {0}")]
+    MinP(Amount),
+}
+
 impl Sampling {
     /// Takes the likeliest token, ties to the lowest id.
     #[must_use]
@@ -45,7 +59,7 @@ impl Sampling {
     ///
     /// # Errors
     /// A temperature below 0, a top-p outside `(0, 1]`, a min-p outside `[0, 1]`, or what is not a number.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), SamplingError> {
         let Self {
             temperature,
             top_p,
@@ -53,13 +67,13 @@ impl Sampling {
             ..
         } = self;
         if !(temperature.0.is_finite() && temperature.0 >= 0.0) {
-            return Err(format!("temperature must be 0 or more, not {temperature}"));
+            return Err(SamplingError::Temperature(*temperature));
         }
         if !(top_p.0 > 0.0 && top_p.0 <= 1.0) {
-            return Err(format!("top-p must lie above 0 and up to 1, not {top_p}"));
+            return Err(SamplingError::TopP(*top_p));
         }
         if !(0.0..=1.0).contains(&min_p.0) {
-            return Err(format!("min-p must lie from 0 to 1, not {min_p}"));
+            return Err(SamplingError::MinP(*min_p));
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub use attention::{
 };
 pub use branch::{Branch, BranchId, Branches};
 pub use edit_text::EditError;
-pub use experiment::{Experiment, Sampling};
+pub use experiment::{Experiment, Sampling, SamplingError};
 pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};
 pub use intervention::{
     Action, Amount, Intervention, InterventionSet, ListedEdit, RouterRef, Span,

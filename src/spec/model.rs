@@ -311,6 +311,17 @@ impl ModelSpec {
         self.routers.get(id.idx())
     }
 
+    /// The share of a layer's experts that works on one token where load is even: `k / E` of its router, 1 where it
+    /// has none.
+    #[must_use]
+    pub fn active_share(&self, layer: LayerId) -> f64 {
+        let Some(Ffn::Moe(moe)) = self.layers.get(layer.idx()).map(|it| &it.ffn) else {
+            return 1.0;
+        };
+        let router = self.router(moe.router);
+        router.map_or(1.0, |it| it.top_k as f64 / it.n_experts as f64)
+    }
+
     /// Every router with its id.
     #[must_use]
     pub fn router_ids(&self) -> impl ExactSizeIterator<Item = (RouterId, &RouterSpec)> + '_ {

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::{Progress, StudyError, StudyEvent};
+use super::{EncodeError, Progress, StudyError, StudyEvent};
 use crate::spec::{ModelSpec, Position, PromptForm, RoutingPolicy, TokenId};
 use crate::trace::{Capture, StepRow};
 
 /// Turns text into tokens in the form asked for; one sentence where that cannot be done.
-pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, String>>;
+pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, EncodeError>>;
 
 /// What a job may know when it is asked.
 #[derive(Clone, Copy)]

@@ -22,6 +22,27 @@ impl StudyError {
     }
 }
 
+/// Why a text becomes no tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum EncodeError {
+    /// There is nothing to do it with.
+    #[error("no model is open")]
+    NoModel,
+    /// The same, of a checkpoint.
+    #[error("this checkpoint has no tokenizer; give token ids instead")]
+    NoTokenizer,
+    /// What the tokenizer or the chat template says of the text.
+    #[error("{0}")]
+    Text(String),
+}
+
+impl EncodeError {
+    /// The tokenizer or the template is the reason.
+    pub fn text(why: impl std::fmt::Display) -> Self {
+        Self::Text(why.to_string())
+    }
+}
+
 /// How far a job is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

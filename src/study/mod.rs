@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::TextSource;
 
 pub use job::{Encode, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
-pub use message::{Progress, StudyError, StudyEvent};
+pub use message::{EncodeError, Progress, StudyError, StudyEvent};
 
 /// A job as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

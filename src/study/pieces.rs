@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** what is kept of a text is bounded, however long it is.
 
-use super::Encode;
+use super::{Encode, EncodeError};
 use crate::spec::{PromptForm, TokenId};
 
 /// Text that is turned into tokens at once, bytes, about: that takes milliseconds.
@@ -36,7 +36,7 @@ impl Pieces {
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub fn new(encode: &Encode) -> Result<Self, String> {
+    pub fn new(encode: &Encode) -> Result<Self, EncodeError> {
         Ok(Self {
             frame: encode("", &PromptForm::Plain)?,
             bos: Vec::new(),
@@ -59,7 +59,7 @@ impl Pieces {
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub fn push(&mut self, text: &str, encode: &Encode) -> Result<Vec<TokenId>, String> {
+    pub fn push(&mut self, text: &str, encode: &Encode) -> Result<Vec<TokenId>, EncodeError> {
         self.pending.push_str(text);
         if self.pending.len() < PIECE_BYTES {
             return Ok(Vec::new());
@@ -80,7 +80,7 @@ impl Pieces {
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub fn end(&mut self, encode: &Encode) -> Result<Vec<TokenId>, String> {
+    pub fn end(&mut self, encode: &Encode) -> Result<Vec<TokenId>, EncodeError> {
         let joined = format!("{}{}", self.before, self.pending);
         let tokens = if self.pending.is_empty() {
             Vec::new()
@@ -93,7 +93,7 @@ impl Pieces {
     }
 
     /// The tokens of a text behind those of `before`, with which it begins.
-    fn behind(&mut self, joined: &str, encode: &Encode) -> Result<Vec<TokenId>, String> {
+    fn behind(&mut self, joined: &str, encode: &Encode) -> Result<Vec<TokenId>, EncodeError> {
         let mut tokens = self.bare(joined, encode)?;
         if !self.before.is_empty() {
             let before = self.before.clone();
@@ -135,7 +135,7 @@ impl Pieces {
     }
 
     /// Tokens without what the tokenizer puts around every text. What it puts before them is kept.
-    fn bare(&mut self, text: &str, encode: &Encode) -> Result<Vec<TokenId>, String> {
+    fn bare(&mut self, text: &str, encode: &Encode) -> Result<Vec<TokenId>, EncodeError> {
         let mut tokens = encode(text, &PromptForm::Plain)?;
         let n_before = n_alike(self.frame.iter(), tokens.iter());
         self.bos = tokens.drain(..n_before).collect();

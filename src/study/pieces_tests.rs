@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
 use super::{
-    Encode,
+    Encode, EncodeError,
     pieces::Pieces,
     reading::{Next, Reading},
 };
@@ -18,7 +18,7 @@ use crate::spec::{PromptForm, TokenId};
 fn tour() -> Encode {
     let checkpoint = open(&Source::Bundled(Bundled::Tour)).unwrap();
     let codec = checkpoint.codec.unwrap();
-    Box::new(move |text, form| codec.encode_as(text, form).map_err(|it| it.to_string()))
+    Box::new(move |text, form| codec.encode_as(text, form).map_err(EncodeError::text))
 }
 
 /// Words of the samples with how often they are there, `▁` before each.
@@ -109,7 +109,7 @@ fn marked(model: &Value, normalizer: &Value, pre_tokenizer: &Value) -> Encode {
     });
     let tokenizer = Tokenizer::from_bytes(file.to_string()).unwrap();
     Box::new(move |text, _| {
-        let encoded = tokenizer.encode(text, true).map_err(|it| it.to_string())?;
+        let encoded = tokenizer.encode(text, true).map_err(EncodeError::text)?;
         Ok(encoded.get_ids().iter().copied().map(TokenId).collect())
     })
 }

@@ -1,6 +1,6 @@
 //! One text of a survey: its documents as tokens, cut into windows.
 
-use super::{Encode, StudyError, pieces::Pieces};
+use super::{Encode, EncodeError, StudyError, pieces::Pieces};
 use crate::corpus::{TextReader, TextSource};
 use crate::spec::TokenId;
 
@@ -127,7 +127,7 @@ impl Reading {
         self.add(tokens)
     }
 
-    fn add(&mut self, tokens: Result<Vec<TokenId>, String>) -> Result<(), StudyError> {
+    fn add(&mut self, tokens: Result<Vec<TokenId>, EncodeError>) -> Result<(), StudyError> {
         let name = &self.name;
         let tokens = tokens.map_err(|why| StudyError::Text(format!("{why} (in {name})")))?;
         self.n_encoded += tokens.len();

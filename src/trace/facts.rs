@@ -109,6 +109,30 @@ impl DeviceFacts {
     }
 }
 
+/// Why tokens are no prompt for a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GivenError {
+    /// There are none.
+    #[error("the prompt is empty: give at least one token")]
+    Empty,
+    /// They do not fit.
+    #[error("the prompt has {n} tokens, but the context holds {n_ctx}")]
+    TooLong {
+        /// How many there are.
+        n: usize,
+        /// Positions at most.
+        n_ctx: usize,
+    },
+    /// An id the model does not have.
+    #[error("token id {token} is not in the vocabulary of {n_vocab}")]
+    NoToken {
+        /// The id.
+        token: TokenId,
+        /// V.
+        n_vocab: usize,
+    },
+}
+
 impl ModelFacts {
     /// Whether a token says nothing about a text: BOS, EOS, padding. Without a tokenizer only the ends of a
     /// text are known, so that ids typed by hand still count.
@@ -124,22 +148,21 @@ impl ModelFacts {
     /// Whether these tokens can be read as a prompt here.
     ///
     /// # Errors
-    /// One sentence: there are none, more than the context holds, or one beyond the vocabulary.
-    pub fn check_given(&self, given: &[TokenId]) -> Result<(), String> {
+    /// There are none, more than the context holds, or one beyond the vocabulary.
+    pub fn check_given(&self, given: &[TokenId]) -> Result<(), GivenError> {
         let (n, n_ctx, n_vocab) = (given.len(), self.n_ctx, self.spec.n_vocab);
         if n == 0 {
-            return Err("the prompt is empty: give at least one token".to_owned());
+            return Err(GivenError::Empty);
         }
         if n > n_ctx {
-            return Err(format!(
-                "the prompt has {n} tokens, but the context holds {n_ctx}"
-            ));
+            return Err(GivenError::TooLong { n, n_ctx });
         }
         match given.iter().find(|it| it.idx() >= n_vocab) {
             None => Ok(()),
-            Some(token) => Err(format!(
-                "token id {token} is not in the vocabulary of {n_vocab}"
-            )),
+            Some(token) => Err(GivenError::NoToken {
+                token: *token,
+                n_vocab,
+            }),
         }
     }
 }

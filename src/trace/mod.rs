@@ -13,7 +13,9 @@ mod shared;
 mod step_row;
 mod store;
 
-pub use facts::{DeviceFacts, GateFacts, ModelFacts, NearestRows, ParameterCount, WeightShare};
+pub use facts::{
+    DeviceFacts, GateFacts, GivenError, ModelFacts, NearestRows, ParameterCount, WeightShare,
+};
 pub use readout::{Candidate, Comparison, N_TOP, Readout};
 pub use record::{Phase, Pick, PickState, RouterTrace, StepTrace};
 pub use recording::{Recording, RowEvent, ShownRows};

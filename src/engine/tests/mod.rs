@@ -1,10 +1,13 @@
 //! The engine on a toy model: what each request starts, as the interventions document says it.
 
+mod ahead;
 mod edits;
 mod jobs;
 mod life;
+mod live;
 mod scripted;
 mod scripts;
+mod spy;
 mod survey;
 mod time;
 mod tour;
@@ -33,8 +36,8 @@ fn all_of_this_holds_where_sequences_are_cut_at_every_seventh_position_only() {
         return;
     }
     let tests = std::env::current_exe().unwrap();
-    // Not those of time, which measure the machine, and of the Tour, which is not cut.
-    let skipped = ["time::", "tour::", "survey::a_request_in_between"];
+    // Not those of time, which measure the machine, and of the Tour model, which is not cut.
+    let skipped = ["time::", "tour::", "live::", "survey::a_request_in_between"];
     let skipped = skipped.map(|it| format!("engine::tests::{it}"));
     let run = std::process::Command::new(tests)
         .arg("engine::tests::")

@@ -26,27 +26,41 @@ fn recorded() -> (Watch, Vec<ScriptedRow>) {
     it.play(14);
     it.show(&masked());
     it.play(18);
-    let edits = masked().edits;
+    let rows = rows_of(&it);
+    (it, rows)
+}
+
+/// Baseline, edited row and counterfactual of an experiment whose prompt was read, recorded.
+pub fn recorded_of(edited: &Experiment) -> Vec<ScriptedRow> {
+    let mut it = Watch::new(Toy::default());
+    it.show(edited);
+    rows_of(&it)
+}
+
+fn rows_of(it: &Watch) -> Vec<ScriptedRow> {
+    let edits = &it.experiment.edits;
     let row = |record, edits: &InterventionSet| ScriptedRow {
         edits: edits.clone(),
         sampling: Some(Sampling::default()),
         record,
     };
-    let rows = vec![
+    vec![
         row(it.baseline().clone(), &InterventionSet::default()),
-        row(it.edited().clone(), &edits),
-        row(it.counterfactual().clone(), &edits),
-    ];
-    (it, rows)
+        row(it.edited().clone(), edits),
+        row(it.counterfactual().clone(), edits),
+    ]
+}
+
+pub fn replay_of(rows: &[ScriptedRow]) -> ScriptedBackend {
+    let backend = ScriptedBackend::new(spec(400), rows.to_vec()).unwrap();
+    backend.cut_every(cut_every())
 }
 
 fn replaying(rows: &[ScriptedRow], hold: Duration) -> Watch {
     let (toy, rows) = (Toy::default(), rows.to_vec());
     let opener = ReadyOpener(move |_: &_| {
-        let backend = ScriptedBackend::new(spec(400), rows.clone()).map_err(|it| it.to_string())?;
-        let backend = backend.cut_every(cut_every());
         Ok(OpenModel {
-            backend: Box::new(backend.with_hold(hold)),
+            backend: Box::new(replay_of(&rows).with_hold(hold)),
             facts: facts(&Toy::default()),
             encode: None,
             mover: None,

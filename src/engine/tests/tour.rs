@@ -13,8 +13,14 @@ use crate::spec::{Amount, Experiment, Placement, Position, TokenId};
 use crate::trace::RowEvent;
 
 pub fn tour() -> Watch {
+    let opener = Box::new(ModelOpener::default());
+    Watch::with_opener(tour_world(), opener, Options::default())
+}
+
+/// The Tour model on the CPU.
+pub fn tour_world() -> World {
     let checkpoint = checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap();
-    let world = World {
+    World {
         spec: checkpoint.spec.clone(),
         n_ctx: checkpoint.spec.n_ctx,
         eos: checkpoint.eos.clone(),
@@ -23,8 +29,7 @@ pub fn tour() -> Watch {
             let opened = open_backend(&checkpoint, Placement::default(), extent);
             opened.unwrap().0
         }),
-    };
-    Watch::with_opener(world, Box::new(ModelOpener::default()), Options::default())
+    }
 }
 
 fn encode(it: &mut Watch, text: &str) -> Vec<TokenId> {

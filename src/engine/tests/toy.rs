@@ -15,12 +15,13 @@ use std::{
 use super::cut;
 use crate::engine::{
     Backend, BackendError, Capture, Feed, LoadProgress, LoadStep, LoadingJob, ModelSource,
-    OpenModel, Opener, Row, Step, StepRow, Ticket, Wait,
+    OpenError, OpenModel, Opener, Row, Step, StepRow, Ticket, Wait,
 };
 use crate::spec::{
     ExpertId, HeadSpec, InputSpec, LayerId, ModelSpec, NormSpec, Position, Revision, RouterId,
     RouterSpec, RoutingPolicy, Sampling, SeqId, TokenId, TokenTable,
 };
+use crate::study::EncodeError;
 use crate::trace::{
     Candidate, Comparison, DeviceFacts, ModelFacts, N_TOP, ParameterCount, Phase, Pick, PickState,
     Readout, RouterTrace, StepTrace,
@@ -139,13 +140,13 @@ struct ToyLoad {
 }
 
 impl Opener for ToyOpener {
-    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, String> {
+    fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
         let name = match source {
             ModelSource::Bundled(_) => String::new(),
             ModelSource::Path(path) => path.display().to_string(),
         };
         match name.as_str() {
-            "missing" => Err("there is no folder missing".to_owned()),
+            "missing" => Err(OpenError::NoModel("there is no folder missing".to_owned())),
             name => Ok(Box::new(ToyLoad {
                 toy: self.0.clone(),
                 n_slices: if name == "endless" { u64::MAX } else { 3 },
@@ -156,10 +157,10 @@ impl Opener for ToyOpener {
 }
 
 impl LoadingJob for ToyLoad {
-    fn advance(&mut self) -> Result<LoadStep, String> {
+    fn advance(&mut self) -> Result<LoadStep, OpenError> {
         self.n_slices -= 1;
         if self.n_slices == 0 && self.fails {
-            return Err("the last tensor is missing".to_owned());
+            return Err(OpenError::NoModel("the last tensor is missing".to_owned()));
         }
         if self.n_slices > 0 {
             sleep(Duration::from_millis(1));
@@ -177,7 +178,7 @@ impl LoadingJob for ToyLoad {
             encode: Some(Box::new(|text, _form| {
                 let ids = text.split_whitespace().map(|it| it.parse().map(TokenId));
                 ids.collect::<Result<_, _>>()
-                    .map_err(|_| format!("no token for \"{text}\""))
+                    .map_err(|_| EncodeError::Text(format!("no token for \"{text}\"")))
             })),
         })))
     }

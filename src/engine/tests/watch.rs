@@ -334,13 +334,13 @@ impl World {
     }
 }
 
-fn check_row(got: &RowRecord, want: &RowRecord) {
+pub fn check_row(got: &RowRecord, want: &RowRecord) {
     assert_eq!(got.tokens, want.tokens);
     assert_eq!(got.readouts, want.readouts);
     check_store(got, want);
 }
 
-fn check_store(got: &RowRecord, want: &RowRecord) {
+pub fn check_store(got: &RowRecord, want: &RowRecord) {
     assert_eq!(got.store.len(), want.store.len());
     let n_routers = want.store.steps().next().unwrap().routers.len();
     for t in 0..got.tokens.len() {
