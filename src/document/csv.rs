@@ -7,7 +7,7 @@
 //! of a model may well be ` =cmd()`. Such a text gets an apostrophe in front, as spreadsheets themselves mark text; so does a text that begins
 //! with an apostrophe already, so that [`plain_text`] takes back exactly what was added. Numbers are left alone.
 
-use super::{Cell, Column, Table};
+use super::{Cell, Column, Table, number};
 
 /// What makes a spreadsheet take a text for something else.
 const FORMULA: [char; 11] = [
@@ -62,18 +62,6 @@ pub fn plain_text(field: &str) -> &str {
     match field.strip_prefix('\'') {
         Some(rest) if is_formula(rest) => rest,
         _ => field,
-    }
-}
-
-/// The shortest decimal that reads back as the same number: as the same f32 where it is one, as almost all that is
-/// recorded is; else as the same f64. What is not finite is written `inf`, `-inf` and `NaN`.
-#[must_use]
-pub fn number(it: f64) -> String {
-    let narrow = it as f32;
-    if f64::from(narrow).to_bits() == it.to_bits() {
-        narrow.to_string()
-    } else {
-        it.to_string()
     }
 }
 

@@ -16,7 +16,7 @@ mod token_words;
 mod viridis;
 mod words;
 
-pub use self::csv::{number, plain_text};
+pub use self::csv::plain_text;
 pub use colors::{Colors, DARK, LIGHT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
@@ -32,7 +32,7 @@ pub use panels::{
     transcript_table,
 };
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
-pub use table::{Cell, Column, Table};
+pub use table::{Cell, Column, Table, number};
 pub use token_words::{TokenTexts, printable, quoted, special_words, token_texts, token_words};
 pub use viridis::VIRIDIS;
 pub use words::{

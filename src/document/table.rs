@@ -41,7 +41,7 @@ impl Cell {
         match self {
             Self::Text(text) => text.clone(),
             Self::Count(n) => n.to_string(),
-            Self::Number(it) => super::number(*it),
+            Self::Number(it) => number(*it),
             Self::Empty => String::new(),
         }
     }
@@ -125,5 +125,17 @@ impl From<f32> for Cell {
 impl<T: Into<Cell>> From<Option<T>> for Cell {
     fn from(it: Option<T>) -> Self {
         it.map_or(Self::Empty, Into::into)
+    }
+}
+
+/// The shortest decimal that reads back as the same number: as the same f32 where it is one, as almost all that is
+/// recorded is; else as the same f64. What is not finite is written `inf`, `-inf` and `NaN`.
+#[must_use]
+pub fn number(it: f64) -> String {
+    let narrow = it as f32;
+    if f64::from(narrow).to_bits() == it.to_bits() {
+        narrow.to_string()
+    } else {
+        it.to_string()
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of the house that can be tested: who may import whom, sizes, headings, words.
 
+mod circles;
 mod errors;
 
 use std::{
@@ -397,6 +398,30 @@ fn no_panel_imports_another_panel() {
         for (n, line) in text.lines().enumerate() {
             let is_outside = line.contains("ui::panels::") || line.contains(&up);
             assert!(!is_outside, "{}:{}: {line}", path.display(), n + 1);
+        }
+    }
+}
+
+/// Rooms whose functions are called from other rooms and say in an enum what went wrong.
+const SAY_ENUMS: &[&str] = &[
+    "analysis", "document", "engine", "formats", "model", "ops", "spec", "study", "trace",
+];
+
+#[test]
+fn no_error_that_leaves_a_room_is_a_mere_string() {
+    for (path, text) in sources() {
+        if is_test(&path) || !SAY_ENUMS.contains(&room(&path).as_str()) {
+            continue;
+        }
+        let text = without_tests(&text);
+        for (n, line) in text.lines().enumerate() {
+            let is_string = line.contains("Result<") && line.contains(", String>");
+            let start = line.trim_start();
+            // What is private to a file may be a sentence on its way to the enum.
+            let is_private = ["fn ", ") -> "].iter().any(|it| line.starts_with(it))
+                || start.starts_with("type ");
+            let is_public = is_string && !is_private;
+            assert!(!is_public, "{}:{}: {line}", path.display(), n + 1);
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{apply as apply_filter, count, order::By};
+use super::{
+    apply as apply_filter,
+    by::{By, look, path},
+    count,
+};
 use crate::jinja::{
-    budget::Budget,
     fault::{Fault, Res, wrong},
     ops, predicates, repr,
     run::Run,
@@ -99,35 +102,6 @@ fn mapped(
         out.push(mapped);
     }
     Value::stream(&run.budget, out)
-}
-
-/// The steps of `a.b.0`, or of a number.
-pub(super) fn path(budget: &Budget, attribute: &Value) -> Res<Vec<Value>> {
-    match attribute {
-        Value::Int(_) => Ok(vec![attribute.clone()]),
-        Value::Str(it) => {
-            budget.bytes(it.len())?;
-            budget.slots(4 * (1 + it.matches('.').count()))?;
-            let part = |it: &str| match it.parse() {
-                Ok(n) if it.bytes().all(|it| it.is_ascii_digit()) => Value::Int(n),
-                _ => Value::text(it),
-            };
-            Ok(it.split('.').map(part).collect())
-        }
-        other => wrong(format!(
-            "an attribute has a name, not {}",
-            other.described()
-        )),
-    }
-}
-
-/// What lies at the end of a path.
-pub(super) fn look(run: &Run, value: &Value, path: &[Value]) -> Res<Value> {
-    let mut it = value.clone();
-    for step in path {
-        it = run.item(&it, step)?;
-    }
-    Ok(it)
 }
 
 /// Applies one of the others.

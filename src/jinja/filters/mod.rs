@@ -2,6 +2,7 @@
 //!
 //! Left out: `lipsum` and `random` (no text to reproduce), `urlize` and `xmlattr` (web pages), `wordwrap`.
 
+mod by;
 mod lists;
 mod numbers;
 mod order;

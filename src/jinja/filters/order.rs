@@ -3,58 +3,15 @@
 use std::cmp::Ordering;
 
 use super::{
-    flag,
-    lists::{look, path},
-    methods,
+    by::{By, look, path},
+    flag, methods,
 };
 use crate::jinja::{
-    budget::Budget,
     fault::{Res, wrong},
     ops,
     run::Run,
     value::{Args, Value},
 };
-
-/// What a value is ordered and compared by.
-pub(super) struct By {
-    path: Option<Vec<Value>>,
-    is_case_sensitive: bool,
-}
-
-impl By {
-    pub(super) fn new(
-        budget: &Budget,
-        attribute: Option<&Value>,
-        is_case_sensitive: bool,
-    ) -> Res<Self> {
-        let path = match attribute {
-            None | Some(Value::None) => None,
-            Some(it) => Some(path(budget, it)?),
-        };
-        Ok(Self {
-            path,
-            is_case_sensitive,
-        })
-    }
-
-    pub(super) fn of(&self, run: &Run, value: &Value) -> Res<Value> {
-        let it = match &self.path {
-            Some(path) => look(run, value, path)?,
-            None => value.clone(),
-        };
-        self.cased(&run.budget, it)
-    }
-
-    fn cased(&self, budget: &Budget, value: Value) -> Res<Value> {
-        match value {
-            Value::Str(it) if !self.is_case_sensitive => {
-                budget.bytes(it.len().saturating_mul(3))?;
-                Ok(Value::text(it.to_lowercase()))
-            }
-            other => Ok(other),
-        }
-    }
-}
 
 /// An item and what it is sorted by.
 type Keyed = (Vec<Value>, Value);

@@ -1,7 +1,7 @@
 //! Lists of a row's likeliest tokens, chunk by chunk.
 //! The kernel is `kernels/best.wgsl`, the reference `src/ops/cpu/best.rs`.
 
-use super::{device::Gpu, memory::Slice, pipeline::Bind, predict::Rows, record::Launch};
+use super::{device::Gpu, logits::Rows, memory::Slice, pipeline::Bind, record::Launch};
 use crate::trace::N_TOP;
 
 /// The best of each chunk chosen: key and id, `[asks, N_TOP, N_TOP, 2]`.

@@ -3,10 +3,12 @@
 //!
 //! **Invariant:** however many edits there are, they are one upload and no dispatch of their own.
 
-use super::route::NOBODY;
 use crate::ops::{BatchSpan, hash::pcg};
 
 use crate::spec::{RouterId, RouterPolicy, RouterSpec};
+
+/// No expert, in a word of the device.
+pub const NOBODY: u32 = u32::MAX;
 
 /// Bits of a record's second word.
 const IS_UNIFORM: u32 = 1;

@@ -7,9 +7,9 @@
 
 use super::{
     device::Gpu,
+    logits::{Params, Rows},
     memory::Slice,
     pipeline::Bind,
-    predict::{Params, Rows},
     record::Launch,
 };
 use crate::ops::Ask;

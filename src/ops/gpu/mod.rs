@@ -22,6 +22,7 @@ mod experts_tests;
 mod kernel;
 mod limits;
 mod linear;
+mod logits;
 mod memory;
 mod norm;
 mod ops;

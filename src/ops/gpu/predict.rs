@@ -4,7 +4,14 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    best, device::Gpu, draw, memory::Slice, pipeline::Bind, record::Launch, route::NOBODY,
+    best,
+    control::NOBODY,
+    device::Gpu,
+    draw,
+    logits::{Params, Rows},
+    memory::Slice,
+    pipeline::Bind,
+    record::Launch,
     tensor::GpuTensor,
 };
 use crate::ops::{Ask, Prediction, hash::pcg};
@@ -36,24 +43,6 @@ const FILTERED: u32 = 4;
 const READS: u32 = 8;
 const RANKS: u32 = 16;
 
-/// Mirrors `Params` of the kernels that read logits.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-#[repr(C)]
-pub struct Params {
-    /// V.
-    pub n_vocab: u32,
-    /// Ids from here on are never drawn; V at most.
-    pub n_drawable: u32,
-    /// Logits one workgroup reads.
-    pub chunk: u32,
-    /// Chunks of a row.
-    pub n_chunks: u32,
-    /// Of the sieve.
-    pub level: u32,
-    /// Bits of half a mass.
-    pub limb_bits: u32,
-}
-
 /// Mirrors `Ask` of the kernels.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -66,27 +55,6 @@ struct AskWords {
     top_k: u32,
     top_p: f32,
     min_p: f32,
-}
-
-/// Rows of logits and what is asked of them, on the device.
-#[derive(Debug)]
-pub struct Rows<'a> {
-    /// `[asks, V]`.
-    pub logits: &'a Slice,
-    /// `[asks]` of `AskWords`.
-    pub table: Slice,
-    /// Of every kernel.
-    pub params: Params,
-    /// Rows.
-    pub n_asks: u32,
-}
-
-impl Rows<'_> {
-    /// Room for so many words a row.
-    pub fn scratch(&self, gpu: &Gpu, words: usize) -> Slice {
-        gpu.memory
-            .scratch((self.n_asks as usize * words * 4).max(4) as u64)
-    }
 }
 
 /// What the host remembers of an ask.

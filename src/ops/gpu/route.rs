@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    control::Control,
+    control::{Control, NOBODY},
     device::Gpu,
     memory::Slice,
     pipeline::Bind,
@@ -16,9 +16,6 @@ use crate::ops::{BatchSpan, EMPTY, Routing, routing::n_picks};
 
 use crate::spec::{GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
 use crate::trace::PickState;
-
-/// No expert, in a word of the device.
-pub const NOBODY: u32 = u32::MAX;
 
 /// The choice of one router for T rows, K places each, as words of one region, part after part:
 ///

@@ -1,8 +1,8 @@
 //! The kernel that routes, compared with its reference: every rule, every odd shape, numbers that are none.
 
 use super::{
+    control::NOBODY,
     device::Gpu,
-    route::NOBODY,
     route_cases::{Case, assert_reference, families, near, picks, whole},
     testing::gpus,
 };

@@ -1,10 +1,6 @@
 //! What the comparisons of kernels with their references share.
 
-use super::{
-    AdapterChoice, Gpu, GpuTensor,
-    kernel::Abilities,
-    route::{GpuRouting, NOBODY},
-};
+use super::{AdapterChoice, Gpu, GpuTensor, control::NOBODY, kernel::Abilities, route::GpuRouting};
 use crate::checkpoint::{Blob, WeightView};
 use crate::formats::Dtype;
 use crate::ops::{EMPTY, Routing, Wait};

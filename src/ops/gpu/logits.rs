@@ -1,0 +1,45 @@
+//! Rows of logits as the kernels read them that draw, rank and compare: `predict`, `draw` and `best`.
+//! What the kernels share is `kernels/logits.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{device::Gpu, memory::Slice};
+
+/// Mirrors `Params` of the kernels that read logits.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct Params {
+    /// V.
+    pub n_vocab: u32,
+    /// Ids from here on are never drawn; V at most.
+    pub n_drawable: u32,
+    /// Logits one workgroup reads.
+    pub chunk: u32,
+    /// Chunks of a row.
+    pub n_chunks: u32,
+    /// Of the sieve.
+    pub level: u32,
+    /// Bits of half a mass.
+    pub limb_bits: u32,
+}
+
+/// Rows of logits and what is asked of them, on the device.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    /// `[asks, V]`.
+    pub logits: &'a Slice,
+    /// `[asks]` of `AskWords`.
+    pub table: Slice,
+    /// Of every kernel.
+    pub params: Params,
+    /// Rows.
+    pub n_asks: u32,
+}
+
+impl Rows<'_> {
+    /// Room for so many words a row.
+    pub fn scratch(&self, gpu: &Gpu, words: usize) -> Slice {
+        gpu.memory
+            .scratch((self.n_asks as usize * words * 4).max(4) as u64)
+    }
+}
