@@ -11,6 +11,7 @@
 //! chat                       the text around a prompt
 //! memory, need, allowance    how large it is; what a run will hold; what the process may take
 //! warmup                     bringing it into memory with progress
+//! twice                      samples of it, decoded by candle too
 //! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
 //!
@@ -51,6 +52,7 @@ mod synthetic;
 mod tokenizer;
 #[cfg(unix)]
 mod torn;
+mod twice;
 mod warmup;
 mod weights;
 
@@ -78,6 +80,7 @@ pub use place::expanded;
 pub use presets::PRESETS;
 pub use slots::{LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
+pub use twice::{DecodedTwice, Difference};
 pub use warmup::{Progress, Warmup};
 pub use weights::{Blob, Layout, Reading, WeightView};
 

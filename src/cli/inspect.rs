@@ -1,13 +1,14 @@
 //! `moescope inspect MODEL`: what a model is, from its headers, its settings and the gates of its routers.
-//! No other weight is read. `moescope inspect --devices`: where models can run.
+//! No other weight is read, unless `--verify` asks for samples of all. `moescope inspect --devices`: where models can run.
 
 use std::{ffi::OsString, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::{Failure, Output, devices, json_text};
+use super::{Failure, Output, devices, json_text, verify};
 use crate::checkpoint::{
-    Allowances, Census, Checkpoint, MemoryNeed, Source, cache_bytes_per_position, gigabytes, open,
+    Allowances, Census, Checkpoint, DecodedTwice, MemoryNeed, Source, cache_bytes_per_position,
+    gigabytes, open,
 };
 use crate::engine::{Extent, Place, gate_facts, trace_bytes_per_position};
 use crate::spec::{ModelSpec, TokenId, shown};
@@ -24,6 +25,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "model")]
     pub devices: bool,
 
+    /// Also decode samples of all weights a second time, by candle, and compare: exit status 1 where a number differs
+    #[arg(long, conflicts_with = "devices")]
+    pub verify: bool,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -32,7 +37,7 @@ pub struct Args {
 /// Prints what a model is.
 ///
 /// # Errors
-/// A model that does not open, or an output that is closed.
+/// A model that does not open, numbers that are read differently by two decoders, or an output that is closed.
 pub fn run(args: &Args) -> Result<(), Failure> {
     if args.devices {
         return Output::standard().print(&devices::text(args.json)?);
@@ -40,12 +45,19 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let model = args.model.as_deref().unwrap_or_default();
     let checkpoint = open(&Source::parse(model)).map_err(Failure::misuse)?;
     let memory = Memory::of(&checkpoint, Allowances::now());
+    let twice = args.verify.then(|| checkpoint.decoded_twice()).transpose();
+    let twice = twice.map_err(Failure::misuse)?;
     let text = if args.json {
-        json_text(&as_json(&checkpoint, &memory), false)?
+        let mut json = as_json(&checkpoint, &memory);
+        if let Some(found) = &twice {
+            json["decoded_twice"] = verify::as_json(found);
+        }
+        json_text(&json, false)?
     } else {
-        as_text(&checkpoint, &memory)
+        as_text(&checkpoint, &memory, twice.as_deref())
     };
-    Output::standard().print(&text)
+    Output::standard().print(&text)?;
+    verify::judge(&twice.unwrap_or_default())
 }
 
 fn dtypes(checkpoint: &Checkpoint) -> Vec<&'static str> {
@@ -83,7 +95,7 @@ impl Memory {
     }
 }
 
-fn as_text(checkpoint: &Checkpoint, memory: &Memory) -> String {
+fn as_text(checkpoint: &Checkpoint, memory: &Memory, twice: Option<&[DecodedTwice]>) -> String {
     let census = checkpoint.census();
     let mut page = Page::default();
     page.line("model", &checkpoint.name);
@@ -93,6 +105,9 @@ fn as_text(checkpoint: &Checkpoint, memory: &Memory) -> String {
     size_lines(&mut page, checkpoint, &census);
     token_lines(&mut page, checkpoint);
     memory_lines(&mut page, memory, checkpoint.spec.n_ctx);
+    for (row, line) in verify::lines(twice.unwrap_or_default()).iter().enumerate() {
+        page.line(if row == 0 { "decoded twice" } else { "" }, line);
+    }
     let paging = memory.need.paging_note(&memory.may);
     for note in checkpoint.notes.iter().chain(&paging) {
         page.line("note", note);
@@ -336,7 +351,8 @@ mod tests {
     #[test]
     fn the_text_names_rule_experts_and_memory() {
         let tour = tour();
-        let text = as_text(&tour, &Memory::of(&tour, Allowances::now()));
+        let twice = tour.decoded_twice().unwrap();
+        let text = as_text(&tour, &Memory::of(&tour, Allowances::now()), Some(&twice));
         for want in [
             "Mixtral (mixtral)",
             "layers 0-5: 8 experts, softmax, top 2, renormalised",
@@ -349,6 +365,8 @@ mod tests {
             "of cache at 512 positions",
             "fits: ",
             "1000 positions take ",
+            "decoded twice        ",
+            " compared, largest difference 0 ulp\n",
         ] {
             assert!(text.contains(want), "{want} is not in\n{text}");
         }

@@ -16,6 +16,7 @@ pub mod run;
 mod runner;
 pub mod screenshot;
 mod values;
+mod verify;
 
 use std::ffi::OsString;
 

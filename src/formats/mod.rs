@@ -37,6 +37,7 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod second;
 #[cfg(test)]
 mod tests;
 mod tq1_0;
@@ -76,6 +77,7 @@ pub use self::{
     q5_k::Q5K,
     q6_k::Q6K,
     q8_0::Q8_0,
+    second::{second_opinion, ulps_between},
     tq1_0::Tq1_0,
     tq2_0::Tq2_0,
 };

@@ -53,6 +53,50 @@ fn every_block_says_what_ggml_reads_in_it() {
     assert_eq!(n_compared, Dtype::ALL.len() - 2);
 }
 
+/// candle reads every format it knows as ggml does, numbers and what are none.
+#[test]
+fn candle_reads_the_same_numbers() {
+    let file = SafeTensors::deserialize(BLOCKS).unwrap();
+    let mut known = Vec::new();
+    for dtype in Dtype::ALL {
+        let Some(theirs) = second_opinion(dtype, &[]) else {
+            continue;
+        };
+        assert!(theirs.is_empty());
+        known.push(dtype.label());
+        let Some((blocks, want)) = golden(&file, dtype) else {
+            continue;
+        };
+        let theirs = second_opinion(dtype, &blocks).unwrap();
+        assert_eq!(theirs.len(), want.len());
+        for (i, (got, want)) in theirs.into_iter().zip(want).enumerate() {
+            assert_eq!(
+                ulps_between(got, want),
+                0,
+                "{dtype:?} at {i}: {got} for {want}"
+            );
+        }
+    }
+    let all = "f32 f16 bf16 q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k q4_k q5_k q6_k";
+    assert_eq!(known.join(" "), all);
+}
+
+#[test]
+fn distances_are_counted_in_steps_of_f32() {
+    let check = |a: f32, b: f32, want| {
+        assert_eq!(ulps_between(a, b), want);
+        assert_eq!(ulps_between(b, a), want);
+    };
+    check(1.0, 1.0, 0);
+    check(1.0, 1.0 + f32::EPSILON, 1);
+    check(0.0, -0.0, 0);
+    check(f32::from_bits(1), -f32::from_bits(1), 2);
+    check(f32::MAX, f32::INFINITY, 1);
+    check(f32::NAN, -f32::NAN, 0);
+    check(f32::NAN, 1.0, u32::MAX);
+    check(f32::INFINITY, f32::NEG_INFINITY, 0xFF00_0000);
+}
+
 /// What is not aligned is read as well, and what is no whole block is left alone.
 #[test]
 fn blocks_are_read_at_any_address() {

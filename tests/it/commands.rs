@@ -70,6 +70,7 @@ const PRINTING: &[&[&str]] = &[
     &["run", "--help"],
     &["inspect", "tour"],
     &["inspect", "tour", "--json"],
+    &["inspect", "tour", "--verify"],
     &["inspect", "--devices"],
     &[
         "run", "tour", "--prompt", "Once", "-n", "3", "--device", "cpu",

@@ -72,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("base64", &["checkpoint", "document"]),
     ("bytemuck", &["formats", "checkpoint", "ops", "ui"]),
+    ("candle_core", &["formats"]),
     ("clap", &["cli", "main"]),
     ("csv", &["document"]),
     ("eframe", &["ui", "app", "main"]),
