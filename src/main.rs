@@ -21,6 +21,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Some(Command::Eval(args)) => cli::eval::run(args),
         Some(Command::Inspect(args)) => cli::inspect::run(args),
+        Some(Command::Tokenize(args)) => cli::tokenize::run(args),
         Some(Command::Run(args)) => cli::run::run(args),
         Some(Command::Check(args)) => cli::check::run(args),
         Some(Command::Screenshot(args)) => screenshot(args),

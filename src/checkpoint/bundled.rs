@@ -11,7 +11,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Blob, CheckpointError, Parts, config::Config, container::Shard, container::Tensors, family,
+    Blob, CheckpointError, Parts, codec::TokenizerFile, config::Config, container::Shard,
+    container::Tensors, family,
 };
 
 /// Bytes aligned so that no tensor in them has to be copied.
@@ -109,7 +110,10 @@ impl Bundled {
             names: family::find(&config)?.names,
             config,
             generation_config: None,
-            tokenizer: Some((TOKENIZER.to_vec(), self.path("tokenizer.json"))),
+            tokenizer: Some(TokenizerFile::library(
+                TOKENIZER.to_vec(),
+                self.path("tokenizer.json"),
+            )),
             tokenizer_config: Some(Config::parse(TOKENIZER_CONFIG, &path)?),
             special_tokens: None,
             added_tokens: None,

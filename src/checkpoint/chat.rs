@@ -13,7 +13,8 @@ use super::{CheckpointError, config::Config, files};
 
 const FILE: &str = "chat_template.jinja";
 const KEY: &str = "chat_template";
-const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
+/// Bytes of a template at most.
+pub(super) const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
 /// The text of a template, or why it cannot be had.
 pub(super) type TemplateSource = Result<String, String>;

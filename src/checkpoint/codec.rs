@@ -3,7 +3,7 @@
 //! **Invariant:** what stands before and after a text is what the tokenizer's post-processor puts there,
 //! whatever `add_bos_token` says, as Transformers has it. What a tokenizer file makes go wrong is a sentence: the library's panics are caught here too.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use tokenizers::Tokenizer;
 
@@ -15,8 +15,11 @@ use super::{
     added::{self, Beside},
     chat::ChatTemplate,
     foreign, json,
-    tokenizer::{self, Followed},
+    tokenizer::{self, Followed, Segmenter},
 };
+
+/// Tokens at most of a tokenizer that belongs to no vocabulary.
+const MAX_TOKENS: usize = 1 << 20;
 
 /// Text to tokens and back. Cloning one copies nothing large.
 #[derive(Clone, Debug)]
@@ -29,6 +32,30 @@ pub struct TextCodec {
     chat: Result<ChatTemplate, NoChat>,
 }
 
+/// A tokenizer's file, or what stands for one.
+pub(super) struct TokenizerFile {
+    /// `tokenizer.json`.
+    pub(super) bytes: Vec<u8>,
+    /// Where it is, or what it was made from.
+    pub(super) path: PathBuf,
+    /// What makes tokens of words.
+    pub(super) segmenter: Segmenter,
+    /// Whether it has all its tokens, and what lies beside it adds none.
+    pub(super) is_complete: bool,
+}
+
+impl TokenizerFile {
+    /// A file that the library follows, with other files beside it.
+    pub(super) fn library(bytes: Vec<u8>, path: PathBuf) -> Self {
+        Self {
+            bytes,
+            path,
+            segmenter: Segmenter::Library,
+            is_complete: false,
+        }
+    }
+}
+
 /// Why there is no chat template to put a prompt in.
 #[derive(Clone, Debug)]
 enum NoChat {
@@ -39,27 +66,33 @@ enum NoChat {
 }
 
 impl TextCodec {
-    /// Reads a tokenizer, with the tokens declared beside it.
+    /// Reads a tokenizer, with the tokens declared beside it. Without a vocabulary (`n_vocab`) its own ids are all.
     ///
     /// # Errors
     /// A file that is no tokenizer, or one whose ids go beyond the vocabulary.
     pub(super) fn read(
-        bytes: &[u8],
-        path: &Path,
+        file: TokenizerFile,
         beside: Beside<'_>,
-        n_vocab: usize,
+        n_vocab: Option<usize>,
         notes: &mut Vec<String>,
     ) -> Result<Self, CheckpointError> {
+        let TokenizerFile { bytes, path, .. } = file;
         let broken = |what| CheckpointError::Broken {
             what,
-            path: path.to_owned(),
+            path: path.clone(),
         };
         let unreadable = |why| broken(format!("the tokenizer cannot be read: {why}"));
-        let mut tokenizer = parsed(bytes, n_vocab).map_err(unreadable)?;
+        let beside = if file.is_complete {
+            Beside::default()
+        } else {
+            beside
+        };
+        let most = n_vocab.unwrap_or(MAX_TOKENS);
+        let mut tokenizer = parsed(&bytes, most).map_err(unreadable)?;
         notes.extend(tokenizer::merge_always(&mut tokenizer));
         tokenizer.with_padding(None);
         caught(|| tokenizer.with_truncation(None).map(|_| ())).map_err(unreadable)?;
-        caught(|| added::add(&mut tokenizer, beside, n_vocab, notes)).map_err(unreadable)?;
+        caught(|| added::add(&mut tokenizer, beside, most, notes)).map_err(unreadable)?;
         // As Transformers does: special tokens in a text are then letters like others.
         let splits = beside
             .settings
@@ -67,16 +100,12 @@ impl TextCodec {
         tokenizer.set_encode_special_tokens(
             splits.and_then(serde_json::Value::as_bool).unwrap_or(false),
         );
+        let n_tokens = n_tokens(&tokenizer);
+        let n_vocab = n_vocab.unwrap_or(n_tokens.min(MAX_TOKENS));
         let beyond = beyond_vocabulary(&tokenizer, n_vocab).map_err(broken)?;
         notes.extend(beyond);
         let table = table(&tokenizer, n_vocab);
-        let n_tokens = tokenizer
-            .get_vocab(true)
-            .into_values()
-            .map(|it| it as usize + 1)
-            .max()
-            .unwrap_or(0);
-        let tokenizer = caught(|| Followed::new(tokenizer)).map_err(unreadable)?;
+        let tokenizer = caught(|| Followed::new(tokenizer, file.segmenter)).map_err(unreadable)?;
         let bos = put_before(&tokenizer).filter(|it| it.idx() < n_vocab);
         Ok(Self {
             tokenizer: Arc::new(tokenizer),
@@ -94,6 +123,23 @@ impl TextCodec {
     /// What the tokenizer says, and a token beyond the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, CheckpointError> {
         self.checked(ids(&self.tokenizer, text, true).map_err(unencodable)?)
+    }
+
+    /// The tokens of a text, with nothing put before or after.
+    ///
+    /// # Errors
+    /// What the tokenizer says, and a token beyond the vocabulary.
+    pub fn encode_bare(&self, text: &str) -> Result<Vec<TokenId>, CheckpointError> {
+        self.checked(ids(&self.tokenizer, text, false).map_err(unencodable)?)
+    }
+
+    /// The same tokenizer, to which special tokens in a text are letters like others.
+    ///
+    /// Returns `None` where it is in use elsewhere.
+    #[must_use]
+    pub fn with_special_spelled(mut self) -> Option<Self> {
+        Arc::get_mut(&mut self.tokenizer)?.spell_special_tokens();
+        Some(self)
     }
 
     /// The tokens of a prompt in the form asked for. A template's own special tokens are tokens, and
@@ -182,6 +228,13 @@ impl TextCodec {
         self.bos
     }
 
+    /// A token as its vocabulary spells it: `Ġthe`, `▁the`; empty for an id that it does not have.
+    #[must_use]
+    pub fn spelled(&self, id: TokenId) -> String {
+        let token = self.tokenizer.library().id_to_token(id.0);
+        token.unwrap_or_default()
+    }
+
     /// The id of a token by its text.
     pub(super) fn id_of(&self, token: &str) -> Option<TokenId> {
         self.tokenizer.library().token_to_id(token).map(TokenId)
@@ -202,6 +255,12 @@ fn unencodable(what: String) -> CheckpointError {
 
 fn ids(tokenizer: &Followed, text: &str, adds_special: bool) -> Result<Vec<u32>, String> {
     caught(|| tokenizer.encode(text, adds_special))
+}
+
+/// One more than the highest id.
+fn n_tokens(tokenizer: &Tokenizer) -> usize {
+    let ids = tokenizer.get_vocab(true).into_values();
+    ids.map(|it| it as usize + 1).max().unwrap_or(0)
 }
 
 /// A note on added tokens beyond the vocabulary, which only their own text can bring up; an error

@@ -334,7 +334,7 @@ pub(super) fn listed<T: AsRef<str>>(all: &[T]) -> Option<String> {
 /// A text cut to what fits a sentence.
 pub(super) fn shorten(text: &str) -> String {
     const MOST: usize = 60;
-    if text.chars().count() <= MOST {
+    if text.chars().nth(MOST).is_none() {
         return text.to_owned();
     }
     let start: String = text.chars().take(MOST).collect();

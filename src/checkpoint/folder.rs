@@ -1,12 +1,10 @@
 //! A model folder: which files are read, and which of them the model opens without.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use super::{
     Checkpoint, CheckpointError, Parts, assemble, chat,
+    codec::TokenizerFile,
     config::Config,
     family, files, foreign, gguf, index,
     place::{self, CONFIG, ModelPath},
@@ -59,7 +57,9 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
         tokenizer_config: side("tokenizer_config.json"),
         special_tokens: side("special_tokens_map.json"),
         added_tokens: side("added_tokens.json"),
-        tokenizer: read_tokenizer(folder, &mut notes),
+        tokenizer: read_tokenizer(folder)
+            .map_err(|why| notes.push(ids_only(&why)))
+            .ok(),
         chat_template: chat::in_folder(folder),
         tensors,
         config,
@@ -69,7 +69,7 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
 }
 
 /// Settings that a model opens without where they cannot be read.
-fn side_file(folder: &Path, name: &str, notes: &mut Vec<String>) -> Option<Config> {
+pub(super) fn side_file(folder: &Path, name: &str, notes: &mut Vec<String>) -> Option<Config> {
     let path = folder.join(name);
     if !files::exists(&path) {
         return None;
@@ -86,29 +86,27 @@ fn side_file(folder: &Path, name: &str, notes: &mut Vec<String>) -> Option<Confi
     }
 }
 
-/// The bytes of the tokenizer; a note where there are none.
-fn read_tokenizer(folder: &Path, notes: &mut Vec<String>) -> Option<(Vec<u8>, PathBuf)> {
+/// The tokenizer of a folder.
+///
+/// # Errors
+/// Why there is none that is read, the beginning of a sentence.
+pub(super) fn read_tokenizer(folder: &Path) -> Result<TokenizerFile, String> {
     let path = folder.join(TOKENIZER);
     if files::exists(&path) {
-        return match files::read(&path, MAX_TOKENIZER_BYTES) {
-            Ok(bytes) => Some((bytes, path)),
-            Err(why) => {
-                notes.push(ids_only(&why.to_string()));
-                None
-            }
-        };
+        let bytes = files::read(&path, MAX_TOKENIZER_BYTES);
+        let bytes = bytes.map_err(|why| why.to_string())?;
+        return Ok(TokenizerFile::library(bytes, path));
     }
     let names = index::names_in(folder);
     let other = OTHER_TOKENIZERS
         .iter()
         .find_map(|(end, what)| Some((names.iter().find(|it| it.ends_with(end))?, *what)));
-    notes.push(match other {
-        None => ids_only("there is no tokenizer.json"),
-        Some((name, what)) => ids_only(&format!(
-            "there is no tokenizer.json, and {name}, {what}, is not read"
-        )),
-    });
-    None
+    Err(match other {
+        None => "there is no tokenizer.json".to_owned(),
+        Some((name, what)) => {
+            format!("there is no tokenizer.json, and {name}, {what}, is not read")
+        }
+    })
 }
 
 /// The note on a model without a tokenizer, and why it has none.

@@ -6,7 +6,7 @@
 //! gguf                       settings, tensors and tokenizer of a GGUF file
 //! config → family, rope      what tensors there should be, and what they mean
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
-//! codec, added, eos          text to tokens and back, and where it ends
+//! codec, added, eos          text to tokens and back, and where it ends; alone: without the model
 //! tokenizer                  the library's tokenizer, followed within limits
 //! chat                       the text around a prompt
 //! memory, need, allowance    how large it is; what a run will hold; what the process may take
@@ -22,6 +22,7 @@
 
 mod added;
 mod allowance;
+mod alone;
 mod bind;
 mod bundled;
 mod chat;
@@ -63,12 +64,14 @@ use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{
     added::Beside,
+    codec::TokenizerFile,
     config::Config,
     container::Tensors,
     family::{Draft, Names},
 };
 
 pub use allowance::{Allowance, Allowances, Limit};
+pub use alone::open_codec;
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use cut::Cut;
@@ -121,7 +124,7 @@ struct Parts {
     /// What its tensors are called.
     names: &'static Names,
     generation_config: Option<Config>,
-    tokenizer: Option<(Vec<u8>, PathBuf)>,
+    tokenizer: Option<TokenizerFile>,
     tokenizer_config: Option<Config>,
     special_tokens: Option<Config>,
     added_tokens: Option<Config>,
@@ -158,9 +161,9 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
         special: parts.special_tokens.as_ref(),
         added: parts.added_tokens.as_ref(),
     };
-    if let Some((bytes, path)) = &parts.tokenizer {
+    if let Some(file) = parts.tokenizer {
         let notes = &mut checkpoint.notes;
-        match TextCodec::read(bytes, path, beside, n_vocab, notes) {
+        match TextCodec::read(file, beside, Some(n_vocab), notes) {
             Ok(codec) => checkpoint.codec = Some(codec),
             Err(why) => notes.push(folder::ids_only(&why.to_string())),
         }

@@ -15,6 +15,7 @@ mod output;
 pub mod run;
 mod runner;
 pub mod screenshot;
+pub mod tokenize;
 mod values;
 mod verify;
 
@@ -56,6 +57,8 @@ pub enum Command {
     Eval(eval::Args),
     /// Show what a model is: shapes, routing rules, parameters, memory.
     Inspect(inspect::Args),
+    /// Show the tokens of a text: ids and pieces of any model's tokenizer.
+    Tokenize(tokenize::Args),
     /// Write text, with any edits.
     Run(run::Args),
     /// Judge whether the load is even over texts, layer by layer.

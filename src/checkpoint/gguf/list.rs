@@ -1,7 +1,5 @@
 //! A list in the metadata of a GGUF file, read where it lies.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "vocabularies are not read yet"))]
-
 use std::{fmt::Display, ops::Range};
 
 use super::{
@@ -41,6 +39,11 @@ impl<'a> List<'a> {
     /// How many there are.
     pub(in crate::checkpoint) fn len(&self) -> usize {
         self.n
+    }
+
+    /// Bytes that it takes in the file; each text has eight besides its own.
+    pub(in crate::checkpoint) fn n_bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     fn slice(&self) -> &'a [u8] {
@@ -84,14 +87,6 @@ impl<'a> List<'a> {
     /// Other values.
     pub(in crate::checkpoint) fn floats(&self) -> Result<Vec<f32>, CheckpointError> {
         self.read("finite numbers", Scalar::f32)
-    }
-
-    /// As switches, for which 0 and 1 stand too.
-    ///
-    /// # Errors
-    /// Other values.
-    pub(in crate::checkpoint) fn switches(&self) -> Result<Vec<bool>, CheckpointError> {
-        self.read("switches", Scalar::bool)
     }
 
     /// As bytes, whatever their sign is.

@@ -2,8 +2,6 @@
 //!
 //! A key that is missing is `None`: what is assumed then is its reader's to say. Whole numbers come in every width.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "vocabularies are not read yet"))]
-
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
@@ -91,14 +89,6 @@ impl Metadata {
         })
     }
 
-    /// A finite number.
-    ///
-    /// # Errors
-    /// Anything else under the key.
-    pub(in crate::checkpoint) fn f32(&self, key: &str) -> Result<Option<f32>, CheckpointError> {
-        self.read(key, "a finite number", Scalar::f32)
-    }
-
     /// A switch, for which 0 and 1 stand too.
     ///
     /// # Errors
@@ -143,14 +133,20 @@ impl Metadata {
 
     /// What stands under a key, as JSON has it: a number that is not finite is null.
     ///
-    /// Returns `None` where the key is missing, holds bytes that are no text, or a list that is long or of texts.
+    /// A text too long for a name is cut. Returns `None` where the key is missing, holds bytes that are no text, or a
+    /// list that is long or of texts.
     pub(in crate::checkpoint) fn json(&self, key: &str) -> Option<Value> {
         /// One value for each layer, at the most.
         const MOST: usize = 4096;
+        /// Bytes of a name.
+        const LONGEST: usize = 256;
         match self.entries.get(key)? {
             Entry::One(Kind::Text, range) => {
                 let text = std::str::from_utf8(self.blob.bytes().get(range.clone())?).ok()?;
-                Some(text.into())
+                Some(match text.len() {
+                    0..=LONGEST => text.into(),
+                    _ => shorten(text).into(),
+                })
             }
             Entry::One(..) => Some(self.scalar(key)?.json()),
             Entry::List { kind, n, bytes } if *n <= MOST => {
@@ -159,29 +155,6 @@ impl Metadata {
                 Some(all.map(|it| kind.scalar(it).json()).collect())
             }
             Entry::List { .. } => None,
-        }
-    }
-
-    /// Whole numbers, one for each of `n` layers: a list of so many, or one number for all of them.
-    ///
-    /// # Errors
-    /// Anything else under the key.
-    pub(in crate::checkpoint) fn per_layer(
-        &self,
-        key: &str,
-        n: usize,
-    ) -> Result<Option<Vec<u64>>, CheckpointError> {
-        if !matches!(self.entries.get(key), Some(Entry::List { .. })) {
-            return Ok(self.u64(key)?.map(|it| vec![it; n]));
-        }
-        let all = self.list(key)?.map(|it| it.whole_numbers()).transpose()?;
-        match all {
-            Some(all) if all.len() != n => Err(self.refuse(
-                key,
-                format!("a list of {}", all.len()),
-                format!("one number, or one for each of {n} layers"),
-            )),
-            all => Ok(all),
         }
     }
 

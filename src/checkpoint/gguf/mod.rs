@@ -5,6 +5,9 @@
 //! types, data             where the tensors are
 //! metadata, list          what stands under the keys, asked for by its type
 //! shards                  the files of a split set, by the name of any of them
+//! vocabulary, pre         tokens, what they are for, and how texts are parted into words
+//! rules, pieces           their rules, and how tokens are made of letters
+//! rebuilt, text           the tokenizer as a `tokenizer.json`; the chat template, what ends a text
 //! model                   all of it to a model that is open
 //! ```
 //!
@@ -16,17 +19,24 @@ mod header;
 mod list;
 mod metadata;
 mod model;
+mod pieces;
+mod pre;
 mod reader;
+mod rebuilt;
+mod rules;
 mod shards;
 #[cfg(test)]
 mod tests;
+mod text;
 mod types;
 mod value;
+mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
 use super::{
     Blob, CheckpointError,
+    config::shorten,
     container::{Shard, Tensors},
     files, foreign, index,
 };
@@ -37,7 +47,7 @@ use self::{
     shards::Place,
 };
 
-pub(super) use self::{metadata::Metadata, model::open, shards::ENDING};
+pub(super) use self::{metadata::Metadata, model::open, shards::ENDING, text::codec};
 
 const ALIGNMENT_KEY: &str = "general.alignment";
 const TYPE_KEY: &str = "general.type";
@@ -201,9 +211,12 @@ fn check_kind(metadata: &Metadata, notes: &mut Vec<String>) -> Result<(), Checkp
         kind => {
             if metadata.text(ARCHITECTURE_KEY)? != Some("clip") {
                 let odd = kind.filter(|it| *it != "model");
-                notes.extend(
-                    odd.map(|it| format!("{TYPE_KEY} is {it:?}, and the file is read as a model")),
-                );
+                notes.extend(odd.map(|it| {
+                    format!(
+                        "{TYPE_KEY} is {:?}, and the file is read as a model",
+                        shorten(it)
+                    )
+                }));
                 return Ok(());
             }
             "a projector of images"

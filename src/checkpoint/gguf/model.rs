@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::read;
+use super::{read, text::GgufText};
 use crate::checkpoint::{
     Checkpoint, CheckpointError, Parts, assemble,
     family::gguf::{GgufModel, NAMES, draft},
@@ -25,18 +25,22 @@ pub(in crate::checkpoint) fn open(
         path: &opened.path,
     })?;
     let mut notes: Vec<String> = note.into_iter().chain(opened.notes).collect();
-    notes.push(ids_only("the tokenizer of a GGUF file is not read yet"));
+    let text = GgufText::read(&opened.metadata, &mut notes)?;
+    let tokenizer = text
+        .tokenizer
+        .map_err(|why| notes.push(ids_only(&why.to_string())))
+        .ok();
     let parts = Parts {
         name: opened.name,
         place: opened.path,
         config,
         names: NAMES,
-        generation_config: None,
-        tokenizer: None,
-        tokenizer_config: None,
+        generation_config: Some(text.ends),
+        tokenizer,
+        tokenizer_config: Some(text.settings),
         special_tokens: None,
         added_tokens: None,
-        chat_template: None,
+        chat_template: text.chat_template,
         tensors: opened.tensors,
         notes,
     };

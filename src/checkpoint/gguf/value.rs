@@ -9,6 +9,8 @@ use super::reader::Reader;
 
 /// Entries of one list at most; the largest vocabularies have some three hundred thousand.
 const MAX_ENTRIES: u64 = 1 << 24;
+/// Bytes of one text at most; the longest in use is a whole `tokenizer.json`, of some thirty million.
+const MAX_TEXT_BYTES: usize = 128 << 20;
 
 /// What kind of value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +187,17 @@ impl Entry {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, String> {
         match Kind::read(reader)? {
             Kind::List => Self::read_list(reader),
-            Kind::Text => Ok(Self::One(Kind::Text, reader.text()?)),
+            Kind::Text => {
+                let range = reader.text()?;
+                if range.len() > MAX_TEXT_BYTES {
+                    return Err(format!(
+                        "is a text of {} bytes at byte {}, expected at most {MAX_TEXT_BYTES}",
+                        range.len(),
+                        range.start
+                    ));
+                }
+                Ok(Self::One(Kind::Text, range))
+            }
             kind => {
                 let n_bytes = kind.n_bytes().unwrap_or_default() as u64;
                 Ok(Self::One(kind, reader.skip(n_bytes)?))

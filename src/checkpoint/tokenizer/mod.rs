@@ -4,10 +4,11 @@
 //! outline    what the file holds, counted before the library reads it
 //! limits     what it may hold; growth, charsmap: what its rules make of a text
 //! normal, split, words    a text to tokens, step by step, while `budget` and `pattern` allow
+//! segment    words to tokens where the library's model does not do it
 //! decoding   and back
 //! ```
 //!
-//! **Invariants:** the tokens are those of the library's own `encode`, or a refusal; a text is followed on one
+//! **Invariants:** the tokens are those of the library's own `encode`, unless `segment` makes them, or a refusal; a text is followed on one
 //! thread, step by step, and none of the steps can make it long, or take long, before it is asked again.
 
 mod budget;
@@ -18,6 +19,7 @@ mod limits;
 mod normal;
 mod outline;
 mod pattern;
+mod segment;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -34,8 +36,10 @@ use self::{
     words::Words,
 };
 
+pub(super) use self::charsmap::encoded as charsmap_base64;
 pub(super) use self::limits::check_added_beside;
 pub(super) use self::normal::check_all as check_normalized;
+pub(super) use self::segment::Segmenter;
 
 /// Reads a file; what is put to its tokens from other files comes before it is used.
 ///
@@ -54,6 +58,7 @@ pub(super) struct Followed {
     normal: Option<NormalSteps>,
     splits: Vec<SplitStep>,
     words: Words,
+    segmenter: Segmenter,
     decoding: Option<Decoding>,
 }
 
@@ -62,7 +67,7 @@ impl Followed {
     ///
     /// # Errors
     /// What is beyond a limit.
-    pub(super) fn new(tokenizer: Tokenizer) -> Result<Self, String> {
+    pub(super) fn new(tokenizer: Tokenizer, segmenter: Segmenter) -> Result<Self, String> {
         limits::check_read(&tokenizer)?;
         let splits = tokenizer.get_pre_tokenizer().map(SplitStep::all);
         Ok(Self {
@@ -71,10 +76,16 @@ impl Followed {
                 .map(NormalSteps::of)
                 .transpose()?,
             splits: splits.transpose()?.unwrap_or_default(),
-            words: Words::of(tokenizer.get_model()),
+            words: Words::of(segmenter.model(tokenizer.get_model())),
+            segmenter,
             decoding: tokenizer.get_decoder().map(Decoding::of).transpose()?,
             tokenizer,
         })
+    }
+
+    /// From now on special tokens in a text are letters like others.
+    pub(super) fn spell_special_tokens(&mut self) {
+        self.tokenizer.set_encode_special_tokens(true);
     }
 
     /// The library's own.
@@ -110,7 +121,13 @@ impl Followed {
             step.apply(&mut parts, budget)?;
         }
         let model = self.tokenizer.get_model();
-        self.words.apply(model, &mut parts, budget)?;
+        match &self.segmenter {
+            Segmenter::ByScore(it) => it.apply(model, &mut parts, budget)?,
+            Segmenter::Library | Segmenter::Pieces(_) => {
+                let model = self.segmenter.model(model);
+                self.words.apply(model, &mut parts, budget)?;
+            }
+        }
         let encoding = parts.into_encoding(None, 0, OffsetType::None)?;
         let encoding = self.tokenizer.post_process(encoding, None, adds_special)?;
         Ok(encoding.get_ids().to_vec())
