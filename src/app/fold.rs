@@ -215,7 +215,7 @@ impl App {
         let parsed: Result<Vec<TokenId>, ParseIntError> =
             ids.map(|it| it.parse().map(TokenId)).collect();
         match parsed {
-            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, tokens, self.now_secs),
+            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, Ok(tokens), self.now_secs),
             _ => {
                 self.waiting = None;
                 self.say("This model has no tokenizer: type token ids, as in 1 318 29".to_owned());

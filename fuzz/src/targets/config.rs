@@ -56,6 +56,10 @@ fn check_shape(spec: &ModelSpec) {
                 n_routers += 1;
                 it.expert.d_ff
             }
+            Ffn::None => {
+                assert!(layer.mixer != Mixer::None, "layer {l} is nothing");
+                continue;
+            }
         };
         assert!(inner > 0, "layer {l} has no width");
     }
@@ -89,6 +93,10 @@ fn n_numbers(spec: &ModelSpec) -> usize {
     for layer in &spec.layers {
         let heads = match &layer.mixer {
             Mixer::Gqa(it) => times(it.n_heads, it.head_dim),
+            Mixer::Recurrent(it) => {
+                total = total.saturating_add(it.state_len());
+                it.n_in().saturating_add(it.n_channels())
+            }
             _ => 0,
         };
         let inner = match &layer.ffn {
@@ -98,6 +106,7 @@ fn n_numbers(spec: &ModelSpec) -> usize {
                 let n_experts = spec.router(it.router).map_or(0, |it| it.n_experts);
                 times(n_experts, it.expert.d_ff + 1).saturating_add(shared)
             }
+            Ffn::None => 0,
         };
         let rows = heads.saturating_add(inner);
         total = total.saturating_add(times(times(rows, spec.d_model), 3));

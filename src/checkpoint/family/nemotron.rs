@@ -249,6 +249,14 @@ fn rule(config: &Config, plain: &Plain) -> Result<RouterSpec, CheckpointError> {
         let want = format!("a divisor of the {} experts", plain.n_experts);
         return Err(config.refuse("n_group", n.to_string(), want));
     }
+    if keep * (plain.n_experts / n) < plain.top_k {
+        let want = format!(
+            "enough groups of {} experts to choose {} from",
+            plain.n_experts / n,
+            plain.top_k
+        );
+        return Err(config.refuse("topk_group", keep.to_string(), want));
+    }
     Ok(RouterSpec {
         score: Score::Sigmoid,
         select_bias: true,
