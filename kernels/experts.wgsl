@@ -29,6 +29,10 @@ struct Params {
 
 // Which activation: the order of `act_id` in src/ops/gpu/experts.rs.
 override act: u32 = 0u;
+// Whether `gate_or_up` computes ups.
+override is_up: bool = false;
+// Whether those stand alone: the networks have no gate.
+override is_alone: bool = false;
 // Whether rows of x are whole quads.
 override is_wide: bool = false;
 // Lanes that share ROWS rows of a matrix-vector product, a power of two.
@@ -57,10 +61,6 @@ const MAX_NETWORKS: u32 = 2048u;
 @group(0) @binding(5) var<storage, read> plan: array<u32>;           // tiles of (network, first, slots), then slots by network
 @group(0) @binding(2) var<storage, read_write> new_plan: array<u32>;
 @group(0) @binding(3) var<storage, read> outer: array<f32>;          // [slots, H]
-
-fn x_at(at: u32) -> vec4<f32> {
-    return x[at];
-}
 
 fn x_number(i: u32) -> f32 {
     return x[i / 4u][i % 4u];
@@ -109,8 +109,37 @@ fn dot_four(sum: vec4<f32>, it: Four, q: u32, by: vec4<f32>) -> vec4<f32> {
     );
 }
 
-fn scales_of(it: Four) -> vec4<f32> {
-    return vec4<f32>(scale_of(it.a), scale_of(it.b), scale_of(it.c), scale_of(it.d));
+// The products of a part of theirs, of sums as `dot_four` makes them and the sum of x.
+fn scaled(it: Four, part: u32, sums: vec4<f32>, x_sum: f32) -> vec4<f32> {
+    let scales = vec4<f32>(scale_of(it.a, part), scale_of(it.b, part), scale_of(it.c, part), scale_of(it.d, part));
+    let products = sums * LEVEL_SCALE * scales;
+    if HAS_MINIMUM {
+        return products + x_sum * vec4<f32>(
+            minimum_of(it.a, part),
+            minimum_of(it.b, part),
+            minimum_of(it.c, part),
+            minimum_of(it.d, part),
+        );
+    }
+    return products;
+}
+
+// Unit `at` of four rows times its numbers of a row of x.
+fn unit_times(it: Four, x_row: u32, at: u32) -> vec4<f32> {
+    var sum = vec4<f32>();
+    for (var p = 0u; p < UNIT_PARTS; p++) {
+        var part = vec4<f32>();
+        var x_sum = 0.0;
+        for (var q = p * PART_QUADS; q < (p + 1u) * PART_QUADS; q++) {
+            let by = x_quad(x_row, (at * UNIT_QUADS + q) * 4u);
+            part = dot_four(part, it, q, by);
+            if HAS_MINIMUM {
+                x_sum = sum_add(x_sum, by);
+            }
+        }
+        sum += scaled(it, p, part, x_sum);
+    }
+    return sum;
 }
 
 fn silu(v: f32) -> f32 {
@@ -170,15 +199,21 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     for (var at = place % team; at < params.row_units; at += team) {
         let g = four(gates, first, at);
         let u = four(gates + params.n_rows, first, at);
-        var g_part = vec4<f32>();
-        var u_part = vec4<f32>();
-        for (var q = 0u; q < UNIT_QUADS; q++) {
-            let it = x_quad(slot / params.n_picks, (at * UNIT_QUADS + q) * 4u);
-            g_part = dot_four(g_part, g, q, it);
-            u_part = dot_four(u_part, u, q, it);
+        for (var p = 0u; p < UNIT_PARTS; p++) {
+            var g_part = vec4<f32>();
+            var u_part = vec4<f32>();
+            var x_sum = 0.0;
+            for (var q = p * PART_QUADS; q < (p + 1u) * PART_QUADS; q++) {
+                let it = x_quad(slot / params.n_picks, (at * UNIT_QUADS + q) * 4u);
+                g_part = dot_four(g_part, g, q, it);
+                u_part = dot_four(u_part, u, q, it);
+                if HAS_MINIMUM {
+                    x_sum = sum_add(x_sum, it);
+                }
+            }
+            gate += scaled(g, p, g_part, x_sum);
+            up += scaled(u, p, u_part, x_sum);
         }
-        gate += g_part * scales_of(g);
-        up += u_part * scales_of(u);
     }
     gate = sum_team(gate, team, lane);
     up = sum_team(up, team, lane);
@@ -187,6 +222,42 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
             out[at + r] = activated(gate[r], up[r]);
         }
+    }
+}
+
+// The same where gates and ups lie apart, because they are stored in different formats: first `out` becomes
+// what the gates make, then what the ups make of that. `weights` is [networks, n_rows, H].
+@compute @workgroup_size(256)
+fn gate_or_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let slot = group.y;
+    let network = routing[params.networks_at + slot];
+    if !is_here(network) {
+        return;
+    }
+    let base = (network - params.first_network) * params.n_rows;
+    let place = place_of(lane);
+    let first = (group.x * (256u / team) + place / team) * ROWS;
+    var sum = vec4<f32>();
+    for (var at = place % team; at < params.row_units; at += team) {
+        sum += unit_times(four(base, first, at), slot / params.n_picks, at);
+    }
+    sum = sum_team(sum, team, lane);
+    if place % team == 0u {
+        let at = slot * params.n_out + params.first_row + first;
+        for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
+            put_half(at + r, sum[r]);
+        }
+    }
+}
+
+// A gate, or what becomes of it, or of an up that stands alone.
+fn put_half(at: u32, value: f32) {
+    if is_alone {
+        out[at] = activated(value, 1.0);
+    } else if is_up {
+        out[at] = activated(out[at], value);
+    } else {
+        out[at] = value;
     }
 }
 
@@ -204,11 +275,7 @@ fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         if is_here(network) {
             let at = i % params.row_units;
             let it = four((network - params.first_network) * params.n_rows, first, at);
-            var part = vec4<f32>();
-            for (var q = 0u; q < UNIT_QUADS; q++) {
-                part = dot_four(part, it, q, x_quad(slot, (at * UNIT_QUADS + q) * 4u));
-            }
-            sum += factors[params.factors_at + slot] * scales_of(it) * part;
+            sum += factors[params.factors_at + slot] * unit_times(it, slot, at);
         }
     }
     sum = sum_team(sum, team, lane);
@@ -373,6 +440,31 @@ fn grouped_gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
             }
             if row + 32u < params.n_rows {
                 out[at + row + 32u] = activated(sums[i].y, sums[i].w);
+            }
+        }
+    }
+}
+
+// Grid: tiles, blocks of TILE_ROWS inner rows. As `gate_or_up`.
+@compute @workgroup_size(256)
+fn grouped_gate_or_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let tile = tile_of(group.x);
+    if !is_here(tile.network) {
+        return;
+    }
+    let mine = min(group.y * TILE_ROWS + lane.index / 2u, params.n_rows - 1u);
+    let weight_row = (tile.network - params.first_network) * params.n_rows + mine;
+    let x_row = (params.first_slot + slot_of(tile, lane.index / STEP)) / params.n_picks;
+    multiply(lane.index, tile.n, x_row, weight_row);
+    for (var i = 0u; i < 4u; i++) {
+        let place = lane.index / 32u * 4u + i;
+        if place < tile.n {
+            let at = slot_of(tile, place) * params.n_out + params.first_row;
+            for (var j = 0u; j < 4u; j++) {
+                let row = group.y * TILE_ROWS + lane.index % 32u + 32u * j;
+                if row < params.n_rows {
+                    put_half(at + row, sums[i][j]);
+                }
             }
         }
     }

@@ -63,26 +63,36 @@ fn gemv(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         let b = unit(starts.y + u);
         let c = unit(starts.z + u);
         let d = unit(starts.w + u);
-        var parts: array<vec4<f32>, 4>;
-        for (var q = 0u; q < UNIT_QUADS; q++) {
-            let a_quad = levels(a, q);
-            let b_quad = levels(b, q);
-            let c_quad = levels(c, q);
-            let d_quad = levels(d, q);
-            for (var t = 0u; t < TOKENS; t++) {
-                let token = min(first_token + t, params.n_tokens - 1u);
-                let it = x_at(token * x_quads + u * UNIT_QUADS + q);
-                parts[t] = vec4<f32>(
-                    dot_add(parts[t].x, a_quad, it),
-                    dot_add(parts[t].y, b_quad, it),
-                    dot_add(parts[t].z, c_quad, it),
-                    dot_add(parts[t].w, d_quad, it),
-                );
+        for (var p = 0u; p < UNIT_PARTS; p++) {
+            var parts: array<vec4<f32>, 4>;
+            var x_sums: array<f32, 4>;
+            for (var q = p * PART_QUADS; q < (p + 1u) * PART_QUADS; q++) {
+                let a_quad = levels(a, q);
+                let b_quad = levels(b, q);
+                let c_quad = levels(c, q);
+                let d_quad = levels(d, q);
+                for (var t = 0u; t < TOKENS; t++) {
+                    let token = min(first_token + t, params.n_tokens - 1u);
+                    let it = x_at(token * x_quads + u * UNIT_QUADS + q);
+                    parts[t] = vec4<f32>(
+                        dot_add(parts[t].x, a_quad, it),
+                        dot_add(parts[t].y, b_quad, it),
+                        dot_add(parts[t].z, c_quad, it),
+                        dot_add(parts[t].w, d_quad, it),
+                    );
+                    if HAS_MINIMUM {
+                        x_sums[t] = sum_add(x_sums[t], it);
+                    }
+                }
             }
-        }
-        let scales = vec4<f32>(scale_of(a), scale_of(b), scale_of(c), scale_of(d));
-        for (var t = 0u; t < TOKENS; t++) {
-            sums[t] += parts[t] * scales;
+            let scales = vec4<f32>(scale_of(a, p), scale_of(b, p), scale_of(c, p), scale_of(d, p));
+            let minima = vec4<f32>(minimum_of(a, p), minimum_of(b, p), minimum_of(c, p), minimum_of(d, p));
+            for (var t = 0u; t < TOKENS; t++) {
+                sums[t] += parts[t] * LEVEL_SCALE * scales;
+                if HAS_MINIMUM {
+                    sums[t] += x_sums[t] * minima;
+                }
+            }
         }
     }
     for (var t = 0u; t < TOKENS; t++) {

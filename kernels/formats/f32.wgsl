@@ -4,6 +4,9 @@
 
 const UNIT_NUMBERS: u32 = 4u;
 const UNIT_QUADS: u32 = 1u;
+const PART_QUADS: u32 = 1u;
+const LEVEL_SCALE: f32 = 1.0;
+const HAS_MINIMUM: bool = false;
 
 alias Stored = vec4<u32>;
 alias Unit = Stored;
@@ -17,9 +20,14 @@ fn levels(it: Unit, q: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(it);
 }
 
-// What the levels of a unit are multiplied by.
-fn scale_of(it: Unit) -> f32 {
+// What the levels of a part are multiplied by, beside LEVEL_SCALE.
+fn scale_of(it: Unit, part: u32) -> f32 {
     return 1.0;
+}
+
+// What is added to them then.
+fn minimum_of(it: Unit, part: u32) -> f32 {
+    return 0.0;
 }
 
 // Numbers 4q..4q+4 of a unit.

@@ -19,7 +19,7 @@ pub struct MemoryNeed {
     pub copied_bytes: u64,
     /// Weights made into blocks.
     pub block_bytes: u64,
-    /// Weights widened to f32: vectors, and on a device what is read together and stored differently.
+    /// Weights widened to f32: vectors.
     pub widened_bytes: u64,
     /// Weights in the buffers of a device.
     pub device_bytes: u64,

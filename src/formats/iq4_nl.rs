@@ -37,6 +37,6 @@ impl Grouped for Iq4Nl {
 }
 
 /// The levels of `IQ4_NL` and `IQ4_XS`.
-pub(super) const LEVELS: [i8; 16] = [
+pub const LEVELS: [i8; 16] = [
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
 ];

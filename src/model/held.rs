@@ -1,9 +1,9 @@
 //! How the weights of a model are held while it runs, and in how many bytes: read where they lie, copied, in blocks, in
 //! the buffers of a device. All from their layouts; nothing here reads a number.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use crate::checkpoint::{LayerSlot, Layout, Part, Slot, WeightView, Weights};
+use crate::checkpoint::{LayerSlot, Layout, Slot, WeightView, Weights};
 use crate::formats::Dtype;
 use crate::spec::{BlockFormat, ModelSpec};
 
@@ -52,27 +52,16 @@ impl HeldWeights {
         held
     }
 
-    /// What the buffers of a device hold of them: rows of whole units, in f32 where what is read together is stored
-    /// in more than one way.
+    /// What the buffers of a device hold of them: blocks take the bytes they are stored in, rows of numbers stored one
+    /// by one whole units, vectors once more in f32.
     pub fn on_device(
         layouts: impl Iterator<Item = (Slot, Layout)>,
         quantize: Option<BlockFormat>,
     ) -> Self {
         /// Bytes of a row are a multiple of this, unless they are blocks.
         const UNIT_BYTES: u64 = 16;
-        let held = |(slot, it): (Slot, Layout)| {
+        let bytes = |(slot, it): (Slot, Layout)| {
             let dtype = blocks_of(slot, &it, quantize).unwrap_or(it.dtype);
-            (together(slot), Layout { dtype, ..it })
-        };
-        let held: Vec<(Slot, Layout)> = layouts.map(held).collect();
-        let mut formats: HashMap<Slot, Option<Dtype>> = HashMap::new();
-        for (group, it) in &held {
-            let format = formats.entry(*group).or_insert(Some(it.dtype));
-            *format = format.filter(|dtype| *dtype == it.dtype);
-        }
-        let mut device_bytes = 0_u64;
-        for (group, it) in held {
-            let dtype = formats[&group].map_or(Dtype::F32, Dtype::on_device);
             let row = dtype.row_bytes(it.cols).unwrap_or(usize::MAX) as u64;
             let row = if dtype.has_blocks() {
                 row
@@ -80,30 +69,13 @@ impl HeldWeights {
                 row.next_multiple_of(UNIT_BYTES)
             };
             let vector = if it.rows == 1 { 4 * it.cols as u64 } else { 0 };
-            device_bytes += row.saturating_mul(it.rows as u64) + vector;
-        }
+            row.saturating_mul(it.rows as u64).saturating_add(vector)
+        };
         Self {
-            device_bytes,
+            device_bytes: layouts.map(bytes).fold(0, u64::saturating_add),
             ..Self::default()
         }
     }
-}
-
-/// One slot for all that lie in one buffer of a device.
-fn together(slot: Slot) -> Slot {
-    let Slot::Layer(layer, part) = slot else {
-        return slot;
-    };
-    let gate_first = |it| if it == Part::Up { Part::Gate } else { it };
-    let first = match part {
-        LayerSlot::K | LayerSlot::V => LayerSlot::Q,
-        LayerSlot::KBias | LayerSlot::VBias => LayerSlot::QBias,
-        LayerSlot::Expert(_, it) => LayerSlot::Expert(0, gate_first(it)),
-        LayerSlot::Shared(it) => LayerSlot::Shared(gate_first(it)),
-        LayerSlot::Dense(it) => LayerSlot::Dense(gate_first(it)),
-        it => it,
-    };
-    Slot::Layer(layer, first)
 }
 
 /// The blocks a weight is made into, where that was asked for and can be.
@@ -169,7 +141,7 @@ pub fn not_quantized(weights: &Weights) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Bundled, MadeUp, Source, open};
+    use crate::checkpoint::{Bundled, MadeUp, Part, Source, open};
     use crate::spec::LayerId;
 
     #[test]
@@ -265,19 +237,22 @@ mod tests {
     }
 
     #[test]
-    fn a_device_holds_whole_units_and_f32_where_formats_differ() {
+    fn a_device_holds_rows_of_whole_units_and_blocks_as_they_are() {
         let held = HeldWeights::on_device(layouts().into_iter(), None);
         let router = 8 * 128;
-        let qk = (64 + 32) * 64 * 4;
+        let qk = 64 * 64 * 2 + 32 * 64 * 4;
         let (expert, norm) = (10 * 80, 128 + 256);
         let want = HeldWeights {
             device_bytes: router + qk + expert + norm,
             ..HeldWeights::default()
         };
         assert_eq!(held, want);
-        // In blocks both are alike.
         let held = HeldWeights::on_device(layouts().into_iter(), Some(BlockFormat::Q8_0));
         let qk = 34 * 2 * (64 + 32);
         assert_eq!(held.device_bytes, router + qk + expert + norm);
+        let mixed = [(LayerSlot::Q, Dtype::Q4K), (LayerSlot::V, Dtype::Q3K)];
+        let mixed = mixed.map(|(it, dtype)| (slot(it), layout(dtype, 3, 512)));
+        let held = HeldWeights::on_device(mixed.into_iter(), None);
+        assert_eq!(held.device_bytes, 3 * 2 * (144 + 110));
     }
 }

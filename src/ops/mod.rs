@@ -7,7 +7,6 @@
 
 mod cpu;
 mod device_error;
-mod device_format;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod hash;

@@ -281,7 +281,9 @@ fn every_shader_has_the_painter_that_runs_it() {
 #[test]
 fn every_kernel_has_its_reference_and_its_launch() {
     let kernels = root().join("kernels");
-    let list = fs::read_to_string(root().join("src/ops/gpu/kernel.rs")).unwrap();
+    let lists = ["kernel", "formats"].map(|it| format!("src/ops/gpu/{it}.rs"));
+    let list = lists.map(|it| fs::read_to_string(root().join(it)).unwrap());
+    let list = list.concat();
     for path in files_below(&kernels, "wgsl") {
         let inside = path.strip_prefix(&kernels).unwrap().with_extension("");
         let name = inside.to_str().unwrap().trim_end_matches("_native");

@@ -10,11 +10,12 @@ use super::{
     adapter::{self, AdapterChoice, AdapterFacts},
     clock::Clock,
     kernel::Abilities,
-    memory::{Arena, GpuBuffer, Memory},
+    memory::{Arena, GpuBuffer, Memory, Slice},
     pipeline::{Bindings, Pipeline, PipelineKey},
     record::{CommandRecord, PARAMS_BYTES},
     rope::Tables,
 };
+use crate::formats::Dtype;
 use crate::ops::{DeviceError, cpu::Rope};
 use crate::panics::caught;
 use crate::spec::RopeSpec;
@@ -52,6 +53,8 @@ pub struct Gpu {
     pub(super) recording: RefCell<CommandRecord>,
     /// What the rows' positions come to, uploaded once a step.
     pub(super) tables: RefCell<Tables>,
+    /// What codes of formats stand for.
+    pub(super) code_tables: RefCell<HashMap<Dtype, Slice>>,
     pub(super) pipelines: RefCell<HashMap<PipelineKey, Arc<Pipeline>>>,
     pub(super) bindings: RefCell<Bindings>,
     /// Parameters of the dispatches of one submit.
@@ -111,6 +114,7 @@ impl Gpu {
             choices: Arena::default(),
             recording: RefCell::default(),
             tables: RefCell::default(),
+            code_tables: RefCell::default(),
             pipelines: RefCell::default(),
             bindings: RefCell::default(),
             counters: Cell::default(),

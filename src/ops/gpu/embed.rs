@@ -55,14 +55,10 @@ pub fn embed(gpu: &Gpu, table: &GpuWeight, tokens: &[Fed], scale: f32) -> GpuTen
                 Bind::Write(&out.slice),
             ];
             let grid = [source.places.len() as u32, 1, 1];
-            let launch = Launch {
-                format: Some(table.format),
-                ..Launch::plain("embed", "embed", &binds, grid)
-            };
             gpu.launch(
-                &launch,
+                &Launch::reading(shard, "embed", "embed", &binds, grid),
                 &Params {
-                    row_units: table.row_units as u32,
+                    row_units: shard.row_units as u32,
                     scales_at: shard.scales_at,
                     n_rows: shard.rows as u32,
                     first_row: shard.first_row as u32,
@@ -114,7 +110,10 @@ mod tests {
     use crate::formats::Dtype;
     use crate::ops::CpuWeight;
     use crate::ops::cpu::embed::embed as reference;
-    use crate::ops::gpu::testing::{bits, gpus, numbers, pairs_of_f16, read, stored};
+    use crate::ops::gpu::testing::{
+        bits, from_bytes, gpus, numbers, pairs_of_f16, read, stored, whole_blocks,
+    };
+    use safetensors::SafeTensors;
 
     const IDS: [u32; 7] = [0, 40, 7, 40, 41, u32::MAX, 13];
 
@@ -133,9 +132,10 @@ mod tests {
     fn rows_of_the_table_are_those_of_the_reference() {
         for gpu in gpus() {
             let known = IDS.map(|it| Fed::Known(TokenId(it)));
-            for dtype in Dtype::IN_KERNELS {
-                check(&gpu, dtype, 64, &known, 1 << 20);
-                check(&gpu, dtype, 64, &known, 700);
+            for dtype in Dtype::ALL {
+                let cols = whole_blocks(64, dtype);
+                check(&gpu, dtype, cols, &known, 1 << 20);
+                check(&gpu, dtype, cols, &known, 700);
             }
             check(&gpu, Dtype::Bf16, 37, &known, 1 << 20);
             check(&gpu, Dtype::Bf16, 7, &known[..1], 1 << 20);
@@ -183,6 +183,52 @@ mod tests {
             let table = gpu.weight_of("table", &[&view]).unwrap();
             let got = read(gpu, &embed(gpu, &table, &rows, 1.0));
             assert_eq!(bits(&got), bits(&all));
+        }
+    }
+
+    /// Blocks of every format, edge cases first; `tests/golden/README.md` says where they are from.
+    const BLOCKS: &[u8] = include_bytes!("../../../tests/golden/blocks.safetensors");
+
+    /// Whether two numbers are one, or neighbours; what is not finite may be anything, and what is subnormal 0.
+    fn is_near(got: f32, want: f32) -> bool {
+        let is_tiny = |it: f32| it.abs() < f32::MIN_POSITIVE;
+        let is_beside = got.to_bits().abs_diff(want.to_bits()) <= 1;
+        !want.is_finite() || is_beside || (is_tiny(want) && is_tiny(got))
+    }
+
+    #[test]
+    fn every_block_is_decoded_as_the_reference_decodes_it() {
+        let file = SafeTensors::deserialize(BLOCKS).unwrap();
+        for gpu in gpus() {
+            let mut n_formats = 0;
+            for dtype in Dtype::ALL {
+                let name = dtype.label().to_uppercase();
+                let all: Vec<u8> = (0..=u8::MAX).collect();
+                let bytes = match file.tensor(&format!("{name}.blocks")) {
+                    Ok(it) => it.data().to_vec(),
+                    Err(_) if dtype == Dtype::F8E4M3 => all,
+                    Err(_) => continue,
+                };
+                // One row of all of them, and each in a row of its own.
+                let n = bytes.len() / dtype.block_bytes();
+                for rows in [1, n] {
+                    let cols = n / rows * dtype.block_numbers();
+                    let view = from_bytes(&bytes, rows, cols, dtype);
+                    let want = view.to_f32();
+                    let tokens: Vec<Fed> =
+                        (0..rows as u32).map(|it| Fed::Known(TokenId(it))).collect();
+                    let table = gpu.weight_of("table", &[&view]).unwrap();
+                    let got = read(&gpu, &embed(&gpu, &table, &tokens, 1.0));
+                    for (i, (got, want)) in got.into_iter().zip(want).enumerate() {
+                        assert!(
+                            is_near(got, want),
+                            "{name}: number {i} is {got:e}, not {want:e}"
+                        );
+                    }
+                }
+                n_formats += 1;
+            }
+            assert_eq!(n_formats, Dtype::ALL.len() - 1, "all but f32");
         }
     }
 }

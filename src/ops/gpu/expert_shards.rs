@@ -1,12 +1,13 @@
 //! The networks of a layer on the device: stacked, and cut by whole experts where one binding
-//! cannot hold them all, by rows of one expert where it cannot hold that either.
+//! cannot hold them all, by rows of one expert where it cannot hold that either, and where the next
+//! expert is stored in another format. Gates and ups of two formats lie apart.
 
 use std::ops::Range;
 
 use super::{
     device::Gpu,
-    packing::UNIT_BYTES,
-    weight::{GpuWeight, common_format, row_bytes},
+    packing::{RowLayout, UNIT_BYTES},
+    weight::Shard,
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{DeviceError, Mlp};
@@ -23,10 +24,25 @@ pub struct GpuExperts {
     pub(super) width: usize,
     /// F.
     pub(super) d_ff: usize,
-    /// `[E, 2F, H]`: an expert's gate rows, then its up rows.
+    /// `[E, 2F, H]`: an expert's gate rows, then its up rows; or `[E, F, H]` twice, gates first; or the ups alone.
     pub(super) gate_up: Vec<ExpertShard>,
     /// `[E, H, F]`.
     pub(super) down: Vec<ExpertShard>,
+}
+
+/// Which rows of the experts' matrices a shard has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matrices {
+    /// Those of the gate, then those of the up.
+    GateUp,
+    /// Those of the gate.
+    Gate,
+    /// Those of the up.
+    Up,
+    /// Those of the up of networks without a gate.
+    Alone,
+    /// Those of the down.
+    Down,
 }
 
 /// What one dispatch works on: whole experts, or some rows of one.
@@ -36,8 +52,10 @@ pub struct ExpertShard {
     pub experts: Range<usize>,
     /// Which rows of each, in rows of its output.
     pub rows: Range<usize>,
-    /// Theirs, expert after expert, in one binding.
-    pub weight: GpuWeight,
+    /// Of which matrices.
+    pub of: Matrices,
+    /// Theirs, expert after expert.
+    pub weight: Shard,
 }
 
 /// Makes a layer's experts ready, in the order of their ids; one network is a layer of one.
@@ -67,53 +85,97 @@ pub(super) fn experts_within(
             ),
         });
     }
-    let gates: Vec<[&WeightView; 2]> = views
-        .iter()
-        // `limits` refuses networks without a gate.
-        .map(|it| [it.gate.as_ref().unwrap_or(&it.up), &it.up])
-        .collect();
-    let downs: Vec<[&WeightView; 1]> = views.iter().map(|it| [&it.down]).collect();
+    let (mut gate_up, mut down) = (Vec::new(), Vec::new());
+    let gate = |it: &Mlp<WeightView>| it.gate.as_ref().map(WeightView::dtype);
+    for (ids, run) in runs(views, |it| (gate(it), it.up.dtype())) {
+        let mut add = |of| cut(gpu, of, &ids, run, binding_bytes, &mut gate_up);
+        match gate(&run[0]) {
+            None => add(Matrices::Alone)?,
+            Some(it) if it == run[0].up.dtype() => add(Matrices::GateUp)?,
+            Some(_) => {
+                add(Matrices::Gate)?;
+                add(Matrices::Up)?;
+            }
+        }
+    }
+    for (ids, run) in runs(views, |it| it.down.dtype()) {
+        cut(gpu, Matrices::Down, &ids, run, binding_bytes, &mut down)?;
+    }
     Ok(GpuExperts {
         n_experts: views.len(),
         width,
         d_ff,
-        gate_up: shards(gpu, "gate and up", &gates, binding_bytes)?,
-        down: shards(gpu, "down", &downs, binding_bytes)?,
+        gate_up,
+        down,
     })
 }
 
-/// Matrices of each expert, all of one shape, stacked.
-fn shards<const N: usize>(
+/// Experts one after the other that are stored alike, with their ids.
+fn runs<K: PartialEq>(
+    views: &[Mlp<WeightView>],
+    key: impl Fn(&Mlp<WeightView>) -> K,
+) -> Vec<(Range<usize>, &[Mlp<WeightView>])> {
+    let mut first = 0;
+    let runs = views.chunk_by(|a, b| key(a) == key(b)).map(|run| {
+        let ids = first..first + run.len();
+        first = ids.end;
+        (ids, run)
+    });
+    runs.collect()
+}
+
+impl Matrices {
+    /// Of one expert.
+    fn views(self, it: &Mlp<WeightView>) -> Vec<&WeightView> {
+        match self {
+            Self::GateUp => it.gate.iter().chain([&it.up]).collect(),
+            Self::Gate => it.gate.iter().collect(),
+            Self::Up | Self::Alone => vec![&it.up],
+            Self::Down => vec![&it.down],
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::GateUp => "gate and up",
+            Self::Gate => "gate",
+            Self::Up | Self::Alone => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// Adds the shards of matrices of experts `ids` that are stored alike, all of one shape.
+fn cut(
     gpu: &Gpu,
-    label: &str,
-    experts: &[[&WeightView; N]],
+    of: Matrices,
+    ids: &Range<usize>,
+    experts: &[Mlp<WeightView>],
     binding_bytes: u64,
-) -> Result<Vec<ExpertShard>, DeviceError> {
-    let Some([first, ..]) = experts.first().map(<[_; N]>::as_slice) else {
-        return Ok(Vec::new());
-    };
-    let (n_rows, n_cols) = first.shape();
-    let all: Vec<&WeightView> = experts.iter().flatten().copied().collect();
-    let row_bytes = N * row_bytes(common_format(&all), n_cols);
+    shards: &mut Vec<ExpertShard>,
+) -> Result<(), DeviceError> {
+    let first = of.views(&experts[0]);
+    let (n_rows, n_cols) = first[0].shape();
+    let row_bytes = first.len() * RowLayout::of(first[0].dtype()).row_bytes(n_cols);
     // What stands behind the rows is padded to a whole unit.
     let room = (binding_bytes as usize).saturating_sub(UNIT_BYTES);
     let most = (room / row_bytes.max(1)).max(1);
-    cuts(experts.len(), n_rows, most)
-        .into_iter()
-        .map(|(ids, rows)| {
-            let views: Vec<WeightView> = experts[ids.clone()]
-                .iter()
-                .flatten()
-                .filter_map(|it| it.rows(rows.clone()))
-                .collect();
-            let views: Vec<&WeightView> = views.iter().collect();
-            Ok(ExpertShard {
-                weight: gpu.weight_of(label, &views)?,
-                experts: ids,
-                rows,
-            })
-        })
-        .collect()
+    for (here, rows) in cuts(experts.len(), n_rows, most) {
+        let views: Vec<WeightView> = experts[here.clone()]
+            .iter()
+            .flat_map(|it| of.views(it))
+            .filter_map(|it| it.rows(rows.clone()))
+            .collect();
+        let views: Vec<&WeightView> = views.iter().collect();
+        let made = gpu.weight_of(of.label(), &views)?;
+        shards.extend(made.shards.into_iter().map(|weight| ExpertShard {
+            experts: ids.start + here.start..ids.start + here.end,
+            rows: rows.clone(),
+            of,
+            weight,
+        }));
+    }
+    Ok(())
 }
 
 /// Where experts of `n_rows` rows are cut, so that no piece has more than `most` rows.

@@ -5,13 +5,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     device::Gpu,
-    expert_shards::{ExpertShard, GpuExperts},
+    expert_shards::{ExpertShard, GpuExperts, Matrices},
     memory::Slice,
     pipeline::Bind,
     record::Launch,
     route::GpuRouting,
     tensor::GpuTensor,
 };
+use crate::formats::Dtype;
 use crate::spec::{Act, MlpSpec};
 
 /// Mirrors `Params` of the kernel.
@@ -212,7 +213,11 @@ impl Mix<'_> {
             let binds = self.binds(&self.x.slice, it, &inner.slice, &self.routing.slice);
             let team = team_of(it.weight.row_units / 4);
             let grid = [blocks(it.rows.len(), team), n_slots, 1];
-            self.launch(("gate_up", team), it, &binds, grid, &self.of_gate_up(it));
+            let entry = match it.of {
+                Matrices::GateUp => "gate_up",
+                _ => "gate_or_up",
+            };
+            self.launch((entry, team), it, &binds, grid, &self.of_gate_up(it));
         }
         for it in &self.experts.down {
             let binds = self.binds(&inner.slice, it, &self.into.slice, self.factors.0);
@@ -238,10 +243,14 @@ impl Mix<'_> {
         self.group(&plan, chunk(self.params()));
         for it in &self.experts.gate_up {
             let binds = self.binds(&self.x.slice, it, &inner.slice, &plan.slice);
-            let blocks = it.rows.len().div_ceil(TILE_INNER) as u32;
+            let (entry, rows) = match it.of {
+                Matrices::GateUp => ("grouped_gate_up", TILE_INNER),
+                _ => ("grouped_gate_or_up", TILE_ROWS),
+            };
+            let blocks = it.rows.len().div_ceil(rows) as u32;
             let grid = [n_tiles as u32, blocks, 1];
             self.launch(
-                ("grouped_gate_up", N_LANES),
+                (entry, N_LANES),
                 it,
                 &binds,
                 grid,
@@ -269,13 +278,7 @@ impl Mix<'_> {
             ..params
         };
         let binds = [Bind::Read(&self.routing.slice), Bind::Write(&plan.slice)];
-        self.launch(
-            ("group", N_LANES),
-            &self.experts.gate_up[0],
-            &binds,
-            [1, 1, 1],
-            &params,
-        );
+        self.launch_plain("group", &binds, [1, 1, 1], &params);
     }
 
     fn combine(&self, outer: &GpuTensor, n_rows: usize, params: Params) {
@@ -292,13 +295,7 @@ impl Mix<'_> {
             ..params
         };
         let grid = [self.experts.width.div_ceil(256) as u32, n_rows as u32, 1];
-        self.launch(
-            ("combine", N_LANES),
-            &self.experts.down[0],
-            &binds,
-            grid,
-            &params,
-        );
+        self.launch_plain("combine", &binds, grid, &params);
     }
 
     /// In the order of the kernel; `last` are the factors or the plan.
@@ -312,10 +309,25 @@ impl Mix<'_> {
         [
             Bind::Read(&self.routing.slice),
             Bind::Read(x),
-            Bind::Read(&shard.weight.shards[0].slice),
+            Bind::Read(&shard.weight.slice),
             Bind::Write(out),
             Bind::Read(last),
         ]
+    }
+
+    /// One that reads no weight, whatever the formats.
+    fn launch_plain(
+        &self,
+        entry: &'static str,
+        binds: &[Bind<'_>],
+        grid: [u32; 3],
+        params: &Params,
+    ) {
+        let launch = Launch {
+            format: Some(Dtype::F32),
+            ..Launch::plain("experts", entry, binds, grid)
+        };
+        self.gpu.launch(&launch, params);
     }
 
     fn launch(
@@ -330,27 +342,28 @@ impl Mix<'_> {
         let constants = [
             ("act", f64::from(act_id(self.spec.act))),
             ("is_wide", f64::from(u8::from(is_wide))),
+            ("is_up", f64::from(u8::from(shard.of == Matrices::Up))),
+            ("is_alone", f64::from(u8::from(shard.of == Matrices::Alone))),
             ("team", team as f64),
         ];
         let launch = Launch {
-            format: Some(shard.weight.format),
             constants: &constants,
-            weight_bytes: self.weight_bytes(shard, params),
-            ..Launch::plain("experts", entry, binds, grid)
+            weight_bytes: self.weight_bytes(shard, params.n_tiles > 0),
+            ..Launch::reading(&shard.weight, "experts", entry, binds, grid)
         };
         self.gpu.launch(&launch, params);
     }
 
     /// Bytes of weights a product reads, where the load is even: each slot one network, a grouped
     /// one no network twice.
-    fn weight_bytes(&self, shard: &ExpertShard, params: &Params) -> u64 {
-        let is_product = params.n_cols > 0;
-        let n_slots = self.n_slots().min(match params.n_tiles {
-            0 => usize::MAX,
-            _ => self.experts.n_experts,
-        });
-        let whole: u64 = shard.weight.shards.iter().map(|it| it.slice.n_bytes).sum();
-        u64::from(is_product) * whole * n_slots as u64 / self.experts.n_experts.max(1) as u64
+    fn weight_bytes(&self, shard: &ExpertShard, is_grouped: bool) -> u64 {
+        let most = if is_grouped {
+            self.experts.n_experts
+        } else {
+            usize::MAX
+        };
+        let n_slots = self.n_slots().min(most);
+        shard.weight.slice.n_bytes * n_slots as u64 / self.experts.n_experts.max(1) as u64
     }
 
     /// What all kernels share.
@@ -375,7 +388,7 @@ impl Mix<'_> {
     fn of_shard(&self, shard: &ExpertShard) -> Params {
         Params {
             row_units: shard.weight.row_units as u32,
-            scales_at: shard.weight.shards[0].scales_at,
+            scales_at: shard.weight.scales_at,
             first_network: shard.experts.start as u32,
             n_networks: shard.experts.len() as u32,
             first_row: shard.rows.start as u32,

@@ -4,6 +4,7 @@
 //! workgroup sums, the hash, the exponential) and `kernels/formats/` (how stored numbers become
 //! f32), and is put before it. A part may exist twice, for adapters with and without a feature.
 
+use super::formats::device_format;
 use crate::formats::Dtype;
 
 /// What an adapter can do that a source depends on.
@@ -77,24 +78,11 @@ const REDUCE_SUBGROUP: &str = concat!(
     include_str!("../../../kernels/parts/reduce_word.wgsl"),
     include_str!("../../../kernels/parts/reduce_subgroup.wgsl")
 );
+const BLOCKS: &str = include_str!("../../../kernels/parts/blocks.wgsl");
 const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
 const EXP: &str = include_str!("../../../kernels/parts/exp.wgsl");
 const LOGITS: &str = include_str!("../../../kernels/parts/logits.wgsl");
-
-impl Dtype {
-    /// How a kernel reads weights of this format.
-    fn kernel_text(self, can: Abilities) -> &'static str {
-        match self {
-            Self::F16 if can.f16 => include_str!("../../../kernels/formats/f16_native.wgsl"),
-            Self::F16 => include_str!("../../../kernels/formats/f16.wgsl"),
-            Self::Bf16 => include_str!("../../../kernels/formats/bf16.wgsl"),
-            Self::Q8_0 => include_str!("../../../kernels/formats/q8_0.wgsl"),
-            Self::Q4_0 => include_str!("../../../kernels/formats/q4_0.wgsl"),
-            _ => include_str!("../../../kernels/formats/f32.wgsl"),
-        }
-    }
-}
 
 impl Kernel {
     /// The kernel of a stem.
@@ -106,21 +94,31 @@ impl Kernel {
 
     /// The whole source.
     pub fn source(&self, format: Option<Dtype>, can: Abilities) -> String {
-        let text = |part: &SourcePart| match part {
-            SourcePart::Reduce if can.subgroups => REDUCE_SUBGROUP,
-            SourcePart::Reduce => REDUCE_SHARED,
-            SourcePart::Dot => DOT,
-            SourcePart::Hash => HASH,
-            SourcePart::Format => format.map_or("", |it| it.kernel_text(can)),
-            SourcePart::Exp => EXP,
-            SourcePart::Logits => LOGITS,
+        let texts = |part: &SourcePart| match part {
+            SourcePart::Reduce if can.subgroups => vec![REDUCE_SUBGROUP],
+            SourcePart::Reduce => vec![REDUCE_SHARED],
+            SourcePart::Dot => vec![DOT],
+            SourcePart::Hash => vec![HASH],
+            SourcePart::Format => format.map_or_else(Vec::new, |it| reader(it, can)),
+            SourcePart::Exp => vec![EXP],
+            SourcePart::Logits => vec![LOGITS],
         };
-        let parts: Vec<&str> = self.parts.iter().map(text).collect();
+        let parts: Vec<&str> = self.parts.iter().flat_map(texts).collect();
         // WGSL wants what it enables before everything else.
         let uses_f16 = can.f16 && format == Some(Dtype::F16);
         let enabled = if uses_f16 { "enable f16;\n" } else { "" };
         format!("{enabled}{}\n{}", parts.join("\n"), self.text)
     }
+}
+
+/// How a kernel reads weights of a format.
+fn reader(format: Dtype, can: Abilities) -> Vec<&'static str> {
+    let it = device_format(format, can);
+    it.blocks
+        .map(|_| BLOCKS)
+        .into_iter()
+        .chain([it.text])
+        .collect()
 }
 
 #[cfg(test)]
@@ -131,6 +129,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::ops::gpu::packing::RowLayout;
 
     /// Everything an adapter may have and lack.
     fn abilities() -> impl Iterator<Item = Abilities> {
@@ -144,7 +143,7 @@ mod tests {
         let mut out = Vec::new();
         for kernel in KERNELS {
             let formats: Vec<Option<Dtype>> = if kernel.parts.contains(&SourcePart::Format) {
-                Dtype::IN_KERNELS.into_iter().map(Some).collect()
+                Dtype::ALL.into_iter().map(Some).collect()
             } else {
                 vec![None]
             };
@@ -160,6 +159,39 @@ mod tests {
             }
         }
         out
+    }
+
+    /// The constants of a reader that the kernels count with.
+    fn constants(format: Dtype, can: Abilities) -> [usize; 3] {
+        let source = Kernel::find("embed").unwrap().source(Some(format), can);
+        ["UNIT_NUMBERS", "UNIT_QUADS", "PART_QUADS"].map(|name| {
+            let start = format!("const {name}: u32 = ");
+            let (_, rest) = source.split_once(&start).unwrap();
+            rest.split_once("u;").unwrap().0.parse().unwrap()
+        })
+    }
+
+    /// What the launch counts with, and what the reader counts with.
+    #[test]
+    fn a_format_is_laid_as_its_reader_reads_it() {
+        for format in Dtype::ALL {
+            for can in abilities() {
+                let [numbers, quads, part] = constants(format, can);
+                let layout = RowLayout::of(format);
+                assert_eq!(numbers, layout.unit_numbers(), "{format:?}");
+                assert_eq!(numbers, 4 * quads, "{format:?}");
+                assert!(quads.is_multiple_of(part), "{format:?}");
+                let cols = 5 * format.block_numbers().max(numbers);
+                assert_eq!(
+                    Some(layout.row_bytes(cols)),
+                    format.row_bytes(cols),
+                    "{format:?} takes the bytes it is stored in"
+                );
+                assert!(layout.unit_bytes(cols).is_multiple_of(4), "{format:?}");
+                let is_bound = device_format(format, can).text.contains("@binding(9)");
+                assert_eq!(is_bound, !layout.table().is_empty(), "{format:?}");
+            }
+        }
     }
 
     /// What Vulkan, Metal and DirectX are given, made of every kernel with its constants as they stand.

@@ -5,6 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     device::Gpu,
+    packing::RowLayout,
     pipeline::Bind,
     record::{Launch, MAX_GROUPS},
     tensor::GpuTensor,
@@ -62,10 +63,14 @@ pub fn linear_into(
     into: &GpuTensor,
     add: Option<f32>,
 ) {
-    let x = whole_units(gpu, x, w);
+    let mut wide = x.clone();
     for shard in &w.shards {
+        let width = shard.row_units * RowLayout::of(shard.format).unit_numbers();
+        if wide.cols != width {
+            wide = whole_units(gpu, x, shard, width);
+        }
         let params = Params {
-            row_units: w.row_units as u32,
+            row_units: shard.row_units as u32,
             scales_at: shard.scales_at,
             n_rows: shard.rows as u32,
             first_row: shard.first_row as u32,
@@ -79,31 +84,31 @@ pub fn linear_into(
         };
         let binds = [
             Bind::Read(&shard.slice),
-            Bind::Read(&x.slice),
+            Bind::Read(&wide.slice),
             Bind::Read(&bias.unwrap_or(w).vector),
             Bind::Write(&into.slice),
         ];
         if x.rows <= FEW_TOKENS {
-            gemv(gpu, w, shard, &binds, params);
+            gemv(gpu, shard, &binds, params);
         } else {
-            gemm(gpu, w, shard, &binds, &params);
+            gemm(gpu, shard, &binds, &params);
         }
     }
 }
 
-fn gemv(gpu: &Gpu, w: &GpuWeight, shard: &Shard, binds: &[Bind<'_>], params: Params) {
+fn gemv(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: Params) {
     let n_tokens = params.n_tokens as usize;
     let z = n_tokens.div_ceil(GROUP_TOKENS);
     let tokens = n_tokens.div_ceil(z.max(1));
-    let team = team_of(w.row_units);
+    let team = team_of(shard.row_units);
     let groups = shard.rows.div_ceil(TEAM_ROWS * N_THREADS / team) as u32;
     let x = groups.min(MAX_GROUPS);
     let constants = [("TEAM", team as f64), ("TOKENS", tokens as f64)];
     let launch = Launch {
-        format: Some(w.format),
         constants: &constants,
         weight_bytes: shard.slice.n_bytes * z as u64,
-        ..Launch::plain(
+        ..Launch::reading(
+            shard,
             "linear",
             "gemv",
             binds,
@@ -124,20 +129,18 @@ fn team_of(row_units: usize) -> usize {
     row_units.next_power_of_two().clamp(MIN_TEAM, N_THREADS)
 }
 
-fn gemm(gpu: &Gpu, w: &GpuWeight, shard: &Shard, binds: &[Bind<'_>], params: &Params) {
+fn gemm(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: &Params) {
     let tiles = |n: u32| n.div_ceil(TILE as u32);
     let grid = [tiles(params.n_rows), tiles(params.n_tokens), 1];
     let launch = Launch {
-        format: Some(w.format),
         weight_bytes: shard.slice.n_bytes,
-        ..Launch::plain("linear", "gemm", binds, grid)
+        ..Launch::reading(shard, "linear", "gemm", binds, grid)
     };
     gpu.launch(&launch, params);
 }
 
-/// The activations in rows of whole units of the weight, which most widths are.
-fn whole_units(gpu: &Gpu, x: &GpuTensor, w: &GpuWeight) -> GpuTensor {
-    let width = w.row_units * w.format.unit_numbers();
+/// The activations in rows of whole units of a weight, `width` numbers; most are so wide from the beginning.
+fn whole_units(gpu: &Gpu, x: &GpuTensor, shard: &Shard, width: usize) -> GpuTensor {
     if x.cols == width {
         return x.clone();
     }
@@ -145,11 +148,11 @@ fn whole_units(gpu: &Gpu, x: &GpuTensor, w: &GpuWeight) -> GpuTensor {
     let binds = [Bind::Read(&x.slice), Bind::Write(&wide.slice)];
     let grid = [width.div_ceil(N_THREADS) as u32, x.rows as u32, 1];
     let launch = Launch {
-        format: Some(w.format),
+        format: Some(shard.format),
         ..Launch::plain("linear", "pad", &binds, grid)
     };
     let params = Params {
-        row_units: w.row_units as u32,
+        row_units: shard.row_units as u32,
         n_narrow: x.cols as u32,
         ..Params::zeroed()
     };

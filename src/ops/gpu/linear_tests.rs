@@ -5,8 +5,9 @@ use crate::checkpoint::WeightView;
 use crate::formats::Dtype;
 use crate::ops::cpu::linear::linear as reference;
 use crate::ops::cpu::{CpuWeight, Matrix};
+use crate::ops::gpu::packing::UNIT_BYTES;
 use crate::ops::gpu::testing::{
-    assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, stored, vector,
+    assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, stored, vector, whole_blocks,
 };
 
 /// Rows, columns, tokens of products; all of them but those in `EVEN` for numbers one by one.
@@ -28,16 +29,23 @@ const EVEN: [[usize; 3]; 8] = [
     [71, 192, 7],
     [130, 64, 65],
 ];
+/// For formats that differ from others in their reader alone: few tokens and many, rows of several blocks.
+const FEW: [[usize; 3]; 2] = [[67, 512, 3], [65, 512, 70]];
+
+/// The formats tried in all of them.
+const IN_EVERY_SHAPE: [Dtype; 5] = [
+    Dtype::F32,
+    Dtype::F16,
+    Dtype::Bf16,
+    Dtype::Q8_0,
+    Dtype::Q4_0,
+];
 
 fn activations(rows: usize, cols: usize) -> Matrix {
     Matrix {
         data: numbers(rows * cols, 77),
         cols,
     }
-}
-
-fn is_block(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0)
 }
 
 fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
@@ -59,13 +67,15 @@ fn check(gpu: &Gpu, [rows, cols, n]: [usize; 3], dtype: Dtype) {
 
 #[test]
 fn products_are_those_of_the_reference_in_every_format() {
-    for gpu in gpus() {
-        for dtype in Dtype::IN_KERNELS {
-            let odd = ODD.iter().filter(|_| !is_block(dtype));
-            for shape in EVEN.iter().chain(odd) {
-                check(&gpu, *shape, dtype);
-            }
+    let gpus = gpus();
+    for dtype in IN_EVERY_SHAPE {
+        let odd = ODD.iter().filter(|_| !dtype.has_blocks());
+        for shape in EVEN.iter().chain(odd) {
+            gpus.iter().for_each(|gpu| check(gpu, *shape, dtype));
         }
+    }
+    for (dtype, gpu) in Dtype::ALL.into_iter().zip(gpus.iter().cycle()) {
+        FEW.iter().for_each(|shape| check(gpu, *shape, dtype));
     }
 }
 
@@ -108,44 +118,69 @@ fn a_product_is_added_to_what_is_there() {
 /// The same bits, wherever the rows are cut.
 #[test]
 fn a_weight_in_several_shards_is_that_weight() {
-    for gpu in gpus() {
-        for dtype in Dtype::IN_KERNELS {
-            let (rows, cols) = (71, 96);
-            let view = stored(&numbers(rows * cols, 5), rows, dtype);
-            let parts = [view.rows(0..20).unwrap(), view.rows(20..71).unwrap()];
-            let parts: Vec<&WeightView> = parts.iter().collect();
-            let whole = gpu.weight_of("whole", &[&view]).unwrap();
-            let split = gpu.weight_in("split", &parts, 1500).unwrap();
-            assert_eq!(whole.shards.len(), 1);
-            assert!(split.shards.len() > 2, "{}", dtype.label());
-            let is_small = |it: &Shard| it.slice.n_bytes <= 1500;
-            assert!(split.shards.iter().all(is_small));
-            for n in [3, 66] {
-                let x = gpu.tensor_from(&activations(n, cols).data, cols);
-                let [a, b] = [&whole, &split].map(|it| read(&gpu, &linear(&gpu, &x, it, None)));
-                assert_eq!(bits(&a), bits(&b), "{} by {n}", dtype.label());
-            }
+    let gpus = gpus();
+    for (dtype, gpu) in Dtype::ALL.into_iter().zip(gpus.iter().cycle()) {
+        let (rows, cols) = (71, whole_blocks(96, dtype));
+        let view = stored(&numbers(rows * cols, 5), rows, dtype);
+        let parts = [view.rows(0..20).unwrap(), view.rows(20..71).unwrap()];
+        let parts: Vec<&WeightView> = parts.iter().collect();
+        let whole = gpu.weight_of("whole", &[&view]).unwrap();
+        // Of 23 rows: what lies apart from the units begins within 16 bytes.
+        let most = (23 * RowLayout::of(dtype).row_bytes(cols) + UNIT_BYTES) as u64;
+        let split = gpu.weight_in("split", &parts, most).unwrap();
+        assert_eq!([&whole, &split].map(|it| it.shards.len()), [1, 4]);
+        let is_small = |it: &Shard| it.slice.n_bytes <= most;
+        assert!(split.shards.iter().all(is_small));
+        let n_tiled = if IN_EVERY_SHAPE.contains(&dtype) {
+            66
+        } else {
+            0
+        };
+        for n in [3, n_tiled].into_iter().filter(|it| *it > 0) {
+            let x = gpu.tensor_from(&activations(n, cols).data, cols);
+            let [a, b] = [&whole, &split].map(|it| read(gpu, &linear(gpu, &x, it, None)));
+            assert_eq!(bits(&a), bits(&b), "{} by {n}", dtype.label());
         }
     }
 }
 
-/// Views of different formats are read together.
+/// Views of different formats are read together, each as it is stored, with the bias of each.
 #[test]
 fn a_stack_of_mixed_formats_keeps_every_number() {
+    use Dtype::{Bf16, F16, F32, Q4_0, Q4K, Q6K, Q8_0};
+    let mixes = [
+        (vec![Q4_0, Bf16], 64),
+        (vec![Q4K, Q4K, Q6K], 512),
+        // Rows that are whole units of no format.
+        (vec![F32, F16, F32], 37),
+        (vec![Q8_0, F32], 96),
+    ];
     for gpu in gpus() {
-        let (rows, cols) = (6, 64);
-        let views = [Dtype::Q4_0, Dtype::Bf16].map(|it| stored(&numbers(rows * cols, 5), rows, it));
-        let refs: Vec<&WeightView> = views.iter().collect();
-        let w = gpu.weight_of("w", &refs).unwrap();
-        let x = activations(3, cols);
-        let got = read(
-            &gpu,
-            &linear(&gpu, &gpu.tensor_from(&x.data, cols), &w, None),
-        );
-        let [a, b] = views.map(|it| reference(&x, &CpuWeight::new(&[&it]), None));
-        for (t, got) in got.chunks(2 * rows).enumerate() {
-            assert_near(&got[..rows], a.row(t), 3e-6, "first view");
-            assert_near(&got[rows..], b.row(t), 3e-6, "second view");
+        for (dtypes, cols) in &mixes {
+            let dtypes = dtypes.iter().enumerate();
+            let views: Vec<WeightView> = dtypes
+                .map(|(i, it)| stored(&numbers((6 + i) * cols, 5), 6 + i, *it))
+                .collect();
+            let biases: Vec<WeightView> = (0..views.len() as u32)
+                .map(|i| vector(&numbers(6 + i as usize, 9 + i)))
+                .collect();
+            let [w, b] = [&views, &biases].map(|it| {
+                let refs: Vec<&WeightView> = it.iter().collect();
+                gpu.weight_of("w", &refs).unwrap()
+            });
+            for n in [3, 40] {
+                let x = activations(n, *cols);
+                let on_device = gpu.tensor_from(&x.data, *cols);
+                let got = read(&gpu, &linear(&gpu, &on_device, &w, Some(&b)));
+                let parts = views.iter().zip(&biases).map(|(view, bias)| {
+                    let bias = CpuWeight::new(&[bias]);
+                    reference(&x, &CpuWeight::new(&[view]), Some(&bias))
+                });
+                let parts: Vec<Matrix> = parts.collect();
+                let want = (0..n).flat_map(|t| parts.iter().flat_map(move |it| it.row(t)));
+                let want: Vec<f32> = want.copied().collect();
+                assert_near(&got, &want, 3e-6, &format!("{views:?} by {n}"));
+            }
         }
     }
 }
@@ -217,7 +252,7 @@ fn a_vocabulary_may_have_millions_of_rows() {
 fn speed_of_products() {
     let gpu = &gpus()[0];
     let (rows, cols) = (2048, 2048);
-    for dtype in Dtype::IN_KERNELS {
+    for dtype in Dtype::ALL {
         let view = stored(&numbers(rows * cols, 5), rows, dtype);
         let w = gpu.weight_of("w", &[&view]).unwrap();
         for n in [1, 4, 32, 64] {

@@ -19,6 +19,7 @@ mod expert_shards;
 mod experts;
 #[cfg(test)]
 mod experts_tests;
+mod formats;
 mod kernel;
 mod limits;
 mod linear;
@@ -38,6 +39,7 @@ mod record;
 mod recurrent;
 #[cfg(test)]
 mod recurrent_tests;
+mod relaid;
 mod rope;
 #[cfg(test)]
 mod rope_tests;
@@ -48,6 +50,7 @@ mod route_cases;
 mod route_edit_tests;
 #[cfg(test)]
 mod route_tests;
+mod tables;
 mod tensor;
 #[cfg(test)]
 mod testing;

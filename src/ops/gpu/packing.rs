@@ -1,104 +1,129 @@
-//! Stored rows in the device's layout: whole units of 16 bytes, padded with zeros, and the scales of
-//! blocks apart from their levels. `kernels/formats/` reads it.
+//! Stored rows in the device's layout: whole units, padded with zeros where numbers are stored one by one, and
+//! what units of a block share apart from them. `kernels/formats/` reads it.
 
 use std::ops::Range;
 
-use crate::checkpoint::WeightView;
-use crate::formats::{Dtype, Q4_0, Q8_0};
+use rayon::prelude::*;
 
-/// Bytes of a unit: what one lane reads at once.
+use super::{
+    formats::{BlockLayout, device_format},
+    kernel::Abilities,
+};
+use crate::checkpoint::WeightView;
+use crate::formats::Dtype;
+
+/// Rows of numbers stored one by one, and whole buffers, are padded to this; their unit.
 pub const UNIT_BYTES: usize = 16;
+
+/// Blocks a thread lays at once.
+const TURN: usize = 512;
 
 /// Rows of a weight.
 #[derive(Debug, Default)]
 pub struct Packed {
     /// Whole units, row after row.
     pub units: Vec<u8>,
-    /// f16, by their bits, row after row; none where the format has no blocks.
-    pub scales: Vec<u16>,
+    /// What lies apart from them, block after block.
+    pub apart: Vec<u8>,
 }
 
-/// Numbers of a block.
-const BLOCK: usize = 32;
+/// How the rows of a format lie on the device.
+#[derive(Clone, Copy, Debug)]
+pub struct RowLayout {
+    dtype: Dtype,
+    blocks: Option<BlockLayout>,
+}
 
-impl Dtype {
-    /// Numbers of a unit.
-    pub(super) fn unit_numbers(self) -> usize {
-        match self {
-            Self::F16 | Self::Bf16 => 8,
-            Self::Q8_0 => 16,
-            Self::Q4_0 => 32,
-            _ => 4,
+impl RowLayout {
+    /// Of a format; what an adapter can do is the kernels' matter alone.
+    pub fn of(dtype: Dtype) -> Self {
+        Self {
+            dtype,
+            blocks: device_format(dtype, Abilities::default()).blocks,
         }
+    }
+
+    /// Numbers of a unit.
+    pub fn unit_numbers(self) -> usize {
+        self.blocks.map_or_else(
+            || UNIT_BYTES / self.dtype.block_bytes(),
+            |it| self.dtype.block_numbers() / it.n_units,
+        )
     }
 
     /// Units of a row of so many numbers.
-    pub(super) fn row_units(self, cols: usize) -> usize {
+    pub fn row_units(self, cols: usize) -> usize {
         cols.div_ceil(self.unit_numbers())
     }
 
-    /// Scales of a row of so many numbers.
-    pub(super) fn row_scales(self, cols: usize) -> usize {
-        match self {
-            Self::Q8_0 | Self::Q4_0 => cols.div_ceil(BLOCK),
-            _ => 0,
+    /// Bytes of the units of a row.
+    pub fn unit_bytes(self, cols: usize) -> usize {
+        let blocks = cols.div_ceil(self.dtype.block_numbers());
+        self.blocks.map_or_else(
+            || self.row_units(cols) * UNIT_BYTES,
+            |it| blocks * it.unit_bytes,
+        )
+    }
+
+    /// Bytes of a row, of what lies apart too.
+    pub fn row_bytes(self, cols: usize) -> usize {
+        let blocks = cols.div_ceil(self.dtype.block_numbers());
+        self.blocks.map_or_else(
+            || self.unit_bytes(cols),
+            |_| blocks * self.dtype.block_bytes(),
+        )
+    }
+
+    /// What the format's codes stand for; nothing where they are computed with.
+    pub fn table(self) -> Vec<u32> {
+        self.blocks.map_or_else(Vec::new, |it| (it.table)())
+    }
+
+    /// Some rows of a view in this format.
+    pub fn packed(self, view: &WeightView, rows: Range<usize>) -> Packed {
+        match self.blocks {
+            None => Packed {
+                units: padded(view, rows, self.unit_bytes(view.shape().1)),
+                apart: Vec::new(),
+            },
+            Some(it) => {
+                let row = self.row_bytes(view.shape().1);
+                let bytes = &view.bytes()[rows.start * row..rows.end * row];
+                laid(bytes, self.dtype.block_bytes(), &it)
+            }
         }
     }
 }
 
-/// Some rows, in a format that is their own or f32.
-pub fn packed(view: &WeightView, rows: Range<usize>, format: Dtype) -> Packed {
-    let cols = view.shape().1;
-    let plain = |view: &WeightView, rows| Packed {
-        units: padded(view, rows, format),
-        scales: Vec::new(),
-    };
-    if format != view.dtype() || format.row_scales(cols) == 0 {
-        return plain(view, rows);
-    }
-    let row_len = format.row_bytes(cols).unwrap_or(0);
-    let bytes = &view.bytes()[rows.start * row_len..rows.end * row_len];
-    match format {
-        Dtype::Q8_0 => from_q8_0(bytemuck::cast_slice(bytes)),
-        Dtype::Q4_0 => from_q4_0(bytemuck::cast_slice(bytes)),
-        _ => plain(view, rows),
-    }
-}
-
-fn padded(view: &WeightView, rows: Range<usize>, format: Dtype) -> Vec<u8> {
-    let cols = view.shape().1;
-    let row_bytes = format.row_units(cols) * UNIT_BYTES;
+fn padded(view: &WeightView, rows: Range<usize>, row_bytes: usize) -> Vec<u8> {
     let mut out = vec![0u8; rows.len() * row_bytes];
     for (out, row) in out.chunks_exact_mut(row_bytes.max(1)).zip(rows) {
-        if format == view.dtype() {
-            let bytes = view.row_bytes(row);
-            out[..bytes.len()].copy_from_slice(bytes);
-        } else {
-            let mut wide = vec![0f32; cols];
-            view.widen_row(row, &mut wide);
-            out[..cols * 4].copy_from_slice(bytemuck::cast_slice(&wide));
-        }
+        let bytes = view.row_bytes(row);
+        out[..bytes.len()].copy_from_slice(bytes);
     }
     out
 }
 
-/// Bytes without a sign, 128 more than the level.
-fn from_q8_0(blocks: &[Q8_0]) -> Packed {
-    let byte = |it: &i8| it.cast_unsigned() ^ 0x80;
-    Packed {
-        units: blocks.iter().flat_map(|it| &it.qs).map(byte).collect(),
-        scales: blocks.iter().map(|it| it.d.to_bits()).collect(),
-    }
-}
-
-/// Nibbles in the order of their numbers.
-fn from_q4_0(blocks: &[Q4_0]) -> Packed {
-    let bytes = |it: &Q4_0| -> [u8; BLOCK / 2] {
-        let level = |i: usize| it.qs[i % 16] >> (i / 16 * 4) & 15;
-        std::array::from_fn(|i| level(2 * i) | level(2 * i + 1) << 4)
-    };
-    Packed {
-        units: blocks.iter().flat_map(bytes).collect(),
-        scales: blocks.iter().map(|it| it.d.to_bits()).collect(),
-    }
+fn laid(bytes: &[u8], block_bytes: usize, layout: &BlockLayout) -> Packed {
+    let n = bytes.len() / block_bytes;
+    let unit_bytes = layout.unit_bytes;
+    let apart_bytes = block_bytes - unit_bytes;
+    let mut units = vec![0; n * unit_bytes];
+    // A step of 0 bytes is none.
+    let apart_step = apart_bytes.max(1);
+    let mut apart = vec![0; n * apart_step];
+    units
+        .par_chunks_mut(TURN * unit_bytes)
+        .zip(apart.par_chunks_mut(TURN * apart_step))
+        .zip(bytes.par_chunks(TURN * block_bytes))
+        .for_each(|((units, apart), blocks)| {
+            let units = units.chunks_exact_mut(unit_bytes);
+            let apart = apart.chunks_exact_mut(apart_step);
+            let blocks = blocks.chunks_exact(block_bytes);
+            for ((units, apart), block) in units.zip(apart).zip(blocks) {
+                (layout.lay)(block, units, &mut apart[..apart_bytes]);
+            }
+        });
+    apart.truncate(n * apart_bytes);
+    Packed { units, apart }
 }

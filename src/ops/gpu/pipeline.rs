@@ -37,7 +37,12 @@ pub struct PipelineKey {
     pub constants: Vec<(&'static str, u64)>,
     /// Which bindings are read only.
     pub reads: Vec<bool>,
+    /// Whether its format looks codes up.
+    pub has_table: bool,
 }
+
+/// Where the table of a format's codes is bound, as in `kernels/formats/`: behind the bindings of any kernel.
+const TABLE_BINDING: usize = 9;
 
 impl PipelineKey {
     fn name(&self) -> String {
@@ -180,6 +185,10 @@ impl Gpu {
             };
             entry(i + 1, ty, false)
         }));
+        if key.has_table {
+            let ty = wgpu::BufferBindingType::Storage { read_only: true };
+            entries.push(entry(TABLE_BINDING, ty, false));
+        }
         self.device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(key.entry),
@@ -188,24 +197,32 @@ impl Gpu {
     }
 
     /// The bind group of some regions.
-    pub(super) fn bind_group(&self, pipeline: &Pipeline, binds: &[Bind<'_>]) -> wgpu::BindGroup {
-        let region = |it: &Bind<'_>| {
-            let it = it.slice();
-            (it.held.id, it.start, it.n_bytes)
-        };
-        let key = (pipeline.id, binds.iter().map(region).collect());
+    pub(super) fn bind_group(
+        &self,
+        pipeline: &Pipeline,
+        binds: &[Bind<'_>],
+        table: Option<&Slice>,
+    ) -> wgpu::BindGroup {
+        let region = |it: &Slice| (it.held.id, it.start, it.n_bytes);
+        let slices = binds.iter().map(|it| it.slice()).chain(table);
+        let key = (pipeline.id, slices.map(region).collect());
         let mut bindings = self.bindings.borrow_mut();
         let now = bindings.n_steps;
         if let Some((group, used)) = bindings.groups.get_mut(&key) {
             *used = now;
             return group.clone();
         }
-        let group = self.make_bind_group(pipeline, binds);
+        let group = self.make_bind_group(pipeline, binds, table);
         bindings.groups.insert(key, (group.clone(), now));
         group
     }
 
-    fn make_bind_group(&self, pipeline: &Pipeline, binds: &[Bind<'_>]) -> wgpu::BindGroup {
+    fn make_bind_group(
+        &self,
+        pipeline: &Pipeline,
+        binds: &[Bind<'_>],
+        table: Option<&Slice>,
+    ) -> wgpu::BindGroup {
         let entry = |binding: usize, buffer, offset, n_bytes| wgpu::BindGroupEntry {
             binding: binding as u32,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -215,10 +232,10 @@ impl Gpu {
             }),
         };
         let mut entries = vec![entry(0, &self.params.buffer, 0, PARAMS_STRIDE)];
-        entries.extend(binds.iter().enumerate().map(|(i, it)| {
-            let it = it.slice();
-            entry(i + 1, &it.held.buffer, it.start, it.n_bytes)
-        }));
+        let binds = binds.iter().enumerate().map(|(i, it)| (i + 1, it.slice()));
+        let table = table.map(|it| (TABLE_BINDING, it));
+        let regions = binds.chain(table);
+        entries.extend(regions.map(|(i, it)| entry(i, &it.held.buffer, it.start, it.n_bytes)));
         self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &pipeline.layout,

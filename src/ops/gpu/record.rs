@@ -8,6 +8,7 @@ use super::{
     device::Gpu,
     memory::{ALIGN_BYTES, GpuBuffer, Slice},
     pipeline::{Bind, Pipeline, PipelineKey},
+    weight::Shard,
 };
 use crate::formats::Dtype;
 
@@ -31,6 +32,8 @@ pub struct Launch<'a> {
     pub entry: &'static str,
     /// The format of the weight it reads, where its source depends on one.
     pub format: Option<Dtype>,
+    /// What that format's codes stand for, where its source looks them up.
+    pub table: Option<&'a Slice>,
     /// Its override constants.
     pub constants: &'a [(&'static str, f64)],
     /// Its bindings from 1 on; 0 are its parameters.
@@ -53,10 +56,26 @@ impl Launch<'_> {
             stem,
             entry,
             format: None,
+            table: None,
             constants: &[],
             binds,
             grid,
             weight_bytes: 0,
+        }
+    }
+
+    /// A kernel that reads a weight, without constants.
+    pub fn reading<'a>(
+        shard: &'a Shard,
+        stem: &'static str,
+        entry: &'static str,
+        binds: &'a [Bind<'a>],
+        grid: [u32; 3],
+    ) -> Launch<'a> {
+        Launch {
+            format: Some(shard.format),
+            table: shard.table.as_ref(),
+            ..Launch::plain(stem, entry, binds, grid)
         }
     }
 }
@@ -119,8 +138,9 @@ impl Gpu {
                 .map(|(name, it)| (*name, it.to_bits()))
                 .collect(),
             reads: Self::reads(launch.binds),
+            has_table: launch.table.is_some(),
         });
-        let bind_group = self.bind_group(&pipeline, launch.binds);
+        let bind_group = self.bind_group(&pipeline, launch.binds, launch.table);
         let mut recording = self.recording.borrow_mut();
         let params_at = recording.params.len() as u32;
         recording

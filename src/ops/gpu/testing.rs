@@ -85,7 +85,8 @@ pub fn matrix(data: &[f32], rows: usize) -> WeightView {
     WeightView::new(&blob, 0, Dtype::F32, rows, data.len() / rows).unwrap()
 }
 
-/// A stored matrix of so many rows in any format; one row has no blocks.
+/// A stored matrix of so many rows in any format: what the numbers become in it, or where nothing is rounded to it,
+/// blocks of random bits no larger than they. One row has no blocks.
 pub fn stored(data: &[f32], rows: usize, dtype: Dtype) -> WeightView {
     let bits = |of: fn(f32) -> u16| {
         let halves: Vec<u16> = data.iter().map(|it| of(*it)).collect();
@@ -97,8 +98,52 @@ pub fn stored(data: &[f32], rows: usize, dtype: Dtype) -> WeightView {
         Dtype::F32 => matrix(data, rows),
         Dtype::F16 => bits(|it| half::f16::from_f32(it).to_bits()),
         Dtype::Bf16 => bits(|it| half::bf16::from_f32(it).to_bits()),
-        _ => crate::ops::quantized(&matrix(data, rows), dtype).unwrap(),
+        Dtype::Q8_0 | Dtype::Q4_0 => crate::ops::quantized(&matrix(data, rows), dtype).unwrap(),
+        _ => random(data, rows, dtype),
     }
+}
+
+/// Numbers of the blocks that are drawn from: most random bits stand for numbers far too large, so blocks are found slowly.
+const N_FOUND: usize = 1024;
+
+fn random(data: &[f32], rows: usize, dtype: Dtype) -> WeightView {
+    let largest = |it: &[f32]| it.iter().fold(0.0f32, |most, it| most.max(it.abs()));
+    let most = largest(data);
+    // Of a block that is a number any size will do.
+    let least = if dtype.has_blocks() { most / 8.0 } else { 0.0 };
+    let mut numbers = vec![0.0; dtype.block_numbers()];
+    let mut state = data[0].to_bits();
+    let mut next = || {
+        state = crate::ops::hash::pcg(state);
+        state >> 8
+    };
+    let n_blocks = N_FOUND / dtype.block_numbers();
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
+    while blocks.len() < n_blocks {
+        let block: Vec<u8> = (0..dtype.block_bytes()).map(|_| next() as u8).collect();
+        dtype.decode(&block, &mut numbers);
+        let is_finite = numbers.iter().all(|it| it.is_finite());
+        if is_finite && (least..=most).contains(&largest(&numbers)) {
+            blocks.push(block);
+        }
+    }
+    let bytes: Vec<u8> = (0..data.len() / dtype.block_numbers())
+        .flat_map(|_| blocks[next() as usize % n_blocks].clone())
+        .collect();
+    from_bytes(&bytes, rows, data.len() / rows, dtype)
+}
+
+/// A stored matrix of these bytes.
+pub fn from_bytes(bytes: &[u8], rows: usize, cols: usize, dtype: Dtype) -> WeightView {
+    let mut words = vec![0u32; bytes.len().div_ceil(4)];
+    bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
+    let blob = Blob::Memory(std::sync::Arc::new(words));
+    WeightView::new(&blob, 0, dtype, rows, cols).unwrap()
+}
+
+/// So many columns, or as many more as whole blocks need.
+pub fn whole_blocks(cols: usize, dtype: Dtype) -> usize {
+    cols.next_multiple_of(dtype.block_numbers())
 }
 
 /// A choice of the reference's, on the device.

@@ -1,12 +1,12 @@
-//! Stored weights on the device: as stored, in rows of whole units of 16 bytes, cut into shards
-//! where one binding cannot hold them all.
+//! Stored weights on the device: as stored, in rows of whole units, cut into shards where one binding
+//! cannot hold them all and where the format changes from one row to the next.
 
 use std::{ops::Range, sync::Arc};
 
 use super::{
     device::Gpu,
     memory::{GpuBuffer, Slice},
-    packing::{UNIT_BYTES, packed},
+    packing::{RowLayout, UNIT_BYTES},
 };
 use crate::checkpoint::{WeightView, gigabytes};
 use crate::formats::Dtype;
@@ -15,30 +15,32 @@ use crate::ops::DeviceError;
 /// Bytes on their way to the device at once.
 const UPLOAD_BYTES: usize = 32 << 20;
 
-/// Rows of a weight in one binding.
+/// Rows of a weight in one binding, all of one format.
 #[derive(Clone, Debug)]
 pub struct Shard {
+    /// How their numbers are stored.
+    pub format: Dtype,
+    /// Units of a row.
+    pub row_units: usize,
     /// The first of them.
     pub first_row: usize,
     /// How many.
     pub rows: usize,
-    /// `[rows, row_units]` units, then the scales of its blocks.
+    /// `[rows, row_units]` units, then what blocks keep apart from them.
     pub slice: Slice,
-    /// The 32-bit word of the slice where the scales begin: two f16 a word, one a block.
+    /// The 32-bit word of the slice where that begins.
     pub scales_at: u32,
+    /// What the format's codes stand for, where they are looked up.
+    pub table: Option<Slice>,
 }
 
 /// A stored matrix `[rows, cols]`; a single row is also held widened.
 #[derive(Clone, Debug)]
 pub struct GpuWeight {
-    /// How numbers are stored.
-    pub format: Dtype,
     /// Rows.
     pub rows: usize,
     /// Numbers of a row.
     pub cols: usize,
-    /// Units of a row.
-    pub row_units: usize,
     /// Ascending.
     pub shards: Vec<Shard>,
     /// `[cols]` in f32 where it has one row; else 16 bytes of nothing.
@@ -46,8 +48,7 @@ pub struct GpuWeight {
 }
 
 impl Gpu {
-    /// Weights stacked row upon row: one view, or several that are read together. Views of
-    /// different formats are widened to f32.
+    /// Weights stacked row upon row: one view, or several that are read together, each in its format.
     ///
     /// # Errors
     /// No memory, or a row larger than a binding.
@@ -69,41 +70,75 @@ impl Gpu {
         views: &[&WeightView],
         shard_bytes: u64,
     ) -> Result<GpuWeight, DeviceError> {
-        let cols = views.first().map_or(0, |it| it.shape().1);
-        let rows = views.iter().map(|it| it.shape().0).sum();
-        let format = common_format(views);
-        let row_bytes = row_bytes(format, cols);
-        self.check_binding(label, shard_len(format, cols, 1))?;
-        // The scales are padded to a whole unit.
-        let room = shard_bytes.saturating_sub(UNIT_BYTES as u64) as usize;
-        let per_shard = (room / row_bytes.max(1)).max(1);
         let mut shards = Vec::new();
-        for first_row in (0..rows).step_by(per_shard) {
-            let n = per_shard.min(rows - first_row);
-            let held = self.room(label, shard_len(format, cols, n))?;
-            let scales_at = n * format.row_units(cols) * UNIT_BYTES;
-            self.fill(
-                &held,
-                scales_at as u64,
-                views,
-                format,
-                first_row..first_row + n,
-            )?;
-            shards.push(Shard {
-                first_row,
-                rows: n,
-                slice: Slice::whole(held),
-                scales_at: (scales_at / 4) as u32,
-            });
+        let mut rows = 0;
+        for alike in views.chunk_by(|a, b| a.dtype() == b.dtype()) {
+            rows = self.shards_of(label, alike, rows, shard_bytes, &mut shards)?;
         }
         Ok(GpuWeight {
-            format,
             rows,
-            cols,
-            row_units: format.row_units(cols),
+            cols: views.first().map_or(0, |it| it.shape().1),
             shards,
             vector: self.vector_of(label, views)?,
         })
+    }
+
+    /// Adds the shards of views of one format whose first row is `first`. Returns the row behind the last.
+    fn shards_of(
+        &self,
+        label: &str,
+        views: &[&WeightView],
+        first: usize,
+        shard_bytes: u64,
+        shards: &mut Vec<Shard>,
+    ) -> Result<usize, DeviceError> {
+        let Some(format) = views.first().map(|it| it.dtype()) else {
+            return Ok(first);
+        };
+        let layout = RowLayout::of(format);
+        let cols = views[0].shape().1;
+        let rows: usize = views.iter().map(|it| it.shape().0).sum();
+        self.check_binding(label, shard_len(layout, cols, 1))?;
+        // A buffer is padded to a whole unit.
+        let room = shard_bytes.saturating_sub(UNIT_BYTES as u64) as usize;
+        let per_shard = (room / layout.row_bytes(cols).max(1)).max(1);
+        for start in (0..rows).step_by(per_shard) {
+            let n = per_shard.min(rows - start);
+            let held = self.room(label, shard_len(layout, cols, n))?;
+            let apart_at = n * layout.unit_bytes(cols);
+            self.fill(&held, apart_at as u64, views, layout, start..start + n)?;
+            shards.push(Shard {
+                format,
+                row_units: layout.row_units(cols),
+                first_row: first + start,
+                rows: n,
+                slice: Slice::whole(held),
+                scales_at: (apart_at / 4) as u32,
+                table: self.code_table(format)?,
+            });
+        }
+        Ok(first + rows)
+    }
+
+    /// What the codes of a format stand for, made once for all weights; none where they are computed with.
+    ///
+    /// # Errors
+    /// No memory.
+    fn code_table(&self, format: Dtype) -> Result<Option<Slice>, DeviceError> {
+        if let Some(it) = self.code_tables.borrow().get(&format) {
+            return Ok(Some(it.clone()));
+        }
+        let words = RowLayout::of(format).table();
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let bytes: &[u8] = bytemuck::cast_slice(&words);
+        let held = self.room("codes", bytes.len() as u64)?;
+        self.queue.write_buffer(&held.buffer, 0, bytes);
+        let table = Slice::whole(held);
+        let mut tables = self.code_tables.borrow_mut();
+        tables.insert(format, table.clone());
+        Ok(Some(table))
     }
 
     /// A single row, widened.
@@ -137,26 +172,26 @@ impl Gpu {
     fn fill(
         &self,
         held: &GpuBuffer,
-        scales_at: u64,
+        apart_at: u64,
         views: &[&WeightView],
-        format: Dtype,
+        layout: RowLayout,
         rows: Range<usize>,
     ) -> Result<(), DeviceError> {
         let (mut at, mut row) = (0u64, 0);
-        let mut scales = Scales {
-            at: scales_at,
+        let mut apart = Stream {
+            at: apart_at,
             waiting: Vec::new(),
         };
         for view in views {
             let (n, cols) = view.shape();
             let mine = rows.start.max(row)..rows.end.min(row + n);
-            let step = (UPLOAD_BYTES / row_bytes(format, cols).max(1)).max(1);
+            let step = (UPLOAD_BYTES / layout.row_bytes(cols).max(1)).max(1);
             for first in mine.clone().step_by(step) {
                 let end = mine.end.min(first + step);
-                let packed = packed(view, first - row..end - row, format);
+                let packed = layout.packed(view, first - row..end - row);
                 self.queue.write_buffer(&held.buffer, at, &packed.units);
                 at += packed.units.len() as u64;
-                scales.write(self, held, &packed.scales);
+                apart.write(self, held, &packed.apart);
                 // What is on its way takes memory of its own until the device has it.
                 self.queue.submit([]);
                 if packed.units.len() > UPLOAD_BYTES / 2 {
@@ -166,47 +201,35 @@ impl Gpu {
             }
             row += n;
         }
-        // The last word may be half full.
-        scales.write(self, held, &[0]);
+        // The last word may be part full.
+        apart.write(self, held, &[0; WORD_BYTES - 1]);
         Ok(())
     }
 }
 
-/// Scales on their way to the device, which takes whole words.
-struct Scales {
+/// What the device takes at once.
+const WORD_BYTES: usize = 4;
+
+/// Bytes on their way to the device, which takes whole words.
+struct Stream {
     at: u64,
-    waiting: Vec<u16>,
+    waiting: Vec<u8>,
 }
 
-impl Scales {
-    fn write(&mut self, gpu: &Gpu, held: &GpuBuffer, scales: &[u16]) {
-        self.waiting.extend_from_slice(scales);
-        let n = self.waiting.len() & !1;
+impl Stream {
+    fn write(&mut self, gpu: &Gpu, held: &GpuBuffer, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+        let n = self.waiting.len() / WORD_BYTES * WORD_BYTES;
         if n > 0 {
-            let bytes = bytemuck::cast_slice(&self.waiting[..n]);
-            gpu.queue.write_buffer(&held.buffer, self.at, bytes);
-            self.at += bytes.len() as u64;
+            gpu.queue
+                .write_buffer(&held.buffer, self.at, &self.waiting[..n]);
+            self.at += n as u64;
             self.waiting.drain(..n);
         }
     }
 }
 
-/// Bytes of a row, its scales too.
-pub(super) fn row_bytes(format: Dtype, cols: usize) -> usize {
-    format.row_units(cols) * UNIT_BYTES + format.row_scales(cols) * 2
-}
-
 /// Bytes of so many rows in one buffer, a whole number of units.
-fn shard_len(format: Dtype, cols: usize, rows: usize) -> u64 {
-    (rows * row_bytes(format, cols)).next_multiple_of(UNIT_BYTES) as u64
-}
-
-/// Their format, or f32 where they differ.
-pub(super) fn common_format(views: &[&WeightView]) -> Dtype {
-    let first = views.first().map_or(Dtype::F32, |it| it.dtype());
-    if views.iter().all(|it| it.dtype() == first) {
-        first.on_device()
-    } else {
-        Dtype::F32
-    }
+fn shard_len(layout: RowLayout, cols: usize, rows: usize) -> u64 {
+    (rows * layout.row_bytes(cols)).next_multiple_of(UNIT_BYTES) as u64
 }
