@@ -14,6 +14,7 @@ use super::{
     container::Tensors,
     family::{self, Draft, Names, Prefix, Role, Spelling, TensorSource},
     leftovers::leftovers,
+    quantization::PlaneTensors,
 };
 
 /// What came of it.
@@ -222,6 +223,12 @@ impl Binder<'_> {
     /// The whole tensor, all but its last dimension as rows.
     fn view(&mut self, source: &TensorSource) -> Result<WeightView, CheckpointError> {
         let name = || source.tensor.clone();
+        if let Some(packed) = self.tensors.packed.get(&source.tensor) {
+            let mut parts = PlaneTensors::new(self.tensors, self.place);
+            let view = packed.view(&source.shape, &mut parts)?;
+            self.used.extend(parts.used);
+            return Ok(view);
+        }
         let Some(tensor) = self.tensors.by_name.get(&source.tensor) else {
             return Err(CheckpointError::Missing {
                 tensor: name(),
@@ -242,6 +249,7 @@ impl Binder<'_> {
         let dtype = tensor.dtype.map_err(|got| CheckpointError::Dtype {
             tensor: name(),
             got: got.to_string(),
+            want: "f32, f16 or bf16".to_owned(),
             path: path(),
         })?;
         let (cols, rows) = source.shape.split_last().ok_or_else(wrong_shape)?;

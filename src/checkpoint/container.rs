@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Blob, CheckpointError, foreign, json};
+use super::{Blob, CheckpointError, foreign, json, quantization::PackedWeight};
 use crate::formats::Dtype;
 
 /// Longest header that is read, as the format says.
@@ -54,6 +54,28 @@ pub(super) struct Tensor {
     pub(super) bytes: Range<usize>,
 }
 
+impl Tensor {
+    /// Its kind of number as files of safetensors name it; `None` for one of another container alone.
+    pub(super) fn raw(&self) -> Option<safetensors::Dtype> {
+        match self.dtype {
+            Ok(Dtype::F32) => Some(safetensors::Dtype::F32),
+            Ok(Dtype::F16) => Some(safetensors::Dtype::F16),
+            Ok(Dtype::Bf16) => Some(safetensors::Dtype::BF16),
+            Err(UnreadType::Safetensors(it)) => Some(it),
+            Ok(_) | Err(UnreadType::Ggml(_)) => None,
+        }
+    }
+
+    /// Its kind of number, by the name its container gives it.
+    pub(super) fn kind(&self) -> String {
+        match (self.raw(), self.dtype) {
+            (Some(it), _) => it.to_string(),
+            (None, Ok(it)) => it.label().to_owned(),
+            (None, Err(it)) => it.to_string(),
+        }
+    }
+}
+
 /// Every tensor of a checkpoint, by name.
 #[derive(Default)]
 pub(super) struct Tensors {
@@ -61,6 +83,8 @@ pub(super) struct Tensors {
     pub(super) shards: Vec<Shard>,
     /// What is in them.
     pub(super) by_name: BTreeMap<String, Tensor>,
+    /// Weights that several of these are, by the name each would have as plain numbers.
+    pub(super) packed: BTreeMap<String, PackedWeight>,
 }
 
 impl Tensors {
@@ -145,30 +169,53 @@ impl Tensors {
         Ok(())
     }
 
-    /// The name of a tensor: `before` itself, or `before`, a number and `after`.
+    /// The name of a tensor, or of a weight that several are: `before` itself, or `before`, a number and `after`.
     pub(super) fn find(&self, before: &str, after: Option<&str>) -> Option<&str> {
-        let Some(after) = after else {
-            return self.by_name.get_key_value(before).map(|it| it.0.as_str());
-        };
-        let names = self
-            .by_name
-            .range(before.to_owned()..)
-            .map(|it| it.0.as_str());
-        names.take_while(|it| it.starts_with(before)).find(|it| {
-            let number = it[before.len()..].strip_suffix(after);
-            number.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
-        })
+        found(&self.by_name, before, after).or_else(|| found(&self.packed, before, after))
     }
 
-    /// Whether two tensors hold the same numbers; reads them up to where they differ.
+    /// Whether two tensors hold the same numbers, or two weights the same tensors; reads them up to where they differ.
     pub(super) fn are_equal(&self, one: &str, other: &str) -> bool {
+        match (self.packed.get(one), self.packed.get(other)) {
+            (None, None) => self.have_equal_bytes(one, other),
+            (Some(one), Some(other)) => {
+                let (one, other) = (self.tensors_of(one), self.tensors_of(other));
+                one.len() == other.len()
+                    && one.iter().zip(&other).all(|(one, other)| {
+                        one.1 == other.1 && self.have_equal_bytes(&one.0, &other.0)
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    /// The tensors of a weight, each with what follows its stem.
+    fn tensors_of(&self, packed: &PackedWeight) -> Vec<(String, String)> {
+        let stem = packed.stem();
+        let names = self.by_name.range(stem.to_owned()..).map(|it| it.0);
+        let ends =
+            names.map_while(|name| Some((name.clone(), name.strip_prefix(stem)?.to_owned())));
+        ends.collect()
+    }
+
+    fn have_equal_bytes(&self, one: &str, other: &str) -> bool {
         let parts = |name: &str| {
             let tensor = self.by_name.get(name)?;
             let shard = self.shards.get(tensor.shard)?;
             let bytes = shard.blob.bytes().get(tensor.bytes.clone())?;
-            Some((tensor.dtype.ok()?, &tensor.shape, bytes))
+            Some((tensor.kind(), &tensor.shape, bytes))
         };
         parts(one).is_some_and(|it| parts(other) == Some(it))
+    }
+
+    /// Whether it adds nothing: zeros under the name of a bias of a weight in fewer bits, which `AutoGPTQ` writes for
+    /// every one. Reads it.
+    pub(super) fn is_zero_bias(&self, name: &str, tensor: &Tensor) -> bool {
+        let weight = name.strip_suffix(".bias").map(|it| format!("{it}.weight"));
+        let shard = self.shards.get(tensor.shard);
+        let bytes = shard.and_then(|it| it.blob.bytes().get(tensor.bytes.clone()));
+        weight.is_some_and(|it| self.packed.contains_key(&it))
+            && bytes.is_some_and(|it| it.iter().all(|it| *it == 0))
     }
 
     /// The file a tensor is in.
@@ -178,6 +225,21 @@ impl Tensors {
             .map(|it| it.path.clone())
             .unwrap_or_default()
     }
+}
+
+fn found<'a, T>(
+    names: &'a BTreeMap<String, T>,
+    before: &str,
+    after: Option<&str>,
+) -> Option<&'a str> {
+    let Some(after) = after else {
+        return names.get_key_value(before).map(|it| it.0.as_str());
+    };
+    let names = names.range(before.to_owned()..).map(|it| it.0.as_str());
+    names.take_while(|it| it.starts_with(before)).find(|it| {
+        let number = it[before.len()..].strip_suffix(after);
+        number.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
+    })
 }
 
 fn dtype(dtype: safetensors::Dtype) -> Result<Dtype, UnreadType> {

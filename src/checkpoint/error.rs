@@ -89,12 +89,14 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// Numbers of a kind that is not read.
-    #[error("tensor {tensor} holds {got} numbers, expected f32, f16 or bf16 (in {})", path.display())]
+    #[error("tensor {tensor} holds {got} numbers, expected {want} (in {})", path.display())]
     Dtype {
         /// The tensor.
         tensor: String,
         /// Its kind of number.
         got: String,
+        /// The kinds it may hold.
+        want: String,
         /// The file.
         path: PathBuf,
     },
@@ -121,7 +123,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// Weights in a format of fewer bits that is not read.
-    #[error("the weights are quantised by {method} ({tensor}), which is not read yet, expected f32, f16 or bf16 (in {})", path.display())]
+    #[error("the weights are quantised by {method} ({tensor}), which is not read, expected plain numbers, FP8, MXFP4, NVFP4, AWQ, GPTQ, MLX or compressed-tensors, or the model in GGUF (in {})", path.display())]
     Quantised {
         /// The method, as people call it.
         method: String,

@@ -8,6 +8,7 @@ use super::{
     config::Config,
     family, files, foreign, gguf, index,
     place::{self, CONFIG, ModelPath},
+    quantization,
 };
 
 /// The largest in use have some thirty million.
@@ -46,8 +47,9 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
     let family = family::find(&config)?;
     let draft = family::read(family, &config)?;
     let mut notes: Vec<String> = note.into_iter().chain(config.note()).collect();
-    let tensors = index::open(folder, &mut notes)?;
-    notes.extend(foreign::check(&config, &tensors)?);
+    let mut tensors = index::open(folder, &mut notes)?;
+    foreign::check(&tensors)?;
+    notes.extend(quantization::find(&config, &mut tensors)?);
     let mut side = |name| side_file(folder, name, &mut notes);
     let parts = Parts {
         name: name_of(folder),

@@ -1,13 +1,6 @@
-//! What lies where a model is expected and is none: pointers and pages saved in place of files, weights
-//! in formats that are not read, adapters.
+//! What lies where a model is expected and is none: pointers and pages saved in place of files, adapters.
 
-use serde_json::Value;
-
-use super::{
-    CheckpointError,
-    config::{self, Config},
-    container::{Tensor, Tensors},
-};
+use super::{CheckpointError, container::Tensors};
 
 /// The first bytes of what is known, and what it is.
 const STARTS: &[(&[u8], &str)] = &[
@@ -48,97 +41,23 @@ pub(super) fn recognised(bytes: &[u8]) -> Option<&'static str> {
     is_page.then_some("this is a web page saved in place of the file")
 }
 
-/// What ends or contains the names of tensors in fewer bits, and who writes them; the first that is
-/// found counts.
-const SIGNS: &[(&str, &str)] = &[
-    (".qweight", "GPTQ or AWQ"),
-    (".qzeros", "GPTQ or AWQ"),
-    (".quant_state.", "bitsandbytes"),
-    (".absmax", "bitsandbytes"),
-    (".SCB", "bitsandbytes"),
-    (".weight_packed", "compressed-tensors"),
-    (".weight_scale_inv", "FP8 blocks"),
-    (".weight_scale", "compressed-tensors"),
-    ("_blocks", "MXFP4"),
-    (".scales", "MLX"),
-];
-
-/// `quant_method` of configs, and what people call it.
-const METHODS: &[(&str, &str)] = &[
-    ("gptq", "GPTQ"),
-    ("awq", "AWQ"),
-    ("fp8", "FP8 blocks"),
-    ("mxfp4", "MXFP4"),
-];
-
-/// A note where a config speaks of quantised weights, but they are plain.
+/// Refuses weights of an adapter.
 ///
 /// # Errors
-/// Quantised weights, which are not read, and weights of an adapter.
-pub(super) fn check(config: &Config, tensors: &Tensors) -> Result<Option<String>, CheckpointError> {
-    let path = |it: &Tensor| tensors.path_of(it);
+/// One of its tensors.
+pub(super) fn check(tensors: &Tensors) -> Result<(), CheckpointError> {
     let adapter = tensors.by_name.iter().find(|(name, _)| {
         [".lora_A.", ".lora_B.", ".lora_embedding_", ".base_layer."]
             .iter()
             .any(|it| name.contains(it))
     });
-    if let Some((name, tensor)) = adapter {
-        return Err(CheckpointError::Broken {
+    match adapter {
+        None => Ok(()),
+        Some((name, tensor)) => Err(CheckpointError::Broken {
             what: format!(
                 "tensor {name} is part of an adapter, expected a whole model, into which its adapter is merged"
             ),
-            path: path(tensor),
-        });
-    }
-    let method = method(config);
-    let sign = SIGNS.iter().find_map(|(end, method)| {
-        let mut names = tensors.by_name.iter();
-        let found = names
-            .find(|(name, _)| name.ends_with(end) || (end.ends_with('.') && name.contains(end)))?;
-        Some((found, *method))
-    });
-    let unread = || tensors.by_name.iter().find(|it| it.1.dtype.is_err());
-    let found = match (&method, sign) {
-        (Some(method), Some((found, _))) => Some((found, method.clone())),
-        (None, Some((found, method))) => Some((found, method.to_owned())),
-        (Some(method), None) => unread().map(|it| (it, method.clone())),
-        (None, None) => None,
-    };
-    match (found, method) {
-        (Some(((name, tensor), method)), _) => Err(CheckpointError::Quantised {
-            method,
-            tensor: name.clone(),
-            path: path(tensor),
+            path: tensors.path_of(tensor),
         }),
-        (None, Some(method)) => Ok(Some(format!(
-            "{} says that the weights are quantised by {method}, but they are plain numbers",
-            config.file_name()
-        ))),
-        (None, None) => Ok(None),
     }
-}
-
-/// The method of quantisation that a config names.
-fn method(config: &Config) -> Option<String> {
-    let named = |it: &Value| {
-        let name = it.get("quant_method").and_then(Value::as_str)?;
-        let known = METHODS.iter().find(|it| it.0 == name);
-        Some(known.map_or_else(|| config::shorten(name), |it| it.1.to_owned()))
-    };
-    let settings = config
-        .get("quantization_config")
-        .or_else(|| config.get("compression_config"));
-    if let Some(it) = settings.filter(|it| it.is_object()) {
-        let is_bits = ["load_in_4bit", "load_in_8bit"]
-            .iter()
-            .any(|key| it.get(key).is_some());
-        let usual = if is_bits {
-            "bitsandbytes"
-        } else {
-            "a method without a name"
-        };
-        return Some(named(it).unwrap_or_else(|| usual.to_owned()));
-    }
-    let mlx = config.get("quantization")?;
-    mlx.get("bits").map(|_| "MLX".to_owned())
 }

@@ -10,6 +10,7 @@ use super::{
     config::listed,
     container::{Tensor, Tensors},
     family::{Names, Role},
+    quantization::is_beside,
 };
 
 /// What stands before the tensors of other inputs than text, beside a decoder under `model.`.
@@ -34,8 +35,9 @@ pub(super) fn leftovers(
     place: &Path,
 ) -> Result<Option<String>, CheckpointError> {
     let rest = tensors.by_name.iter().filter(|it| !used.contains(it.0));
-    let (known, unknown): (Vec<_>, Vec<_>) =
-        rest.partition(|(name, tensor)| is_of_no_use(name, tensor, names, spec));
+    let (known, unknown): (Vec<_>, Vec<_>) = rest.partition(|(name, tensor)| {
+        is_of_no_use(name, tensor, names, spec) || tensors.is_zero_bias(name, tensor)
+    });
     let first = |list: &[(&String, &Tensor)]| {
         let names: Vec<&String> = list.iter().map(|it| it.0).collect();
         listed(&names).unwrap_or_default()
@@ -83,6 +85,7 @@ fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) ->
         || is_mtp
         || is_gate_of_none
         || tensor.shape.contains(&0)
+        || is_beside(name)
         || name.ends_with("rotary_emb.inv_freq")
         || name.ends_with(".masked_bias")
         || !names.is_inside(name)

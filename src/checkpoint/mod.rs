@@ -6,6 +6,7 @@
 //! gguf                       settings, tensors and tokenizer of a GGUF file
 //! config → family, rope      what tensors there should be, and what they mean
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
+//!          quantization      which tensors together are one weight, and how its numbers lie in them
 //! codec, added, eos          text to tokens and back, and where it ends; alone: without the model
 //! tokenizer                  the library's tokenizer, followed within limits
 //! chat                       the text around a prompt
@@ -16,7 +17,7 @@
 //! ```
 //!
 //! **Invariants:** opening reads headers, settings and the tokenizer, never a number of a weight (but
-//! compares a head with the embedding it may be), and copies none; what is
+//! compares a head with the embedding it may be, and looks whether biases that no model has are zeros), and copies none; what is
 //! only beside the model, and broken, is a note; nothing of a model folder is written or run;
 //! what a file says is refused in a sentence, never followed blindly, and nothing panics.
 
@@ -46,7 +47,9 @@ mod need;
 #[cfg(test)]
 mod opens;
 mod place;
+mod planes;
 mod presets;
+mod quantization;
 mod rope;
 mod slots;
 mod synthetic;
@@ -57,9 +60,8 @@ mod twice;
 mod warmup;
 mod weights;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use crate::formats::Dtype;
 use crate::spec::{ModelSpec, TokenId, TokenTable};
 
 use self::{
@@ -80,12 +82,13 @@ pub use mapped::MappedFile;
 pub use memory::{Census, Share, cache_bytes_per_position, state_bytes};
 pub use need::MemoryNeed;
 pub use place::expanded;
+pub use planes::{BlobPart, Planes};
 pub use presets::PRESETS;
 pub use slots::{LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use twice::{DecodedTwice, Difference};
 pub use warmup::{Progress, Warmup};
-pub use weights::{Blob, Layout, Reading, WeightView};
+pub use weights::{Blob, Layout, Reading, Stored, WeightView};
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,8 +112,8 @@ pub struct Checkpoint {
     pub codec: Option<TextCodec>,
     /// Tokens that end a text.
     pub eos: Vec<TokenId>,
-    /// How its numbers are stored, the most common first.
-    pub dtypes: Vec<Dtype>,
+    /// How its numbers are stored, as people write it, the most common first.
+    pub formats: Vec<String>,
     /// What a person should know of it, each a sentence.
     pub notes: Vec<String>,
     files: Vec<Arc<MappedFile>>,
@@ -204,20 +207,19 @@ impl Checkpoint {
     }
 
     fn new(name: String, draft: Draft, weights: Weights) -> Self {
-        let mut bytes = Dtype::ALL.map(|it| (it, 0));
+        let mut bytes: BTreeMap<String, usize> = BTreeMap::new();
         for (_, weight) in weights.iter() {
-            for (_, n) in bytes.iter_mut().filter(|it| it.0 == weight.dtype()) {
-                *n += weight.n_bytes();
-            }
+            *bytes.entry(weight.format_label()).or_default() += weight.n_bytes();
         }
-        bytes.sort_by_key(|it| std::cmp::Reverse(it.1));
+        let mut formats: Vec<(String, usize)> = bytes.into_iter().filter(|it| it.1 > 0).collect();
+        formats.sort_by_key(|it| std::cmp::Reverse(it.1));
         Self {
             name,
             spec: draft.spec,
             weights,
             codec: None,
             eos: Vec::new(),
-            dtypes: bytes.iter().filter(|it| it.1 > 0).map(|it| it.0).collect(),
+            formats: formats.into_iter().map(|it| it.0).collect(),
             notes: draft.notes,
             files: Vec::new(),
         }

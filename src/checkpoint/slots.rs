@@ -125,7 +125,7 @@ impl Weights {
     #[must_use]
     pub fn files(&self) -> Vec<Arc<MappedFile>> {
         let mut out: Vec<Arc<MappedFile>> = Vec::new();
-        for map in self.slots.values().filter_map(WeightView::file) {
+        for map in self.slots.values().flat_map(WeightView::files) {
             if !out.iter().any(|it| Arc::ptr_eq(it, map)) {
                 out.push(Arc::clone(map));
             }

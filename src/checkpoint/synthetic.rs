@@ -136,6 +136,7 @@ impl MadeUp {
                 cols,
                 is_mapped: false,
                 is_aligned: true,
+                plane_bytes: None,
             };
             (it.slot, layout)
         })

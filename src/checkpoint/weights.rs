@@ -1,11 +1,17 @@
 //! A weight as it is stored, a view of bytes: of a memory map, of the program itself (the bundled model), or of
-//! memory (what was misaligned, what was made up for a benchmark). Neither making one nor cloning one copies any data:
-//! whoever needs numbers where they are not aligned asks for a copy (`aligned`).
+//! memory (what was misaligned, what was made up for a benchmark). Its numbers follow each other row by row, or lie in
+//! planes. Neither making one nor cloning one copies any data: whoever needs numbers where they are not aligned asks
+//! for a copy (`aligned`), and whoever reads rows alone for one that is widened (`in_rows`).
 
 use std::{ops::Range, sync::Arc};
 
-use super::{Cut, MappedFile};
-use crate::formats::Dtype;
+use rayon::prelude::*;
+
+use super::{
+    Cut, MappedFile,
+    planes::{PlaneCut, Planes},
+};
+use crate::formats::{Dtype, PlaneRows};
 
 /// Where the bytes of a checkpoint are.
 #[derive(Clone, Debug)]
@@ -26,6 +32,15 @@ impl Blob {
             Self::Map(it) => it,
             Self::Static(it) => it,
             Self::Memory(it) => bytemuck::cast_slice(it),
+        }
+    }
+
+    /// The mapped file, where it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Arc<MappedFile>> {
+        match self {
+            Self::Map(it) => Some(it),
+            Self::Static(_) | Self::Memory(_) => None,
         }
     }
 
@@ -68,18 +83,38 @@ impl Reading {
 /// Rows of numbers: `[rows, cols]`, row-major; a vector is one row.
 #[derive(Clone, Debug)]
 pub struct WeightView {
-    blob: Blob,
+    data: Data,
     reading: Reading,
-    range: Range<usize>,
-    dtype: Dtype,
     rows: usize,
     cols: usize,
+}
+
+/// Where its numbers are.
+#[derive(Clone, Debug)]
+enum Data {
+    /// Row after row.
+    Rows {
+        blob: Blob,
+        range: Range<usize>,
+        dtype: Dtype,
+    },
+    /// In planes.
+    Planes(PlaneCut),
+}
+
+/// The bytes of a weight, and what they say.
+#[derive(Clone, Copy, Debug)]
+pub enum Stored<'a> {
+    /// Row after row.
+    Rows(Dtype, &'a [u8]),
+    /// In planes.
+    Planes(PlaneRows<'a>),
 }
 
 /// What the size and the place of a weight say of the memory it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// How numbers are stored.
+    /// How numbers are stored; f32 where they lie in planes, which is what they are widened to.
     pub dtype: Dtype,
     /// Rows.
     pub rows: usize,
@@ -89,14 +124,21 @@ pub struct Layout {
     pub is_mapped: bool,
     /// Whether its numbers can be read where they are.
     pub is_aligned: bool,
+    /// Bytes in planes, where its numbers lie in some.
+    pub plane_bytes: Option<u64>,
 }
 
 impl Layout {
     /// Bytes as stored.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
-        let row = self.dtype.row_bytes(self.cols).unwrap_or(usize::MAX);
-        (self.rows as u64).saturating_mul(row as u64)
+        match self.plane_bytes {
+            Some(n) if self.dtype == Dtype::F32 => n,
+            _ => {
+                let row = self.dtype.row_bytes(self.cols).unwrap_or(usize::MAX);
+                (self.rows as u64).saturating_mul(row as u64)
+            }
+        }
     }
 }
 
@@ -109,61 +151,97 @@ impl WeightView {
         let n_bytes = rows.checked_mul(dtype.row_bytes(cols)?)?;
         let range = start..start.checked_add(n_bytes)?;
         blob.bytes().get(range.clone())?;
-        Some(Self {
-            blob: blob.clone(),
+        Some(Self::of(blob.clone(), range, dtype, rows, cols))
+    }
+
+    fn of(blob: Blob, range: Range<usize>, dtype: Dtype, rows: usize, cols: usize) -> Self {
+        Self {
+            data: Data::Rows { blob, range, dtype },
             reading: Reading::AsStored,
-            range,
-            dtype,
             rows,
             cols,
-        })
+        }
+    }
+
+    /// All rows of planes: `matrices` below each other.
+    #[must_use]
+    pub fn in_planes(planes: Planes, matrices: usize) -> Self {
+        Self {
+            reading: Reading::AsStored,
+            rows: planes.matrix_rows * matrices,
+            cols: planes.cols,
+            data: Data::Planes(PlaneCut {
+                planes: Arc::new(planes),
+                first: 0,
+                step: 1,
+            }),
+        }
     }
 
     /// Whether the numbers can be read where they are.
     #[must_use]
     pub fn is_aligned(&self) -> bool {
-        self.blob.is_aligned(self.range.start, self.dtype)
+        match &self.data {
+            Data::Rows { blob, range, dtype } => blob.is_aligned(range.start, *dtype),
+            // They are read byte by byte.
+            Data::Planes(_) => true,
+        }
     }
 
     /// The same numbers where they can be read: this view, or one of a copy.
     #[must_use]
     pub fn aligned(&self) -> Self {
+        let Data::Rows { blob, range, dtype } = &self.data else {
+            return self.clone();
+        };
         if self.is_aligned() {
             return self.clone();
         }
-        let bytes = self.bytes();
+        let bytes = &blob.bytes()[range.clone()];
         let mut words = vec![0u32; bytes.len().div_ceil(4)];
         bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        Self {
-            blob: Blob::Memory(Arc::new(words)),
-            range: 0..bytes.len(),
-            ..*self
-        }
+        let copy = Blob::Memory(Arc::new(words));
+        Self::of(copy, 0..bytes.len(), *dtype, self.rows, self.cols).read_as(self.reading)
+    }
+
+    /// The same numbers row after row: this view, or a copy widened to f32 where they lie in planes.
+    #[must_use]
+    pub fn in_rows(&self) -> Self {
+        /// Rows a thread widens at once.
+        const TURN: usize = 32;
+        let Stored::Planes(rows) = self.stored() else {
+            return self.clone();
+        };
+        let mut words = vec![0u32; self.rows * self.cols];
+        let turns = words.par_chunks_mut((TURN * self.cols).max(1));
+        turns.enumerate().for_each(|(turn, out)| {
+            let n = out.len() / self.cols;
+            rows.widen(turn * TURN..turn * TURN + n, bytemuck::cast_slice_mut(out));
+        });
+        let range = 0..4 * words.len();
+        let blob = Blob::Memory(Arc::new(words));
+        Self::of(blob, range, Dtype::F32, self.rows, self.cols)
     }
 
     /// What its size and its place say of the memory it takes.
     #[must_use]
     pub fn layout(&self) -> Layout {
+        let in_planes = matches!(self.data, Data::Planes(_));
         Layout {
-            dtype: self.dtype,
+            dtype: self.dtype(),
             rows: self.rows,
             cols: self.cols,
-            is_mapped: matches!(self.blob, Blob::Map(_)),
+            is_mapped: self.files().next().is_some(),
             is_aligned: self.is_aligned(),
+            plane_bytes: in_planes.then_some(self.n_bytes() as u64),
         }
     }
 
     /// A vector of zeros.
     #[must_use]
     pub fn zeros(n: usize) -> Self {
-        Self {
-            blob: Blob::Memory(Arc::new(vec![0; n])),
-            reading: Reading::AsStored,
-            range: 0..4 * n,
-            dtype: Dtype::F32,
-            rows: 1,
-            cols: n,
-        }
+        let blob = Blob::Memory(Arc::new(vec![0; n]));
+        Self::of(blob, 0..4 * n, Dtype::F32, 1, n)
     }
 
     /// The same vector, its numbers standing for others.
@@ -178,23 +256,35 @@ impl WeightView {
         Self {
             rows: 1,
             cols: self.rows * self.cols,
-            ..self.clone()
+            ..self.in_rows()
         }
     }
 
-    /// The mapped file it lies in, where it lies in one.
-    #[must_use]
-    pub fn file(&self) -> Option<&Arc<MappedFile>> {
-        match &self.blob {
-            Blob::Map(it) => Some(it),
-            Blob::Static(_) | Blob::Memory(_) => None,
-        }
+    /// The mapped files it lies in.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<MappedFile>> {
+        let (one, several) = match &self.data {
+            Data::Rows { blob, .. } => (blob.file(), None),
+            Data::Planes(it) => (None, Some(it.files())),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
     }
 
-    /// How numbers are stored.
+    /// How numbers are stored; f32 where they lie in planes, which is what they are widened to.
     #[must_use]
     pub fn dtype(&self) -> Dtype {
-        self.dtype
+        match &self.data {
+            Data::Rows { dtype, .. } => *dtype,
+            Data::Planes(_) => Dtype::F32,
+        }
+    }
+
+    /// How numbers are stored, as people write it.
+    #[must_use]
+    pub fn format_label(&self) -> String {
+        match &self.data {
+            Data::Rows { dtype, .. } => dtype.label().to_owned(),
+            Data::Planes(it) => it.planes.format.label(),
+        }
     }
 
     /// `[rows, cols]`.
@@ -206,7 +296,10 @@ impl WeightView {
     /// Bytes of the numbers.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
-        self.range.len()
+        match &self.data {
+            Data::Rows { range, .. } => range.len(),
+            Data::Planes(it) => it.planes.format.n_bytes(self.rows, self.cols),
+        }
     }
 
     /// The rows `range` of it, as a view of the same bytes.
@@ -217,12 +310,26 @@ impl WeightView {
         if range.end > self.rows || range.start > range.end {
             return None;
         }
-        let row_bytes = self.row_len();
-        let start = self.range.start + range.start * row_bytes;
+        let data = match &self.data {
+            Data::Rows {
+                blob,
+                range: all,
+                dtype,
+            } => {
+                let row_bytes = self.row_len();
+                let start = all.start + range.start * row_bytes;
+                Data::Rows {
+                    blob: blob.clone(),
+                    range: start..start + range.len() * row_bytes,
+                    dtype: *dtype,
+                }
+            }
+            Data::Planes(it) => Data::Planes(it.cut(&range)),
+        };
         Some(Self {
-            range: start..start + range.len() * row_bytes,
+            data,
             rows: range.len(),
-            ..self.clone()
+            cols: self.cols,
         })
     }
 
@@ -235,29 +342,57 @@ impl WeightView {
         if cut.cols == (0..self.cols) {
             return Some(some);
         }
+        let Data::Rows { blob, range, dtype } = some.data else {
+            return None;
+        };
         if some.rows != 1 || cut.cols.end > self.cols || cut.cols.start > cut.cols.end {
             return None;
         }
-        let start = some.range.start + self.dtype.row_bytes(cut.cols.start)?;
-        Some(Self {
-            range: start..start + self.dtype.row_bytes(cut.cols.len())?,
-            cols: cut.cols.len(),
-            ..some
+        let start = range.start + dtype.row_bytes(cut.cols.start)?;
+        let end = start + dtype.row_bytes(cut.cols.len())?;
+        Some(Self::of(blob, start..end, dtype, 1, cut.cols.len()))
+    }
+
+    /// Every `step`th row from one on, of numbers in planes, whose rows may lie apart.
+    ///
+    /// Returns `None` for numbers that lie row after row, and where the rows do not divide by the step.
+    #[must_use]
+    pub fn every(&self, first: usize, step: usize) -> Option<Self> {
+        let Data::Planes(it) = &self.data else {
+            return None;
+        };
+        let divides = step > 0 && first < step && self.rows.is_multiple_of(step);
+        divides.then(|| Self {
+            data: Data::Planes(it.every(first, step)),
+            rows: self.rows / step,
+            cols: self.cols,
         })
     }
 
     /// Bytes of a row.
     fn row_len(&self) -> usize {
-        self.range.len().checked_div(self.rows).unwrap_or(0)
+        self.bytes().len().checked_div(self.rows).unwrap_or(0)
     }
 
-    /// The bytes of all rows, as stored.
+    /// Its bytes, and what they say.
+    #[must_use]
+    pub fn stored(&self) -> Stored<'_> {
+        match &self.data {
+            Data::Rows { dtype, .. } => Stored::Rows(*dtype, self.bytes()),
+            Data::Planes(it) => Stored::Planes(it.rows()),
+        }
+    }
+
+    /// The bytes of all rows, as stored; none where numbers lie in planes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.blob.bytes()[self.range.clone()]
+        match &self.data {
+            Data::Rows { blob, range, .. } => &blob.bytes()[range.clone()],
+            Data::Planes(_) => &[],
+        }
     }
 
-    /// The bytes of one row, as stored.
+    /// The bytes of one row, as stored; none where numbers lie in planes.
     #[must_use]
     pub fn row_bytes(&self, row: usize) -> &[u8] {
         let n = self.row_len();
@@ -266,7 +401,10 @@ impl WeightView {
 
     /// The numbers of one row, in f32.
     pub fn widen_row(&self, row: usize, out: &mut [f32]) {
-        self.dtype.decode(self.row_bytes(row), out);
+        match self.stored() {
+            Stored::Rows(dtype, _) => dtype.decode(self.row_bytes(row), out),
+            Stored::Planes(it) => it.widen(row..row + 1, out),
+        }
         self.reading.apply(out);
     }
 
@@ -274,8 +412,9 @@ impl WeightView {
     #[must_use]
     pub fn to_f32(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.rows * self.cols];
-        for (row, out) in out.chunks_exact_mut(self.cols.max(1)).enumerate() {
-            self.widen_row(row, out);
+        match self.stored() {
+            Stored::Rows(dtype, bytes) => dtype.decode(bytes, &mut out),
+            Stored::Planes(it) => it.widen(0..self.rows, &mut out),
         }
         out
     }

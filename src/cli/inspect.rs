@@ -60,10 +60,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     verify::judge(&twice.unwrap_or_default())
 }
 
-fn dtypes(checkpoint: &Checkpoint) -> Vec<&'static str> {
-    checkpoint.dtypes.iter().map(|it| it.label()).collect()
-}
-
 /// What a window holds of a model on the CPU, weights as stored, and what it may.
 struct Memory {
     need: MemoryNeed,
@@ -239,7 +235,7 @@ fn size_lines(page: &mut Page, checkpoint: &Checkpoint, census: &Census) {
             ),
         );
     }
-    page.line("numbers", dtypes(checkpoint).join(", "));
+    page.line("numbers", checkpoint.formats.join(", "));
 }
 
 fn token_lines(page: &mut Page, checkpoint: &Checkpoint) {
@@ -324,7 +320,7 @@ fn as_json(checkpoint: &Checkpoint, memory: &Memory) -> Value {
         "d_model": spec.d_model,
         "n_vocab": spec.n_vocab,
         "n_ctx": spec.n_ctx,
-        "dtypes": dtypes(checkpoint),
+        "dtypes": checkpoint.formats,
         "routers": routers,
         "gates": gate_facts(checkpoint),
         "parameters": census,

@@ -48,5 +48,5 @@ pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, StopReason};
 pub use open_error::OpenError;
 pub use opener::{LoadStep, LoadingJob, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
-pub use opening::{ModelOpener, open_backend, paging_note, quantized_note};
+pub use opening::{ModelOpener, open_backend, paging_note, quantized_note, widened_note};
 pub use scripted::{ScriptedBackend, ScriptedRow};

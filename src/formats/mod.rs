@@ -3,7 +3,7 @@
 //!
 //! Layouts and arithmetic are ggml's (`ggml-common.h`, `dequantize_row_*` in `ggml-quants.c`), to
 //! the bit: the products are exact in f32, so a format with a scale alone rounds nothing, and one
-//! with a minimum once.
+//! with a minimum once. Where levels and scales lie in tensors of their own, `planes` reads them.
 //! Deliberately absent: files and tensors (that is `checkpoint`), products (that is `ops`).
 
 mod bf16;
@@ -25,6 +25,7 @@ mod list;
 mod mxfp4;
 mod nearest;
 mod nvfp4;
+mod planes;
 mod q1_0;
 mod q2_0;
 mod q2_k;
@@ -66,6 +67,9 @@ pub use self::{
     list::{Dtype, Visitor},
     mxfp4::Mxfp4,
     nvfp4::Nvfp4,
+    planes::{
+        Factor, Level, Offset, Packing, PlaneFormat, PlaneRows, ScaleOrder, ScaleType, Sharing,
+    },
     q1_0::Q1_0,
     q2_0::Q2_0,
     q2_k::Q2K,

@@ -194,6 +194,7 @@ mod tests {
             cols,
             is_mapped: true,
             is_aligned: true,
+            plane_bytes: None,
         }
     }
 

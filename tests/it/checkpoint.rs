@@ -6,6 +6,7 @@ mod families;
 mod folders;
 mod names;
 mod paths;
+mod quantised;
 mod settings;
 mod texts;
 

@@ -60,7 +60,7 @@ const MAMBA_KEYS: MambaKeys = MambaKeys {
     proj_bias: "mamba_proj_bias",
 };
 
-/// As released, and as Transformers 5 holds them.
+/// As released, and as Transformers 5 and MLX hold them.
 const TENSORS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.router.layer.weight",
@@ -84,6 +84,18 @@ const TENSORS: &[Tensor] = &[
     ),
     Tensor::stacked(
         "{body}layers.{l}.block_sparse_moe.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.switch_mlp.gate_proj.weight",
+        &[Role::Expert(Part::Gate)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.switch_mlp.up_proj.weight",
+        &[Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.switch_mlp.down_proj.weight",
         &[Role::Expert(Part::Down)],
     ),
 ];

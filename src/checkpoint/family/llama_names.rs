@@ -80,8 +80,8 @@ pub(super) const DENSE: &[Tensor] = &[
     ),
 ];
 
-/// Router and experts of OLMoE and the Qwens: three tensors an expert, or two for all as Transformers 5
-/// holds them.
+/// Router and experts of OLMoE and the Qwens: three tensors an expert, two for all as Transformers 5 holds them, or
+/// three for all as MLX does.
 pub(super) const EXPERTS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.mlp.gate.weight",
@@ -105,6 +105,18 @@ pub(super) const EXPERTS: &[Tensor] = &[
     ),
     Tensor::stacked(
         "{body}layers.{l}.mlp.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.mlp.switch_mlp.gate_proj.weight",
+        &[Role::Expert(Part::Gate)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.mlp.switch_mlp.up_proj.weight",
+        &[Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.mlp.switch_mlp.down_proj.weight",
         &[Role::Expert(Part::Down)],
     ),
 ];

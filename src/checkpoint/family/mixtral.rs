@@ -20,7 +20,7 @@ pub(super) const FAMILY: Family = Family {
     },
 };
 
-/// As released, each also with `mlp` for `block_sparse_moe`, and fused as Transformers 5 holds them.
+/// As released, each also with `mlp` for `block_sparse_moe`, and fused as Transformers 5 and MLX hold them.
 const TENSORS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.gate.weight",
@@ -68,6 +68,18 @@ const TENSORS: &[Tensor] = &[
     ),
     Tensor::stacked(
         "{body}layers.{l}.block_sparse_moe.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.switch_mlp.gate_proj.weight",
+        &[Role::Expert(Part::Gate)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.switch_mlp.up_proj.weight",
+        &[Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.switch_mlp.down_proj.weight",
         &[Role::Expert(Part::Down)],
     ),
 ];

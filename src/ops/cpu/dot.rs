@@ -9,10 +9,10 @@
 
 use std::marker::PhantomData;
 
-use crate::checkpoint::WeightView;
+use crate::checkpoint::{Stored, WeightView};
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
-use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor};
+use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, PlaneRows, Single, Visitor};
 
 /// Rows of blocks summed at a time for one token: enough sums in flight to hide the time a
 /// multiply-add takes.
@@ -31,20 +31,20 @@ pub struct StoredRows<'a> {
     pub cols: usize,
 }
 
-impl<'a> StoredRows<'a> {
-    /// All rows of a weight.
-    #[must_use]
-    pub fn of(view: &'a WeightView) -> Self {
-        Self {
-            dtype: view.dtype(),
-            bytes: view.bytes(),
-            cols: view.shape().1,
-        }
-    }
-
+impl StoredRows<'_> {
     /// Bytes of a row.
     fn row_len(&self) -> usize {
         self.dtype.row_bytes(self.cols).unwrap_or(0)
+    }
+}
+
+/// The same as [`dot_rows`] for a weight, however it is stored.
+pub fn dot_weight(weight: &WeightView, first: usize, x: &[f32], out: &mut [f32]) {
+    let cols = weight.shape().1;
+    match weight.stored() {
+        Stored::Rows(dtype, bytes) => dot_rows(StoredRows { dtype, bytes, cols }, first, x, out),
+        Stored::Planes(_) if cols == 0 || out.is_empty() => out.fill(0.0),
+        Stored::Planes(rows) => on_this_processor(Work::Planes(&rows, first, x), out),
     }
 }
 
@@ -76,6 +76,8 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 enum Work<'a> {
     /// All rows with all tokens.
     Rows(StoredRows<'a>, &'a [f32]),
+    /// Rows from one on with all tokens.
+    Planes(&'a PlaneRows<'a>, usize, &'a [f32]),
     /// One row in f32 with one token.
     Pair(&'a [F32], &'a [f32]),
 }
@@ -126,6 +128,7 @@ fn run<L: Lanes, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]
             out,
             lanes: PhantomData,
         }),
+        Work::Planes(w, first, x) => from_planes::<L, R, N>(w, first, x, out),
         Work::Pair(w, x) => out[0] = tile::<L, F32, 1, 1>([w], [x])[0][0],
     }
 }
@@ -176,6 +179,27 @@ impl<L: Lanes, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> 
             let wide: &[F32] = bytemuck::cast_slice(&wide);
             all_rows::<L, F32, R, N>(&wide[..out.len() / n * cols], x, cols, out);
         }
+    }
+}
+
+/// Some rows at a time are decoded before they are multiplied with all tokens.
+#[inline(always)]
+fn from_planes<L: Lanes, const R: usize, const N: usize>(
+    w: &PlaneRows<'_>,
+    first: usize,
+    x: &[f32],
+    out: &mut [f32],
+) {
+    let n = x.len() / w.cols;
+    let together = w.rows_together();
+    let mut wide = vec![0.0; together * w.cols];
+    let mut row = first;
+    for out in out.chunks_mut(together * n) {
+        let rows = out.len() / n;
+        let wide = &mut wide[..rows * w.cols];
+        w.decode::<L>(row..row + rows, wide);
+        all_rows::<L, F32, R, N>(bytemuck::cast_slice(wide), x, w.cols, out);
+        row += rows;
     }
 }
 

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::dot::{StoredRows, dot_rows};
+use super::dot::dot_weight;
 use super::matrix::{CpuWeight, Matrix, is_large};
-use crate::checkpoint::WeightView;
+use crate::checkpoint::{Stored, WeightView};
 
 /// Rows of a matrix one task takes.
 const ROWS_PER_TASK: usize = 32;
@@ -44,18 +44,29 @@ pub fn run(products: Vec<Product<'_>>) {
     for Product { weight, x, out } in products {
         let (rows, cols) = weight.shape();
         let n = x.len().checked_div(cols).unwrap_or(0);
-        let band = if is_large(total) { ROWS_PER_TASK } else { rows };
+        let band = if is_large(total) {
+            rows_per_task(weight)
+        } else {
+            rows
+        };
         for (i, out) in out.chunks_mut((band * n).max(1)).enumerate() {
             tasks.push((weight, i * band, x, out));
         }
     }
     let one = |(weight, first, x, out): (&WeightView, usize, &[f32], &mut [f32])| {
-        dot_rows(StoredRows::of(weight), first, x, out);
+        dot_weight(weight, first, x, out);
     };
     if is_large(total) {
         tasks.into_par_iter().for_each(one);
     } else {
         tasks.into_iter().for_each(one);
+    }
+}
+
+fn rows_per_task(weight: &WeightView) -> usize {
+    match weight.stored() {
+        Stored::Rows(..) => ROWS_PER_TASK,
+        Stored::Planes(it) => it.rows_of_line().max(ROWS_PER_TASK),
     }
 }
 

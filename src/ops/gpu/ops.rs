@@ -67,11 +67,18 @@ impl Ops for Gpu {
     }
 
     fn weight(&self, views: &[&WeightView]) -> Result<GpuWeight, DeviceError> {
-        self.weight_of("weights", views)
+        // No kernel reads planes.
+        let views: Vec<WeightView> = views.iter().map(|it| it.in_rows()).collect();
+        self.weight_of("weights", &views.iter().collect::<Vec<_>>())
     }
 
     fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<GpuExperts, DeviceError> {
-        experts_of(self, &views)
+        let in_rows = |it: Mlp<WeightView>| Mlp {
+            gate: it.gate.in_rows(),
+            up: it.up.in_rows(),
+            down: it.down.in_rows(),
+        };
+        experts_of(self, &views.into_iter().map(in_rows).collect::<Vec<_>>())
     }
 
     fn cache(&self, kv_width: usize, n_ctx: usize) -> GpuCache {

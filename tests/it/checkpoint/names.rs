@@ -356,20 +356,11 @@ fn heads_of_other_tasks_are_noted() {
 fn weights_in_other_formats_are_refused_by_their_name() {
     let router = "model.layers.0.block_sparse_moe.experts.0.w1";
     for (tensor, settings, want) in [
-        ("qweight", json!({}), "GPTQ or AWQ"),
-        (
-            "qweight",
-            json!({"quantization_config": {"quant_method": "awq"}}),
-            "AWQ",
-        ),
-        (
-            "qzeros",
-            json!({"quantization_config": {"quant_method": "gptq"}}),
-            "GPTQ",
-        ),
+        ("qweight", json!({}), "GPTQ or AWQ, which no quant_method"),
+        ("qweight", json!({"quant_method": "exl2"}), "exl2"),
         (
             "weight.absmax",
-            json!({"quantization_config": {"load_in_4bit": true}}),
+            json!({"load_in_4bit": true}),
             "bitsandbytes",
         ),
         (
@@ -379,37 +370,20 @@ fn weights_in_other_formats_are_refused_by_their_name() {
         ),
         (
             "SCB",
-            json!({"quantization_config": {"quant_method": "bitsandbytes"}}),
+            json!({"quant_method": "bitsandbytes"}),
             "bitsandbytes",
         ),
-        (
-            "scales",
-            json!({"quantization": {"bits": 4, "group_size": 64}}),
-            "MLX",
-        ),
-        (
-            "weight_packed",
-            json!({"compression_config": {"quant_method": "compressed-tensors"}}),
-            "compressed-tensors",
-        ),
-        (
-            "weight_scale_inv",
-            json!({"quantization_config": {"quant_method": "fp8"}}),
-            "FP8",
-        ),
+        ("W_q", json!({}), "HQQ"),
+        ("weight_packed", json!({"quant_method": "quark"}), "quark"),
     ] {
         let change = |it: &mut Tiny| {
-            for (key, value) in settings.as_object().unwrap() {
-                it.set(key, value.clone());
+            if settings != json!({}) {
+                it.set("quantization_config", settings.clone());
             }
             it.tensors.remove(&format!("{router}.weight"));
             it.add(&format!("{router}.{tensor}"), &[4]);
         };
-        check(
-            change,
-            "mixtral",
-            &["quantised by", want, router, "not read yet"],
-        );
+        check(change, "mixtral", &["quantised by", want, router, "GGUF"]);
     }
     let packed = |it: &mut Tiny| {
         it.set("quantization_config", json!({"quant_method": "hqq"}));

@@ -70,6 +70,7 @@ impl File {
                 .iter()
                 .map(|(name, shape)| (name.clone(), tensor(shape)))
                 .collect(),
+            ..Tensors::default()
         };
         let file = GgufModel {
             get: &|key| self.keys.get(key).cloned(),

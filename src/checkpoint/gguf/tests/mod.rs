@@ -10,7 +10,8 @@ mod written;
 use std::{fs, path::PathBuf};
 
 use super::{Metadata, Opened, read};
-use crate::checkpoint::{CheckpointError, Dtype, container::UnreadType};
+use crate::checkpoint::{CheckpointError, container::UnreadType};
+use crate::formats::Dtype;
 
 pub(in crate::checkpoint) use self::written::{Value, Written, text};
 

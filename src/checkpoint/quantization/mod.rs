@@ -1,0 +1,134 @@
+//! Weights in fewer bits in files of safetensors: which tensors together are one weight, under the name it would have
+//! as plain numbers, and how its numbers lie in them.
+//!
+//! ```text
+//! settings   what the config says of it
+//! signs      what a tensor's name and kind of number show; methods that are not read, by name
+//! parts      a tensor that belongs to a weight, its kind of number and shape checked
+//! fp8, fp4, words, mlx, compressed   one file a layout, with the writer it was read from
+//! ```
+//!
+//! The meaning of such a weight is its numbers, decoded: activations stay f32, whatever a config says of theirs.
+
+mod compressed;
+mod fp4;
+mod fp8;
+mod mlx;
+mod parts;
+mod settings;
+mod signs;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use super::{
+    CheckpointError, WeightView,
+    config::{Config, listed},
+    container::Tensors,
+};
+
+use self::settings::Settings;
+
+pub(super) use self::{parts::PlaneTensors, signs::is_beside};
+
+/// A weight that several tensors are.
+#[derive(Clone, Debug)]
+pub(super) struct PackedWeight {
+    scheme: Scheme,
+    /// What the names of its tensors begin with.
+    stem: String,
+}
+
+/// How its numbers lie in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// Blocks of the size, where the config names one.
+    Fp8(Option<[usize; 2]>),
+    /// 8-bit whole numbers with a sign.
+    Int8,
+    /// gpt-oss's blocks and scales.
+    Mxfp4,
+    /// `weight`, `weight_scale`, `weight_scale_2`.
+    Nvfp4,
+    /// compressed-tensors' packed floats.
+    PackedFp4,
+    /// compressed-tensors' packed whole numbers.
+    PackedInt,
+    /// Bits, columns of a group (all where there is none) and what zero points are more than stored.
+    Gptq(usize, Option<usize>, u8),
+    /// Columns of a group, all where there is none.
+    Awq(Option<usize>),
+    /// Whether scales are powers of two where they are bytes.
+    Mlx(bool),
+}
+
+/// Finds the weights that several tensors are. Returns what a person should know.
+///
+/// # Errors
+/// A method that is not read, by name.
+pub(super) fn find(config: &Config, tensors: &mut Tensors) -> Result<Vec<String>, CheckpointError> {
+    let settings = Settings::read(config)?;
+    let packed = signs::packed(&settings, tensors)?;
+    let notes = notes(&settings, config, tensors, packed.is_empty());
+    tensors.packed = packed.into_iter().collect();
+    Ok(notes)
+}
+
+fn notes(settings: &Settings, config: &Config, tensors: &Tensors, is_plain: bool) -> Vec<String> {
+    let file = config.file_name();
+    match settings.label() {
+        Some(method) if is_plain => vec![format!(
+            "{file} says that the weights are quantised by {method}, but they are plain numbers"
+        )],
+        _ if is_plain => Vec::new(),
+        _ => {
+            let names = tensors.by_name.keys();
+            let beside: Vec<&String> = names.filter(|it| is_beside(it)).collect();
+            let scaled = settings.scales_activations() || !beside.is_empty();
+            let unused = listed(&beside).map_or_else(String::new, |it| format!(" ({it})"));
+            let note = || {
+                format!(
+                    "the weights are decoded as they are stored and activations stay f32: what the file says of activations in fewer bits is not used{unused}"
+                )
+            };
+            scaled.then(note).into_iter().collect()
+        }
+    }
+}
+
+impl PackedWeight {
+    /// The weight, whose shape as plain numbers would be `shape`.
+    ///
+    /// # Errors
+    /// A tensor of it that is missing, or has another shape or kind of number.
+    pub(super) fn view(
+        &self,
+        shape: &[usize],
+        parts: &mut PlaneTensors<'_>,
+    ) -> Result<WeightView, CheckpointError> {
+        let stem = &self.stem;
+        let want = parts.want(shape, stem)?;
+        let (planes, matrices) = (
+            match self.scheme {
+                Scheme::Fp8(block) => fp8::planes(stem, block, &want, parts)?,
+                Scheme::Int8 => fp8::int8(stem, &want, parts)?,
+                Scheme::Mxfp4 => fp4::mxfp4(stem, &want, parts)?,
+                Scheme::Nvfp4 => fp4::nvfp4(stem, &want, parts)?,
+                Scheme::PackedFp4 => compressed::floats(stem, &want, parts)?,
+                Scheme::PackedInt => compressed::whole(stem, &want, parts)?,
+                Scheme::Gptq(bits, group, plus) => {
+                    words::gptq(stem, bits, group, plus, &want, parts)?
+                }
+                Scheme::Awq(group) => words::awq(stem, group, &want, parts)?,
+                Scheme::Mlx(is_mxfp4) => mlx::planes(stem, is_mxfp4, &want, parts)?,
+            },
+            want.matrices(),
+        );
+        Ok(WeightView::in_planes(planes, matrices))
+    }
+
+    /// What the names of its tensors begin with.
+    pub(super) fn stem(&self) -> &str {
+        &self.stem
+    }
+}
