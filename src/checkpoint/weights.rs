@@ -328,6 +328,7 @@ impl WeightView {
         };
         Some(Self {
             data,
+            reading: self.reading,
             rows: range.len(),
             cols: self.cols,
         })
@@ -350,7 +351,7 @@ impl WeightView {
         }
         let start = range.start + dtype.row_bytes(cut.cols.start)?;
         let end = start + dtype.row_bytes(cut.cols.len())?;
-        Some(Self::of(blob, start..end, dtype, 1, cut.cols.len()))
+        Some(Self::of(blob, start..end, dtype, 1, cut.cols.len()).read_as(some.reading))
     }
 
     /// Every `step`th row from one on, of numbers in planes, whose rows may lie apart.
@@ -364,6 +365,7 @@ impl WeightView {
         let divides = step > 0 && first < step && self.rows.is_multiple_of(step);
         divides.then(|| Self {
             data: Data::Planes(it.every(first, step)),
+            reading: self.reading,
             rows: self.rows / step,
             cols: self.cols,
         })

@@ -101,6 +101,20 @@ pub struct Mlp<W> {
     pub down_bias: Option<W>,
 }
 
+impl<W> Mlp<W> {
+    /// The same network, each part turned into another.
+    pub fn map<V>(&self, of: impl Fn(&W) -> V) -> Mlp<V> {
+        Mlp {
+            gate: self.gate.as_ref().map(&of),
+            up: of(&self.up),
+            down: of(&self.down),
+            gate_bias: self.gate_bias.as_ref().map(&of),
+            up_bias: self.up_bias.as_ref().map(&of),
+            down_bias: self.down_bias.as_ref().map(&of),
+        }
+    }
+}
+
 /// What a mixer with a state computes with, beside its projections. A part that the mixer does not have is none.
 #[derive(Clone, Debug)]
 pub struct RecurrentWeights<W> {

@@ -73,12 +73,8 @@ impl Ops for Gpu {
     }
 
     fn experts(&self, views: Vec<Mlp<WeightView>>) -> Result<GpuExperts, DeviceError> {
-        let in_rows = |it: Mlp<WeightView>| Mlp {
-            gate: it.gate.in_rows(),
-            up: it.up.in_rows(),
-            down: it.down.in_rows(),
-        };
-        experts_of(self, &views.into_iter().map(in_rows).collect::<Vec<_>>())
+        let views: Vec<_> = views.iter().map(|it| it.map(WeightView::in_rows)).collect();
+        experts_of(self, &views)
     }
 
     fn cache(&self, kv_width: usize, n_ctx: usize) -> GpuCache {
