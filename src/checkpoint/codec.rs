@@ -3,7 +3,7 @@
 //! **Invariant:** what stands before and after a text is what the tokenizer's post-processor puts there,
 //! whatever `add_bos_token` says, as Transformers has it. What a tokenizer file makes go wrong is a sentence: the library's panics are caught here too.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use tokenizers::Tokenizer;
 
@@ -352,8 +352,9 @@ fn table(tokenizer: &Tokenizer, n_vocab: usize) -> TokenTable {
     table
 }
 
-fn bytes_of_chars(token: &str, byte_of: &HashMap<char, u8>) -> Vec<u8> {
-    let bytes: Option<Vec<u8>> = token.chars().map(|it| byte_of.get(&it).copied()).collect();
+fn bytes_of_chars(token: &str, byte_of: &[Option<u8>]) -> Vec<u8> {
+    let byte = |it: char| byte_of.get(it as usize).copied().flatten();
+    let bytes: Option<Vec<u8>> = token.chars().map(byte).collect();
     bytes.unwrap_or_else(|| token.as_bytes().to_vec())
 }
 
@@ -369,14 +370,11 @@ fn bytes_of_marks(token: &str) -> Vec<u8> {
     }
 }
 
-/// GPT-2's alphabet read backwards: printable bytes are themselves, the others follow from U+0100 on.
-fn byte_of_char() -> HashMap<char, u8> {
-    let is_printable = |it: u8| matches!(it, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    let others = (0..=u8::MAX).filter(|it| !is_printable(*it));
-    let moved = (0x100..).filter_map(char::from_u32).zip(others);
-    (0..=u8::MAX)
-        .filter(|it| is_printable(*it))
-        .map(|it| (char::from(it), it))
-        .chain(moved)
-        .collect()
+/// GPT-2's alphabet read backwards, by the number of a character: printable bytes are themselves, the others follow
+/// from U+0100 on.
+fn byte_of_char() -> Vec<Option<u8>> {
+    let is_printable = |it: &u8| matches!(it, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let themselves = (0..=u8::MAX).map(|it| Some(it).filter(is_printable));
+    let others = (0..=u8::MAX).filter(|it| !is_printable(it));
+    themselves.chain(others.map(Some)).collect()
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Failure, Output, json_text};
 use crate::checkpoint::{Source, TextCodec, open_codec};
-use crate::spec::TokenId;
+use crate::spec::{TokenId, shown};
 
 /// Bytes of a text at most, as a tokenizer takes them.
 const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -108,7 +108,7 @@ fn table(codec: &TextCodec, ids: &[TokenId]) -> String {
             } else {
                 format!("{text:?}")
             };
-            [it.to_string(), codec.spelled(*it), text]
+            [it.to_string(), shown(codec.spelled(*it)), text]
         })
         .collect();
     let heads = ["id", "piece", "text"].map(str::to_owned);

@@ -41,21 +41,22 @@ pub(super) fn merges<'a>(
         return Err(metadata.refuse(MERGES, got, format!("at most {MAX_MERGES} texts")));
     }
     check_bytes(metadata, MERGES, &list)?;
-    let tokens: HashSet<&str> = vocabulary.tokens.iter().copied().collect();
+    let tokens = vocabulary.ids();
     let mut seen = HashSet::with_capacity(list.len());
     let (mut merges, mut odd) = (Vec::with_capacity(list.len()), Vec::new());
     let mut whole = String::new();
     for merge in list.texts()? {
         let merge = merge?;
-        let pair = parted(merge).filter(|(left, right)| {
+        let ids = parted(merge).and_then(|(left, right)| {
             whole.clear();
             whole.push_str(left);
             whole.push_str(right);
-            [*left, *right, &whole].iter().all(|it| tokens.contains(it))
+            tokens.get(whole.as_str())?;
+            Some(((left, right), (*tokens.get(left)?, *tokens.get(right)?)))
         });
-        match pair {
+        match ids {
             // Of two that are the same the first counts.
-            Some(it) => merges.extend(seen.insert(it).then_some(it)),
+            Some((pair, ids)) => merges.extend(seen.insert(ids).then_some(pair)),
             None => odd.push(merge),
         }
     }

@@ -23,6 +23,28 @@ const OTHER: &str = r"[\p{P}\$\+<=>\^~\|]+";
 const BLOOM: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
 const DIGITS_FROM_RIGHT: &str = r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))";
 
+/// When a token is put around a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// Where the file says so.
+    IfSaid,
+    /// Unless the file says that it is not.
+    UnlessDenied,
+    /// Whatever the file says.
+    Always,
+}
+
+impl Put {
+    /// Whether it is put, by what the file says.
+    pub(super) fn is_put(self, said: Option<bool>) -> bool {
+        match self {
+            Self::IfSaid => said.unwrap_or(false),
+            Self::UnlessDenied => said.unwrap_or(true),
+            Self::Always => true,
+        }
+    }
+}
+
 /// A rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pre {
@@ -32,8 +54,8 @@ pub(super) struct Pre {
     pub(super) has_marks: bool,
     /// Whether a word that is a token is taken at once, without a merge.
     pub(super) ignores_merges: bool,
-    /// Whether BOS is put before a text where the file does not say so.
-    pub(super) adds_bos: bool,
+    /// When BOS is put before a text.
+    pub(super) bos: Put,
     /// Whether the rule is known; an unknown one is the default.
     pub(super) is_known: bool,
 }
@@ -48,7 +70,11 @@ pub(super) fn of(name: &str) -> Pre {
         patterns,
         has_marks: has_marks(name),
         ignores_merges: ignores_merges(name),
-        adds_bos: adds_bos(name),
+        bos: if adds_bos(name) {
+            Put::UnlessDenied
+        } else {
+            Put::IfSaid
+        },
         is_known,
     }
 }

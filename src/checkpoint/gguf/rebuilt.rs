@@ -28,6 +28,10 @@ struct File<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the fields of the file's format"
+)]
 struct Added<'a> {
     id: usize,
     content: &'a str,
@@ -124,11 +128,11 @@ fn around(
     rules: &Rules,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Option<Value>, CheckpointError> {
-    let says_bos = metadata.bool(ADD_BOS)?.unwrap_or(rules.adds_bos);
-    let says_eos = metadata.bool(ADD_EOS)?.unwrap_or(rules.adds_eos);
+    let puts_bos = rules.bos.is_put(metadata.bool(ADD_BOS)?);
+    let puts_eos = rules.eos.is_put(metadata.bool(ADD_EOS)?);
     let before = vocabulary.special.bos;
-    let before = before.filter(|_| says_bos || rules.needs_bos);
-    let after = vocabulary.special.eos.filter(|_| says_eos);
+    let before = before.filter(|_| puts_bos);
+    let after = vocabulary.special.eos.filter(|_| puts_eos);
     if before.is_none() && after.is_none() {
         return Ok(None);
     }

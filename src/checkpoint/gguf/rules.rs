@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Metadata,
-    pre::{self, Pre},
+    pre::{self, Pre, Put},
     vocabulary::Kind,
 };
 use crate::checkpoint::{CheckpointError, config::shorten, tokenizer::charsmap_base64};
@@ -28,11 +28,10 @@ pub(super) struct Rules {
     pub(super) falls_back: bool,
     /// Whether a word that is a token is taken at once.
     pub(super) ignores_merges: bool,
-    /// Whether BOS is put before a text, and EOS behind it, where the file does not say so.
-    pub(super) adds_bos: bool,
-    pub(super) adds_eos: bool,
-    /// Whether BOS is put before a text whatever the file says.
-    pub(super) needs_bos: bool,
+    /// When BOS is put before a text.
+    pub(super) bos: Put,
+    /// When EOS is put behind a text.
+    pub(super) eos: Put,
 }
 
 /// The rules of a file.
@@ -57,17 +56,18 @@ pub(super) fn rules(
             Ok(of_words(&pre))
         }
         Kind::Letters => Ok(Rules {
-            needs_bos: true,
+            bos: Put::Always,
             ..of_words(&pre::of("gemma4"))
         }),
         Kind::Scored => {
             let is_prefixed = metadata.bool(ADD_PREFIX)?.unwrap_or(true);
             let prefix = json!({"type": "Prepend", "prepend": MARK});
             let prefix = is_prefixed.then_some(prefix);
+            let steps: Vec<Value> = prefix.into_iter().chain([marks()]).collect();
             Ok(Rules {
                 falls_back: true,
-                adds_bos: true,
-                ..of_text(prefix.into_iter().chain([marks()]).collect(), is_prefixed)
+                bos: Put::UnlessDenied,
+                ..of_text(&steps, is_prefixed)
             })
         }
         Kind::Unigram => of_unigram(metadata),
@@ -97,8 +97,8 @@ fn of_unigram(metadata: &Metadata) -> Result<Rules, CheckpointError> {
     }
     steps.push(marks());
     Ok(Rules {
-        adds_eos: true,
-        ..of_text(steps, is_prefixed)
+        eos: Put::UnlessDenied,
+        ..of_text(&steps, is_prefixed)
     })
 }
 
@@ -109,13 +109,14 @@ fn of_words(pre: &Pre) -> Rules {
     );
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
     let last = (!pre.has_marks).then(|| bytes.clone());
-    let words = chain("pretokenizers", splits.chain(last).collect());
+    let words: Vec<Value> = splits.chain(last).collect();
+    let words = chain("pretokenizers", &words);
     let rules = Rules {
         pre_tokenizer: Some(words),
         ignores_merges: pre.ignores_merges,
-        adds_bos: pre.adds_bos,
+        bos: pre.bos,
         falls_back: pre.has_marks,
-        ..of_text(vec![marks()], false)
+        ..of_text(&[marks()], false)
     };
     if pre.has_marks {
         return rules;
@@ -128,16 +129,15 @@ fn of_words(pre: &Pre) -> Rules {
 }
 
 /// The rules of a text that is one word, with marks for spaces.
-fn of_text(steps: Vec<Value>, is_prefixed: bool) -> Rules {
+fn of_text(steps: &[Value], is_prefixed: bool) -> Rules {
     Rules {
         normalizer: Some(chain("normalizers", steps)),
         pre_tokenizer: None,
         decoder: unmarked(is_prefixed),
         falls_back: false,
         ignores_merges: false,
-        adds_bos: false,
-        adds_eos: false,
-        needs_bos: false,
+        bos: Put::IfSaid,
+        eos: Put::IfSaid,
     }
 }
 
@@ -145,7 +145,7 @@ fn marks() -> Value {
     replace("String", " ", MARK)
 }
 
-fn chain(key: &str, steps: Vec<Value>) -> Value {
+fn chain(key: &str, steps: &[Value]) -> Value {
     json!({"type": "Sequence", key: steps})
 }
 
@@ -163,5 +163,5 @@ fn unmarked(is_prefixed: bool) -> Value {
     if is_prefixed {
         steps.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
     }
-    chain("decoders", steps)
+    chain("decoders", &steps)
 }

@@ -1,7 +1,8 @@
 //! What a file says of texts beside its tokens: defaults, flags, ends, templates, and what is odd in it.
 
 use super::{super::text::GgufText, Value, Written, opened, tokens::opened as opened_tokens};
-use crate::{checkpoint::CheckpointError, spec::TokenId};
+use crate::checkpoint::CheckpointError;
+use crate::spec::TokenId;
 
 const TOKENS: &[&str] = &["<unk>", "<s>", "</s>", "a", "b", "ab", "▁", "▁a", "<0xC3>"];
 const TYPES: &[i32] = &[2, 3, 3, 1, 1, 1, 1, 1, 6];

@@ -8,7 +8,8 @@ use super::{
     super::{pre, text::codec},
     text,
 };
-use crate::{checkpoint::TextCodec, spec::TokenId};
+use crate::checkpoint::TextCodec;
+use crate::spec::TokenId;
 
 #[derive(Deserialize)]
 struct Expected {
