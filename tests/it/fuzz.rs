@@ -65,6 +65,33 @@ fn headers_are_read_or_refused() {
 }
 
 #[test]
+fn gguf_files_are_read_or_refused() {
+    check("gguf");
+}
+
+/// A small model in GGUF with its tokenizer.
+#[test]
+fn a_gguf_file_that_is_cut_or_changed_anywhere_is_a_model_or_a_sentence() {
+    const CHANGES: [u8; 4] = [0x01, 0x80, 0xFF, 0x20];
+    /// Bytes between two changes: the reader's own tests change every one.
+    const STEP: usize = 3;
+    let whole = fs::read(fuzz().join("corpus/gguf/bpe")).unwrap();
+    assert!(targets::gguf(&whole));
+    // What is padding behind the last tensor is missed by nobody.
+    let end = whole.iter().rposition(|it| *it != 0).unwrap();
+    for n in 0..end {
+        assert!(!targets::gguf(&whole[..n]), "{n} of {} bytes", whole.len());
+    }
+    let mut n_read = 0;
+    for at in (0..whole.len()).step_by(STEP) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= CHANGES[at / STEP % CHANGES.len()];
+        n_read += usize::from(targets::gguf(&bytes));
+    }
+    assert!(0 < n_read && n_read < whole.len(), "{n_read}");
+}
+
+#[test]
 fn tokenizers_are_read_or_left_out() {
     check("tokenizer");
 }

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use moescope::checkpoint::{self, Checkpoint, Source};
+use moescope::checkpoint::{self, Checkpoint, Source, TextCodec};
 
 use moescope::spec::PromptForm;
 use serde_json::json;
@@ -66,20 +66,25 @@ pub fn tokenizer(bytes: &[u8]) -> bool {
         );
         return false;
     };
-    assert!(codec.n_tokens() <= 320);
-    assert_eq!(codec.token_table().pieces.len(), 320);
-    assert!(codec.bos().is_none_or(|it| it.idx() < 320));
+    check_codec(codec, 320);
+    true
+}
+
+/// A tokenizer of a vocabulary of `n_vocab` stays within it, and gives the same tokens twice.
+pub(super) fn check_codec(codec: &TextCodec, n_vocab: usize) {
+    assert!(codec.n_tokens() <= n_vocab);
+    assert_eq!(codec.token_table().pieces.len(), n_vocab);
+    assert!(codec.bos().is_none_or(|it| it.idx() < n_vocab));
     for text in SAMPLES {
         match codec.encode(text) {
             Ok(ids) => {
-                assert!(ids.iter().all(|it| it.idx() < 320), "{ids:?}");
+                assert!(ids.iter().all(|it| it.idx() < n_vocab), "{ids:?}");
                 let _ = codec.decode(&ids);
                 assert_eq!(codec.encode(text).unwrap(), ids, "{text:?} twice");
             }
             Err(why) => super::check_sentence(&why),
         }
     }
-    true
 }
 
 /// The bytes as a file beside the weights, which one by the first of them. The model opens all the same.
@@ -106,9 +111,9 @@ pub fn beside(bytes: &[u8]) -> bool {
     codec.encode(SAMPLES[1]).is_ok() && checkpoint.notes.is_empty()
 }
 
-/// What a folder opens as. All its numbers can be read, and are no more than its files hold.
-fn opened(folder: &Path, n_bytes: usize) -> Option<Checkpoint> {
-    let checkpoint = match checkpoint::open(&Source::Folder(folder.to_owned())) {
+/// What a folder or file opens as. All its numbers can be read, and are no more than its files hold.
+pub(super) fn opened(place: &Path, n_bytes: usize) -> Option<Checkpoint> {
+    let checkpoint = match checkpoint::open(&Source::Folder(place.to_owned())) {
         Ok(it) => it,
         Err(why) => {
             super::check_sentence(&why);

@@ -7,12 +7,14 @@
 mod config;
 mod edits;
 mod folder;
+mod gguf;
 mod template;
 mod texts;
 
 pub use config::config;
 pub use edits::edits;
 pub use folder::{beside, header, index, tokenizer};
+pub use gguf::gguf;
 pub use template::template;
 pub use texts::texts;
 
@@ -24,6 +26,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config", config),
     ("index", index),
     ("header", header),
+    ("gguf", gguf),
     ("tokenizer", tokenizer),
     ("beside", beside),
     ("template", template),
