@@ -72,6 +72,8 @@ const PRINTING: &[&[&str]] = &[
     &["inspect", "tour", "--json"],
     &["inspect", "tour", "--verify"],
     &["inspect", "--devices"],
+    &["tokenize", "tour", "--text", "Once"],
+    &["tokenize", "tour", "--text", "Once", "--json"],
     &[
         "run", "tour", "--prompt", "Once", "-n", "3", "--device", "cpu",
     ],
@@ -348,4 +350,70 @@ fn more_threads_than_a_machine_is_good_for_are_not_started() {
     let threads: usize = cpu["details"]["threads"].as_str().unwrap().parse().unwrap();
     let cores = std::thread::available_parallelism().unwrap().get();
     assert!(threads <= 4 * cores, "{threads} threads");
+}
+
+/// The tokens of a text with a special one in it, in a GGUF file that is a vocabulary and nothing else.
+#[test]
+fn a_text_is_shown_as_tokens_the_way_it_is_asked_for() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers");
+    let file = golden.join("bpe-bos-eos.gguf");
+    let all = fs::read_to_string(golden.join("expected.json")).unwrap();
+    let all: Vec<serde_json::Value> = serde_json::from_str(&all).unwrap();
+    let kind = all.iter().find(|it| it["file"] == "bpe-bos-eos").unwrap();
+    let rows = kind["rows"].as_array().unwrap();
+    let row = rows
+        .iter()
+        .find(|it| !it["parsed"].is_null() && !it["full"].is_null())
+        .unwrap();
+    let text = format!("--text={}", row["text"].as_str().unwrap());
+    let model = file.to_str().unwrap();
+    for (way, key) in [
+        (&["--plain"][..], "plain"),
+        (&[], "parsed"),
+        (&["--bos"], "full"),
+    ] {
+        let args = [&["tokenize", model, &text, "--json"], way].concat();
+        let (status, out, log) = moescope(&args);
+        assert_eq!((status, log.as_str()), (Some(0), ""), "{way:?}");
+        let said: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(said["ids"], row[key], "{way:?}");
+        let n = said["ids"].as_array().unwrap().len();
+        assert_eq!(said["pieces"].as_array().unwrap().len(), n);
+    }
+}
+
+#[test]
+fn tokens_are_shown_of_a_text_on_the_standard_input_with_their_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let tour = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models/tour");
+    for name in ["config.json", "tokenizer.json"] {
+        fs::copy(tour.join(name), folder.path().join(name)).unwrap();
+    }
+    let text = folder.path().join("text");
+    fs::write(&text, "Once upon\n").unwrap();
+    // A folder with no weights will do.
+    for model in ["tour", folder.path().to_str().unwrap()] {
+        let mut run = program();
+        run.args(["tokenize", model]);
+        let (status, out, log) = ended(run.stdin(fs::File::open(&text).unwrap()));
+        assert_eq!(status, Some(0), "{log}");
+        let lines: Vec<&str> = out.lines().collect();
+        let heads: Vec<&str> = lines[0].split_whitespace().collect();
+        assert_eq!(heads, ["id", "piece", "text"]);
+        assert!(out.contains("\" upon\""), "{out}");
+        assert!(lines.last().unwrap().ends_with("\"\\n\""), "{out}");
+    }
+    fs::write(&text, b"a\xFF").unwrap();
+    let mut run = program();
+    run.args(["tokenize", "tour"]);
+    let (status, _, log) = ended(run.stdin(fs::File::open(&text).unwrap()));
+    assert_eq!(status, Some(2));
+    assert!(log.contains("byte 1 belongs to no letter"), "{log}");
+    fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
+    let (status, _, log) = moescope(&["tokenize", folder.path().to_str().unwrap(), "--text", "a"]);
+    assert_eq!(status, Some(2));
+    assert!(
+        log.contains("there is no tokenizer.json, expected a tokenizer"),
+        "{log}"
+    );
 }
