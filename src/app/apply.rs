@@ -108,6 +108,7 @@ impl App {
             }
             Command::TakePath(text) => self.take_path(&text, ctx),
             Command::ChoosePath => self.choose_path(now_secs),
+            Command::ChooseModelFile => self.choose_model_file(now_secs),
             Command::Open(path) => self.open_asked(source(&path), path, ctx),
             Command::OpenPath(path) => {
                 let words = path.display().to_string();

@@ -29,6 +29,13 @@ pub enum DialogFor {
         /// Of the dialog.
         title: String,
     },
+    /// One file.
+    File {
+        /// Of the dialog.
+        title: String,
+        /// What such files are called together, and their endings without a dot.
+        filter: (String, Vec<String>),
+    },
     /// Any number of files.
     Files {
         /// Of the dialog.
@@ -66,6 +73,11 @@ pub(super) fn system_picker() -> Picker {
         match pick {
             DialogFor::Folder { title } => {
                 let dialog = AsyncFileDialog::new().set_title(title).pick_folder();
+                Box::pin(async move { paths(dialog.await.into_iter().collect()) })
+            }
+            DialogFor::File { title, filter } => {
+                let dialog = AsyncFileDialog::new().set_title(title);
+                let dialog = dialog.add_filter(filter.0, &filter.1).pick_file();
                 Box::pin(async move { paths(dialog.await.into_iter().collect()) })
             }
             DialogFor::Files { title, filter } => {

@@ -35,7 +35,11 @@ impl App {
                 self.can_open(ctx);
                 self.opened(*facts);
             }
-            Event::OpenFailed { why, cancelled } => self.open_failed(&why, cancelled, ctx),
+            Event::OpenFailed {
+                why,
+                cancelled,
+                choices,
+            } => self.open_failed(&why, cancelled, choices, ctx),
             Event::Encoded { tag, tokens } => self.encoded(tag, tokens, now_secs),
             Event::Row(event) => self.row_changed(event, now_secs),
             Event::Playing(playing) => {

@@ -9,7 +9,7 @@ use eframe::egui;
 
 use crate::checkpoint::Source;
 use crate::engine::{ModelSource, Request};
-use crate::spec::DeviceChoice;
+use crate::spec::{DeviceChoice, ModelChoice};
 use crate::ui::{Command, Dropped, Loading, SurveyOf};
 
 use super::App;
@@ -91,7 +91,13 @@ impl App {
     }
 
     /// A model could not be opened: one that is no longer there is not offered again.
-    pub(super) fn open_failed(&mut self, why: &str, cancelled: bool, ctx: &egui::Context) {
+    pub(super) fn open_failed(
+        &mut self,
+        why: &str,
+        cancelled: bool,
+        choices: Vec<ModelChoice>,
+        ctx: &egui::Context,
+    ) {
         let opening = self.opening.pop_front();
         self.session.loading = self.opening();
         if cancelled {
@@ -118,7 +124,8 @@ impl App {
         } else {
             ""
         };
-        self.say_not_opened(format!("{why}{more}"), ctx);
+        let path = opening.as_ref().map(words).unwrap_or_default();
+        self.say_not_opened(format!("{why}{more}"), path, choices, ctx);
     }
 
     fn forget_if_gone(&mut self, path: &Path) -> bool {

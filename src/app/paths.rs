@@ -12,6 +12,7 @@ use crate::checkpoint::expanded;
 use crate::corpus::{CorpusError, TextSource};
 use crate::document::write_whole;
 use crate::engine::{ModelSource, Request};
+use crate::spec::ModelChoice;
 use crate::ui::{Command, PathFor, PathSheet, SurveyOf};
 
 use super::{App, dialog::DialogFor, models::source};
@@ -62,7 +63,6 @@ impl App {
         let Some(sheet) = self.dialogs.path() else {
             return;
         };
-        let first = |paths: Vec<PathBuf>| paths.into_iter().next().unwrap_or_default();
         match sheet.what.clone() {
             PathFor::Model => {
                 let title = "Open a model folder".to_owned();
@@ -90,6 +90,16 @@ impl App {
                 });
             }
         }
+    }
+
+    /// Opens the system's own dialog for a file of a model.
+    pub(super) fn choose_model_file(&mut self, now_secs: f64) {
+        let endings = ["gguf", "safetensors"];
+        let what = DialogFor::File {
+            title: "Open a model file".to_owned(),
+            filter: ("Models".to_owned(), endings.map(str::to_owned).into()),
+        };
+        self.pick(what, now_secs, |paths| Command::OpenPath(first(paths)));
     }
 
     /// Opens a model, from the sheet where that is open: it stays until the model can be opened.
@@ -124,11 +134,20 @@ impl App {
         }
     }
 
-    /// Says why the last model asked for could not be opened: in the sheet, with its path, where it was typed.
-    pub(super) fn say_not_opened(&mut self, why: String, ctx: &egui::Context) {
+    /// Says why the last model asked for could not be opened: in the sheet, with its path, where it was typed, or where
+    /// one of several has to be chosen; `words` is the path.
+    pub(super) fn say_not_opened(
+        &mut self,
+        why: String,
+        words: String,
+        choices: Vec<ModelChoice>,
+        ctx: &egui::Context,
+    ) {
         // Where another was asked for since, the sheet is about that one.
         let is_last = self.opening.is_empty();
-        let Some(words) = self.typed_open.take_if(|_| is_last) else {
+        let typed = self.typed_open.take_if(|_| is_last);
+        let is_offered = is_last && !choices.is_empty();
+        let Some(words) = typed.or(is_offered.then_some(words)) else {
             return self.fail(why);
         };
         if self.dialogs.path().is_none() {
@@ -136,7 +155,10 @@ impl App {
             self.dialogs.ask_path(sheet, ctx);
         }
         match self.dialogs.path() {
-            Some(sheet) if matches!(sheet.what, PathFor::Model) => sheet.fail(why),
+            Some(sheet) if matches!(sheet.what, PathFor::Model) => {
+                sheet.fail(why);
+                sheet.offer(choices);
+            }
             _ => self.fail(why),
         }
     }
@@ -184,6 +206,11 @@ impl App {
             }
         }
     }
+}
+
+/// The one path that was chosen.
+fn first(paths: Vec<PathBuf>) -> PathBuf {
+    paths.into_iter().next().unwrap_or_default()
 }
 
 /// Where files are offered to be written at first: the folder the program was started in, where it was started

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::spec::ModelChoice;
+
 use super::Allowance;
 
 /// Why a checkpoint does not open.
@@ -34,6 +36,16 @@ pub enum CheckpointError {
         /// What is wrong and what was expected.
         what: String,
         /// The file.
+        path: PathBuf,
+    },
+    /// Several models are there, and one has to be named.
+    #[error("{what} (in {})", path.display())]
+    Several {
+        /// How many there are, and the first of them.
+        what: String,
+        /// All of them.
+        choices: Vec<ModelChoice>,
+        /// The folder.
         path: PathBuf,
     },
     /// A setting makes no sense.

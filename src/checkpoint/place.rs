@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use crate::spec::ModelChoice;
+
 use super::{Bundled, CheckpointError, Source, files, foreign, gguf, index};
 
 /// How a download cache calls the folder of a model.
@@ -104,18 +106,13 @@ fn gguf_in(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     if index::has_weights(folder) {
         return Ok(None);
     }
-    let models = gguf::models_in(folder);
-    match models.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(folder.join(one))),
-        _ => Err(several(
-            &models,
-            &format!(
-                "this folder has {} models in GGUF files, expected one of them",
-                models.len()
-            ),
-            folder,
-        )),
+    let mut models = gguf::models_in(folder);
+    match models.len() {
+        0 | 1 => Ok(models.pop().map(|it| it.path)),
+        n => {
+            let what = format!("this folder has {n} models in GGUF files, expected one of them");
+            Err(several(models, &what, folder))
+        }
     }
 }
 
@@ -146,21 +143,31 @@ fn in_folder(folder: &Path) -> Result<Place, CheckpointError> {
                     "this is a download cache of {} models, expected the folder of one of them",
                     models.len()
                 );
-                return Err(several(&models, &what, folder));
+                let choice = |it: &String| ModelChoice {
+                    name: cached_name(it).unwrap_or_else(|| it.clone()),
+                    path: cache.join(it),
+                    n_bytes: None,
+                };
+                return Err(several(models.iter().map(choice).collect(), &what, folder));
             }
         }
     }
     Ok(plain(folder))
 }
 
-fn several(models: &[String], what: &str, folder: &Path) -> CheckpointError {
+fn several(choices: Vec<ModelChoice>, what: &str, folder: &Path) -> CheckpointError {
     const SHOWN: usize = 8;
-    let mut names: Vec<&str> = models.iter().take(SHOWN).map(String::as_str).collect();
-    if models.len() > SHOWN {
-        names.push("…");
+    let name = |it: &ModelChoice| {
+        let name = it.path.file_name().unwrap_or(it.path.as_os_str());
+        name.to_string_lossy().into_owned()
+    };
+    let mut names: Vec<String> = choices.iter().take(SHOWN).map(name).collect();
+    if choices.len() > SHOWN {
+        names.push("…".to_owned());
     }
-    CheckpointError::Broken {
+    CheckpointError::Several {
         what: format!("{what}: {}", names.join(", ")),
+        choices,
         path: folder.to_owned(),
     }
 }

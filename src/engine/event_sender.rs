@@ -36,8 +36,13 @@ impl EventSender {
 /// What a checkpoint, a text or a driver says, as it may stand in a line of a window or a terminal.
 fn in_our_words(mut event: Event) -> Event {
     match &mut event {
-        Event::OpenFailed { why, .. }
-        | Event::MoveFailed { why, .. }
+        Event::OpenFailed { why, choices, .. } => {
+            *why = shown(&*why);
+            for it in choices {
+                it.name = shown(&it.name);
+            }
+        }
+        Event::MoveFailed { why, .. }
         | Event::Failed { why, .. }
         | Event::Refused(why)
         | Event::Encoded {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Bundled;
-use crate::spec::{DeviceChoice, Experiment, PromptForm, TokenId};
+use crate::spec::{DeviceChoice, Experiment, ModelChoice, PromptForm, TokenId};
 use crate::study::{EncodeError, Study, StudyEvent};
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
 
@@ -131,6 +131,8 @@ pub enum Event {
         why: String,
         /// Whether it was asked for.
         cancelled: bool,
+        /// Where several models are there: all of them, one of which is to be asked for.
+        choices: Vec<ModelChoice>,
     },
     /// The answer to `Encode`.
     Encoded {

@@ -3,6 +3,7 @@
 use crate::checkpoint::{CheckpointError, gigabytes};
 use crate::model::{ModelError, Unsupported};
 use crate::ops::DeviceError;
+use crate::spec::ModelChoice;
 
 /// Why there is no model to run.
 #[derive(Debug, thiserror::Error)]
@@ -49,4 +50,15 @@ pub enum OpenError {
     /// What cannot be opened, from an opener that reads no checkpoint.
     #[error("{0}")]
     NoModel(String),
+}
+
+impl OpenError {
+    /// The models of which one has to be named; none where that is not what it is about.
+    #[must_use]
+    pub fn choices(&self) -> Vec<ModelChoice> {
+        match self {
+            Self::Checkpoint(CheckpointError::Several { choices, .. }) => choices.clone(),
+            _ => Vec::new(),
+        }
+    }
 }

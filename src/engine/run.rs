@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    Event, EventSender, LoadStep, LoadingJob, ModelSource, OpenModel, Opener, Options, Pace,
-    Request, jobs, rows::Lists, session::ModelSession,
+    Event, EventSender, LoadStep, LoadingJob, ModelSource, OpenError, OpenModel, Opener, Options,
+    Pace, Request, jobs, rows::Lists, session::ModelSession,
 };
-use crate::spec::DeviceChoice;
+use crate::spec::{DeviceChoice, ModelChoice};
 use crate::study::{EncodeError, StudyError};
 
 /// How fast text appears until something else is asked for.
@@ -157,7 +157,7 @@ impl Run {
         self.is_moving = false;
         match self.opener.open(source) {
             Ok(load) => self.load = Some(load),
-            Err(why) => self.say_open_failed(why.to_string(), false),
+            Err(why) => self.say_open_failed(&why),
         }
     }
 
@@ -174,22 +174,34 @@ impl Run {
             self.is_moving = true;
             match moving {
                 Ok(load) => self.load = Some(load),
-                Err(why) => self.say_open_failed(why.to_string(), false),
+                Err(why) => self.say_open_failed(&why),
             }
         }
     }
 
     fn cancel_load(&mut self) {
         if self.load.take().is_some() {
-            self.say_open_failed("loading was cancelled".to_owned(), true);
+            self.say_cancelled();
         }
     }
 
-    fn say_open_failed(&mut self, why: String, cancelled: bool) {
+    fn say_cancelled(&mut self) {
+        self.say_not_opened("loading was cancelled".to_owned(), true, Vec::new());
+    }
+
+    fn say_open_failed(&mut self, why: &OpenError) {
+        self.say_not_opened(why.to_string(), false, why.choices());
+    }
+
+    fn say_not_opened(&mut self, why: String, cancelled: bool, choices: Vec<ModelChoice>) {
         self.out.send(if self.is_moving {
             Event::MoveFailed { why, cancelled }
         } else {
-            Event::OpenFailed { why, cancelled }
+            Event::OpenFailed {
+                why,
+                cancelled,
+                choices,
+            }
         });
     }
 
@@ -209,7 +221,7 @@ impl Run {
             }
             Some(Err(why)) => {
                 self.load = None;
-                self.say_open_failed(why.to_string(), false);
+                self.say_open_failed(&why);
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod attention;
 mod branch;
+mod choice;
 mod edit_text;
 mod experiment;
 mod ids;
@@ -24,6 +25,7 @@ pub use attention::{
     RopeSpec,
 };
 pub use branch::{Branch, BranchId, Branches};
+pub use choice::ModelChoice;
 pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling, SamplingError};
 pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};

@@ -216,6 +216,8 @@ pub enum Command {
     TakePath(String),
     /// Ask for the path with the system's own dialog instead.
     ChoosePath,
+    /// Ask for a file of a model with the system's own dialog, where `ChoosePath` asks for a folder.
+    ChooseModelFile,
     /// Open a model: a path as it is typed, `tour` or `tour-collapsed`.
     Open(String),
     /// Open the model in a folder, or the one that a file belongs to.

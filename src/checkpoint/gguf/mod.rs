@@ -34,6 +34,8 @@ mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
+use crate::spec::ModelChoice;
+
 use super::{
     Blob, CheckpointError,
     config::shorten,
@@ -255,7 +257,7 @@ pub(super) fn is_named(path: &Path) -> bool {
     name.ends_with(ENDING)
 }
 
-/// The names of a folder's models in GGUF: one for each file, one for each set.
-pub(super) fn models_in(folder: &Path) -> Vec<String> {
+/// A folder's models in GGUF: one for each file, one for each set.
+pub(super) fn models_in(folder: &Path) -> Vec<ModelChoice> {
     shards::sets_in(folder, &index::names_in(folder))
 }

@@ -2,13 +2,17 @@
 //! found by its name.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
 use super::{GgufFile, broken, file_name};
 use crate::checkpoint::{CheckpointError, config::listed, files};
+use crate::spec::ModelChoice;
 
+/// Parts of the names of files that are no models of their own.
+const BESIDE: [&str; 2] = ["mmproj", "imatrix"];
 /// How the files' names end.
 pub(in crate::checkpoint) const ENDING: &str = ".gguf";
 const ROW: &str = "split.no";
@@ -175,21 +179,31 @@ impl Place {
     }
 }
 
-/// Of files that lie in a folder those that models are opened by: each file, and one of each set, the first that is
+/// Of files that lie in a folder the models: each file, and one for each set, opened by the first of its files that is
 /// there.
-pub(in crate::checkpoint) fn sets_in(folder: &Path, names: &[String]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let is_model = |it: &&String| {
-        let small = it.to_ascii_lowercase();
-        let is_beside = ["mmproj", "imatrix"]
-            .iter()
-            .any(|beside| small.contains(beside));
-        small.ends_with(ENDING) && !is_beside && folder.join(it).is_file()
-    };
-    let models = names.iter().filter(is_model);
-    let firsts = models.filter(|it| match parted(it) {
-        Some((stem, _, n)) => seen.insert((stem.to_owned(), n)),
-        None => true,
-    });
-    firsts.cloned().collect()
+pub(in crate::checkpoint) fn sets_in(folder: &Path, names: &[String]) -> Vec<ModelChoice> {
+    let mut models: Vec<ModelChoice> = Vec::new();
+    let mut rows: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+    for name in names {
+        let small = name.to_ascii_lowercase();
+        let is_beside = BESIDE.iter().any(|it| small.contains(it));
+        let path = folder.join(name);
+        let file = path.metadata().ok().filter(fs::Metadata::is_file);
+        let Some(file) = file.filter(|_| small.ends_with(ENDING) && !is_beside) else {
+            continue;
+        };
+        let set = parted(name).map(|(stem, _, n)| (stem, n));
+        if let Some(row) = set.and_then(|it| rows.get(&it)) {
+            let n_bytes = &mut models[*row].n_bytes;
+            *n_bytes = n_bytes.map(|it| it.saturating_add(file.len()));
+            continue;
+        }
+        rows.extend(set.map(|it| (it, models.len())));
+        models.push(ModelChoice {
+            name: name.clone(),
+            path,
+            n_bytes: Some(file.len()),
+        });
+    }
+    models
 }

@@ -1,7 +1,7 @@
 //! Loading, failing, ending.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc::sync_channel,
     time::{Duration, Instant},
 };
@@ -10,8 +10,11 @@ use super::{
     toy::{Toy, ToyOpener},
     watch::{Watch, experiment},
 };
-use crate::engine::{Engine, Event, ModelSource, NotSent, Options, Request, StopReason};
-use crate::spec::TokenId;
+use crate::engine::{
+    Engine, Event, LoadingJob, ModelSource, NotSent, OpenError, Opener, Options, Request,
+    StopReason,
+};
+use crate::spec::{ModelChoice, TokenId};
 use crate::trace::Recording;
 
 const PROMPT: &[u32] = &[2, 9, 17];
@@ -22,7 +25,7 @@ fn open(name: &str) -> Request {
 
 fn failed(it: &mut Watch) -> (String, bool) {
     match it.until(|it| matches!(it, Event::OpenFailed { .. })) {
-        Event::OpenFailed { why, cancelled } => (why, cancelled),
+        Event::OpenFailed { why, cancelled, .. } => (why, cancelled),
         other => panic!("{other:?}"),
     }
 }
@@ -72,6 +75,40 @@ fn a_load_that_fails_or_is_cancelled_keeps_the_open_model() {
     assert!(!failed(&mut it).1);
     it.play(5);
     it.check();
+}
+
+/// Finds two models at every place.
+struct Several;
+
+impl Opener for Several {
+    fn open(&mut self, _: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
+        let choice = |name: &str| ModelChoice {
+            name: name.to_owned(),
+            path: name.into(),
+            n_bytes: Some(7),
+        };
+        Err(OpenError::Checkpoint(CheckpointError::Several {
+            what: "there are two".to_owned(),
+            choices: vec![choice("a\n.gguf"), choice("b.gguf")],
+            path: "models".into(),
+        }))
+    }
+}
+
+#[test]
+fn a_place_of_several_models_says_which_there_are() {
+    let mut engine = Engine::spawn(Box::new(Several), Options::default(), Box::new(|| ())).unwrap();
+    engine.send(open("several")).unwrap();
+    match engine.wait(Duration::from_secs(5)) {
+        Some(Event::OpenFailed { why, choices, .. }) => {
+            let all: Vec<_> = choices.iter().map(|it| (&*it.name, &*it.path)).collect();
+            // A name moves no cursor, and the path is what the system has.
+            let want = [("a\\n.gguf", "a\n.gguf"), ("b.gguf", "b.gguf")];
+            let want = want.map(|(name, path)| (name, Path::new(path)));
+            assert_eq!((why.as_str(), all), ("there are two (in models)", want.to_vec()));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

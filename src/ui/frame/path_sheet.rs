@@ -4,12 +4,14 @@
 use std::{path::Path, sync::Arc};
 
 use eframe::egui::{
-    Align, Align2, Button, Id, Key, Label, Layout, Modifiers, RichText, TextEdit, Ui,
+    Align, Align2, Button, Id, Key, Label, Layout, Modifiers, RichText, ScrollArea, TextEdit, Ui,
     text::CCursor, text::CCursorRange, vec2,
 };
 
+use crate::spec::ModelChoice;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{note, strong_button};
+use crate::ui::words::bytes;
 use crate::ui::{Command, Cx};
 
 use super::dialogs::{heading, sheet_ui};
@@ -52,6 +54,8 @@ pub struct PathSheet {
     /// What is typed.
     pub text: String,
     state: State,
+    /// The models in the folder that was typed, where it has several.
+    choices: Vec<ModelChoice>,
     /// The keyboard is to go to the field, with this part of the text selected, letters.
     select: Option<std::ops::Range<usize>>,
 }
@@ -69,6 +73,7 @@ impl PathSheet {
         Self {
             what,
             state: State::Typing,
+            choices: Vec::new(),
             select,
             text,
         }
@@ -78,6 +83,12 @@ impl PathSheet {
     pub fn opens(&mut self, path: String) {
         self.text = path;
         self.state = State::Opening;
+        self.choices.clear();
+    }
+
+    /// Offers the models that there are; none takes an earlier offer back.
+    pub fn offer(&mut self, choices: Vec<ModelChoice>) {
+        self.choices = choices;
     }
 
     /// Whether a model is being opened for it.
@@ -166,8 +177,10 @@ pub(super) fn path_ui(cx: &mut Cx<'_>, ui: &mut Ui, sheet: &mut PathSheet) -> bo
         state_ui(cx, ui, sheet);
         ui.add_space(4.0);
         buttons_ui(cx, ui, sheet, enter);
-        if matches!(sheet.what, PathFor::Model) {
-            recents_ui(cx, ui);
+        match sheet.what {
+            PathFor::Model if sheet.choices.is_empty() => recents_ui(cx, ui),
+            PathFor::Model => choices_ui(cx, ui, &sheet.choices),
+            PathFor::Texts | PathFor::Save { .. } => {}
         }
     })
 }
@@ -190,6 +203,7 @@ fn field_ui(cx: &Cx<'_>, ui: &mut Ui, sheet: &mut PathSheet) -> bool {
     }
     if response.changed() {
         sheet.state = State::Typing;
+        sheet.choices.clear();
     }
     enter
 }
@@ -240,6 +254,14 @@ fn buttons_ui(cx: &mut Cx<'_>, ui: &mut Ui, sheet: &PathSheet, enter: bool) {
         if choose.clicked() {
             cx.push(Command::ChoosePath);
         }
+        if matches!(sheet.what, PathFor::Model) {
+            let choose = ui
+                .button("Choose a file…")
+                .on_hover_text("A GGUF file, in the system's own dialog");
+            if choose.clicked() {
+                cx.push(Command::ChooseModelFile);
+            }
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if ui.button("Cancel").clicked() {
                 cx.push(Command::CloseDialog);
@@ -253,17 +275,42 @@ fn recents_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     if cx.recents.is_empty() {
         return;
     }
-    ui.add_space(8.0);
-    ui.label(
-        RichText::new("Opened last")
-            .size(LABEL_SIZE)
-            .color(cx.palette.second),
-    );
+    list_heading(cx, ui, "Opened last");
     for path in cx.recents {
         if recent_button(ui, path) {
             cx.push(Command::OpenPath(path.clone()));
         }
     }
+}
+
+/// The models in a folder, of which one is to be opened.
+fn choices_ui(cx: &mut Cx<'_>, ui: &mut Ui, choices: &[ModelChoice]) {
+    /// Points; more of them are scrolled.
+    const MOST_HEIGHT: f32 = 240.0;
+    list_heading(cx, ui, "Models there");
+    let list = ScrollArea::vertical().max_height(MOST_HEIGHT);
+    list.show(ui, |ui| {
+        for it in choices {
+            let size = it.n_bytes.map(bytes).unwrap_or_default();
+            let spoken = match it.n_bytes {
+                Some(_) => format!("Open {}, {size}", it.name),
+                None => format!("Open {}", it.name),
+            };
+            let path = it.path.to_string_lossy();
+            if model_button(ui, (&it.name, &size), &path, spoken) {
+                cx.push(Command::OpenPath(it.path.clone()));
+            }
+        }
+    });
+}
+
+fn list_heading(cx: &Cx<'_>, ui: &mut Ui, words: &str) {
+    ui.add_space(8.0);
+    ui.label(
+        RichText::new(words)
+            .size(LABEL_SIZE)
+            .color(cx.palette.second),
+    );
 }
 
 /// What a folder is called, and where it lies.
@@ -279,14 +326,20 @@ pub(super) fn folder_name(path: &str) -> (&str, &str) {
 pub(super) fn recent_button(ui: &mut Ui, path: &Path) -> bool {
     let path = path.to_string_lossy();
     let (name, parent) = folder_name(&path);
+    model_button(ui, (name, parent), &path, format!("Open {name}"))
+}
+
+/// A line for a model: its name, quietly what else is known of it, and its path while it is pointed at; what a
+/// screen reader says.
+fn model_button(ui: &mut Ui, (name, quiet): (&str, &str), path: &str, spoken: String) -> bool {
     let palette = crate::ui::Palette::of(ui);
-    let quiet = RichText::new(parent).size(LABEL_SIZE).color(palette.second);
+    let quiet = RichText::new(quiet).size(LABEL_SIZE).color(palette.second);
     let button = Button::new((RichText::new(name), quiet))
         .frame_when_inactive(false)
         .truncate();
     let width = vec2(ui.available_width(), 0.0);
     ui.add(button.min_size(width))
-        .on_hover_text(&*path)
-        .accessible_name(format!("Open {name}"))
+        .on_hover_text(path)
+        .accessible_name(spoken)
         .clicked()
 }

@@ -8,7 +8,8 @@ use std::{
 
 use super::{opened, refused};
 use crate::tiny::Tiny;
-use moescope::checkpoint::Source;
+use moescope::checkpoint::{self, CheckpointError, Source};
+use moescope::spec::ModelChoice;
 
 /// A model in a download cache, one snapshot of each width.
 fn cached(cache: &Path, model: &str, snapshots: &[(&str, usize)]) -> PathBuf {
@@ -140,4 +141,35 @@ fn a_tilde_is_the_home_folder() {
     for text in ["./~", "a/~", "~a/b", "/~"] {
         assert_eq!(folder(text), PathBuf::from(text));
     }
+}
+
+#[test]
+fn a_folder_of_several_gguf_files_says_which_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, n_bytes) in [
+        ("a.gguf", 3),
+        ("b-00001-of-00002.gguf", 5),
+        ("b-00002-of-00002.gguf", 7),
+        ("mmproj-a.gguf", 1),
+    ] {
+        fs::write(folder.path().join(name), vec![0; n_bytes]).unwrap();
+    }
+    let parts = [
+        "this folder has 2 models in GGUF files, expected one of them",
+        "a.gguf, b-00001-of-00002.gguf",
+    ];
+    refused(folder.path(), &parts);
+    let why = checkpoint::open(&Source::Folder(folder.path().to_owned()));
+    let Err(CheckpointError::Several { choices, .. }) = why else {
+        panic!("{:?}", why.err());
+    };
+    let choice = |name: &str, n_bytes| ModelChoice {
+        name: name.to_owned(),
+        path: folder.path().join(name),
+        n_bytes: Some(n_bytes),
+    };
+    assert_eq!(
+        choices,
+        [choice("a.gguf", 3), choice("b-00001-of-00002.gguf", 12)]
+    );
 }

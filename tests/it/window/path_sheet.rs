@@ -6,10 +6,12 @@ use eframe::egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::app::{App, DialogFor, Picked};
 use moescope::engine::{Event, LoadProgress, ModelSource, Request};
+use moescope::spec::ModelChoice;
 use moescope::ui::{Command, ExportForm, ExportTo, SurveyOf};
 
 use super::drive::{Window, builder, click, key, scripted, settle, tour, until};
 use super::script::{Script, TOUR_LIKE, baseline};
+use super::shell::drop_files;
 
 const SIZE: (f32, f32) = (1440.0, 900.0);
 const MODEL: &str = "Path of the model";
@@ -53,6 +55,24 @@ fn fails(script: &Script, why: &str, cancelled: bool) {
     script.say([Event::OpenFailed {
         why: why.to_owned(),
         cancelled,
+        choices: Vec::new(),
+    }]);
+}
+
+/// What the engine says of a folder with two models.
+fn several(script: &Script, folder: &str) {
+    let choice = |name: &str, n_bytes| ModelChoice {
+        name: name.to_owned(),
+        path: format!("{folder}/{name}").into(),
+        n_bytes,
+    };
+    script.say([Event::OpenFailed {
+        why: format!("this folder has 2 models in GGUF files (in {folder})"),
+        cancelled: false,
+        choices: vec![
+            choice("a-Q4_K_M.gguf", Some(18_600_000_000)),
+            choice("b.gguf", None),
+        ],
     }]);
 }
 
@@ -204,6 +224,101 @@ fn a_folder_is_chosen_in_a_dialog_that_holds_nothing_up() {
     script.say(baseline(TOUR_LIKE, 20));
     settle(&mut window);
     assert!(!has(&window, MODEL));
+}
+
+#[test]
+fn of_several_models_in_a_folder_one_is_chosen() {
+    let (mut window, script) = opened();
+    put(&mut window, MODEL, "/models/many");
+    key(&mut window, Key::Enter);
+    several(&script, "/models/many");
+    settle(&mut window);
+    assert!(has(&window, "this folder has 2 models in GGUF files"));
+    assert_eq!(typed(&window, MODEL), "/models/many");
+    assert!(has(&window, "Open b.gguf"));
+    click(&mut window, "Open a-Q4_K_M.gguf, 18.6 GB");
+    let path = "/models/many/a-Q4_K_M.gguf";
+    let wanted = Request::Open(ModelSource::Path(path.into()));
+    assert_eq!(script.asked.borrow().last(), Some(&wanted));
+    assert_eq!(typed(&window, MODEL), path);
+    assert!(has(&window, "Opening…") && !has(&window, "Open b.gguf"));
+    script.say(baseline(TOUR_LIKE, 20));
+    settle(&mut window);
+    assert!(!has(&window, MODEL));
+    assert_eq!(window.state().saved().recents, [PathBuf::from(path)]);
+}
+
+#[test]
+fn an_offer_of_models_goes_with_the_path_it_was_made_for() {
+    let (mut window, script) = opened();
+    put(&mut window, MODEL, "/models/many");
+    key(&mut window, Key::Enter);
+    several(&script, "/models/many");
+    settle(&mut window);
+    put(&mut window, MODEL, "/models/typo");
+    assert!(!has(&window, "Open b.gguf"));
+    key(&mut window, Key::Enter);
+    fails(&script, "no such folder (at /models/typo)", false);
+    settle(&mut window);
+    assert!(!has(&window, "Open b.gguf"));
+}
+
+#[test]
+fn a_folder_of_several_models_that_is_dropped_asks_which() {
+    let (mut window, script) = scripted(SIZE, Theme::Dark, baseline(TOUR_LIKE, 30), false);
+    drop_files(&mut window, &["/models/many".as_ref()]);
+    assert!(!has(&window, MODEL));
+    several(&script, "/models/many");
+    settle(&mut window);
+    assert_eq!(typed(&window, MODEL), "/models/many");
+    assert_eq!(message(&window), None, "it is said in the sheet");
+    click(&mut window, "Open b.gguf");
+    let wanted = Request::Open(ModelSource::Path("/models/many/b.gguf".into()));
+    assert_eq!(script.asked.borrow().last(), Some(&wanted));
+}
+
+#[test]
+fn the_real_engine_offers_the_models_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one.gguf", "two.gguf"] {
+        fs::write(folder.path().join(name), "GGUF").unwrap();
+    }
+    let mut window = tour();
+    ask(&mut window);
+    put(&mut window, MODEL, folder.path().to_str().unwrap());
+    window.key_press(Key::Enter);
+    until(&mut window, "it is said", |it| {
+        it.session().loading.is_none()
+    });
+    assert!(has(&window, "this folder has 2 models in GGUF files"));
+    click(&mut window, "Open two.gguf, 4 B");
+    until(&mut window, "it is refused", |it| {
+        it.session().loading.is_none()
+    });
+    assert!(
+        has(&window, "two.gguf)"),
+        "the file is no model, which is said of it"
+    );
+}
+
+#[test]
+fn a_file_is_chosen_in_a_dialog_too() {
+    let (mut window, script, answer, picks) = with_dialog();
+    ask(&mut window);
+    click(&mut window, "Choose a file…");
+    let wanted = DialogFor::File {
+        title: "Open a model file".to_owned(),
+        filter: (
+            "Models".to_owned(),
+            vec!["gguf".to_owned(), "safetensors".to_owned()],
+        ),
+    };
+    assert_eq!(*picks.borrow(), [wanted]);
+    answer.replace(Some(vec!["/models/it.gguf".into()]));
+    settle(&mut window);
+    let wanted = Request::Open(ModelSource::Path("/models/it.gguf".into()));
+    assert!(script.asked.borrow().contains(&wanted));
+    assert_eq!(typed(&window, MODEL), "/models/it.gguf");
 }
 
 #[test]

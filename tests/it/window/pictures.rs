@@ -122,6 +122,7 @@ fn what_is_seen_before_a_model_is_open() {
             "model.safetensors is missing; a folder needs config.json and safetensors (in models/x)"
                 .to_owned(),
         cancelled: false,
+        choices: Vec::new(),
     }]);
     check(&mut window, "window_failed");
 }

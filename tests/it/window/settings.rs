@@ -201,6 +201,7 @@ fn failed(why: &str) -> [Event; 1] {
     [Event::OpenFailed {
         why: why.to_owned(),
         cancelled: false,
+        choices: Vec::new(),
     }]
 }
 

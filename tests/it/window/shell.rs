@@ -399,6 +399,7 @@ fn a_path_is_typed_and_the_model_is_among_the_recent_ones() {
     script.say([Event::OpenFailed {
         why: "no such folder".to_owned(),
         cancelled: false,
+        choices: Vec::new(),
     }]);
     settle(&mut window);
     let message = window.state().session().message.clone().unwrap();
@@ -453,6 +454,9 @@ fn a_model_that_is_dropped_opens() {
         drop_files(&mut window, &[file.as_ref()]);
         assert_eq!(asked_to_open(&script), [path("/models/x")], "{file}");
     }
+    let (mut window, script) = open_window();
+    drop_files(&mut window, &["/models/x/it.Q4_K_M.gguf".as_ref()]);
+    assert_eq!(asked_to_open(&script), [path("/models/x/it.Q4_K_M.gguf")]);
 }
 
 #[test]
@@ -499,6 +503,7 @@ fn a_load_is_cancelled_and_the_open_model_stays() {
     script.say([Event::OpenFailed {
         why: "loading was cancelled".to_owned(),
         cancelled: true,
+        choices: Vec::new(),
     }]);
     settle(&mut window);
     let session = window.state().session();
@@ -521,6 +526,7 @@ fn of_two_models_asked_for_the_second_is_the_one_that_is_shown() {
     script.say([Event::OpenFailed {
         why: "loading was cancelled".to_owned(),
         cancelled: true,
+        choices: Vec::new(),
     }]);
     settle(&mut window);
     assert!(

@@ -139,7 +139,8 @@ fn missing_files_are_named() {
 fn a_folder_s_models_are_files_and_sets() {
     let folder = tempfile::tempdir().unwrap();
     set(folder.path());
-    let models = || sets_in(folder.path(), &index::names_in(folder.path()));
+    let all = || sets_in(folder.path(), &index::names_in(folder.path()));
+    let models = || -> Vec<String> { all().into_iter().map(|it| it.name).collect() };
     assert_eq!(models(), [name(1, 3)]);
     for other in ["mmproj-m.gguf", "m.imatrix.gguf", "readme.md"] {
         fs::write(folder.path().join(other), "x").unwrap();
@@ -148,4 +149,11 @@ fn a_folder_s_models_are_files_and_sets() {
     assert_eq!(models(), [name(1, 3)]);
     fs::write(folder.path().join("B.GGUF"), "x").unwrap();
     assert_eq!(models(), ["B.GGUF", &name(1, 3)]);
+    let sizes: Vec<Option<u64>> = all().into_iter().map(|it| it.n_bytes).collect();
+    let size = |number| {
+        fs::metadata(folder.path().join(name(number, 3)))
+            .unwrap()
+            .len()
+    };
+    assert_eq!(sizes, [Some(1), Some((1..=3).map(size).sum())]);
 }
