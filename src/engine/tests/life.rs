@@ -10,6 +10,7 @@ use super::{
     toy::{Toy, ToyOpener},
     watch::{Watch, experiment},
 };
+use crate::checkpoint::CheckpointError;
 use crate::engine::{
     Engine, Event, LoadingJob, ModelSource, NotSent, OpenError, Opener, Options, Request,
     StopReason,
@@ -105,7 +106,10 @@ fn a_place_of_several_models_says_which_there_are() {
             // A name moves no cursor, and the path is what the system has.
             let want = [("a\\n.gguf", "a\n.gguf"), ("b.gguf", "b.gguf")];
             let want = want.map(|(name, path)| (name, Path::new(path)));
-            assert_eq!((why.as_str(), all), ("there are two (in models)", want.to_vec()));
+            assert_eq!(
+                (why.as_str(), all),
+                ("there are two (in models)", want.to_vec())
+            );
         }
         other => panic!("{other:?}"),
     }
