@@ -99,15 +99,16 @@ pub(super) fn judge(found: &[DecodedTwice]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{LayerSlot, Part};
-    use crate::formats::Dtype;
+    use crate::checkpoint::{Bundled, LayerSlot, Part, Source, open};
     use crate::spec::LayerId;
 
     fn found(n_blocks: Option<u64>, ulps: Option<u32>) -> DecodedTwice {
         let slot = Slot::Layer(LayerId(3), LayerSlot::Expert(5, Part::Down));
         let at = (7, 9);
+        let tour = open(&Source::Bundled(Bundled::Tour)).unwrap();
+        assert_eq!(tour.dtypes[0].label(), "bf16");
         DecodedTwice {
-            dtype: Dtype::Q4K,
+            dtype: tour.dtypes[0],
             n_weights: 1,
             n_blocks,
             worst: ulps.map(|ulps| Difference { ulps, slot, at }),
@@ -120,11 +121,11 @@ mod tests {
         let [one, other] = lines(&it).try_into().unwrap();
         assert_eq!(
             one,
-            "q4_k: 1 weight, 2 blocks compared, largest difference 0 ulp"
+            "bf16: 1 weight, 2 numbers compared, largest difference 0 ulp"
         );
         assert_eq!(
             other,
-            "q4_k: 1 weight, not compared: candle does not know the format"
+            "bf16: 1 weight, not compared: candle does not know the format"
         );
         assert!(judge(&it).is_ok());
         let json = as_json(&it);
@@ -149,7 +150,7 @@ mod tests {
             assert!(lines(&it)[0].contains(words), "{}", lines(&it)[0]);
             let why = judge(&it).unwrap_err();
             assert_eq!(why.status as i32, 1);
-            assert!(why.what.contains("stored as q4_k"), "{}", why.what);
+            assert!(why.what.contains("stored as bf16"), "{}", why.what);
             let json = as_json(&it);
             assert_eq!(json[0]["is_equal"], false);
             assert_eq!(json[0]["where"]["column"], 9);
