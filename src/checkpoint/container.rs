@@ -31,13 +31,15 @@ pub(super) enum UnreadType {
     Safetensors(safetensors::Dtype),
     /// In a GGUF file.
     Ggml(&'static str),
+    /// In a file that torch wrote.
+    Torch(&'static str),
 }
 
 impl fmt::Display for UnreadType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Safetensors(it) => it.fmt(f),
-            Self::Ggml(it) => f.write_str(it),
+            Self::Ggml(it) | Self::Torch(it) => f.write_str(it),
         }
     }
 }
@@ -199,6 +201,13 @@ impl Tensors {
     }
 
     fn have_equal_bytes(&self, one: &str, other: &str) -> bool {
+        let place = |name: &str| {
+            let it = self.by_name.get(name)?;
+            Some((it.dtype.as_ref().ok()?, &it.shape, it.shard, &it.bytes))
+        };
+        if place(one).is_some_and(|it| place(other) == Some(it)) {
+            return true;
+        }
         let parts = |name: &str| {
             let tensor = self.by_name.get(name)?;
             let shard = self.shards.get(tensor.shard)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! place, folder              what was typed to the folder of a model; its files
 //! files → container, index   what tensors are there; foreign: what is no model's file
+//! torch                      pickled weights, of which nothing is run
 //! gguf                       settings, tensors and tokenizer of a GGUF file
 //! config → family, rope      what tensors there should be, and what they mean
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
@@ -54,6 +55,7 @@ mod rope;
 mod slots;
 mod synthetic;
 mod tokenizer;
+mod torch;
 #[cfg(unix)]
 mod torn;
 mod twice;

@@ -7,6 +7,7 @@ mod folders;
 mod names;
 mod paths;
 mod quantised;
+mod pickled;
 mod settings;
 mod texts;
 

@@ -92,6 +92,11 @@ fn a_gguf_file_that_is_cut_or_changed_anywhere_is_a_model_or_a_sentence() {
 }
 
 #[test]
+fn pickled_weights_are_read_or_refused() {
+    check("pickle");
+}
+
+#[test]
 fn tokenizers_are_read_or_left_out() {
     check("tokenizer");
 }

@@ -36,6 +36,8 @@ mod read;
 mod tidy;
 #[cfg(test)]
 mod tiny;
+#[cfg(test)]
+mod torch;
 #[cfg(feature = "gui")]
 #[cfg(test)]
 mod window;

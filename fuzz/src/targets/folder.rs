@@ -10,6 +10,7 @@ use serde_json::json;
 
 const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
+const PICKLED: &str = "pytorch_model.bin";
 const TOKENIZER: &str = "tokenizer.json";
 const SHARDS: [&str; 2] = [
     "model-00001-of-00002.safetensors",
@@ -38,6 +39,14 @@ pub fn header(bytes: &[u8]) -> bool {
     let folder = folder(8, None);
     put(folder.path(), SINGLE, bytes);
     opened(folder.path(), bytes.len()).is_some()
+}
+
+/// The bytes as the one file of weights, as torch pickles them. Tensors may share their numbers.
+pub fn pickle(bytes: &[u8]) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), CONFIG, config(8).as_bytes());
+    put(folder.path(), PICKLED, bytes);
+    opened(folder.path(), usize::MAX).is_some()
 }
 
 /// The bytes as the index of two files of weights.

@@ -13,7 +13,7 @@ mod texts;
 
 pub use config::config;
 pub use edits::edits;
-pub use folder::{beside, header, index, tokenizer};
+pub use folder::{beside, header, index, pickle, tokenizer};
 pub use gguf::gguf;
 pub use template::template;
 pub use texts::texts;
@@ -27,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("index", index),
     ("header", header),
     ("gguf", gguf),
+    ("pickle", pickle),
     ("tokenizer", tokenizer),
     ("beside", beside),
     ("template", template),

@@ -10,7 +10,7 @@ use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, PANEL_CORNER};
 /// Endings of files that are texts.
 const TEXTS: [&str; 2] = ["txt", "jsonl"];
 /// Endings of files that belong to a model.
-const PARTS: [&str; 3] = ["safetensors", "json", "model"];
+const PARTS: [&str; 4] = ["safetensors", "bin", "json", "model"];
 
 /// What files are taken for, by their names alone: nothing is read before it is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,6 +120,7 @@ mod tests {
             "/m/Qwen1.5-MoE-A2.7B",
             "/m/Qwen1.5-MoE-A2.7B/config.json",
             "/m/Qwen1.5-MoE-A2.7B/model-00001-of-00002.safetensors",
+            "/m/Qwen1.5-MoE-A2.7B/pytorch_model.bin",
         ] {
             let it = of(&[path]);
             assert_eq!((it.model, it.texts.len()), (want.clone(), 0), "{path}");

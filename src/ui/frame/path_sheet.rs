@@ -144,7 +144,7 @@ impl PathSheet {
     fn help(&self) -> &'static str {
         match self.what {
             PathFor::Model => {
-                "A Hugging Face folder (config.json, tokenizer.json, safetensors) or a GGUF file. It can also be dropped onto the window."
+                "A Hugging Face folder (config.json, tokenizer.json, safetensors or pytorch_model.bin) or a GGUF file. It can also be dropped onto the window."
             }
             PathFor::Texts => {
                 "Plain text, documents parted by a line <|endoftext|>, or JSONL with a field text; several with ; between them. They can also be dropped onto the window."

@@ -190,7 +190,7 @@ fn what_is_no_model_is_named() {
         (page, "a web page"),
         ("<HTML>x", "a web page"),
         ("GGUF\u{3}\u{0}\u{0}\u{0}", "a GGUF file"),
-        ("PK\u{3}\u{4}xxxxxxxx", "a pickle, which is never loaded"),
+        ("PK\u{3}\u{4}xxxxxxxx", "a zip archive"),
     ] {
         let folder = Tiny::of("mixtral").save();
         fs::write(folder.path().join("model.safetensors"), text).unwrap();
@@ -217,10 +217,13 @@ fn what_is_no_model_is_named() {
 fn a_folder_without_weights_to_read_says_what_it_has() {
     for (name, what) in [
         (
-            "pytorch_model.bin",
-            "only pickled weights (pytorch_model.bin), which are never loaded",
+            "pytorch_model-00001-of-00002.bin",
+            "pickled weights without their index, pytorch_model.bin.index.json",
         ),
-        ("consolidated.00.pth", "only pickled weights"),
+        (
+            "consolidated.00.pth",
+            "only pickled weights of another name (consolidated.00.pth)",
+        ),
         (
             "mmproj-model.gguf",
             "only what belongs to a model in GGUF (mmproj-model.gguf) and not the model",
