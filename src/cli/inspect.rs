@@ -17,7 +17,7 @@ use crate::trace::GateFacts;
 /// Show what a model is: shapes, routing rules, parameters, memory
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder with config.json and model.safetensors or pytorch_model.bin, a GGUF file, or `tour` or `tour-collapsed` for a model inside the program
+    /// A folder with config.json and model.safetensors or `pytorch_model.bin`, a GGUF file, or `tour` or `tour-collapsed` for a model inside the program
     #[arg(value_name = "MODEL", required_unless_present = "devices")]
     pub model: Option<OsString>,
 

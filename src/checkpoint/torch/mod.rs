@@ -1,4 +1,4 @@
-//! Weights as `torch.save` writes them since PyTorch 1.6: a zip archive of a pickle, `data.pkl`, and a file for each
+//! Weights as `torch.save` writes them since its version 1.6: a zip archive of a pickle, `data.pkl`, and a file for each
 //! storage, uncompressed, so that tensors are read where they lie.
 //!
 //! ```text
@@ -36,7 +36,7 @@ use super::{
 
 use self::{names::Number, rebuild::Described, zip::Archive};
 
-/// What the format before PyTorch 1.6 begins with: a pickle of a large number.
+/// What the format before version 1.6 begins with: a pickle of a large number.
 const OLD: &[u8] = b"\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19";
 const PICKLE: &str = "/data.pkl";
 /// torch takes the name of the file.

@@ -53,6 +53,8 @@ pub(super) struct Archive<'a> {
 
 /// How many entries, and where.
 struct Directory {
+    /// Whether all entries are in this file.
+    is_whole: bool,
     n: u64,
     n_bytes: u64,
     start: u64,
@@ -172,22 +174,14 @@ fn directory_of(bytes: &[u8]) -> Result<Directory, String> {
         );
     };
     let broken = |why: String| format!("the end of the zip archive {why}");
-    let mut from = Bytes::new(bytes, end + 8);
-    let mut read = || -> Result<_, String> {
-        let (n_here, n) = (from.number(2)?, from.number(2)?);
-        let (n_bytes, start) = (from.number(4)?, from.number(4)?);
-        Ok((n_here == n, Directory { n, n_bytes, start }))
-    };
-    let (mut is_whole, mut directory) = read().map_err(broken)?;
+    let mut directory = numbers(&mut Bytes::new(bytes, end + 8), [2, 4]).map_err(broken)?;
     let mut limit = end;
-    let Directory { n, n_bytes, start } = directory;
-    let is_wide = n == WIDE_16 || [n_bytes, start].contains(&WIDE_32);
+    let is_wide = directory.n == WIDE_16 || [directory.n_bytes, directory.start].contains(&WIDE_32);
     if is_wide && let Some((at, wide)) = wide_directory(bytes, end).map_err(broken)? {
-        limit = at;
-        (is_whole, directory) = wide;
+        (limit, directory) = (at, wide);
     }
     let end = directory.start.checked_add(directory.n_bytes);
-    if !is_whole || end.is_none_or(|it| it > limit as u64) {
+    if !directory.is_whole || end.is_none_or(|it| it > limit as u64) {
         return Err(format!(
             "the directory of the zip archive has {} bytes from byte {} on, expected before byte {limit}, and one archive in one file",
             directory.n_bytes, directory.start
@@ -208,7 +202,7 @@ fn end_of(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The wide record, and where it begins; `None` where there is none.
-fn wide_directory(bytes: &[u8], end: usize) -> Result<Option<(usize, (bool, Directory))>, String> {
+fn wide_directory(bytes: &[u8], end: usize) -> Result<Option<(usize, Directory)>, String> {
     let Some(place) = end.checked_sub(WIDE_PLACE_BYTES) else {
         return Ok(None);
     };
@@ -227,9 +221,22 @@ fn wide_directory(bytes: &[u8], end: usize) -> Result<Option<(usize, (bool, Dire
         return Err(format!("is not at byte {at}, where it is said to be"));
     }
     from.take(20)?;
-    let (n_here, n) = (from.number(8)?, from.number(8)?);
-    let (n_bytes, start) = (from.number(8)?, from.number(8)?);
-    Ok(Some((at, (n_here == n, Directory { n, n_bytes, start }))))
+    Ok(Some((at, numbers(&mut from, [8, 8])?)))
+}
+
+/// What both records say of the directory: two counts of entries, here and of all, then its size and its start, of so
+/// many bytes each.
+fn numbers(from: &mut Bytes<'_>, widths: [u64; 2]) -> Result<Directory, String> {
+    let [counts, places] = widths;
+    let (n_here, n) = (from.number(counts)?, from.number(counts)?);
+    let (n_bytes, start) = (from.number(places)?, from.number(places)?);
+    let is_whole = n_here == n;
+    Ok(Directory {
+        is_whole,
+        n,
+        n_bytes,
+        start,
+    })
 }
 
 /// The next entry of the directory.
