@@ -12,8 +12,6 @@ use std::{
 
 use serde::Serialize;
 
-use super::gigabytes;
-
 /// What the tightest of the limits is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -273,6 +271,19 @@ impl Version {
             .fold(0, u64::saturating_add);
         let used = used.unwrap_or_default().saturating_sub(droppable);
         Some(limit.saturating_sub(used))
+    }
+}
+
+/// A size as people read it: `3.8 GB`, `14.4 MB`.
+#[must_use]
+pub fn gigabytes(n_bytes: u64) -> String {
+    let n = n_bytes as f64;
+    if n >= 1e9 {
+        format!("{:.1} GB", n / 1e9)
+    } else if n >= 1e6 {
+        format!("{:.1} MB", n / 1e6)
+    } else {
+        format!("{:.1} kB", n / 1e3)
     }
 }
 

@@ -200,16 +200,3 @@ pub enum CheckpointError {
         what: String,
     },
 }
-
-/// A size as people read it: `3.8 GB`, `14.4 MB`.
-#[must_use]
-pub fn gigabytes(n_bytes: u64) -> String {
-    let n = n_bytes as f64;
-    if n >= 1e9 {
-        format!("{:.1} GB", n / 1e9)
-    } else if n >= 1e6 {
-        format!("{:.1} MB", n / 1e6)
-    } else {
-        format!("{:.1} kB", n / 1e3)
-    }
-}

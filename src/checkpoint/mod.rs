@@ -74,12 +74,12 @@ use self::{
     family::{Draft, Names},
 };
 
-pub use allowance::{Allowance, Allowances, Limit};
+pub use allowance::{Allowance, Allowances, Limit, gigabytes};
 pub use alone::open_codec;
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use cut::Cut;
-pub use error::{CheckpointError, gigabytes};
+pub use error::CheckpointError;
 pub use mapped::MappedFile;
 pub use memory::{Census, Share, cache_bytes_per_position, state_bytes};
 pub use need::MemoryNeed;

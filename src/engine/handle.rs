@@ -14,27 +14,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Event, EventSender, Opener, Request, run::Run};
+use super::{Event, EventSender, Opener, Options, Request, run::Run};
 
 /// Requests that may wait.
 const N_REQUESTS: usize = 64;
 /// Events that may wait; then the engine does.
 const N_EVENTS: usize = 256;
-
-/// What the engine may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Memory for the caches of rows, those on screen counted; they are kept in any case.
-    pub cache_budget_bytes: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            cache_budget_bytes: 1 << 30,
-        }
-    }
-}
 
 /// A request that was not taken; it comes back.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

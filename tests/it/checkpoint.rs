@@ -6,8 +6,8 @@ mod families;
 mod folders;
 mod names;
 mod paths;
-mod quantised;
 mod pickled;
+mod quantised;
 mod settings;
 mod texts;
 

@@ -164,7 +164,7 @@ fn is_test(path: &Path) -> bool {
 
 /// The part of a file that is not its tests.
 fn without_tests(text: &str) -> &str {
-    text.split("\n#[cfg(test)]\nmod tests")
+    text.split("\n#[cfg(test)]\nmod tests {")
         .next()
         .unwrap_or(text)
 }
