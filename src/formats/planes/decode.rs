@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::{
     super::{N_LANES, lanes::Lanes},
     Level, Offset, Packing, PlaneRows,
-    levels::{ColumnWords, F8, Fp4, I8, Levels, RowLevels, RowWords, U4, U8, of_row_words},
+    levels::{
+        ColumnWords, F8, Fp4, I8, LevelKind, Levels, RowLevels, RowWords, U4, U8, of_row_words,
+    },
     scales::RowScales,
 };
 
@@ -18,25 +20,22 @@ pub(super) fn decode<L: Lanes>(it: &PlaneRows<'_>, rows: Range<usize>, out: &mut
     if it.cols == 0 {
         return;
     }
-    if it.format.packing == Packing::WordsOfRows {
-        return by_words_of_rows::<L>(it, rows, out);
+    match (it.format.packing, it.format.level.bits()) {
+        (Packing::WordsOfRows, _) => return by_words_of_rows::<L>(it, rows, out),
+        (Packing::WordsOfColumns, 8) => return by_words_of_columns::<L, U8>(it, rows, out),
+        (Packing::WordsOfColumns, _) => return by_words_of_columns::<L, U4>(it, rows, out),
+        (Packing::Rows, _) => {}
     }
     let mut shared = RowScales::default();
     for (row, out) in rows.zip(out.chunks_exact_mut(it.cols)) {
         let row = it.first + row * it.step;
         shared.read(it, row);
-        match (it.format.packing, it.format.level) {
-            (Packing::WordsOfColumns, Level::U4 | Level::Fp4) => {
-                one_row::<L, _>(it, &ColumnWords::<U4>::of(it, row), &shared, out);
-            }
-            (Packing::WordsOfColumns, _) => {
-                one_row::<L, _>(it, &ColumnWords::<U8>::of(it, row), &shared, out);
-            }
-            (_, Level::U4) => one_row::<L, _>(it, &RowLevels::<U4>::of(it, row), &shared, out),
-            (_, Level::Fp4) => one_row::<L, _>(it, &RowLevels::<Fp4>::of(it, row), &shared, out),
-            (_, Level::U8) => one_row::<L, _>(it, &RowLevels::<U8>::of(it, row), &shared, out),
-            (_, Level::I8) => one_row::<L, _>(it, &RowLevels::<I8>::of(it, row), &shared, out),
-            (_, Level::F8E4M3) => one_row::<L, _>(it, &RowLevels::<F8>::of(it, row), &shared, out),
+        match it.format.level {
+            Level::U4 => one_row::<L, _>(it, &RowLevels::<U4>::of(it, row), &shared, out),
+            Level::Fp4 => one_row::<L, _>(it, &RowLevels::<Fp4>::of(it, row), &shared, out),
+            Level::U8 => one_row::<L, _>(it, &RowLevels::<U8>::of(it, row), &shared, out),
+            Level::I8 => one_row::<L, _>(it, &RowLevels::<I8>::of(it, row), &shared, out),
+            Level::F8E4M3 => one_row::<L, _>(it, &RowLevels::<F8>::of(it, row), &shared, out),
         }
     }
 }
@@ -49,46 +48,116 @@ fn one_row<L: Lanes, V: Levels>(
     shared: &RowScales,
     out: &mut [f32],
 ) {
-    let of_group = group_cols(it);
-    for (group, out) in out.chunks_mut(of_group.unwrap_or(it.cols)).enumerate() {
-        let start = group * of_group.unwrap_or(0);
-        let group = of_group.map(|_| group);
+    let Some(of_group) = group_cols(it) else {
         for (i, out) in out.chunks_mut(N_LANES).enumerate() {
-            let col = start + i * N_LANES;
-            let numbers = scaled::<L>(it, levels.sixteen(col), shared, group, col);
-            put(out, &numbers.to_array());
+            let col = i * N_LANES;
+            let (scale, offset) = of_columns::<L>(it, shared, col);
+            put(out, scaled(it, levels.sixteen(col), scale, offset));
+        }
+        return;
+    };
+    let has_minimums = it.format.offset == Offset::Minimums;
+    for (group, out) in out.chunks_mut(of_group).enumerate() {
+        let (scale, offset) = of_group_splat::<L>(shared, group);
+        let start = group * of_group;
+        let (whole, rest) = out.as_chunks_mut::<N_LANES>();
+        let rest_at = start + whole.len() * N_LANES;
+        if has_minimums {
+            for (i, out) in whole.iter_mut().enumerate() {
+                let levels: L = levels.sixteen(start + i * N_LANES);
+                *out = with_minimum(levels, scale, offset).to_array();
+            }
+        } else {
+            for (i, out) in whole.iter_mut().enumerate() {
+                let levels: L = levels.sixteen(start + i * N_LANES);
+                *out = from_zero(levels, scale, offset).to_array();
+            }
+        }
+        if !rest.is_empty() {
+            put(rest, scaled(it, levels.sixteen(rest_at), scale, offset));
         }
     }
 }
 
-/// Rows that share words, eight at a time.
+/// Rows whose words follow each other row by row: sixteen columns of all, then the next, so that a cache line is read
+/// once.
+#[inline(always)]
+fn by_words_of_columns<L: Lanes, K: LevelKind>(
+    it: &PlaneRows<'_>,
+    rows: Range<usize>,
+    out: &mut [f32],
+) {
+    let of_row = |row: usize| {
+        let row = it.first + row * it.step;
+        (ColumnWords::<K>::of(it, row), RowScales::of(it, row))
+    };
+    let rows: Vec<(ColumnWords<'_, K>, RowScales)> = rows.map(of_row).collect();
+    let mut groups = GroupWalk::new(it);
+    for col in (0..it.cols).step_by(N_LANES) {
+        let group = groups.at(it, col);
+        let end = it.cols.min(col + N_LANES);
+        for ((words, shared), out) in rows.iter().zip(out.chunks_exact_mut(it.cols)) {
+            let (scale, offset) = of_sixteen::<L>(it, shared, group, col);
+            let levels = words.sixteen::<L>(col);
+            put(&mut out[col..end], scaled(it, levels, scale, offset));
+        }
+    }
+}
+
+/// Rows that share words, in the same order.
 #[inline(always)]
 fn by_words_of_rows<L: Lanes>(it: &PlaneRows<'_>, rows: Range<usize>, out: &mut [f32]) {
-    let mut shared: [RowScales; ROWS_OF_WORD] = Default::default();
-    let of_group = group_cols(it);
-    let mut row = rows.start;
-    let mut rest = out;
-    while row < rows.end {
-        let first = it.first + row * it.step;
-        let in_word = (ROWS_OF_WORD - first % ROWS_OF_WORD).div_ceil(it.step.max(1));
-        let n = in_word.min(rows.end - row);
-        for (i, shared) in shared[..n].iter_mut().enumerate() {
-            shared.read(it, first + i * it.step);
-        }
-        let (out, after) = rest.split_at_mut((n * it.cols).min(rest.len()));
-        rest = after;
-        let words = RowWords::of(it, first);
-        for col in (0..it.cols).step_by(N_LANES) {
+    let rows: Vec<(usize, RowScales)> = rows
+        .map(|row| it.first + row * it.step)
+        .map(|row| (row, RowScales::of(it, row)))
+        .collect();
+    let words: Vec<(RowWords<'_>, &[(usize, RowScales)])> = rows
+        .chunk_by(|one, next| one.0 / ROWS_OF_WORD == next.0 / ROWS_OF_WORD)
+        .map(|some| (RowWords::of(it, some[0].0), some))
+        .collect();
+    let mut groups = GroupWalk::new(it);
+    for col in (0..it.cols).step_by(N_LANES) {
+        let group = groups.at(it, col);
+        let end = it.cols.min(col + N_LANES);
+        let mut out = out.chunks_exact_mut(it.cols);
+        for (words, some) in &words {
             let sixteen = words.sixteen(col);
-            let group = of_group.map(|n| col / n);
-            for (i, out) in out.chunks_exact_mut(it.cols).enumerate() {
-                let levels = of_row_words::<L>(&sixteen, first + i * it.step);
-                let numbers = scaled::<L>(it, levels, &shared[i], group, col);
-                let end = it.cols.min(col + N_LANES);
-                put(&mut out[col..end], &numbers.to_array());
+            for ((row, shared), out) in some.iter().zip(&mut out) {
+                let (scale, offset) = of_sixteen::<L>(it, shared, group, col);
+                let levels = of_row_words::<L>(&sixteen, *row);
+                put(&mut out[col..end], scaled(it, levels, scale, offset));
             }
         }
-        row += n;
+    }
+}
+
+/// The group of sixteen columns, walked to from the first on.
+struct GroupWalk {
+    of_group: Option<usize>,
+    group: usize,
+    end: usize,
+}
+
+impl GroupWalk {
+    fn new(it: &PlaneRows<'_>) -> Self {
+        let of_group = group_cols(it);
+        Self {
+            of_group,
+            group: 0,
+            end: of_group.unwrap_or(0),
+        }
+    }
+
+    /// That of a column that is no further than the next group; `None` where the sixteen are of several.
+    fn at(&mut self, it: &PlaneRows<'_>, col: usize) -> Option<usize> {
+        let Some(of_group) = self.of_group else {
+            return it.ordered_group(col);
+        };
+        if col >= self.end {
+            self.group += 1;
+            self.end += of_group;
+        }
+        Some(self.group)
     }
 }
 
@@ -99,42 +168,66 @@ fn group_cols(it: &PlaneRows<'_>) -> Option<usize> {
     (is_whole && !it.format.has_order).then_some(shared)
 }
 
-/// Sixteen levels to numbers: `group` is theirs, where they have one.
+/// Scale and offset of a group, sixteen times.
 #[inline(always)]
-fn scaled<L: Lanes>(
+fn of_group_splat<L: Lanes>(shared: &RowScales, group: usize) -> (L, L) {
+    let scale = shared.scales.get(group).copied().unwrap_or(f32::NAN);
+    let offset = shared.offsets.get(group).copied().unwrap_or(0.0);
+    (L::splat(scale), L::splat(offset))
+}
+
+/// Scales and offsets of sixteen columns, whose group is given where they have one.
+#[inline(always)]
+fn of_sixteen<L: Lanes>(
     it: &PlaneRows<'_>,
-    levels: L,
     shared: &RowScales,
     group: Option<usize>,
     col: usize,
-) -> L {
-    let group = if it.format.has_order {
-        it.ordered_group(col)
-    } else {
-        group
-    };
-    let one = group.and_then(|group| Some((*shared.scales.get(group)?, group)));
-    let (scale, offset) = if let Some((scale, group)) = one {
-        let offset = shared.offsets.get(group).copied().unwrap_or(0.0);
-        (L::splat(scale), L::splat(offset))
-    } else {
-        let [scales, offsets] = shared.of_columns(it, col);
-        (L::f32(&scales), L::f32(&offsets))
-    };
-    match it.format.offset {
-        Offset::None => levels.times(scale),
-        Offset::Zero(_) | Offset::Zeros { .. } => {
-            levels.times_less(L::splat(1.0), offset).times(scale)
-        }
-        Offset::Minimums => levels.times_less(scale, L::zero().times_less(L::zero(), offset)),
+) -> (L, L) {
+    match group {
+        Some(group) => of_group_splat(shared, group),
+        None => of_columns(it, shared, col),
     }
+}
+
+/// Scales and offsets of sixteen columns of any groups; those of one group alike.
+#[inline(always)]
+fn of_columns<L: Lanes>(it: &PlaneRows<'_>, shared: &RowScales, col: usize) -> (L, L) {
+    if let Some(group) = it.ordered_group(col) {
+        return of_group_splat(shared, group);
+    }
+    let [scales, offsets] = shared.of_columns(it, col);
+    (L::f32(&scales), L::f32(&offsets))
+}
+
+/// Sixteen levels to numbers.
+#[inline(always)]
+fn scaled<L: Lanes>(it: &PlaneRows<'_>, levels: L, scale: L, offset: L) -> L {
+    if it.format.offset == Offset::Minimums {
+        with_minimum(levels, scale, offset)
+    } else {
+        from_zero(levels, scale, offset)
+    }
+}
+
+/// `(level - zero) · scale`; the difference is exact.
+#[inline(always)]
+fn from_zero<L: Lanes>(levels: L, scale: L, zero: L) -> L {
+    levels.times_less(L::splat(1.0), zero).times(scale)
+}
+
+/// `level · scale + minimum`.
+#[inline(always)]
+fn with_minimum<L: Lanes>(levels: L, scale: L, minimum: L) -> L {
+    levels.times_less(scale, L::zero().times_less(L::zero(), minimum))
 }
 
 /// As many as there is room for.
 #[inline(always)]
-fn put(out: &mut [f32], numbers: &[f32; N_LANES]) {
+fn put<L: Lanes>(out: &mut [f32], numbers: L) {
+    let numbers = numbers.to_array();
     if let Some(out) = out.first_chunk_mut() {
-        *out = *numbers;
+        *out = numbers;
     } else {
         let n = out.len();
         out.copy_from_slice(&numbers[..n]);

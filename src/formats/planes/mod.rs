@@ -242,18 +242,13 @@ impl PlaneFormat {
 }
 
 impl PlaneRows<'_> {
+    /// Rows that are best decoded together: those of a word, whose f32 still lie in the first cache.
+    pub const TOGETHER: usize = 8;
+
     /// The numbers of some rows, in f32, row after row.
+    #[inline(never)]
     pub fn widen(&self, rows: Range<usize>, out: &mut [f32]) {
         self.decode::<Plain>(rows, out);
-    }
-
-    /// Rows that are best decoded together.
-    #[must_use]
-    pub fn rows_together(&self) -> usize {
-        match self.format.packing {
-            Packing::Rows => 8,
-            Packing::WordsOfColumns | Packing::WordsOfRows => 32,
-        }
     }
 
     /// Rows whose levels share cache lines, and which one thread therefore reads.

@@ -1,7 +1,7 @@
 //! Scales, zero points and minimums of one row, for each of its groups, in f32.
 
 use super::{
-    super::{F8E4M3, F16, Mxfp4, N_LANES},
+    super::{Bf16, Block as _, F8E4M3, F16, Mxfp4, N_LANES},
     AWQ_PLACES, Factor, Level, Offset, PlaneRows, ScaleOrder, ScaleType,
 };
 
@@ -15,37 +15,45 @@ pub(super) struct RowScales {
 }
 
 impl RowScales {
+    /// Those of a row of all.
+    pub(super) fn of(it: &PlaneRows<'_>, row: usize) -> Self {
+        let mut out = Self::default();
+        out.read(it, row);
+        out
+    }
+
     /// Reads those of a row of all; what is outside of a plane is NaN.
     pub(super) fn read(&mut self, it: &PlaneRows<'_>, row: usize) {
         let n_groups = it.format.n_groups(it.cols);
         let at = ScalePlace::of(it, row, n_groups);
-        let factor = factor(it, at.matrix);
         // The table of 4-bit floats has twice their numbers; of an exponent alone half is read.
         let is_half = it.format.level == Level::Fp4 && it.format.scale != ScaleType::E8M0;
         let half = if is_half { 0.5 } else { 1.0 };
-        self.scales.clear();
-        self.scales.extend((0..n_groups).map(|group| {
-            let stored = number(it.scales, it.format.scale, at.index(group));
-            half * match it.format.factor {
-                Factor::None => stored,
-                Factor::Times => stored * factor,
-                Factor::Over => stored / factor,
-            }
-        }));
+        read_into(&mut self.scales, it.scales, it.format.scale, &at);
+        let factor = factor(it, at.matrix);
+        for scale in &mut self.scales {
+            *scale = half
+                * match it.format.factor {
+                    Factor::None => *scale,
+                    Factor::Times => *scale * factor,
+                    Factor::Over => *scale / factor,
+                };
+        }
         self.offsets.clear();
         match it.format.offset {
             Offset::None => {}
             Offset::Zero(zero) => self.offsets.resize(n_groups, f32::from(zero)),
             Offset::Zeros { bits, is_awq, plus } => {
+                let zero_points = ZeroPoints::of(it, &at, bits, is_awq);
                 let zero = |group| {
-                    let stored = zero(it, &at, group, bits, is_awq);
+                    let stored = zero_points.get(&at, group);
                     stored.map_or(f32::NAN, |stored| stored as f32 + f32::from(plus))
                 };
                 self.offsets.extend((0..n_groups).map(zero));
             }
-            Offset::Minimums => self.offsets.extend(
-                (0..n_groups).map(|group| number(it.offsets, it.format.scale, at.index(group))),
-            ),
+            Offset::Minimums => {
+                read_into(&mut self.offsets, it.offsets, it.format.scale, &at);
+            }
         }
     }
 }
@@ -132,37 +140,78 @@ impl ScalePlace {
 fn factor(it: &PlaneRows<'_>, matrix: usize) -> f32 {
     match it.format.factor {
         Factor::None => 1.0,
-        Factor::Times | Factor::Over => number(it.factors, ScaleType::F32, matrix),
+        Factor::Times | Factor::Over => {
+            let factor = it.factors.as_chunks().0.get(matrix);
+            factor.map_or(f32::NAN, |it| f32::from_le_bytes(*it))
+        }
     }
 }
 
-/// A stored zero point.
-fn zero(it: &PlaneRows<'_>, at: &ScalePlace, group: usize, bits: u32, is_awq: bool) -> Option<u32> {
-    let in_word = 32 / bits as usize;
-    let (word, place) = (at.row / in_word, at.row % in_word);
-    let index = at.index_of(word, at.n_rows.div_ceil(in_word), group);
-    let (words, _) = it.offsets.as_chunks::<4>();
-    let place = if is_awq {
-        AWQ_PLACES[place]
-    } else {
-        place as u32
-    };
-    let word = u32::from_le_bytes(*words.get(index)?);
-    Some(word >> (bits * place) & ((1 << bits) - 1))
+/// The stored zero points of a row.
+struct ZeroPoints<'a> {
+    words: &'a [[u8; 4]],
+    /// The word of the row, among those of a group, and how many there are.
+    word: usize,
+    n_words: usize,
+    /// Where the row's bits begin in it.
+    shift: u32,
+    mask: u32,
 }
 
-fn number(plane: &[u8], scale: ScaleType, index: usize) -> f32 {
-    let n = scale.n_bytes();
-    let Some(bytes) = plane.get(index * n..(index + 1) * n) else {
-        return f32::NAN;
-    };
-    match (scale, bytes) {
-        (ScaleType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
-        (ScaleType::F16, &[a, b]) => F16([a, b]).to_f32(),
-        (ScaleType::Bf16, &[a, b]) => f32::from_bits(u32::from(u16::from_le_bytes([a, b])) << 16),
-        (ScaleType::F8E4M3, &[a]) => F8E4M3(a).to_f32(),
+impl<'a> ZeroPoints<'a> {
+    fn of(it: &PlaneRows<'a>, at: &ScalePlace, bits: u32, is_awq: bool) -> Self {
+        let in_word = 32 / bits as usize;
+        let place = at.row % in_word;
+        let place = if is_awq {
+            AWQ_PLACES[place]
+        } else {
+            place as u32
+        };
+        Self {
+            words: it.offsets.as_chunks().0,
+            word: at.row / in_word,
+            n_words: at.n_rows.div_ceil(in_word),
+            shift: bits * place,
+            mask: (1 << bits) - 1,
+        }
+    }
+
+    fn get(&self, at: &ScalePlace, group: usize) -> Option<u32> {
+        let index = at.index_of(self.word, self.n_words, group);
+        let word = u32::from_le_bytes(*self.words.get(index)?);
+        Some(word >> self.shift & self.mask)
+    }
+}
+
+/// The numbers of all groups of a row.
+fn read_into(out: &mut Vec<f32>, plane: &[u8], scale: ScaleType, at: &ScalePlace) {
+    match scale {
+        ScaleType::F32 => numbers(out, plane, at, f32::from_le_bytes),
+        ScaleType::F16 => numbers(out, plane, at, |it| F16(it).to_f32()),
+        ScaleType::Bf16 => numbers(out, plane, at, |it| Bf16(it).decode()[0]),
+        ScaleType::F8E4M3 => numbers(out, plane, at, |[it]| F8E4M3(it).to_f32()),
         // Half of what it means: it scales 4-bit floats alone.
-        (ScaleType::E8M0, &[e]) => Mxfp4 { e, qs: [0; 16] }.half_scale(),
-        _ => f32::NAN,
+        ScaleType::E8M0 => numbers(out, plane, at, |[e]| Mxfp4 { e, qs: [0; 16] }.half_scale()),
     }
+}
+
+fn numbers<const N: usize>(
+    out: &mut Vec<f32>,
+    plane: &[u8],
+    at: &ScalePlace,
+    number: impl Fn([u8; N]) -> f32,
+) {
+    let (plane, _) = plane.as_chunks::<N>();
+    out.clear();
+    let first = at.index(0);
+    let row = plane.get(first..first + at.n_groups);
+    if let (ScaleOrder::Rows, Some(row)) = (at.order, row) {
+        out.extend(row.iter().map(|it| number(*it)));
+        return;
+    }
+    let one = |group| {
+        let stored = plane.get(at.index(group));
+        stored.map_or(f32::NAN, |it| number(*it))
+    };
+    out.extend((0..at.n_groups).map(one));
 }

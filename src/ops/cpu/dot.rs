@@ -9,10 +9,9 @@
 
 use std::marker::PhantomData;
 
-use crate::checkpoint::{Stored, WeightView};
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
-use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, PlaneRows, Single, Visitor};
+use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor};
 
 /// Rows of blocks summed at a time for one token: enough sums in flight to hide the time a
 /// multiply-add takes.
@@ -35,16 +34,6 @@ impl StoredRows<'_> {
     /// Bytes of a row.
     fn row_len(&self) -> usize {
         self.dtype.row_bytes(self.cols).unwrap_or(0)
-    }
-}
-
-/// The same as [`dot_rows`] for a weight, however it is stored.
-pub fn dot_weight(weight: &WeightView, first: usize, x: &[f32], out: &mut [f32]) {
-    let cols = weight.shape().1;
-    match weight.stored() {
-        Stored::Rows(dtype, bytes) => dot_rows(StoredRows { dtype, bytes, cols }, first, x, out),
-        Stored::Planes(_) if cols == 0 || out.is_empty() => out.fill(0.0),
-        Stored::Planes(rows) => on_this_processor(Work::Planes(&rows, first, x), out),
     }
 }
 
@@ -76,8 +65,6 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 enum Work<'a> {
     /// All rows with all tokens.
     Rows(StoredRows<'a>, &'a [f32]),
-    /// Rows from one on with all tokens.
-    Planes(&'a PlaneRows<'a>, usize, &'a [f32]),
     /// One row in f32 with one token.
     Pair(&'a [F32], &'a [f32]),
 }
@@ -97,12 +84,18 @@ fn on_this_processor(work: Work<'_>, out: &mut [f32]) {
     } else if has_avx2 {
         unsafe { avx2(work, out) }
     } else {
-        run::<Plain, 2, 2>(work, out);
+        plain(work, out);
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn on_this_processor(work: Work<'_>, out: &mut [f32]) {
+    plain(work, out);
+}
+
+/// Apart, since without optimisation all formats together take much of a thread's stack.
+#[inline(never)]
+fn plain(work: Work<'_>, out: &mut [f32]) {
     run::<Plain, 2, 2>(work, out);
 }
 
@@ -128,7 +121,6 @@ fn run<L: Lanes, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]
             out,
             lanes: PhantomData,
         }),
-        Work::Planes(w, first, x) => from_planes::<L, R, N>(w, first, x, out),
         Work::Pair(w, x) => out[0] = tile::<L, F32, 1, 1>([w], [x])[0][0],
     }
 }
@@ -182,27 +174,6 @@ impl<L: Lanes, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> 
     }
 }
 
-/// Some rows at a time are decoded before they are multiplied with all tokens.
-#[inline(always)]
-fn from_planes<L: Lanes, const R: usize, const N: usize>(
-    w: &PlaneRows<'_>,
-    first: usize,
-    x: &[f32],
-    out: &mut [f32],
-) {
-    let n = x.len() / w.cols;
-    let together = w.rows_together();
-    let mut wide = vec![0.0; together * w.cols];
-    let mut row = first;
-    for out in out.chunks_mut(together * n) {
-        let rows = out.len() / n;
-        let wide = &mut wide[..rows * w.cols];
-        w.decode::<L>(row..row + rows, wide);
-        all_rows::<L, F32, R, N>(bytemuck::cast_slice(wide), x, w.cols, out);
-        row += rows;
-    }
-}
-
 /// The numbers of blocks, in f32.
 #[inline(always)]
 fn decode<L: Lanes, B: Grouped>(blocks: &[B], out: &mut [f32]) {
@@ -248,7 +219,7 @@ fn grouped_tile<L: Lanes, B: Grouped, const R: usize>(w: [&[B]; R], x: &[f32]) -
 /// hide the time a multiply-add takes. Tokens are the outer loop, so that N of them stay in the
 /// first cache while the rows pass.
 #[inline(always)]
-fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
+pub(super) fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: &[W],
     x: &[f32],
     cols: usize,

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::dot::dot_weight;
 use super::matrix::{CpuWeight, Matrix, is_large};
+use super::planes::dot_weight;
 use crate::checkpoint::{Stored, WeightView};
 
 /// Rows of a matrix one task takes.

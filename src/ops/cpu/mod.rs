@@ -14,6 +14,7 @@ mod kv;
 pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
+mod planes;
 pub(in crate::ops) mod pointwise;
 pub(in crate::ops) mod predict;
 pub(in crate::ops) mod recurrent;

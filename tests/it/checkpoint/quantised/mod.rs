@@ -87,6 +87,10 @@ fn check_layout(layout: &Layout, settings: &Value, label: &str) -> Checkpoint {
         let wide = other.weights.get(*slot).unwrap();
         assert_eq!(view.shape(), wide.shape(), "{label} {slot:?}");
         assert!(view.to_f32() == wide.to_f32(), "{label} {slot:?}");
+        // As a device that reads no planes is given it.
+        let rows = view.in_rows();
+        assert!(rows.to_f32() == wide.to_f32(), "{label} {slot:?}");
+        assert_eq!(rows.bytes().len(), rows.n_bytes(), "{label} {slot:?}");
     }
     assert!(logits(packed.path()) == logits(wide.path()), "{label}");
     assert_eq!(it.formats[0], label);
