@@ -269,9 +269,9 @@ fn toy_world() -> World {
 }
 
 /// Each edit's comparisons, from where it acts on, of both texts read one token at a time.
-pub fn wanted(world: &World) -> Vec<Vec<Comparison>> {
+pub fn wanted(world: &World, tokens: &[TokenId]) -> Vec<Vec<Comparison>> {
     let of = |policy: &RoutingPolicy| {
-        let all = world.counterfactual(&tokens(), policy).comparisons;
+        let all = world.counterfactual(tokens, policy).comparisons;
         let first = policy.first_touched().unwrap();
         all.iter().filter(|it| it.at >= first).copied().collect()
     };
@@ -293,7 +293,7 @@ pub fn check(found: &Found, wanted: &[Vec<Comparison>]) {
 #[test]
 fn a_sweep_reads_the_divergence_of_each_edit_from_forks_of_one_text() {
     let world = toy_world();
-    let wanted = wanted(&world);
+    let wanted = wanted(&world, &tokens());
     for runs_ahead in [false, true] {
         let mut desk = Desk::new(runs_ahead);
         let found = Found::default();
@@ -307,7 +307,7 @@ fn a_sweep_reads_the_divergence_of_each_edit_from_forks_of_one_text() {
 #[test]
 fn jobs_take_turns_and_each_is_handed_its_own() {
     let world = toy_world();
-    let wanted = wanted(&world);
+    let wanted = wanted(&world, &tokens());
     for runs_ahead in [false, true] {
         let mut desk = Desk::new(runs_ahead);
         let (a, b) = (Found::default(), Found::default());
@@ -334,7 +334,7 @@ fn jobs_take_turns_and_each_is_handed_its_own() {
 #[test]
 fn a_job_given_up_at_any_turn_leaves_nothing_and_no_other_job_notices() {
     let world = toy_world();
-    let wanted = wanted(&world);
+    let wanted = wanted(&world, &tokens());
     for runs_ahead in [false, true] {
         for n_turns in 0..60 {
             let mut desk = Desk::new(runs_ahead);
