@@ -64,7 +64,7 @@ impl Tensor {
             Ok(Dtype::F16) => Some(safetensors::Dtype::F16),
             Ok(Dtype::Bf16) => Some(safetensors::Dtype::BF16),
             Err(UnreadType::Safetensors(it)) => Some(it),
-            Ok(_) | Err(UnreadType::Ggml(_)) => None,
+            Ok(_) | Err(UnreadType::Ggml(_) | UnreadType::Torch(_)) => None,
         }
     }
 
@@ -203,7 +203,7 @@ impl Tensors {
     fn have_equal_bytes(&self, one: &str, other: &str) -> bool {
         let place = |name: &str| {
             let it = self.by_name.get(name)?;
-            Some((it.dtype.as_ref().ok()?, &it.shape, it.shard, &it.bytes))
+            Some((it.dtype.ok()?, &it.shape, it.shard, &it.bytes))
         };
         if place(one).is_some_and(|it| place(other) == Some(it)) {
             return true;

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Checkpoint, CheckpointError, Slot, WeightView, Weights};
+use super::{Checkpoint, CheckpointError, Reading, Slot, WeightView, Weights};
 use crate::formats::{Dtype, second_opinion, ulps_between};
 
 /// Distances between the rows that are looked at; even, so that one of them is in the middle.
@@ -14,8 +14,10 @@ const N_STEPS: usize = 8;
 /// What two decoders made of the weights of one format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodedTwice {
-    /// The format.
-    pub dtype: Dtype,
+    /// The format, as people write it.
+    pub format: String,
+    /// The same where numbers lie row after row; none where they lie in planes, which no second decoder reads.
+    pub dtype: Option<Dtype>,
     /// Weights in this format. Of a tensor that holds several, such as the experts of a layer, each counts.
     pub n_weights: usize,
     /// Blocks that both decoded, single numbers where the format has no blocks; `None` where there is no second decoder
@@ -54,37 +56,45 @@ impl Checkpoint {
 fn compared(weights: &Weights, second: Decoder) -> Vec<DecodedTwice> {
     let mut out: Vec<DecodedTwice> = Vec::new();
     for (slot, weight) in weights.iter() {
-        let dtype = weight.dtype();
+        let (format, dtype) = (weight.format_label(), weight.rows_of());
         let row = out
             .iter()
-            .position(|it| it.dtype == dtype)
+            .position(|it| it.format == format)
             .unwrap_or_else(|| {
                 out.push(DecodedTwice {
+                    format,
                     dtype,
                     n_weights: 0,
-                    n_blocks: second(dtype, &[]).map(|_| 0),
+                    n_blocks: dtype.and_then(|it| second(it, &[])).map(|_| 0),
                     worst: None,
                 });
                 out.len() - 1
             });
         out[row].add(*slot, weight, second);
     }
-    out.sort_by_key(|it| (Reverse(it.n_weights), it.dtype.label()));
+    out.sort_by(|a, b| (b.n_weights, &a.format).cmp(&(a.n_weights, &b.format)));
     out
 }
 
 impl DecodedTwice {
+    /// Whether what is counted are blocks, not single numbers.
+    #[must_use]
+    pub fn in_blocks(&self) -> bool {
+        self.dtype.is_some_and(Dtype::has_blocks)
+    }
+
     fn add(&mut self, slot: Slot, weight: &WeightView, second: Decoder) {
         self.n_weights += 1;
-        let Some(n_blocks) = &mut self.n_blocks else {
+        let (Some(n_blocks), Some(dtype)) = (&mut self.n_blocks, self.dtype) else {
             return;
         };
+        let weight = weight.clone().read_as(Reading::AsStored);
         let mut ours = vec![0.0; weight.shape().1];
         for row in sampled(weight.shape().0) {
             let bytes = weight.row_bytes(row);
             weight.widen_row(row, &mut ours);
-            let theirs = second(self.dtype, bytes).unwrap_or_default();
-            *n_blocks += (bytes.len() / self.dtype.block_bytes()) as u64;
+            let theirs = second(dtype, bytes).unwrap_or_default();
+            *n_blocks += (bytes.len() / dtype.block_bytes()) as u64;
             let Some((ulps, col)) = largest(&ours, &theirs) else {
                 continue;
             };

@@ -278,6 +278,15 @@ impl WeightView {
         }
     }
 
+    /// How numbers are stored that lie row after row; none where they lie in planes.
+    #[must_use]
+    pub fn rows_of(&self) -> Option<Dtype> {
+        match &self.data {
+            Data::Rows { dtype, .. } => Some(*dtype),
+            Data::Planes(_) => None,
+        }
+    }
+
     /// How numbers are stored, as people write it.
     #[must_use]
     pub fn format_label(&self) -> String {

@@ -11,15 +11,11 @@ pub(super) fn lines(found: &[DecodedTwice]) -> Vec<String> {
 }
 
 fn line(it: &DecodedTwice) -> String {
-    let what = format!(
-        "{}: {}",
-        it.dtype.label(),
-        count(it.n_weights as u64, "weight")
-    );
+    let what = format!("{}: {}", it.format, count(it.n_weights as u64, "weight"));
     let Some(n_blocks) = it.n_blocks else {
         return format!("{what}, not compared: candle does not know the format");
     };
-    let unit = if it.dtype.has_blocks() {
+    let unit = if it.in_blocks() {
         "block"
     } else {
         "number"
@@ -61,7 +57,7 @@ fn count(n: u64, word: &str) -> String {
 pub(super) fn as_json(found: &[DecodedTwice]) -> Value {
     let entry = |it: &DecodedTwice| {
         json!({
-            "dtype": it.dtype.label(),
+            "dtype": it.format,
             "weights": it.n_weights,
             "blocks": it.n_blocks,
             "is_equal": it.n_blocks.map(|_| it.worst.is_none()),
@@ -85,7 +81,7 @@ pub(super) fn judge(found: &[DecodedTwice]) -> Result<(), Failure> {
     let differ: Vec<&str> = found
         .iter()
         .filter(|it| it.worst.is_some())
-        .map(|it| it.dtype.label())
+        .map(|it| it.format.as_str())
         .collect();
     if differ.is_empty() {
         return Ok(());
@@ -106,9 +102,10 @@ mod tests {
         let slot = Slot::Layer(LayerId(3), LayerSlot::Expert(5, Part::Down));
         let at = (7, 9);
         let tour = open(&Source::Bundled(Bundled::Tour)).unwrap();
-        assert_eq!(tour.dtypes[0].label(), "bf16");
+        let head = tour.weights.get(Slot::Embedding).unwrap();
         DecodedTwice {
-            dtype: tour.dtypes[0],
+            format: head.format_label(),
+            dtype: head.rows_of(),
             n_weights: 1,
             n_blocks,
             worst: ulps.map(|ulps| Difference { ulps, slot, at }),
