@@ -15,11 +15,7 @@ fn line(it: &DecodedTwice) -> String {
     let Some(n_blocks) = it.n_blocks else {
         return format!("{what}, not compared: candle does not know the format");
     };
-    let unit = if it.in_blocks() {
-        "block"
-    } else {
-        "number"
-    };
+    let unit = if it.in_blocks() { "block" } else { "number" };
     let size = match &it.worst {
         None => "largest difference 0 ulp".to_owned(),
         Some(it) => size_and_place(it),

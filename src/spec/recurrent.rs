@@ -311,6 +311,7 @@ const WIDER: usize = 8;
 ///
 /// Multiples of 32 near its end, of 256 before them, of 2048 before those and so on, so that a text of any length
 /// keeps few. A pure function of the length: all layers of a sequence have copies at the same positions.
+#[must_use]
 pub fn is_kept(at: usize, len: usize) -> bool {
     if at == 0 {
         return true;

@@ -213,16 +213,13 @@ pub fn mlp(x: &Matrix, network: &[CpuExpert], spec: &MlpSpec) -> Matrix {
         unreachable!("one network was made ready")
     };
     let mut up = biased(product(x, &expert.up), &expert.up_bias);
-    let inner = match &expert.gate {
-        Some(gate) => {
-            let mut gate = biased(product(x, gate), &expert.gate_bias);
-            activate(&mut gate.data, &up.data, spec.act);
-            gate
-        }
-        None => {
-            activate_alone(&mut up.data, spec.act);
-            up
-        }
+    let inner = if let Some(gate) = &expert.gate {
+        let mut gate = biased(product(x, gate), &expert.gate_bias);
+        activate(&mut gate.data, &up.data, spec.act);
+        gate
+    } else {
+        activate_alone(&mut up.data, spec.act);
+        up
     };
     biased(product(&inner, &expert.down), &expert.down_bias)
 }

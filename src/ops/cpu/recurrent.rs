@@ -137,8 +137,8 @@ impl Piece<'_> {
                 .for_each(|it| to_length(it, 1.0));
         }
         let (decay, step_bias) = (
-            self.vector(&self.weights.decay),
-            self.vector(&self.weights.step_bias),
+            numbers(self.weights.decay.as_ref()),
+            numbers(self.weights.step_bias.as_ref()),
         );
         let one = |head: usize, state: &mut [f32]| {
             let at = spec.key_head_of(head) * dk;
@@ -160,7 +160,7 @@ impl Piece<'_> {
             outs
         };
         let outs = by_head(folded, dk * dv, self.n_rows(), one);
-        let norm = self.vector(&self.weights.norm);
+        let norm = numbers(self.weights.norm.as_ref());
         let width = spec.values_width();
         for (t, (row, out)) in self.rows().zip(out.chunks_exact_mut(width)).enumerate() {
             for (head, out) in out.chunks_exact_mut(dv).enumerate() {
@@ -189,8 +189,11 @@ impl Piece<'_> {
         let steps = 2 * width + 2 * groups;
         let (p, n) = (spec.head_dim, spec.state_dim);
         let weights = self.weights;
-        let (decay, step_bias) = (self.vector(&weights.decay), self.vector(&weights.step_bias));
-        let skip = self.vector(&weights.skip);
+        let (decay, step_bias) = (
+            numbers(weights.decay.as_ref()),
+            numbers(weights.step_bias.as_ref()),
+        );
+        let skip = numbers(weights.skip.as_ref());
         let one = |head: usize, state: &mut [f32]| {
             let group = head * spec.n_groups / spec.n_heads * n;
             let mut outs = vec![0.0; self.n_rows() * p];
@@ -216,7 +219,7 @@ impl Piece<'_> {
             outs
         };
         let outs = by_head(folded, p * n, self.n_rows(), one);
-        let norm = self.vector(&weights.norm);
+        let norm = numbers(weights.norm.as_ref());
         let group = width / spec.n_groups;
         for (t, (row, out)) in self.rows().zip(out.chunks_exact_mut(width)).enumerate() {
             for (head, out) in out.chunks_exact_mut(p).enumerate() {
@@ -229,10 +232,11 @@ impl Piece<'_> {
             groups.for_each(|(out, norm)| rms_norm(out, norm, spec.eps));
         }
     }
+}
 
-    fn vector<'a>(&self, weight: &'a Option<CpuWeight>) -> &'a [f32] {
-        weight.as_ref().map_or(&[], |it| it.vector.as_slice())
-    }
+/// The numbers of a vector that is there; none of one that is not.
+fn numbers(weight: Option<&CpuWeight>) -> &[f32] {
+    weight.map_or(&[], |it| it.vector.as_slice())
 }
 
 /// One position of one value head.

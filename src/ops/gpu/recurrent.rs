@@ -208,8 +208,8 @@ impl Run<'_> {
     }
 
     /// A vector that is there, or something that is not read.
-    fn vector<'a>(&'a self, weight: &'a Option<GpuWeight>) -> &'a Slice {
-        weight.as_ref().map_or(&self.x.slice, |it| &it.vector)
+    fn vector<'a>(&'a self, weight: Option<&'a GpuWeight>) -> &'a Slice {
+        weight.map_or(&self.x.slice, |it| &it.vector)
     }
 
     fn params(&self, rows: &Range<usize>, is_new: bool) -> Params {
@@ -232,7 +232,7 @@ impl Run<'_> {
             Bind::Read(&self.x.slice),
             Bind::Write(state),
             Bind::Read(&self.weights.conv.vector),
-            Bind::Read(self.vector(&self.weights.conv_bias)),
+            Bind::Read(self.vector(self.weights.conv_bias.as_ref())),
             Bind::Write(&self.mixed.slice),
         ];
         let blocks = self.spec.n_channels().div_ceil(GROUP) as u32;
@@ -255,11 +255,11 @@ impl Run<'_> {
             let binds = [
                 Bind::Read(&self.x.slice),
                 Bind::Write(state),
-                Bind::Read(self.vector(&self.weights.decay)),
-                Bind::Read(self.vector(&self.weights.step_bias)),
+                Bind::Read(self.vector(self.weights.decay.as_ref())),
+                Bind::Read(self.vector(self.weights.step_bias.as_ref())),
                 Bind::Write(&self.mixed.slice),
                 Bind::Write(&self.out.slice),
-                Bind::Read(self.vector(&self.weights.skip)),
+                Bind::Read(self.vector(self.weights.skip.as_ref())),
             ];
             let blocks = params.head_dim.div_ceil(COLUMNS);
             self.launch(entry, &binds, [params.n_heads, blocks, 1], &params);
@@ -273,7 +273,7 @@ impl Run<'_> {
         let params = self.params(&(0..self.x.rows), false);
         let binds = [
             Bind::Read(&self.x.slice),
-            Bind::Read(self.vector(&self.weights.norm)),
+            Bind::Read(self.vector(self.weights.norm.as_ref())),
             Bind::Write(&self.out.slice),
         ];
         let parts = params.n_out / params.norm_dim.max(1);
