@@ -289,5 +289,10 @@ impl Binder<'_> {
 /// written as a vector, and in the kernels of a depthwise convolution.
 fn is_same_shape(got: &[usize], want: &[usize]) -> bool {
     let wide = |it: &&usize| **it != 1;
-    got.iter().filter(wide).eq(want.iter().filter(wide))
+    // A vector may lie in rows of a group each (the norm of a state space in GGUF).
+    let is_in_rows = || match (got, want) {
+        ([rows, cols], [n]) => rows.checked_mul(*cols) == Some(*n),
+        _ => false,
+    };
+    got.iter().filter(wide).eq(want.iter().filter(wide)) || is_in_rows()
 }

@@ -221,6 +221,45 @@ fn a_head_beside_a_config_that_ties_it_equals_the_reference() {
 }
 
 #[test]
+fn gated_convolutions_equal_the_reference() {
+    check("lfm2_moe");
+}
+
+#[test]
+fn selective_state_spaces_equal_the_reference() {
+    check("granitemoehybrid");
+    check("nemotron_h");
+}
+
+#[test]
+fn delta_rules_with_gated_attention_equal_the_reference() {
+    check("qwen3_next");
+    check("qwen3_5_moe");
+    check("qwen3_5_moe_each");
+}
+
+#[test]
+fn layers_that_rotate_by_bases_of_their_own_equal_the_reference() {
+    check("mellum");
+}
+
+/// Of the architectures whose layers differ from each other, and a plain one.
+#[test]
+fn models_in_gguf_files_equal_the_reference() {
+    for arch in [
+        "qwen3moe",
+        "qwen3next",
+        "qwen35moe",
+        "lfm2moe",
+        "granitehybrid",
+        "nemotron_h_moe",
+        "mellum",
+    ] {
+        check(&format!("gguf_{arch}"));
+    }
+}
+
+#[test]
 fn the_tour_model_equals_the_reference() {
     let folder = root().join("assets/models/tour");
     let expected = read(&folder.join("expected.safetensors"));
@@ -400,6 +439,21 @@ fn the_graphics_processor_equals_the_reference_where_top_2_is_renormalised() {
 fn the_graphics_processor_equals_the_reference_with_shared_experts() {
     check_gpu("qwen2_moe");
     check_gpu("granitemoeshared");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_graphics_processor_equals_the_reference_with_states() {
+    for name in [
+        "lfm2_moe",
+        "granitemoehybrid",
+        "nemotron_h",
+        "qwen3_next",
+        "qwen3_5_moe",
+        "mellum",
+    ] {
+        check_gpu(name);
+    }
 }
 
 #[cfg(feature = "gpu")]

@@ -1,6 +1,6 @@
 //! A tensor that a checkpoint's slots are filled with is read by the forward pass.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use moescope::checkpoint::{self, Blob, Bundled, LayerSlot, Slot, Source, WeightView, Weights};
 use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
@@ -77,6 +77,36 @@ fn every_tensor_that_is_bound_is_read() {
     for family in FAMILIES {
         // No exception today; one would be listed here by name.
         assert_eq!(unread(family), Vec::<String>::new(), "{family}");
+    }
+}
+
+/// Another weight of the same shape.
+fn other_weight(weight: &WeightView) -> WeightView {
+    let numbers = weight.to_f32().into_iter().enumerate();
+    let words = numbers.map(|(i, x)| (x * if i % 2 == 0 { 1.5 } else { 0.75 }).to_bits());
+    let blob = Blob::Memory(Arc::new(words.collect()));
+    let (rows, cols) = weight.shape();
+    WeightView::new(&blob, 0, Dtype::F32, rows, cols).unwrap()
+}
+
+/// The same of families whose tensors are more than those of attention and experts.
+#[test]
+fn every_weight_of_a_model_with_states_is_read() {
+    for name in ["lfm2_moe", "granitemoehybrid", "nemotron_h", "qwen3_next"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
+        let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();
+        let logits = |weights: &Weights| bits(&read(&opened.spec, weights, 24));
+        let before = logits(&opened.weights);
+        for (slot, weight) in opened.weights.iter() {
+            let mut changed = opened.weights.clone();
+            changed.insert(*slot, other_weight(weight));
+            // Nobody may have chosen this expert, and a bias on the choice moves only one that is close.
+            let is_idle = matches!(
+                slot,
+                Slot::Layer(_, LayerSlot::Expert(..) | LayerSlot::SelectBias)
+            );
+            assert!(is_idle || logits(&changed) != before, "{name}: {slot:?}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{read, text::GgufText};
 use crate::checkpoint::{
     Checkpoint, CheckpointError, Parts, assemble,
-    family::gguf::{GgufModel, NAMES, draft},
+    family::gguf::{Found, GgufModel, draft},
     folder::ids_only,
 };
 
@@ -19,7 +19,11 @@ pub(in crate::checkpoint) fn open(
 ) -> Result<Checkpoint, CheckpointError> {
     let opened = read(path)?;
     let metadata = &opened.metadata;
-    let (draft, config) = draft(&GgufModel {
+    let Found {
+        draft,
+        config,
+        names,
+    } = draft(&GgufModel {
         get: &|key| metadata.json(key),
         tensors: &opened.tensors,
         path: &opened.path,
@@ -34,7 +38,7 @@ pub(in crate::checkpoint) fn open(
         name: opened.name,
         place: opened.path,
         config,
-        names: NAMES,
+        names,
         generation_config: Some(text.ends),
         tokenizer,
         tokenizer_config: Some(text.settings),

@@ -8,6 +8,7 @@ mod live;
 mod scripted;
 mod scripts;
 mod spy;
+mod states;
 mod survey;
 mod time;
 mod tour;

@@ -47,6 +47,17 @@ impl Watch {
     }
 
     pub fn with_opener(world: World, opener: Box<dyn Opener>, options: Options) -> Self {
+        let source = ModelSource::Bundled(Bundled::Tour);
+        Self::opened(world, opener, options, source)
+    }
+
+    /// A model is open and the pace unlimited.
+    pub fn opened(
+        world: World,
+        opener: Box<dyn Opener>,
+        options: Options,
+        source: ModelSource,
+    ) -> Self {
         let engine = Engine::spawn(opener, options, Box::new(|| ())).unwrap();
         let mut it = Self {
             toy: Toy::default(),
@@ -56,7 +67,7 @@ impl Watch {
             experiment: Experiment::default(),
             log: Vec::new(),
         };
-        it.ask(Request::Open(ModelSource::Bundled(Bundled::Tour)));
+        it.ask(Request::Open(source));
         it.until(|it| matches!(it, Event::Opened(_)));
         it.ask(Request::SetPace(Pace::Unlimited));
         it

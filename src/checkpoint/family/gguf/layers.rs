@@ -2,7 +2,8 @@
 //! rotation is stretched for each pair; and what its rows say by their order.
 
 use crate::spec::{
-    Ffn, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, RopeScaling, RopeSpec, RouterId,
+    Ffn, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, RecurrentSpec, RopeScaling, RopeSpec,
+    RouterId,
 };
 
 use super::{Arch, GgufModel, names::ROUTER};
@@ -27,10 +28,17 @@ pub(super) fn complete(
     }
     for (l, layer) in draft.spec.layers.iter_mut().enumerate() {
         if let Some(d_ff) = dense_width(file, l) {
-            layer.ffn = Ffn::Dense(MlpSpec::silu(d_ff));
+            layer.ffn = Ffn::Dense(match layer.ffn {
+                Ffn::Dense(it) => MlpSpec { d_ff, ..it },
+                Ffn::Moe(_) | Ffn::None => MlpSpec::silu(d_ff),
+            });
         }
-        if let Mixer::Gqa(it) = &mut layer.mixer {
-            attention(it, file, arch, l, stretch.as_ref());
+        match &mut layer.mixer {
+            Mixer::Gqa(it) => attention(it, file, arch, l, stretch.as_ref()),
+            Mixer::Recurrent(RecurrentSpec::Delta(it)) => {
+                (it.layout, it.kv_map) = arch.delta;
+            }
+            _ => {}
         }
     }
     keep_used_routers(&mut draft.spec);
@@ -98,7 +106,7 @@ fn stretch(file: &GgufModel<'_>, spec: &ModelSpec) -> Result<Option<RopeScaling>
         what: format!("tensor {FREQUENCIES} {what}"),
         path: file.tensors.path_of(tensor),
     };
-    let n = spec.layers.first().map_or(0, pairs);
+    let n = spec.layers.iter().map(pairs).max().unwrap_or(0);
     if tensor.shape != [n] {
         return Err(broken(&format!(
             "has shape {:?}, expected [{n}], a divisor for each pair of a head",

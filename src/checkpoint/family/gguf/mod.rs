@@ -9,6 +9,7 @@
 mod layers;
 mod names;
 mod settings;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::spec::RopeLayout;
+use self::settings::Settings;
+use crate::spec::{DeltaLayout, KvMap, RopeLayout};
 
 use super::{
     super::{CheckpointError, config::Config, container::Tensors},
-    Draft, Names, granite, mixtral, olmoe, qwen,
+    Draft, Names, granite, lfm2, mellum, mixtral, nemotron, olmoe, qwen, qwen_next,
 };
 
 /// What a GGUF file says, and where.
@@ -48,7 +50,46 @@ struct Arch {
     /// Which dimensions a rotation pairs, in the rows as the file has them. Where the converter changed their
     /// order, this is the order that it made.
     rope: RopeLayout,
+    /// What a head may rotate of.
+    rotated: Rotated,
+    /// The setting of the norms' epsilon, and its key.
+    eps: (&'static str, &'static str),
+    /// Whether layers are of several kinds, so that lists of one value a layer have 0 where a part is not there.
+    has_kinds: bool,
+    /// How the rows of a delta rule lie, and which key head a value head reads: as the converter left them.
+    delta: (DeltaLayout, KvMap),
+    /// What else is read off the file.
+    more: fn(&mut Settings<'_>) -> Result<(), CheckpointError>,
+    /// What its tensors are called.
+    names: &'static Names,
 }
+
+/// How much of a head rotates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rotated {
+    /// All of it.
+    Whole,
+    /// As much as the file says.
+    Part,
+    /// Nothing, whatever the file says.
+    Nothing,
+}
+
+/// What most architectures are.
+const PLAIN: Arch = Arch {
+    name: "",
+    model_types: [""; 2],
+    keys: &[],
+    expert_width: "moe_intermediate_size",
+    renorm: true,
+    rope: RopeLayout::Half,
+    rotated: Rotated::Whole,
+    eps: ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+    has_kinds: false,
+    delta: (DeltaLayout::Split, KvMap::Grouped),
+    more: |_| Ok(()),
+    names: names::NAMES,
+};
 
 /// Every architecture that opens.
 const ARCHS: &[Arch] = &[
@@ -59,6 +100,7 @@ const ARCHS: &[Arch] = &[
         expert_width: "intermediate_size",
         renorm: true,
         rope: RopeLayout::Interleaved,
+        ..PLAIN
     },
     Arch {
         name: "olmoe",
@@ -67,6 +109,7 @@ const ARCHS: &[Arch] = &[
         expert_width: "intermediate_size",
         renorm: false,
         rope: RopeLayout::Half,
+        ..PLAIN
     },
     Arch {
         name: "qwen2moe",
@@ -78,6 +121,7 @@ const ARCHS: &[Arch] = &[
         expert_width: "moe_intermediate_size",
         renorm: false,
         rope: RopeLayout::Half,
+        ..PLAIN
     },
     Arch {
         name: "qwen3moe",
@@ -86,6 +130,7 @@ const ARCHS: &[Arch] = &[
         expert_width: "moe_intermediate_size",
         renorm: true,
         rope: RopeLayout::Half,
+        ..PLAIN
     },
     Arch {
         name: "granitemoe",
@@ -105,17 +150,126 @@ const ARCHS: &[Arch] = &[
         expert_width: "intermediate_size",
         renorm: true,
         rope: RopeLayout::Interleaved,
+        ..PLAIN
+    },
+    Arch {
+        name: "qwen3next",
+        model_types: [qwen_next::QWEN3_NEXT.model_type; 2],
+        keys: DELTA_KEYS,
+        rotated: Rotated::Part,
+        delta: (DeltaLayout::SplitPairs, KvMap::Grouped),
+        has_kinds: true,
+        more: states::qwen_next,
+        names: names::QWEN_NEXT,
+        ..PLAIN
+    },
+    Arch {
+        name: "qwen35moe",
+        model_types: [qwen_next::QWEN3_5_MOE_TEXT.model_type; 2],
+        keys: DELTA_KEYS,
+        rotated: Rotated::Part,
+        delta: (DeltaLayout::Split, KvMap::Tiled),
+        has_kinds: true,
+        more: states::qwen_next,
+        names: names::QWEN_NEXT,
+        ..PLAIN
+    },
+    Arch {
+        name: "lfm2moe",
+        model_types: [lfm2::LFM2_MOE.model_type; 2],
+        keys: &[
+            ("conv_L_cache", "shortconv.l_cache"),
+            ("num_dense_layers", "leading_dense_block_count"),
+            ("scoring", "expert_gating_func"),
+        ],
+        eps: ("norm_eps", "attention.layer_norm_rms_epsilon"),
+        has_kinds: true,
+        more: states::lfm2,
+        names: names::SHORT_CONV,
+        ..PLAIN
+    },
+    Arch {
+        name: "granitehybrid",
+        model_types: [granite::GRANITE_MOE_HYBRID.model_type; 2],
+        keys: &[
+            ("embedding_multiplier", "embedding_scale"),
+            ("residual_multiplier", "residual_scale"),
+            ("logits_scaling", "logit_scale"),
+            (
+                "shared_intermediate_size",
+                "expert_shared_feed_forward_length",
+            ),
+            ("mamba_n_heads", "ssm.time_step_rank"),
+            ("mamba_d_state", "ssm.state_size"),
+            ("mamba_n_groups", "ssm.group_count"),
+            ("mamba_d_conv", "ssm.conv_kernel"),
+        ],
+        expert_width: "intermediate_size",
+        rope: RopeLayout::Interleaved,
+        has_kinds: true,
+        more: states::granite_hybrid,
+        names: names::MAMBA,
+        ..PLAIN
+    },
+    Arch {
+        name: "nemotron_h_moe",
+        model_types: [nemotron::NEMOTRON_H.model_type; 2],
+        keys: &[
+            (
+                "moe_shared_expert_intermediate_size",
+                "expert_shared_feed_forward_length",
+            ),
+            ("mamba_num_heads", "ssm.time_step_rank"),
+            ("ssm_state_size", "ssm.state_size"),
+            ("n_groups", "ssm.group_count"),
+            ("conv_kernel", "ssm.conv_kernel"),
+            ("n_group", "expert_group_count"),
+            ("topk_group", "expert_group_used_count"),
+            ("scoring", "expert_gating_func"),
+        ],
+        rotated: Rotated::Nothing,
+        eps: ("layer_norm_epsilon", "attention.layer_norm_epsilon"),
+        has_kinds: true,
+        more: states::nemotron,
+        names: names::ONE_PART,
+        ..PLAIN
+    },
+    Arch {
+        name: "mellum",
+        model_types: [mellum::MELLUM.model_type; 2],
+        keys: &[("sliding_window", "attention.sliding_window")],
+        more: states::mellum,
+        ..PLAIN
     },
 ];
 
-/// What all of them call their tensors.
-pub(in super::super) const NAMES: &Names = names::NAMES;
+const DELTA_KEYS: &[(&str, &str)] = &[
+    (
+        "shared_expert_intermediate_size",
+        "expert_shared_feed_forward_length",
+    ),
+    ("full_attention_interval", "full_attention_interval"),
+    ("linear_conv_kernel_dim", "ssm.conv_kernel"),
+    ("linear_key_head_dim", "ssm.state_size"),
+    ("linear_num_key_heads", "ssm.group_count"),
+    ("linear_num_value_heads", "ssm.time_step_rank"),
+];
+
+/// What a file says of its model.
+pub(in super::super) struct Found {
+    /// The model.
+    pub(in super::super) draft: Draft,
+    /// Its settings.
+    pub(in super::super) config: Config,
+    /// What its tensors are called.
+    pub(in super::super) names: &'static Names,
+}
 
 /// The model of a file.
 ///
 /// # Errors
 /// An architecture that does not open, a key that makes no sense, a model without any expert layer.
-pub(in super::super) fn draft(file: &GgufModel<'_>) -> Result<(Draft, Config), CheckpointError> {
+pub(in super::super) fn draft(file: &GgufModel<'_>) -> Result<Found, CheckpointError> {
     const KEY: &str = "general.architecture";
     let Some(Value::String(name)) = (file.get)(KEY) else {
         return Err(CheckpointError::Setting {
@@ -136,7 +290,11 @@ pub(in super::super) fn draft(file: &GgufModel<'_>) -> Result<(Draft, Config), C
     let mut draft = super::read(family, &config)?;
     layers::complete(&mut draft, file, arch, &config)?;
     super::check_has_experts(family.label, &draft.spec, file.path)?;
-    Ok((draft, config))
+    Ok(Found {
+        draft,
+        config,
+        names: arch.names,
+    })
 }
 
 fn dense(file: &GgufModel<'_>, name: &str) -> CheckpointError {

@@ -1,16 +1,61 @@
-//! What GGUF files call their tensors: one list for every architecture, because each part has one name in
-//! all of them. Where a file may hold a part in another way (merged, one tensor an expert), both are here.
+//! What GGUF files call their tensors: nearly every part has one name in all architectures. Where a file may hold a part in another way (merged, one tensor an expert), both are here.
 //!
 //! Source: `gguf-py/gguf/constants.py` of llama.cpp.
 
 use super::super::{
-    super::{LayerSlot, Part},
+    super::{LayerSlot, Part, RecurrentSlot},
     names::{Names, Prefix, Role, Tensor},
 };
 
+/// Of layers with attention and a network, each behind a norm of its own.
 pub(super) const NAMES: &Names = &Names {
     prefixes: &[Prefix::NONE],
-    tensors: &[OUTER, ATTENTION, DENSE, EXPERTS, SHARED],
+    tensors: &[OUTER, NORMS, ATTENTION, DENSE, EXPERTS, SHARED],
+};
+
+/// Of Qwen3-Next and Qwen3.5.
+pub(super) const QWEN_NEXT: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER,
+        NORM_BEHIND,
+        ATTENTION,
+        STATE,
+        DELTA,
+        DENSE,
+        EXPERTS,
+        SHARED,
+    ],
+};
+
+/// Of Granite 4.
+pub(super) const MAMBA: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER, NORMS, ATTENTION, STATE, MAMBA_IN, DENSE, EXPERTS, SHARED,
+    ],
+};
+
+/// Of Nemotron-H, whose layers have one norm.
+pub(super) const ONE_PART: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER, ONE_NORM, ATTENTION, STATE, MAMBA_IN, DENSE, EXPERTS, SHARED,
+    ],
+};
+
+/// Of LFM2.
+pub(super) const SHORT_CONV: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER_OF_LFM2,
+        NORMS,
+        ATTENTION,
+        CONVOLUTION,
+        DENSE,
+        EXPERTS,
+        SHARED,
+    ],
 };
 
 /// The tensor of a layer that only one with experts has.
@@ -33,12 +78,99 @@ const QKV_BIAS: &[Role] = &[
     Role::In(LayerSlot::VBias),
 ];
 
-const ATTENTION: &[Tensor] = &[
+/// LFM2's last norm has a name that says it were the first; older files have the usual one.
+const OUTER_OF_LFM2: &[Tensor] = &[
+    Tensor::rows("token_embd.weight", &[Role::Embedding]),
+    Tensor::rows("token_embd_norm.weight", &[Role::FinalNorm]),
+    Tensor::rows("output_norm.weight", &[Role::FinalNorm]),
+    Tensor::rows("output.weight", &[Role::Head]),
+];
+
+const NORMS: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.attn_norm.weight",
         &[Role::In(LayerSlot::MixerNorm)],
     ),
     Tensor::rows("blk.{l}.ffn_norm.weight", &[Role::In(LayerSlot::FfnNorm)]),
+];
+
+const NORM_BEHIND: &[Tensor] = &[
+    Tensor::rows(
+        "blk.{l}.attn_norm.weight",
+        &[Role::In(LayerSlot::MixerNorm)],
+    ),
+    Tensor::rows(
+        "blk.{l}.post_attention_norm.weight",
+        &[Role::In(LayerSlot::FfnNorm)],
+    ),
+];
+
+const ONE_NORM: &[Tensor] = &[
+    Tensor::rows(
+        "blk.{l}.attn_norm.weight",
+        &[Role::In(LayerSlot::MixerNorm)],
+    ),
+    Tensor::rows("blk.{l}.attn_norm.weight", &[Role::In(LayerSlot::FfnNorm)]),
+];
+
+/// A part of a mixer with a state. The decay is stored as it acts.
+const fn state(slot: RecurrentSlot) -> Role {
+    Role::In(LayerSlot::Recurrent(slot))
+}
+
+const STATE: &[Tensor] = &[
+    Tensor::rows("blk.{l}.ssm_conv1d.weight", &[state(RecurrentSlot::Conv)]),
+    Tensor::rows("blk.{l}.ssm_conv1d.bias", &[state(RecurrentSlot::ConvBias)]),
+    Tensor::rows("blk.{l}.ssm_a", &[state(RecurrentSlot::Decay)]),
+    Tensor::rows("blk.{l}.ssm_d", &[state(RecurrentSlot::Skip)]),
+    Tensor::rows("blk.{l}.ssm_dt.bias", &[state(RecurrentSlot::StepBias)]),
+    Tensor::rows("blk.{l}.ssm_norm.weight", &[state(RecurrentSlot::Norm)]),
+    Tensor::rows("blk.{l}.ssm_out.weight", &[state(RecurrentSlot::Out)]),
+    Tensor::rows("blk.{l}.ssm_out.bias", &[state(RecurrentSlot::OutBias)]),
+];
+
+const MAMBA_IN: &[Tensor] = &[
+    Tensor::rows("blk.{l}.ssm_in.weight", &[state(RecurrentSlot::In(0))]),
+    Tensor::rows("blk.{l}.ssm_in.bias", &[state(RecurrentSlot::InBias)]),
+];
+
+/// In Qwen3-Next b and a are one tensor, in Qwen3.5 two.
+const DELTA: &[Tensor] = &[
+    Tensor::rows("blk.{l}.attn_qkv.weight", &[state(RecurrentSlot::In(0))]),
+    Tensor::rows("blk.{l}.attn_gate.weight", &[state(RecurrentSlot::In(1))]),
+    Tensor::rows("blk.{l}.ssm_ba.weight", &[state(RecurrentSlot::In(2))]),
+    Tensor::rows("blk.{l}.ssm_beta.weight", &[state(RecurrentSlot::In(2))]),
+    Tensor::rows("blk.{l}.ssm_alpha.weight", &[state(RecurrentSlot::In(3))]),
+];
+
+const CONVOLUTION: &[Tensor] = &[
+    Tensor::rows(
+        "blk.{l}.shortconv.in_proj.weight",
+        &[state(RecurrentSlot::In(0))],
+    ),
+    Tensor::rows(
+        "blk.{l}.shortconv.in_proj.bias",
+        &[state(RecurrentSlot::InBias)],
+    ),
+    Tensor::rows(
+        "blk.{l}.shortconv.conv.weight",
+        &[state(RecurrentSlot::Conv)],
+    ),
+    Tensor::rows(
+        "blk.{l}.shortconv.conv.bias",
+        &[state(RecurrentSlot::ConvBias)],
+    ),
+    Tensor::rows(
+        "blk.{l}.shortconv.out_proj.weight",
+        &[state(RecurrentSlot::Out)],
+    ),
+    Tensor::rows(
+        "blk.{l}.shortconv.out_proj.bias",
+        &[state(RecurrentSlot::OutBias)],
+    ),
+];
+
+const ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_q.weight", &[Role::In(LayerSlot::Q)]),
     Tensor::rows("blk.{l}.attn_k.weight", &[Role::In(LayerSlot::K)]),
     Tensor::rows("blk.{l}.attn_v.weight", &[Role::In(LayerSlot::V)]),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Number, Value, json};
 
-use super::{Arch, GgufModel, names::ROUTER};
+use super::{Arch, GgufModel, Rotated, names::ROUTER};
 use crate::checkpoint::{CheckpointError, config::Config, container::Tensor};
 
 /// Settings of every family, what stands behind `ARCH.` in their keys, and whether a file must have them.
@@ -16,7 +16,6 @@ const KEYS: &[(&str, &str, bool)] = &[
     ("num_attention_heads", "attention.head_count", true),
     ("num_key_value_heads", "attention.head_count_kv", false),
     ("head_dim", "attention.key_length", false),
-    ("rms_norm_eps", "attention.layer_norm_rms_epsilon", true),
     ("rope_theta", "rope.freq_base", false),
     ("num_experts", "expert_count", true),
     ("num_experts_per_tok", "expert_used_count", true),
@@ -63,17 +62,20 @@ pub(super) fn read(file: &GgufModel<'_>, arch: &Arch) -> Result<Config, Checkpoi
     for (setting, key, is_needed) in KEYS {
         settings.take(setting, key, *is_needed)?;
     }
+    settings.take(arch.eps.0, arch.eps.1, true)?;
     for (setting, key) in arch.keys {
         settings.take(setting, key, false)?;
     }
     settings.defaults()?;
     settings.heads()?;
     settings.rotation()?;
+    (arch.more)(&mut settings)?;
     settings.refuse_others()?;
     Ok(Config::of(settings.map, settings.keys, file.path))
 }
 
-struct Settings<'a> {
+/// The settings of a file, as they are filled in.
+pub(super) struct Settings<'a> {
     file: &'a GgufModel<'a>,
     arch: &'a Arch,
     map: Map<String, Value>,
@@ -86,20 +88,55 @@ impl Settings<'_> {
         format!("{}.{key}", self.arch.name)
     }
 
-    fn set(&mut self, setting: &str, value: Value) {
+    /// A setting that is there.
+    pub(super) fn setting(&self, setting: &str) -> Option<&Value> {
+        self.map.get(setting)
+    }
+
+    /// Takes a setting out.
+    pub(super) fn unset(&mut self, setting: &str) -> Option<Value> {
+        self.map.remove(setting)
+    }
+
+    /// A setting that follows from a key.
+    pub(super) fn set_from(&mut self, setting: &str, key: &str, value: Value) {
+        self.keys.insert(setting.to_owned(), self.key(key));
+        self.set(setting, value);
+    }
+
+    /// How many layers there are.
+    pub(super) fn n_layers(&self) -> usize {
+        let n = self.map.get("num_hidden_layers").and_then(Value::as_u64);
+        n.map_or(0, |it| it.min(1 << 16) as usize)
+    }
+
+    /// Whether any layer has a tensor of that name.
+    pub(super) fn has_tensor(&self, name: &str) -> bool {
+        let end = format!(".{name}");
+        let mut names = self.file.tensors.by_name.keys();
+        names.any(|it| it.starts_with("blk.") && it.ends_with(&end))
+    }
+
+    /// Whether one layer has it.
+    pub(super) fn has_tensor_in(&self, layer: usize, name: &str) -> bool {
+        let name = format!("blk.{layer}.{name}");
+        self.file.tensors.by_name.contains_key(&name)
+    }
+
+    pub(super) fn set(&mut self, setting: &str, value: Value) {
         self.map.insert(setting.to_owned(), value);
     }
 
-    fn get(&self, key: &str) -> Option<Value> {
+    pub(super) fn get(&self, key: &str) -> Option<Value> {
         (self.file.get)(&self.key(key))
     }
 
     /// A number that is there, and not 0.
-    fn number(&self, key: &str) -> Option<f64> {
+    pub(super) fn number(&self, key: &str) -> Option<f64> {
         self.get(key)?.as_f64().filter(|it| *it != 0.0)
     }
 
-    fn refuse(&self, key: &str, got: String, want: &str) -> CheckpointError {
+    pub(super) fn refuse(&self, key: &str, got: String, want: &str) -> CheckpointError {
         CheckpointError::Setting {
             key: self.key(key),
             got,
@@ -123,7 +160,11 @@ impl Settings<'_> {
             Some(Value::Null) => {
                 return Err(self.refuse(key, "no finite number".to_owned(), "a number"));
             }
-            Some(Value::Array(all)) => match all.split_first() {
+            // Layers without a part have 0 there where an architecture's layers differ.
+            Some(Value::Array(mut all)) => match {
+                all.retain(|it| !self.arch.has_kinds || it.as_f64() != Some(0.0));
+                all.split_first()
+            } {
                 Some((first, rest)) if rest.iter().all(|it| it == first) => first.clone(),
                 _ => {
                     let want = "alike in every layer, because this architecture's layers are alike";
@@ -229,7 +270,12 @@ impl Settings<'_> {
             return Err(self.refuse("attention.value_length", it.to_string(), &want));
         }
         let rotated = self.get("rope.dimension_count").and_then(|it| it.as_u64());
-        if let Some(it) = rotated.filter(|it| *it != width) {
+        if let (Rotated::Part, Some(it)) = (self.arch.rotated, rotated) {
+            let share = number(it as f64 / width as f64);
+            self.set_from("partial_rotary_factor", "rope.dimension_count", share);
+        }
+        let is_odd = |it: &u64| *it != width && self.arch.rotated == Rotated::Whole;
+        if let Some(it) = rotated.filter(is_odd) {
             let want = format!("the width of a head, {width}");
             return Err(self.refuse("rope.dimension_count", it.to_string(), &want));
         }

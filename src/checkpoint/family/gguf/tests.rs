@@ -77,7 +77,7 @@ impl File {
             tensors: &tensors,
             path: Path::new("some.gguf"),
         };
-        draft(&file).map(|it| it.0)
+        draft(&file).map(|it| it.draft)
     }
 
     fn refused(&self) -> String {

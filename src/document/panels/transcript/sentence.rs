@@ -119,7 +119,7 @@ mod tests {
         };
         let tokens = TokenTable {
             pieces: ["a", "b", "c"].map(Vec::from).into(),
-            special: Vec::new(),
+            special: vec![false; 3],
         };
         let change = (rows.divergence(), None);
         let got = transcript_sentence(&tokens, &rows, change, false);
