@@ -26,6 +26,7 @@ mod added;
 mod allowance;
 mod alone;
 mod bind;
+mod blob;
 mod bundled;
 mod chat;
 mod codec;
@@ -76,6 +77,7 @@ use self::{
 
 pub use allowance::{Allowance, Allowances, Limit, gigabytes};
 pub use alone::open_codec;
+pub use blob::Blob;
 pub use bundled::{Bundled, TOUR, TOUR_COLLAPSED};
 pub use codec::TextCodec;
 pub use cut::Cut;
@@ -90,7 +92,7 @@ pub use slots::{LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use twice::{DecodedTwice, Difference};
 pub use warmup::{Progress, Warmup};
-pub use weights::{Blob, Layout, Reading, Stored, WeightView};
+pub use weights::{Layout, Reading, Stored, WeightView};
 
 /// Where a model is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,54 +8,10 @@ use std::{ops::Range, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Cut, MappedFile,
+    Blob, Cut, MappedFile,
     planes::{PlaneCut, Planes},
 };
 use crate::formats::{Dtype, PlaneRows};
-
-/// Where the bytes of a checkpoint are.
-#[derive(Clone, Debug)]
-pub enum Blob {
-    /// A file, mapped read-only.
-    Map(Arc<MappedFile>),
-    /// Part of the program.
-    Static(&'static [u8]),
-    /// Memory; 4-byte words, so that any dtype is aligned.
-    Memory(Arc<Vec<u32>>),
-}
-
-impl Blob {
-    /// All bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Map(it) => it,
-            Self::Static(it) => it,
-            Self::Memory(it) => bytemuck::cast_slice(it),
-        }
-    }
-
-    /// The mapped file, where it is one.
-    #[must_use]
-    pub fn file(&self) -> Option<&Arc<MappedFile>> {
-        match self {
-            Self::Map(it) => Some(it),
-            Self::Static(_) | Self::Memory(_) => None,
-        }
-    }
-
-    /// Whether numbers from byte `start` on can be read where they are.
-    #[must_use]
-    pub fn is_aligned(&self, start: usize, dtype: Dtype) -> bool {
-        let address = self.bytes().as_ptr().addr().wrapping_add(start);
-        let align = match dtype {
-            Dtype::F32 => 4,
-            Dtype::F16 | Dtype::Bf16 | Dtype::Q8_0 | Dtype::Q4_0 => 2,
-            _ => 1,
-        };
-        address.is_multiple_of(align)
-    }
-}
 
 /// What the numbers of a stored vector stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -427,6 +383,37 @@ impl WeightView {
             Stored::Rows(dtype, bytes) => dtype.decode(bytes, &mut out),
             Stored::Planes(it) => it.widen(0..self.rows, &mut out),
         }
+        self.reading.apply(&mut out);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_for_what_the_reading_says_however_they_are_widened() {
+        let words = [0.5f32, -1.0].map(f32::to_bits).to_vec();
+        let blob = Blob::Memory(Arc::new(words));
+        let stored = WeightView::new(&blob, 0, Dtype::F32, 1, 2).unwrap();
+        for (reading, want) in [
+            (Reading::AsStored, [0.5, -1.0]),
+            (Reading::LessOne, [1.5, 0.0]),
+            (Reading::LogOfDecay, [-0.5f32.exp(), -(-1f32).exp()]),
+        ] {
+            let view = stored.clone().read_as(reading);
+            let mut row = [0.0; 2];
+            view.widen_row(0, &mut row);
+            let bits = |all: &[f32]| all.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&row), bits(&want));
+            assert_eq!(bits(&view.to_f32()), bits(&want));
+            let cut = view.cut(&Cut {
+                rows: 0..1,
+                cols: 1..2,
+            });
+            let cut = cut.unwrap().aligned().in_rows();
+            assert_eq!(bits(&cut.to_f32()), bits(&want[1..]));
+        }
     }
 }

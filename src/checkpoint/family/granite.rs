@@ -9,7 +9,7 @@ use crate::spec::{
 use super::{
     super::{CheckpointError, LayerSlot, Part, Reading, RecurrentSlot, config::Config},
     Draft, Family,
-    llama_names::{ATTENTION, DECODER, DENSE},
+    llama_names::{DECODER, DENSE, PROJECTIONS, QK_NORMS},
     mamba::{self, MambaKeys, mamba_tensors},
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, kinds, width},
@@ -21,7 +21,7 @@ pub(super) const GRANITE_MOE: Family = Family {
     read: |config| read(config, &GRANITE_MOE, 0),
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, TENSORS],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, TENSORS],
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) const GRANITE_MOE_SHARED: Family = Family {
     },
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, TENSORS, SHARED],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, TENSORS, SHARED],
     },
 };
 
@@ -44,7 +44,15 @@ pub(super) const GRANITE_MOE_HYBRID: Family = Family {
     read: read_hybrid,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, MAMBA, DENSE, TENSORS, SHARED],
+        tensors: &[
+            DECODER,
+            PROJECTIONS,
+            QK_NORMS,
+            MAMBA,
+            DENSE,
+            TENSORS,
+            SHARED,
+        ],
     },
 };
 

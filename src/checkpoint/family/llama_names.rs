@@ -20,8 +20,8 @@ pub(super) const DECODER: &[Tensor] = &[
     ),
 ];
 
-/// Attention, with biases and norms where a model has them.
-pub(super) const ATTENTION: &[Tensor] = &[
+/// Projections of attention, with biases where a model has them.
+pub(super) const PROJECTIONS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.self_attn.q_proj.weight",
         &[Role::In(LayerSlot::Q)],
@@ -54,6 +54,10 @@ pub(super) const ATTENTION: &[Tensor] = &[
         "{body}layers.{l}.self_attn.o_proj.bias",
         &[Role::In(LayerSlot::OBias)],
     ),
+];
+
+/// Norms of queries and keys.
+pub(super) const QK_NORMS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.self_attn.q_norm.weight",
         &[Role::In(LayerSlot::QNorm)],

@@ -9,7 +9,7 @@ use super::{
         rope::{self, RopeDefaults},
     },
     Draft, Family,
-    llama_names::{ATTENTION, DECODER, DENSE, EXPERTS},
+    llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS, QK_NORMS},
     names::{Names, Prefix},
     plain::{Defaults, FfnPlan, Layer, Plain, kinds, renorm, width, window},
 };
@@ -20,7 +20,7 @@ pub(super) const MELLUM: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, EXPERTS],
     },
 };
 

@@ -5,7 +5,7 @@ use crate::spec::{Mask, MlpSpec, MoeSpec, Renorm, RouterId, RouterSpec};
 use super::{
     super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
-    llama_names::{ATTENTION, DECODER, DENSE},
+    llama_names::{DECODER, DENSE, PROJECTIONS, QK_NORMS},
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, Plain, width, window},
 };
@@ -16,7 +16,7 @@ pub(super) const FAMILY: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, TENSORS],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, TENSORS],
     },
 };
 

@@ -5,7 +5,7 @@ use crate::spec::{Mask, MlpSpec, MoeSpec, QkNorm, RouterId};
 use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
-    llama_names::{ATTENTION, DECODER, DENSE, EXPERTS},
+    llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS, QK_NORMS},
     names::{Names, Prefix},
     plain::{Defaults, FfnPlan, Layer, Plain, renorm, width},
 };
@@ -16,7 +16,7 @@ pub(super) const FAMILY: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, EXPERTS],
     },
 };
 

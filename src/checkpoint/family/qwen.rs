@@ -11,7 +11,7 @@ use crate::spec::{
 use super::{
     super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
-    llama_names::{ATTENTION, DECODER, DENSE, EXPERTS},
+    llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS, QK_NORMS},
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, kinds, renorm, width, window},
 };
@@ -22,7 +22,7 @@ pub(super) const QWEN2_MOE: Family = Family {
     read: read_qwen2,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS, SHARED],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, EXPERTS, SHARED],
     },
 };
 
@@ -32,7 +32,7 @@ pub(super) const QWEN3_MOE: Family = Family {
     read: read_qwen3,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, ATTENTION, DENSE, EXPERTS],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, EXPERTS],
     },
 };
 

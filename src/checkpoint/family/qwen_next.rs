@@ -9,7 +9,7 @@ use crate::spec::{
 use super::{
     super::{CheckpointError, LayerSlot, Reading, RecurrentSlot, config::Config},
     Draft, Family,
-    llama_names::{DENSE, EXPERTS},
+    llama_names::{DENSE, EXPERTS, PROJECTIONS},
     mamba::MAX_KERNEL,
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, MAX_FF, Plain, kinds, width},
@@ -24,7 +24,8 @@ pub(super) const QWEN3_NEXT: Family = Family {
         prefixes: Prefix::USUAL,
         tensors: &[
             DECODER,
-            ATTENTION,
+            PROJECTIONS,
+            QK_NORMS,
             DELTA,
             BY_KEY_HEAD,
             DENSE,
@@ -51,7 +52,15 @@ pub(super) const QWEN3_5_MOE_TEXT: Family = Family {
 
 const NAMES_3_5: &Names = &Names {
     prefixes: Prefix::USUAL,
-    tensors: &[DECODER, ATTENTION, DELTA, SPLIT, EXPERTS, SHARED],
+    tensors: &[
+        DECODER,
+        PROJECTIONS,
+        QK_NORMS,
+        DELTA,
+        SPLIT,
+        EXPERTS,
+        SHARED,
+    ],
 };
 
 const DECODER: &[Tensor] = &[
@@ -70,39 +79,7 @@ const DECODER: &[Tensor] = &[
     ),
 ];
 
-const ATTENTION: &[Tensor] = &[
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.q_proj.weight",
-        &[Role::In(LayerSlot::Q)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.k_proj.weight",
-        &[Role::In(LayerSlot::K)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.v_proj.weight",
-        &[Role::In(LayerSlot::V)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.o_proj.weight",
-        &[Role::In(LayerSlot::O)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.q_proj.bias",
-        &[Role::In(LayerSlot::QBias)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.k_proj.bias",
-        &[Role::In(LayerSlot::KBias)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.v_proj.bias",
-        &[Role::In(LayerSlot::VBias)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.self_attn.o_proj.bias",
-        &[Role::In(LayerSlot::OBias)],
-    ),
+const QK_NORMS: &[Tensor] = &[
     Tensor::read_as(
         Reading::LessOne,
         "{body}layers.{l}.self_attn.q_norm.weight",

@@ -24,6 +24,7 @@ mod pickle;
 mod rebuild;
 #[cfg(test)]
 mod tests;
+mod value;
 mod zip;
 
 use std::path::PathBuf;

@@ -13,7 +13,8 @@ use super::{
     bytes::Bytes,
     names::Name,
     opcode::{self, Op},
-    rebuild::{Described, Storage},
+    rebuild::Described,
+    value::{Storage, Value},
 };
 use crate::checkpoint::config::shorten;
 
@@ -23,42 +24,6 @@ const MAX_STEPS: usize = 4 << 20;
 /// The longest line that names something.
 const MAX_LINE: usize = 256;
 const PROTOCOL: u64 = 2;
-
-/// A value on the stack.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
-    /// None, a truth value or a fraction: what no tensor is made of.
-    Other(&'static str),
-    Number(i64),
-    Text(&'a str),
-    Name(Name),
-    /// Part of `Machine::items`.
-    Tuple(usize, usize),
-    /// A row of dictionaries, in the order in which they were made.
-    Dict(u32),
-    /// What is in it is forgotten.
-    List,
-    Storage(Storage<'a>),
-    /// A row of `Machine::tensors`.
-    Tensor(u32),
-}
-
-impl Value<'_> {
-    /// As a sentence calls it.
-    fn words(self) -> &'static str {
-        match self {
-            Self::Other(it) => it,
-            Self::Number(_) => "a number",
-            Self::Text(_) => "a text",
-            Self::Name(_) => "the name of a type",
-            Self::Tuple(..) => "a tuple",
-            Self::Dict(_) => "a dictionary",
-            Self::List => "a list",
-            Self::Storage(_) => "a storage",
-            Self::Tensor(_) => "a tensor",
-        }
-    }
-}
 
 /// The tensors of a dictionary of them, by name, in the order of the file.
 ///

@@ -3,25 +3,14 @@
 use std::ops::Range;
 
 use super::{
-    names::{Name, Number},
-    pickle::Value,
+    names::Name,
+    value::{Storage, Value},
 };
 
 /// More than any tensor of a model has.
 const MAX_DIMS: usize = 8;
 /// Keys are whole numbers.
 const MAX_KEY_BYTES: usize = 64;
-
-/// A storage: a file of the archive.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Storage<'a> {
-    /// What its numbers are.
-    pub(super) number: &'static Number,
-    /// Its file's name.
-    pub(super) key: &'a str,
-    /// How many there are.
-    pub(super) n_numbers: u64,
-}
 
 /// A tensor.
 #[derive(Clone, Debug)]

@@ -56,10 +56,12 @@ struct Arch {
     eps: (&'static str, &'static str),
     /// Whether layers are of several kinds, so that lists of one value a layer have 0 where a part is not there.
     has_kinds: bool,
+    /// What a file may say of how experts are scored, where it does; 0 says nothing.
+    gating: &'static [f64],
     /// How the rows of a delta rule lie, and which key head a value head reads: as the converter left them.
     delta: (DeltaLayout, KvMap),
     /// What else is read off the file.
-    more: fn(&mut Settings<'_>) -> Result<(), CheckpointError>,
+    more: fn(&mut Settings<'_>),
     /// What its tensors are called.
     names: &'static Names,
 }
@@ -75,6 +77,10 @@ enum Rotated {
     Nothing,
 }
 
+/// How experts are scored, as llama.cpp counts it (`llama_expert_gating_func_type`).
+const SOFTMAX: f64 = 1.0;
+const SIGMOID: f64 = 2.0;
+
 /// What most architectures are.
 const PLAIN: Arch = Arch {
     name: "",
@@ -86,8 +92,9 @@ const PLAIN: Arch = Arch {
     rotated: Rotated::Whole,
     eps: ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
     has_kinds: false,
+    gating: &[0.0, SOFTMAX],
     delta: (DeltaLayout::Split, KvMap::Grouped),
-    more: |_| Ok(()),
+    more: |_| (),
     names: names::NAMES,
 };
 
@@ -180,10 +187,10 @@ const ARCHS: &[Arch] = &[
         keys: &[
             ("conv_L_cache", "shortconv.l_cache"),
             ("num_dense_layers", "leading_dense_block_count"),
-            ("scoring", "expert_gating_func"),
         ],
         eps: ("norm_eps", "attention.layer_norm_rms_epsilon"),
         has_kinds: true,
+        gating: &[0.0, SIGMOID],
         more: states::lfm2,
         names: names::SHORT_CONV,
         ..PLAIN
@@ -225,11 +232,11 @@ const ARCHS: &[Arch] = &[
             ("conv_kernel", "ssm.conv_kernel"),
             ("n_group", "expert_group_count"),
             ("topk_group", "expert_group_used_count"),
-            ("scoring", "expert_gating_func"),
         ],
         rotated: Rotated::Nothing,
         eps: ("layer_norm_epsilon", "attention.layer_norm_epsilon"),
         has_kinds: true,
+        gating: &[0.0, SIGMOID],
         more: states::nemotron,
         names: names::ONE_PART,
         ..PLAIN

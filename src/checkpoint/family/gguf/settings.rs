@@ -26,7 +26,6 @@ const KEYS: &[(&str, &str, bool)] = &[
 const NOT_COMPUTED: &[(&str, &[f64])] = &[
     ("expert_group_count", &[0.0, 1.0]),
     ("expert_group_used_count", &[0.0, 1.0]),
-    ("expert_gating_func", &[0.0, 1.0]),
     ("attention.sliding_window", &[0.0]),
     ("attn_logit_softcapping", &[0.0]),
     ("final_logit_softcapping", &[0.0]),
@@ -69,7 +68,7 @@ pub(super) fn read(file: &GgufModel<'_>, arch: &Arch) -> Result<Config, Checkpoi
     settings.defaults()?;
     settings.heads()?;
     settings.rotation()?;
-    (arch.more)(&mut settings)?;
+    (arch.more)(&mut settings);
     settings.refuse_others()?;
     Ok(Config::of(settings.map, settings.keys, file.path))
 }
@@ -160,17 +159,10 @@ impl Settings<'_> {
             Some(Value::Null) => {
                 return Err(self.refuse(key, "no finite number".to_owned(), "a number"));
             }
-            // Layers without a part have 0 there where an architecture's layers differ.
-            Some(Value::Array(mut all)) => match {
-                all.retain(|it| !self.arch.has_kinds || it.as_f64() != Some(0.0));
-                all.split_first()
-            } {
-                Some((first, rest)) if rest.iter().all(|it| it == first) => first.clone(),
-                _ => {
-                    let want = "alike in every layer, because this architecture's layers are alike";
-                    return Err(self.refuse(key, "a list of different values".to_owned(), want));
-                }
-            },
+            Some(Value::Array(all)) => self.of_layers(&all).ok_or_else(|| {
+                let want = "alike in every layer, because this architecture's layers are alike";
+                self.refuse(key, "a list of different values".to_owned(), want)
+            })?,
             Some(it) => it,
         };
         // A switch may be written as a number.
@@ -180,6 +172,15 @@ impl Settings<'_> {
         };
         self.set(setting, value);
         Ok(())
+    }
+
+    /// The one value of a list of one for each layer; `None` where they differ. Layers without a part have 0 there, where
+    /// an architecture's layers differ.
+    fn of_layers(&self, all: &[Value]) -> Option<Value> {
+        let has_none = |it: &&Value| self.arch.has_kinds && it.as_f64() == Some(0.0);
+        let mut all = all.iter().filter(|it| !has_none(it));
+        let first = all.next()?;
+        all.all(|it| it == first).then(|| first.clone())
     }
 
     /// What a file does not say by a key, and what is better read off its tensors.
@@ -353,7 +354,8 @@ impl Settings<'_> {
 
     /// Computations that the architecture does not have.
     fn refuse_others(&self) -> Result<(), CheckpointError> {
-        for (key, none) in NOT_COMPUTED {
+        let gating = [("expert_gating_func", self.arch.gating)];
+        for (key, none) in NOT_COMPUTED.iter().chain(&gating) {
             if self.arch.keys.iter().any(|it| it.1 == *key) {
                 continue;
             }

@@ -4,10 +4,9 @@
 use serde_json::{Value, json};
 
 use super::settings::Settings;
-use crate::checkpoint::CheckpointError;
 
 /// Qwen3-Next and Qwen3.5: a layer in so many attends, or a list says which have a state.
-pub(super) fn qwen_next(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
+pub(super) fn qwen_next(it: &mut Settings<'_>) {
     if let Some(Value::Array(has_state)) = it.get("attention.recurrent_layers") {
         let word = |it: &Value| {
             if is_on(it) {
@@ -28,22 +27,20 @@ pub(super) fn qwen_next(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
             ratio(inner, heads),
         );
     }
-    Ok(())
 }
 
 /// LFM2: layers without keys and values are convolutions; sigmoid routing.
-pub(super) fn lfm2(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
+pub(super) fn lfm2(it: &mut Settings<'_>) {
     let types = layer_types(it, ["conv", "full_attention"]);
     it.set("layer_types", types);
     let has_bias = it.has_tensor("shortconv.in_proj.bias");
     it.set("conv_bias", has_bias.into());
     let has_select_bias = it.has_tensor("exp_probs_b.bias");
     it.set("use_expert_bias", has_select_bias.into());
-    sigmoid(it)
 }
 
 /// Granite 4: layers without keys and values are Mamba-2; positions rotate only where the file says so.
-pub(super) fn granite_hybrid(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
+pub(super) fn granite_hybrid(it: &mut Settings<'_>) {
     let types = layer_types(it, ["mamba", "attention"]);
     it.set("layer_types", types);
     let rotates = it
@@ -56,11 +53,10 @@ pub(super) fn granite_hybrid(it: &mut Settings<'_>) -> Result<(), CheckpointErro
         it.set_from("mamba_expand", "ssm.inner_size", ratio(inner, width));
     }
     mamba(it, ["mamba_d_head", "mamba_conv_bias", "mamba_proj_bias"]);
-    Ok(())
 }
 
 /// Nemotron-H: every layer is one part, told by its tensors.
-pub(super) fn nemotron(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
+pub(super) fn nemotron(it: &mut Settings<'_>) {
     let letter = |l: usize| {
         let has = |name: &str| it.has_tensor_in(l, name);
         match () {
@@ -75,11 +71,10 @@ pub(super) fn nemotron(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
     // No bound on the step: llama.cpp has none.
     it.set("time_step_min", json!(0.0));
     mamba(it, ["mamba_head_dim", "use_conv_bias", "use_bias"]);
-    sigmoid(it)
 }
 
 /// Mellum: which layers have a window, and the rotation of each kind.
-pub(super) fn mellum(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
+pub(super) fn mellum(it: &mut Settings<'_>) {
     if let Some(Value::Array(has_window)) = it.get("attention.sliding_window_pattern") {
         let word = |it: &Value| {
             if is_on(it) {
@@ -103,7 +98,6 @@ pub(super) fn mellum(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
         "rope_parameters",
         json!({ "full_attention": full, "sliding_attention": windows }),
     );
-    Ok(())
 }
 
 /// What a Mamba-2 layer is made of beside what keys say: the width of a head, and whether its convolution and its
@@ -134,19 +128,6 @@ fn layer_types(it: &Settings<'_>, [state, attends]: [&str; 2]) -> Value {
             .map(word)
             .collect::<Vec<_>>()
     )
-}
-
-/// The architecture scores by a sigmoid, and a file may say so.
-fn sigmoid(it: &Settings<'_>) -> Result<(), CheckpointError> {
-    const KEY: &str = "expert_gating_func";
-    /// `LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID` of llama.cpp.
-    const SIGMOID: f64 = 2.0;
-    match it.number(KEY) {
-        Some(other) if (other - SIGMOID).abs() > 0.0 => {
-            Err(it.refuse(KEY, other.to_string(), "2, which is sigmoid"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A switch, or a number that stands for one.
