@@ -1,4 +1,6 @@
-//! safetensors: the header of one file, checked entirely before any of its numbers is used.
+//! Every tensor of a checkpoint by its name, whichever kind of file it lies in, and the header of a safetensors file,
+//! checked entirely before any of its numbers is used (GGUF and torch's files have readers of their own, which `put` what
+//! they found here).
 //!
 //! The `safetensors` crate checks that tensors follow each other without hole, overlap or rest,
 //! that shapes fit their bytes and that nothing overflows; doubled keys, kinds of number it does

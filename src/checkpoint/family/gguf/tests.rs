@@ -11,7 +11,10 @@ use crate::checkpoint::{
     family::Draft,
 };
 use crate::formats::Dtype;
-use crate::spec::{Ffn, Mixer, RopeLayout, RopeScaling, RouterId, Score, SharedGate, Weight};
+use crate::spec::{
+    DeltaLayout, Ffn, KvMap, Mixer, RecurrentSpec, RopeLayout, RopeScaling, RouterId, Score,
+    SharedGate, Weight,
+};
 
 /// A file of two layers, of width 8, with 4 experts of width 6.
 struct File {
@@ -320,4 +323,78 @@ fn what_is_no_architecture_of_experts_is_told_by_its_name() {
     file.keys.clear();
     let why = file.refused();
     assert!(why.starts_with("general.architecture is missing"), "{why}");
+}
+
+/// A file of an architecture whose layers differ.
+fn hybrid(arch: &str, keys: &[(&str, Value)]) -> File {
+    let mut file = File::new(arch);
+    for (key, value) in keys {
+        file.set(arch, key, value.clone());
+    }
+    file
+}
+
+#[test]
+fn layers_without_keys_and_values_have_a_state() {
+    let mut file = hybrid(
+        "lfm2moe",
+        &[
+            ("attention.head_count_kv", json!([0, 2])),
+            ("shortconv.l_cache", json!(3)),
+            ("leading_dense_block_count", json!(0)),
+            ("expert_gating_func", json!(2)),
+        ],
+    );
+    let spec = file.draft().unwrap().spec;
+    let kinds = spec.layers.iter().map(|it| match &it.mixer {
+        Mixer::Recurrent(it) => format!("{} of {}", it.label(), it.kernel()),
+        Mixer::Gqa(it) => format!("{} heads", it.n_kv_heads),
+        _ => String::new(),
+    });
+    let kinds: Vec<String> = kinds.collect();
+    assert_eq!(kinds, ["gated convolution of 3", "2 heads"]);
+    assert_eq!(spec.routers[0].score, Score::Sigmoid);
+    file.set("lfm2moe", "expert_gating_func", json!(1));
+    let why = file.refused();
+    assert!(why.starts_with("lfm2moe.expert_gating_func is 1"), "{why}");
+    file.set("lfm2moe", "expert_gating_func", json!(2));
+    file.set("lfm2moe", "attention.head_count_kv", json!([1, 2]));
+    let why = file.refused();
+    assert!(
+        why.starts_with("lfm2moe.attention.head_count_kv is"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_delta_rule_lies_as_the_converter_left_it() {
+    let keys = [
+        ("attention.key_length", json!(4)),
+        ("rope.dimension_count", json!(2)),
+        ("full_attention_interval", json!(2)),
+        ("ssm.conv_kernel", json!(4)),
+        ("ssm.state_size", json!(3)),
+        ("ssm.group_count", json!(2)),
+        ("ssm.time_step_rank", json!(4)),
+        ("ssm.inner_size", json!(20)),
+    ];
+    for (arch, layout, kv_map) in [
+        ("qwen3next", DeltaLayout::SplitPairs, KvMap::Grouped),
+        ("qwen35moe", DeltaLayout::Split, KvMap::Tiled),
+    ] {
+        let spec = hybrid(arch, &keys).draft().unwrap().spec;
+        let (Mixer::Recurrent(RecurrentSpec::Delta(delta)), Mixer::Gqa(attn)) =
+            (&spec.layers[0].mixer, &spec.layers[1].mixer)
+        else {
+            unreachable!("{arch}");
+        };
+        assert_eq!((delta.layout, delta.kv_map), (layout, kv_map), "{arch}");
+        assert_eq!((delta.key_dim, delta.value_dim), (3, 5), "{arch}");
+        assert_eq!(attn.rope.as_ref().unwrap().dim, 2, "{arch}");
+        assert!(attn.out_gate, "{arch}");
+    }
+    let mut file = hybrid("qwen35moe", &keys);
+    file.set("qwen35moe", "ssm.inner_size", json!(21));
+    let why = file.refused();
+    assert!(why.starts_with("qwen35moe.ssm.inner_size is 5.25"), "{why}");
 }
