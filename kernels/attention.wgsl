@@ -25,12 +25,14 @@ struct Params {
     partial_row: u32,   // row of the partial results that takes the first row
     stats_at: u32,      // where maxima and sums stand behind the weighted values
     n_columns: u32,     // prefill: lanes side by side on the quads of a head, a power of two up to 32
+    has_sinks: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> queries: array<f32>;          // [T, heads · head_dim]
 @group(0) @binding(2) var<storage, read> keys: array<vec4<f32>>;       // [positions, kv heads, N_QUADS]
 @group(0) @binding(3) var<storage, read> values: array<vec4<f32>>;     // the same
+@group(0) @binding(5) var<storage, read> sinks: array<f32>;            // [heads]: a logit more in the sum of each head
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;        // prefill: [T, heads · head_dim]; decode: [rows, heads, split_room, head_dim], then [.., 2]
 
 // Quads of a head in the cache; at most 64. A constant, so that drivers unroll what loops over it.
@@ -75,6 +77,14 @@ fn query_number(at: u32, d: u32) -> f32 {
         return queries[at + d];
     }
     return 0.0;
+}
+
+// What a head's sink adds to a sum whose largest logit is `highest`.
+fn sink(head: u32, highest: f32) -> f32 {
+    if params.has_sinks == 0u {
+        return 0.0;
+    }
+    return exp(sinks[head] - highest);
 }
 
 // Four numbers of a query's head, zeros behind the last.
@@ -346,7 +356,7 @@ fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
             }
         }
     }
-    let total = sum_all(lasting, lane);
+    let total = sum_all(lasting, lane) + sink(group.x, highest);
     lane_room[index] = sum;
     workgroupBarrier();
     if index < params.head_dim {
@@ -520,6 +530,7 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
     for (var i = 0u; i < 32u; i++) {
         total += key_slice[four * 32u + i];
     }
+    total += vec4(sink(head, highest.x), sink(head, highest.y), sink(head, highest.z), sink(head, highest.w));
     let row = first_row + four * 4u;
     leave_row(index, share_0, total.x, row, head, quad);
     leave_row(index, share_1, total.y, row + 1u, head, quad);

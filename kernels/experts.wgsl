@@ -25,6 +25,9 @@ struct Params {
     scale: f32,
     alpha: f32,
     limit: f32,
+    has_biases: u32,
+    d_ff: u32,          // inner rows of a network, all shards together
+    width: u32,         // its output rows
 }
 
 // Which activation: the order of `act_id` in src/ops/gpu/experts.rs.
@@ -59,6 +62,7 @@ const MAX_NETWORKS: u32 = 2048u;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;      // [slots, F]; [slots, H]; the residual [T, H] in down, combine
 @group(0) @binding(5) var<storage, read> factors: array<f32>;        // [T, K] from factors_at on
 @group(0) @binding(5) var<storage, read> plan: array<u32>;           // tiles of (network, first, slots), then slots by network
+@group(0) @binding(6) var<storage, read> biases: array<f32>;         // [networks of the layer, 2 d_ff + width]: of gates, ups, downs
 @group(0) @binding(2) var<storage, read_write> new_plan: array<u32>;
 @group(0) @binding(3) var<storage, read> outer: array<f32>;          // [slots, H]
 
@@ -178,6 +182,14 @@ fn activated(g: f32, u: f32) -> f32 {
     }
 }
 
+// The bias of a network's row, counted over its gates, ups and downs.
+fn bias(network: u32, row: u32) -> f32 {
+    if params.has_biases == 0u {
+        return 0.0;
+    }
+    return biases[network * (2u * params.d_ff + params.width) + row];
+}
+
 // Whether this shard has it; NOBODY is in no shard.
 fn is_here(network: u32) -> bool {
     return network - params.first_network < params.n_networks;
@@ -220,7 +232,8 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if place % team == 0u {
         let at = slot * params.n_out + params.first_row + first;
         for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
-            out[at + r] = activated(gate[r], up[r]);
+            let row = params.first_row + first + r;
+            out[at + r] = with_biases(network, row, gate[r], up[r]);
         }
     }
 }
@@ -245,9 +258,19 @@ fn gate_or_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if place % team == 0u {
         let at = slot * params.n_out + params.first_row + first;
         for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
-            put_half(at + r, sum[r]);
+            put_half(at + r, sum[r] + half_bias(network, params.first_row + first + r));
         }
     }
+}
+
+// What becomes of a gate and an up, each with its bias.
+fn with_biases(network: u32, row: u32, gate: f32, up: f32) -> f32 {
+    return activated(gate + bias(network, row), up + bias(network, params.d_ff + row));
+}
+
+// The bias of a row of gates, or of ups.
+fn half_bias(network: u32, row: u32) -> f32 {
+    return bias(network, select(row, params.d_ff + row, is_up || is_alone));
 }
 
 // A gate, or what becomes of it, or of an up that stands alone.
@@ -282,9 +305,24 @@ fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if place % team == 0u {
         let at = group.y * params.n_out + params.first_row + first;
         for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
-            out[at + r] += params.scale * sum[r];
+            out[at + r] += params.scale * (sum[r] + down_biases(first_slot, params.first_row + first + r));
         }
     }
+}
+
+// What the biases of the networks of this shard add to a row of the residual, each by its weight.
+fn down_biases(first_slot: u32, row: u32) -> f32 {
+    var sum = 0.0;
+    if params.has_biases != 0u {
+        for (var i = 0u; i < params.n_picks; i++) {
+            let slot = first_slot + routing[params.by_id_at + first_slot + i];
+            let network = routing[params.networks_at + slot];
+            if is_here(network) {
+                sum += factors[params.factors_at + slot] * bias(network, 2u * params.d_ff + row);
+            }
+        }
+    }
+    return sum;
 }
 
 var<workgroup> counts: array<atomic<u32>, MAX_NETWORKS>;
@@ -435,11 +473,12 @@ fn grouped_gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         if place < tile.n {
             let at = slot_of(tile, place) * params.n_out + params.first_row;
             let row = group.y * TILE_INNER + lane.index % 32u;
+            let own = params.first_row + row;
             if row < params.n_rows {
-                out[at + row] = activated(sums[i].x, sums[i].z);
+                out[at + row] = with_biases(tile.network, own, sums[i].x, sums[i].z);
             }
             if row + 32u < params.n_rows {
-                out[at + row + 32u] = activated(sums[i].y, sums[i].w);
+                out[at + row + 32u] = with_biases(tile.network, own + 32u, sums[i].y, sums[i].w);
             }
         }
     }
@@ -463,7 +502,7 @@ fn grouped_gate_or_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
             for (var j = 0u; j < 4u; j++) {
                 let row = group.y * TILE_ROWS + lane.index % 32u + 32u * j;
                 if row < params.n_rows {
-                    put_half(at + row, sums[i][j]);
+                    put_half(at + row, sums[i][j] + half_bias(tile.network, params.first_row + row));
                 }
             }
         }
@@ -487,7 +526,7 @@ fn grouped_down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
             for (var j = 0u; j < 4u; j++) {
                 let row = group.y * TILE_ROWS + lane.index % 32u + 32u * j;
                 if row < params.n_rows {
-                    out[at + row] = sums[i][j];
+                    out[at + row] = sums[i][j] + bias(tile.network, 2u * params.d_ff + params.first_row + row);
                 }
             }
         }

@@ -207,6 +207,7 @@ impl Binder<'_> {
         };
         let part = whole
             .cut(&source.cut)
+            .and_then(|it| it.every(source.every))
             .ok_or_else(|| CheckpointError::Shape {
                 tensor: source.tensor.clone(),
                 got: vec![whole.shape().0, whole.shape().1],

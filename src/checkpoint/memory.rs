@@ -88,7 +88,7 @@ impl Census {
         };
         match slot {
             LayerSlot::MixerNorm | LayerSlot::FfnNorm => &mut self.norms,
-            LayerSlot::Router | LayerSlot::SelectBias => &mut self.routers,
+            LayerSlot::Router | LayerSlot::RouterBias | LayerSlot::SelectBias => &mut self.routers,
             LayerSlot::Expert(..) => &mut self.experts,
             LayerSlot::Shared(_) | LayerSlot::SharedGate => &mut self.shared,
             LayerSlot::Dense(_) => &mut self.dense,

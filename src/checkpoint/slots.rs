@@ -47,8 +47,12 @@ pub enum LayerSlot {
     KNorm,
     /// A part of a mixer with a state.
     Recurrent(RecurrentSlot),
+    /// One extra logit per head, `[heads]`.
+    Sinks,
     /// The router's gate, `[E, H]`.
     Router,
+    /// Its bias, `[E]`.
+    RouterBias,
     /// What the router adds to scores before it chooses, `[E]`.
     SelectBias,
     /// An expert's matrix.

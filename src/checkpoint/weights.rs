@@ -200,6 +200,14 @@ impl WeightView {
         Self::of(blob, 0..4 * n, Dtype::F32, 1, n)
     }
 
+    /// A vector of these numbers.
+    #[must_use]
+    pub fn of_numbers(numbers: &[f32]) -> Self {
+        let words = numbers.iter().map(|it| it.to_bits()).collect();
+        let blob = Blob::Memory(Arc::new(words));
+        Self::of(blob, 0..4 * numbers.len(), Dtype::F32, 1, numbers.len())
+    }
+
     /// The same vector, its numbers standing for others.
     #[must_use]
     pub fn read_as(self, reading: Reading) -> Self {
@@ -319,21 +327,32 @@ impl WeightView {
         Some(Self::of(blob, start..end, dtype, 1, cut.cols.len()).read_as(some.reading))
     }
 
-    /// Every `step`th row from one on, of numbers in planes, whose rows may lie apart.
+    /// Every `step`th row from `first` on; of a vector every so many-th number, copied.
     ///
-    /// Returns `None` for numbers that lie row after row, and where the rows do not divide by the step.
+    /// Returns `None` where rows do not divide by the step, and for rows that lie one after the other, which cannot be
+    /// told apart without copying all of them.
     #[must_use]
-    pub fn every(&self, first: usize, step: usize) -> Option<Self> {
-        let Data::Planes(it) = &self.data else {
-            return None;
-        };
-        let divides = step > 0 && first < step && self.rows.is_multiple_of(step);
-        divides.then(|| Self {
-            data: Data::Planes(it.every(first, step)),
-            reading: self.reading,
-            rows: self.rows / step,
-            cols: self.cols,
-        })
+    pub fn every(&self, (first, step): (usize, usize)) -> Option<Self> {
+        if step == 1 {
+            return Some(self.clone());
+        }
+        match &self.data {
+            Data::Planes(it) => {
+                let divides = step > 0 && first < step && self.rows.is_multiple_of(step);
+                divides.then(|| Self {
+                    data: Data::Planes(it.every(first, step)),
+                    reading: self.reading,
+                    rows: self.rows / step,
+                    cols: self.cols,
+                })
+            }
+            Data::Rows { .. } if self.rows == 1 && step > 0 => {
+                let numbers = self.to_f32();
+                let some: Vec<f32> = numbers.into_iter().skip(first).step_by(step).collect();
+                Some(Self::of_numbers(&some))
+            }
+            Data::Rows { .. } => None,
+        }
     }
 
     /// Bytes of a row.

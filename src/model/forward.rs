@@ -172,7 +172,7 @@ fn attention<O: Ops>(
     let qkv = ops.linear(x, &weights.qkv, weights.qkv_bias.as_ref());
     let norms = [weights.norms[0].as_ref(), weights.norms[1].as_ref()];
     let queries = ops.rotate_and_store(&qkv, norms, gqa, spans, caches);
-    let mut mixed = ops.attend(&queries, gqa, spans, caches);
+    let mut mixed = ops.attend(&queries, weights.sinks.as_ref(), gqa, spans, caches);
     if gqa.out_gate {
         let behind = (gqa.n_heads + 2 * gqa.n_kv_heads) * gqa.head_dim;
         ops.gate(&mut mixed, &qkv, behind);
@@ -245,7 +245,7 @@ fn experts<O: Ops>(
 ) -> RouterOutputs<O> {
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
-    let logits = ops.score(x, &weights.router);
+    let logits = ops.score(x, &weights.router, weights.router_bias.as_ref());
     let bias = weights.select_bias.as_ref();
     let routing = ops.route(&logits, bias, moe.router, router, batch.spans);
     ops.mix_experts(residual, scale, x, &routing, &weights.experts, &moe.expert);

@@ -179,16 +179,13 @@ fn attention(it: &GqaSpec) -> Missing {
         clip: _,
         scale: _,
         softcap: _,
-        sinks,
+        sinks: _,
         out_gate: _,
         rope,
         mask,
         query_temperature,
         relative_bias,
     } = it;
-    if *sinks {
-        return no("attention sinks");
-    }
     if query_temperature.is_some() {
         return no("queries scaled by position");
     }
@@ -318,8 +315,8 @@ fn router(it: &RouterSpec) -> Missing {
         Algo::HashTable => return no("routing by a table of tokens"),
     }
     match gate {
-        Gate::Linear { bias: false } => {}
-        Gate::Linear { bias: true } | Gate::Mlp2Tanh => {
+        Gate::Linear { bias: _ } => {}
+        Gate::Mlp2Tanh => {
             return no("gates other than one matrix");
         }
     }

@@ -34,6 +34,8 @@ pub struct Attention<O: Ops> {
     pub out_bias: Option<O::Weight>,
     /// Norms of q and k.
     pub norms: [Option<O::Weight>; 2],
+    /// `[heads]`, where the model has them.
+    pub sinks: Option<O::Weight>,
 }
 
 /// A mixer with a state.
@@ -72,6 +74,8 @@ pub struct Shared<O: Ops> {
 pub struct Moe<O: Ops> {
     /// `[E, H]`.
     pub router: O::Weight,
+    /// `[E]`, added to the logits.
+    pub router_bias: Option<O::Weight>,
     /// `[E]`, added to the scores before experts are chosen, where the checkpoint has one.
     pub select_bias: Option<O::Weight>,
     /// Those that are chosen.
@@ -379,6 +383,7 @@ impl<O: Ops> WeightSource<'_, O> {
                 self.find(at(LayerSlot::QNorm))?,
                 self.find(at(LayerSlot::KNorm))?,
             ],
+            sinks: self.find(at(LayerSlot::Sinks))?,
         })
     }
 
@@ -443,6 +448,7 @@ impl<O: Ops> WeightSource<'_, O> {
         let select_bias = select_bias.transpose()?;
         Ok(Moe {
             router: self.need(at(LayerSlot::Router))?,
+            router_bias: self.find(at(LayerSlot::RouterBias))?,
             select_bias,
             experts: self.ops.experts(views)?,
             shared,

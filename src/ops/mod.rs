@@ -260,8 +260,13 @@ pub trait Ops: Meter + Send + Sized {
         scale: f32,
     );
 
-    /// A router's raw logits `x · Wᵀ`: `[T, E]`, which the host will want at the end of the step.
-    fn score(&self, x: &Self::Tensor, router: &Self::Weight) -> Self::Tensor;
+    /// A router's raw logits `x · Wᵀ + b`: `[T, E]`, which the host will want at the end of the step.
+    fn score(
+        &self,
+        x: &Self::Tensor,
+        router: &Self::Weight,
+        bias: Option<&Self::Weight>,
+    ) -> Self::Tensor;
 
     /// Norms, clips and rotates queries and keys, and writes keys and values behind those of the caches.
     ///
@@ -279,9 +284,12 @@ pub trait Ops: Meter + Send + Sized {
     ) -> Self::Tensor;
 
     /// Softmax attention of each row over its own sequence: `[T, heads × width]`.
+    ///
+    /// * `sinks`: `[heads]`, one logit more per head, which takes part in the sum and has no value
     fn attend(
         &self,
         q: &Self::Tensor,
+        sinks: Option<&Self::Weight>,
         spec: &GqaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut Self::Cache],

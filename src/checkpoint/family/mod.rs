@@ -2,6 +2,7 @@
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
 pub(super) mod gguf;
+mod gpt_oss;
 mod granite;
 mod lfm2;
 mod llama_names;
@@ -52,6 +53,7 @@ pub(super) const FAMILIES: &[Family] = &[
     olmoe::FAMILY,
     qwen::QWEN2_MOE,
     qwen::QWEN3_MOE,
+    gpt_oss::GPT_OSS,
     granite::GRANITE_MOE,
     granite::GRANITE_MOE_SHARED,
     granite::GRANITE_MOE_HYBRID,
@@ -77,7 +79,6 @@ const LATER: &[(&str, &str)] = &[
     ("flex_olmo", "FlexOlmo"),
     ("glm4_moe", "GLM-4.5"),
     ("glm4_moe_lite", "GLM-4.7-Flash"),
-    ("gpt_oss", "gpt-oss"),
     ("grok-1", "Grok-1"),
     ("hunyuan_v1_moe", "Hunyuan"),
     ("jamba", "Jamba"),

@@ -57,7 +57,9 @@ impl Role {
         Self::In(LayerSlot::Recurrent(RecurrentSlot::Norm)),
         Self::In(LayerSlot::Recurrent(RecurrentSlot::Out)),
         Self::In(LayerSlot::Recurrent(RecurrentSlot::OutBias)),
+        Self::In(LayerSlot::Sinks),
         Self::In(LayerSlot::Router),
+        Self::In(LayerSlot::RouterBias),
         Self::In(LayerSlot::SelectBias),
         Self::Expert(Part::Gate),
         Self::Expert(Part::Up),
@@ -100,6 +102,8 @@ pub(super) enum Layout {
     Rows,
     /// `[E, rows, cols]`: the same for every expert.
     Stacked,
+    /// `[E, rows, cols]`, the rows of several matrices in turns: the first row of each, then the second.
+    Interleaved,
 }
 
 /// A tensor of a family.
@@ -120,6 +124,16 @@ impl Tensor {
             name,
             holds,
             layout: Layout::Rows,
+            reading: Reading::AsStored,
+        }
+    }
+
+    /// The same for all experts, the rows of the matrices in turns.
+    pub(super) const fn interleaved(name: &'static str, holds: &'static [Role]) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::Interleaved,
             reading: Reading::AsStored,
         }
     }
@@ -196,6 +210,8 @@ pub(in super::super) struct TensorSource {
     pub(in super::super) shape: Vec<usize>,
     /// The part of it that is meant, all but the last dimension counted as rows.
     pub(in super::super) cut: Cut,
+    /// Of the rows of that part, or of the numbers of a vector: the first that is meant, and the distance to the next.
+    pub(in super::super) every: (usize, usize),
     /// What its numbers stand for.
     pub(in super::super) reading: Reading,
 }
@@ -307,6 +323,7 @@ impl Spelling {
             },
             shape: shape.clone(),
             cut: self.cut(&matrix, &along, e),
+            every: self.every(role),
             reading: self.tensor.reading,
         };
         (0..n_slots).map(source).collect()
@@ -325,16 +342,31 @@ impl Spelling {
     }
 
     fn shape(&self, matrix: &Matrix, total: usize, n_experts: usize) -> Vec<usize> {
-        let experts = (self.tensor.layout == Layout::Stacked).then_some(n_experts);
+        let experts = (self.tensor.layout != Layout::Rows).then_some(n_experts);
         let cols = (!matrix.is_vector).then_some(matrix.cols);
         experts.into_iter().chain([total]).chain(cols).collect()
     }
 
-    /// Of expert `e`, where the tensor holds all of them.
+    /// Which rows are meant, where those of several matrices come in turns.
+    fn every(&self, role: Role) -> (usize, usize) {
+        let holds = self.tensor.holds;
+        let at = holds.iter().position(|it| *it == role).unwrap_or(0);
+        match self.tensor.layout {
+            Layout::Interleaved => (at, holds.len()),
+            Layout::Rows | Layout::Stacked => (0, 1),
+        }
+    }
+
+    /// Of expert `e`, where the tensor holds all of them; of all matrices whose rows come in turns.
     fn cut(&self, matrix: &Matrix, along: &Along, e: usize) -> Cut {
-        let is_stacked = self.tensor.layout == Layout::Stacked;
-        let e = if is_stacked { e } else { 0 };
-        let Along { span, total } = along;
+        let e = match self.tensor.layout {
+            Layout::Rows => 0,
+            Layout::Stacked | Layout::Interleaved => e,
+        };
+        let whole = 0..along.total;
+        let is_interleaved = self.tensor.layout == Layout::Interleaved;
+        let span = if is_interleaved { &whole } else { &along.span };
+        let total = along.total;
         if matrix.is_vector {
             return Cut {
                 rows: e..e + 1,

@@ -1,7 +1,8 @@
 //! The shape that each part of a model must have, whatever it is called.
 
 use crate::spec::{
-    Ffn, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, QkNorm, RecurrentSpec, SharedGate,
+    Ffn, Gate, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, QkNorm, RecurrentSpec,
+    SharedGate,
 };
 
 use super::{
@@ -87,6 +88,9 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
         LayerSlot::MixerNorm => layer.norms[0].map(|_| Matrix::vector(h)),
         LayerSlot::FfnNorm => layer.norms[2].map(|_| Matrix::vector(h)),
         LayerSlot::Router => router.map(|it| Matrix::new(it.n_experts, h)),
+        LayerSlot::RouterBias => router
+            .filter(|it| it.gate == Gate::Linear { bias: true })
+            .map(|it| Matrix::vector(it.n_experts)),
         LayerSlot::SelectBias => router
             .filter(|it| it.select_bias)
             .map(|it| Matrix::vector(it.n_experts)),
@@ -154,6 +158,7 @@ fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
         LayerSlot::KBias => bias(1, kv),
         LayerSlot::VBias => bias(2, kv),
         LayerSlot::OBias => bias(3, h),
+        LayerSlot::Sinks => attn.sinks.then(|| Matrix::vector(attn.n_heads)),
         LayerSlot::QNorm => norm(a),
         LayerSlot::KNorm => norm(kv),
         _ => None,

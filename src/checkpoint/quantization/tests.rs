@@ -106,11 +106,11 @@ fn blocks_and_scales_of_experts_are_numbers_row_by_row() {
     assert_eq!(all[..2], [0.125, -0.5]);
     assert_eq!(view.rows(2..4).unwrap().to_f32(), all[128..]);
     // Gate and up take turns.
-    let gate = view.every(0, 2).unwrap();
+    let gate = view.every((0, 2)).unwrap();
     assert_eq!(gate.to_f32(), [row(0), row(2)].concat());
-    let up = view.every(1, 2).unwrap().rows(1..2).unwrap();
+    let up = view.every((1, 2)).unwrap().rows(1..2).unwrap();
     assert_eq!((up.shape(), up.to_f32()), ((1, 64), row(3)));
-    assert!(view.every(2, 2).is_none() && view.every(0, 3).is_none());
+    assert!(view.every((2, 2)).is_none() && view.every((0, 3)).is_none());
 }
 
 #[test]

@@ -10,9 +10,11 @@ use super::{
 use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
 
-/// Attention of every row and head over its own sequence: `[T, heads × width]`.
+/// Attention of every row and head over its own sequence: `[T, heads × width]`; `sinks` are one logit more per head,
+/// which has no value.
 pub fn attend(
     q: &Matrix,
+    sinks: Option<&[f32]>,
     spec: &GqaSpec,
     spans: &[BatchSpan<'_>],
     caches: &[&mut CpuCache],
@@ -34,7 +36,8 @@ pub fn attend(
         let (row, head) = (i / spec.n_heads, i % spec.n_heads);
         let (span, position) = owner[row];
         let query = &q.row(row)[head * spec.head_dim..(head + 1) * spec.head_dim];
-        attend_head(query, head, position, spec, &*caches[span], out);
+        let sink = sinks.map(|it| it[head]);
+        attend_head(query, (head, sink), position, spec, &*caches[span], out);
     };
     let heads = spec.head_dim.max(1);
     if is_large(work) {
@@ -50,7 +53,7 @@ pub fn attend(
 
 fn attend_head(
     query: &[f32],
-    head: usize,
+    (head, sink): (usize, Option<f32>),
     position: usize,
     spec: &GqaSpec,
     cache: &CpuCache,
@@ -74,9 +77,10 @@ fn attend_head(
             probs.push(spec.softcap.map_or(score, |cap| cap * (score / cap).tanh()));
         }
     }
-    let max = probs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let all = probs.iter().copied().chain(sink);
+    let max = all.fold(f32::NEG_INFINITY, f32::max);
     probs.iter_mut().for_each(|it| *it = (*it - max).exp());
-    let sum: f32 = probs.iter().sum();
+    let sum: f32 = probs.iter().sum::<f32>() + sink.map_or(0.0, |it| (it - max).exp());
     let mut probs = probs.into_iter();
     for rows in cache.rows(seen) {
         for (value, p) in rows.values.chunks_exact(cache.width()).zip(&mut probs) {

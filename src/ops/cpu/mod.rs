@@ -152,8 +152,8 @@ impl Ops for Cpu {
         pointwise::add(into, &self.linear(x, weight, bias), scale);
     }
 
-    fn score(&self, x: &Matrix, router: &CpuWeight) -> Matrix {
-        self.linear(x, router, None)
+    fn score(&self, x: &Matrix, router: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {
+        self.linear(x, router, bias)
     }
 
     fn rotate_and_store(
@@ -189,11 +189,13 @@ impl Ops for Cpu {
     fn attend(
         &self,
         q: &Matrix,
+        sinks: Option<&CpuWeight>,
         spec: &GqaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut CpuCache],
     ) -> Matrix {
-        attention::attend(q, spec, spans, caches)
+        let sinks = sinks.map(|it| it.vector.as_slice());
+        attention::attend(q, sinks, spec, spans, caches)
     }
 
     fn recur(

@@ -15,6 +15,7 @@ use super::{
     record::{Launch, MAX_GROUPS},
     rope::head_room,
     tensor::GpuTensor,
+    weight::GpuWeight,
 };
 use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
@@ -62,28 +63,31 @@ struct Params {
     partial_row: u32,
     stats_at: u32,
     n_columns: u32,
+    has_sinks: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 80);
+const _: () = assert!(size_of::<Params>() == 84);
 
 /// Softmax attention of each row over its own sequence: `[T, heads · head_dim]`.
 ///
+/// * `sinks`: `[heads]`, one logit more per head, which has no value
 /// * `q`: `[T, heads · head_dim]`, rotated; a head has `MAX_HEAD_DIM` numbers at most
 /// * `caches`: one per span, with the keys and values of the span's own rows
 pub fn attend(
     gpu: &Gpu,
     q: &GpuTensor,
+    sinks: Option<&GpuWeight>,
     spec: &GqaSpec,
     spans: &[BatchSpan<'_>],
     caches: &[&mut GpuCache],
 ) -> GpuTensor {
-    attend_within(gpu, q, spec, spans, caches, PARTIAL_BYTES)
+    attend_within(gpu, (q, sinks), spec, spans, caches, PARTIAL_BYTES)
 }
 
 /// The same with so many bytes of partial results at once.
 pub(super) fn attend_within(
     gpu: &Gpu,
-    q: &GpuTensor,
+    (q, sinks): (&GpuTensor, Option<&GpuWeight>),
     spec: &GqaSpec,
     spans: &[BatchSpan<'_>],
     caches: &[&mut GpuCache],
@@ -94,6 +98,7 @@ pub(super) fn attend_within(
         gpu,
         q,
         out: gpu.tensor(q.rows, q.cols),
+        sinks,
         spec,
         partial_bytes,
     };
@@ -129,6 +134,7 @@ struct Attention<'a> {
     gpu: &'a Gpu,
     q: &'a GpuTensor,
     out: GpuTensor,
+    sinks: Option<&'a GpuWeight>,
     spec: &'a GqaSpec,
     partial_bytes: usize,
 }
@@ -140,6 +146,7 @@ impl Attention<'_> {
             Bind::Read(&block.keys),
             Bind::Read(&block.values),
             Bind::Write(&self.out.slice),
+            Bind::Read(self.sinks()),
         ];
         let n_tiles = span.rows.len().div_ceil(TILE_ROWS);
         let launch = Launch {
@@ -236,6 +243,9 @@ impl Attention<'_> {
             Bind::Read(&partials.slice),
             Bind::Read(&positions),
             Bind::Write(&self.out.slice),
+            // Not used here.
+            Bind::Read(&positions),
+            Bind::Read(self.sinks()),
         ];
         let grid = [self.spec.n_heads as u32, run.rows.len() as u32, 1];
         let params = Params {
@@ -258,6 +268,11 @@ impl Attention<'_> {
         };
         let rows = span.positions().map(|(_, position)| n(position.idx()));
         rows.max().unwrap_or(0)
+    }
+
+    /// The sinks, or something that is not read.
+    fn sinks(&self) -> &Slice {
+        self.sinks.map_or(&self.q.slice, |it| &it.vector)
     }
 
     /// Quads of a head in the cache.
@@ -285,6 +300,7 @@ impl Attention<'_> {
             least_split: LEAST_SPLIT.min(per_block) as u32,
             most_split: u32::try_from(per_block).unwrap_or(1 << 31),
             n_splits: N_SPLITS as u32,
+            has_sinks: u32::from(self.sinks.is_some()),
             ..Params::default()
         }
     }

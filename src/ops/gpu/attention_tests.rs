@@ -4,11 +4,11 @@ use super::{
     attention::{attend, attend_within},
     cache::GpuCache,
     rope::rotate_and_store,
-    testing::{assert_near, gpus, numbers, read},
+    testing::{assert_near, gpus, numbers, read, vector},
     {Gpu, GpuTensor},
 };
 use crate::ops::cpu::rope::Rope;
-use crate::ops::{BatchSpan, Cpu, CpuCache, Ops};
+use crate::ops::{BatchSpan, Cpu, CpuCache, CpuWeight, Ops};
 use crate::spec::{
     GqaSpec, KvMap, Mask, Position, QkNorm, RopeLayout, RopeScaling, RopeSpec, RoutingPolicy,
 };
@@ -152,9 +152,39 @@ impl<'a> Pair<'a> {
         if !attends {
             return (Vec::new(), Vec::new());
         }
-        let got: GpuTensor = attend(self.gpu, &queries, spec, &spans, &on_gpu);
-        let want = self.cpu.attend(&twin_queries, spec, &spans, &on_cpu);
+        // From far below what is seen to far above it.
+        let sinks: Vec<f32> = numbers(spec.n_heads, 77)
+            .iter()
+            .map(|it| it * 8.0)
+            .collect();
+        let sinks = vector(&sinks);
+        let of_gpu = self.gpu.weight_of("sinks", &[&sinks]).unwrap();
+        let of_cpu = CpuWeight::new(&[&sinks]);
+        let on_gpu_sinks = spec.sinks.then_some(&of_gpu);
+        let on_cpu_sinks = spec.sinks.then_some(&of_cpu);
+        let got: GpuTensor = attend(self.gpu, &queries, on_gpu_sinks, spec, &spans, &on_gpu);
+        let want = self
+            .cpu
+            .attend(&twin_queries, on_cpu_sinks, spec, &spans, &on_cpu);
         (read(self.gpu, &got), want.data)
+    }
+}
+
+#[test]
+fn sinks_take_their_part_of_every_sum() {
+    for gpu in &gpus() {
+        for (n_heads, n_kv_heads, head_dim) in [(7, 7, 20), (8, 1, 80)] {
+            let spec = GqaSpec {
+                sinks: true,
+                mask: Mask::Window(90),
+                ..spec_of(n_heads, n_kv_heads, head_dim)
+            };
+            let mut pair = Pair::new(gpu, spec, 3);
+            pair.fill(&[(1, 63), (2, 200)]);
+            for n in [1, 7, 65] {
+                pair.step(&[(0, n), (1, n), (2, n)], &format!("{n} rows with sinks"));
+            }
+        }
     }
 }
 
@@ -328,12 +358,12 @@ fn rows_in_portions_are_the_same_to_the_bit() {
     let spans = spans_of(&starts, &policy);
     let q = gpu.tensor_from(&numbers(12 * 80, 3), 80);
     let caches: Vec<&mut GpuCache> = pair.caches.iter_mut().map(|it| &mut it.0).collect();
-    let whole = read(&gpu, &attend(&gpu, &q, &pair.spec, &spans, &caches));
+    let whole = read(&gpu, &attend(&gpu, &q, None, &pair.spec, &spans, &caches));
     assert_ne!(whole, all, "other queries");
     // A row takes 4 heads × 16 splits × 22 numbers of 4 bytes.
     for n_rows in [1, 4, 5] {
         let bytes = n_rows * 4 * 16 * 22 * 4;
-        let got = attend_within(&gpu, &q, &pair.spec, &spans, &caches, bytes);
+        let got = attend_within(&gpu, (&q, None), &pair.spec, &spans, &caches, bytes);
         assert_eq!(read(&gpu, &got), whole, "{n_rows} rows at once");
     }
 }
@@ -391,7 +421,7 @@ fn attention_speed() {
         let (started, before) = (std::time::Instant::now(), cpu_millis());
         let mut last = q.clone();
         for _ in 0..n {
-            last = attend(&gpu, &q, &pair.spec, &spans, &cache);
+            last = attend(&gpu, &q, None, &pair.spec, &spans, &cache);
         }
         read(&gpu, &last);
         let each = |millis: f64| millis / f64::from(n);

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{
     device::Gpu,
+    memory::Slice,
     packing::{RowLayout, UNIT_BYTES},
     weight::Shard,
 };
@@ -28,6 +29,9 @@ pub struct GpuExperts {
     pub(super) gate_up: Vec<ExpertShard>,
     /// `[E, H, F]`.
     pub(super) down: Vec<ExpertShard>,
+    /// `[E, 2F + H]`: an expert's biases of gate, up and down, zeros for one that is not there; none where no network has
+    /// any.
+    pub(super) biases: Option<Slice>,
 }
 
 /// Which rows of the experts' matrices a shard has.
@@ -107,7 +111,28 @@ pub(super) fn experts_within(
         d_ff,
         gate_up,
         down,
+        biases: biases(gpu, views, [d_ff, d_ff, width])?,
     })
+}
+
+/// The biases of all networks, in f32.
+fn biases(
+    gpu: &Gpu,
+    views: &[Mlp<WeightView>],
+    lengths: [usize; 3],
+) -> Result<Option<Slice>, DeviceError> {
+    let of = |it: &Mlp<WeightView>| {
+        [&it.gate_bias, &it.up_bias, &it.down_bias].map(|it| it.as_ref().map(WeightView::to_f32))
+    };
+    let all: Vec<[Option<Vec<f32>>; 3]> = views.iter().map(of).collect();
+    if all.iter().flatten().all(Option::is_none) {
+        return Ok(None);
+    }
+    let all = all.into_iter().flat_map(|it| it.into_iter().zip(lengths));
+    let numbers = all.flat_map(|(it, n)| it.unwrap_or_else(|| vec![0.0; n]));
+    let numbers: Vec<f32> = numbers.collect();
+    let view = WeightView::of_numbers(&numbers);
+    Ok(Some(gpu.weight_of("biases", &[&view])?.vector))
 }
 
 /// Experts one after the other that are stored alike, with their ids.

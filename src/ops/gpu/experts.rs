@@ -37,6 +37,9 @@ struct Params {
     scale: f32,
     alpha: f32,
     limit: f32,
+    has_biases: u32,
+    d_ff: u32,
+    width: u32,
 }
 
 /// As in the kernel: rows of a team of a matrix-vector product.
@@ -305,13 +308,16 @@ impl Mix<'_> {
         shard: &'b ExpertShard,
         out: &'b Slice,
         last: &'b Slice,
-    ) -> [Bind<'b>; 5] {
+    ) -> [Bind<'b>; 6] {
+        // Where there are none, something has to be bound.
+        let biases = self.experts.biases.as_ref();
         [
             Bind::Read(&self.routing.slice),
             Bind::Read(x),
             Bind::Read(&shard.weight.slice),
             Bind::Write(out),
             Bind::Read(last),
+            Bind::Read(biases.unwrap_or(&self.routing.slice)),
         ]
     }
 
@@ -381,6 +387,9 @@ impl Mix<'_> {
             scale: self.scale,
             alpha,
             limit,
+            has_biases: u32::from(self.experts.biases.is_some()),
+            d_ff: self.experts.d_ff as u32,
+            width: self.experts.width as u32,
             ..Params::default()
         }
     }

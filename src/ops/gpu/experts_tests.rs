@@ -5,7 +5,7 @@ use super::{
     expert_shards::{GpuExperts, experts_of, experts_within},
     experts::{Layout, Mix, mix_experts, mlp},
     testing::{
-        assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, routing_from, stored,
+        assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, routing_from, stored, vector,
         whole_blocks,
     },
 };
@@ -245,6 +245,47 @@ fn networks_without_a_gate_are_mixed() {
                 check_views(gpu, &it, &views, binding_bytes, &[Layout::PerSlot, GROUPED]);
             }
         }
+    }
+}
+
+#[test]
+fn networks_with_biases_are_mixed() {
+    let gpus = gpus();
+    let biases = |views: &mut [Mlp<WeightView>], it: &Case| {
+        for (e, network) in views.iter_mut().enumerate() {
+            let one = |n: usize, seed: u32| Some(vector(&numbers(n, seed + 3 * e as u32)));
+            network.gate_bias = network.gate.as_ref().and_then(|_| one(it.f, 500));
+            network.up_bias = one(it.f, 501);
+            network.down_bias = one(it.h, 502);
+        }
+    };
+    let act = Act::GptOss {
+        alpha: 1.7,
+        limit: 0.8,
+    };
+    for it in [1, 40].map(|t| Case { t, act, ..PLAIN }) {
+        let mut views = networks(&it);
+        biases(&mut views, &it);
+        for gpu in &gpus {
+            for binding_bytes in [1 << 20, 1000] {
+                check_views(gpu, &it, &views, binding_bytes, &[Layout::PerSlot, GROUPED]);
+            }
+        }
+    }
+    // Gates and ups apart, and ups alone.
+    let it = Case {
+        act: Act::Relu2,
+        ..PLAIN
+    };
+    for format in [Some(Dtype::Bf16), None] {
+        let mut views = networks(&it);
+        let gate = |e| format.map(|dtype| weight(it.f, it.h, dtype, e));
+        views
+            .iter_mut()
+            .zip(0..)
+            .for_each(|(it, e)| it.gate = gate(e));
+        biases(&mut views, &it);
+        check_views(&gpus[0], &it, &views, 1 << 20, &[Layout::PerSlot, GROUPED]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the kernels have room for, whatever the adapter.
 
 use super::{attention::MAX_HEAD_DIM, predict::MAX_VOCAB};
-use crate::spec::{Ffn, Mixer, ModelSpec};
+use crate::spec::{Mixer, ModelSpec};
 
 /// Why the kernels cannot compute a model; none where they can.
 #[must_use]
@@ -15,14 +15,6 @@ pub fn exceeded(spec: &ModelSpec) -> Option<String> {
         return Some(format!(
             "heads of attention are {width} wide, and the kernels take {MAX_HEAD_DIM} at most"
         ));
-    }
-    let networks = spec.layers.iter().flat_map(|it| match &it.ffn {
-        Ffn::Dense(it) => [Some(*it), None],
-        Ffn::Moe(it) => [Some(it.expert), it.shared.map(|it| it.mlp)],
-        Ffn::None => [None, None],
-    });
-    if networks.flatten().any(|it| it.bias) {
-        return Some("the kernels take no networks with biases yet".to_owned());
     }
     (spec.n_vocab > MAX_VOCAB).then(|| {
         format!(

@@ -150,9 +150,9 @@ impl Ops for Gpu {
         linear::linear_into(self, x, weight, bias, into, Some(scale));
     }
 
-    fn score(&self, x: &GpuTensor, router: &GpuWeight) -> GpuTensor {
+    fn score(&self, x: &GpuTensor, router: &GpuWeight, bias: Option<&GpuWeight>) -> GpuTensor {
         let out = self.kept_tensor(x.rows, router.rows);
-        linear::linear_into(self, x, router, None, &out, None);
+        linear::linear_into(self, x, router, bias, &out, None);
         out
     }
 
@@ -178,11 +178,12 @@ impl Ops for Gpu {
     fn attend(
         &self,
         q: &GpuTensor,
+        sinks: Option<&GpuWeight>,
         spec: &GqaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut GpuCache],
     ) -> GpuTensor {
-        attention::attend(self, q, spec, spans, caches)
+        attention::attend(self, q, sinks, spec, spans, caches)
     }
 
     fn recur(

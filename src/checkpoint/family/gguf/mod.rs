@@ -22,7 +22,7 @@ use crate::spec::{DeltaLayout, KvMap, RopeLayout};
 
 use super::{
     super::{CheckpointError, config::Config, container::Tensors},
-    Draft, Names, granite, lfm2, mellum, mixtral, nemotron, olmoe, qwen, qwen_next,
+    Draft, Names, gpt_oss, granite, lfm2, mellum, mixtral, nemotron, olmoe, qwen, qwen_next,
 };
 
 /// What a GGUF file says, and where.
@@ -80,6 +80,7 @@ enum Rotated {
 /// How experts are scored, as llama.cpp counts it (`llama_expert_gating_func_type`).
 const SOFTMAX: f64 = 1.0;
 const SIGMOID: f64 = 2.0;
+const SOFTMAX_OF_CHOSEN: f64 = 3.0;
 
 /// What most architectures are.
 const PLAIN: Arch = Arch {
@@ -239,6 +240,16 @@ const ARCHS: &[Arch] = &[
         gating: &[0.0, SIGMOID],
         more: states::nemotron,
         names: names::ONE_PART,
+        ..PLAIN
+    },
+    Arch {
+        name: "gpt-oss",
+        model_types: [gpt_oss::GPT_OSS.model_type; 2],
+        keys: &[("sliding_window", "attention.sliding_window")],
+        expert_width: "intermediate_size",
+        gating: &[0.0, SOFTMAX_OF_CHOSEN],
+        more: states::gpt_oss,
+        names: names::GPT_OSS,
         ..PLAIN
     },
     Arch {

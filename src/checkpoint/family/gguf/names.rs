@@ -28,6 +28,12 @@ pub(super) const QWEN_NEXT: &Names = &Names {
     ],
 };
 
+/// Of gpt-oss.
+pub(super) const GPT_OSS: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[OUTER, NORM_BEHIND, ATTENTION, DENSE, EXPERTS, BIASES],
+};
+
 /// Of Granite 4.
 pub(super) const MAMBA: &Names = &Names {
     prefixes: &[Prefix::NONE],
@@ -221,6 +227,24 @@ const EXPERTS: &[Tensor] = &[
     Tensor::rows("blk.{l}.ffn_gate.{e}.weight", &[Role::Expert(Part::Gate)]),
     Tensor::rows("blk.{l}.ffn_up.{e}.weight", &[Role::Expert(Part::Up)]),
     Tensor::rows("blk.{l}.ffn_down.{e}.weight", &[Role::Expert(Part::Down)]),
+];
+
+/// Sinks, and biases of routers and experts.
+const BIASES: &[Tensor] = &[
+    Tensor::rows("blk.{l}.attn_sinks.weight", &[Role::In(LayerSlot::Sinks)]),
+    Tensor::rows(
+        "blk.{l}.ffn_gate_inp.bias",
+        &[Role::In(LayerSlot::RouterBias)],
+    ),
+    Tensor::stacked(
+        "blk.{l}.ffn_gate_exps.bias",
+        &[Role::Expert(Part::GateBias)],
+    ),
+    Tensor::stacked("blk.{l}.ffn_up_exps.bias", &[Role::Expert(Part::UpBias)]),
+    Tensor::stacked(
+        "blk.{l}.ffn_down_exps.bias",
+        &[Role::Expert(Part::DownBias)],
+    ),
 ];
 
 const SHARED: &[Tensor] = &[

@@ -73,6 +73,14 @@ pub(super) fn nemotron(it: &mut Settings<'_>) {
     mamba(it, ["mamba_head_dim", "use_conv_bias", "use_bias"]);
 }
 
+/// gpt-oss: the ends of the ramp of its rotation are not rounded.
+pub(super) fn gpt_oss(it: &mut Settings<'_>) {
+    if let Some(Value::Object(mut scaling)) = it.unset("rope_scaling") {
+        scaling.insert("truncate".to_owned(), false.into());
+        it.set("rope_scaling", Value::Object(scaling));
+    }
+}
+
 /// Mellum: which layers have a window, and the rotation of each kind.
 pub(super) fn mellum(it: &mut Settings<'_>) {
     if let Some(Value::Array(has_window)) = it.get("attention.sliding_window_pattern") {
