@@ -239,6 +239,11 @@ fn delta_rules_with_gated_attention_equal_the_reference() {
 }
 
 #[test]
+fn sinks_and_biases_of_experts_equal_the_reference() {
+    check("gpt_oss_mxfp4");
+}
+
+#[test]
 fn layers_that_rotate_by_bases_of_their_own_equal_the_reference() {
     check("mellum");
 }
@@ -254,6 +259,7 @@ fn models_in_gguf_files_equal_the_reference() {
         "granitehybrid",
         "nemotron_h_moe",
         "mellum",
+        "gpt-oss",
     ] {
         check(&format!("gguf_{arch}"));
     }
@@ -443,7 +449,7 @@ fn the_graphics_processor_equals_the_reference_with_shared_experts() {
 
 #[cfg(feature = "gpu")]
 #[test]
-fn the_graphics_processor_equals_the_reference_with_states() {
+fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
     for name in [
         "lfm2_moe",
         "granitemoehybrid",
@@ -451,6 +457,7 @@ fn the_graphics_processor_equals_the_reference_with_states() {
         "qwen3_next",
         "qwen3_5_moe",
         "mellum",
+        "gpt_oss_mxfp4",
     ] {
         check_gpu(name);
     }

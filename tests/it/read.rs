@@ -91,8 +91,14 @@ fn other_weight(weight: &WeightView) -> WeightView {
 
 /// The same of families whose tensors are more than those of attention and experts.
 #[test]
-fn every_weight_of_a_model_with_states_is_read() {
-    for name in ["lfm2_moe", "granitemoehybrid", "nemotron_h", "qwen3_next"] {
+fn every_weight_of_newer_families_is_read() {
+    for name in [
+        "lfm2_moe",
+        "granitemoehybrid",
+        "nemotron_h",
+        "qwen3_next",
+        "gpt_oss_mxfp4",
+    ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();
         let logits = |weights: &Weights| bits(&read(&opened.spec, weights, 24));

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use super::kernel::Abilities;
+use super::abilities::Abilities;
 use crate::checkpoint::gigabytes;
 use crate::ops::DeviceError;
 

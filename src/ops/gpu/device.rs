@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
+    abilities::Abilities,
     adapter::{self, AdapterChoice, AdapterFacts},
     clock::Clock,
-    kernel::Abilities,
     memory::{Arena, GpuBuffer, Memory, Slice},
     pipeline::{Bindings, Pipeline, PipelineKey},
     record::{CommandRecord, PARAMS_BYTES},

@@ -5,7 +5,7 @@
 //! once (a unit) lies with the units of its row, and what they share (scales, fifth bits) apart, where
 //! the file's own order would put words across addresses that are no multiple of four.
 
-use super::{kernel::Abilities, relaid, tables};
+use super::{abilities::Abilities, relaid, tables};
 use crate::formats::Dtype;
 
 /// What a format is on the device.

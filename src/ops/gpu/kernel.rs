@@ -4,17 +4,8 @@
 //! workgroup sums, the hash, the exponential) and `kernels/formats/` (how stored numbers become
 //! f32), and is put before it. A part may exist twice, for adapters with and without a feature.
 
-use super::formats::device_format;
+use super::{abilities::Abilities, formats::device_format};
 use crate::formats::Dtype;
-
-/// What an adapter can do that a source depends on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Abilities {
-    /// Sums across a subgroup.
-    pub subgroups: bool,
-    /// 16-bit floats as a type.
-    pub f16: bool,
-}
 
 /// A piece of source that several kernels share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing here waits inside a step. What a step needs is noted, handed over in one
 //! submit, and comes back in one readback.
 
+mod abilities;
 mod adapter;
 mod attention;
 #[cfg(test)]

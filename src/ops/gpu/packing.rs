@@ -6,8 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
+    abilities::Abilities,
     formats::{BlockLayout, device_format},
-    kernel::Abilities,
 };
 use crate::checkpoint::WeightView;
 use crate::formats::Dtype;

@@ -1,6 +1,8 @@
 //! What the comparisons of kernels with their references share.
 
-use super::{AdapterChoice, Gpu, GpuTensor, control::NOBODY, kernel::Abilities, route::GpuRouting};
+use super::{
+    AdapterChoice, Gpu, GpuTensor, abilities::Abilities, control::NOBODY, route::GpuRouting,
+};
 use crate::checkpoint::{Blob, WeightView};
 use crate::formats::Dtype;
 use crate::ops::{EMPTY, Routing, Wait};
