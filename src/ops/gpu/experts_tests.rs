@@ -1,13 +1,10 @@
-//! The kernels of expert networks against their reference: shapes, formats, shards, edits, both layouts.
+//! The kernels of expert networks against their reference: shapes, biases, shards, both layouts.
 
 use super::{
     Gpu, GpuTensor,
     expert_shards::{GpuExperts, experts_of, experts_within},
     experts::{Layout, Mix, mix_experts, mlp},
-    testing::{
-        assert_near, bits, gpus, matrix, numbers, pairs_of_f16, read, routing_from, stored, vector,
-        whole_blocks,
-    },
+    testing::{assert_near, gpus, matrix, numbers, read, routing_from, stored, vector},
 };
 use crate::checkpoint::WeightView;
 use crate::formats::Dtype;
@@ -16,17 +13,17 @@ use crate::spec::{Act, MlpSpec};
 
 /// Of a layer and a batch.
 #[derive(Clone, Copy, Debug)]
-struct Case {
-    e: usize,
-    k: usize,
-    t: usize,
-    h: usize,
-    f: usize,
-    dtype: Dtype,
-    act: Act,
+pub(super) struct Case {
+    pub(super) e: usize,
+    pub(super) k: usize,
+    pub(super) t: usize,
+    pub(super) h: usize,
+    pub(super) f: usize,
+    pub(super) dtype: Dtype,
+    pub(super) act: Act,
 }
 
-const PLAIN: Case = Case {
+pub(super) const PLAIN: Case = Case {
     e: 7,
     k: 3,
     t: 7,
@@ -37,7 +34,7 @@ const PLAIN: Case = Case {
 };
 
 /// Numbers that keep a product of their rows with others near 1.
-fn weight(rows: usize, cols: usize, dtype: Dtype, seed: u32) -> WeightView {
+pub(super) fn weight(rows: usize, cols: usize, dtype: Dtype, seed: u32) -> WeightView {
     let wide = (3.0 / cols as f32).sqrt();
     let data: Vec<f32> = numbers(rows * cols, seed)
         .iter()
@@ -46,7 +43,7 @@ fn weight(rows: usize, cols: usize, dtype: Dtype, seed: u32) -> WeightView {
     stored(&data, rows, dtype)
 }
 
-fn networks(it: &Case) -> Vec<Mlp<WeightView>> {
+pub(super) fn networks(it: &Case) -> Vec<Mlp<WeightView>> {
     (0..it.e as u32)
         .map(|e| Mlp {
             gate: Some(weight(it.f, it.h, it.dtype, 3 * e)),
@@ -60,7 +57,7 @@ fn networks(it: &Case) -> Vec<Mlp<WeightView>> {
 }
 
 /// Distinct experts a row; of some rows the last places are empty; some networks are another's, some none's.
-fn routing(it: &Case) -> Routing {
+pub(super) fn routing(it: &Case) -> Routing {
     let mut out = Routing::with_capacity(it.e, it.k, it.t);
     for t in 0..it.t as u32 {
         let mut ids: Vec<u16> = (0..it.e as u16).collect();
@@ -110,7 +107,7 @@ fn tensors(gpu: &Gpu, it: &Case) -> [GpuTensor; 2] {
     [9, 8].map(|seed| gpu.tensor_from(&numbers(it.t * it.h, seed), it.h))
 }
 
-fn computed(
+pub(super) fn computed(
     gpu: &Gpu,
     it: &Case,
     experts: &GpuExperts,
@@ -133,15 +130,15 @@ fn computed(
     read(gpu, &into)
 }
 
-const GROUPED: Layout = Layout::Grouped { chunk: 1 << 20 };
+pub(super) const GROUPED: Layout = Layout::Grouped { chunk: 1 << 20 };
 
 /// Both layouts, in bindings of so many bytes.
-fn check_within(gpu: &Gpu, it: &Case, binding_bytes: u64) {
+pub(super) fn check_within(gpu: &Gpu, it: &Case, binding_bytes: u64) {
     let layouts = [Layout::PerSlot, GROUPED];
     check_views(gpu, it, &networks(it), binding_bytes, &layouts);
 }
 
-fn check_views(
+pub(super) fn check_views(
     gpu: &Gpu,
     it: &Case,
     views: &[Mlp<WeightView>],
@@ -286,117 +283,6 @@ fn networks_with_biases_are_mixed() {
             .for_each(|(it, e)| it.gate = gate(e));
         biases(&mut views, &it);
         check_views(&gpus[0], &it, &views, 1 << 20, &[Layout::PerSlot, GROUPED]);
-    }
-}
-
-#[test]
-fn the_16_bit_type_changes_no_bit_of_a_mix() {
-    for pair in pairs_of_f16() {
-        for (h, f, t) in [(130, 67, 7), (64, 128, 65), (40, 1029, 1)] {
-            let it = Case {
-                t,
-                h,
-                f,
-                dtype: Dtype::F16,
-                ..PLAIN
-            };
-            let (views, chosen) = (networks(&it), routing(&it));
-            for layout in [Layout::PerSlot, GROUPED] {
-                let [a, b] = pair.each_ref().map(|gpu| {
-                    let experts = experts_of(gpu, &views).unwrap();
-                    bits(&computed(gpu, &it, &experts, &chosen, layout))
-                });
-                assert_eq!(a, b, "{it:?} {layout:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn matrices_in_blocks_are_read() {
-    let gpus = gpus();
-    let of = |dtype, h, f| Case {
-        e: 3,
-        k: 2,
-        h: whole_blocks(h, dtype),
-        f: whole_blocks(f, dtype),
-        dtype,
-        ..PLAIN
-    };
-    for dtype in [Dtype::Q8_0, Dtype::Q4_0] {
-        for (h, f) in [(32, 96), (224, 32), (1056, 64)] {
-            // The second in pieces of an odd number of rows, whose scales begin within a unit.
-            for (gpu, bytes) in gpus.iter().zip([1 << 20, 5000]) {
-                check_within(gpu, &of(dtype, h, f), bytes);
-            }
-        }
-    }
-}
-
-/// Each as gates and ups in one layout, as downs in the other: the rest of the kernel is the same for all.
-#[test]
-fn matrices_in_every_format_are_read() {
-    let gpus = gpus();
-    let formats = Dtype::ALL.chunks(2);
-    for (formats, gpu) in formats.zip(gpus.iter().cycle()) {
-        let [a, b] = [formats[0], formats[formats.len() - 1]];
-        for (layout, [inner, outer]) in [(Layout::PerSlot, [a, b]), (GROUPED, [b, a])] {
-            let it = Case {
-                e: 2,
-                k: 2,
-                h: 256,
-                f: 512,
-                ..PLAIN
-            };
-            let views = mixed(&it, &[[inner, inner, outer]; 2]);
-            for binding_bytes in [1 << 20, 5000] {
-                check_views(gpu, &it, &views, binding_bytes, &[layout]);
-            }
-        }
-    }
-}
-
-/// Gates, ups and downs of the experts of a layer.
-fn mixed(it: &Case, dtypes: &[[Dtype; 3]]) -> Vec<Mlp<WeightView>> {
-    let of = |(e, [gate, up, down]): (usize, &[Dtype; 3])| {
-        let seed = 3 * e as u32;
-        Mlp {
-            gate: Some(weight(it.f, it.h, *gate, seed)),
-            up: weight(it.f, it.h, *up, seed + 1),
-            down: weight(it.h, it.f, *down, seed + 2),
-            gate_bias: None,
-            up_bias: None,
-            down_bias: None,
-        }
-    };
-    dtypes.iter().enumerate().map(of).collect()
-}
-
-#[test]
-fn matrices_of_one_layer_may_differ_in_format() {
-    use Dtype::{Bf16, F32, Q4K, Q5_1, Q6K, Q8_0};
-    let blocks = [
-        [Q4K, Q6K, Q5_1],
-        [Q4K, Q6K, Q5_1],
-        [Q8_0, Q8_0, Q6K],
-        [Bf16, F32, Bf16],
-    ];
-    let numbers = [[F32, Bf16, F32], [Bf16, F32, F32], [F32, F32, Bf16]];
-    // Shards where bindings are large: of gates and ups, of downs.
-    let cases = [
-        (&blocks[..], 256, 512, [5, 3]),
-        (&numbers[..], 33, 21, [5, 2]),
-    ];
-    for (gpu, (dtypes, h, f, shards)) in gpus().iter().zip(cases) {
-        let e = dtypes.len();
-        let it = Case { e, h, f, ..PLAIN };
-        let views = mixed(&it, dtypes);
-        let made = experts_of(gpu, &views).unwrap();
-        assert_eq!([made.gate_up.len(), made.down.len()], shards);
-        for binding_bytes in [1 << 20, 5000] {
-            let layouts = [Layout::PerSlot, GROUPED];
-            check_views(gpu, &it, &views, binding_bytes, &layouts);
-        }
     }
 }
 

@@ -19,6 +19,8 @@ mod embed;
 mod expert_shards;
 mod experts;
 #[cfg(test)]
+mod experts_format_tests;
+#[cfg(test)]
 mod experts_tests;
 mod formats;
 mod kernel;
