@@ -38,7 +38,7 @@ pub enum Packing {
     /// 32-bit words of consecutive columns of one row, the lowest bits first; the words of the same columns follow each
     /// other row by row: `[cols / n, rows]`.
     WordsOfColumns,
-    /// 32-bit words of eight rows of one column, in the order of [`AWQ_PLACES`]: `[cols, rows / 8]`.
+    /// 32-bit words of eight rows of one column, in the order of `AWQ_PLACES`: `[cols, rows / 8]`.
     WordsOfRows,
 }
 
