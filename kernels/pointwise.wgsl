@@ -39,6 +39,22 @@ fn scale(at: At) {
 }
 
 @compute @workgroup_size(256)
+fn zero(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] = 0.0;
+    }
+}
+
+@compute @workgroup_size(256)
+fn add(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] += y[i] * params.scale;
+    }
+}
+
+@compute @workgroup_size(256)
 fn scale_capped(at: At) {
     let i = number_of(at);
     if i < params.n {

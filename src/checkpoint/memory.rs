@@ -82,12 +82,17 @@ impl Census {
     fn share_of(&mut self, slot: Slot) -> &mut Share {
         let Slot::Layer(_, slot) = slot else {
             return match slot {
-                Slot::FinalNorm => &mut self.norms,
+                Slot::FinalNorm | Slot::FinalNormBias => &mut self.norms,
                 _ => &mut self.embedding_and_head,
             };
         };
         match slot {
-            LayerSlot::MixerNorm | LayerSlot::FfnNorm => &mut self.norms,
+            LayerSlot::MixerNorm
+            | LayerSlot::MixerNormBias
+            | LayerSlot::MixerPostNorm
+            | LayerSlot::FfnNorm
+            | LayerSlot::FfnNormBias
+            | LayerSlot::FfnPostNorm => &mut self.norms,
             LayerSlot::Router | LayerSlot::RouterBias | LayerSlot::SelectBias => &mut self.routers,
             LayerSlot::Expert(..) => &mut self.experts,
             LayerSlot::Shared(_) | LayerSlot::SharedGate => &mut self.shared,

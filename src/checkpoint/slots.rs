@@ -12,8 +12,12 @@ pub enum Slot {
     Embedding,
     /// `[H]`.
     FinalNorm,
+    /// Its bias, `[H]`.
+    FinalNormBias,
     /// `[V, H]`; absent where the embedding serves.
     Head,
+    /// Its bias, `[V]`.
+    HeadBias,
     /// Part of a decoder layer.
     Layer(LayerId, LayerSlot),
 }
@@ -23,8 +27,16 @@ pub enum Slot {
 pub enum LayerSlot {
     /// Norm before the mixer, `[H]`.
     MixerNorm,
+    /// Its bias, `[H]`.
+    MixerNormBias,
+    /// Norm of what the mixer puts out, `[H]`.
+    MixerPostNorm,
     /// Norm before the FFN, `[H]`.
     FfnNorm,
+    /// Its bias, `[H]`.
+    FfnNormBias,
+    /// Norm of what the FFN puts out, `[H]`.
+    FfnPostNorm,
     /// `[A, H]`; twice as many rows, each head's queries then its gates, where the output is gated.
     Q,
     /// `[KV, H]`.

@@ -237,7 +237,12 @@ fn is_norm(slot: Slot) -> bool {
         Slot::FinalNorm => true,
         Slot::Layer(_, it) => matches!(
             it,
-            LayerSlot::MixerNorm | LayerSlot::FfnNorm | LayerSlot::QNorm | LayerSlot::KNorm
+            LayerSlot::MixerNorm
+                | LayerSlot::MixerPostNorm
+                | LayerSlot::FfnNorm
+                | LayerSlot::FfnPostNorm
+                | LayerSlot::QNorm
+                | LayerSlot::KNorm
         ),
         _ => false,
     }

@@ -5,12 +5,13 @@
 use std::ops::Range;
 
 use super::{
+    norms::Norm,
     sequence::{MixerCache, Sequence},
     weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Moe, Recurrent},
 };
 use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
-use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, NormSpec, RecurrentSpec};
+use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, RecurrentSpec};
 
 /// What is run: each span is one sequence's rows.
 pub struct Batch<'a, O: Ops> {
@@ -41,14 +42,11 @@ pub struct Outputs<O: Ops> {
 impl<O: Ops> Model<O> {
     /// Logits of some rows of the residual stream: `[rows, V]`.
     pub fn logits(&self, residual: &O::Tensor, rows: &[usize]) -> O::Tensor {
-        let normed = self.ops.norm(
-            &self.ops.select(residual, rows),
-            &self.final_norm,
-            &self.spec.norm,
-        );
-        let mut logits =
-            self.ops
-                .linear(&normed, self.head.as_ref().unwrap_or(&self.embedding), None);
+        let normed = self
+            .final_norm
+            .of(&self.ops, &self.ops.select(residual, rows));
+        let head = self.head.as_ref().unwrap_or(&self.embedding);
+        let mut logits = self.ops.linear(&normed, head, self.head_bias.as_ref());
         self.ops.scale(
             &mut logits,
             1.0 / self.spec.head.div,
@@ -101,16 +99,28 @@ pub fn forward<O: Ops>(
     Outputs { residual, routers }
 }
 
-fn norm<O: Ops>(
-    model: &Model<O>,
-    x: &O::Tensor,
-    weight: Option<&O::Weight>,
-    spec: Option<NormSpec>,
-) -> O::Tensor {
-    match (weight, spec) {
-        (Some(weight), Some(spec)) => model.ops.norm(x, weight, &spec),
-        _ => x.clone(),
-    }
+/// What a part of a layer reads: the residual stream, normed where there is a norm.
+fn normed<O: Ops>(ops: &O, residual: &O::Tensor, norm: Option<&Norm<O>>) -> O::Tensor {
+    norm.map_or_else(|| residual.clone(), |it| it.of(ops, residual))
+}
+
+/// Adds to the residual stream what a part of a layer puts out, through the norm behind it where there is one.
+///
+/// `run` adds the part's output to a tensor, times a factor.
+fn add_part<O: Ops, R>(
+    ops: &O,
+    residual: &mut O::Tensor,
+    scale: f32,
+    behind: Option<&Norm<O>>,
+    run: impl FnOnce(&mut O::Tensor, f32) -> R,
+) -> R {
+    let Some(norm) = behind else {
+        return run(residual, scale);
+    };
+    let mut out = ops.zeros_like(residual);
+    let result = run(&mut out, 1.0);
+    ops.add(residual, &norm.of(ops, &out), scale);
+    result
 }
 
 /// Adds to the residual stream what a layer's mixer puts out.
@@ -122,36 +132,25 @@ fn mixer<'a, O: Ops + 'a>(
     batch: &Batch<'_, O>,
     caches: impl Iterator<Item = &'a mut MixerCache<O>>,
 ) {
-    let x = |residual: &O::Tensor| norm(model, residual, layer.mixer_norm.as_ref(), spec.norms[0]);
-    let scale = spec.residual_scale;
+    let [before, behind, ..] = layer.norms.each_ref().map(Option::as_ref);
+    let spans = batch.spans;
+    let ops = &model.ops;
     match (&layer.mixer, &spec.mixer) {
         (MixerWeights::Attention(weights), Mixer::Gqa(gqa)) => {
             let caches = caches.filter_map(MixerCache::keys_and_values);
-            let x = x(residual);
             let mut caches: Vec<_> = caches.collect();
-            attention(
-                model,
-                weights,
-                gqa,
-                (residual, &x),
-                scale,
-                batch.spans,
-                &mut caches,
-            );
+            let x = normed(ops, residual, before);
+            add_part(ops, residual, spec.residual_scale, behind, |into, scale| {
+                attention(model, weights, gqa, (into, &x), scale, spans, &mut caches);
+            });
         }
         (MixerWeights::Recurrent(weights), Mixer::Recurrent(it)) => {
             let states = caches.filter_map(MixerCache::folded);
-            let x = x(residual);
             let mut states: Vec<_> = states.collect();
-            recurrent(
-                model,
-                weights,
-                it,
-                (residual, &x),
-                scale,
-                batch.spans,
-                &mut states,
-            );
+            let x = normed(ops, residual, before);
+            add_part(ops, residual, spec.residual_scale, behind, |into, scale| {
+                recurrent(model, weights, it, (into, &x), scale, spans, &mut states);
+            });
         }
         (MixerWeights::None, Mixer::None) => {}
         _ => unreachable!("weights were made from this spec"),
@@ -216,21 +215,28 @@ fn ffn<O: Ops>(
     residual: &mut O::Tensor,
     batch: &Batch<'_, O>,
 ) -> Option<RouterOutputs<O>> {
-    let scale = spec.residual_scale;
-    let x = |residual: &O::Tensor| norm(model, residual, layer.ffn_norm.as_ref(), spec.norms[2]);
-    match (&layer.ffn, &spec.ffn) {
-        (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
-            let x = x(residual);
-            Some(experts(model, weights, moe, residual, scale, &x, batch))
-        }
-        (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
-            let x = x(residual);
-            model.ops.mlp(residual, scale, &x, None, network, mlp);
-            None
-        }
-        (FfnWeights::None, Ffn::None) => None,
-        _ => unreachable!("weights were made from this spec"),
+    let [.., before, behind] = layer.norms.each_ref().map(Option::as_ref);
+    let ops = &model.ops;
+    if matches!(spec.ffn, Ffn::None) {
+        return None;
     }
+    let x = normed(ops, residual, before);
+    add_part(
+        ops,
+        residual,
+        spec.residual_scale,
+        behind,
+        |into, scale| match (&layer.ffn, &spec.ffn) {
+            (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
+                Some(experts(model, weights, moe, into, scale, &x, batch))
+            }
+            (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
+                ops.mlp(into, scale, &x, None, network, mlp);
+                None
+            }
+            _ => unreachable!("weights were made from this spec"),
+        },
+    )
 }
 
 /// Adds to the residual stream what the chosen experts and the shared one put out.

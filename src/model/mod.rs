@@ -5,6 +5,7 @@
 
 mod forward;
 mod held;
+mod norms;
 mod sequence;
 mod support;
 mod weights;

@@ -73,24 +73,32 @@ fn model(spec: &ModelSpec) -> Missing {
 fn output(it: &HeadSpec) -> Missing {
     let HeadSpec {
         tied: _,
-        bias,
+        bias: _,
         pre_scale,
         div: _,
         softcap: _,
         horizons,
     } = it;
-    if *bias || pre_scale.to_bits() != 1.0f32.to_bits() || !horizons.is_empty() {
+    if pre_scale.to_bits() != 1.0f32.to_bits() || !horizons.is_empty() {
         return no("a head other than one matrix");
     }
     Ok(())
 }
 
 fn norm(it: NormSpec) -> Missing {
-    let NormSpec { kind, eps: _, bias } = it;
-    if kind != NormKind::Rms || bias {
-        return no("norms other than plain RMS norm");
+    match it {
+        NormSpec {
+            kind: NormKind::Rms,
+            eps: _,
+            bias: false,
+        }
+        | NormSpec {
+            kind: NormKind::Layer,
+            eps: _,
+            bias: _,
+        } => Ok(()),
+        _ => no("norms other than RMS norm and layer norm"),
     }
-    Ok(())
 }
 
 fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
@@ -109,28 +117,35 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
         Mixer::Recurrent(it) => state(it),
         Mixer::None => {}
     }
-    if *topology != Topology::PreNorm || cross.is_some() {
-        return no("layers joined other than by plain pre-norm");
+    joined(*topology)?;
+    if cross.is_some() {
+        return no("attention to an encoder");
     }
     let [before_mixer, after_mixer, before_ffn, after_ffn] = norms;
     let parts = [
-        (before_mixer, matches!(mixer, Mixer::None)),
-        (before_ffn, matches!(ffn, Ffn::None)),
+        (before_mixer, after_mixer, matches!(mixer, Mixer::None)),
+        (before_ffn, after_ffn, matches!(ffn, Ffn::None)),
     ];
-    for (it, is_absent) in parts {
-        match it {
-            Some(it) => norm(*it)?,
-            None if is_absent => {}
-            None => return no("a part of a layer without a norm before it"),
+    for (before, after, is_absent) in parts {
+        match (before, after) {
+            (None, None) if !is_absent => return no("a part of a layer without a norm"),
+            (_, Some(after)) if after.bias => return no("a norm with a bias behind a part"),
+            _ => {}
         }
-    }
-    if after_mixer.is_some() || after_ffn.is_some() {
-        return no("norms behind attention or FFN");
+        before.iter().chain(after).try_for_each(|it| norm(*it))?;
     }
     match ffn {
         Ffn::Dense(it) => network(*it),
         Ffn::Moe(it) => experts(it, routers),
         Ffn::None => Ok(()),
+    }
+}
+
+fn joined(it: Topology) -> Missing {
+    match it {
+        Topology::PreNorm | Topology::PostNorm | Topology::Sandwich => Ok(()),
+        Topology::ArcticParallel => no("experts that read the input of attention"),
+        Topology::ParallelDenseMoe => no("experts beside a dense network"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
-use super::{Unsupported, held::is_quantized, support};
+use super::{Unsupported, held::is_quantized, norms::Norm, support};
 use crate::checkpoint::{LayerSlot, Part, RecurrentSlot, Slot, WeightView, Weights};
 use crate::ops::{DeviceError, Mlp, Ops, RecurrentWeights, quantized};
 use crate::spec::{
@@ -96,12 +96,10 @@ pub enum FfnWeights<O: Ops> {
 
 /// One layer.
 pub struct Layer<O: Ops> {
-    /// Before the mixer, where there is one.
-    pub mixer_norm: Option<O::Weight>,
+    /// Before the mixer, behind it, before the FFN, behind it; each where there is one.
+    pub norms: [Option<Norm<O>>; 4],
     /// The mixer.
     pub mixer: MixerWeights<O>,
-    /// Before the FFN, where there is one.
-    pub ffn_norm: Option<O::Weight>,
     /// The FFN.
     pub ffn: FfnWeights<O>,
 }
@@ -116,10 +114,12 @@ pub struct Model<O: Ops> {
     pub embedding: O::Weight,
     /// By layer.
     pub layers: Vec<Layer<O>>,
-    /// `[H]`.
-    pub final_norm: O::Weight,
+    /// Before the head.
+    pub final_norm: Norm<O>,
     /// `[V, H]`; absent where the embedding serves.
     pub head: Option<O::Weight>,
+    /// `[V]`.
+    pub head_bias: Option<O::Weight>,
 }
 
 impl<O: Ops> Model<O> {
@@ -145,9 +145,10 @@ pub struct Assembly<O: Ops> {
 
 /// What stands behind the layers.
 struct Head<O: Ops> {
-    norm: O::Weight,
+    norm: Norm<O>,
     /// None where the embedding serves.
     matrix: Option<O::Weight>,
+    bias: Option<O::Weight>,
 }
 
 /// Pieces of a model that are no layer.
@@ -232,11 +233,12 @@ impl<O: Ops> Assembly<O> {
             layers: self.layers,
             final_norm: head.norm,
             head: head.matrix,
+            head_bias: head.bias,
         })
     }
 }
 
-struct WeightSource<'a, O: Ops> {
+pub(super) struct WeightSource<'a, O: Ops> {
     weights: &'a Weights,
     ops: &'a O,
     quantize: Option<BlockFormat>,
@@ -260,11 +262,11 @@ impl<O: Ops> WeightSource<'_, O> {
         made.unwrap_or_else(|| view.clone())
     }
 
-    fn need(&self, slot: Slot) -> Result<O::Weight, ModelError> {
+    pub(super) fn need(&self, slot: Slot) -> Result<O::Weight, ModelError> {
         Ok(self.ops.weight(&[&self.view(slot)?])?)
     }
 
-    fn find(&self, slot: Slot) -> Result<Option<O::Weight>, ModelError> {
+    pub(super) fn find(&self, slot: Slot) -> Result<Option<O::Weight>, ModelError> {
         let found = self.view_of(slot).map(|it| self.ops.weight(&[&it]));
         Ok(found.transpose()?)
     }
@@ -276,8 +278,9 @@ impl<O: Ops> WeightSource<'_, O> {
             self.find(Slot::Head)?
         };
         Ok(Head {
-            norm: self.need(Slot::FinalNorm)?,
+            norm: self.norm(spec.norm, Slot::FinalNorm, Slot::FinalNormBias)?,
             matrix,
+            bias: self.find(Slot::HeadBias)?,
         })
     }
 
@@ -389,16 +392,14 @@ impl<O: Ops> WeightSource<'_, O> {
 
     fn layer(&self, spec: &ModelSpec, row: usize) -> Result<Layer<O>, ModelError> {
         let at = |slot| Slot::Layer(LayerId::new(row), slot);
-        let found = |slot| self.find(at(slot));
         let ffn = match &spec.layers[row].ffn {
             Ffn::None => FfnWeights::None,
             Ffn::Dense(_) => FfnWeights::Dense(self.network(|part| at(LayerSlot::Dense(part)))?),
             Ffn::Moe(moe) => FfnWeights::Moe(self.moe(spec, moe, at)?),
         };
         Ok(Layer {
-            mixer_norm: found(LayerSlot::MixerNorm)?,
+            norms: self.norms(&spec.layers[row], at)?,
             mixer: self.mixer(&spec.layers[row], at)?,
-            ffn_norm: found(LayerSlot::FfnNorm)?,
             ffn,
         })
     }

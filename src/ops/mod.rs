@@ -240,7 +240,21 @@ pub trait Ops: Meter + Send + Sized {
     ) -> Self::Tensor;
 
     /// `[T, H]`, each row normed.
-    fn norm(&self, x: &Self::Tensor, weight: &Self::Weight, spec: &NormSpec) -> Self::Tensor;
+    ///
+    /// * `weight`, `bias`: `[H]`
+    fn norm(
+        &self,
+        x: &Self::Tensor,
+        weight: &Self::Weight,
+        bias: Option<&Self::Weight>,
+        spec: &NormSpec,
+    ) -> Self::Tensor;
+
+    /// As many rows and columns as `x`, all 0.
+    fn zeros_like(&self, x: &Self::Tensor) -> Self::Tensor;
+
+    /// `into += x · scale`; `into` and `x` are two tensors.
+    fn add(&self, into: &mut Self::Tensor, x: &Self::Tensor, scale: f32);
 
     /// `x · Wᵀ + b`: `[T, out]`.
     fn linear(

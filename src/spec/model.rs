@@ -81,6 +81,16 @@ impl NormSpec {
             bias: false,
         }
     }
+
+    /// Layer norm with a weight, and a bias where it has one.
+    #[must_use]
+    pub fn layer(eps: f32, bias: bool) -> Self {
+        Self {
+            kind: NormKind::Layer,
+            eps,
+            bias,
+        }
+    }
 }
 
 /// One layer.
@@ -105,6 +115,8 @@ pub struct LayerSpec {
 pub enum Topology {
     /// `h += mixer(norm h); h += ffn(norm h)`.
     PreNorm,
+    /// `h += norm(mixer h); h += norm(ffn h)` (FlexOlmo).
+    PostNorm,
     /// A norm before and after each part (Grok).
     Sandwich,
     /// Arctic: experts read the layer's input, beside a dense residual.

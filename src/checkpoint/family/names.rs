@@ -17,8 +17,12 @@ pub(in super::super) enum Role {
     Embedding,
     /// The norm before the head.
     FinalNorm,
+    /// Its bias.
+    FinalNormBias,
     /// The head.
     Head,
+    /// Its bias.
+    HeadBias,
     /// A part that a layer has once; never one of an expert.
     In(LayerSlot),
     /// A part of every expert.
@@ -27,13 +31,22 @@ pub(in super::super) enum Role {
 
 impl Role {
     /// What lies outside of the layers.
-    pub(in super::super) const OUTER: &'static [Self] =
-        &[Self::Embedding, Self::FinalNorm, Self::Head];
+    pub(in super::super) const OUTER: &'static [Self] = &[
+        Self::Embedding,
+        Self::FinalNorm,
+        Self::FinalNormBias,
+        Self::Head,
+        Self::HeadBias,
+    ];
 
     /// What a layer may have.
     pub(in super::super) const LAYER: &'static [Self] = &[
         Self::In(LayerSlot::MixerNorm),
+        Self::In(LayerSlot::MixerNormBias),
+        Self::In(LayerSlot::MixerPostNorm),
         Self::In(LayerSlot::FfnNorm),
+        Self::In(LayerSlot::FfnNormBias),
+        Self::In(LayerSlot::FfnPostNorm),
         Self::In(LayerSlot::Q),
         Self::In(LayerSlot::K),
         Self::In(LayerSlot::V),
@@ -87,7 +100,9 @@ impl Role {
         let inner = match self {
             Self::Embedding => return Slot::Embedding,
             Self::FinalNorm => return Slot::FinalNorm,
+            Self::FinalNormBias => return Slot::FinalNormBias,
             Self::Head => return Slot::Head,
+            Self::HeadBias => return Slot::HeadBias,
             Self::In(it) => it,
             Self::Expert(part) => LayerSlot::Expert(ExpertId::new(expert).0, part),
         };

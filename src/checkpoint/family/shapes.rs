@@ -48,7 +48,9 @@ pub(super) fn matrix_of(role: Role, spec: &ModelSpec, layer: usize) -> Option<Ma
     match role {
         Role::Embedding => Some(Matrix::new(v, h)),
         Role::FinalNorm => Some(Matrix::vector(h)),
+        Role::FinalNormBias => spec.norm.bias.then(|| Matrix::vector(h)),
         Role::Head => (!spec.head.tied).then(|| Matrix::new(v, h)),
+        Role::HeadBias => spec.head.bias.then(|| Matrix::vector(v)),
         Role::In(slot) => of_layer(slot, spec, spec.layers.get(layer)?),
         Role::Expert(part) => of_network(part, &moe(spec.layers.get(layer)?)?.expert, h),
     }
@@ -84,9 +86,15 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
     let h = spec.d_model;
     let shared = moe(layer).and_then(|it| it.shared);
     let router = moe(layer).and_then(|it| spec.router(it.router));
+    let norm = |at: usize| layer.norms[at].map(|_| Matrix::vector(h));
+    let norm_bias = |at: usize| layer.norms[at].filter(|it| it.bias).and(norm(at));
     match slot {
-        LayerSlot::MixerNorm => layer.norms[0].map(|_| Matrix::vector(h)),
-        LayerSlot::FfnNorm => layer.norms[2].map(|_| Matrix::vector(h)),
+        LayerSlot::MixerNorm => norm(0),
+        LayerSlot::MixerNormBias => norm_bias(0),
+        LayerSlot::MixerPostNorm => norm(1),
+        LayerSlot::FfnNorm => norm(2),
+        LayerSlot::FfnNormBias => norm_bias(2),
+        LayerSlot::FfnPostNorm => norm(3),
         LayerSlot::Router => router.map(|it| Matrix::new(it.n_experts, h)),
         LayerSlot::RouterBias => router
             .filter(|it| it.gate == Gate::Linear { bias: true })

@@ -128,13 +128,29 @@ impl Ops for Cpu {
         embed::embed(table, &tokens, scale)
     }
 
-    fn norm(&self, x: &Matrix, weight: &CpuWeight, spec: &NormSpec) -> Matrix {
+    fn norm(
+        &self,
+        x: &Matrix,
+        weight: &CpuWeight,
+        bias: Option<&CpuWeight>,
+        spec: &NormSpec,
+    ) -> Matrix {
         let mut out = x.clone();
-        // Every family computed here has RMS norms; the model refuses the others when it is opened.
-        debug_assert!(spec.kind == NormKind::Rms);
-        out.rows_mut()
-            .for_each(|it| norm::rms_norm(it, &weight.vector, spec.eps));
+        let (weight, bias) = (&weight.vector, bias.map(|it| it.vector.as_slice()));
+        out.rows_mut().for_each(|it| match spec.kind {
+            NormKind::Layer => norm::layer_norm(it, weight, bias, spec.eps),
+            // The model refuses other kinds when it is opened.
+            NormKind::Rms | NormKind::L2NoWeight => norm::rms_norm(it, weight, spec.eps),
+        });
         out
+    }
+
+    fn zeros_like(&self, x: &Matrix) -> Matrix {
+        Matrix::zeros(x.n_rows(), x.cols)
+    }
+
+    fn add(&self, into: &mut Matrix, x: &Matrix, scale: f32) {
+        pointwise::add(into, x, scale);
     }
 
     fn linear(&self, x: &Matrix, weight: &CpuWeight, bias: Option<&CpuWeight>) -> Matrix {

@@ -131,8 +131,22 @@ impl Ops for Gpu {
         embed::embed(self, table, &fed, scale)
     }
 
-    fn norm(&self, x: &GpuTensor, weight: &GpuWeight, spec: &NormSpec) -> GpuTensor {
-        norm::norm(self, x, weight, spec.eps)
+    fn norm(
+        &self,
+        x: &GpuTensor,
+        weight: &GpuWeight,
+        bias: Option<&GpuWeight>,
+        spec: &NormSpec,
+    ) -> GpuTensor {
+        norm::norm(self, x, weight, bias, spec)
+    }
+
+    fn zeros_like(&self, x: &GpuTensor) -> GpuTensor {
+        pointwise::zeros(self, x.rows, x.cols)
+    }
+
+    fn add(&self, into: &mut GpuTensor, x: &GpuTensor, scale: f32) {
+        pointwise::add(self, into, x, scale);
     }
 
     fn linear(&self, x: &GpuTensor, weight: &GpuWeight, bias: Option<&GpuWeight>) -> GpuTensor {

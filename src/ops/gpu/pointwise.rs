@@ -65,6 +65,19 @@ pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize) {
     launch_gated(gpu, "gate", &binds, x, [1.0, 0.0], gates);
 }
 
+/// `[rows, cols]`, all 0.
+pub fn zeros(gpu: &Gpu, rows: usize, cols: usize) -> GpuTensor {
+    let out = gpu.tensor(rows, cols);
+    launch(gpu, "zero", &[Bind::Write(&out.slice)], &out, [0.0, 0.0]);
+    out
+}
+
+/// `into += x · scale`; two tensors.
+pub fn add(gpu: &Gpu, into: &GpuTensor, x: &GpuTensor, scale: f32) {
+    let binds = [Bind::Write(&into.slice), Bind::Read(&x.slice)];
+    launch(gpu, "add", &binds, into, [scale, 0.0]);
+}
+
 /// One lane for each number of `over`.
 fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, by: [f32; 2]) {
     launch_gated(gpu, entry, binds, over, by, [0, 0]);
@@ -154,6 +167,23 @@ mod tests {
             let got = read(&gpu, &x);
             assert!(got[8].is_nan());
             assert_near(&got[..8], &want[..8], 1e-6, "sigmoids");
+        }
+    }
+
+    #[test]
+    fn sums_are_the_references() {
+        for gpu in gpus() {
+            for (rows, cols) in SHAPES {
+                let (x, y) = both(&gpu, numbers(rows * cols, 1), cols);
+                let (into, mut want) = both(&gpu, numbers(rows * cols, 2), cols);
+                add(&gpu, &into, &x, 0.5);
+                reference::add(&mut want, &y, 0.5);
+                assert_near(&read(&gpu, &into), &want.data, 1e-6, "sums");
+                // In memory that was used before.
+                drop(into);
+                let none = zeros(&gpu, rows, cols);
+                assert!(read(&gpu, &none).iter().all(|it| it.to_bits() == 0));
+            }
         }
     }
 

@@ -1,0 +1,58 @@
+//! Norms of the residual stream: what each computes, and with what.
+
+use super::weights::{ModelError, WeightSource};
+use crate::checkpoint::{LayerSlot, Slot};
+use crate::ops::Ops;
+use crate::spec::{LayerSpec, NormSpec};
+
+/// A norm on a device.
+pub struct Norm<O: Ops> {
+    /// `[H]`.
+    pub weight: O::Weight,
+    /// `[H]`, where it has one.
+    pub bias: Option<O::Weight>,
+    /// What it computes.
+    pub spec: NormSpec,
+}
+
+impl<O: Ops> Norm<O> {
+    /// Each row normed: `[T, H]`.
+    pub fn of(&self, ops: &O, x: &O::Tensor) -> O::Tensor {
+        ops.norm(x, &self.weight, self.bias.as_ref(), &self.spec)
+    }
+}
+
+impl<O: Ops> WeightSource<'_, O> {
+    pub(super) fn norm(
+        &self,
+        spec: NormSpec,
+        weight: Slot,
+        bias: Slot,
+    ) -> Result<Norm<O>, ModelError> {
+        let bias = spec.bias.then(|| self.need(bias)).transpose()?;
+        Ok(Norm {
+            weight: self.need(weight)?,
+            bias,
+            spec,
+        })
+    }
+
+    /// Those of a layer.
+    pub(super) fn norms(
+        &self,
+        layer: &LayerSpec,
+        at: impl Fn(LayerSlot) -> Slot,
+    ) -> Result<[Option<Norm<O>>; 4], ModelError> {
+        let of = |row: usize, weight, bias| {
+            let norm = layer.norms[row].map(|it| self.norm(it, at(weight), at(bias)));
+            norm.transpose()
+        };
+        Ok([
+            of(0, LayerSlot::MixerNorm, LayerSlot::MixerNormBias)?,
+            // Those behind a part have no bias in any family.
+            of(1, LayerSlot::MixerPostNorm, LayerSlot::MixerNormBias)?,
+            of(2, LayerSlot::FfnNorm, LayerSlot::FfnNormBias)?,
+            of(3, LayerSlot::FfnPostNorm, LayerSlot::FfnNormBias)?,
+        ])
+    }
+}
