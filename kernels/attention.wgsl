@@ -26,6 +26,9 @@ struct Params {
     stats_at: u32,      // where maxima and sums stand behind the weighted values
     n_columns: u32,     // prefill: lanes side by side on the quads of a head, a power of two up to 32
     has_sinks: u32,
+    base_first: u32,    // the first position of the block that lies in the base
+    base_n: u32,        // how many
+    base_at: u32,       // its row there
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,6 +36,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> keys: array<vec4<f32>>;       // [positions, kv heads, N_QUADS]
 @group(0) @binding(3) var<storage, read> values: array<vec4<f32>>;     // the same
 @group(0) @binding(5) var<storage, read> sinks: array<f32>;            // [heads]: a logit more in the sum of each head
+@group(0) @binding(6) var<storage, read> base_keys: array<vec4<f32>>;  // [rows, kv heads, N_QUADS]
+@group(0) @binding(7) var<storage, read> base_values: array<vec4<f32>>; // the same
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;        // prefill: [T, heads · head_dim]; decode: [rows, heads, split_room, head_dim], then [.., 2]
 
 // Quads of a head in the cache; at most 64. A constant, so that drivers unroll what loops over it.
@@ -41,6 +46,9 @@ override N_QUADS: u32 = 1u;
 override N_SHARED: u32 = 1u;
 // Rows of a workgroup of `prefill`: its lanes are laid out for 32.
 override ROWS: u32 = 32u;
+
+// Whether some positions of the block lie in rows of another cache, and the others, in their order, in `keys`.
+override HAS_BASE: bool = false;
 
 const LOWEST: f32 = -3.4e38;
 const KEYS: u32 = 64u;
@@ -94,9 +102,40 @@ fn query_quad(row: u32, head: u32, quad: u32) -> vec4<f32> {
     return vec4(query_number(at, d), query_number(at, d + 1u), query_number(at, d + 2u), query_number(at, d + 3u));
 }
 
-// Where a head of a position starts in the block, in quads.
-fn cached_at(position: u32, kv_head: u32) -> u32 {
-    return ((position - params.block_first) * params.n_kv_heads + kv_head) * N_QUADS;
+// Where a head of a position starts, in quads, and in which rows.
+struct Cached {
+    at: u32,
+    in_base: bool,
+}
+
+fn cached(position: u32, kv_head: u32) -> Cached {
+    var row = position - params.block_first;
+    var in_base = false;
+    if HAS_BASE {
+        // Below the base this is no small number.
+        let inside = row - params.base_first;
+        in_base = inside < params.base_n;
+        if in_base {
+            row = params.base_at + inside;
+        } else if row >= params.base_first {
+            row -= params.base_n;
+        }
+    }
+    return Cached((row * params.n_kv_heads + kv_head) * N_QUADS, in_base);
+}
+
+fn key_quad(it: Cached, quad: u32) -> vec4<f32> {
+    if HAS_BASE && it.in_base {
+        return base_keys[it.at + quad];
+    }
+    return keys[it.at + quad];
+}
+
+fn value_quad(it: Cached, quad: u32) -> vec4<f32> {
+    if HAS_BASE && it.in_base {
+        return base_values[it.at + quad];
+    }
+    return values[it.at + quad];
 }
 
 // Some drivers' tanh overflows; beyond 15 it is 1. What is no number passes.
@@ -218,10 +257,10 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
     workgroupBarrier();
     for (var at = begin; at < end; at += KEYS) {
         let n = min(KEYS, end - at);
-        let key_at = cached_at(min(at + near, end - 1u), kv_head);
+        let place = cached(min(at + near, end - 1u), kv_head);
         var dots = vec4<f32>();
         for (var i = index % 4u; i < N_QUADS; i += 4u) {
-            let key = keys[key_at + i];
+            let key = key_quad(place, i);
             dots.x += dot(key, query_room[i]);
             if N_SHARED > 1u {
                 dots.y += dot(key, query_room[N_QUADS + i]);
@@ -276,7 +315,7 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
                 for (var j = 0u; j < at_once; j++) {
                     let i = min(first_key + j * n_lanes, KEYS - 1u);
                     let counts = first_key + j * n_lanes < n;
-                    let value = values[cached_at(min(at + i, end - 1u), kv_head) + quad];
+                    let value = value_quad(cached(min(at + i, end - 1u), kv_head), quad);
                     share_0 += select(0.0, weights[i], counts) * value;
                     if N_SHARED > 1u {
                         share_1 += select(0.0, weights[KEYS + i], counts) * value;
@@ -451,7 +490,7 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
             let k_quad = slice + index % 4u;
             var key = vec4<f32>();
             if k_quad < N_QUADS {
-                key = keys[cached_at(min(at + index / 4u, end - 1u), kv_head) + k_quad];
+                key = key_quad(cached(min(at + index / 4u, end - 1u), kv_head), k_quad);
             }
             key_slice[index % 4u * KEY_STRIDE + index / 4u] = key;
             workgroupBarrier();
@@ -500,8 +539,8 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
         if has_quad {
             for (var i = slot; i < n; i += n_slots) {
                 let weight = weight_room[four * KEYS + i];
-                let value_at = cached_at(at + i, kv_head) + quad;
-                let value = values[value_at];
+                let place = cached(at + i, kv_head);
+                let value = value_quad(place, quad);
                 if is_masked {
                     share_0 += seen_only(weight.x, value);
                     share_1 += seen_only(weight.y, value);
@@ -514,7 +553,7 @@ fn prefill(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) g
                     share_3 += weight.w * value;
                 }
                 if has_more {
-                    let value_more = values[value_at + 32u];
+                    let value_more = value_quad(place, quad + 32u);
                     more_0 += seen_only(weight.x, value_more);
                     more_1 += seen_only(weight.y, value_more);
                     more_2 += seen_only(weight.z, value_more);

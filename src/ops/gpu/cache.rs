@@ -1,9 +1,17 @@
 //! The cache of keys and values on the device: it grows, forks and is cut without waiting for it,
 //! and leaves its buffers to the next one.
 //!
-//! Positions lie in blocks, since one binding may not hold them all; nearly always there is one.
+//! Positions lie in blocks, since one binding may not hold them all; nearly always there is one. A block is two
+//! runs of rows at most: one that another cache wrote, which forks share, and its own. So a fork of a cache that
+//! wrote all of its positions copies nothing.
 
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use super::{
     device::Gpu,
@@ -13,16 +21,40 @@ use crate::ops::DeviceError;
 
 /// Positions there is room for at first.
 const FIRST_POSITIONS: usize = 512;
+/// The same beside rows that are shared: most forks are short.
+const FIRST_OF_FORK: usize = 64;
 
-/// Keys and values of some positions.
+/// Keys and values side by side.
 #[derive(Debug)]
-pub struct Block {
+pub struct KvRows {
     /// `[n, width]`, f32.
     pub keys: Slice,
     /// `[n, width]`, f32.
     pub values: Slice,
-    /// Positions there is room for.
+    /// Rows there is room for.
     n: usize,
+    /// Rows from the first on that other caches may read: they are not written while anyone else holds them.
+    n_lent: AtomicUsize,
+}
+
+/// Rows of another cache that hold some positions of a block.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Whose.
+    pub rows: Arc<KvRows>,
+    /// The row of the first position.
+    pub at: usize,
+    /// That position, counted from the block's first.
+    pub first: usize,
+    /// How many positions.
+    pub n: usize,
+}
+
+/// Keys and values of some positions: those of the base, and all others, in their order, in rows of its own.
+#[derive(Debug, Default)]
+pub struct Block {
+    base: Option<Base>,
+    own: Option<Arc<KvRows>>,
 }
 
 /// Keys and values of one sequence at one layer, one row a position.
@@ -42,7 +74,7 @@ pub struct GpuCache {
 pub struct KvSpan {
     /// Which.
     pub block: usize,
-    /// The row of the block that takes the first.
+    /// The row of the block's own that takes the first.
     pub at: usize,
     /// How many.
     pub n: usize,
@@ -92,33 +124,34 @@ impl GpuCache {
     /// Forgets all but the first `len` positions; the room stays.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+        let (len, per_block) = (self.len, self.per_block);
+        for (i, it) in self.blocks.iter_mut().enumerate() {
+            it.truncate(len.saturating_sub(i * per_block));
+        }
     }
 
-    /// A cache of its own that holds the first `len` positions of this one.
+    /// A cache of its own that holds the first `len` positions of this one. It shares the longest run of rows, and
+    /// copies what lies in another.
     ///
     /// # Errors
     /// The device has no memory for it.
     pub fn fork(&self, gpu: &Gpu, len: usize) -> Result<Self, DeviceError> {
         let len = len.min(self.len);
-        let mut out = Self {
-            blocks: Vec::new(),
-            len: 0,
+        let n_blocks = len.div_ceil(self.per_block.max(1));
+        let blocks = self.blocks.iter().take(n_blocks).enumerate();
+        let blocks = blocks.map(|(i, it)| {
+            let here = (len - i * self.per_block).min(self.per_block);
+            it.fork(gpu, here, self.width)
+        });
+        Ok(Self {
+            blocks: blocks.collect::<Result<_, _>>()?,
+            len,
             ..*self
-        };
-        if len > 0 {
-            // A fork goes on to be written.
-            out.reserve(gpu, len + 1)?;
-            for (i, (to, from)) in out.blocks.iter().zip(&self.blocks).enumerate() {
-                let here = len.saturating_sub(i * self.per_block).min(self.per_block);
-                from.copy_to(gpu, to, (here * self.width * 4) as u64);
-            }
-        }
-        out.len = len;
-        Ok(out)
+        })
     }
 
     /// Makes room for so many positions in all; those held stay where they are or are copied, on
-    /// the device. A failure leaves the cache as it was.
+    /// the device. A failure leaves what the cache holds as it was.
     ///
     /// # Errors
     /// The device has no memory for it, or a row is larger than a binding.
@@ -126,18 +159,18 @@ impl GpuCache {
         for i in 0..n.div_ceil(self.per_block) {
             let first = i * self.per_block;
             let needed = (n - first).min(self.per_block);
-            if self.blocks.get(i).is_some_and(|it| it.n >= needed) {
-                continue;
-            }
-            let wanted = needed.next_power_of_two().max(FIRST_POSITIONS);
-            let most = self.n_ctx.saturating_sub(first).max(needed);
-            let block = Block::new(gpu, wanted.min(most).min(self.per_block), self.width)?;
-            if let Some(old) = self.blocks.get_mut(i) {
-                let held = self.len.saturating_sub(first).min(old.n);
-                old.copy_to(gpu, &block, (held * self.width * 4) as u64);
-                *old = block;
+            let held = self.len.saturating_sub(first).min(self.per_block);
+            let most = self.n_ctx.saturating_sub(first).min(self.per_block);
+            let mut new = Block::default();
+            let is_new = self.blocks.len() == i;
+            let block = if is_new {
+                &mut new
             } else {
-                self.blocks.push(block);
+                &mut self.blocks[i]
+            };
+            block.reserve(gpu, self.width, held..needed, most)?;
+            if is_new {
+                self.blocks.push(new);
             }
         }
         Ok(())
@@ -150,9 +183,10 @@ impl GpuCache {
         while at < end {
             let inside = at % self.per_block;
             let n = (end - at).min(self.per_block - inside).min(most);
+            let block = at / self.per_block;
             out.push(KvSpan {
-                block: at / self.per_block,
-                at: inside,
+                block,
+                at: inside - self.blocks[block].n_shared(),
                 n,
             });
             at += n;
@@ -164,9 +198,144 @@ impl GpuCache {
     pub(super) fn grow(&mut self, n: usize) {
         self.len += n;
     }
+
+    /// The buffers it holds, by the name that every cache that shares them gives, and their bytes.
+    pub(super) fn pieces(&self) -> Vec<(u64, u64)> {
+        let shared = self.blocks.iter().filter_map(|it| it.base.as_ref());
+        let own = self.blocks.iter().filter_map(|it| it.own.as_ref());
+        let rows = shared.map(|it| &it.rows).chain(own);
+        let slices = rows.flat_map(|it| [&it.keys, &it.values]);
+        slices.map(|it| (it.held.id, it.held.n_bytes)).collect()
+    }
+}
+
+/// Rows that lie side by side and hold positions that follow each other.
+struct Segment<'a> {
+    rows: &'a Arc<KvRows>,
+    at: usize,
+    first: usize,
+    n: usize,
 }
 
 impl Block {
+    /// Rows of the positions that are not the base's; where there are none, anything that can be bound.
+    pub(super) fn own(&self) -> Option<&KvRows> {
+        let shared = self.base.as_ref().map(|it| &it.rows);
+        self.own.as_ref().or(shared).map(Arc::as_ref)
+    }
+
+    /// The positions that lie in rows of another cache.
+    pub(super) fn base(&self) -> Option<&Base> {
+        self.base.as_ref()
+    }
+
+    /// How many those are.
+    fn n_shared(&self) -> usize {
+        self.base.as_ref().map_or(0, |it| it.n)
+    }
+
+    fn truncate(&mut self, here: usize) {
+        if let Some(it) = &mut self.base {
+            it.n = it.n.min(here.saturating_sub(it.first));
+        }
+        if self.n_shared() == 0 {
+            self.base = None;
+        }
+    }
+
+    /// The first `here` positions, run by run.
+    fn segments(&self, here: usize) -> Vec<Segment<'_>> {
+        let (first, n_shared) = match &self.base {
+            Some(it) => (it.first.min(here), it.n.min(here.saturating_sub(it.first))),
+            None => (here, 0),
+        };
+        let base = self.base.as_ref().map(|it| Segment {
+            rows: &it.rows,
+            at: it.at,
+            first,
+            n: n_shared,
+        });
+        let own = |at, first, n| {
+            let rows = self.own.as_ref();
+            rows.map(|rows| Segment { rows, at, first, n })
+        };
+        let after = first + n_shared;
+        let all = [own(0, 0, first), base, own(first, after, here - after)];
+        all.into_iter().flatten().filter(|it| it.n > 0).collect()
+    }
+
+    /// A block that holds the first `here` positions: it shares the longest run and copies the others.
+    fn fork(&self, gpu: &Gpu, here: usize, width: usize) -> Result<Self, DeviceError> {
+        let segments = self.segments(here);
+        let Some(longest) = segments.iter().max_by_key(|it| it.n) else {
+            return Ok(Self::default());
+        };
+        let n_others = here - longest.n;
+        let own = (n_others > 0)
+            .then(|| KvRows::new(gpu, n_others.next_power_of_two().max(FIRST_OF_FORK), width))
+            .transpose()?;
+        if let Some(to) = &own {
+            let mut at = 0;
+            for it in segments.iter().filter(|it| it.first != longest.first) {
+                it.rows.copy_to(gpu, it.at..it.at + it.n, to, at, width);
+                at += it.n;
+            }
+        }
+        longest
+            .rows
+            .n_lent
+            .fetch_max(longest.at + longest.n, Ordering::Relaxed);
+        Ok(Self {
+            base: Some(Base {
+                rows: Arc::clone(longest.rows),
+                at: longest.at,
+                first: longest.first,
+                n: longest.n,
+            }),
+            own: own.map(Arc::new),
+        })
+    }
+
+    /// Room for the positions `new` behind those that are there and stay, most likely `most` in all. It lies in rows
+    /// that nobody else reads.
+    fn reserve(
+        &mut self,
+        gpu: &Gpu,
+        width: usize,
+        new: Range<usize>,
+        most: usize,
+    ) -> Result<(), DeviceError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let rows = |it: &Self| new.start - it.n_shared()..new.end - it.n_shared();
+        if self.own.as_ref().is_some_and(|it| it.is_lent(rows(self))) {
+            *self = self.fork(gpu, new.start, width)?;
+        }
+        let n_shared = self.n_shared();
+        let Range {
+            start: n_own,
+            end: needed,
+        } = rows(self);
+        if self.own.as_ref().is_some_and(|it| it.n >= needed) {
+            return Ok(());
+        }
+        let first = if n_shared > 0 {
+            FIRST_OF_FORK
+        } else {
+            FIRST_POSITIONS
+        };
+        let most = most.saturating_sub(n_shared).max(needed);
+        let room = KvRows::new(gpu, needed.next_power_of_two().max(first).min(most), width)?;
+        if let Some(old) = &self.own {
+            old.copy_to(gpu, 0..n_own, &room, 0, width);
+        }
+        self.own = Some(Arc::new(room));
+        Ok(())
+    }
+}
+
+impl KvRows {
     fn new(gpu: &Gpu, n: usize, width: usize) -> Result<Self, DeviceError> {
         let n_bytes = (n * width * 4) as u64;
         gpu.check_binding("one position of the cache", (width * 4) as u64)?;
@@ -174,12 +343,27 @@ impl Block {
             keys: Slice::whole(gpu.cache_room(n_bytes)?),
             values: Slice::whole(gpu.cache_room(n_bytes)?),
             n,
+            n_lent: AtomicUsize::new(0),
         })
     }
 
-    fn copy_to(&self, gpu: &Gpu, to: &Self, n_bytes: u64) {
-        gpu.copy(&self.keys, &to.keys.held, 0, n_bytes);
-        gpu.copy(&self.values, &to.values.held, 0, n_bytes);
+    /// Whether these are left to the caches that read them: one of the rows to write is read, or there is no room for
+    /// all, and the others keep what a larger buffer would double.
+    fn is_lent(self: &Arc<Self>, to_write: Range<usize>) -> bool {
+        let is_read = to_write.start < self.n_lent.load(Ordering::Relaxed);
+        Arc::strong_count(self) > 1 && (is_read || to_write.end > self.n)
+    }
+
+    fn copy_to(&self, gpu: &Gpu, rows: Range<usize>, to: &Self, at: usize, width: usize) {
+        let row_bytes = (width * 4) as u64;
+        let n_bytes = rows.len() as u64 * row_bytes;
+        for (from, to) in [(&self.keys, &to.keys), (&self.values, &to.values)] {
+            let from = Slice {
+                start: from.start + rows.start as u64 * row_bytes,
+                ..from.clone()
+            };
+            gpu.copy(&from, &to.held, at as u64 * row_bytes, n_bytes);
+        }
     }
 }
 
@@ -227,7 +411,8 @@ mod tests {
         let mut row = 0;
         for it in cache.kv_spans(n, usize::MAX) {
             let n_bytes = (it.n * width * 4) as u64;
-            for to in [&cache.blocks[it.block].keys, &cache.blocks[it.block].values] {
+            let own = cache.blocks[it.block].own.as_ref().unwrap();
+            for to in [&own.keys, &own.values] {
                 // A copy has to start at a region's start: rows of the test are 256 bytes.
                 let from = Slice {
                     start: (row * width * 4) as u64,
@@ -243,14 +428,15 @@ mod tests {
     fn keys(gpu: &Gpu, cache: &GpuCache) -> Vec<f32> {
         let mut out = Vec::new();
         for (i, it) in cache.blocks.iter().enumerate() {
-            let rows = cache.len.saturating_sub(i * cache.per_block).min(it.n);
-            if rows > 0 {
+            let here = cache.len.saturating_sub(i * cache.per_block);
+            for it in it.segments(here.min(cache.per_block)) {
                 let tensor = GpuTensor {
-                    slice: it.keys.clone(),
-                    rows,
+                    slice: it.rows.keys.clone(),
+                    rows: it.at + it.n,
                     cols: cache.width,
                 };
-                out.extend(crate::ops::gpu::testing::read(gpu, &tensor));
+                let rows = crate::ops::gpu::testing::read(gpu, &tensor);
+                out.extend_from_slice(&rows[it.at * cache.width..]);
             }
         }
         out
@@ -280,10 +466,66 @@ mod tests {
     }
 
     #[test]
+    fn a_fork_shares_what_it_can_and_each_goes_on_alone() {
+        let gpu = gpus().remove(0);
+        let rows = numbers(4000 * 64, 7);
+        let of = |positions: Range<usize>| &rows[positions.start * 64..positions.end * 64];
+        let mut root = GpuCache::new(&gpu, 64, 4096);
+        write(&gpu, &mut root, of(0..1000));
+        let n_bytes = gpu.n_bytes();
+        let mut fork = root.fork(&gpu, 999).unwrap();
+        assert_eq!(gpu.n_bytes(), n_bytes, "nothing is copied");
+        assert_eq!(fork.pieces(), root.pieces());
+        // Both write: each reads its own.
+        write(&gpu, &mut fork, of(2000..2010));
+        write(&gpu, &mut root, of(3000..3500));
+        assert_eq!(keys(&gpu, &fork), [of(0..999), of(2000..2010)].concat());
+        assert_eq!(keys(&gpu, &root), [of(0..1000), of(3000..3500)].concat());
+        // Cut back into what the fork reads, and written again.
+        root.truncate(500);
+        write(&gpu, &mut root, of(1500..1510));
+        assert_eq!(keys(&gpu, &root), [of(0..500), of(1500..1510)].concat());
+        assert_eq!(keys(&gpu, &fork), [of(0..999), of(2000..2010)].concat());
+        // A fork of a fork: before, in and behind what is shared.
+        for (at, more) in [(400, 3), (999, 40), (1005, 70)] {
+            let mut next = fork.fork(&gpu, at).unwrap();
+            let held = [of(0..999), of(2000..2010)].concat();
+            write(&gpu, &mut next, of(3900..3900 + more));
+            let want = [&held[..at * 64], of(3900..3900 + more)].concat();
+            assert_eq!(keys(&gpu, &next), want, "at {at}");
+            assert_eq!(keys(&gpu, &fork), held);
+        }
+        // A short base under a long run of its own: the run is shared, the base is copied.
+        let mut late = root.fork(&gpu, 10).unwrap();
+        write(&gpu, &mut late, of(100..700));
+        let mut next = late.fork(&gpu, 605).unwrap();
+        write(&gpu, &mut next, of(0..5));
+        late.truncate(300);
+        write(&gpu, &mut late, of(800..801));
+        assert_eq!(
+            keys(&gpu, &next),
+            [of(0..10), of(100..695), of(0..5)].concat()
+        );
+        assert_eq!(
+            keys(&gpu, &late),
+            [of(0..10), of(100..390), of(800..801)].concat()
+        );
+        let mut last = next.fork(&gpu, 400).unwrap();
+        write(&gpu, &mut last, of(1..2));
+        assert_eq!(
+            keys(&gpu, &last),
+            [of(0..10), of(100..490), of(1..2)].concat()
+        );
+    }
+
+    #[test]
     fn room_never_exceeds_the_context_and_starts_small() {
         let gpu = gpus().remove(0);
         let mut cache = GpuCache::new(&gpu, 16, 1300);
-        let room = |cache: &GpuCache| cache.blocks.iter().map(|it| it.n).collect::<Vec<_>>();
+        let room = |cache: &GpuCache| {
+            let blocks = cache.blocks.iter();
+            blocks.map(|it| it.own().unwrap().n).collect::<Vec<_>>()
+        };
         for (n, want) in [
             (1, 512),
             (512, 512),

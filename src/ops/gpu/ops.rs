@@ -86,8 +86,7 @@ impl Ops for Gpu {
     }
 
     fn cache_pieces(&self, cache: &GpuCache) -> Vec<(u64, u64)> {
-        let slices = cache.blocks().iter().flat_map(|it| [&it.keys, &it.values]);
-        slices.map(|it| (it.held.id, it.held.n_bytes)).collect()
+        cache.pieces()
     }
 
     fn truncate_cache(&self, cache: &mut GpuCache, len: usize) {

@@ -172,15 +172,17 @@ impl Rotation<'_> {
     fn launch(&self, row: usize, to: KvSpan, cache: &GpuCache) {
         // A weight that is not there is not read; something has to be bound.
         let norm = |i: usize| self.norms[i].map_or(&self.qkv.slice, |it| &it.vector);
-        let block = &cache.blocks()[to.block];
+        let Some(own) = cache.blocks()[to.block].own() else {
+            unreachable!("room was made for these rows")
+        };
         let binds = [
             Bind::Read(&self.qkv.slice),
             Bind::Read(norm(0)),
             Bind::Read(norm(1)),
             Bind::Read(self.angles),
             Bind::Write(&self.queries.slice),
-            Bind::Write(&block.keys),
-            Bind::Write(&block.values),
+            Bind::Write(&own.keys),
+            Bind::Write(&own.values),
         ];
         let is_whole = self.spec.qk_norm == QkNorm::Full && self.norms.iter().any(Option::is_some);
         let n_slots = (self.spec.n_heads + 2 * self.spec.n_kv_heads) as u32;

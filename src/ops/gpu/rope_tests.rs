@@ -86,9 +86,9 @@ fn check(gpu: &Gpu, spec: &GqaSpec, n: usize, what: &str) {
         assert_eq!(got.len(), 2 * n);
         let block = &got.blocks()[0];
         let [wanted_keys, wanted_values] = want.numbers();
-        let keys = stored(gpu, &block.keys, 2 * n, spec);
+        let keys = stored(gpu, &block.own().unwrap().keys, 2 * n, spec);
         assert_near(&keys, &wanted_keys, 5e-6, &format!("{what}: keys"));
-        let values = stored(gpu, &block.values, 2 * n, spec);
+        let values = stored(gpu, &block.own().unwrap().values, 2 * n, spec);
         assert_eq!(values, wanted_values, "{what}: values");
     }
 }
