@@ -72,10 +72,10 @@ fn a_graphics_processor_tells_where_the_time_of_a_token_goes() {
     assert!(kernels.iter().all(|it| number(it, "/secs_per_step") > 0.0));
 }
 
-#[test]
-fn an_edit_late_in_a_text_adds_little_and_says_how_much() {
+/// Bytes of a row's cache grow in powers of two on a GPU: 250 positions have room for 512 of them.
+fn check_edit_cost(device: &str) {
     let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
-        .args(["bench", "--synthetic", TINY, "--json", "--device", "cpu"])
+        .args(["bench", "--synthetic", TINY, "--json", "--device", device])
         .args(["--edit-cost", "--prompt-tokens", "250"])
         .output()
         .unwrap();
@@ -87,10 +87,21 @@ fn an_edit_late_in_a_text_adds_little_and_says_how_much() {
     for kind in ["trace", "cache"] {
         let (row, edit) = ("row_bytes", "edit_bytes");
         let [row, edit] = [row, edit].map(|it_is| number(&it, &format!("/{kind}/{it_is}")));
-        // Two rows that each copy the slice or block the edit lies in, and no more.
+        // Two rows that each take room for the slice or block the edit lies in, and no more.
         assert!(
             edit > 0.0 && edit < row * 2.0 * 64.0 / 250.0 * 1.2,
-            "{kind}: {edit} of {row}"
+            "{kind} on {device}: {edit} of {row}"
         );
     }
+}
+
+#[test]
+fn an_edit_late_in_a_text_adds_little_and_says_how_much() {
+    check_edit_cost("cpu");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn an_edit_late_in_a_text_adds_little_on_a_gpu_too() {
+    check_edit_cost("gpu");
 }
