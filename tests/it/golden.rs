@@ -304,6 +304,15 @@ fn every_edit_on_qwen2_moe_equals_the_reference() {
     check_edits("qwen2_moe", "cpu", &[]);
 }
 
+/// The reference is `tests/golden/edits.py`, a forward of its own.
+#[test]
+fn every_edit_beside_sinks_states_and_selection_biases_equals_the_reference() {
+    for name in ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h"] {
+        check_edits(name, "cpu", &[]);
+        check_edits(name, "cpu", &["--stepwise"]);
+    }
+}
+
 /// `mask` leaves the scores of the others as they are, however small an expert that is out makes them.
 #[test]
 fn an_expert_that_takes_all_and_is_masked_leaves_weights_that_sum_to_one() {
@@ -482,6 +491,15 @@ fn edits_on_the_graphics_processor_equal_the_reference() {
 fn edits_beside_a_shared_expert_on_the_graphics_processor_equal_the_reference() {
     check_edits("qwen2_moe", "gpu", &[]);
     check_edits("qwen2_moe", "gpu", &["--stepwise"]);
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn edits_beside_sinks_states_and_selection_biases_on_the_graphics_processor_equal_the_reference() {
+    for name in ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h"] {
+        check_edits(name, "gpu", &[]);
+        check_edits(name, "gpu", &["--stepwise"]);
+    }
 }
 
 /// Weights in blocks, on both devices.
