@@ -102,7 +102,9 @@ fn rotated(
     if share.is_none() && given.to_bits() != 1.0f32.to_bits() {
         return Err(at.wrong(KEY, "1, because heads of this family rotate whole"));
     }
-    let dim = (f64::from(given) * head_dim as f64) as usize;
+    // As it is written, so that a share of so many dimensions is so many.
+    let written = at.get(KEY).and_then(Value::as_f64);
+    let dim = (written.unwrap_or(f64::from(given)) * head_dim as f64) as usize;
     if given > 1.0 || dim == 0 || dim % 2 == 1 {
         let want = format!("a share of a head of {head_dim} that is an even number, not 0");
         return Err(at.refuse(KEY, given.to_string(), want));

@@ -1,13 +1,18 @@
 //! The families that open. One entry in one list: how its config is read, and what its tensors are
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
+mod deepseek;
+mod dots;
+mod ernie;
 pub(super) mod gguf;
+mod glm;
 mod gpt_oss;
 mod granite;
 mod lfm2;
 mod llama_names;
 mod mamba;
 mod mellum;
+mod minimax;
 mod mixtral;
 mod names;
 mod nemotron;
@@ -63,21 +68,22 @@ pub(super) const FAMILIES: &[Family] = &[
     qwen_next::QWEN3_NEXT,
     qwen_next::QWEN3_5_MOE,
     qwen_next::QWEN3_5_MOE_TEXT,
+    deepseek::DEEPSEEK,
+    glm::GLM4_MOE,
+    dots::DOTS1,
+    minimax::MINIMAX_M2,
+    ernie::ERNIE4_5_MOE,
 ];
 
 /// Families with experts that are known and not read yet.
 const LATER: &[(&str, &str)] = &[
     ("arctic", "Snowflake Arctic"),
     ("dbrx", "DBRX"),
-    ("deepseek", "DeepSeekMoE"),
     ("deepseek_v2", "DeepSeek-V2"),
     ("deepseek_v3", "DeepSeek-V3"),
     ("deepseek_v32", "DeepSeek-V3.2"),
     ("deepseek_v4", "DeepSeek-V4"),
-    ("dots1", "dots.llm1"),
-    ("ernie4_5_moe", "ERNIE-4.5"),
     ("flex_olmo", "FlexOlmo"),
-    ("glm4_moe", "GLM-4.5"),
     ("glm4_moe_lite", "GLM-4.7-Flash"),
     ("grok-1", "Grok-1"),
     ("hunyuan_v1_moe", "Hunyuan"),
@@ -87,7 +93,6 @@ const LATER: &[(&str, &str)] = &[
     ("llama4", "Llama 4"),
     ("llama4_text", "Llama 4"),
     ("llama_moe", "LLaMA-MoE"),
-    ("minimax_m2", "MiniMax-M2"),
     ("nllb-moe", "NLLB-MoE"),
     ("phimoe", "Phi-3.5-MoE"),
     ("switch_transformers", "Switch Transformer"),

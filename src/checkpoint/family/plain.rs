@@ -264,11 +264,14 @@ fn attention(
             format!("a divisor of num_attention_heads, {n_heads}"),
         ));
     }
-    let head_dim = match config
-        .maybe_whole("head_dim", 1..=MAX_WIDTH)?
-        .or(defaults.head_dim)
+    let keys = ["head_dim", "attention_head_dim", "kv_channels"];
+    let key = keys.iter().find(|it| config.get(it).is_some());
+    let head_dim = match key
+        .copied()
+        .map_or(Ok(None), |it| config.maybe_whole(it, 1..=MAX_WIDTH))?
     {
         Some(it) => it,
+        None if let Some(it) = defaults.head_dim => it,
         None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
         None => {
             return Err(config.refuse(
@@ -317,14 +320,21 @@ fn attention(
     Ok((attn, rope))
 }
 
-/// E and k. All spellings of E are in use, newer files change between them.
+/// E and k. All spellings are in use, newer files change between them.
 fn experts(config: &Config, defaults: &Defaults) -> Result<(usize, usize), CheckpointError> {
-    let keys = ["num_local_experts", "num_experts", "n_routed_experts"];
+    let keys = [
+        "num_local_experts",
+        "num_experts",
+        "n_routed_experts",
+        "moe_num_experts",
+    ];
     let n_experts = config.whole_of(&keys, 1..=MAX_EXPERTS, defaults.n_experts)?;
-    let top_k = config.whole("num_experts_per_tok", 1..=MAX_EXPERTS, defaults.top_k)?;
+    let keys = ["num_experts_per_tok", "moe_k", "moe_top_k"];
+    let top_k = config.whole_of(&keys, 1..=MAX_EXPERTS, defaults.top_k)?;
     if top_k > n_experts {
+        let given = keys.iter().find(|it| config.get(it).is_some());
         return Err(config.refuse(
-            "num_experts_per_tok",
+            given.unwrap_or(&keys[0]),
             top_k.to_string(),
             format!("at most the number of experts, {n_experts}"),
         ));

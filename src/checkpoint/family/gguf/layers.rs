@@ -9,6 +9,8 @@ use crate::spec::{
 use super::{Arch, GgufModel, names::ROUTER};
 use crate::checkpoint::{CheckpointError, WeightView, config::Config, family::Draft};
 
+/// What a router adds to scores before it chooses.
+const SELECT_BIAS: &str = "exp_probs_b.bias";
 /// A divisor for each pair of a rotation.
 const FREQUENCIES: &str = "rope_freqs.weight";
 
@@ -42,6 +44,11 @@ pub(super) fn complete(
         }
     }
     keep_used_routers(&mut draft.spec);
+    for router in &mut draft.spec.routers {
+        // A file of a model trained without it has none.
+        let name = format!("blk.{}.{SELECT_BIAS}", router.place.layer);
+        router.select_bias &= file.tensors.by_name.contains_key(&name);
+    }
     let key = format!("{}.expert_weights_scale", arch.name);
     let scale = (file.get)(&key).and_then(|it| it.as_f64()).unwrap_or(1.0) as f32;
     if !scale.is_finite() || scale < 0.0 {

@@ -6,6 +6,7 @@
 //!
 //! Source of names, keys and defaults: `src/llama-arch.cpp`, `src/llama-model.cpp` and the converter of llama.cpp.
 
+mod kin;
 mod layers;
 mod names;
 mod settings;
@@ -100,6 +101,10 @@ const PLAIN: Arch = Arch {
 };
 
 /// Every architecture that opens.
+fn archs() -> impl Iterator<Item = &'static Arch> {
+    ARCHS.iter().chain(kin::ARCHS)
+}
+
 const ARCHS: &[Arch] = &[
     Arch {
         name: "llama",
@@ -297,7 +302,7 @@ pub(in super::super) fn draft(file: &GgufModel<'_>) -> Result<Found, CheckpointE
             path: file.path.to_owned(),
         });
     };
-    let Some(arch) = ARCHS.iter().find(|it| it.name == name) else {
+    let Some(arch) = archs().find(|it| it.name == name) else {
         return Err(unknown(file, &name));
     };
     if !settings::has_experts(file, arch) {
@@ -336,6 +341,6 @@ fn unknown(file: &GgufModel<'_>, name: &str) -> CheckpointError {
 
 /// The architectures that open, as a sentence lists them.
 fn opens() -> String {
-    let names: Vec<&str> = ARCHS.iter().map(|it| it.name).collect();
+    let names: Vec<&str> = archs().map(|it| it.name).collect();
     format!("GGUF files of {}", names.join(", "))
 }

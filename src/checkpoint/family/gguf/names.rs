@@ -28,6 +28,12 @@ pub(super) const QWEN_NEXT: &Names = &Names {
     ],
 };
 
+/// Of GLM-4.5.
+pub(super) const GLM: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[OUTER, NORM_BEHIND, ATTENTION, DENSE, EXPERTS, SHARED],
+};
+
 /// Of gpt-oss.
 pub(super) const GPT_OSS: &Names = &Names {
     prefixes: &[Prefix::NONE],

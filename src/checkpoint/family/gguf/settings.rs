@@ -272,7 +272,8 @@ impl Settings<'_> {
         }
         let rotated = self.get("rope.dimension_count").and_then(|it| it.as_u64());
         if let (Rotated::Part, Some(it)) = (self.arch.rotated, rotated) {
-            let share = number(it as f64 / width as f64);
+            // A little more, so that the product with the width is not below the number.
+            let share = number(((it as f64 + 0.25) / width as f64).min(1.0));
             self.set_from("partial_rotary_factor", "rope.dimension_count", share);
         }
         let is_odd = |it: &u64| *it != width && self.arch.rotated == Rotated::Whole;
