@@ -1,8 +1,8 @@
 //! Lanes in one register of AVX-512.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128,
-    _mm256_loadu_si256, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    __m512, __m512i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128,
+    _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cmpeq_epi32_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
     _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps,
     _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps, _mm512_or_si512,
@@ -138,5 +138,10 @@ impl Lanes for Avx512 {
         let mut out = [0.0; N_LANES];
         unsafe { _mm512_storeu_ps(out.as_mut_ptr(), self.0) };
         out
+    }
+
+    #[inline(always)]
+    fn prefetch(from: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 }

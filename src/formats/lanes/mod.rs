@@ -72,6 +72,8 @@ pub trait Lanes: Copy {
     fn look_up(self, places: Self::Places) -> Self;
     /// As numbers.
     fn to_array(self) -> [f32; N_LANES];
+    /// Asks for the cache line of an address that will be read soon; it may be any.
+    fn prefetch(from: *const u8);
 }
 
 /// Sixteen bytes.

@@ -114,6 +114,9 @@ impl Lanes for Plain {
     fn to_array(self) -> [f32; N_LANES] {
         self.0
     }
+
+    #[inline(always)]
+    fn prefetch(_from: *const u8) {}
 }
 
 /// Sixteen bytes in an array.

@@ -194,8 +194,15 @@ fn decode<L: Lanes, B: Grouped>(blocks: &[B], out: &mut [f32]) {
 fn grouped_tile<L: Lanes, B: Grouped, const R: usize>(w: [&[B]; R], x: &[f32]) -> [f32; R] {
     let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
     let (x, _) = x.as_chunks::<N_LANES>();
+    let starts = w.map(|it| it.as_ptr().cast::<u8>());
     let mut sums = [L::zero(); R];
     for (b, x) in x.chunks_exact(2 * pairs).enumerate() {
+        prefetch::<L, R>(
+            starts,
+            size_of_val(w[0]),
+            b * size_of::<B>(),
+            size_of::<B>(),
+        );
         let mut shared = [w[0][b].shared::<L>(); R];
         for r in 1..R {
             shared[r] = w[r][b].shared::<L>();
@@ -213,6 +220,32 @@ fn grouped_tile<L: Lanes, B: Grouped, const R: usize>(w: [&[B]; R], x: &[f32]) -
         out[r] = tree(sums[r].to_array());
     }
     out
+}
+
+/// Bytes of each row that are asked for before they are read: what arrives while memory answers. The processor itself
+/// looks ahead within a page only, which rows of blocks are shorter than.
+const AHEAD: usize = 1024;
+
+/// Asks for `n_bytes` that come up in each of R rows of `row_bytes`, of which `at` have been read; behind their end for
+/// the R rows that follow them.
+#[inline(always)]
+fn prefetch<L: Lanes, const R: usize>(
+    rows: [*const u8; R],
+    row_bytes: usize,
+    at: usize,
+    n_bytes: usize,
+) {
+    let here = at + AHEAD;
+    let ahead = if here < row_bytes {
+        here
+    } else {
+        here + (R - 1) * row_bytes
+    };
+    for row in rows {
+        for line in 0..n_bytes.div_ceil(64) {
+            L::prefetch(row.wrapping_add(ahead + 64 * line));
+        }
+    }
 }
 
 /// Tiles of R rows × N tokens, of 4 rows × 1 token where there is one: enough sums in flight to
@@ -277,8 +310,13 @@ fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
     let xs: [Split<'_>; N] = x.map(<[f32]>::as_chunks);
+    let starts = w.map(|it| it.as_ptr().cast::<u8>());
     let mut sums = [[L::zero(); N]; R];
     for c in 0..xs[0].0.len() {
+        let step = size_of::<[W; N_LANES]>();
+        if N == 1 && c * step % 64 == 0 {
+            prefetch::<L, R>(starts, size_of_val(w[0]), c * step, 64);
+        }
         let mut tokens = [L::zero(); N];
         for n in 0..N {
             tokens[n] = L::f32(&xs[n].0[c]);

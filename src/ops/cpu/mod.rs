@@ -21,6 +21,8 @@ pub(in crate::ops) mod recurrent;
 pub(in crate::ops) mod rope;
 pub(in crate::ops) mod route;
 mod speed;
+#[cfg(test)]
+mod speed_tests;
 mod threads;
 
 pub use blocks::quantized;

@@ -16,9 +16,16 @@ pub fn dot_weight(weight: &WeightView, first: usize, x: &[f32], out: &mut [f32])
     let cols = weight.shape().1;
     match weight.stored() {
         Stored::Rows(dtype, bytes) => dot_rows(StoredRows { dtype, bytes, cols }, first, x, out),
-        Stored::Planes(_) if cols == 0 || out.is_empty() => out.fill(0.0),
-        Stored::Planes(rows) => on_this_processor(&rows, first, x, out),
+        Stored::Planes(rows) => dot_planes(&rows, first, x, out),
     }
+}
+
+/// The same for rows in planes.
+pub(super) fn dot_planes(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
+    if w.cols == 0 || out.is_empty() {
+        return out.fill(0.0);
+    }
+    on_this_processor(w, first, x, out);
 }
 
 #[cfg(target_arch = "x86_64")]
