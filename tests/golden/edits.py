@@ -23,7 +23,7 @@ import sys
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 TOLERANCE = 2e-3
-MARGIN = 1e-4
+MARGIN = 5e-5
 
 
 # Files.
@@ -299,6 +299,34 @@ class Router:
         factor = self.per_expert or [1.0] * len(p)
         return {e: p[e] / total * factor[e] for e in chosen}, margin
 
+    def sparse_mixer(self, z, act):
+        """One after the other, forces first, each by the softmax over the experts near its own logit that are not taken yet."""
+        k, c, taken, weights, margin = act.k or self.k, self.selecting(z, act), [], {}, math.inf
+        random = act.keys(len(z)) if act.seed is not None else None
+        while len(weights) < k:
+            free = [e for e in range(len(z)) if e not in act.masked and e not in taken]
+            rest = [e for e in free if e not in act.forced]
+            if len(taken) < len(act.forced):
+                best = list(act.forced)[len(taken)]
+            elif not rest:
+                break
+            elif random:
+                best = next(e for e in random if e in rest)
+            else:
+                order = sorted(rest, key=lambda e: (-c[e], e))
+                best = order[0]
+                margin = min(margin, c[best] - c[order[1]] if len(order) > 1 else math.inf)
+            near = []
+            for e in set(free) | {best}:
+                off, size = z[best] - z[e], max(abs(z[e]), z[best])
+                edge = off / size - 2 * self.scale if size else off
+                margin = min(margin, abs(edge) if e != best else math.inf)
+                if edge <= 0:
+                    near.append(e)
+            weights[best] = softmax([z[best]] + [z[e] for e in near if e != best])[0]
+            taken.append(best)
+        return weights, margin
+
     def sigmoid(self, z, act):
         s = list(map(sigmoid, z))
         chosen, margin = act.chosen(self.selecting(s, act), self.k)
@@ -335,7 +363,7 @@ class GptOss:
     def __init__(self, config, weights):
         self.c, self.w = config, weights
         n = config["num_hidden_layers"]
-        self.routers = {l: Router((False, l), config["num_experts_per_tok"], "logit") for l in range(n)}
+        self.routers = {(False, l): Router((False, l), config["num_experts_per_tok"], "logit") for l in range(n)}
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
         self.inv, self.factor = self.yarn()
@@ -395,7 +423,7 @@ class GptOss:
         z = linear(w[at + "weight"], x, w[at + "bias"])
         alpha, limit = self.c["swiglu_alpha"], self.c["swiglu_limit"]
         out = [0.0] * len(x)
-        for e, weight in self.routers[l](z, edits):
+        for e, weight in self.routers[False, l](z, edits):
             gate, up, down, gate_bias, up_bias, down_bias = self.experts[l][e]
             g = [min(it, limit) for it in linear(gate, x, gate_bias)]
             u = [min(max(it, -limit), limit) for it in linear(up, x, up_bias)]
@@ -435,7 +463,7 @@ class Qwen3Next:
         self.c, self.w = config, weights
         n, every = config["num_hidden_layers"], config["full_attention_interval"]
         assert config["norm_topk_prob"]
-        self.routers = {l: Router((False, l), config["num_experts_per_tok"], "softmax") for l in range(n)}
+        self.routers = {(False, l): Router((False, l), config["num_experts_per_tok"], "softmax") for l in range(n)}
         self.is_full = [(l + 1) % every == 0 for l in range(n)]
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
@@ -497,7 +525,7 @@ class Qwen3Next:
         w, at = self.w, f"layers.{l}.mlp."
         open_by = sigmoid(dot(w[at + "shared_expert_gate.weight"][0], x))
         out = scaled(self.mlp(at + "shared_expert.", x), open_by)
-        for e, weight in self.routers[l](linear(w[at + "gate.weight"], x), edits):
+        for e, weight in self.routers[False, l](linear(w[at + "gate.weight"], x), edits):
             out = add(out, scaled(self.mlp(f"{at}experts.{e}.", x), weight))
         return out
 
@@ -526,7 +554,7 @@ class NemotronH:
             if kind == "E":
                 bias = weights[at + "gate.e_score_correction_bias"]
                 scale = config["routed_scaling_factor"]
-                self.routers[l] = Router((False, l), config["num_experts_per_tok"], "sigmoid", bias, scale)
+                self.routers[False, l] = Router((False, l), config["num_experts_per_tok"], "sigmoid", bias, scale)
             elif kind == "*":
                 self.keys[l], self.values[l] = [], []
             elif kind == "M":
@@ -574,7 +602,7 @@ class NemotronH:
     def mixer_e(self, l, x, edits):
         at = f"layers.{l}.mixer."
         out = self.mlp(at + "shared_experts.", x)
-        for e, weight in self.routers[l](linear(self.w[at + "gate.weight"], x), edits):
+        for e, weight in self.routers[False, l](linear(self.w[at + "gate.weight"], x), edits):
             out = add(out, scaled(self.mlp(f"{at}experts.{e}.", x), weight))
         return out
 
@@ -590,24 +618,191 @@ class NemotronH:
         return linear(w["lm_head.weight"], rms(h, w["norm_f.weight"], c["layer_norm_epsilon"]))
 
 
-FAMILIES = {"gpt_oss": GptOss, "qwen3_next": Qwen3Next, "nemotron_h": NemotronH}
+class Gemma4:
+    prefix = "model.language_model."
+
+    def __init__(self, config, weights):
+        self.c, self.w = config, weights
+        n, k = config["num_hidden_layers"], config["top_k_experts"]
+        factors = lambda l: weights[f"layers.{l}.router.per_expert_scale"]
+        self.routers = {(False, l): Router((False, l), k, "softmax", per_expert=factors(l)) for l in range(n)}
+        self.is_full = [it == "full_attention" for it in config["layer_types"]]
+        self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
+        self.position = 0
+
+    def inverse(self, l):
+        """Full layers turn only the first pairs; the others stand still."""
+        c, kind = self.c, self.c["layer_types"][l]
+        rope, d = c["rope_parameters"][kind], c["global_head_dim"] if self.is_full[l] else c["head_dim"]
+        moving = int(rope.get("partial_rotary_factor", 1.0) * d / 2)
+        return [rope["rope_theta"] ** (-2 * i / d) if i < moving else 0.0 for i in range(d // 2)]
+
+    def attention(self, l, x):
+        c, w, at, eps = self.c, self.w, f"layers.{l}.self_attn.", self.c["rms_norm_eps"]
+        d = c["global_head_dim"] if self.is_full[l] else c["head_dim"]
+        project = lambda name: pieces(linear(w[at + name + ".weight"], x), d)
+        angles = scaled(self.inverse(l), self.position)
+        ready = lambda head, norm: turned(rms(head, w[at + norm], eps), angles)
+        raw = project("k_proj")
+        self.keys[l].append([ready(it, "k_norm.weight") for it in raw])
+        same = self.is_full[l] and c["attention_k_eq_v"]
+        self.values[l].append([rms(it, None, eps) for it in (raw if same else project("v_proj"))])
+        window = None if self.is_full[l] else c["sliding_window"]
+        out, group = [], c["num_attention_heads"] // len(raw)
+        for h, head in enumerate(project("q_proj")):
+            keys, values = ([it[h // group] for it in kept[l]] for kept in (self.keys, self.values))
+            out += attend(ready(head, "q_norm.weight"), keys, values, 1.0, window)
+        return linear(w[at + "o_proj.weight"], out)
+
+    def moe(self, l, x, r, edits):
+        w, at = self.w, f"layers.{l}."
+        read = scaled(times(rms(r, None, self.c["rms_norm_eps"]), w[at + "router.scale"]), len(r) ** -0.5)
+        out = [0.0] * len(x)
+        for e, weight in self.routers[False, l](linear(w[at + "router.proj.weight"], read), edits):
+            both = linear(w[at + "experts.gate_up_proj"][e], x)
+            half = len(both) // 2
+            inner = times(map(gelu_tanh, both[:half]), both[half:])
+            out = add(out, scaled(linear(w[at + "experts.down_proj"][e], inner), weight))
+        return out
+
+    def mlp(self, at, x):
+        w = self.w
+        inner = times(map(gelu_tanh, linear(w[at + "gate_proj.weight"], x)), linear(w[at + "up_proj.weight"], x))
+        return linear(w[at + "down_proj.weight"], inner)
+
+    def step(self, token, edits):
+        c, w = self.c, self.w
+        norm = lambda x, name: rms(x, w[name + ".weight"], c["rms_norm_eps"])
+        h = scaled(w["embed_tokens.weight"][token], c["hidden_size"] ** 0.5)
+        for l in range(c["num_hidden_layers"]):
+            at = f"layers.{l}."
+            h = add(h, norm(self.attention(l, norm(h, at + "input_layernorm")), at + "post_attention_layernorm"))
+            dense = self.mlp(at + "mlp.", norm(h, at + "pre_feedforward_layernorm"))
+            routed = self.moe(l, norm(h, at + "pre_feedforward_layernorm_2"), h, edits)
+            both = add(norm(dense, at + "post_feedforward_layernorm_1"), norm(routed, at + "post_feedforward_layernorm_2"))
+            h = scaled(add(h, norm(both, at + "post_feedforward_layernorm")), w[at + "layer_scalar"][0])
+        self.position += 1
+        cap = c["final_logit_softcapping"]
+        return [cap * math.tanh(it / cap) for it in linear(w["embed_tokens.weight"], norm(h, "norm"))]
+
+
+class PhiMoe:
+    prefix = "model."
+
+    def __init__(self, config, weights):
+        self.c, self.w = config, weights
+        n, eps = config["num_hidden_layers"], config["router_jitter_noise"]
+        self.routers = {(False, l): Router((False, l), config["num_experts_per_tok"], "sparse_mixer", scale=eps) for l in range(n)}
+        self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
+        self.position = 0
+        self.d = config["hidden_size"] // config["num_attention_heads"]
+        self.inv = [config["rope_theta"] ** (-2 * i / self.d) for i in range(self.d // 2)]
+
+    def attention(self, l, x):
+        c, w, at = self.c, self.w, f"layers.{l}.self_attn."
+        project = lambda name, x: linear(w[at + name + ".weight"], x, w[at + name + ".bias"])
+        angles = scaled(self.inv, self.position)
+        heads = lambda name: [turned(it, angles) for it in pieces(project(name, x), self.d)]
+        self.keys[l].append(heads("k_proj"))
+        self.values[l].append(pieces(project("v_proj", x), self.d))
+        out, group = [], c["num_attention_heads"] // c["num_key_value_heads"]
+        for h, head in enumerate(heads("q_proj")):
+            keys, values = ([it[h // group] for it in kept[l]] for kept in (self.keys, self.values))
+            out += attend(head, keys, values, self.d**-0.5)
+        return project("o_proj", out)
+
+    def moe(self, l, x, edits):
+        w, at = self.w, f"layers.{l}.block_sparse_moe."
+        out = [0.0] * len(x)
+        for e, weight in self.routers[False, l](linear(w[at + "gate.weight"], x), edits):
+            gate, down, up = (w[f"{at}experts.{e}.w{i}.weight"] for i in (1, 2, 3))
+            out = add(out, scaled(linear(down, times(map(silu, linear(gate, x)), linear(up, x))), weight))
+        return out
+
+    def step(self, token, edits):
+        c, w = self.c, self.w
+        norm = lambda x, name: layer_norm(x, w[name + ".weight"], w[name + ".bias"], c["rms_norm_eps"])
+        h = w["embed_tokens.weight"][token]
+        for l in range(c["num_hidden_layers"]):
+            h = add(h, self.attention(l, norm(h, f"layers.{l}.input_layernorm")))
+            h = add(h, self.moe(l, norm(h, f"layers.{l}.post_attention_layernorm"), edits))
+        self.position += 1
+        return linear(w["lm_head.weight"], norm(h, "norm"), w["lm_head.bias"])
+
+
+class JetMoe:
+    prefix = "model."
+
+    def __init__(self, config, weights):
+        self.c, self.w = config, weights
+        n = config["num_hidden_layers"]
+        places = [(is_attn, l) for is_attn in (False, True) for l in range(n)]
+        self.routers = {it: Router(it, config["num_experts_per_tok"], "logit") for it in places}
+        self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
+        self.position = 0
+        self.d = config["kv_channels"]
+        self.inv = [config["rope_theta"] ** (-2 * i / self.d) for i in range(self.d // 2)]
+
+    def attention(self, l, x, edits):
+        """Each chosen expert makes a set of queries, one a head of keys, and takes what they read back to the stream."""
+        w, at = self.w, f"layers.{l}.self_attention."
+        angles = scaled(self.inv, self.position)
+        both = pieces(linear(w[at + "kv_proj.weight"], x), self.d)
+        half = len(both) // 2
+        self.keys[l].append([turned(it, angles) for it in both[:half]])
+        self.values[l].append(both[half:])
+        out = w[at + "experts.bias"]
+        for e, weight in self.routers[True, l](linear(w[at + "experts.router.layer.weight"], x), edits):
+            read = []
+            for h, head in enumerate(pieces(linear(w[at + "experts.input_linear.weight"][e], x), self.d)):
+                keys, values = ([it[h] for it in kept[l]] for kept in (self.keys, self.values))
+                read += attend(turned(head, angles), keys, values, self.d**-0.5)
+            out = add(out, scaled(linear(w[at + "experts.output_linear.weight"][e], read), weight))
+        return out
+
+    def moe(self, l, x, edits):
+        w, at = self.w, f"layers.{l}.mlp."
+        out = w[at + "bias"]
+        for e, weight in self.routers[False, l](linear(w[at + "router.layer.weight"], x), edits):
+            both = linear(w[at + "input_linear.weight"][e], x)
+            half = len(both) // 2
+            inner = times(map(silu, both[:half]), both[half:])
+            out = add(out, scaled(linear(w[at + "output_linear.weight"][e], inner), weight))
+        return out
+
+    def step(self, token, edits):
+        c, w = self.c, self.w
+        h = w["embed_tokens.weight"][token]
+        for l in range(c["num_hidden_layers"]):
+            h = add(h, self.attention(l, rms(h, w[f"layers.{l}.input_layernorm.weight"], 1e-6), edits))
+            h = add(h, self.moe(l, rms(h, w[f"layers.{l}.post_attention_layernorm.weight"], 1e-6), edits))
+        self.position += 1
+        return linear(w["embed_tokens.weight"], rms(h, w["norm.weight"], c["rms_norm_eps"]))
+
+
+FAMILIES = {"gemma4": Gemma4, "phimoe": PhiMoe, "jetmoe": JetMoe, "gpt_oss": GptOss, "qwen3_next": Qwen3Next, "nemotron_h": NemotronH}
 
 
 # Cases.
 
 
-def cases(routers):
-    """Every kind of edit, on experts that the model itself chooses often and seldom."""
+def label(place):
+    """How edits and files name a router: `3`, `attn.3`."""
+    return f"attn.{place[1]}" if place[0] else str(place[1])
+
+
+def cases(routers, attempt):
+    """Every kind of edit, on experts that the model itself chooses often and seldom; other ones and more of it each attempt."""
     names = list(routers)
-    text = lambda name: f"attn.{name[1]}" if isinstance(name, tuple) else str(name)
-    first, last, k = text(names[0]), text(names[-1]), routers[names[0]].k
+    first, last, k = label(names[0]), label(names[-1]), routers[names[0]].k
 
     def by_use(name):
         picked = [e for row in routers[name].picks for e, _ in row]
         return sorted(range(len(routers[name].logits[0])), key=lambda e: (-picked.count(e), e))
 
-    a, b = by_use(names[0])[0], by_use(names[0])[-1]
-    d, f = by_use(names[-1])[0], by_use(names[-1])[-1]
+    a, b = by_use(names[0])[attempt], by_use(names[0])[-1 - attempt]
+    d, f = by_use(names[-1])[attempt], by_use(names[-1])[-1 - attempt]
+    more = lambda value: f"{value * 2**attempt:g}"
     return {
         "none": [],
         "mask_one": [f"mask:{first}.{a}"],
@@ -615,11 +810,11 @@ def cases(routers):
         "zero_one": [f"zero:{first}.{a}"],
         "zero_last": [f"zero:{last}.{d}"],
         "force_one": [f"force:{first}.{b}"],
-        "force_half": [f"force:{last}.{f}=0.5"],
-        "bias_up": [f"bias:{first}.{b}=3"],
-        "bias_down": [f"bias:{last}.{d}=-2.5"],
-        "select_up": [f"select:{first}.{b}=0.4"],
-        "select_down": [f"select:*.{a}=-0.3", f"select:*.{a}=-0.2"],
+        "force_half": [f"force:{last}.{f}={0.5 - attempt / 10:g}"],
+        "bias_up": [f"bias:{first}.{b}={more(3)}"],
+        "bias_down": [f"bias:{last}.{d}={more(-2.5)}"],
+        "select_up": [f"select:{first}.{b}={more(0.4)}"],
+        "select_down": [f"select:*.{a}={more(-0.3)}", f"select:*.{a}={more(-0.2)}"],
         "swap": [f"swap:{first}.{a}>{b}"],
         "two_swaps": [f"swap:{first}.{a}>{b}", f"swap:{first}.{b}>{a}"],
         "k_one": [f"k:{first}=1"],
@@ -629,26 +824,25 @@ def cases(routers):
         "random_forced": [f"force:{first}.{b}", f"mask:{first}.{a}", f"random:{first}=11"],
         "force_then_mask": [f"force:{first}.{a}", f"mask:{first}.{a}"],
         "zero_of_swapped": [f"swap:{last}.{d}>{f}", f"zero:{last}.{d}"],
-        "share_uniform": [f"force:{last}.{f}=0.3", f"uniform:{last}"],
+        "share_uniform": [f"force:{last}.{f}={0.3 - attempt / 20:g}", f"uniform:{last}"],
         "late_mask": [f"mask:{first}.{a}@12.."],
         "early_zero": [f"zero:{last}.{d}@..8"],
-        "mixed": [f"mask:{first}.{a}", f"force:{first}.{b}", f"bias:{last}.{f}=1.5", f"k:{last}=2"],
+        "mixed": [f"mask:{first}.{a}", f"force:{first}.{b}", f"bias:{last}.{f}={more(1.5)}", f"k:{last}=2"],
     }
 
 
-def run(folder, weights, config, ids, texts):
+def run(weights, config, ids, texts):
     """Every array of the file under some edits, and the smallest margin of a choice."""
     model = FAMILIES[config["model_type"]](config, weights)
     edits = [Edit(it) for it in texts]
     logits = [model.step(token, edits) for token in ids]
     out = {"logits": logits}
-    for name, router in model.routers.items():
-        label = f"attn.{name[1]}" if isinstance(name, tuple) else str(name)
+    for place, router in model.routers.items():
         width = max(len(it) for it in router.picks)
         padded = [it + [(-1, 0.0)] * (width - len(it)) for it in router.picks]
-        out[f"router_logits.{label}"] = router.logits
-        out[f"topk_ids.{label}"] = [[e for e, _ in row] for row in padded]
-        out[f"topk_weights.{label}"] = [[w for _, w in row] for row in padded]
+        out[f"router_logits.{label(place)}"] = router.logits
+        out[f"topk_ids.{label(place)}"] = [[e for e, _ in row] for row in padded]
+        out[f"topk_weights.{label(place)}"] = [[w for _, w in row] for row in padded]
     return out, model.routers, min(it.margin for it in model.routers.values())
 
 
@@ -676,13 +870,16 @@ def make(name):
     weights = Weights(folder, family.prefix)
     expected = read(folder / "expected.safetensors")
     ids = list(expected["input_ids"][1])
-    plain, routers, _ = run(folder, weights, config, ids, [])
+    plain, routers, _ = run(weights, config, ids, [])
     worst = hold(name, plain, expected)
     written, listed = {}, []
-    for case, texts in cases(routers).items():
-        out, _, margin = run(folder, weights, config, ids, texts)
-        assert margin > MARGIN, f"{name} under {case}: a choice hangs on {margin:.2g}"
-        assert case == "none" or out["logits"] != plain["logits"], f"{name}: {case} changes nothing"
+    for case in cases(routers, 0):
+        for texts in (cases(routers, attempt)[case] for attempt in range(4)):
+            out, _, margin = run(weights, config, ids, texts)
+            if margin > MARGIN and (not texts or out["logits"] != plain["logits"]):
+                break
+        else:
+            raise AssertionError(f"{name}: {case} changes nothing, or a choice hangs on {margin:.2g}")
         listed.append({"name": case, "edits": texts})
         for key, rows in out.items():
             word, _, rest = key.partition(".")
