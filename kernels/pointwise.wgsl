@@ -6,7 +6,7 @@ struct Params {
     n_cols: u32,
     scale: f32,
     cap: f32,
-    first: u32,         // column of the first gate in a row of y
+    first: u32,         // column of the first gate in a row of y; in `gate_heads` numbers of a head
     gate_cols: u32,     // numbers of such a row
 }
 
@@ -75,6 +75,16 @@ fn gate(at: At) {
     let i = number_of(at);
     if i < params.n {
         let it = y[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols];
+        x[i] *= 1.0 / (1.0 + exp(-it));
+    }
+}
+
+// One gate a head.
+@compute @workgroup_size(256)
+fn gate_heads(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        let it = y[i / params.n_cols * params.gate_cols + i % params.n_cols / params.first];
         x[i] *= 1.0 / (1.0 + exp(-it));
     }
 }

@@ -88,7 +88,7 @@ pub use need::MemoryNeed;
 pub use place::expanded;
 pub use planes::{BlobPart, Planes};
 pub use presets::PRESETS;
-pub use slots::{LayerSlot, Part, RecurrentSlot, Slot, Weights};
+pub use slots::{LatentSlot, LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use twice::{DecodedTwice, Difference};
 pub use warmup::{Progress, Warmup};

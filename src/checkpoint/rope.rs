@@ -13,6 +13,8 @@ pub(super) struct Rope {
     pub(super) spec: RopeSpec,
     /// The longest context it serves.
     pub(super) n_ctx: usize,
+    /// A factor on the scores of latent attention: the square of `mscale_all_dim`'s own (families document, section 3.6).
+    pub(super) score_factor: f32,
     /// What a person should know.
     pub(super) notes: Vec<String>,
 }
@@ -73,6 +75,7 @@ pub(super) fn read(
             scaling: RopeScaling::None,
         },
         n_ctx,
+        score_factor: 1.0,
         notes: Vec::new(),
     };
     if older.is_some() && newer.as_ref().is_some_and(|it| !it.is_empty()) {
@@ -133,6 +136,10 @@ fn scale(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), Chec
         Some((_, "longrope" | "su")) => long_rope(rope, config, settings)?,
         Some((key, _)) => return Err(settings.wrong(key, KINDS)),
     };
+    let factor = settings.factor("factor", 1.0)?;
+    if rope.spec.scaling != RopeScaling::None {
+        rope.score_factor = magnitude(factor, settings.factor("mscale_all_dim", 0.0)?).powi(2);
+    }
     Ok(())
 }
 
@@ -194,15 +201,18 @@ fn yarn(rope: &Rope, config: &Config, settings: &Config) -> Result<RopeScaling, 
     })
 }
 
+/// `0.1 · a · ln(factor) + 1`.
+fn magnitude(factor: f32, a: f32) -> f32 {
+    if factor <= 1.0 {
+        1.0
+    } else {
+        0.1 * a * factor.ln() + 1.0
+    }
+}
+
 /// The factor on cos and sin where none is given.
 fn yarn_scale(settings: &Config, factor: f32) -> Result<f32, CheckpointError> {
-    let m = |a: f32| {
-        if factor <= 1.0 {
-            1.0
-        } else {
-            0.1 * a * factor.ln() + 1.0
-        }
-    };
+    let m = |a| magnitude(factor, a);
     let given = |key| settings.factor(key, 0.0);
     let (one, all) = (given("mscale")?, given("mscale_all_dim")?);
     Ok(if one != 0.0 && all != 0.0 {

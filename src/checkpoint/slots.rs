@@ -57,6 +57,8 @@ pub enum LayerSlot {
     QNorm,
     /// `[KV]` or `[head width]`.
     KNorm,
+    /// A part of latent attention beside `Q` (which reads the query's bottleneck where there is one), `O` and `OBias`.
+    Latent(LatentSlot),
     /// A part of a mixer with a state.
     Recurrent(RecurrentSlot),
     /// One extra logit per head, `[heads]`.
@@ -75,6 +77,31 @@ pub enum LayerSlot {
     SharedGate,
     /// The dense network's matrix.
     Dense(Part),
+}
+
+/// A part of latent attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LatentSlot {
+    /// The query's bottleneck, `[q_lora, H]`.
+    QueryDown,
+    /// Its bias, `[q_lora]`.
+    QueryDownBias,
+    /// Its norm, `[q_lora]`.
+    QueryNorm,
+    /// The latent and the rotated key, `[kv_lora + rope_dim, H]`.
+    Down,
+    /// Their bias, `[kv_lora + rope_dim]`.
+    DownBias,
+    /// The latent's norm, `[kv_lora]`.
+    Norm,
+    /// Keys and values of all heads, `[heads · (nope_dim + v_dim), kv_lora]`.
+    Up,
+    /// Keys of all heads alone, turned over, `[heads · kv_lora, nope_dim]`.
+    KeyUp,
+    /// Values of all heads alone, `[heads · v_dim, kv_lora]`.
+    ValueUp,
+    /// The gate of each head, `[heads, H]`.
+    HeadGate,
 }
 
 /// A part of a mixer with a state.

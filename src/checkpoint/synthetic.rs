@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
-    Allowance, Allowances, Blob, Checkpoint, CheckpointError, LayerSlot, Layout, MemoryNeed, Slot,
-    WeightView, Weights,
+    Allowance, Allowances, Blob, Checkpoint, CheckpointError, LatentSlot, LayerSlot, Layout,
+    MemoryNeed, Slot, WeightView, Weights,
     config::Config,
     family::{self, Draft, TensorSource},
     gigabytes, presets,
@@ -243,6 +243,7 @@ fn is_norm(slot: Slot) -> bool {
                 | LayerSlot::FfnPostNorm
                 | LayerSlot::QNorm
                 | LayerSlot::KNorm
+                | LayerSlot::Latent(LatentSlot::QueryNorm | LatentSlot::Norm)
         ),
         _ => false,
     }

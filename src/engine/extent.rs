@@ -234,7 +234,12 @@ fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
             2 * (it.n_heads + it.n_kv_heads) * it.head_dim
         }
         Mixer::Recurrent(it) => it.n_in() + it.n_channels() + it.n_out(),
-        Mixer::Mla(_) | Mixer::None => 0,
+        Mixer::Mla(it) => {
+            it.q_lora.unwrap_or(0)
+                + it.width()
+                + it.n_heads * (it.q_dim() + it.width() + it.kv_lora + it.v_dim)
+        }
+        Mixer::None => 0,
     };
     let network = match &layer.ffn {
         Ffn::Dense(it) => 3 * it.d_ff + spec.d_model,

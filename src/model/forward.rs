@@ -5,13 +5,16 @@
 use std::ops::Range;
 
 use super::{
+    latent::Latent,
     norms::Norm,
     sequence::{MixerCache, Sequence},
     weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Moe, Recurrent},
 };
 use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
-use crate::spec::{Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MoeSpec, RecurrentSpec};
+use crate::spec::{
+    Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MlaSpec, MoeSpec, NormSpec, RecurrentSpec,
+};
 
 /// What is run: each span is one sequence's rows.
 pub struct Batch<'a, O: Ops> {
@@ -144,6 +147,13 @@ fn mixer<'a, O: Ops + 'a>(
                 attention(model, weights, gqa, (into, &x), scale, spans, &mut caches);
             });
         }
+        (MixerWeights::Latent(weights), Mixer::Mla(mla)) => {
+            let mut caches: Vec<_> = caches.filter_map(MixerCache::latents).collect();
+            let x = normed(ops, residual, before);
+            add_part(ops, residual, spec.residual_scale, behind, |into, scale| {
+                latent_attention(model, weights, mla, (into, &x), scale, spans, &mut caches);
+            });
+        }
         (MixerWeights::Recurrent(weights), Mixer::Recurrent(it)) => {
             let states = caches.filter_map(MixerCache::folded);
             let mut states: Vec<_> = states.collect();
@@ -175,6 +185,43 @@ fn attention<O: Ops>(
     if gqa.out_gate {
         let behind = (gqa.n_heads + 2 * gqa.n_kv_heads) * gqa.head_dim;
         ops.gate(&mut mixed, &qkv, behind);
+    }
+    ops.linear_add(
+        residual,
+        &mixed,
+        &weights.out,
+        weights.out_bias.as_ref(),
+        scale,
+    );
+}
+
+/// Adds to the residual stream what each row attends to.
+///
+/// * `x`: `[T, H]`, the normed input; `caches`: one per span
+fn latent_attention<O: Ops>(
+    model: &Model<O>,
+    weights: &Latent<O>,
+    spec: &MlaSpec,
+    (residual, x): (&mut O::Tensor, &O::Tensor),
+    scale: f32,
+    spans: &[BatchSpan<'_>],
+    caches: &mut [&mut O::Cache],
+) {
+    let ops = &model.ops;
+    let q = match &weights.bottleneck {
+        Some(it) => {
+            let narrow = ops.linear(x, &it.down, it.bias.as_ref());
+            let narrow = ops.norm(&narrow, &it.norm, None, &NormSpec::rms(spec.lora_eps));
+            ops.linear(&narrow, &weights.q, None)
+        }
+        None => ops.linear(x, &weights.q, None),
+    };
+    let down = ops.linear(x, &weights.down, weights.down_bias.as_ref());
+    let queries = ops.latent_queries(&q, &down, &weights.inner, spec, spans, caches);
+    let mut mixed = ops.attend_latent(&queries, &weights.inner, spec, spans, caches);
+    if let Some(gate) = &weights.head_gate {
+        let gates = ops.linear(x, gate, None);
+        ops.gate_heads(&mut mixed, &gates, spec.v_dim);
     }
     ops.linear_add(
         residual,

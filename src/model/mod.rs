@@ -5,13 +5,16 @@
 
 mod forward;
 mod held;
+mod latent;
 mod norms;
 mod sequence;
+mod source;
 mod support;
 mod weights;
 
 pub use forward::{Batch, Outputs, RouterOutputs, forward};
 pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
 pub use sequence::{MixerCache, Sequence};
+pub use source::ModelError;
 pub use support::Unsupported;
-pub use weights::{Assembly, Model, ModelError};
+pub use weights::{Assembly, Model};

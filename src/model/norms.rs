@@ -1,6 +1,6 @@
 //! Norms of the residual stream: what each computes, and with what.
 
-use super::weights::{ModelError, WeightSource};
+use super::source::{ModelError, WeightSource};
 use crate::checkpoint::{LayerSlot, Slot};
 use crate::ops::Ops;
 use crate::spec::{LayerSpec, NormSpec};

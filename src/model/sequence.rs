@@ -11,6 +11,8 @@ use crate::spec::{LayerSpec, Mixer};
 pub enum MixerCache<O: Ops> {
     /// Keys and values of every position.
     KeysAndValues(O::Cache),
+    /// The latent of keys and values of every position, with the key that all heads share.
+    Latent(O::Cache),
     /// What all positions were folded into.
     Folded(O::State),
     /// Nothing: the layer mixes no positions.
@@ -26,7 +28,8 @@ impl<O: Ops> MixerCache<O> {
             }
             Mixer::Recurrent(it) => Self::Folded(model.ops.state(it)),
             Mixer::None => Self::Nothing,
-            Mixer::Mla(_) | Mixer::MoA { .. } => {
+            Mixer::Mla(it) => Self::Latent(model.ops.latent_cache(it.width(), model.spec.n_ctx)),
+            Mixer::MoA { .. } => {
                 unreachable!("checked when the model was opened")
             }
         }
@@ -36,7 +39,15 @@ impl<O: Ops> MixerCache<O> {
     pub(super) fn keys_and_values(&mut self) -> Option<&mut O::Cache> {
         match self {
             Self::KeysAndValues(it) => Some(it),
-            Self::Folded(_) | Self::Nothing => None,
+            Self::Latent(_) | Self::Folded(_) | Self::Nothing => None,
+        }
+    }
+
+    /// The latents, where it holds them.
+    pub(super) fn latents(&mut self) -> Option<&mut O::Cache> {
+        match self {
+            Self::Latent(it) => Some(it),
+            Self::KeysAndValues(_) | Self::Folded(_) | Self::Nothing => None,
         }
     }
 
@@ -44,14 +55,14 @@ impl<O: Ops> MixerCache<O> {
     pub(super) fn folded(&mut self) -> Option<&mut O::State> {
         match self {
             Self::Folded(it) => Some(it),
-            Self::KeysAndValues(_) | Self::Nothing => None,
+            Self::KeysAndValues(_) | Self::Latent(_) | Self::Nothing => None,
         }
     }
 
     /// The most positions, up to `len`, that can be had of this cache.
     fn cut(&self, ops: &O, len: usize) -> usize {
         match self {
-            Self::KeysAndValues(_) | Self::Nothing => len,
+            Self::KeysAndValues(_) | Self::Latent(_) | Self::Nothing => len,
             Self::Folded(it) => ops.cut_of_state(it, len),
         }
     }
@@ -60,6 +71,7 @@ impl<O: Ops> MixerCache<O> {
     fn fork(&self, ops: &O, len: usize) -> Self {
         match self {
             Self::KeysAndValues(it) => Self::KeysAndValues(ops.fork_cache(it, len)),
+            Self::Latent(it) => Self::Latent(ops.fork_cache(it, len)),
             Self::Folded(it) => Self::Folded(ops.fork_state(it, len)),
             Self::Nothing => Self::Nothing,
         }
@@ -68,7 +80,7 @@ impl<O: Ops> MixerCache<O> {
     /// The memory it holds, piece by piece: where it lies, and its bytes.
     fn pieces(&self, ops: &O) -> Vec<(u64, u64)> {
         match self {
-            Self::KeysAndValues(it) => ops.cache_pieces(it),
+            Self::KeysAndValues(it) | Self::Latent(it) => ops.cache_pieces(it),
             Self::Folded(it) => ops.state_pieces(it),
             Self::Nothing => Vec::new(),
         }
@@ -77,7 +89,7 @@ impl<O: Ops> MixerCache<O> {
     /// Forgets all but the first `len` positions, which `cut` has named.
     fn truncate(&mut self, ops: &O, len: usize) {
         match self {
-            Self::KeysAndValues(it) => ops.truncate_cache(it, len),
+            Self::KeysAndValues(it) | Self::Latent(it) => ops.truncate_cache(it, len),
             Self::Folded(it) => ops.truncate_state(it, len),
             Self::Nothing => {}
         }

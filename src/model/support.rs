@@ -5,9 +5,10 @@
 
 use crate::spec::{
     Act, Algo, DeltaSpec, Ffn, Gate, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec, KvMap,
-    LayerSpec, Mamba2Spec, Mask, Mixer, MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, QkNorm,
-    RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterInput, RouterSpec, Score,
-    SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
+    LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, NormKind,
+    NormSpec, QkNorm, RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterInput,
+    RouterSpec, Score, SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight,
+    WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -112,7 +113,7 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
     } = it;
     match mixer {
         Mixer::Gqa(it) => attention(it)?,
-        Mixer::Mla(_) => return no("multi-head latent attention"),
+        Mixer::Mla(it) => latent(it),
         Mixer::MoA { attn: _, router: _ } => return no("experts in attention"),
         Mixer::Recurrent(it) => state(it),
         Mixer::None => {}
@@ -216,6 +217,25 @@ fn attention(it: &GqaSpec) -> Missing {
     }
     rope.iter().for_each(rotation);
     Ok(())
+}
+
+/// All of it is computed; a field that is new has to say so.
+fn latent(it: &MlaSpec) {
+    let MlaSpec {
+        n_heads: _,
+        q_lora: _,
+        kv_lora: _,
+        nope_dim: _,
+        rope_dim: _,
+        v_dim: _,
+        lora_eps: _,
+        bias: _,
+        up: LatentUp::Whole | LatentUp::Split,
+        head_gate: _,
+        scale: _,
+        rope,
+    } = it;
+    rope.iter().for_each(rotation);
 }
 
 /// All of it is computed; a field that is new has to say so.

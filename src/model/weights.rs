@@ -1,26 +1,17 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
-use super::{Unsupported, held::is_quantized, norms::Norm, support};
+use super::{
+    latent::Latent,
+    norms::Norm,
+    source::{ModelError, WeightSource},
+    support,
+};
 use crate::checkpoint::{LayerSlot, Part, RecurrentSlot, Slot, WeightView, Weights};
-use crate::ops::{DeviceError, Mlp, Ops, RecurrentWeights, quantized};
+use crate::ops::{Mlp, Ops, RecurrentWeights};
 use crate::spec::{
     BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, RecurrentSpec,
     SharedGate,
 };
-
-/// Why a model cannot be made of a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ModelError {
-    /// A part that is not computed.
-    #[error(transparent)]
-    Unsupported(#[from] Unsupported),
-    /// A weight the checkpoint should have been refused for.
-    #[error("the checkpoint has no weight for {0}")]
-    Missing(String),
-    /// What the device cannot hold.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-}
 
 /// Attention of one layer.
 pub struct Attention<O: Ops> {
@@ -56,6 +47,8 @@ pub struct Recurrent<O: Ops> {
 pub enum MixerWeights<O: Ops> {
     /// Attention.
     Attention(Attention<O>),
+    /// Attention over latents.
+    Latent(Latent<O>),
     /// A state.
     Recurrent(Recurrent<O>),
     /// Nothing.
@@ -167,9 +160,13 @@ impl<O: Ops> Assembly<O> {
     ) -> Result<Self, ModelError> {
         support::check(&spec)?;
         for layer in &spec.layers {
-            if let Mixer::Gqa(it) = &layer.mixer
-                && let Some(rope) = &it.rope
-            {
+            let rope = match &layer.mixer {
+                Mixer::Gqa(it) => it.rope.as_ref(),
+                Mixer::Mla(it) => it.rope.as_ref(),
+                Mixer::MoA { attn, .. } => attn.rope.as_ref(),
+                Mixer::Recurrent(_) | Mixer::None => None,
+            };
+            if let Some(rope) = rope {
                 ops.prepare_rope(rope, spec.n_ctx);
             }
         }
@@ -238,39 +235,7 @@ impl<O: Ops> Assembly<O> {
     }
 }
 
-pub(super) struct WeightSource<'a, O: Ops> {
-    weights: &'a Weights,
-    ops: &'a O,
-    quantize: Option<BlockFormat>,
-}
-
 impl<O: Ops> WeightSource<'_, O> {
-    fn view(&self, slot: Slot) -> Result<WeightView, ModelError> {
-        let found = self.view_of(slot);
-        found.ok_or_else(|| ModelError::Missing(format!("{slot:?}")))
-    }
-
-    /// The same where the model has it.
-    fn view_of(&self, slot: Slot) -> Option<WeightView> {
-        self.weights.get(slot).map(|it| self.held(slot, it))
-    }
-
-    /// A weight as it is held: in blocks where that was asked for and can be.
-    fn held(&self, slot: Slot, view: &WeightView) -> WeightView {
-        let blocks = self.quantize.filter(|_| is_quantized(slot));
-        let made = blocks.and_then(|it| quantized(view, it.into()));
-        made.unwrap_or_else(|| view.clone())
-    }
-
-    pub(super) fn need(&self, slot: Slot) -> Result<O::Weight, ModelError> {
-        Ok(self.ops.weight(&[&self.view(slot)?])?)
-    }
-
-    pub(super) fn find(&self, slot: Slot) -> Result<Option<O::Weight>, ModelError> {
-        let found = self.view_of(slot).map(|it| self.ops.weight(&[&it]));
-        Ok(found.transpose()?)
-    }
-
     fn head(&self, spec: &ModelSpec) -> Result<Head<O>, ModelError> {
         let matrix = if spec.head.tied {
             None
@@ -282,14 +247,6 @@ impl<O: Ops> WeightSource<'_, O> {
             matrix,
             bias: self.find(Slot::HeadBias)?,
         })
-    }
-
-    fn stack(&self, slots: &[Slot]) -> Result<O::Weight, ModelError> {
-        let views: Vec<WeightView> = slots
-            .iter()
-            .map(|it| self.view(*it))
-            .collect::<Result<_, _>>()?;
-        Ok(self.ops.weight(&views.iter().collect::<Vec<_>>())?)
     }
 
     /// The biases of q, k and v where there are any; one that is not there is zero.
@@ -337,7 +294,8 @@ impl<O: Ops> WeightSource<'_, O> {
             Mixer::Gqa(it) => MixerWeights::Attention(self.attention(it, at)?),
             Mixer::Recurrent(it) => MixerWeights::Recurrent(self.recurrent(it, at)?),
             Mixer::None => MixerWeights::None,
-            Mixer::Mla(_) | Mixer::MoA { .. } => {
+            Mixer::Mla(it) => MixerWeights::Latent(self.latent(it, at)?),
+            Mixer::MoA { .. } => {
                 unreachable!("checked before weights are made ready")
             }
         })

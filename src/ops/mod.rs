@@ -35,7 +35,7 @@ pub use state::State;
 use crate::checkpoint::WeightView;
 
 use crate::spec::{
-    GqaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
+    GqaSpec, MlaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
     RoutingPolicy, Sampling, TokenId,
 };
 
@@ -113,6 +113,24 @@ impl<W> Mlp<W> {
             down_bias: self.down_bias.as_ref().map(&of),
         }
     }
+}
+
+/// The matrices that make keys and values of a latent row (`spec::LatentUp` says how they lie).
+#[derive(Clone, Debug)]
+pub enum LatentUps<W> {
+    /// `[heads · (nope_dim + v_dim), kv_lora]`.
+    Whole(W),
+    /// `[heads · kv_lora, nope_dim]` and `[heads · v_dim, kv_lora]`.
+    Split(W, W),
+}
+
+/// What latent attention computes with, beside its projections.
+#[derive(Clone, Debug)]
+pub struct LatentWeights<W> {
+    /// Of the latent's norm, `[kv_lora]`.
+    pub norm: W,
+    /// What makes keys and values of it.
+    pub ups: LatentUps<W>,
 }
 
 /// What a mixer with a state computes with, beside its projections. A part that the mixer does not have is none.
@@ -206,6 +224,9 @@ pub trait Ops: Meter + Send + Sized {
 
     /// An empty cache for keys and values of `kv_width` numbers each a position, `n_ctx` positions at most.
     fn cache(&self, kv_width: usize, n_ctx: usize) -> Self::Cache;
+
+    /// An empty cache for one row of `width` numbers a position, which serves as key and as value.
+    fn latent_cache(&self, width: usize, n_ctx: usize) -> Self::Cache;
 
     /// A cache that holds the first `len` positions of another.
     fn fork_cache(&self, cache: &Self::Cache, len: usize) -> Self::Cache;
@@ -308,6 +329,35 @@ pub trait Ops: Meter + Send + Sized {
         spans: &[BatchSpan<'_>],
         caches: &[&mut Self::Cache],
     ) -> Self::Tensor;
+
+    /// Norms latents, rotates the keys beside them and writes both behind the rows of the caches; brings queries to the
+    /// space of the latents.
+    ///
+    /// * `q`: `[T, heads × (nope_dim + rope_dim)]`; `down`: `[T, kv_lora + rope_dim]`
+    /// * `caches`: one per span
+    /// * returns the queries `[T, heads × (kv_lora + rope_dim)]`, ready to attend
+    fn latent_queries(
+        &self,
+        q: &Self::Tensor,
+        down: &Self::Tensor,
+        weights: &LatentWeights<Self::Weight>,
+        spec: &MlaSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut Self::Cache],
+    ) -> Self::Tensor;
+
+    /// Softmax attention of each row over the latents of its own sequence: `[T, heads × v_dim]`.
+    fn attend_latent(
+        &self,
+        queries: &Self::Tensor,
+        weights: &LatentWeights<Self::Weight>,
+        spec: &MlaSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &[&mut Self::Cache],
+    ) -> Self::Tensor;
+
+    /// `x[t, c] *= sigmoid(by[t, c / each])`: one gate for each `each` numbers of a row.
+    fn gate_heads(&self, x: &mut Self::Tensor, by: &Self::Tensor, each: usize);
 
     /// Folds every row into the state of its sequence and reads it: `[T, n_out]`.
     ///

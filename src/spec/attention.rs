@@ -100,7 +100,18 @@ pub struct RelativeBias {
     pub owner: LayerId,
 }
 
-/// Multi-head latent attention (`DeepSeek`).
+/// How the matrices that make keys and values of a latent row are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LatentUp {
+    /// In one, `[heads · (nope_dim + v_dim), kv_lora]`: of each head the rows of keys, then those of values.
+    Whole,
+    /// In two: of keys turned over, `[heads · kv_lora, nope_dim]`; of values `[heads · v_dim, kv_lora]`.
+    Split,
+}
+
+/// Multi-head latent attention (`DeepSeek`): of each position only one row is kept, the latent `c` of all keys and values
+/// and one rotated key `p` for all heads. With `K` and `V` of a head, its score is `(Kᵀ q_nope) · c + q_rope · p`, and what
+/// comes out of it is `V Σ p c` (families document, section 3.6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlaSpec {
     /// Query heads.
@@ -117,10 +128,30 @@ pub struct MlaSpec {
     pub v_dim: usize,
     /// Epsilon of the bottleneck norms.
     pub lora_eps: f32,
+    /// Whether both bottlenecks and the output have biases.
+    pub bias: bool,
+    /// How keys and values are made of the latent.
+    pub up: LatentUp,
+    /// Whether what comes out of each head is multiplied by `sigmoid(g · x)`, one number a head.
+    pub head_gate: bool,
     /// Factor on scores.
     pub scale: f32,
-    /// Rotary positions.
-    pub rope: RopeSpec,
+    /// Rotary positions of the `rope_dim` numbers; none leaves them as they are.
+    pub rope: Option<RopeSpec>,
+}
+
+impl MlaSpec {
+    /// Numbers that are kept of a position, and of a query that is ready to attend.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.kv_lora + self.rope_dim
+    }
+
+    /// Width of a head of queries.
+    #[must_use]
+    pub fn q_dim(&self) -> usize {
+        self.nope_dim + self.rope_dim
+    }
 }
 
 /// Which dimensions a rotation pairs.

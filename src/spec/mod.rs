@@ -21,8 +21,8 @@ mod shown;
 mod tokens;
 
 pub use attention::{
-    GqaSpec, KvMap, Mask, MlaSpec, QkNorm, QueryTemperature, RelativeBias, RopeLayout, RopeScaling,
-    RopeSpec,
+    GqaSpec, KvMap, LatentUp, Mask, MlaSpec, QkNorm, QueryTemperature, RelativeBias, RopeLayout,
+    RopeScaling, RopeSpec,
 };
 pub use branch::{Branch, BranchId, Branches};
 pub use choice::ModelChoice;

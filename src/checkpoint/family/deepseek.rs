@@ -187,8 +187,21 @@ fn rule(
 /// # Errors
 /// Groups that do not divide the experts, or too few to choose from.
 pub(super) fn groups(config: &Config, plain: &Plain) -> Result<Option<Groups>, CheckpointError> {
-    let n = config.whole("n_group", 1..=plain.n_experts, 1)?;
-    let keep = config.whole("topk_group", 1..=n, n)?;
+    groups_by(config, plain, [1, usize::MAX], GroupScore::Top2Sum)
+}
+
+/// The same with other defaults, of how many there are and how many are kept, and another worth of a group.
+///
+/// # Errors
+/// Groups that do not divide the experts, or too few to choose from.
+pub(super) fn groups_by(
+    config: &Config,
+    plain: &Plain,
+    defaults: [usize; 2],
+    by: GroupScore,
+) -> Result<Option<Groups>, CheckpointError> {
+    let n = config.whole("n_group", 1..=plain.n_experts, defaults[0])?;
+    let keep = config.whole("topk_group", 1..=n, defaults[1].min(n))?;
     if !plain.n_experts.is_multiple_of(n) {
         let want = format!("a divisor of the {} experts", plain.n_experts);
         return Err(config.refuse("n_group", n.to_string(), want));
@@ -201,11 +214,7 @@ pub(super) fn groups(config: &Config, plain: &Plain) -> Result<Option<Groups>, C
         );
         return Err(config.refuse("topk_group", keep.to_string(), want));
     }
-    Ok((n > 1).then_some(Groups {
-        n,
-        keep,
-        by: GroupScore::Top2Sum,
-    }))
+    Ok((n > 1).then_some(Groups { n, keep, by }))
 }
 
 /// One network as wide as so many experts; its width may be given instead.

@@ -2,12 +2,14 @@
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
 mod deepseek;
+mod deepseek_mla;
 mod dots;
 mod ernie;
 pub(super) mod gguf;
 mod glm;
 mod gpt_oss;
 mod granite;
+mod latent;
 mod lfm2;
 mod llama_names;
 mod mamba;
@@ -55,6 +57,11 @@ pub(super) struct Draft {
 /// Every family that opens.
 pub(super) const FAMILIES: &[Family] = &[
     mixtral::FAMILY,
+    deepseek_mla::DEEPSEEK_V2,
+    deepseek_mla::DEEPSEEK_V3,
+    deepseek_mla::KIMI_K2,
+    deepseek_mla::KIMI_K25,
+    deepseek_mla::GLM4_MOE_LITE,
     olmoe::FAMILY,
     qwen::QWEN2_MOE,
     qwen::QWEN3_MOE,
@@ -79,17 +86,13 @@ pub(super) const FAMILIES: &[Family] = &[
 const LATER: &[(&str, &str)] = &[
     ("arctic", "Snowflake Arctic"),
     ("dbrx", "DBRX"),
-    ("deepseek_v2", "DeepSeek-V2"),
-    ("deepseek_v3", "DeepSeek-V3"),
     ("deepseek_v32", "DeepSeek-V3.2"),
     ("deepseek_v4", "DeepSeek-V4"),
     ("flex_olmo", "FlexOlmo"),
-    ("glm4_moe_lite", "GLM-4.7-Flash"),
     ("grok-1", "Grok-1"),
     ("hunyuan_v1_moe", "Hunyuan"),
     ("jamba", "Jamba"),
     ("jetmoe", "JetMoE"),
-    ("kimi_k2", "Kimi-K2"),
     ("llama4", "Llama 4"),
     ("llama4_text", "Llama 4"),
     ("llama_moe", "LLaMA-MoE"),

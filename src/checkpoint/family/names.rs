@@ -6,8 +6,8 @@ use std::ops::Range;
 use crate::spec::{ExpertId, LayerId, ModelSpec};
 
 use super::{
-    super::{Cut, LayerSlot, Part, Reading, RecurrentSlot, Slot},
-    shapes::{Matrix, matrix_of, n_experts},
+    super::{Cut, LatentSlot, LayerSlot, Part, Reading, RecurrentSlot, Slot},
+    shapes::{Matrix, matrix_of, n_experts, n_heads},
 };
 
 /// What a matrix is for, in every family's words.
@@ -57,6 +57,16 @@ impl Role {
         Self::In(LayerSlot::OBias),
         Self::In(LayerSlot::QNorm),
         Self::In(LayerSlot::KNorm),
+        Self::In(LayerSlot::Latent(LatentSlot::QueryDown)),
+        Self::In(LayerSlot::Latent(LatentSlot::QueryDownBias)),
+        Self::In(LayerSlot::Latent(LatentSlot::QueryNorm)),
+        Self::In(LayerSlot::Latent(LatentSlot::Down)),
+        Self::In(LayerSlot::Latent(LatentSlot::DownBias)),
+        Self::In(LayerSlot::Latent(LatentSlot::Norm)),
+        Self::In(LayerSlot::Latent(LatentSlot::Up)),
+        Self::In(LayerSlot::Latent(LatentSlot::KeyUp)),
+        Self::In(LayerSlot::Latent(LatentSlot::ValueUp)),
+        Self::In(LayerSlot::Latent(LatentSlot::HeadGate)),
         Self::In(LayerSlot::Recurrent(RecurrentSlot::In(0))),
         Self::In(LayerSlot::Recurrent(RecurrentSlot::In(1))),
         Self::In(LayerSlot::Recurrent(RecurrentSlot::In(2))),
@@ -119,6 +129,8 @@ pub(super) enum Layout {
     Stacked,
     /// `[E, rows, cols]`, the rows of several matrices in turns: the first row of each, then the second.
     Interleaved,
+    /// `[heads, rows, cols]`: one matrix, its rows by head.
+    PerHead,
 }
 
 /// A tensor of a family.
@@ -149,6 +161,16 @@ impl Tensor {
             name,
             holds,
             layout: Layout::Interleaved,
+            reading: Reading::AsStored,
+        }
+    }
+
+    /// One matrix, its rows by head of latent attention.
+    pub(super) const fn per_head(name: &'static str, holds: &'static [Role]) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::PerHead,
             reading: Reading::AsStored,
         }
     }
@@ -324,7 +346,12 @@ impl Spelling {
         };
         let n_experts = n_experts(spec, layer);
         let along = self.along(role, spec, layer);
-        let shape = self.shape(&matrix, along.total, n_experts);
+        let outer = match self.tensor.layout {
+            Layout::Rows => None,
+            Layout::Stacked | Layout::Interleaved => Some(n_experts),
+            Layout::PerHead => Some(n_heads(spec, layer)),
+        };
+        let shape = self.shape(&matrix, along.total, outer);
         let (before, after) = self.stem(layer);
         let n_slots = match role {
             Role::Expert(_) => n_experts,
@@ -356,10 +383,13 @@ impl Spelling {
         }
     }
 
-    fn shape(&self, matrix: &Matrix, total: usize, n_experts: usize) -> Vec<usize> {
-        let experts = (self.tensor.layout != Layout::Rows).then_some(n_experts);
+    fn shape(&self, matrix: &Matrix, total: usize, outer: Option<usize>) -> Vec<usize> {
+        let total = match (self.tensor.layout, outer) {
+            (Layout::PerHead, Some(n)) => total / n.max(1),
+            _ => total,
+        };
         let cols = (!matrix.is_vector).then_some(matrix.cols);
-        experts.into_iter().chain([total]).chain(cols).collect()
+        outer.into_iter().chain([total]).chain(cols).collect()
     }
 
     /// Which rows are meant, where those of several matrices come in turns.
@@ -368,14 +398,14 @@ impl Spelling {
         let at = holds.iter().position(|it| *it == role).unwrap_or(0);
         match self.tensor.layout {
             Layout::Interleaved => (at, holds.len()),
-            Layout::Rows | Layout::Stacked => (0, 1),
+            Layout::Rows | Layout::Stacked | Layout::PerHead => (0, 1),
         }
     }
 
     /// Of expert `e`, where the tensor holds all of them; of all matrices whose rows come in turns.
     fn cut(&self, matrix: &Matrix, along: &Along, e: usize) -> Cut {
         let e = match self.tensor.layout {
-            Layout::Rows => 0,
+            Layout::Rows | Layout::PerHead => 0,
             Layout::Stacked | Layout::Interleaved => e,
         };
         let whole = 0..along.total;

@@ -62,6 +62,8 @@ pub(super) struct Plain {
     pub(super) input_scale: f32,
     pub(super) residual_scale: f32,
     pub(super) head_div: f32,
+    /// A factor that the scaling of positions asks of the scores of latent attention.
+    pub(super) score_factor: f32,
     notes: Vec<String>,
 }
 
@@ -71,6 +73,18 @@ impl Plain {
     /// # Errors
     /// A setting that makes no sense.
     pub(super) fn read(config: &Config, defaults: &Defaults) -> Result<Self, CheckpointError> {
+        Self::read_heads(config, defaults, "head_dim")
+    }
+
+    /// The same where another key says how wide a head is: what rotates of it, in latent attention.
+    ///
+    /// # Errors
+    /// A setting that makes no sense.
+    pub(super) fn read_heads(
+        config: &Config,
+        defaults: &Defaults,
+        width_key: &str,
+    ) -> Result<Self, CheckpointError> {
         let act = config.text("hidden_act")?.unwrap_or("silu");
         if !matches!(act, "silu" | "swish") {
             return Err(config.wrong("hidden_act", "silu"));
@@ -78,7 +92,7 @@ impl Plain {
         let d_model = config.whole("hidden_size", 1..=MAX_WIDTH, defaults.d_model)?;
         let eps = config.positive(defaults.eps_key, defaults.eps)?;
         let n_ctx = config.whole("max_position_embeddings", 1..=MAX_CTX, defaults.n_ctx)?;
-        let (attn, rope) = attention(config, defaults, d_model, n_ctx, eps)?;
+        let (attn, rope) = attention(config, defaults, width_key, [d_model, n_ctx], eps)?;
         let (n_experts, top_k) = experts(config, defaults)?;
         Ok(Self {
             d_model,
@@ -93,6 +107,7 @@ impl Plain {
             input_scale: 1.0,
             residual_scale: 1.0,
             head_div: 1.0,
+            score_factor: rope.score_factor,
             notes: rope.notes,
         })
     }
@@ -246,8 +261,8 @@ pub(super) fn renorm(config: &Config) -> Result<Renorm, CheckpointError> {
 fn attention(
     config: &Config,
     defaults: &Defaults,
-    d_model: usize,
-    n_ctx: usize,
+    width_key: &str,
+    [d_model, n_ctx]: [usize; 2],
     eps: f32,
 ) -> Result<(GqaSpec, rope::Rope), CheckpointError> {
     let n_heads = config.whole("num_attention_heads", 1..=MAX_HEADS, defaults.n_heads)?;
@@ -265,11 +280,13 @@ fn attention(
         ));
     }
     let keys = ["head_dim", "attention_head_dim", "kv_channels"];
-    let key = keys.iter().find(|it| config.get(it).is_some());
-    let head_dim = match key
-        .copied()
-        .map_or(Ok(None), |it| config.maybe_whole(it, 1..=MAX_WIDTH))?
-    {
+    let key = if width_key == keys[0] {
+        let given = keys.iter().find(|it| config.get(it).is_some());
+        given.copied().unwrap_or(width_key)
+    } else {
+        width_key
+    };
+    let head_dim = match config.maybe_whole(key, 1..=MAX_WIDTH)? {
         Some(it) => it,
         None if let Some(it) = defaults.head_dim => it,
         None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
@@ -283,7 +300,7 @@ fn attention(
     };
     if head_dim % 2 == 1 {
         return Err(config.refuse(
-            "head_dim",
+            width_key,
             head_dim.to_string(),
             "even, because positions rotate pairs",
         ));
@@ -329,7 +346,12 @@ fn experts(config: &Config, defaults: &Defaults) -> Result<(usize, usize), Check
         "moe_num_experts",
     ];
     let n_experts = config.whole_of(&keys, 1..=MAX_EXPERTS, defaults.n_experts)?;
-    let keys = ["num_experts_per_tok", "moe_k", "moe_top_k"];
+    let keys = [
+        "num_experts_per_tok",
+        "moe_k",
+        "moe_top_k",
+        "num_experts_per_token",
+    ];
     let top_k = config.whole_of(&keys, 1..=MAX_EXPERTS, defaults.top_k)?;
     if top_k > n_experts {
         let given = keys.iter().find(|it| config.get(it).is_some());

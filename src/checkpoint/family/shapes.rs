@@ -1,12 +1,12 @@
 //! The shape that each part of a model must have, whatever it is called.
 
 use crate::spec::{
-    Ffn, Gate, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, QkNorm, RecurrentSpec,
-    SharedGate,
+    Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, QkNorm,
+    RecurrentSpec, SharedGate,
 };
 
 use super::{
-    super::{LayerSlot, Part, RecurrentSlot},
+    super::{LatentSlot, LayerSlot, Part, RecurrentSlot},
     names::Role,
 };
 
@@ -63,6 +63,14 @@ pub(super) fn n_experts(spec: &ModelSpec, layer: usize) -> usize {
         .map_or(0, |it| it.n_experts)
 }
 
+/// The heads of latent attention in a layer; 0 where it has none.
+pub(super) fn n_heads(spec: &ModelSpec, layer: usize) -> usize {
+    match spec.layers.get(layer).map(|it| &it.mixer) {
+        Some(Mixer::Mla(it)) => it.n_heads,
+        _ => 0,
+    }
+}
+
 fn moe(layer: &LayerSpec) -> Option<&MoeSpec> {
     match &layer.ffn {
         Ffn::Moe(it) => Some(it),
@@ -117,6 +125,7 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
         },
         _ => match &layer.mixer {
             Mixer::Gqa(it) => of_attention(slot, h, it),
+            Mixer::Mla(it) => of_latent(slot, h, it),
             _ => None,
         },
     }
@@ -170,5 +179,32 @@ fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
         LayerSlot::QNorm => norm(a),
         LayerSlot::KNorm => norm(kv),
         _ => None,
+    }
+}
+
+fn of_latent(slot: LayerSlot, h: usize, mla: &MlaSpec) -> Option<Matrix> {
+    let (heads, c) = (mla.n_heads, mla.kv_lora);
+    let is_whole = mla.up == LatentUp::Whole;
+    let inner = match slot {
+        LayerSlot::Q => {
+            let from = mla.q_lora.unwrap_or(h);
+            return Some(Matrix::new(heads * mla.q_dim(), from));
+        }
+        LayerSlot::O => return Some(Matrix::new(h, heads * mla.v_dim)),
+        LayerSlot::OBias => return mla.bias.then(|| Matrix::vector(h)),
+        LayerSlot::Latent(it) => it,
+        _ => return None,
+    };
+    match inner {
+        LatentSlot::QueryDown => mla.q_lora.map(|it| Matrix::new(it, h)),
+        LatentSlot::QueryDownBias => mla.q_lora.filter(|_| mla.bias).map(Matrix::vector),
+        LatentSlot::QueryNorm => mla.q_lora.map(Matrix::vector),
+        LatentSlot::Down => Some(Matrix::new(mla.width(), h)),
+        LatentSlot::DownBias => mla.bias.then(|| Matrix::vector(mla.width())),
+        LatentSlot::Norm => Some(Matrix::vector(c)),
+        LatentSlot::Up => is_whole.then(|| Matrix::new(heads * (mla.nope_dim + mla.v_dim), c)),
+        LatentSlot::KeyUp => (!is_whole).then(|| Matrix::new(heads * c, mla.nope_dim)),
+        LatentSlot::ValueUp => (!is_whole).then(|| Matrix::new(heads * mla.v_dim, c)),
+        LatentSlot::HeadGate => mla.head_gate.then(|| Matrix::new(heads, h)),
     }
 }

@@ -1,4 +1,4 @@
-//! Keys and values of one sequence at one layer, in blocks that forks share until one of them writes.
+//! Keys and values of one sequence at one layer, or rows that serve as both, in blocks that forks share until one of them writes.
 
 use std::{ops::Range, sync::Arc};
 
@@ -10,16 +10,18 @@ const BLOCK: usize = 64;
 struct Block {
     /// `[n, width]`, n up to `BLOCK`.
     keys: Vec<f32>,
-    /// `[n, width]`.
+    /// `[n, width]`, or nothing.
     values: Vec<f32>,
 }
 
-/// Keys and values of one sequence at one layer, one row a position.
+/// Keys and values of one sequence at one layer, one row a position; or rows that serve as both.
 #[derive(Clone, Debug, Default)]
 pub struct CpuCache {
     /// All but the last are full; a block that another cache holds too is copied before it is written.
     blocks: Vec<Arc<Block>>,
     width: usize,
+    /// 0 where keys serve as values.
+    value_width: usize,
     len: usize,
 }
 
@@ -27,13 +29,22 @@ pub struct CpuCache {
 pub(super) struct Rows<'a> {
     /// `[n, width]`.
     pub keys: &'a [f32],
-    /// `[n, width]`.
+    /// `[n, width]`; nothing where keys serve as values.
     pub values: &'a [f32],
 }
 
 impl CpuCache {
     /// An empty cache for keys and values of `width` numbers each a position.
     pub(super) fn new(width: usize) -> Self {
+        Self {
+            width,
+            value_width: width,
+            ..Self::default()
+        }
+    }
+
+    /// An empty cache for one row of `width` numbers a position.
+    pub(super) fn of_rows(width: usize) -> Self {
         Self {
             width,
             ..Self::default()
@@ -63,6 +74,7 @@ impl CpuCache {
         let mut out = Self {
             blocks: self.blocks[..len.div_ceil(BLOCK)].to_vec(),
             width: self.width,
+            value_width: self.value_width,
             len: self.len.min(len.next_multiple_of(BLOCK)),
         };
         out.truncate(len);
@@ -76,11 +88,11 @@ impl CpuCache {
         }
         self.len = len;
         self.blocks.truncate(len.div_ceil(BLOCK));
-        let n = (len % BLOCK) * self.width;
+        let n = len % BLOCK;
         if let Some(last) = self.blocks.last_mut().filter(|_| n > 0) {
             let last = Arc::make_mut(last);
-            last.keys.truncate(n);
-            last.values.truncate(n);
+            last.keys.truncate(n * self.width);
+            last.values.truncate(n * self.value_width);
         }
     }
 
@@ -92,10 +104,10 @@ impl CpuCache {
         blocks.map(move |(i, block)| {
             let start = positions.start.max(i * BLOCK);
             let end = positions.end.min((i + 1) * BLOCK);
-            let inside = (start - i * BLOCK) * self.width..(end - i * BLOCK) * self.width;
+            let inside = |width| (start - i * BLOCK) * width..(end - i * BLOCK) * width;
             Rows {
-                keys: &block.keys[inside.clone()],
-                values: &block.values[inside],
+                keys: &block.keys[inside(self.width)],
+                values: &block.values[inside(self.value_width)],
             }
         })
     }
@@ -157,6 +169,19 @@ mod tests {
             grow(&mut cache, n..n + 70);
             check(&cache, &(0..n + 70).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn rows_without_values_fork_and_end_alike() {
+        let mut cache = CpuCache::of_rows(2);
+        (0..100).for_each(|t| cache.push(&row(t), &[]));
+        let mut fork = cache.fork(70);
+        (500..510).for_each(|t| fork.push(&row(t), &[]));
+        fork.truncate(75);
+        let want = (0..70).chain(500..505).flat_map(row).collect::<Vec<_>>();
+        assert_eq!(fork.numbers(), [want, Vec::new()]);
+        let whole = (0..100).flat_map(row).collect::<Vec<_>>();
+        assert_eq!(cache.numbers(), [whole, Vec::new()]);
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod draw;
 pub(in crate::ops) mod embed;
 mod exp;
 mod experts;
+pub(in crate::ops) mod heads;
 mod kv;
+pub(in crate::ops) mod latent;
 pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
@@ -35,12 +37,13 @@ pub use speed::n_threads;
 pub use threads::{ThreadsError, start_threads};
 
 use super::{
-    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, Prediction, RecurrentWeights, Routing,
-    State, Wait, Wanted, routing::n_picks,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, Prediction,
+    RecurrentWeights, Routing, State, Wait, Wanted, routing::n_picks,
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{
-    GqaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec, TokenId,
+    GqaSpec, MlaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
+    TokenId,
 };
 
 /// The state of one sequence at one layer that folds positions.
@@ -81,6 +84,10 @@ impl Ops for Cpu {
 
     fn cache(&self, kv_width: usize, _n_ctx: usize) -> CpuCache {
         CpuCache::new(kv_width)
+    }
+
+    fn latent_cache(&self, width: usize, _n_ctx: usize) -> CpuCache {
+        CpuCache::of_rows(width)
     }
 
     fn fork_cache(&self, cache: &CpuCache, len: usize) -> CpuCache {
@@ -189,11 +196,7 @@ impl Ops for Cpu {
         let part = |from, n| qkv.columns(from..from + n);
         let (mut q, mut k) = (part(0, n_q), part(n_q, n_kv));
         let mut v = part(n_q + n_kv, n_kv);
-        let rope = spec
-            .rope
-            .as_ref()
-            .and_then(|wanted| self.ropes.iter().find(|(it, _)| it == wanted))
-            .map(|(_, it)| it);
+        let rope = self.rope(spec.rope.as_ref());
         let norms = norms.map(|it| it.map(|it| it.vector.as_slice()));
         rope::prepare(&mut q, &mut k, &mut v, norms, spec, rope, spans);
         for (span, cache) in spans.iter().zip(caches) {
@@ -214,6 +217,36 @@ impl Ops for Cpu {
     ) -> Matrix {
         let sinks = sinks.map(|it| it.vector.as_slice());
         attention::attend(q, sinks, spec, spans, caches)
+    }
+
+    fn latent_queries(
+        &self,
+        q: &Matrix,
+        down: &Matrix,
+        weights: &LatentWeights<CpuWeight>,
+        spec: &MlaSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut CpuCache],
+    ) -> Matrix {
+        let rope = self.rope(spec.rope.as_ref());
+        latent::store(down, &weights.norm.vector, spec, rope, spans, caches);
+        latent::queries(q, &weights.ups, spec, rope, spans)
+    }
+
+    fn attend_latent(
+        &self,
+        queries: &Matrix,
+        weights: &LatentWeights<CpuWeight>,
+        spec: &MlaSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &[&mut CpuCache],
+    ) -> Matrix {
+        let mixed = latent::attend(queries, spec, spans, caches);
+        latent::values(&mixed, &weights.ups, spec)
+    }
+
+    fn gate_heads(&self, x: &mut Matrix, by: &Matrix, each: usize) {
+        pointwise::gate_heads(x, by, each);
     }
 
     fn recur(
@@ -333,5 +366,14 @@ impl Ops for Cpu {
         if self.ropes.iter().all(|(it, _)| it != spec) {
             self.ropes.push((spec.clone(), Rope::new(spec, n_ctx)));
         }
+    }
+}
+
+impl Cpu {
+    /// The frequencies of a rotation, where there is one.
+    fn rope(&self, wanted: Option<&RopeSpec>) -> Option<&Rope> {
+        let wanted = wanted?;
+        let found = self.ropes.iter().find(|(it, _)| it == wanted);
+        found.map(|(_, it)| it)
     }
 }

@@ -40,6 +40,16 @@ pub fn gate(x: &mut Matrix, by: &Matrix, first: usize) {
     }
 }
 
+/// `x[t, c] *= sigmoid(by[t, c / each])`.
+pub fn gate_heads(x: &mut Matrix, by: &Matrix, each: usize) {
+    for (t, row) in x.rows_mut().enumerate() {
+        for (head, by) in row.chunks_exact_mut(each).zip(by.row(t)) {
+            let gate = 1.0 / (1.0 + (-by).exp());
+            head.iter_mut().for_each(|it| *it *= gate);
+        }
+    }
+}
+
 /// `1 / (1 + e⁻ˣ)`, in place.
 pub fn sigmoid(x: &mut Matrix) {
     x.data

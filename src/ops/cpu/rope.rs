@@ -95,7 +95,7 @@ impl Rope {
     }
 
     /// Rotates one head.
-    fn rotate(&self, head: &mut [f32], (cos, sin): &(Vec<f32>, Vec<f32>)) {
+    pub(super) fn rotate(&self, head: &mut [f32], (cos, sin): &(Vec<f32>, Vec<f32>)) {
         let n = self.inv_freq.len();
         for i in 0..n {
             let (a, b) = match self.layout {

@@ -29,7 +29,7 @@ const FIRST_OF_FORK: usize = 64;
 pub struct KvRows {
     /// `[n, width]`, f32.
     pub keys: Slice,
-    /// `[n, width]`, f32.
+    /// `[n, width]`, f32; the keys themselves where they serve as values.
     pub values: Slice,
     /// Rows there is room for.
     n: usize,
@@ -57,12 +57,13 @@ pub struct Block {
     own: Option<Arc<KvRows>>,
 }
 
-/// Keys and values of one sequence at one layer, one row a position.
+/// Keys and values of one sequence at one layer, one row a position; or rows that serve as both.
 #[derive(Debug)]
 pub struct GpuCache {
     /// Block b begins with position `b · per_block`; each but the last is full.
     blocks: Vec<Block>,
     width: usize,
+    has_values: bool,
     n_ctx: usize,
     /// A power of two.
     per_block: usize,
@@ -87,12 +88,21 @@ impl GpuCache {
         let mut cache = Self {
             blocks: Vec::new(),
             width,
+            has_values: true,
             n_ctx,
             per_block: 0,
             len: 0,
         };
         cache.set_width(gpu, width);
         cache
+    }
+
+    /// The same for one row of `width` numbers a position, which serves as key and as value.
+    pub fn of_rows(gpu: &Gpu, width: usize, n_ctx: usize) -> Self {
+        Self {
+            has_values: false,
+            ..Self::new(gpu, width, n_ctx)
+        }
     }
 
     /// Heads may be padded in the cache; whoever writes first says how wide a row is.
@@ -141,7 +151,7 @@ impl GpuCache {
         let blocks = self.blocks.iter().take(n_blocks).enumerate();
         let blocks = blocks.map(|(i, it)| {
             let here = (len - i * self.per_block).min(self.per_block);
-            it.fork(gpu, here, self.width)
+            it.fork(gpu, here, (self.width, self.has_values))
         });
         Ok(Self {
             blocks: blocks.collect::<Result<_, _>>()?,
@@ -168,7 +178,7 @@ impl GpuCache {
             } else {
                 &mut self.blocks[i]
             };
-            block.reserve(gpu, self.width, held..needed, most)?;
+            block.reserve(gpu, (self.width, self.has_values), held..needed, most)?;
             if is_new {
                 self.blocks.push(new);
             }
@@ -205,7 +215,10 @@ impl GpuCache {
         let own = self.blocks.iter().filter_map(|it| it.own.as_ref());
         let rows = shared.map(|it| &it.rows).chain(own);
         let slices = rows.flat_map(|it| [&it.keys, &it.values]);
-        slices.map(|it| (it.held.id, it.held.n_bytes)).collect()
+        let mut out: Vec<(u64, u64)> = slices.map(|it| (it.held.id, it.held.n_bytes)).collect();
+        // Keys that serve as values are there once.
+        out.dedup();
+        out
     }
 }
 
@@ -265,14 +278,22 @@ impl Block {
     }
 
     /// A block that holds the first `here` positions: it shares the longest run and copies the others.
-    fn fork(&self, gpu: &Gpu, here: usize, width: usize) -> Result<Self, DeviceError> {
+    fn fork(
+        &self,
+        gpu: &Gpu,
+        here: usize,
+        (width, has_values): (usize, bool),
+    ) -> Result<Self, DeviceError> {
         let segments = self.segments(here);
         let Some(longest) = segments.iter().max_by_key(|it| it.n) else {
             return Ok(Self::default());
         };
         let n_others = here - longest.n;
         let own = (n_others > 0)
-            .then(|| KvRows::new(gpu, n_others.next_power_of_two().max(FIRST_OF_FORK), width))
+            .then(|| {
+                let room = n_others.next_power_of_two().max(FIRST_OF_FORK);
+                KvRows::new(gpu, room, width, has_values)
+            })
             .transpose()?;
         if let Some(to) = &own {
             let mut at = 0;
@@ -301,7 +322,7 @@ impl Block {
     fn reserve(
         &mut self,
         gpu: &Gpu,
-        width: usize,
+        (width, has_values): (usize, bool),
         new: Range<usize>,
         most: usize,
     ) -> Result<(), DeviceError> {
@@ -310,7 +331,7 @@ impl Block {
         }
         let rows = |it: &Self| new.start - it.n_shared()..new.end - it.n_shared();
         if self.own.as_ref().is_some_and(|it| it.is_lent(rows(self))) {
-            *self = self.fork(gpu, new.start, width)?;
+            *self = self.fork(gpu, new.start, (width, has_values))?;
         }
         let n_shared = self.n_shared();
         let Range {
@@ -326,7 +347,8 @@ impl Block {
             FIRST_POSITIONS
         };
         let most = most.saturating_sub(n_shared).max(needed);
-        let room = KvRows::new(gpu, needed.next_power_of_two().max(first).min(most), width)?;
+        let n = needed.next_power_of_two().max(first).min(most);
+        let room = KvRows::new(gpu, n, width, has_values)?;
         if let Some(old) = &self.own {
             old.copy_to(gpu, 0..n_own, &room, 0, width);
         }
@@ -336,12 +358,18 @@ impl Block {
 }
 
 impl KvRows {
-    fn new(gpu: &Gpu, n: usize, width: usize) -> Result<Self, DeviceError> {
+    fn new(gpu: &Gpu, n: usize, width: usize, has_values: bool) -> Result<Self, DeviceError> {
         let n_bytes = (n * width * 4) as u64;
         gpu.check_binding("one position of the cache", (width * 4) as u64)?;
+        let keys = Slice::whole(gpu.cache_room(n_bytes)?);
+        let values = if has_values {
+            Slice::whole(gpu.cache_room(n_bytes)?)
+        } else {
+            keys.clone()
+        };
         Ok(Self {
-            keys: Slice::whole(gpu.cache_room(n_bytes)?),
-            values: Slice::whole(gpu.cache_room(n_bytes)?),
+            keys,
+            values,
             n,
             n_lent: AtomicUsize::new(0),
         })
@@ -357,10 +385,12 @@ impl KvRows {
     fn copy_to(&self, gpu: &Gpu, rows: Range<usize>, to: &Self, at: usize, width: usize) {
         let row_bytes = (width * 4) as u64;
         let n_bytes = rows.len() as u64 * row_bytes;
-        for (from, to) in [(&self.keys, &to.keys), (&self.values, &to.values)] {
+        let has_values = self.values.held.id != self.keys.held.id;
+        let pairs = [(&self.keys, &to.keys), (&self.values, &to.values)];
+        for (from, to) in &pairs[..1 + usize::from(has_values)] {
             let from = Slice {
                 start: from.start + rows.start as u64 * row_bytes,
-                ..from.clone()
+                ..(*from).clone()
             };
             gpu.copy(&from, &to.held, at as u64 * row_bytes, n_bytes);
         }

@@ -52,6 +52,8 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("draw", Reduce, Hash, Exp, Logits),
     kernel!("embed", Format),
     kernel!("experts", Reduce, Format, Dot),
+    kernel!("heads", Reduce, Format, Dot),
+    kernel!("latent", Reduce),
     kernel!("linear", Reduce, Format, Dot),
     kernel!("norm", Reduce),
     kernel!("pointwise",),

@@ -1,6 +1,6 @@
 //! What the kernels have room for, whatever the adapter.
 
-use super::{attention::MAX_HEAD_DIM, predict::MAX_VOCAB};
+use super::{attention::MAX_HEAD_DIM, latent::MAX_LATENT, predict::MAX_VOCAB};
 use crate::spec::{Mixer, ModelSpec};
 
 /// Why the kernels cannot compute a model; none where they can.
@@ -14,6 +14,16 @@ pub fn exceeded(spec: &ModelSpec) -> Option<String> {
     if width > MAX_HEAD_DIM {
         return Some(format!(
             "heads of attention are {width} wide, and the kernels take {MAX_HEAD_DIM} at most"
+        ));
+    }
+    let latent = |it: &crate::spec::LayerSpec| match &it.mixer {
+        Mixer::Mla(it) => Some(it.width()),
+        _ => None,
+    };
+    let width = spec.layers.iter().filter_map(latent).max().unwrap_or(0);
+    if width > MAX_LATENT {
+        return Some(format!(
+            "latents of attention are {width} wide, and the kernels take {MAX_LATENT} at most"
         ));
     }
     (spec.n_vocab > MAX_VOCAB).then(|| {

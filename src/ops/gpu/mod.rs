@@ -23,7 +23,9 @@ mod experts_format_tests;
 #[cfg(test)]
 mod experts_tests;
 mod formats;
+mod heads;
 mod kernel;
+mod latent;
 mod limits;
 mod linear;
 mod logits;

@@ -6,7 +6,7 @@ use super::{
     device::Gpu,
     embed::{self, Fed},
     expert_shards::{GpuExperts, experts_of},
-    experts, linear, norm, pointwise,
+    experts, latent, linear, norm, pointwise,
     predict::{self, GpuPredicted},
     readback::{InFlight, Words},
     recurrent::{self, GpuState},
@@ -17,10 +17,12 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{
-    Ask, BatchSpan, DeviceError, Input, Mlp, Ops, Outcome, RecurrentWeights, State, Wait, Wanted,
-    cpu::Rope,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, RecurrentWeights, State,
+    Wait, Wanted, cpu::Rope,
 };
-use crate::spec::{GqaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec};
+use crate::spec::{
+    GqaSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
+};
 
 /// A step on its way to the host, and how to read it when it is there.
 #[derive(Debug)]
@@ -79,6 +81,10 @@ impl Ops for Gpu {
 
     fn cache(&self, kv_width: usize, n_ctx: usize) -> GpuCache {
         GpuCache::new(self, kv_width, n_ctx)
+    }
+
+    fn latent_cache(&self, width: usize, n_ctx: usize) -> GpuCache {
+        GpuCache::of_rows(self, width, n_ctx)
     }
 
     fn fork_cache(&self, cache: &GpuCache, len: usize) -> GpuCache {
@@ -177,11 +183,7 @@ impl Ops for Gpu {
         spans: &[BatchSpan<'_>],
         caches: &mut [&mut GpuCache],
     ) -> GpuTensor {
-        let rope = spec
-            .rope
-            .as_ref()
-            .and_then(|wanted| self.ropes.iter().find(|(it, _)| it == wanted))
-            .map(|(_, it)| it);
+        let rope = self.rope(spec.rope.as_ref());
         let queries = rope::rotate_and_store(self, qkv, norms, spec, rope, spans, caches);
         self.or_fault(queries, || {
             self.tensor(qkv.rows, spec.n_heads * spec.head_dim)
@@ -197,6 +199,35 @@ impl Ops for Gpu {
         caches: &[&mut GpuCache],
     ) -> GpuTensor {
         attention::attend(self, q, sinks, spec, spans, caches)
+    }
+
+    fn latent_queries(
+        &self,
+        q: &GpuTensor,
+        down: &GpuTensor,
+        weights: &LatentWeights<GpuWeight>,
+        spec: &MlaSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut GpuCache],
+    ) -> GpuTensor {
+        let rope = self.rope(spec.rope.as_ref());
+        let out = latent::queries(self, [q, down], weights, spec, rope, spans, caches);
+        self.or_fault(out, || self.tensor(q.rows, spec.n_heads * spec.width()))
+    }
+
+    fn attend_latent(
+        &self,
+        queries: &GpuTensor,
+        weights: &LatentWeights<GpuWeight>,
+        spec: &MlaSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &[&mut GpuCache],
+    ) -> GpuTensor {
+        latent::attend(self, queries, &weights.ups, spec, spans, caches)
+    }
+
+    fn gate_heads(&self, x: &mut GpuTensor, by: &GpuTensor, each: usize) {
+        pointwise::gate_heads(self, x, by, each);
     }
 
     fn recur(
@@ -299,5 +330,14 @@ impl Ops for Gpu {
         if self.ropes.iter().all(|(it, _)| it != spec) {
             self.ropes.push((spec.clone(), Rope::new(spec, n_ctx)));
         }
+    }
+}
+
+impl Gpu {
+    /// The frequencies of a rotation, where there is one.
+    fn rope(&self, wanted: Option<&RopeSpec>) -> Option<&Rope> {
+        let wanted = wanted?;
+        let found = self.ropes.iter().find(|(it, _)| it == wanted);
+        found.map(|(_, it)| it)
     }
 }

@@ -78,6 +78,13 @@ pub fn add(gpu: &Gpu, into: &GpuTensor, x: &GpuTensor, scale: f32) {
     launch(gpu, "add", &binds, into, [scale, 0.0]);
 }
 
+/// `x[t, c] *= sigmoid(by[t, c / each])`.
+pub fn gate_heads(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, each: usize) {
+    let binds = [Bind::Write(&x.slice), Bind::Read(&by.slice)];
+    let gates = [each as u32, by.cols as u32];
+    launch_gated(gpu, "gate_heads", &binds, x, [1.0, 0.0], gates);
+}
+
 /// One lane for each number of `over`.
 fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, by: [f32; 2]) {
     launch_gated(gpu, entry, binds, over, by, [0, 0]);
@@ -195,6 +202,19 @@ mod tests {
                 let (by, gates) = both(&gpu, numbers(rows * (cols + 7), 2), cols + 7);
                 gate(&gpu, &x, &by, 5);
                 reference::gate(&mut want, &gates, 5);
+                assert_near(&read(&gpu, &x), &want.data, 1e-6, "gated");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gate_of_a_head_is_for_all_its_numbers() {
+        for gpu in gpus() {
+            for (rows, heads, each) in [(1, 1, 1), (7, 3, 11), (3, 16, 65)] {
+                let (x, mut want) = both(&gpu, numbers(rows * heads * each, 1), heads * each);
+                let (by, gates) = both(&gpu, numbers(rows * heads, 2), heads);
+                gate_heads(&gpu, &x, &by, each);
+                reference::gate_heads(&mut want, &gates, each);
                 assert_near(&read(&gpu, &x), &want.data, 1e-6, "gated");
             }
         }

@@ -2,8 +2,8 @@
 //! rotation is stretched for each pair; and what its rows say by their order.
 
 use crate::spec::{
-    Ffn, GqaSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, RecurrentSpec, RopeScaling, RopeSpec,
-    RouterId,
+    Ffn, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec, RecurrentSpec,
+    RopeScaling, RopeSpec, RouterId,
 };
 
 use super::{Arch, GgufModel, names::ROUTER};
@@ -37,6 +37,12 @@ pub(super) fn complete(
         }
         match &mut layer.mixer {
             Mixer::Gqa(it) => attention(it, file, arch, l, stretch.as_ref()),
+            Mixer::Mla(it) => {
+                draft.read.extend(latent(it, file, l));
+                if let Some(it) = &mut it.rope {
+                    rotation(it, arch, stretch.as_ref());
+                }
+            }
             Mixer::Recurrent(RecurrentSpec::Delta(it)) => {
                 (it.layout, it.kv_map) = arch.delta;
             }
@@ -92,15 +98,29 @@ fn attention(
         fused || has("v"),
         has("output"),
     ];
-    if let Some(RopeSpec {
-        layout, scaling, ..
-    }) = &mut it.rope
-    {
-        *layout = arch.rope;
-        if let Some(it) = stretch {
-            *scaling = it.clone();
-        }
+    if let Some(it) = &mut it.rope {
+        rotation(it, arch, stretch);
     }
+}
+
+fn rotation(it: &mut RopeSpec, arch: &Arch, stretch: Option<&RopeScaling>) {
+    it.layout = arch.rope;
+    if let Some(stretch) = stretch {
+        it.scaling = stretch.clone();
+    }
+}
+
+/// How keys and values are stored; the name of what is there beside it and says the same.
+fn latent(it: &mut MlaSpec, file: &GgufModel<'_>, layer: usize) -> Option<String> {
+    let whole = format!("blk.{layer}.attn_kv_b.weight");
+    let has = |name: &str| file.tensors.by_name.contains_key(name);
+    let has_whole = has(&whole);
+    if has_whole && !has(&format!("blk.{layer}.attn_k_b.weight")) {
+        it.up = LatentUp::Whole;
+        return None;
+    }
+    it.up = LatentUp::Split;
+    has_whole.then_some(whole)
 }
 
 /// The divisors of the rotation's frequencies, where the file has them: how the converter writes the scaling of
@@ -142,6 +162,7 @@ fn stretch(file: &GgufModel<'_>, spec: &ModelSpec) -> Result<Option<RopeScaling>
 fn pairs(layer: &LayerSpec) -> usize {
     match &layer.mixer {
         Mixer::Gqa(it) => it.rope.as_ref().map_or(0, |it| it.dim / 2),
+        Mixer::Mla(it) => it.rope.as_ref().map_or(0, |it| it.dim / 2),
         _ => 0,
     }
 }

@@ -7,6 +7,7 @@
 //! Source of names, keys and defaults: `src/llama-arch.cpp`, `src/llama-model.cpp` and the converter of llama.cpp.
 
 mod kin;
+mod latent;
 mod layers;
 mod names;
 mod settings;
@@ -23,7 +24,8 @@ use crate::spec::{DeltaLayout, KvMap, RopeLayout};
 
 use super::{
     super::{CheckpointError, config::Config, container::Tensors},
-    Draft, Names, gpt_oss, granite, lfm2, mellum, mixtral, nemotron, olmoe, qwen, qwen_next,
+    Draft, Names, deepseek_mla, gpt_oss, granite, lfm2, mellum, mixtral, nemotron, olmoe, qwen,
+    qwen_next,
 };
 
 /// What a GGUF file says, and where.
@@ -76,6 +78,8 @@ enum Rotated {
     Part,
     /// Nothing, whatever the file says.
     Nothing,
+    /// Numbers of its own: heads of latent attention.
+    Apart,
 }
 
 /// How experts are scored, as llama.cpp counts it (`llama_expert_gating_func_type`).
@@ -255,6 +259,18 @@ const ARCHS: &[Arch] = &[
         gating: &[0.0, SOFTMAX_OF_CHOSEN],
         more: states::gpt_oss,
         names: names::GPT_OSS,
+        ..PLAIN
+    },
+    Arch {
+        name: "deepseek2",
+        model_types: [deepseek_mla::DEEPSEEK_V3.model_type; 2],
+        keys: latent::KEYS,
+        renorm: false,
+        rope: RopeLayout::Interleaved,
+        rotated: Rotated::Apart,
+        gating: &[0.0, SOFTMAX, SIGMOID],
+        more: latent::deepseek,
+        names: names::LATENT,
         ..PLAIN
     },
     Arch {

@@ -3,7 +3,7 @@
 //! Source: `gguf-py/gguf/constants.py` of llama.cpp.
 
 use super::super::{
-    super::{LayerSlot, Part, RecurrentSlot},
+    super::{LatentSlot, LayerSlot, Part, RecurrentSlot},
     names::{Names, Prefix, Role, Tensor},
 };
 
@@ -54,6 +54,12 @@ pub(super) const ONE_PART: &Names = &Names {
     tensors: &[
         OUTER, ONE_NORM, ATTENTION, STATE, MAMBA_IN, DENSE, EXPERTS, SHARED,
     ],
+};
+
+/// Of latent attention.
+pub(super) const LATENT: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[OUTER, NORMS, LATENT_ATTENTION, DENSE, EXPERTS, SHARED],
 };
 
 /// Of LFM2.
@@ -115,6 +121,28 @@ const NORM_BEHIND: &[Tensor] = &[
         "blk.{l}.post_attention_norm.weight",
         &[Role::In(LayerSlot::FfnNorm)],
     ),
+];
+
+/// A part of latent attention.
+const fn latent(slot: LatentSlot) -> Role {
+    Role::In(LayerSlot::Latent(slot))
+}
+
+/// Keys and values in one tensor before April 2025 (llama.cpp pull request 12801), in two since then.
+const LATENT_ATTENTION: &[Tensor] = &[
+    Tensor::rows("blk.{l}.attn_q.weight", &[Role::In(LayerSlot::Q)]),
+    Tensor::rows("blk.{l}.attn_q_a.weight", &[latent(LatentSlot::QueryDown)]),
+    Tensor::rows(
+        "blk.{l}.attn_q_a_norm.weight",
+        &[latent(LatentSlot::QueryNorm)],
+    ),
+    Tensor::rows("blk.{l}.attn_q_b.weight", &[Role::In(LayerSlot::Q)]),
+    Tensor::rows("blk.{l}.attn_kv_a_mqa.weight", &[latent(LatentSlot::Down)]),
+    Tensor::rows("blk.{l}.attn_kv_a_norm.weight", &[latent(LatentSlot::Norm)]),
+    Tensor::rows("blk.{l}.attn_kv_b.weight", &[latent(LatentSlot::Up)]),
+    Tensor::per_head("blk.{l}.attn_k_b.weight", &[latent(LatentSlot::KeyUp)]),
+    Tensor::per_head("blk.{l}.attn_v_b.weight", &[latent(LatentSlot::ValueUp)]),
+    Tensor::rows("blk.{l}.attn_output.weight", &[Role::In(LayerSlot::O)]),
 ];
 
 const ONE_NORM: &[Tensor] = &[

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Number, Value, json};
 
-use super::{Arch, GgufModel, Rotated, names::ROUTER};
+use super::{Arch, GgufModel, Rotated, latent, names::ROUTER};
 use crate::checkpoint::{CheckpointError, config::Config, container::Tensor};
 
 /// Settings of every family, what stands behind `ARCH.` in their keys, and whether a file must have them.
@@ -245,7 +245,7 @@ impl Settings<'_> {
 
     /// The width that a matrix at the end of a network reads, in the first layer that has it: for all experts
     /// in one tensor, or in one each.
-    fn width_of(&self, name: &str) -> Option<usize> {
+    pub(super) fn width_of(&self, name: &str) -> Option<usize> {
         let tensors = &self.file.tensors.by_name;
         let one = name.replace("_exps", ".0");
         let is_it = |it: &str| it.starts_with("blk.") && (it.ends_with(name) || it.ends_with(&one));
@@ -255,6 +255,9 @@ impl Settings<'_> {
 
     /// Keys and values of one width, and the factor on their products.
     fn heads(&mut self) -> Result<(), CheckpointError> {
+        if self.arch.rotated == Rotated::Apart {
+            return latent::heads(self);
+        }
         let width = self.map.get("head_dim").and_then(Value::as_u64);
         let of_values = self
             .get("attention.value_length")

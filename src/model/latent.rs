@@ -1,0 +1,75 @@
+//! The weights of latent attention of one layer.
+
+use super::source::{ModelError, WeightSource};
+use crate::checkpoint::{LatentSlot, LayerSlot, Slot};
+use crate::ops::{LatentUps, LatentWeights, Ops};
+use crate::spec::{LatentUp, MlaSpec};
+
+/// The bottleneck of queries.
+pub struct QueryBottleneck<O: Ops> {
+    /// `[q_lora, H]`.
+    pub down: O::Weight,
+    /// Its bias.
+    pub bias: Option<O::Weight>,
+    /// Of its norm.
+    pub norm: O::Weight,
+}
+
+/// Latent attention of one layer.
+pub struct Latent<O: Ops> {
+    /// What queries pass first, where they pass any.
+    pub bottleneck: Option<QueryBottleneck<O>>,
+    /// Queries of all heads.
+    pub q: O::Weight,
+    /// Latent and rotated key.
+    pub down: O::Weight,
+    /// Their bias.
+    pub down_bias: Option<O::Weight>,
+    /// What makes keys and values of latents.
+    pub inner: LatentWeights<O::Weight>,
+    /// The gate of each head.
+    pub head_gate: Option<O::Weight>,
+    /// o.
+    pub out: O::Weight,
+    /// Its bias.
+    pub out_bias: Option<O::Weight>,
+}
+
+impl<O: Ops> WeightSource<'_, O> {
+    /// The weights of a layer.
+    pub(super) fn latent(
+        &self,
+        spec: &MlaSpec,
+        at: impl Fn(LayerSlot) -> Slot,
+    ) -> Result<Latent<O>, ModelError> {
+        let of = |it| at(LayerSlot::Latent(it));
+        let bottleneck = match spec.q_lora {
+            Some(_) => Some(QueryBottleneck {
+                down: self.need(of(LatentSlot::QueryDown))?,
+                bias: self.find(of(LatentSlot::QueryDownBias))?,
+                norm: self.need(of(LatentSlot::QueryNorm))?,
+            }),
+            None => None,
+        };
+        let ups = match spec.up {
+            LatentUp::Whole => LatentUps::Whole(self.need(of(LatentSlot::Up))?),
+            LatentUp::Split => LatentUps::Split(
+                self.need(of(LatentSlot::KeyUp))?,
+                self.need(of(LatentSlot::ValueUp))?,
+            ),
+        };
+        Ok(Latent {
+            bottleneck,
+            q: self.need(at(LayerSlot::Q))?,
+            down: self.need(of(LatentSlot::Down))?,
+            down_bias: self.find(of(LatentSlot::DownBias))?,
+            inner: LatentWeights {
+                norm: self.need(of(LatentSlot::Norm))?,
+                ups,
+            },
+            head_gate: self.find(of(LatentSlot::HeadGate))?,
+            out: self.need(at(LayerSlot::O))?,
+            out_bias: self.find(at(LayerSlot::OBias))?,
+        })
+    }
+}
