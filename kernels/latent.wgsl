@@ -130,12 +130,12 @@ fn attend(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let row = params.row + group.y;
     let width = params.kv_lora + params.rope_dim;
     let quads = params.room / 4u;
-    let from = (row * params.n_heads + head) * width;
+    let begin = (row * params.n_heads + head) * width;
     for (var i = lane.index; i < quads; i += 256u) {
         var it = vec4<f32>();
         for (var c = 0u; c < 4u; c++) {
             if i * 4u + c < width {
-                it[c] = ready[from + i * 4u + c];
+                it[c] = ready[begin + i * 4u + c];
             }
         }
         query[i] = it;

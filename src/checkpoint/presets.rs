@@ -11,6 +11,8 @@ pub const PRESETS: &[&str] = &[
     "granite-1b-a400m",
     "qwen3-30b-a3b",
     "mixtral-8x7b",
+    "deepseek-v2-lite",
+    "glm-4.7-flash",
     bundled::TOUR,
 ];
 
@@ -69,6 +71,30 @@ pub fn settings(preset: &str) -> Result<Value, CheckpointError> {
             "num_local_experts": 8, "num_experts_per_tok": 2, "vocab_size": 32000,
             "max_position_embeddings": 32768, "rms_norm_eps": 1e-5, "rope_theta": 1_000_000.0,
             "tie_word_embeddings": false
+        }),
+        "deepseek-v2-lite" => json!({
+            "model_type": "deepseek_v2", "hidden_size": 2048, "intermediate_size": 10944,
+            "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
+            "q_lora_rank": null, "kv_lora_rank": 512, "qk_nope_head_dim": 128,
+            "qk_rope_head_dim": 64, "v_head_dim": 128, "n_routed_experts": 64,
+            "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1,
+            "topk_method": "greedy", "norm_topk_prob": false, "routed_scaling_factor": 1.0,
+            "vocab_size": 102_400, "max_position_embeddings": 163_840, "rms_norm_eps": 1e-6,
+            "rope_theta": 10000.0, "tie_word_embeddings": false,
+            "rope_scaling": {
+                "type": "yarn", "factor": 40, "mscale": 0.707, "mscale_all_dim": 0.707,
+                "original_max_position_embeddings": 4096
+            }
+        }),
+        "glm-4.7-flash" => json!({
+            "model_type": "glm4_moe_lite", "hidden_size": 2048, "intermediate_size": 10240,
+            "moe_intermediate_size": 1536, "num_hidden_layers": 47, "num_attention_heads": 20,
+            "q_lora_rank": 768, "kv_lora_rank": 512, "qk_nope_head_dim": 192,
+            "qk_rope_head_dim": 64, "v_head_dim": 256, "n_routed_experts": 64,
+            "n_shared_experts": 1, "num_experts_per_tok": 4, "first_k_dense_replace": 1,
+            "n_group": 1, "topk_group": 1, "norm_topk_prob": true, "routed_scaling_factor": 1.8,
+            "vocab_size": 154_880, "max_position_embeddings": 202_752, "rms_norm_eps": 1e-5,
+            "rope_theta": 1_000_000.0, "tie_word_embeddings": false
         }),
         bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
         _ => {
@@ -135,6 +161,8 @@ mod tests {
         check("granite-1b-a400m", [24, 1024, 32, 8, 49_155]);
         check("qwen3-30b-a3b", [48, 2048, 128, 8, 151_936]);
         check("mixtral-8x7b", [32, 4096, 8, 2, 32_000]);
+        check("deepseek-v2-lite", [27, 2048, 64, 6, 102_400]);
+        check("glm-4.7-flash", [47, 2048, 64, 4, 154_880]);
         check(
             "custom:layers=3,experts=7,k=2,vocab=99",
             [3, 2048, 7, 2, 99],

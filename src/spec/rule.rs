@@ -249,6 +249,7 @@ impl ModelSpec {
                 out.push(("positions", words));
             }
         }
+        out.extend(self.latent_lines());
         out.extend(self.window_line());
         out.extend(self.state_line());
         let head = if self.head.tied {
@@ -285,6 +286,29 @@ impl ModelSpec {
             out.push(("dense layers", runs(&dense)));
         }
         out
+    }
+
+    /// Latent attention, where a layer has it.
+    fn latent_lines(&self) -> Vec<(&'static str, String)> {
+        let first = self.layers.iter().find_map(|it| match &it.mixer {
+            Mixer::Mla(it) => Some(it),
+            _ => None,
+        });
+        let Some(it) = first else {
+            return Vec::new();
+        };
+        let mut words = format!(
+            "latent, {} heads, keys of {} + {} rotated, values of {}, {} + {} kept of a position",
+            it.n_heads, it.nope_dim, it.rope_dim, it.v_dim, it.kv_lora, it.rope_dim
+        );
+        if it.rope.is_none() {
+            words = words.replace(" rotated", " shared");
+        }
+        let positions = match &it.rope {
+            Some(rope) => format!("rotary, base {}{}", rope.theta, scaling(&rope.scaling)),
+            None => "none in latent attention".to_owned(),
+        };
+        vec![("attention", words), ("positions", positions)]
     }
 
     /// The layers that fold positions into a state, and what by.

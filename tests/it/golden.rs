@@ -248,6 +248,14 @@ fn layers_that_rotate_by_bases_of_their_own_equal_the_reference() {
     check("mellum");
 }
 
+#[test]
+fn attention_over_latents_equals_the_reference() {
+    check("glm4_moe_lite");
+    check("deepseek_v2");
+    check("deepseek_v3");
+    check("deepseek_v3_fp8");
+}
+
 /// Of the architectures whose layers differ from each other, and a plain one.
 #[test]
 fn models_in_gguf_files_equal_the_reference() {
@@ -260,6 +268,8 @@ fn models_in_gguf_files_equal_the_reference() {
         "nemotron_h_moe",
         "mellum",
         "gpt-oss",
+        "deepseek2-yarn",
+        "deepseek2-glm47flash",
     ] {
         check(&format!("gguf_{arch}"));
     }
@@ -302,6 +312,12 @@ fn every_edit_on_mixtral_equals_the_reference() {
 #[test]
 fn every_edit_on_qwen2_moe_equals_the_reference() {
     check_edits("qwen2_moe", "cpu", &[]);
+}
+
+#[test]
+fn every_edit_beside_groups_and_a_selection_bias_equals_the_reference() {
+    check_edits("deepseek_v3", "cpu", &[]);
+    check_edits("deepseek_v3", "cpu", &["--stepwise"]);
 }
 
 /// The reference is `tests/golden/edits.py`, a forward of its own.
@@ -467,6 +483,9 @@ fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
         "qwen3_5_moe",
         "mellum",
         "gpt_oss_mxfp4",
+        "glm4_moe_lite",
+        "deepseek_v3",
+        "gguf_deepseek2-yarn",
     ] {
         check_gpu(name);
     }

@@ -98,6 +98,9 @@ fn every_weight_of_newer_families_is_read() {
         "nemotron_h",
         "qwen3_next",
         "gpt_oss_mxfp4",
+        "glm4_moe_lite",
+        "deepseek_v2",
+        "gguf_deepseek2-yarn",
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();
