@@ -13,15 +13,29 @@ use super::{
     quantization::is_beside,
 };
 
-/// What stands before the tensors of other inputs than text, beside a decoder under `model.`.
-const TOWERS: &[&str] = &[
-    "model.visual.",
-    "model.vision_tower.",
-    "model.embed_vision.",
-    "model.audio_tower.",
-    "model.embed_audio.",
-    "model.multi_modal_projector.",
+/// What stands before the tensors of other inputs than text, beside a decoder under `model.` or at the root, and which.
+const TOWERS: &[(&str, &str)] = &[
+    ("model.visual.", "images"),
+    ("model.vision_tower.", "images"),
+    ("model.embed_vision.", "images"),
+    ("model.multi_modal_projector.", "images"),
+    ("model.audio_tower.", "sound"),
+    ("model.embed_audio.", "sound"),
+    ("visual.", "images"),
+    ("vision_model.", "images"),
+    ("vision_tower.", "images"),
+    ("multi_modal_projector.", "images"),
+    ("vit_large_projector.", "images"),
+    ("audio_tower.", "sound"),
 ];
+
+/// What a tower reads; none where the tensor is of no tower.
+fn tower(name: &str) -> Option<&'static str> {
+    TOWERS
+        .iter()
+        .find(|it| name.starts_with(it.0))
+        .map(|it| it.1)
+}
 
 /// A note on tensors of no use.
 ///
@@ -50,28 +64,63 @@ pub(super) fn leftovers(
             path: place.to_owned(),
         });
     }
-    Ok(match known.len() {
-        0 => None,
-        1 => Some(format!(
-            "1 tensor is in the file and not used: {}",
-            first(&known)
-        )),
-        n => Some(format!(
-            "{n} tensors are in the file and not used: {}",
-            first(&known)
-        )),
-    })
+    let known: Vec<&String> = known.iter().map(|it| it.0).collect();
+    Ok(note(&known, |it| {
+        is_draft(it) || is_beyond(it, names, spec)
+    }))
+}
+
+/// Towers by what they read, drafts of later tokens, and whatever else is not used.
+fn note(names: &[&String], is_draft: impl Fn(&str) -> bool) -> Option<String> {
+    let tensors = |n: usize| match n {
+        1 => "1 tensor".to_owned(),
+        n => format!("{n} tensors"),
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for input in ["images", "sound"] {
+        let n = names.iter().filter(|it| tower(it) == Some(input)).count();
+        if n > 0 {
+            let n = tensors(n);
+            parts.push(format!("the tower for {input} is not run ({n})"));
+        }
+    }
+    let rest = || names.iter().filter(|it| tower(it).is_none());
+    let n_drafts = rest().filter(|it| is_draft(it)).count();
+    if n_drafts > 0 {
+        let n = tensors(n_drafts);
+        parts.push(format!("what drafts later tokens is not run ({n})"));
+    }
+    let other: Vec<&&String> = rest().filter(|it| !is_draft(it)).collect();
+    if let Some(first) = listed(&other) {
+        let (n, are) = (
+            tensors(other.len()),
+            if other.len() == 1 { "is" } else { "are" },
+        );
+        parts.push(format!("{n} {are} in the file and not used: {first}"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Whether it belongs to what predicts more tokens than the next.
+fn is_draft(name: &str) -> bool {
+    name.split('.').any(|it| it.starts_with("mtp"))
+}
+
+/// Whether it is of a layer beyond the last, which drafts later tokens too.
+fn is_beyond(name: &str, names: &Names, spec: &ModelSpec) -> bool {
+    names
+        .layer_of(name)
+        .is_some_and(|it| it >= spec.layers.len())
 }
 
 /// What published checkpoints carry beside what they compute with: layers beyond the last, drafts of
 /// later tokens, buffers, tensors without a number, and whatever lies outside of the decoder, such as
 /// the head of another task.
 fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) -> bool {
-    if TOWERS.iter().any(|it| name.starts_with(it)) {
+    if tower(name).is_some() {
         return true;
     }
     let layer = names.layer_of(name);
-    let is_mtp = name.split('.').any(|it| it.starts_with("mtp"));
     let is_gate_of_none = layer.is_some_and(|layer| {
         let mut spellings = names.spellings(Role::In(LayerSlot::SharedGate));
         spellings.any(|it| {
@@ -81,8 +130,8 @@ fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) ->
                     .is_empty()
         })
     });
-    layer.is_some_and(|it| it >= spec.layers.len())
-        || is_mtp
+    is_beyond(name, names, spec)
+        || is_draft(name)
         || is_gate_of_none
         || tensor.shape.contains(&0)
         || is_beside(name)

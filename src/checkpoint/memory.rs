@@ -1,6 +1,8 @@
 //! How large a model is: parameters and bytes by what they are for; all from headers, nothing here reads a number of
 //! a weight.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::spec::{Mixer, ModelSpec, most_kept};
@@ -24,12 +26,14 @@ impl Share {
 }
 
 /// The parameters of a model, by what they are for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Census {
     /// Embedding and, where it is its own, head.
     pub embedding_and_head: Share,
     /// Projections, their biases and norms.
     pub attention: Share,
+    /// Mixers with a state, by what they are called.
+    pub states: BTreeMap<&'static str, Share>,
     /// Gates of the routers.
     pub routers: Share,
     /// Experts.
@@ -56,7 +60,7 @@ impl Census {
             let (rows, cols) = weight.shape();
             let (n, bytes) = (rows as u64 * cols as u64, weight.n_bytes() as u64);
             census.total.add(n, bytes);
-            census.share_of(*slot).add(n, bytes);
+            census.share_of(spec, *slot).add(n, bytes);
             if let Slot::Layer(layer, LayerSlot::Expert(..)) = slot {
                 idle += n as f64 * (1.0 - spec.active_share(*layer));
             }
@@ -67,20 +71,24 @@ impl Census {
 
     /// Every share with its name.
     #[must_use]
-    pub fn shares(&self) -> [(&'static str, Share); 7] {
-        [
+    pub fn shares(&self) -> Vec<(&'static str, Share)> {
+        let mut out = vec![
             ("embedding and head", self.embedding_and_head),
             ("attention", self.attention),
+        ];
+        out.extend(self.states.iter().map(|(name, it)| (*name, *it)));
+        out.extend([
             ("routers", self.routers),
             ("experts", self.experts),
             ("shared experts", self.shared),
             ("dense networks", self.dense),
             ("norms", self.norms),
-        ]
+        ]);
+        out
     }
 
-    fn share_of(&mut self, slot: Slot) -> &mut Share {
-        let Slot::Layer(_, slot) = slot else {
+    fn share_of(&mut self, spec: &ModelSpec, slot: Slot) -> &mut Share {
+        let Slot::Layer(layer, slot) = slot else {
             return match slot {
                 Slot::FinalNorm | Slot::FinalNormBias => &mut self.norms,
                 _ => &mut self.embedding_and_head,
@@ -97,6 +105,13 @@ impl Census {
             LayerSlot::Expert(..) => &mut self.experts,
             LayerSlot::Shared(_) | LayerSlot::SharedGate => &mut self.shared,
             LayerSlot::Dense(_) => &mut self.dense,
+            LayerSlot::Recurrent(_) => {
+                let kind = match spec.layers.get(layer.idx()).map(|it| &it.mixer) {
+                    Some(Mixer::Recurrent(it)) => it.label(),
+                    _ => "states",
+                };
+                self.states.entry(kind).or_default()
+            }
             _ => &mut self.attention,
         }
     }

@@ -13,6 +13,8 @@ pub const PRESETS: &[&str] = &[
     "mixtral-8x7b",
     "deepseek-v2-lite",
     "glm-4.7-flash",
+    "gpt-oss-20b",
+    "qwen3.6-35b-a3b",
     bundled::TOUR,
 ];
 
@@ -96,6 +98,32 @@ pub fn settings(preset: &str) -> Result<Value, CheckpointError> {
             "vocab_size": 154_880, "max_position_embeddings": 202_752, "rms_norm_eps": 1e-5,
             "rope_theta": 1_000_000.0, "tie_word_embeddings": false
         }),
+        "gpt-oss-20b" => json!({
+            "model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880,
+            "num_hidden_layers": 24, "num_attention_heads": 64, "num_key_value_heads": 8,
+            "head_dim": 64, "num_local_experts": 32, "num_experts_per_tok": 4,
+            "vocab_size": 201_088, "max_position_embeddings": 131_072, "rms_norm_eps": 1e-5,
+            "sliding_window": 128, "attention_bias": true, "swiglu_limit": 7.0,
+            "rope_theta": 150_000.0, "tie_word_embeddings": false,
+            "rope_scaling": {
+                "rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
+                "original_max_position_embeddings": 4096, "truncate": false
+            }
+        }),
+        "qwen3.6-35b-a3b" => json!({
+            "model_type": "qwen3_5_moe_text", "hidden_size": 2048, "num_hidden_layers": 40,
+            "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 256,
+            "full_attention_interval": 4, "attn_output_gate": true,
+            "linear_num_key_heads": 16, "linear_num_value_heads": 32,
+            "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+            "linear_conv_kernel_dim": 4, "num_experts": 256, "num_experts_per_tok": 8,
+            "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512,
+            "vocab_size": 248_320, "max_position_embeddings": 262_144, "rms_norm_eps": 1e-6,
+            "rope_parameters": {
+                "rope_type": "default", "rope_theta": 10_000_000.0, "partial_rotary_factor": 0.25
+            },
+            "tie_word_embeddings": false
+        }),
         bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
         _ => {
             return Err(CheckpointError::Preset {
@@ -163,6 +191,8 @@ mod tests {
         check("mixtral-8x7b", [32, 4096, 8, 2, 32_000]);
         check("deepseek-v2-lite", [27, 2048, 64, 6, 102_400]);
         check("glm-4.7-flash", [47, 2048, 64, 4, 154_880]);
+        check("gpt-oss-20b", [24, 2880, 32, 4, 201_088]);
+        check("qwen3.6-35b-a3b", [40, 2048, 256, 8, 248_320]);
         check(
             "custom:layers=3,experts=7,k=2,vocab=99",
             [3, 2048, 7, 2, 99],

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     Allowance, Allowances, Blob, Checkpoint, CheckpointError, LatentSlot, LayerSlot, Layout,
-    MemoryNeed, Slot, WeightView, Weights,
+    MemoryNeed, RecurrentSlot, Slot, WeightView, Weights,
     config::Config,
     family::{self, Draft, TensorSource},
     gigabytes, presets,
@@ -25,6 +25,8 @@ const REACH: f32 = 0.034_64;
 const FAR: u64 = 16;
 /// 1.0 twice, in bf16.
 const ONES: u32 = 0x3F80_3F80;
+/// -1.0 twice: the decay of a state, which would grow without end above 0.
+const DECAYS: u32 = 0xBF80_BF80;
 
 /// A made-up model before its weights are made.
 pub struct MadeUp {
@@ -198,7 +200,8 @@ fn config(preset: &str, n_layers: Option<usize>) -> Result<Config, CheckpointErr
 struct Place {
     start: usize,
     n_words: usize,
-    is_norm: bool,
+    /// What every word is, where it is not random.
+    fixed: Option<u32>,
 }
 
 fn layout(sources: &[TensorSource]) -> BTreeMap<&str, Place> {
@@ -214,7 +217,7 @@ fn layout(sources: &[TensorSource]) -> BTreeMap<&str, Place> {
             Place {
                 start: at,
                 n_words,
-                is_norm: is_norm(source.slot),
+                fixed: fixed(source.slot),
             }
         });
     }
@@ -232,6 +235,13 @@ fn shape_of(places: &BTreeMap<&str, Place>) -> Vec<usize> {
     places.values().map(|it| it.n_words).collect()
 }
 
+fn fixed(slot: Slot) -> Option<u32> {
+    match slot {
+        Slot::Layer(_, LayerSlot::Recurrent(RecurrentSlot::Decay)) => Some(DECAYS),
+        it => is_norm(it).then_some(ONES),
+    }
+}
+
 fn is_norm(slot: Slot) -> bool {
     match slot {
         Slot::FinalNorm => true,
@@ -244,6 +254,7 @@ fn is_norm(slot: Slot) -> bool {
                 | LayerSlot::QNorm
                 | LayerSlot::KNorm
                 | LayerSlot::Latent(LatentSlot::QueryNorm | LatentSlot::Norm)
+                | LayerSlot::Recurrent(RecurrentSlot::Norm)
         ),
         _ => false,
     }
@@ -257,9 +268,10 @@ fn fill(places: &BTreeMap<&str, Place>, seed: u64) -> Blob {
         .par_chunks_mut(CHUNK_WORDS)
         .enumerate()
         .for_each(|(row, chunk)| fill_random(chunk, mix(seed ^ row as u64)));
-    for place in places.values().filter(|it| it.is_norm) {
-        if let Some(it) = words.get_mut(place.start..place.start + place.n_words) {
-            it.fill(ONES);
+    for place in places.values() {
+        let its = words.get_mut(place.start..place.start + place.n_words);
+        if let Some((its, fixed)) = its.zip(place.fixed) {
+            its.fill(fixed);
         }
     }
     Blob::Memory(Arc::new(words))

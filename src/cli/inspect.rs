@@ -368,6 +368,58 @@ mod tests {
         }
     }
 
+    /// Lines of a fixture, and what is no part of its page.
+    fn check(fixture: &str, wanted: &[&str], unwanted: &str) {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
+        let it = open(&Source::parse(folder.join(fixture).as_os_str())).unwrap();
+        let text = as_text(&it, &Memory::of(&it, Allowances::now()), None);
+        let squeezed: Vec<String> = text
+            .lines()
+            .map(|it| it.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        for want in wanted {
+            let found = squeezed.iter().any(|it| it.starts_with(want));
+            assert!(found, "{want} is not in\n{text}");
+        }
+        assert!(!text.contains(unwanted), "{unwanted} is in\n{text}");
+    }
+
+    #[test]
+    fn layers_that_differ_are_told_apart_and_states_are_counted_by_kind() {
+        let qwen = [
+            "attention 4 heads, 2 of keys and values, 32 wide, q and k normed per head, gated in layer 3",
+            "positions rotary over 8 of 32, base 10000000",
+            "states gated delta rule in layers 0-2",
+            "gated delta rule ",
+            "note the tower for images is not run (",
+        ];
+        check("qwen3_5_moe", &qwen, "not encoded");
+        let nemotron = [
+            "attention 4 heads, 2 of keys and values, 16 wide in layer 3",
+            "positions not encoded",
+            "routers layers 1, 4: 8 experts, sigmoid, top 3, renormalised, × 2.5",
+            "Mamba-2 ",
+        ];
+        check("nemotron_h", &nemotron, "rotary");
+        let mellum = [
+            "positions rotary, base 10000 in layers 0-1",
+            "positions rotary, base 500000 in layer 2",
+            "window 8 positions in layers 0-1",
+            "note what drafts later tokens is not run (4 tensors)",
+        ];
+        check("mellum", &mellum, "states");
+        check(
+            "gpt_oss_mxfp4",
+            &["attention 4 heads, 2 of keys and values, 32 wide, sinks"],
+            "states",
+        );
+        check(
+            "lfm2_moe",
+            &["gated convolution ", "dense layers 0"],
+            "delta",
+        );
+    }
+
     #[test]
     fn the_json_has_one_entry_a_router() {
         let tour = tour();

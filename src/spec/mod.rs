@@ -17,6 +17,7 @@ mod prompt;
 mod recurrent;
 mod router;
 mod rule;
+mod shape;
 mod shown;
 mod tokens;
 

@@ -1,9 +1,9 @@
-//! A model in words: its shape line by line, and the rule of a router as a formula with its numbers.
+//! The rule of a router as a formula with its numbers, and what becomes of its experts' outputs.
 //! For whoever prints it and whoever draws it, so that both say the same.
 
 use super::{
-    Algo, Ffn, Gate, GroupScore, Mask, Mixer, ModelSpec, QkNorm, RecurrentSpec, Renorm,
-    RopeScaling, RouterId, RouterInput, RouterSpec, Score, SharedGate, Weight, WeightOn,
+    Algo, Ffn, Gate, GroupScore, ModelSpec, Renorm, RouterId, RouterInput, RouterSpec, Score,
+    SharedGate, Weight, WeightOn,
 };
 
 /// One step of a router's rule.
@@ -217,156 +217,10 @@ impl ModelSpec {
             format!("{} of {} experts are run", spec.top_k, spec.n_experts),
         ))
     }
-
-    /// Layers, widths, attention, context, head: a name and what it is, line by line.
-    #[must_use]
-    pub fn shape_lines(&self) -> Vec<(&'static str, String)> {
-        let mut out = vec![
-            ("layers", self.layers.len().to_string()),
-            ("width", self.d_model.to_string()),
-            ("vocabulary", self.n_vocab.to_string()),
-            ("context", self.n_ctx.to_string()),
-        ];
-        let first = self.layers.iter().find_map(|it| match &it.mixer {
-            Mixer::Gqa(it) => Some(it),
-            _ => None,
-        });
-        if let Some(attn) = first {
-            let norm = match attn.qk_norm {
-                QkNorm::None => "",
-                QkNorm::PerHead => ", q and k normed per head",
-                QkNorm::Full | QkNorm::L2 => ", q and k normed",
-            };
-            out.push((
-                "attention",
-                format!(
-                    "{} heads, {} of keys and values, {} wide{norm}",
-                    attn.n_heads, attn.n_kv_heads, attn.head_dim
-                ),
-            ));
-            if let Some(rope) = &attn.rope {
-                let words = format!("rotary, base {}{}", rope.theta, scaling(&rope.scaling));
-                out.push(("positions", words));
-            }
-        }
-        out.extend(self.latent_lines());
-        out.extend(self.window_line());
-        out.extend(self.state_line());
-        let head = if self.head.tied {
-            "the embedding"
-        } else {
-            "its own"
-        };
-        out.push(("head", head.to_owned()));
-        out
-    }
-
-    /// Widths of experts and shared experts, and the layers that have none.
-    #[must_use]
-    pub fn expert_lines(&self) -> Vec<(&'static str, String)> {
-        let mut out = Vec::new();
-        let moe = self.layers.iter().find_map(|it| match &it.ffn {
-            Ffn::Moe(it) => Some(it),
-            Ffn::Dense(_) | Ffn::None => None,
-        });
-        if let Some(moe) = moe {
-            out.push(("expert width", moe.expert.d_ff.to_string()));
-            if let Some(shared) = moe.shared {
-                out.push(("shared expert width", shared.mlp.d_ff.to_string()));
-            }
-        }
-        let dense: Vec<usize> = self
-            .layers
-            .iter()
-            .enumerate()
-            .filter(|(_, it)| matches!(it.ffn, Ffn::Dense(_)))
-            .map(|it| it.0)
-            .collect();
-        if !dense.is_empty() {
-            out.push(("dense layers", runs(&dense)));
-        }
-        out
-    }
-
-    /// Latent attention, where a layer has it.
-    fn latent_lines(&self) -> Vec<(&'static str, String)> {
-        let first = self.layers.iter().find_map(|it| match &it.mixer {
-            Mixer::Mla(it) => Some(it),
-            _ => None,
-        });
-        let Some(it) = first else {
-            return Vec::new();
-        };
-        let mut words = format!(
-            "latent, {} heads, keys of {} + {} rotated, values of {}, {} + {} kept of a position",
-            it.n_heads, it.nope_dim, it.rope_dim, it.v_dim, it.kv_lora, it.rope_dim
-        );
-        if it.rope.is_none() {
-            words = words.replace(" rotated", " shared");
-        }
-        let positions = match &it.rope {
-            Some(rope) => format!("rotary, base {}{}", rope.theta, scaling(&rope.scaling)),
-            None => "none in latent attention".to_owned(),
-        };
-        vec![("attention", words), ("positions", positions)]
-    }
-
-    /// The layers that fold positions into a state, and what by.
-    fn state_line(&self) -> Option<(&'static str, String)> {
-        let states: Vec<(usize, &RecurrentSpec)> = self
-            .layers
-            .iter()
-            .enumerate()
-            .filter_map(|(l, it)| match &it.mixer {
-                Mixer::Recurrent(it) => Some((l, it)),
-                _ => None,
-            })
-            .collect();
-        let label = states.first()?.1.label();
-        let layers: Vec<usize> = states.iter().map(|it| it.0).collect();
-        Some(("states", format!("{label} in layers {}", runs(&layers))))
-    }
-
-    fn window_line(&self) -> Option<(&'static str, String)> {
-        let windows: Vec<(usize, usize)> = self
-            .layers
-            .iter()
-            .enumerate()
-            .filter_map(|(l, it)| match &it.mixer {
-                Mixer::Gqa(it) => match it.mask {
-                    Mask::Window(n) => Some((l, n)),
-                    _ => None,
-                },
-                _ => None,
-            })
-            .collect();
-        let n = windows.first()?.1;
-        let layers: Vec<usize> = windows.iter().map(|it| it.0).collect();
-        let words = format!("{n} positions in layers {}", runs(&layers));
-        Some(("window", words))
-    }
-}
-
-fn scaling(scaling: &RopeScaling) -> String {
-    match scaling {
-        RopeScaling::None => String::new(),
-        RopeScaling::Linear { factor } => format!(", linear × {factor}"),
-        RopeScaling::Yarn {
-            factor,
-            original_ctx,
-            ..
-        } => format!(", yarn × {factor} from {original_ctx}"),
-        RopeScaling::Llama3 {
-            factor,
-            original_ctx,
-            ..
-        } => format!(", llama3 × {factor} from {original_ctx}"),
-        RopeScaling::LongRope { original_ctx, .. } => format!(", longrope from {original_ctx}"),
-    }
 }
 
 /// `0-2, 4`: whole numbers with runs drawn together.
-fn runs(numbers: &[usize]) -> String {
+pub(super) fn runs(numbers: &[usize]) -> String {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for &it in numbers {
         match runs.last_mut() {
