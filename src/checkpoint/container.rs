@@ -12,7 +12,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Blob, CheckpointError, foreign, json, quantization::PackedWeight};
+use super::{Blob, CheckpointError, foreign, json, packed::PackedWeight};
 use crate::formats::Dtype;
 
 /// Longest header that is read, as the format says.
@@ -195,7 +195,7 @@ impl Tensors {
 
     /// The tensors of a weight, each with what follows its stem.
     fn tensors_of(&self, packed: &PackedWeight) -> Vec<(String, String)> {
-        let stem = packed.stem();
+        let stem = packed.stem.as_str();
         let names = self.by_name.range(stem.to_owned()..).map(|it| it.0);
         let ends =
             names.map_while(|name| Some((name.clone(), name.strip_prefix(stem)?.to_owned())));

@@ -3,10 +3,10 @@
 use std::{fs, path::Path};
 
 use super::{
-    Checkpoint, CheckpointError, Parts, assemble, chat,
+    Checkpoint, CheckpointError, Parts, adapter, assemble, chat,
     codec::TokenizerFile,
     config::Config,
-    family, files, foreign, gguf, index,
+    family, files, gguf, index,
     place::{self, CONFIG, ModelPath},
     quantization,
 };
@@ -48,7 +48,7 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
     let draft = family::read(family, &config)?;
     let mut notes: Vec<String> = note.into_iter().chain(config.note()).collect();
     let mut tensors = index::open(folder, &mut notes)?;
-    foreign::check(&tensors)?;
+    adapter::check(&tensors)?;
     notes.extend(quantization::find(&config, &mut tensors)?);
     let mut side = |name| side_file(folder, name, &mut notes);
     let parts = Parts {

@@ -1,6 +1,4 @@
-//! What lies where a model is expected and is none: pointers and pages saved in place of files, adapters.
-
-use super::{CheckpointError, container::Tensors};
+//! What lies where a model is expected and is none: pointers and pages saved in place of files.
 
 /// The first bytes of what is known, and what it is.
 const STARTS: &[(&[u8], &str)] = &[
@@ -39,25 +37,4 @@ pub(super) fn recognised(bytes: &[u8]) -> Option<&'static str> {
         start.is_some_and(|start| start.eq_ignore_ascii_case(it))
     });
     is_page.then_some("this is a web page saved in place of the file")
-}
-
-/// Refuses weights of an adapter.
-///
-/// # Errors
-/// One of its tensors.
-pub(super) fn check(tensors: &Tensors) -> Result<(), CheckpointError> {
-    let adapter = tensors.by_name.iter().find(|(name, _)| {
-        [".lora_A.", ".lora_B.", ".lora_embedding_", ".base_layer."]
-            .iter()
-            .any(|it| name.contains(it))
-    });
-    match adapter {
-        None => Ok(()),
-        Some((name, tensor)) => Err(CheckpointError::Broken {
-            what: format!(
-                "tensor {name} is part of an adapter, expected a whole model, into which its adapter is merged"
-            ),
-            path: tensors.path_of(tensor),
-        }),
-    }
 }

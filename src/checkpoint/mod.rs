@@ -22,6 +22,7 @@
 //! only beside the model, and broken, is a note; nothing of a model folder is written or run;
 //! what a file says is refused in a sentence, never followed blindly, and nothing panics.
 
+mod adapter;
 mod added;
 mod allowance;
 mod alone;
@@ -48,6 +49,7 @@ mod memory;
 mod need;
 #[cfg(test)]
 mod opens;
+mod packed;
 mod place;
 mod planes;
 mod presets;

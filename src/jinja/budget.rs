@@ -7,6 +7,9 @@ use std::cell::Cell;
 
 use super::fault::{Fault, Res};
 
+/// Bytes that a value is counted as; none is larger.
+pub(super) const VALUE_BYTES: usize = 32;
+
 /// Units of work: an expression, an item of a list that is looked at, 64 bytes of text that are read.
 /// Published templates take some thousands.
 pub(super) const MAX_STEPS: u64 = 5_000_000;
@@ -76,7 +79,7 @@ impl Budget {
     /// # Errors
     /// Where they are used up.
     pub(super) fn slots(&self, n: usize) -> Res<()> {
-        self.bytes(n.saturating_mul(size_of::<super::value::Value>()))
+        self.bytes(n.saturating_mul(VALUE_BYTES))
     }
 
     /// A text that grows under this budget.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ast::{Arguments, Expr, Literal, Node},
+    arithmetic,
+    ast::{Arguments, Expr, FilterCall, Literal, Node},
     fault::{Res, wrong},
     filters, globals, methods, ops,
     parser::short,
@@ -20,6 +21,19 @@ impl Run {
     pub(super) fn eval(&mut self, node: &Node) -> Res<Value> {
         self.deeper(|run| run.eval_inside(&node.expr))
             .map_err(|it| it.at(node.line))
+    }
+
+    /// A value through a chain of filters.
+    ///
+    /// # Errors
+    /// What goes wrong in one, with its line.
+    pub(super) fn filtered(&mut self, chain: &[FilterCall], first: Value) -> Res<Value> {
+        let mut value = first;
+        for it in chain {
+            let args = self.args(&it.arguments)?;
+            value = filters::apply(self, &it.name, value, args).map_err(|why| why.at(it.line))?;
+        }
+        Ok(value)
     }
 
     fn eval_inside(&mut self, expr: &Expr) -> Res<Value> {
@@ -61,12 +75,12 @@ impl Run {
                 predicates::holds(&self.budget, name, &value, args).map(Value::Bool)
             }
             Expr::Not(it) => Ok(Value::Bool(!self.eval(it)?.is_true())),
-            Expr::Neg(it) => ops::signed(&self.eval(it)?, true),
-            Expr::Pos(it) => ops::signed(&self.eval(it)?, false),
+            Expr::Neg(it) => arithmetic::signed(&self.eval(it)?, true),
+            Expr::Pos(it) => arithmetic::signed(&self.eval(it)?, false),
             Expr::Binary(op, a, b) => {
                 let a = self.eval(a)?;
                 let b = self.eval(b)?;
-                ops::binary(&self.budget, *op, &a, &b)
+                arithmetic::binary(&self.budget, *op, &a, &b)
             }
             Expr::Concat(nodes) => {
                 let values = self.all(nodes)?;

@@ -13,21 +13,6 @@ use super::{
 /// The longest range Jinja's sandbox makes.
 const MAX_RANGE: usize = 100_000;
 
-/// The function of a name.
-pub(super) fn named(name: &str) -> Option<Value> {
-    let it = match name {
-        "range" => Function::Range,
-        "dict" => Function::Dict,
-        "namespace" => Function::Namespace,
-        "cycler" => Function::Cycler,
-        "joiner" => Function::Joiner,
-        "raise_exception" => Function::RaiseException,
-        "strftime_now" => Function::StrftimeNow,
-        _ => return None,
-    };
-    Some(Value::Function(it))
-}
-
 /// Calls a function.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! lexer → parser, expression → ast     a template is read, nesting and rows of operators bounded
-//! run, loops, eval → value, ops, repr  and run: statements, expressions, Python's values
+//! run, loops, eval → value, ops, arithmetic, repr  and run: statements, expressions, Python's values
 //!             filters, predicates, methods, globals, printf, json, clock
 //! budget, fault                        what a run may use up; what goes wrong, with its line
 //! ```
@@ -16,6 +16,7 @@
 //! so that nothing recurses further; a template neither reads nor changes anything outside itself, except
 //! for the clock. Reading and running are on a thread of their own, whose stack is sized for those depths.
 
+mod arithmetic;
 mod ast;
 mod budget;
 mod clock;

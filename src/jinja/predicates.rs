@@ -1,7 +1,8 @@
 //! What may stand behind `is`: Jinja's tests.
 
 use super::{
-    ast::Compare,
+    arithmetic,
+    ast::{Binary, Compare},
     budget::Budget,
     fault::{Fault, Res, wrong},
     filters, ops,
@@ -142,6 +143,6 @@ fn remainder(budget: &Budget, value: &Value, by: &Value) -> Res<bool> {
     if value.as_str().is_some() {
         return wrong(format!("{} is no number", value.described()));
     }
-    let rest = ops::binary(budget, super::ast::Binary::Rem, value, by)?;
+    let rest = arithmetic::binary(budget, Binary::Rem, value, by)?;
     ops::equal(budget, &rest, &Value::Int(0))
 }

@@ -6,13 +6,12 @@
 use std::sync::Arc;
 
 use super::{
-    ast::{Body, FilterCall, For, MacroDef, Stmt, Target},
+    ast::{Body, For, MacroDef, Stmt, Target},
     budget::Budget,
     fault::{Fault, Res, wrong},
-    filters, globals,
     parser::short,
     repr,
-    value::{Items, Macro, Value},
+    value::{Function, Items, Macro, Value},
 };
 
 /// How deep expressions, blocks and calls may lie within one another while a template runs.
@@ -137,7 +136,8 @@ impl Run {
             }
             next = scope.outer;
         }
-        Ok(globals::named(name)
+        Ok(Function::named(name)
+            .map(Value::Function)
             .unwrap_or_else(|| Value::undefined(format!("{:?} is undefined", short(name)))))
     }
 
@@ -314,15 +314,6 @@ impl Run {
             })
         })?;
         Ok((flow, value))
-    }
-
-    fn filtered(&mut self, chain: &[FilterCall], first: Value) -> Res<Value> {
-        let mut value = first;
-        for it in chain {
-            let args = self.args(&it.arguments)?;
-            value = filters::apply(self, &it.name, value, args).map_err(|why| why.at(it.line))?;
-        }
-        Ok(value)
     }
 
     /// Puts a value where it belongs.

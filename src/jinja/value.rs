@@ -7,7 +7,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use super::{
     ast::MacroDef,
-    budget::Budget,
+    budget::{Budget, VALUE_BYTES},
     fault::{Fault, Res},
 };
 
@@ -40,6 +40,8 @@ pub(super) enum Value {
     Cycler(usize),
     Joiner(usize),
 }
+
+const _: () = assert!(size_of::<Value>() <= VALUE_BYTES);
 
 /// Values in a row.
 #[derive(Debug)]
@@ -117,6 +119,23 @@ pub(super) enum Function {
     LoopChanged(usize),
     CyclerNext(usize),
     CyclerReset(usize),
+}
+
+impl Function {
+    /// The function known under a name everywhere.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let it = match name {
+            "range" => Self::Range,
+            "dict" => Self::Dict,
+            "namespace" => Self::Namespace,
+            "cycler" => Self::Cycler,
+            "joiner" => Self::Joiner,
+            "raise_exception" => Self::RaiseException,
+            "strftime_now" => Self::StrftimeNow,
+            _ => return None,
+        };
+        Some(it)
+    }
 }
 
 /// What a call is given.

@@ -5,10 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::spec::{
-    DeviceChoice, ExpertId, Intervention, InterventionSet, Position, PromptForm, RouterId,
-    Sampling, TokenId,
+    DeviceChoice, Intervention, InterventionSet, Position, PromptForm, Sampling, TokenId,
 };
-use crate::ui::{Hover, RowChoice, Selection};
+use crate::ui::{ExpertAt, Hover, RowChoice, Selection};
 
 /// Where the arrow keys go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +20,6 @@ pub enum Direction {
     Up,
     /// The layer below.
     Down,
-}
-
-/// An expert of a router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExpertAt {
-    /// The router.
-    pub router: RouterId,
-    /// The expert.
-    pub expert: ExpertId,
 }
 
 /// What is read to judge the load.

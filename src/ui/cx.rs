@@ -1,65 +1,11 @@
-//! Everything a panel may read this frame, and the one place it may write; the selection all panels share.
+//! Everything a panel may read this frame, and the one place it may write.
 
 use std::path::PathBuf;
 
 use crate::document::ShownRecords;
-use crate::spec::{DeviceChoice, Experiment, ExpertId, ModelSpec, Position, PromptForm, RouterId};
+use crate::spec::{DeviceChoice, Experiment, ModelSpec, Position, PromptForm};
 use crate::ui::words::quoted;
-use crate::ui::{Command, ExpertAt, Palette, RowView, Session};
-
-/// Which of the rows on screen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum RowChoice {
-    /// The text without edits.
-    #[default]
-    Baseline,
-    /// The text under the edits.
-    Edited,
-}
-
-/// What is picked, in every panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Selection {
-    /// The row shown.
-    pub row: RowChoice,
-    /// The token shown; none follows the newest.
-    pub position: Option<Position>,
-    /// The router shown.
-    pub router: Option<RouterId>,
-    /// The expert picked.
-    pub expert: Option<ExpertId>,
-}
-
-impl Default for Selection {
-    fn default() -> Self {
-        Self {
-            row: RowChoice::Edited,
-            position: None,
-            router: None,
-            expert: None,
-        }
-    }
-}
-
-impl Selection {
-    /// The expert picked with its router.
-    #[must_use]
-    pub fn expert_at(&self) -> Option<ExpertAt> {
-        Some(ExpertAt {
-            router: self.router?,
-            expert: self.expert?,
-        })
-    }
-}
-
-/// What lies under the pointer, in whatever panel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hover {
-    /// A token.
-    pub token: Option<(RowChoice, Position)>,
-    /// An expert.
-    pub expert: Option<ExpertAt>,
-}
+use crate::ui::{Command, ExpertAt, Hover, Palette, RowChoice, RowView, Selection, Session};
 
 /// What is set beside the experiment: it changes no result.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,16 +9,16 @@ mod kept;
 mod paint;
 mod panels;
 mod presets;
+mod selection;
 mod session;
 mod theme;
 mod widgets;
 pub mod words;
 
 pub use command::{
-    Command, Direction, ENTRIES, Entry, ExpertAt, ExportForm, ExportTo, Menu, SurveyOf, key_hint,
-    key_words,
+    Command, Direction, ENTRIES, Entry, ExportForm, ExportTo, Menu, SurveyOf, key_hint, key_words,
 };
-pub use cx::{Cx, Drawing, Hover, RowChoice, Selection, Settings};
+pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
@@ -28,6 +28,7 @@ pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
+pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{Backlog, Loading, Message, RowKey, RowView, Session, Survey, SurveyedText};
 pub use theme::{DARK, LIGHT, Palette, RAMP_LEN, apply as apply_theme, install as install_theme};
 pub use widgets::{MOST_PINS, keeps_arrows};

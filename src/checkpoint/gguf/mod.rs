@@ -3,7 +3,7 @@
 //! ```text
 //! reader, value, header   the bytes of the header, each length checked against the file
 //! types, data             where the tensors are
-//! metadata, list          what stands under the keys, asked for by its type
+//! metadata                what stands under the keys, asked for by its type
 //! shards                  the files of a split set, by the name of any of them
 //! vocabulary, pre         tokens, what they are for, and how texts are parted into words
 //! rules, pieces           their rules, and how tokens are made of letters
@@ -16,7 +16,6 @@
 
 mod data;
 mod header;
-mod list;
 mod metadata;
 mod model;
 mod pieces;

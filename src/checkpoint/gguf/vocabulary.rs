@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Metadata, list::List};
+use super::{Metadata, metadata::List};
 use crate::checkpoint::{CheckpointError, config::shorten};
 
 /// Tokens at most, as tokenizers of other files may have.

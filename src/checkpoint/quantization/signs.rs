@@ -6,8 +6,8 @@ use super::{
     super::{
         CheckpointError,
         container::{Tensor, Tensors},
+        packed::{PackedWeight, Scheme},
     },
-    PackedWeight, Scheme,
     settings::Settings,
 };
 

@@ -4,9 +4,9 @@ use tokenizers::{Decoder as _, DecoderWrapper, pattern::Pattern as _};
 
 use super::{
     budget::{Budget, check_grown},
-    limits,
     normal::replace,
     pattern::Pattern,
+    rules::{rules, written},
 };
 
 /// The steps of a decoder, one after the other.
@@ -25,7 +25,7 @@ impl Decoding {
     /// # Errors
     /// One that is beyond a limit.
     pub(super) fn of(decoder: &DecoderWrapper) -> Result<Self, String> {
-        let rules = limits::rules("decoder", &limits::written(decoder)?)?;
+        let rules = rules("decoder", &written(decoder)?)?;
         let step = |rule| {
             Ok(match replace(rule)? {
                 Some((pattern, content)) => Step::Replace(pattern, content),

@@ -7,10 +7,11 @@ use serde_json::Value;
 use tokenizers::{ModelWrapper, NormalizerWrapper, Tokenizer, models::unigram::Unigram};
 
 use super::{
-    growth::{self, Growth},
+    growth::Growth,
     normal,
     outline::{Outline, Tally},
     pattern::Pattern,
+    rules::{at_most, rules, written},
 };
 
 /// Tokens, merges and added tokens of any model, at least and at most; between them for each token of its vocabulary.
@@ -32,8 +33,6 @@ const MAX_AFFIX_BYTES: usize = 16;
 const MAX_UNKNOWN_BYTES: usize = 256;
 /// Bytes of a token whose id is another's, too: it may be put for a short one.
 const MAX_SHARED_BYTES: usize = 64;
-/// Rules of one part, one after the other.
-const MAX_RULES: usize = 64;
 /// Patterns of all rules, bytes.
 const MAX_PATTERNS_BYTES: usize = 32 << 10;
 /// What a chain of rules may make of a byte, and put besides. The longest chains in use come to some hundred.
@@ -146,13 +145,6 @@ fn check_list(it: Tally, name: &str, limit: usize, n_vocab: usize) -> Result<(),
     )
 }
 
-fn at_most(what: &str, of: &str, n: usize, limit: usize) -> Result<(), String> {
-    if n <= limit {
-        return Ok(());
-    }
-    Err(format!("it has {what} {n} {of}, expected at most {limit}"))
-}
-
 /// Texts that the model puts at letters and words.
 fn check_setting(key: &str, value: &Value) -> Result<(), String> {
     let limit = match key {
@@ -182,32 +174,6 @@ fn check_part(value: &Value, n_patterns: &mut usize) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// A chain of rules as the library writes them, one after the other.
-///
-/// # Errors
-/// More than may be.
-pub(super) fn rules(part: &str, whole: &Value) -> Result<Vec<Value>, String> {
-    let mut rules = Vec::new();
-    flatten(whole, &mut rules);
-    at_most(&format!("a {part} of"), "rules", rules.len(), MAX_RULES)?;
-    Ok(rules)
-}
-
-fn flatten(rule: &Value, out: &mut Vec<Value>) {
-    let inside = ["normalizers", "pretokenizers", "processors", "decoders"]
-        .iter()
-        .find_map(|key| rule.get(key)?.as_array());
-    match inside.filter(|_| growth::kind(rule) == "Sequence") {
-        Some(rules) => rules.iter().for_each(|it| flatten(it, out)),
-        None => out.push(rule.clone()),
-    }
-}
-
-/// A part as the library writes it.
-pub(super) fn written(part: &impl serde::Serialize) -> Result<Value, String> {
-    serde_json::to_value(part).map_err(|it| it.to_string())
 }
 
 fn check_normalizer(normalizer: &NormalizerWrapper) -> Result<(), String> {

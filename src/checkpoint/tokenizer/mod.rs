@@ -19,6 +19,7 @@ mod limits;
 mod normal;
 mod outline;
 mod pattern;
+mod rules;
 mod segment;
 mod split;
 #[cfg(test)]

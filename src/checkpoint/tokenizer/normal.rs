@@ -8,8 +8,8 @@ use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper, pattern::Patte
 use super::{
     budget::{Budget, MAX_GROWN_BYTES, check_grown},
     growth::Growth,
-    limits,
     pattern::Pattern,
+    rules::{rules, written},
 };
 
 thread_local! {
@@ -40,7 +40,7 @@ impl NormalSteps {
     /// # Errors
     /// One that is beyond a limit.
     pub(super) fn of(normalizer: &NormalizerWrapper) -> Result<Self, String> {
-        let rules = limits::rules("normalizer", &limits::written(normalizer)?)?;
+        let rules = rules("normalizer", &written(normalizer)?)?;
         rules
             .iter()
             .map(Step::of)

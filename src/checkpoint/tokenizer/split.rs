@@ -9,8 +9,8 @@ use tokenizers::{
 use super::{
     budget::{Budget, check_grown},
     growth::Growth,
-    limits,
     pattern::Pattern,
+    rules::{rules, written},
 };
 
 /// GPT-2's published pattern of words, which the library keeps to itself.
@@ -37,7 +37,7 @@ impl SplitStep {
     /// # Errors
     /// One that is beyond a limit.
     pub(super) fn all(it: &PreTokenizerWrapper) -> Result<Vec<Self>, String> {
-        let rules = limits::rules("pre_tokenizer", &limits::written(it)?)?;
+        let rules = rules("pre_tokenizer", &written(it)?)?;
         rules.iter().map(Self::of).collect()
     }
 

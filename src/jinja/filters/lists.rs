@@ -8,8 +8,10 @@ use super::{
     count,
 };
 use crate::jinja::{
+    arithmetic,
+    ast::Binary,
     fault::{Fault, Res, wrong},
-    ops, predicates, repr,
+    predicates, repr,
     run::Run,
     value::{Args, Value},
 };
@@ -149,7 +151,7 @@ pub(super) fn apply(run: &Run, name: &str, value: &Value, args: Args) -> Res<Val
                 if sum.as_str().is_some() {
                     return wrong("texts are joined, not summed");
                 }
-                sum = ops::binary(&run.budget, crate::jinja::ast::Binary::Add, &sum, &it)?;
+                sum = arithmetic::binary(&run.budget, Binary::Add, &sum, &it)?;
             }
             Ok(sum)
         }

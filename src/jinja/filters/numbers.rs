@@ -2,9 +2,9 @@
 
 use super::{flag, methods};
 use crate::jinja::{
+    arithmetic,
     budget::Budget,
     fault::{Fault, Res, wrong},
-    ops,
     value::{Args, Value},
     words,
 };
@@ -24,7 +24,7 @@ pub(super) fn apply(budget: &Budget, name: &str, value: &Value, args: Args) -> R
                 Value::Float(it) => Ok(Value::Float(it.abs())),
                 other => match other.as_int() {
                     Some(it) if it >= 0 => Ok(Value::Int(it)),
-                    Some(_) => ops::signed(other, true),
+                    Some(_) => arithmetic::signed(other, true),
                     None => wrong(format!("{} has no size", other.described())),
                 },
             }

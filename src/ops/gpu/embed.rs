@@ -3,10 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{
-    device::Gpu, memory::Slice, pipeline::Bind, record::Launch, tensor::GpuTensor,
-    weight::GpuWeight,
-};
+use super::{device::Gpu, memory::Slice, pipeline::Bind, tensor::GpuTensor, weight::GpuWeight};
 use crate::spec::TokenId;
 
 /// What a row is fed.
@@ -56,7 +53,7 @@ pub fn embed(gpu: &Gpu, table: &GpuWeight, tokens: &[Fed], scale: f32) -> GpuTen
             ];
             let grid = [source.places.len() as u32, 1, 1];
             gpu.launch(
-                &Launch::reading(shard, "embed", "embed", &binds, grid),
+                &shard.launch("embed", "embed", &binds, grid),
                 &Params {
                     row_units: shard.row_units as u32,
                     scales_at: shard.scales_at,

@@ -355,7 +355,7 @@ impl Mix<'_> {
         let launch = Launch {
             constants: &constants,
             weight_bytes: self.weight_bytes(shard, params.n_tiles > 0),
-            ..Launch::reading(&shard.weight, "experts", entry, binds, grid)
+            ..shard.weight.launch("experts", entry, binds, grid)
         };
         self.gpu.launch(&launch, params);
     }

@@ -107,8 +107,7 @@ fn gemv(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: Params) {
     let launch = Launch {
         constants: &constants,
         weight_bytes: shard.slice.n_bytes * z as u64,
-        ..Launch::reading(
-            shard,
+        ..shard.launch(
             "linear",
             "gemv",
             binds,
@@ -134,7 +133,7 @@ fn gemm(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: &Params) {
     let grid = [tiles(params.n_rows), tiles(params.n_tokens), 1];
     let launch = Launch {
         weight_bytes: shard.slice.n_bytes,
-        ..Launch::reading(shard, "linear", "gemm", binds, grid)
+        ..shard.launch("linear", "gemm", binds, grid)
     };
     gpu.launch(&launch, params);
 }

@@ -11,7 +11,6 @@ mod attention;
 mod attention_tests;
 mod best;
 mod cache;
-mod clock;
 mod control;
 mod device;
 mod draw;
@@ -34,13 +33,11 @@ mod norm;
 mod ops;
 mod packing;
 mod peak_rates;
-mod pipeline;
 mod pointwise;
 mod predict;
 #[cfg(test)]
 mod predict_tests;
 mod readback;
-mod record;
 mod recurrent;
 #[cfg(test)]
 mod recurrent_tests;
@@ -63,6 +60,8 @@ mod weight;
 
 pub use adapter::{AdapterChoice, AdapterFacts, list, why_not};
 pub use device::{Counters, Gpu};
+// The parts of the device, by short paths for those that run kernels on it.
+use device::{pipeline, record};
 pub use limits::exceeded;
 pub use tensor::GpuTensor;
 pub use weight::GpuWeight;

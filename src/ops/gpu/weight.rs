@@ -7,6 +7,8 @@ use super::{
     device::Gpu,
     memory::{GpuBuffer, Slice},
     packing::{RowLayout, UNIT_BYTES},
+    pipeline::Bind,
+    record::Launch,
 };
 use crate::checkpoint::{WeightView, gigabytes};
 use crate::formats::Dtype;
@@ -32,6 +34,23 @@ pub struct Shard {
     pub scales_at: u32,
     /// What the format's codes stand for, where they are looked up.
     pub table: Option<Slice>,
+}
+
+impl Shard {
+    /// A kernel that reads it, without constants.
+    pub fn launch<'a>(
+        &'a self,
+        stem: &'static str,
+        entry: &'static str,
+        binds: &'a [Bind<'a>],
+        grid: [u32; 3],
+    ) -> Launch<'a> {
+        Launch {
+            format: Some(self.format),
+            table: self.table.as_ref(),
+            ..Launch::plain(stem, entry, binds, grid)
+        }
+    }
 }
 
 /// A stored matrix `[rows, cols]`; a single row is also held widened.

@@ -7,7 +7,7 @@ use eframe::egui::{
     epaint::{Vertex, WHITE_UV},
 };
 
-use super::svg::{Svg, color, point};
+use super::elements::{Svg, color, point};
 
 /// A step of colour that is not seen, of 255.
 const STEP: i32 = 10;

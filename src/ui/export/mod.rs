@@ -3,6 +3,7 @@
 //! Nothing of the window is in the way there: no pointer, no menu over it, no scroll bar, and no graphics driver is
 //! needed. **Invariant:** what stands in the file is what the panel draws at the same selection and the same size.
 
+mod elements;
 mod letters;
 mod mesh;
 mod paper;

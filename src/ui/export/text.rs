@@ -7,8 +7,10 @@ use std::fmt::Write as _;
 
 use eframe::egui::{Color32, FontFamily, Pos2, Rect, Stroke, TextFormat, epaint::TextShape};
 
-use super::letters::{Run, Word, runs};
-use super::svg::{Svg, color, escaped, short, through, turn};
+use super::{
+    elements::{Svg, color, escaped, short, through, turn},
+    letters::{Run, Word, runs},
+};
 
 /// What the letters on screen are nearest to, for readers that lack them.
 const PROPORTIONAL: &str = "'Ubuntu Light', Ubuntu, 'Helvetica Neue', Helvetica, Arial, sans-serif";

@@ -5,7 +5,7 @@ use eframe::egui::{self, Align2, RichText, ScrollArea, Ui, vec2};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::{Command, Cx, ENTRIES, Menu, key_words};
 
-use super::dialogs::{heading, sheet_ui};
+use super::sheet::{heading, sheet_ui};
 
 /// Room above and under the list, points.
 const AROUND: f32 = 130.0;

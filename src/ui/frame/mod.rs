@@ -14,6 +14,7 @@ mod palette;
 mod panel_menu;
 mod path_sheet;
 mod preferences;
+mod sheet;
 mod tables;
 mod tiles;
 mod top;

@@ -13,10 +13,10 @@ use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
 use crate::ui::widgets::note;
 use crate::ui::{Command, Cx, ENTRIES, PANELS, PRESETS, key_words};
 
-use super::dialogs::sheet_ui;
 use super::fuzzy::{Hit, find};
 use super::offers::offer;
 use super::path_sheet::folder_name;
+use super::sheet::sheet_ui;
 
 const WIDTH: f32 = 560.0;
 const LINE: f32 = 26.0;

@@ -14,7 +14,7 @@ use crate::ui::widgets::{note, strong_button};
 use crate::ui::words::bytes;
 use crate::ui::{Command, Cx};
 
-use super::dialogs::{heading, sheet_ui};
+use super::sheet::{heading, sheet_ui};
 
 /// What a path is asked for.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use crate::ui::widgets::note;
 use crate::ui::{Command, Cx};
 
 use super::bottom::{pace_ui, stop_after_ui};
-use super::dialogs::{heading, sheet_ui};
+use super::sheet::{heading, sheet_ui};
 
 const THEMES: [(&str, ThemePreference); 3] = [
     ("Dark", ThemePreference::Dark),

@@ -18,7 +18,7 @@ fn check(shape: impl Into<Shape>, wanted: &str) {
 
 fn check_in(clip: Rect, shape: impl Into<Shape>, wanted: &str) {
     let mut out = Svg::default();
-    out.clipped(clip, &shape.into());
+    clipped(&mut out, clip, &shape.into());
     assert_eq!(out.body.trim_end(), wanted);
 }
 
@@ -126,7 +126,7 @@ fn a_colour_that_runs_is_cut_into_steps() {
         r##"<path d="M 0 0 L 8 0 L 0 8 Z" fill="#000000" shape-rendering="crispEdges"/>"##,
     );
     let mut out = Svg::default();
-    out.clipped(FAR, &Shape::mesh(plain(to)));
+    clipped(&mut out, FAR, &Shape::mesh(plain(to)));
     let mut fills: Vec<&str> = out.body.split("fill=\"").skip(1).collect();
     fills.dedup();
     assert!(fills.len() > 10, "{}", out.body);

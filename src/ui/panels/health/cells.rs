@@ -11,6 +11,18 @@ use crate::ui::{Cx, Drawing, ExpertAt, Palette};
 
 use super::source::Stage;
 
+/// Where everything of a row stands, from left to right.
+pub struct Places {
+    /// The router's name.
+    pub label: f32,
+    /// The strip of cells.
+    pub strip: (f32, f32),
+    /// Left edge of the verdict.
+    pub verdict: f32,
+    /// Right edges of the figures shown.
+    pub figures: Vec<(usize, f32)>,
+}
+
 /// Loads are clamped here, log₂ of times even.
 const FLOOR: f64 = -3.0;
 const CEILING: f64 = 3.0;

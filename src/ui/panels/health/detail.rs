@@ -8,8 +8,7 @@ use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
 use crate::ui::words::{percent, short};
 
-use super::cells;
-use super::rows::Places;
+use super::cells::{self, Places};
 use super::source::Stage;
 
 const LINE: f32 = 16.0;

@@ -7,7 +7,12 @@ use crate::ui::theme::{CHIP_CORNER, LABEL_SIZE};
 use crate::ui::words::short;
 use crate::ui::{Command, Cx, Drawing, Selection};
 
-use super::{Health, cells, detail, source::Stage};
+use super::{
+    Health,
+    cells::{self, Places},
+    detail,
+    source::Stage,
+};
 
 const ROW: f32 = 22.0;
 const HEADER: f32 = 18.0;
@@ -64,17 +69,6 @@ const COLUMNS: [Column; 5] = [
 ];
 
 const VERDICT: f32 = 60.0;
-
-/// Where everything of a row stands, from left to right.
-pub struct Places {
-    /// The router's name.
-    pub label: f32,
-    /// The strip of cells.
-    pub strip: (f32, f32),
-    verdict: f32,
-    /// Right edges of the figures shown.
-    figures: Vec<(usize, f32)>,
-}
 
 fn figure(it: &RouterReport, of: fn(&Numbers) -> f64) -> String {
     it.numbers

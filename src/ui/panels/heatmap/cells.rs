@@ -13,7 +13,7 @@ use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::hover;
 use super::order::{Order, Places};
-use super::values::Plot;
+use super::plot::Plot;
 
 /// The cells as they lie on screen.
 #[derive(Clone, Copy)]

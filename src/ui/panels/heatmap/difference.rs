@@ -5,30 +5,7 @@ use crate::spec::{Position, RouterId};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Memo, RowKey};
 
-use super::values::{Plot, Scale};
-
-/// What is compared with the baseline.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Against {
-    /// The counterfactual: the baseline's own tokens under the edits.
-    #[default]
-    Counterfactual,
-    /// The edited text.
-    Edited,
-}
-
-impl Against {
-    /// Both, in the order of the menu.
-    pub const ALL: [Self; 2] = [Self::Counterfactual, Self::Edited];
-
-    /// What the chip says.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Counterfactual => "teacher-forced: edited − baseline",
-            Self::Edited => "edited text − baseline",
-        }
-    }
-}
+use super::plot::{Against, Plot, Scale};
 
 /// Of which rows a difference is, and from where.
 type ComparedOf = (RowKey, RowKey, Position);

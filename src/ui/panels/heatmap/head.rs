@@ -6,9 +6,8 @@ use crate::analysis::PhaseFilter;
 use crate::ui::Cx;
 use crate::ui::widgets::{choices, menu_chip, row_chip};
 
-use super::difference::Against;
 use super::order::Order;
-use super::values::{PlotSettings, Value};
+use super::plot::{Against, PlotSettings, Value};
 
 /// A head narrower than this has one chip for value, tokens and order together.
 const NARROW: f32 = 500.0;

@@ -8,7 +8,8 @@ use crate::ui::widgets::edit_mark;
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt};
 
-use super::values::{Plot, Value, is_picked, n_tokens_words};
+use super::plot::{Plot, Value};
+use super::values::{is_picked, n_tokens_words};
 
 /// What a cell shows, as it is read aloud: `share of tokens 99 %, picked`.
 pub fn cell_words(cx: &Cx<'_>, at: ExpertAt, plot: &Plot) -> String {

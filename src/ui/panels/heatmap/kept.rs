@@ -9,7 +9,8 @@ use crate::ui::{Cx, ExpertAt, Memo, RowKey};
 
 use super::difference::Compared;
 use super::order::{Order, Orders, Places};
-use super::values::{self, Plot, PlotSettings, Value};
+use super::plot::{Plot, PlotSettings, Value};
+use super::values;
 
 /// All that the plot is made from.
 #[derive(Clone, Copy, Debug, PartialEq)]

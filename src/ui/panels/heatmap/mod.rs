@@ -7,6 +7,7 @@ mod head;
 mod hover;
 mod kept;
 mod order;
+mod plot;
 mod scale;
 mod table;
 mod unfolded;
@@ -29,7 +30,7 @@ use cells::Map;
 use glow::Glow;
 use kept::DrawnPlot;
 use order::Order;
-use values::{PlotSettings, Value};
+use plot::{PlotSettings, Value};
 
 const TOP: f32 = 20.0;
 /// Above this many cells one widget stands for all of them: OLMoE has 1,024.

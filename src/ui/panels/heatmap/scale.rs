@@ -5,7 +5,7 @@ use eframe::egui::{Align2, FontId, Rect, Ui, pos2, vec2};
 use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
 
-use super::values::{Plot, Value};
+use super::plot::{Plot, Value};
 
 /// Room it takes, points.
 pub const HEIGHT: f32 = 24.0;

@@ -3,7 +3,7 @@
 use crate::document::{HeatmapTable, Table};
 use crate::ui::{Cx, ExpertAt};
 
-use super::values::Plot;
+use super::plot::Plot;
 
 /// Every cell, in the order of ids.
 pub fn table(cx: &Cx<'_>, plot: &Plot) -> Option<Table> {

@@ -6,8 +6,7 @@ use crate::spec::ExpertId;
 use crate::ui::Cx;
 
 use super::layout::{PathColumns, SMALL};
-use super::nodes::{Nodes, expert_at};
-use super::tokens::Picks;
+use super::nodes::{Nodes, Picks, expert_at};
 
 /// The picks as in the heatmap: rings, the strongest filled; left out where columns are too close.
 pub fn rings_ui(

@@ -13,6 +13,9 @@ use crate::ui::{Cx, Drawing, ExpertAt, kept_mesh};
 
 use super::layout::{PathColumns, SMALL};
 
+/// The picks of one token, strongest first, `[R]`.
+pub type Picks = Vec<Vec<(ExpertId, f32)>>;
+
 /// Above this many experts in all, one widget stands for them together.
 const MOST_WIDGETS: usize = 400;
 

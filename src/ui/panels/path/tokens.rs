@@ -15,7 +15,7 @@ use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, k
 use super::PathSettings;
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
 use super::layout::{Labels, PathColumns, gutter};
-use super::nodes::{Nodes, expert_at, tint};
+use super::nodes::{Nodes, Picks, expert_at, tint};
 use super::ribbon::Ribbon;
 use super::words::{node_name, picks_words};
 
@@ -27,9 +27,6 @@ const AROUND_DEEP: usize = 6;
 const REACH: f32 = 4.0;
 /// Where a row of curves of one node is spread, as a part of its lane.
 const SPREAD: f32 = 0.66;
-
-/// The picks of one token, strongest first, `[R]`.
-pub type Picks = Vec<Vec<(ExpertId, f32)>>;
 
 /// One token's way.
 #[derive(Clone, Debug)]

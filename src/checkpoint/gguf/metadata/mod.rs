@@ -2,6 +2,8 @@
 //!
 //! A key that is missing is `None`: what is assumed then is its reader's to say. Whole numbers come in every width.
 
+mod list;
+
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
@@ -10,10 +12,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
-    list::List,
-    value::{Entry, Kind, Scalar},
-};
+pub(super) use self::list::List;
+use super::value::{Entry, Kind, Scalar};
 use crate::checkpoint::{Blob, CheckpointError, config::shorten};
 
 /// The keys of a file. The values stay in the file's bytes.

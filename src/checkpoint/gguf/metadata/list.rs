@@ -3,9 +3,11 @@
 use std::{fmt::Display, ops::Range};
 
 use super::{
-    metadata::Metadata,
-    reader::Reader,
-    value::{Kind, Scalar},
+    super::{
+        reader::Reader,
+        value::{Kind, Scalar},
+    },
+    Metadata,
 };
 use crate::checkpoint::CheckpointError;
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use super::{device::Gpu, memory::GpuBuffer, pipeline::Pipeline};
+use super::{super::memory::GpuBuffer, Gpu, pipeline::Pipeline};
 use crate::ops::{Clocks, DeviceError, KernelTime, Measured};
 
 /// Readings of the clock in one submit at most.
@@ -161,7 +161,7 @@ impl Clock {
 
 impl Gpu {
     /// Turns the clocks on or off; a device without one stays without.
-    pub(super) fn turn_clocks(&self, clocks: Clocks) {
+    pub(in crate::ops::gpu) fn turn_clocks(&self, clocks: Clocks) {
         self.clock.clocks.set(clocks);
         let mut readings = self.clock.readings.borrow_mut();
         if clocks == Clocks::Off || readings.is_some() || !self.facts.has_timestamps {
@@ -186,7 +186,7 @@ impl Gpu {
     ///
     /// # Errors
     /// What went wrong on the device.
-    pub(super) fn read_clocks(&self) -> Result<Measured, DeviceError> {
+    pub(in crate::ops::gpu) fn read_clocks(&self) -> Result<Measured, DeviceError> {
         let n_dispatches = self.counters().dispatches;
         let before = self.clock.n_dispatches.replace(n_dispatches);
         self.poll(wgpu::PollType::wait_indefinitely())?;

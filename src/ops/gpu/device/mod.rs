@@ -1,19 +1,26 @@
 //! A graphics processor of the engine's own: its device and queue, what went wrong on it, what it did.
 
+mod angles;
+mod clock;
+pub(super) mod pipeline;
+pub(super) mod record;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     sync::{Arc, mpsc},
 };
 
+use self::{
+    angles::Tables,
+    clock::Clock,
+    pipeline::{Bindings, Pipeline, PipelineKey},
+    record::{CommandRecord, PARAMS_BYTES},
+};
 use super::{
     abilities::Abilities,
     adapter::{self, AdapterChoice, AdapterFacts},
-    clock::Clock,
     memory::{Arena, GpuBuffer, Memory, Slice},
-    pipeline::{Bindings, Pipeline, PipelineKey},
-    record::{CommandRecord, PARAMS_BYTES},
-    rope::Tables,
 };
 use crate::formats::Dtype;
 use crate::ops::{DeviceError, cpu::Rope};
@@ -52,7 +59,7 @@ pub struct Gpu {
     pub(super) choices: Arena,
     pub(super) recording: RefCell<CommandRecord>,
     /// What the rows' positions come to, uploaded once a step.
-    pub(super) tables: RefCell<Tables>,
+    tables: RefCell<Tables>,
     /// What codes of formats stand for.
     pub(super) code_tables: RefCell<HashMap<Dtype, Slice>>,
     pub(super) pipelines: RefCell<HashMap<PipelineKey, Arc<Pipeline>>>,

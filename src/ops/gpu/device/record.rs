@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use super::{
+    super::memory::{ALIGN_BYTES, GpuBuffer, Slice},
+    Gpu,
     clock::Timing,
-    device::Gpu,
-    memory::{ALIGN_BYTES, GpuBuffer, Slice},
     pipeline::{Bind, Pipeline, PipelineKey},
-    weight::Shard,
 };
 use crate::formats::Dtype;
 
@@ -63,21 +62,6 @@ impl Launch<'_> {
             weight_bytes: 0,
         }
     }
-
-    /// A kernel that reads a weight, without constants.
-    pub fn reading<'a>(
-        shard: &'a Shard,
-        stem: &'static str,
-        entry: &'static str,
-        binds: &'a [Bind<'a>],
-        grid: [u32; 3],
-    ) -> Launch<'a> {
-        Launch {
-            format: Some(shard.format),
-            table: shard.table.as_ref(),
-            ..Launch::plain(stem, entry, binds, grid)
-        }
-    }
 }
 
 enum Command {
@@ -122,7 +106,7 @@ impl std::fmt::Debug for CommandRecord {
 impl Gpu {
     /// Notes a kernel. Its parameters mirror the kernel's `Params`, 256 bytes at most; a grid
     /// without workgroups is nothing to do.
-    pub(super) fn launch<P: bytemuck::Pod>(&self, launch: &Launch<'_>, params: &P) {
+    pub(in crate::ops::gpu) fn launch<P: bytemuck::Pod>(&self, launch: &Launch<'_>, params: &P) {
         const { assert!(size_of::<P>() <= PARAMS_STRIDE as usize) };
         if launch.grid.contains(&0) {
             return;
@@ -163,7 +147,13 @@ impl Gpu {
     }
 
     /// Notes a copy between two buffers.
-    pub(super) fn copy(&self, from: &Slice, to: &Arc<GpuBuffer>, to_start: u64, n_bytes: u64) {
+    pub(in crate::ops::gpu) fn copy(
+        &self,
+        from: &Slice,
+        to: &Arc<GpuBuffer>,
+        to_start: u64,
+        n_bytes: u64,
+    ) {
         if n_bytes == 0 {
             return;
         }
@@ -176,7 +166,7 @@ impl Gpu {
     }
 
     /// Words the kernels of this step can read: token ids, edits, angles.
-    pub(super) fn upload<T: bytemuck::Pod>(&self, data: &[T]) -> Slice {
+    pub(in crate::ops::gpu) fn upload<T: bytemuck::Pod>(&self, data: &[T]) -> Slice {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         let n_bytes = (bytes.len() as u64).max(4).next_multiple_of(ALIGN_BYTES);
         let mut recording = self.recording.borrow_mut();
@@ -203,7 +193,7 @@ impl Gpu {
     }
 
     /// Hands over what was noted; the device begins with it.
-    pub(super) fn submit(&self) -> wgpu::SubmissionIndex {
+    pub(in crate::ops::gpu) fn submit(&self) -> wgpu::SubmissionIndex {
         let mut recording = self.recording.borrow_mut();
         if !recording.params.is_empty() {
             self.queue
@@ -232,7 +222,7 @@ impl Gpu {
     }
 
     /// The step is over: the regions of its uploads can be used again by the next.
-    pub(super) fn end_step(&self) {
+    pub(in crate::ops::gpu) fn end_step(&self) {
         for it in &mut self.recording.borrow_mut().uploads {
             it.bytes.clear();
             it.n_written = 0;

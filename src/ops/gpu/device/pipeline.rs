@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{device::Gpu, kernel::Kernel, memory::Slice, record::PARAMS_STRIDE};
+use super::{
+    super::{kernel::Kernel, memory::Slice},
+    Gpu,
+    record::PARAMS_STRIDE,
+};
 use crate::formats::Dtype;
 use crate::ops::DeviceError;
 
@@ -98,7 +102,7 @@ impl Bindings {
 
 impl Gpu {
     /// The pipeline of a key, made at first use.
-    pub(super) fn pipeline(&self, key: PipelineKey) -> Arc<Pipeline> {
+    pub(in crate::ops::gpu) fn pipeline(&self, key: PipelineKey) -> Arc<Pipeline> {
         if let Some(it) = self.pipelines.borrow().get(&key) {
             return Arc::clone(it);
         }
@@ -197,7 +201,7 @@ impl Gpu {
     }
 
     /// The bind group of some regions.
-    pub(super) fn bind_group(
+    pub(in crate::ops::gpu) fn bind_group(
         &self,
         pipeline: &Pipeline,
         binds: &[Bind<'_>],
@@ -244,7 +248,7 @@ impl Gpu {
     }
 
     /// Which of the regions a kernel only reads.
-    pub(super) fn reads(binds: &[Bind<'_>]) -> Vec<bool> {
+    pub(in crate::ops::gpu) fn reads(binds: &[Bind<'_>]) -> Vec<bool> {
         binds.iter().map(|it| it.is_read()).collect()
     }
 
@@ -252,7 +256,11 @@ impl Gpu {
     ///
     /// # Errors
     /// Both sizes.
-    pub(super) fn check_binding(&self, what: &str, n_bytes: u64) -> Result<(), DeviceError> {
+    pub(in crate::ops::gpu) fn check_binding(
+        &self,
+        what: &str,
+        n_bytes: u64,
+    ) -> Result<(), DeviceError> {
         let most = self.facts.binding_bytes;
         if n_bytes <= most {
             return Ok(());

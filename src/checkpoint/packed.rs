@@ -1,0 +1,33 @@
+//! Weights that several tensors are: which, and how.
+
+/// A weight that several tensors are.
+#[derive(Clone, Debug)]
+pub(super) struct PackedWeight {
+    /// How its numbers lie in its tensors.
+    pub(super) scheme: Scheme,
+    /// What the names of its tensors begin with.
+    pub(super) stem: String,
+}
+
+/// How its numbers lie in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// Blocks of the size, where the config names one.
+    Fp8(Option<[usize; 2]>),
+    /// 8-bit whole numbers with a sign.
+    Int8,
+    /// gpt-oss's blocks and scales.
+    Mxfp4,
+    /// `weight`, `weight_scale`, `weight_scale_2`.
+    Nvfp4,
+    /// compressed-tensors' packed floats.
+    PackedFp4,
+    /// compressed-tensors' packed whole numbers.
+    PackedInt,
+    /// Bits, columns of a group (all where there is none) and what zero points are more than stored.
+    Gptq(usize, Option<usize>, u8),
+    /// Columns of a group, all where there is none.
+    Awq(Option<usize>),
+    /// Whether scales are powers of two where they are bytes.
+    Mlx(bool),
+}

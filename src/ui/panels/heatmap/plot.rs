@@ -1,0 +1,193 @@
+//! The plot as data: what a cell shows, what is asked, and where every number lies on the scale.
+
+use crate::analysis::PhaseFilter;
+use crate::spec::{RouterId, RouterSpec};
+use crate::ui::paint::expert_grid::{ABSENT, EMPTY};
+use crate::ui::words::{percent, short};
+use crate::ui::{Cx, ExpertAt};
+
+/// What is compared with the baseline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Against {
+    /// The counterfactual: the baseline's own tokens under the edits.
+    #[default]
+    Counterfactual,
+    /// The edited text.
+    Edited,
+}
+
+impl Against {
+    /// Both, in the order of the menu.
+    pub const ALL: [Self; 2] = [Self::Counterfactual, Self::Edited];
+
+    /// What the chip says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Counterfactual => "teacher-forced: edited − baseline",
+            Self::Edited => "edited text − baseline",
+        }
+    }
+}
+
+/// What a cell shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Value {
+    /// The weights of the shown token's picks.
+    Pick,
+    /// The share of tokens an expert was picked for.
+    #[default]
+    Share,
+    /// The weight an expert was given, summed.
+    Mass,
+    /// What the routers thought of the shown token.
+    Score,
+    /// Share of tokens, less that of the baseline.
+    Difference,
+}
+
+impl Value {
+    /// Every choice, in the order of the menu.
+    pub const ALL: [Self; 5] = [
+        Self::Pick,
+        Self::Share,
+        Self::Mass,
+        Self::Score,
+        Self::Difference,
+    ];
+
+    /// What the chip says.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Pick => "live pick",
+            Self::Share => "share of tokens",
+            Self::Mass => "gate mass",
+            Self::Score => "score",
+            Self::Difference => "difference",
+        }
+    }
+
+    /// Whether it counts tokens, so that prefill and decode can be told apart.
+    pub fn is_load(self) -> bool {
+        matches!(self, Self::Share | Self::Mass | Self::Difference)
+    }
+
+    /// Name and unit of its column in a table.
+    pub fn column(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pick => ("weight", ""),
+            Self::Share => ("share of tokens", ""),
+            Self::Mass => ("gate mass", ""),
+            Self::Score => ("score", ""),
+            Self::Difference => ("difference", "share of tokens"),
+        }
+    }
+
+    /// Its number in words: `share of tokens 99 %`.
+    pub fn words(self, number: Option<f64>) -> String {
+        let share = |it: f64| percent(it as f32);
+        match (self, number) {
+            (Self::Pick, None) => "not picked".to_owned(),
+            (Self::Pick, Some(it)) => format!("weight {}", short(it)),
+            (Self::Difference, Some(it)) if it >= 0.0 => format!("difference +{}", share(it)),
+            (Self::Difference, Some(it)) => format!("difference −{}", share(-it)),
+            (Self::Mass, Some(it)) => format!("gate mass {}", short(it)),
+            (Self::Share | Self::Score, Some(it)) => format!("{} {}", self.label(), share(it)),
+            (_, None) => format!("{} not known", self.label()),
+        }
+    }
+}
+
+/// What is asked of the plot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlotSettings {
+    /// What a cell shows.
+    pub value: Value,
+    /// Which tokens count.
+    pub phase: PhaseFilter,
+    /// What a difference is taken of.
+    pub against: Against,
+}
+
+/// How the scale is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scale {
+    /// Its low end.
+    pub low: String,
+    /// Its high end.
+    pub high: String,
+    /// Where even lies, 0 to 1.
+    pub even: Option<f32>,
+}
+
+/// The number of a cell, and where it lies on the scale.
+pub type CellValue = (Option<f64>, f32);
+
+/// All that is drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plot {
+    /// What was asked.
+    pub asked: PlotSettings,
+    /// `[R × E]`: place on the scale, 0 to 1, `EMPTY`, `ABSENT`.
+    pub cells: Vec<f32>,
+    /// `[R × E]`: the numbers themselves.
+    pub numbers: Vec<Option<f64>>,
+    /// E, the widest router.
+    pub n_cols: usize,
+    /// How it is read.
+    pub scale: Scale,
+    /// What it says, in words.
+    pub sentence: String,
+}
+
+impl Plot {
+    /// Where an expert lies on the scale.
+    pub fn cell(&self, at: ExpertAt) -> f32 {
+        let place = at.router.idx() * self.n_cols + at.expert.idx();
+        self.cells.get(place).copied().unwrap_or(ABSENT)
+    }
+
+    /// The number of an expert.
+    pub fn number(&self, at: ExpertAt) -> Option<f64> {
+        let place = at.router.idx() * self.n_cols + at.expert.idx();
+        self.numbers.get(place).copied().flatten()
+    }
+
+    /// Whether the diverging ramp is used.
+    pub fn differences(&self) -> bool {
+        self.asked.value == Value::Difference
+    }
+
+    /// Whether an empty cell means that the expert was not used.
+    pub fn names_unused(&self) -> bool {
+        matches!(self.asked.value, Value::Share | Value::Mass)
+    }
+
+    /// Fills `[R × E]` from a function of router and expert; a row too short is of experts without a number.
+    pub fn fill(&mut self, cx: &Cx<'_>, of: impl Fn(RouterId, &RouterSpec) -> Vec<CellValue>) {
+        let Some(spec) = cx.spec() else {
+            return;
+        };
+        self.n_cols = spec.max_experts();
+        for (id, router) in spec.router_ids() {
+            let mut row = of(id, router);
+            row.resize(router.n_experts, (None, EMPTY));
+            row.resize(self.n_cols, (None, ABSENT));
+            self.numbers.extend(row.iter().map(|it| it.0));
+            self.cells.extend(row.iter().map(|it| it.1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_words() {
+        let check = |value: Value, number, words: &str| assert_eq!(value.words(number), words);
+        check(Value::Share, Some(0.99), "share of tokens 99 %");
+        check(Value::Difference, Some(-0.25), "difference −25 %");
+        check(Value::Pick, None, "not picked");
+        check(Value::Mass, Some(3.154), "gate mass 3.15");
+    }
+}
