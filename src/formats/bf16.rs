@@ -2,10 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{
-    Block, Single,
-    lanes::{Lanes, N_LANES},
-};
+use super::Block;
 
 /// A number in bf16, 2 bytes, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -17,12 +14,5 @@ impl Block for Bf16 {
 
     fn decode(&self) -> [f32; 1] {
         [f32::from_bits(u32::from(u16::from_le_bytes(self.0)) << 16)]
-    }
-}
-
-impl Single for Bf16 {
-    #[inline(always)]
-    fn lanes<L: Lanes>(from: &[Self; N_LANES]) -> L {
-        L::bf16(from)
     }
 }

@@ -2,10 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{
-    Block, Single,
-    lanes::{Lanes, N_LANES},
-};
+use super::Block;
 
 /// A number in f16, 2 bytes, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -37,12 +34,5 @@ impl Block for F16 {
 
     fn decode(&self) -> [f32; 1] {
         [self.to_f32()]
-    }
-}
-
-impl Single for F16 {
-    #[inline(always)]
-    fn lanes<L: Lanes>(from: &[Self; N_LANES]) -> L {
-        L::f16(from)
     }
 }

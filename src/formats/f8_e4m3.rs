@@ -3,10 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{
-    Block, Single,
-    lanes::{Lanes, N_LANES},
-};
+use super::Block;
 
 /// A number in FP8 e4m3, one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -38,12 +35,5 @@ impl Block for F8E4M3 {
 
     fn decode(&self) -> [f32; 1] {
         [self.to_f32()]
-    }
-}
-
-impl Single for F8E4M3 {
-    #[inline(always)]
-    fn lanes<L: Lanes>(from: &[Self; N_LANES]) -> L {
-        L::f8_e4m3(from)
     }
 }

@@ -39,6 +39,7 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod second;
+mod singles;
 #[cfg(test)]
 mod tests;
 mod tq1_0;

@@ -22,7 +22,6 @@ mod olmoe;
 mod plain;
 mod qwen;
 mod qwen_next;
-mod shapes;
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use eframe::egui::{
     pos2, vec2,
 };
 
-use super::{Svg, escaped, short};
+use super::{Svg, clipped, escaped, short};
 use crate::ui::export::{Caption, Paper, PaperFormat, png};
 use crate::ui::theme::{DARK, LIGHT};
 

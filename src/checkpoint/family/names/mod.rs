@@ -1,14 +1,14 @@
 //! What a family calls its tensors: one list in the family's file of names, what each tensor holds and
 //! how. A role may be in the list more than once; which spelling counts is what the file has.
 
+mod shapes;
+
 use std::ops::Range;
 
 use crate::spec::{ExpertId, LayerId, ModelSpec};
 
-use super::{
-    super::{Cut, LatentSlot, LayerSlot, Part, Reading, RecurrentSlot, Slot},
-    shapes::{Matrix, matrix_of, n_experts, n_heads},
-};
+use self::shapes::{Matrix, matrix_of, n_experts, n_heads};
+use super::super::{Cut, LatentSlot, LayerSlot, Part, Reading, RecurrentSlot, Slot};
 
 /// What a matrix is for, in every family's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

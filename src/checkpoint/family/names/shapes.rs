@@ -6,8 +6,8 @@ use crate::spec::{
 };
 
 use super::{
-    super::{LatentSlot, LayerSlot, Part, RecurrentSlot},
-    names::Role,
+    super::super::{LatentSlot, LayerSlot, Part, RecurrentSlot},
+    Role,
 };
 
 /// Rows and columns; a vector is one row.
