@@ -76,7 +76,7 @@ pub fn per_head(
         };
         let launch = Launch {
             weight_bytes: shard.slice.n_bytes,
-            ..Launch::reading(shard, "heads", entry, &binds, grid)
+            ..shard.launch("heads", entry, &binds, grid)
         };
         gpu.launch(&launch, &params);
     }

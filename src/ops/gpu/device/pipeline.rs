@@ -5,10 +5,12 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     super::{kernel::Kernel, memory::Slice},
     Gpu,
-    record::PARAMS_STRIDE,
 };
 use crate::formats::Dtype;
 use crate::ops::DeviceError;
+
+/// Bytes of one dispatch's parameters, and the distance between two.
+pub const PARAMS_STRIDE: u64 = 256;
 
 /// One buffer a kernel works on.
 #[derive(Clone, Copy, Debug)]

@@ -7,12 +7,10 @@ use super::{
     super::memory::{ALIGN_BYTES, GpuBuffer, Slice},
     Gpu,
     clock::Timing,
-    pipeline::{Bind, Pipeline, PipelineKey},
+    pipeline::{Bind, PARAMS_STRIDE, Pipeline, PipelineKey},
 };
 use crate::formats::Dtype;
 
-/// Bytes of one dispatch's parameters, and the distance between two.
-pub const PARAMS_STRIDE: u64 = 256;
 /// Dispatches of one submit at most.
 const MAX_DISPATCHES: u64 = 4096;
 /// Bytes of all of their parameters.
