@@ -8,6 +8,7 @@ struct Params {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
+    v_dim: u32,         // numbers of a head that come out
     is_tiled: u32,      // head h reads h mod kv heads, not h / (heads / kv heads)
     row: u32,           // the first row of the batch that this run takes
     n_rows: u32,
@@ -38,7 +39,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> sinks: array<f32>;            // [heads]: a logit more in the sum of each head
 @group(0) @binding(6) var<storage, read> base_keys: array<vec4<f32>>;  // [rows, kv heads, N_QUADS]
 @group(0) @binding(7) var<storage, read> base_values: array<vec4<f32>>; // the same
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;        // prefill: [T, heads · head_dim]; decode: [rows, heads, split_room, head_dim], then [.., 2]
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;        // prefill: [T, heads · v_dim]; decode: [rows, heads, split_room, head_dim], then [.., 2]
 
 // Quads of a head in the cache; at most 64. A constant, so that drivers unroll what loops over it.
 override N_QUADS: u32 = 1u;
@@ -351,7 +352,7 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
 
 @group(0) @binding(1) var<storage, read> partials: array<f32>;         // as `decode` left them
 @group(0) @binding(2) var<storage, read> positions: array<u32>;        // [T]
-@group(0) @binding(3) var<storage, read_write> combined: array<f32>;   // [T, heads · head_dim]
+@group(0) @binding(3) var<storage, read_write> combined: array<f32>;   // [T, heads · v_dim]
 
 // One workgroup a head and row; splits in ascending order.
 @compute @workgroup_size(256)
@@ -359,7 +360,7 @@ fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let index = lane.index;
     let position = positions[params.row + group.y];
     let first = first_seen(position);
-    let to = ((params.row + group.y) * params.n_heads + group.x) * params.head_dim;
+    let to = ((params.row + group.y) * params.n_heads + group.x) * params.v_dim;
     let length = split_length(position + 1u - first);
     let n = select(0u, position / length - first / length + 1u, first <= position);
     let source = ((params.partial_row + group.y) * params.n_heads + group.x) * params.split_room;
@@ -398,7 +399,7 @@ fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let total = sum_all(lasting, lane) + sink(group.x, highest);
     lane_room[index] = sum;
     workgroupBarrier();
-    if index < params.head_dim {
+    if index < params.v_dim {
         var all = 0.0;
         for (var i = 0u; i < n_slots; i++) {
             all += lane_room[i * params.head_dim + index];
@@ -438,9 +439,9 @@ fn leave_row(index: u32, share: vec4<f32>, total: f32, row: u32, head: u32, quad
     }
     let position = params.position + row;
     let sees = first_seen(position) <= position;
-    let to = ((params.row + row) * params.n_heads + head) * params.head_dim;
+    let to = ((params.row + row) * params.n_heads + head) * params.v_dim;
     for (var c = 0u; c < 4u; c++) {
-        if quad * 4u + c < params.head_dim {
+        if quad * 4u + c < params.v_dim {
             out[to + quad * 4u + c] = select(0.0, sum[c] / total, sees);
         }
     }

@@ -6,8 +6,10 @@ struct Params {
     n_cols: u32,
     scale: f32,
     cap: f32,
-    first: u32,         // column of the first gate in a row of y; in `gate_heads` numbers of a head
+    first: u32,         // column of the first gate in a row of y
     gate_cols: u32,     // numbers of such a row
+    each: u32,          // numbers of x that one gate is for
+    is_softplus: u32,   // of the gates, not their sigmoid
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,6 +30,14 @@ fn number_of(at: At) -> u32 {
 // The driver's may be NaN where the exponential overflows.
 fn safe_tanh(v: f32) -> f32 {
     return select(tanh(v), sign(v), abs(v) > 15.0);
+}
+
+// Of a number that is none it is none: no `max`.
+fn softplus(v: f32) -> f32 {
+    let small = exp(-abs(v));
+    // 1 + small loses the digits of a small one.
+    let log_of_more = select(log(1.0 + small), small * (1.0 - 0.5 * small), small < 1e-3);
+    return select(v, 0.0, v < 0.0) + log_of_more;
 }
 
 @compute @workgroup_size(256)
@@ -74,21 +84,16 @@ fn sigmoid(at: At) {
 fn gate(at: At) {
     let i = number_of(at);
     if i < params.n {
-        let it = y[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols];
-        x[i] *= 1.0 / (1.0 + exp(-it));
+        let it = y[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols / params.each];
+        if params.is_softplus != 0u {
+            x[i] *= softplus(it);
+        } else {
+            x[i] *= 1.0 / (1.0 + exp(-it));
+        }
     }
 }
 
 // One gate a head.
-@compute @workgroup_size(256)
-fn gate_heads(at: At) {
-    let i = number_of(at);
-    if i < params.n {
-        let it = y[i / params.n_cols * params.gate_cols + i % params.n_cols / params.first];
-        x[i] *= 1.0 / (1.0 + exp(-it));
-    }
-}
-
 @compute @workgroup_size(256)
 fn take_rows(at: At) {
     let i = number_of(at);

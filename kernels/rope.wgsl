@@ -8,13 +8,21 @@ struct Params {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
+    v_dim: u32,         // numbers of a head of values
     head_room: u32,     // numbers a head takes in the cache: head_dim in whole quads, zeros behind it
     n_pairs: u32,       // pairs of a head that rotate; 0: no rotation
     is_interleaved: u32,
     has_norm_q: u32,
     has_norm_k: u32,
+    has_weights: u32,   // of the norms
+    is_norm_behind: u32, // norms come after the rotation
     eps: f32,
     clip: f32,          // infinity: none
+    v_scale: f32,
+    stretch: f32,       // what the rotation makes of the square of a pair
+    position: u32,      // of the first row
+    floor: f32,         // queries grow with every so many positions; 0: none do
+    growth: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,6 +58,10 @@ fn n_heads_of(part: u32) -> u32 {
     return select(params.n_kv_heads, params.n_heads, part == QUERY);
 }
 
+fn width_of(part: u32) -> u32 {
+    return select(params.head_dim, params.v_dim, part == VALUE);
+}
+
 fn row_at(row: u32) -> u32 {
     return (params.row + row) * params.row_len;
 }
@@ -58,13 +70,24 @@ fn is_normed(part: u32) -> bool {
     return (part == QUERY && params.has_norm_q != 0u) || (part == KEY && params.has_norm_k != 0u);
 }
 
-// One number, normed and clipped. Comparisons, so that what is no number stays none.
+fn normed(place: Place, d: u32, it: f32) -> f32 {
+    if !is_normed(place.part) {
+        return it;
+    }
+    if params.has_weights == 0u {
+        return it * place.scale;
+    }
+    if place.part == QUERY {
+        return it * place.scale * norm_q[place.weight + d];
+    }
+    return it * place.scale * norm_k[place.weight + d];
+}
+
+// One number, normed where that comes first, and clipped. Comparisons, so that what is no number stays none.
 fn number(place: Place, d: u32) -> f32 {
     var it = qkv[place.source + d];
-    if place.part == QUERY && params.has_norm_q != 0u {
-        it = it * place.scale * norm_q[place.weight + d];
-    } else if place.part == KEY && params.has_norm_k != 0u {
-        it = it * place.scale * norm_k[place.weight + d];
+    if params.is_norm_behind == 0u {
+        it = normed(place, d, it);
     }
     if it > params.clip {
         return params.clip;
@@ -75,9 +98,22 @@ fn number(place: Place, d: u32) -> f32 {
     return it;
 }
 
-fn put(place: Place, d: u32, it: f32) {
+// A query's factor by its position.
+fn temperature(row: u32) -> f32 {
+    if params.floor == 0.0 {
+        return 1.0;
+    }
+    return 1.0 + params.growth * log(1.0 + floor(f32(params.position + row + 1u) / params.floor));
+}
+
+fn put(place: Place, d: u32, number: f32) {
+    var it = number;
+    if params.is_norm_behind != 0u && d < params.head_dim {
+        it = normed(place, d, it);
+    }
     if place.part == QUERY {
         if d < params.head_dim {
+            it *= temperature(place.row);
             queries[((params.row + place.row) * params.n_heads + place.head) * params.head_dim + d] = it;
         }
         return;
@@ -98,9 +134,11 @@ fn n_items(part: u32) -> u32 {
 fn do_item(place: Place, item: u32) {
     let n_pairs = select(params.n_pairs, 0u, place.part == VALUE);
     if item >= n_pairs {
+        // Behind the pairs, which are the first numbers of a head.
         let d = item + n_pairs;
-        if d < params.head_dim {
-            put(place, d, number(place, d));
+        if d < width_of(place.part) {
+            let by = select(1.0, params.v_scale, place.part == VALUE);
+            put(place, d, number(place, d) * by);
         } else {
             put(place, d, 0.0);
         }
@@ -124,12 +162,14 @@ fn heads(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gro
     let lane = index % 32u;
     let part = select(select(VALUE, KEY, slot < params.n_heads + params.n_kv_heads), QUERY, slot < params.n_heads);
     let is_there = slot < params.n_heads + 2u * params.n_kv_heads;
-    let source = row_at(group.y) + slot * params.head_dim;
+    let head = slot - part_at(part) / params.head_dim;
+    let source = row_at(group.y) + part_at(part) + head * width_of(part);
     var sum = 0.0;
     if is_there && is_normed(part) {
         for (var d = lane; d < params.head_dim; d += 32u) {
             let it = qkv[source + d];
-            sum += it * it;
+            let is_stretched = params.is_norm_behind != 0u && d < 2u * params.n_pairs;
+            sum += it * it * select(1.0, params.stretch, is_stretched);
         }
     }
     squares[index] = sum;
@@ -144,7 +184,6 @@ fn heads(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gro
         }
     }
     let scale = 1.0 / sqrt(total / f32(params.head_dim) + params.eps);
-    let head = slot - part_at(part) / params.head_dim;
     let place = Place(part, group.y, head, source, 0u, scale);
     for (var item = lane; item < n_items(part); item += 32u) {
         do_item(place, item);
@@ -157,7 +196,7 @@ fn whole(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let part = group.x;
     let n_heads = n_heads_of(part);
     let source = row_at(group.y) + part_at(part);
-    let n = n_heads * params.head_dim;
+    let n = n_heads * width_of(part);
     var sum = 0.0;
     for (var i = lane.index; i < n; i += 256u) {
         let it = qkv[source + i];
@@ -167,7 +206,7 @@ fn whole(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let per_head = n_items(part);
     for (var i = lane.index; i < n_heads * per_head; i += 256u) {
         let head = i / per_head;
-        let at = head * params.head_dim;
+        let at = head * width_of(part);
         do_item(Place(part, group.y, head, source + at, at, scale), i % per_head);
     }
 }

@@ -128,7 +128,10 @@ fn scale(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), Chec
             factor: needed(settings, "factor")?,
         },
         Some((_, "dynamic")) => {
-            dynamic(rope, config, settings)?;
+            match settings.maybe_positive("alpha")? {
+                Some(alpha) => stretch_base(rope, settings, alpha)?,
+                None => dynamic(rope, config, settings)?,
+            }
             RopeScaling::None
         }
         Some((_, "yarn")) => yarn(rope, config, settings)?,
@@ -156,6 +159,20 @@ fn original_ctx(config: &Config, settings: &Config) -> Result<Option<f32>, Check
         Some(it) => Ok(Some(it)),
         None => settings.maybe_positive(KEY),
     }
+}
+
+/// A base that is larger at every length (Hunyuan): `theta · alpha^(R / (R − 2))`.
+fn stretch_base(rope: &mut Rope, settings: &Config, alpha: f32) -> Result<(), CheckpointError> {
+    let dim = rope.spec.dim as f64;
+    if rope.spec.dim <= 2 {
+        return Err(settings.wrong("alpha", "absent where but one pair of a head rotates"));
+    }
+    let theta = f64::from(rope.spec.theta) * f64::from(alpha).powf(dim / (dim - 2.0));
+    if !(theta as f32).is_finite() {
+        return Err(settings.wrong("alpha", "small enough that the base is a number"));
+    }
+    rope.spec.theta = theta as f32;
+    Ok(())
 }
 
 /// The base of dynamic scaling grows with the text beyond the original context. Up to there it is

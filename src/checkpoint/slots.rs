@@ -45,6 +45,8 @@ pub enum LayerSlot {
     V,
     /// `[H, A]`.
     O,
+    /// Gates of what attention puts out, where they have a tensor of their own: `[heads, H]`, or `[A, H]`.
+    OutGate,
     /// `[A]`.
     QBias,
     /// `[KV]`.

@@ -231,7 +231,7 @@ pub fn trace_bytes_per_position(spec: &ModelSpec) -> u64 {
 fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
     let attention = match &layer.mixer {
         Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
-            2 * (it.n_heads + it.n_kv_heads) * it.head_dim
+            2 * (it.n_heads + it.n_kv_heads) * it.head_dim + it.gate_width()
         }
         Mixer::Recurrent(it) => it.n_in() + it.n_channels() + it.n_out(),
         Mixer::Mla(it) => {

@@ -13,7 +13,7 @@ use super::{
 use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
 use crate::spec::{
-    Ffn, GqaSpec, InputSpec, LayerSpec, Mixer, MlaSpec, MoeSpec, NormSpec, RecurrentSpec,
+    Ffn, GateAct, GqaSpec, InputSpec, LayerSpec, Mixer, MlaSpec, MoeSpec, NormSpec, RecurrentSpec,
 };
 
 /// What is run: each span is one sequence's rows.
@@ -182,9 +182,10 @@ fn attention<O: Ops>(
     let norms = [weights.norms[0].as_ref(), weights.norms[1].as_ref()];
     let queries = ops.rotate_and_store(&qkv, norms, gqa, spans, caches);
     let mut mixed = ops.attend(&queries, weights.sinks.as_ref(), gqa, spans, caches);
-    if gqa.out_gate {
-        let behind = (gqa.n_heads + 2 * gqa.n_kv_heads) * gqa.head_dim;
-        ops.gate(&mut mixed, &qkv, behind);
+    if let Some(it) = gqa.out_gate {
+        let behind = gqa.widths().iter().sum();
+        let each = if it.per_head { gqa.v_dim } else { 1 };
+        ops.gate(&mut mixed, &qkv, behind, each, it.act);
     }
     ops.linear_add(
         residual,
@@ -221,7 +222,7 @@ fn latent_attention<O: Ops>(
     let mut mixed = ops.attend_latent(&queries, &weights.inner, spec, spans, caches);
     if let Some(gate) = &weights.head_gate {
         let gates = ops.linear(x, gate, None);
-        ops.gate_heads(&mut mixed, &gates, spec.v_dim);
+        ops.gate(&mut mixed, &gates, 0, spec.v_dim, GateAct::Sigmoid);
     }
     ops.linear_add(
         residual,

@@ -4,11 +4,11 @@
 //! here whether it is computed.
 
 use crate::spec::{
-    Act, Algo, DeltaSpec, Ffn, Gate, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec, KvMap,
-    LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, NormKind,
-    NormSpec, QkNorm, RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterInput,
-    RouterSpec, Score, SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight,
-    WeightOn,
+    Act, Algo, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec,
+    KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec,
+    NormKind, NormSpec, OutGate, QkNorm, QueryTemperature, RecurrentSpec, Renorm, RopeLayout,
+    RopeScaling, RopeSpec, RouterInput, RouterSpec, Score, SharedGate, SharedInput, SharedSpec,
+    ShortConvSpec, Topology, Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -186,7 +186,9 @@ fn attention(it: &GqaSpec) -> Missing {
     let GqaSpec {
         n_heads: _,
         n_kv_heads: _,
-        head_dim: _,
+        head_dim,
+        v_dim,
+        v_scale: _,
         kv_map: _,
         bias: _,
         qk_norm,
@@ -196,20 +198,31 @@ fn attention(it: &GqaSpec) -> Missing {
         scale: _,
         softcap: _,
         sinks: _,
-        out_gate: _,
+        out_gate,
         rope,
         mask,
         query_temperature,
         relative_bias,
     } = it;
-    if query_temperature.is_some() {
-        return no("queries scaled by position");
+    if let Some(QueryTemperature { floor: _, scale: _ }) = query_temperature {}
+    if let Some(OutGate {
+        act: GateAct::Sigmoid | GateAct::Softplus,
+        per_head,
+        is_in_q,
+    }) = out_gate
+        && *is_in_q
+        && (*per_head || v_dim != head_dim)
+    {
+        return no("gates of heads among their queries");
+    }
+    if v_dim > head_dim {
+        return no("values wider than keys");
     }
     if relative_bias.is_some() {
         return no("a bias by distance");
     }
-    if *qk_norm == QkNorm::L2 || *qk_norm_after_rope {
-        return no("norms of queries and keys after rotation");
+    if *qk_norm == QkNorm::Full && *qk_norm_after_rope {
+        return no("a norm of all heads together after rotation");
     }
     match mask {
         Mask::Causal | Mask::Window(_) | Mask::Chunk(_) => {}

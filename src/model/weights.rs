@@ -255,22 +255,25 @@ impl<O: Ops> WeightSource<'_, O> {
         if found.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let heads = [gqa.n_heads, gqa.n_kv_heads, gqa.n_kv_heads];
-        let views: Vec<WeightView> = found
+        let mut views: Vec<WeightView> = found
             .into_iter()
-            .zip(heads)
-            .map(|(it, n)| it.unwrap_or_else(|| WeightView::zeros(n * gqa.head_dim)))
+            .zip(gqa.widths())
+            .map(|(it, n)| it.unwrap_or_else(|| WeightView::zeros(n)))
             .collect();
+        if gqa.gate_width() > 0 {
+            views.push(WeightView::zeros(gqa.gate_width()));
+        }
         Ok(Some(self.ops.weight(&views.iter().collect::<Vec<_>>())?))
     }
 
     /// q, k and v. Where the output is gated, the gates of all heads, which are stored behind each head's queries, come
     /// last.
-    fn qkv(&self, gqa: &GqaSpec, slots: [Slot; 3]) -> Result<O::Weight, ModelError> {
-        if !gqa.out_gate {
-            return self.stack(&slots);
+    fn qkv(&self, gqa: &GqaSpec, [q, k, v, gate]: [Slot; 4]) -> Result<O::Weight, ModelError> {
+        match gqa.out_gate {
+            None => return self.stack(&[q, k, v]),
+            Some(it) if !it.is_in_q => return self.stack(&[q, k, v, gate]),
+            Some(_) => {}
         }
-        let [q, k, v] = slots;
         let both = self.view(q)?;
         let half = |head: usize, half: usize| {
             let first = (2 * head + half) * gqa.head_dim;
@@ -334,7 +337,7 @@ impl<O: Ops> WeightSource<'_, O> {
         at: impl Fn(LayerSlot) -> Slot,
     ) -> Result<Attention<O>, ModelError> {
         let biases = [LayerSlot::QBias, LayerSlot::KBias, LayerSlot::VBias];
-        let projections = [LayerSlot::Q, LayerSlot::K, LayerSlot::V];
+        let projections = [LayerSlot::Q, LayerSlot::K, LayerSlot::V, LayerSlot::OutGate];
         Ok(Attention {
             qkv: self.qkv(gqa, projections.map(&at))?,
             qkv_bias: self.qkv_bias(gqa, biases.map(&at))?,

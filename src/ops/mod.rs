@@ -35,8 +35,8 @@ pub use state::State;
 use crate::checkpoint::WeightView;
 
 use crate::spec::{
-    GqaSpec, MlaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
-    RoutingPolicy, Sampling, TokenId,
+    GateAct, GqaSpec, MlaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec, RouterId,
+    RouterSpec, RoutingPolicy, Sampling, TokenId,
 };
 
 /// Whether a poll may wait.
@@ -305,8 +305,7 @@ pub trait Ops: Meter + Send + Sized {
 
     /// Norms, clips and rotates queries and keys, and writes keys and values behind those of the caches.
     ///
-    /// * `qkv`: `[T, n]`, each row its queries, keys, values, `(heads + 2 · key-value heads) × width`, and whatever stands
-    ///   behind them
+    /// * `qkv`: `[T, n]`, each row its queries, keys, values, as wide as `spec` says, and whatever stands behind them
     /// * `norms`: of q and k; `caches`: one per span
     /// * returns the queries `[T, heads × width]`, ready to attend
     fn rotate_and_store(
@@ -318,7 +317,7 @@ pub trait Ops: Meter + Send + Sized {
         caches: &mut [&mut Self::Cache],
     ) -> Self::Tensor;
 
-    /// Softmax attention of each row over its own sequence: `[T, heads × width]`.
+    /// Softmax attention of each row over its own sequence: `[T, heads × width of values]`.
     ///
     /// * `sinks`: `[heads]`, one logit more per head, which takes part in the sum and has no value
     fn attend(
@@ -356,9 +355,6 @@ pub trait Ops: Meter + Send + Sized {
         caches: &[&mut Self::Cache],
     ) -> Self::Tensor;
 
-    /// `x[t, c] *= sigmoid(by[t, c / each])`: one gate for each `each` numbers of a row.
-    fn gate_heads(&self, x: &mut Self::Tensor, by: &Self::Tensor, each: usize);
-
     /// Folds every row into the state of its sequence and reads it: `[T, n_out]`.
     ///
     /// * `x`: `[T, n_in]`, the rows of the mixer's input projections
@@ -372,8 +368,15 @@ pub trait Ops: Meter + Send + Sized {
         states: &mut [&mut Self::State],
     ) -> Self::Tensor;
 
-    /// `x[t, c] *= sigmoid(by[t, first + c])`.
-    fn gate(&self, x: &mut Self::Tensor, by: &Self::Tensor, first: usize);
+    /// `x[t, c] *= act(by[t, first + c / each])`.
+    fn gate(
+        &self,
+        x: &mut Self::Tensor,
+        by: &Self::Tensor,
+        first: usize,
+        each: usize,
+        act: GateAct,
+    );
 
     /// Chooses the experts of every row from raw logits `[T, E]`, under each span's edits.
     fn route(

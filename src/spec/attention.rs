@@ -39,6 +39,26 @@ pub enum Mask {
     Full,
 }
 
+/// What a gate's numbers go through before they multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GateAct {
+    /// `1 / (1 + e⁻ˣ)`.
+    Sigmoid,
+    /// `ln(1 + eˣ)`.
+    Softplus,
+}
+
+/// A gate on what attention puts out, read from the layer's normed input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutGate {
+    /// What its numbers go through.
+    pub act: GateAct,
+    /// One number a head; else one for each of a head.
+    pub per_head: bool,
+    /// Whether its rows stand behind the queries of each head, in one tensor with them.
+    pub is_in_q: bool,
+}
+
 /// Grouped-query attention.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GqaSpec {
@@ -48,6 +68,10 @@ pub struct GqaSpec {
     pub n_kv_heads: usize,
     /// Width of a head; heads × width need not be H.
     pub head_dim: usize,
+    /// Width of a head of values, `head_dim` at most.
+    pub v_dim: usize,
+    /// A factor on values.
+    pub v_scale: f32,
     /// How heads are shared.
     pub kv_map: KvMap,
     /// Biases on q, k, v, o.
@@ -66,8 +90,8 @@ pub struct GqaSpec {
     pub softcap: Option<f32>,
     /// One learned extra logit per head.
     pub sinks: bool,
-    /// Whether the output is gated.
-    pub out_gate: bool,
+    /// How the output is gated.
+    pub out_gate: Option<OutGate>,
     /// Rotary positions; none means no position at all.
     pub rope: Option<RopeSpec>,
     /// Which keys are seen.
@@ -76,6 +100,34 @@ pub struct GqaSpec {
     pub query_temperature: Option<QueryTemperature>,
     /// A learned bias by distance (Switch).
     pub relative_bias: Option<RelativeBias>,
+}
+
+impl GqaSpec {
+    /// Numbers of a row of queries, of keys and of values.
+    #[must_use]
+    pub fn widths(&self) -> [usize; 3] {
+        [
+            self.n_heads * self.head_dim,
+            self.n_kv_heads * self.head_dim,
+            self.n_kv_heads * self.v_dim,
+        ]
+    }
+
+    /// Numbers of a row that comes out.
+    #[must_use]
+    pub fn out_width(&self) -> usize {
+        self.n_heads * self.v_dim
+    }
+
+    /// Numbers of a row of gates; 0 where there are none.
+    #[must_use]
+    pub fn gate_width(&self) -> usize {
+        match self.out_gate {
+            None => 0,
+            Some(it) if it.per_head => self.n_heads,
+            Some(_) => self.out_width(),
+        }
+    }
 }
 
 /// `q · (1 + scale · ln(1 + ⌊(t + 1) / floor⌋))`.

@@ -22,8 +22,8 @@ mod shown;
 mod tokens;
 
 pub use attention::{
-    GqaSpec, KvMap, LatentUp, Mask, MlaSpec, QkNorm, QueryTemperature, RelativeBias, RopeLayout,
-    RopeScaling, RopeSpec,
+    GateAct, GqaSpec, KvMap, LatentUp, Mask, MlaSpec, OutGate, QkNorm, QueryTemperature,
+    RelativeBias, RopeLayout, RopeScaling, RopeSpec,
 };
 pub use branch::{Branch, BranchId, Branches};
 pub use choice::ModelChoice;

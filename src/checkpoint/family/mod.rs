@@ -9,6 +9,7 @@ pub(super) mod gguf;
 mod glm;
 mod gpt_oss;
 mod granite;
+mod hunyuan;
 mod latent;
 mod lfm2;
 mod llama_names;
@@ -79,6 +80,7 @@ pub(super) const FAMILIES: &[Family] = &[
     dots::DOTS1,
     minimax::MINIMAX_M2,
     ernie::ERNIE4_5_MOE,
+    hunyuan::HUNYUAN_V1_MOE,
 ];
 
 /// Families with experts that are known and not read yet.
@@ -89,7 +91,6 @@ const LATER: &[(&str, &str)] = &[
     ("deepseek_v4", "DeepSeek-V4"),
     ("flex_olmo", "FlexOlmo"),
     ("grok-1", "Grok-1"),
-    ("hunyuan_v1_moe", "Hunyuan"),
     ("jamba", "Jamba"),
     ("jetmoe", "JetMoE"),
     ("llama4", "Llama 4"),

@@ -2,8 +2,8 @@
 //! one, a shared expert behind a gate.
 
 use crate::spec::{
-    DeltaLayout, DeltaSpec, KvMap, Mask, Mixer, MlpSpec, MoeSpec, QkNorm, RecurrentSpec, Renorm,
-    RouterId, SharedGate, SharedInput, SharedSpec,
+    DeltaLayout, DeltaSpec, GateAct, KvMap, Mask, Mixer, MlpSpec, MoeSpec, OutGate, QkNorm,
+    RecurrentSpec, Renorm, RouterId, SharedGate, SharedInput, SharedSpec,
 };
 
 use super::{
@@ -196,7 +196,12 @@ fn read_3_5(config: &Config, family: &Family) -> Result<Draft, CheckpointError> 
 fn plain(config: &Config, defaults: &Defaults) -> Result<Plain, CheckpointError> {
     let mut plain = Plain::read(config, defaults)?;
     plain.attn.qk_norm = QkNorm::PerHead;
-    plain.attn.out_gate = config.flag("attn_output_gate", true)?;
+    let is_gated = config.flag("attn_output_gate", true)?;
+    plain.attn.out_gate = is_gated.then_some(OutGate {
+        act: GateAct::Sigmoid,
+        per_head: false,
+        is_in_q: true,
+    });
     plain.attn.bias = [config.flag("attention_bias", false)?; 4];
     Ok(plain)
 }

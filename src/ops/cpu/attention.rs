@@ -10,7 +10,7 @@ use super::{
 use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
 
-/// Attention of every row and head over its own sequence: `[T, heads × width]`; `sinks` are one logit more per head,
+/// Attention of every row and head over its own sequence: `[T, heads × width of values]`; `sinks` are one logit more per head,
 /// which has no value.
 pub fn attend(
     q: &Matrix,
@@ -19,7 +19,7 @@ pub fn attend(
     spans: &[BatchSpan<'_>],
     caches: &[&mut CpuCache],
 ) -> Matrix {
-    let mut out = Matrix::zeros(q.n_rows(), q.cols);
+    let mut out = Matrix::zeros(q.n_rows(), spec.out_width());
     let owner: Vec<(usize, usize)> = spans
         .iter()
         .enumerate()
@@ -39,7 +39,7 @@ pub fn attend(
         let sink = sinks.map(|it| it[head]);
         attend_head(query, (head, sink), position, spec, &*caches[span], out);
     };
-    let heads = spec.head_dim.max(1);
+    let heads = spec.v_dim.max(1);
     if is_large(work) {
         out.data
             .par_chunks_exact_mut(heads)

@@ -42,8 +42,8 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{
-    GqaSpec, MlaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
-    TokenId,
+    GateAct, GqaSpec, MlaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId,
+    RouterSpec, TokenId,
 };
 
 /// The state of one sequence at one layer that folds positions.
@@ -189,16 +189,14 @@ impl Ops for Cpu {
         spans: &[BatchSpan<'_>],
         caches: &mut [&mut CpuCache],
     ) -> Matrix {
-        let (n_q, n_kv) = (
-            spec.n_heads * spec.head_dim,
-            spec.n_kv_heads * spec.head_dim,
-        );
+        let [n_q, n_k, n_v] = spec.widths();
         let part = |from, n| qkv.columns(from..from + n);
-        let (mut q, mut k) = (part(0, n_q), part(n_q, n_kv));
-        let mut v = part(n_q + n_kv, n_kv);
+        let (mut q, mut k) = (part(0, n_q), part(n_q, n_k));
+        let mut v = part(n_q + n_k, n_v);
         let rope = self.rope(spec.rope.as_ref());
         let norms = norms.map(|it| it.map(|it| it.vector.as_slice()));
         rope::prepare(&mut q, &mut k, &mut v, norms, spec, rope, spans);
+        let v = rope::spread(v, spec);
         for (span, cache) in spans.iter().zip(caches) {
             for row in span.rows.clone() {
                 cache.push(k.row(row), v.row(row));
@@ -245,10 +243,6 @@ impl Ops for Cpu {
         latent::values(&mixed, &weights.ups, spec)
     }
 
-    fn gate_heads(&self, x: &mut Matrix, by: &Matrix, each: usize) {
-        pointwise::gate_heads(x, by, each);
-    }
-
     fn recur(
         &self,
         x: &Matrix,
@@ -260,8 +254,8 @@ impl Ops for Cpu {
         recurrent::recur(x, weights, spec, spans, states)
     }
 
-    fn gate(&self, x: &mut Matrix, by: &Matrix, first: usize) {
-        pointwise::gate(x, by, first);
+    fn gate(&self, x: &mut Matrix, by: &Matrix, first: usize, each: usize, act: GateAct) {
+        pointwise::gate(x, by, first, each, act);
     }
 
     fn route(

@@ -1,6 +1,7 @@
 //! Number by number: sums, scales, gates, rows taken out. The reference of `kernels/pointwise.wgsl`.
 
 use super::matrix::Matrix;
+use crate::spec::GateAct;
 
 /// `x += y · scale`.
 pub fn add(x: &mut Matrix, y: &Matrix, scale: f32) {
@@ -29,25 +30,23 @@ pub fn gate_rows(x: &mut Matrix, gates: &Matrix) {
         .for_each(|(row, gate)| row.iter_mut().for_each(|it| *it *= gate));
 }
 
-/// `x[t, c] *= sigmoid(by[t, first + c])`.
-pub fn gate(x: &mut Matrix, by: &Matrix, first: usize) {
-    let cols = x.cols;
+/// `x[t, c] *= act(by[t, first + c / each])`.
+pub fn gate(x: &mut Matrix, by: &Matrix, first: usize, each: usize, act: GateAct) {
     for (t, row) in x.rows_mut().enumerate() {
-        let by = &by.row(t)[first..first + cols];
-        row.iter_mut()
-            .zip(by)
-            .for_each(|(it, by)| *it *= 1.0 / (1.0 + (-by).exp()));
+        let by = &by.row(t)[first..];
+        for (numbers, by) in row.chunks_mut(each).zip(by) {
+            let gate = match act {
+                GateAct::Sigmoid => 1.0 / (1.0 + (-by).exp()),
+                GateAct::Softplus => softplus(*by),
+            };
+            numbers.iter_mut().for_each(|it| *it *= gate);
+        }
     }
 }
 
-/// `x[t, c] *= sigmoid(by[t, c / each])`.
-pub fn gate_heads(x: &mut Matrix, by: &Matrix, each: usize) {
-    for (t, row) in x.rows_mut().enumerate() {
-        for (head, by) in row.chunks_exact_mut(each).zip(by.row(t)) {
-            let gate = 1.0 / (1.0 + (-by).exp());
-            head.iter_mut().for_each(|it| *it *= gate);
-        }
-    }
+/// `ln(1 + eˣ)`, also where eˣ is beyond all numbers.
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// `1 / (1 + e⁻ˣ)`, in place.

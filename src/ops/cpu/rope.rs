@@ -69,6 +69,13 @@ impl Rope {
         self.inv_freq.len()
     }
 
+    /// What a rotation makes of the square of a pair.
+    #[cfg(feature = "gpu")]
+    #[must_use]
+    pub fn stretch(&self) -> f32 {
+        self.factor * self.factor
+    }
+
     /// Which dimensions are pairs.
     #[cfg(feature = "gpu")]
     #[must_use]
@@ -159,17 +166,41 @@ fn llama3(inv: f32, factor: f32, original_ctx: f32, low: f32, high: f32) -> f32 
     }
 }
 
-fn norm_heads(x: &mut [f32], weight: &[f32], spec: &GqaSpec) {
-    match spec.qk_norm {
-        QkNorm::Full => rms_norm(x, weight, spec.qk_norm_eps),
-        QkNorm::PerHead => x
-            .chunks_exact_mut(spec.head_dim)
-            .for_each(|it| rms_norm(it, weight, spec.qk_norm_eps)),
-        QkNorm::None | QkNorm::L2 => {}
-    }
+/// Norms the heads of each row.
+fn norm_heads(x: &mut Matrix, weight: Option<&[f32]>, spec: &GqaSpec) {
+    let ones = vec![1.0; spec.head_dim];
+    let (weight, width) = match (spec.qk_norm, weight) {
+        (QkNorm::None, _) | (QkNorm::Full | QkNorm::PerHead, None) => return,
+        (QkNorm::Full, Some(weight)) => (weight, x.cols),
+        (QkNorm::PerHead, Some(weight)) => (weight, spec.head_dim),
+        (QkNorm::L2, _) => (ones.as_slice(), spec.head_dim),
+    };
+    x.data
+        .chunks_exact_mut(width)
+        .for_each(|it| rms_norm(it, weight, spec.qk_norm_eps));
 }
 
-/// Norms, clips and rotates q and k in place.
+/// What a query at a position is multiplied by.
+fn temperature(spec: &GqaSpec, position: usize) -> f32 {
+    spec.query_temperature.map_or(1.0, |it| {
+        1.0 + it.scale * (((position + 1) as f32 / it.floor).floor()).ln_1p()
+    })
+}
+
+/// Heads of values as wide as those of keys, zeros behind their own numbers.
+pub fn spread(v: Matrix, spec: &GqaSpec) -> Matrix {
+    if spec.v_dim == spec.head_dim {
+        return v;
+    }
+    let mut out = Matrix::zeros(v.n_rows(), spec.n_kv_heads * spec.head_dim);
+    let heads = out.data.chunks_exact_mut(spec.head_dim);
+    heads
+        .zip(v.data.chunks_exact(spec.v_dim))
+        .for_each(|(out, it)| out[..spec.v_dim].copy_from_slice(it));
+    out
+}
+
+/// Norms, clips and rotates q and k, clips and scales v, in place.
 pub fn prepare(
     q: &mut Matrix,
     k: &mut Matrix,
@@ -179,23 +210,38 @@ pub fn prepare(
     rope: Option<&Rope>,
     spans: &[BatchSpan<'_>],
 ) {
-    for (x, weight) in [(&mut *q, norms[0]), (&mut *k, norms[1])] {
-        if let Some(weight) = weight {
-            x.rows_mut().for_each(|it| norm_heads(it, weight, spec));
-        }
+    if !spec.qk_norm_after_rope {
+        norm_heads(q, norms[0], spec);
+        norm_heads(k, norms[1], spec);
     }
     if let Some(clip) = spec.clip {
-        for x in [&mut *q, &mut *k, v] {
+        for x in [&mut *q, &mut *k, &mut *v] {
             x.data.iter_mut().for_each(|it| *it = it.clamp(-clip, clip));
         }
     }
-    let Some(rope) = rope else { return };
-    for (row, position) in spans.iter().flat_map(BatchSpan::positions) {
-        let angles = rope.angles(position.idx());
-        for x in [&mut *q, &mut *k] {
-            let cols = x.cols;
-            let heads = x.data[row * cols..(row + 1) * cols].chunks_exact_mut(spec.head_dim);
-            heads.for_each(|head| rope.rotate(head, &angles));
+    if spec.v_scale.to_bits() != 1.0f32.to_bits() {
+        v.data.iter_mut().for_each(|it| *it *= spec.v_scale);
+    }
+    if let Some(rope) = rope {
+        for (row, position) in spans.iter().flat_map(BatchSpan::positions) {
+            let angles = rope.angles(position.idx());
+            for x in [&mut *q, &mut *k] {
+                let cols = x.cols;
+                let heads = x.data[row * cols..(row + 1) * cols].chunks_exact_mut(spec.head_dim);
+                heads.for_each(|head| rope.rotate(head, &angles));
+            }
+        }
+    }
+    if spec.qk_norm_after_rope {
+        norm_heads(q, norms[0], spec);
+        norm_heads(k, norms[1], spec);
+    }
+    if spec.query_temperature.is_some() {
+        for (row, position) in spans.iter().flat_map(BatchSpan::positions) {
+            let by = temperature(spec, position.idx());
+            let cols = q.cols;
+            let row = &mut q.data[row * cols..(row + 1) * cols];
+            row.iter_mut().for_each(|it| *it *= by);
         }
     }
 }

@@ -46,6 +46,7 @@ struct Params {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
+    v_dim: u32,
     is_tiled: u32,
     row: u32,
     n_rows: u32,
@@ -69,7 +70,7 @@ struct Params {
     base_at: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 96);
+const _: () = assert!(size_of::<Params>() == 100);
 
 impl Params {
     /// Over the rows of a block.
@@ -97,7 +98,7 @@ fn has_base(block: &Block) -> f64 {
     f64::from(u8::from(block.base().is_some()))
 }
 
-/// Softmax attention of each row over its own sequence: `[T, heads · head_dim]`.
+/// Softmax attention of each row over its own sequence: `[T, heads · v_dim]`.
 ///
 /// * `sinks`: `[heads]`, one logit more per head, which has no value
 /// * `q`: `[T, heads · head_dim]`, rotated; a head has `MAX_HEAD_DIM` numbers at most
@@ -126,7 +127,7 @@ pub(super) fn attend_within(
     let attention = Attention {
         gpu,
         q,
-        out: gpu.tensor(q.rows, q.cols),
+        out: gpu.tensor(q.rows, spec.out_width()),
         sinks,
         spec,
         partial_bytes,
@@ -335,6 +336,7 @@ impl Attention<'_> {
             n_heads: spec.n_heads as u32,
             n_kv_heads: spec.n_kv_heads as u32,
             head_dim: spec.head_dim as u32,
+            v_dim: spec.v_dim as u32,
             is_tiled: u32::from(spec.kv_map == KvMap::Tiled),
             mask,
             mask_n: u32::try_from(mask_n).unwrap_or(u32::MAX),

@@ -19,6 +19,8 @@ pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
         n_heads,
         n_kv_heads,
         head_dim,
+        v_dim: head_dim,
+        v_scale: 1.0,
         kv_map: KvMap::Grouped,
         bias: [false; 4],
         qk_norm: QkNorm::None,
@@ -28,7 +30,7 @@ pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: None,
         sinks: false,
-        out_gate: false,
+        out_gate: None,
         rope: Some(RopeSpec {
             theta: 10_000.0,
             dim: head_dim / 2 * 2,
@@ -45,7 +47,7 @@ pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
 pub fn rows_of(data: &[f32], spec: &GqaSpec) -> crate::ops::cpu::Matrix {
     crate::ops::cpu::Matrix {
         data: data.to_vec(),
-        cols: (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim,
+        cols: spec.widths().iter().sum(),
     }
 }
 
@@ -112,7 +114,7 @@ impl<'a> Pair<'a> {
     ) -> (Vec<f32>, Vec<f32>) {
         self.seed += 1;
         let spec = &self.spec;
-        let cols = (spec.n_heads + 2 * spec.n_kv_heads) * spec.head_dim;
+        let cols: usize = spec.widths().iter().sum();
         let n_rows: usize = rows.iter().map(|it| it.1).sum();
         let drawn = numbers(n_rows * cols, self.seed);
         let data = data.unwrap_or(&drawn);
@@ -183,6 +185,30 @@ fn sinks_take_their_part_of_every_sum() {
             pair.fill(&[(1, 63), (2, 200)]);
             for n in [1, 7, 65] {
                 pair.step(&[(0, n), (1, n), (2, n)], &format!("{n} rows with sinks"));
+            }
+        }
+    }
+}
+
+#[test]
+fn values_narrower_than_keys_come_out_as_narrow() {
+    for gpu in &gpus() {
+        for (n_heads, n_kv_heads, head_dim, v_dim) in [(6, 2, 24, 16), (4, 1, 5, 3), (2, 2, 80, 1)]
+        {
+            let spec = GqaSpec {
+                v_dim,
+                v_scale: 0.707,
+                mask: Mask::Window(70),
+                ..spec_of(n_heads, n_kv_heads, head_dim)
+            };
+            let mut pair = Pair::new(gpu, spec, 2);
+            pair.fill(&[(1, 200)]);
+            for n in [1, 7, 65] {
+                let got = pair.step(
+                    &[(0, n), (1, n)],
+                    &format!("{v_dim} of {head_dim}, {n} rows"),
+                );
+                assert_eq!(got.len(), 2 * n * n_heads * v_dim);
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::ops::{
     Wait, Wanted, cpu::Rope,
 };
 use crate::spec::{
-    GqaSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
+    GateAct, GqaSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
 };
 
 /// A step on its way to the host, and how to read it when it is there.
@@ -226,10 +226,6 @@ impl Ops for Gpu {
         latent::attend(self, queries, &weights.ups, spec, spans, caches)
     }
 
-    fn gate_heads(&self, x: &mut GpuTensor, by: &GpuTensor, each: usize) {
-        pointwise::gate_heads(self, x, by, each);
-    }
-
     fn recur(
         &self,
         x: &GpuTensor,
@@ -242,8 +238,8 @@ impl Ops for Gpu {
         self.or_fault(out, || self.tensor(x.rows, spec.n_out()))
     }
 
-    fn gate(&self, x: &mut GpuTensor, by: &GpuTensor, first: usize) {
-        pointwise::gate(self, x, by, first);
+    fn gate(&self, x: &mut GpuTensor, by: &GpuTensor, first: usize, each: usize, act: GateAct) {
+        pointwise::gate(self, x, by, first, each, act);
     }
 
     fn route(

@@ -9,6 +9,7 @@ use super::{
     record::{Launch, MAX_GROUPS},
     tensor::GpuTensor,
 };
+use crate::spec::GateAct;
 
 /// Mirrors `Params` of the kernel.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -21,6 +22,8 @@ struct Params {
     cap: f32,
     first: u32,
     gate_cols: u32,
+    each: u32,
+    is_softplus: u32,
 }
 
 /// Numbers of a workgroup.
@@ -58,11 +61,25 @@ pub fn select(gpu: &Gpu, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
     out
 }
 
-/// `x[t, c] *= sigmoid(by[t, first + c])`.
-pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize) {
+/// `x[t, c] *= act(by[t, first + c / each])`.
+pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize, each: usize, act: GateAct) {
     let binds = [Bind::Write(&x.slice), Bind::Read(&by.slice)];
-    let gates = [first as u32, by.cols as u32];
-    launch_gated(gpu, "gate", &binds, x, [1.0, 0.0], gates);
+    let gates = Gates {
+        first,
+        cols: by.cols,
+        each,
+        is_softplus: act == GateAct::Softplus,
+    };
+    launch_gated(gpu, "gate", &binds, x, [1.0, 0.0], &gates);
+}
+
+/// Where gates stand: the column of the first, how many numbers their rows have, how many of x each is for.
+#[derive(Default)]
+struct Gates {
+    first: usize,
+    cols: usize,
+    each: usize,
+    is_softplus: bool,
 }
 
 /// `[rows, cols]`, all 0.
@@ -78,26 +95,19 @@ pub fn add(gpu: &Gpu, into: &GpuTensor, x: &GpuTensor, scale: f32) {
     launch(gpu, "add", &binds, into, [scale, 0.0]);
 }
 
-/// `x[t, c] *= sigmoid(by[t, c / each])`.
-pub fn gate_heads(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, each: usize) {
-    let binds = [Bind::Write(&x.slice), Bind::Read(&by.slice)];
-    let gates = [each as u32, by.cols as u32];
-    launch_gated(gpu, "gate_heads", &binds, x, [1.0, 0.0], gates);
-}
-
 /// One lane for each number of `over`.
 fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, by: [f32; 2]) {
-    launch_gated(gpu, entry, binds, over, by, [0, 0]);
+    launch_gated(gpu, entry, binds, over, by, &Gates::default());
 }
 
-/// The same with gates: the column of the first, and how many numbers their rows have.
+/// The same with gates.
 fn launch_gated(
     gpu: &Gpu,
     entry: &'static str,
     binds: &[Bind<'_>],
     over: &GpuTensor,
     by: [f32; 2],
-    gates: [u32; 2],
+    gates: &Gates,
 ) {
     let n = over.rows * over.cols;
     let groups = n.div_ceil(GROUP);
@@ -109,8 +119,10 @@ fn launch_gated(
         n_cols: over.cols as u32,
         scale: by[0],
         cap: by[1],
-        first: gates[0],
-        gate_cols: gates[1],
+        first: gates.first as u32,
+        gate_cols: gates.cols as u32,
+        each: gates.each as u32,
+        is_softplus: u32::from(gates.is_softplus),
     };
     let launch = Launch::plain("pointwise", entry, binds, [x as u32, y as u32, 1]);
     gpu.launch(&launch, &params);
@@ -198,11 +210,18 @@ mod tests {
     fn gates_are_taken_from_the_columns_they_stand_in() {
         for gpu in gpus() {
             for (rows, cols) in SHAPES {
-                let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
-                let (by, gates) = both(&gpu, numbers(rows * (cols + 7), 2), cols + 7);
-                gate(&gpu, &x, &by, 5);
-                reference::gate(&mut want, &gates, 5);
-                assert_near(&read(&gpu, &x), &want.data, 1e-6, "gated");
+                for each in [1, 2, 7, cols] {
+                    for act in [GateAct::Sigmoid, GateAct::Softplus] {
+                        let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
+                        let all = numbers(rows * (cols + 7), 2);
+                        let far = all.iter().map(|it| it * 30.0).collect();
+                        let (by, gates) = both(&gpu, far, cols + 7);
+                        gate(&gpu, &x, &by, 5, each, act);
+                        reference::gate(&mut want, &gates, 5, each, act);
+                        let what = format!("gated by {act:?}, {each} each");
+                        assert_near(&read(&gpu, &x), &want.data, 1e-6, &what);
+                    }
+                }
             }
         }
     }
@@ -213,8 +232,8 @@ mod tests {
             for (rows, heads, each) in [(1, 1, 1), (7, 3, 11), (3, 16, 65)] {
                 let (x, mut want) = both(&gpu, numbers(rows * heads * each, 1), heads * each);
                 let (by, gates) = both(&gpu, numbers(rows * heads, 2), heads);
-                gate_heads(&gpu, &x, &by, each);
-                reference::gate_heads(&mut want, &gates, each);
+                gate(&gpu, &x, &by, 0, each, GateAct::Sigmoid);
+                reference::gate(&mut want, &gates, 0, each, GateAct::Sigmoid);
                 assert_near(&read(&gpu, &x), &want.data, 1e-6, "gated");
             }
         }

@@ -29,16 +29,24 @@ struct Params {
     n_heads: u32,
     n_kv_heads: u32,
     head_dim: u32,
+    v_dim: u32,
     head_room: u32,
     n_pairs: u32,
     is_interleaved: u32,
     has_norm_q: u32,
     has_norm_k: u32,
+    has_weights: u32,
+    is_norm_behind: u32,
     eps: f32,
     clip: f32,
+    v_scale: f32,
+    stretch: f32,
+    position: u32,
+    floor: f32,
+    growth: f32,
 }
 
-const _: () = assert!(size_of::<Params>() == 52);
+const _: () = assert!(size_of::<Params>() == 84);
 
 /// Numbers a head takes in the cache: whole quads.
 pub fn head_room(spec: &GqaSpec) -> usize {
@@ -87,9 +95,11 @@ pub fn rotate_and_store(
     };
     for (span, cache) in spans.iter().zip(caches.iter_mut()) {
         let mut row = span.rows.start;
+        let mut position = span.start.idx();
         for it in cache.kv_spans(span.rows.len(), MAX_GROUPS as usize) {
-            rotation.launch(row, it, cache);
+            rotation.launch((row, position), it, cache);
             row += it.n;
+            position += it.n;
         }
         cache.grow(span.rows.len());
     }
@@ -108,8 +118,8 @@ struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    /// Rows of the batch from `row` on, whose keys and values go to one span of rows of the cache.
-    fn launch(&self, row: usize, to: KvSpan, cache: &GpuCache) {
+    /// Rows of the batch from `row` on, the first at `position`, whose keys and values go to one span of rows of the cache.
+    fn launch(&self, (row, position): (usize, usize), to: KvSpan, cache: &GpuCache) {
         // A weight that is not there is not read; something has to be bound.
         let norm = |i: usize| self.norms[i].map_or(&self.qkv.slice, |it| &it.vector);
         let Some(own) = cache.blocks()[to.block].own() else {
@@ -132,12 +142,18 @@ impl Rotation<'_> {
             ("heads", n_slots.div_ceil(HEADS_PER_GROUP))
         };
         let launch = Launch::plain("rope", entry, &binds, [groups, to.n as u32, 1]);
-        self.gpu.launch(&launch, &self.params(row, to.at));
+        let params = Params {
+            position: position as u32,
+            ..self.params(row, to.at)
+        };
+        self.gpu.launch(&launch, &params);
     }
 
     fn params(&self, row: usize, store_at: usize) -> Params {
         let spec = self.spec;
         let layout = self.rope.map(Rope::layout);
+        let is_l2 = spec.qk_norm == QkNorm::L2;
+        let growth = spec.query_temperature;
         Params {
             row: row as u32,
             row_len: self.qkv.cols as u32,
@@ -145,13 +161,21 @@ impl Rotation<'_> {
             n_heads: spec.n_heads as u32,
             n_kv_heads: spec.n_kv_heads as u32,
             head_dim: spec.head_dim as u32,
+            v_dim: spec.v_dim as u32,
             head_room: head_room(spec) as u32,
             n_pairs: self.rope.map_or(0, Rope::n_pairs) as u32,
             is_interleaved: u32::from(layout == Some(RopeLayout::Interleaved)),
-            has_norm_q: u32::from(self.norms[0].is_some()),
-            has_norm_k: u32::from(self.norms[1].is_some()),
+            has_norm_q: u32::from(is_l2 || self.norms[0].is_some()),
+            has_norm_k: u32::from(is_l2 || self.norms[1].is_some()),
+            has_weights: u32::from(!is_l2),
+            is_norm_behind: u32::from(spec.qk_norm_after_rope),
             eps: spec.qk_norm_eps,
             clip: spec.clip.unwrap_or(f32::INFINITY),
+            v_scale: spec.v_scale,
+            stretch: self.rope.map_or(1.0, Rope::stretch),
+            position: 0,
+            floor: growth.map_or(0.0, |it| it.floor),
+            growth: growth.map_or(0.0, |it| it.scale),
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, names, settings::Settings};
-use crate::checkpoint::family::{deepseek, dots, ernie, glm, minimax};
+use crate::checkpoint::family::{deepseek, dots, ernie, glm, hunyuan, minimax};
 use crate::spec::RopeLayout;
 
 /// The width of a shared expert.
@@ -64,7 +64,24 @@ pub(super) const ARCHS: &[Arch] = &[
         gating: &[0.0, SOFTMAX],
         ..PLAIN
     },
+    Arch {
+        name: "hunyuan-moe",
+        model_types: [hunyuan::HUNYUAN_V1_MOE.model_type; 2],
+        keys: &[SHARED],
+        expert_width: "intermediate_size",
+        gating: &[0.0, SOFTMAX],
+        more: hunyuan,
+        ..PLAIN
+    },
 ];
+
+/// The base of the rotation is stored as it is, stretched.
+fn hunyuan(it: &mut Settings<'_>) {
+    if it.has_tensor("attn_q_norm.weight") {
+        return;
+    }
+    it.set("use_qk_norm", false.into());
+}
 
 fn glm(it: &mut Settings<'_>) {
     without_groups(it);

@@ -51,6 +51,7 @@ impl Role {
         Self::In(LayerSlot::K),
         Self::In(LayerSlot::V),
         Self::In(LayerSlot::O),
+        Self::In(LayerSlot::OutGate),
         Self::In(LayerSlot::QBias),
         Self::In(LayerSlot::KBias),
         Self::In(LayerSlot::VBias),

@@ -159,8 +159,8 @@ fn of_recurrent(slot: RecurrentSlot, h: usize, spec: &RecurrentSpec) -> Option<M
 }
 
 fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
-    let a = attn.n_heads * attn.head_dim;
-    let kv = attn.n_kv_heads * attn.head_dim;
+    let [a, kv, v] = attn.widths();
+    let out = attn.out_width();
     let bias = |row: usize, n| attn.bias[row].then(|| Matrix::vector(n));
     let norm = |n| match attn.qk_norm {
         QkNorm::None | QkNorm::L2 => None,
@@ -168,12 +168,21 @@ fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
         QkNorm::Full => Some(Matrix::vector(n)),
     };
     match slot {
-        LayerSlot::Q => Some(Matrix::new(if attn.out_gate { 2 * a } else { a }, h)),
-        LayerSlot::K | LayerSlot::V => Some(Matrix::new(kv, h)),
-        LayerSlot::O => Some(Matrix::new(h, a)),
+        LayerSlot::Q => {
+            let is_in_q = attn.out_gate.is_some_and(|it| it.is_in_q);
+            let gates = if is_in_q { attn.gate_width() } else { 0 };
+            Some(Matrix::new(a + gates, h))
+        }
+        LayerSlot::K => Some(Matrix::new(kv, h)),
+        LayerSlot::V => Some(Matrix::new(v, h)),
+        LayerSlot::O => Some(Matrix::new(h, out)),
+        LayerSlot::OutGate => {
+            let gate = attn.out_gate.filter(|it| !it.is_in_q);
+            gate.map(|_| Matrix::new(attn.gate_width(), h))
+        }
         LayerSlot::QBias => bias(0, a),
         LayerSlot::KBias => bias(1, kv),
-        LayerSlot::VBias => bias(2, kv),
+        LayerSlot::VBias => bias(2, v),
         LayerSlot::OBias => bias(3, h),
         LayerSlot::Sinks => attn.sinks.then(|| Matrix::vector(attn.n_heads)),
         LayerSlot::QNorm => norm(a),
