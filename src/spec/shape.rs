@@ -99,7 +99,7 @@ fn heads(it: &GqaSpec) -> String {
         QkNorm::PerHead => ", q and k normed per head",
         QkNorm::Full | QkNorm::L2 => ", q and k normed",
     };
-    let gate = if it.out_gate { ", gated" } else { "" };
+    let gate = if it.out_gate.is_some() { ", gated" } else { "" };
     let sinks = if it.sinks { ", sinks" } else { "" };
     format!(
         "{} heads, {} of keys and values, {} wide{norm}{gate}{sinks}",
