@@ -41,6 +41,7 @@ pub(super) const FP4_DOUBLED: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3
 
 impl Mxfp4 {
     /// Half of `2^(e - 127)`: of the two lowest exponents a subnormal number.
+    #[inline(always)]
     #[must_use]
     pub fn half_scale(&self) -> f32 {
         let e = u32::from(self.e);

@@ -5,9 +5,10 @@ use std::arch::x86_64::{
     _mm_loadu_si128, _mm_prefetch, _mm_srli_si128, _mm256_and_si256, _mm256_blendv_epi8,
     _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi32,
     _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps, _mm256_mul_ps,
-    _mm256_or_si256, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srl_epi32, _mm256_storeu_ps,
+    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_mul_ps, _mm256_or_si256, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srl_epi32, _mm256_srlv_epi32,
+    _mm256_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
@@ -100,6 +101,20 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self {
+        unsafe {
+            let bytes = _mm_loadu_si128(from.as_ptr().cast());
+            let kept = _mm256_set1_epi32(0x87F0_0000_u32.cast_signed());
+            let low = _mm256_slli_epi32::<20>(_mm256_cvtepi8_epi32(bytes));
+            let high = _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(bytes));
+            let high = _mm256_slli_epi32::<20>(high);
+            let low = _mm256_castsi256_ps(_mm256_and_si256(low, kept));
+            let high = _mm256_castsi256_ps(_mm256_and_si256(high, kept));
+            Self([low, high]).times(by)
+        }
+    }
+
+    #[inline(always)]
     fn signed(from: Xmm) -> Self {
         unsafe {
             let low = _mm256_cvtepi8_epi32(from.0);
@@ -178,6 +193,52 @@ impl Lanes for Avx2 {
         unsafe {
             let by = _mm_cvtsi32_si128(by as i32);
             [_mm256_srl_epi32(low, by), _mm256_srl_epi32(high, by)]
+        }
+    }
+
+    #[inline(always)]
+    fn places_of_halves(from: &[u8; 8]) -> [__m256i; 2] {
+        let (words, _) = from.as_chunks::<4>();
+        let by = |it: [u8; 4]| i32::from_le_bytes(it);
+        unsafe {
+            let shift = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+            let [low, high] = [by(words[0]), by(words[1])];
+            [
+                _mm256_srlv_epi32(_mm256_set1_epi32(low), shift),
+                _mm256_srlv_epi32(_mm256_set1_epi32(high), shift),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn in_order_of_halves(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn from_order_of_halves(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn places_of_words(from: &[[u8; 4]; N_LANES]) -> [__m256i; 2] {
+        let start = from.as_ptr();
+        unsafe {
+            [
+                _mm256_loadu_si256(start.cast()),
+                _mm256_loadu_si256(start.add(8).cast()),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn above_2_23([low, high]: [__m256i; 2], mask: u32) -> Self {
+        unsafe {
+            let mask = _mm256_set1_epi32(mask.cast_signed());
+            let above = _mm256_set1_epi32(0x4B00_0000);
+            let low = _mm256_or_si256(_mm256_and_si256(low, mask), above);
+            let high = _mm256_or_si256(_mm256_and_si256(high, mask), above);
+            Self([_mm256_castsi256_ps(low), _mm256_castsi256_ps(high)])
         }
     }
 

@@ -5,9 +5,10 @@ use std::arch::x86_64::{
     _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_cmpeq_epi32_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
     _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps,
-    _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps, _mm512_or_si512,
-    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32,
-    _mm512_srl_epi32, _mm512_storeu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps,
+    _mm512_or_si512, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps,
+    _mm512_setr_epi32, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srl_epi32, _mm512_srlv_epi32,
+    _mm512_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
@@ -70,6 +71,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self {
+        unsafe {
+            let bytes = _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            let kept = _mm512_set1_epi32(0x87F0_0000_u32.cast_signed());
+            let bits = _mm512_and_si512(_mm512_slli_epi32::<20>(bytes), kept);
+            Self(_mm512_mul_ps(_mm512_castsi512_ps(bits), by.0))
+        }
+    }
+
+    #[inline(always)]
     fn signed(from: Xmm) -> Self {
         unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(from.0))) }
     }
@@ -126,6 +137,46 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn shifted(places: __m512i, by: usize) -> __m512i {
         unsafe { _mm512_srl_epi32(places, _mm_cvtsi32_si128(by as i32)) }
+    }
+
+    /// Of two words side by side in all lanes: half `j` of the first in lane `2 j`, of the second in the next.
+    #[inline(always)]
+    fn places_of_halves(from: &[u8; 8]) -> __m512i {
+        unsafe {
+            let both = _mm512_set1_epi64(i64::from_le_bytes(*from));
+            let by = _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
+            _mm512_srlv_epi32(both, by)
+        }
+    }
+
+    #[inline(always)]
+    fn in_order_of_halves(self) -> Self {
+        unsafe {
+            let from = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+            Self(_mm512_permutexvar_ps(from, self.0))
+        }
+    }
+
+    #[inline(always)]
+    fn from_order_of_halves(self) -> Self {
+        unsafe {
+            let from = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+            Self(_mm512_permutexvar_ps(from, self.0))
+        }
+    }
+
+    #[inline(always)]
+    fn places_of_words(from: &[[u8; 4]; N_LANES]) -> __m512i {
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn above_2_23(places: __m512i, mask: u32) -> Self {
+        unsafe {
+            let kept = _mm512_and_si512(places, _mm512_set1_epi32(mask.cast_signed()));
+            let bits = _mm512_or_si512(kept, _mm512_set1_epi32(0x4B00_0000));
+            Self(_mm512_castsi512_ps(bits))
+        }
     }
 
     #[inline(always)]

@@ -42,6 +42,8 @@ pub trait Lanes: Copy {
     fn f16(from: &[F16; N_LANES]) -> Self;
     /// Sixteen FP8 numbers.
     fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self;
+    /// Sixteen FP8 numbers times a number 2¹²⁰ times too large; what stands for NaN counts as 480.
+    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self;
     /// Bytes with a sign.
     fn signed(from: Self::Bytes) -> Self;
     /// Bytes without a sign.
@@ -67,6 +69,18 @@ pub trait Lanes: Copy {
     fn places(from: Self::Bytes) -> Self::Places;
     /// The bytes shifted right: by 4, the upper half counts.
     fn shifted(places: Self::Places, by: usize) -> Self::Places;
+    /// The halves of eight bytes as places of a table, in the order of `in_order_of_halves`.
+    fn places_of_halves(from: &[u8; 8]) -> Self::Places;
+    /// Numbers in the order in which this processor takes halves of bytes apart.
+    #[must_use]
+    fn in_order_of_halves(self) -> Self;
+    /// The same numbers in their own order again.
+    #[must_use]
+    fn from_order_of_halves(self) -> Self;
+    /// Sixteen 32-bit words as places.
+    fn places_of_words(from: &[[u8; 4]; N_LANES]) -> Self::Places;
+    /// 2²³ more than the lowest bits of each word, as many as `mask` has.
+    fn above_2_23(places: Self::Places, mask: u32) -> Self;
     /// What stands at the places of a table: `self[places[i]]` in lane `i`.
     #[must_use]
     fn look_up(self, places: Self::Places) -> Self;

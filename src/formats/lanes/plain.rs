@@ -9,7 +9,7 @@ pub struct Plain([f32; N_LANES]);
 
 impl Lanes for Plain {
     type Bytes = PlainBytes;
-    type Places = [u8; N_LANES];
+    type Places = [u32; N_LANES];
 
     #[inline(always)]
     fn zero() -> Self {
@@ -39,6 +39,12 @@ impl Lanes for Plain {
     #[inline(always)]
     fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self {
         Self(from.map(F8E4M3::to_f32))
+    }
+
+    #[inline(always)]
+    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self {
+        let bits = from.map(|it| u32::from(it.0 & 0x80) << 24 | u32::from(it.0 & 0x7F) << 20);
+        Self(bits.map(f32::from_bits)).times(by)
     }
 
     #[inline(always)]
@@ -96,18 +102,44 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn places(from: PlainBytes) -> [u8; N_LANES] {
-        from.0
+    fn places(from: PlainBytes) -> [u32; N_LANES] {
+        from.0.map(u32::from)
     }
 
     #[inline(always)]
-    fn shifted(places: [u8; N_LANES], by: usize) -> [u8; N_LANES] {
+    fn shifted(places: [u32; N_LANES], by: usize) -> [u32; N_LANES] {
         places.map(|it| it >> by)
     }
 
     #[inline(always)]
-    fn look_up(self, places: [u8; N_LANES]) -> Self {
-        Self(places.map(|it| self.0[usize::from(it & 15)]))
+    fn places_of_halves(from: &[u8; 8]) -> [u32; N_LANES] {
+        let halves = u64::from_le_bytes(*from);
+        std::array::from_fn(|i| (halves >> (4 * i) & 15) as u32)
+    }
+
+    #[inline(always)]
+    fn in_order_of_halves(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn from_order_of_halves(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn places_of_words(from: &[[u8; 4]; N_LANES]) -> [u32; N_LANES] {
+        from.map(u32::from_le_bytes)
+    }
+
+    #[inline(always)]
+    fn above_2_23(places: [u32; N_LANES], mask: u32) -> Self {
+        Self(places.map(|it| f32::from_bits(it & mask | 0x4B00_0000)))
+    }
+
+    #[inline(always)]
+    fn look_up(self, places: [u32; N_LANES]) -> Self {
+        Self(places.map(|it| self.0[(it & 15) as usize]))
     }
 
     #[inline(always)]

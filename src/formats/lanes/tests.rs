@@ -73,9 +73,58 @@ fn check(what: &str, decoded: impl Fn(Dtype, &[u8]) -> Vec<f32>) {
     }
 }
 
+/// What planes are read by: halves and words as places, FP8 numbers that are scaled at once.
+#[inline(always)]
+fn check_planes<L: Lanes>() {
+    let bytes: [u8; 64] = std::array::from_fn(|i| (i * 37 + 11) as u8);
+    let count = L::f32(&std::array::from_fn(|i| i as f32));
+    let in_and_out = count.in_order_of_halves().from_order_of_halves();
+    assert_eq!(in_and_out.to_array(), count.to_array());
+    let halves = L::places_of_halves(bytes.first_chunk().unwrap());
+    let wanted: [f32; N_LANES] =
+        std::array::from_fn(|i| f32::from(bytes[i / 2] >> (i % 2 * 4) & 15));
+    assert_eq!(
+        count.look_up(halves).from_order_of_halves().to_array(),
+        wanted
+    );
+    let above = L::above_2_23(halves, 15).from_order_of_halves();
+    assert_eq!(above.to_array(), wanted.map(|it| it + 8_388_608.0));
+    let words = L::places_of_words(bytes.as_chunks().0.first_chunk().unwrap());
+    let above = L::above_2_23(L::shifted(words, 8), 255).to_array();
+    let wanted: [f32; N_LANES] = std::array::from_fn(|i| 8_388_608.0 + f32::from(bytes[4 * i + 1]));
+    assert_eq!(above, wanted);
+    for first in (0..=255_u8).step_by(N_LANES) {
+        let numbers: [F8E4M3; N_LANES] = std::array::from_fn(|i| F8E4M3(first + i as u8));
+        let by = L::splat(3.0 * f32::from_bits((127 + 120) << 23));
+        let got = L::f8_e4m3_by(&numbers, by).to_array();
+        for (got, it) in got.iter().zip(numbers) {
+            let number = it.to_f32();
+            let wanted = if number.is_nan() {
+                480.0_f32.copysign(got.signum())
+            } else {
+                number
+            };
+            assert_eq!(got.to_bits(), (3.0 * wanted).to_bits(), "{it:?}");
+        }
+    }
+}
+
 #[test]
 fn registers_hold_what_blocks_say() {
+    check_planes::<Plain>();
     check("plain Rust", decoded::<Plain>);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn planes_in_avx2() {
+    check_planes::<Avx2>();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+fn planes_in_avx512() {
+    check_planes::<Avx512>();
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -99,9 +148,11 @@ fn registers_of_x86_hold_what_blocks_say() {
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c")
     {
+        unsafe { planes_in_avx2() };
         check("AVX2", |dtype, bytes| unsafe { in_avx2(dtype, bytes) });
     }
     if is_x86_feature_detected!("avx512f") {
+        unsafe { planes_in_avx512() };
         check("AVX-512", |dtype, bytes| unsafe { in_avx512(dtype, bytes) });
     }
 }

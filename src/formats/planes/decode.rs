@@ -29,7 +29,7 @@ pub(super) fn decode<L: Lanes>(it: &PlaneRows<'_>, rows: Range<usize>, out: &mut
     let mut shared = RowScales::default();
     for (row, out) in rows.zip(out.chunks_exact_mut(it.cols)) {
         let row = it.first + row * it.step;
-        shared.read(it, row);
+        shared.read::<L>(it, row);
         match it.format.level {
             Level::U4 => one_row::<L, _>(it, &RowLevels::<U4>::of(it, row), &shared, out),
             Level::Fp4 => one_row::<L, _>(it, &RowLevels::<Fp4>::of(it, row), &shared, out),
@@ -89,7 +89,7 @@ fn by_words_of_columns<L: Lanes, K: LevelKind>(
 ) {
     let of_row = |row: usize| {
         let row = it.first + row * it.step;
-        (ColumnWords::<K>::of(it, row), RowScales::of(it, row))
+        (ColumnWords::<K>::of(it, row), RowScales::of::<L>(it, row))
     };
     let rows: Vec<(ColumnWords<'_, K>, RowScales)> = rows.map(of_row).collect();
     let mut groups = GroupWalk::new(it);
@@ -109,7 +109,7 @@ fn by_words_of_columns<L: Lanes, K: LevelKind>(
 fn by_words_of_rows<L: Lanes>(it: &PlaneRows<'_>, rows: Range<usize>, out: &mut [f32]) {
     let rows: Vec<(usize, RowScales)> = rows
         .map(|row| it.first + row * it.step)
-        .map(|row| (row, RowScales::of(it, row)))
+        .map(|row| (row, RowScales::of::<L>(it, row)))
         .collect();
     let words: Vec<(RowWords<'_>, &[(usize, RowScales)])> = rows
         .chunk_by(|one, next| one.0 / ROWS_OF_WORD == next.0 / ROWS_OF_WORD)

@@ -7,13 +7,20 @@
 
 mod decode;
 mod levels;
+mod rows;
 mod scales;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::ops::Range;
 
 use super::{Lanes, Plain};
+
+pub use self::{
+    rows::{RowKind, RowShared, RowVisitor},
+    words::{LaneShared, numbers_of_words},
+};
 
 /// What the bits of a level say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

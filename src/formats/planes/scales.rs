@@ -1,7 +1,7 @@
 //! Scales, zero points and minimums of one row, for each of its groups, in f32.
 
 use super::{
-    super::{Bf16, Block as _, F8E4M3, F16, Mxfp4, N_LANES},
+    super::{Bf16, F8E4M3, F16, F32, Lanes, Mxfp4, N_LANES, Single},
     AWQ_PLACES, Factor, Level, Offset, PlaneRows, ScaleOrder, ScaleType,
 };
 
@@ -16,28 +16,32 @@ pub(super) struct RowScales {
 
 impl RowScales {
     /// Those of a row of all.
-    pub(super) fn of(it: &PlaneRows<'_>, row: usize) -> Self {
+    #[inline(always)]
+    pub(super) fn of<L: Lanes>(it: &PlaneRows<'_>, row: usize) -> Self {
         let mut out = Self::default();
-        out.read(it, row);
+        out.read::<L>(it, row);
         out
     }
 
     /// Reads those of a row of all; what is outside of a plane is NaN.
-    pub(super) fn read(&mut self, it: &PlaneRows<'_>, row: usize) {
+    #[inline(always)]
+    pub(super) fn read<L: Lanes>(&mut self, it: &PlaneRows<'_>, row: usize) {
         let n_groups = it.format.n_groups(it.cols);
         let at = ScalePlace::of(it, row, n_groups);
         // The table of 4-bit floats has twice their numbers; of an exponent alone half is read.
         let is_half = it.format.level == Level::Fp4 && it.format.scale != ScaleType::E8M0;
         let half = if is_half { 0.5 } else { 1.0 };
-        read_into(&mut self.scales, it.scales, it.format.scale, &at);
+        read_into::<L>(&mut self.scales, it.scales, it.format.scale, &at);
         let factor = factor(it, at.matrix);
-        for scale in &mut self.scales {
-            *scale = half
-                * match it.format.factor {
-                    Factor::None => *scale,
-                    Factor::Times => *scale * factor,
-                    Factor::Over => *scale / factor,
-                };
+        let (times, over) = match it.format.factor {
+            Factor::None => (1.0, 1.0),
+            Factor::Times => (factor, 1.0),
+            Factor::Over => (1.0, factor),
+        };
+        if is_half || it.format.factor != Factor::None {
+            for scale in &mut self.scales {
+                *scale = half * (*scale * times / over);
+            }
         }
         self.offsets.clear();
         match it.format.offset {
@@ -52,7 +56,7 @@ impl RowScales {
                 self.offsets.extend((0..n_groups).map(zero));
             }
             Offset::Minimums => {
-                read_into(&mut self.offsets, it.offsets, it.format.scale, &at);
+                read_into::<L>(&mut self.offsets, it.offsets, it.format.scale, &at);
             }
         }
     }
@@ -78,7 +82,7 @@ impl RowScales {
 
 impl PlaneRows<'_> {
     /// The group of a column; one that there is not where the order says so.
-    fn group_of(&self, col: usize, shared: usize) -> usize {
+    pub(super) fn group_of(&self, col: usize, shared: usize) -> usize {
         if !self.format.has_order {
             return col / shared;
         }
@@ -184,34 +188,54 @@ impl<'a> ZeroPoints<'a> {
 }
 
 /// The numbers of all groups of a row.
-fn read_into(out: &mut Vec<f32>, plane: &[u8], scale: ScaleType, at: &ScalePlace) {
+#[inline(always)]
+fn read_into<L: Lanes>(out: &mut Vec<f32>, plane: &[u8], scale: ScaleType, at: &ScalePlace) {
+    if at.order == ScaleOrder::Rows {
+        let (first, size) = (at.index(0), scale.n_bytes());
+        let range = first * size..(first + at.n_groups) * size;
+        if let Some(row) = plane.get(range) {
+            out.resize(at.n_groups, 0.0);
+            return widen::<L>(out, row, scale);
+        }
+    }
+    out.clear();
+    let one = |group| {
+        let (start, size) = (at.index(group) * scale.n_bytes(), scale.n_bytes());
+        let mut number = [f32::NAN];
+        if let Some(stored) = plane.get(start..start + size) {
+            widen::<L>(&mut number, stored, scale);
+        }
+        number[0]
+    };
+    out.extend((0..at.n_groups).map(one));
+}
+
+/// Numbers that follow each other.
+#[inline(always)]
+pub(super) fn widen<L: Lanes>(out: &mut [f32], stored: &[u8], scale: ScaleType) {
     match scale {
-        ScaleType::F32 => numbers(out, plane, at, f32::from_le_bytes),
-        ScaleType::F16 => numbers(out, plane, at, |it| F16(it).to_f32()),
-        ScaleType::Bf16 => numbers(out, plane, at, |it| Bf16(it).decode()[0]),
-        ScaleType::F8E4M3 => numbers(out, plane, at, |[it]| F8E4M3(it).to_f32()),
+        ScaleType::F32 => of_single::<L, F32>(out, stored),
+        ScaleType::F16 => of_single::<L, F16>(out, stored),
+        ScaleType::Bf16 => of_single::<L, Bf16>(out, stored),
+        ScaleType::F8E4M3 => of_single::<L, F8E4M3>(out, stored),
         // Half of what it means: it scales 4-bit floats alone.
-        ScaleType::E8M0 => numbers(out, plane, at, |[e]| Mxfp4 { e, qs: [0; 16] }.half_scale()),
+        ScaleType::E8M0 => {
+            for (out, e) in out.iter_mut().zip(stored) {
+                *out = Mxfp4 { e: *e, qs: [0; 16] }.half_scale();
+            }
+        }
     }
 }
 
-fn numbers<const N: usize>(
-    out: &mut Vec<f32>,
-    plane: &[u8],
-    at: &ScalePlace,
-    number: impl Fn([u8; N]) -> f32,
-) {
-    let (plane, _) = plane.as_chunks::<N>();
-    out.clear();
-    let first = at.index(0);
-    let row = plane.get(first..first + at.n_groups);
-    if let (ScaleOrder::Rows, Some(row)) = (at.order, row) {
-        out.extend(row.iter().map(|it| number(*it)));
-        return;
+#[inline(always)]
+fn of_single<L: Lanes, S: Single<Numbers = [f32; 1]>>(out: &mut [f32], stored: &[u8]) {
+    let stored: &[S] = bytemuck::cast_slice(stored);
+    let (sixteens, rest) = stored.as_chunks::<N_LANES>();
+    let (whole, last) = out.as_chunks_mut::<N_LANES>();
+    for (out, stored) in whole.iter_mut().zip(sixteens) {
+        *out = S::lanes::<L>(stored).to_array();
     }
-    let one = |group| {
-        let stored = plane.get(at.index(group));
-        stored.map_or(f32::NAN, |it| number(*it))
-    };
-    out.extend((0..at.n_groups).map(one));
+    for (out, stored) in last.iter_mut().zip(rest) {
+        *out = stored.decode()[0];
+    }
 }

@@ -222,6 +222,8 @@ fn grouped_tile<L: Lanes, B: Grouped, const R: usize>(w: [&[B]; R], x: &[f32]) -
     out
 }
 
+/// Bytes of a cache line.
+pub(super) const LINE: usize = 64;
 /// Bytes of each row that are asked for before they are read: what arrives while memory answers. The processor itself
 /// looks ahead within a page only, which rows of blocks are shorter than.
 const AHEAD: usize = 1024;
@@ -229,7 +231,7 @@ const AHEAD: usize = 1024;
 /// Asks for `n_bytes` that come up in each of R rows of `row_bytes`, of which `at` have been read; behind their end for
 /// the R rows that follow them.
 #[inline(always)]
-fn prefetch<L: Lanes, const R: usize>(
+pub(super) fn prefetch<L: Lanes, const R: usize>(
     rows: [*const u8; R],
     row_bytes: usize,
     at: usize,
@@ -242,8 +244,8 @@ fn prefetch<L: Lanes, const R: usize>(
         here + (R - 1) * row_bytes
     };
     for row in rows {
-        for line in 0..n_bytes.div_ceil(64) {
-            L::prefetch(row.wrapping_add(ahead + 64 * line));
+        for line in 0..n_bytes.div_ceil(LINE) {
+            L::prefetch(row.wrapping_add(ahead + LINE * line));
         }
     }
 }
@@ -314,8 +316,8 @@ fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
     let mut sums = [[L::zero(); N]; R];
     for c in 0..xs[0].0.len() {
         let step = size_of::<[W; N_LANES]>();
-        if N == 1 && c * step % 64 == 0 {
-            prefetch::<L, R>(starts, size_of_val(w[0]), c * step, 64);
+        if N == 1 && (c * step).is_multiple_of(LINE) {
+            prefetch::<L, R>(starts, size_of_val(w[0]), c * step, LINE);
         }
         let mut tokens = [L::zero(); N];
         for n in 0..N {
@@ -344,7 +346,7 @@ fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
 }
 
 #[inline(always)]
-fn tree(mut lanes: [f32; N_LANES]) -> f32 {
+pub(super) fn tree(mut lanes: [f32; N_LANES]) -> f32 {
     let mut half = N_LANES / 2;
     while half > 0 {
         for i in 0..half {

@@ -16,6 +16,7 @@ pub(in crate::ops) mod latent;
 pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
+mod plane_words;
 mod planes;
 pub(in crate::ops) mod pointwise;
 pub(in crate::ops) mod predict;

@@ -186,7 +186,7 @@ fn matrix(format: Result<Dtype, PlaneFormat>, rows: usize) -> Matrix {
     }
 }
 
-fn random(n_bytes: usize) -> Vec<u8> {
+pub(super) fn random(n_bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut words: Vec<u8> = Vec::with_capacity(n_bytes + 8);
     while words.len() < n_bytes {
@@ -201,7 +201,7 @@ fn random(n_bytes: usize) -> Vec<u8> {
 }
 
 /// One of each that files come in.
-fn plane_formats() -> Vec<PlaneFormat> {
+pub(super) fn plane_formats() -> Vec<PlaneFormat> {
     let fp8 = PlaneFormat {
         name: "fp8",
         level: Level::F8E4M3,
