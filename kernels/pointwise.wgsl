@@ -93,7 +93,15 @@ fn gate(at: At) {
     }
 }
 
-// One gate a head.
+// Rows of `n_cols` into the columns from `first` on of rows of `gate_cols`.
+@compute @workgroup_size(256)
+fn put_columns(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        taken[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols] = y[i];
+    }
+}
+
 @compute @workgroup_size(256)
 fn take_rows(at: At) {
     let i = number_of(at);

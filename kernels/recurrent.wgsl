@@ -38,6 +38,9 @@ struct Params {
     least: f32,         // bounds of a state space's step
     most: f32,
     eps: f32,
+    by_channel: u32,    // of a delta rule: each number of a key has a decay of its own
+    floor: f32,         // 0: none
+    is_sigmoid: u32,    // the gate behind the norm is a sigmoid
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,6 +53,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> step_bias: array<f32>;        // [heads]
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;        // [T, n_out]
 @group(0) @binding(7) var<storage, read> skip: array<f32>;             // [heads]
+@group(0) @binding(7) var<storage, read> by_channel: array<f32>;       // [T, keys], decays
 @group(0) @binding(1) var<storage, read_write> lengths: array<f32>;    // mixed, its queries and keys changed in place
 @group(0) @binding(2) var<storage, read> norm_weight: array<f32>;      // [norm_dim] or [n_out]
 @group(0) @binding(3) var<storage, read_write> gated: array<f32>;      // out, changed in place
@@ -154,6 +158,23 @@ fn normed(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
 }
 
+// The decay of each number of the keys, into `mixed`. Grid: blocks of 256 of them, rows.
+@compute @workgroup_size(256)
+fn decays(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) group: vec3<u32>) {
+    let i = group.x * 256u + index;
+    if i >= params.n_keys {
+        return;
+    }
+    let row = params.row + group.y;
+    let head = i / params.fold_dim;
+    let a = x[row * params.n_in + params.a_first + head * params.a_step + i % params.fold_dim] + step_bias[i];
+    var g = decay[head] * softplus(a);
+    if params.floor < 0.0 {
+        g = params.floor * sigmoid(-decay[head] * a);
+    }
+    mixed[row * params.n_keys + i] = exp(g);
+}
+
 var<workgroup> slices: array<f32, 256>;
 
 // The sum over the slices of a column, on all its lanes. All 256 must call.
@@ -186,8 +207,11 @@ fn delta(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gro
         let own = head / params.per_key_head;
         let place = head % params.per_key_head;
         let gates = row * params.n_in;
-        let step = softplus(x[gates + params.a_first + own * params.a_step + place] + step_bias[head]);
-        let kept = exp(decay[head] * step);
+        var kept = 1.0;
+        if params.by_channel == 0u {
+            let step = softplus(x[gates + params.a_first + own * params.a_step + place] + step_bias[head]);
+            kept = exp(decay[head] * step);
+        }
         let beta = sigmoid(x[gates + params.b_first + own * params.b_step + place]);
         let is_empty = params.is_new != 0u && t == 0u;
         var known = 0.0;
@@ -196,6 +220,9 @@ fn delta(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gro
                 let at = home + i * params.head_dim;
                 var it = 0.0;
                 if !is_empty {
+                    if params.by_channel != 0u {
+                        kept = by_channel[row * params.n_keys + key_head * params.fold_dim + i];
+                    }
                     it = state[at] * kept;
                 }
                 state[at] = it;
@@ -282,7 +309,9 @@ fn gated_norm(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     let scale = 1.0 / sqrt(mean + params.eps);
     for (var i = lane.index; i < params.norm_dim; i += 256u) {
         var it = gated[first + i] * scale * norm_weight[group.x * params.weight_step + i];
-        if !gate_first {
+        if params.is_sigmoid != 0u {
+            it *= sigmoid(x[z + i]);
+        } else if !gate_first {
             it *= silu(x[z + i]);
         }
         gated[first + i] = it;

@@ -109,12 +109,16 @@ pub enum LatentSlot {
 /// A part of a mixer with a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecurrentSlot {
-    /// One of the input projections, `[rows, H]`.
+    /// One of the input projections, `[rows, H]`; or `[rows, rank]`, behind a bottleneck.
     In(u8),
+    /// The bottleneck of one of them, `[rank, H]`.
+    Down(u8),
     /// The bias of the one input projection, `[rows]`.
     InBias,
     /// The convolution, `[channels, kernel]`.
     Conv,
+    /// The same of queries, keys or values alone.
+    ConvOf(u8),
     /// Its bias, `[channels]`.
     ConvBias,
     /// The decay per head, less than 0, `[heads]`.

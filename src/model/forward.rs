@@ -2,7 +2,7 @@
 //!
 //! T rows of the batch (all its sequences one after the other), H width, E experts, V vocabulary.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use super::{
     latent::Latent,
@@ -244,7 +244,13 @@ fn recurrent<O: Ops>(
     states: &mut [&mut O::State],
 ) {
     let ops = &model.ops;
-    let read = ops.linear(x, &weights.projections, weights.bias.as_ref());
+    let mut read = ops.linear(x, &weights.projections, weights.bias.as_ref());
+    if !weights.narrow.is_empty() {
+        let behind = |[down, up]: &[O::Weight; 2]| ops.linear(&ops.linear(x, down, None), up, None);
+        let others: Vec<O::Tensor> = weights.narrow.iter().map(behind).collect();
+        let all: Vec<&O::Tensor> = iter::once(&read).chain(&others).collect();
+        read = ops.beside(&all);
+    }
     let mixed = ops.recur(&read, &weights.inner, spec, spans, states);
     ops.linear_add(
         residual,

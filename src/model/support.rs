@@ -4,11 +4,11 @@
 //! here whether it is computed.
 
 use crate::spec::{
-    Act, Algo, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups, HeadSpec, InputSpec,
-    KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec,
-    NormKind, NormSpec, OutGate, QkNorm, QueryTemperature, RecurrentSpec, Renorm, RopeLayout,
-    RopeScaling, RopeSpec, RouterInput, RouterSpec, Score, SharedGate, SharedInput, SharedSpec,
-    ShortConvSpec, Topology, Weight, WeightOn,
+    Act, Algo, DeltaDecay, DeltaGate, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups,
+    HeadSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec,
+    ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm, QueryTemperature, RecurrentSpec,
+    Renorm, RopeLayout, RopeScaling, RopeSpec, RouterInput, RouterSpec, Score, SharedGate,
+    SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -166,6 +166,9 @@ fn state(it: &RecurrentSpec) {
             value_dim: _,
             kernel: _,
             layout: _,
+            decay: DeltaDecay::PerHead | DeltaDecay::PerChannel { floor: _ },
+            gate: DeltaGate::Silu | DeltaGate::Sigmoid,
+            rank: _,
             eps: _,
         })
         | RecurrentSpec::Mamba2(Mamba2Spec {

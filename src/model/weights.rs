@@ -31,8 +31,10 @@ pub struct Attention<O: Ops> {
 
 /// A mixer with a state.
 pub struct Recurrent<O: Ops> {
-    /// All input projections, stacked.
+    /// All input projections that read the layer's input, stacked.
     pub projections: O::Weight,
+    /// Those behind a bottleneck, each with it.
+    pub narrow: Vec<[O::Weight; 2]>,
     /// Their bias.
     pub bias: Option<O::Weight>,
     /// What it computes with.
@@ -310,16 +312,21 @@ impl<O: Ops> WeightSource<'_, O> {
         at: impl Fn(LayerSlot) -> Slot,
     ) -> Result<Recurrent<O>, ModelError> {
         let at = |it| at(LayerSlot::Recurrent(it));
-        let n_projections = spec.projections().len() as u8;
-        let projections: Vec<Slot> = (0..n_projections)
-            .map(|it| at(RecurrentSlot::In(it)))
+        let n_projections = spec.projections().len();
+        let n_direct = spec.bottlenecks().map_or(n_projections, |it| it.0);
+        let projections: Vec<Slot> = (0..n_direct)
+            .map(|it| at(RecurrentSlot::In(it as u8)))
             .collect();
-        let conv = self.view(at(RecurrentSlot::Conv))?.flat();
+        let narrow = (n_direct..n_projections).map(|it| {
+            let [down, up] = [RecurrentSlot::Down, RecurrentSlot::In].map(|of| at(of(it as u8)));
+            Ok([self.need(down)?, self.need(up)?])
+        });
         Ok(Recurrent {
             projections: self.stack(&projections)?,
+            narrow: narrow.collect::<Result<_, ModelError>>()?,
             bias: self.find(at(RecurrentSlot::InBias))?,
             inner: RecurrentWeights {
-                conv: self.ops.weight(&[&conv])?,
+                conv: self.convolution(at)?,
                 conv_bias: self.find(at(RecurrentSlot::ConvBias))?,
                 decay: self.find(at(RecurrentSlot::Decay))?,
                 step_bias: self.find(at(RecurrentSlot::StepBias))?,
@@ -329,6 +336,17 @@ impl<O: Ops> WeightSource<'_, O> {
             out: self.need(at(RecurrentSlot::Out))?,
             out_bias: self.find(at(RecurrentSlot::OutBias))?,
         })
+    }
+
+    /// The taps of all channels, from one tensor or from those of queries, keys and values.
+    fn convolution(&self, at: impl Fn(RecurrentSlot) -> Slot) -> Result<O::Weight, ModelError> {
+        if self.weights.get(at(RecurrentSlot::ConvOf(0))).is_none() {
+            let all = self.view(at(RecurrentSlot::Conv))?.flat();
+            return Ok(self.ops.weight(&[&all])?);
+        }
+        let parts = (0..3).map(|it| Ok(self.view(at(RecurrentSlot::ConvOf(it)))?.flat()));
+        let parts = parts.collect::<Result<Vec<WeightView>, ModelError>>()?;
+        Ok(self.ops.weight(&parts.iter().collect::<Vec<_>>())?)
     }
 
     fn attention(

@@ -142,7 +142,7 @@ pub struct RecurrentWeights<W> {
     pub conv_bias: Option<W>,
     /// `[heads]`, less than 0.
     pub decay: Option<W>,
-    /// `[heads]`.
+    /// `[heads]`, or as many as decays.
     pub step_bias: Option<W>,
     /// `[heads]`.
     pub skip: Option<W>,
@@ -414,6 +414,9 @@ pub trait Ops: Meter + Send + Sized {
 
     /// The gates of a network every row passes: `sigmoid(x · Wᵀ)`, `[T, 1]`, which the host will want too.
     fn gates(&self, x: &Self::Tensor, weight: &Self::Weight) -> Self::Tensor;
+
+    /// Rows side by side: `[T, Σ n]`.
+    fn beside(&self, parts: &[&Self::Tensor]) -> Self::Tensor;
 
     /// Some rows of it: `[rows, n]`.
     fn select(&self, x: &Self::Tensor, rows: &[usize]) -> Self::Tensor;

@@ -6,6 +6,7 @@
 mod attention;
 mod branch;
 mod choice;
+mod delta;
 mod edit_text;
 mod experiment;
 mod ids;
@@ -27,6 +28,7 @@ pub use attention::{
 };
 pub use branch::{Branch, BranchId, Branches};
 pub use choice::ModelChoice;
+pub use delta::{DeltaDecay, DeltaGate, DeltaLayout, DeltaParts, DeltaSpec, Heads};
 pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling, SamplingError};
 pub use ids::{ExpertId, LayerId, Position, Revision, RouterId, SeqId, TokenId};
@@ -40,10 +42,7 @@ pub use model::{
 pub use placement::{BlockFormat, DeviceChoice, Placement};
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
 pub use prompt::PromptForm;
-pub use recurrent::{
-    DeltaLayout, DeltaParts, DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, is_kept,
-    most_kept, until_kept,
-};
+pub use recurrent::{Mamba2Spec, RecurrentSpec, ShortConvSpec, is_kept, most_kept, until_kept};
 pub use router::{
     Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
     Score, Site, StackId, Weight,

@@ -249,6 +249,12 @@ fn layers_that_rotate_by_bases_of_their_own_equal_the_reference() {
 }
 
 #[test]
+fn delta_rules_that_forget_by_channel_equal_the_reference() {
+    check("kimi_linear");
+    check("bailing_hybrid");
+}
+
+#[test]
 fn attention_over_latents_equals_the_reference() {
     check("glm4_moe_lite");
     check("deepseek_v2");
@@ -486,6 +492,8 @@ fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
         "glm4_moe_lite",
         "deepseek_v3",
         "gguf_deepseek2-yarn",
+        "kimi_linear",
+        "bailing_hybrid",
     ] {
         check_gpu(name);
     }

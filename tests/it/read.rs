@@ -101,6 +101,8 @@ fn every_weight_of_newer_families_is_read() {
         "glm4_moe_lite",
         "deepseek_v2",
         "gguf_deepseek2-yarn",
+        "kimi_linear",
+        "bailing_hybrid",
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();

@@ -187,24 +187,32 @@ fn rule(
 /// # Errors
 /// Groups that do not divide the experts, or too few to choose from.
 pub(super) fn groups(config: &Config, plain: &Plain) -> Result<Option<Groups>, CheckpointError> {
-    groups_by(config, plain, [1, usize::MAX], GroupScore::Top2Sum)
+    groups_by(
+        config,
+        plain,
+        "n_group",
+        [1, usize::MAX],
+        GroupScore::Top2Sum,
+    )
 }
 
-/// The same with other defaults, of how many there are and how many are kept, and another worth of a group.
+/// The same with another key of their number, other defaults, of how many there are and how many are kept, and another
+/// worth of a group.
 ///
 /// # Errors
 /// Groups that do not divide the experts, or too few to choose from.
 pub(super) fn groups_by(
     config: &Config,
     plain: &Plain,
+    key: &str,
     defaults: [usize; 2],
     by: GroupScore,
 ) -> Result<Option<Groups>, CheckpointError> {
-    let n = config.whole("n_group", 1..=plain.n_experts, defaults[0])?;
+    let n = config.whole(key, 1..=plain.n_experts, defaults[0])?;
     let keep = config.whole("topk_group", 1..=n, defaults[1].min(n))?;
     if !plain.n_experts.is_multiple_of(n) {
         let want = format!("a divisor of the {} experts", plain.n_experts);
-        return Err(config.refuse("n_group", n.to_string(), want));
+        return Err(config.refuse(key, n.to_string(), want));
     }
     let size = plain.n_experts / n;
     if keep * size < plain.top_k {

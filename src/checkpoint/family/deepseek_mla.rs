@@ -210,7 +210,7 @@ fn rule(config: &Config, plain: &Plain, own: &Own) -> Result<RouterSpec, Checkpo
         Some("sigmoid") => Score::Sigmoid,
         Some(_) => return Err(config.wrong("scoring_func", "softmax or sigmoid")),
     };
-    let in_groups = |by| groups_by(config, plain, own.groups, by);
+    let in_groups = |by| groups_by(config, plain, "n_group", own.groups, by);
     let eps = RENORM_EPS;
     Ok(RouterSpec {
         score,

@@ -10,6 +10,7 @@ mod glm;
 mod gpt_oss;
 mod granite;
 mod hunyuan;
+mod kda;
 mod latent;
 mod lfm2;
 mod llama_names;
@@ -62,6 +63,8 @@ pub(super) const FAMILIES: &[Family] = &[
     deepseek_mla::KIMI_K2,
     deepseek_mla::KIMI_K25,
     deepseek_mla::GLM4_MOE_LITE,
+    kda::KIMI_LINEAR,
+    kda::BAILING_HYBRID,
     olmoe::FAMILY,
     qwen::QWEN2_MOE,
     qwen::QWEN3_MOE,

@@ -2,8 +2,8 @@
 //! one, a shared expert behind a gate.
 
 use crate::spec::{
-    DeltaLayout, DeltaSpec, GateAct, KvMap, Mask, Mixer, MlpSpec, MoeSpec, OutGate, QkNorm,
-    RecurrentSpec, Renorm, RouterId, SharedGate, SharedInput, SharedSpec,
+    DeltaDecay, DeltaGate, DeltaLayout, DeltaSpec, GateAct, KvMap, Mask, Mixer, MlpSpec, MoeSpec,
+    OutGate, QkNorm, RecurrentSpec, Renorm, RouterId, SharedGate, SharedInput, SharedSpec,
 };
 
 use super::{
@@ -269,6 +269,9 @@ fn delta(
         value_dim: config.whole("linear_value_head_dim", 1..=MAX_DIM, 128)?,
         kernel: config.whole("linear_conv_kernel_dim", 1..=MAX_KERNEL, 4)?,
         layout,
+        decay: DeltaDecay::PerHead,
+        gate: DeltaGate::Silu,
+        rank: None,
         eps: plain.norm.eps,
     })
 }

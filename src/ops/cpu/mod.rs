@@ -319,6 +319,10 @@ impl Ops for Cpu {
         out
     }
 
+    fn beside(&self, parts: &[&Matrix]) -> Matrix {
+        pointwise::beside(parts)
+    }
+
     fn select(&self, x: &Matrix, rows: &[usize]) -> Matrix {
         pointwise::select(x, rows)
     }

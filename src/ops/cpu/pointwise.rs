@@ -56,6 +56,16 @@ pub fn sigmoid(x: &mut Matrix) {
         .for_each(|it| *it = 1.0 / (1.0 + (-*it).exp()));
 }
 
+/// Rows side by side: `[T, Σ n]`.
+pub fn beside(parts: &[&Matrix]) -> Matrix {
+    let n_rows = parts.first().map_or(0, |it| it.n_rows());
+    let row = |t| parts.iter().flat_map(move |it| it.row(t)).copied();
+    Matrix {
+        data: (0..n_rows).flat_map(row).collect(),
+        cols: parts.iter().map(|it| it.cols).sum(),
+    }
+}
+
 /// Some rows of it: `[rows, n]`.
 pub fn select(x: &Matrix, rows: &[usize]) -> Matrix {
     Matrix {

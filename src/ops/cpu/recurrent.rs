@@ -10,7 +10,9 @@ use super::{
     norm::rms_norm,
 };
 use crate::ops::{BatchSpan, CpuState, RecurrentWeights};
-use crate::spec::{DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, until_kept};
+use crate::spec::{
+    DeltaDecay, DeltaGate, DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, until_kept,
+};
 
 /// What comes out of a mixer with a state: `[T, n_out]`.
 ///
@@ -147,12 +149,23 @@ impl Piece<'_> {
             let rows = self.rows().zip(mixed.chunks_exact(n_channels));
             for ((row, mixed), out) in rows.zip(outs.chunks_exact_mut(dv)) {
                 let v = 2 * keys + head * dv;
-                let gate = decay[head] * softplus(row[of_head(parts.a)] + step_bias[head]);
+                let decays = match spec.decay {
+                    DeltaDecay::PerHead => {
+                        let step = row[of_head(parts.a)] + step_bias[head];
+                        Decays::One((decay[head] * softplus(step)).exp())
+                    }
+                    DeltaDecay::PerChannel { floor } => {
+                        let a = &row[parts.a.first + head * parts.a.step..][..dk];
+                        let steps = a.iter().zip(&step_bias[head * dk..]);
+                        let of = |(a, bias): (&f32, &f32)| by_channel(decay[head], a + bias, floor);
+                        Decays::Each(steps.map(of).collect())
+                    }
+                };
                 let step = DeltaStep {
                     q: &mixed[at..at + dk],
                     k: &mixed[keys + at..keys + at + dk],
                     v: &mixed[v..v + dv],
-                    decay: gate.exp(),
+                    decays,
                     beta: sigmoid(row[of_head(parts.b)]),
                 };
                 step.run(state, out);
@@ -161,6 +174,10 @@ impl Piece<'_> {
         };
         let outs = by_head(folded, dk * dv, self.n_rows(), one);
         let norm = numbers(self.weights.norm.as_ref());
+        let gate = match spec.gate {
+            DeltaGate::Silu => silu,
+            DeltaGate::Sigmoid => sigmoid,
+        };
         let width = spec.values_width();
         for (t, (row, out)) in self.rows().zip(out.chunks_exact_mut(width)).enumerate() {
             for (head, out) in out.chunks_exact_mut(dv).enumerate() {
@@ -169,7 +186,7 @@ impl Piece<'_> {
                 let z = parts.z.first + head / r * parts.z.step + head % r * dv;
                 out.iter_mut()
                     .zip(&row[z..z + dv])
-                    .for_each(|(out, z)| *out *= silu(*z));
+                    .for_each(|(out, z)| *out *= gate(*z));
             }
         }
     }
@@ -247,8 +264,33 @@ struct DeltaStep<'a> {
     k: &'a [f32],
     /// `[value_dim]`.
     v: &'a [f32],
-    decay: f32,
+    decays: Decays,
     beta: f32,
+}
+
+/// What the state of a head is multiplied by.
+enum Decays {
+    /// All of it.
+    One(f32),
+    /// By the number of the key that it belongs to.
+    Each(Vec<f32>),
+}
+
+impl Decays {
+    fn at(&self, i: usize) -> f32 {
+        match self {
+            Self::One(it) => *it,
+            Self::Each(all) => all[i],
+        }
+    }
+}
+
+/// The decay of one channel: `e^(A · softplus(step))`, or `e^(floor · sigmoid(−A · step))`.
+fn by_channel(a: f32, step: f32, floor: Option<f32>) -> f32 {
+    match floor {
+        None => (a * softplus(step)).exp(),
+        Some(floor) => (floor * sigmoid(-a * step)).exp(),
+    }
 }
 
 impl DeltaStep<'_> {
@@ -256,9 +298,10 @@ impl DeltaStep<'_> {
     fn run(&self, state: &mut [f32], out: &mut [f32]) {
         let dv = self.v.len();
         let mut known = vec![0.0; dv];
-        for (row, k) in state.chunks_exact_mut(dv).zip(self.k) {
+        for (i, (row, k)) in state.chunks_exact_mut(dv).zip(self.k).enumerate() {
+            let decay = self.decays.at(i);
             for (s, known) in row.iter_mut().zip(&mut known) {
-                *s *= self.decay;
+                *s *= decay;
                 *known += *s * k;
             }
         }

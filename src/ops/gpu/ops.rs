@@ -284,6 +284,10 @@ impl Ops for Gpu {
         out
     }
 
+    fn beside(&self, parts: &[&GpuTensor]) -> GpuTensor {
+        pointwise::beside(self, parts)
+    }
+
     fn select(&self, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
         pointwise::select(self, x, rows)
     }

@@ -95,6 +95,24 @@ pub fn add(gpu: &Gpu, into: &GpuTensor, x: &GpuTensor, scale: f32) {
     launch(gpu, "add", &binds, into, [scale, 0.0]);
 }
 
+/// Rows side by side: `[T, Σ n]`.
+pub fn beside(gpu: &Gpu, parts: &[&GpuTensor]) -> GpuTensor {
+    let rows = parts.first().map_or(0, |it| it.rows);
+    let out = gpu.tensor(rows, parts.iter().map(|it| it.cols).sum());
+    let mut first = 0;
+    for it in parts {
+        let binds = [Bind::Write(&out.slice), Bind::Read(&it.slice)];
+        let to = Gates {
+            first,
+            cols: out.cols,
+            ..Gates::default()
+        };
+        launch_gated(gpu, "put_columns", &binds, it, [1.0, 0.0], &to);
+        first += it.cols;
+    }
+    out
+}
+
 /// One lane for each number of `over`.
 fn launch(gpu: &Gpu, entry: &'static str, binds: &[Bind<'_>], over: &GpuTensor, by: [f32; 2]) {
     launch_gated(gpu, entry, binds, over, by, &Gates::default());
@@ -235,6 +253,19 @@ mod tests {
                 gate(&gpu, &x, &by, 0, each, GateAct::Sigmoid);
                 reference::gate(&mut want, &gates, 0, each, GateAct::Sigmoid);
                 assert_near(&read(&gpu, &x), &want.data, 1e-6, "gated");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_put_side_by_side() {
+        for gpu in gpus() {
+            for cols in [[1, 1, 1], [7, 33, 300], [257, 1, 64]] {
+                let parts = cols.map(|it| both(&gpu, numbers(5 * it, it as u32), it));
+                let got = beside(&gpu, &parts.each_ref().map(|it| &it.0));
+                let want = reference::beside(&parts.each_ref().map(|it| &it.1));
+                assert_eq!(got.cols, want.cols);
+                assert_near(&read(&gpu, &got), &want.data, 0.0, "side by side");
             }
         }
     }

@@ -10,7 +10,9 @@ use super::{
     weight::GpuWeight,
 };
 use crate::ops::{BatchSpan, DeviceError, RecurrentWeights, State};
-use crate::spec::{DeltaSpec, Heads, KvMap, Mamba2Spec, RecurrentSpec, until_kept};
+use crate::spec::{
+    DeltaDecay, DeltaGate, DeltaSpec, Heads, KvMap, Mamba2Spec, RecurrentSpec, until_kept,
+};
 
 /// The state of one sequence at one layer that folds positions: `[heads, fold_dim, head_dim]` behind the window.
 pub type GpuState = State<Slice>;
@@ -59,6 +61,9 @@ struct Params {
     least: f32,
     most: f32,
     eps: f32,
+    by_channel: u32,
+    floor: f32,
+    is_sigmoid: u32,
 }
 
 impl Params {
@@ -115,6 +120,12 @@ impl Params {
             n_heads: spec.n_value_heads as u32,
             norm_dim: spec.value_dim as u32,
             eps: spec.eps,
+            by_channel: u32::from(spec.decay != DeltaDecay::PerHead),
+            floor: match spec.decay {
+                DeltaDecay::PerChannel { floor } => floor.unwrap_or(0.0),
+                DeltaDecay::PerHead => 0.0,
+            },
+            is_sigmoid: u32::from(spec.gate == DeltaGate::Sigmoid),
             ..self
         }
     }
@@ -157,7 +168,14 @@ pub fn recur(
 ) -> Result<GpuTensor, DeviceError> {
     let folds = !matches!(spec, RecurrentSpec::ShortConv(_));
     let mixed = gpu.tensor(x.rows, spec.n_channels());
+    let by_channel = match spec {
+        RecurrentSpec::Delta(it) if it.decay != DeltaDecay::PerHead => {
+            Some(gpu.tensor(x.rows, it.n_decays()))
+        }
+        _ => None,
+    };
     let run = Run {
+        by_channel,
         gpu,
         x,
         weights,
@@ -170,6 +188,7 @@ pub fn recur(
         mixed,
         params: Params::of(spec, weights.conv_bias.is_some()),
     };
+    run.decays();
     for (span, state) in spans.iter().zip(states) {
         if !span.rows.is_empty() {
             run.sequence(span.rows.clone(), state)?;
@@ -188,6 +207,8 @@ struct Run<'a> {
     weights: &'a RecurrentWeights<GpuWeight>,
     spec: &'a RecurrentSpec,
     mixed: GpuTensor,
+    /// Decays of all channels, `[T, keys]`, where each has its own.
+    by_channel: Option<GpuTensor>,
     out: GpuTensor,
     params: Params,
 }
@@ -244,6 +265,24 @@ impl Run<'_> {
         }
     }
 
+    /// The decays of all channels, where each has its own.
+    fn decays(&self) {
+        let Some(decays) = &self.by_channel else {
+            return;
+        };
+        let params = self.params(&(0..self.x.rows), false);
+        let binds = [
+            Bind::Read(&self.x.slice),
+            // Not used here.
+            Bind::Write(&self.out.slice),
+            Bind::Read(self.vector(self.weights.decay.as_ref())),
+            Bind::Read(self.vector(self.weights.step_bias.as_ref())),
+            Bind::Write(&decays.slice),
+        ];
+        let blocks = decays.cols.div_ceil(GROUP) as u32;
+        self.launch("decays", &binds, [blocks, params.n_rows, 1], &params);
+    }
+
     fn fold(&self, rows: &Range<usize>, state: &Slice, is_new: bool) {
         let params = self.params(rows, is_new);
         let entry = match self.spec {
@@ -259,7 +298,10 @@ impl Run<'_> {
                 Bind::Read(self.vector(self.weights.step_bias.as_ref())),
                 Bind::Write(&self.mixed.slice),
                 Bind::Write(&self.out.slice),
-                Bind::Read(self.vector(self.weights.skip.as_ref())),
+                Bind::Read(match &self.by_channel {
+                    Some(it) => &it.slice,
+                    None => self.vector(self.weights.skip.as_ref()),
+                }),
             ];
             let blocks = params.head_dim.div_ceil(COLUMNS);
             self.launch(entry, &binds, [params.n_heads, blocks, 1], &params);

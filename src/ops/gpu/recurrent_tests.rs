@@ -10,8 +10,8 @@ use super::{
 use crate::checkpoint::WeightView;
 use crate::ops::{BatchSpan, Cpu, CpuState, CpuWeight, Ops as _, RecurrentWeights, cpu::Matrix};
 use crate::spec::{
-    DeltaLayout, DeltaSpec, KvMap, Mamba2Spec, Position, RecurrentSpec, RoutingPolicy,
-    ShortConvSpec,
+    DeltaDecay, DeltaGate, DeltaLayout, DeltaSpec, KvMap, Mamba2Spec, Position, RecurrentSpec,
+    RoutingPolicy, ShortConvSpec,
 };
 
 /// A mixer of each kind and layout, no width a multiple of another.
@@ -25,6 +25,24 @@ fn specs() -> Vec<RecurrentSpec> {
             value_dim: 67,
             kernel: 4,
             layout,
+            decay: DeltaDecay::PerHead,
+            gate: DeltaGate::Silu,
+            rank: None,
+            eps: 1e-6,
+        })
+    };
+    let by_channel = |floor| {
+        RecurrentSpec::Delta(DeltaSpec {
+            n_key_heads: 3,
+            n_value_heads: 3,
+            kv_map: KvMap::Grouped,
+            key_dim: 7,
+            value_dim: 67,
+            kernel: 4,
+            layout: DeltaLayout::Apart,
+            decay: DeltaDecay::PerChannel { floor },
+            gate: DeltaGate::Sigmoid,
+            rank: None,
             eps: 1e-6,
         })
     };
@@ -54,6 +72,8 @@ fn specs() -> Vec<RecurrentSpec> {
         delta(DeltaLayout::Split, KvMap::Tiled, [2, 6]),
         delta(DeltaLayout::ByKeyHead, KvMap::Grouped, [2, 4]),
         delta(DeltaLayout::SplitPairs, KvMap::Grouped, [3, 3]),
+        by_channel(None),
+        by_channel(Some(-5.0)),
         mamba(1, [0.0, f32::INFINITY]),
         mamba(3, [0.4, 0.9]),
     ]
@@ -77,7 +97,10 @@ fn weights(spec: &RecurrentSpec) -> RecurrentWeights<WeightView> {
         conv: one(spec.n_channels() * spec.kernel(), 1),
         conv_bias: spec.biases().0.then(|| one(spec.n_channels(), 2)),
         decay: (heads > 0).then(|| vector(&decays)),
-        step_bias: per_head(4),
+        step_bias: match spec {
+            RecurrentSpec::Delta(it) => Some(one(it.n_decays(), 4)),
+            _ => per_head(4),
+        },
         skip: matches!(spec, RecurrentSpec::Mamba2(_)).then(|| one(heads, 5)),
         norm,
     }

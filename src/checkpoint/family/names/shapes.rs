@@ -1,8 +1,8 @@
 //! The shape that each part of a model must have, whatever it is called.
 
 use crate::spec::{
-    Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, QkNorm,
-    RecurrentSpec, SharedGate,
+    DeltaLayout, Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec,
+    MoeSpec, QkNorm, RecurrentSpec, SharedGate,
 };
 
 use super::{
@@ -131,6 +131,16 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
     }
 }
 
+/// Channels of queries, keys and values, where each have a convolution of their own.
+fn convolutions(spec: &RecurrentSpec) -> Option<[usize; 3]> {
+    match spec {
+        RecurrentSpec::Delta(it) if it.layout == DeltaLayout::Apart => {
+            Some([it.keys_width(), it.keys_width(), it.values_width()])
+        }
+        _ => None,
+    }
+}
+
 fn of_recurrent(slot: RecurrentSlot, h: usize, spec: &RecurrentSpec) -> Option<Matrix> {
     let (conv_bias, proj_bias) = spec.biases();
     let (heads, _) = spec.folded();
@@ -138,12 +148,29 @@ fn of_recurrent(slot: RecurrentSlot, h: usize, spec: &RecurrentSpec) -> Option<M
     match slot {
         RecurrentSlot::In(i) => {
             let rows = spec.projections();
-            rows.get(usize::from(i)).map(|it| Matrix::new(*it, h))
+            let narrow = spec.bottlenecks().filter(|it| usize::from(i) >= it.0);
+            let cols = narrow.map_or(h, |it| it.1);
+            rows.get(usize::from(i)).map(|it| Matrix::new(*it, cols))
+        }
+        RecurrentSlot::Down(i) => {
+            let narrow = spec.bottlenecks().filter(|it| usize::from(i) >= it.0);
+            narrow.map(|it| Matrix::new(it.1, h))
         }
         RecurrentSlot::InBias => proj_bias.then(|| Matrix::vector(spec.n_in())),
-        RecurrentSlot::Conv => Some(Matrix::new(spec.n_channels(), spec.kernel())),
+        RecurrentSlot::Conv => {
+            let is_one = convolutions(spec).is_none();
+            is_one.then(|| Matrix::new(spec.n_channels(), spec.kernel()))
+        }
+        RecurrentSlot::ConvOf(i) => {
+            let channels = convolutions(spec)?.get(usize::from(i)).copied()?;
+            Some(Matrix::new(channels, spec.kernel()))
+        }
         RecurrentSlot::ConvBias => conv_bias.then(|| Matrix::vector(spec.n_channels())),
-        RecurrentSlot::Decay | RecurrentSlot::StepBias => per_head,
+        RecurrentSlot::Decay => per_head,
+        RecurrentSlot::StepBias => match spec {
+            RecurrentSpec::Delta(it) => Some(Matrix::vector(it.n_decays())),
+            RecurrentSpec::ShortConv(_) | RecurrentSpec::Mamba2(_) => per_head,
+        },
         RecurrentSlot::Skip => match spec {
             RecurrentSpec::Mamba2(_) => per_head,
             RecurrentSpec::ShortConv(_) | RecurrentSpec::Delta(_) => None,
