@@ -14,6 +14,7 @@ mod health;
 mod load;
 mod row_load;
 mod scores;
+mod selection_bias;
 mod seriation;
 mod series;
 mod significance;
@@ -34,6 +35,7 @@ pub use health::{
 pub use load::{LoadStats, PhaseFilter, RouterLoad};
 pub use row_load::{CountedRecording, RowLoad};
 pub use scores::{entropy_share, probabilities};
+pub use selection_bias::SelectionBias;
 pub use seriation::{chained, pair_counts};
 pub use series::{LoadSeries, Series, SeriesOf};
 pub use significance::{false_discovery, fisher_exact};

@@ -97,7 +97,8 @@ fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(),
     let facts = runner.facts.clone();
     let names = names(&texts);
     let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(&loads).collect();
-    let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false);
+    let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false)
+        .with_gates(&facts.spec, &facts.gates);
     drop(runner);
     hand_out(args, &facts, &report, file, &mut progress.0)?;
     end(&report)
@@ -186,10 +187,13 @@ fn table(facts: &ModelFacts, report: &Report) -> String {
     for it in &report.routers {
         line(&mut out, it, width);
     }
-    let told = report
-        .routers
-        .iter()
-        .filter(|it| it.verdict.is_some_and(|it| it != Verdict::Even) || !it.unused.is_empty());
+    let is_told = |it: &&RouterReport| {
+        let bias = it.selection_bias.as_ref();
+        it.verdict.is_some_and(|it| it != Verdict::Even)
+            || !it.unused.is_empty()
+            || bias.is_some_and(|it| !it.outliers.is_empty() || it.n_not_finite > 0)
+    };
+    let told = report.routers.iter().filter(is_told);
     for (n, it) in told.enumerate() {
         let gap = if n == 0 { "\n" } else { "" };
         let _ = writeln!(out, "{gap}{}: {}", it.label, shown(&it.evidence));

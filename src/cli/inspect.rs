@@ -6,6 +6,7 @@ use std::{ffi::OsString, fmt::Write as _};
 use serde_json::{Value, json};
 
 use super::{Failure, Output, devices, json_text, verify};
+use crate::analysis::SelectionBias;
 use crate::checkpoint::{
     Allowances, Census, Checkpoint, DecodedTwice, MemoryNeed, Source, cache_bytes_per_position,
     gigabytes, open,
@@ -185,7 +186,12 @@ fn router_lines(page: &mut Page, spec: &ModelSpec) {
 fn gate_lines(page: &mut Page, spec: &ModelSpec, gates: &[GateFacts]) {
     let mut name = "gates";
     for (router, gate) in spec.routers.iter().zip(gates) {
-        page.line(name, format!("{}: {}", router.label(), gate_words(gate)));
+        let bias = SelectionBias::of(&gate.selection_bias, router.score);
+        let bias = bias.map_or(String::new(), |it| format!("; {}", it.words()));
+        page.line(
+            name,
+            format!("{}: {}{bias}", router.label(), gate_words(gate)),
+        );
         name = "";
     }
 }

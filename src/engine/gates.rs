@@ -19,8 +19,20 @@ pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
     };
     let routers = checkpoint.spec.routers.iter();
     routers
-        .map(|it| gate_of(it).map_or_else(GateFacts::default, of_gate))
+        .map(|it| GateFacts {
+            selection_bias: selection_bias(checkpoint, it),
+            ..gate_of(it).map_or_else(GateFacts::default, of_gate)
+        })
         .collect()
+}
+
+/// `[E]`; empty where the router has none.
+fn selection_bias(checkpoint: &Checkpoint, router: &RouterSpec) -> Vec<f32> {
+    let place = router.place;
+    let has_one = router.select_bias && place.stack == StackId::Decoder && place.site == Site::Ffn;
+    let slot = Slot::Layer(place.layer, LayerSlot::SelectBias);
+    let bias = checkpoint.weights.get(slot).filter(|_| has_one);
+    bias.map_or_else(Vec::new, WeightView::to_f32)
 }
 
 fn of_gate(weight: &WeightView) -> GateFacts {
@@ -41,6 +53,7 @@ fn of_rows(mut rows: Vec<f32>, width: usize) -> GateFacts {
         norms,
         nearest: nearest(&rows, width),
         n_not_finite,
+        selection_bias: Vec::new(),
     }
 }
 
@@ -108,6 +121,19 @@ mod tests {
         let row: Vec<f32> = (0..19).map(|it| it as f32).collect();
         // Σ n² to 18 = 18 · 19 · 37 / 6
         assert!((dot(&row, &row) - 2109.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_selection_bias_is_read_where_there_is_one() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (fixture, n) in [("nemotron_h", 8), ("qwen3_next", 0)] {
+            let folder = root.join("tests/golden/fixtures").join(fixture);
+            let it = open(&Source::parse(folder.as_os_str())).unwrap();
+            for gate in gate_facts(&it) {
+                assert_eq!((gate.selection_bias.len(), gate.norms.len()), (n, 8));
+                assert!(gate.selection_bias.iter().all(|it| *it != 0.0));
+            }
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub struct GateFacts {
     pub nearest: Option<NearestRows>,
     /// Numbers that are NaN or infinite.
     pub n_not_finite: u64,
+    /// `[E]`: what is added to scores before the choice; empty where the router has no such bias.
+    #[serde(default)]
+    pub selection_bias: Vec<f32>,
 }
 
 /// Where a model runs.

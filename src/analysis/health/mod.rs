@@ -9,8 +9,9 @@ mod words;
 
 use serde::Serialize;
 
-use super::{LoadStats, PhaseFilter, spread};
+use super::{LoadStats, PhaseFilter, SelectionBias, spread};
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
+use crate::trace::GateFacts;
 
 pub use limits::{DeadLimit, Limits, MaxLimit, Preset, Thresholds};
 pub use words::grouped;
@@ -113,6 +114,8 @@ pub struct RouterReport {
     pub n: Vec<u64>,
     /// `n_i` in each text, `[texts][N]`.
     pub by_text: Vec<Vec<u64>>,
+    /// What the router adds to scores before it chooses; none where it adds nothing, or gates were not looked at.
+    pub selection_bias: Option<SelectionBias>,
     /// The verdict with its numbers in words.
     pub evidence: String,
 }
@@ -181,6 +184,20 @@ impl Report {
             Outcome::Judged { verdict, .. } => Some(verdict),
             Outcome::NoRouter | Outcome::TooFew { .. } => None,
         }
+    }
+
+    /// The same with what the gates alone tell of the routers' selection biases. It changes no verdict: a bias is what
+    /// training set against an uneven load.
+    #[must_use]
+    pub fn with_gates(mut self, spec: &ModelSpec, gates: &[GateFacts]) -> Self {
+        let routers = self.routers.iter_mut().zip(&spec.routers);
+        for ((report, router), gate) in routers.zip(gates) {
+            report.selection_bias = SelectionBias::of(&gate.selection_bias, router.score);
+            if let Some(it) = &report.selection_bias {
+                report.evidence.push_str(&format!(" Its {}.", it.words()));
+            }
+        }
+        self
     }
 }
 
@@ -267,6 +284,7 @@ fn of_router(
         masked: experts().filter(|it| masked(*it)).collect(),
         n,
         by_text,
+        selection_bias: None,
         evidence: String::new(),
     }
 }

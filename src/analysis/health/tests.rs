@@ -66,6 +66,33 @@ fn judged(texts: &[LoadStats], spec: &ModelSpec, preset: Preset) -> Report {
     judge(&named, spec, &preset.into(), |_, _| false)
 }
 
+#[test]
+fn a_selection_bias_is_part_of_the_evidence_and_of_no_verdict() {
+    let texts = [text(&[vec![600; 8], vec![600; 8]], 2)];
+    let spec = spec(8, 2, 2);
+    let plain = judged(&texts, &spec, Preset::Default);
+    let gates = [
+        GateFacts {
+            selection_bias: vec![0.0, 0.01, 0.02, 0.03, 0.04, 0.03, 0.02, 0.9],
+            ..GateFacts::default()
+        },
+        GateFacts::default(),
+    ];
+    let told = plain.clone().with_gates(&spec, &gates);
+    assert_eq!(
+        (told.outcome, &told.headline),
+        (plain.outcome, &plain.headline)
+    );
+    let first = &told.routers[0];
+    assert_eq!(first.selection_bias.as_ref().unwrap().outliers.len(), 1);
+    let words = " Its selection bias 0.000 to 0.900, median 0.025, far from it: expert 7 (0.900).";
+    assert_eq!(
+        first.evidence,
+        format!("{}{words}", plain.routers[0].evidence)
+    );
+    assert_eq!(told.routers[1], plain.routers[1]);
+}
+
 /// One router over one text.
 fn one(n: &[u64], top_k: usize) -> RouterReport {
     let texts = [text(&[n.to_vec()], top_k)];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::analysis::grouped;
+use crate::analysis::{SelectionBias, grouped};
 use crate::document::{Cell, Table, bytes, percent};
 use crate::spec::RuleStep;
 use crate::trace::{GateFacts, ModelFacts, WeightShare};
@@ -95,7 +95,36 @@ impl ModelPage {
         format!(
             "Read from the gates alone: {finite}; within a router the longest row is at most {spread:.2} × the shortest. \
              A long row scores far from 0; rows of a cosine near 1 score alike; cosines of unrelated rows scatter by about {width:.2} around 0. \
-             This says nothing of how the experts are used."
+             This says nothing of how the experts are used.{}",
+            self.bias_words()
+        )
+    }
+
+    /// What is added to scores before the choice, over all routers; empty where nothing is.
+    fn bias_words(&self) -> String {
+        let routers = self.facts.spec.routers.iter().zip(&self.gates);
+        let biases: Vec<(&str, SelectionBias)> = routers
+            .filter_map(|(router, gate)| {
+                let bias = SelectionBias::of(&gate.facts.selection_bias, router.score)?;
+                Some((gate.label.as_str(), bias))
+            })
+            .collect();
+        let least = biases.iter().map(|it| it.1.least).reduce(f64::min);
+        let most = biases.iter().map(|it| it.1.most).reduce(f64::max);
+        let Some((least, most)) = least.zip(most) else {
+            return String::new();
+        };
+        let far = biases.iter().filter(|it| !it.1.outliers.is_empty());
+        let far: Vec<String> = far
+            .map(|(label, it)| format!("{} in {label}", it.outliers.len()))
+            .collect();
+        let far = if far.is_empty() {
+            "none stands far from the others of its layer".to_owned()
+        } else {
+            format!("far from the others of their layer: {}", far.join(", "))
+        };
+        format!(
+            " Selection biases, which act on the choice and on no weight, reach from {least:.3} to {most:.3}; {far}."
         )
     }
 }
@@ -245,6 +274,10 @@ pub fn model_table(page: &ModelPage, speed: [Option<f32>; 2]) -> Table {
         for (expert, norm) in gate.facts.norms.iter().enumerate() {
             let name = format!("row norm of expert {expert}");
             number(&section, &name, (*norm).into(), "");
+        }
+        for (expert, bias) in gate.facts.selection_bias.iter().enumerate() {
+            let name = format!("selection bias of expert {expert}");
+            number(&section, &name, (*bias).into(), "");
         }
         let near = gate.facts.nearest;
         let name = near.map_or_else(

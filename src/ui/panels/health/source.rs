@@ -78,7 +78,8 @@ impl ReportFor {
 /// Judges what is shown.
 pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
     let spec = cx.spec()?;
-    match over {
+    let gates = cx.session.facts.as_ref().map_or(&[][..], |it| &it.gates);
+    let report = match over {
         Over::Texts => {
             let survey = cx.session.survey.as_ref()?;
             let texts: Vec<(&str, &LoadStats)> = survey
@@ -86,20 +87,18 @@ pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
                 .iter()
                 .map(|it| (it.name.as_str(), &it.load))
                 .collect();
-            Some(judge(&texts, spec, &preset.into(), |_, _| false))
+            judge(&texts, spec, &preset.into(), |_, _| false)
         }
         Over::Row => {
             let row = cx.row()?;
             let name = cx.session.row_name(cx.selection.row);
             let masked = masked(cx, row);
-            Some(judge(
-                &[(name, row.load)],
-                spec,
-                &preset.into(),
-                |at, expert| masked.contains(&(at, expert)),
-            ))
+            judge(&[(name, row.load)], spec, &preset.into(), |at, expert| {
+                masked.contains(&(at, expert))
+            })
         }
-    }
+    };
+    Some(report.with_gates(spec, gates))
 }
 
 /// The experts that an edit of the row masks, wherever in it.

@@ -37,6 +37,8 @@ pub struct BarColumns {
     pub top: f32,
     /// Whether names are cut to the id.
     pub is_narrow: bool,
+    /// Whether score and selection bias are told beside the bar.
+    pub tells_bias: bool,
 }
 
 impl BarColumns {
@@ -251,6 +253,9 @@ impl Line<'_, '_> {
             add(self.outcome(drag), palette.amber);
         } else {
             add(&self.mark.words, palette.amber);
+            if let Some(words) = self.selected_by().filter(|_| self.columns.tells_bias) {
+                add(&words, palette.second);
+            }
             if let Some(pick) = self.decided.pick(self.expert) {
                 // Forced by the list is said already.
                 if !self.mark.words.contains(pick_state_words(pick.state)) {
@@ -265,6 +270,16 @@ impl Line<'_, '_> {
             }
         }
         ui.painter().layout_job(job)
+    }
+
+    /// `0.357 + 0.012`: its score and what is added to that before the choice, where anything is.
+    fn selected_by(&self) -> Option<String> {
+        let decision = self.decided.decision.as_ref()?;
+        let bias = decision.select_bias(self.expert);
+        let is_biased = self.decided.spec.select_bias || bias != 0.0;
+        let sign = if bias < 0.0 { '−' } else { '+' };
+        let score = decision.scores[self.expert.idx()];
+        is_biased.then(|| format!("{score:.3} {sign} {:.3}", bias.abs()))
     }
 
     /// What the bias dragged to does to the choice for the token shown.

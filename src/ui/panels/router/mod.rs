@@ -29,6 +29,8 @@ const HIGHEST: f32 = 22.0;
 const CUT: f32 = 6.0;
 /// Room for the line of those without a bar.
 const MORE: f32 = 16.0;
+/// Score and selection bias stand beside the bars from this width on.
+const TELLS_BIAS: f32 = 380.0;
 /// Between the bars and the sentence.
 const GAP: f32 = 6.0;
 /// The sentence takes at most this part of the panel; a shorter form where it would take more.
@@ -233,6 +235,7 @@ fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f3
         figure: wide("100.0 %".to_owned()) + 9.0,
         top,
         is_narrow,
+        tells_bias: width >= TELLS_BIAS,
     };
     let right = |it: &crate::spec::ExpertId| {
         let line = Line {
