@@ -176,6 +176,9 @@ fn activated(g: f32, u: f32) -> f32 {
             let it = select(params.limit, g, g < params.limit);
             return (clamped(u, params.limit) + 1.0) * it / (1.0 + exp(-params.alpha * it));
         }
+        case 6u: {
+            return g * u;
+        }
         default: {
             return silu(select(params.limit, g, g < params.limit)) * clamped(u, params.limit);
         }

@@ -65,6 +65,14 @@ fn add(at: At) {
 }
 
 @compute @workgroup_size(256)
+fn add_row(at: At) {
+    let i = number_of(at);
+    if i < params.n {
+        x[i] += y[i % params.n_cols] * params.scale;
+    }
+}
+
+@compute @workgroup_size(256)
 fn scale_capped(at: At) {
     let i = number_of(at);
     if i < params.n {

@@ -23,6 +23,7 @@ struct Params {
     position: u32,      // of the first row
     floor: f32,         // queries grow with every so many positions; 0: none do
     growth: f32,
+    has_norm_v: u32,    // over each head, without weights
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -67,14 +68,15 @@ fn row_at(row: u32) -> u32 {
 }
 
 fn is_normed(part: u32) -> bool {
-    return (part == QUERY && params.has_norm_q != 0u) || (part == KEY && params.has_norm_k != 0u);
+    return (part == QUERY && params.has_norm_q != 0u) || (part == KEY && params.has_norm_k != 0u)
+        || (part == VALUE && params.has_norm_v != 0u);
 }
 
 fn normed(place: Place, d: u32, it: f32) -> f32 {
     if !is_normed(place.part) {
         return it;
     }
-    if params.has_weights == 0u {
+    if params.has_weights == 0u || place.part == VALUE {
         return it * place.scale;
     }
     if place.part == QUERY {

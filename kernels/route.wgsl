@@ -27,6 +27,7 @@ struct Params {
     eps: f32,
     min: f32,
     p: f32,
+    threshold: f32,    // of sparsemixer
 }
 
 const SOFTMAX = 0u;
@@ -47,6 +48,8 @@ const HAS_SHARES = 8u;
 const BY_TOP_2 = 16u;
 const IS_SCALED = 32u;
 const HAS_SOFTCAP = 64u;
+const BY_TURNS = 128u;
+const HAS_OWN_FACTORS = 256u;
 
 // A record of edits: its words, src/ops/gpu/control.rs. Places of tables are words of `control`, 0 where there is none.
 const AT_K = 0u;
@@ -61,6 +64,7 @@ const AT_ALLOWED = 8u;
 const AT_FORCED = 9u;
 const AT_SHARES = 10u;
 const AT_NETWORKS = 11u;
+const AT_FORCED_LIST = 12u;
 const IS_UNIFORM = 1u;
 const IS_RANDOM = 2u;
 
@@ -76,7 +80,7 @@ const FAINT = 1e-30;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;          // [T, E]
-@group(0) @binding(2) var<storage, read> model_bias: array<f32>;      // [E]
+@group(0) @binding(2) var<storage, read> model_bias: array<f32>;      // [E] where there is one, then factors on the weights
 @group(0) @binding(3) var<storage, read> control: array<u32>;         // [T, 2] record and position, then the records
 @group(0) @binding(4) var<storage, read_write> out: array<u32>;       // the parts of GpuRouting
 
@@ -98,6 +102,7 @@ var<private> open: array<bool, 8>;
 var<private> state: array<u32, 8>;     // 0 not chosen, 1 chosen, 2 forced
 var<private> index: array<u32, 8>;     // among the chosen by ascending id
 var<private> weight: array<f32, 8>;
+var<private> turn: array<u32, 8>;      // of sparsemixer: when it is taken
 // What this lane ranks: key, place in the room (NOBODY: takes no part), how many go before.
 var<private> key: array<u32, 8>;
 var<private> at: array<u32, 8>;
@@ -526,10 +531,13 @@ fn choose(record: u32, position: u32, lane: Lane) {
     let is_random = (edit_word(record, AT_FLAGS) & IS_RANDOM) != 0u;
     prepare_keys(record, position, is_random, lane);
     // Each expert looks at all others, so that from some number on it is quicker to count them 32 times.
-    if PER_LANE > 2u {
+    if PER_LANE > 2u && (params.flags & BY_TURNS) == 0u {
         pick_by_halving(n_free, lane);
     } else {
         pick_by_rank(n_free, lane);
+    }
+    if (params.flags & BY_TURNS) != 0u {
+        number_turns(record, k - n_free, lane);
     }
     for (var j = 0u; j < PER_LANE; j++) {
         if state[j] != 0u {
@@ -541,6 +549,21 @@ fn choose(record: u32, position: u32, lane: Lane) {
     }
     workgroupBarrier();
     number_chosen(lane);
+}
+
+// When each of this lane's chosen experts is taken: forced ones as listed, then the others, best first.
+fn number_turns(record: u32, n_forced: u32, lane: Lane) {
+    let list = edit_word(record, AT_FORCED_LIST);
+    for (var j = 0u; j < PER_LANE; j++) {
+        turn[j] = n_forced + rank[j];
+        if state[j] == 2u {
+            for (var i = 0u; i < n_forced; i++) {
+                if control[list + i] == expert_of(lane, j) {
+                    turn[j] = i;
+                }
+            }
+        }
+    }
 }
 
 // What selected the weakest pick that was not forced, less that of the best that was left out.
@@ -650,8 +673,78 @@ fn factor_of(best: f32, sum: f32) -> f32 {
     return select(1.0, exp_of(best), best <= 0.0 && is_finite(best));
 }
 
+// Whether an expert takes part in a turn of sparsemixer: not masked, had no turn, z near that of whose turn it is.
+fn is_near(j: u32, now: u32, z_now: f32, allowed: u32, lane: Lane) -> bool {
+    let e = expert_of(lane, j);
+    if e >= params.n_experts || (state[j] != 0u && turn[j] < now) {
+        return false;
+    }
+    if allowed != 0u && !has_bit(allowed, e) {
+        return false;
+    }
+    return !((z_now - z[j]) / max(abs(z[j]), z_now) > params.threshold);
+}
+
+// Weights by sparsemixer: each of a softmax over the experts near the one whose turn it is. Returns their sum.
+fn weigh_by_turns(record: u32, lane: Lane) -> f32 {
+    let allowed = edit_word(record, AT_ALLOWED);
+    let lowest = from_bits(INFINITY_BITS | 0x80000000u);
+    for (var now = 0u; now < params.n_picks; now++) {
+        var own = lowest;
+        for (var j = 0u; j < PER_LANE; j++) {
+            if state[j] != 0u && turn[j] == now {
+                own = z[j];
+            }
+        }
+        let z_now = max_all(own, lane);
+        var best = lowest;
+        for (var j = 0u; j < PER_LANE; j++) {
+            if is_near(j, now, z_now, allowed, lane) {
+                // One z that is no number leaves no weight.
+                best = max(best, select(z[j], from_bits(INFINITY_BITS), is_nan(z[j])));
+            }
+        }
+        let peak = max_all(best, lane);
+        var part = 0.0;
+        for (var j = 0u; j < PER_LANE; j++) {
+            if is_near(j, now, z_now, allowed, lane) {
+                part += exp_of(z[j] - peak);
+            }
+        }
+        let all = sum_all(part, lane);
+        for (var j = 0u; j < PER_LANE; j++) {
+            if state[j] != 0u && turn[j] == now {
+                weight[j] = select(from_bits(NAN_BITS), exp_of(z[j] - peak) / all, is_finite(peak));
+            }
+        }
+    }
+    workgroupBarrier();
+    gather(false, 0u, lane);
+    return sum_room();
+}
+
+// Each weight times the factor of its expert; returns their sum.
+fn scale_each(lane: Lane) -> f32 {
+    let first = select(0u, params.n_experts, (params.flags & HAS_MODEL_BIAS) != 0u);
+    for (var j = 0u; j < PER_LANE; j++) {
+        if state[j] != 0u {
+            weight[j] *= model_bias[first + expert_of(lane, j)];
+        }
+    }
+    workgroupBarrier();
+    gather(false, 0u, lane);
+    return sum_room();
+}
+
 // The applied weights of the chosen; returns their sum before they were renormalised.
 fn weigh(record: u32, lane: Lane) -> f32 {
+    if (params.flags & BY_TURNS) != 0u {
+        let by_turns = weigh_by_turns(record, lane);
+        if (params.flags & IS_EDITED) != 0u {
+            share(record, by_turns, lane);
+        }
+        return select(by_turns, 0.0, n_chosen == 0u);
+    }
     let best = unordered(atomicLoad(&best_chosen));
     for (var j = 0u; j < PER_LANE; j++) {
         weight[j] = base_of(j, best);
@@ -680,8 +773,12 @@ fn weigh(record: u32, lane: Lane) -> f32 {
     for (var j = 0u; j < PER_LANE; j++) {
         weight[j] = weight[j] * factor / divisor * scale;
     }
+    var all_together = bases * factor / divisor * scale;
+    if (params.flags & HAS_OWN_FACTORS) != 0u {
+        all_together = scale_each(lane);
+    }
     if (params.flags & IS_EDITED) != 0u {
-        share(record, bases * factor / divisor * scale, lane);
+        share(record, all_together, lane);
     }
     return select(sum, 0.0, n_chosen == 0u);
 }

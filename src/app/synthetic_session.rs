@@ -357,6 +357,7 @@ fn layer(n: u16) -> LayerSpec {
         topology: Topology::PreNorm,
         residual_scale: 1.0,
         norms: [None; 4],
+        is_scaled: false,
     }
 }
 

@@ -159,14 +159,16 @@ impl Binder<'_> {
             return Ok(());
         };
         let is_filled = role == Role::Embedding && self.weights.get(Slot::Embedding).is_some();
-        if usual.sources(role, spec, layer).is_empty() || is_filled {
+        if usual.sources(role, spec, layer, false).is_empty() || is_filled {
             return Ok(());
         }
         let spelling = match self.found(role, layer)? {
             Some((it, _)) => it,
             None => self.expected(role).unwrap_or(usual),
         };
-        for source in spelling.sources(role, spec, layer) {
+        let (before, after) = spelling.stem(layer);
+        let is_packed = after.is_none() && self.tensors.packed.contains_key(&before);
+        for source in spelling.sources(role, spec, layer, is_packed) {
             self.fill_slot(source)?;
         }
         self.last = Some((spelling.row, spelling.prefix));
@@ -176,7 +178,7 @@ impl Binder<'_> {
 
     /// Fills the embedding from the head's tensor.
     fn embed_by_head(&mut self, head: Spelling, spec: &ModelSpec) -> Result<(), CheckpointError> {
-        for source in head.sources(Role::Head, spec, 0) {
+        for source in head.sources(Role::Head, spec, 0, false) {
             self.fill_slot(TensorSource {
                 slot: Slot::Embedding,
                 ..source
@@ -207,6 +209,10 @@ impl Binder<'_> {
         };
         let part = whole
             .cut(&source.cut)
+            .and_then(|it| match &source.turned {
+                Some(rows) => it.turned()?.rows(rows.clone()),
+                None => Some(it),
+            })
             .and_then(|it| it.every(source.every))
             .ok_or_else(|| CheckpointError::Shape {
                 tensor: source.tensor.clone(),
@@ -260,7 +266,7 @@ impl Binder<'_> {
         };
         let view = WeightView::new(&shard.blob, tensor.bytes.start, dtype, rows, *cols)
             .ok_or_else(wrong_shape)?;
-        if !view.is_aligned() {
+        if !view.is_aligned() && source.turned.is_none() {
             self.n_misaligned += 1;
             self.misaligned_bytes += tensor.bytes.len() as u64;
         }
@@ -295,5 +301,10 @@ fn is_same_shape(got: &[usize], want: &[usize]) -> bool {
         ([rows, cols], [n]) => rows.checked_mul(*cols) == Some(*n),
         _ => false,
     };
-    got.iter().filter(wide).eq(want.iter().filter(wide)) || is_in_rows()
+    // The experts of a layer may be one below the other (DBRX).
+    let is_below = || match (got, want) {
+        ([all, cols], [n, rows, width]) => cols == width && n.checked_mul(*rows) == Some(*all),
+        _ => false,
+    };
+    got.iter().filter(wide).eq(want.iter().filter(wide)) || is_in_rows() || is_below()
 }

@@ -80,6 +80,30 @@ impl Config {
         }
     }
 
+    /// The same with settings under the names that most families have for them, where the file has another: the setting
+    /// and the file's key, `a.b` where that stands in an object. A refusal names the file's.
+    pub(super) fn renamed(&self, names: &[(&str, &str)]) -> Self {
+        let mut out = self.clone();
+        for (setting, key) in names {
+            let mut parts = key.split('.');
+            let first = parts.next().and_then(|it| self.map.get(it));
+            let value = parts.fold(first, |it, part| it?.get(part));
+            if let Some(value) = value {
+                out.map.insert((*setting).to_owned(), value.clone());
+                let of = |it: &str| format!("{}{it}", self.prefix);
+                out.names.insert(of(setting), of(key));
+            }
+        }
+        out
+    }
+
+    /// The same without a setting.
+    pub(super) fn without(&self, key: &str) -> Self {
+        let mut out = self.clone();
+        out.map.remove(key);
+        out
+    }
+
     /// Keys that came twice, in a sentence.
     pub(super) fn note(&self) -> Option<String> {
         let keys: Vec<String> = self.twice.iter().map(|it| format!("{it:?}")).collect();

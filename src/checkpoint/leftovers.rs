@@ -126,7 +126,7 @@ fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) ->
         spellings.any(|it| {
             it.stem(layer).0 == name
                 && it
-                    .sources(Role::In(LayerSlot::SharedGate), spec, layer)
+                    .sources(Role::In(LayerSlot::SharedGate), spec, layer, false)
                     .is_empty()
         })
     });
@@ -137,5 +137,7 @@ fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) ->
         || is_beside(name)
         || name.ends_with("rotary_emb.inv_freq")
         || name.ends_with(".masked_bias")
+        // Noise of gates in training.
+        || name.ends_with(".weight_noise.weight")
         || !names.is_inside(name)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::spec::{Mixer, ModelSpec, most_kept};
+use crate::spec::{Mixer, ModelSpec, Site, most_kept};
 
 use super::{LayerSlot, Slot, Weights};
 
@@ -61,9 +61,7 @@ impl Census {
             let (n, bytes) = (rows as u64 * cols as u64, weight.n_bytes() as u64);
             census.total.add(n, bytes);
             census.share_of(spec, *slot).add(n, bytes);
-            if let Slot::Layer(layer, LayerSlot::Expert(..)) = slot {
-                idle += n as f64 * (1.0 - spec.active_share(*layer));
-            }
+            idle += n as f64 * (1.0 - active_share(spec, *slot));
         }
         census.active_parameters = census.total.parameters - idle.round() as u64;
         census
@@ -100,9 +98,23 @@ impl Census {
             | LayerSlot::MixerPostNorm
             | LayerSlot::FfnNorm
             | LayerSlot::FfnNormBias
-            | LayerSlot::FfnPostNorm => &mut self.norms,
-            LayerSlot::Router | LayerSlot::RouterBias | LayerSlot::SelectBias => &mut self.routers,
-            LayerSlot::Expert(..) => &mut self.experts,
+            | LayerSlot::FfnPostNorm
+            | LayerSlot::ExpertsPostNorm
+            | LayerSlot::SharedNorm
+            | LayerSlot::SharedPostNorm
+            | LayerSlot::LayerScale => &mut self.norms,
+            LayerSlot::Router
+            | LayerSlot::RouterBias
+            | LayerSlot::SelectBias
+            | LayerSlot::RouterOut
+            | LayerSlot::RouterNorm
+            | LayerSlot::ExpertScale
+            | LayerSlot::AttentionRouter => &mut self.routers,
+            LayerSlot::Expert(..)
+            | LayerSlot::ExpertsBias
+            | LayerSlot::LatentIn
+            | LayerSlot::LatentOut
+            | LayerSlot::AttentionExpert(..) => &mut self.experts,
             LayerSlot::Shared(_) | LayerSlot::SharedGate => &mut self.shared,
             LayerSlot::Dense(_) => &mut self.dense,
             LayerSlot::Recurrent(_) => {
@@ -114,6 +126,18 @@ impl Census {
             }
             _ => &mut self.attention,
         }
+    }
+}
+
+/// The share of a weight that works on one token where load is even: less than 1 of experts.
+#[must_use]
+pub fn active_share(spec: &ModelSpec, slot: Slot) -> f64 {
+    match slot {
+        Slot::Layer(layer, LayerSlot::Expert(..)) => spec.active_share(layer),
+        Slot::Layer(layer, LayerSlot::AttentionExpert(..)) => {
+            spec.active_share_at(layer, Site::Attention)
+        }
+        _ => 1.0,
     }
 }
 

@@ -84,7 +84,12 @@ pub(super) fn read(
         );
     }
     if let Some(settings) = settings {
-        scale(&mut rope, config, settings)?;
+        if is_proportional(settings) {
+            rope.spec.scaling = RopeScaling::Partial { n_pairs: dim / 2 };
+            rope.spec.dim = defaults.head_dim;
+        } else {
+            scale(&mut rope, config, settings)?;
+        }
     }
     Ok(rope)
 }
@@ -98,6 +103,7 @@ fn rotated(
     }: RopeDefaults,
 ) -> Result<usize, CheckpointError> {
     const KEY: &str = "partial_rotary_factor";
+    let is_in_place = settings.is_some_and(|it| is_proportional(it));
     let at = settings
         .filter(|it| it.get(KEY).is_some())
         .unwrap_or(config);
@@ -108,6 +114,10 @@ fn rotated(
     // As it is written, so that a share of so many dimensions is so many.
     let written = at.get(KEY).and_then(Value::as_f64);
     let dim = (written.unwrap_or(f64::from(given)) * head_dim as f64) as usize;
+    if is_in_place && given <= 1.0 {
+        // Pairs that rotate are counted apart; a head is always whole.
+        return Ok(dim / 2 * 2);
+    }
     if given > 1.0 || dim == 0 || dim % 2 == 1 {
         let want = format!("a share of a head of {head_dim} that is an even number, not 0");
         return Err(at.refuse(KEY, given.to_string(), want));
@@ -115,8 +125,14 @@ fn rotated(
     Ok(dim)
 }
 
+/// Whether the pairs that rotate keep their place in a whole head (Gemma 4).
+fn is_proportional(settings: &Config) -> bool {
+    let kind = settings.get("rope_type").or_else(|| settings.get("type"));
+    kind.and_then(Value::as_str) == Some("proportional")
+}
+
 fn scale(rope: &mut Rope, config: &Config, settings: &Config) -> Result<(), CheckpointError> {
-    const KINDS: &str = "default, linear, dynamic, yarn, llama3 or longrope";
+    const KINDS: &str = "default, linear, dynamic, yarn, llama3, longrope or proportional";
     let kind = match settings.text("rope_type")? {
         Some(it) => Some(("rope_type", it)),
         None => settings.text("type")?.map(|it| ("type", it)),
@@ -285,8 +301,9 @@ fn long_rope(
     Ok(RopeScaling::LongRope {
         short: factors(settings, "short_factor", rope.spec.dim / 2)?,
         long: factors(settings, "long_factor", rope.spec.dim / 2)?,
-        short_scale: scale,
-        long_scale: scale,
+        // Phi-3.5-MoE says both.
+        short_scale: settings.positive("short_mscale", scale)?,
+        long_scale: settings.positive("long_mscale", scale)?,
         original_ctx,
     })
 }

@@ -71,8 +71,34 @@ pub enum LayerSlot {
     RouterBias,
     /// What the router adds to scores before it chooses, `[E]`.
     SelectBias,
+    /// The second matrix of a gate of two, `[E, E]`.
+    RouterOut,
+    /// The norm of what the router reads, where it has one of its own, `[H]`.
+    RouterNorm,
+    /// A factor on the weight of each expert, `[E]`.
+    ExpertScale,
     /// An expert's matrix.
     Expert(u16, Part),
+    /// Added to the sum of the experts, `[H]`.
+    ExpertsBias,
+    /// From the residual stream to the width experts work in, `[latent, H]`.
+    LatentIn,
+    /// And back, `[H, latent]`.
+    LatentOut,
+    /// Norm of what the experts put out together, `[H]`.
+    ExpertsPostNorm,
+    /// Norm of what the shared expert reads, `[H]`.
+    SharedNorm,
+    /// Norm of what it puts out, `[H]`.
+    SharedPostNorm,
+    /// The gate of the router in attention, `[E, H]`.
+    AttentionRouter,
+    /// An expert in attention: its queries `[A, H]` as `Up`, its output `[H, A]` as `Down`.
+    AttentionExpert(u16, Part),
+    /// Added to the sum of the experts in attention, `[H]`.
+    AttentionBias,
+    /// The factor on the residual stream behind the layer, `[1]`.
+    LayerScale,
     /// The shared expert's matrix.
     Shared(Part),
     /// The shared expert's gate, `[1, H]`.

@@ -251,6 +251,12 @@ fn is_norm(slot: Slot) -> bool {
                 | LayerSlot::MixerPostNorm
                 | LayerSlot::FfnNorm
                 | LayerSlot::FfnPostNorm
+                | LayerSlot::ExpertsPostNorm
+                | LayerSlot::SharedNorm
+                | LayerSlot::SharedPostNorm
+                | LayerSlot::RouterNorm
+                | LayerSlot::ExpertScale
+                | LayerSlot::LayerScale
                 | LayerSlot::QNorm
                 | LayerSlot::KNorm
                 | LayerSlot::Latent(LatentSlot::QueryNorm | LatentSlot::Norm)
@@ -291,7 +297,11 @@ fn take(
         let cols = source.shape.last().copied().unwrap_or(0);
         let rows = source.shape.iter().product::<usize>() / cols.max(1);
         let view = WeightView::new(blob, place.start * 4, Dtype::Bf16, rows, cols)
-            .and_then(|it| it.cut(&source.cut));
+            .and_then(|it| it.cut(&source.cut))
+            .and_then(|it| match &source.turned {
+                Some(rows) => it.turned()?.rows(rows.clone())?.every(source.every),
+                None => Some(it),
+            });
         if let Some(view) = view {
             weights.insert(source.slot, view);
         }

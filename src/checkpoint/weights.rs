@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     Blob, Cut, MappedFile,
+    columns::{ColumnCut, ColumnRows},
     planes::{PlaneCut, Planes},
 };
 use crate::formats::{Dtype, PlaneRows};
@@ -54,6 +55,8 @@ enum Data {
         range: Range<usize>,
         dtype: Dtype,
     },
+    /// Input after input, each with all outputs.
+    Columns(ColumnCut),
     /// In planes.
     Planes(PlaneCut),
 }
@@ -63,6 +66,8 @@ enum Data {
 pub enum Stored<'a> {
     /// Row after row.
     Rows(Dtype, &'a [u8]),
+    /// Input after input, each with all outputs.
+    Columns(ColumnRows<'a>),
     /// In planes.
     Planes(PlaneRows<'a>),
 }
@@ -134,25 +139,49 @@ impl WeightView {
         }
     }
 
+    /// The matrix whose rows are the columns of this one, read where they lie.
+    ///
+    /// Returns `None` where numbers are stored in blocks or planes.
+    #[must_use]
+    pub fn turned(&self) -> Option<Self> {
+        let Data::Rows { blob, range, dtype } = &self.data else {
+            return None;
+        };
+        let data = ColumnCut {
+            blob: blob.clone(),
+            range: range.clone(),
+            dtype: *dtype,
+            stride: self.row_len(),
+            first: 0,
+            step: 1,
+        };
+        (!dtype.has_blocks()).then_some(Self {
+            data: Data::Columns(data),
+            reading: self.reading,
+            rows: self.cols,
+            cols: self.rows,
+        })
+    }
+
     /// Whether the numbers can be read where they are.
     #[must_use]
     pub fn is_aligned(&self) -> bool {
         match &self.data {
             Data::Rows { blob, range, dtype } => blob.is_aligned(range.start, *dtype),
             // They are read byte by byte.
-            Data::Planes(_) => true,
+            Data::Planes(_) | Data::Columns(_) => true,
         }
     }
 
     /// The same numbers where they can be read: this view, or one of a copy.
     #[must_use]
     pub fn aligned(&self) -> Self {
-        let Data::Rows { blob, range, dtype } = &self.data else {
-            return self.clone();
-        };
         if self.is_aligned() {
             return self.clone();
         }
+        let Data::Rows { blob, range, dtype } = &self.data else {
+            return self.in_rows();
+        };
         let bytes = &blob.bytes()[range.clone()];
         let mut words = vec![0u32; bytes.len().div_ceil(4)];
         bytemuck::cast_slice_mut::<u32, u8>(&mut words)[..bytes.len()].copy_from_slice(bytes);
@@ -160,13 +189,16 @@ impl WeightView {
         Self::of(copy, 0..bytes.len(), *dtype, self.rows, self.cols).read_as(self.reading)
     }
 
-    /// The same numbers row after row: this view, or a copy widened to f32 where they lie in planes.
+    /// The same numbers row after row: this view, a copy widened to f32 where they lie in planes, or one in which rows
+    /// and columns have changed places.
     #[must_use]
     pub fn in_rows(&self) -> Self {
         /// Rows a thread widens at once.
         const TURN: usize = 32;
-        let Stored::Planes(rows) = self.stored() else {
-            return self.clone();
+        let rows = match self.stored() {
+            Stored::Planes(it) => it,
+            Stored::Columns(it) => return self.copied(&it),
+            Stored::Rows(..) => return self.clone(),
         };
         let mut words = vec![0u32; self.rows * self.cols];
         let turns = words.par_chunks_mut((TURN * self.cols).max(1));
@@ -177,6 +209,15 @@ impl WeightView {
         let range = 0..4 * words.len();
         let blob = Blob::Memory(Arc::new(words));
         Self::of(blob, range, Dtype::F32, self.rows, self.cols)
+    }
+
+    fn copied(&self, columns: &ColumnRows<'_>) -> Self {
+        let n_bytes = self.n_bytes();
+        let mut words = vec![0u32; n_bytes.div_ceil(4)];
+        let bytes = bytemuck::cast_slice_mut(&mut words);
+        columns.turned(self.rows, self.cols, bytes);
+        let blob = Blob::Memory(Arc::new(words));
+        Self::of(blob, 0..n_bytes, self.dtype(), self.rows, self.cols).read_as(self.reading)
     }
 
     /// What its size and its place say of the memory it takes.
@@ -191,6 +232,19 @@ impl WeightView {
             is_aligned: self.is_aligned(),
             plane_bytes: in_planes.then_some(self.n_bytes() as u64),
         }
+    }
+
+    /// A copy of so many rows and columns in f32, zeros behind its own.
+    #[must_use]
+    pub fn padded(&self, rows: usize, cols: usize) -> Self {
+        let mut words = vec![0u32; rows * cols];
+        let out = words.chunks_exact_mut(cols.max(1)).take(self.rows);
+        for (row, out) in out.enumerate() {
+            let out: &mut [f32] = bytemuck::cast_slice_mut(out);
+            self.widen_row(row, &mut out[..self.cols]);
+        }
+        let blob = Blob::Memory(Arc::new(words));
+        Self::of(blob, 0..4 * rows * cols, Dtype::F32, rows, cols)
     }
 
     /// A vector of zeros.
@@ -227,7 +281,7 @@ impl WeightView {
     /// The mapped files it lies in.
     pub fn files(&self) -> impl Iterator<Item = &Arc<MappedFile>> {
         let (one, several) = match &self.data {
-            Data::Rows { blob, .. } => (blob.file(), None),
+            Data::Rows { blob, .. } | Data::Columns(ColumnCut { blob, .. }) => (blob.file(), None),
             Data::Planes(it) => (None, Some(it.files())),
         };
         one.into_iter().chain(several.into_iter().flatten())
@@ -237,7 +291,7 @@ impl WeightView {
     #[must_use]
     pub fn dtype(&self) -> Dtype {
         match &self.data {
-            Data::Rows { dtype, .. } => *dtype,
+            Data::Rows { dtype, .. } | Data::Columns(ColumnCut { dtype, .. }) => *dtype,
             Data::Planes(_) => Dtype::F32,
         }
     }
@@ -246,7 +300,7 @@ impl WeightView {
     #[must_use]
     pub fn rows_of(&self) -> Option<Dtype> {
         match &self.data {
-            Data::Rows { dtype, .. } => Some(*dtype),
+            Data::Rows { dtype, .. } | Data::Columns(ColumnCut { dtype, .. }) => Some(*dtype),
             Data::Planes(_) => None,
         }
     }
@@ -255,7 +309,9 @@ impl WeightView {
     #[must_use]
     pub fn format_label(&self) -> String {
         match &self.data {
-            Data::Rows { dtype, .. } => dtype.label().to_owned(),
+            Data::Rows { dtype, .. } | Data::Columns(ColumnCut { dtype, .. }) => {
+                dtype.label().to_owned()
+            }
             Data::Planes(it) => it.planes.format.label(),
         }
     }
@@ -271,6 +327,7 @@ impl WeightView {
     pub fn n_bytes(&self) -> usize {
         match &self.data {
             Data::Rows { range, .. } => range.len(),
+            Data::Columns(it) => self.rows * self.cols * it.dtype.block_bytes(),
             Data::Planes(it) => it.planes.format.n_bytes(self.rows, self.cols),
         }
     }
@@ -297,6 +354,7 @@ impl WeightView {
                     dtype: *dtype,
                 }
             }
+            Data::Columns(it) => Data::Columns(it.every(range.start, 1)),
             Data::Planes(it) => Data::Planes(it.cut(&range)),
         };
         Some(Self {
@@ -336,16 +394,18 @@ impl WeightView {
         if step == 1 {
             return Some(self.clone());
         }
+        let some = |data| {
+            let divides = step > 0 && first < step && self.rows.is_multiple_of(step);
+            divides.then(|| Self {
+                data,
+                reading: self.reading,
+                rows: self.rows / step,
+                cols: self.cols,
+            })
+        };
         match &self.data {
-            Data::Planes(it) => {
-                let divides = step > 0 && first < step && self.rows.is_multiple_of(step);
-                divides.then(|| Self {
-                    data: Data::Planes(it.every(first, step)),
-                    reading: self.reading,
-                    rows: self.rows / step,
-                    cols: self.cols,
-                })
-            }
+            Data::Planes(it) => some(Data::Planes(it.every(first, step))),
+            Data::Columns(it) => some(Data::Columns(it.every(first, step))),
             Data::Rows { .. } if self.rows == 1 && step > 0 => {
                 let numbers = self.to_f32();
                 let some: Vec<f32> = numbers.into_iter().skip(first).step_by(step).collect();
@@ -365,16 +425,17 @@ impl WeightView {
     pub fn stored(&self) -> Stored<'_> {
         match &self.data {
             Data::Rows { dtype, .. } => Stored::Rows(*dtype, self.bytes()),
+            Data::Columns(it) => Stored::Columns(it.rows()),
             Data::Planes(it) => Stored::Planes(it.rows()),
         }
     }
 
-    /// The bytes of all rows, as stored; none where numbers lie in planes.
+    /// The bytes of all rows, as stored; none where numbers lie in planes or input after input.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.data {
             Data::Rows { blob, range, .. } => &blob.bytes()[range.clone()],
-            Data::Planes(_) => &[],
+            Data::Planes(_) | Data::Columns(_) => &[],
         }
     }
 
@@ -389,6 +450,7 @@ impl WeightView {
     pub fn widen_row(&self, row: usize, out: &mut [f32]) {
         match self.stored() {
             Stored::Rows(dtype, _) => dtype.decode(self.row_bytes(row), out),
+            Stored::Columns(it) => it.of_output(row, out),
             Stored::Planes(it) => it.widen(row..row + 1, out),
         }
         self.reading.apply(out);
@@ -400,6 +462,10 @@ impl WeightView {
         let mut out = vec![0.0; self.rows * self.cols];
         match self.stored() {
             Stored::Rows(dtype, bytes) => dtype.decode(bytes, &mut out),
+            Stored::Columns(it) => {
+                let rows = out.chunks_exact_mut(self.cols.max(1)).enumerate();
+                rows.for_each(|(row, out)| it.of_output(row, out));
+            }
             Stored::Planes(it) => it.widen(0..self.rows, &mut out),
         }
         self.reading.apply(&mut out);
@@ -408,31 +474,5 @@ impl WeightView {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_stand_for_what_the_reading_says_however_they_are_widened() {
-        let words = [0.5f32, -1.0].map(f32::to_bits).to_vec();
-        let blob = Blob::Memory(Arc::new(words));
-        let stored = WeightView::new(&blob, 0, Dtype::F32, 1, 2).unwrap();
-        for (reading, want) in [
-            (Reading::AsStored, [0.5, -1.0]),
-            (Reading::LessOne, [1.5, 0.0]),
-            (Reading::LogOfDecay, [-0.5f32.exp(), -(-1f32).exp()]),
-        ] {
-            let view = stored.clone().read_as(reading);
-            let mut row = [0.0; 2];
-            view.widen_row(0, &mut row);
-            let bits = |all: &[f32]| all.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(&row), bits(&want));
-            assert_eq!(bits(&view.to_f32()), bits(&want));
-            let cut = view.cut(&Cut {
-                rows: 0..1,
-                cols: 1..2,
-            });
-            let cut = cut.unwrap().aligned().in_rows();
-            assert_eq!(bits(&cut.to_f32()), bits(&want[1..]));
-        }
-    }
-}
+#[path = "weights_tests.rs"]
+mod tests;

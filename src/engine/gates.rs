@@ -13,8 +13,12 @@ const LANES: usize = 8;
 pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
     let gate_of = |router: &RouterSpec| {
         let place = router.place;
-        let slot = Slot::Layer(place.layer, LayerSlot::Router);
-        let is_decoder = place.stack == StackId::Decoder && place.site == Site::Ffn;
+        let slot = match place.site {
+            Site::Ffn => LayerSlot::Router,
+            Site::Attention => LayerSlot::AttentionRouter,
+        };
+        let slot = Slot::Layer(place.layer, slot);
+        let is_decoder = place.stack == StackId::Decoder;
         checkpoint.weights.get(slot).filter(|_| is_decoder)
     };
     let routers = checkpoint.spec.routers.iter();

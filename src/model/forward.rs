@@ -5,15 +5,16 @@
 use std::{iter, ops::Range};
 
 use super::{
+    experts,
     latent::Latent,
     norms::Norm,
     sequence::{MixerCache, Sequence},
-    weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Moe, Recurrent},
+    weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Recurrent},
 };
 use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
 use crate::spec::{
-    Ffn, GateAct, GqaSpec, InputSpec, LayerSpec, Mixer, MlaSpec, MoeSpec, NormSpec, RecurrentSpec,
+    Ffn, GateAct, GqaSpec, InputSpec, LayerSpec, Mixer, MlaSpec, NormSpec, RecurrentSpec, Topology,
 };
 
 /// What is run: each span is one sequence's rows.
@@ -91,8 +92,12 @@ pub fn forward<O: Ops>(
         .skip(layers.start)
     {
         let caches = sequences.iter_mut().map(|it| &mut it.caches[row]);
-        mixer(model, layer, spec, &mut residual, batch, caches);
-        routers.extend(ffn(model, layer, spec, &mut residual, batch));
+        // Experts that stand beside attention read what it reads.
+        let early = (spec.topology == Topology::ArcticParallel)
+            .then(|| normed(&model.ops, &residual, layer.norms[2].as_ref()));
+        routers.extend(mixer(model, layer, spec, &mut residual, batch, caches));
+        routers.extend(ffn(model, layer, spec, &mut residual, early, batch));
+        model.ops.scale(&mut residual, layer.scale, None);
     }
     if layers.end >= model.layers.len() && !layers.is_empty() {
         for (sequence, span) in sequences.iter_mut().zip(batch.spans) {
@@ -110,7 +115,7 @@ fn normed<O: Ops>(ops: &O, residual: &O::Tensor, norm: Option<&Norm<O>>) -> O::T
 /// Adds to the residual stream what a part of a layer puts out, through the norm behind it where there is one.
 ///
 /// `run` adds the part's output to a tensor, times a factor.
-fn add_part<O: Ops, R>(
+pub(super) fn add_part<O: Ops, R>(
     ops: &O,
     residual: &mut O::Tensor,
     scale: f32,
@@ -134,35 +139,44 @@ fn mixer<'a, O: Ops + 'a>(
     residual: &mut O::Tensor,
     batch: &Batch<'_, O>,
     caches: impl Iterator<Item = &'a mut MixerCache<O>>,
-) {
+) -> Option<RouterOutputs<O>> {
+    if matches!(spec.mixer, Mixer::None) {
+        return None;
+    }
     let [before, behind, ..] = layer.norms.each_ref().map(Option::as_ref);
     let spans = batch.spans;
     let ops = &model.ops;
+    let scale = spec.residual_scale;
+    let x = normed(ops, residual, before);
     match (&layer.mixer, &spec.mixer) {
         (MixerWeights::Attention(weights), Mixer::Gqa(gqa)) => {
-            let caches = caches.filter_map(MixerCache::keys_and_values);
-            let mut caches: Vec<_> = caches.collect();
-            let x = normed(ops, residual, before);
-            add_part(ops, residual, spec.residual_scale, behind, |into, scale| {
+            let mut caches: Vec<_> = caches.filter_map(MixerCache::keys_and_values).collect();
+            add_part(ops, residual, scale, behind, |into, scale| {
                 attention(model, weights, gqa, (into, &x), scale, spans, &mut caches);
             });
+            None
+        }
+        (MixerWeights::Moa(weights), Mixer::MoA { attn, router }) => {
+            let mut caches: Vec<_> = caches.filter_map(MixerCache::keys_and_values).collect();
+            let attn = (attn, *router);
+            Some(add_part(ops, residual, scale, behind, |into, scale| {
+                experts::attention(model, weights, attn, (into, &x), scale, spans, &mut caches)
+            }))
         }
         (MixerWeights::Latent(weights), Mixer::Mla(mla)) => {
             let mut caches: Vec<_> = caches.filter_map(MixerCache::latents).collect();
-            let x = normed(ops, residual, before);
-            add_part(ops, residual, spec.residual_scale, behind, |into, scale| {
+            add_part(ops, residual, scale, behind, |into, scale| {
                 latent_attention(model, weights, mla, (into, &x), scale, spans, &mut caches);
             });
+            None
         }
         (MixerWeights::Recurrent(weights), Mixer::Recurrent(it)) => {
-            let states = caches.filter_map(MixerCache::folded);
-            let mut states: Vec<_> = states.collect();
-            let x = normed(ops, residual, before);
-            add_part(ops, residual, spec.residual_scale, behind, |into, scale| {
+            let mut states: Vec<_> = caches.filter_map(MixerCache::folded).collect();
+            add_part(ops, residual, scale, behind, |into, scale| {
                 recurrent(model, weights, it, (into, &x), scale, spans, &mut states);
             });
+            None
         }
-        (MixerWeights::None, Mixer::None) => {}
         _ => unreachable!("weights were made from this spec"),
     }
 }
@@ -262,62 +276,35 @@ fn recurrent<O: Ops>(
 }
 
 /// Adds to the residual stream what a layer's network or experts put out; what its router did, where it has one.
+///
+/// `early`: what they read where that was taken before the mixer
 fn ffn<O: Ops>(
     model: &Model<O>,
     layer: &Layer<O>,
     spec: &LayerSpec,
     residual: &mut O::Tensor,
+    early: Option<O::Tensor>,
     batch: &Batch<'_, O>,
 ) -> Option<RouterOutputs<O>> {
-    let [.., before, behind] = layer.norms.each_ref().map(Option::as_ref);
-    let ops = &model.ops;
     if matches!(spec.ffn, Ffn::None) {
         return None;
     }
-    let x = normed(ops, residual, before);
-    add_part(
-        ops,
-        residual,
-        spec.residual_scale,
-        behind,
-        |into, scale| match (&layer.ffn, &spec.ffn) {
-            (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
-                Some(experts(model, weights, moe, into, scale, &x, batch))
-            }
-            (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
+    let [.., before, behind] = layer.norms.each_ref().map(Option::as_ref);
+    let (ops, scale) = (&model.ops, spec.residual_scale);
+    let x = early.unwrap_or_else(|| normed(ops, residual, before));
+    match (&layer.ffn, &spec.ffn) {
+        (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
+            let inputs = experts::Inputs::new(model, weights, moe, x, residual);
+            Some(add_part(ops, residual, scale, behind, |into, scale| {
+                experts::experts(model, weights, moe, &inputs, into, scale, batch.spans)
+            }))
+        }
+        (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
+            add_part(ops, residual, scale, behind, |into, scale| {
                 ops.mlp(into, scale, &x, None, network, mlp);
-                None
-            }
-            _ => unreachable!("weights were made from this spec"),
-        },
-    )
-}
-
-/// Adds to the residual stream what the chosen experts and the shared one put out.
-fn experts<O: Ops>(
-    model: &Model<O>,
-    weights: &Moe<O>,
-    moe: &MoeSpec,
-    residual: &mut O::Tensor,
-    scale: f32,
-    x: &O::Tensor,
-    batch: &Batch<'_, O>,
-) -> RouterOutputs<O> {
-    let ops = &model.ops;
-    let router = &model.spec.routers[moe.router.idx()];
-    let logits = ops.score(x, &weights.router, weights.router_bias.as_ref());
-    let bias = weights.select_bias.as_ref();
-    let routing = ops.route(&logits, bias, moe.router, router, batch.spans);
-    ops.mix_experts(residual, scale, x, &routing, &weights.experts, &moe.expert);
-    let mut gates = None;
-    if let (Some(shared), Some(spec)) = (&weights.shared, &moe.shared) {
-        gates = shared.gate.as_ref().map(|it| ops.gates(x, it));
-        let (network, gates) = (&shared.network, gates.as_ref());
-        ops.mlp(residual, scale, x, gates, network, &spec.mlp);
-    }
-    RouterOutputs {
-        logits,
-        routing,
-        gates,
+            });
+            None
+        }
+        _ => unreachable!("weights were made from this spec"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::checkpoint::{LayerSlot, Layout, Slot, WeightView, Weights};
+use crate::checkpoint::{LayerSlot, Layout, Slot, WeightView, Weights, active_share};
 use crate::formats::Dtype;
 use crate::spec::{BlockFormat, ModelSpec};
 
@@ -11,7 +11,13 @@ use crate::spec::{BlockFormat, ModelSpec};
 pub(super) fn is_quantized(slot: Slot) -> bool {
     !matches!(
         slot,
-        Slot::Layer(_, LayerSlot::Router | LayerSlot::SharedGate)
+        Slot::Layer(
+            _,
+            LayerSlot::Router
+                | LayerSlot::RouterOut
+                | LayerSlot::AttentionRouter
+                | LayerSlot::SharedGate
+        )
     )
 }
 
@@ -108,10 +114,7 @@ pub fn token_bytes(spec: &ModelSpec, weights: &Weights, quantize: Option<BlockFo
         let bytes = bytes_of(*slot, view, quantize);
         match slot {
             Slot::Embedding if !spec.head.tied => continue,
-            Slot::Layer(layer, LayerSlot::Expert(..)) => {
-                idle += bytes as f64 * (1.0 - spec.active_share(*layer));
-            }
-            _ => {}
+            _ => idle += bytes as f64 * (1.0 - active_share(spec, *slot)),
         }
         all += bytes;
     }
@@ -128,7 +131,7 @@ pub fn not_quantized(weights: &Weights) -> Vec<String> {
     });
     let kinds: BTreeSet<String> = kept
         .map(|(slot, view)| match slot {
-            Slot::Layer(_, LayerSlot::Expert(_, part)) => {
+            Slot::Layer(_, LayerSlot::Expert(_, part) | LayerSlot::AttentionExpert(_, part)) => {
                 format!("{part:?} of experts, rows of {}", view.shape().1)
             }
             Slot::Layer(_, it) => format!("{it:?}, rows of {}", view.shape().1),

@@ -3,6 +3,8 @@
 //! **Invariant:** no family has a branch here; what differs is in `ModelSpec`. What chooses the
 //! experts is what is handed out to be drawn.
 
+mod expert_weights;
+mod experts;
 mod forward;
 mod held;
 mod latent;

@@ -22,16 +22,13 @@ pub enum MixerCache<O: Ops> {
 impl<O: Ops> MixerCache<O> {
     fn new(model: &Model<O>, layer: &LayerSpec) -> Self {
         match &layer.mixer {
-            Mixer::Gqa(it) => {
+            Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
                 let width = it.n_kv_heads * it.head_dim;
                 Self::KeysAndValues(model.ops.cache(width, model.spec.n_ctx))
             }
             Mixer::Recurrent(it) => Self::Folded(model.ops.state(it)),
             Mixer::None => Self::Nothing,
             Mixer::Mla(it) => Self::Latent(model.ops.latent_cache(it.width(), model.spec.n_ctx)),
-            Mixer::MoA { .. } => {
-                unreachable!("checked when the model was opened")
-            }
         }
     }
 

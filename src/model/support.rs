@@ -7,8 +7,8 @@ use crate::spec::{
     Act, Algo, DeltaDecay, DeltaGate, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups,
     HeadSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec,
     ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm, QueryTemperature, RecurrentSpec,
-    Renorm, RopeLayout, RopeScaling, RopeSpec, RouterInput, RouterSpec, Score, SharedGate,
-    SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
+    Renorm, RopeLayout, RopeScaling, RopeSpec, RouterId, RouterInput, RouterSpec, Score,
+    SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -110,15 +110,19 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
         topology,
         residual_scale: _,
         norms,
+        is_scaled: _,
     } = it;
     match mixer {
         Mixer::Gqa(it) => attention(it)?,
         Mixer::Mla(it) => latent(it),
-        Mixer::MoA { attn: _, router: _ } => return no("experts in attention"),
+        Mixer::MoA { attn, router } => {
+            attention(attn)?;
+            attention_experts(attn, *router, routers)?;
+        }
         Mixer::Recurrent(it) => state(it),
         Mixer::None => {}
     }
-    joined(*topology)?;
+    joined(*topology);
     if cross.is_some() {
         return no("attention to an encoder");
     }
@@ -142,11 +146,14 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
     }
 }
 
-fn joined(it: Topology) -> Missing {
+/// All of it is computed; a variant that is new has to say so.
+fn joined(it: Topology) {
     match it {
-        Topology::PreNorm | Topology::PostNorm | Topology::Sandwich => Ok(()),
-        Topology::ArcticParallel => no("experts that read the input of attention"),
-        Topology::ParallelDenseMoe => no("experts beside a dense network"),
+        Topology::PreNorm
+        | Topology::PostNorm
+        | Topology::Sandwich
+        | Topology::ArcticParallel
+        | Topology::ParallelDenseMoe => {}
     }
 }
 
@@ -197,6 +204,8 @@ fn attention(it: &GqaSpec) -> Missing {
         qk_norm,
         qk_norm_eps: _,
         qk_norm_after_rope,
+        v_norm,
+        k_is_v: _,
         clip: _,
         scale: _,
         softcap: _,
@@ -207,6 +216,9 @@ fn attention(it: &GqaSpec) -> Missing {
         query_temperature,
         relative_bias,
     } = it;
+    if *v_norm && (*qk_norm == QkNorm::Full || v_dim != head_dim) {
+        return no("values normed by head beside keys of another norm or width");
+    }
     if let Some(QueryTemperature { floor: _, scale: _ }) = query_temperature {}
     if let Some(OutGate {
         act: GateAct::Sigmoid | GateAct::Softplus,
@@ -264,6 +276,7 @@ fn rotation(it: &RopeSpec) {
     } = it;
     match scaling {
         RopeScaling::None
+        | RopeScaling::Partial { n_pairs: _ }
         | RopeScaling::Linear { factor: _ }
         | RopeScaling::Yarn {
             factor: _,
@@ -302,6 +315,7 @@ fn network(it: MlpSpec) -> Missing {
         }
         Act::Silu
         | Act::GeluTanh
+        | Act::Identity
         | Act::Relu
         | Act::Relu2
         | Act::GptOss { alpha: _, limit: _ }
@@ -317,29 +331,55 @@ fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
         weight_on,
         n_identity,
         shared,
-        out_bias,
-        per_expert_scale,
+        out_bias: _,
+        latent: _,
+        branch_norm,
     } = it;
+    branch_norm.iter().try_for_each(|it| norm(*it))?;
+    if branch_norm.is_some_and(|it| it.bias) {
+        return no("a norm with a bias behind a part");
+    }
     if let Some(SharedSpec { mlp, gate, input }) = shared {
         network(*mlp)?;
         match gate {
             SharedGate::None | SharedGate::SigmoidScalar => {}
         }
-        if *input == SharedInput::OwnNorm {
-            return no("a shared expert with a norm of its own");
+        match input {
+            SharedInput::SameNorm | SharedInput::OwnNorm => {}
         }
     }
     if *weight_on != WeightOn::Output {
         return no("weights on the experts' input");
     }
-    if widths.is_some() || *n_identity > 0 || *out_bias || *per_expert_scale {
-        return no("experts of other widths, or with a bias or a factor behind them");
+    if widths.as_ref().is_some_and(|it| it.contains(&0)) || *n_identity > 0 {
+        return no("experts without a network");
     }
     network(*expert)?;
     match routers.get(id.idx()) {
         Some(it) => router(it),
         None => no("a layer without its router"),
     }
+}
+
+fn attention_experts(attn: &GqaSpec, id: RouterId, routers: &[RouterSpec]) -> Missing {
+    let router_of = routers.get(id.idx());
+    let Some(it) = router_of else {
+        return no("attention without its router");
+    };
+    if attn.kv_map != KvMap::Tiled
+        || attn.qk_norm != QkNorm::None
+        || attn.sinks
+        || attn.out_gate.is_some()
+    {
+        return no("experts in attention of another kind than JetMoE's");
+    }
+    if it.input != RouterInput::Normed || it.gate != (Gate::Linear { bias: false }) {
+        return no("a router in attention of another kind than JetMoE's");
+    }
+    if it.select_bias || it.per_expert_scale {
+        return no("a router in attention with a bias or factors");
+    }
+    router(it)
 }
 
 fn router(it: &RouterSpec) -> Missing {
@@ -358,24 +398,22 @@ fn router(it: &RouterSpec) -> Missing {
         renorm,
         scale: _,
         scale_only_if_not_renorm: _,
+        per_expert_scale,
     } = it;
     match algo {
         Algo::TopK => {}
-        Algo::SparseMixer { eps: _ } => return no("sparsemixer routing"),
+        Algo::SparseMixer { eps: _ } if groups.is_some() || *per_expert_scale => {
+            return no("sparsemixer routing with groups or factors");
+        }
+        Algo::SparseMixer { eps: _ } => {}
         Algo::Top1Capacity { cap: _, per_row: _ } => return no("routing with capacity"),
         Algo::HashTable => return no("routing by a table of tokens"),
     }
     match gate {
-        Gate::Linear { bias: _ } => {}
-        Gate::Mlp2Tanh => {
-            return no("gates other than one matrix");
-        }
+        Gate::Linear { bias: _ } | Gate::Mlp2Tanh => {}
     }
     match input {
-        RouterInput::Normed => {}
-        RouterInput::Raw | RouterInput::RmsScaled => {
-            return no("routers that read the residual stream");
-        }
+        RouterInput::Normed | RouterInput::Raw | RouterInput::RmsScaled => {}
     }
     // Whatever these say is computed; a variant that is new has to be added here.
     match (score, weight, renorm) {

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::checkpoint::{LayerSlot, Part, RecurrentSlot, Slot, WeightView, Weights};
 use crate::ops::{Mlp, Ops, RecurrentWeights};
-use crate::spec::{
-    BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, MoeSpec, RecurrentSpec,
-    SharedGate,
-};
+use crate::spec::{BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, RecurrentSpec};
 
 /// Attention of one layer.
 pub struct Attention<O: Ops> {
@@ -51,6 +48,8 @@ pub enum MixerWeights<O: Ops> {
     Attention(Attention<O>),
     /// Attention over latents.
     Latent(Latent<O>),
+    /// Attention with experts.
+    Moa(MoaWeights<O>),
     /// A state.
     Recurrent(Recurrent<O>),
     /// Nothing.
@@ -63,6 +62,22 @@ pub struct Shared<O: Ops> {
     pub network: O::Experts,
     /// Its gate `[1, H]`.
     pub gate: Option<O::Weight>,
+    /// Before it, where it has one of its own.
+    pub norm: Option<Norm<O>>,
+    /// Behind it.
+    pub norm_behind: Option<Norm<O>>,
+}
+
+/// Attention with experts.
+pub struct MoaWeights<O: Ops> {
+    /// `[E, H]`.
+    pub router: O::Weight,
+    /// Of each its queries, and what becomes of what they attend to.
+    pub experts: O::Experts,
+    /// Keys and values of all, stacked.
+    pub kv: O::Weight,
+    /// `[H]`, added to the sum of the experts.
+    pub bias: O::Weight,
 }
 
 /// Experts of one layer.
@@ -71,10 +86,21 @@ pub struct Moe<O: Ops> {
     pub router: O::Weight,
     /// `[E]`, added to the logits.
     pub router_bias: Option<O::Weight>,
-    /// `[E]`, added to the scores before experts are chosen, where the checkpoint has one.
-    pub select_bias: Option<O::Weight>,
+    /// `[E, E]`, behind a tanh, where the gate is two matrices.
+    pub router_out: Option<O::Weight>,
+    /// Of what the router reads, where it has a norm of its own.
+    pub router_norm: Option<Norm<O>>,
+    /// What is added to the scores before experts are chosen `[E]`, where the checkpoint has it; then factors on the weights
+    /// `[E]`, where it has those.
+    pub of_experts: Option<O::Weight>,
     /// Those that are chosen.
     pub experts: O::Experts,
+    /// `[H]`, added to their sum.
+    pub out_bias: Option<O::Weight>,
+    /// To the width they work in, and back, where it is one of their own.
+    pub latent: Option<[O::Weight; 2]>,
+    /// Behind their sum.
+    pub norm_behind: Option<Norm<O>>,
     /// The one every token passes.
     pub shared: Option<Shared<O>>,
 }
@@ -97,6 +123,8 @@ pub struct Layer<O: Ops> {
     pub mixer: MixerWeights<O>,
     /// The FFN.
     pub ffn: FfnWeights<O>,
+    /// A factor on the residual stream behind it.
+    pub scale: f32,
 }
 
 /// A model on a device.
@@ -292,6 +320,7 @@ impl<O: Ops> WeightSource<'_, O> {
 
     fn mixer(
         &self,
+        model: &ModelSpec,
         spec: &LayerSpec,
         at: impl Fn(LayerSlot) -> Slot,
     ) -> Result<MixerWeights<O>, ModelError> {
@@ -300,9 +329,7 @@ impl<O: Ops> WeightSource<'_, O> {
             Mixer::Recurrent(it) => MixerWeights::Recurrent(self.recurrent(it, at)?),
             Mixer::None => MixerWeights::None,
             Mixer::Mla(it) => MixerWeights::Latent(self.latent(it, at)?),
-            Mixer::MoA { .. } => {
-                unreachable!("checked before weights are made ready")
-            }
+            Mixer::MoA { router, .. } => MixerWeights::Moa(self.moa(model, *router, at)?),
         })
     }
 
@@ -356,8 +383,12 @@ impl<O: Ops> WeightSource<'_, O> {
     ) -> Result<Attention<O>, ModelError> {
         let biases = [LayerSlot::QBias, LayerSlot::KBias, LayerSlot::VBias];
         let projections = [LayerSlot::Q, LayerSlot::K, LayerSlot::V, LayerSlot::OutGate];
+        let at_of = |it: LayerSlot| match it {
+            LayerSlot::V if gqa.k_is_v => at(LayerSlot::K),
+            it => at(it),
+        };
         Ok(Attention {
-            qkv: self.qkv(gqa, projections.map(&at))?,
+            qkv: self.qkv(gqa, projections.map(at_of))?,
             qkv_bias: self.qkv_bias(gqa, biases.map(&at))?,
             out: self.need(at(LayerSlot::O))?,
             out_bias: self.find(at(LayerSlot::OBias))?,
@@ -374,16 +405,20 @@ impl<O: Ops> WeightSource<'_, O> {
         let ffn = match &spec.layers[row].ffn {
             Ffn::None => FfnWeights::None,
             Ffn::Dense(_) => FfnWeights::Dense(self.network(|part| at(LayerSlot::Dense(part)))?),
-            Ffn::Moe(moe) => FfnWeights::Moe(self.moe(spec, moe, at)?),
+            Ffn::Moe(moe) => {
+                let norm = spec.layers[row].norms[2];
+                FfnWeights::Moe(self.moe(spec, norm, moe, at)?)
+            }
         };
         Ok(Layer {
             norms: self.norms(&spec.layers[row], at)?,
-            mixer: self.mixer(&spec.layers[row], at)?,
+            mixer: self.mixer(spec, &spec.layers[row], at)?,
             ffn,
+            scale: self.number(at(LayerSlot::LayerScale)),
         })
     }
 
-    fn mlp(&self, slot: impl Fn(Part) -> Slot) -> Result<Mlp<WeightView>, ModelError> {
+    pub(super) fn mlp(&self, slot: impl Fn(Part) -> Slot) -> Result<Mlp<WeightView>, ModelError> {
         Ok(Mlp {
             gate: self.view_of(slot(Part::Gate)),
             up: self.view(slot(Part::Up))?,
@@ -394,44 +429,7 @@ impl<O: Ops> WeightSource<'_, O> {
         })
     }
 
-    fn network(&self, slot: impl Fn(Part) -> Slot) -> Result<O::Experts, ModelError> {
+    pub(super) fn network(&self, slot: impl Fn(Part) -> Slot) -> Result<O::Experts, ModelError> {
         Ok(self.ops.experts(vec![self.mlp(slot)?])?)
-    }
-
-    fn moe(
-        &self,
-        spec: &ModelSpec,
-        moe: &MoeSpec,
-        at: impl Fn(LayerSlot) -> Slot,
-    ) -> Result<Moe<O>, ModelError> {
-        let n_experts = spec.router(moe.router).map_or(0, |it| it.n_experts);
-        let expert = |e: usize| self.mlp(|part| at(LayerSlot::Expert(e as u16, part)));
-        let views = (0..n_experts)
-            .map(expert)
-            .collect::<Result<_, ModelError>>()?;
-        let shared = match moe.shared {
-            Some(shared) => {
-                let gate = if shared.gate == SharedGate::SigmoidScalar {
-                    Some(self.need(at(LayerSlot::SharedGate))?)
-                } else {
-                    None
-                };
-                Some(Shared {
-                    network: self.network(|part| at(LayerSlot::Shared(part)))?,
-                    gate,
-                })
-            }
-            None => None,
-        };
-        let is_biased = spec.router(moe.router).is_some_and(|it| it.select_bias);
-        let select_bias = is_biased.then(|| self.need(at(LayerSlot::SelectBias)));
-        let select_bias = select_bias.transpose()?;
-        Ok(Moe {
-            router: self.need(at(LayerSlot::Router))?,
-            router_bias: self.find(at(LayerSlot::RouterBias))?,
-            select_bias,
-            experts: self.ops.experts(views)?,
-            shared,
-        })
     }
 }

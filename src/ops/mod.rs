@@ -379,10 +379,13 @@ pub trait Ops: Meter + Send + Sized {
     );
 
     /// Chooses the experts of every row from raw logits `[T, E]`, under each span's edits.
+    ///
+    /// * `of_experts`: the model's selection bias `[E]`, where it has one; behind it its factors on the weights `[E]`,
+    ///   where it has those
     fn route(
         &self,
         logits: &Self::Tensor,
-        select_bias: Option<&Self::Weight>,
+        of_experts: Option<&Self::Weight>,
         id: RouterId,
         spec: &RouterSpec,
         spans: &[BatchSpan<'_>],
@@ -411,6 +414,34 @@ pub trait Ops: Meter + Send + Sized {
         network: &Self::Experts,
         spec: &MlpSpec,
     );
+
+    /// What the chosen networks make of `x` between their two products: `[T, K · F]`, place after place; anything in a
+    /// place where none runs.
+    fn inner(
+        &self,
+        x: &Self::Tensor,
+        routing: &Self::Routing,
+        experts: &Self::Experts,
+        spec: &MlpSpec,
+    ) -> Self::Tensor;
+
+    /// `into += scale ·` the weighted sum of what the second products of the chosen networks make of `inner: [T, K · F]`,
+    /// in ascending order of their ids.
+    fn mix_inner(
+        &self,
+        into: &mut Self::Tensor,
+        scale: f32,
+        inner: &Self::Tensor,
+        routing: &Self::Routing,
+        experts: &Self::Experts,
+        spec: &MlpSpec,
+    );
+
+    /// K: the places of a choice.
+    fn n_places(&self, routing: &Self::Routing) -> usize;
+
+    /// `into[t] += row · scale`; `row: [H]`.
+    fn add_row(&self, into: &mut Self::Tensor, row: &Self::Weight, scale: f32);
 
     /// The gates of a network every row passes: `sigmoid(x · Wᵀ)`, `[T, 1]`, which the host will want too.
     fn gates(&self, x: &Self::Tensor, weight: &Self::Weight) -> Self::Tensor;

@@ -82,6 +82,12 @@ pub struct GqaSpec {
     pub qk_norm_eps: f32,
     /// Whether that norm comes after `RoPE`.
     pub qk_norm_after_rope: bool,
+    /// Whether each head of values is RMS-normed, without weights (Gemma 4).
+    #[serde(default)]
+    pub v_norm: bool,
+    /// Whether values are what keys are before their norm and rotation (Gemma 4).
+    #[serde(default)]
+    pub k_is_v: bool,
     /// q, k, v clamped to ± this.
     pub clip: Option<f32>,
     /// Factor on `q · k`.
@@ -233,6 +239,11 @@ pub struct RopeSpec {
 pub enum RopeScaling {
     /// Not at all.
     None,
+    /// Only the first so many pairs rotate (Gemma 4); the others keep their place in the head.
+    Partial {
+        /// Pairs that rotate.
+        n_pairs: usize,
+    },
     /// Every frequency divided by the factor.
     Linear {
         /// The factor.

@@ -37,7 +37,7 @@ pub use intervention::{
 };
 pub use model::{
     Act, Ffn, HeadSpec, InputSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, NormKind,
-    NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn,
+    NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn, attention_expert,
 };
 pub use placement::{BlockFormat, DeviceChoice, Placement};
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};

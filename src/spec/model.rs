@@ -108,6 +108,9 @@ pub struct LayerSpec {
     pub residual_scale: f32,
     /// Norm before mixer, after mixer, before FFN, after FFN.
     pub norms: [Option<NormSpec>; 4],
+    /// Whether the checkpoint carries a factor on the residual stream behind the layer (Gemma 4).
+    #[serde(default)]
+    pub is_scaled: bool,
 }
 
 /// How mixer, FFN and residual stream are joined.
@@ -163,6 +166,8 @@ pub enum Act {
     Silu,
     /// tanh form of GELU.
     GeluTanh,
+    /// `x` (the two halves of attention with experts).
+    Identity,
     /// `max(x, 0)`.
     Relu,
     /// `max(x, 0)²`.
@@ -204,6 +209,18 @@ impl MlpSpec {
             act: Act::Silu,
             bias: false,
         }
+    }
+}
+
+/// The network that an expert in attention is: its queries, all heads of keys and values wide, and what becomes of what
+/// they attend to.
+#[must_use]
+pub fn attention_expert(attn: &GqaSpec) -> MlpSpec {
+    MlpSpec {
+        d_ff: attn.n_kv_heads * attn.head_dim,
+        gated: false,
+        act: Act::Identity,
+        bias: false,
     }
 }
 
@@ -263,8 +280,12 @@ pub struct MoeSpec {
     pub shared: Option<SharedSpec>,
     /// Whether a bias is added to the sum of the experts.
     pub out_bias: bool,
-    /// Whether each expert has a factor of its own.
-    pub per_expert_scale: bool,
+    /// A width of their own that experts read and write, between two matrices that all share (Nemotron-3 Super).
+    #[serde(default)]
+    pub latent: Option<usize>,
+    /// A norm behind the experts, and one behind the shared one (Gemma 4).
+    #[serde(default)]
+    pub branch_norm: Option<NormSpec>,
 }
 
 impl MoeSpec {
@@ -279,7 +300,8 @@ impl MoeSpec {
             n_identity: 0,
             shared: None,
             out_bias: false,
-            per_expert_scale: false,
+            latent: None,
+            branch_norm: None,
         }
     }
 }
@@ -327,10 +349,19 @@ impl ModelSpec {
     /// has none.
     #[must_use]
     pub fn active_share(&self, layer: LayerId) -> f64 {
-        let Some(Ffn::Moe(moe)) = self.layers.get(layer.idx()).map(|it| &it.ffn) else {
-            return 1.0;
-        };
-        let router = self.router(moe.router);
+        self.active_share_at(layer, Site::Ffn)
+    }
+
+    /// The same of the experts of a part of a layer.
+    #[must_use]
+    pub fn active_share_at(&self, layer: LayerId, site: Site) -> f64 {
+        let layer = self.layers.get(layer.idx());
+        let id = layer.and_then(|it| match (site, &it.mixer, &it.ffn) {
+            (Site::Attention, Mixer::MoA { router, .. }, _) => Some(*router),
+            (Site::Ffn, _, Ffn::Moe(moe)) => Some(moe.router),
+            _ => None,
+        });
+        let router = id.and_then(|it| self.router(it));
         router.map_or(1.0, |it| it.top_k as f64 / it.n_experts as f64)
     }
 

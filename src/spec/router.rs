@@ -182,6 +182,9 @@ pub struct RouterSpec {
     pub scale: f32,
     /// `DeepSeek-V2`: the factor acts only where `renorm` is `None`.
     pub scale_only_if_not_renorm: bool,
+    /// Whether the checkpoint carries a factor `[E]` on the weight of each expert, behind all else (Gemma 4).
+    #[serde(default)]
+    pub per_expert_scale: bool,
 }
 
 impl RouterSpec {
@@ -206,6 +209,7 @@ impl RouterSpec {
             renorm: Renorm::None,
             scale: 1.0,
             scale_only_if_not_renorm: false,
+            per_expert_scale: false,
         }
     }
 

@@ -42,7 +42,8 @@ impl RouterSpec {
             _ => self.choice("z").formula,
         };
         let scale = self.factor().map_or(String::new(), |it| format!(" · {it}"));
-        format!("{chosen}, {}{scale}", self.weights(score).formula)
+        let own = if self.per_expert_scale { " · f" } else { "" };
+        format!("{chosen}, {}{scale}{own}", self.weights(score).formula)
     }
 
     /// The rule step by step, from what the gate reads to the weights. `d_model` is H.
@@ -87,6 +88,12 @@ impl RouterSpec {
                 "every weight by the same factor",
             ));
         }
+        if self.per_expert_scale {
+            out.push(step(
+                "w ← f · w",
+                "each expert by a factor of its own, so that the weights need not sum to 1",
+            ));
+        }
         out
     }
 
@@ -122,8 +129,8 @@ impl RouterSpec {
                 ),
             ),
             Algo::SparseMixer { eps } => step(
-                format!("T = sparsemixer(z, {eps})"),
-                "one after the other, each among those near the best",
+                format!("T = top {} of z, one after the other", self.top_k),
+                format!("sparsemixer with jitter {eps}: ties to the lowest id"),
             ),
             Algo::Top1Capacity { cap, .. } => step(
                 format!("T = best of {selects}, {cap} tokens an expert"),
@@ -134,6 +141,12 @@ impl RouterSpec {
     }
 
     fn weights(&self, score: &str) -> RuleStep {
+        if let Algo::SparseMixer { eps } = self.algo {
+            return step(
+                format!("w = softmax(z) over (m − z) / max(|z|, m) ≤ {}", 2.0 * eps),
+                "one after the other: m is the chosen one's z, those before it are left out, so about 1 each",
+            );
+        }
         match (self.weight, self.renorm) {
             (Weight::SoftmaxOverTopK, _) => step(
                 "w = softmax of z over T",
@@ -206,6 +219,11 @@ impl ModelSpec {
         let experts = match moe.weight_on {
             WeightOn::Output => "y = Σ w · expert(x) over T",
             WeightOn::Input => "y = Σ expert(w · x) over T",
+        };
+        let experts = match (moe.latent, moe.out_bias) {
+            (Some(n), _) => format!("y = U · Σ w · expert(D · x) over T, {n} wide within"),
+            (None, true) => format!("{experts} + b"),
+            (None, false) => experts.to_owned(),
         };
         let shared = match moe.shared.map(|it| it.gate) {
             None => "",

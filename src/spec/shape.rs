@@ -162,6 +162,7 @@ fn state(mixer: &Mixer) -> Option<String> {
 fn scaling(scaling: &RopeScaling) -> String {
     match scaling {
         RopeScaling::None => String::new(),
+        RopeScaling::Partial { n_pairs } => format!(", {n_pairs} pairs of a head"),
         RopeScaling::Linear { factor } => format!(", linear × {factor}"),
         RopeScaling::Yarn {
             factor,

@@ -243,6 +243,35 @@ fn sinks_and_biases_of_experts_equal_the_reference() {
     check("gpt_oss_mxfp4");
 }
 
+/// `[E, in, out]`, gates and ups in turns.
+#[test]
+fn experts_stored_the_other_way_round_equal_the_reference() {
+    check("gpt_oss");
+}
+
+/// Behind parts alone, around them, seven a layer, of other kinds, beside experts that read what attention reads.
+#[test]
+fn blocks_whose_norms_stand_elsewhere_equal_the_reference() {
+    for name in ["flex_olmo", "grok1", "gemma4", "dbrx", "arctic"] {
+        check(name);
+    }
+}
+
+#[test]
+fn sparsemixer_and_layer_norms_with_biases_equal_the_reference() {
+    check("phimoe");
+}
+
+#[test]
+fn a_gate_of_two_matrices_equals_the_reference() {
+    check("llama_moe");
+}
+
+#[test]
+fn experts_in_attention_equal_the_reference() {
+    check("jetmoe");
+}
+
 #[test]
 fn layers_that_rotate_by_bases_of_their_own_equal_the_reference() {
     check("mellum");
@@ -276,6 +305,11 @@ fn models_in_gguf_files_equal_the_reference() {
         "gpt-oss",
         "deepseek2-yarn",
         "deepseek2-glm47flash",
+        "gemma4",
+        "phimoe",
+        "dbrx",
+        "arctic",
+        "grok",
     ] {
         check(&format!("gguf_{arch}"));
     }

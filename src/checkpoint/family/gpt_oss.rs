@@ -26,7 +26,8 @@ const SINKS: &[Tensor] = &[Tensor::rows(
     &[Role::In(LayerSlot::Sinks)],
 )];
 
-/// As released, in MXFP4: even rows are gates, odd ones ups.
+/// As released, in MXFP4, and as Transformers holds them, in bf16, each matrix the other way round: even rows are gates,
+/// odd ones ups.
 const EXPERTS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.mlp.router.weight",
@@ -36,7 +37,7 @@ const EXPERTS: &[Tensor] = &[
         "{body}layers.{l}.mlp.router.bias",
         &[Role::In(LayerSlot::RouterBias)],
     ),
-    Tensor::interleaved(
+    Tensor::turned_interleaved(
         "{body}layers.{l}.mlp.experts.gate_up_proj",
         &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
     ),
@@ -44,7 +45,7 @@ const EXPERTS: &[Tensor] = &[
         "{body}layers.{l}.mlp.experts.gate_up_proj_bias",
         &[Role::Expert(Part::GateBias), Role::Expert(Part::UpBias)],
     ),
-    Tensor::stacked(
+    Tensor::turned(
         "{body}layers.{l}.mlp.experts.down_proj",
         &[Role::Expert(Part::Down)],
     ),

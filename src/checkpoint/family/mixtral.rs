@@ -21,7 +21,7 @@ pub(super) const FAMILY: Family = Family {
 };
 
 /// As released, each also with `mlp` for `block_sparse_moe`, and fused as Transformers 5 and MLX hold them.
-const TENSORS: &[Tensor] = &[
+pub(super) const TENSORS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.gate.weight",
         &[Role::In(LayerSlot::Router)],

@@ -1,18 +1,25 @@
 //! The families that open. One entry in one list: how its config is read, and what its tensors are
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
+mod arctic;
+mod dbrx;
 mod deepseek;
 mod deepseek_mla;
 mod dots;
 mod ernie;
+mod flex_olmo;
+mod gemma;
 pub(super) mod gguf;
 mod glm;
 mod gpt_oss;
 mod granite;
+mod grok;
 mod hunyuan;
+mod jetmoe;
 mod kda;
 mod latent;
 mod lfm2;
+mod llama_moe;
 mod llama_names;
 mod mamba;
 mod mellum;
@@ -21,7 +28,9 @@ mod mixtral;
 mod names;
 mod nemotron;
 mod olmoe;
+mod phimoe;
 mod plain;
+mod prefix;
 mod qwen;
 mod qwen_next;
 
@@ -66,6 +75,15 @@ pub(super) const FAMILIES: &[Family] = &[
     kda::KIMI_LINEAR,
     kda::BAILING_HYBRID,
     olmoe::FAMILY,
+    flex_olmo::FLEX_OLMO,
+    gemma::GEMMA4,
+    gemma::GEMMA4_TEXT,
+    phimoe::PHIMOE,
+    dbrx::DBRX,
+    arctic::ARCTIC,
+    grok::GROK1,
+    llama_moe::LLAMA_MOE,
+    jetmoe::JETMOE,
     qwen::QWEN2_MOE,
     qwen::QWEN3_MOE,
     gpt_oss::GPT_OSS,
@@ -88,19 +106,12 @@ pub(super) const FAMILIES: &[Family] = &[
 
 /// Families with experts that are known and not read yet.
 const LATER: &[(&str, &str)] = &[
-    ("arctic", "Snowflake Arctic"),
-    ("dbrx", "DBRX"),
     ("deepseek_v32", "DeepSeek-V3.2"),
     ("deepseek_v4", "DeepSeek-V4"),
-    ("flex_olmo", "FlexOlmo"),
-    ("grok-1", "Grok-1"),
     ("jamba", "Jamba"),
-    ("jetmoe", "JetMoE"),
     ("llama4", "Llama 4"),
     ("llama4_text", "Llama 4"),
-    ("llama_moe", "LLaMA-MoE"),
     ("nllb-moe", "NLLB-MoE"),
-    ("phimoe", "Phi-3.5-MoE"),
     ("switch_transformers", "Switch Transformer"),
     ("time_moe", "Time-MoE"),
 ];

@@ -109,6 +109,14 @@ const NETWORKS: &[Tensor] = &[
         &[Role::Expert(Part::Down)],
     ),
     Tensor::rows(
+        "{body}layers.{l}.mixer.fc1_latent_proj.weight",
+        &[Role::In(LayerSlot::LatentIn)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mixer.fc2_latent_proj.weight",
+        &[Role::In(LayerSlot::LatentOut)],
+    ),
+    Tensor::rows(
         "{body}layers.{l}.mixer.shared_experts.up_proj.weight",
         &[Role::In(LayerSlot::Shared(Part::Up))],
     ),
@@ -279,13 +287,7 @@ fn rule(config: &Config, plain: &Plain) -> Result<RouterSpec, CheckpointError> {
 }
 
 fn experts(config: &Config) -> Result<MoeSpec, CheckpointError> {
-    const LATENT: &str = "moe_latent_size";
-    if config.get(LATENT).is_some() {
-        return Err(config.wrong(
-            LATENT,
-            "absent, because experts that work in a width of their own are not computed yet",
-        ));
-    }
+    let latent = config.maybe_whole("moe_latent_size", 1..=MAX_FF)?;
     let d_shared = config.whole("moe_shared_expert_intermediate_size", 0..=MAX_FF, 7688)?;
     let shared = SharedSpec {
         mlp: network(config, d_shared)?,
@@ -295,6 +297,7 @@ fn experts(config: &Config) -> Result<MoeSpec, CheckpointError> {
     let expert = network(config, width(config, "moe_intermediate_size", 7688)?)?;
     Ok(MoeSpec {
         shared: (d_shared > 0).then_some(shared),
+        latent,
         ..MoeSpec::plain(RouterId(0), expert)
     })
 }

@@ -143,6 +143,7 @@ impl Plain {
                     ffn,
                     topology: Topology::PreNorm,
                     residual_scale: self.residual_scale,
+                    is_scaled: false,
                 }
             })
             .collect();
@@ -326,6 +327,8 @@ fn attention(
         qk_norm: QkNorm::None,
         qk_norm_eps: eps,
         qk_norm_after_rope: false,
+        v_norm: false,
+        k_is_v: false,
         clip: None,
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: None,

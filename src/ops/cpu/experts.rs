@@ -53,19 +53,71 @@ struct Use {
 /// Every token's sum runs over its choices by ascending expert id, so it does not depend on the batch.
 pub fn mix_experts(x: &Matrix, routing: &Routing, experts: &[CpuExpert], spec: &MlpSpec) -> Matrix {
     let uses = uses_by_network(routing);
-    let jobs: Vec<(&CpuExpert, &[Use])> = uses
-        .iter()
-        .map(|(network, uses)| (&experts[usize::from(*network)], uses.as_slice()))
-        .collect();
+    let jobs = jobs(&uses, experts);
     let inner = inner(x, &jobs, spec);
-    let outer = outer(&jobs, &inner, x.cols);
+    sum(&jobs, &inner, routing, x.cols)
+}
+
+/// What the chosen networks make of `x` between their two products: `[T, K · F]`, zeros where none runs.
+pub fn chosen_inner(
+    x: &Matrix,
+    routing: &Routing,
+    experts: &[CpuExpert],
+    spec: &MlpSpec,
+) -> Matrix {
+    let uses = uses_by_network(routing);
+    let jobs = jobs(&uses, experts);
+    let width = experts.first().map_or(0, CpuExpert::d_ff);
+    let mut out = Matrix::zeros(routing.n_rows(), routing.n_picks * width);
+    for ((_, uses), inner) in jobs.iter().zip(inner(x, &jobs, spec)) {
+        for (it, inner) in uses.iter().zip(inner.chunks_exact(width.max(1))) {
+            let at = (it.row * routing.n_picks + it.place) * width;
+            out.data[at..at + width].copy_from_slice(inner);
+        }
+    }
+    out
+}
+
+/// The weighted sum of what the second products of the chosen networks make of `inner: [T, K · F]`: `[T, width]`.
+pub fn mix_inner(inner: &Matrix, routing: &Routing, experts: &[CpuExpert], width: usize) -> Matrix {
+    let uses = uses_by_network(routing);
+    let jobs = jobs(&uses, experts);
+    let of_place = |it: &Use| {
+        let d_ff = inner.cols / routing.n_picks.max(1);
+        &inner.row(it.row)[it.place * d_ff..(it.place + 1) * d_ff]
+    };
+    let of_job = |(_, uses): &(&CpuExpert, &[Use])| {
+        let rows = uses.iter().flat_map(of_place);
+        rows.copied().collect::<Vec<f32>>()
+    };
+    let inner: Vec<Vec<f32>> = jobs.iter().map(of_job).collect();
+    sum(&jobs, &inner, routing, width)
+}
+
+fn jobs<'a>(
+    uses: &'a BTreeMap<u16, Vec<Use>>,
+    experts: &'a [CpuExpert],
+) -> Vec<(&'a CpuExpert, &'a [Use])> {
+    uses.iter()
+        .map(|(network, uses)| (&experts[usize::from(*network)], uses.as_slice()))
+        .collect()
+}
+
+/// The weighted sum of the second products.
+fn sum(
+    jobs: &[(&CpuExpert, &[Use])],
+    inner: &[Vec<f32>],
+    routing: &Routing,
+    width: usize,
+) -> Matrix {
+    let outer = outer(jobs, inner, width);
     let mut slots: Vec<Option<&[f32]>> = vec![None; routing.n_rows() * routing.n_picks];
     for ((_, uses), out) in jobs.iter().zip(&outer) {
         for (i, it) in uses.iter().enumerate() {
-            slots[it.row * routing.n_picks + it.place] = Some(&out[i * x.cols..(i + 1) * x.cols]);
+            slots[it.row * routing.n_picks + it.place] = Some(&out[i * width..(i + 1) * width]);
         }
     }
-    combine(&slots, routing, x.cols)
+    combine(&slots, routing, width)
 }
 
 fn uses_by_network(routing: &Routing) -> BTreeMap<u16, Vec<Use>> {
@@ -198,6 +250,7 @@ fn activation(g: f32, u: f32, act: Act) -> f32 {
         Act::Silu => silu(g) * u,
         Act::SiluClamp { limit } => silu(g.min(limit)) * u.clamp(-limit, limit),
         Act::GeluTanh => 0.5 * g * (1.0 + (0.797_884_6 * (g + 0.044_715 * g * g * g)).tanh()) * u,
+        Act::Identity => g * u,
         Act::Relu => g.max(0.0) * u,
         Act::Relu2 => g.max(0.0) * g.max(0.0) * u,
         Act::GptOss { alpha, limit } => {

@@ -8,6 +8,8 @@ use crate::checkpoint::{Stored, WeightView};
 
 /// Rows of a matrix one task takes.
 const ROWS_PER_TASK: usize = 32;
+/// The same of a matrix that is stored input after input: as many numbers of each are read side by side.
+const COLUMNS_PER_TASK: usize = 256;
 
 /// `x · Wᵀ + b`: `[T, rows]`.
 #[must_use]
@@ -66,6 +68,7 @@ pub fn run(products: Vec<Product<'_>>) {
 fn rows_per_task(weight: &WeightView) -> usize {
     match weight.stored() {
         Stored::Rows(..) => ROWS_PER_TASK,
+        Stored::Columns(_) => COLUMNS_PER_TASK,
         Stored::Planes(it) => it.rows_of_line().max(ROWS_PER_TASK),
     }
 }

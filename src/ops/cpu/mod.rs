@@ -5,6 +5,7 @@ use std::sync::Arc;
 pub(in crate::ops) mod attention;
 mod best;
 mod blocks;
+mod columns;
 mod dot;
 mod draw;
 pub(in crate::ops) mod embed;
@@ -262,7 +263,7 @@ impl Ops for Cpu {
     fn route(
         &self,
         logits: &Matrix,
-        select_bias: Option<&CpuWeight>,
+        of_experts: Option<&CpuWeight>,
         id: RouterId,
         spec: &RouterSpec,
         spans: &[BatchSpan<'_>],
@@ -273,7 +274,7 @@ impl Ops for Cpu {
             for (row, at) in span.positions() {
                 route(
                     logits.row(row),
-                    select_bias.map(|it| it.vector.as_slice()),
+                    of_experts.map(|it| it.vector.as_slice()),
                     spec,
                     span.policy.at(id, at),
                     at,
@@ -311,6 +312,37 @@ impl Ops for Cpu {
             pointwise::gate_rows(&mut out, gates);
         }
         pointwise::add(into, &out, scale);
+    }
+
+    fn inner(
+        &self,
+        x: &Matrix,
+        routing: &Routing,
+        experts: &Vec<CpuExpert>,
+        spec: &MlpSpec,
+    ) -> Matrix {
+        experts::chosen_inner(x, routing, experts, spec)
+    }
+
+    fn mix_inner(
+        &self,
+        into: &mut Matrix,
+        scale: f32,
+        inner: &Matrix,
+        routing: &Routing,
+        experts: &Vec<CpuExpert>,
+        _spec: &MlpSpec,
+    ) {
+        let out = experts::mix_inner(inner, routing, experts, into.cols);
+        pointwise::add(into, &out, scale);
+    }
+
+    fn n_places(&self, routing: &Routing) -> usize {
+        routing.n_picks
+    }
+
+    fn add_row(&self, into: &mut Matrix, row: &CpuWeight, scale: f32) {
+        pointwise::add_row(into, &row.vector, scale);
     }
 
     fn gates(&self, x: &Matrix, weight: &CpuWeight) -> Matrix {

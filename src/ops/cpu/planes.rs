@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 
 use super::{
+    columns::dot_columns,
     dot::{LINE, StoredRows, all_rows, dot_rows, prefetch, tree},
     plane_words::dot_words,
 };
@@ -24,6 +25,7 @@ pub fn dot_weight(weight: &WeightView, first: usize, x: &[f32], out: &mut [f32])
     let cols = weight.shape().1;
     match weight.stored() {
         Stored::Rows(dtype, bytes) => dot_rows(StoredRows { dtype, bytes, cols }, first, x, out),
+        Stored::Columns(columns) => dot_columns(&columns, cols, first, x, out),
         Stored::Planes(rows) => dot_planes(&rows, first, x, out),
     }
 }

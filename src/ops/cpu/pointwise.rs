@@ -11,6 +11,12 @@ pub fn add(x: &mut Matrix, y: &Matrix, scale: f32) {
         .for_each(|(x, y)| *x += y * scale);
 }
 
+/// `x[t] += row · scale`.
+pub fn add_row(x: &mut Matrix, row: &[f32], scale: f32) {
+    x.rows_mut()
+        .for_each(|it| it.iter_mut().zip(row).for_each(|(x, y)| *x += y * scale));
+}
+
 /// `c · tanh(x · scale / c)`, or `x · scale` without a cap.
 pub fn scale(x: &mut Matrix, scale: f32, cap: Option<f32>) {
     match cap {

@@ -23,6 +23,10 @@ impl Rope {
             .collect();
         let (inv_freq, factor) = match &spec.scaling {
             RopeScaling::None => (plain, 1.0),
+            RopeScaling::Partial { n_pairs } => {
+                let rotates = |(i, inv)| if i < *n_pairs { inv } else { 0.0 };
+                (plain.into_iter().enumerate().map(rotates).collect(), 1.0)
+            }
             RopeScaling::Linear { factor } => (plain.iter().map(|it| it / factor).collect(), 1.0),
             RopeScaling::Yarn { .. } => yarn(spec, &plain),
             RopeScaling::Llama3 {
@@ -213,6 +217,11 @@ pub fn prepare(
     if !spec.qk_norm_after_rope {
         norm_heads(q, norms[0], spec);
         norm_heads(k, norms[1], spec);
+    }
+    if spec.v_norm {
+        let ones = vec![1.0; spec.head_dim];
+        let heads = v.data.chunks_exact_mut(spec.head_dim);
+        heads.for_each(|it| rms_norm(it, &ones, spec.qk_norm_eps));
     }
     if let Some(clip) = spec.clip {
         for x in [&mut *q, &mut *k, &mut *v] {

@@ -6,7 +6,7 @@
 use crate::ops::{EMPTY, Routing, hash::pcg};
 
 use crate::spec::{
-    ExpertId, GroupScore, Groups, Position, Renorm, RouterPolicy, RouterSpec, Score, Weight,
+    Algo, ExpertId, GroupScore, Groups, Position, Renorm, RouterPolicy, RouterSpec, Score, Weight,
 };
 use crate::trace::PickState;
 
@@ -27,16 +27,20 @@ struct Scores {
 /// Routes one more row into `out`.
 ///
 /// * `logits`: raw gate outputs `[E]`
-/// * `model_bias`: the model's selection bias `[E]`, where it has one
+/// * `of_experts`: the model's selection bias `[E]`, where it has one; behind it its factors on the weights `[E]`, where it
+///   has those
 /// * `edits`: what holds for this router at `at`; `None` is the model's own rule and nothing else
 pub fn route(
     logits: &[f32],
-    model_bias: Option<&[f32]>,
+    of_experts: Option<&[f32]>,
     spec: &RouterSpec,
     edits: Option<&RouterPolicy>,
     at: Position,
     out: &mut Routing,
 ) {
+    let of_experts = of_experts.unwrap_or(&[]);
+    let n_biases = if spec.select_bias { spec.n_experts } else { 0 };
+    let (model_bias, factors) = of_experts.split_at(n_biases.min(of_experts.len()));
     let mut it = score(logits, model_bias, spec, edits);
     let kept = spec.groups.map(|groups| close_groups(&mut it, groups));
     let forced = edits.map_or(&[][..], |it| &it.forced);
@@ -52,9 +56,17 @@ pub fn route(
     } else {
         margin(&it, forced.len(), edits)
     };
+    let turns = turns(&it, forced, random, spec, at);
     // From here on by id, so that sums do not depend on the order in which experts were found.
     it.chosen.sort_unstable();
-    let sum = weigh(&mut it, spec);
+    let sum = match spec.algo {
+        Algo::SparseMixer { eps } => weigh_by_turns(&mut it, &turns, eps, edits),
+        _ => weigh(&mut it, spec),
+    };
+    if spec.per_expert_scale {
+        let weights = it.weights.iter_mut().zip(&it.chosen);
+        weights.for_each(|(weight, e)| *weight *= factors.get(*e).copied().unwrap_or(1.0));
+    }
     if let Some(edits) = edits {
         share(&mut it, edits);
     }
@@ -70,7 +82,7 @@ pub fn route(
 /// z with its biases, the score, what selects, and who may be chosen.
 fn score(
     logits: &[f32],
-    model_bias: Option<&[f32]>,
+    model_bias: &[f32],
     spec: &RouterSpec,
     edits: Option<&RouterPolicy>,
 ) -> Scores {
@@ -87,7 +99,7 @@ fn score(
         Score::Logit => z.clone(),
     };
     let mut select = score.clone();
-    add(&mut select, model_bias.unwrap_or(&[]));
+    add(&mut select, model_bias);
     add(&mut select, edits.map_or(&[], |it| &it.select_bias));
     let open = (0..z.len())
         .map(|e| edits.is_none_or(|it| it.allows(e)))
@@ -176,7 +188,7 @@ fn choose_random(
     spec: &RouterSpec,
     at: Position,
 ) {
-    let key = pcg(pcg(pcg(seed) ^ u32::from(spec.place.layer.0)) ^ at.0);
+    let key = random_key(seed, spec, at);
     let unmasked = |e: usize| edits.is_none_or(|it| it.allows(e));
     let mut rest: Vec<usize> = (0..it.z.len())
         .filter(|e| unmasked(*e) && !it.chosen.contains(e))
@@ -184,6 +196,57 @@ fn choose_random(
     rest.sort_by_key(|e| (pcg(key ^ *e as u32), *e));
     rest.truncate(k.saturating_sub(it.chosen.len()));
     it.chosen.extend(rest);
+}
+
+/// What the hash of each expert begins with.
+fn random_key(seed: u32, spec: &RouterSpec, at: Position) -> u32 {
+    pcg(pcg(pcg(seed) ^ u32::from(spec.place.layer.0)) ^ at.0)
+}
+
+/// The chosen in the order in which sparsemixer takes them: forced ones as listed, then the others, best first.
+fn turns(
+    it: &Scores,
+    forced: &[(ExpertId, Option<f32>)],
+    random: Option<u32>,
+    spec: &RouterSpec,
+    at: Position,
+) -> Vec<usize> {
+    if !matches!(spec.algo, Algo::SparseMixer { .. }) {
+        return Vec::new();
+    }
+    let n_forced = forced.len().min(it.chosen.len());
+    let (first, rest) = it.chosen.split_at(n_forced);
+    let mut rest = rest.to_vec();
+    match random {
+        Some(seed) => {
+            let key = random_key(seed, spec, at);
+            rest.sort_by_key(|e| (pcg(key ^ *e as u32), *e));
+        }
+        None => rest.sort_by(by_rank(&it.select)),
+    }
+    first.iter().copied().chain(rest).collect()
+}
+
+/// Weights by sparsemixer (families document, section 3.9): each of a softmax over the experts whose z is near that of the
+/// one whose turn it is, of those that are not masked and had none. Returns their sum.
+fn weigh_by_turns(it: &mut Scores, turns: &[usize], eps: f32, edits: Option<&RouterPolicy>) -> f32 {
+    let z = &it.z;
+    let mut weights = vec![0.0; it.chosen.len()];
+    for (turn, e) in turns.iter().enumerate() {
+        let takes_part =
+            |i: &usize| edits.is_none_or(|it| it.allows(*i)) && !turns[..turn].contains(i);
+        // Where both are 0 the difference is 0 too, and a quotient that is no number is above nothing.
+        let is_near = |i: &usize| !((z[*e] - z[*i]) / z[*i].abs().max(z[*e]) > 2.0 * eps);
+        let near: Vec<usize> = (0..z.len()).filter(takes_part).filter(is_near).collect();
+        let near_z: Vec<f32> = near.iter().map(|i| z[*i]).collect();
+        let at = near.iter().position(|i| i == e);
+        let weight = at.map_or(f32::NAN, |at| softmax(&near_z)[at]);
+        if let Ok(place) = it.chosen.binary_search(e) {
+            weights[place] = weight;
+        }
+    }
+    it.weights = weights;
+    it.weights.iter().sum()
 }
 
 /// The weakest pick that was not forced minus the best open expert left out; NaN where one of them is missing.

@@ -26,6 +26,8 @@ pub fn spec_of(n_heads: usize, n_kv_heads: usize, head_dim: usize) -> GqaSpec {
         qk_norm: QkNorm::None,
         qk_norm_eps: 1e-5,
         qk_norm_after_rope: false,
+        v_norm: false,
+        k_is_v: false,
         clip: None,
         scale: 1.0 / (head_dim as f32).sqrt(),
         softcap: None,

@@ -80,7 +80,7 @@ impl Control {
             shares.iter().sum::<f32>().to_bits(),
         ]);
         let header = self.words.len();
-        self.words.extend([0; 6]);
+        self.words.extend([0; 7]);
         let is_forced = |e: usize| policy.forced.iter().any(|it| it.0.idx() == e);
         let tables = [
             policy.logit_bias.iter().map(|it| it.to_bits()).collect(),
@@ -96,6 +96,7 @@ impl Control {
             ),
             share_table(policy, n_experts, !shares.is_empty()),
             network_table(policy, n_experts),
+            policy.forced.iter().map(|it| it.0.idx() as u32).collect(),
         ];
         for (i, table) in tables.into_iter().enumerate() {
             if !table.is_empty() {

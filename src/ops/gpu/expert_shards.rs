@@ -79,6 +79,7 @@ pub(super) fn experts_within(
     views: &[Mlp<WeightView>],
     binding_bytes: u64,
 ) -> Result<GpuExperts, DeviceError> {
+    let views = &of_one_width(views);
     let (d_ff, width) = views.first().map_or((0, 0), |it| it.up.shape());
     if views.len() > MAX_EXPERTS {
         return Err(DeviceError::TooSmall {
@@ -113,6 +114,25 @@ pub(super) fn experts_within(
         down,
         biases: biases(gpu, views, [d_ff, d_ff, width])?,
     })
+}
+
+/// The same networks, those that are narrower than others with inner rows of zeros, which add nothing.
+fn of_one_width(views: &[Mlp<WeightView>]) -> std::borrow::Cow<'_, [Mlp<WeightView>]> {
+    let width = |it: &Mlp<WeightView>| it.up.shape().0;
+    let widest = views.iter().map(width).max().unwrap_or(0);
+    if views.iter().all(|it| width(it) == widest) {
+        return views.into();
+    }
+    let cols = |it: &WeightView| it.shape().1;
+    let padded = |it: &Mlp<WeightView>| Mlp {
+        gate: it.gate.as_ref().map(|it| it.padded(widest, cols(it))),
+        up: it.up.padded(widest, cols(&it.up)),
+        down: it.down.padded(it.down.shape().0, widest),
+        gate_bias: it.gate_bias.as_ref().map(|it| it.padded(1, widest)),
+        up_bias: it.up_bias.as_ref().map(|it| it.padded(1, widest)),
+        down_bias: it.down_bias.clone(),
+    };
+    views.iter().map(padded).collect::<Vec<_>>().into()
 }
 
 /// The biases of all networks, in f32.

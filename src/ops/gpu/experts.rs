@@ -112,6 +112,59 @@ pub fn mix_experts(
     mix.run(mix.layout());
 }
 
+/// What the chosen networks make of `x` between their two products: `[T, K · F]`, place after place.
+pub fn inner(
+    gpu: &Gpu,
+    x: &GpuTensor,
+    routing: &GpuRouting,
+    experts: &GpuExperts,
+    spec: &MlpSpec,
+) -> GpuTensor {
+    let mix = Mix {
+        gpu,
+        into: x,
+        scale: 1.0,
+        x,
+        routing,
+        factors: (&routing.slice, routing.part_at(2)),
+        experts,
+        spec,
+    };
+    let inner = gpu.tensor(routing.n_rows, routing.n_picks * experts.d_ff);
+    if mix.n_slots() > 0 {
+        mix.inner_per_slot(&inner);
+    }
+    inner
+}
+
+/// `into[t] += scale · Σ_places weight · down(inner[t, place])`, in ascending order of the experts' ids.
+///
+/// * `into`: `[T, H]`
+/// * `inner`: `[T, K · F]`
+pub fn mix_inner(
+    gpu: &Gpu,
+    into: &GpuTensor,
+    scale: f32,
+    inner: &GpuTensor,
+    routing: &GpuRouting,
+    experts: &GpuExperts,
+    spec: &MlpSpec,
+) {
+    let mix = Mix {
+        gpu,
+        into,
+        scale,
+        x: inner,
+        routing,
+        factors: (&routing.slice, routing.part_at(2)),
+        experts,
+        spec,
+    };
+    if mix.n_slots() > 0 {
+        mix.down_per_slot(inner);
+    }
+}
+
 /// `into[t] += scale · gate[t] · down(act(gate x[t]) ⊙ up x[t])`, one network over all rows.
 ///
 /// * `into`, `x`: `[T, H]`, two tensors
@@ -162,6 +215,7 @@ fn act_id(act: Act) -> u32 {
         Act::Relu2 => 3,
         Act::GptOss { .. } => 4,
         Act::SiluClamp { .. } => 5,
+        Act::Identity => 6,
     }
 }
 
@@ -210,8 +264,14 @@ impl Mix<'_> {
     }
 
     fn per_slot(&self) {
-        let (n_slots, n_rows) = (self.n_slots() as u32, self.routing.n_rows as u32);
         let inner = self.gpu.tensor(self.n_slots(), self.experts.d_ff);
+        self.inner_per_slot(&inner);
+        self.down_per_slot(&inner);
+    }
+
+    /// `inner`: `[slots, F]`.
+    fn inner_per_slot(&self, inner: &GpuTensor) {
+        let n_slots = self.n_slots() as u32;
         for it in &self.experts.gate_up {
             let binds = self.binds(&self.x.slice, it, &inner.slice, &self.routing.slice);
             let team = team_of(it.weight.row_units / 4);
@@ -222,6 +282,11 @@ impl Mix<'_> {
             };
             self.launch((entry, team), it, &binds, grid, &self.of_gate_up(it));
         }
+    }
+
+    /// `inner`: `[slots, F]`.
+    fn down_per_slot(&self, inner: &GpuTensor) {
+        let n_rows = self.routing.n_rows as u32;
         for it in &self.experts.down {
             let binds = self.binds(&inner.slice, it, &self.into.slice, self.factors.0);
             let team = team_of(it.weight.row_units * 2);
@@ -377,7 +442,7 @@ impl Mix<'_> {
         let (alpha, limit) = match self.spec.act {
             Act::GptOss { alpha, limit } => (alpha, limit),
             Act::SiluClamp { limit } => (0.0, limit),
-            Act::Silu | Act::GeluTanh | Act::Relu | Act::Relu2 => (0.0, 0.0),
+            Act::Silu | Act::GeluTanh | Act::Identity | Act::Relu | Act::Relu2 => (0.0, 0.0),
         };
         Params {
             n_picks: self.routing.n_picks as u32,

@@ -7,7 +7,7 @@ use crate::spec::{Mixer, ModelSpec};
 #[must_use]
 pub fn exceeded(spec: &ModelSpec) -> Option<String> {
     let width = |it: &crate::spec::LayerSpec| match &it.mixer {
-        Mixer::Gqa(it) => Some(it.head_dim),
+        Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => Some(it.head_dim),
         _ => None,
     };
     let width = spec.layers.iter().filter_map(width).max().unwrap_or(0);

@@ -245,12 +245,12 @@ impl Ops for Gpu {
     fn route(
         &self,
         logits: &GpuTensor,
-        select_bias: Option<&GpuWeight>,
+        of_experts: Option<&GpuWeight>,
         id: RouterId,
         spec: &RouterSpec,
         spans: &[BatchSpan<'_>],
     ) -> GpuRouting {
-        route::route(self, logits, select_bias, id, spec, spans)
+        route::route(self, logits, of_experts, id, spec, spans)
     }
 
     fn mix_experts(
@@ -275,6 +275,36 @@ impl Ops for Gpu {
         spec: &MlpSpec,
     ) {
         experts::mlp(self, into, scale, x, network, gates, spec);
+    }
+
+    fn inner(
+        &self,
+        x: &GpuTensor,
+        routing: &GpuRouting,
+        experts: &GpuExperts,
+        spec: &MlpSpec,
+    ) -> GpuTensor {
+        experts::inner(self, x, routing, experts, spec)
+    }
+
+    fn mix_inner(
+        &self,
+        into: &mut GpuTensor,
+        scale: f32,
+        inner: &GpuTensor,
+        routing: &GpuRouting,
+        experts: &GpuExperts,
+        spec: &MlpSpec,
+    ) {
+        experts::mix_inner(self, into, scale, inner, routing, experts, spec);
+    }
+
+    fn n_places(&self, routing: &GpuRouting) -> usize {
+        routing.n_picks
+    }
+
+    fn add_row(&self, into: &mut GpuTensor, row: &GpuWeight, scale: f32) {
+        pointwise::add_row(self, into, row, scale);
     }
 
     fn gates(&self, x: &GpuTensor, weight: &GpuWeight) -> GpuTensor {

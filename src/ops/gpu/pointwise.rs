@@ -8,6 +8,7 @@ use super::{
     pipeline::Bind,
     record::{Launch, MAX_GROUPS},
     tensor::GpuTensor,
+    weight::GpuWeight,
 };
 use crate::spec::GateAct;
 
@@ -28,6 +29,12 @@ struct Params {
 
 /// Numbers of a workgroup.
 const GROUP: usize = 256;
+
+/// `into[t] += row · scale`; `row: [H]`.
+pub fn add_row(gpu: &Gpu, into: &GpuTensor, row: &GpuWeight, scale: f32) {
+    let binds = [Bind::Write(&into.slice), Bind::Read(&row.vector)];
+    launch(gpu, "add_row", &binds, into, [scale, 0.0]);
+}
 
 /// `c · tanh(x · scale / c)`, or `x · scale` without a cap.
 pub fn scale(gpu: &Gpu, x: &GpuTensor, scale: f32, cap: Option<f32>) {
@@ -150,7 +157,7 @@ fn launch_gated(
 mod tests {
     use super::*;
     use crate::ops::cpu::{Matrix, pointwise as reference};
-    use crate::ops::gpu::testing::{assert_near, gpus, numbers, read};
+    use crate::ops::gpu::testing::{assert_near, gpus, numbers, read, vector};
 
     const SHAPES: [(usize, usize); 4] = [(1, 1), (7, 33), (65, 257), (1, 5000)];
 
@@ -220,6 +227,20 @@ mod tests {
                 drop(into);
                 let none = zeros(&gpu, rows, cols);
                 assert!(read(&gpu, &none).iter().all(|it| it.to_bits() == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_added_to_every_row_as_by_the_reference() {
+        for gpu in gpus() {
+            for (rows, cols) in SHAPES {
+                let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
+                let row = numbers(cols, 2);
+                let weight = gpu.weight_of("row", &[&vector(&row)]).unwrap();
+                add_row(&gpu, &x, &weight, 0.5);
+                reference::add_row(&mut want, &row, 0.5);
+                assert_near(&read(&gpu, &x), &want.data, 1e-6, "rows added");
             }
         }
     }

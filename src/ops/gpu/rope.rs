@@ -44,9 +44,10 @@ struct Params {
     position: u32,
     floor: f32,
     growth: f32,
+    has_norm_v: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 84);
+const _: () = assert!(size_of::<Params>() == 88);
 
 /// Numbers a head takes in the cache: whole quads.
 pub fn head_room(spec: &GqaSpec) -> usize {
@@ -176,6 +177,7 @@ impl Rotation<'_> {
             position: 0,
             floor: growth.map_or(0.0, |it| it.floor),
             growth: growth.map_or(0.0, |it| it.scale),
+            has_norm_v: u32::from(spec.v_norm),
         }
     }
 }

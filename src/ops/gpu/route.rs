@@ -14,7 +14,7 @@ use super::{
 };
 use crate::ops::{BatchSpan, EMPTY, Routing, routing::n_picks};
 
-use crate::spec::{GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
+use crate::spec::{Algo, GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
 use crate::trace::PickState;
 
 /// The choice of one router for T rows, K places each, as words of one region, part after part:
@@ -134,6 +134,7 @@ struct Params {
     eps: f32,
     min: f32,
     p: f32,
+    threshold: f32,
 }
 
 /// Lanes of a workgroup.
@@ -147,13 +148,15 @@ const HAS_SHARES: u32 = 8;
 const BY_TOP_2: u32 = 16;
 const IS_SCALED: u32 = 32;
 const HAS_SOFTCAP: u32 = 64;
+const BY_TURNS: u32 = 128;
+const HAS_OWN_FACTORS: u32 = 256;
 
 /// Chooses the experts of every row from raw logits `[T, E]`, under each span's edits: one dispatch,
 /// however many edits there are. `logits` may lie anywhere but among the choices.
 pub fn route(
     gpu: &Gpu,
     logits: &GpuTensor,
-    select_bias: Option<&GpuWeight>,
+    of_experts: Option<&GpuWeight>,
     id: RouterId,
     spec: &RouterSpec,
     spans: &[BatchSpan<'_>],
@@ -170,7 +173,7 @@ pub fn route(
     };
     out.slice = gpu.choices.take(&gpu.memory, (out.n_words() * 4) as u64);
     let mut params = params(spec, &out);
-    params.flags |= if select_bias.is_some() {
+    params.flags |= if of_experts.is_some() && spec.select_bias {
         HAS_MODEL_BIAS
     } else {
         0
@@ -185,7 +188,7 @@ pub fn route(
     let nothing = &logits.slice;
     let binds = [
         Bind::Read(&logits.slice),
-        Bind::Read(select_bias.map_or(nothing, |it| &it.vector)),
+        Bind::Read(of_experts.map_or(nothing, |it| &it.vector)),
         Bind::Read(control.as_ref().unwrap_or(nothing)),
         Bind::Write(&out.slice),
     ];
@@ -207,6 +210,10 @@ pub fn route(
 /// The family's rule in the kernel's words.
 fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
     let groups = spec.groups;
+    let jitter = match spec.algo {
+        Algo::SparseMixer { eps } => Some(eps),
+        _ => None,
+    };
     let (renorm, eps, min, p) = match spec.renorm {
         Renorm::None => (0, 0.0, 0.0, 1.0),
         Renorm::Sum { eps, min } => (1, eps, min, 1.0),
@@ -221,6 +228,8 @@ fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
         ),
         (is_scaled, IS_SCALED),
         (spec.logit_softcap.is_some(), HAS_SOFTCAP),
+        (jitter.is_some(), BY_TURNS),
+        (spec.per_expert_scale, HAS_OWN_FACTORS),
     ];
     Params {
         n_rows: out.n_rows as u32,
@@ -247,5 +256,6 @@ fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
         eps,
         min,
         p,
+        threshold: 2.0 * jitter.unwrap_or(0.0),
     }
 }

@@ -9,8 +9,9 @@ use crate::ops::cpu::{Cpu, CpuWeight, Matrix};
 use crate::ops::{BatchSpan, EMPTY, Ops as _, Routing, Wait};
 
 use crate::spec::{
-    GroupScore, Groups, HeadSpec, InputSpec, Intervention, InterventionSet, LayerId, ModelSpec,
-    NormSpec, Position, Renorm, Revision, RouterId, RouterSpec, RoutingPolicy, Score, Weight,
+    Algo, GroupScore, Groups, HeadSpec, InputSpec, Intervention, InterventionSet, LayerId,
+    ModelSpec, NormSpec, Position, Renorm, Revision, RouterId, RouterSpec, RoutingPolicy, Score,
+    Weight,
 };
 use crate::trace::PickState;
 
@@ -33,7 +34,10 @@ impl Case {
             .iter()
             .map(|it| it * 8.0)
             .collect();
-        let bias = spec.select_bias.then(|| numbers(n, seed + 1));
+        let biases = spec.select_bias.then(|| numbers(n, seed + 1));
+        let factors = spec.per_expert_scale.then(|| numbers(n, seed + 2));
+        let of_experts: Vec<f32> = biases.into_iter().chain(factors).flatten().collect();
+        let bias = (!of_experts.is_empty()).then_some(of_experts);
         Self {
             spec: spec.clone(),
             logits,
@@ -203,10 +207,21 @@ fn other_rules(plain: &RouterSpec) -> Vec<Family> {
         logit_softcap: Some(5.0),
         ..rule(Score::Softmax, Weight::SoftmaxOverTopK, by_sum(1e-9, 0.0))
     };
+    let phi = RouterSpec {
+        // Wide enough that several experts are near.
+        algo: Algo::SparseMixer { eps: 0.2 },
+        ..rule(Score::Logit, Weight::Score, Renorm::None)
+    };
+    let gemma = RouterSpec {
+        per_expert_scale: true,
+        ..rule(Score::Softmax, Weight::Score, by_sum(0.0, 0.0))
+    };
     vec![
         ("sqrtsoftplus", softplus),
         ("sigmoid of the logit", sigmoid),
         ("grok", capped),
+        ("phimoe", phi),
+        ("gemma4", gemma),
     ]
 }
 

@@ -2,7 +2,7 @@
 //! rotation is stretched for each pair; and what its rows say by their order.
 
 use crate::spec::{
-    Ffn, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec, RecurrentSpec,
+    Ffn, GqaSpec, LatentUp, LayerSpec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, RecurrentSpec,
     RopeScaling, RopeSpec, RouterId,
 };
 
@@ -11,6 +11,9 @@ use crate::checkpoint::{CheckpointError, WeightView, config::Config, family::Dra
 
 /// What a router adds to scores before it chooses.
 const SELECT_BIAS: &str = "exp_probs_b.bias";
+/// Divisors for texts up to the context that a model was first trained at, and for longer ones.
+const SHORT_FACTORS: &str = "rope_factors_short.weight";
+const LONG_FACTORS: &str = "rope_factors_long.weight";
 /// A divisor for each pair of a rotation.
 const FREQUENCIES: &str = "rope_freqs.weight";
 
@@ -24,9 +27,13 @@ pub(super) fn complete(
     arch: &Arch,
     config: &Config,
 ) -> Result<(), CheckpointError> {
-    let stretch = stretch(file, &draft.spec)?;
-    if stretch.is_some() {
-        draft.read.push(FREQUENCIES.to_owned());
+    let stretch = match long_rope(draft, file, arch)? {
+        Some(it) => Some(it),
+        None => stretch(file, &draft.spec)?,
+    };
+    if matches!(stretch, Some(RopeScaling::LongRope { .. })) {
+        let read = [FREQUENCIES, SHORT_FACTORS, LONG_FACTORS];
+        draft.read.extend(read.map(str::to_owned));
     }
     for (l, layer) in draft.spec.layers.iter_mut().enumerate() {
         if let Some(d_ff) = dense_width(file, l) {
@@ -35,8 +42,14 @@ pub(super) fn complete(
                 Ffn::Moe(_) | Ffn::None => MlpSpec::silu(d_ff),
             });
         }
+        let scale = format!("blk.{l}.layer_output_scale.weight");
+        layer.is_scaled &= file.tensors.by_name.contains_key(&scale);
         match &mut layer.mixer {
-            Mixer::Gqa(it) => attention(it, file, arch, l, stretch.as_ref()),
+            Mixer::Gqa(it) => {
+                // Where layers with a window have heads of another size, the divisors are for the others.
+                let is_for = arch.by_layer.is_empty() || it.mask == Mask::Causal;
+                attention(it, file, arch, l, stretch.as_ref().filter(|_| is_for));
+            }
             Mixer::Mla(it) => {
                 draft.read.extend(latent(it, file, l));
                 if let Some(it) = &mut it.rope {
@@ -123,14 +136,68 @@ fn latent(it: &mut MlaSpec, file: &GgufModel<'_>, layer: usize) -> Option<String
     has_whole.then_some(whole)
 }
 
+/// The two sets of divisors of longrope, where the file has them. A text cannot change from one to the other while it
+/// grows, so the context ends where the first ends.
+fn long_rope(
+    draft: &mut Draft,
+    file: &GgufModel<'_>,
+    arch: &Arch,
+) -> Result<Option<RopeScaling>, CheckpointError> {
+    let short = divisors(file, SHORT_FACTORS, &draft.spec)?;
+    let long = divisors(file, LONG_FACTORS, &draft.spec)?;
+    let (Some(short), Some(long)) = (short, long) else {
+        return Ok(None);
+    };
+    let key = |it: &str| (file.get)(&format!("{}.rope.scaling.{it}", arch.name));
+    let number = |it: &str| key(it)?.as_f64().filter(|it| *it > 0.0);
+    let n_ctx = draft.spec.n_ctx as f64;
+    let original_ctx = number("original_context_length").unwrap_or(n_ctx);
+    let longer = (n_ctx / original_ctx).max(1.0);
+    let by_length = (1.0 + longer.ln() / original_ctx.max(2.0).ln()).sqrt();
+    let scale = number("attn_factor").unwrap_or(by_length) as f32;
+    if original_ctx < n_ctx {
+        draft.spec.n_ctx = (original_ctx as usize).max(1);
+        draft.notes.push(format!(
+            "positions beyond {} need factors of their own (longrope); the context ends there",
+            draft.spec.n_ctx
+        ));
+    }
+    Ok(Some(RopeScaling::LongRope {
+        short,
+        long,
+        short_scale: scale,
+        long_scale: scale,
+        original_ctx: original_ctx as f32,
+    }))
+}
+
 /// The divisors of the rotation's frequencies, where the file has them: how the converter writes the scaling of
 /// Llama 3.
 fn stretch(file: &GgufModel<'_>, spec: &ModelSpec) -> Result<Option<RopeScaling>, CheckpointError> {
-    let Some(tensor) = file.tensors.by_name.get(FREQUENCIES) else {
+    let divisors = divisors(file, FREQUENCIES, spec)?;
+    let Some(divisors) = divisors else {
+        return Ok(None);
+    };
+    Ok(Some(RopeScaling::LongRope {
+        short: divisors.clone(),
+        long: divisors,
+        short_scale: 1.0,
+        long_scale: 1.0,
+        original_ctx: spec.n_ctx as f32,
+    }))
+}
+
+/// A tensor of one divisor for each pair of a head, where the file has it.
+fn divisors(
+    file: &GgufModel<'_>,
+    name: &str,
+    spec: &ModelSpec,
+) -> Result<Option<Vec<f32>>, CheckpointError> {
+    let Some(tensor) = file.tensors.by_name.get(name) else {
         return Ok(None);
     };
     let broken = |what: &str| CheckpointError::Broken {
-        what: format!("tensor {FREQUENCIES} {what}"),
+        what: format!("tensor {name} {what}"),
         path: file.tensors.path_of(tensor),
     };
     let n = spec.layers.iter().map(pairs).max().unwrap_or(0);
@@ -150,13 +217,7 @@ fn stretch(file: &GgufModel<'_>, spec: &ModelSpec) -> Result<Option<RopeScaling>
             "holds a number that is not above 0, expected divisors",
         ));
     }
-    Ok(Some(RopeScaling::LongRope {
-        short: divisors.clone(),
-        long: divisors,
-        short_scale: 1.0,
-        long_scale: 1.0,
-        original_ctx: spec.n_ctx as f32,
-    }))
+    Ok(Some(divisors))
 }
 
 fn pairs(layer: &LayerSpec) -> usize {

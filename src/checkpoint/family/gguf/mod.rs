@@ -6,6 +6,8 @@
 //!
 //! Source of names, keys and defaults: `src/llama-arch.cpp`, `src/llama-model.cpp` and the converter of llama.cpp.
 
+mod block_names;
+mod blocks;
 mod kin;
 mod latent;
 mod layers;
@@ -59,6 +61,8 @@ struct Arch {
     eps: (&'static str, &'static str),
     /// Whether layers are of several kinds, so that lists of one value a layer have 0 where a part is not there.
     has_kinds: bool,
+    /// Settings that may differ from layer to layer: `more` reads which has what.
+    by_layer: &'static [&'static str],
     /// What a file may say of how experts are scored, where it does; 0 says nothing.
     gating: &'static [f64],
     /// How the rows of a delta rule lie, and which key head a value head reads: as the converter left them.
@@ -98,6 +102,7 @@ const PLAIN: Arch = Arch {
     rotated: Rotated::Whole,
     eps: ("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
     has_kinds: false,
+    by_layer: &[],
     gating: &[0.0, SOFTMAX],
     delta: (DeltaLayout::Split, KvMap::Grouped),
     more: |_| (),
@@ -106,7 +111,7 @@ const PLAIN: Arch = Arch {
 
 /// Every architecture that opens.
 fn archs() -> impl Iterator<Item = &'static Arch> {
-    ARCHS.iter().chain(kin::ARCHS)
+    ARCHS.iter().chain(kin::ARCHS).chain(blocks::ARCHS)
 }
 
 const ARCHS: &[Arch] = &[

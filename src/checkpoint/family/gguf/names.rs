@@ -52,7 +52,7 @@ pub(super) const MAMBA: &Names = &Names {
 pub(super) const ONE_PART: &Names = &Names {
     prefixes: &[Prefix::NONE],
     tensors: &[
-        OUTER, ONE_NORM, ATTENTION, STATE, MAMBA_IN, DENSE, EXPERTS, SHARED,
+        OUTER, ONE_NORM, ATTENTION, STATE, MAMBA_IN, DENSE, EXPERTS, SHARED, NARROW,
     ],
 };
 
@@ -79,7 +79,7 @@ pub(super) const SHORT_CONV: &Names = &Names {
 /// The tensor of a layer that only one with experts has.
 pub(super) const ROUTER: &str = "ffn_gate_inp.weight";
 
-const OUTER: &[Tensor] = &[
+pub(super) const OUTER: &[Tensor] = &[
     Tensor::rows("token_embd.weight", &[Role::Embedding]),
     Tensor::rows("output_norm.weight", &[Role::FinalNorm]),
     Tensor::rows("output.weight", &[Role::Head]),
@@ -210,7 +210,7 @@ const CONVOLUTION: &[Tensor] = &[
     ),
 ];
 
-const ATTENTION: &[Tensor] = &[
+pub(super) const ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_q.weight", &[Role::In(LayerSlot::Q)]),
     Tensor::rows("blk.{l}.attn_k.weight", &[Role::In(LayerSlot::K)]),
     Tensor::rows("blk.{l}.attn_v.weight", &[Role::In(LayerSlot::V)]),
@@ -240,7 +240,7 @@ const DENSE: &[Tensor] = &[
     ),
 ];
 
-const EXPERTS: &[Tensor] = &[
+pub(super) const EXPERTS: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.ffn_gate_inp.weight",
         &[Role::In(LayerSlot::Router)],
@@ -261,6 +261,18 @@ const EXPERTS: &[Tensor] = &[
     Tensor::rows("blk.{l}.ffn_gate.{e}.weight", &[Role::Expert(Part::Gate)]),
     Tensor::rows("blk.{l}.ffn_up.{e}.weight", &[Role::Expert(Part::Up)]),
     Tensor::rows("blk.{l}.ffn_down.{e}.weight", &[Role::Expert(Part::Down)]),
+];
+
+/// To the width that experts work in, and back.
+const NARROW: &[Tensor] = &[
+    Tensor::rows(
+        "blk.{l}.ffn_latent_down.weight",
+        &[Role::In(LayerSlot::LatentIn)],
+    ),
+    Tensor::rows(
+        "blk.{l}.ffn_latent_up.weight",
+        &[Role::In(LayerSlot::LatentOut)],
+    ),
 ];
 
 /// Sinks, and biases of routers and experts.

@@ -116,6 +116,19 @@ impl Settings<'_> {
         names.any(|it| it.starts_with("blk.") && it.ends_with(&end))
     }
 
+    /// Whether there is a tensor of that name outside of the layers.
+    pub(super) fn has_outer_tensor(&self, name: &str) -> bool {
+        self.file.tensors.by_name.contains_key(name)
+    }
+
+    /// The rows of a matrix of that name, in the first layer that has it.
+    pub(super) fn rows_of(&self, name: &str) -> Option<usize> {
+        let end = format!(".{name}");
+        let mut tensors = self.file.tensors.by_name.iter();
+        let found = tensors.find(|it| it.0.starts_with("blk.") && it.0.ends_with(&end));
+        found?.1.shape.first().copied()
+    }
+
     /// Whether one layer has it.
     pub(super) fn has_tensor_in(&self, layer: usize, name: &str) -> bool {
         let name = format!("blk.{layer}.{name}");
@@ -159,7 +172,7 @@ impl Settings<'_> {
             Some(Value::Null) => {
                 return Err(self.refuse(key, "no finite number".to_owned(), "a number"));
             }
-            Some(Value::Array(all)) => self.of_layers(&all).ok_or_else(|| {
+            Some(Value::Array(all)) => self.of_layers(setting, &all).ok_or_else(|| {
                 let want = "alike in every layer, because this architecture's layers are alike";
                 self.refuse(key, "a list of different values".to_owned(), want)
             })?,
@@ -176,10 +189,13 @@ impl Settings<'_> {
 
     /// The one value of a list of one for each layer; `None` where they differ. Layers without a part have 0 there, where
     /// an architecture's layers differ.
-    fn of_layers(&self, all: &[Value]) -> Option<Value> {
+    fn of_layers(&self, setting: &str, all: &[Value]) -> Option<Value> {
         let has_none = |it: &&Value| self.arch.has_kinds && it.as_f64() == Some(0.0);
         let mut all = all.iter().filter(|it| !has_none(it));
         let first = all.next()?;
+        if self.arch.by_layer.contains(&setting) {
+            return Some(first.clone());
+        }
         all.all(|it| it == first).then(|| first.clone())
     }
 

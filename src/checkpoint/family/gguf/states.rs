@@ -68,6 +68,9 @@ pub(super) fn nemotron(it: &mut Settings<'_>) {
     };
     let pattern: String = (0..it.n_layers()).map(letter).collect();
     it.set("hybrid_override_pattern", pattern.into());
+    if let Some(n) = it.rows_of("ffn_latent_down.weight") {
+        it.set("moe_latent_size", json!(n));
+    }
     // No bound on the step: llama.cpp has none.
     it.set("time_step_min", json!(0.0));
     mamba(it, ["mamba_head_dim", "use_conv_bias", "use_bias"]);

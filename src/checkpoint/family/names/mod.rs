@@ -7,8 +7,10 @@ use std::ops::Range;
 
 use crate::spec::{ExpertId, LayerId, ModelSpec};
 
-use self::shapes::{Matrix, matrix_of, n_experts, n_heads};
+use self::shapes::{Matrix, has_widths, matrix_of, n_experts, n_heads};
 use super::super::{Cut, LatentSlot, LayerSlot, Part, Reading, RecurrentSlot, Slot};
+
+pub(in super::super) use super::prefix::Prefix;
 
 /// What a matrix is for, in every family's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,8 @@ pub(in super::super) enum Role {
     In(LayerSlot),
     /// A part of every expert.
     Expert(Part),
+    /// A part of every expert in attention.
+    AttentionExpert(Part),
 }
 
 impl Role {
@@ -92,12 +96,26 @@ impl Role {
         Self::In(LayerSlot::Router),
         Self::In(LayerSlot::RouterBias),
         Self::In(LayerSlot::SelectBias),
+        Self::In(LayerSlot::RouterOut),
+        Self::In(LayerSlot::RouterNorm),
+        Self::In(LayerSlot::ExpertScale),
+        Self::In(LayerSlot::AttentionRouter),
+        Self::AttentionExpert(Part::Up),
+        Self::AttentionExpert(Part::Down),
+        Self::In(LayerSlot::AttentionBias),
+        Self::In(LayerSlot::LayerScale),
         Self::Expert(Part::Gate),
         Self::Expert(Part::Up),
         Self::Expert(Part::Down),
         Self::Expert(Part::GateBias),
         Self::Expert(Part::UpBias),
         Self::Expert(Part::DownBias),
+        Self::In(LayerSlot::ExpertsBias),
+        Self::In(LayerSlot::LatentIn),
+        Self::In(LayerSlot::LatentOut),
+        Self::In(LayerSlot::ExpertsPostNorm),
+        Self::In(LayerSlot::SharedNorm),
+        Self::In(LayerSlot::SharedPostNorm),
         Self::In(LayerSlot::Shared(Part::Gate)),
         Self::In(LayerSlot::Shared(Part::Up)),
         Self::In(LayerSlot::Shared(Part::Down)),
@@ -123,6 +141,9 @@ impl Role {
             Self::HeadBias => return Slot::HeadBias,
             Self::In(it) => it,
             Self::Expert(part) => LayerSlot::Expert(ExpertId::new(expert).0, part),
+            Self::AttentionExpert(part) => {
+                LayerSlot::AttentionExpert(ExpertId::new(expert).0, part)
+            }
         };
         Slot::Layer(LayerId::new(layer), inner)
     }
@@ -139,6 +160,20 @@ pub(super) enum Layout {
     Interleaved,
     /// `[heads, rows, cols]`: one matrix, its rows by head.
     PerHead,
+    /// `[E, cols, rows]`: the same for every expert, each matrix the other way round.
+    Turned,
+    /// The same with rows in turns.
+    TurnedInterleaved,
+}
+
+impl Layout {
+    fn is_interleaved(self) -> bool {
+        matches!(self, Self::Interleaved | Self::TurnedInterleaved)
+    }
+
+    fn is_turned(self) -> bool {
+        matches!(self, Self::Turned | Self::TurnedInterleaved)
+    }
 }
 
 /// A tensor of a family.
@@ -183,6 +218,27 @@ impl Tensor {
         }
     }
 
+    /// The same for all experts, each matrix the other way round: `[E, in, out]`. Where the tensor is in planes of a
+    /// format of few bits it is not: those hold outputs row by row in every family.
+    pub(super) const fn turned(name: &'static str, holds: &'static [Role]) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::Turned,
+            reading: Reading::AsStored,
+        }
+    }
+
+    /// The same with the rows of the matrices in turns.
+    pub(super) const fn turned_interleaved(name: &'static str, holds: &'static [Role]) -> Self {
+        Self {
+            name,
+            holds,
+            layout: Layout::TurnedInterleaved,
+            reading: Reading::AsStored,
+        }
+    }
+
     /// A vector whose numbers stand for others.
     pub(super) const fn read_as(
         reading: Reading,
@@ -208,35 +264,6 @@ impl Tensor {
     }
 }
 
-/// What stands before the names of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Prefix {
-    /// Before those of the decoder.
-    body: &'static str,
-    /// Before the head's.
-    head: &'static str,
-}
-
-impl Prefix {
-    /// `model.`, nothing (a decoder saved without its head), and the two of models with other inputs.
-    pub(super) const USUAL: &'static [Self] = &[
-        Self::new("model.", ""),
-        Self::NONE,
-        Self::new("language_model.model.", "language_model."),
-        Self::new("model.language_model.", ""),
-    ];
-
-    /// `backbone.`
-    pub(super) const BACKBONE: &'static [Self] = &[Self::new("backbone.", ""), Self::NONE];
-
-    /// Nothing.
-    pub(super) const NONE: Self = Self::new("", "");
-
-    const fn new(body: &'static str, head: &'static str) -> Self {
-        Self { body, head }
-    }
-}
-
 /// What a family calls its tensors.
 pub(in super::super) struct Names {
     /// What may stand before them, the usual first.
@@ -255,6 +282,8 @@ pub(in super::super) struct TensorSource {
     pub(in super::super) shape: Vec<usize>,
     /// The part of it that is meant, all but the last dimension counted as rows.
     pub(in super::super) cut: Cut,
+    /// Where the part lies the other way round: the rows of it that are meant when it is turned.
+    pub(in super::super) turned: Option<Range<usize>>,
     /// Of the rows of that part, or of the numbers of a vector: the first that is meant, and the distance to the next.
     pub(in super::super) every: (usize, usize),
     /// What its numbers stand for.
@@ -299,7 +328,7 @@ impl Names {
         roles
             .iter()
             .filter_map(|role| Some((role, self.spellings(*role).next()?)))
-            .flat_map(|(role, it)| it.sources(*role, spec, layer.unwrap_or(0)))
+            .flat_map(|(role, it)| it.sources(*role, spec, layer.unwrap_or(0), false))
             .collect()
     }
 
@@ -343,27 +372,40 @@ impl Spelling {
     }
 
     /// The sources of a role: one, or one for each expert; none where the model has no such part.
+    ///
+    /// `is_packed`: whether the tensor is in planes of a format of few bits
     pub(in super::super) fn sources(
         &self,
         role: Role,
         spec: &ModelSpec,
         layer: usize,
+        is_packed: bool,
     ) -> Vec<TensorSource> {
-        let Some(matrix) = matrix_of(role, spec, layer) else {
+        let Some(matrix) = matrix_of(role, spec, layer, 0) else {
             return Vec::new();
         };
-        let n_experts = n_experts(spec, layer);
-        let along = self.along(role, spec, layer);
+        let n_experts = n_experts(role, spec, layer);
+        let along = self.along(role, spec, layer, 0);
+        let is_turned = self.tensor.layout.is_turned() && !is_packed;
         let outer = match self.tensor.layout {
             Layout::Rows => None,
-            Layout::Stacked | Layout::Interleaved => Some(n_experts),
             Layout::PerHead => Some(n_heads(spec, layer)),
+            _ => Some(n_experts),
         };
-        let shape = self.shape(&matrix, along.total, outer);
+        let shape = self.shape(&matrix, along.total, outer, is_turned);
         let (before, after) = self.stem(layer);
         let n_slots = match role {
-            Role::Expert(_) => n_experts,
+            Role::Expert(_) | Role::AttentionExpert(_) => n_experts,
             _ => 1,
+        };
+        let is_apart = after.is_some() && spec.layers.get(layer).is_some_and(has_widths);
+        let own_shape = |e: usize| match matrix_of(role, spec, layer, e) {
+            Some(it) if is_apart => {
+                let along = self.along(role, spec, layer, e);
+                let shape = self.shape(&it, along.total, outer, is_turned);
+                (shape, self.cut(&it, &along, e, is_turned))
+            }
+            _ => (shape.clone(), self.cut(&matrix, &along, e, is_turned)),
         };
         let source = |e: usize| TensorSource {
             slot: role.slot(layer, e),
@@ -371,8 +413,9 @@ impl Spelling {
                 Some(after) => format!("{before}{e}{after}"),
                 None => before.clone(),
             },
-            shape: shape.clone(),
-            cut: self.cut(&matrix, &along, e),
+            shape: own_shape(e).0,
+            cut: own_shape(e).1,
+            turned: is_turned.then(|| self.span(&along)),
             every: self.every(role),
             reading: self.tensor.reading,
         };
@@ -380,8 +423,8 @@ impl Spelling {
     }
 
     /// Where the rows of a matrix, or the numbers of a vector, are among those of all that the tensor holds.
-    fn along(&self, role: Role, spec: &ModelSpec, layer: usize) -> Along {
-        let length = |role| matrix_of(role, spec, layer).map_or(0, |it| it.length());
+    fn along(&self, role: Role, spec: &ModelSpec, layer: usize, expert: usize) -> Along {
+        let length = |role| matrix_of(role, spec, layer, expert).map_or(0, |it| it.length());
         let holds = self.tensor.holds;
         let at = holds.iter().position(|it| *it == role).unwrap_or(0);
         let first = holds[..at].iter().map(|it| length(*it)).sum();
@@ -391,39 +434,62 @@ impl Spelling {
         }
     }
 
-    fn shape(&self, matrix: &Matrix, total: usize, outer: Option<usize>) -> Vec<usize> {
+    fn shape(
+        &self,
+        matrix: &Matrix,
+        total: usize,
+        outer: Option<usize>,
+        is_turned: bool,
+    ) -> Vec<usize> {
         let total = match (self.tensor.layout, outer) {
             (Layout::PerHead, Some(n)) => total / n.max(1),
             _ => total,
         };
         let cols = (!matrix.is_vector).then_some(matrix.cols);
-        outer.into_iter().chain([total]).chain(cols).collect()
+        let mut shape: Vec<usize> = outer.into_iter().chain([total]).chain(cols).collect();
+        if is_turned {
+            shape[1..].reverse();
+        }
+        shape
     }
 
     /// Which rows are meant, where those of several matrices come in turns.
     fn every(&self, role: Role) -> (usize, usize) {
         let holds = self.tensor.holds;
         let at = holds.iter().position(|it| *it == role).unwrap_or(0);
-        match self.tensor.layout {
-            Layout::Interleaved => (at, holds.len()),
-            Layout::Rows | Layout::Stacked | Layout::PerHead => (0, 1),
+        if self.tensor.layout.is_interleaved() {
+            (at, holds.len())
+        } else {
+            (0, 1)
         }
     }
 
-    /// Of expert `e`, where the tensor holds all of them; of all matrices whose rows come in turns.
-    fn cut(&self, matrix: &Matrix, along: &Along, e: usize) -> Cut {
+    /// Rows of one matrix; of all where they come in turns.
+    fn span(&self, along: &Along) -> Range<usize> {
+        if self.tensor.layout.is_interleaved() {
+            0..along.total
+        } else {
+            along.span.clone()
+        }
+    }
+
+    /// Of expert `e`, where the tensor holds all of them; of all matrices whose rows come in turns or are columns.
+    fn cut(&self, matrix: &Matrix, along: &Along, e: usize, is_turned: bool) -> Cut {
         let e = match self.tensor.layout {
             Layout::Rows | Layout::PerHead => 0,
-            Layout::Stacked | Layout::Interleaved => e,
+            _ => e,
         };
-        let whole = 0..along.total;
-        let is_interleaved = self.tensor.layout == Layout::Interleaved;
-        let span = if is_interleaved { &whole } else { &along.span };
-        let total = along.total;
+        let (span, total) = (self.span(along), along.total);
         if matrix.is_vector {
             return Cut {
                 rows: e..e + 1,
-                cols: span.clone(),
+                cols: span,
+            };
+        }
+        if is_turned {
+            return Cut {
+                rows: e * matrix.cols..(e + 1) * matrix.cols,
+                cols: 0..total,
             };
         }
         Cut {

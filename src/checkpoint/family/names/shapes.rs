@@ -2,7 +2,7 @@
 
 use crate::spec::{
     DeltaLayout, Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec,
-    MoeSpec, QkNorm, RecurrentSpec, SharedGate,
+    MoeSpec, QkNorm, RecurrentSpec, RouterInput, SharedGate, SharedInput, attention_expert,
 };
 
 use super::{
@@ -42,8 +42,14 @@ impl Matrix {
     }
 }
 
-/// The matrix of a role in a layer (any, for those outside); `None` where the model has no such part.
-pub(super) fn matrix_of(role: Role, spec: &ModelSpec, layer: usize) -> Option<Matrix> {
+/// The matrix of a role in a layer (any, for those outside), of one expert where it is a part of experts; `None` where the
+/// model has no such part.
+pub(super) fn matrix_of(
+    role: Role,
+    spec: &ModelSpec,
+    layer: usize,
+    expert: usize,
+) -> Option<Matrix> {
     let (v, h) = (spec.n_vocab, spec.d_model);
     match role {
         Role::Embedding => Some(Matrix::new(v, h)),
@@ -52,14 +58,33 @@ pub(super) fn matrix_of(role: Role, spec: &ModelSpec, layer: usize) -> Option<Ma
         Role::Head => (!spec.head.tied).then(|| Matrix::new(v, h)),
         Role::HeadBias => spec.head.bias.then(|| Matrix::vector(v)),
         Role::In(slot) => of_layer(slot, spec, spec.layers.get(layer)?),
-        Role::Expert(part) => of_network(part, &moe(spec.layers.get(layer)?)?.expert, h),
+        Role::Expert(part) => {
+            let moe = moe(spec.layers.get(layer)?)?;
+            let own = moe.widths.as_ref().and_then(|it| it.get(expert));
+            let d_ff = own.copied().unwrap_or(moe.expert.d_ff);
+            let mlp = MlpSpec { d_ff, ..moe.expert };
+            of_network(part, &mlp, moe.latent.unwrap_or(h))
+        }
+        Role::AttentionExpert(part) => match &spec.layers.get(layer)?.mixer {
+            Mixer::MoA { attn, .. } => of_network(part, &attention_expert(attn), h),
+            _ => None,
+        },
     }
 }
 
-/// The experts of a layer; 0 in a dense one.
-pub(super) fn n_experts(spec: &ModelSpec, layer: usize) -> usize {
-    let moe = spec.layers.get(layer).and_then(moe);
-    moe.and_then(|it| spec.router(it.router))
+/// Whether the experts of a layer are of several widths.
+pub(super) fn has_widths(layer: &LayerSpec) -> bool {
+    moe(layer).is_some_and(|it| it.widths.is_some())
+}
+
+/// The experts of a layer that a role is a part of; 0 where there are none.
+pub(super) fn n_experts(role: Role, spec: &ModelSpec, layer: usize) -> usize {
+    let router = spec.layers.get(layer).and_then(|it| match &it.mixer {
+        Mixer::MoA { router, .. } if matches!(role, Role::AttentionExpert(_)) => Some(*router),
+        _ => moe(it).map(|it| it.router),
+    });
+    router
+        .and_then(|it| spec.router(it))
         .map_or(0, |it| it.n_experts)
 }
 
@@ -110,6 +135,36 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
         LayerSlot::SelectBias => router
             .filter(|it| it.select_bias)
             .map(|it| Matrix::vector(it.n_experts)),
+        LayerSlot::RouterOut => router
+            .filter(|it| it.gate == Gate::Mlp2Tanh)
+            .map(|it| Matrix::new(it.n_experts, it.n_experts)),
+        LayerSlot::RouterNorm => router
+            .filter(|it| it.input == RouterInput::RmsScaled)
+            .map(|_| Matrix::vector(h)),
+        LayerSlot::ExpertScale => router
+            .filter(|it| it.per_expert_scale)
+            .map(|it| Matrix::vector(it.n_experts)),
+        LayerSlot::ExpertsBias => moe(layer)
+            .filter(|it| it.out_bias)
+            .map(|_| Matrix::vector(h)),
+        LayerSlot::LatentIn => moe(layer)
+            .and_then(|it| it.latent)
+            .map(|n| Matrix::new(n, h)),
+        LayerSlot::LatentOut => moe(layer)
+            .and_then(|it| it.latent)
+            .map(|n| Matrix::new(h, n)),
+        LayerSlot::ExpertsPostNorm => moe(layer)
+            .and_then(|it| it.branch_norm)
+            .map(|_| Matrix::vector(h)),
+        LayerSlot::SharedPostNorm => moe(layer)
+            .filter(|it| it.shared.is_some())
+            .and_then(|it| it.branch_norm)
+            .map(|_| Matrix::vector(h)),
+        LayerSlot::SharedNorm => shared
+            .filter(|it| it.input == SharedInput::OwnNorm)
+            .map(|_| Matrix::vector(h)),
+        LayerSlot::LayerScale => layer.is_scaled.then(|| Matrix::vector(1)),
+        LayerSlot::AttentionExpert(..) => None,
         LayerSlot::Shared(part) => shared.and_then(|it| of_network(part, &it.mlp, h)),
         LayerSlot::SharedGate => shared
             .filter(|it| it.gate == SharedGate::SigmoidScalar)
@@ -126,6 +181,12 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
         _ => match &layer.mixer {
             Mixer::Gqa(it) => of_attention(slot, h, it),
             Mixer::Mla(it) => of_latent(slot, h, it),
+            Mixer::MoA { attn, router } => match slot {
+                LayerSlot::K | LayerSlot::V => of_attention(slot, h, attn),
+                LayerSlot::AttentionRouter => Some(Matrix::new(spec.router(*router)?.n_experts, h)),
+                LayerSlot::AttentionBias => Some(Matrix::vector(h)),
+                _ => None,
+            },
             _ => None,
         },
     }
@@ -201,6 +262,7 @@ fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
             Some(Matrix::new(a + gates, h))
         }
         LayerSlot::K => Some(Matrix::new(kv, h)),
+        LayerSlot::V if attn.k_is_v => None,
         LayerSlot::V => Some(Matrix::new(v, h)),
         LayerSlot::O => Some(Matrix::new(h, out)),
         LayerSlot::OutGate => {

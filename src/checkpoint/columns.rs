@@ -1,0 +1,108 @@
+//! Matrices that are stored the other way round: a row of the file is one input, and has a number for each output. Some
+//! families stack their experts so (gpt-oss as published in bf16, DBRX's last matrix).
+//!
+//! They are read where they lie: nothing here copies a matrix.
+
+use std::ops::Range;
+
+use super::Blob;
+use crate::formats::Dtype;
+
+/// Some outputs of a matrix `[in, out]`, in numbers stored one by one.
+#[derive(Clone, Debug)]
+pub(super) struct ColumnCut {
+    pub(super) blob: Blob,
+    /// Of all inputs.
+    pub(super) range: Range<usize>,
+    pub(super) dtype: Dtype,
+    /// Bytes from one input to the next.
+    pub(super) stride: usize,
+    /// The first output that is meant, and the distance to the next.
+    pub(super) first: usize,
+    pub(super) step: usize,
+}
+
+impl ColumnCut {
+    /// The outputs `first` and every `step`th behind it, of those that are meant.
+    pub(super) fn every(&self, first: usize, step: usize) -> Self {
+        Self {
+            first: self.first + first * self.step,
+            step: self.step * step,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn rows(&self) -> ColumnRows<'_> {
+        ColumnRows {
+            bytes: &self.blob.bytes()[self.range.clone()],
+            dtype: self.dtype,
+            stride: self.stride,
+            first: self.first,
+            step: self.step,
+        }
+    }
+}
+
+/// The bytes of such a matrix, and what they say.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnRows<'a> {
+    bytes: &'a [u8],
+    dtype: Dtype,
+    stride: usize,
+    first: usize,
+    step: usize,
+}
+
+impl ColumnRows<'_> {
+    fn number_bytes(&self) -> usize {
+        self.dtype.block_bytes()
+    }
+
+    /// Where the number of an output and an input is.
+    fn place(&self, output: usize, input: usize) -> Range<usize> {
+        let n = self.number_bytes();
+        let start = input * self.stride + (self.first + output * self.step) * n;
+        start..start + n
+    }
+
+    /// The weights of one input for some outputs, in f32. `wide` is scratch space.
+    pub fn of_input(
+        &self,
+        input: usize,
+        outputs: Range<usize>,
+        wide: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
+        if outputs.is_empty() {
+            return;
+        }
+        let from = self.place(outputs.start, input).start;
+        let bytes = &self.bytes[from..self.place(outputs.end - 1, input).end];
+        if self.step == 1 {
+            return self.dtype.decode(bytes, out);
+        }
+        wide.resize(bytes.len() / self.number_bytes(), 0.0);
+        self.dtype.decode(bytes, wide);
+        let meant = wide.iter().step_by(self.step);
+        out.iter_mut().zip(meant).for_each(|(out, it)| *out = *it);
+    }
+
+    /// The weights of one output for all inputs, in f32.
+    pub(super) fn of_output(&self, output: usize, out: &mut [f32]) {
+        for (input, out) in out.iter_mut().enumerate() {
+            let bytes = &self.bytes[self.place(output, input)];
+            self.dtype.decode(bytes, std::slice::from_mut(out));
+        }
+    }
+
+    /// The bytes of outputs, each with all its inputs side by side.
+    pub(super) fn turned(&self, outputs: usize, inputs: usize, out: &mut [u8]) {
+        let n = self.number_bytes();
+        for output in 0..outputs {
+            for input in 0..inputs {
+                let to = (output * inputs + input) * n;
+                out[to..to + n].copy_from_slice(&self.bytes[self.place(output, input)]);
+            }
+        }
+    }
+}
