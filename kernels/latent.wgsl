@@ -20,6 +20,7 @@ struct Params {
     base_first: u32,    // the first position of the block that lies in rows of another cache
     base_n: u32,        // how many
     base_at: u32,       // its row there
+    n_chosen: u32,      // numbers of a row of `chosen`; 0: all positions are seen
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,6 +34,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> latents: array<vec4<f32>>;    // [positions, room / 4]
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;       // [T, heads · (kv_lora + 2)]: weighted latents, sum of weights, highest score
 @group(0) @binding(5) var<storage, read> base: array<vec4<f32>>;       // [rows, room / 4]
+@group(0) @binding(6) var<storage, read> chosen: array<f32>;           // [T, n_chosen], positions, ascending, −1 behind the last
 @group(0) @binding(4) var<storage, read_write> mixed: array<f32>;      // [T, heads · kv_lora]
 
 // Pair `i` of the numbers from `first` on, rotated as row `row` is.
@@ -109,6 +111,28 @@ const MAX_WIDTH: u32 = 1024u;
 
 var<workgroup> query: array<vec4<f32>, 256>;
 var<workgroup> shares: array<f32, 256>;
+var<workgroup> places: array<u32, 256>;
+
+const NOWHERE: u32 = 0xffffffffu;
+
+// The `i`th position that a row sees, counted from the block's first; NOWHERE where it lies in another block.
+fn place_seen(row: u32, i: u32, end: u32) -> u32 {
+    var at = params.block_first + i;
+    if params.n_chosen > 0u {
+        if i >= params.n_chosen {
+            return NOWHERE;
+        }
+        let it = chosen[row * params.n_chosen + i];
+        if it < f32(params.block_first) {
+            return NOWHERE;
+        }
+        at = u32(it);
+    }
+    if at >= end {
+        return NOWHERE;
+    }
+    return at - params.block_first;
+}
 
 // Quad `i` of the row of a position, counted from the block's first.
 fn latent_quad(position: u32, i: u32) -> vec4<f32> {
@@ -155,24 +179,29 @@ fn attend(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     }
     workgroupBarrier();
     let end = min(params.position + group.y + 1u, params.block_end);
-    for (var at = params.block_first; at < end; at += KEYS) {
-        let n = min(KEYS, end - at);
+    let n_seen = select(end - min(end, params.block_first), params.n_chosen, params.n_chosen > 0u);
+    for (var first = 0u; first < n_seen; first += KEYS) {
+        let n = min(KEYS, n_seen - first);
         var score = LOWEST;
+        var place = NOWHERE;
         if lane.index < n {
-            let key = at - params.block_first + lane.index;
+            place = place_seen(row, first + lane.index, end);
+        }
+        if place != NOWHERE {
             var sum = 0.0;
             for (var i = 0u; i < quads; i++) {
-                sum += dot(query[i], latent_quad(key, i));
+                sum += dot(query[i], latent_quad(place, i));
             }
             score = sum * params.scale;
         }
         let now = max(highest, max_all(score, lane));
         var weight_here = 0.0;
-        if lane.index < n {
+        if place != NOWHERE {
             weight_here = exp(score - now);
         }
         workgroupBarrier();
         shares[lane.index] = weight_here;
+        places[lane.index] = place;
         let shrink = exp(highest - now);
         total = total * shrink + sum_all(weight_here, lane);
         highest = now;
@@ -180,7 +209,9 @@ fn attend(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         workgroupBarrier();
         if lane.index * 4u < params.kv_lora {
             for (var i = 0u; i < n; i++) {
-                share += shares[i] * latent_quad(at - params.block_first + i, lane.index);
+                if places[i] != NOWHERE {
+                    share += shares[i] * latent_quad(places[i], lane.index);
+                }
             }
         }
     }

@@ -150,7 +150,10 @@ pub fn cache_bytes_per_position(spec: &ModelSpec) -> u64 {
             Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
                 2 * 4 * it.n_kv_heads as u64 * it.head_dim as u64
             }
-            Mixer::Mla(it) => 4 * (it.kv_lora + it.rope_dim) as u64,
+            Mixer::Mla(it) => {
+                let index = it.indexer.as_ref().map_or(0, |it| it.dim);
+                4 * (it.width() + index) as u64
+            }
             Mixer::Recurrent(_) | Mixer::None => 0,
         })
         .sum()

@@ -130,6 +130,16 @@ pub enum LatentSlot {
     ValueUp,
     /// The gate of each head, `[heads, H]`.
     HeadGate,
+    /// Queries of the indexer, `[indexer heads · width, q_lora or H]`.
+    IndexQuery,
+    /// Keys of the indexer, `[width, H]`.
+    IndexKey,
+    /// Their norm, `[width]`.
+    IndexNorm,
+    /// Its bias, `[width]`.
+    IndexNormBias,
+    /// Weights of the indexer's heads, `[indexer heads, H]`.
+    IndexWeights,
 }
 
 /// A part of a mixer with a state.

@@ -259,7 +259,9 @@ fn is_norm(slot: Slot) -> bool {
                 | LayerSlot::LayerScale
                 | LayerSlot::QNorm
                 | LayerSlot::KNorm
-                | LayerSlot::Latent(LatentSlot::QueryNorm | LatentSlot::Norm)
+                | LayerSlot::Latent(
+                    LatentSlot::QueryNorm | LatentSlot::Norm | LatentSlot::IndexNorm
+                )
                 | LayerSlot::Recurrent(RecurrentSlot::Norm)
         ),
         _ => false,

@@ -235,7 +235,9 @@ fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
         }
         Mixer::Recurrent(it) => it.n_in() + it.n_channels() + it.n_out(),
         Mixer::Mla(it) => {
+            let index = it.indexer.as_ref();
             it.q_lora.unwrap_or(0)
+                + index.map_or(0, |it| it.n_heads * (it.dim + 1) + it.dim)
                 + it.width()
                 + it.n_heads * (it.q_dim() + it.width() + it.kv_lora + it.v_dim)
         }

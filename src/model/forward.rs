@@ -6,7 +6,7 @@ use std::{iter, ops::Range};
 
 use super::{
     experts,
-    latent::Latent,
+    latent::{Indexer, Latent},
     norms::Norm,
     sequence::{MixerCache, Sequence},
     weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Recurrent},
@@ -14,7 +14,8 @@ use super::{
 use crate::checkpoint::cache_bytes_per_position;
 use crate::ops::{BatchSpan, Input, Ops};
 use crate::spec::{
-    Ffn, GateAct, GqaSpec, InputSpec, LayerSpec, Mixer, MlaSpec, NormSpec, RecurrentSpec, Topology,
+    Ffn, GateAct, GqaSpec, IndexerSpec, InputSpec, LayerSpec, Mixer, MlaSpec, NormKind, NormSpec,
+    RecurrentSpec, Topology,
 };
 
 /// What is run: each span is one sequence's rows.
@@ -164,7 +165,10 @@ fn mixer<'a, O: Ops + 'a>(
             }))
         }
         (MixerWeights::Latent(weights), Mixer::Mla(mla)) => {
-            let mut caches: Vec<_> = caches.filter_map(MixerCache::latents).collect();
+            let (mut caches, index): (Vec<_>, Vec<_>) =
+                caches.filter_map(MixerCache::latents).unzip();
+            let mut index: Vec<_> = index.into_iter().flatten().collect();
+            let mut caches = (caches.as_mut_slice(), index.as_mut_slice());
             add_part(ops, residual, scale, behind, |into, scale| {
                 latent_attention(model, weights, mla, (into, &x), scale, spans, &mut caches);
             });
@@ -220,20 +224,23 @@ fn latent_attention<O: Ops>(
     (residual, x): (&mut O::Tensor, &O::Tensor),
     scale: f32,
     spans: &[BatchSpan<'_>],
-    caches: &mut [&mut O::Cache],
+    (caches, index): &mut (&mut [&mut O::Cache], &mut [&mut O::Cache]),
 ) {
     let ops = &model.ops;
-    let q = match &weights.bottleneck {
-        Some(it) => {
-            let narrow = ops.linear(x, &it.down, it.bias.as_ref());
-            let narrow = ops.norm(&narrow, &it.norm, None, &NormSpec::rms(spec.lora_eps));
-            ops.linear(&narrow, &weights.q, None)
-        }
-        None => ops.linear(x, &weights.q, None),
-    };
+    let narrow = weights.bottleneck.as_ref().map(|it| {
+        let narrow = ops.linear(x, &it.down, it.bias.as_ref());
+        ops.norm(&narrow, &it.norm, None, &NormSpec::rms(spec.lora_eps))
+    });
+    let for_queries = narrow.as_ref().unwrap_or(x);
+    let q = ops.linear(for_queries, &weights.q, None);
     let down = ops.linear(x, &weights.down, weights.down_bias.as_ref());
+    let chosen = match (&weights.indexer, &spec.indexer) {
+        (Some(it), Some(spec)) => chosen(ops, it, spec, [for_queries, x], spans, index),
+        _ => None,
+    };
     let queries = ops.latent_queries(&q, &down, &weights.inner, spec, spans, caches);
-    let mut mixed = ops.attend_latent(&queries, &weights.inner, spec, spans, caches);
+    let (inner, chosen) = (&weights.inner, chosen.as_ref());
+    let mut mixed = ops.attend_latent(&queries, chosen, inner, spec, spans, caches);
     if let Some(gate) = &weights.head_gate {
         let gates = ops.linear(x, gate, None);
         ops.gate(&mut mixed, &gates, 0, spec.v_dim, GateAct::Sigmoid);
@@ -245,6 +252,37 @@ fn latent_attention<O: Ops>(
         weights.out_bias.as_ref(),
         scale,
     );
+}
+
+/// The positions that an indexer lets each row see, `[T, K]`; none where every row sees all. Its keys are kept in any case.
+fn chosen<O: Ops>(
+    ops: &O,
+    weights: &Indexer<O>,
+    spec: &IndexerSpec,
+    [for_queries, x]: [&O::Tensor; 2],
+    spans: &[BatchSpan<'_>],
+    caches: &mut [&mut O::Cache],
+) -> Option<O::Tensor> {
+    let [norm, bias] = &weights.norm;
+    let norm_spec = NormSpec {
+        kind: NormKind::Layer,
+        eps: spec.eps,
+        bias: true,
+    };
+    let keys = ops.norm(
+        &ops.linear(x, &weights.k, None),
+        norm,
+        Some(bias),
+        &norm_spec,
+    );
+    ops.store_index(&keys, spec, spans, caches);
+    let end = |it: &BatchSpan<'_>| it.start.idx() + it.rows.len();
+    if spans.iter().all(|it| end(it) <= spec.top_k) {
+        return None;
+    }
+    let queries = ops.linear(for_queries, &weights.q, None);
+    let of_heads = ops.linear(x, &weights.weights, None);
+    Some(ops.choose(&queries, &of_heads, spec, spans, caches))
 }
 
 /// Adds to the residual stream what a mixer with a state puts out.

@@ -15,6 +15,18 @@ pub struct QueryBottleneck<O: Ops> {
     pub norm: O::Weight,
 }
 
+/// The indexer of one layer.
+pub struct Indexer<O: Ops> {
+    /// Queries of its heads.
+    pub q: O::Weight,
+    /// Keys.
+    pub k: O::Weight,
+    /// Of their norm, and its bias.
+    pub norm: [O::Weight; 2],
+    /// Weights of its heads.
+    pub weights: O::Weight,
+}
+
 /// Latent attention of one layer.
 pub struct Latent<O: Ops> {
     /// What queries pass first, where they pass any.
@@ -27,6 +39,8 @@ pub struct Latent<O: Ops> {
     pub down_bias: Option<O::Weight>,
     /// What makes keys and values of latents.
     pub inner: LatentWeights<O::Weight>,
+    /// What chooses positions, where anything does.
+    pub indexer: Option<Indexer<O>>,
     /// The gate of each head.
     pub head_gate: Option<O::Weight>,
     /// o.
@@ -58,8 +72,21 @@ impl<O: Ops> WeightSource<'_, O> {
                 self.need(of(LatentSlot::ValueUp))?,
             ),
         };
+        let indexer = match spec.indexer {
+            Some(_) => Some(Indexer {
+                q: self.need(of(LatentSlot::IndexQuery))?,
+                k: self.need(of(LatentSlot::IndexKey))?,
+                norm: [
+                    self.need(of(LatentSlot::IndexNorm))?,
+                    self.need(of(LatentSlot::IndexNormBias))?,
+                ],
+                weights: self.need(of(LatentSlot::IndexWeights))?,
+            }),
+            None => None,
+        };
         Ok(Latent {
             bottleneck,
+            indexer,
             q: self.need(at(LayerSlot::Q))?,
             down: self.need(of(LatentSlot::Down))?,
             down_bias: self.find(of(LatentSlot::DownBias))?,

@@ -11,8 +11,9 @@ use crate::spec::{LayerSpec, Mixer};
 pub enum MixerCache<O: Ops> {
     /// Keys and values of every position.
     KeysAndValues(O::Cache),
-    /// The latent of keys and values of every position, with the key that all heads share.
-    Latent(O::Cache),
+    /// The latent of keys and values of every position, with the key that all heads share; and the indexer's keys,
+    /// where there is one.
+    Latent(O::Cache, Option<O::Cache>),
     /// What all positions were folded into.
     Folded(O::State),
     /// Nothing: the layer mixes no positions.
@@ -28,7 +29,11 @@ impl<O: Ops> MixerCache<O> {
             }
             Mixer::Recurrent(it) => Self::Folded(model.ops.state(it)),
             Mixer::None => Self::Nothing,
-            Mixer::Mla(it) => Self::Latent(model.ops.latent_cache(it.width(), model.spec.n_ctx)),
+            Mixer::Mla(it) => {
+                let of_rows = |width| model.ops.latent_cache(width, model.spec.n_ctx);
+                let index = it.indexer.as_ref().map(|it| of_rows(it.dim));
+                Self::Latent(of_rows(it.width()), index)
+            }
         }
     }
 
@@ -36,14 +41,14 @@ impl<O: Ops> MixerCache<O> {
     pub(super) fn keys_and_values(&mut self) -> Option<&mut O::Cache> {
         match self {
             Self::KeysAndValues(it) => Some(it),
-            Self::Latent(_) | Self::Folded(_) | Self::Nothing => None,
+            Self::Latent(..) | Self::Folded(_) | Self::Nothing => None,
         }
     }
 
-    /// The latents, where it holds them.
-    pub(super) fn latents(&mut self) -> Option<&mut O::Cache> {
+    /// The latents, and the indexer's keys, where it holds them.
+    pub(super) fn latents(&mut self) -> Option<(&mut O::Cache, Option<&mut O::Cache>)> {
         match self {
-            Self::Latent(it) => Some(it),
+            Self::Latent(it, index) => Some((it, index.as_mut())),
             Self::KeysAndValues(_) | Self::Folded(_) | Self::Nothing => None,
         }
     }
@@ -52,14 +57,14 @@ impl<O: Ops> MixerCache<O> {
     pub(super) fn folded(&mut self) -> Option<&mut O::State> {
         match self {
             Self::Folded(it) => Some(it),
-            Self::KeysAndValues(_) | Self::Latent(_) | Self::Nothing => None,
+            Self::KeysAndValues(_) | Self::Latent(..) | Self::Nothing => None,
         }
     }
 
     /// The most positions, up to `len`, that can be had of this cache.
     fn cut(&self, ops: &O, len: usize) -> usize {
         match self {
-            Self::KeysAndValues(_) | Self::Latent(_) | Self::Nothing => len,
+            Self::KeysAndValues(_) | Self::Latent(..) | Self::Nothing => len,
             Self::Folded(it) => ops.cut_of_state(it, len),
         }
     }
@@ -68,7 +73,10 @@ impl<O: Ops> MixerCache<O> {
     fn fork(&self, ops: &O, len: usize) -> Self {
         match self {
             Self::KeysAndValues(it) => Self::KeysAndValues(ops.fork_cache(it, len)),
-            Self::Latent(it) => Self::Latent(ops.fork_cache(it, len)),
+            Self::Latent(it, index) => {
+                let index = index.as_ref().map(|it| ops.fork_cache(it, len));
+                Self::Latent(ops.fork_cache(it, len), index)
+            }
             Self::Folded(it) => Self::Folded(ops.fork_state(it, len)),
             Self::Nothing => Self::Nothing,
         }
@@ -77,7 +85,12 @@ impl<O: Ops> MixerCache<O> {
     /// The memory it holds, piece by piece: where it lies, and its bytes.
     fn pieces(&self, ops: &O) -> Vec<(u64, u64)> {
         match self {
-            Self::KeysAndValues(it) | Self::Latent(it) => ops.cache_pieces(it),
+            Self::KeysAndValues(it) | Self::Latent(it, None) => ops.cache_pieces(it),
+            Self::Latent(it, Some(index)) => {
+                let mut pieces = ops.cache_pieces(it);
+                pieces.extend(ops.cache_pieces(index));
+                pieces
+            }
             Self::Folded(it) => ops.state_pieces(it),
             Self::Nothing => Vec::new(),
         }
@@ -86,7 +99,13 @@ impl<O: Ops> MixerCache<O> {
     /// Forgets all but the first `len` positions, which `cut` has named.
     fn truncate(&mut self, ops: &O, len: usize) {
         match self {
-            Self::KeysAndValues(it) | Self::Latent(it) => ops.truncate_cache(it, len),
+            Self::KeysAndValues(it) => ops.truncate_cache(it, len),
+            Self::Latent(it, index) => {
+                ops.truncate_cache(it, len);
+                if let Some(it) = index {
+                    ops.truncate_cache(it, len);
+                }
+            }
             Self::Folded(it) => ops.truncate_state(it, len),
             Self::Nothing => {}
         }

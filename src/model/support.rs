@@ -5,10 +5,10 @@
 
 use crate::spec::{
     Act, Algo, DeltaDecay, DeltaGate, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups,
-    HeadSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec,
-    ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm, QueryTemperature, RecurrentSpec,
-    Renorm, RopeLayout, RopeScaling, RopeSpec, RouterId, RouterInput, RouterSpec, Score,
-    SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
+    HeadSpec, IndexerSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec,
+    MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm, QueryTemperature,
+    RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterId, RouterInput, RouterSpec,
+    Score, SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -262,8 +262,19 @@ fn latent(it: &MlaSpec) {
         head_gate: _,
         scale: _,
         rope,
+        indexer,
     } = it;
     rope.iter().for_each(rotation);
+    if let Some(IndexerSpec {
+        n_heads: _,
+        dim: _,
+        top_k: _,
+        eps: _,
+        rope,
+    }) = indexer
+    {
+        rope.iter().for_each(rotation);
+    }
 }
 
 /// All of it is computed; a field that is new has to say so.

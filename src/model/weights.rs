@@ -199,6 +199,11 @@ impl<O: Ops> Assembly<O> {
             if let Some(rope) = rope {
                 ops.prepare_rope(rope, spec.n_ctx);
             }
+            if let Mixer::Mla(mla) = &layer.mixer
+                && let Some(rope) = mla.indexer.as_ref().and_then(|it| it.rope.as_ref())
+            {
+                ops.prepare_rope(rope, spec.n_ctx);
+            }
         }
         Ok(Self {
             embedding: None,

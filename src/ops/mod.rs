@@ -35,8 +35,8 @@ pub use state::State;
 use crate::checkpoint::WeightView;
 
 use crate::spec::{
-    GateAct, GqaSpec, MlaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec, RouterId,
-    RouterSpec, RoutingPolicy, Sampling, TokenId,
+    GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec,
+    RouterId, RouterSpec, RoutingPolicy, Sampling, TokenId,
 };
 
 /// Whether a poll may wait.
@@ -345,10 +345,37 @@ pub trait Ops: Meter + Send + Sized {
         caches: &mut [&mut Self::Cache],
     ) -> Self::Tensor;
 
+    /// Rotates keys of an indexer and writes them behind those of the caches.
+    ///
+    /// * `keys`: `[T, dim]`, normed; `caches`: one per span
+    fn store_index(
+        &self,
+        keys: &Self::Tensor,
+        spec: &IndexerSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut Self::Cache],
+    );
+
+    /// The positions that each row sees, ascending: `[T, K]`, K of them at most, −1 behind the last.
+    ///
+    /// * `queries`: `[T, indexer heads × dim]`; `weights`: `[T, indexer heads]`
+    /// * `caches`: one per span, with the keys of the span's own rows
+    fn choose(
+        &self,
+        queries: &Self::Tensor,
+        weights: &Self::Tensor,
+        spec: &IndexerSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &[&mut Self::Cache],
+    ) -> Self::Tensor;
+
     /// Softmax attention of each row over the latents of its own sequence: `[T, heads × v_dim]`.
+    ///
+    /// * `chosen`: the positions each row sees, as `choose` has them; none sees all
     fn attend_latent(
         &self,
         queries: &Self::Tensor,
+        chosen: Option<&Self::Tensor>,
         weights: &LatentWeights<Self::Weight>,
         spec: &MlaSpec,
         spans: &[BatchSpan<'_>],

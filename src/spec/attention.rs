@@ -167,6 +167,24 @@ pub enum LatentUp {
     Split,
 }
 
+/// What chooses the positions that latent attention sees (DeepSeek-V3.2's lightning indexer). With queries `q` of its
+/// heads, one key `k` a position and weights `w` of the heads, a position is worth
+/// `Σ w / √n_heads · max(0, q · k / √dim)`, and each row sees the `top_k` that are worth most, those before others among
+/// equals (families document, section 3.38).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexerSpec {
+    /// Heads.
+    pub n_heads: usize,
+    /// Width of a head, and of a key.
+    pub dim: usize,
+    /// Positions that are seen at most.
+    pub top_k: usize,
+    /// Epsilon of the keys' layer norm.
+    pub eps: f32,
+    /// Rotary positions of the first numbers of queries and keys.
+    pub rope: Option<RopeSpec>,
+}
+
 /// Multi-head latent attention (`DeepSeek`): of each position only one row is kept, the latent `c` of all keys and values
 /// and one rotated key `p` for all heads. With `K` and `V` of a head, its score is `(Kᵀ q_nope) · c + q_rope · p`, and what
 /// comes out of it is `V Σ p c` (families document, section 3.6).
@@ -196,6 +214,8 @@ pub struct MlaSpec {
     pub scale: f32,
     /// Rotary positions of the `rope_dim` numbers; none leaves them as they are.
     pub rope: Option<RopeSpec>,
+    /// What chooses the positions that are seen; none sees all.
+    pub indexer: Option<IndexerSpec>,
 }
 
 impl MlaSpec {

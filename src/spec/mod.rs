@@ -23,8 +23,8 @@ mod shown;
 mod tokens;
 
 pub use attention::{
-    GateAct, GqaSpec, KvMap, LatentUp, Mask, MlaSpec, OutGate, QkNorm, QueryTemperature,
-    RelativeBias, RopeLayout, RopeScaling, RopeSpec,
+    GateAct, GqaSpec, IndexerSpec, KvMap, LatentUp, Mask, MlaSpec, OutGate, QkNorm,
+    QueryTemperature, RelativeBias, RopeLayout, RopeScaling, RopeSpec,
 };
 pub use branch::{Branch, BranchId, Branches};
 pub use choice::ModelChoice;

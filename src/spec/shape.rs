@@ -113,10 +113,15 @@ fn latents(it: &MlaSpec) -> String {
     } else {
         "shared"
     };
-    format!(
+    let kept = format!(
         "latent, {} heads, keys of {} + {} {apart}, values of {}, {} + {} kept of a position",
         it.n_heads, it.nope_dim, it.rope_dim, it.v_dim, it.kv_lora, it.rope_dim
-    )
+    );
+    let seen = it.indexer.as_ref().map(|it| {
+        let (n, heads) = (it.top_k, it.n_heads);
+        format!(", the best {n} positions by an indexer of {heads} heads")
+    });
+    kept + &seen.unwrap_or_default()
 }
 
 fn positions(mixer: &Mixer) -> Option<String> {

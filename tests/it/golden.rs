@@ -291,6 +291,11 @@ fn attention_over_latents_equals_the_reference() {
     check("deepseek_v3_fp8");
 }
 
+#[test]
+fn positions_that_an_indexer_chooses_equal_the_reference() {
+    check("deepseek_v32");
+}
+
 /// Of the architectures whose layers differ from each other, and a plain one.
 #[test]
 fn models_in_gguf_files_equal_the_reference() {
@@ -528,6 +533,7 @@ fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
         "gguf_deepseek2-yarn",
         "kimi_linear",
         "bailing_hybrid",
+        "deepseek_v32",
     ] {
         check_gpu(name);
     }

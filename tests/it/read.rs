@@ -112,6 +112,7 @@ fn every_weight_of_newer_families_is_read() {
         "grok1",
         "llama_moe",
         "jetmoe",
+        "deepseek_v32",
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();

@@ -130,9 +130,23 @@ impl Networks {
         plain: &Plain,
         defaults: &NetworkDefaults,
     ) -> Result<Self, CheckpointError> {
+        let rule = rule(config, plain, defaults)?;
+        Self::with_rule(config, plain, defaults, rule)
+    }
+
+    /// The same of a family that reads its rule by keys of its own.
+    ///
+    /// # Errors
+    /// A setting that makes no sense.
+    pub(super) fn with_rule(
+        config: &Config,
+        plain: &Plain,
+        defaults: &NetworkDefaults,
+        rule: RouterSpec,
+    ) -> Result<Self, CheckpointError> {
         let d_expert = width(config, "moe_intermediate_size", defaults.d_expert)?;
         Ok(Self {
-            rule: rule(config, plain, defaults)?,
+            rule,
             moe: MoeSpec {
                 shared: shared(config, d_expert, defaults.n_shared)?,
                 ..MoeSpec::plain(RouterId(0), MlpSpec::silu(d_expert))

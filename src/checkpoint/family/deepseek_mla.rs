@@ -7,7 +7,7 @@ use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
     deepseek::{NetworkDefaults, Networks, RENORM_EPS, SELECT_BIAS, SHARED, groups_by},
-    latent::{self, LATENT, LatentDefaults, ROTATED},
+    latent::{self, INDEXER, LATENT, LatentDefaults, ROTATED},
     llama_names::{DECODER, DENSE, EXPERTS},
     names::{Names, Prefix},
     plain::{Defaults, Layer, Plain},
@@ -50,6 +50,25 @@ pub(super) const GLM4_MOE_LITE: Family = Family {
     names: NAMES,
 };
 
+/// A DeepSeek-V3 that attends to the positions which an indexer chooses.
+pub(super) const DEEPSEEK_V32: Family = Family {
+    model_type: "deepseek_v32",
+    label: "DeepSeek-V3.2",
+    read: |config| read(config, &DEEPSEEK_V32, &V32),
+    names: &Names {
+        prefixes: Prefix::USUAL,
+        tensors: &[
+            DECODER,
+            LATENT,
+            INDEXER,
+            DENSE,
+            EXPERTS,
+            SELECT_BIAS,
+            SHARED,
+        ],
+    },
+};
+
 const NAMES: &Names = &Names {
     prefixes: Prefix::USUAL,
     tensors: &[DECODER, LATENT, DENSE, EXPERTS, SELECT_BIAS, SHARED],
@@ -81,7 +100,13 @@ struct Own {
     scale: f32,
     /// Whether the factor is only for weights that were not divided by their sum.
     scale_is_instead: bool,
+    has_indexer: bool,
 }
+
+const V32: Own = Own {
+    has_indexer: true,
+    ..V3
+};
 
 const V3: Own = Own {
     plain: Defaults {
@@ -116,6 +141,7 @@ const V3: Own = Own {
     renorm: true,
     scale: 2.5,
     scale_is_instead: false,
+    has_indexer: false,
 };
 
 const V2: Own = Own {
@@ -173,8 +199,12 @@ fn read(config: &Config, family: &Family, own: &Own) -> Result<Draft, Checkpoint
     let text = config.section("text_config")?;
     let config = text.as_ref().unwrap_or(config);
     let plain = Plain::read_heads(config, &own.plain, ROTATED)?;
-    let mixer = Mixer::Mla(latent::read(config, &plain, &own.latent)?);
-    let mut networks = Networks::read(
+    let mut mla = latent::read(config, &plain, &own.latent)?;
+    if own.has_indexer {
+        mla.indexer = Some(latent::indexer(config, &mla)?);
+    }
+    let mixer = Mixer::Mla(mla);
+    let networks = Networks::with_rule(
         config,
         &plain,
         &NetworkDefaults {
@@ -185,8 +215,8 @@ fn read(config: &Config, family: &Family, own: &Own) -> Result<Draft, Checkpoint
             renorm: own.renorm,
             rule: plain.router(0),
         },
+        rule(config, &plain, own)?,
     )?;
-    networks.rule = rule(config, &plain, own)?;
     Ok(plain.build(family, |_, l| Layer {
         mixer: mixer.clone(),
         ffn: networks.of_layer(l),

@@ -158,3 +158,25 @@ fn the_text_part_of_a_wrapper_is_read() {
     .unwrap();
     assert_eq!((spec.routers.len(), spec.routers[0].n_experts), (1, 6));
 }
+
+#[test]
+fn an_indexer_is_read_and_rotates_in_halves() {
+    let spec = of(r#""model_type": "deepseek_v32""#);
+    let indexer = mla(&spec).indexer.clone().unwrap();
+    let sizes = [indexer.n_heads, indexer.dim, indexer.top_k];
+    assert_eq!(sizes, [64, 128, 2048]);
+    let layout = indexer.rope.map(|it| it.layout);
+    assert_eq!(layout, Some(RopeLayout::Half));
+    assert_eq!(mla(&of(r#""model_type": "deepseek_v3""#)).indexer, None);
+    let narrow = config(r#""model_type": "deepseek_v32", "index_head_dim": 8"#);
+    let why = read(&narrow).unwrap_err().to_string();
+    assert!(why.contains("index_head_dim"), "{why}");
+}
+
+#[test]
+fn groups_are_those_of_the_family_where_only_some_keys_are_there() {
+    let keys = r#""model_type": "deepseek_v3", "topk_group": 2"#;
+    let by = GroupScore::Top2Sum;
+    let groups = Groups { n: 8, keep: 2, by };
+    assert_eq!(of(keys).routers[0].groups, Some(groups));
+}

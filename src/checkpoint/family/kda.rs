@@ -461,7 +461,7 @@ fn networks(
         scale: config.positive("routed_scaling_factor", 1.0)?,
         ..plain.router(0)
     };
-    let mut networks = Networks::read(
+    let mut networks = Networks::with_rule(
         config,
         plain,
         &NetworkDefaults {
@@ -472,8 +472,8 @@ fn networks(
             renorm,
             rule: rule.clone(),
         },
+        rule,
     )?;
-    networks.rule = rule;
     let n_shared = config.whole_of(&SHARED, 0..=1 << 8, 1)?;
     let width = n_shared * networks.moe.expert.d_ff;
     networks.moe.shared = plain_shared(width.min(MAX_FF));

@@ -1,6 +1,6 @@
 //! Latent attention as the configs of the DeepSeek line write it, and what its tensors are called there.
 
-use crate::spec::{LatentUp, MlaSpec, RopeLayout, RopeSpec};
+use crate::spec::{IndexerSpec, LatentUp, MlaSpec, RopeLayout, RopeSpec};
 
 use super::{
     super::{CheckpointError, LatentSlot, LayerSlot, config::Config},
@@ -113,6 +113,55 @@ pub(super) fn read(
             } else {
                 RopeLayout::Half
             },
+            ..it
+        }),
+        indexer: None,
+    })
+}
+
+/// The tensors of an indexer.
+pub(super) const INDEXER: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.self_attn.indexer.wq_b.weight",
+        &[part(LatentSlot::IndexQuery)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.self_attn.indexer.wk.weight",
+        &[part(LatentSlot::IndexKey)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.self_attn.indexer.k_norm.weight",
+        &[part(LatentSlot::IndexNorm)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.self_attn.indexer.k_norm.bias",
+        &[part(LatentSlot::IndexNormBias)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.self_attn.indexer.weights_proj.weight",
+        &[part(LatentSlot::IndexWeights)],
+    ),
+];
+
+/// Reads the indexer of latent attention.
+///
+/// # Errors
+/// A setting that makes no sense.
+pub(super) fn indexer(config: &Config, mla: &MlaSpec) -> Result<IndexerSpec, CheckpointError> {
+    const WIDTH: &str = "index_head_dim";
+    let dim = config.whole(WIDTH, 1..=MAX_RANK, 128)?;
+    if dim < mla.rope_dim {
+        let want = format!("at least {ROTATED}, {}", mla.rope_dim);
+        return Err(config.refuse(WIDTH, dim.to_string(), want));
+    }
+    Ok(IndexerSpec {
+        n_heads: config.whole("index_n_heads", 1..=MAX_RANK, 64)?,
+        dim,
+        top_k: config.whole("index_topk", 1..=i32::MAX as usize, 2048)?,
+        eps: LORA_EPS,
+        // In halves, whatever the layout of attention itself.
+        rope: mla.rope.clone().map(|it| RopeSpec {
+            layout: RopeLayout::Half,
             ..it
         }),
     })

@@ -69,6 +69,7 @@ pub(super) const FAMILIES: &[Family] = &[
     mixtral::FAMILY,
     deepseek_mla::DEEPSEEK_V2,
     deepseek_mla::DEEPSEEK_V3,
+    deepseek_mla::DEEPSEEK_V32,
     deepseek_mla::KIMI_K2,
     deepseek_mla::KIMI_K25,
     deepseek_mla::GLM4_MOE_LITE,
@@ -106,7 +107,6 @@ pub(super) const FAMILIES: &[Family] = &[
 
 /// Families with experts that are known and not read yet.
 const LATER: &[(&str, &str)] = &[
-    ("deepseek_v32", "DeepSeek-V3.2"),
     ("deepseek_v4", "DeepSeek-V4"),
     ("jamba", "Jamba"),
     ("llama4", "Llama 4"),

@@ -98,6 +98,7 @@ pub(in crate::ops) fn keys_of<'a, W>(
 /// Weighted means of latents, `[T, heads × kv_lora]`.
 pub fn attend(
     queries: &Matrix,
+    chosen: Option<&Matrix>,
     spec: &MlaSpec,
     spans: &[BatchSpan<'_>],
     caches: &[&mut CpuCache],
@@ -114,7 +115,11 @@ pub fn attend(
         let (span, position) = owner[row];
         let width = spec.width();
         let query = &queries.row(row)[head * width..(head + 1) * width];
-        attend_head(query, position, spec, &*caches[span], out);
+        let seen = Seen {
+            position,
+            chosen: chosen.map(|it| it.row(row)),
+        };
+        attend_head(query, &seen, spec, &*caches[span], out);
     };
     let heads = out.data.chunks_exact_mut(spec.kv_lora.max(1));
     if is_large(work) {
@@ -125,23 +130,39 @@ pub fn attend(
     out
 }
 
-fn attend_head(query: &[f32], position: usize, spec: &MlaSpec, cache: &CpuCache, out: &mut [f32]) {
-    let mut probs = Vec::with_capacity(position + 1);
-    for rows in cache.rows(0..position + 1) {
-        let keys = rows.keys.chunks_exact(cache.width());
-        probs.extend(keys.map(|key| dot(query, key) * spec.scale));
+/// What a row sees.
+struct Seen<'a> {
+    position: usize,
+    /// Positions, ascending, −1 behind the last; none sees all.
+    chosen: Option<&'a [f32]>,
+}
+
+impl Seen<'_> {
+    /// The rows of the cache that are seen, in order.
+    fn rows<'a>(&'a self, cache: &'a CpuCache) -> Box<dyn Iterator<Item = &'a [f32]> + 'a> {
+        let Some(chosen) = self.chosen else {
+            let all = cache.rows(0..self.position + 1);
+            return Box::new(all.flat_map(|it| it.keys.chunks_exact(cache.width())));
+        };
+        let some = chosen.iter().take_while(|it| **it >= 0.0);
+        Box::new(some.flat_map(|it| {
+            let at = *it as usize;
+            cache.rows(at..at + 1).map(|it| it.keys)
+        }))
     }
+}
+
+fn attend_head(query: &[f32], seen: &Seen<'_>, spec: &MlaSpec, cache: &CpuCache, out: &mut [f32]) {
+    let scores = seen.rows(cache).map(|key| dot(query, key) * spec.scale);
+    let mut probs: Vec<f32> = scores.collect();
     let max = probs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     probs.iter_mut().for_each(|it| *it = (*it - max).exp());
     let sum: f32 = probs.iter().sum();
-    let mut probs = probs.into_iter();
-    for rows in cache.rows(0..position + 1) {
-        for (row, p) in rows.keys.chunks_exact(cache.width()).zip(&mut probs) {
-            let weight = p / sum;
-            out.iter_mut()
-                .zip(row)
-                .for_each(|(out, it)| *out += weight * it);
-        }
+    for (row, p) in seen.rows(cache).zip(probs) {
+        let weight = p / sum;
+        out.iter_mut()
+            .zip(row)
+            .for_each(|(out, it)| *out += weight * it);
     }
 }
 

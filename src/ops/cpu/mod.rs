@@ -12,6 +12,7 @@ pub(in crate::ops) mod embed;
 mod exp;
 mod experts;
 pub(in crate::ops) mod heads;
+pub(in crate::ops) mod indexer;
 mod kv;
 pub(in crate::ops) mod latent;
 pub(in crate::ops) mod linear;
@@ -44,8 +45,8 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{
-    GateAct, GqaSpec, MlaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec, RouterId,
-    RouterSpec, TokenId,
+    GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec,
+    RouterId, RouterSpec, TokenId,
 };
 
 /// The state of one sequence at one layer that folds positions.
@@ -233,15 +234,39 @@ impl Ops for Cpu {
         latent::queries(q, &weights.ups, spec, rope, spans)
     }
 
+    fn store_index(
+        &self,
+        keys: &Matrix,
+        spec: &IndexerSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut CpuCache],
+    ) {
+        let rope = self.rope(spec.rope.as_ref());
+        indexer::store(keys, rope, spans, caches);
+    }
+
+    fn choose(
+        &self,
+        queries: &Matrix,
+        weights: &Matrix,
+        spec: &IndexerSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &[&mut CpuCache],
+    ) -> Matrix {
+        let rope = self.rope(spec.rope.as_ref());
+        indexer::choose([queries, weights], spec, rope, spans, caches)
+    }
+
     fn attend_latent(
         &self,
         queries: &Matrix,
+        chosen: Option<&Matrix>,
         weights: &LatentWeights<CpuWeight>,
         spec: &MlaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut CpuCache],
     ) -> Matrix {
-        let mixed = latent::attend(queries, spec, spans, caches);
+        let mixed = latent::attend(queries, chosen, spec, spans, caches);
         latent::values(&mixed, &weights.ups, spec)
     }
 

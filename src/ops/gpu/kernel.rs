@@ -53,6 +53,7 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("embed", Format),
     kernel!("experts", Reduce, Format, Dot),
     kernel!("heads", Reduce, Format, Dot),
+    kernel!("indexer", Reduce),
     kernel!("latent", Reduce),
     kernel!("linear", Reduce, Format, Dot),
     kernel!("norm", Reduce),

@@ -45,9 +45,10 @@ struct Params {
     base_first: u32,
     base_n: u32,
     base_at: u32,
+    n_chosen: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 72);
+const _: () = assert!(size_of::<Params>() == 76);
 
 /// Numbers a position takes in the cache: whole quads.
 pub fn row_room(spec: &MlaSpec) -> usize {
@@ -138,9 +139,11 @@ fn store(gpu: &Gpu, binds: &[Bind<'_>], row: usize, to: KvSpan, params: Params) 
 }
 
 /// Softmax attention of each row over the latents of its own sequence: `[T, heads · v_dim]`.
+///
+/// * `chosen`: `[T, K]`, the positions each row sees, −1 behind the last; none sees all
 pub fn attend(
     gpu: &Gpu,
-    queries: &GpuTensor,
+    (queries, chosen): (&GpuTensor, Option<&GpuTensor>),
     ups: &LatentUps<GpuWeight>,
     spec: &MlaSpec,
     spans: &[BatchSpan<'_>],
@@ -156,6 +159,7 @@ pub fn attend(
         // Not used: there is one block.
         gpu.memory.scratch(4)
     };
+    let list = chosen.map_or(&queries.slice, |it| &it.slice);
     for (span, cache) in spans.iter().zip(caches) {
         let mut row = span.rows.start;
         while row < span.rows.end {
@@ -163,12 +167,13 @@ pub fn attend(
             let position = span.start.idx() + row - span.rows.start;
             over_blocks(
                 gpu,
-                [&queries.slice, &sums, &mixed.slice],
+                [&queries.slice, &sums, &mixed.slice, list],
                 cache,
                 n,
                 Params {
                     row: row as u32,
                     position: position as u32,
+                    n_chosen: chosen.map_or(0, |it| it.cols as u32),
                     ..params_of(spec, None)
                 },
             );
@@ -199,7 +204,7 @@ pub fn attend(
 /// One dispatch a block of the cache, nearly always one.
 fn over_blocks(
     gpu: &Gpu,
-    [queries, sums, mixed]: [&Slice; 3],
+    [queries, sums, mixed, chosen]: [&Slice; 4],
     cache: &GpuCache,
     n_rows: usize,
     params: Params,
@@ -216,6 +221,7 @@ fn over_blocks(
             Bind::Write(sums),
             Bind::Write(mixed),
             Bind::Read(base.map_or(&own.keys, |it| &it.rows.keys)),
+            Bind::Read(chosen),
         ];
         let end = (i + 1).saturating_mul(cache.per_block());
         let params = Params {

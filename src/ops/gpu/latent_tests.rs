@@ -25,6 +25,7 @@ fn spec(up: LatentUp, layout: Option<RopeLayout>, [n_heads, kv_lora]: [usize; 2]
             layout,
             scaling: RopeScaling::None,
         }),
+        indexer: None,
     }
 }
 
@@ -125,7 +126,7 @@ impl<'a> Both<'a> {
             &mut on_gpu,
         )
         .unwrap();
-        let got = attend(self.gpu, &made, &weights.ups, spec, &spans, &on_gpu);
+        let got = attend(self.gpu, (&made, None), &weights.ups, spec, &spans, &on_gpu);
         let [q, down] = [0, 1].map(|i| Matrix {
             data: data[i].clone(),
             cols: cols[i],
@@ -133,9 +134,25 @@ impl<'a> Both<'a> {
         let (cpu, weights) = (&self.cpu, &self.on_cpu);
         let want = cpu.latent_queries(&q, &down, weights, spec, &spans, &mut on_cpu);
         assert_near(&read(self.gpu, &made), &want.data, 1e-5, "queries");
-        let want = cpu.attend_latent(&want, weights, spec, &spans, &on_cpu);
         let what = format!("{n:?} rows of {spec:?}");
-        assert_near(&read(self.gpu, &got), &want.data, 2e-5, &what);
+        let mixed = cpu.attend_latent(&want, None, weights, spec, &spans, &on_cpu);
+        assert_near(&read(self.gpu, &got), &mixed.data, 2e-5, &what);
+        // Every third position, and the row's own.
+        let mut list = Vec::new();
+        for (_, at) in spans.iter().flat_map(BatchSpan::positions) {
+            let seen = (0..at.idx()).step_by(3).chain([at.idx()]).take(120);
+            let seen: Vec<f32> = seen.map(|it| it as f32).collect();
+            list.extend(seen.iter().chain(&vec![-1.0; 120 - seen.len()]));
+        }
+        let chosen = self.gpu.tensor_from(&list, 120);
+        let ups = &self.on_gpu.ups;
+        let got = attend(self.gpu, (&made, Some(&chosen)), ups, spec, &spans, &on_gpu);
+        let chosen = Matrix {
+            data: list,
+            cols: 120,
+        };
+        let mixed = cpu.attend_latent(&want, Some(&chosen), weights, spec, &spans, &on_cpu);
+        assert_near(&read(self.gpu, &got), &mixed.data, 2e-5, "chosen");
     }
 }
 

@@ -23,6 +23,7 @@ mod experts_format_tests;
 mod experts_tests;
 mod formats;
 mod heads;
+mod indexer;
 mod kernel;
 mod latent;
 mod limits;

@@ -6,7 +6,7 @@ use super::{
     device::Gpu,
     embed::{self, Fed},
     expert_shards::{GpuExperts, experts_of},
-    experts, latent, linear, norm, pointwise,
+    experts, indexer, latent, linear, norm, pointwise,
     predict::{self, GpuPredicted},
     readback::{InFlight, Words},
     recurrent::{self, GpuState},
@@ -21,7 +21,8 @@ use crate::ops::{
     Wait, Wanted, cpu::Rope,
 };
 use crate::spec::{
-    GateAct, GqaSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId, RouterSpec,
+    GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId,
+    RouterSpec,
 };
 
 /// A step on its way to the host, and how to read it when it is there.
@@ -215,15 +216,40 @@ impl Ops for Gpu {
         self.or_fault(out, || self.tensor(q.rows, spec.n_heads * spec.width()))
     }
 
+    fn store_index(
+        &self,
+        keys: &GpuTensor,
+        spec: &IndexerSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut GpuCache],
+    ) {
+        let rope = self.rope(spec.rope.as_ref());
+        let stored = indexer::store(self, keys, rope, spans, caches);
+        self.or_fault(stored, || ());
+    }
+
+    fn choose(
+        &self,
+        queries: &GpuTensor,
+        weights: &GpuTensor,
+        spec: &IndexerSpec,
+        spans: &[BatchSpan<'_>],
+        caches: &[&mut GpuCache],
+    ) -> GpuTensor {
+        let rope = self.rope(spec.rope.as_ref());
+        indexer::choose(self, [queries, weights], spec, rope, spans, caches)
+    }
+
     fn attend_latent(
         &self,
         queries: &GpuTensor,
+        chosen: Option<&GpuTensor>,
         weights: &LatentWeights<GpuWeight>,
         spec: &MlaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut GpuCache],
     ) -> GpuTensor {
-        latent::attend(self, queries, &weights.ups, spec, spans, caches)
+        latent::attend(self, (queries, chosen), &weights.ups, spec, spans, caches)
     }
 
     fn recur(

@@ -283,6 +283,7 @@ fn of_attention(slot: LayerSlot, h: usize, attn: &GqaSpec) -> Option<Matrix> {
 fn of_latent(slot: LayerSlot, h: usize, mla: &MlaSpec) -> Option<Matrix> {
     let (heads, c) = (mla.n_heads, mla.kv_lora);
     let is_whole = mla.up == LatentUp::Whole;
+    let indexer = mla.indexer.as_ref();
     let inner = match slot {
         LayerSlot::Q => {
             let from = mla.q_lora.unwrap_or(h);
@@ -303,6 +304,15 @@ fn of_latent(slot: LayerSlot, h: usize, mla: &MlaSpec) -> Option<Matrix> {
         LatentSlot::Up => is_whole.then(|| Matrix::new(heads * (mla.nope_dim + mla.v_dim), c)),
         LatentSlot::KeyUp => (!is_whole).then(|| Matrix::new(heads * c, mla.nope_dim)),
         LatentSlot::ValueUp => (!is_whole).then(|| Matrix::new(heads * mla.v_dim, c)),
+        LatentSlot::IndexQuery => {
+            let from = mla.q_lora.unwrap_or(h);
+            indexer.map(|it| Matrix::new(it.n_heads * it.dim, from))
+        }
+        LatentSlot::IndexKey => indexer.map(|it| Matrix::new(it.dim, h)),
+        LatentSlot::IndexNorm | LatentSlot::IndexNormBias => {
+            indexer.map(|it| Matrix::vector(it.dim))
+        }
+        LatentSlot::IndexWeights => indexer.map(|it| Matrix::new(it.n_heads, h)),
         LatentSlot::HeadGate => mla.head_gate.then(|| Matrix::new(heads, h)),
     }
 }
