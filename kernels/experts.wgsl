@@ -28,6 +28,8 @@ struct Params {
     has_biases: u32,
     d_ff: u32,          // inner rows of a network, all shards together
     width: u32,         // its output rows
+    weights_at: u32,    // part 2 of the routing
+    is_on_input: u32,   // networks read x times their weights, and their outputs are summed as they are
 }
 
 // Which activation: the order of `act_id` in src/ops/gpu/experts.rs.
@@ -179,6 +181,10 @@ fn activated(g: f32, u: f32) -> f32 {
         case 6u: {
             return g * u;
         }
+        case 7u: {
+            let it = silu(g);
+            return select(it, params.limit, it > params.limit) * clamped(u, params.limit);
+        }
         default: {
             return silu(select(params.limit, g, g < params.limit)) * clamped(u, params.limit);
         }
@@ -191,6 +197,22 @@ fn bias(network: u32, row: u32) -> f32 {
         return 0.0;
     }
     return biases[network * (2u * params.d_ff + params.width) + row];
+}
+
+// What a slot's row of x is multiplied by; its products are.
+fn input_weight(slot: u32) -> f32 {
+    if params.is_on_input == 0u {
+        return 1.0;
+    }
+    return bitcast<f32>(routing[params.weights_at + slot]);
+}
+
+// What a slot's output is multiplied by.
+fn factor(slot: u32) -> f32 {
+    if params.is_on_input != 0u {
+        return 1.0;
+    }
+    return factors[params.factors_at + slot];
 }
 
 // Whether this shard has it; NOBODY is in no shard.
@@ -236,7 +258,8 @@ fn gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         let at = slot * params.n_out + params.first_row + first;
         for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
             let row = params.first_row + first + r;
-            out[at + r] = with_biases(network, row, gate[r], up[r]);
+            let by = input_weight(slot);
+            out[at + r] = with_biases(network, row, by * gate[r], by * up[r]);
         }
     }
 }
@@ -261,7 +284,7 @@ fn gate_or_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if place % team == 0u {
         let at = slot * params.n_out + params.first_row + first;
         for (var r = 0u; r < ROWS && first + r < params.n_rows; r++) {
-            put_half(at + r, sum[r] + half_bias(network, params.first_row + first + r));
+            put_half(at + r, input_weight(slot) * sum[r] + half_bias(network, params.first_row + first + r));
         }
     }
 }
@@ -301,7 +324,7 @@ fn down(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
         if is_here(network) {
             let at = i % params.row_units;
             let it = four((network - params.first_network) * params.n_rows, first, at);
-            sum += factors[params.factors_at + slot] * unit_times(it, slot, at);
+            sum += factor(slot) * unit_times(it, slot, at);
         }
     }
     sum = sum_team(sum, team, lane);
@@ -321,7 +344,7 @@ fn down_biases(first_slot: u32, row: u32) -> f32 {
             let slot = first_slot + routing[params.by_id_at + first_slot + i];
             let network = routing[params.networks_at + slot];
             if is_here(network) {
-                sum += factors[params.factors_at + slot] * bias(network, 2u * params.d_ff + row);
+                sum += factor(slot) * bias(network, 2u * params.d_ff + row);
             }
         }
     }
@@ -474,14 +497,16 @@ fn grouped_gate_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     for (var i = 0u; i < 4u; i++) {
         let place = lane.index / 32u * 4u + i;
         if place < tile.n {
-            let at = slot_of(tile, place) * params.n_out + params.first_row;
+            let slot = slot_of(tile, place);
+            let at = slot * params.n_out + params.first_row;
+            let by = sums[i] * input_weight(params.first_slot + slot);
             let row = group.y * TILE_INNER + lane.index % 32u;
             let own = params.first_row + row;
             if row < params.n_rows {
-                out[at + row] = with_biases(tile.network, own, sums[i].x, sums[i].z);
+                out[at + row] = with_biases(tile.network, own, by.x, by.z);
             }
             if row + 32u < params.n_rows {
-                out[at + row + 32u] = with_biases(tile.network, own + 32u, sums[i].y, sums[i].w);
+                out[at + row + 32u] = with_biases(tile.network, own + 32u, by.y, by.w);
             }
         }
     }
@@ -501,11 +526,13 @@ fn grouped_gate_or_up(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     for (var i = 0u; i < 4u; i++) {
         let place = lane.index / 32u * 4u + i;
         if place < tile.n {
-            let at = slot_of(tile, place) * params.n_out + params.first_row;
+            let slot = slot_of(tile, place);
+            let at = slot * params.n_out + params.first_row;
+            let by = sums[i] * input_weight(params.first_slot + slot);
             for (var j = 0u; j < 4u; j++) {
                 let row = group.y * TILE_ROWS + lane.index % 32u + 32u * j;
                 if row < params.n_rows {
-                    put_half(at + row, sums[i][j] + half_bias(tile.network, params.first_row + row));
+                    put_half(at + row, by[j] + half_bias(tile.network, params.first_row + row));
                 }
             }
         }
@@ -548,7 +575,7 @@ fn combine(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     for (var i = 0u; i < params.n_picks; i++) {
         let slot = first + routing[params.by_id_at + params.first_slot + first + i];
         if network_of(slot) != NOBODY {
-            sum += factors[params.factors_at + params.first_slot + slot] * outer[slot * params.n_out + c];
+            sum += factor(params.first_slot + slot) * outer[slot * params.n_out + c];
         }
     }
     out[(params.first_slot + first) / params.n_picks * params.n_out + c] += params.scale * sum;

@@ -164,6 +164,13 @@ impl Config {
         self.map.get(key).is_some_and(Value::is_null)
     }
 
+    /// The same settings with another value under a key.
+    pub(super) fn with(&self, key: &str, value: Value) -> Self {
+        let mut out = self.clone();
+        out.map.insert(key.to_owned(), value);
+        out
+    }
+
     /// The object under a key.
     ///
     /// # Errors

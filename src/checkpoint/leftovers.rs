@@ -16,6 +16,7 @@ use super::{
 /// What stands before the tensors of other inputs than text, beside a decoder under `model.` or at the root, and which.
 const TOWERS: &[(&str, &str)] = &[
     ("model.visual.", "images"),
+    ("model.vision_model.", "images"),
     ("model.vision_tower.", "images"),
     ("model.embed_vision.", "images"),
     ("model.multi_modal_projector.", "images"),

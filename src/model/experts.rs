@@ -108,13 +108,15 @@ fn mix<O: Ops>(
     into: &mut O::Tensor,
     scale: f32,
 ) {
+    let sum_scale = scale * moe.routed_scale;
+    let mlp = (&moe.expert, moe.weight_on);
     match &weights.latent {
-        None => ops.mix_experts(into, scale, x, routing, &weights.experts, &moe.expert),
+        None => ops.mix_experts(into, sum_scale, x, routing, &weights.experts, mlp),
         Some([to, back]) => {
             let x = ops.linear(x, to, None);
             let mut sum = ops.zeros_like(&x);
-            ops.mix_experts(&mut sum, 1.0, &x, routing, &weights.experts, &moe.expert);
-            ops.linear_add(into, &sum, back, None, scale);
+            ops.mix_experts(&mut sum, 1.0, &x, routing, &weights.experts, mlp);
+            ops.linear_add(into, &sum, back, None, sum_scale);
         }
     }
     if let Some(bias) = &weights.out_bias {

@@ -321,7 +321,7 @@ fn network(it: MlpSpec) -> Missing {
         bias: _,
     } = it;
     match act {
-        Act::GptOss { .. } | Act::SiluClamp { .. } if !gated => {
+        Act::GptOss { .. } | Act::SiluClamp { .. } | Act::ClampedSilu { .. } if !gated => {
             no("an activation of two inputs in a network without a gate")
         }
         Act::Silu
@@ -330,7 +330,8 @@ fn network(it: MlpSpec) -> Missing {
         | Act::Relu
         | Act::Relu2
         | Act::GptOss { alpha: _, limit: _ }
-        | Act::SiluClamp { limit: _ } => Ok(()),
+        | Act::SiluClamp { limit: _ }
+        | Act::ClampedSilu { limit: _ } => Ok(()),
     }
 }
 
@@ -342,6 +343,7 @@ fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
         weight_on,
         n_identity,
         shared,
+        routed_scale: _,
         out_bias: _,
         latent: _,
         branch_norm,
@@ -359,8 +361,10 @@ fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
             SharedInput::SameNorm | SharedInput::OwnNorm => {}
         }
     }
-    if *weight_on != WeightOn::Output {
-        return no("weights on the experts' input");
+    match weight_on {
+        WeightOn::Output => {}
+        WeightOn::Input if expert.bias => return no("weights on the input of experts with biases"),
+        WeightOn::Input => {}
     }
     if widths.as_ref().is_some_and(|it| it.contains(&0)) || *n_identity > 0 {
         return no("experts without a network");

@@ -36,7 +36,7 @@ use crate::checkpoint::WeightView;
 
 use crate::spec::{
     GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormSpec, Position, RecurrentSpec, RopeSpec,
-    RouterId, RouterSpec, RoutingPolicy, Sampling, TokenId,
+    RouterId, RouterSpec, RoutingPolicy, Sampling, TokenId, WeightOn,
 };
 
 /// Whether a poll may wait.
@@ -419,7 +419,7 @@ pub trait Ops: Meter + Send + Sized {
     ) -> Self::Routing;
 
     /// `into += scale ·` the weighted sum of what the chosen experts put out, in ascending order of
-    /// their ids.
+    /// their ids. Where weights are on the input, each expert reads its weight times the row, and outputs are summed.
     fn mix_experts(
         &self,
         into: &mut Self::Tensor,
@@ -427,7 +427,7 @@ pub trait Ops: Meter + Send + Sized {
         x: &Self::Tensor,
         routing: &Self::Routing,
         experts: &Self::Experts,
-        spec: &MlpSpec,
+        mlp: (&MlpSpec, WeightOn),
     );
 
     /// `into += scale · gate ·` what one gated network puts out, row by row: the only one of `network`;

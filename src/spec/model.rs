@@ -184,6 +184,11 @@ pub enum Act {
         /// The limit.
         limit: f32,
     },
+    /// `min(silu(g), limit) · u`, u clamped to ± limit (Step-3.7).
+    ClampedSilu {
+        /// The limit.
+        limit: f32,
+    },
 }
 
 /// `down(act(gate x) ⊙ up x)`, or `down(act(up x))`.
@@ -278,6 +283,8 @@ pub struct MoeSpec {
     pub n_identity: usize,
     /// The shared expert.
     pub shared: Option<SharedSpec>,
+    /// A factor on the sum of the routed experts, which is in no weight.
+    pub routed_scale: f32,
     /// Whether a bias is added to the sum of the experts.
     pub out_bias: bool,
     /// A width of their own that experts read and write, between two matrices that all share (Nemotron-3 Super).
@@ -299,6 +306,7 @@ impl MoeSpec {
             weight_on: WeightOn::Output,
             n_identity: 0,
             shared: None,
+            routed_scale: 1.0,
             out_bias: false,
             latent: None,
             branch_norm: None,

@@ -217,8 +217,13 @@ impl ModelSpec {
         })?;
         let spec = self.router(router)?;
         let experts = match moe.weight_on {
-            WeightOn::Output => "y = Σ w · expert(x) over T",
-            WeightOn::Input => "y = Σ expert(w · x) over T",
+            WeightOn::Output => "Σ w · expert(x) over T",
+            WeightOn::Input => "Σ expert(w · x) over T",
+        };
+        let factor = if moe.routed_scale.to_bits() == 1.0f32.to_bits() {
+            String::new()
+        } else {
+            format!("{} · ", moe.routed_scale)
         };
         let experts = match (moe.latent, moe.out_bias) {
             (Some(n), _) => format!("y = U · Σ w · expert(D · x) over T, {n} wide within"),
@@ -231,7 +236,7 @@ impl ModelSpec {
             Some(SharedGate::SigmoidScalar) => " + sigmoid(g · x) · shared(x)",
         };
         Some(step(
-            format!("{experts}{shared}"),
+            format!("y = {factor}{experts}{shared}"),
             format!("{} of {} experts are run", spec.top_k, spec.n_experts),
         ))
     }

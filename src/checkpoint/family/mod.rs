@@ -1,6 +1,7 @@
 //! The families that open. One entry in one list: how its config is read, and what its tensors are
 //! called. To add a family, write a file beside the others and add its line to `FAMILIES`.
 
+mod afmoe;
 mod arctic;
 mod dbrx;
 mod deepseek;
@@ -17,12 +18,14 @@ mod grok;
 mod hunyuan;
 mod jetmoe;
 mod kda;
+mod laguna;
 mod latent;
 mod lfm2;
 mod llama_moe;
 mod llama_names;
 mod mamba;
 mod mellum;
+mod mimo;
 mod minimax;
 mod mixtral;
 mod names;
@@ -33,6 +36,7 @@ mod plain;
 mod prefix;
 mod qwen;
 mod qwen_next;
+mod step;
 
 use std::path::Path;
 
@@ -103,6 +107,11 @@ pub(super) const FAMILIES: &[Family] = &[
     minimax::MINIMAX_M2,
     ernie::ERNIE4_5_MOE,
     hunyuan::HUNYUAN_V1_MOE,
+    mimo::MIMO_V2_FLASH,
+    laguna::LAGUNA,
+    step::STEP3P7,
+    step::STEP3P5,
+    afmoe::AFMOE,
 ];
 
 /// Families with experts that are known and not read yet.

@@ -272,7 +272,8 @@ fn attention(
         .n_kv_heads
         .filter(|_| !config.is_null("num_key_value_heads"))
         .unwrap_or(n_heads);
-    let n_kv_heads = config.whole("num_key_value_heads", 1..=MAX_HEADS, n_kv_default)?;
+    let keys = ["num_key_value_heads", "num_attention_groups"];
+    let n_kv_heads = config.whole_of(&keys, 1..=MAX_HEADS, n_kv_default)?;
     if !n_heads.is_multiple_of(n_kv_heads) {
         return Err(config.refuse(
             "num_key_value_heads",

@@ -6,7 +6,7 @@ use super::linear::{Product, product, run, transposed};
 use super::matrix::Matrix;
 use crate::checkpoint::WeightView;
 use crate::ops::{EMPTY, Mlp, Routing};
-use crate::spec::{Act, MlpSpec};
+use crate::spec::{Act, MlpSpec, WeightOn};
 
 /// One network: its matrices as stored, its biases widened.
 #[derive(Clone, Debug)]
@@ -51,11 +51,19 @@ struct Use {
 /// The weighted sum of what the chosen experts put out: `[T, H]`.
 ///
 /// Every token's sum runs over its choices by ascending expert id, so it does not depend on the batch.
-pub fn mix_experts(x: &Matrix, routing: &Routing, experts: &[CpuExpert], spec: &MlpSpec) -> Matrix {
+pub fn mix_experts(
+    x: &Matrix,
+    routing: &Routing,
+    experts: &[CpuExpert],
+    spec: &MlpSpec,
+    weight_on: WeightOn,
+) -> Matrix {
     let uses = uses_by_network(routing);
     let jobs = jobs(&uses, experts);
-    let inner = inner(x, &jobs, spec);
-    sum(&jobs, &inner, routing, x.cols)
+    let is_on_input = weight_on == WeightOn::Input;
+    let weights = is_on_input.then_some(routing);
+    let inner = inner(x, &jobs, weights, spec);
+    sum(&jobs, &inner, routing, is_on_input, x.cols)
 }
 
 /// What the chosen networks make of `x` between their two products: `[T, K · F]`, zeros where none runs.
@@ -69,7 +77,7 @@ pub fn chosen_inner(
     let jobs = jobs(&uses, experts);
     let width = experts.first().map_or(0, CpuExpert::d_ff);
     let mut out = Matrix::zeros(routing.n_rows(), routing.n_picks * width);
-    for ((_, uses), inner) in jobs.iter().zip(inner(x, &jobs, spec)) {
+    for ((_, uses), inner) in jobs.iter().zip(inner(x, &jobs, None, spec)) {
         for (it, inner) in uses.iter().zip(inner.chunks_exact(width.max(1))) {
             let at = (it.row * routing.n_picks + it.place) * width;
             out.data[at..at + width].copy_from_slice(inner);
@@ -91,7 +99,7 @@ pub fn mix_inner(inner: &Matrix, routing: &Routing, experts: &[CpuExpert], width
         rows.copied().collect::<Vec<f32>>()
     };
     let inner: Vec<Vec<f32>> = jobs.iter().map(of_job).collect();
-    sum(&jobs, &inner, routing, width)
+    sum(&jobs, &inner, routing, false, width)
 }
 
 fn jobs<'a>(
@@ -108,6 +116,7 @@ fn sum(
     jobs: &[(&CpuExpert, &[Use])],
     inner: &[Vec<f32>],
     routing: &Routing,
+    is_weighed: bool,
     width: usize,
 ) -> Matrix {
     let outer = outer(jobs, inner, width);
@@ -117,7 +126,7 @@ fn sum(
             slots[it.row * routing.n_picks + it.place] = Some(&out[i * width..(i + 1) * width]);
         }
     }
-    combine(&slots, routing, width)
+    combine(&slots, routing, is_weighed, width)
 }
 
 fn uses_by_network(routing: &Routing) -> BTreeMap<u16, Vec<Use>> {
@@ -136,8 +145,14 @@ fn uses_by_network(routing: &Routing) -> BTreeMap<u16, Vec<Use>> {
     uses
 }
 
-/// Per job `act(gate x) ⊙ up x`, or `act(up x)` where there is no gate: `[n, F]`.
-fn inner(x: &Matrix, jobs: &[(&CpuExpert, &[Use])], spec: &MlpSpec) -> Vec<Vec<f32>> {
+/// Per job `act(gate x) ⊙ up x`, or `act(up x)` where there is no gate: `[n, F]`. Where weights are on the input, x is
+/// multiplied by its weight, which is the same as products multiplied by it.
+fn inner(
+    x: &Matrix,
+    jobs: &[(&CpuExpert, &[Use])],
+    weights: Option<&Routing>,
+    spec: &MlpSpec,
+) -> Vec<Vec<f32>> {
     let inputs: Vec<Vec<f32>> = jobs
         .iter()
         .map(|(_, uses)| uses.iter().flat_map(|it| x.row(it.row)).copied().collect())
@@ -158,12 +173,25 @@ fn inner(x: &Matrix, jobs: &[(&CpuExpert, &[Use])], spec: &MlpSpec) -> Vec<Vec<f
     run(products.collect());
     let mut out = Vec::with_capacity(jobs.len());
     for (((expert, uses), gate), up) in jobs.iter().zip(&mut gates).zip(&mut ups) {
+        if let Some(routing) = weights {
+            weigh(gate, uses, routing);
+            weigh(up, uses, routing);
+        }
         add_bias(gate, &expert.gate_bias, uses.len());
         add_bias(up, &expert.up_bias, uses.len());
         let inner = activated(expert, gate, up, spec.act);
         out.push(transposed(inner, expert.d_ff(), uses.len()));
     }
     out
+}
+
+/// Rows `[F, n]` times the weight of each use.
+fn weigh(x: &mut [f32], uses: &[Use], routing: &Routing) {
+    for row in x.chunks_exact_mut(uses.len().max(1)) {
+        for (it, of) in row.iter_mut().zip(uses) {
+            *it *= routing.weights[of.row * routing.n_picks + of.place];
+        }
+    }
 }
 
 /// A bias on rows `[F, n]`: one number for all n; nothing where there is none.
@@ -213,7 +241,7 @@ fn outer(jobs: &[(&CpuExpert, &[Use])], inner: &[Vec<f32>], width: usize) -> Vec
         .collect()
 }
 
-fn combine(slots: &[Option<&[f32]>], routing: &Routing, width: usize) -> Matrix {
+fn combine(slots: &[Option<&[f32]>], routing: &Routing, is_weighed: bool, width: usize) -> Matrix {
     let mut out = Matrix::zeros(routing.n_rows(), width);
     let mut order: Vec<usize> = Vec::with_capacity(routing.n_picks);
     for (row, out) in out.rows_mut().enumerate() {
@@ -223,7 +251,11 @@ fn combine(slots: &[Option<&[f32]>], routing: &Routing, width: usize) -> Matrix 
         order.sort_by_key(|slot| routing.experts[*slot]);
         for slot in &order {
             let Some(values) = slots[*slot] else { continue };
-            let weight = routing.weights[*slot];
+            let weight = if is_weighed {
+                1.0
+            } else {
+                routing.weights[*slot]
+            };
             out.iter_mut()
                 .zip(values)
                 .for_each(|(out, it)| *out += weight * it);
@@ -249,6 +281,7 @@ fn activation(g: f32, u: f32, act: Act) -> f32 {
     match act {
         Act::Silu => silu(g) * u,
         Act::SiluClamp { limit } => silu(g.min(limit)) * u.clamp(-limit, limit),
+        Act::ClampedSilu { limit } => silu(g).min(limit) * u.clamp(-limit, limit),
         Act::GeluTanh => 0.5 * g * (1.0 + (0.797_884_6 * (g + 0.044_715 * g * g * g)).tanh()) * u,
         Act::Identity => g * u,
         Act::Relu => g.max(0.0) * u,

@@ -46,7 +46,7 @@ use super::{
 use crate::checkpoint::WeightView;
 use crate::spec::{
     GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormKind, NormSpec, RecurrentSpec, RopeSpec,
-    RouterId, RouterSpec, TokenId,
+    RouterId, RouterSpec, TokenId, WeightOn,
 };
 
 /// The state of one sequence at one layer that folds positions.
@@ -317,9 +317,9 @@ impl Ops for Cpu {
         x: &Matrix,
         routing: &Routing,
         experts: &Vec<CpuExpert>,
-        spec: &MlpSpec,
+        (spec, weight_on): (&MlpSpec, WeightOn),
     ) {
-        let out = experts::mix_experts(x, routing, experts, spec);
+        let out = experts::mix_experts(x, routing, experts, spec, weight_on);
         pointwise::add(into, &out, scale);
     }
 

@@ -13,7 +13,7 @@ use super::{
     tensor::GpuTensor,
 };
 use crate::formats::Dtype;
-use crate::spec::{Act, MlpSpec};
+use crate::spec::{Act, MlpSpec, WeightOn};
 
 /// Mirrors `Params` of the kernel.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -40,6 +40,8 @@ struct Params {
     has_biases: u32,
     d_ff: u32,
     width: u32,
+    weights_at: u32,
+    is_on_input: u32,
 }
 
 /// As in the kernel: rows of a team of a matrix-vector product.
@@ -85,6 +87,7 @@ pub(super) struct Mix<'a> {
     pub factors: (&'a Slice, usize),
     pub experts: &'a GpuExperts,
     pub spec: &'a MlpSpec,
+    pub weight_on: WeightOn,
 }
 
 /// `into[t] += scale · Σ_places weight · network(x[t])`, in ascending order of the experts' ids.
@@ -97,7 +100,7 @@ pub fn mix_experts(
     x: &GpuTensor,
     routing: &GpuRouting,
     experts: &GpuExperts,
-    spec: &MlpSpec,
+    (spec, weight_on): (&MlpSpec, WeightOn),
 ) {
     let mix = Mix {
         gpu,
@@ -108,6 +111,7 @@ pub fn mix_experts(
         factors: (&routing.slice, routing.part_at(2)),
         experts,
         spec,
+        weight_on,
     };
     mix.run(mix.layout());
 }
@@ -129,6 +133,7 @@ pub fn inner(
         factors: (&routing.slice, routing.part_at(2)),
         experts,
         spec,
+        weight_on: WeightOn::Output,
     };
     let inner = gpu.tensor(routing.n_rows, routing.n_picks * experts.d_ff);
     if mix.n_slots() > 0 {
@@ -159,6 +164,7 @@ pub fn mix_inner(
         factors: (&routing.slice, routing.part_at(2)),
         experts,
         spec,
+        weight_on: WeightOn::Output,
     };
     if mix.n_slots() > 0 {
         mix.down_per_slot(inner);
@@ -189,6 +195,7 @@ pub fn mlp(
         factors: gates.map_or((&routing.slice, routing.part_at(2)), |it| (&it.slice, 0)),
         experts: network,
         spec,
+        weight_on: WeightOn::Output,
     };
     mix.run(mix.layout());
 }
@@ -216,6 +223,7 @@ fn act_id(act: Act) -> u32 {
         Act::GptOss { .. } => 4,
         Act::SiluClamp { .. } => 5,
         Act::Identity => 6,
+        Act::ClampedSilu { .. } => 7,
     }
 }
 
@@ -441,7 +449,7 @@ impl Mix<'_> {
     fn params(&self) -> Params {
         let (alpha, limit) = match self.spec.act {
             Act::GptOss { alpha, limit } => (alpha, limit),
-            Act::SiluClamp { limit } => (0.0, limit),
+            Act::SiluClamp { limit } | Act::ClampedSilu { limit } => (0.0, limit),
             Act::Silu | Act::GeluTanh | Act::Identity | Act::Relu | Act::Relu2 => (0.0, 0.0),
         };
         Params {
@@ -455,6 +463,8 @@ impl Mix<'_> {
             has_biases: u32::from(self.experts.biases.is_some()),
             d_ff: self.experts.d_ff as u32,
             width: self.experts.width as u32,
+            weights_at: self.routing.part_at(2) as u32,
+            is_on_input: u32::from(self.weight_on == WeightOn::Input),
             ..Params::default()
         }
     }

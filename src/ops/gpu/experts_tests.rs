@@ -9,7 +9,7 @@ use super::{
 use crate::checkpoint::WeightView;
 use crate::formats::Dtype;
 use crate::ops::{Cpu, EMPTY, Mlp, Ops as _, Routing, cpu::Matrix, hash::pcg};
-use crate::spec::{Act, MlpSpec};
+use crate::spec::{Act, MlpSpec, WeightOn};
 
 /// Of a layer and a batch.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Case {
     pub(super) f: usize,
     pub(super) dtype: Dtype,
     pub(super) act: Act,
+    pub(super) weight_on: WeightOn,
 }
 
 pub(super) const PLAIN: Case = Case {
@@ -31,6 +32,7 @@ pub(super) const PLAIN: Case = Case {
     f: 21,
     dtype: Dtype::F32,
     act: Act::Silu,
+    weight_on: WeightOn::Output,
 };
 
 /// Numbers that keep a product of their rows with others near 1.
@@ -92,7 +94,14 @@ fn wanted(it: &Case, views: &[Mlp<WeightView>], routing: &Routing) -> Vec<f32> {
     let cpu = Cpu::default();
     let [mut into, x] = [9, 8].map(|seed| matrix_of(it, seed));
     let experts = cpu.experts(views.to_vec()).unwrap();
-    cpu.mix_experts(&mut into, 0.5, &x, routing, &experts, &spec(it));
+    cpu.mix_experts(
+        &mut into,
+        0.5,
+        &x,
+        routing,
+        &experts,
+        (&spec(it), it.weight_on),
+    );
     into.data
 }
 
@@ -125,6 +134,7 @@ pub(super) fn computed(
         factors: (&routing.slice, routing.part_at(2)),
         experts,
         spec: &spec(it),
+        weight_on: it.weight_on,
     };
     mix.run(layout);
     read(gpu, &into)
@@ -298,8 +308,30 @@ fn every_activation_is_the_references() {
             limit: 0.7,
         },
         Act::SiluClamp { limit: 0.5 },
+        Act::ClampedSilu { limit: 0.2 },
     ];
     check(acts.map(|act| Case { act, ..PLAIN }));
+}
+
+#[test]
+fn weights_on_the_input_are_the_references() {
+    let on_input = Case {
+        weight_on: WeightOn::Input,
+        ..PLAIN
+    };
+    for act in [Act::Silu, Act::Relu2] {
+        check([1, 7, 65].map(|t| Case { t, act, ..on_input }));
+    }
+    for it in [1, 40].map(|t| Case { t, ..on_input }) {
+        // An expert that reads its weight times a row is not its output times that weight.
+        let (views, chosen) = (networks(&it), routing(&it));
+        let on_output = Case {
+            weight_on: WeightOn::Output,
+            ..it
+        };
+        let [a, b] = [it, on_output].map(|it| wanted(&it, &views, &chosen));
+        assert!(a.iter().zip(&b).any(|(a, b)| (a - b).abs() > 1e-2));
+    }
 }
 
 #[test]
@@ -377,7 +409,15 @@ fn a_layout_is_chosen_for_any_batch() {
             let routing = routing_from(&gpu, &chosen);
             let experts = experts_of(&gpu, &views).unwrap();
             let before = gpu.counters().dispatches;
-            mix_experts(&gpu, &into, 0.5, &x, &routing, &experts, &spec(&it));
+            mix_experts(
+                &gpu,
+                &into,
+                0.5,
+                &x,
+                &routing,
+                &experts,
+                (&spec(&it), it.weight_on),
+            );
             let n = gpu.counters().dispatches - before;
             assert_eq!(n, if it.t == 1 { 2 } else { 4 });
             let want = wanted(&it, &views, &chosen);

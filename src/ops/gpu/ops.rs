@@ -22,7 +22,7 @@ use crate::ops::{
 };
 use crate::spec::{
     GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId,
-    RouterSpec,
+    RouterSpec, WeightOn,
 };
 
 /// A step on its way to the host, and how to read it when it is there.
@@ -286,9 +286,9 @@ impl Ops for Gpu {
         x: &GpuTensor,
         routing: &GpuRouting,
         experts: &GpuExperts,
-        spec: &MlpSpec,
+        mlp: (&MlpSpec, WeightOn),
     ) {
-        experts::mix_experts(self, into, scale, x, routing, experts, spec);
+        experts::mix_experts(self, into, scale, x, routing, experts, mlp);
     }
 
     fn mlp(

@@ -1,10 +1,10 @@
 //! Architectures of DeepSeek's kin: some dense layers first, an ungated shared expert, most often sigmoid routing
 //! under a bias. Their widths of shared experts are those of the tensors.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, names, settings::Settings};
-use crate::checkpoint::family::{deepseek, dots, ernie, glm, hunyuan, minimax};
+use super::{Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, names, settings::Settings, states};
+use crate::checkpoint::family::{afmoe, deepseek, dots, ernie, glm, hunyuan, laguna, minimax};
 use crate::spec::RopeLayout;
 
 /// The width of a shared expert.
@@ -73,7 +73,99 @@ pub(super) const ARCHS: &[Arch] = &[
         more: hunyuan,
         ..PLAIN
     },
+    Arch {
+        name: "laguna",
+        model_types: [laguna::LAGUNA.model_type; 2],
+        keys: &[SHARED, ("sliding_window", "attention.sliding_window")],
+        rotated: Rotated::Part,
+        gating: &[0.0, SIGMOID],
+        heads_by_layer: true,
+        scales_sum: true,
+        more: laguna,
+        names: names::GATED,
+        ..PLAIN
+    },
+    Arch {
+        name: "afmoe",
+        model_types: [afmoe::AFMOE.model_type; 2],
+        keys: &[
+            SHARED,
+            ("num_dense_layers", "leading_dense_block_count"),
+            ("sliding_window", "attention.sliding_window"),
+        ],
+        gating: &[0.0, SIGMOID],
+        more: afmoe,
+        names: names::SANDWICH,
+        ..PLAIN
+    },
 ];
+
+/// Which layers have a window, where a list says so; else all but one in four, of which the first is the `full`-th.
+fn windows(it: &mut Settings<'_>, full: usize) {
+    const EVERY: usize = 4;
+    let list = match it.get("attention.sliding_window_pattern") {
+        Some(Value::Array(all)) => Some(all),
+        _ => None,
+    };
+    let word = |l: usize| {
+        let has_window = match list.as_ref().and_then(|it| it.get(l)) {
+            Some(it) => states::is_on(it),
+            None => l % EVERY != full,
+        };
+        if has_window {
+            "sliding_attention"
+        } else {
+            "full_attention"
+        }
+    };
+    let words: Vec<&str> = (0..it.n_layers()).map(word).collect();
+    it.set("layer_types", json!(words));
+}
+
+fn laguna(it: &mut Settings<'_>) {
+    windows(it, 0);
+    let share = it.unset("partial_rotary_factor");
+    let theta = it.setting("rope_theta").cloned();
+    let of_windows = it.get("rope.freq_base_swa").or_else(|| theta.clone());
+    let width = it.setting("head_dim").and_then(Value::as_f64);
+    let share_of_windows = match (it.number("rope.dimension_count_swa"), width) {
+        (Some(n), Some(width)) => json!(((n + 0.25) / width).min(1.0)),
+        _ => share.clone().unwrap_or(json!(1.0)),
+    };
+    let mut full = match it.unset("rope_scaling") {
+        Some(Value::Object(scaling)) => scaling,
+        _ => Map::new(),
+    };
+    full.insert("rope_theta".to_owned(), theta.unwrap_or(json!(10_000.0)));
+    full.insert(
+        "partial_rotary_factor".to_owned(),
+        share.unwrap_or(json!(1.0)),
+    );
+    let windows = json!({ "rope_theta": of_windows, "partial_rotary_factor": share_of_windows });
+    it.set(
+        "rope_parameters",
+        json!({ "full_attention": full, "sliding_attention": windows }),
+    );
+    let has_router = |l| it.has_tensor_in(l, names::ROUTER);
+    let word = |l| if has_router(l) { "sparse" } else { "dense" };
+    let words: Vec<&str> = (0..it.n_layers()).map(word).collect();
+    let n_heads = it.setting("num_attention_heads").and_then(Value::as_u64);
+    let n_gates = it.first_rows_of("attn_gate.weight");
+    let per_head = n_gates.map(|it| it as u64) == n_heads;
+    it.set("mlp_layer_types", json!(words));
+    it.set(
+        "gating",
+        json!(if per_head { "per-head" } else { "per-element" }),
+    );
+}
+
+/// Embeddings are scaled by the graph.
+fn afmoe(it: &mut Settings<'_>) {
+    windows(it, 3);
+    it.set("mup_enabled", true.into());
+    let is_normed = it.setting("norm_topk_prob").cloned();
+    it.set("route_norm", is_normed.unwrap_or(true.into()));
+}
 
 /// The base of the rotation is stored as it is, stretched.
 fn hunyuan(it: &mut Settings<'_>) {

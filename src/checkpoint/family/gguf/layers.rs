@@ -75,11 +75,18 @@ pub(super) fn complete(
     }
     // 0 stands for no factor.
     let scale = if scale == 0.0 { 1.0 } else { scale };
-    draft
-        .spec
-        .routers
-        .iter_mut()
-        .for_each(|it| it.scale = scale);
+    let (on_weights, on_sum) = if arch.scales_sum {
+        (1.0, scale)
+    } else {
+        (scale, 1.0)
+    };
+    let routers = draft.spec.routers.iter_mut();
+    routers.for_each(|it| it.scale = on_weights);
+    for layer in &mut draft.spec.layers {
+        if let Ffn::Moe(moe) = &mut layer.ffn {
+            moe.routed_scale = on_sum;
+        }
+    }
     Ok(())
 }
 

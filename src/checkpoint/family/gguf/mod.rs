@@ -67,6 +67,10 @@ struct Arch {
     gating: &'static [f64],
     /// How the rows of a delta rule lie, and which key head a value head reads: as the converter left them.
     delta: (DeltaLayout, KvMap),
+    /// Whether query heads may differ by layer.
+    heads_by_layer: bool,
+    /// Whether the factor on weights is one on their sum, and in none of them.
+    scales_sum: bool,
     /// What else is read off the file.
     more: fn(&mut Settings<'_>),
     /// What its tensors are called.
@@ -105,6 +109,8 @@ const PLAIN: Arch = Arch {
     by_layer: &[],
     gating: &[0.0, SOFTMAX],
     delta: (DeltaLayout::Split, KvMap::Grouped),
+    heads_by_layer: false,
+    scales_sum: false,
     more: |_| (),
     names: names::NAMES,
 };

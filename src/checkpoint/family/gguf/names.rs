@@ -34,6 +34,36 @@ pub(super) const GLM: &Names = &Names {
     tensors: &[OUTER, NORM_BEHIND, ATTENTION, DENSE, EXPERTS, SHARED],
 };
 
+/// Of layers whose attention has a gate.
+pub(super) const GATED: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[OUTER, NORMS, ATTENTION, GATE, DENSE, EXPERTS, SHARED],
+};
+
+/// Of layers with a norm before and behind each part.
+pub(super) const SANDWICH: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER, NORMS, POST_NORMS, ATTENTION, GATE, DENSE, EXPERTS, SHARED,
+    ],
+};
+
+const GATE: &[Tensor] = &[Tensor::rows(
+    "blk.{l}.attn_gate.weight",
+    &[Role::In(LayerSlot::OutGate)],
+)];
+
+const POST_NORMS: &[Tensor] = &[
+    Tensor::rows(
+        "blk.{l}.post_attention_norm.weight",
+        &[Role::In(LayerSlot::MixerPostNorm)],
+    ),
+    Tensor::rows(
+        "blk.{l}.post_ffw_norm.weight",
+        &[Role::In(LayerSlot::FfnPostNorm)],
+    ),
+];
+
 /// Of gpt-oss.
 pub(super) const GPT_OSS: &Names = &Names {
     prefixes: &[Prefix::NONE],

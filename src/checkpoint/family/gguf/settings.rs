@@ -135,6 +135,13 @@ impl Settings<'_> {
         self.file.tensors.by_name.contains_key(&name)
     }
 
+    /// Rows of a tensor of the first layer.
+    pub(super) fn first_rows_of(&self, name: &str) -> Option<usize> {
+        let tensors = &self.file.tensors.by_name;
+        let found = tensors.get(&format!("blk.0.{name}"))?;
+        found.shape.first().copied()
+    }
+
     pub(super) fn set(&mut self, setting: &str, value: Value) {
         self.map.insert(setting.to_owned(), value);
     }
@@ -171,6 +178,14 @@ impl Settings<'_> {
             None => return Ok(()),
             Some(Value::Null) => {
                 return Err(self.refuse(key, "no finite number".to_owned(), "a number"));
+            }
+            Some(Value::Array(all))
+                if setting == "num_attention_heads" && self.arch.heads_by_layer =>
+            {
+                let all: Vec<Value> = all.into_iter().take(self.n_layers()).collect();
+                let first = all.first().cloned().unwrap_or(Value::Null);
+                self.set_from("num_attention_heads_per_layer", key, all.into());
+                first
             }
             Some(Value::Array(all)) => self.of_layers(setting, &all).ok_or_else(|| {
                 let want = "alike in every layer, because this architecture's layers are alike";

@@ -142,7 +142,7 @@ fn layer_types(it: &Settings<'_>, [state, attends]: [&str; 2]) -> Value {
 }
 
 /// A switch, or a number that stands for one.
-fn is_on(value: &Value) -> bool {
+pub(super) fn is_on(value: &Value) -> bool {
     value
         .as_bool()
         .unwrap_or_else(|| value.as_f64().is_some_and(|it| it != 0.0))
