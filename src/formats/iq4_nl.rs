@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, Grouped, lanes::Lanes, look_up_halves, nibbles};
+use super::{Block, F16, Grouped, four_scales, lanes::Lanes, look_up_halves, nibbles};
 
 /// 32 numbers in 18 bytes: number `i` is `d · LEVELS[q[i]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -24,14 +24,21 @@ impl Block for Iq4Nl {
 }
 
 impl Grouped for Iq4Nl {
-    type Shared = ();
+    type Shared = f32;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
-        let table = L::f32(&LEVELS.map(f32::from)).times(L::splat(L::number(self.d)));
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [f32; 4] {
+        four_scales::<L>([a.d, b.d, c.d, d.d])
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, _i: usize) -> [L; 2] {
+        let table = L::f32(&LEVELS.map(f32::from)).times(L::splat(*shared));
         look_up_halves(table, &self.qs)
     }
 }

@@ -119,6 +119,18 @@ pub trait Grouped: Block {
     /// See [`Grouped::Shared`].
     fn shared<L: Lanes>(&self) -> Self::Shared;
 
+    /// The same for blocks of four rows: f16 become numbers together.
+    #[inline(always)]
+    fn shared_of_four<L: Lanes>(rows: [&Self; 4]) -> [Self::Shared; 4] {
+        let [a, b, c, d] = rows;
+        [
+            a.shared::<L>(),
+            b.shared::<L>(),
+            c.shared::<L>(),
+            d.shared::<L>(),
+        ]
+    }
+
     /// The numbers `32 i..32 i + 32`: those of `decode`, to the bit.
     fn pair<L: Lanes>(&self, shared: &Self::Shared, i: usize) -> [L; 2];
 }
@@ -133,6 +145,20 @@ const COUNT: [f32; 16] = [
 fn look_up_halves<L: Lanes>(table: L, bytes: &[u8; 16]) -> [L; 2] {
     let places = L::places(L::Bytes::load(bytes));
     [table.look_up(places), table.look_up(L::shifted(places, 4))]
+}
+
+/// Four scales as numbers.
+#[inline(always)]
+fn four_scales<L: Lanes>([a, b, c, d]: [F16; 4]) -> [f32; 4] {
+    let [a, b, c, d, ..] = L::eight_numbers([a, b, c, d, a, b, c, d]);
+    [a, b, c, d]
+}
+
+/// Four scales and minimums as numbers.
+#[inline(always)]
+fn four_pairs<L: Lanes>([a, b, c, d]: [F16; 4], [e, f, g, h]: [F16; 4]) -> [[f32; 2]; 4] {
+    let [a, b, c, d, e, f, g, h] = L::eight_numbers([a, b, c, d, e, f, g, h]);
+    [[a, e], [b, f], [c, g], [d, h]]
 }
 
 /// Sixteen of many bytes.

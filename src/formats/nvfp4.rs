@@ -38,16 +38,33 @@ impl Block for Nvfp4 {
 }
 
 impl Grouped for Nvfp4 {
-    type Shared = ();
+    type Shared = [f32; 4];
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> [f32; 4] {
+        let [it, ..] = Self::shared_of_four::<L>([self; 4]);
+        it
+    }
+
+    /// `half_scale` of all sixteen.
+    #[inline(always)]
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [[f32; 4]; 4] {
+        let [a, b, c, d] = [a, b, c, d].map(|it| u64::from(u32::from_le_bytes(it.scales)));
+        let (all, size) = (
+            L::Bytes::of(a | b << 32, c | d << 32),
+            L::Bytes::splat(0x7F),
+        );
+        let nothing = all.equal(size).and(size);
+        let half = L::splat(f32::from_bits((127 + 119) << 23));
+        let halves = L::f8_e4m3_by(all.and(size).less(nothing), half).to_array();
+        std::array::from_fn(|i| halves.as_chunks().0[i])
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), i: usize) -> [L; 2] {
+    fn pair<L: Lanes>(&self, shared: &[f32; 4], i: usize) -> [L; 2] {
         let (qs, _) = self.qs.as_chunks::<8>();
-        let one = sub_block(self.scales[2 * i], qs[2 * i]);
-        [one, sub_block(self.scales[2 * i + 1], qs[2 * i + 1])]
+        let one = sub_block(shared[2 * i], qs[2 * i]);
+        [one, sub_block(shared[2 * i + 1], qs[2 * i + 1])]
     }
 }
 
@@ -66,9 +83,9 @@ pub fn half_scale(it: u8) -> f32 {
 
 /// Sixteen numbers with their scale.
 #[inline(always)]
-fn sub_block<L: Lanes>(scale: u8, qs: [u8; 8]) -> L {
+fn sub_block<L: Lanes>(half_scale: f32, qs: [u8; 8]) -> L {
     let qs = u64::from_le_bytes(qs);
-    let table = L::f32(&FP4_DOUBLED.map(f32::from)).times(L::splat(half_scale(scale)));
+    let table = L::f32(&FP4_DOUBLED.map(f32::from)).times(L::splat(half_scale));
     // Only the lower half of a byte counts.
     table.look_up(L::places(L::Bytes::of(qs, qs >> 4)))
 }

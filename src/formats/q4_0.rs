@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16, Grouped,
+    Block, F16, Grouped, four_scales,
     lanes::Lanes,
     look_up_halves,
     nearest::{farthest, inverse},
@@ -35,14 +35,21 @@ impl Block for Q4_0 {
 }
 
 impl Grouped for Q4_0 {
-    type Shared = ();
+    type Shared = f32;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
-        let table = L::f32(&LEVELS).times(L::splat(L::number(self.d)));
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [f32; 4] {
+        four_scales::<L>([a.d, b.d, c.d, d.d])
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, _i: usize) -> [L; 2] {
+        let table = L::f32(&LEVELS).times(L::splat(*shared));
         look_up_halves(table, &self.qs)
     }
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, COUNT, F16, Grouped, lanes::Lanes, look_up_halves, nibbles};
+use super::{Block, COUNT, F16, Grouped, four_pairs, lanes::Lanes, look_up_halves, nibbles};
 
 /// 32 numbers in 20 bytes: number `i` is `d · q[i] + m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -26,14 +26,20 @@ impl Block for Q4_1 {
 }
 
 impl Grouped for Q4_1 {
-    type Shared = ();
+    type Shared = [f32; 2];
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> [f32; 2] {
+        [L::number(self.d), L::number(self.m)]
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
-        let (d, m) = (L::number(self.d), L::number(self.m));
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [[f32; 2]; 4] {
+        four_pairs::<L>([a.d, b.d, c.d, d.d], [a.m, b.m, c.m, d.m])
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, &[d, m]: &[f32; 2], _i: usize) -> [L; 2] {
         let table = L::f32(&COUNT).times_less(L::splat(d), L::splat(-m));
         look_up_halves(table, &self.qs)
     }

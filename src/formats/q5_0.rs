@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16, Grouped,
+    Block, F16, Grouped, four_scales,
     lanes::{Bytes as _, Lanes},
     nibbles,
 };
@@ -30,14 +30,21 @@ impl Block for Q5_0 {
 }
 
 impl Grouped for Q5_0 {
-    type Shared = ();
+    type Shared = f32;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
-        let d = L::splat(L::number(self.d));
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [f32; 4] {
+        four_scales::<L>([a.d, b.d, c.d, d.d])
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, _i: usize) -> [L; 2] {
+        let d = L::splat(*shared);
         let [low, high] = five_bits_of::<L>(&self.qs, self.qh);
         let sixteen = L::Bytes::splat(16);
         let one = L::signed(low.less(sixteen)).times(d);

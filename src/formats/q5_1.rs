@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16, Grouped,
+    Block, F16, Grouped, four_pairs,
     lanes::Lanes,
     q5_0::{five_bits, five_bits_of},
 };
@@ -32,15 +32,21 @@ impl Block for Q5_1 {
 }
 
 impl Grouped for Q5_1 {
-    type Shared = ();
+    type Shared = [f32; 2];
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> [f32; 2] {
+        [L::number(self.d), L::number(self.m)]
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
-        let d = L::splat(L::number(self.d));
-        let less = L::splat(-L::number(self.m));
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [[f32; 2]; 4] {
+        four_pairs::<L>([a.d, b.d, c.d, d.d], [a.m, b.m, c.m, d.m])
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, &[d, m]: &[f32; 2], _i: usize) -> [L; 2] {
+        let (d, less) = (L::splat(d), L::splat(-m));
         let [low, high] = five_bits_of::<L>(&self.qs, self.qh);
         let one = L::unsigned(low).times_less(d, less);
         [one, L::unsigned(high).times_less(d, less)]

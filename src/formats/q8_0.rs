@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16, Grouped,
+    Block, F16, Grouped, four_scales,
     lanes::{Bytes as _, Lanes},
     nearest::{farthest, inverse},
 };
@@ -28,14 +28,21 @@ impl Block for Q8_0 {
 }
 
 impl Grouped for Q8_0 {
-    type Shared = ();
+    type Shared = f32;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) {}
+    fn shared<L: Lanes>(&self) -> f32 {
+        L::number(self.d)
+    }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, _shared: &(), _i: usize) -> [L; 2] {
-        let d = L::splat(L::number(self.d));
+    fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [f32; 4] {
+        four_scales::<L>([a.d, b.d, c.d, d.d])
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, shared: &f32, _i: usize) -> [L; 2] {
+        let d = L::splat(*shared);
         let (qs, _) = self.qs.as_chunks();
         let one = L::signed(L::Bytes::load_signed(&qs[0])).times(d);
         [one, L::signed(L::Bytes::load_signed(&qs[1])).times(d)]

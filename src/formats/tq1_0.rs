@@ -49,8 +49,8 @@ impl Grouped for Tq1_0 {
     #[inline(always)]
     fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
         let (d, ones) = (L::splat(*shared), L::Bytes::splat(1));
-        let one = L::Bytes::load(&self.digits(2 * i)).less(ones);
-        let other = L::Bytes::load(&self.digits(2 * i + 1)).less(ones);
+        let one = self.digits::<L>(2 * i).less(ones);
+        let other = self.digits::<L>(2 * i + 1).less(ones);
         [L::signed(one).times(d), L::signed(other).times(d)]
     }
 }
@@ -58,23 +58,21 @@ impl Grouped for Tq1_0 {
 impl Tq1_0 {
     /// The digits of the numbers `16 c..16 c + 16`.
     #[inline(always)]
-    fn digits(&self, c: usize) -> [u8; 16] {
+    fn digits<L: Lanes>(&self, c: usize) -> L::Bytes {
         match c {
-            0..10 => digits(sixteen(&self.qs, c % 2), c / 2),
-            10..15 => digits(sixteen(&self.qs, 2), c - 10),
-            _ => std::array::from_fn(|i| digit(self.qh[i % 4], i / 4)),
+            0..10 => L::Bytes::load(sixteen(&self.qs, c % 2)).digits(POWERS[c / 2]),
+            10..15 => L::Bytes::load(sixteen(&self.qs, 2)).digits(POWERS[c - 10]),
+            _ => L::Bytes::load(&std::array::from_fn(|i| digit(self.qh[i % 4], i / 4))),
         }
     }
 }
 
-#[inline(always)]
-fn digits(bytes: &[u8; 16], place: usize) -> [u8; 16] {
-    bytes.map(|it| digit(it, place))
-}
+/// What brings each digit of a byte to the top.
+const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
 
 /// Digit `place` of a byte that is a fraction of 256, the highest first: 0 to 2.
 #[must_use]
 pub fn digit(byte: u8, place: usize) -> u8 {
-    let rest = byte.wrapping_mul([1, 3, 9, 27, 81][place]);
+    let rest = byte.wrapping_mul(POWERS[place]);
     ((u16::from(rest) * 3) >> 8) as u8
 }

@@ -2,13 +2,13 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadl_epi64,
-    _mm_loadu_si128, _mm_prefetch, _mm_srli_si128, _mm256_and_si256, _mm256_blendv_epi8,
-    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi32,
-    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_mul_ps, _mm256_or_si256, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_srl_epi32, _mm256_srlv_epi32,
-    _mm256_storeu_ps,
+    _mm_loadu_si128, _mm_prefetch, _mm_set_epi16, _mm_srli_si128, _mm256_and_si256,
+    _mm256_blendv_epi8, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_cmpeq_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
+    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256, _mm256_permutevar8x32_ps,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32,
+    _mm256_srl_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
@@ -101,9 +101,9 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self {
+    fn f8_e4m3_by(from: Xmm, by: Self) -> Self {
         unsafe {
-            let bytes = _mm_loadu_si128(from.as_ptr().cast());
+            let bytes = from.0;
             let kept = _mm256_set1_epi32(0x87F0_0000_u32.cast_signed());
             let low = _mm256_slli_epi32::<20>(_mm256_cvtepi8_epi32(bytes));
             let high = _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(bytes));
@@ -143,6 +143,17 @@ impl Lanes for Avx2 {
     fn number(it: F16) -> f32 {
         let bits = i32::from(it.to_bits());
         unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))) }
+    }
+
+    #[inline(always)]
+    fn eight_numbers(from: [F16; 8]) -> [f32; 8] {
+        let [a, b, c, d, e, f, g, h] = from.map(|it| it.to_bits().cast_signed());
+        let mut out = [0.0; 8];
+        unsafe {
+            let numbers = _mm256_cvtph_ps(_mm_set_epi16(h, g, f, e, d, c, b, a));
+            _mm256_storeu_ps(out.as_mut_ptr(), numbers);
+        }
+        out
     }
 
     #[inline(always)]

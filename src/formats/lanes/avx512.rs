@@ -2,13 +2,13 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128,
-    _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
-    _mm512_cmpeq_epi32_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
-    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps,
-    _mm512_or_si512, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps,
-    _mm512_setr_epi32, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srl_epi32, _mm512_srlv_epi32,
-    _mm512_storeu_ps,
+    _mm_prefetch, _mm_set_epi16, _mm256_cvtph_ps, _mm256_loadu_si256, _mm256_storeu_ps,
+    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmpeq_epi32_mask,
+    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32,
+    _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps, _mm512_or_si512,
+    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srl_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
@@ -71,9 +71,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self {
+    fn f8_e4m3_by(from: Xmm, by: Self) -> Self {
         unsafe {
-            let bytes = _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
+            let bytes = _mm512_cvtepi8_epi32(from.0);
             let kept = _mm512_set1_epi32(0x87F0_0000_u32.cast_signed());
             let bits = _mm512_and_si512(_mm512_slli_epi32::<20>(bytes), kept);
             Self(_mm512_mul_ps(_mm512_castsi512_ps(bits), by.0))
@@ -107,6 +107,17 @@ impl Lanes for Avx512 {
     fn number(it: F16) -> f32 {
         let bits = i32::from(it.to_bits());
         unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))) }
+    }
+
+    #[inline(always)]
+    fn eight_numbers(from: [F16; 8]) -> [f32; 8] {
+        let [a, b, c, d, e, f, g, h] = from.map(|it| it.to_bits().cast_signed());
+        let mut out = [0.0; 8];
+        unsafe {
+            let numbers = _mm256_cvtph_ps(_mm_set_epi16(h, g, f, e, d, c, b, a));
+            _mm256_storeu_ps(out.as_mut_ptr(), numbers);
+        }
+        out
     }
 
     #[inline(always)]

@@ -43,7 +43,7 @@ pub trait Lanes: Copy {
     /// Sixteen FP8 numbers.
     fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self;
     /// Sixteen FP8 numbers times a number 2¹²⁰ times too large; what stands for NaN counts as 480.
-    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self;
+    fn f8_e4m3_by(from: Self::Bytes, by: Self) -> Self;
     /// Bytes with a sign.
     fn signed(from: Self::Bytes) -> Self;
     /// Bytes without a sign.
@@ -54,6 +54,8 @@ pub trait Lanes: Copy {
     fn halves(first: f32, rest: f32) -> Self;
     /// An f16 as f32.
     fn number(it: F16) -> f32;
+    /// Eight f16 as f32.
+    fn eight_numbers(from: [F16; 8]) -> [f32; 8];
     /// `self · by`.
     #[must_use]
     fn times(self, by: Self) -> Self;
@@ -120,6 +122,12 @@ pub trait Bytes: Copy {
     /// The difference, wrapping.
     #[must_use]
     fn less(self, other: Self) -> Self;
+    /// All bits set where both are equal, else none.
+    #[must_use]
+    fn equal(self, other: Self) -> Self;
+    /// `self · 3ⁿ`, wrapping, then its upper digit of base 3: `(it · 3) >> 8`.
+    #[must_use]
+    fn digits(self, power: u8) -> Self;
     /// Below 0 where `mask` has all bits set, as they are where it has none.
     #[must_use]
     fn negated(self, mask: Self) -> Self;

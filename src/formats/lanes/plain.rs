@@ -42,8 +42,10 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn f8_e4m3_by(from: &[F8E4M3; N_LANES], by: Self) -> Self {
-        let bits = from.map(|it| u32::from(it.0 & 0x80) << 24 | u32::from(it.0 & 0x7F) << 20);
+    fn f8_e4m3_by(from: PlainBytes, by: Self) -> Self {
+        let bits = from
+            .0
+            .map(|it| u32::from(it & 0x80) << 24 | u32::from(it & 0x7F) << 20);
         Self(bits.map(f32::from_bits)).times(by)
     }
 
@@ -72,6 +74,11 @@ impl Lanes for Plain {
     #[inline(always)]
     fn number(it: F16) -> f32 {
         it.to_f32()
+    }
+
+    #[inline(always)]
+    fn eight_numbers(from: [F16; 8]) -> [f32; 8] {
+        from.map(F16::to_f32)
     }
 
     #[inline(always)]
@@ -218,6 +225,19 @@ impl Bytes for PlainBytes {
     #[inline(always)]
     fn less(self, other: Self) -> Self {
         self.with(other, u8::wrapping_sub)
+    }
+
+    #[inline(always)]
+    fn equal(self, other: Self) -> Self {
+        self.with(other, |a, b| if a == b { 0xFF } else { 0 })
+    }
+
+    #[inline(always)]
+    fn digits(self, power: u8) -> Self {
+        Self(
+            self.0
+                .map(|it| ((u16::from(it.wrapping_mul(power)) * 3) >> 8) as u8),
+        )
     }
 
     #[inline(always)]

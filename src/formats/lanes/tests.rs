@@ -80,6 +80,8 @@ fn check_planes<L: Lanes>() {
     let count = L::f32(&std::array::from_fn(|i| i as f32));
     let in_and_out = count.in_order_of_halves().from_order_of_halves();
     assert_eq!(in_and_out.to_array(), count.to_array());
+    let f16s: [F16; 8] = std::array::from_fn(|i| F16::from_f32(i as f32 - 2.5));
+    assert_eq!(L::eight_numbers(f16s), f16s.map(F16::to_f32));
     let halves = L::places_of_halves(bytes.first_chunk().unwrap());
     let wanted: [f32; N_LANES] =
         std::array::from_fn(|i| f32::from(bytes[i / 2] >> (i % 2 * 4) & 15));
@@ -96,7 +98,7 @@ fn check_planes<L: Lanes>() {
     for first in (0..=255_u8).step_by(N_LANES) {
         let numbers: [F8E4M3; N_LANES] = std::array::from_fn(|i| F8E4M3(first + i as u8));
         let by = L::splat(3.0 * f32::from_bits((127 + 120) << 23));
-        let got = L::f8_e4m3_by(&numbers, by).to_array();
+        let got = L::f8_e4m3_by(L::Bytes::load(&numbers.map(|it| it.0)), by).to_array();
         for (got, it) in got.iter().zip(numbers) {
             let number = it.to_f32();
             let wanted = if number.is_nan() {

@@ -1,9 +1,10 @@
 //! Sixteen bytes in a register of x86.
 
 use std::arch::x86_64::{
-    __m128i, _mm_add_epi8, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi32_si128, _mm_loadu_si128,
-    _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi64x, _mm_shuffle_epi8,
-    _mm_sll_epi16, _mm_srl_epi16, _mm_sub_epi8, _mm_xor_si128,
+    __m128i, _mm_add_epi8, _mm_and_si128, _mm_andnot_si128, _mm_cmpeq_epi8, _mm_cvtsi32_si128,
+    _mm_loadu_si128, _mm_mullo_epi16, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
+    _mm_set1_epi64x, _mm_shuffle_epi8, _mm_sll_epi16, _mm_srl_epi16, _mm_srli_epi16, _mm_sub_epi8,
+    _mm_xor_si128,
 };
 
 use super::Bytes;
@@ -82,6 +83,25 @@ impl Bytes for Xmm {
     #[inline(always)]
     fn less(self, other: Self) -> Self {
         unsafe { Self(_mm_sub_epi8(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    fn equal(self, other: Self) -> Self {
+        unsafe { Self(_mm_cmpeq_epi8(self.0, other.0)) }
+    }
+
+    /// Bytes at even places and at odd ones, each as words.
+    #[inline(always)]
+    fn digits(self, power: u8) -> Self {
+        unsafe {
+            let (power, three) = (_mm_set1_epi16(i16::from(power)), _mm_set1_epi16(3));
+            let byte = _mm_set1_epi16(0xFF);
+            let even = _mm_and_si128(_mm_mullo_epi16(self.0, power), byte);
+            let odd = _mm_mullo_epi16(_mm_srli_epi16::<8>(self.0), power);
+            let odd = _mm_mullo_epi16(_mm_and_si128(odd, byte), three);
+            let even = _mm_srli_epi16::<8>(_mm_mullo_epi16(even, three));
+            Self(_mm_or_si128(even, _mm_andnot_si128(byte, odd)))
+        }
     }
 
     #[inline(always)]

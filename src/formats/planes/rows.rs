@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use super::{
     super::{
-        COUNT, F8E4M3, N_LANES,
+        COUNT, N_LANES,
         lanes::{Bytes as _, Lanes},
         mxfp4::FP4_DOUBLED,
     },
@@ -177,7 +177,7 @@ impl RowKind for Signed {
 const FP8_BY: f32 = f32::from_bits((127 + 120) << 23);
 
 impl RowKind for Fp8 {
-    type Levels = [F8E4M3; N_LANES];
+    type Levels = [u8; 16];
     type Shared<L: Lanes> = L;
 
     #[inline(always)]
@@ -186,8 +186,8 @@ impl RowKind for Fp8 {
     }
 
     #[inline(always)]
-    fn numbers<L: Lanes>(levels: &[F8E4M3; N_LANES], scale: L) -> L {
-        L::f8_e4m3_by(levels, scale)
+    fn numbers<L: Lanes>(levels: &[u8; 16], scale: L) -> L {
+        L::f8_e4m3_by(L::Bytes::load(levels), scale)
     }
 
     /// No level is NaN, and no scale so large that it could not be 2¹²⁰ times as large.

@@ -155,7 +155,7 @@ impl<L: Lanes, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> 
             while done + GROUPED_ROWS <= out.len() {
                 let row = |r: usize| &blocks[(done + r) * per_row..(done + r + 1) * per_row];
                 let rows: [&[B]; GROUPED_ROWS] = std::array::from_fn(row);
-                let sums = grouped_tile::<L, B, GROUPED_ROWS>(rows, x);
+                let sums = grouped_tile::<L, B>(rows, x);
                 out[done..done + GROUPED_ROWS].copy_from_slice(&sums);
                 done += GROUPED_ROWS;
             }
@@ -189,37 +189,54 @@ fn decode<L: Lanes, B: Grouped>(blocks: &[B], out: &mut [f32]) {
     }
 }
 
-/// `[R]` dot products with one token, each summed in the order of `tile`.
+/// Dot products of four rows with one token, each summed in the order of `tile`.
 #[inline(always)]
-fn grouped_tile<L: Lanes, B: Grouped, const R: usize>(w: [&[B]; R], x: &[f32]) -> [f32; R] {
+fn grouped_tile<L: Lanes, B: Grouped>(w: [&[B]; GROUPED_ROWS], x: &[f32]) -> [f32; GROUPED_ROWS] {
     let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
     let (x, _) = x.as_chunks::<N_LANES>();
     let starts = w.map(|it| it.as_ptr().cast::<u8>());
-    let mut sums = [L::zero(); R];
+    let mut sums = [L::zero(); GROUPED_ROWS];
     for (b, x) in x.chunks_exact(2 * pairs).enumerate() {
-        prefetch::<L, R>(
+        prefetch::<L, GROUPED_ROWS>(
             starts,
             size_of_val(w[0]),
             b * size_of::<B>(),
             size_of::<B>(),
         );
-        let mut shared = [w[0][b].shared::<L>(); R];
-        for r in 1..R {
-            shared[r] = w[r][b].shared::<L>();
+        let rows = [&w[0][b], &w[1][b], &w[2][b], &w[3][b]];
+        let shared = B::shared_of_four::<L>(rows);
+        // Four at a time where there are so many: formats shift bits by where a pair stands among these.
+        for i in 0..pairs / 4 {
+            add_pair::<L, B>(&mut sums, rows, &shared, 4 * i, x);
+            add_pair::<L, B>(&mut sums, rows, &shared, 4 * i + 1, x);
+            add_pair::<L, B>(&mut sums, rows, &shared, 4 * i + 2, x);
+            add_pair::<L, B>(&mut sums, rows, &shared, 4 * i + 3, x);
         }
-        for i in 0..pairs {
-            let (first, rest) = (L::f32(&x[2 * i]), L::f32(&x[2 * i + 1]));
-            for r in 0..R {
-                let [a, b] = w[r][b].pair::<L>(&shared[r], i);
-                sums[r] = sums[r].add_product(a, first).add_product(b, rest);
-            }
+        for i in pairs / 4 * 4..pairs {
+            add_pair::<L, B>(&mut sums, rows, &shared, i, x);
         }
     }
-    let mut out = [0.0; R];
-    for r in 0..R {
+    let mut out = [0.0; GROUPED_ROWS];
+    for r in 0..GROUPED_ROWS {
         out[r] = tree(sums[r].to_array());
     }
     out
+}
+
+/// 32 numbers of four rows.
+#[inline(always)]
+fn add_pair<L: Lanes, B: Grouped>(
+    sums: &mut [L; GROUPED_ROWS],
+    rows: [&B; GROUPED_ROWS],
+    shared: &[B::Shared; GROUPED_ROWS],
+    i: usize,
+    x: &[[f32; N_LANES]],
+) {
+    let (first, rest) = (L::f32(&x[2 * i]), L::f32(&x[2 * i + 1]));
+    for r in 0..GROUPED_ROWS {
+        let [a, b] = rows[r].pair::<L>(&shared[r], i);
+        sums[r] = sums[r].add_product(a, first).add_product(b, rest);
+    }
 }
 
 /// Bytes of a cache line.

@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** the order of summation is that of `dot`: a sum for each column modulo sixteen, then these as a tree.
 
-use super::dot::LINE;
 use crate::formats::{
     AWQ_PLACES, LaneShared, Lanes, Level, N_LANES, Packing, PlaneRows, numbers_of_words,
 };
@@ -58,31 +57,50 @@ fn of_columns<L: Lanes, const BITS: usize>(
     let mut sums = [L::zero(); N_LANES];
     let (x, _) = x.as_chunks::<N_LANES>();
     let (groups, _) = groups.as_chunks::<N_LANES>();
-    for (c, (x, groups)) in x.iter().zip(groups).enumerate() {
-        let is_one = groups.iter().all(|it| *it == groups[0]);
-        let of_all = shared.of::<L>(groups[0]);
-        for i in 0..BITS / 2 {
-            let at = (c * (BITS / 2) + i) * stride;
-            let Some(here) = words[at..].first_chunk() else {
-                return out.fill(f32::NAN);
-            };
-            // The next sixteen rows' words of these columns: far apart from each other, so nobody else asks for them.
-            L::prefetch(here.as_ptr().wrapping_add(LINE / 4).cast());
-            let places = L::places_of_words(here);
-            for k in 0..32 / BITS {
-                let j = i * (32 / BITS) + k;
-                let of = if is_one {
-                    of_all
-                } else {
-                    shared.of::<L>(groups[j])
-                };
-                let levels = L::shifted(places, BITS * k);
-                let numbers = numbers_of_words::<L>(levels, (1 << BITS) - 1, of);
-                sums[j] = sums[j].add_product(numbers, L::splat(x[j]));
-            }
+    let mut here = words;
+    for (x, groups) in x.iter().zip(groups) {
+        // Each word by itself, so that what it adds to stays in registers.
+        if BITS == 4 {
+            add_word::<L, 4, 0>(&mut sums, &here[0..], groups, shared, x);
+            add_word::<L, 4, 1>(&mut sums, &here[stride..], groups, shared, x);
+        } else {
+            add_word::<L, 8, 0>(&mut sums, &here[0..], groups, shared, x);
+            add_word::<L, 8, 1>(&mut sums, &here[stride..], groups, shared, x);
+            add_word::<L, 8, 2>(&mut sums, &here[2 * stride..], groups, shared, x);
+            add_word::<L, 8, 3>(&mut sums, &here[3 * stride..], groups, shared, x);
         }
+        here = here.get(BITS / 2 * stride..).unwrap_or_default();
     }
     out.copy_from_slice(&summed(sums).to_array());
+}
+
+/// Word `I` of sixteen columns, of sixteen rows.
+#[inline(always)]
+fn add_word<L: Lanes, const BITS: usize, const I: usize>(
+    sums: &mut [L; N_LANES],
+    words: &[[u8; 4]],
+    groups: &[usize; N_LANES],
+    shared: &LaneShared,
+    x: &[f32; N_LANES],
+) {
+    let (first, n, mask) = (I * (32 / BITS), 32 / BITS, (1 << BITS) - 1);
+    // The next sixteen rows' words of these columns: far apart from each other, so nobody else asks for them.
+    L::prefetch(words.as_ptr().wrapping_add(N_LANES).cast());
+    let places = L::places_of_words(words.first_chunk().unwrap_or(&[[0; 4]; N_LANES]));
+    let groups = &groups[first..first + n];
+    if groups.iter().all(|it| *it == groups[0]) {
+        let of = shared.of::<L>(groups[0]);
+        for k in 0..n {
+            let numbers = numbers_of_words::<L>(L::shifted(places, BITS * k), mask, of);
+            sums[first + k] = sums[first + k].add_product(numbers, L::splat(x[first + k]));
+        }
+    } else {
+        for k in 0..n {
+            let of = shared.of::<L>(groups[k]);
+            let numbers = numbers_of_words::<L>(L::shifted(places, BITS * k), mask, of);
+            sums[first + k] = sums[first + k].add_product(numbers, L::splat(x[first + k]));
+        }
+    }
 }
 
 /// 128 rows, eight a word: a group of columns after the other, and in it those of one sum after the other.

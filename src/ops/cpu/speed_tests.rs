@@ -14,6 +14,8 @@ use crate::formats::{
 
 /// Numbers of a row: the width of OLMoE.
 const COLS: usize = 2048;
+/// Rows of a matrix in planes: those of an expert of OLMoE.
+const MATRIX_ROWS: usize = 1024;
 /// Rows one task takes, as `linear` cuts them.
 const BAND: usize = 128;
 /// How often each format is timed after bf16.
@@ -152,7 +154,7 @@ fn multiply(it: &Matrix, is_parallel: bool, x: &[f32], out: &mut [f32]) {
                 offsets,
                 factors,
                 order,
-                matrix_rows: *rows,
+                matrix_rows: MATRIX_ROWS.min(*rows),
                 cols: COLS,
                 first: 0,
                 step: 1,
