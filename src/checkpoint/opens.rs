@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Bundled, Checkpoint, LayerSlot, Part, Slot, Source, cache_bytes_per_position, open};
+use super::{
+    Bundled, Checkpoint, LatentSlot, LayerSlot, Part, Slot, Source, cache_bytes_per_position, open,
+};
 use crate::spec::{Ffn, LayerId, Mask, Mixer, Renorm, Score, TokenId, Weight};
 
 fn fixture(name: &str) -> Checkpoint {
@@ -122,6 +124,20 @@ fn granite_experts_are_rows_of_one_tensor() {
     assert_eq!(part(LayerSlot::Expert(7, Part::Down)).shape(), (64, 48));
     assert_eq!(part(LayerSlot::Shared(Part::Up)).shape(), (64, 64));
     assert!(is_aligned(&it));
+}
+
+#[test]
+fn latent_attention_keeps_one_row_a_position() {
+    let it = fixture("glm4_moe_lite");
+    assert_eq!(cache_bytes_per_position(&it.spec), 3 * (24 + 8) * 4);
+    let indexed = fixture("deepseek_v32");
+    let row = 24 + 8 + 16;
+    assert_eq!(cache_bytes_per_position(&indexed.spec), 3 * row * 4);
+    let up = LayerSlot::Latent(LatentSlot::Up);
+    let up = it.weights.get(Slot::Layer(LayerId(1), up)).unwrap();
+    assert_eq!(up.shape(), (4 * (16 + 20), 24));
+    let drafts = it.notes.iter().any(|it| it.contains("not used"));
+    assert!(drafts, "{:?}", it.notes);
 }
 
 #[test]

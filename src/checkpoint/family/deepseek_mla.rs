@@ -43,6 +43,14 @@ pub(super) const KIMI_K25: Family = Family {
     names: NAMES,
 };
 
+/// Moonlight, a DeepSeek-V3, with pictures.
+pub(super) const KIMI_VL: Family = Family {
+    model_type: "kimi_vl",
+    label: "Kimi-VL",
+    read: |config| read(config, &KIMI_VL, &V3),
+    names: NAMES,
+};
+
 pub(super) const GLM4_MOE_LITE: Family = Family {
     model_type: "glm4_moe_lite",
     label: "GLM-4.7-Flash",

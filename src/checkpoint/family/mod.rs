@@ -71,15 +71,16 @@ pub(super) struct Draft {
 /// Every family that opens.
 pub(super) const FAMILIES: &[Family] = &[
     mixtral::FAMILY,
+    olmoe::FAMILY,
     deepseek_mla::DEEPSEEK_V2,
     deepseek_mla::DEEPSEEK_V3,
     deepseek_mla::DEEPSEEK_V32,
     deepseek_mla::KIMI_K2,
     deepseek_mla::KIMI_K25,
+    deepseek_mla::KIMI_VL,
     deepseek_mla::GLM4_MOE_LITE,
     kda::KIMI_LINEAR,
     kda::BAILING_HYBRID,
-    olmoe::FAMILY,
     flex_olmo::FLEX_OLMO,
     gemma::GEMMA4,
     gemma::GEMMA4_TEXT,

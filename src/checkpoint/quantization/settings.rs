@@ -1,6 +1,8 @@
 //! What a config says of quantised weights: `quantization_config` of Transformers' configs, `compression_config` of
 //! older ones, `quantization` of MLX's.
 
+use std::iter;
+
 use serde_json::Value;
 
 use super::super::{
@@ -34,12 +36,17 @@ impl Settings {
     /// # Errors
     /// A section that is no object.
     pub(super) fn read(config: &Config) -> Result<Self, CheckpointError> {
-        for key in ["quantization_config", "compression_config"] {
-            if let Some(section) = config.section(key)? {
-                return Ok(Self {
-                    method: Some(method(&section)?),
-                    section: Some(section),
-                });
+        let keys = ["quantization_config", "compression_config"];
+        // Models with other inputs may say it of their text part.
+        let text = config.section("text_config").ok().flatten();
+        for at in iter::once(config).chain(&text) {
+            for key in keys {
+                if let Some(section) = at.section(key)? {
+                    return Ok(Self {
+                        method: Some(method(&section)?),
+                        section: Some(section),
+                    });
+                }
             }
         }
         let mlx = config.get("quantization").is_some_and(Value::is_object);

@@ -64,11 +64,12 @@ pub fn choose(
         }
     };
     // Rows of spans follow each other.
-    let all = out.data.chunks_exact_mut(width.max(1)).zip(&rows);
+    let width = width.max(1);
     if is_large(work) {
-        all.par_bridge().for_each(one);
+        let all = out.data.par_chunks_exact_mut(width);
+        all.zip(&rows).for_each(one);
     } else {
-        all.for_each(one);
+        out.data.chunks_exact_mut(width).zip(&rows).for_each(one);
     }
     out
 }

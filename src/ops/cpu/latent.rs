@@ -121,11 +121,12 @@ pub fn attend(
         };
         attend_head(query, &seen, spec, &*caches[span], out);
     };
-    let heads = out.data.chunks_exact_mut(spec.kv_lora.max(1));
+    let width = spec.kv_lora.max(1);
     if is_large(work) {
-        heads.enumerate().par_bridge().for_each(one);
-    } else {
+        let heads = out.data.par_chunks_exact_mut(width);
         heads.enumerate().for_each(one);
+    } else {
+        out.data.chunks_exact_mut(width).enumerate().for_each(one);
     }
     out
 }

@@ -72,9 +72,9 @@ fn check(gpu: &Gpu, spec: &IndexerSpec, n: usize, held: &mut (GpuCache, CpuCache
 fn positions_are_chosen_as_by_the_reference() {
     for mut gpu in gpus() {
         // Blocks of 64 positions, and one of all.
-        for (binding_bytes, dim) in [(64 * 4 * 8, 7), (1 << 26, 7), (1 << 26, 3)] {
+        for (binding_bytes, dim) in [(64 * 4 * 8, 7), (1 << 26, 3)] {
             gpu.facts.binding_bytes = binding_bytes;
-            for (n_heads, top_k) in [(3, 5), (1, 70), (4, 300)] {
+            for (n_heads, top_k) in [(3, 5), (1, 70)] {
                 let spec = spec(n_heads, dim, top_k);
                 let on_gpu = GpuCache::of_rows(&gpu, dim, 2000);
                 let on_cpu = Cpu::default().latent_cache(dim, 2000);
@@ -83,7 +83,7 @@ fn positions_are_chosen_as_by_the_reference() {
                 check(&gpu, &spec, 1, &mut held);
                 let on_cpu = Cpu::default().fork_cache(&held.1, 66);
                 let mut fork = (held.0.fork(&gpu, 66).unwrap(), on_cpu, 66);
-                check(&gpu, &spec, 300, &mut fork);
+                check(&gpu, &spec, 80, &mut fork);
                 check(&gpu, &spec, 2, &mut held);
             }
         }

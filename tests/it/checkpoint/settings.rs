@@ -198,9 +198,9 @@ fn families_that_do_not_open_are_refused_by_name() {
         }
     };
     check(
-        set("deepseek_v3"),
+        set("deepseek_v4"),
         "mixtral",
-        &["DeepSeek-V3 (deepseek_v3)", "mixtral, olmoe"],
+        &["DeepSeek-V4 (deepseek_v4)", "mixtral, olmoe"],
     );
     check(
         set("blorp"),

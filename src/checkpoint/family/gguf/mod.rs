@@ -10,6 +10,8 @@ mod block_names;
 mod blocks;
 mod kin;
 mod latent;
+#[cfg(test)]
+mod latent_tests;
 mod layers;
 mod names;
 mod settings;

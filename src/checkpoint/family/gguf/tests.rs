@@ -17,13 +17,13 @@ use crate::spec::{
 };
 
 /// A file of two layers, of width 8, with 4 experts of width 6.
-struct File {
+pub(super) struct File {
     keys: BTreeMap<String, Value>,
     shapes: BTreeMap<String, Vec<usize>>,
 }
 
 impl File {
-    fn new(arch: &str) -> Self {
+    pub(super) fn new(arch: &str) -> Self {
         let mut file = Self {
             keys: BTreeMap::from([("general.architecture".to_owned(), arch.into())]),
             shapes: BTreeMap::new(),
@@ -47,15 +47,15 @@ impl File {
         file
     }
 
-    fn set(&mut self, arch: &str, key: &str, value: Value) {
+    pub(super) fn set(&mut self, arch: &str, key: &str, value: Value) {
         self.keys.insert(format!("{arch}.{key}"), value);
     }
 
-    fn shape(&mut self, name: &str, shape: &[usize]) {
+    pub(super) fn shape(&mut self, name: &str, shape: &[usize]) {
         self.shapes.insert(name.to_owned(), shape.to_vec());
     }
 
-    fn draft(&self) -> Result<Draft, CheckpointError> {
+    pub(super) fn draft(&self) -> Result<Draft, CheckpointError> {
         let numbers = [1.0_f32, 2.0].map(f32::to_bits).to_vec();
         let tensor = |shape: &Vec<usize>| Tensor {
             shard: 0,
@@ -83,7 +83,11 @@ impl File {
         draft(&file).map(|it| it.draft)
     }
 
-    fn refused(&self) -> String {
+    pub(super) fn unset(&mut self, arch: &str, key: &str) {
+        self.keys.remove(&format!("{arch}.{key}"));
+    }
+
+    pub(super) fn refused(&self) -> String {
         match self.draft() {
             Ok(_) => String::new(),
             Err(why) => why.to_string(),
@@ -306,9 +310,9 @@ fn refusals_name_the_key_as_the_file_has_it() {
 
 #[test]
 fn what_is_no_architecture_of_experts_is_told_by_its_name() {
-    let why = File::new("deepseek2").refused();
+    let why = File::new("deepseek32").refused();
     assert!(
-        why.contains("the architecture deepseek2 is not read yet"),
+        why.contains("the architecture deepseek32 is not read yet"),
         "{why}"
     );
     assert!(
