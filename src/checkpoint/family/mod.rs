@@ -21,6 +21,7 @@ mod kda;
 mod laguna;
 mod latent;
 mod lfm2;
+mod llama4;
 mod llama_moe;
 mod llama_names;
 mod mamba;
@@ -113,14 +114,14 @@ pub(super) const FAMILIES: &[Family] = &[
     step::STEP3P7,
     step::STEP3P5,
     afmoe::AFMOE,
+    llama4::LLAMA4,
+    llama4::LLAMA4_TEXT,
 ];
 
 /// Families with experts that are known and not read yet.
 const LATER: &[(&str, &str)] = &[
     ("deepseek_v4", "DeepSeek-V4"),
     ("jamba", "Jamba"),
-    ("llama4", "Llama 4"),
-    ("llama4_text", "Llama 4"),
     ("nllb-moe", "NLLB-MoE"),
     ("switch_transformers", "Switch Transformer"),
     ("time_moe", "Time-MoE"),

@@ -4,7 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, names, settings::Settings, states};
-use crate::checkpoint::family::{afmoe, deepseek, dots, ernie, glm, hunyuan, laguna, minimax};
+use crate::checkpoint::family::{
+    afmoe, deepseek, dots, ernie, glm, hunyuan, laguna, llama4, minimax,
+};
 use crate::spec::RopeLayout;
 
 /// The width of a shared expert.
@@ -98,7 +100,30 @@ pub(super) const ARCHS: &[Arch] = &[
         names: names::SANDWICH,
         ..PLAIN
     },
+    Arch {
+        name: "llama4",
+        model_types: [llama4::LLAMA4_TEXT.model_type; 2],
+        keys: &[
+            SHARED,
+            ("interleave_moe_layer_step", "interleave_moe_layer_step"),
+            ("intermediate_size_mlp", "feed_forward_length"),
+            ("attention_chunk_size", "attention.chunk_size"),
+        ],
+        expert_width: "intermediate_size",
+        renorm: false,
+        rope: RopeLayout::Interleaved,
+        gating: &[0.0, SIGMOID],
+        more: llama4,
+        ..PLAIN
+    },
 ];
+
+/// The model of 128 experts norms no queries and keys, which no key says; nor does one say where positions rotate.
+fn llama4(it: &mut Settings<'_>) {
+    const WITHOUT_NORM: f64 = 128.0;
+    let is_normed = it.number("expert_count") != Some(WITHOUT_NORM);
+    it.set("use_qk_norm", is_normed.into());
+}
 
 /// Which layers have a window, where a list says so; else all but one in four, of which the first is the `full`-th.
 fn windows(it: &mut Settings<'_>, full: usize) {
