@@ -296,6 +296,34 @@ fn positions_that_an_indexer_chooses_equal_the_reference() {
     check("deepseek_v32");
 }
 
+/// DeepSeek's kin without latent attention: dense layers first, ungated shared experts, sigmoid routing under a bias.
+#[test]
+fn kin_of_deepseek_equal_the_reference() {
+    for name in ["deepseek", "glm4_moe", "dots1", "minimax_m2"] {
+        check(name);
+    }
+}
+
+#[test]
+fn norms_behind_the_rotation_and_softmax_under_a_bias_equal_the_reference() {
+    check("hunyuan_v1_moe");
+    check("ernie4_5_moe");
+}
+
+/// Values narrower than keys, heads by layer, gates of several kinds, norms around each part, clamps behind the
+/// activation.
+#[test]
+fn attention_that_differs_by_layer_equals_the_reference() {
+    for name in ["mimo_v2_flash", "laguna", "step3p7", "afmoe"] {
+        check(name);
+    }
+}
+
+#[test]
+fn weights_on_the_input_of_experts_equal_the_reference() {
+    check("llama4_text");
+}
+
 /// Of the architectures whose layers differ from each other, and a plain one.
 #[test]
 fn models_in_gguf_files_equal_the_reference() {
@@ -315,6 +343,17 @@ fn models_in_gguf_files_equal_the_reference() {
         "dbrx",
         "arctic",
         "grok",
+        "deepseek",
+        "glm4moe",
+        "dots1",
+        "minimax-m2",
+        "hunyuan-moe",
+        "ernie4_5-moe",
+        "laguna",
+        "afmoe",
+        "llama4",
+        "exaone-moe",
+        "hy_v3",
     ] {
         check(&format!("gguf_{arch}"));
     }
@@ -534,6 +573,22 @@ fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
         "kimi_linear",
         "bailing_hybrid",
         "deepseek_v32",
+    ] {
+        check_gpu(name);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_graphics_processor_equals_the_reference_where_attention_differs_by_layer() {
+    // Each shows a kernel what the others do not.
+    for name in [
+        "hunyuan_v1_moe",
+        "mimo_v2_flash",
+        "laguna",
+        "step3p7",
+        "afmoe",
+        "llama4_text",
     ] {
         check_gpu(name);
     }

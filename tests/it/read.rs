@@ -113,6 +113,16 @@ fn every_weight_of_newer_families_is_read() {
         "llama_moe",
         "jetmoe",
         "deepseek_v32",
+        "glm4_moe",
+        "minimax_m2",
+        "hunyuan_v1_moe",
+        "ernie4_5_moe",
+        "mimo_v2_flash",
+        "laguna",
+        "step3p7",
+        "afmoe",
+        "llama4_text",
+        "gguf_hy_v3",
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();

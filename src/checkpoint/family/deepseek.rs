@@ -156,6 +156,20 @@ impl Networks {
         })
     }
 
+    /// With a factor on weights from another key, or of another default.
+    ///
+    /// # Errors
+    /// A factor that is none.
+    pub(super) fn scaled(
+        mut self,
+        config: &Config,
+        key: &str,
+        default: f32,
+    ) -> Result<Self, CheckpointError> {
+        self.rule.scale = config.positive(key, default)?;
+        Ok(self)
+    }
+
     /// The network of a layer, or its experts.
     pub(super) fn of_layer(&self, l: usize) -> FfnPlan {
         if self.is_sparse.get(l).is_some_and(|it| *it) {
@@ -246,10 +260,12 @@ fn shared(
     n_default: usize,
 ) -> Result<Option<SharedSpec>, CheckpointError> {
     const N: &str = "n_shared_experts";
+    const OTHER: &str = "num_shared_experts";
     const WIDTH: &str = "shared_expert_intermediate_size";
     // A key that is there and null means none.
-    let n_default = if config.is_null(N) { 0 } else { n_default };
-    let n = config.whole(N, 0..=MAX_FF, n_default)?;
+    let is_null = config.is_null(N) || config.is_null(OTHER);
+    let n_default = if is_null { 0 } else { n_default };
+    let n = config.whole_of(&[N, OTHER], 0..=MAX_FF, n_default)?;
     let by_count = n.checked_mul(d_expert).filter(|it| *it <= MAX_FF);
     let by_count = by_count.ok_or_else(|| config.wrong(N, "few enough for a network"))?;
     Ok(plain_shared(config.whole(WIDTH, 0..=MAX_FF, by_count)?))

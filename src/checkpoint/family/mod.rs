@@ -8,6 +8,7 @@ mod deepseek;
 mod deepseek_mla;
 mod dots;
 mod ernie;
+mod exaone;
 mod flex_olmo;
 mod gemma;
 pub(super) mod gguf;
@@ -18,6 +19,8 @@ mod grok;
 mod hunyuan;
 mod jetmoe;
 mod kda;
+#[cfg(test)]
+mod kin_tests;
 mod laguna;
 mod latent;
 mod lfm2;
@@ -114,6 +117,8 @@ pub(super) const FAMILIES: &[Family] = &[
     step::STEP3P7,
     step::STEP3P5,
     afmoe::AFMOE,
+    exaone::EXAONE_MOE,
+    exaone::HY_V3,
     llama4::LLAMA4,
     llama4::LLAMA4_TEXT,
 ];

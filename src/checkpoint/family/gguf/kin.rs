@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, names, settings::Settings, states};
 use crate::checkpoint::family::{
-    afmoe, deepseek, dots, ernie, glm, hunyuan, laguna, llama4, minimax,
+    afmoe, deepseek, dots, ernie, exaone, glm, hunyuan, laguna, llama4, minimax,
 };
 use crate::spec::RopeLayout;
 
@@ -116,7 +116,36 @@ pub(super) const ARCHS: &[Arch] = &[
         more: llama4,
         ..PLAIN
     },
+    Arch {
+        name: "exaone-moe",
+        model_types: [exaone::EXAONE_MOE.model_type; 2],
+        keys: &[
+            SHARED,
+            N_DENSE,
+            N_GROUPS,
+            N_KEPT_GROUPS,
+            ("sliding_window", "attention.sliding_window"),
+        ],
+        gating: &[0.0, SIGMOID],
+        more: exaone,
+        ..PLAIN
+    },
+    Arch {
+        name: "hy_v3",
+        model_types: [exaone::HY_V3.model_type; 2],
+        keys: &[SHARED, N_DENSE],
+        gating: &[0.0, SIGMOID],
+        ..PLAIN
+    },
 ];
+
+fn exaone(it: &mut Settings<'_>) {
+    without_groups(it);
+    if it.setting("sliding_window").is_none() {
+        it.set("sliding_window", json!(null));
+    }
+    windows(it, 3);
+}
 
 /// The model of 128 experts norms no queries and keys, which no key says; nor does one say where positions rotate.
 fn llama4(it: &mut Settings<'_>) {

@@ -10,7 +10,7 @@ use super::{Arch, GgufModel, names::ROUTER};
 use crate::checkpoint::{CheckpointError, WeightView, config::Config, family::Draft};
 
 /// What a router adds to scores before it chooses.
-const SELECT_BIAS: &str = "exp_probs_b.bias";
+const SELECT_BIAS: &[&str] = &["exp_probs_b.bias", "exp_probs_b"];
 /// Divisors for texts up to the context that a model was first trained at, and for longer ones.
 const SHORT_FACTORS: &str = "rope_factors_short.weight";
 const LONG_FACTORS: &str = "rope_factors_long.weight";
@@ -65,8 +65,11 @@ pub(super) fn complete(
     keep_used_routers(&mut draft.spec);
     for router in &mut draft.spec.routers {
         // A file of a model trained without it has none.
-        let name = format!("blk.{}.{SELECT_BIAS}", router.place.layer);
-        router.select_bias &= file.tensors.by_name.contains_key(&name);
+        let has = |name: &str| {
+            let name = format!("blk.{}.{name}", router.place.layer);
+            file.tensors.by_name.contains_key(&name)
+        };
+        router.select_bias &= SELECT_BIAS.iter().any(|it| has(it));
     }
     let key = format!("{}.expert_weights_scale", arch.name);
     let scale = (file.get)(&key).and_then(|it| it.as_f64()).unwrap_or(1.0) as f32;

@@ -279,6 +279,7 @@ pub(super) const EXPERTS: &[Tensor] = &[
         "blk.{l}.exp_probs_b.bias",
         &[Role::In(LayerSlot::SelectBias)],
     ),
+    Tensor::rows("blk.{l}.exp_probs_b", &[Role::In(LayerSlot::SelectBias)]),
     Tensor::stacked("blk.{l}.ffn_gate_exps.weight", &[Role::Expert(Part::Gate)]),
     Tensor::stacked("blk.{l}.ffn_up_exps.weight", &[Role::Expert(Part::Up)]),
     Tensor::stacked("blk.{l}.ffn_down_exps.weight", &[Role::Expert(Part::Down)]),
