@@ -258,13 +258,13 @@ impl PlaneRows<'_> {
         self.decode::<Plain>(rows, out);
     }
 
-    /// Rows whose levels share cache lines, and which one thread therefore reads.
+    /// Rows whose levels share cache lines, and of words some more for which the next lines are asked for: what one thread
+    /// therefore reads.
     #[must_use]
     pub fn rows_of_line(&self) -> usize {
         match self.format.packing {
             Packing::Rows => 1,
-            Packing::WordsOfColumns => 16,
-            Packing::WordsOfRows => 128,
+            Packing::WordsOfColumns | Packing::WordsOfRows => 128,
         }
     }
 

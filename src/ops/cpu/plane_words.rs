@@ -6,6 +6,8 @@ use crate::formats::{
     AWQ_PLACES, LaneShared, Lanes, Level, N_LANES, Packing, PlaneRows, numbers_of_words,
 };
 
+/// Lines of words that are asked for before they are read.
+const AHEAD: usize = 16;
 /// Rows of a word of AWQ.
 const ROWS_OF_WORD: usize = 8;
 
@@ -24,6 +26,7 @@ pub(super) fn dot_words<L: Lanes>(
         return 0;
     };
     let groups = w.groups();
+    let is_uniform = is_uniform(&groups);
     let mut shared = LaneShared::default();
     let mut done = 0;
     for out in out.chunks_exact_mut(together) {
@@ -34,23 +37,80 @@ pub(super) fn dot_words<L: Lanes>(
         else {
             break;
         };
-        match (w.format.packing, w.format.level) {
-            (Packing::WordsOfRows, _) => of_rows::<L>(words, stride, &groups, &shared, x, out),
-            (_, Level::U4) => of_columns::<L, 4>(words, stride, &groups, &shared, x, out),
-            _ => of_columns::<L, 8>(words, stride, &groups, &shared, x, out),
+        let of = (groups.as_slice(), &shared);
+        match (w.format.packing, w.format.level, is_uniform) {
+            (Packing::WordsOfRows, ..) => of_rows::<L>(words, stride, &groups, &shared, x, out),
+            (_, Level::U4, true) => of_columns::<L, 4, true>(words, stride, of, x, out),
+            (_, Level::U4, false) => of_columns::<L, 4, false>(words, stride, of, x, out),
+            (_, _, true) => of_columns::<L, 8, true>(words, stride, of, x, out),
+            (_, _, false) => of_columns::<L, 8, false>(words, stride, of, x, out),
         }
         done += together;
     }
     done
 }
 
-/// Sixteen rows, whose words of the same columns lie side by side.
+/// Rows that [`widen_words`] decodes at a time.
+pub(super) const WIDENED: usize = N_LANES;
+
+/// Sixteen rows, in f32, whose columns are of any groups; `false` where they are none of whose words lanes can read.
+///
+/// * `out`: `[16, cols]`
 #[inline(always)]
-fn of_columns<L: Lanes, const BITS: usize>(
+pub(super) fn widen_words<L: Lanes>(
+    w: &PlaneRows<'_>,
+    first: usize,
+    groups: &[usize],
+    shared: &mut LaneShared,
+    out: &mut [f32],
+) -> bool {
+    if w.rows_in_lanes() != Some(WIDENED) {
+        return false;
+    }
+    let (Some((words, stride)), Some(())) = (
+        w.words_of(first, WIDENED),
+        w.read_lanes::<L>(first, WIDENED, shared),
+    ) else {
+        return false;
+    };
+    let bits = w.format.level.bits();
+    let (mask, of_word) = ((1 << bits) - 1, 32 / bits);
+    for (c, groups) in groups.as_chunks::<N_LANES>().0.iter().enumerate() {
+        let mut columns = [[0.0; N_LANES]; N_LANES];
+        for (j, out) in columns.iter_mut().enumerate() {
+            let at = (c * bits / 2 + j / of_word) * stride;
+            let Some(here) = words.get(at..).and_then(<[_]>::first_chunk) else {
+                return false;
+            };
+            let places = L::shifted(L::places_of_words(here), j % of_word * bits);
+            *out = numbers_of_words::<L>(places, mask, shared.of::<L>(groups[j])).to_array();
+        }
+        for (r, row) in out.chunks_exact_mut(w.cols).enumerate() {
+            let row = &mut row[c * N_LANES..(c + 1) * N_LANES];
+            for (out, column) in row.iter_mut().zip(&columns) {
+                *out = column[r];
+            }
+        }
+    }
+    true
+}
+
+/// Whether sixteen columns are never of several groups.
+fn is_uniform(groups: &[usize]) -> bool {
+    let (sixteens, _) = groups.as_chunks::<N_LANES>();
+    sixteens
+        .iter()
+        .all(|some| some.iter().all(|it| *it == some[0]))
+}
+
+/// Sixteen rows, whose words of the same columns lie side by side.
+///
+/// * `groups`: that of each column, and what they share
+#[inline(always)]
+fn of_columns<L: Lanes, const BITS: usize, const UNIFORM: bool>(
     words: &[[u8; 4]],
     stride: usize,
-    groups: &[usize],
-    shared: &LaneShared,
+    (groups, shared): (&[usize], &LaneShared),
     x: &[f32],
     out: &mut [f32],
 ) {
@@ -59,15 +119,22 @@ fn of_columns<L: Lanes, const BITS: usize>(
     let (groups, _) = groups.as_chunks::<N_LANES>();
     let mut here = words;
     for (x, groups) in x.iter().zip(groups) {
+        let of = (groups, shared);
+        for i in 0..BITS / 2 {
+            let words = here[i * stride..].as_ptr();
+            // The words of the next sixteen rows, and those of columns to come: all far apart from each other.
+            L::prefetch(words.wrapping_add(N_LANES).cast());
+            L::prefetch(words.wrapping_add(AHEAD * stride).cast());
+        }
         // Each word by itself, so that what it adds to stays in registers.
         if BITS == 4 {
-            add_word::<L, 4, 0>(&mut sums, &here[0..], groups, shared, x);
-            add_word::<L, 4, 1>(&mut sums, &here[stride..], groups, shared, x);
+            add_word::<L, 4, 0, UNIFORM>(&mut sums, here, of, x);
+            add_word::<L, 4, 1, UNIFORM>(&mut sums, &here[stride..], of, x);
         } else {
-            add_word::<L, 8, 0>(&mut sums, &here[0..], groups, shared, x);
-            add_word::<L, 8, 1>(&mut sums, &here[stride..], groups, shared, x);
-            add_word::<L, 8, 2>(&mut sums, &here[2 * stride..], groups, shared, x);
-            add_word::<L, 8, 3>(&mut sums, &here[3 * stride..], groups, shared, x);
+            add_word::<L, 8, 0, UNIFORM>(&mut sums, here, of, x);
+            add_word::<L, 8, 1, UNIFORM>(&mut sums, &here[stride..], of, x);
+            add_word::<L, 8, 2, UNIFORM>(&mut sums, &here[2 * stride..], of, x);
+            add_word::<L, 8, 3, UNIFORM>(&mut sums, &here[3 * stride..], of, x);
         }
         here = here.get(BITS / 2 * stride..).unwrap_or_default();
     }
@@ -76,30 +143,21 @@ fn of_columns<L: Lanes, const BITS: usize>(
 
 /// Word `I` of sixteen columns, of sixteen rows.
 #[inline(always)]
-fn add_word<L: Lanes, const BITS: usize, const I: usize>(
+fn add_word<L: Lanes, const BITS: usize, const I: usize, const UNIFORM: bool>(
     sums: &mut [L; N_LANES],
     words: &[[u8; 4]],
-    groups: &[usize; N_LANES],
-    shared: &LaneShared,
+    (groups, shared): (&[usize; N_LANES], &LaneShared),
     x: &[f32; N_LANES],
 ) {
     let (first, n, mask) = (I * (32 / BITS), 32 / BITS, (1 << BITS) - 1);
-    // The next sixteen rows' words of these columns: far apart from each other, so nobody else asks for them.
-    L::prefetch(words.as_ptr().wrapping_add(N_LANES).cast());
     let places = L::places_of_words(words.first_chunk().unwrap_or(&[[0; 4]; N_LANES]));
-    let groups = &groups[first..first + n];
-    if groups.iter().all(|it| *it == groups[0]) {
-        let of = shared.of::<L>(groups[0]);
-        for k in 0..n {
-            let numbers = numbers_of_words::<L>(L::shifted(places, BITS * k), mask, of);
-            sums[first + k] = sums[first + k].add_product(numbers, L::splat(x[first + k]));
+    let mut of = shared.of::<L>(groups[first]);
+    for k in 0..n {
+        if !UNIFORM {
+            of = shared.of::<L>(groups[first + k]);
         }
-    } else {
-        for k in 0..n {
-            let of = shared.of::<L>(groups[k]);
-            let numbers = numbers_of_words::<L>(L::shifted(places, BITS * k), mask, of);
-            sums[first + k] = sums[first + k].add_product(numbers, L::splat(x[first + k]));
-        }
+        let numbers = numbers_of_words::<L>(L::shifted(places, BITS * k), mask, of);
+        sums[first + k] = sums[first + k].add_product(numbers, L::splat(x[first + k]));
     }
 }
 

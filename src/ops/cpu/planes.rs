@@ -6,12 +6,14 @@ use std::marker::PhantomData;
 use super::{
     columns::dot_columns,
     dot::{LINE, StoredRows, all_rows, dot_rows, prefetch, tree},
-    plane_words::dot_words,
+    plane_words::{WIDENED, dot_words, widen_words},
 };
 use crate::checkpoint::{Stored, WeightView};
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
-use crate::formats::{F32, Lanes, N_LANES, Plain, PlaneRows, RowKind, RowShared, RowVisitor};
+use crate::formats::{
+    F32, LaneShared, Lanes, N_LANES, Plain, PlaneRows, RowKind, RowShared, RowVisitor,
+};
 
 /// Rows summed at a time for one token.
 const ROWS: usize = 4;
@@ -171,13 +173,26 @@ fn decoded<L: Lanes, const R: usize, const N: usize>(
     out: &mut [f32],
 ) {
     let n = x.len() / w.cols;
-    let together = PlaneRows::TOGETHER;
+    // Columns of any groups are slow to read row by row.
+    let in_lanes = w.format.has_order && w.rows_in_lanes() == Some(WIDENED);
+    let together = if in_lanes {
+        WIDENED
+    } else {
+        PlaneRows::TOGETHER
+    };
     let mut wide = vec![0.0; together * w.cols];
     let mut row = first;
+    let (groups, mut shared) = (in_lanes.then(|| w.groups()), LaneShared::default());
     for out in out.chunks_mut(together * n) {
         let rows = out.len() / n;
         let wide = &mut wide[..rows * w.cols];
-        w.decode::<L>(row..row + rows, wide);
+        let is_wide = rows == WIDENED
+            && groups
+                .as_ref()
+                .is_some_and(|it| widen_words::<L>(w, row, it, &mut shared, wide));
+        if !is_wide {
+            w.decode::<L>(row..row + rows, wide);
+        }
         all_rows::<L, F32, R, N>(bytemuck::cast_slice(wide), x, w.cols, out);
         row += rows;
     }
