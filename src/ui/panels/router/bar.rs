@@ -253,6 +253,9 @@ impl Line<'_, '_> {
             add(self.outcome(drag), palette.amber);
         } else {
             add(&self.mark.words, palette.amber);
+            if let Some(group) = self.closed_group().filter(|_| self.columns.tells_bias) {
+                add(&format!("group {group} left out"), palette.third);
+            }
             if let Some(words) = self.selected_by().filter(|_| self.columns.tells_bias) {
                 add(&words, palette.second);
             }
@@ -270,6 +273,13 @@ impl Line<'_, '_> {
             }
         }
         ui.painter().layout_job(job)
+    }
+
+    /// Its group, where that was left out, so that no score could bring it in.
+    fn closed_group(&self) -> Option<usize> {
+        let group = self.decided.group(self.expert)?;
+        let kept = self.decided.routed.groups_kept().get(group);
+        (kept == Some(&false) && self.decided.pick(self.expert).is_none()).then_some(group)
     }
 
     /// `0.357 + 0.012`: its score and what is added to that before the choice, where anything is.
