@@ -100,7 +100,7 @@ pub struct RouterPolicy {
     pub select_bias: Vec<f32>,
     /// `[E]`: false where masked. Empty where no edit does.
     pub allowed: Vec<bool>,
-    /// Forced experts by ascending id, each with its share.
+    /// Forced experts in the order of the list, each with its share; a sparsemixer takes them in this order.
     pub forced: Vec<(ExpertId, Option<f32>)>,
     /// Whether weights are made equal.
     pub uniform: bool,
@@ -170,7 +170,6 @@ impl RouterPolicy {
                 }
                 self.forced.retain(|(it, _)| *it != expert);
                 self.forced.push((expert, share.map(|it| it.0)));
-                self.forced.sort_by_key(|(it, _)| *it);
             }
             Action::Uniform => self.uniform = true,
             Action::Random { seed } => self.random = Some(seed),

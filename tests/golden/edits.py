@@ -803,7 +803,7 @@ def cases(routers, attempt):
     a, b = by_use(names[0])[attempt], by_use(names[0])[-1 - attempt]
     d, f = by_use(names[-1])[attempt], by_use(names[-1])[-1 - attempt]
     more = lambda value: f"{value * 2**attempt:g}"
-    return {
+    out = {
         "none": [],
         "mask_one": [f"mask:{first}.{a}"],
         "mask_everywhere": [f"mask:*.{a}"],
@@ -829,6 +829,12 @@ def cases(routers, attempt):
         "early_zero": [f"zero:{last}.{d}@..8"],
         "mixed": [f"mask:{first}.{a}", f"force:{first}.{b}", f"bias:{last}.{f}={more(1.5)}", f"k:{last}=2"],
     }
+    if any(place[0] for place in names):
+        out["attention"] = [f"mask:attn.*.{d}", "k:attn.0=1", f"random:attn.{names[0][1]}=5"]
+    if routers[names[0]].rule == "sparse_mixer":
+        out["two_forces"] = [f"force:{first}.{b}", f"force:{first}.{a}", f"k:{first}=3"]
+        out["two_forces_turned"] = [f"force:{first}.{a}", f"force:{first}.{b}", f"k:{first}=3"]
+    return out
 
 
 def run(weights, config, ids, texts):
@@ -890,5 +896,5 @@ def make(name):
     print(f"{name}: {len(listed)} cases; without edits off by {worst:.2g} at most")
 
 
-for name in sys.argv[1:] or ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h"]:
+for name in sys.argv[1:] or ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h", "gemma4", "phimoe", "jetmoe"]:
     make(name)

@@ -404,10 +404,21 @@ fn every_edit_beside_groups_and_a_selection_bias_equals_the_reference() {
     check_edits("deepseek_v3", "cpu", &["--stepwise"]);
 }
 
-/// The reference is `tests/golden/edits.py`, a forward of its own.
+/// Fixtures whose edits have `tests/golden/edits.py` as their reference, a forward of its own: sinks and biases of
+/// experts, delta rules, state spaces with a selection bias, a router on the residual stream with factors of experts,
+/// a sparsemixer, and two routers a layer.
+const OWN_EDITS: [&str; 6] = [
+    "gpt_oss_mxfp4",
+    "qwen3_next",
+    "nemotron_h",
+    "gemma4",
+    "phimoe",
+    "jetmoe",
+];
+
 #[test]
-fn every_edit_beside_sinks_states_and_selection_biases_equals_the_reference() {
-    for name in ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h"] {
+fn every_edit_by_a_forward_of_its_own_equals_the_reference() {
+    for name in OWN_EDITS {
         check_edits(name, "cpu", &[]);
         check_edits(name, "cpu", &["--stepwise"]);
     }
@@ -617,8 +628,8 @@ fn edits_beside_a_shared_expert_on_the_graphics_processor_equal_the_reference() 
 
 #[cfg(feature = "gpu")]
 #[test]
-fn edits_beside_sinks_states_and_selection_biases_on_the_graphics_processor_equal_the_reference() {
-    for name in ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h"] {
+fn edits_by_a_forward_of_its_own_on_the_graphics_processor_equal_the_reference() {
+    for name in OWN_EDITS {
         check_edits(name, "gpu", &[]);
         check_edits(name, "gpu", &["--stepwise"]);
     }

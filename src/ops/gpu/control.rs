@@ -68,7 +68,10 @@ impl Control {
     fn add(&mut self, policy: &RouterPolicy, spec: &RouterSpec) -> u32 {
         let n_experts = spec.n_experts;
         let start = self.words.len();
-        let shares: Vec<f32> = policy.forced.iter().filter_map(|it| it.1).collect();
+        // By id, as they are summed on the CPU.
+        let mut by_id = policy.forced.clone();
+        by_id.sort_by_key(|it| it.0);
+        let shares: Vec<f32> = by_id.iter().filter_map(|it| it.1).collect();
         self.has_shares |= !shares.is_empty();
         let seed = policy.random.unwrap_or(0);
         self.words.extend([
