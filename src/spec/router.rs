@@ -248,12 +248,16 @@ impl RouterSpec {
     /// The rule in words, as it is drawn under plots: `softmax, top 2, renormalised`.
     #[must_use]
     pub fn rule(&self) -> String {
+        if let Algo::SparseMixer { .. } = self.algo {
+            return format!("sparsemixer, top {}", self.top_k);
+        }
         let score = match (self.score, self.weight) {
             (_, Weight::SoftmaxOverTopK) => format!("top {}, softmax over them", self.top_k),
             (Score::Softmax, _) => format!("softmax, top {}", self.top_k),
             (Score::Sigmoid, _) => format!("sigmoid, top {}", self.top_k),
             (Score::SqrtSoftplus, _) => format!("√softplus, top {}", self.top_k),
-            (Score::Logit, _) => format!("top {}, sigmoid of the logit", self.top_k),
+            (_, Weight::SigmoidOfLogit) => format!("top {}, sigmoid of the logit", self.top_k),
+            (Score::Logit, _) => format!("top {} as they are", self.top_k),
         };
         let renorm = match self.renorm {
             Renorm::None if self.weight == Weight::SoftmaxOverTopK => "",
@@ -266,6 +270,11 @@ impl RouterSpec {
         } else {
             format!(", × {}", self.scale)
         };
-        format!("{score}{renorm}{scale}")
+        let own = if self.per_expert_scale {
+            ", × a factor of each expert"
+        } else {
+            ""
+        };
+        format!("{score}{renorm}{scale}{own}")
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Algo, Ffn, Gate, GroupScore, ModelSpec, Renorm, RouterId, RouterInput, RouterSpec, Score,
-    SharedGate, Weight, WeightOn,
+    SharedGate, Site, Weight, WeightOn,
 };
 
 /// One step of a router's rule.
@@ -176,18 +176,18 @@ impl RouterSpec {
 }
 
 impl ModelSpec {
-    /// Routers of one rule, in the order of the model.
+    /// Routers of one rule in one part of their layers, in the order of the model.
     #[must_use]
     pub fn router_kinds(&self) -> Vec<(Vec<RouterId>, &RouterSpec)> {
         let mut kinds: Vec<(Vec<RouterId>, &RouterSpec)> = Vec::new();
         for (id, router) in self.router_ids() {
             let place = router.place;
             let is_same = |it: &&mut (Vec<RouterId>, &RouterSpec)| {
-                *router
-                    == RouterSpec {
-                        place,
-                        ..it.1.clone()
-                    }
+                let other = RouterSpec {
+                    place,
+                    ..it.1.clone()
+                };
+                it.1.place.site == place.site && *router == other
             };
             match kinds.iter_mut().find(is_same) {
                 Some(kind) => kind.0.push(id),
@@ -197,15 +197,19 @@ impl ModelSpec {
         kinds
     }
 
-    /// The layers of some routers: `layers 0-2, 4`.
+    /// The layers of some routers: `layers 0-2, 4`, `attention of layers 0-2`.
     #[must_use]
     pub fn layers_words(&self, routers: &[RouterId]) -> String {
-        let layers: Vec<usize> = routers
-            .iter()
-            .filter_map(|it| self.router(*it))
-            .map(|it| it.place.layer.idx())
-            .collect();
-        format!("layers {}", runs(&layers))
+        let places = routers.iter().filter_map(|it| self.router(*it));
+        let (layers, in_attention): (Vec<usize>, Vec<bool>) = places
+            .map(|it| (it.place.layer.idx(), it.place.site == Site::Attention))
+            .unzip();
+        let part = if in_attention.contains(&true) {
+            "attention of "
+        } else {
+            ""
+        };
+        format!("{part}layers {}", runs(&layers))
     }
 
     /// The last step of a router's rule: what becomes of its experts' outputs; none for a router of attention.

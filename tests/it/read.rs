@@ -7,7 +7,7 @@ use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
 use moescope::formats::Dtype;
 use moescope::model::Model;
 use moescope::ops::{Cpu, Ops};
-use moescope::spec::{LayerId, ModelSpec, RoutingPolicy, Score, TokenId};
+use moescope::spec::{Ffn, LayerId, ModelSpec, RoutingPolicy, Score, TokenId};
 
 use super::tiny::{FAMILIES, Tiny, V};
 
@@ -184,4 +184,28 @@ fn a_selection_bias_chooses_and_weighs_nothing() {
         );
     }
     assert_eq!(layer, LayerId(0));
+}
+
+/// Twice what experts read makes four times of what networks of relu² put out, to the bit.
+#[test]
+fn experts_in_a_width_of_their_own_stand_between_two_matrices() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/nemotron_h");
+    let opened = checkpoint::open(&Source::Folder(folder)).unwrap();
+    let (mut spec, mut weights) = (opened.spec.clone(), opened.weights.clone());
+    let h = spec.d_model;
+    let diagonal = |value: f32| {
+        let number = |i: usize| if i / h == i % h { value } else { 0.0 };
+        let words = (0..h * h).map(|i| number(i).to_bits()).collect();
+        WeightView::new(&Blob::Memory(Arc::new(words)), 0, Dtype::F32, h, h).unwrap()
+    };
+    for (l, layer) in spec.layers.iter_mut().enumerate() {
+        if let Ffn::Moe(moe) = &mut layer.ffn {
+            moe.latent = Some(h);
+            for (slot, value) in [(LayerSlot::LatentIn, 2.0), (LayerSlot::LatentOut, 0.25)] {
+                weights.insert(Slot::Layer(LayerId::new(l), slot), diagonal(value));
+            }
+        }
+    }
+    let plain = read(&opened.spec, &opened.weights, 24);
+    assert_eq!(bits(&read(&spec, &weights, 24)), bits(&plain));
 }

@@ -3,6 +3,8 @@
 
 mod afmoe;
 mod arctic;
+#[cfg(test)]
+mod blocks_tests;
 mod dbrx;
 mod deepseek;
 mod deepseek_mla;
