@@ -91,18 +91,21 @@ fn of_two_jobs_at_once_the_one_that_is_left_loses_nothing() {
         spec: world.spec.clone(),
         ..facts(&Toy::default())
     };
-    let (backend, _notes) = Spy::on((world.backend)(), true);
-    let mut desk = Desk::over(Box::new(backend), facts);
     let policies = policies(&world);
-    let (a, b) = (Found::default(), Found::default());
-    desk.begin(1, Sweep::new(tokens, &policies, &a));
-    desk.begin(2, Sweep::new(tokens, &policies, &b));
-    // Each has a slice in flight, or its next one comes behind the other's.
-    for _ in 0..7 {
-        desk.turn();
+    // Jobs hold one slice in flight between them: after one of these turns it is that of the job given up, after the
+    // other that of the job left. What a backend does with several is tested above.
+    for n_turns in [6, 7] {
+        let (backend, _notes) = Spy::on((world.backend)(), true);
+        let mut desk = Desk::over(Box::new(backend), facts.clone());
+        let (a, b) = (Found::default(), Found::default());
+        desk.begin(1, Sweep::new(tokens, &policies, &a));
+        desk.begin(2, Sweep::new(tokens, &policies, &b));
+        for _ in 0..n_turns {
+            desk.turn();
+        }
+        desk.cancel(1);
+        desk.finish();
+        assert_eq!(desk.ended(), [(1, true), (2, false)]);
+        check(&b, &wanted);
     }
-    desk.cancel(1);
-    desk.finish();
-    assert_eq!(desk.ended(), [(1, true), (2, false)]);
-    check(&b, &wanted);
 }
