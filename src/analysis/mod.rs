@@ -30,7 +30,7 @@ pub use expert_use::{ExpertUse, LEAST_OCCURRENCES, Occurrence, WordUse, most_fre
 pub use flow::{Flow, FlowOf, FlowStats, GapFlow};
 pub use health::{
     DeadLimit, Idle, Limits, MaxLimit, Measure, Numbers, Outcome, Preset, Reason, Report,
-    RouterReport, TextCount, Thresholds, Verdict, grouped, judge,
+    RouterReport, TextCount, Thresholds, Utilised, Verdict, grouped, judge,
 };
 pub use load::{LoadStats, PhaseFilter, RouterLoad};
 pub use row_load::{CountedRecording, RowLoad};

@@ -24,7 +24,7 @@ use crate::engine::{LoadProgress, ModelOpener, Opener};
 use crate::spec::{TokenId, shown};
 use crate::trace::ModelFacts;
 
-/// Judge whether the load is even over texts; exits 0 if even, 1 if skewed or collapsed, 3 if there are too few tokens.
+/// Judge whether the load is even over texts; exits 0 if even, 1 if skewed or collapsed, 3 if the verdict is withheld or there are too few tokens.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// A model folder or a file in it, a GGUF file, or `tour` for the model inside the program.
@@ -35,6 +35,9 @@ pub struct Args {
     /// The sample texts inside the program: English, French, German, Python, JSON, arithmetic.
     #[arg(long)]
     samples: bool,
+    /// Say that a text given alone holds several kinds of text. Otherwise a verdict other than even on one text is withheld: it cannot tell a specialist from a dead expert.
+    #[arg(long)]
+    mixed: bool,
     /// Where it runs.
     #[arg(long, value_enum, default_value_t)]
     device: Device,
@@ -97,7 +100,8 @@ fn check(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(),
     let facts = runner.facts.clone();
     let names = names(&texts);
     let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(&loads).collect();
-    let report = judge(&named, &facts.spec, &args.thresholds.into(), |_, _| false)
+    let limits = args.thresholds.into();
+    let report = judge(&named, &facts.spec, &limits, args.mixed, |_, _| false)
         .with_gates(&facts.spec, &facts.gates);
     drop(runner);
     hand_out(args, &facts, &report, file, &mut progress.0)?;
@@ -150,6 +154,9 @@ fn end(report: &Report) -> Result<(), Failure> {
         } => Ok(()),
         Outcome::Judged { .. } => Err(Failure::finding(format!(
             "the load is not even. {headline}"
+        ))),
+        Outcome::Withheld { .. } => Err(Failure::part_way(format!(
+            "{headline}; --mixed says that it is, more --text files tell"
         ))),
         Outcome::TooFew { .. } | Outcome::NoRouter => Err(Failure::part_way(headline)),
     }

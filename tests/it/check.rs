@@ -260,3 +260,34 @@ fn a_pipe_and_a_device_are_not_waited_for() {
         assert!(log.starts_with(&wanted) && out.is_empty(), "{log}");
     }
 }
+
+#[test]
+fn one_text_is_judged_only_where_it_is_said_to_be_mixed() {
+    let folder = collapsed();
+    let model = folder.path().to_str().unwrap();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/samples");
+    let files: Vec<String> = fs::read_dir(samples)
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .filter(|it| it.extension().is_some_and(|it| it == "txt"))
+        .map(|it| fs::read_to_string(it).unwrap())
+        .collect();
+    let (_folder, path) = text_file(&files.join("\n"));
+    let (status, out, log) = check(&[model, "--text", &path]);
+    assert_eq!(status, 3, "{out}{log}");
+    assert!(
+        log.contains("one text alone cannot tell") && log.contains("--mixed"),
+        "{log}"
+    );
+    let (status, out, _) = check(&[model, "--text", &path, "--json", "-"]);
+    let told = object(&out);
+    assert_eq!((status, &told["verdict"]), (3, &Value::Null));
+    assert!(told["report"]["outcome"]["withheld"].is_object(), "{told}");
+    // An empty text is no second one.
+    let (_empty, nothing) = text_file("");
+    let (status, out, log) = check(&[model, "--text", &path, &nothing]);
+    assert_eq!(status, 3, "{out}{log}");
+    let (status, out, log) = check(&[model, "--text", &path, "--mixed"]);
+    assert_eq!(status, 1, "{out}{log}");
+    assert!(out.contains("Busiest: expert "), "{out}");
+}

@@ -83,6 +83,21 @@ pub struct Idle {
     pub utilisation: f64,
 }
 
+/// How much an expert is used, and where most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Utilised {
+    /// Which.
+    pub expert: ExpertId,
+    /// How often it was picked over all texts.
+    pub n: u64,
+    /// Its utilisation `n_i/n̄` over all texts: 1 is even.
+    pub utilisation: f64,
+    /// The text that uses it most.
+    pub text: Option<usize>,
+    /// Its utilisation there.
+    pub in_text: f64,
+}
+
 /// What is said of one router.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RouterReport {
@@ -98,8 +113,10 @@ pub struct RouterReport {
     pub n_tokens: u64,
     /// Tokens a verdict needs.
     pub needed: u64,
-    /// None where there are too few tokens, or nothing was picked.
+    /// None where there are too few tokens, nothing was picked, or it is withheld.
     pub verdict: Option<Verdict>,
+    /// What it would be were the one text that was read a mixed one; none where a verdict stands.
+    pub withheld: Option<Verdict>,
     /// The limits that were passed to come to it.
     pub reasons: Vec<Reason>,
     /// None where nothing was picked.
@@ -110,6 +127,10 @@ pub struct RouterReport {
     pub unused: Vec<Idle>,
     /// Experts that an edit masks.
     pub masked: Vec<ExpertId>,
+    /// The expert picked most; none where nothing was picked.
+    pub busiest: Option<Utilised>,
+    /// The expert picked least of those that no edit masks.
+    pub least: Option<Utilised>,
     /// `n_i`, `[N]`.
     pub n: Vec<u64>,
     /// `n_i` in each text, `[texts][N]`.
@@ -143,6 +164,13 @@ pub enum Outcome {
         have: u64,
         /// Tokens the most demanding router needs.
         need: u64,
+    },
+    /// One text alone cannot tell a specialist from a dead expert, so what is not even in it is no verdict.
+    Withheld {
+        /// What the verdict would be were the text mixed.
+        verdict: Verdict,
+        /// The router it would rest on.
+        worst: RouterId,
     },
     /// The verdict of its worst router.
     Judged {
@@ -182,7 +210,7 @@ impl Report {
     pub fn verdict(&self) -> Option<Verdict> {
         match self.outcome {
             Outcome::Judged { verdict, .. } => Some(verdict),
-            Outcome::NoRouter | Outcome::TooFew { .. } => None,
+            Outcome::NoRouter | Outcome::TooFew { .. } | Outcome::Withheld { .. } => None,
         }
     }
 
@@ -201,15 +229,20 @@ impl Report {
     }
 }
 
-/// Judges the load of every router of a model over texts, each with its name. Experts for which
-/// `masked` holds were kept from being picked by an edit.
+/// Judges the load of every router of a model over texts, each with its name; one without a token is left out. Where
+/// but one is left, what is not even is withheld unless `is_mixed` says that it holds several kinds of text. Experts
+/// for which `masked` holds were kept from being picked by an edit.
 #[must_use]
 pub fn judge(
     texts: &[(&str, &LoadStats)],
     spec: &ModelSpec,
     thresholds: &Thresholds,
+    is_mixed: bool,
     masked: impl Fn(RouterId, ExpertId) -> bool,
 ) -> Report {
+    let has_tokens = |it: &&(&str, &LoadStats)| it.1.n_tokens(PhaseFilter::All) > 0;
+    let texts: Vec<(&str, &LoadStats)> = texts.iter().filter(has_tokens).copied().collect();
+    let is_withheld = texts.len() < 2 && !is_mixed;
     let texts_counted: Vec<TextCount> = texts
         .iter()
         .map(|(name, load)| TextCount {
@@ -223,7 +256,10 @@ pub fn judge(
         .router_ids()
         .map(|(id, router)| {
             let is_masked = |it| masked(id, it);
-            let mut report = of_router(id, router, texts, n_tokens, thresholds, is_masked);
+            let mut report = of_router(id, router, &texts, n_tokens, thresholds, is_masked);
+            if is_withheld {
+                report.withhold();
+            }
             report.evidence = words::evidence(&report, thresholds, &texts_counted);
             report
         })
@@ -277,16 +313,63 @@ fn of_router(
         n_tokens,
         needed,
         verdict: judged.as_ref().map(|it| it.0),
+        withheld: None,
         reasons: judged.map_or_else(Vec::new, |it| it.1),
         numbers,
         dead,
         unused,
         masked: experts().filter(|it| masked(*it)).collect(),
+        busiest: uses(&n, &by_text)
+            .into_iter()
+            .reduce(|most, it| if it.n > most.n { it } else { most }),
+        least: uses(&n, &by_text)
+            .into_iter()
+            .filter(|it| !masked(it.expert))
+            .reduce(|least, it| if it.n < least.n { it } else { least }),
         n,
         by_text,
         selection_bias: None,
         evidence: String::new(),
     }
+}
+
+impl RouterReport {
+    /// A verdict that is not even becomes none: the experts it called dead may be busy in another text.
+    fn withhold(&mut self) {
+        if self.verdict.is_some_and(|it| it != Verdict::Even) {
+            self.withheld = self.verdict.take();
+        }
+        self.unused.append(&mut self.dead);
+        self.unused.sort_by_key(|it| it.expert);
+    }
+}
+
+/// How much each expert is used, in the order of ids; nothing where nothing was picked.
+fn uses(n: &[u64], by_text: &[Vec<u64>]) -> Vec<Utilised> {
+    let all = mean(n);
+    if all == 0.0 {
+        return Vec::new();
+    }
+    let means: Vec<f64> = by_text.iter().map(|it| mean(it)).collect();
+    let used = n.iter().enumerate().map(|(expert, n)| {
+        let most = most_used_in(by_text, &means, expert);
+        Utilised {
+            expert: ExpertId::new(expert),
+            n: *n,
+            utilisation: *n as f64 / all,
+            text: most.map(|it| it.0),
+            in_text: most.map_or(0.0, |it| it.1),
+        }
+    });
+    used.collect()
+}
+
+/// The text in which an expert's utilisation is highest, the first of several; none where it is picked in none.
+fn most_used_in(by_text: &[Vec<u64>], means: &[f64], expert: usize) -> Option<(usize, f64)> {
+    let texts = by_text.iter().zip(means).enumerate();
+    let used = texts.filter(|(_, (text, _))| text[expert] > 0);
+    used.map(|(at, (text, mean))| (at, text[expert] as f64 / mean))
+        .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
 }
 
 /// `n̄ = P/N`.
@@ -310,11 +393,7 @@ fn idle(
         .map(|(expert, n)| (ExpertId::new(expert), *n))
         .filter(|(expert, _)| !masked(*expert));
     let found = below.map(|(expert, n)| {
-        let used = by_text.iter().zip(&means).enumerate();
-        let used = used
-            .filter(|(_, (text, _))| text[expert.idx()] > 0)
-            .map(|(at, (text, mean))| (at, text[expert.idx()] as f64 / mean))
-            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        let used = most_used_in(by_text, &means, expert.idx());
         Idle {
             expert,
             n,
@@ -367,7 +446,7 @@ fn outcome(routers: &[RouterReport], have: u64) -> Outcome {
     let evenness = |it: &RouterReport| it.numbers.map_or(1.0, |it| it.evenness);
     let worst = routers
         .iter()
-        .filter_map(|it| it.verdict.map(|verdict| (verdict, it)))
+        .filter_map(|it| Some((it.verdict.or(it.withheld)?, it)))
         .max_by(|a, b| {
             let by_verdict = a.0.cmp(&b.0);
             by_verdict.then(evenness(b.1).total_cmp(&evenness(a.1)))
@@ -375,6 +454,10 @@ fn outcome(routers: &[RouterReport], have: u64) -> Outcome {
     let Some((verdict, worst)) = worst.filter(|_| have >= need) else {
         return Outcome::TooFew { have, need };
     };
+    if worst.withheld.is_some() {
+        let worst = worst.router;
+        return Outcome::Withheld { verdict, worst };
+    }
     let count = |verdict| {
         routers
             .iter()

@@ -63,7 +63,7 @@ fn text(routers: &[Vec<u64>], top_k: usize) -> LoadStats {
 
 fn judged(texts: &[LoadStats], spec: &ModelSpec, preset: Preset) -> Report {
     let named: Vec<(&str, &LoadStats)> = NAMES.into_iter().zip(texts).collect();
-    judge(&named, spec, &preset.into(), |_, _| false)
+    judge(&named, spec, &preset.into(), true, |_, _| false)
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_masked_expert_is_masked_and_never_dead() {
     let load = text(&[low(8, 8000, &[0, 0])], 2);
     let masked = |_, expert| expert == ExpertId(1);
     let texts = [("one", &load)];
-    let report = judge(&texts, &spec(8, 2, 1), &Thresholds::default(), masked);
+    let report = judge(&texts, &spec(8, 2, 1), &Thresholds::default(), true, masked);
     let it = &report.routers[0];
     assert_eq!((dead(it), &it.masked), (vec![0], &vec![ExpertId(1)]));
     assert_eq!(it.verdict, Some(Verdict::Skewed));
@@ -343,14 +343,14 @@ fn the_model_is_as_bad_as_its_worst_layer() {
         &all,
         Verdict::Collapsed,
         2,
-        "Collapsed: 2 of 5 layers (1, 2); skewed: 1 of 5 layers (3); worst layer 2, evenness 0.5, 4 of 8 experts dead",
+        "Collapsed: 2 of 5 layers (1, 2); skewed: 1 of 5 layers (3); worst layer 2, evenness 0.5, 4 of 8 experts dead, expert 4 at 2 × even",
     );
     let two = [even.clone(), skewed.clone()];
     check(
         &two,
         Verdict::Skewed,
         1,
-        "Skewed: 1 of 2 layers (1); worst layer 1, evenness 0.87, 1 of 8 experts dead",
+        "Skewed: 1 of 2 layers (1); worst layer 1, evenness 0.87, 1 of 8 experts dead, expert 1 at 1.14 × even",
     );
     let fine = [even.clone(), even.clone()];
     check(
@@ -410,5 +410,84 @@ fn a_model_without_routers_and_one_without_tokens_get_no_verdict() {
             .routers
             .iter()
             .all(|it| it.numbers.is_none() && it.dead.is_empty())
+    );
+}
+
+/// The report on texts with names, as if each held one kind of text.
+fn of_kinds(texts: &[LoadStats]) -> Report {
+    let named: Vec<(&str, &LoadStats)> = NAMES.into_iter().zip(texts).collect();
+    let limits = Thresholds::default();
+    judge(&named, &spec(8, 2, 1), &limits, false, |_, _| false)
+}
+
+#[test]
+fn one_text_alone_gives_no_verdict_but_even() {
+    let skewed = text(&[vec![1300, 1300, 1300, 1300, 800, 800, 800, 0]], 2);
+    let even = text(&[vec![1000; 8]], 2);
+    let nothing = LoadStats::default();
+    let alone = of_kinds(std::slice::from_ref(&skewed));
+    assert_eq!(
+        alone.outcome,
+        Outcome::Withheld {
+            verdict: Verdict::Skewed,
+            worst: RouterId(0)
+        }
+    );
+    assert_eq!(alone.verdict(), None);
+    let router = &alone.routers[0];
+    assert_eq!(
+        (router.verdict, router.withheld),
+        (None, Some(Verdict::Skewed))
+    );
+    assert!(router.dead.is_empty(), "none is called dead");
+    assert_eq!(router.unused.len(), 1);
+    let words = "No verdict: one text alone cannot tell a specialist from a dead expert";
+    assert!(alone.headline.starts_with(words), "{}", alone.headline);
+    assert!(router.evidence.starts_with(words), "{}", router.evidence);
+    // A text without a token is no second one.
+    assert_eq!(of_kinds(&[nothing.clone(), skewed.clone()]).verdict(), None);
+    assert_eq!(of_kinds(&[nothing, skewed.clone()]).texts.len(), 1);
+    // Two texts, a mixed one, and an even one are judged.
+    let both = of_kinds(&[skewed.clone(), skewed.clone()]);
+    assert_eq!(both.verdict(), Some(Verdict::Skewed));
+    let mixed = judged(&[skewed], &spec(8, 2, 1), Preset::Default);
+    assert_eq!(mixed.verdict(), Some(Verdict::Skewed));
+    assert_eq!(of_kinds(&[even]).verdict(), Some(Verdict::Even));
+}
+
+#[test]
+fn a_verdict_names_the_busiest_expert_and_the_least_used() {
+    let texts = [
+        text(&[vec![2000, 1000, 1000, 1000, 1000, 1000, 500, 500]], 2),
+        text(&[vec![2000, 1000, 1000, 1000, 1000, 1000, 900, 100]], 2),
+    ];
+    let report = of_kinds(&texts);
+    let it = &report.routers[0];
+    let (busiest, least) = (it.busiest.unwrap(), it.least.unwrap());
+    assert_eq!((busiest.expert.idx(), busiest.n), (0, 4000));
+    assert!((busiest.utilisation - 2.0).abs() < 1e-12);
+    assert_eq!((least.expert.idx(), least.n, least.text), (7, 600, Some(0)));
+    let words =
+        "Busiest: expert 0, 2 × even, at most 2 in one; least: expert 7, 0.3, at most 0.5 in one.";
+    assert!(it.evidence.ends_with(words), "{}", it.evidence);
+    // Where experts are dead they are named one by one already.
+    let texts = [
+        text(&[low(8, 8000, &[0, 0])], 2),
+        text(&[low(8, 8000, &[0, 0])], 2),
+    ];
+    let report = of_kinds(&texts);
+    let evidence = &report.routers[0].evidence;
+    assert!(
+        evidence.contains(
+            "Busiest: expert 2, 1.33 × even, at most 1.33 in one. Expert 0 was picked for 0"
+        ),
+        "{evidence}"
+    );
+    assert!(
+        report
+            .headline
+            .ends_with("2 of 8 experts dead, expert 2 at 1.33 × even"),
+        "{}",
+        report.headline
     );
 }

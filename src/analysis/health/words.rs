@@ -1,8 +1,12 @@
 //! Verdicts in words: one sentence on the model, and the evidence on a router.
 
 use super::{
-    Idle, Limits, Measure, Numbers, Outcome, Reason, RouterReport, TextCount, Thresholds, Verdict,
+    Idle, Limits, Measure, Numbers, Outcome, Reason, RouterReport, TextCount, Thresholds, Utilised,
+    Verdict,
 };
+
+/// Why one text gives no verdict but even.
+const ONE_TEXT: &str = "one text alone cannot tell a specialist from a dead expert";
 
 /// Routers or experts named one by one; beyond that they are counted.
 const N_NAMED: usize = 6;
@@ -77,6 +81,14 @@ pub(super) fn headline(outcome: Outcome, routers: &[RouterReport]) -> String {
             let (have, need) = (grouped(have), grouped(need));
             format!("No verdict: {have} tokens were counted, and {need} are needed")
         }
+        Outcome::Withheld { verdict, worst } => {
+            let worst = routers.iter().find(|it| it.router == worst);
+            format!(
+                "No verdict: {ONE_TEXT}; were this one mixed, it would be {}{}",
+                verdict.word(),
+                worst.map_or_else(String::new, worst_words)
+            )
+        }
         Outcome::Judged { verdict, worst, .. } => {
             let n = routers.len();
             if verdict == Verdict::Even {
@@ -149,7 +161,17 @@ fn worst_words(it: &RouterReport) -> String {
         format!("{dead} of {} experts dead", it.n_experts)
     };
     let label = &it.label;
-    format!("; worst {label}, evenness {}, {dead}", number(evenness))
+    let busiest = it.busiest.map_or_else(String::new, |it| {
+        format!(
+            ", expert {} at {} × even",
+            it.expert,
+            number(it.utilisation)
+        )
+    });
+    format!(
+        "; worst {label}, evenness {}, {dead}{busiest}",
+        number(evenness)
+    )
 }
 
 /// The verdict on a router with the numbers behind it, in sentences.
@@ -161,7 +183,7 @@ pub(super) fn evidence(
     let Some(numbers) = &report.numbers else {
         return "Nothing was picked yet.".to_owned();
     };
-    let mut out = match report.verdict {
+    let mut out = match report.verdict.or(report.withheld) {
         None => format!(
             "No verdict: {} tokens were counted, and {} are needed; evenness {} so far.",
             grouped(report.n_tokens),
@@ -180,9 +202,16 @@ pub(super) fn evidence(
             } else {
                 "Skewed"
             };
-            format!("{name}: {}.", reasons.join("; "))
+            let reasons = reasons.join("; ");
+            if report.withheld.is_some() {
+                let name = name.to_lowercase();
+                format!("No verdict: {ONE_TEXT}. Were it mixed, it would be {name}: {reasons}.")
+            } else {
+                format!("{name}: {reasons}.")
+            }
         }
     };
+    out.push_str(&busiest_and_least(report, texts));
     for (idle, is_dead) in [(&report.dead, true), (&report.unused, false)] {
         for it in idle.iter().take(N_NAMED) {
             out.push(' ');
@@ -196,6 +225,27 @@ pub(super) fn evidence(
         }
     }
     out
+}
+
+/// ` Busiest: expert 5, 1.8 × even, 2.4 in python; least: expert 2, 0.3, 0.9 in json.`
+fn busiest_and_least(report: &RouterReport, texts: &[TextCount]) -> String {
+    let words = |it: &Utilised, unit: &str| {
+        let text = it.text.and_then(|at| texts.get(at));
+        let text = text.filter(|_| texts.len() > 1).map(|text| {
+            let most = number(it.in_text);
+            format!(", at most {most} in {}", text.name)
+        });
+        let (n, text) = (number(it.utilisation), text.unwrap_or_default());
+        format!("expert {}, {n}{unit}{text}", it.expert)
+    };
+    let busiest = report.busiest.as_ref().map(|it| words(it, " × even"));
+    // Those that are dead or little used are named one by one.
+    let are_named = !report.dead.is_empty() || !report.unused.is_empty();
+    let least = report.least.as_ref().filter(|_| !are_named);
+    let least = least.map(|it| format!("; least: {}", words(it, "")));
+    busiest.map_or_else(String::new, |it| {
+        format!(" Busiest: {it}{}.", least.unwrap_or_default())
+    })
 }
 
 fn reason_words(reason: &Reason, report: &RouterReport) -> String {
@@ -214,7 +264,8 @@ fn reason_words(reason: &Reason, report: &RouterReport) -> String {
         Measure::Entropy => format!("entropy H/ln N {} (below {limit})", number(value)),
         Measure::MaxOverMean => {
             format!(
-                "the busiest expert takes {} × even (above {})",
+                "expert {} takes {} × even (above {})",
+                report.busiest.map_or(0, |it| it.expert.idx()),
                 number(value),
                 number(limit)
             )

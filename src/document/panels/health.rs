@@ -41,6 +41,7 @@ fn basis(report: &Report, judged: Judged<'_>, names_texts: bool) -> String {
     let n_texts = names.len();
     let shown = names[..n_texts.min(N_NAMED)].join(", ");
     match n_texts {
+        0 => format!("{n} tokens"),
         1 => format!("{n} tokens of {shown}"),
         _ if !names_texts => format!("{n} tokens of {n_texts} texts"),
         _ if n_texts > N_NAMED => {
@@ -104,6 +105,8 @@ pub fn health_table(report: &Report, judged: Judged<'_>, is_provisional: bool) -
             ("dead", "experts"),
             ("little used", "experts"),
             ("dead experts", "ids"),
+            ("busiest expert", "id"),
+            ("least used expert", "id"),
             ("evidence", ""),
         ],
     );
@@ -126,6 +129,8 @@ pub fn health_table(report: &Report, judged: Judged<'_>, is_provisional: bool) -
             counted(it.dead.len()),
             counted(it.unused.len()),
             dead.join(" ").into(),
+            it.busiest.map(|it| it.expert.idx()).into(),
+            it.least.map(|it| it.expert.idx()).into(),
             Cell::from(&*it.evidence),
         ]);
     }

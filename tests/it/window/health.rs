@@ -136,7 +136,7 @@ fn the_tour_model_is_read_and_found_even_and_the_numbers_are_those_of_the_analys
         .map(|it| (&*it.name, &it.load))
         .collect();
     let spec = session.spec().unwrap();
-    let report = judge(&texts, spec, &Thresholds::default(), |_, _| false);
+    let report = judge(&texts, spec, &Thresholds::default(), true, |_, _| false);
     assert_eq!(report.verdict(), Some(Verdict::Even));
     window.get_by_label(&report.headline);
     for it in &report.routers {

@@ -17,7 +17,7 @@ use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{choice, choices, menu_chip, note, note_height, nothing_yet, row_chip};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, SurveyOf};
 
-use source::{Over, ReportFor, Stage};
+use source::{Judging, Over, ReportFor, Stage};
 
 /// Lower than this, the sentence scrolls along.
 const LOW: f32 = 130.0;
@@ -30,7 +30,7 @@ const WIDE_HEAD: f32 = 420.0;
 #[derive(Default)]
 pub struct Health {
     over: Over,
-    preset: Preset,
+    limits: Judging,
     /// Whether the load of the selected router is shown text by text.
     by_text: bool,
     /// The report last made, and what of.
@@ -62,6 +62,9 @@ impl Panel for Health {
         } else if is_wide {
             self.by_text_chip(cx, ui);
         }
+        if is_wide || self.limits.is_mixed {
+            self.mixed_chip(cx, ui);
+        }
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -89,7 +92,7 @@ impl Panel for Health {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        let report = source::report(cx, self.over, self.preset)?;
+        let report = source::report(cx, self.over, self.limits)?;
         let is_empty = report.n_tokens == 0;
         let is_provisional = Stage::of(cx, self.over) == Stage::Provisional;
         let judged = source::judged(cx, self.over);
@@ -99,12 +102,12 @@ impl Panel for Health {
 
 impl Health {
     fn limits_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
-        let now = self.preset;
+        let now = self.limits.preset;
         let hover = "By which limits a load is called skewed or collapsed";
         menu_chip(ui, "limits", now.label(), hover, |ui| {
             let label = |it: Preset| it.label().to_owned();
             if let Some(it) = choices(ui, Preset::ALL, now, label) {
-                self.preset = it;
+                self.limits.preset = it;
             }
             ui.set_max_width(300.0);
             for preset in Preset::ALL {
@@ -132,6 +135,25 @@ impl Health {
         }
     }
 
+    /// Says that the one text that is judged holds several kinds, where there is but one.
+    fn mixed_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
+        let n_texts = match self.over {
+            Over::Texts => cx.session.survey.as_ref().map_or(0, |it| it.texts.len()),
+            Over::Row => 1,
+        };
+        if n_texts != 1 {
+            return;
+        }
+        let text = RichText::new("mixed text").size(LABEL_SIZE);
+        let button = egui::Button::selectable(self.limits.is_mixed, text);
+        let chip = ui.add(button.min_size(egui::vec2(0.0, 20.0))).on_hover_text(
+            "Say that this one text holds several kinds of text. Otherwise what is not even in it is no verdict: an expert idle in a story may be busy in a program.",
+        );
+        if chip.clicked() {
+            self.limits.is_mixed = !self.limits.is_mixed;
+        }
+    }
+
     fn over_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let now = self.over;
         let hover = "Whose tokens are counted";
@@ -154,9 +176,9 @@ impl Health {
 
     /// The report on what is shown, made anew only where that has changed.
     fn report(&mut self, cx: &Cx<'_>) -> Option<Arc<Report>> {
-        let key = ReportFor::of(cx, self.over, self.preset)?;
-        let (over, preset) = (self.over, self.preset);
-        let make = |_: &ReportFor| source::report(cx, over, preset).map(Arc::new);
+        let key = ReportFor::of(cx, self.over, self.limits)?;
+        let (over, limits) = (self.over, self.limits);
+        let make = |_: &ReportFor| source::report(cx, over, limits).map(Arc::new);
         self.made.get(key, make).clone()
     }
 

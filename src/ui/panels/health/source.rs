@@ -35,7 +35,16 @@ impl Over {
 pub struct ReportFor {
     opened: u64,
     source: ReportSource,
-    preset: Preset,
+    limits: Judging,
+}
+
+/// How it is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judging {
+    /// By which limits.
+    pub preset: Preset,
+    /// Whether a text alone is said to hold several kinds of text.
+    pub is_mixed: bool,
 }
 
 #[derive(PartialEq, Eq)]
@@ -48,7 +57,7 @@ enum ReportSource {
 
 impl ReportFor {
     /// The key of what is shown; none where there is nothing to judge.
-    pub fn of(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Self> {
+    pub fn of(cx: &Cx<'_>, over: Over, limits: Judging) -> Option<Self> {
         let counted = |it: &LoadStats| (it.n_tokens(PhaseFilter::All), it.n_special());
         let source = match over {
             Over::Texts => {
@@ -70,15 +79,16 @@ impl ReportFor {
         Some(Self {
             opened: cx.session.opened,
             source,
-            preset,
+            limits,
         })
     }
 }
 
 /// Judges what is shown.
-pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
+pub fn report(cx: &Cx<'_>, over: Over, limits: Judging) -> Option<Report> {
     let spec = cx.spec()?;
     let gates = cx.session.facts.as_ref().map_or(&[][..], |it| &it.gates);
+    let Judging { preset, is_mixed } = limits;
     let report = match over {
         Over::Texts => {
             let survey = cx.session.survey.as_ref()?;
@@ -87,15 +97,20 @@ pub fn report(cx: &Cx<'_>, over: Over, preset: Preset) -> Option<Report> {
                 .iter()
                 .map(|it| (it.name.as_str(), &it.load))
                 .collect();
-            judge(&texts, spec, &preset.into(), |_, _| false)
+            judge(&texts, spec, &preset.into(), is_mixed, |_, _| false)
         }
         Over::Row => {
             let row = cx.row()?;
             let name = cx.session.row_name(cx.selection.row);
             let masked = masked(cx, row);
-            judge(&[(name, row.load)], spec, &preset.into(), |at, expert| {
-                masked.contains(&(at, expert))
-            })
+            let is_masked = |at, expert| masked.contains(&(at, expert));
+            judge(
+                &[(name, row.load)],
+                spec,
+                &preset.into(),
+                is_mixed,
+                is_masked,
+            )
         }
     };
     Some(report.with_gates(spec, gates))
