@@ -136,7 +136,7 @@ fn latent_attention_keeps_one_row_a_position() {
     let up = LayerSlot::Latent(LatentSlot::Up);
     let up = it.weights.get(Slot::Layer(LayerId(1), up)).unwrap();
     assert_eq!(up.shape(), (4 * (16 + 20), 24));
-    let drafts = it.notes.iter().any(|it| it.contains("not used"));
+    let drafts = it.notes.iter().any(|it| it.contains("drafts later tokens"));
     assert!(drafts, "{:?}", it.notes);
 }
 

@@ -11,6 +11,7 @@ mod device_error;
 mod gpu;
 mod hash;
 mod measure;
+mod mixers;
 mod predict;
 mod routing;
 mod state;
@@ -28,6 +29,7 @@ pub use gpu::{
     list as list_adapters, why_not as why_not_adapter,
 };
 pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
+pub use mixers::{LatentUps, LatentWeights, RecurrentWeights};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing};
 pub use state::State;
@@ -113,41 +115,6 @@ impl<W> Mlp<W> {
             down_bias: self.down_bias.as_ref().map(&of),
         }
     }
-}
-
-/// The matrices that make keys and values of a latent row (`spec::LatentUp` says how they lie).
-#[derive(Clone, Debug)]
-pub enum LatentUps<W> {
-    /// `[heads · (nope_dim + v_dim), kv_lora]`.
-    Whole(W),
-    /// `[heads · kv_lora, nope_dim]` and `[heads · v_dim, kv_lora]`.
-    Split(W, W),
-}
-
-/// What latent attention computes with, beside its projections.
-#[derive(Clone, Debug)]
-pub struct LatentWeights<W> {
-    /// Of the latent's norm, `[kv_lora]`.
-    pub norm: W,
-    /// What makes keys and values of it.
-    pub ups: LatentUps<W>,
-}
-
-/// What a mixer with a state computes with, beside its projections. A part that the mixer does not have is none.
-#[derive(Clone, Debug)]
-pub struct RecurrentWeights<W> {
-    /// Of the convolution, `[channels · kernel]`: a channel's taps side by side, the oldest position first.
-    pub conv: W,
-    /// `[channels]`.
-    pub conv_bias: Option<W>,
-    /// `[heads]`, less than 0.
-    pub decay: Option<W>,
-    /// `[heads]`, or as many as decays.
-    pub step_bias: Option<W>,
-    /// `[heads]`.
-    pub skip: Option<W>,
-    /// Of the norm behind it: `[n_out]`, or one head's.
-    pub norm: Option<W>,
 }
 
 /// A token a row of a batch reads.

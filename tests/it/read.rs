@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use moescope::checkpoint::{self, Blob, Bundled, LayerSlot, Slot, Source, WeightView, Weights};
+use moescope::checkpoint::{
+    self, Blob, Bundled, LatentSlot, LayerSlot, Slot, Source, WeightView, Weights,
+};
 use moescope::engine::{Backend, Capture, Feed, LiveBackend, Row, StepRow, Wait};
 use moescope::formats::Dtype;
 use moescope::model::Model;
@@ -131,12 +133,16 @@ fn every_weight_of_newer_families_is_read() {
         for (slot, weight) in opened.weights.iter() {
             let mut changed = opened.weights.clone();
             changed.insert(*slot, other_weight(weight));
-            // Nobody may have chosen this expert, and a bias on the choice moves only one that is close.
+            // Nobody may have chosen this expert, and a bias on the choice, of experts or of positions, moves only one that
+            // is close.
             let is_idle = matches!(
                 slot,
                 Slot::Layer(
                     _,
-                    LayerSlot::Expert(..) | LayerSlot::AttentionExpert(..) | LayerSlot::SelectBias
+                    LayerSlot::Expert(..)
+                        | LayerSlot::AttentionExpert(..)
+                        | LayerSlot::SelectBias
+                        | LayerSlot::Latent(LatentSlot::IndexNormBias)
                 )
             );
             assert!(is_idle || logits(&changed) != before, "{name}: {slot:?}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{SIGMOID, settings::Settings};
-use crate::checkpoint::{CheckpointError, family::deepseek_mla};
+use crate::checkpoint::family::deepseek_mla;
 
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("q_lora_rank", "attention.q_lora_rank"),
@@ -16,7 +16,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
 
 /// Sizes of heads. Files that hold keys and values apart say under the usual keys how wide they are where they
 /// are one, and under keys of their own what the model has.
-pub(super) fn heads(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
+fn heads(it: &mut Settings<'_>) {
     let size = |name: &str| {
         let keys = [format!("attention.{name}_mla"), format!("attention.{name}")];
         keys.into_iter()
@@ -25,20 +25,16 @@ pub(super) fn heads(it: &mut Settings<'_>) -> Result<(), CheckpointError> {
     let (key, value) = (size("key_length"), size("value_length"));
     let rotated = it.number("rope.dimension_count").unwrap_or(0.0);
     if let Some((width, key)) = key {
-        if width <= rotated {
-            let want = format!("more than rope.dimension_count, {rotated}");
-            return Err(it.refuse(&key, width.to_string(), &want));
-        }
         it.set_from("qk_nope_head_dim", &key, whole(width - rotated));
     }
     if let Some((width, key)) = value {
         it.set_from("v_head_dim", &key, whole(width));
     }
-    Ok(())
 }
 
 /// DeepSeek-V2, V3 and their kin: what a file does not say is not what the families assume.
 pub(super) fn deepseek(it: &mut Settings<'_>) {
+    heads(it);
     if !it.has_tensor("attn_q_a.weight") {
         it.set("q_lora_rank", Value::Null);
     }

@@ -106,7 +106,9 @@ fn a_rule_is_that_of_v2_or_of_v3_by_scores_and_biases() {
     grouped.set(ARCH, "expert_gating_func", json!(2));
     grouped.set(ARCH, "expert_weights_norm", json!(true));
     grouped.set(ARCH, "expert_weights_scale", json!(2.5));
-    grouped.shape("blk.1.exp_probs_b.bias", &[4]);
+    for layer in 0..2 {
+        grouped.shape(&format!("blk.{layer}.exp_probs_b.bias"), &[4]);
+    }
     let v3 = read(&grouped);
     assert_eq!(v3.family, "deepseek_v3");
     assert_eq!(by(&v3), Some(GroupScore::Top2Sum));

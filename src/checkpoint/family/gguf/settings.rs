@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Number, Value, json};
 
-use super::{Arch, GgufModel, Rotated, latent, names::ROUTER};
+use super::{Arch, GgufModel, Rotated, names::ROUTER};
 use crate::checkpoint::{CheckpointError, config::Config, container::Tensor};
 
 /// Settings of every family, what stands behind `ARCH.` in their keys, and whether a file must have them.
@@ -287,7 +287,8 @@ impl Settings<'_> {
     /// Keys and values of one width, and the factor on their products.
     fn heads(&mut self) -> Result<(), CheckpointError> {
         if self.arch.rotated == Rotated::Apart {
-            return latent::heads(self);
+            // Read with all else of the architecture.
+            return Ok(());
         }
         let width = self.map.get("head_dim").and_then(Value::as_u64);
         let of_values = self

@@ -1,158 +1,18 @@
 //! What a family calls its tensors: one list in the family's file of names, what each tensor holds and
 //! how. A role may be in the list more than once; which spelling counts is what the file has.
 
+mod role;
 mod shapes;
 
 use std::ops::Range;
 
-use crate::spec::{ExpertId, LayerId, ModelSpec};
+use crate::spec::ModelSpec;
 
 use self::shapes::{Matrix, has_widths, matrix_of, n_experts, n_heads};
-use super::super::{Cut, LatentSlot, LayerSlot, Part, Reading, RecurrentSlot, Slot};
+use super::super::{Cut, Reading, Slot};
 
+pub(in super::super) use self::role::Role;
 pub(in super::super) use super::prefix::Prefix;
-
-/// What a matrix is for, in every family's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in super::super) enum Role {
-    /// The embedding.
-    Embedding,
-    /// The norm before the head.
-    FinalNorm,
-    /// Its bias.
-    FinalNormBias,
-    /// The head.
-    Head,
-    /// Its bias.
-    HeadBias,
-    /// A part that a layer has once; never one of an expert.
-    In(LayerSlot),
-    /// A part of every expert.
-    Expert(Part),
-    /// A part of every expert in attention.
-    AttentionExpert(Part),
-}
-
-impl Role {
-    /// What lies outside of the layers.
-    pub(in super::super) const OUTER: &'static [Self] = &[
-        Self::Embedding,
-        Self::FinalNorm,
-        Self::FinalNormBias,
-        Self::Head,
-        Self::HeadBias,
-    ];
-
-    /// What a layer may have.
-    pub(in super::super) const LAYER: &'static [Self] = &[
-        Self::In(LayerSlot::MixerNorm),
-        Self::In(LayerSlot::MixerNormBias),
-        Self::In(LayerSlot::MixerPostNorm),
-        Self::In(LayerSlot::FfnNorm),
-        Self::In(LayerSlot::FfnNormBias),
-        Self::In(LayerSlot::FfnPostNorm),
-        Self::In(LayerSlot::Q),
-        Self::In(LayerSlot::K),
-        Self::In(LayerSlot::V),
-        Self::In(LayerSlot::O),
-        Self::In(LayerSlot::OutGate),
-        Self::In(LayerSlot::QBias),
-        Self::In(LayerSlot::KBias),
-        Self::In(LayerSlot::VBias),
-        Self::In(LayerSlot::OBias),
-        Self::In(LayerSlot::QNorm),
-        Self::In(LayerSlot::KNorm),
-        Self::In(LayerSlot::Latent(LatentSlot::QueryDown)),
-        Self::In(LayerSlot::Latent(LatentSlot::QueryDownBias)),
-        Self::In(LayerSlot::Latent(LatentSlot::QueryNorm)),
-        Self::In(LayerSlot::Latent(LatentSlot::Down)),
-        Self::In(LayerSlot::Latent(LatentSlot::DownBias)),
-        Self::In(LayerSlot::Latent(LatentSlot::Norm)),
-        Self::In(LayerSlot::Latent(LatentSlot::Up)),
-        Self::In(LayerSlot::Latent(LatentSlot::KeyUp)),
-        Self::In(LayerSlot::Latent(LatentSlot::ValueUp)),
-        Self::In(LayerSlot::Latent(LatentSlot::HeadGate)),
-        Self::In(LayerSlot::Latent(LatentSlot::IndexQuery)),
-        Self::In(LayerSlot::Latent(LatentSlot::IndexKey)),
-        Self::In(LayerSlot::Latent(LatentSlot::IndexNorm)),
-        Self::In(LayerSlot::Latent(LatentSlot::IndexNormBias)),
-        Self::In(LayerSlot::Latent(LatentSlot::IndexWeights)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(0))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(1))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(2))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(3))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(4))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::In(5))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Down(4))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Down(5))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::ConvOf(0))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::ConvOf(1))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::ConvOf(2))),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::InBias)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Conv)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::ConvBias)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Decay)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::StepBias)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Skip)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Norm)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::Out)),
-        Self::In(LayerSlot::Recurrent(RecurrentSlot::OutBias)),
-        Self::In(LayerSlot::Sinks),
-        Self::In(LayerSlot::Router),
-        Self::In(LayerSlot::RouterBias),
-        Self::In(LayerSlot::SelectBias),
-        Self::In(LayerSlot::RouterOut),
-        Self::In(LayerSlot::RouterNorm),
-        Self::In(LayerSlot::ExpertScale),
-        Self::In(LayerSlot::AttentionRouter),
-        Self::AttentionExpert(Part::Up),
-        Self::AttentionExpert(Part::Down),
-        Self::In(LayerSlot::AttentionBias),
-        Self::In(LayerSlot::LayerScale),
-        Self::Expert(Part::Gate),
-        Self::Expert(Part::Up),
-        Self::Expert(Part::Down),
-        Self::Expert(Part::GateBias),
-        Self::Expert(Part::UpBias),
-        Self::Expert(Part::DownBias),
-        Self::In(LayerSlot::ExpertsBias),
-        Self::In(LayerSlot::LatentIn),
-        Self::In(LayerSlot::LatentOut),
-        Self::In(LayerSlot::ExpertsPostNorm),
-        Self::In(LayerSlot::SharedNorm),
-        Self::In(LayerSlot::SharedPostNorm),
-        Self::In(LayerSlot::Shared(Part::Gate)),
-        Self::In(LayerSlot::Shared(Part::Up)),
-        Self::In(LayerSlot::Shared(Part::Down)),
-        Self::In(LayerSlot::Shared(Part::GateBias)),
-        Self::In(LayerSlot::Shared(Part::UpBias)),
-        Self::In(LayerSlot::Shared(Part::DownBias)),
-        Self::In(LayerSlot::SharedGate),
-        Self::In(LayerSlot::Dense(Part::Gate)),
-        Self::In(LayerSlot::Dense(Part::Up)),
-        Self::In(LayerSlot::Dense(Part::Down)),
-        Self::In(LayerSlot::Dense(Part::GateBias)),
-        Self::In(LayerSlot::Dense(Part::UpBias)),
-        Self::In(LayerSlot::Dense(Part::DownBias)),
-    ];
-
-    /// The slot it fills, for one expert where it is a part of experts.
-    fn slot(self, layer: usize, expert: usize) -> Slot {
-        let inner = match self {
-            Self::Embedding => return Slot::Embedding,
-            Self::FinalNorm => return Slot::FinalNorm,
-            Self::FinalNormBias => return Slot::FinalNormBias,
-            Self::Head => return Slot::Head,
-            Self::HeadBias => return Slot::HeadBias,
-            Self::In(it) => it,
-            Self::Expert(part) => LayerSlot::Expert(ExpertId::new(expert).0, part),
-            Self::AttentionExpert(part) => {
-                LayerSlot::AttentionExpert(ExpertId::new(expert).0, part)
-            }
-        };
-        Slot::Layer(LayerId::new(layer), inner)
-    }
-}
 
 /// How the matrices of a tensor lie in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

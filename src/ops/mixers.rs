@@ -1,0 +1,36 @@
+//! What mixers compute with, beside their projections: weights of one layer, ready on a device.
+
+/// The matrices that make keys and values of a latent row (`spec::LatentUp` says how they lie).
+#[derive(Clone, Debug)]
+pub enum LatentUps<W> {
+    /// `[heads · (nope_dim + v_dim), kv_lora]`.
+    Whole(W),
+    /// `[heads · kv_lora, nope_dim]` and `[heads · v_dim, kv_lora]`.
+    Split(W, W),
+}
+
+/// What latent attention computes with, beside its projections.
+#[derive(Clone, Debug)]
+pub struct LatentWeights<W> {
+    /// Of the latent's norm, `[kv_lora]`.
+    pub norm: W,
+    /// What makes keys and values of it.
+    pub ups: LatentUps<W>,
+}
+
+/// What a mixer with a state computes with, beside its projections. A part that the mixer does not have is none.
+#[derive(Clone, Debug)]
+pub struct RecurrentWeights<W> {
+    /// Of the convolution, `[channels · kernel]`: a channel's taps side by side, the oldest position first.
+    pub conv: W,
+    /// `[channels]`.
+    pub conv_bias: Option<W>,
+    /// `[heads]`, less than 0.
+    pub decay: Option<W>,
+    /// `[heads]`, or as many as decays.
+    pub step_bias: Option<W>,
+    /// `[heads]`.
+    pub skip: Option<W>,
+    /// Of the norm behind it: `[n_out]`, or one head's.
+    pub norm: Option<W>,
+}
