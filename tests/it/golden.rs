@@ -607,6 +607,31 @@ fn the_graphics_processor_equals_the_reference_where_attention_differs_by_layer(
 
 #[cfg(feature = "gpu")]
 #[test]
+fn the_graphics_processor_equals_the_reference_where_routers_or_blocks_differ() {
+    for name in [
+        "gemma4",
+        "phimoe",
+        "jetmoe",
+        "dbrx",
+        "arctic",
+        "grok1",
+        "flex_olmo",
+        "llama_moe",
+        "deepseek",
+        "deepseek_v2",
+        "glm4_moe",
+        "dots1",
+        "minimax_m2",
+        "ernie4_5_moe",
+        "gpt_oss",
+        "experts_fused_qwen3_moe",
+    ] {
+        check_gpu(name);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
 fn the_graphics_processor_equals_the_reference_with_clips_norms_and_yarn() {
     check_gpu("olmoe_clip");
     check_gpu("granitemoe_yarn");
