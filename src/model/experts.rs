@@ -78,7 +78,7 @@ pub(super) fn experts<O: Ops>(
     );
     let mut gates = None;
     if let Some(spec) = &moe.shared {
-        gates = shared(ops, weights, spec, inputs, into, scale);
+        gates = shared(ops, weights, spec, inputs, into, scale * moe.shared_scale);
     }
     RouterOutputs {
         logits,

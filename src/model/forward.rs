@@ -94,7 +94,7 @@ pub fn forward<O: Ops>(
     {
         let caches = sequences.iter_mut().map(|it| &mut it.caches[row]);
         // Experts that stand beside attention read what it reads.
-        let early = (spec.topology == Topology::ArcticParallel)
+        let early = matches!(spec.topology, Topology::Parallel | Topology::ArcticParallel)
             .then(|| normed(&model.ops, &residual, layer.norms[2].as_ref()));
         routers.extend(mixer(model, layer, spec, &mut residual, batch, caches));
         routers.extend(ffn(model, layer, spec, &mut residual, early, batch));

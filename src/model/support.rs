@@ -150,6 +150,7 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
 fn joined(it: Topology) {
     match it {
         Topology::PreNorm
+        | Topology::Parallel
         | Topology::PostNorm
         | Topology::Sandwich
         | Topology::ArcticParallel
@@ -344,6 +345,7 @@ fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
         n_identity,
         shared,
         routed_scale: _,
+        shared_scale: _,
         out_bias: _,
         latent: _,
         branch_norm,

@@ -122,6 +122,8 @@ pub enum Topology {
     PostNorm,
     /// A norm before and after each part (Grok).
     Sandwich,
+    /// `h += mixer(norm h) + ffn(norm h)`.
+    Parallel,
     /// Arctic: experts read the layer's input, beside a dense residual.
     ArcticParallel,
     /// Experts beside a dense MLP (Gemma 4, Grok 2).
@@ -285,6 +287,8 @@ pub struct MoeSpec {
     pub shared: Option<SharedSpec>,
     /// A factor on the sum of the routed experts, which is in no weight.
     pub routed_scale: f32,
+    /// A factor on what the shared expert puts out.
+    pub shared_scale: f32,
     /// Whether a bias is added to the sum of the experts.
     pub out_bias: bool,
     /// A width of their own that experts read and write, between two matrices that all share (Nemotron-3 Super).
@@ -307,6 +311,7 @@ impl MoeSpec {
             n_identity: 0,
             shared: None,
             routed_scale: 1.0,
+            shared_scale: 1.0,
             out_bias: false,
             latent: None,
             branch_norm: None,

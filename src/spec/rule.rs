@@ -239,6 +239,11 @@ impl ModelSpec {
             Some(SharedGate::None) => " + shared(x)",
             Some(SharedGate::SigmoidScalar) => " + sigmoid(g · x) · shared(x)",
         };
+        let shared = if moe.shared_scale.to_bits() == 1.0f32.to_bits() {
+            shared.to_owned()
+        } else {
+            shared.replacen("+ ", &format!("+ {} · ", moe.shared_scale), 1)
+        };
         Some(step(
             format!("y = {factor}{experts}{shared}"),
             format!("{} of {} experts are run", spec.top_k, spec.n_experts),

@@ -354,6 +354,7 @@ fn models_in_gguf_files_equal_the_reference() {
         "llama4",
         "exaone-moe",
         "hy_v3",
+        "cohere2moe",
     ] {
         check(&format!("gguf_{arch}"));
     }

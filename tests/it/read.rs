@@ -125,6 +125,7 @@ fn every_weight_of_newer_families_is_read() {
         "afmoe",
         "llama4_text",
         "gguf_hy_v3",
+        "gguf_cohere2moe",
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();

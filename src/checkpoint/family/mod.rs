@@ -5,6 +5,7 @@ mod afmoe;
 mod arctic;
 #[cfg(test)]
 mod blocks_tests;
+mod cohere;
 mod dbrx;
 mod deepseek;
 mod deepseek_mla;
@@ -119,6 +120,7 @@ pub(super) const FAMILIES: &[Family] = &[
     step::STEP3P7,
     step::STEP3P5,
     afmoe::AFMOE,
+    cohere::COHERE2_MOE,
     exaone::EXAONE_MOE,
     exaone::HY_V3,
     llama4::LLAMA4,

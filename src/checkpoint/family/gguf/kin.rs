@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, names, settings::Settings, states};
+use super::{
+    Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN, names, settings::Settings, states,
+};
 use crate::checkpoint::family::{
-    afmoe, deepseek, dots, ernie, exaone, glm, hunyuan, laguna, llama4, minimax,
+    afmoe, cohere, deepseek, dots, ernie, exaone, glm, hunyuan, laguna, llama4, minimax,
 };
 use crate::spec::RopeLayout;
 
@@ -137,7 +139,33 @@ pub(super) const ARCHS: &[Arch] = &[
         gating: &[0.0, SIGMOID],
         ..PLAIN
     },
+    Arch {
+        name: "cohere2moe",
+        model_types: [cohere::COHERE2_MOE.model_type; 2],
+        keys: &[
+            SHARED,
+            N_DENSE,
+            ("logit_scale", "logit_scale"),
+            ("sliding_window", "attention.sliding_window"),
+        ],
+        expert_width: "intermediate_size",
+        rope: RopeLayout::Interleaved,
+        eps: ("layer_norm_eps", "attention.layer_norm_epsilon"),
+        gating: &[0.0, SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN],
+        more: cohere,
+        names: names::ONE_PART,
+        ..PLAIN
+    },
 ];
+
+/// Scores are sigmoids where no key says otherwise.
+fn cohere(it: &mut Settings<'_>) {
+    windows(it, 3);
+    let gating = it.number("expert_gating_func").unwrap_or(SIGMOID);
+    let is_sigmoid = (gating - SIGMOID).abs() < f64::EPSILON;
+    let how = if is_sigmoid { "sigmoid" } else { "softmax" };
+    it.set("expert_selection_fn", how.into());
+}
 
 fn exaone(it: &mut Settings<'_>) {
     without_groups(it);

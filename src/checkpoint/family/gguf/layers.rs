@@ -87,7 +87,7 @@ pub(super) fn complete(
     routers.for_each(|it| it.scale = on_weights);
     for layer in &mut draft.spec.layers {
         if let Ffn::Moe(moe) = &mut layer.ffn {
-            moe.routed_scale = on_sum;
+            moe.routed_scale *= on_sum;
         }
     }
     Ok(())
