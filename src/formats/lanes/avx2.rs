@@ -227,7 +227,7 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn from_order_of_halves(self) -> Self {
+    fn in_order_of_columns(self) -> Self {
         self
     }
 

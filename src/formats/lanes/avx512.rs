@@ -169,7 +169,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn from_order_of_halves(self) -> Self {
+    fn in_order_of_columns(self) -> Self {
         unsafe {
             let from = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
             Self(_mm512_permutexvar_ps(from, self.0))

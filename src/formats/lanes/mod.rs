@@ -78,7 +78,7 @@ pub trait Lanes: Copy {
     fn in_order_of_halves(self) -> Self;
     /// The same numbers in their own order again.
     #[must_use]
-    fn from_order_of_halves(self) -> Self;
+    fn in_order_of_columns(self) -> Self;
     /// Sixteen 32-bit words as places.
     fn places_of_words(from: &[[u8; 4]; N_LANES]) -> Self::Places;
     /// 2²³ more than the lowest bits of each word, as many as `mask` has.

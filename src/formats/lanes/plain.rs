@@ -130,7 +130,7 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn from_order_of_halves(self) -> Self {
+    fn in_order_of_columns(self) -> Self {
         self
     }
 

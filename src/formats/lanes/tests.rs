@@ -78,23 +78,25 @@ fn check(what: &str, decoded: impl Fn(Dtype, &[u8]) -> Vec<f32>) {
 fn check_planes<L: Lanes>() {
     let bytes: [u8; 64] = std::array::from_fn(|i| (i * 37 + 11) as u8);
     let count = L::f32(&std::array::from_fn(|i| i as f32));
-    let in_and_out = count.in_order_of_halves().from_order_of_halves();
-    assert_eq!(in_and_out.to_array(), count.to_array());
+    let same = |got: &[f32], wanted: &[f32]| {
+        let bits = |it: &[f32]| it.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(got), bits(wanted));
+    };
+    let in_and_out = count.in_order_of_halves().in_order_of_columns();
+    same(&in_and_out.to_array(), &count.to_array());
     let f16s: [F16; 8] = std::array::from_fn(|i| F16::from_f32(i as f32 - 2.5));
-    assert_eq!(L::eight_numbers(f16s), f16s.map(F16::to_f32));
+    same(&L::eight_numbers(f16s), &f16s.map(F16::to_f32));
     let halves = L::places_of_halves(bytes.first_chunk().unwrap());
     let wanted: [f32; N_LANES] =
         std::array::from_fn(|i| f32::from(bytes[i / 2] >> (i % 2 * 4) & 15));
-    assert_eq!(
-        count.look_up(halves).from_order_of_halves().to_array(),
-        wanted
-    );
-    let above = L::above_2_23(halves, 15).from_order_of_halves();
-    assert_eq!(above.to_array(), wanted.map(|it| it + 8_388_608.0));
+    let found = count.look_up(halves).in_order_of_columns();
+    same(&found.to_array(), &wanted);
+    let above = L::above_2_23(halves, 15).in_order_of_columns();
+    same(&above.to_array(), &wanted.map(|it| it + 8_388_608.0));
     let words = L::places_of_words(bytes.as_chunks().0.first_chunk().unwrap());
-    let above = L::above_2_23(L::shifted(words, 8), 255).to_array();
+    let above = L::above_2_23(L::shifted(words, 8), 255);
     let wanted: [f32; N_LANES] = std::array::from_fn(|i| 8_388_608.0 + f32::from(bytes[4 * i + 1]));
-    assert_eq!(above, wanted);
+    same(&above.to_array(), &wanted);
     for first in (0..=255_u8).step_by(N_LANES) {
         let numbers: [F8E4M3; N_LANES] = std::array::from_fn(|i| F8E4M3(first + i as u8));
         let by = L::splat(3.0 * f32::from_bits((127 + 120) << 23));

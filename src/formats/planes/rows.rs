@@ -42,6 +42,7 @@ pub trait RowKind {
 
     /// Whether levels and scales are such that `numbers` says what they mean.
     #[inline(always)]
+    #[must_use]
     fn is_plain(_levels: &[u8], _scales: &[f32]) -> bool {
         true
     }
@@ -132,7 +133,7 @@ impl<T: Table, S: Scaling> RowKind for Halves<T, S> {
 
     #[inline(always)]
     fn from_order<L: Lanes>(sums: L) -> L {
-        sums.from_order_of_halves()
+        sums.in_order_of_columns()
     }
 }
 

@@ -170,7 +170,7 @@ fn read_zeros<L: Lanes>(
         (false, false, 4) => {
             let places = L::places_of_halves(words.as_flattened().first_chunk()?);
             let zeros = L::above_2_23(places, 15).times_less(L::splat(1.0), less);
-            *out.first_mut()? = zeros.from_order_of_halves().to_array();
+            *out.first_mut()? = zeros.in_order_of_columns().to_array();
         }
         (false, false, 8) => {
             let zeros = L::unsigned(L::Bytes::load(words.as_flattened().first_chunk()?));

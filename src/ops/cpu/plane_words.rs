@@ -177,8 +177,8 @@ fn of_rows<L: Lanes>(
         let group = of_group[0];
         let end = start + of_group.len();
         let mut of = [shared.of::<L>(group * ROWS_OF_WORD); ROWS_OF_WORD];
-        for v in 1..ROWS_OF_WORD {
-            of[v] = shared.of::<L>(group * ROWS_OF_WORD + v);
+        for (v, of) in of.iter_mut().enumerate() {
+            *of = shared.of::<L>(group * ROWS_OF_WORD + v);
         }
         for (j, all) in sums.iter_mut().enumerate() {
             let mut sums = *all;

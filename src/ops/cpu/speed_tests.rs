@@ -1,6 +1,6 @@
 //! How fast products are in every format, beside bf16: a measurement, by hand.
 
-use std::{env, hint::black_box, time::Instant};
+use std::{env, fmt::Write as _, hint::black_box, time::Instant};
 
 use rayon::prelude::*;
 
@@ -94,7 +94,7 @@ fn speed_of_every_format() {
             let [base, mine] = [Ok(Dtype::Bf16), format].map(|it| matrix(it, case.rows));
             let (ratio, secs) = compared(&base, &mine, case);
             of_bf16.push(secs);
-            line += &format!("{ratio:10.2} ");
+            let _ = write!(line, "{ratio:10.2} ");
         }
         println!("{line}");
     }
@@ -202,25 +202,31 @@ pub(super) fn random(n_bytes: usize) -> Vec<u8> {
     words
 }
 
+/// What others are told apart from.
+const FP8: PlaneFormat = PlaneFormat {
+    name: "fp8",
+    level: Level::F8E4M3,
+    packing: Packing::Rows,
+    sharing: Sharing::Block(128, 128),
+    scale: ScaleType::F32,
+    scale_order: ScaleOrder::Rows,
+    offset: Offset::None,
+    factor: Factor::None,
+    has_order: false,
+};
+
 /// One of each that files come in.
 pub(super) fn plane_formats() -> Vec<PlaneFormat> {
-    let fp8 = PlaneFormat {
-        name: "fp8",
-        level: Level::F8E4M3,
-        packing: Packing::Rows,
-        sharing: Sharing::Block(128, 128),
-        scale: ScaleType::F32,
-        scale_order: ScaleOrder::Rows,
-        offset: Offset::None,
-        factor: Factor::None,
-        has_order: false,
-    };
+    [floats(), in_words(), whole_numbers()].concat()
+}
+
+fn floats() -> Vec<PlaneFormat> {
     let mxfp4 = PlaneFormat {
         name: "mxfp4",
         level: Level::Fp4,
         sharing: Sharing::Group(32),
         scale: ScaleType::E8M0,
-        ..fp8
+        ..FP8
     };
     let nvfp4 = PlaneFormat {
         name: "nvfp4",
@@ -229,6 +235,10 @@ pub(super) fn plane_formats() -> Vec<PlaneFormat> {
         factor: Factor::Times,
         ..mxfp4
     };
+    vec![FP8, mxfp4, nvfp4]
+}
+
+fn in_words() -> Vec<PlaneFormat> {
     let gptq = PlaneFormat {
         name: "gptq int4",
         level: Level::U4,
@@ -241,7 +251,7 @@ pub(super) fn plane_formats() -> Vec<PlaneFormat> {
             is_awq: false,
             plus: 1,
         },
-        ..fp8
+        ..FP8
     };
     let ordered = PlaneFormat {
         name: "gptq int4 act-order",
@@ -268,13 +278,17 @@ pub(super) fn plane_formats() -> Vec<PlaneFormat> {
         },
         ..gptq
     };
+    vec![gptq, ordered, gptq_int8, awq]
+}
+
+fn whole_numbers() -> Vec<PlaneFormat> {
     let mlx = PlaneFormat {
         name: "mlx int4",
         level: Level::U4,
         sharing: Sharing::Group(64),
         scale: ScaleType::Bf16,
         offset: Offset::Minimums,
-        ..fp8
+        ..FP8
     };
     let mlx_int8 = PlaneFormat {
         name: "mlx int8",
@@ -294,7 +308,5 @@ pub(super) fn plane_formats() -> Vec<PlaneFormat> {
         offset: Offset::None,
         ..mlx
     };
-    vec![
-        fp8, mxfp4, nvfp4, gptq, ordered, gptq_int8, awq, mlx, mlx_int8, int4, int8,
-    ]
+    vec![mlx, mlx_int8, int4, int8]
 }
