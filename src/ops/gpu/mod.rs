@@ -20,6 +20,8 @@ mod experts;
 #[cfg(test)]
 mod experts_format_tests;
 #[cfg(test)]
+mod experts_halves_tests;
+#[cfg(test)]
 mod experts_tests;
 mod formats;
 mod heads;
