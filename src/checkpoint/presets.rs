@@ -74,6 +74,19 @@ pub fn settings(preset: &str) -> Result<Value, CheckpointError> {
             "max_position_embeddings": 32768, "rms_norm_eps": 1e-5, "rope_theta": 1_000_000.0,
             "tie_word_embeddings": false
         }),
+        bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
+        _ => {
+            return of_later_families(preset).ok_or_else(|| CheckpointError::Preset {
+                name: preset.to_owned(),
+                known: PRESETS.to_vec(),
+            });
+        }
+    })
+}
+
+/// Latent attention, sinks, states.
+fn of_later_families(preset: &str) -> Option<Value> {
+    Some(match preset {
         "deepseek-v2-lite" => json!({
             "model_type": "deepseek_v2", "hidden_size": 2048, "intermediate_size": 10944,
             "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16,
@@ -124,13 +137,7 @@ pub fn settings(preset: &str) -> Result<Value, CheckpointError> {
             },
             "tie_word_embeddings": false
         }),
-        bundled::TOUR => serde_json::from_slice(bundled::CONFIG).unwrap_or_default(),
-        _ => {
-            return Err(CheckpointError::Preset {
-                name: preset.to_owned(),
-                known: PRESETS.to_vec(),
-            });
-        }
+        _ => return None,
     })
 }
 

@@ -222,7 +222,9 @@ impl Report {
         for ((report, router), gate) in routers.zip(gates) {
             report.selection_bias = SelectionBias::of(&gate.selection_bias, router.score);
             if let Some(it) = &report.selection_bias {
-                report.evidence.push_str(&format!(" Its {}.", it.words()));
+                report.evidence += " Its ";
+                report.evidence += &it.words();
+                report.evidence.push('.');
             }
         }
         self
