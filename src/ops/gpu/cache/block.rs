@@ -224,7 +224,7 @@ impl KvRows {
         let n_bytes = rows.len() as u64 * row_bytes;
         let has_values = self.values.held.id != self.keys.held.id;
         let pairs = [(&self.keys, &to.keys), (&self.values, &to.values)];
-        for (from, to) in &pairs[..1 + usize::from(has_values)] {
+        for (from, to) in &pairs[..=usize::from(has_values)] {
             let from = Slice {
                 start: from.start + rows.start as u64 * row_bytes,
                 ..(*from).clone()
