@@ -1,4 +1,4 @@
-//! AFMoE (Arcee Trinity): a norm before and behind each part, a gated output of attention, positions only where there is
+//! `AFMoE` (Arcee Trinity): a norm before and behind each part, a gated output of attention, positions only where there is
 //! a window, sigmoid routing under a bias.
 
 use crate::spec::{

@@ -1,4 +1,4 @@
-//! DeepSeekMoE (v1), and what its kin took over: some dense layers first, experts beside a shared one that every token
+//! `DeepSeekMoE` (v1), and what its kin took over: some dense layers first, experts beside a shared one that every token
 //! passes, a router that scores each expert alone and chooses under a bias.
 
 use serde_json::Value;

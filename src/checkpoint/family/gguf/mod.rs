@@ -43,6 +43,10 @@ pub(in super::super) struct GgufModel<'a> {
 }
 
 /// One architecture.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of an architecture by itself, and most have none of them"
+)]
 struct Arch {
     /// `general.architecture`.
     name: &'static str,
