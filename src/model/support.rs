@@ -363,10 +363,8 @@ fn experts(it: &MoeSpec, routers: &[RouterSpec]) -> Missing {
             SharedInput::SameNorm | SharedInput::OwnNorm => {}
         }
     }
-    match weight_on {
-        WeightOn::Output => {}
-        WeightOn::Input if expert.bias => return no("weights on the input of experts with biases"),
-        WeightOn::Input => {}
+    if *weight_on == WeightOn::Input && expert.bias {
+        return no("weights on the input of experts with biases");
     }
     if widths.as_ref().is_some_and(|it| it.contains(&0)) || *n_identity > 0 {
         return no("experts without a network");

@@ -60,6 +60,10 @@ pub struct OutGate {
 }
 
 /// Grouped-query attention.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, as configs have them"
+)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GqaSpec {
     /// Query heads.
