@@ -103,7 +103,7 @@ fn rotated(
     }: RopeDefaults,
 ) -> Result<usize, CheckpointError> {
     const KEY: &str = "partial_rotary_factor";
-    let is_in_place = settings.is_some_and(|it| is_proportional(it));
+    let is_in_place = settings.is_some_and(is_proportional);
     let at = settings
         .filter(|it| it.get(KEY).is_some())
         .unwrap_or(config);

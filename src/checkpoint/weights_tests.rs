@@ -24,7 +24,7 @@ fn a_matrix_stored_the_other_way_round_is_read_where_it_lies() {
     assert_eq!((last.n_bytes(), last.layout().n_bytes()), (16, 16));
     let mut row = [0.0; 2];
     last.widen_row(1, &mut row);
-    assert_eq!(row, [5.0, 11.0]);
+    assert_eq!(row.map(f32::to_bits), [5.0f32, 11.0].map(f32::to_bits));
     assert!(turned.turned().is_none() && last.bytes().is_empty());
 }
 

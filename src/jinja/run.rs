@@ -136,9 +136,8 @@ impl Run {
             }
             next = scope.outer;
         }
-        Ok(Function::named(name)
-            .map(Value::Function)
-            .unwrap_or_else(|| Value::undefined(format!("{:?} is undefined", short(name)))))
+        let undefined = || Value::undefined(format!("{:?} is undefined", short(name)));
+        Ok(Function::named(name).map_or_else(undefined, Value::Function))
     }
 
     /// Runs a part one level deeper.

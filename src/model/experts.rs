@@ -3,8 +3,8 @@
 //! T rows of the batch, H width, E experts, K places of a choice, A width of the keys of all heads.
 
 use super::{
-    forward::{RouterOutputs, add_part},
     norms::Norm,
+    parts::{RouterOutputs, add_part},
     weights::{MoaWeights, Model, Moe},
 };
 use crate::ops::{BatchSpan, Ops};

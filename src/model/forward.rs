@@ -8,6 +8,7 @@ use super::{
     experts,
     latent::{Indexer, Latent},
     norms::Norm,
+    parts::{RouterOutputs, add_part},
     sequence::{MixerCache, Sequence},
     weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Recurrent},
 };
@@ -24,16 +25,6 @@ pub struct Batch<'a, O: Ops> {
     pub tokens: &'a [Input<'a, O::Predicted>],
     /// Rows, first position and edits of each sequence.
     pub spans: &'a [BatchSpan<'a>],
-}
-
-/// What one router did, on the device.
-pub struct RouterOutputs<O: Ops> {
-    /// Raw logits `[T, E]`.
-    pub logits: O::Tensor,
-    /// The choice.
-    pub routing: O::Routing,
-    /// The shared expert's gate `[T, 1]`, where it has one.
-    pub gates: Option<O::Tensor>,
 }
 
 /// What a pass leaves on the device.
@@ -111,25 +102,6 @@ pub fn forward<O: Ops>(
 /// What a part of a layer reads: the residual stream, normed where there is a norm.
 fn normed<O: Ops>(ops: &O, residual: &O::Tensor, norm: Option<&Norm<O>>) -> O::Tensor {
     norm.map_or_else(|| residual.clone(), |it| it.of(ops, residual))
-}
-
-/// Adds to the residual stream what a part of a layer puts out, through the norm behind it where there is one.
-///
-/// `run` adds the part's output to a tensor, times a factor.
-pub(super) fn add_part<O: Ops, R>(
-    ops: &O,
-    residual: &mut O::Tensor,
-    scale: f32,
-    behind: Option<&Norm<O>>,
-    run: impl FnOnce(&mut O::Tensor, f32) -> R,
-) -> R {
-    let Some(norm) = behind else {
-        return run(residual, scale);
-    };
-    let mut out = ops.zeros_like(residual);
-    let result = run(&mut out, 1.0);
-    ops.add(residual, &norm.of(ops, &out), scale);
-    result
 }
 
 /// Adds to the residual stream what a layer's mixer puts out.

@@ -9,13 +9,15 @@ mod forward;
 mod held;
 mod latent;
 mod norms;
+mod parts;
 mod sequence;
 mod source;
 mod support;
 mod weights;
 
-pub use forward::{Batch, Outputs, RouterOutputs, forward};
+pub use forward::{Batch, Outputs, forward};
 pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
+pub use parts::RouterOutputs;
 pub use sequence::{MixerCache, Sequence};
 pub use source::ModelError;
 pub use support::Unsupported;

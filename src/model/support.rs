@@ -416,11 +416,10 @@ fn router(it: &RouterSpec) -> Missing {
         per_expert_scale,
     } = it;
     match algo {
-        Algo::TopK => {}
         Algo::SparseMixer { eps: _ } if groups.is_some() || *per_expert_scale => {
             return no("sparsemixer routing with groups or factors");
         }
-        Algo::SparseMixer { eps: _ } => {}
+        Algo::TopK | Algo::SparseMixer { eps: _ } => {}
         Algo::Top1Capacity { cap: _, per_row: _ } => return no("routing with capacity"),
         Algo::HashTable => return no("routing by a table of tokens"),
     }

@@ -118,7 +118,7 @@ pub struct LayerSpec {
 pub enum Topology {
     /// `h += mixer(norm h); h += ffn(norm h)`.
     PreNorm,
-    /// `h += norm(mixer h); h += norm(ffn h)` (FlexOlmo).
+    /// `h += norm(mixer h); h += norm(ffn h)` (`FlexOlmo`).
     PostNorm,
     /// A norm before and after each part (Grok).
     Sandwich,

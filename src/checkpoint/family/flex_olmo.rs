@@ -1,4 +1,4 @@
-//! FlexOlmo: OLMoE whose norms stand behind attention and experts alone, so that routers read the residual stream itself.
+//! `FlexOlmo`: OLMoE whose norms stand behind attention and experts alone, so that routers read the residual stream itself.
 
 use crate::spec::{Mask, MlpSpec, MoeSpec, QkNorm, RouterId, RouterInput, Topology};
 

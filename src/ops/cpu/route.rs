@@ -235,8 +235,11 @@ fn weigh_by_turns(it: &mut Scores, turns: &[usize], eps: f32, edits: Option<&Rou
     for (turn, e) in turns.iter().enumerate() {
         let takes_part =
             |i: &usize| edits.is_none_or(|it| it.allows(*i)) && !turns[..turn].contains(i);
-        // Where both are 0 the difference is 0 too, and a quotient that is no number is above nothing.
-        let is_near = |i: &usize| !((z[*e] - z[*i]) / z[*i].abs().max(z[*e]) > 2.0 * eps);
+        let is_near = |i: &usize| {
+            let distance = (z[*e] - z[*i]) / z[*i].abs().max(z[*e]);
+            // Where both are 0 it is no number, and they are near.
+            distance.is_nan() || distance <= 2.0 * eps
+        };
         let near: Vec<usize> = (0..z.len()).filter(takes_part).filter(is_near).collect();
         let near_z: Vec<f32> = near.iter().map(|i| z[*i]).collect();
         let at = near.iter().position(|i| i == e);

@@ -23,10 +23,10 @@ fn the_two_halves_of_the_chosen_networks_are_the_references() {
     for gpu in gpus() {
         for (h, f, t, k) in [(33, 21, 7, 3), (1, 5, 1, 1), (64, 32, 65, 7)] {
             let it = Case {
+                k,
+                t,
                 h,
                 f,
-                t,
-                k,
                 ..PLAIN
             };
             let alone = |it: &Mlp<WeightView>| Mlp {

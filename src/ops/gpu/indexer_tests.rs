@@ -11,7 +11,7 @@ fn spec(n_heads: usize, dim: usize, top_k: usize) -> IndexerSpec {
         dim,
         top_k,
         eps: 1e-6,
-        rope: (dim > 4).then(|| RopeSpec {
+        rope: (dim > 4).then_some(RopeSpec {
             theta: 100.0,
             dim: 4,
             layout: RopeLayout::Half,

@@ -22,7 +22,7 @@ pub fn norm(
     x: &GpuTensor,
     weight: &GpuWeight,
     bias: Option<&GpuWeight>,
-    spec: &NormSpec,
+    spec: NormSpec,
 ) -> GpuTensor {
     let out = gpu.tensor(x.rows, x.cols);
     let entry = match spec.kind {
@@ -65,7 +65,7 @@ mod tests {
                 let w = numbers(cols, 2);
                 let weight = gpu.weight_of("norm", &[&vector(&w)]).unwrap();
                 let spec = NormSpec::rms(1e-5);
-                let got = norm(&gpu, &gpu.tensor_from(&x, cols), &weight, None, &spec);
+                let got = norm(&gpu, &gpu.tensor_from(&x, cols), &weight, None, spec);
                 let mut want = x;
                 want.chunks_exact_mut(cols)
                     .for_each(|it| rms_norm(it, &w, 1e-5));
@@ -86,7 +86,7 @@ mod tests {
                 for has_bias in [false, true] {
                     let spec = NormSpec::layer(1e-5, has_bias);
                     let bias = has_bias.then_some(&bias);
-                    let got = norm(&gpu, &gpu.tensor_from(&x, cols), &weight, bias, &spec);
+                    let got = norm(&gpu, &gpu.tensor_from(&x, cols), &weight, bias, spec);
                     let mut want = x.clone();
                     let b = has_bias.then_some(b.as_slice());
                     let rows = want.chunks_exact_mut(cols);

@@ -144,7 +144,7 @@ impl Ops for Gpu {
         bias: Option<&GpuWeight>,
         spec: &NormSpec,
     ) -> GpuTensor {
-        norm::norm(self, x, weight, bias, spec)
+        norm::norm(self, x, weight, bias, *spec)
     }
 
     fn zeros_like(&self, x: &GpuTensor) -> GpuTensor {

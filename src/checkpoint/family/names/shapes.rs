@@ -164,7 +164,6 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
             .filter(|it| it.input == SharedInput::OwnNorm)
             .map(|_| Matrix::vector(h)),
         LayerSlot::LayerScale => layer.is_scaled.then(|| Matrix::vector(1)),
-        LayerSlot::AttentionExpert(..) => None,
         LayerSlot::Shared(part) => shared.and_then(|it| of_network(part, &it.mlp, h)),
         LayerSlot::SharedGate => shared
             .filter(|it| it.gate == SharedGate::SigmoidScalar)
@@ -173,7 +172,7 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
             Ffn::Dense(it) => of_network(part, it, h),
             Ffn::Moe(_) | Ffn::None => None,
         },
-        LayerSlot::Expert(..) => None,
+        LayerSlot::Expert(..) | LayerSlot::AttentionExpert(..) => None,
         LayerSlot::Recurrent(slot) => match &layer.mixer {
             Mixer::Recurrent(it) => of_recurrent(slot, h, it),
             _ => None,
