@@ -116,6 +116,10 @@ pub trait Grouped: Block {
     /// What the pairs of a block share, computed once: scales.
     type Shared: Copy;
 
+    /// Whether four pairs are best written out one after the other, where there are so many: what bits are shifted by is
+    /// then known beforehand.
+    const IN_FOURS: bool = true;
+
     /// See [`Grouped::Shared`].
     fn shared<L: Lanes>(&self) -> Self::Shared;
 

@@ -206,13 +206,14 @@ fn grouped_tile<L: Lanes, B: Grouped>(w: [&[B]; GROUPED_ROWS], x: &[f32]) -> [f3
         let rows = [&w[0][b], &w[1][b], &w[2][b], &w[3][b]];
         let shared = B::shared_of_four::<L>(rows);
         // Four at a time where there are so many: formats shift bits by where a pair stands among these.
-        for i in 0..pairs / 4 {
+        let fours = if B::IN_FOURS { pairs / 4 } else { 0 };
+        for i in 0..fours {
             add_pair::<L, B>(&mut sums, rows, &shared, 4 * i, x);
             add_pair::<L, B>(&mut sums, rows, &shared, 4 * i + 1, x);
             add_pair::<L, B>(&mut sums, rows, &shared, 4 * i + 2, x);
             add_pair::<L, B>(&mut sums, rows, &shared, 4 * i + 3, x);
         }
-        for i in pairs / 4 * 4..pairs {
+        for i in 4 * fours..pairs {
             add_pair::<L, B>(&mut sums, rows, &shared, i, x);
         }
     }
