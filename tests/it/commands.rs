@@ -91,7 +91,15 @@ const BENCH: &[&str] = &[
     "--device",
     "cpu",
 ];
-const CHECK: &[&str] = &["check", "tour", "--text", "CHANGELOG.md", "--device", "cpu"];
+const CHECK: &[&str] = &[
+    "check",
+    "tour",
+    "--text",
+    "CHANGELOG.md",
+    "--mixed",
+    "--device",
+    "cpu",
+];
 
 #[cfg(target_os = "linux")]
 #[test]

@@ -160,7 +160,7 @@ fn a_collapsed_load_is_told_with_its_numbers_and_leads_to_its_dead_experts() {
     surveyed(&script, TOUR_LIKE, n_dead, true);
     settle(&mut window);
     window.get_by_label(
-        "Collapsed: 2 of 6 layers (2, 3); skewed: 1 of 6 layers (5); worst layer 3, evenness 0.75, 2 of 8 experts dead",
+        "Collapsed: 2 of 6 layers (2, 3); skewed: 1 of 6 layers (5); worst layer 3, evenness 0.75, 2 of 8 experts dead, expert 0 at 1.33 × even",
     );
     window.get_by_label("layer 0, even, evenness 1, max/mean 1, 0 dead, 0 little used");
     // Seven of eight share evenly: 7/8, and 8/7 for each.
@@ -209,7 +209,7 @@ fn nothing_is_called_bad_before_every_text_had_its_share() {
     let n_dead = |layer: usize| [0, 0, 2, 2, 0, 1][layer];
     surveyed(&script, TOUR_LIKE, n_dead, false);
     settle(&mut window);
-    let headline = "Collapsed: 2 of 6 layers (2, 3); skewed: 1 of 6 layers (5); worst layer 3, evenness 0.75, 2 of 8 experts dead";
+    let headline = "Collapsed: 2 of 6 layers (2, 3); skewed: 1 of 6 layers (5); worst layer 3, evenness 0.75, 2 of 8 experts dead, expert 0 at 1.33 × even";
     window.get_by_label(&format!("Provisional: {headline}"));
     click(
         &mut window,
@@ -292,6 +292,6 @@ fn ninety_four_layers_of_128_experts_are_judged_too() {
     );
     settle(&mut window);
     window.get_by_label(
-        "Collapsed: 1 of 94 layers (60); worst layer 60, evenness 0.75, 32 of 128 experts dead",
+        "Collapsed: 1 of 94 layers (60); worst layer 60, evenness 0.75, 32 of 128 experts dead, expert 0 at 1.33 × even",
     );
 }

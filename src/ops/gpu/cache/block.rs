@@ -17,6 +17,10 @@ const FIRST_POSITIONS: usize = 512;
 /// The same beside rows that are shared: most forks are short.
 const FIRST_OF_FORK: usize = 64;
 
+/// Rows are shared where they fill this part of their buffer at least, which lives as long as anybody reads of it;
+/// fewer are copied.
+const LEAST_SHARED: usize = 4;
+
 /// Keys and values side by side.
 #[derive(Debug)]
 pub struct KvRows {
@@ -114,7 +118,8 @@ impl Block {
         all.into_iter().flatten().filter(|it| it.n > 0).collect()
     }
 
-    /// A block that holds the first `here` positions: it shares the longest run and copies the others.
+    /// A block that holds the first `here` positions: it shares the longest run, where that is no small part of its
+    /// buffer, and copies the others.
     pub(super) fn fork(
         &self,
         gpu: &Gpu,
@@ -122,10 +127,9 @@ impl Block {
         (width, has_values): (usize, bool),
     ) -> Result<Self, DeviceError> {
         let segments = self.segments(here);
-        let Some(longest) = segments.iter().max_by_key(|it| it.n) else {
-            return Ok(Self::default());
-        };
-        let n_others = here - longest.n;
+        let longest = segments.iter().max_by_key(|it| it.n);
+        let shared = longest.filter(|it| it.n * LEAST_SHARED >= it.rows.n);
+        let n_others = here - shared.map_or(0, |it| it.n);
         let own = (n_others > 0)
             .then(|| {
                 let room = n_others.next_power_of_two().max(FIRST_OF_FORK);
@@ -134,22 +138,24 @@ impl Block {
             .transpose()?;
         if let Some(to) = &own {
             let mut at = 0;
-            for it in segments.iter().filter(|it| it.first != longest.first) {
+            let is_copied = |it: &&Segment<'_>| shared.is_none_or(|by| by.first != it.first);
+            for it in segments.iter().filter(is_copied) {
                 it.rows.copy_to(gpu, it.at..it.at + it.n, to, at, width);
                 at += it.n;
             }
         }
-        longest
-            .rows
-            .n_lent
-            .fetch_max(longest.at + longest.n, Ordering::Relaxed);
+        let base = shared.map(|it| {
+            let n_lent = it.at + it.n;
+            it.rows.n_lent.fetch_max(n_lent, Ordering::Relaxed);
+            Base {
+                rows: Arc::clone(it.rows),
+                at: it.at,
+                first: it.first,
+                n: it.n,
+            }
+        });
         Ok(Self {
-            base: Some(Base {
-                rows: Arc::clone(longest.rows),
-                at: longest.at,
-                first: longest.first,
-                n: longest.n,
-            }),
+            base,
             own: own.map(Arc::new),
         })
     }
