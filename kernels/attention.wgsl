@@ -110,19 +110,11 @@ struct Cached {
 }
 
 fn cached(position: u32, kv_head: u32) -> Cached {
-    var row = position - params.block_first;
-    var in_base = false;
+    var it = CachedRow(position - params.block_first, false);
     if HAS_BASE {
-        // Below the base this is no small number.
-        let inside = row - params.base_first;
-        in_base = inside < params.base_n;
-        if in_base {
-            row = params.base_at + inside;
-        } else if row >= params.base_first {
-            row -= params.base_n;
-        }
+        it = cached_row(it.row);
     }
-    return Cached((row * params.n_kv_heads + kv_head) * N_QUADS, in_base);
+    return Cached((it.row * params.n_kv_heads + kv_head) * N_QUADS, it.in_base);
 }
 
 fn key_quad(it: Cached, quad: u32) -> vec4<f32> {

@@ -70,15 +70,13 @@ fn turn(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) grou
     }
 }
 
-// Where the row of a position begins, counted from the block's first, and whether in `base`.
-fn key_number(place: u32, d: u32) -> f32 {
-    if place < params.base_first {
-        return keys[place * params.room + d];
+// Number `d` of a key.
+fn key_number(it: CachedRow, d: u32) -> f32 {
+    let at = it.row * params.room + d;
+    if it.in_base {
+        return base[at];
     }
-    if place < params.base_first + params.base_n {
-        return base[(place - params.base_first + params.base_at) * params.room + d];
-    }
-    return keys[(place - params.base_n) * params.room + d];
+    return keys[at];
 }
 
 // Grid: blocks of 256 positions of the cache's block, rows.
@@ -89,12 +87,13 @@ fn worth(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gro
         return;
     }
     let row = params.row + group.y;
+    let key = cached_row(at - params.block_first);
     var sum = 0.0;
     for (var h = 0u; h < params.n_heads; h++) {
         let first = (row * params.n_heads + h) * params.dim;
         var product = 0.0;
         for (var d = 0u; d < params.dim; d++) {
-            product += x[first + d] * key_number(at - params.block_first, d);
+            product += x[first + d] * key_number(key, d);
         }
         sum += weights[row * params.n_heads + h] * params.by_head * max(product * params.by_key, 0.0);
     }

@@ -136,14 +136,12 @@ fn place_seen(row: u32, i: u32, end: u32) -> u32 {
 
 // Quad `i` of the row of a position, counted from the block's first.
 fn latent_quad(position: u32, i: u32) -> vec4<f32> {
-    let quads = params.room / 4u;
-    if position < params.base_first {
-        return latents[position * quads + i];
+    let it = cached_row(position);
+    let at = it.row * (params.room / 4u) + i;
+    if it.in_base {
+        return base[at];
     }
-    if position < params.base_first + params.base_n {
-        return base[(position - params.base_first + params.base_at) * quads + i];
-    }
-    return latents[(position - params.base_n) * quads + i];
+    return latents[at];
 }
 
 // Grid: heads, rows. Positions are taken in the same portions whatever the batch; where the cache has several blocks, what

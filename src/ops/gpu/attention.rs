@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    cache::{Block, GpuCache, KvRows},
+    cache::{Block, BlockRows, GpuCache},
     device::Gpu,
     memory::Slice,
     pipeline::Bind,
@@ -74,28 +74,18 @@ const _: () = assert!(size_of::<Params>() == 100);
 
 impl Params {
     /// Over the rows of a block.
-    fn over(self, block: &Block) -> Self {
-        let Some(base) = block.base() else {
-            return self;
-        };
+    fn over(self, block: &BlockRows<'_>) -> Self {
         Self {
-            base_first: base.first as u32,
-            base_n: base.n as u32,
-            base_at: base.at as u32,
+            base_first: block.base_first,
+            base_n: block.base_n,
+            base_at: block.base_at,
             ..self
         }
     }
 }
 
-/// The rows of a block, its own and those of its base; the same twice where there is but one kind, and none where it
-/// holds nothing.
-fn rows_of(block: &Block) -> Option<(&KvRows, &KvRows)> {
-    let own = block.own()?;
-    Some((own, block.base().map_or(own, |it| &it.rows)))
-}
-
-fn has_base(block: &Block) -> f64 {
-    f64::from(u8::from(block.base().is_some()))
+fn has_base(block: &BlockRows<'_>) -> f64 {
+    f64::from(u8::from(block.base_n > 0))
 }
 
 /// Softmax attention of each row over its own sequence: `[T, heads · v_dim]`.
@@ -171,24 +161,24 @@ struct Attention<'a> {
 
 impl Attention<'_> {
     fn prefill(&self, span: &BatchSpan<'_>, block: &Block) {
-        let Some((own, base)) = rows_of(block) else {
+        let Some(block) = block.for_kernel() else {
             return;
         };
         let binds = [
             Bind::Read(&self.q.slice),
-            Bind::Read(&own.keys),
-            Bind::Read(&own.values),
+            Bind::Read(&block.own.keys),
+            Bind::Read(&block.own.values),
             Bind::Write(&self.out.slice),
             Bind::Read(self.sinks()),
-            Bind::Read(&base.keys),
-            Bind::Read(&base.values),
+            Bind::Read(&block.base.keys),
+            Bind::Read(&block.base.values),
         ];
         let n_tiles = span.rows.len().div_ceil(TILE_ROWS);
         let launch = Launch {
             constants: &[
                 ("N_QUADS", self.n_quads() as f64),
                 ("ROWS", TILE_ROWS as f64),
-                ("HAS_BASE", has_base(block)),
+                ("HAS_BASE", has_base(&block)),
             ],
             ..Launch::plain(
                 "attention",
@@ -202,7 +192,7 @@ impl Attention<'_> {
             n_rows: span.rows.len() as u32,
             position: span.start.0,
             n_columns: self.n_quads().next_power_of_two().min(MAX_COLUMNS) as u32,
-            ..self.params(usize::MAX).over(block)
+            ..self.params(usize::MAX).over(&block)
         };
         self.gpu.launch(&launch, &params);
     }
@@ -240,18 +230,18 @@ impl Attention<'_> {
         let n_shared = members.div_ceil(n_tiles);
         let per_block = piece.cache.per_block();
         for (i, block) in piece.cache.blocks().iter().enumerate() {
-            let Some((own, base)) = rows_of(block) else {
+            let Some(block) = block.for_kernel() else {
                 continue;
             };
             let binds = [
                 Bind::Read(&self.q.slice),
-                Bind::Read(&own.keys),
-                Bind::Read(&own.values),
+                Bind::Read(&block.own.keys),
+                Bind::Read(&block.own.values),
                 Bind::Write(&partials.slice),
                 // Read where splits are put together.
                 Bind::Read(&self.q.slice),
-                Bind::Read(&base.keys),
-                Bind::Read(&base.values),
+                Bind::Read(&block.base.keys),
+                Bind::Read(&block.base.values),
             ];
             let grid = [
                 (self.spec.n_kv_heads * n_tiles) as u32,
@@ -262,7 +252,7 @@ impl Attention<'_> {
                 constants: &[
                     ("N_QUADS", self.n_quads() as f64),
                     ("N_SHARED", n_shared as f64),
-                    ("HAS_BASE", has_base(block)),
+                    ("HAS_BASE", has_base(&block)),
                 ],
                 ..Launch::plain("attention", "decode", &binds, grid)
             };
@@ -275,7 +265,7 @@ impl Attention<'_> {
                 split_room: partials.split_room as u32,
                 partial_row: piece.partial_row as u32,
                 stats_at: partials.stats_at as u32,
-                ..self.params(per_block).over(block)
+                ..self.params(per_block).over(&block)
             };
             self.gpu.launch(&launch, &params);
         }

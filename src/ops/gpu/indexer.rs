@@ -63,6 +63,8 @@ pub fn store(
     for (span, cache) in spans.iter().zip(caches.iter_mut()) {
         cache.set_width(gpu, room);
         cache.reserve(gpu, cache.len() + span.rows.len())?;
+    }
+    for (span, cache) in spans.iter().zip(caches.iter_mut()) {
         let mut row = span.rows.start;
         for it in cache.kv_spans(span.rows.len(), MAX_GROUPS as usize) {
             if let Some(own) = cache.blocks()[it.block].own() {
@@ -182,8 +184,9 @@ impl Run<'_> {
         };
         let worths = self.gpu.tensor(n, params.worth_room as usize);
         for (i, block) in cache.blocks().iter().enumerate() {
-            let Some(own) = block.own() else { continue };
-            let base = block.base();
+            let Some(block) = block.for_kernel() else {
+                continue;
+            };
             let first = i * cache.per_block();
             let end = (first + cache.per_block()).min(position + n);
             if first >= end {
@@ -192,16 +195,16 @@ impl Run<'_> {
             let binds = [
                 Bind::Read(&self.turned.slice),
                 Bind::Read(&self.weights.slice),
-                Bind::Read(&own.keys),
-                Bind::Read(base.map_or(&own.keys, |it| &it.rows.keys)),
+                Bind::Read(&block.own.keys),
+                Bind::Read(&block.base.keys),
                 Bind::Write(&worths.slice),
             ];
             let params = Params {
                 block_first: first as u32,
                 block_end: end as u32,
-                base_first: base.map_or(0, |it| it.first as u32),
-                base_n: base.map_or(0, |it| it.n as u32),
-                base_at: base.map_or(0, |it| it.at as u32),
+                base_first: block.base_first,
+                base_n: block.base_n,
+                base_at: block.base_at,
                 ..params
             };
             let grid = [(end - first).div_ceil(GROUP) as u32, n as u32, 1];

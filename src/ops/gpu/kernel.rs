@@ -22,6 +22,8 @@ pub enum SourcePart {
     Exp,
     /// What the kernels that read logits share.
     Logits,
+    /// Where positions lie in the cache.
+    Cached,
 }
 
 /// One kernel file.
@@ -47,14 +49,14 @@ macro_rules! kernel {
 
 /// All kernels.
 pub const KERNELS: &[Kernel] = &[
-    kernel!("attention", Reduce),
+    kernel!("attention", Reduce, Cached),
     kernel!("best", Reduce, Hash, Logits),
     kernel!("draw", Reduce, Hash, Exp, Logits),
     kernel!("embed", Format),
     kernel!("experts", Reduce, Format, Dot),
     kernel!("heads", Reduce, Format, Dot),
-    kernel!("indexer", Reduce),
-    kernel!("latent", Reduce),
+    kernel!("indexer", Reduce, Cached),
+    kernel!("latent", Reduce, Cached),
     kernel!("linear", Reduce, Format, Dot),
     kernel!("norm", Reduce),
     kernel!("pointwise",),
@@ -76,6 +78,7 @@ const BLOCKS: &str = include_str!("../../../kernels/parts/blocks.wgsl");
 const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
 const EXP: &str = include_str!("../../../kernels/parts/exp.wgsl");
+const CACHED: &str = include_str!("../../../kernels/parts/cached.wgsl");
 const LOGITS: &str = include_str!("../../../kernels/parts/logits.wgsl");
 
 impl Kernel {
@@ -96,6 +99,7 @@ impl Kernel {
             SourcePart::Format => format.map_or_else(Vec::new, |it| reader(it, can)),
             SourcePart::Exp => vec![EXP],
             SourcePart::Logits => vec![LOGITS],
+            SourcePart::Cached => vec![CACHED],
         };
         let parts: Vec<&str> = self.parts.iter().flat_map(texts).collect();
         // WGSL wants what it enables before everything else.

@@ -211,16 +211,15 @@ fn over_blocks(
 ) {
     let n_blocks = cache.len().div_ceil(cache.per_block());
     for (i, block) in cache.blocks().iter().enumerate().take(n_blocks) {
-        let Some(own) = block.own() else {
+        let Some(block) = block.for_kernel() else {
             continue;
         };
-        let base = block.base();
         let binds = [
             Bind::Read(queries),
-            Bind::Read(&own.keys),
+            Bind::Read(&block.own.keys),
             Bind::Write(sums),
             Bind::Write(mixed),
-            Bind::Read(base.map_or(&own.keys, |it| &it.rows.keys)),
+            Bind::Read(&block.base.keys),
             Bind::Read(chosen),
         ];
         let end = (i + 1).saturating_mul(cache.per_block());
@@ -228,9 +227,9 @@ fn over_blocks(
             block_first: (i * cache.per_block()) as u32,
             block_end: u32::try_from(end).unwrap_or(u32::MAX),
             is_last: u32::from(i + 1 == n_blocks),
-            base_first: base.map_or(0, |it| it.first as u32),
-            base_n: base.map_or(0, |it| it.n as u32),
-            base_at: base.map_or(0, |it| it.at as u32),
+            base_first: block.base_first,
+            base_n: block.base_n,
+            base_at: block.base_at,
             ..params
         };
         let grid = [params.n_heads, n_rows as u32, 1];

@@ -36,15 +36,15 @@ pub struct KvRows {
 
 /// Rows of another cache that hold some positions of a block.
 #[derive(Clone, Debug)]
-pub struct Base {
+struct Base {
     /// Whose.
-    pub rows: Arc<KvRows>,
+    rows: Arc<KvRows>,
     /// The row of the first position.
-    pub at: usize,
+    at: usize,
     /// That position, counted from the block's first.
-    pub first: usize,
+    first: usize,
     /// How many positions.
-    pub n: usize,
+    n: usize,
 }
 
 /// Keys and values of some positions: those of the base, and all others, in their order, in rows of its own.
@@ -52,6 +52,21 @@ pub struct Base {
 pub struct Block {
     base: Option<Base>,
     own: Option<Arc<KvRows>>,
+}
+
+/// The rows of a block as kernels are given them: `kernels/parts/cached.wgsl` says where a position lies.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockRows<'a> {
+    /// Its own.
+    pub own: &'a KvRows,
+    /// Those of its base; its own where it has none, so that there is something to bind.
+    pub base: &'a KvRows,
+    /// The first position that lies in the base, counted from the block's first.
+    pub base_first: u32,
+    /// How many; 0 where it has none.
+    pub base_n: u32,
+    /// The row of the first.
+    pub base_at: u32,
 }
 
 /// Rows that lie side by side and hold positions that follow each other.
@@ -78,9 +93,17 @@ impl Block {
         self.base.iter().map(|it| &it.rows).chain(&self.own)
     }
 
-    /// The positions that lie in rows of another cache.
-    pub fn base(&self) -> Option<&Base> {
-        self.base.as_ref()
+    /// Its rows for a kernel that reads them; none where it holds nothing.
+    pub fn for_kernel(&self) -> Option<BlockRows<'_>> {
+        let own = self.own()?;
+        let base = self.base.as_ref();
+        Some(BlockRows {
+            own,
+            base: base.map_or(own, |it| &it.rows),
+            base_first: base.map_or(0, |it| it.first as u32),
+            base_n: self.n_shared() as u32,
+            base_at: base.map_or(0, |it| it.at as u32),
+        })
     }
 
     /// How many those are.

@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use self::block::{Block, KvRows};
+pub use self::block::{Block, BlockRows};
 use super::{device::Gpu, memory::GpuBuffer};
 use crate::ops::DeviceError;
 
