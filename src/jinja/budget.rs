@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use super::fault::{Fault, Res};
 
-/// Bytes that a value is counted as; none is larger.
+/// Bytes of a value.
 pub(super) const VALUE_BYTES: usize = 32;
 
 /// Units of work: an expression, an item of a list that is looked at, 64 bytes of text that are read.

@@ -41,7 +41,7 @@ pub(super) enum Value {
     Joiner(usize),
 }
 
-const _: () = assert!(size_of::<Value>() <= VALUE_BYTES);
+const _: () = assert!(size_of::<Value>() == VALUE_BYTES);
 
 /// Values in a row.
 #[derive(Debug)]

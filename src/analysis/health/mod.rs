@@ -304,6 +304,7 @@ fn of_router(
     } else {
         (Vec::new(), Vec::new())
     };
+    let used = uses(&n, &by_text);
     let judged = numbers
         .filter(|_| n_tokens >= needed)
         .map(|it| verdict(&it, dead.len(), n_experts, router.top_k, thresholds));
@@ -321,10 +322,11 @@ fn of_router(
         dead,
         unused,
         masked: experts().filter(|it| masked(*it)).collect(),
-        busiest: uses(&n, &by_text)
-            .into_iter()
+        busiest: used
+            .iter()
+            .copied()
             .reduce(|most, it| if it.n > most.n { it } else { most }),
-        least: uses(&n, &by_text)
+        least: used
             .into_iter()
             .filter(|it| !masked(it.expert))
             .reduce(|least, it| if it.n < least.n { it } else { least }),

@@ -20,7 +20,14 @@ pub(super) const ARCTIC: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, PROJECTIONS, RESIDUAL, DENSE, mixtral::TENSORS],
+        tensors: &[
+            DECODER,
+            PROJECTIONS,
+            RESIDUAL,
+            DENSE,
+            mixtral::BLOCK_SPARSE,
+            mixtral::OTHERS,
+        ],
     },
 };
 

@@ -11,7 +11,7 @@ use crate::spec::{
 use super::{
     super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
-    llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS},
+    llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS, QK_NORMS},
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, MAX_FF, Plain, kinds, width},
 };
@@ -47,6 +47,20 @@ pub(super) const SELECT_BIAS: &[Tensor] = &[Tensor::rows(
     "{body}layers.{l}.mlp.gate.e_score_correction_bias",
     &[Role::In(LayerSlot::SelectBias)],
 )];
+
+/// What kin without latent attention call their tensors: norms of queries and keys, a bias on the choice.
+pub(super) const KIN: &Names = &Names {
+    prefixes: Prefix::USUAL,
+    tensors: &[
+        DECODER,
+        PROJECTIONS,
+        QK_NORMS,
+        DENSE,
+        EXPERTS,
+        SELECT_BIAS,
+        SHARED,
+    ],
+};
 
 const DEFAULTS: Defaults = Defaults {
     d_model: 4096,

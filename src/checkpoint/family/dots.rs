@@ -5,9 +5,7 @@ use crate::spec::{Mask, QkNorm};
 use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
-    deepseek::{NetworkDefaults, Networks, SELECT_BIAS, SHARED, sigmoid},
-    llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS, QK_NORMS},
-    names::{Names, Prefix},
+    deepseek::{KIN, NetworkDefaults, Networks, sigmoid},
     plain::{Defaults, Layer, Plain, kinds, window},
 };
 
@@ -15,18 +13,7 @@ pub(super) const DOTS1: Family = Family {
     model_type: "dots1",
     label: "dots.llm1",
     read,
-    names: &Names {
-        prefixes: Prefix::USUAL,
-        tensors: &[
-            DECODER,
-            PROJECTIONS,
-            QK_NORMS,
-            DENSE,
-            EXPERTS,
-            SELECT_BIAS,
-            SHARED,
-        ],
-    },
+    names: KIN,
 };
 
 const DEFAULTS: Defaults = Defaults {

@@ -6,9 +6,10 @@ use serde_json::Value;
 use crate::spec::{GqaSpec, Mask, Mixer, QkNorm};
 
 use super::{
-    super::{CheckpointError, LayerSlot, Part, config::Config},
+    super::{CheckpointError, LayerSlot, config::Config},
     Draft, Family, deepseek,
     deepseek::{NetworkDefaults, Networks, sigmoid},
+    hunyuan,
     llama_names::{DECODER, DENSE, EXPERTS, PROJECTIONS, QK_NORMS},
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, Layer, Plain, kinds, window},
@@ -38,6 +39,7 @@ const NAMES: &Names = &Names {
         EXPERTS,
         deepseek::SELECT_BIAS,
         RELEASED,
+        hunyuan::SHARED,
         deepseek::SHARED,
     ],
 };
@@ -55,18 +57,6 @@ const RELEASED: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.mlp.router.gate.weight",
         &[Role::In(LayerSlot::Router)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.mlp.shared_mlp.gate_proj.weight",
-        &[Role::In(LayerSlot::Shared(Part::Gate))],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.mlp.shared_mlp.up_proj.weight",
-        &[Role::In(LayerSlot::Shared(Part::Up))],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.mlp.shared_mlp.down_proj.weight",
-        &[Role::In(LayerSlot::Shared(Part::Down))],
     ),
 ];
 

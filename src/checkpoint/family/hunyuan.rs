@@ -40,7 +40,8 @@ const ROUTER: &[Tensor] = &[Tensor::rows(
     &[Role::In(LayerSlot::Router)],
 )];
 
-const SHARED: &[Tensor] = &[
+/// The network that every token passes.
+pub(super) const SHARED: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.mlp.shared_mlp.gate_proj.weight",
         &[Role::In(LayerSlot::Shared(Part::Gate))],

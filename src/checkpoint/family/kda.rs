@@ -16,6 +16,7 @@ use super::{
     latent::{self, LATENT, LatentDefaults, ROTATED},
     llama_names::{DECODER, DENSE, EXPERTS},
     mamba::MAX_KERNEL,
+    mixtral::BLOCK_SPARSE,
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, Layer, MAX_FF, Plain, kinds},
 };
@@ -32,7 +33,8 @@ pub(super) const KIMI_LINEAR: Family = Family {
             STATE,
             NARROW,
             DENSE,
-            KIMI_EXPERTS,
+            BLOCK_SPARSE,
+            BESIDE_EXPERTS,
             EXPERTS,
             SELECT_BIAS,
             SHARED,
@@ -152,35 +154,11 @@ const NARROW: &[Tensor] = &[
     ),
 ];
 
-/// As released, and with the experts of a layer in two tensors as Transformers 5 holds them.
-const KIMI_EXPERTS: &[Tensor] = &[
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.gate.weight",
-        &[Role::In(LayerSlot::Router)],
-    ),
+/// What stands beside the experts.
+const BESIDE_EXPERTS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.gate.e_score_correction_bias",
         &[Role::In(LayerSlot::SelectBias)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.experts.{e}.w1.weight",
-        &[Role::Expert(Part::Gate)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.experts.{e}.w3.weight",
-        &[Role::Expert(Part::Up)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.experts.{e}.w2.weight",
-        &[Role::Expert(Part::Down)],
-    ),
-    Tensor::stacked(
-        "{body}layers.{l}.block_sparse_moe.experts.gate_up_proj",
-        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
-    ),
-    Tensor::stacked(
-        "{body}layers.{l}.block_sparse_moe.experts.down_proj",
-        &[Role::Expert(Part::Down)],
     ),
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.shared_experts.gate_proj.weight",

@@ -3,9 +3,10 @@
 use crate::spec::{Mask, MlpSpec, MoeSpec, QkNorm, Renorm, RouterId, RouterSpec, Score};
 
 use super::{
-    super::{CheckpointError, LayerSlot, Part, config::Config},
+    super::{CheckpointError, LayerSlot, config::Config},
     Draft, Family,
-    llama_names::{DECODER, EXPERTS as OF_TRANSFORMERS, PROJECTIONS, QK_NORMS},
+    llama_names::{DECODER, EXPERTS, PROJECTIONS, QK_NORMS},
+    mixtral::BLOCK_SPARSE,
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, Plain, width},
 };
@@ -16,16 +17,19 @@ pub(super) const MINIMAX_M2: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, PROJECTIONS, QK_NORMS, EXPERTS, OF_TRANSFORMERS],
+        tensors: &[
+            DECODER,
+            PROJECTIONS,
+            QK_NORMS,
+            BLOCK_SPARSE,
+            SELECT_BIAS,
+            EXPERTS,
+        ],
     },
 };
 
-/// As released; the bias stands beside the gate, and in newer files at the experts' other name.
-const EXPERTS: &[Tensor] = &[
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.gate.weight",
-        &[Role::In(LayerSlot::Router)],
-    ),
+/// Beside the gate, and in newer files at the experts' other name.
+const SELECT_BIAS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.e_score_correction_bias",
         &[Role::In(LayerSlot::SelectBias)],
@@ -37,26 +41,6 @@ const EXPERTS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.mlp.gate.e_score_correction_bias",
         &[Role::In(LayerSlot::SelectBias)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.experts.{e}.w1.weight",
-        &[Role::Expert(Part::Gate)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.experts.{e}.w3.weight",
-        &[Role::Expert(Part::Up)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.block_sparse_moe.experts.{e}.w2.weight",
-        &[Role::Expert(Part::Down)],
-    ),
-    Tensor::stacked(
-        "{body}layers.{l}.block_sparse_moe.experts.gate_up_proj",
-        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
-    ),
-    Tensor::stacked(
-        "{body}layers.{l}.block_sparse_moe.experts.down_proj",
-        &[Role::Expert(Part::Down)],
     ),
 ];
 

@@ -16,18 +16,14 @@ pub(super) const FAMILY: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, TENSORS],
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, BLOCK_SPARSE, OTHERS],
     },
 };
 
-/// As released, each also with `mlp` for `block_sparse_moe`, and fused as Transformers 5 and MLX hold them.
-pub(super) const TENSORS: &[Tensor] = &[
+/// Gate and experts as released, and with the experts of a layer in two tensors as Transformers 5 holds them.
+pub(super) const BLOCK_SPARSE: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.gate.weight",
-        &[Role::In(LayerSlot::Router)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.mlp.gate.weight",
         &[Role::In(LayerSlot::Router)],
     ),
     Tensor::rows(
@@ -41,6 +37,22 @@ pub(super) const TENSORS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.block_sparse_moe.experts.{e}.w2.weight",
         &[Role::Expert(Part::Down)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.experts.gate_up_proj",
+        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
+    ),
+    Tensor::stacked(
+        "{body}layers.{l}.block_sparse_moe.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+];
+
+/// The same with `mlp` for `block_sparse_moe`, and fused as MLX holds them.
+pub(super) const OTHERS: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.mlp.gate.weight",
+        &[Role::In(LayerSlot::Router)],
     ),
     Tensor::stacked(
         "{body}layers.{l}.mlp.experts.gate_up_proj",
@@ -60,14 +72,6 @@ pub(super) const TENSORS: &[Tensor] = &[
     ),
     Tensor::rows(
         "{body}layers.{l}.mlp.experts.{e}.w2.weight",
-        &[Role::Expert(Part::Down)],
-    ),
-    Tensor::stacked(
-        "{body}layers.{l}.block_sparse_moe.experts.gate_up_proj",
-        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
-    ),
-    Tensor::stacked(
-        "{body}layers.{l}.block_sparse_moe.experts.down_proj",
         &[Role::Expert(Part::Down)],
     ),
     Tensor::stacked(

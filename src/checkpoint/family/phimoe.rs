@@ -17,7 +17,13 @@ pub(super) const PHIMOE: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, BIASES, PROJECTIONS, mixtral::TENSORS],
+        tensors: &[
+            DECODER,
+            BIASES,
+            PROJECTIONS,
+            mixtral::BLOCK_SPARSE,
+            mixtral::OTHERS,
+        ],
     },
 };
 

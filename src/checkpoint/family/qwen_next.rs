@@ -63,7 +63,8 @@ const NAMES_3_5: &Names = &Names {
     ],
 };
 
-const DECODER: &[Tensor] = &[
+/// Embedding, head and norms, whose weights are stored less one.
+pub(super) const DECODER: &[Tensor] = &[
     Tensor::rows("{body}embed_tokens.weight", &[Role::Embedding]),
     Tensor::read_as(Reading::LessOne, "{body}norm.weight", &[Role::FinalNorm]),
     Tensor::rows("{head}lm_head.weight", &[Role::Head]),
@@ -79,7 +80,8 @@ const DECODER: &[Tensor] = &[
     ),
 ];
 
-const QK_NORMS: &[Tensor] = &[
+/// Norms of queries and keys, stored alike.
+pub(super) const QK_NORMS: &[Tensor] = &[
     Tensor::read_as(
         Reading::LessOne,
         "{body}layers.{l}.self_attn.q_norm.weight",

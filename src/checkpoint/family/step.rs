@@ -9,13 +9,14 @@ use crate::spec::{
 };
 
 use super::{
-    super::{CheckpointError, LayerSlot, Part, Reading, config::Config},
+    super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family, deepseek,
     deepseek::{plain_shared, sigmoid},
     laguna::GATES,
     llama_names::{DENSE, EXPERTS, PROJECTIONS},
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, Plain, kinds, width, window},
+    qwen_next::{DECODER, QK_NORMS},
 };
 
 /// With pictures, as published.
@@ -28,6 +29,7 @@ pub(super) const STEP3P7: Family = Family {
         tensors: &[
             DECODER,
             PROJECTIONS,
+            QK_NORMS,
             GATES,
             DENSE,
             RELEASED,
@@ -44,32 +46,6 @@ pub(super) const STEP3P5: Family = Family {
     read: |config| read(config, &STEP3P5),
     ..STEP3P7
 };
-
-const DECODER: &[Tensor] = &[
-    Tensor::rows("{body}embed_tokens.weight", &[Role::Embedding]),
-    Tensor::read_as(Reading::LessOne, "{body}norm.weight", &[Role::FinalNorm]),
-    Tensor::rows("{head}lm_head.weight", &[Role::Head]),
-    Tensor::read_as(
-        Reading::LessOne,
-        "{body}layers.{l}.input_layernorm.weight",
-        &[Role::In(LayerSlot::MixerNorm)],
-    ),
-    Tensor::read_as(
-        Reading::LessOne,
-        "{body}layers.{l}.post_attention_layernorm.weight",
-        &[Role::In(LayerSlot::FfnNorm)],
-    ),
-    Tensor::read_as(
-        Reading::LessOne,
-        "{body}layers.{l}.self_attn.q_norm.weight",
-        &[Role::In(LayerSlot::QNorm)],
-    ),
-    Tensor::read_as(
-        Reading::LessOne,
-        "{body}layers.{l}.self_attn.k_norm.weight",
-        &[Role::In(LayerSlot::KNorm)],
-    ),
-];
 
 /// Router, experts and the shared one as released.
 const RELEASED: &[Tensor] = &[

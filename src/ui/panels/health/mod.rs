@@ -125,14 +125,8 @@ impl Health {
         if survey.is_none_or(|it| it.texts.len() < 2) {
             return;
         }
-        let text = RichText::new("by text").size(LABEL_SIZE);
-        let button = egui::Button::selectable(self.by_text, text).min_size(egui::vec2(0.0, 20.0));
-        let chip = ui
-            .add(button)
-            .on_hover_text("The selected layer's load in each of the texts");
-        if chip.clicked() {
-            self.by_text = !self.by_text;
-        }
+        let hover = "The selected layer's load in each of the texts";
+        toggle_chip(ui, &mut self.by_text, "by text", hover);
     }
 
     /// Says that the one text that is judged holds several kinds, where there is but one.
@@ -144,14 +138,8 @@ impl Health {
         if n_texts != 1 {
             return;
         }
-        let text = RichText::new("mixed text").size(LABEL_SIZE);
-        let button = egui::Button::selectable(self.limits.is_mixed, text);
-        let chip = ui.add(button.min_size(egui::vec2(0.0, 20.0))).on_hover_text(
-            "Say that this one text holds several kinds of text. Otherwise what is not even in it is no verdict: an expert idle in a story may be busy in a program.",
-        );
-        if chip.clicked() {
-            self.limits.is_mixed = !self.limits.is_mixed;
-        }
+        let hover = "Say that this one text holds several kinds of text. Otherwise what is not even in it is no verdict: an expert idle in a story may be busy in a program.";
+        toggle_chip(ui, &mut self.limits.is_mixed, "mixed text", hover);
     }
 
     fn over_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -212,6 +200,13 @@ impl Health {
             note(ui, sentence).on_hover_text(names.join(", "));
         }
     }
+}
+
+/// A chip that is switched on and off.
+fn toggle_chip(ui: &mut Ui, on: &mut bool, words: &str, hover: &str) {
+    let text = RichText::new(words).size(LABEL_SIZE);
+    let button = egui::Button::selectable(*on, text).min_size(egui::vec2(0.0, 20.0));
+    *on ^= ui.add(button).on_hover_text(hover).clicked();
 }
 
 /// The verdict on the model. Red only where it is bad, and only once it stands.
