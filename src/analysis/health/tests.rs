@@ -443,6 +443,9 @@ fn one_text_alone_gives_no_verdict_but_even() {
     assert_eq!(router.unused.len(), 1);
     let words = "No verdict: one text alone cannot tell a specialist from a dead expert";
     assert!(alone.headline.starts_with(words), "{}", alone.headline);
+    let rest =
+        "it would be skewed; worst layer 0, evenness 0.85, 1 of 8 experts little used, expert 0 at";
+    assert!(alone.headline.contains(rest), "{}", alone.headline);
     assert!(router.evidence.starts_with(words), "{}", router.evidence);
     // A text without a token is no second one.
     assert_eq!(of_kinds(&[nothing.clone(), skewed.clone()]).verdict(), None);

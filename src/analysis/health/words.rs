@@ -154,11 +154,14 @@ fn lowest(routers: &[RouterReport]) -> String {
 
 fn worst_words(it: &RouterReport) -> String {
     let evenness = it.numbers.map_or(0.0, |it| it.evenness);
-    let dead = it.dead.len();
-    let dead = if dead == 0 {
-        "none dead".to_owned()
-    } else {
-        format!("{dead} of {} experts dead", it.n_experts)
+    // Of a verdict that is withheld none is called dead.
+    let (n, what) = match it.withheld {
+        Some(_) => (it.unused.len(), "little used"),
+        None => (it.dead.len(), "dead"),
+    };
+    let idle = match n {
+        0 => format!("none {what}"),
+        n => format!("{n} of {} experts {what}", it.n_experts),
     };
     let label = &it.label;
     let busiest = it.busiest.map_or_else(String::new, |it| {
@@ -169,7 +172,7 @@ fn worst_words(it: &RouterReport) -> String {
         )
     });
     format!(
-        "; worst {label}, evenness {}, {dead}{busiest}",
+        "; worst {label}, evenness {}, {idle}{busiest}",
         number(evenness)
     )
 }

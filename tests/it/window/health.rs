@@ -295,3 +295,26 @@ fn ninety_four_layers_of_128_experts_are_judged_too() {
         "Collapsed: 1 of 94 layers (60); worst layer 60, evenness 0.75, 32 of 128 experts dead, expert 0 at 1.33 × even",
     );
 }
+
+#[test]
+fn one_text_alone_gives_no_verdict_until_it_is_said_to_be_mixed() {
+    let (mut window, script) = window(TOUR_LIKE);
+    click(&mut window, READ);
+    let (tag, _) = asked(&script);
+    let of_one = StudyEvent::Surveyed {
+        text: 0,
+        step: step(TOUR_LIKE, 2689, |layer| if layer == 3 { 2 } else { 0 }),
+    };
+    script.say([
+        Event::Study { tag, event: of_one },
+        ended(tag, Ok(()), false),
+    ]);
+    settle(&mut window);
+    let headline = "No verdict: one text alone cannot tell a specialist from a dead expert; were this one mixed, it would be collapsed; worst layer 3, evenness 0.75, 2 of 8 experts little used, expert 0 at 1.33 × even";
+    window.get_by_label(headline);
+    window.get_by_label_contains("layer 3, no verdict, ");
+    click(&mut window, "mixed text");
+    window.get_by_label_contains("Collapsed: 1 of 6 layers (3)");
+    click(&mut window, "mixed text");
+    window.get_by_label(headline);
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, RichText, Ui};
 
-use crate::analysis::{Preset, Report, Thresholds, Verdict};
+use crate::analysis::{Outcome, Preset, Report, Thresholds, Verdict};
 use crate::document::{Table, health_table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
@@ -62,9 +62,7 @@ impl Panel for Health {
         } else if is_wide {
             self.by_text_chip(cx, ui);
         }
-        if is_wide || self.limits.is_mixed {
-            self.mixed_chip(cx, ui);
-        }
+        self.mixed_chip(ui);
     }
 
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -129,13 +127,13 @@ impl Health {
         toggle_chip(ui, &mut self.by_text, "by text", hover);
     }
 
-    /// Says that the one text that is judged holds several kinds, where there is but one.
-    fn mixed_chip(&mut self, cx: &Cx<'_>, ui: &mut Ui) {
-        let n_texts = match self.over {
-            Over::Texts => cx.session.survey.as_ref().map_or(0, |it| it.texts.len()),
-            Over::Row => 1,
+    /// Says that the one text that is judged holds several kinds, where a verdict waits for that or was made by it.
+    fn mixed_chip(&mut self, ui: &mut Ui) {
+        let Some(report) = self.made.value() else {
+            return;
         };
-        if n_texts != 1 {
+        let is_withheld = matches!(report.outcome, Outcome::Withheld { .. });
+        if !is_withheld && !(self.limits.is_mixed && report.texts.len() == 1) {
             return;
         }
         let hover = "Say that this one text holds several kinds of text. Otherwise what is not even in it is no verdict: an expert idle in a story may be busy in a program.";
