@@ -133,7 +133,8 @@ impl Health {
             return;
         };
         let is_withheld = matches!(report.outcome, Outcome::Withheld { .. });
-        if !is_withheld && !(self.limits.is_mixed && report.texts.len() == 1) {
+        let was_called_mixed = self.limits.is_mixed && report.texts.len() == 1;
+        if !(is_withheld || was_called_mixed) {
             return;
         }
         let hover = "Say that this one text holds several kinds of text. Otherwise what is not even in it is no verdict: an expert idle in a story may be busy in a program.";
