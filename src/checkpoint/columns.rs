@@ -1,5 +1,5 @@
-//! Matrices that are stored the other way round: a row of the file is one input, and has a number for each output. Some
-//! families stack their experts so (gpt-oss as published in bf16, DBRX's last matrix).
+//! Matrices that are stored transposed, `[in, out]`: a row of the file belongs to one input and has a number for each
+//! output. Some families stack their experts so (gpt-oss as published in bf16, DBRX's last matrix).
 //!
 //! They are read where they lie: nothing here copies a matrix.
 
@@ -8,22 +8,23 @@ use std::ops::Range;
 use super::Blob;
 use crate::formats::Dtype;
 
-/// Some outputs of a matrix `[in, out]`, in numbers stored one by one.
+/// A selection of the outputs of a matrix `[in, out]`, in a number format without blocks.
 #[derive(Clone, Debug)]
 pub(super) struct ColumnCut {
     pub(super) blob: Blob,
-    /// Of all inputs.
+    /// The bytes of the whole matrix within the blob.
     pub(super) range: Range<usize>,
     pub(super) dtype: Dtype,
     /// Bytes from one input to the next.
     pub(super) stride: usize,
-    /// The first output that is meant, and the distance to the next.
+    /// The first selected output.
     pub(super) first: usize,
+    /// From one selected output to the next, in outputs.
     pub(super) step: usize,
 }
 
 impl ColumnCut {
-    /// The outputs `first` and every `step`th behind it, of those that are meant.
+    /// Of the selected outputs, the one at `first` and every `step`th behind it.
     pub(super) fn every(&self, first: usize, step: usize) -> Self {
         Self {
             first: self.first + first * self.step,
@@ -43,7 +44,7 @@ impl ColumnCut {
     }
 }
 
-/// The bytes of such a matrix, and what they say.
+/// A [`ColumnCut`] with its bytes at hand, to read from.
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnRows<'a> {
     bytes: &'a [u8],
@@ -58,14 +59,15 @@ impl ColumnRows<'_> {
         self.dtype.block_bytes()
     }
 
-    /// Where the number of an output and an input is.
+    /// The bytes of one weight.
     fn place(&self, output: usize, input: usize) -> Range<usize> {
         let n = self.number_bytes();
         let start = input * self.stride + (self.first + output * self.step) * n;
         start..start + n
     }
 
-    /// The weights of one input for some outputs, in f32. `wide` is scratch space.
+    /// The weights of one input for a range of the selected outputs, in f32. `wide` is scratch space for the outputs in
+    /// between.
     pub fn of_input(
         &self,
         input: usize,
@@ -83,8 +85,10 @@ impl ColumnRows<'_> {
         }
         wide.resize(bytes.len() / self.number_bytes(), 0.0);
         self.dtype.decode(bytes, wide);
-        let meant = wide.iter().step_by(self.step);
-        out.iter_mut().zip(meant).for_each(|(out, it)| *out = *it);
+        let selected = wide.iter().step_by(self.step);
+        out.iter_mut()
+            .zip(selected)
+            .for_each(|(out, it)| *out = *it);
     }
 
     /// The weights of one output for all inputs, in f32.
@@ -95,8 +99,8 @@ impl ColumnRows<'_> {
         }
     }
 
-    /// The bytes of outputs, each with all its inputs side by side.
-    pub(super) fn turned(&self, outputs: usize, inputs: usize, out: &mut [u8]) {
+    /// The bytes of the first `outputs` selected outputs as a matrix `[out, in]`.
+    pub(super) fn transposed(&self, outputs: usize, inputs: usize, out: &mut [u8]) {
         let n = self.number_bytes();
         for output in 0..outputs {
             for input in 0..inputs {

@@ -14,18 +14,20 @@ use super::{CheckpointError, files, foreign, json};
 
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
-/// An object of settings, and where it came from.
+/// The settings of a `config.json`, or of an object inside of one, and where they came from.
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     map: Map<String, Value>,
-    /// `rope_scaling.` inside of that object.
+    /// What a refusal puts before a key's name: empty at the top, `rope_scaling.` inside of that object.
     prefix: String,
     path: PathBuf,
-    /// Its keys in the file's order, those of the objects under them, and those of any depth that came twice.
+    /// The keys of `map`, in the file's order.
     keys: Vec<String>,
+    /// The keys of each object directly under a key of `map`, in the file's order.
     keys_inside: HashMap<String, Vec<String>>,
+    /// Keys that came twice, at any depth.
     twice: Vec<String>,
-    /// What a setting is called in the file, where it has another name there.
+    /// The name in the file of each setting that `renamed` or `of` gave another name, both with their prefix.
     names: HashMap<String, String>,
 }
 
@@ -67,7 +69,8 @@ impl Config {
         }
     }
 
-    /// Settings that a file has under other names: `names`, by setting.
+    /// Settings that were gathered from a file that names them differently (GGUF metadata). `names` holds the file's
+    /// own name of each setting, for refusals.
     pub(super) fn of(map: Map<String, Value>, names: HashMap<String, String>, path: &Path) -> Self {
         Self {
             keys: map.keys().cloned().collect(),
@@ -80,8 +83,9 @@ impl Config {
         }
     }
 
-    /// The same with settings under the names that most families have for them, where the file has another: the setting
-    /// and the file's key, `a.b` where that stands in an object. A refusal names the file's.
+    /// A copy in which a family's own keys stand under the names that most families use. `names` are pairs of the common
+    /// name and the file's key; `a.b` is the key `b` of the object `a`. A pair whose key is missing changes nothing. A
+    /// refusal still names the file's key.
     pub(super) fn renamed(&self, names: &[(&str, &str)]) -> Self {
         let mut out = self.clone();
         for (setting, key) in names {
@@ -97,7 +101,7 @@ impl Config {
         out
     }
 
-    /// The same without a setting.
+    /// A copy without a setting.
     pub(super) fn without(&self, key: &str) -> Self {
         let mut out = self.clone();
         out.map.remove(key);
@@ -191,7 +195,7 @@ impl Config {
         }
     }
 
-    /// The refusal of a key's value.
+    /// The error that refuses the value of a key: it quotes the value and says what was expected.
     pub(super) fn wrong(&self, key: &str, want: impl Into<String>) -> CheckpointError {
         let got = match self.map.get(key) {
             None => "missing".to_owned(),
@@ -200,7 +204,7 @@ impl Config {
         self.refuse(key, got, want)
     }
 
-    /// The refusal of a value that follows from a key.
+    /// The error that refuses what follows from a key, with the words for it: what was found, what was expected.
     pub(super) fn refuse(
         &self,
         key: &str,
@@ -292,7 +296,7 @@ impl Config {
         Ok(self.maybe_positive(key)?.unwrap_or(default))
     }
 
-    /// A number that a model can be multiplied by, or the default; 0 and less are allowed.
+    /// A finite number of either sign, or the default.
     ///
     /// # Errors
     /// A value that is no finite number.

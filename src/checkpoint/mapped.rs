@@ -2,10 +2,10 @@
 //!
 //! The pages of a map that lie behind the end of its file are gone: who reads one gets the signal SIGBUS, which ends
 //! the program. To ask for the length first helps little, since the file may be cut between the question and the
-//! reading; and to read the file in place of mapping it would hold every checkpoint in memory. So the signal is taken
-//! (`torn`): the pages become zeros, the reading goes on, and the map is marked. Who asked for a step looks at the mark
-//! before anything of the step is handed on: `check`. It looks at the length too: what lies between the new end and
-//! the end of its page reads as zeros without a signal.
+//! reading; and to read the file in place of mapping it would hold every checkpoint in memory. So the signal is handled
+//! (`torn`): the pages become zeros, the reading goes on, and the map is marked. The engine calls [`MappedFile::check`]
+//! after each step and before it hands on the step's results. The check compares the length too: what lies between the
+//! new end and the end of its page reads as zeros without a signal.
 //!
 //! Windows cuts no file that is mapped.
 //!
@@ -27,7 +27,7 @@ use super::torn::Watch;
 /// A file mapped read-only.
 #[derive(Debug)]
 pub struct MappedFile {
-    // Given up before the map is: what is no longer mapped is not to be watched.
+    // Fields drop in order: the signal handler must forget the pages before they are unmapped.
     #[cfg(unix)]
     watch: Option<Watch>,
     map: Mmap,

@@ -215,7 +215,7 @@ impl WeightView {
         let n_bytes = self.n_bytes();
         let mut words = vec![0u32; n_bytes.div_ceil(4)];
         let bytes = bytemuck::cast_slice_mut(&mut words);
-        columns.turned(self.rows, self.cols, bytes);
+        columns.transposed(self.rows, self.cols, bytes);
         let blob = Blob::Memory(Arc::new(words));
         Self::of(blob, 0..n_bytes, self.dtype(), self.rows, self.cols).read_as(self.reading)
     }

@@ -16,9 +16,9 @@ pub struct Q2K {
     pub scales: [u8; 16],
     /// Two halves of 128 numbers; two bits of byte `l` are level `32 j + l` of its half, `j` from the lowest bits up.
     pub qs: [u8; 64],
-    /// What the scales are in units of.
+    /// Unit of the scales.
     pub d: F16,
-    /// What the minima are in units of.
+    /// Unit of the minima.
     pub dmin: F16,
 }
 

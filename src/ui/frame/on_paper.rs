@@ -7,8 +7,8 @@ use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, PaperFormat};
 
 use super::tiles::{Frame, listed};
 
-/// Of a panel that was not drawn yet, points.
-const UNSEEN: Vec2 = vec2(720.0, 400.0);
+/// The size taken for a panel that was not drawn yet, points.
+const SIZE_BEFORE_DRAWN: Vec2 = vec2(720.0, 400.0);
 
 impl Frame {
     /// The panel last pointed at or in focus: what the list of commands acts on.
@@ -41,16 +41,17 @@ impl Frame {
         self.panels.get(name).map_or("", |it| it.title())
     }
 
-    /// How large a panel is now, with its head, points.
+    /// Width and height of a panel now, with its head, points.
     #[must_use]
     pub fn size(&self, name: &str) -> Vec2 {
-        self.sizes.get(name).copied().unwrap_or(UNSEEN)
+        self.sizes.get(name).copied().unwrap_or(SIZE_BEFORE_DRAWN)
     }
 
     /// Draws a panel on paper, as it is set now; none where there is no such panel.
     pub fn on_paper(&mut self, name: &str, cx: &Cx<'_>, sheet: PaperFormat) -> Option<Paper> {
         let panel = self.panels.get_mut(name)?;
-        let mut unheard = Vec::new();
+        // A drawing on paper has nobody who could click.
+        let mut ignored = Vec::new();
         let mut cx = Cx {
             session: cx.session,
             experiment: cx.experiment,
@@ -66,7 +67,7 @@ impl Frame {
             recents: cx.recents,
             drawing: Drawing::Paper,
             palette: cx.palette,
-            commands: &mut unheard,
+            commands: &mut ignored,
         };
         let caption = caption(panel.as_ref(), &cx);
         let palette = cx.palette;
@@ -76,7 +77,7 @@ impl Frame {
     }
 }
 
-/// What a picture says of itself: the table's title without the panel's name, which stands beside it.
+/// The words under a drawing: the panel's title, what it shows (its table's title, less the panel's own), and its help.
 fn caption(panel: &dyn Panel, cx: &Cx<'_>) -> Caption {
     let title = panel.title();
     let of = panel.table(cx).map_or(String::new(), |it| it.title);
