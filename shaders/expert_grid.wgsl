@@ -13,7 +13,7 @@ struct View {
 
 @group(0) @binding(0) var<uniform> view: View;      // mirrors `View` there
 @group(0) @binding(1) var values: texture_2d<f32>;  // R32Float [E × R], 0..1; -1 empty; -2 no such expert
-@group(0) @binding(2) var ramps: texture_2d<f32>;   // Rgba8Unorm [256 × 4], gamma space
+@group(0) @binding(2) var ramps: texture_2d<f32>;   // Rgba8Unorm [256 × 6], gamma space
 
 struct Corner {
     @builtin(position) clip: vec4<f32>,

@@ -17,7 +17,7 @@ mod viridis;
 mod words;
 
 pub use self::csv::plain_text;
-pub use colors::{Colors, DARK, LIGHT};
+pub use colors::{Colors, DARK, LIGHT, PRESENT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use panels::{

@@ -30,5 +30,8 @@ pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{Backlog, Loading, Message, RowKey, RowView, Session, Survey, SurveyedText};
-pub use theme::{DARK, LIGHT, Palette, RAMP_LEN, apply as apply_theme, install as install_theme};
+pub use theme::{
+    DARK, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
+    install as install_theme, present as present_theme,
+};
 pub use widgets::{MOST_PINS, keeps_arrows};

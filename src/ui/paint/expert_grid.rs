@@ -8,7 +8,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Color32, Rect, pos2, vec2};
 use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, ScreenDescriptor, wgpu};
 
-use crate::ui::theme::{DARK, LIGHT, Palette, RAMP_LEN};
+use crate::ui::theme::{DARK, LIGHT, PRESENT, Palette, RAMP_LEN};
 
 /// A cell without a value: drawn as an outline.
 pub const EMPTY: f32 = -1.0;
@@ -165,7 +165,7 @@ pub fn shape(
         cells: [grid.n_cols as f32, grid.n_rows as f32],
         gap: grid.gap_pixels(),
         corner,
-        ramp_row: f32::from(u8::from(!palette.dark) * 2 + u8::from(differences)),
+        ramp_row: f32::from(palette.kind as u8 * 2 + u8::from(differences)),
         linear_out: 0.0,
         empty: color(palette.line),
     };
@@ -387,15 +387,17 @@ fn pipeline(
     })
 }
 
-/// `[256 × 4]`: amounts and differences, dark and light.
+/// `[256 × 6]`: amounts and differences, dark, light and for the back row.
 fn ramps(device: &wgpu::Device, queue: &wgpu::Queue) -> wgpu::TextureView {
-    let size = [RAMP_LEN as u32, 4];
+    let size = [RAMP_LEN as u32, 6];
     let texture = texture(device, size, wgpu::TextureFormat::Rgba8Unorm, "ramps");
     let texels: Vec<u8> = [
         (&DARK, false),
         (&DARK, true),
         (&LIGHT, false),
         (&LIGHT, true),
+        (&PRESENT, false),
+        (&PRESENT, true),
     ]
     .into_iter()
     .flat_map(|(palette, differences)| palette.ramp(differences))

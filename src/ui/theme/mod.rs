@@ -12,7 +12,7 @@ use eframe::egui::{Color32, Ui};
 
 use crate::document::{self, Colors, VIRIDIS};
 
-pub use style::{apply, install};
+pub use style::{apply, install, present};
 
 /// Corners of a panel, points.
 pub const PANEL_CORNER: u8 = 8;
@@ -45,9 +45,22 @@ const fn hexes(rgb: [u32; 8]) -> [Color32; 8] {
     out
 }
 
+/// Which theme a palette is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThemeKind {
+    /// The dark one.
+    Dark,
+    /// The light one.
+    Light,
+    /// The light one for the back row.
+    Present,
+}
+
 /// The colours of one theme.
 #[derive(Clone, Debug)]
 pub struct Palette {
+    /// Whose.
+    pub kind: ThemeKind,
     /// Whether it is the dark one.
     pub dark: bool,
     /// Between the panels.
@@ -87,17 +100,23 @@ pub struct Palette {
     less: Color32,
     /// More, in differences.
     more: Color32,
+    /// The part of viridis that amounts run over.
+    amounts: (f32, f32),
 }
 
 /// The dark theme.
-pub static DARK: Palette = palette(true, &document::DARK, [4, 2, 5, 7]);
+pub static DARK: Palette = palette(ThemeKind::Dark, &document::DARK, [1, 2, 4, 7]);
 
 /// The light theme.
-pub static LIGHT: Palette = palette(false, &document::LIGHT, [0, 1, 2, 3]);
+pub static LIGHT: Palette = palette(ThemeKind::Light, &document::LIGHT, [0, 2, 3, 6]);
 
-const fn palette(dark: bool, colors: &Colors, pins: [usize; 4]) -> Palette {
+/// The light theme for the back row.
+pub static PRESENT: Palette = palette(ThemeKind::Present, &document::PRESENT, [0, 2, 3, 6]);
+
+const fn palette(kind: ThemeKind, colors: &Colors, pins: [usize; 4]) -> Palette {
     Palette {
-        dark,
+        kind,
+        dark: matches!(kind, ThemeKind::Dark),
         window: hex(colors.window),
         panel: hex(colors.panel),
         raised: hex(colors.raised),
@@ -117,6 +136,7 @@ const fn palette(dark: bool, colors: &Colors, pins: [usize; 4]) -> Palette {
         more: hex(colors.more),
         experts: hexes(colors.experts),
         pins,
+        amounts: colors.ramp,
     }
 }
 
@@ -126,10 +146,28 @@ impl Palette {
     /// The palette of the theme a ui is drawn in.
     #[must_use]
     pub fn of(ui: &Ui) -> &'static Self {
-        if ui.visuals().dark_mode {
-            &DARK
+        let visuals = ui.visuals();
+        // The style of a theme has the colour of its window.
+        match visuals.dark_mode {
+            true => &DARK,
+            false if visuals.panel_fill == PRESENT.window => &PRESENT,
+            false => &LIGHT,
+        }
+    }
+
+    /// Whether it is made for the back row: letters have one size, marks are large and numbered.
+    #[must_use]
+    pub fn presents(&self) -> bool {
+        self.kind == ThemeKind::Present
+    }
+
+    /// A size of letters, points: for the back row none is smaller than labels.
+    #[must_use]
+    pub fn letters(&self, size: f32) -> f32 {
+        if self.presents() {
+            size.max(LABEL_SIZE)
         } else {
-            &LIGHT
+            size
         }
     }
 
@@ -149,11 +187,7 @@ impl Palette {
     #[must_use]
     pub fn amount(&self, t: f32) -> Color32 {
         let t = t.clamp(0.0, 1.0);
-        let (first, last) = if self.dark {
-            document::DARK.ramp
-        } else {
-            document::LIGHT.ramp
-        };
+        let (first, last) = self.amounts;
         let at = first + t * (last - first);
         let [r, g, b] = VIRIDIS[(at * 255.0).round() as usize];
         Color32::from_rgb(r, g, b)

@@ -3,12 +3,20 @@
 //! Sight without long, middle or short cones after Machado, Oliveira and Fernandes, "A Physiologically-based Model for
 //! Simulation of Color Vision Deficiency" (2009), at full severity, on linear light; distances in `OKLab`.
 
+mod search;
+
 use eframe::egui::Color32;
 
-use super::{DARK, LIGHT, Palette, RAMP_LEN};
+use super::{DARK, LIGHT, PRESENT, Palette, RAMP_LEN};
 
-/// How far apart any two experts are, and each from panel, text and amber; `OKLab`.
+/// How far apart any two experts are, and each from panel and text; `OKLab`.
 const APART: f64 = 0.11;
+/// How far an expert is from amber in normal sight: nobody takes one for what was changed.
+const FROM_AMBER: f64 = 0.15;
+/// On light an expert is no darker, and no greyer, than this: at 5 points the rest is black.
+const LEAST_LIGHT: f64 = 0.42;
+const LEAST_CHROMA: f64 = 0.08;
+const ALL: [&Palette; 3] = [&DARK, &LIGHT, &PRESENT];
 /// How far a step of a ramp may fall back in lightness; bytes round.
 const SLACK: f64 = 0.004;
 
@@ -127,7 +135,7 @@ fn the_measures_are_those_of_their_authors() {
 
 #[test]
 fn experts_are_told_apart_by_everyone() {
-    for palette in [&DARK, &LIGHT] {
+    for palette in ALL {
         let experts = experts(palette);
         let others = [palette.panel, palette.text, palette.amber];
         for (name, sight) in &SIGHTS {
@@ -141,13 +149,18 @@ fn experts_are_told_apart_by_everyone() {
         for (n, it) in experts.iter().enumerate() {
             let contrast = contrast(*it, palette.panel);
             assert!(contrast >= 3.0, "expert {n}: {contrast:.2}");
+            let far = distance(*it, palette.amber, &SIGHTS[0].1);
+            assert!(far >= FROM_AMBER, "expert {n} and amber: {far:.3}");
+            let [light, a, b] = oklab(linear(*it));
+            let is_seen = light >= LEAST_LIGHT && a.hypot(b) >= LEAST_CHROMA;
+            assert!(palette.dark || is_seen, "expert {n}: {light:.2}");
         }
     }
 }
 
 #[test]
 fn a_larger_amount_is_further_from_the_panel_for_everyone() {
-    for palette in [&DARK, &LIGHT] {
+    for palette in ALL {
         let panel = |sight| seen(palette.panel, sight)[0];
         for (name, sight) in &SIGHTS {
             let ramp = palette.ramp(false);
@@ -171,7 +184,7 @@ fn a_larger_amount_is_further_from_the_panel_for_everyone() {
 
 #[test]
 fn less_and_more_are_told_apart_by_everyone() {
-    for palette in [&DARK, &LIGHT] {
+    for palette in ALL {
         for (name, sight) in &SIGHTS {
             for n in 1..=8 {
                 let t = f32::from(n as u8) / 16.0;
@@ -196,7 +209,7 @@ fn less_and_more_are_told_apart_by_everyone() {
 
 #[test]
 fn what_was_changed_is_told_from_what_was_not_by_everyone() {
-    for palette in [&DARK, &LIGHT] {
+    for palette in ALL {
         for (name, sight) in &SIGHTS {
             for other in [palette.second, palette.text, palette.accent, palette.panel] {
                 let far = distance(palette.amber, other, sight);
@@ -208,7 +221,7 @@ fn what_was_changed_is_told_from_what_was_not_by_everyone() {
 
 #[test]
 fn words_can_be_read_on_every_surface() {
-    for palette in [&DARK, &LIGHT] {
+    for palette in ALL {
         for surface in [palette.window, palette.panel, palette.raised] {
             for words in [palette.text, palette.second, palette.selected] {
                 let contrast = contrast(words, surface);
@@ -227,5 +240,30 @@ fn words_can_be_read_on_every_surface() {
         assert!(contrast(palette.on_accent, palette.accent) >= 4.5);
         let amber = contrast(palette.amber, palette.panel);
         assert!(amber >= 4.5, "amber on the panel: {amber:.2}");
+    }
+}
+
+/// What is shown to a class: letters at 7, marks at 3, on whatever they stand.
+#[test]
+fn the_back_row_reads_letters_and_sees_marks() {
+    let it = &PRESENT;
+    let surfaces = [it.panel, it.raised, it.hovered];
+    let letters = [it.text, it.second, it.third, it.selected, it.accent, it.red];
+    for (letters, surface) in letters.iter().flat_map(|a| surfaces.map(|b| (*a, b))) {
+        let contrast = contrast(letters, surface);
+        assert!(contrast >= 7.0, "{letters:?} on {surface:?}: {contrast:.2}");
+    }
+    for letters in [it.text, it.second, it.third] {
+        assert!(contrast(letters, it.window) >= 7.0);
+    }
+    for surface in [it.panel, it.raised] {
+        assert!(contrast(it.amber, surface) >= 7.0);
+    }
+    assert!(contrast(it.on_accent, it.accent) >= 7.0);
+    let ends = [it.difference(0.0), it.difference(1.0), it.amount(0.0)];
+    let marks = experts(it).into_iter().chain(ends).chain([it.line]);
+    for mark in marks {
+        let contrast = contrast(mark, it.panel);
+        assert!(contrast >= 3.0, "{mark:?}: {contrast:.2}");
     }
 }

@@ -7,13 +7,19 @@ use eframe::egui::{
     Style, TextStyle, Theme, Visuals, style::WidgetVisuals,
 };
 
-use super::{BODY_SIZE, CHIP_CORNER, DARK, LABEL_SIZE, LIGHT, PANEL_CORNER, Palette};
+use super::{BODY_SIZE, CHIP_CORNER, DARK, LABEL_SIZE, LIGHT, PANEL_CORNER, PRESENT, Palette};
 
 /// Sets fonts and both themes of a context. To be called once, before the first frame.
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(fonts());
     egui_material_icons::initialize(ctx);
     apply(ctx);
+}
+
+/// Puts the colours for the back row in the place of the light theme, or takes them away again.
+pub fn present(ctx: &egui::Context, on: bool) {
+    let palette = if on { &PRESENT } else { &LIGHT };
+    ctx.set_style_of(Theme::Light, style(palette));
 }
 
 /// Sets both themes of a context.

@@ -11,7 +11,7 @@ use crate::document::even_chance;
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::percent;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, kept_mesh};
+use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, ThemeKind, kept_mesh};
 
 use super::PathSettings;
 use super::layout::{Labels, PathColumns};
@@ -55,7 +55,7 @@ struct DrawnFlow {
 struct DrawnFor {
     version: u64,
     columns: PathColumns,
-    dark: bool,
+    kind: ThemeKind,
     pixel: f32,
     pins: Vec<ExpertAt>,
 }
@@ -168,7 +168,7 @@ impl FlowPlot {
         let key = DrawnFor {
             version: self.version,
             columns,
-            dark: cx.palette.dark,
+            kind: cx.palette.kind,
             pixel: 1.0 / ui.ctx().pixels_per_point(),
             pins: cx.pins.to_vec(),
         };

@@ -10,7 +10,9 @@ use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::percent;
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, kept_mesh};
+use crate::ui::{
+    Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, ThemeKind, kept_mesh,
+};
 
 use super::PathSettings;
 use super::lanes::{ids_ui, lanes_ui, rings_ui};
@@ -63,7 +65,7 @@ struct TokenWindow {
 struct PlacedFor {
     opened: u64,
     columns: PathColumns,
-    dark: bool,
+    kind: ThemeKind,
     pixel: f32,
     pins: Vec<ExpertAt>,
 }
@@ -227,7 +229,7 @@ impl TokenPaths {
         let key = PlacedFor {
             opened: cx.session.opened,
             columns,
-            dark: cx.palette.dark,
+            kind: cx.palette.kind,
             pixel,
             pins: cx.pins.to_vec(),
         };
