@@ -1,6 +1,7 @@
 // The reference is src/ops/cpu/recurrent.rs. Mixers that fold positions into a state: a depthwise causal convolution
 // (`convolve`, `slide`), behind it a gated delta rule (`normed`, `delta`) or a selective state space (`mamba`), and the
-// gated norm of what comes out (`gated_norm`).
+// gated norm of what comes out (`gated_norm`). A state space of the first kind reads its steps of the channels
+// (`select_norm`), each has decays of its own (`mamba1`), and behind it stands a gate alone (`gate`).
 
 struct Params {
     row: u32,           // the first row of the batch that this run takes
@@ -33,7 +34,7 @@ struct Params {
     head_dim: u32,
     n_heads: u32,
     n_groups: u32,      // of a state space: groups of heads that share what is folded
-    norm_dim: u32,      // numbers that are normed together
+    norm_dim: u32,      // numbers that are normed together; of those that the steps of a Mamba-1 are made of, how many
     weight_step: u32,   // 0: all norms have one weight
     least: f32,         // bounds of a state space's step
     most: f32,
@@ -55,7 +56,10 @@ struct Params {
 @group(0) @binding(7) var<storage, read> skip: array<f32>;             // [heads]
 @group(0) @binding(7) var<storage, read> by_channel: array<f32>;       // [T, keys], decays
 @group(0) @binding(1) var<storage, read_write> lengths: array<f32>;    // mixed, its queries and keys changed in place
-@group(0) @binding(2) var<storage, read> norm_weight: array<f32>;      // [norm_dim] or [n_out]
+@group(0) @binding(2) var<storage, read> norm_weight: array<f32>;      // [norm_dim] or [n_out]; of a Mamba-1 [norm_dim + 2 · fold_dim]
+@group(0) @binding(3) var<storage, read_write> ranks: array<f32>;      // [T, norm_dim], what steps are made of
+@group(0) @binding(4) var<storage, read_write> selected: array<f32>;   // [T, 2 · fold_dim], B and C
+@group(0) @binding(4) var<storage, read> both: array<f32>;             // the same
 @group(0) @binding(3) var<storage, read_write> gated: array<f32>;      // out, changed in place
 
 // Columns of a head, and parts of what is folded for each, that one workgroup takes.
@@ -286,6 +290,78 @@ fn mamba(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gro
             out[row * params.n_out + head * params.head_dim + column] = sum + skip[head] * v;
         }
     }
+}
+
+// The norms of what a Mamba-1 reads of its channels: of what its steps are made of, of B and of C. `x` is what was read,
+// [T, norm_dim + 2 · fold_dim]. Grid: the three, rows.
+@compute @workgroup_size(256)
+fn select_norm(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
+    let row = params.row + group.y;
+    let is_steps = group.x == 0u;
+    let n = select(params.fold_dim, params.norm_dim, is_steps);
+    let first = select(params.norm_dim + (group.x - 1u) * params.fold_dim, 0u, is_steps);
+    let home = row * (params.norm_dim + 2u * params.fold_dim) + first;
+    var squares = 0.0;
+    for (var i = lane.index; i < n; i += 256u) {
+        let it = x[home + i];
+        squares += it * it;
+    }
+    let scale = 1.0 / sqrt(sum_all(squares, lane) / f32(n) + params.eps);
+    for (var i = lane.index; i < n; i += 256u) {
+        let it = x[home + i] * scale * norm_weight[first + i];
+        if is_steps {
+            ranks[row * params.norm_dim + i] = it;
+        } else {
+            selected[row * 2u * params.fold_dim + first - params.norm_dim + i] = it;
+        }
+    }
+}
+
+// A Mamba-1: `x` are the steps of all channels before their softplus, [T, head_dim]. Grid: 1, blocks of COLUMNS channels.
+// Each lane keeps to its own numbers of the state.
+@compute @workgroup_size(256)
+fn mamba1(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) group: vec3<u32>) {
+    let channel = group.y * COLUMNS + index % COLUMNS;
+    let is_there = channel < params.head_dim;
+    let first = index / COLUMNS;
+    let home = folded_at(0u) + channel;
+    for (var t = 0u; t < params.n_rows; t++) {
+        let row = params.row + t;
+        let is_empty = params.is_new != 0u && t == 0u;
+        var sum = 0.0;
+        var v = 0.0;
+        if is_there {
+            let step = softplus(x[row * params.head_dim + channel]);
+            v = mixed[row * params.n_channels + channel];
+            let b = row * 2u * params.fold_dim;
+            let c = b + params.fold_dim;
+            for (var i = first; i < params.fold_dim; i += SLICES) {
+                let at = home + i * params.head_dim;
+                var it = 0.0;
+                if !is_empty {
+                    it = state[at] * exp(decay[channel * params.fold_dim + i] * step);
+                }
+                it += step * v * both[b + i];
+                state[at] = it;
+                sum += it * both[c + i];
+            }
+        }
+        sum = sum_slices(index, sum);
+        if is_there && first == 0u {
+            out[row * params.n_out + channel] = sum + skip[channel] * v;
+        }
+    }
+}
+
+// The gate of what comes out, where no norm stands before it. Grid: blocks of 256 numbers, rows.
+@compute @workgroup_size(256)
+fn gate(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) group: vec3<u32>) {
+    let i = group.x * 256u + index;
+    if i >= params.n_out {
+        return;
+    }
+    let row = params.row + group.y;
+    gated[row * params.n_out + i] *= silu(x[row * params.n_in + params.z_first + i]);
 }
 
 // The norm of each part of a row, then its gate; of a state space the gate first. Grid: parts of a row, rows.

@@ -157,7 +157,7 @@ pub enum RecurrentSlot {
     ConvOf(u8),
     /// Its bias, `[channels]`.
     ConvBias,
-    /// The decay per head, less than 0, `[heads]`.
+    /// The decay per head, less than 0, `[heads]`; of a Mamba-1 of each channel `[width · state]`.
     Decay,
     /// What is added to the step before its softplus, `[heads]`.
     StepBias,
@@ -165,6 +165,12 @@ pub enum RecurrentSlot {
     Skip,
     /// The norm of what comes out, `[width]` or, for a delta rule, `[head width]`.
     Norm,
+    /// What the steps of a Mamba-1, B and C are read with, `[rank + 2 · state, width]`.
+    Selection,
+    /// The norm of what was read for the steps, for B, for C: `[rank]` or `[state]`.
+    SelectionNorm(u8),
+    /// From what was read for the steps to those of all channels, `[width, rank]`.
+    Steps,
     /// The output projection, `[H, width]`.
     Out,
     /// Its bias, `[H]`.

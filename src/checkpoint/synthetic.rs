@@ -262,7 +262,7 @@ fn is_norm(slot: Slot) -> bool {
                 | LayerSlot::Latent(
                     LatentSlot::QueryNorm | LatentSlot::Norm | LatentSlot::IndexNorm
                 )
-                | LayerSlot::Recurrent(RecurrentSlot::Norm)
+                | LayerSlot::Recurrent(RecurrentSlot::Norm | RecurrentSlot::SelectionNorm(_))
         ),
         _ => false,
     }

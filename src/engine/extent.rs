@@ -233,7 +233,7 @@ fn width(layer: &LayerSpec, spec: &ModelSpec) -> u64 {
         Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
             2 * (it.n_heads + it.n_kv_heads) * it.head_dim + it.gate_width()
         }
-        Mixer::Recurrent(it) => it.n_in() + it.n_channels() + it.n_out(),
+        Mixer::Recurrent(it) => it.n_in() + it.n_channels() + it.n_between() + it.n_out(),
         Mixer::Mla(it) => {
             let index = it.indexer.as_ref();
             it.q_lora.unwrap_or(0)

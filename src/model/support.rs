@@ -5,10 +5,11 @@
 
 use crate::spec::{
     Act, Algo, DeltaDecay, DeltaGate, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups,
-    HeadSpec, IndexerSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba2Spec, Mask, Mixer, MlaSpec,
-    MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm, QueryTemperature,
-    RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterId, RouterInput, RouterSpec,
-    Score, SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
+    HeadSpec, IndexerSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba1Spec, Mamba2Spec, Mask,
+    Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm,
+    QueryTemperature, RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterId,
+    RouterInput, RouterSpec, Score, SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology,
+    Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -188,6 +189,15 @@ fn state(it: &RecurrentSpec) {
             conv_bias: _,
             proj_bias: _,
             dt_range: _,
+            eps: _,
+        })
+        | RecurrentSpec::Mamba1(Mamba1Spec {
+            width: _,
+            state_dim: _,
+            rank: _,
+            kernel: _,
+            conv_bias: _,
+            proj_bias: _,
             eps: _,
         }) => {}
     }

@@ -7,7 +7,7 @@ use super::{
     support,
 };
 use crate::checkpoint::{LayerSlot, Part, RecurrentSlot, Slot, WeightView, Weights};
-use crate::ops::{Mlp, Ops, RecurrentWeights};
+use crate::ops::{Mlp, Ops, RecurrentWeights, SelectionWeights};
 use crate::spec::{BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, RecurrentSpec};
 
 /// Attention of one layer.
@@ -364,10 +364,28 @@ impl<O: Ops> WeightSource<'_, O> {
                 step_bias: self.find(at(RecurrentSlot::StepBias))?,
                 skip: self.find(at(RecurrentSlot::Skip))?,
                 norm: self.find(at(RecurrentSlot::Norm))?,
+                selection: self.selection(at)?,
             },
             out: self.need(at(RecurrentSlot::Out))?,
             out_bias: self.find(at(RecurrentSlot::OutBias))?,
         })
+    }
+
+    /// What a state space whose channels each have a step reads of them; none in other mixers.
+    fn selection(
+        &self,
+        at: impl Fn(RecurrentSlot) -> Slot,
+    ) -> Result<Option<SelectionWeights<O::Weight>>, ModelError> {
+        let Some(read) = self.find(at(RecurrentSlot::Selection))? else {
+            return Ok(None);
+        };
+        let norms = (0..3).map(|it| self.view(at(RecurrentSlot::SelectionNorm(it))));
+        let norms = norms.collect::<Result<Vec<WeightView>, ModelError>>()?;
+        Ok(Some(SelectionWeights {
+            read,
+            norms: self.ops.weight(&norms.iter().collect::<Vec<_>>())?,
+            steps: self.need(at(RecurrentSlot::Steps))?,
+        }))
     }
 
     /// The taps of all channels, from one tensor or from those of queries, keys and values.

@@ -25,7 +25,7 @@ pub struct RecurrentWeights<W> {
     pub conv: W,
     /// `[channels]`.
     pub conv_bias: Option<W>,
-    /// `[heads]`, less than 0.
+    /// `[heads]`, or of each channel as many as its state has numbers; less than 0.
     pub decay: Option<W>,
     /// `[heads]`, or as many as decays.
     pub step_bias: Option<W>,
@@ -33,4 +33,17 @@ pub struct RecurrentWeights<W> {
     pub skip: Option<W>,
     /// Of the norm behind it: `[n_out]`, or one head's.
     pub norm: Option<W>,
+    /// What steps, `B` and `C` of a Mamba-1 are made with.
+    pub selection: Option<SelectionWeights<W>>,
+}
+
+/// What a state space whose channels each have a step reads of them, behind the convolution (`spec::Mamba1Spec`).
+#[derive(Clone, Debug)]
+pub struct SelectionWeights<W> {
+    /// `[rank + 2 · state_dim, width]`.
+    pub read: W,
+    /// Of the three norms of what is read, one after the other: `[rank + 2 · state_dim]`.
+    pub norms: W,
+    /// From the rank to the steps, `[width, rank]`.
+    pub steps: W,
 }

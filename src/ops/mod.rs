@@ -29,7 +29,7 @@ pub use gpu::{
     list as list_adapters, why_not as why_not_adapter,
 };
 pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
-pub use mixers::{LatentUps, LatentWeights, RecurrentWeights};
+pub use mixers::{LatentUps, LatentWeights, RecurrentWeights, SelectionWeights};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing};
 pub use state::State;

@@ -42,7 +42,9 @@ pub use model::{
 pub use placement::{BlockFormat, DeviceChoice, Placement};
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};
 pub use prompt::PromptForm;
-pub use recurrent::{Mamba2Spec, RecurrentSpec, ShortConvSpec, is_kept, most_kept, until_kept};
+pub use recurrent::{
+    Mamba1Spec, Mamba2Spec, RecurrentSpec, ShortConvSpec, is_kept, most_kept, until_kept,
+};
 pub use router::{
     Algo, Gate, GroupScore, Groups, MAX_EXPERTS, Renorm, RouterInput, RouterPlace, RouterSpec,
     Score, Site, StackId, Weight,

@@ -20,6 +20,8 @@ pub enum RecurrentSpec {
     Delta(DeltaSpec),
     /// A selective state space of the second kind (Granite 4, Nemotron-H).
     Mamba2(Mamba2Spec),
+    /// A selective state space of the first kind (Jamba).
+    Mamba1(Mamba1Spec),
 }
 
 /// `y = C ⊙ conv(B ⊙ x)`; the rows read are `[B | C | x]`, each as wide as the model.
@@ -56,6 +58,36 @@ pub struct Mamba2Spec {
     pub dt_range: [f32; 2],
     /// Epsilon of the norm behind it.
     pub eps: f32,
+}
+
+/// Mamba-1. Every channel has a step and decays of its own, and a state `S [state_dim]`:
+/// `S ← e^(A·dt) ⊙ S + dt · x · B`, `y = S·C + D·x`, then the gate `silu(z)`. The rows read are `[x | z]`, of which `x`
+/// passes the convolution; from what comes of it `[rank | B | C]` are read, each part passes an RMS norm, and
+/// `dt = softplus(W · rank + dt_bias)` (Transformers' `JambaMambaMixer`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mamba1Spec {
+    /// Channels: width of `x`, of `z` and of what comes out.
+    pub width: usize,
+    /// Width of the state of each channel.
+    pub state_dim: usize,
+    /// Numbers that the steps of all channels are made of.
+    pub rank: usize,
+    /// Positions of the convolution.
+    pub kernel: usize,
+    /// Whether the convolution has a bias.
+    pub conv_bias: bool,
+    /// Whether the projections have biases.
+    pub proj_bias: bool,
+    /// Epsilon of the norms of the steps, of `B` and of `C`.
+    pub eps: f32,
+}
+
+impl Mamba1Spec {
+    /// What is read of the channels behind the convolution: the rank of the steps, `B` and `C`.
+    #[must_use]
+    pub fn parts(&self) -> [usize; 3] {
+        [self.rank, self.state_dim, self.state_dim]
+    }
 }
 
 impl Mamba2Spec {
@@ -98,6 +130,7 @@ impl RecurrentSpec {
                 }
             }
             Self::Mamba2(it) => vec![2 * it.width() + 2 * it.groups_width() + it.n_heads],
+            Self::Mamba1(it) => vec![2 * it.width],
         }
     }
 
@@ -106,7 +139,7 @@ impl RecurrentSpec {
     pub fn bottlenecks(&self) -> Option<(usize, usize)> {
         match self {
             Self::Delta(it) => it.rank.map(|rank| (DeltaSpec::N_DIRECT, rank)),
-            Self::ShortConv(_) | Self::Mamba2(_) => None,
+            Self::ShortConv(_) | Self::Mamba2(_) | Self::Mamba1(_) => None,
         }
     }
 
@@ -123,6 +156,7 @@ impl RecurrentSpec {
             Self::ShortConv(it) => it.width,
             Self::Delta(it) => it.values_width(),
             Self::Mamba2(it) => it.width(),
+            Self::Mamba1(it) => it.width,
         }
     }
 
@@ -133,6 +167,16 @@ impl RecurrentSpec {
             Self::ShortConv(it) => it.width,
             Self::Delta(it) => 2 * it.keys_width() + it.values_width(),
             Self::Mamba2(it) => it.width() + 2 * it.groups_width(),
+            Self::Mamba1(it) => it.width,
+        }
+    }
+
+    /// Numbers of a row between the convolution and what is folded.
+    #[must_use]
+    pub fn n_between(&self) -> usize {
+        match self {
+            Self::ShortConv(_) | Self::Delta(_) | Self::Mamba2(_) => 0,
+            Self::Mamba1(it) => 2 * it.parts().iter().sum::<usize>() + it.width,
         }
     }
 
@@ -143,16 +187,19 @@ impl RecurrentSpec {
             Self::ShortConv(it) => it.kernel,
             Self::Delta(it) => it.kernel,
             Self::Mamba2(it) => it.kernel,
+            Self::Mamba1(it) => it.kernel,
         }
     }
 
-    /// Heads, and numbers of the state that is folded for each; none for a convolution alone.
+    /// Heads (channels, where each is for itself), and numbers of the state that is folded for each; none for a
+    /// convolution alone.
     #[must_use]
     pub fn folded(&self) -> (usize, usize) {
         match self {
             Self::ShortConv(_) => (0, 0),
             Self::Delta(it) => (it.n_value_heads, it.key_dim * it.value_dim),
             Self::Mamba2(it) => (it.n_heads, it.head_dim * it.state_dim),
+            Self::Mamba1(it) => (it.width, it.state_dim),
         }
     }
 
@@ -176,6 +223,7 @@ impl RecurrentSpec {
             Self::ShortConv(it) => (it.bias, it.bias),
             Self::Delta(_) => (false, false),
             Self::Mamba2(it) => (it.conv_bias, it.proj_bias),
+            Self::Mamba1(it) => (it.conv_bias, it.proj_bias),
         }
     }
 
@@ -187,6 +235,7 @@ impl RecurrentSpec {
             Self::Delta(it) if it.decay != DeltaDecay::PerHead => "gated delta rule by channel",
             Self::Delta(_) => "gated delta rule",
             Self::Mamba2(_) => "Mamba-2",
+            Self::Mamba1(_) => "Mamba-1",
         }
     }
 }

@@ -360,6 +360,7 @@ fn models_in_gguf_files_equal_the_reference() {
         "exaone-moe",
         "hy_v3",
         "cohere2moe",
+        "jamba",
     ] {
         check(&format!("gguf_{arch}"));
     }
@@ -590,6 +591,7 @@ fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
         "kimi_linear",
         "bailing_hybrid",
         "deepseek_v32",
+        "gguf_jamba",
     ] {
         check_gpu(name);
     }

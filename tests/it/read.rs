@@ -126,6 +126,7 @@ fn every_weight_of_newer_families_is_read() {
         "llama4_text",
         "gguf_hy_v3",
         "gguf_cohere2moe",
+        "gguf_jamba",
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures");
         let opened = checkpoint::open(&Source::Folder(folder.join(name))).unwrap();

@@ -20,6 +20,7 @@ mod gpt_oss;
 mod granite;
 mod grok;
 mod hunyuan;
+mod jamba;
 mod jetmoe;
 mod kda;
 #[cfg(test)]
@@ -96,6 +97,7 @@ pub(super) const FAMILIES: &[Family] = &[
     arctic::ARCTIC,
     grok::GROK1,
     llama_moe::LLAMA_MOE,
+    jamba::JAMBA,
     jetmoe::JETMOE,
     qwen::QWEN2_MOE,
     qwen::QWEN3_MOE,
@@ -130,7 +132,6 @@ pub(super) const FAMILIES: &[Family] = &[
 /// Families with experts that are known and not read yet.
 const LATER: &[(&str, &str)] = &[
     ("deepseek_v4", "DeepSeek-V4"),
-    ("jamba", "Jamba"),
     ("nllb-moe", "NLLB-MoE"),
     ("switch_transformers", "Switch Transformer"),
     ("time_moe", "Time-MoE"),

@@ -63,6 +63,7 @@ fn edits_anywhere_are_what_a_model_of_delta_rules_says() {
 #[test]
 fn edits_anywhere_are_what_a_model_of_selective_state_spaces_says() {
     check("nemotron_h");
+    check("gguf_jamba");
 }
 
 #[test]

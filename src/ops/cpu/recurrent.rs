@@ -1,5 +1,7 @@
 //! Mixers that fold positions into a state: a depthwise causal convolution, and behind it a gated delta rule, a
-//! selective state space or nothing. The reference of `kernels/recurrent.wgsl`.
+//! selective state space of either kind or nothing. The reference of `kernels/recurrent.wgsl`.
+
+mod mamba1;
 
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ pub fn recur(
                 RecurrentSpec::ShortConv(it) => piece.short_conv(it, window, out),
                 RecurrentSpec::Delta(it) => piece.delta(it, spec, [window, folded], out),
                 RecurrentSpec::Mamba2(it) => piece.mamba2(it, spec, [window, folded], out),
+                RecurrentSpec::Mamba1(it) => piece.mamba1(it, [window, folded], out),
             }
             state.grow(n);
         }

@@ -1,17 +1,21 @@
 //! Mixers that fold positions into a state. The kernel is `kernels/recurrent.wgsl`, the reference
 //! `src/ops/cpu/recurrent.rs`.
 
+mod mamba1;
+
 use std::{ops::Range, sync::Arc};
 
 use bytemuck::{Pod, Zeroable};
 
+use self::mamba1::Selected;
 use super::{
     device::Gpu, memory::Slice, pipeline::Bind, record::Launch, tensor::GpuTensor,
     weight::GpuWeight,
 };
 use crate::ops::{BatchSpan, DeviceError, RecurrentWeights, State};
 use crate::spec::{
-    DeltaDecay, DeltaGate, DeltaSpec, Heads, KvMap, Mamba2Spec, RecurrentSpec, until_kept,
+    DeltaDecay, DeltaGate, DeltaSpec, Heads, KvMap, Mamba1Spec, Mamba2Spec, RecurrentSpec,
+    until_kept,
 };
 
 /// The state of one sequence at one layer that folds positions: `[heads, fold_dim, head_dim]` behind the window.
@@ -87,6 +91,7 @@ impl Params {
             },
             RecurrentSpec::Delta(it) => shared.with_delta(it),
             RecurrentSpec::Mamba2(it) => shared.with_mamba2(it),
+            RecurrentSpec::Mamba1(it) => shared.with_mamba1(it),
         }
     }
 
@@ -126,6 +131,19 @@ impl Params {
                 DeltaDecay::PerHead => 0.0,
             },
             is_sigmoid: u32::from(spec.gate == DeltaGate::Sigmoid),
+            ..self
+        }
+    }
+
+    fn with_mamba1(self, spec: &Mamba1Spec) -> Self {
+        Self {
+            z_first: spec.width as u32,
+            fold_dim: spec.state_dim as u32,
+            head_dim: spec.width as u32,
+            // Channels side by side, as if all were one head.
+            n_heads: 1,
+            norm_dim: spec.rank as u32,
+            eps: spec.eps,
             ..self
         }
     }
@@ -189,13 +207,25 @@ pub fn recur(
         params: Params::of(spec, weights.conv_bias.is_some()),
     };
     run.decays();
-    for (span, state) in spans.iter().zip(states) {
-        if !span.rows.is_empty() {
-            run.sequence(span.rows.clone(), state)?;
-        }
+    let mut sequences: Vec<(Range<usize>, &mut GpuState)> = spans
+        .iter()
+        .zip(states)
+        .filter(|it| !it.0.rows.is_empty())
+        .map(|(span, state)| (span.rows.clone(), &mut **state))
+        .collect();
+    for (rows, state) in &mut sequences {
+        let is_new = state.len() == 0;
+        let buffer = to_write(gpu, state)?;
+        run.convolve(rows, &buffer, is_new);
     }
-    if folds {
-        run.norm();
+    let selected = run.select();
+    for (rows, state) in sequences {
+        run.sequence(rows, state, selected.as_ref())?;
+    }
+    match spec {
+        RecurrentSpec::ShortConv(_) => {}
+        RecurrentSpec::Delta(_) | RecurrentSpec::Mamba2(_) => run.norm(),
+        RecurrentSpec::Mamba1(_) => run.gate(),
     }
     Ok(run.out)
 }
@@ -214,15 +244,17 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The rows of one sequence: the convolution of all of them, then what is folded, up to each position at which
-    /// the state is kept.
-    fn sequence(&self, rows: Range<usize>, state: &mut GpuState) -> Result<(), DeviceError> {
+    /// What is folded of the rows of one sequence, up to each position at which the state is kept.
+    fn sequence(
+        &self,
+        rows: Range<usize>,
+        state: &mut GpuState,
+        selected: Option<&Selected>,
+    ) -> Result<(), DeviceError> {
         let start = state.len();
-        let buffer = to_write(self.gpu, state)?;
-        self.convolve(&rows, &buffer, start == 0);
         for piece in until_kept(rows, start) {
             let buffer = to_write(self.gpu, state)?;
-            self.fold(&piece, &buffer, state.len() == 0);
+            self.fold(&piece, &buffer, state.len() == 0, selected);
             state.grow(piece.len());
         }
         Ok(())
@@ -283,19 +315,24 @@ impl Run<'_> {
         self.launch("decays", &binds, [blocks, params.n_rows, 1], &params);
     }
 
-    fn fold(&self, rows: &Range<usize>, state: &Slice, is_new: bool) {
+    fn fold(&self, rows: &Range<usize>, state: &Slice, is_new: bool, selected: Option<&Selected>) {
         let params = self.params(rows, is_new);
         let entry = match self.spec {
             RecurrentSpec::ShortConv(_) => None,
             RecurrentSpec::Delta(_) => Some("delta"),
             RecurrentSpec::Mamba2(_) => Some("mamba"),
+            RecurrentSpec::Mamba1(_) => Some("mamba1"),
         };
         if let Some(entry) = entry {
+            let (steps, beside) = match selected {
+                Some(it) => (&it.steps.slice, &it.both.slice),
+                None => (&self.x.slice, self.vector(self.weights.step_bias.as_ref())),
+            };
             let binds = [
-                Bind::Read(&self.x.slice),
+                Bind::Read(steps),
                 Bind::Write(state),
                 Bind::Read(self.vector(self.weights.decay.as_ref())),
-                Bind::Read(self.vector(self.weights.step_bias.as_ref())),
+                Bind::Read(beside),
                 Bind::Write(&self.mixed.slice),
                 Bind::Write(&self.out.slice),
                 Bind::Read(match &self.by_channel {

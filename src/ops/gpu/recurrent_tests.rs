@@ -5,13 +5,15 @@ use std::ops::Range;
 use super::{
     Gpu, GpuWeight,
     recurrent::{GpuState, recur},
-    testing::{assert_near, gpus, numbers, read, vector},
+    testing::{assert_near, gpus, matrix, numbers, read, vector},
 };
 use crate::checkpoint::WeightView;
-use crate::ops::{BatchSpan, Cpu, CpuState, CpuWeight, Ops as _, RecurrentWeights, cpu::Matrix};
+use crate::ops::{
+    BatchSpan, Cpu, CpuState, CpuWeight, Ops as _, RecurrentWeights, SelectionWeights, cpu::Matrix,
+};
 use crate::spec::{
-    DeltaDecay, DeltaGate, DeltaLayout, DeltaSpec, KvMap, Mamba2Spec, Position, RecurrentSpec,
-    RoutingPolicy, ShortConvSpec,
+    DeltaDecay, DeltaGate, DeltaLayout, DeltaSpec, KvMap, Mamba1Spec, Mamba2Spec, Position,
+    RecurrentSpec, RoutingPolicy, ShortConvSpec,
 };
 
 /// A mixer of each kind and layout, no width a multiple of another.
@@ -59,6 +61,17 @@ fn specs() -> Vec<RecurrentSpec> {
             eps: 1e-5,
         })
     };
+    let channels = |width, state_dim, rank| {
+        RecurrentSpec::Mamba1(Mamba1Spec {
+            width,
+            state_dim,
+            rank,
+            kernel: 4,
+            conv_bias: rank > 5,
+            proj_bias: false,
+            eps: 1e-6,
+        })
+    };
     let conv = |kernel, bias| {
         RecurrentSpec::ShortConv(ShortConvSpec {
             width: 301,
@@ -76,6 +89,8 @@ fn specs() -> Vec<RecurrentSpec> {
         by_channel(Some(-5.0)),
         mamba(1, [0.0, f32::INFINITY]),
         mamba(3, [0.4, 0.9]),
+        channels(67, 5, 3),
+        channels(192, 16, 13),
     ]
 }
 
@@ -84,12 +99,16 @@ fn weights(spec: &RecurrentSpec) -> RecurrentWeights<WeightView> {
     let (heads, _) = spec.folded();
     let one = |n: usize, seed| vector(&numbers(n, seed));
     let per_head = |seed| (heads > 0).then(|| one(heads, seed));
-    let decays: Vec<f32> = numbers(heads, 3)
+    let n_decays = match spec {
+        RecurrentSpec::Mamba1(it) => it.width * it.state_dim,
+        _ => heads,
+    };
+    let decays: Vec<f32> = numbers(n_decays, 3)
         .iter()
         .map(|it| -it.abs() - 0.01)
         .collect();
     let norm = match spec {
-        RecurrentSpec::ShortConv(_) => None,
+        RecurrentSpec::ShortConv(_) | RecurrentSpec::Mamba1(_) => None,
         RecurrentSpec::Delta(it) => Some(one(it.value_dim, 7)),
         RecurrentSpec::Mamba2(it) => Some(one(it.width(), 7)),
     };
@@ -101,8 +120,20 @@ fn weights(spec: &RecurrentSpec) -> RecurrentWeights<WeightView> {
             RecurrentSpec::Delta(it) => Some(one(it.n_decays(), 4)),
             _ => per_head(4),
         },
-        skip: matches!(spec, RecurrentSpec::Mamba2(_)).then(|| one(heads, 5)),
+        skip: matches!(spec, RecurrentSpec::Mamba2(_) | RecurrentSpec::Mamba1(_))
+            .then(|| one(heads, 5)),
         norm,
+        selection: match spec {
+            RecurrentSpec::Mamba1(it) => {
+                let n = it.parts().iter().sum();
+                Some(SelectionWeights {
+                    read: matrix(&numbers(n * it.width, 8), n),
+                    norms: one(n, 9),
+                    steps: matrix(&numbers(it.width * it.rank, 10), it.width),
+                })
+            }
+            _ => None,
+        },
     }
 }
 
@@ -118,6 +149,11 @@ fn ready<W>(
         step_bias: some(&stored.step_bias),
         skip: some(&stored.skip),
         norm: some(&stored.norm),
+        selection: stored.selection.as_ref().map(|it| SelectionWeights {
+            read: make(&it.read),
+            norms: make(&it.norms),
+            steps: make(&it.steps),
+        }),
     }
 }
 

@@ -28,8 +28,8 @@ use crate::spec::{DeltaLayout, KvMap, RopeLayout};
 
 use super::{
     super::{CheckpointError, config::Config, container::Tensors},
-    Draft, Names, deepseek_mla, gpt_oss, granite, lfm2, mellum, mixtral, nemotron, olmoe, qwen,
-    qwen_next,
+    Draft, Names, deepseek_mla, gpt_oss, granite, jamba, lfm2, mellum, mixtral, nemotron, olmoe,
+    qwen, qwen_next,
 };
 
 /// What a GGUF file says, and where.
@@ -266,6 +266,23 @@ const ARCHS: &[Arch] = &[
         gating: &[0.0, SIGMOID],
         more: states::nemotron,
         names: names::ONE_PART,
+        ..PLAIN
+    },
+    Arch {
+        name: "jamba",
+        model_types: [jamba::JAMBA.model_type; 2],
+        keys: &[
+            ("mamba_d_state", "ssm.state_size"),
+            ("mamba_d_conv", "ssm.conv_kernel"),
+            ("mamba_dt_rank", "ssm.time_step_rank"),
+        ],
+        expert_width: "intermediate_size",
+        renorm: false,
+        rotated: Rotated::Nothing,
+        has_kinds: true,
+        gating: &[0.0, SOFTMAX],
+        more: states::jamba,
+        names: names::MAMBA1,
         ..PLAIN
     },
     Arch {

@@ -78,6 +78,14 @@ pub(super) const MAMBA: &Names = &Names {
     ],
 };
 
+/// Of Jamba.
+pub(super) const MAMBA1: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER, NORMS, ATTENTION, STATE, MAMBA_IN, SELECTION, DENSE, EXPERTS,
+    ],
+};
+
 /// Of Nemotron-H, whose layers have one norm.
 pub(super) const ONE_PART: &Names = &Names {
     prefixes: &[Prefix::NONE],
@@ -202,6 +210,23 @@ const STATE: &[Tensor] = &[
 const MAMBA_IN: &[Tensor] = &[
     Tensor::rows("blk.{l}.ssm_in.weight", &[state(RecurrentSlot::In(0))]),
     Tensor::rows("blk.{l}.ssm_in.bias", &[state(RecurrentSlot::InBias)]),
+];
+
+const SELECTION: &[Tensor] = &[
+    Tensor::rows("blk.{l}.ssm_x.weight", &[state(RecurrentSlot::Selection)]),
+    Tensor::rows(
+        "blk.{l}.ssm_dt_norm.weight",
+        &[state(RecurrentSlot::SelectionNorm(0))],
+    ),
+    Tensor::rows(
+        "blk.{l}.ssm_b_norm.weight",
+        &[state(RecurrentSlot::SelectionNorm(1))],
+    ),
+    Tensor::rows(
+        "blk.{l}.ssm_c_norm.weight",
+        &[state(RecurrentSlot::SelectionNorm(2))],
+    ),
+    Tensor::rows("blk.{l}.ssm_dt.weight", &[state(RecurrentSlot::Steps)]),
 ];
 
 /// In Qwen3-Next b and a are one tensor, in Qwen3.5 two.

@@ -55,6 +55,22 @@ pub(super) fn granite_hybrid(it: &mut Settings<'_>) {
     mamba(it, ["mamba_d_head", "mamba_conv_bias", "mamba_proj_bias"]);
 }
 
+/// Jamba: layers without keys and values are Mamba-1; which have experts is read off their tensors.
+pub(super) fn jamba(it: &mut Settings<'_>) {
+    let types = layer_types(it, ["mamba", "attention"]);
+    it.set("layers_block_type", types);
+    it.set("expert_layer_period", json!(1));
+    it.set("expert_layer_offset", json!(0));
+    let inner = it.number("ssm.inner_size");
+    if let (Some(inner), Some(width)) = (inner, it.number("embedding_length")) {
+        it.set_from("mamba_expand", "ssm.inner_size", ratio(inner, width));
+    }
+    let has_conv_bias = it.has_tensor("ssm_conv1d.bias");
+    it.set("mamba_conv_bias", has_conv_bias.into());
+    let has_proj_bias = it.has_tensor("ssm_in.bias");
+    it.set("mamba_proj_bias", has_proj_bias.into());
+}
+
 /// Nemotron-H: every layer is one part, told by its tensors.
 pub(super) fn nemotron(it: &mut Settings<'_>) {
     let letter = |l: usize| {

@@ -1,8 +1,9 @@
 //! The shape that each part of a model must have, whatever it is called.
 
 use crate::spec::{
-    DeltaLayout, Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mixer, MlaSpec, MlpSpec, ModelSpec,
-    MoeSpec, QkNorm, RecurrentSpec, RouterInput, SharedGate, SharedInput, attention_expert,
+    DeltaLayout, Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mamba1Spec, Mixer, MlaSpec, MlpSpec,
+    ModelSpec, MoeSpec, QkNorm, RecurrentSpec, RouterInput, SharedGate, SharedInput,
+    attention_expert,
 };
 
 use super::{
@@ -201,6 +202,14 @@ fn convolutions(spec: &RecurrentSpec) -> Option<[usize; 3]> {
     }
 }
 
+/// A state space whose channels each have a step.
+fn selects(spec: &RecurrentSpec) -> Option<&Mamba1Spec> {
+    match spec {
+        RecurrentSpec::Mamba1(it) => Some(it),
+        _ => None,
+    }
+}
+
 fn of_recurrent(slot: RecurrentSlot, h: usize, spec: &RecurrentSpec) -> Option<Matrix> {
     let (conv_bias, proj_bias) = spec.biases();
     let (heads, _) = spec.folded();
@@ -226,20 +235,33 @@ fn of_recurrent(slot: RecurrentSlot, h: usize, spec: &RecurrentSpec) -> Option<M
             Some(Matrix::new(channels, spec.kernel()))
         }
         RecurrentSlot::ConvBias => conv_bias.then(|| Matrix::vector(spec.n_channels())),
-        RecurrentSlot::Decay => per_head,
+        RecurrentSlot::Decay => match spec {
+            RecurrentSpec::Mamba1(it) => Some(Matrix::vector(it.width * it.state_dim)),
+            _ => per_head,
+        },
         RecurrentSlot::StepBias => match spec {
             RecurrentSpec::Delta(it) => Some(Matrix::vector(it.n_decays())),
-            RecurrentSpec::ShortConv(_) | RecurrentSpec::Mamba2(_) => per_head,
+            RecurrentSpec::ShortConv(_) | RecurrentSpec::Mamba2(_) | RecurrentSpec::Mamba1(_) => {
+                per_head
+            }
         },
         RecurrentSlot::Skip => match spec {
-            RecurrentSpec::Mamba2(_) => per_head,
+            RecurrentSpec::Mamba2(_) | RecurrentSpec::Mamba1(_) => per_head,
             RecurrentSpec::ShortConv(_) | RecurrentSpec::Delta(_) => None,
         },
         RecurrentSlot::Norm => match spec {
-            RecurrentSpec::ShortConv(_) => None,
+            RecurrentSpec::ShortConv(_) | RecurrentSpec::Mamba1(_) => None,
             RecurrentSpec::Delta(it) => Some(Matrix::vector(it.value_dim)),
             RecurrentSpec::Mamba2(it) => Some(Matrix::vector(it.width())),
         },
+        RecurrentSlot::Selection => {
+            selects(spec).map(|it| Matrix::new(it.parts().iter().sum(), it.width))
+        }
+        RecurrentSlot::SelectionNorm(i) => {
+            let parts = selects(spec)?.parts();
+            parts.get(usize::from(i)).map(|it| Matrix::vector(*it))
+        }
+        RecurrentSlot::Steps => selects(spec).map(|it| Matrix::new(it.width, it.rank)),
         RecurrentSlot::Out => Some(Matrix::new(h, spec.n_out())),
         RecurrentSlot::OutBias => proj_bias.then(|| Matrix::vector(h)),
     }
