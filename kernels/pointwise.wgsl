@@ -9,7 +9,7 @@ struct Params {
     first: u32,         // column of the first gate in a row of y
     gate_cols: u32,     // numbers of such a row
     each: u32,          // numbers of x that one gate is for
-    is_softplus: u32,   // of the gates, not their sigmoid
+    act: u32,           // what a gate goes through: 0 sigmoid, 1 softplus, 2 x · sigmoid(x)
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -93,10 +93,10 @@ fn gate(at: At) {
     let i = number_of(at);
     if i < params.n {
         let it = y[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols / params.each];
-        if params.is_softplus != 0u {
-            x[i] *= softplus(it);
-        } else {
-            x[i] *= 1.0 / (1.0 + exp(-it));
+        switch params.act {
+            case 1u: { x[i] *= softplus(it); }
+            case 2u: { x[i] *= it / (1.0 + exp(-it)); }
+            default: { x[i] *= 1.0 / (1.0 + exp(-it)); }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::spec::ModelSpec;
+use crate::spec::{ModelSpec, StackId};
 
 use super::{
     CheckpointError, LayerSlot, Part, Slot, WeightView, Weights,
@@ -61,6 +61,13 @@ pub(super) fn bind(
         }
         binder.views.clear();
     }
+    for l in 0..spec.layers_of(StackId::Encoder).len() {
+        for role in Role::ENCODER_LAYER {
+            binder.fill(*role, spec, l)?;
+        }
+        binder.views.clear();
+    }
+    binder.settle_copies();
     notes.extend(leftovers(names, spec, tensors, &binder.used, place)?);
     if binder.n_misaligned > 0 {
         notes.push(format!(
@@ -95,6 +102,9 @@ impl Binder<'_> {
     /// Decides whether the head is the embedding, as Transformers does: a pair that the config ties is
     /// two where the file has two that differ, and one of either name serves as both. Returns a note.
     fn settle_head(&mut self, spec: &mut ModelSpec) -> Result<Option<String>, CheckpointError> {
+        if !spec.head.horizons.is_empty() {
+            return Ok(None);
+        }
         let embedding = self.found(Role::Embedding, 0)?;
         let head = self.found(Role::Head, 0)?;
         let was_tied = mem::replace(&mut spec.head.tied, head.is_none());
@@ -124,6 +134,19 @@ impl Binder<'_> {
             ),
         };
         Ok(Some(note))
+    }
+
+    /// The embedding under the names that each stack of an encoder–decoder model has for it, where it is the same.
+    fn settle_copies(&mut self) {
+        const EMBEDDING: &str = "shared.weight";
+        for copy in ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"] {
+            if self.used.contains(EMBEDDING)
+                && self.tensors.by_name.contains_key(copy)
+                && self.tensors.are_equal(EMBEDDING, copy)
+            {
+                self.used.insert(copy.to_owned());
+            }
+        }
     }
 
     /// The one spelling of a role that the file has, with the name it goes by there.

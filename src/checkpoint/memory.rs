@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::spec::{Mixer, ModelSpec, Site, most_kept};
+use crate::spec::{Ffn, GqaSpec, Mixer, ModelSpec, Site, most_kept};
 
 use super::{LayerSlot, Slot, Weights};
 
@@ -86,9 +86,9 @@ impl Census {
     }
 
     fn share_of(&mut self, spec: &ModelSpec, slot: Slot) -> &mut Share {
-        let Slot::Layer(layer, slot) = slot else {
+        let Some((_, layer, slot)) = slot.part() else {
             return match slot {
-                Slot::FinalNorm | Slot::FinalNormBias => &mut self.norms,
+                Slot::FinalNorm | Slot::FinalNormBias | Slot::EncoderNorm => &mut self.norms,
                 _ => &mut self.embedding_and_head,
             };
         };
@@ -99,6 +99,7 @@ impl Census {
             | LayerSlot::FfnNorm
             | LayerSlot::FfnNormBias
             | LayerSlot::FfnPostNorm
+            | LayerSlot::CrossNorm
             | LayerSlot::ExpertsPostNorm
             | LayerSlot::SharedNorm
             | LayerSlot::SharedPostNorm
@@ -132,29 +133,39 @@ impl Census {
 /// The share of a weight that works on one token where load is even: less than 1 of experts.
 #[must_use]
 pub fn active_share(spec: &ModelSpec, slot: Slot) -> f64 {
-    match slot {
-        Slot::Layer(layer, LayerSlot::Expert(..)) => spec.active_share(layer),
-        Slot::Layer(layer, LayerSlot::AttentionExpert(..)) => {
-            spec.active_share_at(layer, Site::Attention)
+    match slot.part() {
+        Some((stack, layer, LayerSlot::Expert(..))) => spec.active_share(stack, layer),
+        Some((stack, layer, LayerSlot::AttentionExpert(..))) => {
+            spec.active_share_at(stack, layer, Site::Attention)
         }
         _ => 1.0,
     }
 }
 
-/// Bytes of the KV cache for one position, all layers.
+/// Bytes of the KV cache for one position, all layers: of the source or of the text, whichever takes more.
 #[must_use]
 pub fn cache_bytes_per_position(spec: &ModelSpec) -> u64 {
     spec.layers
         .iter()
-        .map(|it| match &it.mixer {
-            Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => {
-                2 * 4 * it.n_kv_heads as u64 * it.head_dim as u64
-            }
-            Mixer::Mla(it) => {
-                let index = it.indexer.as_ref().map_or(0, |it| it.dim);
-                4 * (it.width() + index) as u64
-            }
-            Mixer::Recurrent(_) | Mixer::None => 0,
+        .map(|layer| {
+            let rows = |it: &GqaSpec| 2 * 4 * it.n_kv_heads as u64 * it.head_dim as u64;
+            let own = match &layer.mixer {
+                Mixer::Gqa(it) | Mixer::MoA { attn: it, .. } => rows(it),
+                Mixer::Mla(it) => {
+                    let index = it.indexer.as_ref().map_or(0, |it| it.dim);
+                    4 * (it.width() + index) as u64
+                }
+                Mixer::Recurrent(_) | Mixer::None => 0,
+            };
+            let source = layer.cross.as_ref().map_or(0, |it| rows(&it.attn));
+            // Which experts were chosen, where they take only so many tokens.
+            let router = match &layer.ffn {
+                Ffn::Moe(it) => spec.router(it.router),
+                Ffn::Dense(_) | Ffn::None => None,
+            };
+            let limited = router.filter(|it| it.capacity().is_some());
+            let taken = limited.map_or(0, |it| 4 * it.n_experts.div_ceil(32) as u64);
+            own.max(source) + taken
         })
         .sum()
 }

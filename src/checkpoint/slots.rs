@@ -3,13 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{Layout, MappedFile, WeightView};
-use crate::spec::LayerId;
+use crate::spec::{LayerId, StackId};
 
 /// What a weight is for. Matrices are `[out, in]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
-    /// `[V, H]`.
+    /// `[V, H]`; of a time series `[H, 1]`.
     Embedding,
+    /// What a point's embedding is gated by, `[H, 1]`.
+    EmbeddingGate,
     /// `[H]`.
     FinalNorm,
     /// Its bias, `[H]`.
@@ -18,8 +20,35 @@ pub enum Slot {
     Head,
     /// Its bias, `[V]`.
     HeadBias,
+    /// One of several heads, each of so many points: `[points, H]`.
+    Horizon(u8),
+    /// The norm behind the encoder, `[H]`.
+    EncoderNorm,
     /// Part of a decoder layer.
     Layer(LayerId, LayerSlot),
+    /// Part of an encoder layer.
+    Encoder(LayerId, LayerSlot),
+}
+
+impl Slot {
+    /// A part of a layer of a stack.
+    #[must_use]
+    pub fn in_stack(stack: StackId, layer: LayerId, part: LayerSlot) -> Self {
+        match stack {
+            StackId::Decoder => Self::Layer(layer, part),
+            StackId::Encoder => Self::Encoder(layer, part),
+        }
+    }
+
+    /// Which part of which layer it is; none of what lies outside of all.
+    #[must_use]
+    pub fn part(self) -> Option<(StackId, LayerId, LayerSlot)> {
+        match self {
+            Self::Layer(layer, part) => Some((StackId::Decoder, layer, part)),
+            Self::Encoder(layer, part) => Some((StackId::Encoder, layer, part)),
+            _ => None,
+        }
+    }
 }
 
 /// A part of a layer. `A` = heads × head width, `KV` likewise.
@@ -65,6 +94,18 @@ pub enum LayerSlot {
     Recurrent(RecurrentSlot),
     /// One extra logit per head, `[heads]`.
     Sinks,
+    /// What is added to scores by the distance of query and key, `[buckets, heads]`; in one layer for all of its stack.
+    RelativeBias,
+    /// Norm before attention to the encoder, `[H]`.
+    CrossNorm,
+    /// Queries of that attention, `[A, H]`.
+    CrossQ,
+    /// Its keys, `[KV, H]`.
+    CrossK,
+    /// Its values, `[KV, H]`.
+    CrossV,
+    /// What becomes of what it attends to, `[H, A]`.
+    CrossO,
     /// The router's gate, `[E, H]`.
     Router,
     /// Its bias, `[E]`.

@@ -3,6 +3,13 @@
 //! `logits [T, V]` f32; per router `router_logits.L [T, E]` f32 (raw gate outputs), `topk_ids.L [T, K]`
 //! i64 (ascending, -1 last), `topk_weights.L [T, K]` f32; `greedy_ids [N]` i64 with `--greedy N`.
 //! L is the layer's index, `attn.L` a router in attention; K the most picks in any row of that router.
+//!
+//! Of an encoder–decoder model the source is `--ids` and the text `--decoder-ids`, whose logits are written; of each router
+//! `router_logits.S.L`, and in place of `topk_…` `expert.S.L [T]` i64 (-1 where it was dropped by capacity) and `weight.S.L [T]`
+//! f32, S being `encoder` or `decoder` (`topk_…` too where an edit chooses more than one).
+//!
+//! Of a time series, in place of logits and `greedy_ids`: `forecast.H [T, H]` f32, what the head of H points says at every
+//! position, and `greedy_series [N]` f32 with `--forecast N`.
 
 use std::{borrow::Cow, path::PathBuf};
 
@@ -10,13 +17,13 @@ use safetensors::{Dtype, View};
 
 use super::{
     Failure, OutFile,
-    model::{ModelArgs, parse_ids},
+    model::{ModelArgs, parse_ids, parse_points},
+    pass::Pass,
     values::{parse_count, path_parser},
 };
-use crate::checkpoint::Checkpoint;
-use crate::engine::{Backend, Capture, Extent, Feed, Row, StepRow, Wait};
-use crate::spec::{ModelSpec, RouterPlace, RoutingPolicy, SeqId, Site, StackId, TokenId};
-use crate::trace::{Pick, RouterTrace};
+use crate::engine::{Extent, StepRow};
+use crate::spec::{ModelSpec, RouterPlace, Site, StackId, TokenId};
+use crate::trace::{Pick, PickState, RouterTrace};
 
 /// Tokens read at a time.
 const SLICE: usize = 64;
@@ -27,8 +34,19 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Token ids, as 5,17,3; no BOS is added.
-    #[arg(long, allow_hyphen_values = true)]
-    ids: String,
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        required_unless_present = "series",
+        conflicts_with = "series"
+    )]
+    ids: Option<String>,
+    /// Token ids that an encoder–decoder model's text begins with, as 0,5,17; without them, its start token alone.
+    #[arg(long, value_name = "IDS", allow_hyphen_values = true, requires = "ids")]
+    decoder_ids: Option<String>,
+    /// Points of a time series, as 0.5,-1,2.25, for a model that reads those; they are taken as they are.
+    #[arg(long, value_name = "X,X,…", allow_hyphen_values = true)]
+    series: Option<String>,
     /// Continue by this many tokens, each the arg max over the whole vocabulary.
     #[arg(
         long,
@@ -38,6 +56,17 @@ pub struct Args {
         value_parser = parse_count
     )]
     greedy: usize,
+    /// Continue a series by this many points.
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "N",
+        allow_hyphen_values = true,
+        requires = "series",
+        conflicts_with = "greedy",
+        value_parser = parse_count
+    )]
+    forecast: usize,
     /// Feed the ids one at a time through the cache.
     #[arg(long)]
     stepwise: bool,
@@ -51,121 +80,143 @@ pub struct Args {
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3); no file is left behind.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let ids = parse_ids(&args.ids)?;
+    let ids = match (&args.ids, &args.series) {
+        (Some(ids), _) => parse_ids(ids)?,
+        (None, series) => parse_points(series.as_deref().unwrap_or_default())?,
+    };
     let checkpoint = args.model.open()?;
-    let policy = args.model.policy(&checkpoint.spec)?;
-    check_ids(&ids, args.greedy, &checkpoint)?;
+    let spec = &checkpoint.spec;
+    let policy = args.model.policy(spec)?;
+    let n_more = args.greedy.max(args.forecast);
+    let (source, text) = split(ids, args.decoder_ids.as_deref(), spec)?;
+    let all: Vec<TokenId> = source.iter().chain(&text).copied().collect();
+    check_ids(&all, args.series.is_some(), n_more, spec)?;
     let out = OutFile::at(&args.out, "result")?;
     let slice = if args.stepwise { 1 } else { SLICE };
     let extent = Extent {
         keeps_logits: true,
-        ..Extent::of(ids.len().saturating_add(args.greedy), slice)
+        ..Extent::of(all.len().saturating_add(n_more), slice.max(source.len()))
     };
     let mut backend = args.model.backend(&checkpoint, extent)?;
-    let mut pass = Pass {
-        seq: backend.open(),
-        backend: &mut *backend,
-        policy: &policy,
-    };
-    let rows = ids
-        .chunks(slice)
-        .map(|it| pass.read(it))
-        .collect::<Result<Vec<_>, _>>()?;
-    let greedy = pass.continue_greedily(&rows, args.greedy, checkpoint.spec.n_vocab)?;
-    let mut tensors = tensors(&rows, &checkpoint.spec);
-    if args.greedy > 0 {
-        let ids: Vec<i64> = greedy.iter().map(|it| i64::from(it.0)).collect();
-        tensors.push(("greedy_ids".to_owned(), Tensor::ids(vec![ids.len()], &ids)));
-    }
+    let mut pass = Pass::new(&mut *backend, &policy);
+    // A source is read whole: each of its tokens sees all others.
+    let mut rows = pass.read_in_slices(&source, source.len().max(1))?;
+    rows.extend(pass.read_in_slices(&text, slice)?);
+    let mut tensors = said(&rows, spec);
+    tensors.extend(routed(&rows, spec));
+    tensors.extend(continued(&mut pass, &rows, args, spec)?);
     drop(rows);
     let named = tensors.iter().map(|(name, it)| (name.as_str(), it));
     let bytes = safetensors::serialize(named, None).map_err(Failure::part_way)?;
     out.write(&bytes)
 }
 
-fn check_ids(ids: &[TokenId], n_greedy: usize, checkpoint: &Checkpoint) -> Result<(), Failure> {
-    let (n_vocab, n_ctx) = (checkpoint.spec.n_vocab, checkpoint.spec.n_ctx);
-    if let Some(id) = ids.iter().find(|it| it.idx() >= n_vocab) {
-        return Err(Failure::misuse(format!(
-            "token id {id} is not in the vocabulary of {n_vocab}"
-        )));
+/// Source and text; of a model without an encoder all is text.
+fn split(
+    ids: Vec<TokenId>,
+    decoder_ids: Option<&str>,
+    spec: &ModelSpec,
+) -> Result<(Vec<TokenId>, Vec<TokenId>), Failure> {
+    match (&spec.encoder, decoder_ids) {
+        (None, Some(_)) => Err(Failure::misuse(format!(
+            "{} has no encoder: give --ids alone",
+            spec.family_label
+        ))),
+        (None, None) => Ok((Vec::new(), ids)),
+        (Some(_), Some(text)) => Ok((ids, parse_ids(text)?)),
+        (Some(it), None) => Ok((ids, vec![it.start])),
     }
-    let n = ids.len().saturating_add(n_greedy.saturating_sub(1));
+}
+
+fn check_ids(
+    ids: &[TokenId],
+    is_series: bool,
+    n_more: usize,
+    spec: &ModelSpec,
+) -> Result<(), Failure> {
+    let (n_vocab, n_ctx) = (spec.n_vocab, spec.n_ctx);
+    let refuse = |what: String| Err(Failure::misuse(what));
+    let family = &spec.family_label;
+    match (is_series, spec.is_series()) {
+        (false, true) => {
+            return refuse(format!(
+                "{family} reads a time series: give --series, not --ids"
+            ));
+        }
+        (true, false) => {
+            return refuse(format!("{family} reads tokens: give --ids, not --series"));
+        }
+        _ => {}
+    }
+    if let Some(id) = ids.iter().find(|it| !spec.takes(**it)) {
+        return refuse(if is_series {
+            format!("{} is no finite number of a series", id.point())
+        } else {
+            format!("token id {id} is not in the vocabulary of {n_vocab}")
+        });
+    }
+    let n = ids.len().saturating_add(n_more.saturating_sub(1));
     if n > n_ctx {
-        return Err(Failure::misuse(format!(
-            "the context holds {n_ctx} tokens, and {n} are to be read"
-        )));
+        let what = if is_series { "points" } else { "tokens" };
+        return refuse(format!(
+            "the context holds {n_ctx} {what}, and {n} are to be read"
+        ));
     }
     Ok(())
 }
 
-struct Pass<'a> {
-    backend: &'a mut dyn Backend,
-    seq: SeqId,
-    policy: &'a RoutingPolicy,
-}
-
-impl Pass<'_> {
-    fn read(&mut self, tokens: &[TokenId]) -> Result<StepRow, Failure> {
-        let row = Row {
-            seq: self.seq,
-            feed: Feed::Tokens(tokens),
-            next: None,
-            policy: self.policy,
-            sampling: None,
-            against: None,
-        };
-        let ticket = self
-            .backend
-            .submit(&[row], Capture::Logits)
-            .map_err(Failure::misuse)?;
-        let step = self
-            .backend
-            .poll(ticket, Wait::Done)
-            .map_err(Failure::part_way)?;
-        step.and_then(|it| it.rows.into_iter().next())
-            .ok_or_else(|| Failure::part_way("the step came back empty"))
+/// What the heads say at every position.
+fn said(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
+    let all: Vec<f32> = rows.iter().flat_map(|it| &it.logits).copied().collect();
+    let width = spec.n_out();
+    let n_rows = all.len() / width;
+    if !spec.is_series() {
+        let logits = Tensor::numbers(vec![n_rows, width], &all);
+        return vec![("logits".to_owned(), logits)];
     }
+    let mut first = 0;
+    let head = |n: &usize| {
+        let points = all.chunks(width).flat_map(|it| &it[first..first + n]);
+        let points: Vec<f32> = points.copied().collect();
+        first += n;
+        (
+            format!("forecast.{n}"),
+            Tensor::numbers(vec![n_rows, *n], &points),
+        )
+    };
+    spec.head.horizons.iter().map(head).collect()
+}
 
-    fn continue_greedily(
-        &mut self,
-        rows: &[StepRow],
-        n: usize,
-        n_vocab: usize,
-    ) -> Result<Vec<TokenId>, Failure> {
-        let mut out: Vec<TokenId> = Vec::with_capacity(n);
-        let mut next = rows.last().map(|it| best(&it.logits, n_vocab));
-        while let Some(token) = next.filter(|_| out.len() < n) {
-            out.push(token);
-            next = if out.len() < n {
-                Some(best(&self.read(&[token])?.logits, n_vocab))
-            } else {
-                None
-            };
-        }
-        Ok(out)
+/// What stands behind what was read, where that was asked for.
+fn continued(
+    pass: &mut Pass<'_>,
+    rows: &[StepRow],
+    args: &Args,
+    spec: &ModelSpec,
+) -> Result<Option<(String, Tensor)>, Failure> {
+    if args.forecast > 0 {
+        let points = pass.forecast(rows, args.forecast, &spec.head.horizons)?;
+        let tensor = Tensor::numbers(vec![points.len()], &points);
+        return Ok(Some(("greedy_series".to_owned(), tensor)));
     }
+    if args.greedy > 0 {
+        let ids = pass.continue_greedily(rows, args.greedy, spec.n_vocab)?;
+        let ids: Vec<i64> = ids.iter().map(|it| i64::from(it.0)).collect();
+        let tensor = Tensor::ids(vec![ids.len()], &ids);
+        return Ok(Some(("greedy_ids".to_owned(), tensor)));
+    }
+    Ok(None)
 }
 
-/// Arg max of the last row of `[T, V]`, ties to the lowest id.
-fn best(logits: &[f32], n_vocab: usize) -> TokenId {
-    let last = &logits[logits.len() - n_vocab..];
-    let better = |a: usize, b: usize| if last[b] > last[a] { b } else { a };
-    TokenId::new((1..n_vocab).fold(0, better))
-}
-
-fn tensors(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
-    let logits: Vec<f32> = rows.iter().flat_map(|it| &it.logits).copied().collect();
-    let n_rows = logits.len() / spec.n_vocab;
-    let mut out = vec![(
-        "logits".to_owned(),
-        Tensor::numbers(vec![n_rows, spec.n_vocab], &logits),
-    )];
+/// What the routers did.
+fn routed(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
+    let mut out = Vec::new();
     for (id, router) in spec.router_ids() {
         let parts: Vec<&RouterTrace> = rows.iter().map(|it| &it.trace.routers[id.idx()]).collect();
         let place = suffix(router.place, spec);
         let logits: Vec<f32> = parts.iter().flat_map(|it| &it.logits).copied().collect();
         let picks = ascending(&parts);
+        let n_rows = picks.len();
         let width = picks.iter().map(Vec::len).max().unwrap_or(0);
         let padded = |row: &Vec<Pick>| (0..width).map(|i| row.get(i).copied()).collect::<Vec<_>>();
         let flat: Vec<Option<Pick>> = picks.iter().flat_map(padded).collect();
@@ -181,6 +232,23 @@ fn tensors(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
             format!("router_logits.{place}"),
             Tensor::numbers(vec![n_rows, router.n_experts], &logits),
         ));
+        if spec.encoder.is_some() {
+            let kept = |row: &Vec<Pick>| {
+                let first = row.first().filter(|it| it.state != PickState::Dropped);
+                first.map_or(-1, |it| i64::from(it.expert.0))
+            };
+            let kept: Vec<i64> = picks.iter().map(kept).collect();
+            let weights = picks
+                .iter()
+                .map(|it| it.first().map_or(0.0, |it| it.weight));
+            let weights: Vec<f32> = weights.collect();
+            let n = vec![n_rows];
+            out.push((format!("expert.{place}"), Tensor::ids(n.clone(), &kept)));
+            out.push((format!("weight.{place}"), Tensor::numbers(n, &weights)));
+            if width < 2 {
+                continue;
+            }
+        }
         out.push((
             format!("topk_ids.{place}"),
             Tensor::ids(vec![n_rows, width], &ids),

@@ -12,6 +12,7 @@ pub mod inspect;
 mod model;
 mod outfile;
 mod output;
+mod pass;
 pub mod run;
 mod runner;
 pub mod screenshot;

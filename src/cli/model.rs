@@ -219,3 +219,18 @@ pub fn parse_ids(text: &str) -> Result<Vec<TokenId>, Failure> {
     };
     text.split(',').map(one).collect()
 }
+
+/// Reads `0.5,-1,2.25`, the points of a series, as what a model of time series reads in place of tokens.
+///
+/// # Errors
+/// What is no number.
+pub fn parse_points(text: &str) -> Result<Vec<TokenId>, Failure> {
+    let one = |it: &str| {
+        it.trim().parse().map(TokenId::of_point).map_err(|_| {
+            Failure::misuse(format!(
+                "expected points as 0.5,-1,2.25, but \"{it}\" is no number"
+            ))
+        })
+    };
+    text.split(',').map(one).collect()
+}

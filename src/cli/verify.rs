@@ -40,6 +40,7 @@ fn ulps(it: &Difference) -> Option<u32> {
 fn place(slot: Slot) -> String {
     match slot {
         Slot::Layer(layer, part) => format!("layer {layer}: {part:?}"),
+        Slot::Encoder(layer, part) => format!("encoder layer {layer}: {part:?}"),
         other => format!("{other:?}"),
     }
 }

@@ -66,6 +66,9 @@ pub enum BackendError {
         /// V.
         n_vocab: usize,
     },
+    /// A point that is no number.
+    #[error("a point of the series is not a finite number")]
+    NoPoint,
     /// The batch does not make sense.
     #[error("{0}")]
     BadBatch(String),

@@ -9,7 +9,7 @@ use crate::checkpoint::{
     Layout, MemoryNeed, Slot, TextCodec, cache_bytes_per_position, state_bytes,
 };
 use crate::model::HeldWeights;
-use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm, TokenId};
+use crate::spec::{BlockFormat, Ffn, LayerSpec, Mixer, ModelSpec, PromptForm, StackId, TokenId};
 use crate::study::EncodeError;
 use crate::trace::{DEFAULT_BUDGET_BYTES, Pick, RouterTrace};
 
@@ -185,7 +185,7 @@ impl Extent {
         let n_positions = self.n_positions as u64;
         let traced = trace_bytes_per_position(spec);
         if self.keeps_logits {
-            let all = traced.saturating_add(4 * spec.n_vocab as u64);
+            let all = traced.saturating_add(4 * spec.n_out() as u64);
             return all.saturating_mul(3).saturating_mul(n_positions);
         }
         let one = traced.saturating_mul(n_positions);
@@ -197,7 +197,7 @@ impl Extent {
     fn n_rows(self, spec: &ModelSpec, place: Place) -> usize {
         let all = self.n_positions.saturating_mul(self.n_sequences);
         let at_once = match self.slice {
-            SliceRows::Paced => most_tokens(place == Place::Device, spec.n_vocab),
+            SliceRows::Paced => most_tokens(place == Place::Device, spec.n_out()),
             SliceRows::AtMost(n) => n.saturating_mul(self.n_sequences),
         };
         at_once.min(all)
@@ -206,9 +206,10 @@ impl Extent {
     /// Activations of the widest layer and logits, f32: of every row of a slice the residual stream twice, normed and as
     /// it is, and its logits, since what is shown of a text is shown of each position.
     fn step_bytes(self, spec: &ModelSpec, place: Place) -> u64 {
-        let widest = spec.layers.iter().map(|it| width(it, spec)).max();
+        let layers = spec.layers_of(StackId::Encoder).iter().chain(&spec.layers);
+        let widest = layers.map(|it| width(it, spec)).max();
         let row = (2 * spec.d_model as u64).saturating_add(widest.unwrap_or(0));
-        let row = row.saturating_add(spec.n_vocab as u64);
+        let row = row.saturating_add(spec.n_out() as u64);
         let n_rows = self.n_rows(spec, place) as u64;
         n_rows.saturating_mul(row).saturating_mul(4)
     }
@@ -348,7 +349,7 @@ mod tests {
             keeps_logits: true,
             ..Extent::of(10, 64)
         };
-        let logits = 4 * tour.spec.n_vocab as u64;
+        let logits = 4 * tour.spec.n_out() as u64;
         let all = 3 * 10 * (logits + trace_bytes_per_position(&tour.spec));
         assert_eq!(need(kept).record_bytes, all);
     }

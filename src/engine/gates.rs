@@ -8,7 +8,7 @@ use crate::trace::{GateFacts, NearestRows};
 /// Partial sums of a product, so that it fills a vector register.
 const LANES: usize = 8;
 
-/// The gate of each router `[R]`; an empty one for a router whose gate is no matrix `[E, H]` of a decoder layer.
+/// The gate of each router `[R]`; an empty one for a router whose gate is no matrix `[E, H]` of a layer.
 #[must_use]
 pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
     let gate_of = |router: &RouterSpec| {
@@ -17,9 +17,9 @@ pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
             Site::Ffn => LayerSlot::Router,
             Site::Attention => LayerSlot::AttentionRouter,
         };
-        let slot = Slot::Layer(place.layer, slot);
-        let is_decoder = place.stack == StackId::Decoder;
-        checkpoint.weights.get(slot).filter(|_| is_decoder)
+        checkpoint
+            .weights
+            .get(Slot::in_stack(place.stack, place.layer, slot))
     };
     let routers = checkpoint.spec.routers.iter();
     routers

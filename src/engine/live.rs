@@ -105,7 +105,8 @@ impl<O: Ops> LiveBackend<O> {
 
     fn check(&self, batch: &[Row<'_>]) -> Result<(), BackendError> {
         let bad = |what: &str| Err(BackendError::BadBatch(what.to_owned()));
-        let (n_ctx, n_vocab) = (self.model.spec.n_ctx, self.model.spec.n_vocab);
+        let spec = &self.model.spec;
+        let (n_ctx, n_vocab) = (spec.n_ctx, spec.n_vocab);
         let mut seen = HashSet::new();
         if batch.is_empty() {
             return bad("a batch without rows");
@@ -123,11 +124,10 @@ impl<O: Ops> LiveBackend<O> {
             } else {
                 &[]
             };
-            if let Some(token) = tokens
-                .iter()
-                .chain(&row.next)
-                .find(|it| it.idx() >= n_vocab)
-            {
+            if let Some(token) = tokens.iter().chain(&row.next).find(|it| !spec.takes(**it)) {
+                if spec.is_series() {
+                    return Err(BackendError::NoPoint);
+                }
                 return Err(BackendError::NoToken {
                     token: *token,
                     n_vocab,
@@ -135,6 +135,9 @@ impl<O: Ops> LiveBackend<O> {
             }
             match row.feed {
                 Feed::Tokens([]) => return bad("a row that reads nothing"),
+                Feed::Drawn(_) if spec.encoder.is_some() && self.held(row.seq)?.planned == 0 => {
+                    return bad("a source that is not known");
+                }
                 Feed::Drawn(seq) if !self.draws(self.held(seq)?, seq) => {
                     return Err(BackendError::BadBatch(format!(
                         "sequence {seq} has drawn nothing to read"
@@ -206,12 +209,12 @@ impl<O: Ops> LiveBackend<O> {
             return Err(BackendError::File(error.to_string()));
         }
         let feeds = self.tokens_read();
-        let n_vocab = self.model.spec.n_vocab;
+        let n_out = self.model.spec.n_out();
         let step = self
             .queue
             .front()
             .ok_or(BackendError::Dropped)
-            .and_then(|it| it.put_together(&feeds?, n_vocab, outcome));
+            .and_then(|it| it.put_together(&feeds?, n_out, outcome));
         if step.is_err() {
             self.give_up(0);
         } else if let (Some(pending), Ok(step)) = (self.queue.pop_front(), &step) {
@@ -243,13 +246,13 @@ impl<O: Ops> LiveBackend<O> {
             let Some(pending) = self.queue.remove(at) else {
                 continue;
             };
-            let starts = pending.in_flight.as_ref().map(|it| &it.starts);
+            let starts = pending.in_flight.as_ref().map(|it| &it.placed);
             for (i, row) in pending.rows.iter().enumerate() {
                 let Some(held) = self.sequences.get_mut(&row.seq) else {
                     continue;
                 };
                 if let Some(starts) = starts {
-                    held.sequence.truncate(&self.model.ops, starts[i]);
+                    held.sequence.truncate(&self.model.ops, starts[i].at.idx());
                 }
                 held.drawn = None;
             }
@@ -278,12 +281,12 @@ impl<O: Ops> LiveBackend<O> {
         let held = self.sequences.get(&seq).filter(|it| it.planned > to)?;
         let mut end = 0;
         self.queue.iter().position(|pending| {
-            let starts = pending.in_flight.as_ref().map(|it| &it.starts);
+            let starts = pending.in_flight.as_ref().map(|it| &it.placed);
             pending.rows.iter().enumerate().any(|(i, row)| {
                 if row.seq != seq {
                     return row.rests_on(seq);
                 }
-                let start = starts.map_or(held.sequence.len.max(end), |it| it[i]);
+                let start = starts.map_or(held.sequence.len.max(end), |it| it[i].at.idx());
                 end = start + row.feed.len();
                 end > to
             })

@@ -22,6 +22,7 @@ mod opener;
 mod opening;
 mod options;
 mod pace;
+mod passes;
 mod pending;
 mod placing;
 mod row_cache;

@@ -94,6 +94,9 @@ impl ModelOpener {
 impl Opener for ModelOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
         let checkpoint = checkpoint::open(&source.into())?;
+        if let Some(why) = not_written(&checkpoint.spec) {
+            return Err(OpenError::NoModel(why));
+        }
         let prompt = PlannedPrompt::of(&self.length, checkpoint.codec.as_ref());
         let spec = &checkpoint.spec;
         let extent = Extent::planned(&self.length, self.is_edited, spec, prompt.as_ref());
@@ -222,6 +225,20 @@ fn asked(checkpoint: &Checkpoint, extent: Extent) -> Asked<'_> {
         weights: &checkpoint.weights,
         extent,
     }
+}
+
+/// Why no text can be written with a model, one token after the other from a prompt.
+fn not_written(spec: &ModelSpec) -> Option<String> {
+    let family = &spec.family_label;
+    if spec.is_series() {
+        return Some(format!(
+            "{family} continues a time series, which is not text: `moescope run --series FILE` does that, and `moescope eval --series` writes down its routing"
+        ));
+    }
+    spec.encoder.as_ref()?;
+    Some(format!(
+        "{family} has an encoder and a decoder, which this version runs with `moescope eval --ids … --decoder-ids …` only"
+    ))
 }
 
 /// Every row of the embedding may be drawn unless the tokenizer has fewer.

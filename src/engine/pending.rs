@@ -5,10 +5,14 @@
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
-use super::{BackendError, Capture, Feed, Step, StepRow, Ticket, tracing};
-use crate::model::{Batch, Model, Sequence, forward};
-use crate::ops::{Ask, BatchSpan, Input, Ops, Outcome, Prediction, Wanted};
-use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, TokenId};
+use super::{
+    BackendError, Capture, Feed, Step, StepRow, Ticket,
+    passes::{Placed, spans},
+    tracing::{self, Expected},
+};
+use crate::model::{Batch, Model, Sequence, encode, forward};
+use crate::ops::{Ask, Input, Ops, Outcome, Prediction, Wanted};
+use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, StackId, TokenId};
 
 /// A step that was submitted.
 pub(super) struct Pending<O: Ops> {
@@ -52,11 +56,13 @@ impl PendingFeed {
 /// A step the device works on.
 pub(super) struct StartedStep<O: Ops> {
     pub results: O::InFlight,
-    /// Positions each row's sequence held before it.
-    pub starts: Vec<usize>,
+    /// Where each row stands.
+    pub placed: Vec<Placed>,
     /// Per row, its asks.
     asks: Vec<Range<usize>>,
-    has_gates: Vec<bool>,
+    /// The position of each of them.
+    asked: Vec<Position>,
+    routers: Vec<Expected>,
 }
 
 /// What the rows of a step read: tokens, or what an earlier step drew.
@@ -72,29 +78,32 @@ impl<O: Ops> Pending<O> {
         drawn: &[Option<Drawn<O>>],
         sequences: &mut [&mut Sequence<O>],
     ) -> Vec<Option<Drawn<O>>> {
-        let starts: Vec<usize> = sequences.iter().map(|it| it.len).collect();
-        let spans = self.spans(&starts);
-        let inputs = self.inputs(drawn);
-        let batch = Batch {
-            tokens: &inputs,
-            spans: &spans,
-        };
-        let layers = 0..model.layers.len();
-        let out = forward(model, &batch, sequences, None, layers);
-        let asked = AskedRows::new(self, &spans);
-        let logits = model.logits(&out.residual, &asked.rows);
-        let predicted = model.ops.predict(&logits, &asked.asks, n_drawable);
-        let (mut tensors, routings, has_gates) = match self.capture {
+        let placed = Placed::all(&self.rows, model, sequences);
+        let encoded = self.pass(StackId::Encoder, &placed, drawn, sequences, |batch, own| {
+            encode(model, batch, own)
+        });
+        let decoded = self.pass(StackId::Decoder, &placed, drawn, sequences, |batch, own| {
+            forward(model, batch, own, None, 0..model.layers.len())
+        });
+        let asked = AskedRows::new(self, &placed);
+        let (residual, decoded) = decoded.map(|it| (it.residual, it.routers)).unzip();
+        let logits = residual.map(|it| model.logits(&it, &asked.rows));
+        // What a series comes to is no likelihood of tokens.
+        let is_series = model.spec.is_series();
+        let said = logits.as_ref().filter(|_| !is_series);
+        let predicted = said.map(|it| model.ops.predict(it, &asked.asks, n_drawable));
+        let (mut tensors, routings, routers) = match self.capture {
             Capture::None => <_>::default(),
-            Capture::Trace | Capture::Logits => tracing::wanted(out.routers),
+            Capture::Trace | Capture::Logits => tracing::wanted(&model.spec, [encoded, decoded]),
         };
-        if self.capture == Capture::Logits {
-            tensors.push(logits);
+        if self.capture == Capture::Logits || (is_series && self.capture == Capture::Trace) {
+            tensors.extend(logits);
         }
+        let at = asked.asks.iter().map(|it| it.at).collect();
         let (rows, asks) = (&self.rows, asked.of_row);
         let draws = |(row, asks): (&PendingRow, &Range<usize>)| {
             row.sampling?;
-            Some((predicted.clone(), asks.end - 1))
+            Some((predicted.clone()?, asks.end.checked_sub(1)?))
         };
         let draws = rows.iter().zip(&asks).map(draws).collect();
         let results = model.ops.finish(Wanted {
@@ -104,31 +113,44 @@ impl<O: Ops> Pending<O> {
         });
         self.in_flight = Some(StartedStep {
             results,
-            starts,
+            placed,
             asks,
-            has_gates,
+            asked: at,
+            routers,
         });
         draws
     }
 
-    fn spans(&self, starts: &[usize]) -> Vec<BatchSpan<'_>> {
-        let mut out = Vec::with_capacity(self.rows.len());
-        let mut first = 0;
-        for (row, start) in self.rows.iter().zip(starts) {
-            let rows = first..first + row.feed.len();
-            first = rows.end;
-            out.push(BatchSpan {
-                rows,
-                start: Position::new(*start),
-                policy: &row.policy,
-            });
-        }
-        out
+    /// Runs the rows of a stack through it; none where there are none.
+    fn pass<R>(
+        &self,
+        stack: StackId,
+        placed: &[Placed],
+        drawn: &[Option<Drawn<O>>],
+        sequences: &mut [&mut Sequence<O>],
+        run: impl FnOnce(&Batch<'_, O>, &mut [&mut Sequence<O>]) -> R,
+    ) -> Option<R> {
+        let is_mine: Vec<bool> = placed.iter().map(|it| it.stack == stack).collect();
+        let inputs = self.inputs(drawn, &is_mine);
+        let spans = spans(stack, &self.rows, placed);
+        let own = sequences.iter_mut().zip(&is_mine).filter(|it| *it.1);
+        let mut own: Vec<&mut Sequence<O>> = own.map(|it| &mut **it.0).collect();
+        let batch = Batch {
+            tokens: &inputs,
+            spans: &spans,
+        };
+        (!own.is_empty()).then(|| run(&batch, &mut own))
     }
 
-    fn inputs<'a>(&'a self, drawn: &'a [Option<Drawn<O>>]) -> Vec<Input<'a, O::Predicted>> {
+    /// What some of the rows read.
+    fn inputs<'a>(
+        &'a self,
+        drawn: &'a [Option<Drawn<O>>],
+        is_mine: &[bool],
+    ) -> Vec<Input<'a, O::Predicted>> {
         let mut out = Vec::new();
-        for (row, drawn) in self.rows.iter().zip(drawn) {
+        let rows = self.rows.iter().zip(drawn).zip(is_mine);
+        for ((row, drawn), _) in rows.filter(|it| *it.1) {
             match (&row.feed, drawn) {
                 (PendingFeed::Tokens(it), _) => {
                     out.extend(it.iter().copied().map(Input::Known));
@@ -151,7 +173,7 @@ impl<O: Ops> Pending<O> {
     pub fn put_together(
         &self,
         feeds: &[Vec<TokenId>],
-        n_vocab: usize,
+        n_out: usize,
         outcome: Outcome,
     ) -> Result<Step, BackendError> {
         let Some(in_flight) = &self.in_flight else {
@@ -163,24 +185,28 @@ impl<O: Ops> Pending<O> {
         if let Some(it) = predictions.iter().find(|it| !it.finite) {
             return Err(not_a_number("logits", it.at));
         }
-        let spans = self.spans(&in_flight.starts);
         let mut tensors = outcome.tensors.into_iter();
-        let routers = tracing::sort(&mut tensors, outcome.routings, &in_flight.has_gates);
+        let routers = tracing::sort(&mut tensors, outcome.routings, &in_flight.routers);
         let logits = tensors.next().unwrap_or_default();
-        if let Some(row) = tracing::not_finite(&routers) {
-            let mut positions = spans.iter().flat_map(BatchSpan::positions);
-            if let Some((_, at)) = positions.find(|it| it.0 == row) {
+        if let Some(i) = logits.iter().position(|it| !it.is_finite()) {
+            let at = in_flight.asked.get(i / n_out.max(1));
+            return Err(not_a_number("logits", at.copied().unwrap_or_default()));
+        }
+        if let Some((stack, row)) = tracing::not_finite(&routers) {
+            let rows = in_flight.placed.iter().filter(|it| it.stack == stack);
+            if let Some((_, at)) = rows.flat_map(Placed::positions).find(|it| it.0 == row) {
                 return Err(not_a_number("router's logits", at));
             }
         }
-        let mut rows = Vec::with_capacity(spans.len());
-        for (i, (row, span)) in self.rows.iter().zip(&spans).enumerate() {
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (i, (row, placed)) in self.rows.iter().zip(&in_flight.placed).enumerate() {
             let asks = in_flight.asks[i].clone();
-            let place = (span.start, &span.rows);
-            let trace = tracing::step(&row.policy, row.seq, place, &feeds[i], &routers);
-            let logits = logits.get(asks.start * n_vocab..asks.end * n_vocab);
+            let trace = tracing::step(&row.policy, row.seq, placed, &feeds[i], &routers);
+            let logits = logits.get(asks.start * n_out..asks.end * n_out);
             let logits = logits.unwrap_or_default().to_vec();
-            rows.push(self.row(trace, &mut predictions[asks], logits));
+            // A series is asked for no predictions.
+            let mine = predictions.get_mut(asks).unwrap_or_default();
+            rows.push(self.row(trace, mine, logits));
         }
         Ok(Step { rows })
     }
@@ -229,20 +255,25 @@ struct AskedRows<'a> {
 }
 
 impl<'a> AskedRows<'a> {
-    /// Every position where something is shown or compared, the last one where a token is drawn.
-    fn new<O: Ops>(pending: &'a Pending<O>, spans: &[BatchSpan<'_>]) -> Self {
+    /// Every position of a text where something is shown or compared, the last one where a token is drawn.
+    fn new<O: Ops>(pending: &'a Pending<O>, placed: &[Placed]) -> Self {
         let mut out = Self {
             asks: Vec::new(),
             rows: Vec::new(),
             of_row: Vec::new(),
         };
         let compared: HashSet<usize> = pending.rows.iter().filter_map(|it| it.against).collect();
-        for (i, (row, span)) in pending.rows.iter().zip(spans).enumerate() {
+        for (i, (row, placed)) in pending.rows.iter().zip(placed).enumerate() {
             let first = out.asks.len();
+            if placed.stack == StackId::Encoder {
+                // A source is read, nothing of it is predicted.
+                out.of_row.push(first..first);
+                continue;
+            }
             let all =
                 pending.capture != Capture::None || row.against.is_some() || compared.contains(&i);
-            let skipped = if all { 0 } else { span.rows.len() - 1 };
-            for (t, (at_row, at)) in span.positions().enumerate().skip(skipped) {
+            let skipped = if all { 0 } else { placed.rows.len() - 1 };
+            for (t, (at_row, at)) in placed.positions().enumerate().skip(skipped) {
                 out.rows.push(at_row);
                 out.asks.push(row.ask(pending.capture, t, at));
             }

@@ -1,50 +1,85 @@
 //! What a device hands back, put into the records that are kept.
 
-use std::ops::Range;
-
+use super::passes::Placed;
 use crate::model::RouterOutputs;
 use crate::ops::{EMPTY, Ops, Prediction, Routing};
-use crate::spec::{ExpertId, Position, RoutingPolicy, SeqId, TokenId};
+use crate::spec::{ExpertId, ModelSpec, RouterSpec, RoutingPolicy, SeqId, StackId, TokenId};
 use crate::trace::{Phase, Pick, Readout, RouterTrace, StepTrace};
 
-/// One router's part of a step on the host: logits, choice, gates, all `[T, …]`.
+/// What is read back of a router: where it stands, whether it ran, and whether it has gates of a shared expert.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    stack: StackId,
+    n_experts: usize,
+    ran: bool,
+    has_gates: bool,
+}
+
+/// One router's part of a step on the host: logits, choice, gates, all `[T, …]` of the rows of its stack.
 pub struct Read {
+    of: Expected,
     logits: Vec<f32>,
     routing: Routing,
     gates: Vec<f32>,
 }
 
-/// What is wanted of every router, and how to tell it apart when it has arrived.
+/// What is wanted of every router of both stacks, encoder first, and how to tell it apart when it has arrived.
 pub fn wanted<O: Ops>(
-    routers: Vec<RouterOutputs<O>>,
-) -> (Vec<O::Tensor>, Vec<O::Routing>, Vec<bool>) {
-    let has_gates = routers.iter().map(|it| it.gates.is_some()).collect();
+    spec: &ModelSpec,
+    [encoded, decoded]: [Option<Vec<RouterOutputs<O>>>; 2],
+) -> (Vec<O::Tensor>, Vec<O::Routing>, Vec<Expected>) {
+    let mut encoded = encoded.into_iter().flatten();
+    let mut decoded = decoded.into_iter().flatten();
     let (mut tensors, mut routings) = (Vec::new(), Vec::new());
-    for it in routers {
-        tensors.push(it.logits);
-        tensors.extend(it.gates);
-        routings.push(it.routing);
-    }
-    (tensors, routings, has_gates)
+    let one = |router: &RouterSpec| {
+        let stack = router.place.stack;
+        let out = match stack {
+            StackId::Encoder => encoded.next(),
+            StackId::Decoder => decoded.next(),
+        };
+        let expected = Expected {
+            stack,
+            n_experts: router.n_experts,
+            ran: out.is_some(),
+            has_gates: out.as_ref().is_some_and(|it| it.gates.is_some()),
+        };
+        if let Some(it) = out {
+            tensors.push(it.logits);
+            tensors.extend(it.gates);
+            routings.push(it.routing);
+        }
+        expected
+    };
+    let expected = spec.routers.iter().map(one).collect();
+    (tensors, routings, expected)
 }
 
-/// Every router's logits, choice and gates, in the order in which they were wanted.
+/// Every router's logits, choice and gates, in the order in which they were wanted; nothing of one that did not run.
 pub fn sort(
     tensors: &mut impl Iterator<Item = Vec<f32>>,
     routings: Vec<Routing>,
-    has_gates: &[bool],
+    expected: &[Expected],
 ) -> Vec<Read> {
-    let mut next = || tensors.next().unwrap_or_default();
-    let one = |(routing, gated): (Routing, &bool)| Read {
-        logits: next(),
-        routing,
-        gates: if *gated { next() } else { Vec::new() },
+    let mut routings = routings.into_iter();
+    let mut next = |is_there: bool| {
+        let tensor = is_there.then(|| tensors.next());
+        tensor.flatten().unwrap_or_default()
     };
-    routings.into_iter().zip(has_gates).map(one).collect()
+    let one = |of: &Expected| Read {
+        of: *of,
+        logits: next(of.ran),
+        routing: of
+            .ran
+            .then(|| routings.next())
+            .flatten()
+            .unwrap_or_default(),
+        gates: next(of.has_gates),
+    };
+    expected.iter().map(one).collect()
 }
 
-/// The first row of the batch in which a router's raw logits or its choice's weights are not finite.
-pub fn not_finite(routers: &[Read]) -> Option<usize> {
+/// The first row of a stack in which a router's raw logits or its choice's weights are not finite.
+pub fn not_finite(routers: &[Read]) -> Option<(StackId, usize)> {
     let first = |numbers: &[f32], width: usize| {
         let found = numbers.iter().position(|it| !it.is_finite());
         found.map(|it| it / width.max(1))
@@ -54,35 +89,44 @@ pub fn not_finite(routers: &[Read]) -> Option<usize> {
             first(&it.logits, it.routing.n_experts),
             first(&it.routing.weights, it.routing.n_picks),
         );
-        logits.into_iter().chain(weights).min()
+        let row = logits.into_iter().chain(weights).min()?;
+        Some((it.of.stack, row))
     };
-    routers.iter().filter_map(of).min()
+    routers.iter().filter_map(of).min_by_key(|it| it.1)
 }
 
-/// One sequence's part of a step.
+/// One sequence's part of a step. Routers of the stack it did not go through have no rows.
 pub fn step(
     policy: &RoutingPolicy,
     seq: SeqId,
-    (start, rows): (Position, &Range<usize>),
+    placed: &Placed,
     tokens: &[TokenId],
     routers: &[Read],
 ) -> StepTrace {
     StepTrace {
         seq,
         phase: Phase::Decode,
-        start,
+        start: placed.at,
         revision: policy.revision(),
         tokens: tokens.to_vec(),
-        routers: routers.iter().map(|it| router(it, rows)).collect(),
+        routers: routers.iter().map(|it| router(it, placed)).collect(),
     }
 }
 
-fn router(read: &Read, rows: &Range<usize>) -> RouterTrace {
+fn router(read: &Read, placed: &Placed) -> RouterTrace {
     let Read {
+        of,
         logits,
         routing,
         gates,
     } = read;
+    if of.stack != placed.stack {
+        return RouterTrace {
+            n_experts: of.n_experts,
+            ..RouterTrace::default()
+        };
+    }
+    let rows = &placed.rows;
     let (e, k) = (routing.n_experts, routing.n_picks);
     let part = |values: &[f32], n: usize| {
         values

@@ -7,7 +7,7 @@ use super::{
     parts::{RouterOutputs, add_part},
     weights::{MoaWeights, Model, Moe},
 };
-use crate::ops::{BatchSpan, Ops};
+use crate::ops::{BatchSpan, Ops, ScoreTerms};
 use crate::spec::{
     GqaSpec, MoeSpec, RouterId, RouterInput, SharedInput, SharedSpec, attention_expert,
 };
@@ -49,6 +49,8 @@ impl<O: Ops> Inputs<O> {
 }
 
 /// Adds to a tensor what the chosen experts and the shared one put out, times a factor.
+///
+/// `taken`: what was chosen so far, one per span, where experts take only so many tokens
 pub(super) fn experts<O: Ops>(
     model: &Model<O>,
     weights: &Moe<O>,
@@ -56,7 +58,7 @@ pub(super) fn experts<O: Ops>(
     inputs: &Inputs<O>,
     into: &mut O::Tensor,
     scale: f32,
-    spans: &[BatchSpan<'_>],
+    (spans, taken): (&[BatchSpan<'_>], &mut [&mut O::Cache]),
 ) -> RouterOutputs<O> {
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
@@ -66,7 +68,10 @@ pub(super) fn experts<O: Ops>(
         inputs.router.as_ref().unwrap_or(&inputs.experts),
     );
     let of_experts = weights.of_experts.as_ref();
-    let routing = ops.route(&logits, of_experts, moe.router, router, spans);
+    let mut routing = ops.route(&logits, of_experts, moe.router, router, spans);
+    if let Some(cap) = router.capacity() {
+        ops.limit(&mut routing, cap, spans, taken);
+    }
     add_part(
         ops,
         into,
@@ -171,7 +176,7 @@ pub(super) fn attention<O: Ops>(
         ..attn.clone()
     };
     let queries = ops.rotate_and_store(&qkv, [None, None], &attn, spans, caches);
-    let mixed = ops.attend(&queries, None, &attn, spans, caches);
+    let mixed = ops.attend(&queries, ScoreTerms::none(), &attn, spans, caches);
     ops.mix_inner(into, scale, &mixed, &routing, &weights.experts, &expert);
     ops.add_row(into, &weights.bias, scale);
     RouterOutputs {

@@ -5,15 +5,15 @@
 use std::{iter, ops::Range};
 
 use super::{
-    experts,
+    cross, experts,
     latent::{Indexer, Latent},
     norms::Norm,
     parts::{RouterOutputs, add_part},
-    sequence::{MixerCache, Sequence},
+    sequence::{LayerCache, MixerCache, Sequence},
     weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Recurrent},
 };
 use crate::checkpoint::cache_bytes_per_position;
-use crate::ops::{BatchSpan, Input, Ops};
+use crate::ops::{BatchSpan, Input, Ops, ScoreTerms};
 use crate::spec::{
     Ffn, GateAct, GqaSpec, IndexerSpec, InputSpec, LayerSpec, Mixer, MlaSpec, NormKind, NormSpec,
     RecurrentSpec, Topology,
@@ -36,7 +36,7 @@ pub struct Outputs<O: Ops> {
 }
 
 impl<O: Ops> Model<O> {
-    /// Logits of some rows of the residual stream: `[rows, V]`.
+    /// What the head makes of some rows of the residual stream: logits `[rows, V]`, or the points of every horizon.
     pub fn logits(&self, residual: &O::Tensor, rows: &[usize]) -> O::Tensor {
         let normed = self
             .final_norm
@@ -45,7 +45,7 @@ impl<O: Ops> Model<O> {
         let mut logits = self.ops.linear(&normed, head, self.head_bias.as_ref());
         self.ops.scale(
             &mut logits,
-            1.0 / self.spec.head.div,
+            self.spec.head.pre_scale / self.spec.head.div,
             self.spec.head.softcap,
         );
         logits
@@ -69,11 +69,7 @@ pub fn forward<O: Ops>(
     from: Option<O::Tensor>,
     layers: Range<usize>,
 ) -> Outputs<O> {
-    let InputSpec::Tokens { scale } = model.spec.input else {
-        unreachable!("checked when the model was opened")
-    };
-    let mut residual =
-        from.unwrap_or_else(|| model.ops.embed(&model.embedding, batch.tokens, scale));
+    let mut residual = from.unwrap_or_else(|| embedded(model, batch.tokens));
     let mut routers = Vec::with_capacity(model.spec.routers.len());
     for (row, (layer, spec)) in model
         .layers
@@ -84,12 +80,9 @@ pub fn forward<O: Ops>(
         .skip(layers.start)
     {
         let caches = sequences.iter_mut().map(|it| &mut it.caches[row]);
-        // Experts that stand beside attention read what it reads.
-        let early = matches!(spec.topology, Topology::Parallel | Topology::ArcticParallel)
-            .then(|| normed(&model.ops, &residual, layer.norms[2].as_ref()));
-        routers.extend(mixer(model, layer, spec, &mut residual, batch, caches));
-        routers.extend(ffn(model, layer, spec, &mut residual, early, batch));
-        model.ops.scale(&mut residual, layer.scale, None);
+        let parts = (layer, spec, model.distances.as_ref());
+        let caches = caches.collect();
+        routers.extend(run_layer(model, parts, &mut residual, batch.spans, caches));
     }
     if layers.end >= model.layers.len() && !layers.is_empty() {
         for (sequence, span) in sequences.iter_mut().zip(batch.spans) {
@@ -97,6 +90,59 @@ pub fn forward<O: Ops>(
         }
     }
     Outputs { residual, routers }
+}
+
+/// A layer of a stack: its weights, its shape, and what the stack adds to scores by distance.
+type LayerParts<'a, O> = (&'a Layer<O>, &'a LayerSpec, Option<&'a <O as Ops>::Weight>);
+
+/// One layer: mixer, attention to the source where there is one, FFN. What its routers did.
+///
+/// `caches`: one per span
+pub(super) fn run_layer<O: Ops>(
+    model: &Model<O>,
+    (layer, spec, distances): LayerParts<'_, O>,
+    residual: &mut O::Tensor,
+    spans: &[BatchSpan<'_>],
+    mut caches: Vec<&mut LayerCache<O>>,
+) -> Vec<RouterOutputs<O>> {
+    // Experts that stand beside attention read what it reads.
+    let early = matches!(spec.topology, Topology::Parallel | Topology::ArcticParallel)
+        .then(|| normed(&model.ops, residual, layer.norms[2].as_ref()));
+    let mixers = caches.iter_mut().map(|it| &mut it.mixer);
+    let parts = (layer, spec, distances);
+    let mut routers = Vec::new();
+    routers.extend(mixer(model, parts, residual, spans, mixers));
+    if let (Some(weights), Some(cross)) = (&layer.cross, &spec.cross) {
+        let sources = caches.iter_mut().filter_map(|it| it.source.as_mut());
+        let into = (&mut *residual, spec.residual_scale);
+        let sources: Vec<_> = sources.collect();
+        cross::attend(model, weights, cross, into, spans, &sources);
+    }
+    let taken = caches.iter_mut().filter_map(|it| it.taken.as_mut());
+    let mut taken: Vec<_> = taken.collect();
+    let rows = (spans, taken.as_mut_slice());
+    routers.extend(ffn(model, layer, spec, residual, early, rows));
+    model.ops.scale(residual, layer.scale, None);
+    routers
+}
+
+/// What enters the first layer: `[T, H]`.
+pub(super) fn embedded<O: Ops>(model: &Model<O>, tokens: &[Input<'_, O::Predicted>]) -> O::Tensor {
+    let ops = &model.ops;
+    let InputSpec::Tokens { scale } = model.spec.input else {
+        let point = |it: &Input<'_, O::Predicted>| match it {
+            Input::Known(it) => it.point(),
+            Input::Drawn(..) => unreachable!("a series draws no tokens"),
+        };
+        let points = ops.points(&tokens.iter().map(point).collect::<Vec<_>>());
+        let mut embedded = ops.linear(&points, &model.embedding, None);
+        if let Some(gate) = &model.embedding_gate {
+            let gates = ops.linear(&points, gate, None);
+            ops.gate(&mut embedded, &gates, 0, 1, GateAct::Silu);
+        }
+        return embedded;
+    };
+    ops.embed(&model.embedding, tokens, scale)
 }
 
 /// What a part of a layer reads: the residual stream, normed where there is a norm.
@@ -107,17 +153,15 @@ fn normed<O: Ops>(ops: &O, residual: &O::Tensor, norm: Option<&Norm<O>>) -> O::T
 /// Adds to the residual stream what a layer's mixer puts out.
 fn mixer<'a, O: Ops + 'a>(
     model: &Model<O>,
-    layer: &Layer<O>,
-    spec: &LayerSpec,
+    (layer, spec, distances): LayerParts<'_, O>,
     residual: &mut O::Tensor,
-    batch: &Batch<'_, O>,
+    spans: &[BatchSpan<'_>],
     caches: impl Iterator<Item = &'a mut MixerCache<O>>,
 ) -> Option<RouterOutputs<O>> {
     if matches!(spec.mixer, Mixer::None) {
         return None;
     }
     let [before, behind, ..] = layer.norms.each_ref().map(Option::as_ref);
-    let spans = batch.spans;
     let ops = &model.ops;
     let scale = spec.residual_scale;
     let x = normed(ops, residual, before);
@@ -125,6 +169,7 @@ fn mixer<'a, O: Ops + 'a>(
         (MixerWeights::Attention(weights), Mixer::Gqa(gqa)) => {
             let mut caches: Vec<_> = caches.filter_map(MixerCache::keys_and_values).collect();
             add_part(ops, residual, scale, behind, |into, scale| {
+                let weights = (weights, distances);
                 attention(model, weights, gqa, (into, &x), scale, spans, &mut caches);
             });
             None
@@ -160,7 +205,7 @@ fn mixer<'a, O: Ops + 'a>(
 /// Adds to the residual stream what each row attends to.
 fn attention<O: Ops>(
     model: &Model<O>,
-    weights: &Attention<O>,
+    (weights, distances): (&Attention<O>, Option<&O::Weight>),
     gqa: &GqaSpec,
     (residual, x): (&mut O::Tensor, &O::Tensor),
     scale: f32,
@@ -171,7 +216,11 @@ fn attention<O: Ops>(
     let qkv = ops.linear(x, &weights.qkv, weights.qkv_bias.as_ref());
     let norms = [weights.norms[0].as_ref(), weights.norms[1].as_ref()];
     let queries = ops.rotate_and_store(&qkv, norms, gqa, spans, caches);
-    let mut mixed = ops.attend(&queries, weights.sinks.as_ref(), gqa, spans, caches);
+    let terms = ScoreTerms {
+        sinks: weights.sinks.as_ref(),
+        distances,
+    };
+    let mut mixed = ops.attend(&queries, terms, gqa, spans, caches);
     if let Some(it) = gqa.out_gate {
         let behind = gqa.widths().iter().sum();
         let each = if it.per_head { gqa.v_dim } else { 1 };
@@ -287,14 +336,15 @@ fn recurrent<O: Ops>(
 
 /// Adds to the residual stream what a layer's network or experts put out; what its router did, where it has one.
 ///
-/// `early`: what they read where that was taken before the mixer
+/// * `early`: what they read where that was taken before the mixer
+/// * `taken`: what their router chose so far, one per span, where experts take only so many tokens
 fn ffn<O: Ops>(
     model: &Model<O>,
     layer: &Layer<O>,
     spec: &LayerSpec,
     residual: &mut O::Tensor,
     early: Option<O::Tensor>,
-    batch: &Batch<'_, O>,
+    (spans, taken): (&[BatchSpan<'_>], &mut [&mut O::Cache]),
 ) -> Option<RouterOutputs<O>> {
     if matches!(spec.ffn, Ffn::None) {
         return None;
@@ -306,7 +356,8 @@ fn ffn<O: Ops>(
         (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
             let inputs = experts::Inputs::new(model, weights, moe, x, residual);
             Some(add_part(ops, residual, scale, behind, |into, scale| {
-                experts::experts(model, weights, moe, &inputs, into, scale, batch.spans)
+                let rows = (spans, taken);
+                experts::experts(model, weights, moe, &inputs, into, scale, rows)
             }))
         }
         (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {

@@ -10,14 +10,16 @@ use crate::spec::{BlockFormat, ModelSpec};
 /// Whether a weight is made into blocks: matrices but the gates.
 pub(super) fn is_quantized(slot: Slot) -> bool {
     !matches!(
-        slot,
-        Slot::Layer(
+        slot.part(),
+        Some((
+            _,
             _,
             LayerSlot::Router
                 | LayerSlot::RouterOut
                 | LayerSlot::AttentionRouter
                 | LayerSlot::SharedGate
-        )
+                | LayerSlot::RelativeBias
+        ))
     )
 }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** no family has a branch here; what differs is in `ModelSpec`. What chooses the
 //! experts is what is handed out to be drawn.
 
+mod cross;
 mod expert_weights;
 mod experts;
 mod forward;
@@ -15,10 +16,11 @@ mod source;
 mod support;
 mod weights;
 
+pub use cross::encode;
 pub use forward::{Batch, Outputs, forward};
 pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
 pub use parts::RouterOutputs;
-pub use sequence::{MixerCache, Sequence};
+pub use sequence::Sequence;
 pub use source::ModelError;
 pub use support::Unsupported;
 pub use weights::{Assembly, Model};

@@ -1,8 +1,8 @@
 //! What a model remembers of one sequence: a cache for every layer's mixer.
 
 use super::weights::Model;
-use crate::ops::Ops;
-use crate::spec::{LayerSpec, Mixer};
+use crate::ops::{Ops, taken_width};
+use crate::spec::{Ffn, LayerSpec, Mixer};
 
 /// What one layer's mixer remembers of a sequence.
 ///
@@ -112,12 +112,76 @@ impl<O: Ops> MixerCache<O> {
     }
 }
 
+/// What one layer of the stack that writes remembers of a sequence.
+pub(super) struct LayerCache<O: Ops> {
+    /// Of its own text.
+    pub mixer: MixerCache<O>,
+    /// Keys and values of the source, where the layer attends to it.
+    pub source: Option<O::Cache>,
+    /// Which experts each position chose, where they take only so many tokens.
+    pub taken: Option<O::Cache>,
+}
+
+impl<O: Ops> LayerCache<O> {
+    /// Of a sequence without positions.
+    pub fn new(model: &Model<O>, layer: &LayerSpec) -> Self {
+        let (ops, n_ctx) = (&model.ops, model.spec.n_ctx);
+        let router = match &layer.ffn {
+            Ffn::Moe(it) => model.spec.router(it.router),
+            Ffn::Dense(_) | Ffn::None => None,
+        };
+        let limited = router.filter(|it| it.capacity().is_some());
+        let source = layer.cross.as_ref().map(|it| {
+            let width = it.attn.n_kv_heads * it.attn.head_dim;
+            ops.cache(width, n_ctx)
+        });
+        Self {
+            mixer: MixerCache::new(model, layer),
+            source,
+            taken: limited.map(|it| ops.latent_cache(taken_width(it.n_experts), n_ctx)),
+        }
+    }
+
+    /// The first `len` positions of the text, and the source of `n_source`.
+    fn fork(&self, ops: &O, len: usize, n_source: usize) -> Self {
+        let source = self.source.as_ref();
+        let taken = self.taken.as_ref();
+        Self {
+            mixer: self.mixer.fork(ops, len),
+            source: source.map(|it| ops.fork_cache(it, n_source)),
+            taken: taken.map(|it| ops.fork_cache(it, len)),
+        }
+    }
+
+    fn truncate(&mut self, ops: &O, len: usize, n_source: usize) {
+        self.mixer.truncate(ops, len);
+        if let Some(it) = &mut self.source {
+            ops.truncate_cache(it, n_source);
+        }
+        if let Some(it) = &mut self.taken {
+            ops.truncate_cache(it, len);
+        }
+    }
+
+    fn pieces(&self, ops: &O) -> Vec<(u64, u64)> {
+        let mut out = self.mixer.pieces(ops);
+        let others = self.source.iter().chain(&self.taken);
+        out.extend(others.flat_map(|it| ops.cache_pieces(it)));
+        out
+    }
+}
+
 /// The caches of one sequence, and how many positions they hold.
+///
+/// Of an encoder–decoder model the positions are those of the source, then those of the text that is written. The
+/// source is read whole or not at all: a sequence that is cut inside of it holds nothing.
 pub struct Sequence<O: Ops> {
     /// `[layers]`.
-    pub caches: Vec<MixerCache<O>>,
+    pub(super) caches: Vec<LayerCache<O>>,
     /// Positions held.
     pub len: usize,
+    /// How many of them are the source's; 0 where the model has none, or has not read it.
+    pub n_source: usize,
 }
 
 impl<O: Ops> Sequence<O> {
@@ -126,30 +190,41 @@ impl<O: Ops> Sequence<O> {
     pub fn new(model: &Model<O>) -> Self {
         let layers = model.spec.layers.iter();
         Self {
-            caches: layers.map(|it| MixerCache::new(model, it)).collect(),
+            caches: layers.map(|it| LayerCache::new(model, it)).collect(),
             len: 0,
+            n_source: 0,
         }
+    }
+
+    /// Whether what it reads next is its source.
+    #[must_use]
+    pub fn wants_source(&self, model: &Model<O>) -> bool {
+        model.encoder.is_some() && self.n_source == 0
     }
 
     /// A sequence that holds the first positions of this one: `len` of them, or as many before that as every layer
     /// can be cut at.
     #[must_use]
     pub fn fork(&self, ops: &O, len: usize) -> Self {
-        let len = self.cut(ops, len);
+        let (len, n_source) = self.cut(ops, len);
         let caches = self.caches.iter();
         Self {
-            caches: caches.map(|it| it.fork(ops, len)).collect(),
+            caches: caches
+                .map(|it| it.fork(ops, len - n_source, n_source))
+                .collect(),
             len,
+            n_source,
         }
     }
 
     /// Forgets all but the first `len` positions, or those before that where every layer can be cut; also what a step
     /// that ended half-way left of others in the caches of some layers.
     pub fn truncate(&mut self, ops: &O, len: usize) {
-        let len = self.cut(ops, len);
+        let (len, n_source) = self.cut(ops, len);
         self.len = len;
+        self.n_source = n_source;
         let caches = self.caches.iter_mut();
-        caches.for_each(|it| it.truncate(ops, len));
+        caches.for_each(|it| it.truncate(ops, len - n_source, n_source));
     }
 
     /// The memory all layers hold, piece by piece: where it lies, the same in every sequence that shares it, and its
@@ -158,17 +233,21 @@ impl<O: Ops> Sequence<O> {
         self.caches.iter().flat_map(|it| it.pieces(ops))
     }
 
-    /// The most positions, up to `len`, that every layer can be cut to. A layer that cannot be cut to what the others
-    /// can lowers it for all.
-    fn cut(&self, ops: &O, len: usize) -> usize {
-        let mut len = len.min(self.len);
+    /// The most positions, up to `len`, that every layer can be cut to, and how many of them are the source's. A layer
+    /// that cannot be cut to what the others can lowers it for all.
+    fn cut(&self, ops: &O, len: usize) -> (usize, usize) {
+        let len = len.min(self.len);
+        if len < self.n_source {
+            return (0, 0);
+        }
+        let mut own = len - self.n_source;
         loop {
             let caches = self.caches.iter();
-            let cut = caches.fold(len, |len, it| it.cut(ops, len));
-            if cut == len {
-                return len;
+            let cut = caches.fold(own, |len, it| it.mixer.cut(ops, len));
+            if cut == own {
+                return (own + self.n_source, self.n_source);
             }
-            len = cut;
+            own = cut;
         }
     }
 }

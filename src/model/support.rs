@@ -4,12 +4,12 @@
 //! here whether it is computed.
 
 use crate::spec::{
-    Act, Algo, DeltaDecay, DeltaGate, DeltaSpec, Ffn, Gate, GateAct, GqaSpec, GroupScore, Groups,
-    HeadSpec, IndexerSpec, InputSpec, KvMap, LatentUp, LayerSpec, Mamba1Spec, Mamba2Spec, Mask,
-    Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec, OutGate, QkNorm,
-    QueryTemperature, RecurrentSpec, Renorm, RopeLayout, RopeScaling, RopeSpec, RouterId,
-    RouterInput, RouterSpec, Score, SharedGate, SharedInput, SharedSpec, ShortConvSpec, Topology,
-    Weight, WeightOn,
+    Act, Algo, CrossSpec, DeltaDecay, DeltaGate, DeltaSpec, EncoderSpec, Ffn, Gate, GateAct,
+    GqaSpec, GroupScore, Groups, HeadSpec, IndexerSpec, InputSpec, KvMap, LatentUp, LayerSpec,
+    Mamba1Spec, Mamba2Spec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, MoeSpec, NormKind, NormSpec,
+    OutGate, QkNorm, QueryTemperature, RecurrentSpec, RelativeBias, Renorm, RopeLayout,
+    RopeScaling, RopeSpec, RouterId, RouterInput, RouterSpec, Score, SharedGate, SharedInput,
+    SharedSpec, ShortConvSpec, Topology, Weight, WeightOn,
 };
 
 /// What a model needs and this version does not compute.
@@ -54,37 +54,51 @@ fn model(spec: &ModelSpec) -> Missing {
         head,
         routers,
     } = spec;
-    if encoder.is_some() {
-        return no("an encoder");
+    if let Some(EncoderSpec { layers, start: _ }) = encoder {
+        if !layers.iter().all(reads_the_source) {
+            return no("an encoder of another kind than T5's");
+        }
+        for it in layers {
+            layer(it, routers)?;
+        }
     }
     match input {
         InputSpec::Tokens { scale: _ } => {}
         InputSpec::Series {
-            channels: _,
+            channels: 1,
             gated_embed: _,
-        } => return no("time series as input"),
+        } => {}
+        InputSpec::Series { .. } => return no("a series of several values a step"),
     }
     norm(*final_norm)?;
-    output(head)?;
+    output(head, spec.is_series())?;
     for it in layers {
         layer(it, routers)?;
     }
     Ok(())
 }
 
-fn output(it: &HeadSpec) -> Missing {
+fn output(it: &HeadSpec, is_series: bool) -> Missing {
     let HeadSpec {
         tied: _,
-        bias: _,
+        bias,
         pre_scale,
         div: _,
         softcap: _,
         horizons,
     } = it;
-    if pre_scale.to_bits() != 1.0f32.to_bits() || !horizons.is_empty() {
-        return no("a head other than one matrix");
+    if horizons.is_empty() == is_series {
+        return no("heads of another kind than what is read");
+    }
+    if *bias && pre_scale.to_bits() != 1.0f32.to_bits() {
+        return no("a factor before a head with a bias");
     }
     Ok(())
+}
+
+/// Whether a layer of an encoder sees all of the source in what it mixes, and attends to nothing else.
+fn reads_the_source(it: &LayerSpec) -> bool {
+    matches!(&it.mixer, Mixer::Gqa(it) if it.mask == Mask::Full) && it.cross.is_none()
 }
 
 fn norm(it: NormSpec) -> Missing {
@@ -124,8 +138,12 @@ fn layer(it: &LayerSpec, routers: &[RouterSpec]) -> Missing {
         Mixer::None => {}
     }
     joined(*topology);
-    if cross.is_some() {
-        return no("attention to an encoder");
+    if let Some(CrossSpec { attn, norm: before }) = cross {
+        norm(*before)?;
+        attention(attn)?;
+        if attn.relative_bias.is_some() || attn.mask != Mask::Full || before.bias {
+            return no("attention to an encoder of another kind than T5's");
+        }
     }
     let [before_mixer, after_mixer, before_ffn, after_ffn] = norms;
     let parts = [
@@ -232,7 +250,7 @@ fn attention(it: &GqaSpec) -> Missing {
     }
     if let Some(QueryTemperature { floor: _, scale: _ }) = query_temperature {}
     if let Some(OutGate {
-        act: GateAct::Sigmoid | GateAct::Softplus,
+        act: GateAct::Sigmoid | GateAct::Softplus | GateAct::Silu,
         per_head,
         is_in_q,
     }) = out_gate
@@ -244,18 +262,38 @@ fn attention(it: &GqaSpec) -> Missing {
     if v_dim > head_dim {
         return no("values wider than keys");
     }
-    if relative_bias.is_some() {
-        return no("a bias by distance");
+    if let Some(RelativeBias {
+        n_buckets: _,
+        max_distance: _,
+        bidirectional: _,
+        owner: _,
+    }) = relative_bias
+    {
+        by_distance(it)?;
     }
     if *qk_norm == QkNorm::Full && *qk_norm_after_rope {
         return no("a norm of all heads together after rotation");
     }
     match mask {
         Mask::Causal | Mask::Window(_) | Mask::Chunk(_) => {}
-        Mask::Full => return no("attention to later positions"),
+        Mask::Full => by_distance(it)?,
     }
     rope.iter().for_each(rotation);
     Ok(())
+}
+
+/// What attention with a bias by distance, or to later positions, has none of.
+fn by_distance(it: &GqaSpec) -> Missing {
+    let is_plain = !it.sinks
+        && it.softcap.is_none()
+        && it.kv_map == KvMap::Grouped
+        && it.out_gate.is_none()
+        && matches!(it.mask, Mask::Causal | Mask::Full);
+    if is_plain {
+        Ok(())
+    } else {
+        no("a bias by distance beside sinks, windows, gates or caps")
+    }
 }
 
 /// All of it is computed; a field that is new has to say so.
@@ -430,7 +468,7 @@ fn router(it: &RouterSpec) -> Missing {
             return no("sparsemixer routing with groups or factors");
         }
         Algo::TopK | Algo::SparseMixer { eps: _ } => {}
-        Algo::Top1Capacity { cap: _, per_row: _ } => return no("routing with capacity"),
+        Algo::Top1Capacity { cap: _ } => {}
         Algo::HashTable => return no("routing by a table of tokens"),
     }
     match gate {

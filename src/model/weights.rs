@@ -1,6 +1,7 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
 use super::{
+    cross::{Cross, Encoder},
     latent::Latent,
     norms::Norm,
     source::{ModelError, WeightSource},
@@ -8,7 +9,9 @@ use super::{
 };
 use crate::checkpoint::{LayerSlot, Part, RecurrentSlot, Slot, WeightView, Weights};
 use crate::ops::{Mlp, Ops, RecurrentWeights, SelectionWeights};
-use crate::spec::{BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, RecurrentSpec};
+use crate::spec::{
+    BlockFormat, Ffn, GqaSpec, LayerId, LayerSpec, Mixer, ModelSpec, RecurrentSpec, StackId,
+};
 
 /// Attention of one layer.
 pub struct Attention<O: Ops> {
@@ -121,6 +124,8 @@ pub struct Layer<O: Ops> {
     pub norms: [Option<Norm<O>>; 4],
     /// The mixer.
     pub mixer: MixerWeights<O>,
+    /// Attention to the source, between mixer and FFN.
+    pub cross: Option<Cross<O>>,
     /// The FFN.
     pub ffn: FfnWeights<O>,
     /// A factor on the residual stream behind it.
@@ -133,13 +138,19 @@ pub struct Model<O: Ops> {
     pub spec: ModelSpec,
     /// The operations it runs on.
     pub ops: O,
-    /// `[V, H]`.
+    /// `[V, H]`; of a time series `[H, 1]`.
     pub embedding: O::Weight,
+    /// What a point's embedding is gated by, `[H, 1]`.
+    pub embedding_gate: Option<O::Weight>,
+    /// The stack that reads the source, where there is one.
+    pub encoder: Option<Encoder<O>>,
     /// By layer.
     pub layers: Vec<Layer<O>>,
+    /// What is added to scores by the distance of query and key.
+    pub distances: Option<O::Weight>,
     /// Before the head.
     pub final_norm: Norm<O>,
-    /// `[V, H]`; absent where the embedding serves.
+    /// `[V, H]`, or that of every horizon, row upon row; absent where the embedding serves.
     pub head: Option<O::Weight>,
     /// `[V]`.
     pub head_bias: Option<O::Weight>,
@@ -161,8 +172,9 @@ pub struct Assembly<O: Ops> {
     spec: ModelSpec,
     ops: O,
     quantize: Option<BlockFormat>,
-    embedding: Option<O::Weight>,
+    embedding: Option<[Option<O::Weight>; 2]>,
     head: Option<Head<O>>,
+    encoder: Vec<Layer<O>>,
     layers: Vec<Layer<O>>,
 }
 
@@ -208,6 +220,7 @@ impl<O: Ops> Assembly<O> {
         Ok(Self {
             embedding: None,
             head: None,
+            encoder: Vec::new(),
             layers: Vec::with_capacity(spec.layers.len()),
             spec,
             ops,
@@ -217,13 +230,13 @@ impl<O: Ops> Assembly<O> {
 
     /// Pieces in all.
     pub fn n_pieces(&self) -> usize {
-        self.spec.layers.len() + N_ENDS
+        self.spec.layers_of(StackId::Encoder).len() + self.spec.layers.len() + N_ENDS
     }
 
     /// Pieces still to do.
     pub fn n_left(&self) -> usize {
         let n_ends = usize::from(self.embedding.is_some()) + usize::from(self.head.is_some());
-        self.n_pieces() - n_ends - self.layers.len()
+        self.n_pieces() - n_ends - self.encoder.len() - self.layers.len()
     }
 
     /// Makes the next piece ready.
@@ -237,11 +250,15 @@ impl<O: Ops> Assembly<O> {
             quantize: self.quantize,
         };
         if self.embedding.is_none() {
-            self.embedding = Some(from.need(Slot::Embedding)?);
+            let embedding = from.need(Slot::Embedding)?;
+            self.embedding = Some([Some(embedding), from.find(Slot::EmbeddingGate)?]);
         } else if self.head.is_none() {
             self.head = Some(from.head(&self.spec)?);
+        } else if self.encoder.len() < self.spec.layers_of(StackId::Encoder).len() {
+            let layer = from.layer(&self.spec, StackId::Encoder, self.encoder.len())?;
+            self.encoder.push(layer);
         } else if self.layers.len() < self.spec.layers.len() {
-            let layer = from.layer(&self.spec, self.layers.len())?;
+            let layer = from.layer(&self.spec, StackId::Decoder, self.layers.len())?;
             self.layers.push(layer);
         }
         Ok(())
@@ -255,14 +272,25 @@ impl<O: Ops> Assembly<O> {
         while self.n_left() > 0 {
             self.step(weights)?;
         }
-        let (Some(embedding), Some(head)) = (self.embedding, self.head) else {
+        let from = WeightSource {
+            weights,
+            ops: &self.ops,
+            quantize: self.quantize,
+        };
+        let encoder = from.encoder(&self.spec, self.encoder)?;
+        let distances = from.distances(&self.spec, StackId::Decoder)?;
+        let (Some([Some(embedding), embedding_gate]), Some(head)) = (self.embedding, self.head)
+        else {
             unreachable!("no piece is left to do")
         };
         Ok(Model {
             spec: self.spec,
             ops: self.ops,
             embedding,
+            embedding_gate,
+            encoder,
             layers: self.layers,
+            distances,
             final_norm: head.norm,
             head: head.matrix,
             head_bias: head.bias,
@@ -272,7 +300,11 @@ impl<O: Ops> Assembly<O> {
 
 impl<O: Ops> WeightSource<'_, O> {
     fn head(&self, spec: &ModelSpec) -> Result<Head<O>, ModelError> {
-        let matrix = if spec.head.tied {
+        let n_horizons = spec.head.horizons.len() as u8;
+        let matrix = if n_horizons > 0 {
+            let all: Vec<Slot> = (0..n_horizons).map(Slot::Horizon).collect();
+            Some(self.stack(&all)?)
+        } else if spec.head.tied {
             None
         } else {
             self.find(Slot::Head)?
@@ -423,19 +455,21 @@ impl<O: Ops> WeightSource<'_, O> {
         })
     }
 
-    fn layer(&self, spec: &ModelSpec, row: usize) -> Result<Layer<O>, ModelError> {
-        let at = |slot| Slot::Layer(LayerId::new(row), slot);
-        let ffn = match &spec.layers[row].ffn {
+    fn layer(&self, spec: &ModelSpec, stack: StackId, row: usize) -> Result<Layer<O>, ModelError> {
+        let at = |slot| Slot::in_stack(stack, LayerId::new(row), slot);
+        let layer = &spec.layers_of(stack)[row];
+        let ffn = match &layer.ffn {
             Ffn::None => FfnWeights::None,
             Ffn::Dense(_) => FfnWeights::Dense(self.network(|part| at(LayerSlot::Dense(part)))?),
             Ffn::Moe(moe) => {
-                let norm = spec.layers[row].norms[2];
+                let norm = layer.norms[2];
                 FfnWeights::Moe(self.moe(spec, norm, moe, at)?)
             }
         };
         Ok(Layer {
-            norms: self.norms(&spec.layers[row], at)?,
-            mixer: self.mixer(spec, &spec.layers[row], at)?,
+            norms: self.norms(layer, at)?,
+            mixer: self.mixer(spec, layer, at)?,
+            cross: self.cross(layer, at)?,
             ffn,
             scale: self.number(at(LayerSlot::LayerScale)),
         })

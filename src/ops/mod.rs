@@ -31,7 +31,7 @@ pub use gpu::{
 pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
 pub use mixers::{LatentUps, LatentWeights, RecurrentWeights, SelectionWeights};
 pub use predict::Prediction;
-pub use routing::{EMPTY, Routing};
+pub use routing::{EMPTY, Routing, taken_width};
 pub use state::State;
 
 use crate::checkpoint::WeightView;
@@ -86,6 +86,26 @@ pub struct Ask<'a> {
     pub readout: bool,
 }
 
+/// What takes part in the scores of attention beside products of queries and keys.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoreTerms<'a, W> {
+    /// `[heads]`: one logit more per head, which takes part in the sum and has no value.
+    pub sinks: Option<&'a W>,
+    /// `[buckets · heads]`: what is added by the distance of query and key, as the spec's `relative_bias` says.
+    pub distances: Option<&'a W>,
+}
+
+impl<W> ScoreTerms<'_, W> {
+    /// Nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            sinks: None,
+            distances: None,
+        }
+    }
+}
+
 /// A network's matrices, and its biases where it has them.
 #[derive(Clone, Debug)]
 pub struct Mlp<W> {
@@ -129,8 +149,8 @@ pub enum Input<'a, P> {
 /// What the host wants of a step.
 #[derive(Debug)]
 pub struct Wanted<O: Ops> {
-    /// What was predicted.
-    pub predicted: O::Predicted,
+    /// What was predicted, where anything was asked.
+    pub predicted: Option<O::Predicted>,
     /// Activations.
     pub tensors: Vec<O::Tensor>,
     /// Choices.
@@ -227,6 +247,9 @@ pub trait Ops: Meter + Send + Sized {
         scale: f32,
     ) -> Self::Tensor;
 
+    /// Points of a series as a column: `[T, 1]`.
+    fn points(&self, points: &[f32]) -> Self::Tensor;
+
     /// `[T, H]`, each row normed.
     ///
     /// * `weight`, `bias`: `[H]`
@@ -284,13 +307,12 @@ pub trait Ops: Meter + Send + Sized {
         caches: &mut [&mut Self::Cache],
     ) -> Self::Tensor;
 
-    /// Softmax attention of each row over its own sequence: `[T, heads × width of values]`.
-    ///
-    /// * `sinks`: `[heads]`, one logit more per head, which takes part in the sum and has no value
+    /// Softmax attention of each row over its own sequence: `[T, heads × width of values]`. Where the mask is `Full` a row
+    /// sees all that the cache holds.
     fn attend(
         &self,
         q: &Self::Tensor,
-        sinks: Option<&Self::Weight>,
+        terms: ScoreTerms<'_, Self::Weight>,
         spec: &GqaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut Self::Cache],
@@ -384,6 +406,19 @@ pub trait Ops: Meter + Send + Sized {
         spec: &RouterSpec,
         spans: &[BatchSpan<'_>],
     ) -> Self::Routing;
+
+    /// Drops the choices of experts that have taken as many tokens of a sequence as they may, in the order of positions,
+    /// and notes all choices in the caches: nothing runs in such a place.
+    ///
+    /// * `cap`: tokens an expert takes of a sequence
+    /// * `caches`: one per span, for rows of `taken_width(E)`: what was chosen at each position so far
+    fn limit(
+        &self,
+        routing: &mut Self::Routing,
+        cap: usize,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut Self::Cache],
+    );
 
     /// `into += scale ·` the weighted sum of what the chosen experts put out, in ascending order of
     /// their ids. Where weights are on the input, each expert reads its weight times the row, and outputs are summed.

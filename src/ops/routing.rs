@@ -57,6 +57,12 @@ impl Routing {
     }
 }
 
+/// Numbers of a row that notes which of E experts were chosen at a position: a bit each, 32 a number.
+#[must_use]
+pub fn taken_width(n_experts: usize) -> usize {
+    n_experts.div_ceil(32)
+}
+
 /// K of a batch: the most experts the router chooses in any of its rows, under each span's edits.
 pub(super) fn n_picks(id: RouterId, spec: &RouterSpec, spans: &[BatchSpan<'_>]) -> usize {
     let most = |it: &BatchSpan<'_>| {

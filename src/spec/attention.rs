@@ -46,6 +46,8 @@ pub enum GateAct {
     Sigmoid,
     /// `ln(1 + eˣ)`.
     Softplus,
+    /// `x / (1 + e⁻ˣ)`.
+    Silu,
 }
 
 /// A gate on what attention puts out, read from the layer's normed input.
@@ -160,6 +162,29 @@ pub struct RelativeBias {
     pub bidirectional: bool,
     /// The layer that holds the table for its stack.
     pub owner: LayerId,
+}
+
+impl RelativeBias {
+    /// The bucket of a key that stands `distance` positions behind its query, before it where that is negative
+    /// (families document, section 3.16).
+    #[must_use]
+    pub fn bucket(&self, distance: isize) -> usize {
+        let (n, first, far) = if self.bidirectional {
+            let n = self.n_buckets / 2;
+            let first = if distance > 0 { n } else { 0 };
+            (n, first, distance.unsigned_abs())
+        } else {
+            (self.n_buckets, 0, distance.min(0).unsigned_abs())
+        };
+        let n_exact = n / 2;
+        if far < n_exact {
+            return first + far;
+        }
+        let steps = (n - n_exact) as f32;
+        let most = (self.max_distance as f64 / n_exact.max(1) as f64).ln() as f32;
+        let grown = (far as f32 / n_exact.max(1) as f32).ln() / most * steps;
+        first + (n_exact + grown as usize).min(n.saturating_sub(1))
+    }
 }
 
 /// How the matrices that make keys and values of a latent row are stored.
@@ -312,4 +337,50 @@ pub enum RopeScaling {
         /// Context the model was first trained at.
         original_ctx: f32,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bias: RelativeBias, want: &[(isize, usize)]) {
+        for (distance, bucket) in want {
+            assert_eq!(bias.bucket(*distance), *bucket, "{distance}");
+        }
+    }
+
+    /// As Transformers gives them for the sizes of T5.
+    #[test]
+    fn near_distances_have_buckets_of_their_own_and_far_ones_share() {
+        let bias = RelativeBias {
+            n_buckets: 32,
+            max_distance: 128,
+            bidirectional: true,
+            owner: LayerId(0),
+        };
+        let both = [
+            (0, 0),
+            (-1, 1),
+            (1, 17),
+            (-7, 7),
+            (7, 23),
+            (-8, 8),
+            (-11, 8),
+        ];
+        check(bias, &both);
+        check(bias, &[(-12, 9), (-16, 10), (-32, 12), (-64, 14), (64, 30)]);
+        check(
+            bias,
+            &[(-91, 15), (-127, 15), (-128, 15), (-5000, 15), (5000, 31)],
+        );
+        let causal = RelativeBias {
+            bidirectional: false,
+            ..bias
+        };
+        check(
+            causal,
+            &[(5, 0), (0, 0), (-1, 1), (-15, 15), (-16, 16), (-32, 21)],
+        );
+        check(causal, &[(-64, 26), (-127, 31), (-128, 31), (-9999, 31)]);
+    }
 }

@@ -45,7 +45,7 @@ id!(
     ExpertId(u16)
 );
 id!(
-    /// A token of the vocabulary.
+    /// A token of the vocabulary; in a model of time series, a point.
     TokenId(u32)
 );
 id!(
@@ -64,6 +64,20 @@ id!(
     /// Row in `ModelSpec::routers`. Everything recorded or edited is indexed by it.
     RouterId(u16)
 );
+
+impl TokenId {
+    /// A point of a time series: such a model reads points where others read tokens, and the id is the point's bits.
+    #[must_use]
+    pub fn of_point(point: f32) -> Self {
+        Self(point.to_bits())
+    }
+
+    /// The point that the id is, in a model of time series.
+    #[must_use]
+    pub fn point(self) -> f32 {
+        f32::from_bits(self.0)
+    }
+}
 
 impl Position {
     /// The position `n` further on.

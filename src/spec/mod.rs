@@ -36,8 +36,9 @@ pub use intervention::{
     Action, Amount, Intervention, InterventionSet, ListedEdit, RouterRef, Span,
 };
 pub use model::{
-    Act, Ffn, HeadSpec, InputSpec, LayerSpec, Mixer, MlpSpec, ModelSpec, MoeSpec, NormKind,
-    NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn, attention_expert,
+    Act, CrossSpec, EncoderSpec, Ffn, HeadSpec, InputSpec, LayerSpec, Mixer, MlpSpec, ModelSpec,
+    MoeSpec, NormKind, NormSpec, SharedGate, SharedInput, SharedSpec, Topology, WeightOn,
+    attention_expert,
 };
 pub use placement::{BlockFormat, DeviceChoice, Placement};
 pub use policy::{PolicyError, RouterPolicy, RoutingPolicy};

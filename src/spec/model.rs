@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GqaSpec, LayerId, MlaSpec, RecurrentSpec, RouterId, RouterSpec, Site, StackId};
+use super::{
+    GqaSpec, LayerId, MlaSpec, RecurrentSpec, RouterId, RouterSpec, Site, StackId, TokenId,
+};
 
 /// A whole model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,7 +16,7 @@ pub struct ModelSpec {
     pub family_label: String,
     /// H, the width of the residual stream.
     pub d_model: usize,
-    /// V, rows of the embedding; may exceed the tokenizer's ids.
+    /// V, rows of the embedding; may exceed the tokenizer's ids. 0 where the input is a time series.
     pub n_vocab: usize,
     /// Most positions of a sequence.
     pub n_ctx: usize,
@@ -23,13 +25,22 @@ pub struct ModelSpec {
     /// The final norm.
     pub norm: NormSpec,
     /// The encoder of an encoder–decoder model.
-    pub encoder: Option<Vec<LayerSpec>>,
+    pub encoder: Option<EncoderSpec>,
     /// The decoder.
     pub layers: Vec<LayerSpec>,
     /// What comes out.
     pub head: HeadSpec,
     /// Every router of the model, encoder first, then by layer, attention before FFN. `RouterId` is the row.
     pub routers: Vec<RouterSpec>,
+}
+
+/// The stack that reads the source text, whose end every layer of the decoder attends to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EncoderSpec {
+    /// Its layers. They share the embedding with the decoder, and end in a norm like the decoder's.
+    pub layers: Vec<LayerSpec>,
+    /// The token that the decoder's text starts with.
+    pub start: TokenId,
 }
 
 /// What goes into the first layer.
@@ -98,8 +109,8 @@ impl NormSpec {
 pub struct LayerSpec {
     /// What mixes positions.
     pub mixer: Mixer,
-    /// Attention to the encoder.
-    pub cross: Option<GqaSpec>,
+    /// Attention to the encoder, between mixer and FFN.
+    pub cross: Option<CrossSpec>,
     /// What works on each position.
     pub ffn: Ffn,
     /// How the parts are joined.
@@ -111,6 +122,15 @@ pub struct LayerSpec {
     /// Whether the checkpoint carries a factor on the residual stream behind the layer (Gemma 4).
     #[serde(default)]
     pub is_scaled: bool,
+}
+
+/// Attention to what the encoder made of the source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrossSpec {
+    /// The attention; every row sees the whole source.
+    pub attn: GqaSpec,
+    /// Before it.
+    pub norm: NormSpec,
 }
 
 /// How mixer, FFN and residual stream are joined.
@@ -332,7 +352,7 @@ pub struct HeadSpec {
     pub div: f32,
     /// `c · tanh(z / c)` on the logits.
     pub softcap: Option<f32>,
-    /// Steps each of several heads predicts at once (`Time-MoE`); empty where one predicts the next token.
+    /// Points each of several heads predicts at once (`Time-MoE`), ascending; empty where one predicts the next token.
     pub horizons: Vec<usize>,
 }
 
@@ -352,6 +372,42 @@ impl HeadSpec {
 }
 
 impl ModelSpec {
+    /// Whether the input is a time series.
+    #[must_use]
+    pub fn is_series(&self) -> bool {
+        matches!(self.input, InputSpec::Series { .. })
+    }
+
+    /// Numbers of one row that the head puts out: a logit for each token of the vocabulary, or the points of every
+    /// horizon, one after the other.
+    #[must_use]
+    pub fn n_out(&self) -> usize {
+        match self.input {
+            InputSpec::Tokens { .. } => self.n_vocab,
+            InputSpec::Series { channels, .. } => {
+                channels * self.head.horizons.iter().sum::<usize>()
+            }
+        }
+    }
+
+    /// Whether the model can read this: a token of the vocabulary, or a point that is a finite number.
+    #[must_use]
+    pub fn takes(&self, token: TokenId) -> bool {
+        match self.input {
+            InputSpec::Tokens { .. } => token.idx() < self.n_vocab,
+            InputSpec::Series { .. } => token.point().is_finite(),
+        }
+    }
+
+    /// The layers of a stack; none where the model has no such stack.
+    #[must_use]
+    pub fn layers_of(&self, stack: StackId) -> &[LayerSpec] {
+        match stack {
+            StackId::Decoder => &self.layers,
+            StackId::Encoder => self.encoder.as_ref().map_or(&[], |it| &it.layers),
+        }
+    }
+
     /// The router's row; `None` where the id is another model's.
     #[must_use]
     pub fn router(&self, id: RouterId) -> Option<&RouterSpec> {
@@ -361,14 +417,14 @@ impl ModelSpec {
     /// The share of a layer's experts that works on one token where load is even: `k / E` of its router, 1 where it
     /// has none.
     #[must_use]
-    pub fn active_share(&self, layer: LayerId) -> f64 {
-        self.active_share_at(layer, Site::Ffn)
+    pub fn active_share(&self, stack: StackId, layer: LayerId) -> f64 {
+        self.active_share_at(stack, layer, Site::Ffn)
     }
 
     /// The same of the experts of a part of a layer.
     #[must_use]
-    pub fn active_share_at(&self, layer: LayerId, site: Site) -> f64 {
-        let layer = self.layers.get(layer.idx());
+    pub fn active_share_at(&self, stack: StackId, layer: LayerId, site: Site) -> f64 {
+        let layer = self.layers_of(stack).get(layer.idx());
         let id = layer.and_then(|it| match (site, &it.mixer, &it.ffn) {
             (Site::Attention, Mixer::MoA { router, .. }, _) => Some(*router),
             (Site::Ffn, _, Ffn::Moe(moe)) => Some(moe.router),

@@ -140,12 +140,10 @@ pub enum Algo {
         /// The router jitter noise of the config.
         eps: f32,
     },
-    /// Switch: the best expert, dropped where its buffer is full.
+    /// Switch: the best expert, dropped where it has taken as many tokens of the sequence as it may.
     Top1Capacity {
-        /// Tokens an expert takes.
+        /// Tokens an expert takes of each sequence.
         cap: usize,
-        /// Whether buffers are per row of the batch.
-        per_row: bool,
     },
     /// Experts looked up by token id.
     HashTable,
@@ -231,6 +229,15 @@ impl RouterSpec {
         self.top_k as f32 / self.n_experts as f32
     }
 
+    /// Tokens that an expert takes of one sequence, the first ones; none where it takes any number.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        match self.algo {
+            Algo::Top1Capacity { cap } => Some(cap),
+            Algo::TopK | Algo::SparseMixer { .. } | Algo::HashTable => None,
+        }
+    }
+
     /// How people call this router: `layer 4`, `layer 4 attention`, `encoder layer 1`.
     #[must_use]
     pub fn label(&self) -> String {
@@ -275,6 +282,8 @@ impl RouterSpec {
         } else {
             ""
         };
-        format!("{score}{renorm}{scale}{own}")
+        let capacity = self.capacity();
+        let capacity = capacity.map_or_else(String::new, |it| format!(", {it} tokens an expert"));
+        format!("{score}{renorm}{scale}{own}{capacity}")
     }
 }

@@ -132,7 +132,7 @@ impl RouterSpec {
                 format!("T = top {} of z, one after the other", self.top_k),
                 format!("sparsemixer with jitter {eps}: ties to the lowest id"),
             ),
-            Algo::Top1Capacity { cap, .. } => step(
+            Algo::Top1Capacity { cap } => step(
                 format!("T = best of {selects}, {cap} tokens an expert"),
                 "a token whose expert is full is dropped",
             ),

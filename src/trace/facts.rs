@@ -126,6 +126,9 @@ pub enum GivenError {
         /// Positions at most.
         n_ctx: usize,
     },
+    /// A point that is no number.
+    #[error("a point of the series is not a finite number")]
+    NoPoint,
     /// An id the model does not have.
     #[error("token id {token} is not in the vocabulary of {n_vocab}")]
     NoToken {
@@ -153,18 +156,19 @@ impl ModelFacts {
     /// # Errors
     /// There are none, more than the context holds, or one beyond the vocabulary.
     pub fn check_given(&self, given: &[TokenId]) -> Result<(), GivenError> {
-        let (n, n_ctx, n_vocab) = (given.len(), self.n_ctx, self.spec.n_vocab);
+        let (n, n_ctx) = (given.len(), self.n_ctx);
         if n == 0 {
             return Err(GivenError::Empty);
         }
         if n > n_ctx {
             return Err(GivenError::TooLong { n, n_ctx });
         }
-        match given.iter().find(|it| it.idx() >= n_vocab) {
+        match given.iter().find(|it| !self.spec.takes(**it)) {
             None => Ok(()),
+            Some(_) if self.spec.is_series() => Err(GivenError::NoPoint),
             Some(token) => Err(GivenError::NoToken {
                 token: *token,
-                n_vocab,
+                n_vocab: self.spec.n_vocab,
             }),
         }
     }

@@ -63,29 +63,46 @@ fn moescope(args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn ids(arrays: &Arrays, name: &str) -> Vec<i64> {
-    match &arrays[name] {
-        Array::Ids(_, it) => it.clone(),
-        Array::Numbers(..) => panic!("{name} holds numbers"),
+/// What `eval` is given of a fixture: ids, a source and ids, or a series.
+fn given(expected: &Arrays) -> Vec<String> {
+    let listed = |name: &str| {
+        let text: Vec<String> = match expected.get(name)? {
+            Array::Ids(_, it) => it.iter().map(ToString::to_string).collect(),
+            Array::Numbers(_, it) => it.iter().map(|it| format!("{it:.9e}")).collect(),
+        };
+        Some(text.join(","))
+    };
+    let options = [
+        ("input_ids", "--ids"),
+        ("decoder_input_ids", "--decoder-ids"),
+        ("series", "--series"),
+    ];
+    let given = options.into_iter().filter_map(|(name, option)| {
+        let list = listed(name)?;
+        Some([option.to_owned(), list])
+    });
+    given.flatten().collect()
+}
+
+/// What it is asked to write behind that.
+fn continued(expected: &Arrays) -> &'static [&'static str] {
+    if expected.contains_key("greedy_series") {
+        &["--forecast", "16"]
+    } else if expected.contains_key("decoder_input_ids") {
+        &[]
+    } else {
+        &["--greedy", "16"]
     }
 }
 
-/// Runs `eval` on a fixture's ids.
+/// Runs `eval` on what a fixture gives.
 fn eval(model: &Path, expected: &Arrays, edits: &[String], device: &str, more: &[&str]) -> Arrays {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("out.safetensors");
-    let list: Vec<String> = ids(expected, "input_ids")
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let (list, file_arg, model) = (
-        list.join(","),
-        file.to_str().unwrap(),
-        model.to_str().unwrap(),
-    );
-    let mut args = vec![
-        "eval", model, "--ids", &list, "--out", file_arg, "--device", device,
-    ];
+    let given = given(expected);
+    let (file_arg, model) = (file.to_str().unwrap(), model.to_str().unwrap());
+    let mut args = vec!["eval", model, "--out", file_arg, "--device", device];
+    args.extend(given.iter().map(String::as_str));
     for edit in edits {
         args.extend(["--edit", edit]);
     }
@@ -100,7 +117,8 @@ fn eval(model: &Path, expected: &Arrays, edits: &[String], device: &str, more: &
 }
 
 fn assert_close(got: &Arrays, want: &Arrays, what: &str) {
-    for (name, want) in want.iter().filter(|(name, _)| *name != "input_ids") {
+    let given = ["input_ids", "decoder_input_ids", "series"];
+    for (name, want) in want.iter().filter(|it| !given.contains(&it.0.as_str())) {
         let got = got.get(name).unwrap_or_else(|| panic!("{what}: no {name}"));
         match (got, want) {
             (Array::Ids(..), Array::Ids(..)) => assert_eq!(got, want, "{what}: {name}"),
@@ -124,10 +142,11 @@ fn assert_close(got: &Arrays, want: &Arrays, what: &str) {
 
 fn check(name: &str) {
     let expected = read(&fixture(name).join("expected.safetensors"));
-    let greedy = ["--greedy", "16", "--stepwise"];
-    let batch = eval(&fixture(name), &expected, &[], "cpu", &greedy[..2]);
+    let more = continued(&expected);
+    let batch = eval(&fixture(name), &expected, &[], "cpu", more);
     assert_close(&batch, &expected, name);
-    let stepwise = eval(&fixture(name), &expected, &[], "cpu", &greedy);
+    let more = [more, &["--stepwise"]].concat();
+    let stepwise = eval(&fixture(name), &expected, &[], "cpu", &more);
     assert_eq!(
         stepwise, batch,
         "{name}: one token at a time gives other bits than all at once"
@@ -138,10 +157,11 @@ fn check(name: &str) {
 #[cfg(feature = "gpu")]
 fn check_gpu(name: &str) {
     let expected = read(&fixture(name).join("expected.safetensors"));
-    let greedy = ["--greedy", "16", "--stepwise"];
-    let batch = eval(&fixture(name), &expected, &[], "gpu", &greedy[..2]);
+    let more = continued(&expected);
+    let batch = eval(&fixture(name), &expected, &[], "gpu", more);
     assert_close(&batch, &expected, &format!("{name} on the GPU"));
-    let stepwise = eval(&fixture(name), &expected, &[], "gpu", &greedy);
+    let more = [more, &["--stepwise"]].concat();
+    let stepwise = eval(&fixture(name), &expected, &[], "gpu", &more);
     let what = format!("{name} on the GPU, token by token");
     assert_close(&stepwise, &expected, &what);
 }
@@ -322,6 +342,18 @@ fn attention_that_differs_by_layer_equals_the_reference() {
 #[test]
 fn weights_on_the_input_of_experts_equal_the_reference() {
     check("llama4_text");
+}
+
+/// Two stacks, biases by distance, experts that take so many tokens: read at once or one by one the same are dropped.
+#[test]
+fn an_encoder_and_a_decoder_with_capacity_equal_the_reference() {
+    check("switch");
+}
+
+/// Points in place of tokens, heads of several horizons.
+#[test]
+fn forecasts_of_a_series_equal_the_reference() {
+    check("time_moe");
 }
 
 /// Of every architecture.
@@ -572,6 +604,13 @@ fn the_graphics_processor_equals_the_reference_where_top_2_is_renormalised() {
 fn the_graphics_processor_equals_the_reference_with_shared_experts() {
     check_gpu("qwen2_moe");
     check_gpu("granitemoeshared");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_graphics_processor_equals_the_reference_with_two_stacks_or_a_series() {
+    check_gpu("switch");
+    check_gpu("time_moe");
 }
 
 #[cfg(feature = "gpu")]

@@ -45,6 +45,8 @@ mod prefix;
 mod qwen;
 mod qwen_next;
 mod step;
+mod switch;
+mod time_moe;
 
 use std::path::Path;
 
@@ -127,15 +129,12 @@ pub(super) const FAMILIES: &[Family] = &[
     exaone::HY_V3,
     llama4::LLAMA4,
     llama4::LLAMA4_TEXT,
+    switch::FAMILY,
+    time_moe::FAMILY,
 ];
 
 /// Families with experts that are known and not read yet.
-const LATER: &[(&str, &str)] = &[
-    ("deepseek_v4", "DeepSeek-V4"),
-    ("nllb-moe", "NLLB-MoE"),
-    ("switch_transformers", "Switch Transformer"),
-    ("time_moe", "Time-MoE"),
-];
+const LATER: &[(&str, &str)] = &[("deepseek_v4", "DeepSeek-V4"), ("nllb-moe", "NLLB-MoE")];
 
 /// Families without experts, so that a person who tries one is told so.
 const DENSE: &[&str] = &[

@@ -10,11 +10,18 @@ use super::{
 use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
 
-/// Attention of every row and head over its own sequence: `[T, heads × width of values]`; `sinks` are one logit more per head,
-/// which has no value.
+/// What takes part in scores beside products of queries and keys: a logit more per head, which has no value, and what is
+/// added by distance, `[buckets, heads]`.
+#[derive(Clone, Copy, Default)]
+pub struct Terms<'a> {
+    pub sinks: Option<&'a [f32]>,
+    pub distances: Option<&'a [f32]>,
+}
+
+/// Attention of every row and head over its own sequence: `[T, heads × width of values]`.
 pub fn attend(
     q: &Matrix,
-    sinks: Option<&[f32]>,
+    terms: Terms<'_>,
     spec: &GqaSpec,
     spans: &[BatchSpan<'_>],
     caches: &[&mut CpuCache],
@@ -36,8 +43,7 @@ pub fn attend(
         let (row, head) = (i / spec.n_heads, i % spec.n_heads);
         let (span, position) = owner[row];
         let query = &q.row(row)[head * spec.head_dim..(head + 1) * spec.head_dim];
-        let sink = sinks.map(|it| it[head]);
-        attend_head(query, (head, sink), position, spec, &*caches[span], out);
+        attend_head(query, (head, terms), position, spec, &*caches[span], out);
     };
     let heads = spec.v_dim.max(1);
     if is_large(work) {
@@ -53,7 +59,7 @@ pub fn attend(
 
 fn attend_head(
     query: &[f32],
-    (head, sink): (usize, Option<f32>),
+    (head, terms): (usize, Terms<'_>),
     position: usize,
     spec: &GqaSpec,
     cache: &CpuCache,
@@ -63,17 +69,26 @@ fn attend_head(
         KvMap::Grouped => head / (spec.n_heads / spec.n_kv_heads),
         KvMap::Tiled => head % spec.n_kv_heads,
     };
-    let first = match spec.mask {
-        Mask::Window(n) => (position + 1).saturating_sub(n),
-        Mask::Chunk(n) => position / n.max(1) * n,
-        Mask::Causal | Mask::Full => 0,
+    let seen = match spec.mask {
+        Mask::Window(n) => (position + 1).saturating_sub(n)..position + 1,
+        Mask::Chunk(n) => position / n.max(1) * n..position + 1,
+        Mask::Causal => 0..position + 1,
+        Mask::Full => 0..cache.len(),
+    };
+    let sink = terms.sinks.map(|it| it[head]);
+    // By the place of a key among those seen.
+    let by_distance = |i: usize| match (terms.distances, &spec.relative_bias) {
+        (Some(table), Some(bias)) => {
+            let distance = (seen.start + i) as isize - position as isize;
+            table[bias.bucket(distance) * spec.n_heads + head]
+        }
+        _ => 0.0,
     };
     let head = kv_head * spec.head_dim..(kv_head + 1) * spec.head_dim;
-    let seen = first..position + 1;
-    let mut probs = Vec::with_capacity(seen.len());
+    let mut probs: Vec<f32> = Vec::with_capacity(seen.len());
     for rows in cache.rows(seen.clone()) {
         for key in rows.keys.chunks_exact(cache.width()) {
-            let score = dot(query, &key[head.clone()]) * spec.scale;
+            let score = dot(query, &key[head.clone()]) * spec.scale + by_distance(probs.len());
             probs.push(spec.softcap.map_or(score, |cap| cap * (score / cap).tanh()));
         }
     }
@@ -82,7 +97,7 @@ fn attend_head(
     probs.iter_mut().for_each(|it| *it = (*it - max).exp());
     let sum: f32 = probs.iter().sum::<f32>() + sink.map_or(0.0, |it| (it - max).exp());
     let mut probs = probs.into_iter();
-    for rows in cache.rows(seen) {
+    for rows in cache.rows(seen.clone()) {
         for (value, p) in rows.values.chunks_exact(cache.width()).zip(&mut probs) {
             let weight = p / sum;
             out.iter_mut()

@@ -35,7 +35,7 @@ pub(super) struct Rows<'a> {
 
 impl CpuCache {
     /// An empty cache for keys and values of `width` numbers each a position.
-    pub(super) fn new(width: usize) -> Self {
+    pub(in crate::ops) fn new(width: usize) -> Self {
         Self {
             width,
             value_width: width,
@@ -44,7 +44,7 @@ impl CpuCache {
     }
 
     /// An empty cache for one row of `width` numbers a position.
-    pub(super) fn of_rows(width: usize) -> Self {
+    pub(in crate::ops) fn of_rows(width: usize) -> Self {
         Self {
             width,
             ..Self::default()
@@ -54,6 +54,11 @@ impl CpuCache {
     /// Numbers of a row.
     pub(super) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Positions held.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// Adds a position.
@@ -69,7 +74,7 @@ impl CpuCache {
     }
 
     /// A cache that holds the first `len` positions of this one, and shares them.
-    pub(super) fn fork(&self, len: usize) -> Self {
+    pub(in crate::ops) fn fork(&self, len: usize) -> Self {
         let len = len.min(self.len);
         let mut out = Self {
             blocks: self.blocks[..len.div_ceil(BLOCK)].to_vec(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 pub(in crate::ops) mod attention;
 mod best;
 mod blocks;
+pub(in crate::ops) mod capacity;
 mod columns;
 mod dot;
 mod draw;
@@ -41,7 +42,7 @@ pub use threads::{ThreadsError, start_threads};
 
 use super::{
     Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, Prediction,
-    RecurrentWeights, Routing, State, Wait, Wanted, routing::n_picks,
+    RecurrentWeights, Routing, ScoreTerms, State, Wait, Wanted, routing::n_picks,
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{
@@ -140,6 +141,13 @@ impl Ops for Cpu {
         embed::embed(table, &tokens, scale)
     }
 
+    fn points(&self, points: &[f32]) -> Matrix {
+        Matrix {
+            data: points.to_vec(),
+            cols: 1,
+        }
+    }
+
     fn norm(
         &self,
         x: &Matrix,
@@ -211,13 +219,16 @@ impl Ops for Cpu {
     fn attend(
         &self,
         q: &Matrix,
-        sinks: Option<&CpuWeight>,
+        terms: ScoreTerms<'_, CpuWeight>,
         spec: &GqaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut CpuCache],
     ) -> Matrix {
-        let sinks = sinks.map(|it| it.vector.as_slice());
-        attention::attend(q, sinks, spec, spans, caches)
+        let terms = attention::Terms {
+            sinks: terms.sinks.map(|it| it.vector.as_slice()),
+            distances: terms.distances.map(|it| it.vector.as_slice()),
+        };
+        attention::attend(q, terms, spec, spans, caches)
     }
 
     fn latent_queries(
@@ -308,6 +319,16 @@ impl Ops for Cpu {
             }
         }
         out
+    }
+
+    fn limit(
+        &self,
+        routing: &mut Routing,
+        cap: usize,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut CpuCache],
+    ) {
+        capacity::limit(routing, cap, spans, caches);
     }
 
     fn mix_experts(
@@ -404,7 +425,7 @@ impl Ops for Cpu {
 
     fn finish(&self, wanted: Wanted<Self>) -> Option<Outcome> {
         Some(Outcome {
-            predictions: wanted.predicted.to_vec(),
+            predictions: wanted.predicted.map_or_else(Vec::new, |it| it.to_vec()),
             tensors: wanted.tensors.into_iter().map(|it| it.data).collect(),
             routings: wanted.routings,
         })

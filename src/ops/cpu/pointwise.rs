@@ -44,6 +44,7 @@ pub fn gate(x: &mut Matrix, by: &Matrix, first: usize, each: usize, act: GateAct
             let gate = match act {
                 GateAct::Sigmoid => 1.0 / (1.0 + (-by).exp()),
                 GateAct::Softplus => softplus(*by),
+                GateAct::Silu => by / (1.0 + (-by).exp()),
             };
             numbers.iter_mut().for_each(|it| *it *= gate);
         }

@@ -8,7 +8,7 @@ use super::{
     {Gpu, GpuTensor},
 };
 use crate::ops::cpu::rope::Rope;
-use crate::ops::{BatchSpan, Cpu, CpuCache, CpuWeight, Ops};
+use crate::ops::{BatchSpan, Cpu, CpuCache, CpuWeight, Ops, ScoreTerms};
 use crate::spec::{
     GqaSpec, KvMap, Mask, Position, QkNorm, RopeLayout, RopeScaling, RopeSpec, RoutingPolicy,
 };
@@ -167,9 +167,11 @@ impl<'a> Pair<'a> {
         let on_gpu_sinks = spec.sinks.then_some(&of_gpu);
         let on_cpu_sinks = spec.sinks.then_some(&of_cpu);
         let got: GpuTensor = attend(self.gpu, &queries, on_gpu_sinks, spec, &spans, &on_gpu);
-        let want = self
-            .cpu
-            .attend(&twin_queries, on_cpu_sinks, spec, &spans, &on_cpu);
+        let terms = ScoreTerms {
+            sinks: on_cpu_sinks,
+            distances: None,
+        };
+        let want = self.cpu.attend(&twin_queries, terms, spec, &spans, &on_cpu);
         (read(self.gpu, &got), want.data)
     }
 }

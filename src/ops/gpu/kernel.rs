@@ -51,6 +51,8 @@ macro_rules! kernel {
 pub const KERNELS: &[Kernel] = &[
     kernel!("attention", Reduce, Cached),
     kernel!("best", Reduce, Hash, Logits),
+    kernel!("capacity", Reduce, Cached),
+    kernel!("distance", Reduce, Cached),
     kernel!("draw", Reduce, Hash, Exp, Logits),
     kernel!("embed", Format),
     kernel!("experts", Reduce, Format, Dot),

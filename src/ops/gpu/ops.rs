@@ -3,7 +3,9 @@
 use super::{
     attention,
     cache::GpuCache,
+    capacity,
     device::Gpu,
+    distance,
     embed::{self, Fed},
     expert_shards::{GpuExperts, experts_of},
     experts, indexer, latent, linear, norm, pointwise,
@@ -17,19 +19,19 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{
-    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, RecurrentWeights, State,
-    Wait, Wanted, cpu::Rope,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, RecurrentWeights,
+    ScoreTerms, State, Wait, Wanted, cpu::Rope,
 };
 use crate::spec::{
-    GateAct, GqaSpec, IndexerSpec, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec, RouterId,
-    RouterSpec, WeightOn,
+    GateAct, GqaSpec, IndexerSpec, Mask, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec,
+    RouterId, RouterSpec, WeightOn,
 };
 
 /// A step on its way to the host, and how to read it when it is there.
 #[derive(Debug)]
 pub struct GpuInFlight {
     in_flight: InFlight,
-    predicted: GpuPredicted,
+    predicted: Option<GpuPredicted>,
     tensors: Vec<GpuTensor>,
     routings: Vec<GpuRouting>,
 }
@@ -37,14 +39,15 @@ pub struct GpuInFlight {
 impl GpuInFlight {
     /// The step on the host; regions are in the order in which `finish` asked for them.
     fn decode(&self, words: &Words) -> Outcome {
-        let n_predicted = self.predicted.slices().len();
+        let predicted = self.predicted.as_ref();
+        let n_predicted = predicted.map_or(0, |it| it.slices().len());
         let (n_tensors, n_routings) = (self.tensors.len(), self.routings.len());
         let part = |from: usize, n: usize| (from..from + n).map(|i| words.of(i));
         let tensors = self.tensors.iter().zip(part(n_predicted, n_tensors));
         let routings = self.routings.iter();
         let routings = routings.zip(part(n_predicted + n_tensors, n_routings));
         Outcome {
-            predictions: self.predicted.decode(words.of(0)),
+            predictions: predicted.map_or_else(Vec::new, |it| it.decode(words.of(0))),
             tensors: tensors.map(|(it, words)| it.decode(words)).collect(),
             routings: routings.map(|(it, words)| it.decode(words)).collect(),
         }
@@ -137,6 +140,10 @@ impl Ops for Gpu {
         embed::embed(self, table, &fed, scale)
     }
 
+    fn points(&self, points: &[f32]) -> GpuTensor {
+        self.tensor_from(points, 1)
+    }
+
     fn norm(
         &self,
         x: &GpuTensor,
@@ -194,12 +201,15 @@ impl Ops for Gpu {
     fn attend(
         &self,
         q: &GpuTensor,
-        sinks: Option<&GpuWeight>,
+        terms: ScoreTerms<'_, GpuWeight>,
         spec: &GqaSpec,
         spans: &[BatchSpan<'_>],
         caches: &[&mut GpuCache],
     ) -> GpuTensor {
-        attention::attend(self, q, sinks, spec, spans, caches)
+        if spec.mask == Mask::Full || spec.relative_bias.is_some() {
+            return distance::attend(self, q, terms.distances, spec, spans, caches);
+        }
+        attention::attend(self, q, terms.sinks, spec, spans, caches)
     }
 
     fn latent_queries(
@@ -277,6 +287,17 @@ impl Ops for Gpu {
         spans: &[BatchSpan<'_>],
     ) -> GpuRouting {
         route::route(self, logits, of_experts, id, spec, spans)
+    }
+
+    fn limit(
+        &self,
+        routing: &mut GpuRouting,
+        cap: usize,
+        spans: &[BatchSpan<'_>],
+        caches: &mut [&mut GpuCache],
+    ) {
+        let limited = capacity::limit(self, routing, cap, spans, caches);
+        self.or_fault(limited, || ());
     }
 
     fn mix_experts(
@@ -362,7 +383,8 @@ impl Ops for Gpu {
             tensors,
             routings,
         } = wanted;
-        let mut slices = predicted.slices().to_vec();
+        let slices = predicted.iter().flat_map(|it| it.slices());
+        let mut slices: Vec<_> = slices.cloned().collect();
         slices.extend(tensors.iter().map(GpuTensor::exact));
         slices.extend(routings.iter().map(GpuRouting::exact));
         GpuInFlight {

@@ -24,7 +24,7 @@ struct Params {
     first: u32,
     gate_cols: u32,
     each: u32,
-    is_softplus: u32,
+    act: u32,
 }
 
 /// Numbers of a workgroup.
@@ -75,7 +75,11 @@ pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize, each: usize,
         first,
         cols: by.cols,
         each,
-        is_softplus: act == GateAct::Softplus,
+        act: match act {
+            GateAct::Sigmoid => 0,
+            GateAct::Softplus => 1,
+            GateAct::Silu => 2,
+        },
     };
     launch_gated(gpu, "gate", &binds, x, [1.0, 0.0], &gates);
 }
@@ -86,7 +90,7 @@ struct Gates {
     first: usize,
     cols: usize,
     each: usize,
-    is_softplus: bool,
+    act: u32,
 }
 
 /// `[rows, cols]`, all 0.
@@ -147,7 +151,7 @@ fn launch_gated(
         first: gates.first as u32,
         gate_cols: gates.cols as u32,
         each: gates.each as u32,
-        is_softplus: u32::from(gates.is_softplus),
+        act: gates.act,
     };
     let launch = Launch::plain("pointwise", entry, binds, [x as u32, y as u32, 1]);
     gpu.launch(&launch, &params);
@@ -250,7 +254,7 @@ mod tests {
         for gpu in gpus() {
             for (rows, cols) in SHAPES {
                 for each in [1, 2, 7, cols] {
-                    for act in [GateAct::Sigmoid, GateAct::Softplus] {
+                    for act in [GateAct::Sigmoid, GateAct::Softplus, GateAct::Silu] {
                         let (x, mut want) = both(&gpu, numbers(rows * cols, 1), cols);
                         let all = numbers(rows * (cols + 7), 2);
                         let far = all.iter().map(|it| it * 30.0).collect();

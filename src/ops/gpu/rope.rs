@@ -76,7 +76,8 @@ pub fn rotate_and_store(
         cache.set_width(gpu, width);
         cache.reserve(gpu, cache.len() + span.rows.len())?;
     }
-    let queries = gpu.tensor(qkv.rows, spec.n_heads * spec.head_dim);
+    // Where only keys and values are kept there are none, but something has to be bound.
+    let queries = gpu.tensor(qkv.rows, (spec.n_heads * spec.head_dim).max(1));
     let angles = match rope {
         Some(_) => gpu.table(rope, spans),
         None => qkv.slice.clone(),

@@ -24,7 +24,7 @@ use crate::trace::PickState;
 /// | 0 | `[T, K]` | experts by applied weight, strongest first; `NOBODY` last |
 /// | 1 | `[T, K]` | the expert whose network runs in that place; `NOBODY` where nothing does |
 /// | 2 | `[T, K]` | applied weights, f32 |
-/// | 3 | `[T, K]` | 0 empty, 1 chosen, 2 forced |
+/// | 3 | `[T, K]` | 0 empty, 1 chosen, 2 forced, 3 dropped |
 /// | 4 | `[T, K]` | places in ascending order of their expert's id, empty ones last: the order of sums |
 /// | 5 | `[T]` | margin, f32, NaN where there is none |
 /// | 6 | `[T]` | sum of the weights before they were renormalised, f32 |
@@ -101,7 +101,8 @@ impl GpuRouting {
                 .map(|it| match it {
                     0 => PickState::Empty,
                     1 => PickState::Chosen,
-                    _ => PickState::Forced,
+                    2 => PickState::Forced,
+                    _ => PickState::Dropped,
                 })
                 .collect(),
             margin: part(5, self.n_rows).iter().map(float).collect(),

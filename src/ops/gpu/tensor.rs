@@ -45,8 +45,7 @@ impl Gpu {
         }
     }
 
-    /// Activations from the host: what tests compute with.
-    #[cfg(test)]
+    /// Activations from the host: points of a series, and what tests compute with.
     pub(super) fn tensor_from(&self, data: &[f32], cols: usize) -> GpuTensor {
         let rows = data.len().checked_div(cols).unwrap_or(0);
         let out = self.tensor(rows, cols);

@@ -260,7 +260,7 @@ impl Spelling {
         let shape = self.shape(&matrix, along.total, outer, is_turned);
         let (before, after) = self.stem(layer);
         let n_slots = match role {
-            Role::Expert(_) | Role::AttentionExpert(_) => n_experts,
+            Role::Expert(_) | Role::EncoderExpert(_) | Role::AttentionExpert(_) => n_experts,
             _ => 1,
         };
         let is_apart = after.is_some() && spec.layers.get(layer).is_some_and(has_widths);

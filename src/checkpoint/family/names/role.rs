@@ -1,6 +1,6 @@
 //! What each tensor is for, in every family's words.
 
-use crate::spec::{ExpertId, LayerId};
+use crate::spec::{ExpertId, LayerId, StackId};
 
 use super::super::super::{LatentSlot, LayerSlot, Part, RecurrentSlot, Slot};
 /// What a matrix is for, in every family's words.
@@ -8,6 +8,8 @@ use super::super::super::{LatentSlot, LayerSlot, Part, RecurrentSlot, Slot};
 pub(in super::super::super) enum Role {
     /// The embedding.
     Embedding,
+    /// What it is gated by.
+    EmbeddingGate,
     /// The norm before the head.
     FinalNorm,
     /// Its bias.
@@ -16,6 +18,14 @@ pub(in super::super::super) enum Role {
     Head,
     /// Its bias.
     HeadBias,
+    /// One of several heads.
+    Horizon(u8),
+    /// The norm behind the encoder.
+    EncoderNorm,
+    /// A part that an encoder layer has once; never one of an expert.
+    InEncoder(LayerSlot),
+    /// A part of every expert of an encoder layer.
+    EncoderExpert(Part),
     /// A part that a layer has once; never one of an expert.
     In(LayerSlot),
     /// A part of every expert.
@@ -28,11 +38,24 @@ impl Role {
     /// What lies outside of the layers.
     pub(in super::super::super) const OUTER: &'static [Self] = &[
         Self::Embedding,
+        Self::EmbeddingGate,
         Self::FinalNorm,
         Self::FinalNormBias,
         Self::Head,
         Self::HeadBias,
+        Self::EncoderNorm,
+        Self::Horizon(0),
+        Self::Horizon(1),
+        Self::Horizon(2),
+        Self::Horizon(3),
+        Self::Horizon(4),
+        Self::Horizon(5),
+        Self::Horizon(6),
+        Self::Horizon(7),
     ];
+
+    /// Most heads there is a role for.
+    pub(in super::super::super) const MAX_HORIZONS: usize = 8;
 
     /// What a layer may have.
     pub(in super::super::super) const LAYER: &'static [Self] = &[
@@ -94,6 +117,12 @@ impl Role {
         Self::In(LayerSlot::Recurrent(RecurrentSlot::Out)),
         Self::In(LayerSlot::Recurrent(RecurrentSlot::OutBias)),
         Self::In(LayerSlot::Sinks),
+        Self::In(LayerSlot::RelativeBias),
+        Self::In(LayerSlot::CrossNorm),
+        Self::In(LayerSlot::CrossQ),
+        Self::In(LayerSlot::CrossK),
+        Self::In(LayerSlot::CrossV),
+        Self::In(LayerSlot::CrossO),
         Self::In(LayerSlot::Router),
         Self::In(LayerSlot::RouterBias),
         Self::In(LayerSlot::SelectBias),
@@ -132,20 +161,50 @@ impl Role {
         Self::In(LayerSlot::Dense(Part::DownBias)),
     ];
 
+    /// What a layer of an encoder may have.
+    pub(in super::super::super) const ENCODER_LAYER: &'static [Self] = &[
+        Self::InEncoder(LayerSlot::MixerNorm),
+        Self::InEncoder(LayerSlot::FfnNorm),
+        Self::InEncoder(LayerSlot::Q),
+        Self::InEncoder(LayerSlot::K),
+        Self::InEncoder(LayerSlot::V),
+        Self::InEncoder(LayerSlot::O),
+        Self::InEncoder(LayerSlot::RelativeBias),
+        Self::InEncoder(LayerSlot::Router),
+        Self::InEncoder(LayerSlot::RouterBias),
+        Self::EncoderExpert(Part::Up),
+        Self::EncoderExpert(Part::Down),
+        Self::InEncoder(LayerSlot::Dense(Part::Up)),
+        Self::InEncoder(LayerSlot::Dense(Part::Down)),
+    ];
+
+    /// The stack whose layers it is a part of; the decoder's where it lies outside of all.
+    pub(super) fn stack(self) -> StackId {
+        match self {
+            Self::InEncoder(_) | Self::EncoderExpert(_) => StackId::Encoder,
+            _ => StackId::Decoder,
+        }
+    }
+
     /// The slot it fills, for one expert where it is a part of experts.
     pub(super) fn slot(self, layer: usize, expert: usize) -> Slot {
         let inner = match self {
             Self::Embedding => return Slot::Embedding,
+            Self::EmbeddingGate => return Slot::EmbeddingGate,
+            Self::Horizon(i) => return Slot::Horizon(i),
             Self::FinalNorm => return Slot::FinalNorm,
             Self::FinalNormBias => return Slot::FinalNormBias,
             Self::Head => return Slot::Head,
             Self::HeadBias => return Slot::HeadBias,
-            Self::In(it) => it,
-            Self::Expert(part) => LayerSlot::Expert(ExpertId::new(expert).0, part),
+            Self::EncoderNorm => return Slot::EncoderNorm,
+            Self::In(it) | Self::InEncoder(it) => it,
+            Self::Expert(part) | Self::EncoderExpert(part) => {
+                LayerSlot::Expert(ExpertId::new(expert).0, part)
+            }
             Self::AttentionExpert(part) => {
                 LayerSlot::AttentionExpert(ExpertId::new(expert).0, part)
             }
         };
-        Slot::Layer(LayerId::new(layer), inner)
+        Slot::in_stack(self.stack(), LayerId::new(layer), inner)
     }
 }

@@ -1,8 +1,8 @@
 //! The shape that each part of a model must have, whatever it is called.
 
 use crate::spec::{
-    DeltaLayout, Ffn, Gate, GqaSpec, LatentUp, LayerSpec, Mamba1Spec, Mixer, MlaSpec, MlpSpec,
-    ModelSpec, MoeSpec, QkNorm, RecurrentSpec, RouterInput, SharedGate, SharedInput,
+    DeltaLayout, Ffn, Gate, GqaSpec, InputSpec, LatentUp, LayerSpec, Mamba1Spec, Mixer, MlaSpec,
+    MlpSpec, ModelSpec, MoeSpec, QkNorm, RecurrentSpec, RouterInput, SharedGate, SharedInput,
     attention_expert,
 };
 
@@ -53,14 +53,31 @@ pub(super) fn matrix_of(
 ) -> Option<Matrix> {
     let (v, h) = (spec.n_vocab, spec.d_model);
     match role {
-        Role::Embedding => Some(Matrix::new(v, h)),
+        Role::Embedding => Some(match spec.input {
+            InputSpec::Tokens { .. } => Matrix::new(v, h),
+            InputSpec::Series { channels, .. } => Matrix::new(h, channels),
+        }),
+        Role::EmbeddingGate => match spec.input {
+            InputSpec::Series {
+                channels,
+                gated_embed: true,
+            } => Some(Matrix::new(h, channels)),
+            InputSpec::Tokens { .. } | InputSpec::Series { .. } => None,
+        },
+        Role::Horizon(i) => match (spec.input, spec.head.horizons.get(usize::from(i))) {
+            (InputSpec::Series { channels, .. }, Some(n)) => Some(Matrix::new(n * channels, h)),
+            _ => None,
+        },
         Role::FinalNorm => Some(Matrix::vector(h)),
         Role::FinalNormBias => spec.norm.bias.then(|| Matrix::vector(h)),
-        Role::Head => (!spec.head.tied).then(|| Matrix::new(v, h)),
+        Role::Head => (!spec.head.tied && spec.head.horizons.is_empty()).then(|| Matrix::new(v, h)),
         Role::HeadBias => spec.head.bias.then(|| Matrix::vector(v)),
-        Role::In(slot) => of_layer(slot, spec, spec.layers.get(layer)?),
-        Role::Expert(part) => {
-            let moe = moe(spec.layers.get(layer)?)?;
+        Role::EncoderNorm => spec.encoder.as_ref().map(|_| Matrix::vector(h)),
+        Role::In(slot) | Role::InEncoder(slot) => {
+            of_layer(slot, spec, layer, spec.layers_of(role.stack()).get(layer)?)
+        }
+        Role::Expert(part) | Role::EncoderExpert(part) => {
+            let moe = moe(spec.layers_of(role.stack()).get(layer)?)?;
             let own = moe.widths.as_ref().and_then(|it| it.get(expert));
             let d_ff = own.copied().unwrap_or(moe.expert.d_ff);
             let mlp = MlpSpec { d_ff, ..moe.expert };
@@ -80,7 +97,8 @@ pub(super) fn has_widths(layer: &LayerSpec) -> bool {
 
 /// The experts of a layer that a role is a part of; 0 where there are none.
 pub(super) fn n_experts(role: Role, spec: &ModelSpec, layer: usize) -> usize {
-    let router = spec.layers.get(layer).and_then(|it| match &it.mixer {
+    let layer = spec.layers_of(role.stack()).get(layer);
+    let router = layer.and_then(|it| match &it.mixer {
         Mixer::MoA { router, .. } if matches!(role, Role::AttentionExpert(_)) => Some(*router),
         _ => moe(it).map(|it| it.router),
     });
@@ -116,7 +134,26 @@ fn of_network(part: Part, mlp: &MlpSpec, h: usize) -> Option<Matrix> {
     }
 }
 
-fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matrix> {
+/// Of attention to the encoder.
+fn of_cross(slot: LayerSlot, h: usize, layer: &LayerSpec) -> Option<Matrix> {
+    let cross = layer.cross.as_ref()?;
+    match slot {
+        LayerSlot::CrossNorm => Some(Matrix::vector(h)),
+        LayerSlot::CrossQ => of_attention(LayerSlot::Q, h, &cross.attn),
+        LayerSlot::CrossK => of_attention(LayerSlot::K, h, &cross.attn),
+        LayerSlot::CrossV => of_attention(LayerSlot::V, h, &cross.attn),
+        LayerSlot::CrossO => of_attention(LayerSlot::O, h, &cross.attn),
+        _ => None,
+    }
+}
+
+/// The table of a stack's distances, in the layer that holds it.
+fn distances(attn: &GqaSpec, layer: usize) -> Option<Matrix> {
+    let bias = attn.relative_bias.filter(|it| it.owner.idx() == layer)?;
+    Some(Matrix::new(bias.n_buckets, attn.n_heads))
+}
+
+fn of_layer(slot: LayerSlot, spec: &ModelSpec, row: usize, layer: &LayerSpec) -> Option<Matrix> {
     let h = spec.d_model;
     let shared = moe(layer).and_then(|it| it.shared);
     let router = moe(layer).and_then(|it| spec.router(it.router));
@@ -174,6 +211,15 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, layer: &LayerSpec) -> Option<Matr
             Ffn::Moe(_) | Ffn::None => None,
         },
         LayerSlot::Expert(..) | LayerSlot::AttentionExpert(..) => None,
+        LayerSlot::CrossNorm
+        | LayerSlot::CrossQ
+        | LayerSlot::CrossK
+        | LayerSlot::CrossV
+        | LayerSlot::CrossO => of_cross(slot, h, layer),
+        LayerSlot::RelativeBias => match &layer.mixer {
+            Mixer::Gqa(it) => distances(it, row),
+            _ => None,
+        },
         LayerSlot::Recurrent(slot) => match &layer.mixer {
             Mixer::Recurrent(it) => of_recurrent(slot, h, it),
             _ => None,
