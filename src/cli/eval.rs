@@ -104,8 +104,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     rows.extend(pass.read_in_slices(&text, slice)?);
     let mut tensors = said(&rows, spec);
     tensors.extend(routed(&rows, spec));
-    tensors.extend(continued(&mut pass, &rows, args, spec)?);
-    drop(rows);
+    tensors.extend(continued(&mut pass, rows, args, spec)?);
     let named = tensors.iter().map(|(name, it)| (name.as_str(), it));
     let bytes = safetensors::serialize(named, None).map_err(Failure::part_way)?;
     out.write(&bytes)
@@ -190,17 +189,17 @@ fn said(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
 /// What stands behind what was read, where that was asked for.
 fn continued(
     pass: &mut Pass<'_>,
-    rows: &[StepRow],
+    mut rows: Vec<StepRow>,
     args: &Args,
     spec: &ModelSpec,
 ) -> Result<Option<(String, Tensor)>, Failure> {
     if args.forecast > 0 {
-        let points = pass.forecast(rows, args.forecast, &spec.head.horizons)?;
+        let points = pass.forecast(&mut rows, args.forecast, &spec.head.horizons)?;
         let tensor = Tensor::numbers(vec![points.len()], &points);
         return Ok(Some(("greedy_series".to_owned(), tensor)));
     }
     if args.greedy > 0 {
-        let ids = pass.continue_greedily(rows, args.greedy, spec.n_vocab)?;
+        let ids = pass.continue_greedily(&rows, args.greedy, spec.n_vocab)?;
         let ids: Vec<i64> = ids.iter().map(|it| i64::from(it.0)).collect();
         let tensor = Tensor::ids(vec![ids.len()], &ids);
         return Ok(Some(("greedy_ids".to_owned(), tensor)));

@@ -16,6 +16,7 @@ mod pass;
 pub mod run;
 mod runner;
 pub mod screenshot;
+mod series;
 pub mod tokenize;
 mod values;
 mod verify;

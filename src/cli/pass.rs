@@ -75,11 +75,11 @@ impl<'a> Pass<'a> {
     /// Continues a series by `n` points: all those of the largest horizon that fits, which are read in turn, until there
     /// are as many (families document, section 3.20).
     ///
-    /// * `rows`: what was read so far
+    /// * `rows`: what was read so far; what is read on is added
     /// * `horizons`: points of each head, ascending from 1
     pub fn forecast(
         &mut self,
-        rows: &[StepRow],
+        rows: &mut Vec<StepRow>,
         n: usize,
         horizons: &[usize],
     ) -> Result<Vec<f32>, Failure> {
@@ -95,7 +95,9 @@ impl<'a> Pass<'a> {
             out.extend_from_slice(&points);
             if out.len() < n {
                 let points: Vec<TokenId> = points.into_iter().map(TokenId::of_point).collect();
-                heads = heads_of(&self.read(&points)?);
+                let row = self.read(&points)?;
+                heads = heads_of(&row);
+                rows.push(row);
             }
         }
         Ok(out)

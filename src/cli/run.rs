@@ -10,6 +10,7 @@ use super::{
     Failure, OutFile, Output, Status, json_text,
     model::{ChatArgs, ModelArgs, parse_ids},
     runner::{Listener, RunResult, Runner, loading_words, opened_words},
+    series,
     values::path_parser,
 };
 use crate::analysis::first_difference;
@@ -27,17 +28,34 @@ pub struct Args {
     /// What the text starts with; the tokenizer's own start token is added.
     #[arg(
         long,
-        required_unless_present = "ids",
-        conflicts_with = "ids",
+        required_unless_present_any = ["ids", "series"],
+        conflicts_with_all = ["ids", "series"],
         allow_hyphen_values = true
     )]
     prompt: Option<String>,
     /// What the text starts with, as token ids; nothing is added.
     #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
+    /// For a model of time series: a file of numbers one a line, or a table with a column of them, which is continued.
+    #[arg(
+        long,
+        value_name = "FILE",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["ids", "html", "chat"],
+        value_parser = path_parser()
+    )]
+    series: Option<PathBuf>,
+    /// The column of the table, by its name or place, where several hold numbers.
+    #[arg(
+        long,
+        value_name = "NAME",
+        allow_hyphen_values = true,
+        requires = "series"
+    )]
+    column: Option<String>,
     #[command(flatten)]
     chat: ChatArgs,
-    /// How many tokens to write.
+    /// How many tokens to write, or points to forecast.
     #[arg(
         short = 'n',
         long = "tokens",
@@ -137,6 +155,16 @@ pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) 
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(file) = &args.series {
+        let asked = series::Asked {
+            model: &args.model,
+            file,
+            column: args.column.as_deref(),
+            n: args.n as usize,
+            is_json: args.json,
+        };
+        return series::run(&asked, &mut Output::standard());
+    }
     let opener = ModelOpener {
         placement: args.model.placement(),
         length: length(

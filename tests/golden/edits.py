@@ -10,6 +10,8 @@ edits is held against the fixture's `expected.safetensors` (Transformers' number
 Keys of `edits.safetensors`: those of `expected.safetensors` with the name of the case after the first word:
 `logits.CASE [T, V]`, `router_logits.CASE.L [T, E]`, `topk_ids.CASE.L [T, K]` (ascending, -1 last), `topk_weights.CASE.L [T, K]`.
 No choice in any case hangs on less than MARGIN.
+Of an encoder–decoder model `expert.CASE.S.L [T]` (-1 where it was dropped by capacity) and `weight.CASE.S.L [T]`, S being `encoder` or
+`decoder`, and `topk_…` beside them where more than one is chosen; of a time series `forecast.CASE.H [T, H]` in place of logits.
 """
 
 import array
@@ -55,7 +57,7 @@ def write(path, tensors):
     """Numbers as f32, whole numbers as i64."""
     header, blobs, at = {}, [], 0
     for name, (shape, numbers) in tensors.items():
-        is_ids = name.startswith("topk_ids")
+        is_ids = name.startswith(("topk_ids", "expert."))
         blob = array.array("q" if is_ids else "f", numbers).tobytes()
         header[name] = {"dtype": "I64" if is_ids else "F32", "shape": shape, "data_offsets": [at, at + len(blob)]}
         blobs.append(blob)
@@ -162,21 +164,22 @@ def layer_norm(x, weight, bias, eps):
 
 
 class Edit:
-    """One edit in its text form, `KIND:[attn.]L[.E][=VALUE][>F][@a..b]`."""
+    """One edit in its text form, `KIND:[attn.|enc.|dec.]L[.E][=VALUE][>F][@a..b]`."""
 
     def __init__(self, text):
-        form = r"(\w+):(attn\.)?(\*|\d+)(?:\.(\d+))?(?:>(\d+))?(?:=(-?[\d.]+))?(?:@(\d*)\.\.(\d*))?"
-        kind, attn, layer, expert, other, value, start, end = re.fullmatch(form, text).groups()
-        self.kind, self.attn, self.layer = kind, bool(attn), layer
+        form = r"(\w+):(?:(attn|enc|dec)\.)?(\*|\d+)(?:\.(\d+))?(?:>(\d+))?(?:=(-?[\d.]+))?(?:@(\d*)\.\.(\d*))?"
+        kind, site, layer, expert, other, value, start, end = re.fullmatch(form, text).groups()
+        self.kind, self.site, self.layer = kind, site, layer
         self.expert = int(expert) if expert else None
         self.other = int(other) if other else None
         self.value = float(value) if value else None
         self.start, self.end = int(start or 0), int(end) if end else math.inf
 
     def acts(self, router, position):
-        """`L` is the router of the network, `attn.L` that of attention, `*` both kinds, `attn.*` the latter."""
-        is_attn, layer = router
-        is_site = self.attn == is_attn or (self.layer == "*" and not self.attn)
+        """`L` is the router of the network, `attn.L` that of attention, `enc.L` and `dec.L` those of a stack, `*` all, `attn.*` those
+        of attention."""
+        site, layer = router
+        is_site = self.site == site or (self.layer == "*" and not self.site)
         return is_site and self.layer in ("*", str(layer)) and self.start <= position < self.end
 
 
@@ -265,8 +268,9 @@ class Acting:
 class Router:
     """One choice: raw logits in, the networks that run and their weights out; what was chosen is kept for the file."""
 
-    def __init__(self, place, k, rule, bias=None, scale=1.0, per_expert=None):
+    def __init__(self, place, k, rule, bias=None, scale=1.0, per_expert=None, capacity=math.inf):
         self.place, self.k, self.rule = place, k, rule
+        self.capacity, self.taken, self.dropped = capacity, {}, []
         self.bias, self.scale, self.per_expert = bias, scale, per_expert
         self.logits, self.picks, self.margin = [], [], math.inf
 
@@ -280,7 +284,24 @@ class Router:
         weights = act.weighed(weights)
         self.margin = min(self.margin, margin)
         self.picks.append(sorted(weights.items()))
-        return act.runs(weights)
+        for e in weights:
+            self.taken[e] = self.taken.get(e, 0) + 1
+        dropped = {e for e in weights if self.taken[e] > self.capacity}
+        self.dropped.append(dropped)
+        return act.runs({e: w for e, w in weights.items() if e not in dropped})
+
+    def arrays(self):
+        """What the file holds of it."""
+        width = max(len(it) for it in self.picks)
+        padded = [it + [(-1, 0.0)] * (width - len(it)) for it in self.picks]
+        out = {"router_logits": self.logits}
+        if self.place[0] in ("enc", "dec"):
+            out["expert"] = [-1 if row[0][0] in lost else row[0][0] for row, lost in zip(self.picks, self.dropped)]
+            out["weight"] = [row[0][1] for row in self.picks]
+        if self.place[0] not in ("enc", "dec") or width > 1:
+            out["topk_ids"] = [[e for e, _ in row] for row in padded]
+            out["topk_weights"] = [[w for _, w in row] for row in padded]
+        return out
 
     def selecting(self, s, act):
         c = add(s, self.bias) if self.bias else s
@@ -327,6 +348,12 @@ class Router:
             taken.append(best)
         return weights, margin
 
+    def unchanged(self, z, act):
+        """Softmax over all, as it is."""
+        p = softmax(z)
+        chosen, margin = act.chosen(self.selecting(p, act), self.k, z)
+        return {e: p[e] for e in chosen}, margin
+
     def sigmoid(self, z, act):
         s = list(map(sigmoid, z))
         chosen, margin = act.chosen(self.selecting(s, act), self.k)
@@ -363,7 +390,7 @@ class GptOss:
     def __init__(self, config, weights):
         self.c, self.w = config, weights
         n = config["num_hidden_layers"]
-        self.routers = {(False, l): Router((False, l), config["num_experts_per_tok"], "logit") for l in range(n)}
+        self.routers = {(None, l): Router((None, l), config["num_experts_per_tok"], "logit") for l in range(n)}
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
         self.inv, self.factor = self.yarn()
@@ -423,7 +450,7 @@ class GptOss:
         z = linear(w[at + "weight"], x, w[at + "bias"])
         alpha, limit = self.c["swiglu_alpha"], self.c["swiglu_limit"]
         out = [0.0] * len(x)
-        for e, weight in self.routers[False, l](z, edits):
+        for e, weight in self.routers[None, l](z, edits):
             gate, up, down, gate_bias, up_bias, down_bias = self.experts[l][e]
             g = [min(it, limit) for it in linear(gate, x, gate_bias)]
             u = [min(max(it, -limit), limit) for it in linear(up, x, up_bias)]
@@ -463,7 +490,7 @@ class Qwen3Next:
         self.c, self.w = config, weights
         n, every = config["num_hidden_layers"], config["full_attention_interval"]
         assert config["norm_topk_prob"]
-        self.routers = {(False, l): Router((False, l), config["num_experts_per_tok"], "softmax") for l in range(n)}
+        self.routers = {(None, l): Router((None, l), config["num_experts_per_tok"], "softmax") for l in range(n)}
         self.is_full = [(l + 1) % every == 0 for l in range(n)]
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
@@ -525,7 +552,7 @@ class Qwen3Next:
         w, at = self.w, f"layers.{l}.mlp."
         open_by = sigmoid(dot(w[at + "shared_expert_gate.weight"][0], x))
         out = scaled(self.mlp(at + "shared_expert.", x), open_by)
-        for e, weight in self.routers[False, l](linear(w[at + "gate.weight"], x), edits):
+        for e, weight in self.routers[None, l](linear(w[at + "gate.weight"], x), edits):
             out = add(out, scaled(self.mlp(f"{at}experts.{e}.", x), weight))
         return out
 
@@ -554,7 +581,7 @@ class NemotronH:
             if kind == "E":
                 bias = weights[at + "gate.e_score_correction_bias"]
                 scale = config["routed_scaling_factor"]
-                self.routers[False, l] = Router((False, l), config["num_experts_per_tok"], "sigmoid", bias, scale)
+                self.routers[None, l] = Router((None, l), config["num_experts_per_tok"], "sigmoid", bias, scale)
             elif kind == "*":
                 self.keys[l], self.values[l] = [], []
             elif kind == "M":
@@ -602,7 +629,7 @@ class NemotronH:
     def mixer_e(self, l, x, edits):
         at = f"layers.{l}.mixer."
         out = self.mlp(at + "shared_experts.", x)
-        for e, weight in self.routers[False, l](linear(self.w[at + "gate.weight"], x), edits):
+        for e, weight in self.routers[None, l](linear(self.w[at + "gate.weight"], x), edits):
             out = add(out, scaled(self.mlp(f"{at}experts.{e}.", x), weight))
         return out
 
@@ -625,7 +652,7 @@ class Gemma4:
         self.c, self.w = config, weights
         n, k = config["num_hidden_layers"], config["top_k_experts"]
         factors = lambda l: weights[f"layers.{l}.router.per_expert_scale"]
-        self.routers = {(False, l): Router((False, l), k, "softmax", per_expert=factors(l)) for l in range(n)}
+        self.routers = {(None, l): Router((None, l), k, "softmax", per_expert=factors(l)) for l in range(n)}
         self.is_full = [it == "full_attention" for it in config["layer_types"]]
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
@@ -658,7 +685,7 @@ class Gemma4:
         w, at = self.w, f"layers.{l}."
         read = scaled(times(rms(r, None, self.c["rms_norm_eps"]), w[at + "router.scale"]), len(r) ** -0.5)
         out = [0.0] * len(x)
-        for e, weight in self.routers[False, l](linear(w[at + "router.proj.weight"], read), edits):
+        for e, weight in self.routers[None, l](linear(w[at + "router.proj.weight"], read), edits):
             both = linear(w[at + "experts.gate_up_proj"][e], x)
             half = len(both) // 2
             inner = times(map(gelu_tanh, both[:half]), both[half:])
@@ -692,7 +719,7 @@ class PhiMoe:
     def __init__(self, config, weights):
         self.c, self.w = config, weights
         n, eps = config["num_hidden_layers"], config["router_jitter_noise"]
-        self.routers = {(False, l): Router((False, l), config["num_experts_per_tok"], "sparse_mixer", scale=eps) for l in range(n)}
+        self.routers = {(None, l): Router((None, l), config["num_experts_per_tok"], "sparse_mixer", scale=eps) for l in range(n)}
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
         self.d = config["hidden_size"] // config["num_attention_heads"]
@@ -714,7 +741,7 @@ class PhiMoe:
     def moe(self, l, x, edits):
         w, at = self.w, f"layers.{l}.block_sparse_moe."
         out = [0.0] * len(x)
-        for e, weight in self.routers[False, l](linear(w[at + "gate.weight"], x), edits):
+        for e, weight in self.routers[None, l](linear(w[at + "gate.weight"], x), edits):
             gate, down, up = (w[f"{at}experts.{e}.w{i}.weight"] for i in (1, 2, 3))
             out = add(out, scaled(linear(down, times(map(silu, linear(gate, x)), linear(up, x))), weight))
         return out
@@ -736,7 +763,7 @@ class JetMoe:
     def __init__(self, config, weights):
         self.c, self.w = config, weights
         n = config["num_hidden_layers"]
-        places = [(is_attn, l) for is_attn in (False, True) for l in range(n)]
+        places = [(site, l) for site in (None, "attn") for l in range(n)]
         self.routers = {it: Router(it, config["num_experts_per_tok"], "logit") for it in places}
         self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
         self.position = 0
@@ -752,7 +779,7 @@ class JetMoe:
         self.keys[l].append([turned(it, angles) for it in both[:half]])
         self.values[l].append(both[half:])
         out = w[at + "experts.bias"]
-        for e, weight in self.routers[True, l](linear(w[at + "experts.router.layer.weight"], x), edits):
+        for e, weight in self.routers["attn", l](linear(w[at + "experts.router.layer.weight"], x), edits):
             read = []
             for h, head in enumerate(pieces(linear(w[at + "experts.input_linear.weight"][e], x), self.d)):
                 keys, values = ([it[h] for it in kept[l]] for kept in (self.keys, self.values))
@@ -763,7 +790,7 @@ class JetMoe:
     def moe(self, l, x, edits):
         w, at = self.w, f"layers.{l}.mlp."
         out = w[at + "bias"]
-        for e, weight in self.routers[False, l](linear(w[at + "router.layer.weight"], x), edits):
+        for e, weight in self.routers[None, l](linear(w[at + "router.layer.weight"], x), edits):
             both = linear(w[at + "input_linear.weight"][e], x)
             half = len(both) // 2
             inner = times(map(silu, both[:half]), both[half:])
@@ -780,15 +807,153 @@ class JetMoe:
         return linear(w["embed_tokens.weight"], rms(h, w["norm.weight"], c["rms_norm_eps"]))
 
 
-FAMILIES = {"gemma4": Gemma4, "phimoe": PhiMoe, "jetmoe": JetMoe, "gpt_oss": GptOss, "qwen3_next": Qwen3Next, "nemotron_h": NemotronH}
+class TimeMoe:
+    prefix = "model."
+
+    def __init__(self, config, weights):
+        self.c, self.w = config, weights
+        n = config["num_hidden_layers"]
+        self.routers = {(None, l): Router((None, l), config["num_experts_per_tok"], "unchanged") for l in range(n)}
+        self.keys, self.values = ([[] for _ in range(n)] for _ in range(2))
+        self.position = 0
+        self.d = config["hidden_size"] // config["num_attention_heads"]
+        self.inv = [config["rope_theta"] ** (-2 * i / self.d) for i in range(self.d // 2)]
+
+    def attention(self, l, x):
+        w, at = self.w, f"layers.{l}.self_attn."
+        project = lambda name: pieces(linear(w[f"{at}{name}.weight"], x, w[f"{at}{name}.bias"]), self.d)
+        rotate = lambda heads: [turned(it, scaled(self.inv, self.position)) for it in heads]
+        q = rotate(project("q_proj"))
+        self.keys[l].append(rotate(project("k_proj")))
+        self.values[l].append(project("v_proj"))
+        out, group = [], len(q) // self.c["num_key_value_heads"]
+        for h, head in enumerate(q):
+            keys, values = ([it[h // group] for it in kept[l]] for kept in (self.keys, self.values))
+            out += attend(head, keys, values, self.d**-0.5)
+        return linear(w[at + "o_proj.weight"], out)
+
+    def network(self, at, x):
+        gate, up, down = (self.w[f"{at}.{name}_proj.weight"] for name in ("gate", "up", "down"))
+        return linear(down, times(list(map(silu, linear(gate, x))), linear(up, x)))
+
+    def moe(self, l, x, edits):
+        at = f"layers.{l}.ffn_layer."
+        shared = sigmoid(linear(self.w[at + "shared_expert_gate.weight"], x)[0])
+        out = scaled(self.network(at + "shared_expert", x), shared)
+        for e, weight in self.routers[None, l](linear(self.w[at + "gate.weight"], x), edits):
+            out = add(out, scaled(self.network(f"{at}experts.{e}", x), weight))
+        return out
+
+    def step(self, point, edits):
+        c, w, eps = self.c, self.w, self.c["rms_norm_eps"]
+        emb, gate = (linear(w[f"embed_layer.{it}_layer.weight"], [point]) for it in ("emb", "gate"))
+        h = times(list(map(silu, gate)), emb)
+        for l in range(c["num_hidden_layers"]):
+            h = add(h, self.attention(l, rms(h, w[f"layers.{l}.input_layernorm.weight"], eps)))
+            h = add(h, self.moe(l, rms(h, w[f"layers.{l}.post_attention_layernorm.weight"], eps), edits))
+        self.position += 1
+        h = rms(h, w["norm.weight"], eps)
+        return [linear(w[f"lm_heads.{i}.out_layer.weight"], h) for i in range(len(c["horizon_lengths"]))]
+
+    def said(self, rows):
+        """A head's points at every position."""
+        return {f"forecast.{n}": [row[i] for row in rows] for i, n in enumerate(self.c["horizon_lengths"])}
+
+
+class Switch:
+    prefix = ""
+
+    def __init__(self, config, weights):
+        self.c, self.w = config, weights
+        self.is_sparse, self.routers = {}, {}
+        for stack, n, sparse in (("enc", "num_layers", "encoder"), ("dec", "num_decoder_layers", "decoder")):
+            step = config[n] // config[f"num_sparse_{sparse}_layers"]
+            for l in range(config[n]):
+                self.is_sparse[stack, l] = step == 1 or l % step == 1
+                if self.is_sparse[stack, l]:
+                    self.routers[stack, l] = Router((stack, l), 1, "unchanged", capacity=config["expert_capacity"])
+        n = config["num_decoder_layers"]
+        self.keys, self.values, self.source = [[] for _ in range(n)], [[] for _ in range(n)], []
+
+    def bucket(self, distance, is_encoder):
+        n, first, far = self.c["relative_attention_num_buckets"], 0, max(-distance, 0)
+        if is_encoder:
+            n //= 2
+            first, far = n * (distance > 0), abs(distance)
+        if far < n // 2:
+            return first + far
+        grown = math.log(far / (n // 2)) / math.log(self.c["relative_attention_max_distance"] / (n // 2))
+        return first + min(n // 2 + int(grown * (n - n // 2)), n - 1)
+
+    def heads(self, name, x):
+        return pieces(linear(self.w[name + ".weight"], x), self.c["d_kv"])
+
+    def mixed(self, q, keys, values, biases=None):
+        """Each head over all keys it is given; `biases[t][h]` are added to the scores."""
+        out = []
+        for h, head in enumerate(q):
+            scores = [dot(head, k[h]) + (biases[t][h] if biases else 0.0) for t, k in enumerate(keys)]
+            out += [dot(softmax(scores), column) for column in zip(*(v[h] for v in values))]
+        return out
+
+    def ffn(self, stack, l, x, edits):
+        at = f"{stack}oder.block.{l}.layer.{2 if stack == 'dec' else 1}."
+        x = rms(x, self.w[at + "layer_norm.weight"], self.c["layer_norm_epsilon"])
+        network = lambda at: linear(self.w[at + "wo.weight"], [max(it, 0.0) for it in linear(self.w[at + "wi.weight"], x)])
+        if not self.is_sparse[stack, l]:
+            return network(at + "mlp.")
+        out = [0.0] * len(x)
+        for e, weight in self.routers[stack, l](linear(self.w[at + "mlp.router.classifier.weight"], x), edits):
+            out = add(out, scaled(network(f"{at}mlp.experts.expert_{e}."), weight))
+        return out
+
+    def read(self, source, edits):
+        """The encoder over the whole source."""
+        eps, table = self.c["layer_norm_epsilon"], self.w["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
+        rows = [self.w["shared.weight"][token] for token in source]
+        n = range(len(rows))
+        biases = [[table[self.bucket(k - q, True)] for k in n] for q in n]
+        for l in range(self.c["num_layers"]):
+            at = f"encoder.block.{l}.layer.0."
+            normed = [rms(it, self.w[at + "layer_norm.weight"], eps) for it in rows]
+            q, k, v = ([self.heads(f"{at}SelfAttention.{name}", it) for it in normed] for name in "qkv")
+            out = self.w[at + "SelfAttention.o.weight"]
+            rows = [add(it, linear(out, self.mixed(q[t], k, v, biases[t]))) for t, it in enumerate(rows)]
+            rows = [add(it, self.ffn("enc", l, it, edits)) for it in rows]
+        rows = [rms(it, self.w["encoder.final_layer_norm.weight"], eps) for it in rows]
+        for l in range(self.c["num_decoder_layers"]):
+            at = f"decoder.block.{l}.layer.1.EncDecAttention."
+            self.source.append([[self.heads(at + name, it) for it in rows] for name in "kv"])
+
+    def step(self, token, edits):
+        eps, table = self.c["layer_norm_epsilon"], self.w["decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
+        h, t = self.w["shared.weight"][token], len(self.keys[0])
+        biases = [table[self.bucket(k - t, False)] for k in range(t + 1)]
+        for l in range(self.c["num_decoder_layers"]):
+            at = f"decoder.block.{l}.layer."
+            x = rms(h, self.w[at + "0.layer_norm.weight"], eps)
+            q, k, v = (self.heads(f"{at}0.SelfAttention.{name}", x) for name in "qkv")
+            self.keys[l].append(k)
+            self.values[l].append(v)
+            mixed = self.mixed(q, self.keys[l], self.values[l], biases)
+            h = add(h, linear(self.w[at + "0.SelfAttention.o.weight"], mixed))
+            x = rms(h, self.w[at + "1.layer_norm.weight"], eps)
+            mixed = self.mixed(self.heads(at + "1.EncDecAttention.q", x), *self.source[l])
+            h = add(h, linear(self.w[at + "1.EncDecAttention.o.weight"], mixed))
+            h = add(h, self.ffn("dec", l, h, edits))
+        h = scaled(rms(h, self.w["decoder.final_layer_norm.weight"], eps), len(h) ** -0.5)
+        return linear(self.w["shared.weight"], h)
+
+
+FAMILIES = {"time_moe": TimeMoe, "switch_transformers": Switch, "gemma4": Gemma4, "phimoe": PhiMoe, "jetmoe": JetMoe, "gpt_oss": GptOss, "qwen3_next": Qwen3Next, "nemotron_h": NemotronH}
 
 
 # Cases.
 
 
 def label(place):
-    """How edits and files name a router: `3`, `attn.3`."""
-    return f"attn.{place[1]}" if place[0] else str(place[1])
+    """How edits name a router: `3`, `attn.3`, `enc.3`."""
+    return f"{place[0]}.{place[1]}" if place[0] else str(place[1])
 
 
 def cases(routers, attempt):
@@ -829,27 +994,42 @@ def cases(routers, attempt):
         "early_zero": [f"zero:{last}.{d}@..8"],
         "mixed": [f"mask:{first}.{a}", f"force:{first}.{b}", f"bias:{last}.{f}={more(1.5)}", f"k:{last}=2"],
     }
-    if any(place[0] for place in names):
+    if any(place[0] == "attn" for place in names):
         out["attention"] = [f"mask:attn.*.{d}", "k:attn.0=1", f"random:attn.{names[0][1]}=5"]
+    if any(place[0] == "enc" for place in names):
+        # One chosen of each: nothing to share, nothing to make equal.
+        for case in ("force_half", "share_uniform", "uniform", "k_one"):
+            out.pop(case)
+        enc, dec = label(names[1]), label(names[-2])
+        out["both_stacks"] = [f"mask:{enc}.{a}@3..20", f"bias:{dec}.{f}={more(2)}@2.."]
+        out["crowded"] = [f"force:{enc}.{b}@..9", f"force:{dec}.{d}@4.."]
     if routers[names[0]].rule == "sparse_mixer":
         out["two_forces"] = [f"force:{first}.{b}", f"force:{first}.{a}", f"k:{first}=3"]
         out["two_forces_turned"] = [f"force:{first}.{a}", f"force:{first}.{b}", f"k:{first}=3"]
     return out
 
 
-def run(weights, config, ids, texts):
+def run(weights, config, given, texts):
     """Every array of the file under some edits, and the smallest margin of a choice."""
     model = FAMILIES[config["model_type"]](config, weights)
     edits = [Edit(it) for it in texts]
-    logits = [model.step(token, edits) for token in ids]
-    out = {"logits": logits}
+    source, text = given
+    if source:
+        model.read(source, edits)
+    rows = [model.step(it, edits) for it in text]
+    out = model.said(rows) if hasattr(model, "said") else {"logits": rows}
+    stacks = {"enc": "encoder", "dec": "decoder"}
     for place, router in model.routers.items():
-        width = max(len(it) for it in router.picks)
-        padded = [it + [(-1, 0.0)] * (width - len(it)) for it in router.picks]
-        out[f"router_logits.{label(place)}"] = router.logits
-        out[f"topk_ids.{label(place)}"] = [[e for e, _ in row] for row in padded]
-        out[f"topk_weights.{label(place)}"] = [[w for _, w in row] for row in padded]
+        name = label((stacks.get(place[0], place[0]), place[1]))
+        out.update({f"{key}.{name}": it for key, it in router.arrays().items()})
     return out, model.routers, min(it.margin for it in model.routers.values())
+
+
+def flat(rows):
+    """Shape and numbers in a row of rows, or of one row."""
+    if isinstance(rows[0], list):
+        return [len(rows), len(rows[0])], [it for row in rows for it in row]
+    return [len(rows)], rows
 
 
 def hold(name, got, expected):
@@ -857,15 +1037,23 @@ def hold(name, got, expected):
     worst = 0.0
     for key, rows in got.items():
         shape, numbers = expected[key]
-        flat = [it for row in rows for it in row]
-        assert shape == [len(rows), len(rows[0])], f"{name}: {key} is {shape}"
-        if key.startswith("topk_ids"):
-            assert flat == list(numbers), f"{name}: {key}"
+        own, mine = flat(rows)
+        assert shape == own, f"{name}: {key} is {shape}"
+        if key.startswith(("topk_ids", "expert.")):
+            assert mine == list(numbers), f"{name}: {key}"
         else:
-            off = max(abs(a - b) for a, b in zip(flat, numbers))
+            off = max(abs(a - b) for a, b in zip(mine, numbers))
             assert off <= TOLERANCE, f"{name}: {key} off by {off}"
             worst = max(worst, off)
     return worst
+
+
+def given(expected):
+    """Source and text; where there is no source all is text, or points."""
+    of = lambda name: list(expected[name][1]) if name in expected else []
+    if "decoder_input_ids" in expected:
+        return of("input_ids"), of("decoder_input_ids")
+    return [], of("input_ids") or of("series")
 
 
 def make(name):
@@ -875,14 +1063,15 @@ def make(name):
     config = {**config, **config.get("text_config", {}), "model_type": config["model_type"]}
     weights = Weights(folder, family.prefix)
     expected = read(folder / "expected.safetensors")
-    ids = list(expected["input_ids"][1])
-    plain, routers, _ = run(weights, config, ids, [])
+    read_in = given(expected)
+    plain, routers, _ = run(weights, config, read_in, [])
     worst = hold(name, plain, expected)
     written, listed = {}, []
     for case in cases(routers, 0):
         for texts in (cases(routers, attempt)[case] for attempt in range(4)):
-            out, _, margin = run(weights, config, ids, texts)
-            if margin > MARGIN and (not texts or out["logits"] != plain["logits"]):
+            out, _, margin = run(weights, config, read_in, texts)
+            said = [key for key in plain if key.startswith(("logits", "forecast"))]
+            if margin > MARGIN and (not texts or any(out[key] != plain[key] for key in said)):
                 break
         else:
             raise AssertionError(f"{name}: {case} changes nothing, or a choice hangs on {margin:.2g}")
@@ -890,11 +1079,11 @@ def make(name):
         for key, rows in out.items():
             word, _, rest = key.partition(".")
             key = f"{word}.{case}" + (f".{rest}" if rest else "")
-            written[key] = ([len(rows), len(rows[0])], [it for row in rows for it in row])
+            written[key] = flat(rows)
     (folder / "edits.json").write_text(json.dumps(listed, indent=1) + "\n")
     write(folder / "edits.safetensors", written)
     print(f"{name}: {len(listed)} cases; without edits off by {worst:.2g} at most")
 
 
-for name in sys.argv[1:] or ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h", "gemma4", "phimoe", "jetmoe"]:
+for name in sys.argv[1:] or ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h", "gemma4", "phimoe", "jetmoe", "time_moe", "switch"]:
     make(name)

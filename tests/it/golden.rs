@@ -13,6 +13,9 @@ use std::{
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
+#[path = "golden/edit_laws.rs"]
+mod edit_laws;
+
 const TOLERANCE: f32 = 2e-3;
 
 /// One array of a file.
@@ -445,14 +448,16 @@ fn every_edit_beside_groups_and_a_selection_bias_equals_the_reference() {
 
 /// Fixtures whose edits have `tests/golden/edits.py` as their reference, a forward of its own: sinks and biases of
 /// experts, delta rules, state spaces with a selection bias, a router on the residual stream with factors of experts,
-/// a sparsemixer, and two routers a layer.
-const OWN_EDITS: [&str; 6] = [
+/// a sparsemixer, two routers a layer, a series, and two stacks with capacity.
+const OWN_EDITS: [&str; 8] = [
     "gpt_oss_mxfp4",
     "qwen3_next",
     "nemotron_h",
     "gemma4",
     "phimoe",
     "jetmoe",
+    "time_moe",
+    "switch",
 ];
 
 #[test]

@@ -137,7 +137,7 @@ mod tests {
 
     /// Rows of two sequences, routed and limited on both.
     fn check(gpu: &Gpu, spec: &RouterSpec, policy: &RoutingPolicy, cap: usize, held: &mut Held) {
-        for (round, n_rows) in [[5, 1], [1, 1], [70, 3], [2, 300]].into_iter().enumerate() {
+        for (round, n_rows) in [[5, 1], [1, 1], [40, 3], [2, 80]].into_iter().enumerate() {
             let n: usize = n_rows.iter().sum();
             let data = numbers(n * spec.n_experts, round as u32);
             let mut first = 0;
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn what_is_dropped_is_what_the_reference_drops() {
         for gpu in gpus() {
-            for (n_experts, cap) in [(1, 3), (8, 4), (33, 2), (2048, 1)] {
+            for (n_experts, cap) in [(1, 3), (8, 4), (33, 2)] {
                 let spec = RouterSpec::softmax_top_k(LayerId(4), n_experts, 1);
                 for edits in [&[][..], &["k:4=1@2..", "mask:4.0@3..9"]] {
                     if n_experts == 1 && !edits.is_empty() {
@@ -194,12 +194,12 @@ mod tests {
                     check(&gpu, &spec, &policy(&spec, edits), cap, &mut held);
                     // A fork that forgot some goes on by itself.
                     let [a, b] = &held.on_gpu;
-                    let on_gpu = [a.fork(&gpu, 3).unwrap(), b.fork(&gpu, 77).unwrap()];
+                    let on_gpu = [a.fork(&gpu, 3).unwrap(), b.fork(&gpu, 33).unwrap()];
                     let [a, b] = &held.on_cpu;
                     let mut held = Held {
                         on_gpu,
-                        on_cpu: [a.fork(3), b.fork(77)],
-                        lens: [3, 77],
+                        on_cpu: [a.fork(3), b.fork(33)],
+                        lens: [3, 33],
                     };
                     check(&gpu, &spec, &policy(&spec, edits), cap, &mut held);
                 }

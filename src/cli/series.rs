@@ -1,0 +1,286 @@
+//! `run --series`: a time series continued on the command line, with any edits; the edited forecast where there are any.
+//!
+//! Points go to stdout in the units of the series, one a line, everything said about them to stderr.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Failure, Output, json_text, model::ModelArgs, pass::Pass};
+use crate::document::{Series, SeriesScale, plural};
+use crate::engine::{Backend, Extent, StepRow};
+use crate::spec::{InterventionSet, ModelSpec, Revision, RoutingPolicy, TokenId};
+use crate::trace::PickState;
+
+/// Most bytes of a file of points.
+const MAX_BYTES: u64 = 64 << 20;
+/// Points read at a time.
+const SLICE: usize = 64;
+
+/// What is continued, and how far.
+pub(super) struct Asked<'a> {
+    pub model: &'a ModelArgs,
+    pub file: &'a Path,
+    pub column: Option<&'a str>,
+    pub n: usize,
+    pub is_json: bool,
+}
+
+/// What a model says of a series.
+struct Forecast {
+    /// In its own scale.
+    points: Vec<f32>,
+    /// Per router, how often each expert was chosen over the series and what continues it.
+    load: Vec<Vec<u64>>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Unusable input (2), or a run that failed part-way (3).
+pub(super) fn run(asked: &Asked<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
+    let series = read(asked.file, asked.column)?;
+    let checkpoint = asked.model.open()?;
+    let spec = &checkpoint.spec;
+    if !spec.is_series() {
+        return Err(Failure::misuse(format!(
+            "{} reads tokens: give --prompt or --ids, not --series",
+            spec.family_label
+        )));
+    }
+    let edited = asked.model.policy(spec)?;
+    let (n_given, n_ctx) = (series.points.len(), spec.n_ctx);
+    let n_read = n_given.saturating_add(asked.n.saturating_sub(1));
+    if n_read > n_ctx {
+        return Err(Failure::misuse(format!(
+            "the context holds {n_ctx} points, and {n_read} are to be read"
+        )));
+    }
+    let extent = Extent {
+        keeps_logits: true,
+        ..Extent::of(n_read, SLICE)
+    };
+    let mut backend = asked.model.backend(&checkpoint, extent)?;
+    let scale = series.scale();
+    let points = series.points.iter().map(|it| scale.scaled(*it));
+    let points: Vec<TokenId> = points.map(TokenId::of_point).collect();
+    let mut forecast = |policy: &RoutingPolicy| of(&mut *backend, spec, policy, &points, asked.n);
+    let own = forecast(&edited)?;
+    let is_edited = !asked.model.edits.is_empty();
+    let plain = RoutingPolicy::lower(&InterventionSet::default(), spec, Revision(0));
+    let plain = plain.map_err(Failure::misuse)?;
+    let baseline = is_edited.then(|| forecast(&plain)).transpose()?;
+    if asked.is_json {
+        let object = object(asked, &series, scale, &own, baseline.as_ref(), spec);
+        output.print(&json_text(&object, true)?)?;
+    } else {
+        for point in &own.points {
+            output.print(&format!("{}\n", scale.back(*point) as f32))?;
+        }
+    }
+    remarks(output, &series, &own, baseline.as_ref());
+    Ok(())
+}
+
+/// The series of a file.
+fn read(file: &Path, column: Option<&str>) -> Result<Series, Failure> {
+    let path = file.display();
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::misuse(format!("the series cannot be read: {why} (in {path})"))
+    };
+    let n_bytes = std::fs::metadata(file).map_err(|it| cannot(&it))?.len();
+    if n_bytes > MAX_BYTES {
+        return Err(cannot(&format!(
+            "it has {n_bytes} bytes, expected {MAX_BYTES} at most"
+        )));
+    }
+    let bytes = std::fs::read(file).map_err(|it| cannot(&it))?;
+    let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is no text"))?;
+    let text = text.trim_start_matches('\u{feff}');
+    Series::read(text, column).map_err(|it| cannot(&it))
+}
+
+/// Reads the series under some edits, and continues it.
+fn of(
+    backend: &mut dyn Backend,
+    spec: &ModelSpec,
+    policy: &RoutingPolicy,
+    points: &[TokenId],
+    n: usize,
+) -> Result<Forecast, Failure> {
+    let mut pass = Pass::new(backend, policy);
+    let mut rows = pass.read_in_slices(points, SLICE)?;
+    let said = pass.forecast(&mut rows, n, &spec.head.horizons)?;
+    Ok(Forecast {
+        points: said,
+        load: load(&rows, spec),
+    })
+}
+
+/// How often each expert of each router was chosen.
+fn load(rows: &[StepRow], spec: &ModelSpec) -> Vec<Vec<u64>> {
+    let of = |(i, n): (usize, usize)| {
+        let mut counts = vec![0; n];
+        for trace in rows.iter().filter_map(|it| it.trace.routers.get(i)) {
+            let picks = trace.picks.iter().filter(|it| it.state != PickState::Empty);
+            picks.for_each(|it| counts[it.expert.idx()] += 1);
+        }
+        counts
+    };
+    let n_experts = spec.routers.iter().map(|it| it.n_experts);
+    n_experts.enumerate().map(of).collect()
+}
+
+/// Mean distance of two forecasts, in deviations of the series.
+fn distance(a: &Forecast, b: &Forecast) -> f32 {
+    let pairs = a.points.iter().zip(&b.points);
+    let sum: f32 = pairs.map(|(a, b)| (a - b).abs()).sum();
+    sum / a.points.len().max(1) as f32
+}
+
+fn remarks(output: &mut Output<'_>, series: &Series, own: &Forecast, baseline: Option<&Forecast>) {
+    let name = series.name.as_ref();
+    let name = name.map_or_else(String::new, |it| format!(" of {it}"));
+    let n = series.points.len();
+    output.remark(format!(
+        "{n} {} read{name}, {} forecast",
+        plural(n as u64, "point"),
+        own.points.len()
+    ));
+    if let Some(baseline) = baseline {
+        output.remark(format!(
+            "the edits move the forecast by {:.4} standard deviations of the series on average",
+            distance(own, baseline)
+        ));
+    }
+}
+
+fn object(
+    asked: &Asked<'_>,
+    series: &Series,
+    scale: SeriesScale,
+    own: &Forecast,
+    baseline: Option<&Forecast>,
+    spec: &ModelSpec,
+) -> Value {
+    let said = |it: &Forecast| -> Vec<f64> { it.points.iter().map(|it| scale.back(*it)).collect() };
+    let load = |it: &Forecast| -> Value {
+        let routers = spec.routers.iter().zip(&it.load);
+        let one = |(router, counts): (_, &Vec<u64>)| {
+            let router: &crate::spec::RouterSpec = router;
+            json!({ "layer": router.place.layer, "chosen": counts })
+        };
+        routers.map(one).collect()
+    };
+    let mut out = json!({
+        "model": spec.family_label,
+        "series": series.points,
+        "name": series.name,
+        "mean": scale.mean,
+        "standard_deviation": scale.deviation,
+        "edits": asked.model.edits,
+        "forecast": said(own),
+        "load": load(own),
+    });
+    if let Some(it) = baseline {
+        out["baseline"] = json!(said(it));
+        out["baseline_load"] = load(it);
+        out["mean_distance"] = json!(distance(own, it));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_on(
+        text: &str,
+        edits: &[&str],
+        n: usize,
+        is_json: bool,
+    ) -> Result<(String, String), String> {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("series.csv");
+        std::fs::write(&file, text).unwrap();
+        let model = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/golden/fixtures/time_moe"
+        );
+        let args = ModelArgs {
+            model: model.into(),
+            device: super::super::Device::Cpu,
+            quantize: None,
+            edits: edits.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        let asked = Asked {
+            model: &args,
+            file: &file,
+            column: None,
+            n,
+            is_json,
+        };
+        let (mut out, mut log) = (Vec::new(), Vec::new());
+        let result = run(&asked, &mut Output::to(&mut out, &mut log));
+        let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
+        let words = |it: Failure| it.to_string();
+        result.map(|()| (text(out), text(log))).map_err(words)
+    }
+
+    const SERIES: &str = "sold\n10\n12\n15\n11\n10\n12\n15\n11\n10\n12\n15\n11\n";
+
+    #[test]
+    fn a_series_is_continued_in_its_own_units_by_as_many_points_as_asked() {
+        for n in [1, 2, 9, 41] {
+            let (out, log) = run_on(SERIES, &[], n, false).unwrap();
+            let points: Vec<f64> = out.lines().map(|it| it.parse().unwrap()).collect();
+            assert_eq!(points.len(), n);
+            assert!(
+                points.iter().all(|it| (-40.0..60.0).contains(it)),
+                "{points:?}"
+            );
+            assert!(log.contains("12 points read of sold"), "{log}");
+        }
+        // Ten times the series, ten times the forecast.
+        let ten: String = SERIES.replace('\n', "0\n").replace("sold0", "sold");
+        let (a, _) = run_on(SERIES, &[], 9, false).unwrap();
+        let (b, _) = run_on(&ten, &[], 9, false).unwrap();
+        for (a, b) in a.lines().zip(b.lines()) {
+            let [a, b] = [a, b].map(|it| it.parse::<f32>().unwrap());
+            assert!((10.0 * a - b).abs() < 1e-2, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn an_edit_moves_the_forecast_and_the_baseline_stays() {
+        let (plain, _) = run_on(SERIES, &[], 9, true).unwrap();
+        let plain: Value = serde_json::from_str(&plain).unwrap();
+        let (out, log) = run_on(SERIES, &["mask:1.0"], 9, true).unwrap();
+        let out: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(out["baseline"], plain["forecast"]);
+        assert_eq!(out["baseline_load"], plain["load"]);
+        assert_eq!(
+            out["load"][1]["chosen"][0],
+            json!(0),
+            "a masked expert is never chosen"
+        );
+        let all = |it: &Value| -> u64 {
+            let counts = it["chosen"].as_array().unwrap();
+            counts.iter().map(|it| it.as_u64().unwrap()).sum()
+        };
+        // Twelve points and the eight that were forecast at once, two experts each.
+        assert_eq!(all(&out["load"][0]), 40);
+        assert!(log.contains("the edits move the forecast by"), "{log}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let refuse = |text: &str, n, word: &str| {
+            let why = run_on(text, &[], n, false).unwrap_err();
+            assert!(why.contains(word) && why.lines().count() == 1, "{why}");
+        };
+        refuse("a,b\n1,2\n3,4\n", 4, "name one of them: a, b");
+        refuse("1\ntwo\n", 4, "\"two\"");
+        refuse(SERIES, 5000, "the context holds 4096 points");
+    }
+}

@@ -1,0 +1,289 @@
+//! A time series as a person has it: points typed or pasted, or a column of a table; and the scale that a model reads them
+//! in. A model of series wants each of them with a mean of 0 and a standard deviation of 1, and what it says is put back.
+
+/// Why a text is no series.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SeriesError {
+    /// Nothing in it.
+    #[error("there are no points: give numbers, one a line or with commas between them")]
+    Empty,
+    /// Something that is no number.
+    #[error("line {line} has \"{text}\" where a point should be, expected a finite number")]
+    NoNumber {
+        /// Counted from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// No column of numbers.
+    #[error("no column of the table holds numbers alone")]
+    NoNumbers,
+    /// Several columns, and none was named.
+    #[error("the table has several columns of numbers, name one of them: {}", columns.join(", "))]
+    Which {
+        /// Their names, or their places counted from 1.
+        columns: Vec<String>,
+    },
+    /// No such column.
+    #[error("the table has no column \"{column}\", only {}", columns.join(", "))]
+    NoColumn {
+        /// What was asked for.
+        column: String,
+        /// Their names, or their places counted from 1.
+        columns: Vec<String>,
+    },
+}
+
+/// Points in their order, all finite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What the column is called, where it has a name.
+    pub name: Option<String>,
+    /// At least one.
+    pub points: Vec<f64>,
+}
+
+/// How a series is brought to mean 0 and deviation 1, and back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesScale {
+    /// Its mean.
+    pub mean: f64,
+    /// Its standard deviation, of n − 1; 1 where that is 0 or nothing can be said of it.
+    pub deviation: f64,
+}
+
+/// A line of a table, and its number.
+struct Line {
+    number: usize,
+    fields: Vec<String>,
+}
+
+impl Series {
+    /// Reads numbers in one line or one a line, or a column of a table whose fields are parted by semicolons, tabs, commas
+    /// or blanks: the one that `column` names, or else the only one that holds numbers.
+    ///
+    /// # Errors
+    /// Nothing, what is no finite number, or a table whose column has to be named.
+    pub fn read(text: &str, column: Option<&str>) -> Result<Self, SeriesError> {
+        let lines = lines(text);
+        let width = lines.iter().map(|it| it.fields.len()).max().unwrap_or(0);
+        match (lines.as_slice(), column) {
+            ([], _) => Err(SeriesError::Empty),
+            ([only], None) => Self::of(
+                None,
+                only.fields.iter().map(|it| (only.number, it.as_str())),
+            ),
+            _ => Self::of_table(&lines, width, column),
+        }
+    }
+
+    fn of<'a>(
+        name: Option<String>,
+        fields: impl Iterator<Item = (usize, &'a str)>,
+    ) -> Result<Self, SeriesError> {
+        let point = |(line, text): (usize, &str)| {
+            number(text).ok_or_else(|| SeriesError::NoNumber {
+                line,
+                text: text.to_owned(),
+            })
+        };
+        let points: Vec<f64> = fields.map(point).collect::<Result<_, _>>()?;
+        if points.is_empty() {
+            return Err(SeriesError::Empty);
+        }
+        Ok(Self { name, points })
+    }
+
+    fn of_table(lines: &[Line], width: usize, column: Option<&str>) -> Result<Self, SeriesError> {
+        let field = |line: &Line, at: usize| line.fields.get(at).cloned().unwrap_or_default();
+        let is_number = |line: &Line, at: usize| number(&field(line, at)).is_some();
+        let (first, rest) = (&lines[0], &lines[1..]);
+        let holds_numbers = |at: &usize| rest.iter().all(|it| is_number(it, *at));
+        let numeric: Vec<usize> = (0..width).filter(holds_numbers).collect();
+        // Names stand over numbers.
+        let named = |at: &usize| !field(first, *at).is_empty() && !is_number(first, *at);
+        let has_names =
+            numeric.iter().any(named) || (numeric.is_empty() && (0..width).all(|it| named(&it)));
+        let name_of = |at: usize| {
+            let name = field(first, at);
+            Some(name).filter(|it| has_names && !it.is_empty())
+        };
+        let label = |at: usize| name_of(at).unwrap_or_else(|| (at + 1).to_string());
+        let at = match column {
+            Some(column) => {
+                let is_it = |at: &usize| label(*at) == column || (at + 1).to_string() == column;
+                let found = (0..width).find(|it| label(*it) == column);
+                found
+                    .or_else(|| (0..width).find(is_it))
+                    .ok_or_else(|| SeriesError::NoColumn {
+                        column: column.to_owned(),
+                        columns: (0..width).map(label).collect(),
+                    })?
+            }
+            None if width == 1 => 0,
+            None => match numeric.as_slice() {
+                [] => return Err(SeriesError::NoNumbers),
+                [only] => *only,
+                several => {
+                    let columns = several.iter().map(|it| label(*it)).collect();
+                    return Err(SeriesError::Which { columns });
+                }
+            },
+        };
+        let is_name = width == 1 && !rest.is_empty() && named(&0) && holds_numbers(&0);
+        let rows = if has_names || is_name { rest } else { lines };
+        let name = name_of(at);
+        let fields: Vec<(usize, String)> =
+            rows.iter().map(|it| (it.number, field(it, at))).collect();
+        Self::of(name, fields.iter().map(|it| (it.0, it.1.as_str())))
+    }
+
+    /// The scale a model reads it in.
+    #[must_use]
+    pub fn scale(&self) -> SeriesScale {
+        let n = self.points.len() as f64;
+        let mean = self.points.iter().map(|it| it / n).sum::<f64>();
+        let squares = self
+            .points
+            .iter()
+            .map(|it| (it - mean) * (it - mean) / (n - 1.0));
+        let deviation = squares.sum::<f64>().sqrt();
+        let is_one = deviation.is_finite() && deviation > 0.0;
+        SeriesScale {
+            mean,
+            deviation: if is_one { deviation } else { 1.0 },
+        }
+    }
+}
+
+impl SeriesScale {
+    /// A point as a model reads it.
+    #[must_use]
+    pub fn scaled(&self, point: f64) -> f32 {
+        ((point - self.mean) / self.deviation) as f32
+    }
+
+    /// What a model says, in the units of the series.
+    #[must_use]
+    pub fn back(&self, point: f32) -> f64 {
+        f64::from(point).mul_add(self.deviation, self.mean)
+    }
+}
+
+/// A finite number that a model's f32 holds.
+fn number(text: &str) -> Option<f64> {
+    let it: f64 = text.trim().parse().ok()?;
+    (it.abs() <= f64::from(f32::MAX)).then_some(it)
+}
+
+/// The lines that hold anything, cut into fields.
+fn lines(text: &str) -> Vec<Line> {
+    let filled = |it: &(usize, &str)| !it.1.trim().is_empty();
+    let all: Vec<(usize, &str)> = text.lines().enumerate().filter(filled).collect();
+    let parts = [';', '\t', ','];
+    let part = parts
+        .into_iter()
+        .find(|part| all.iter().any(|it| it.1.contains(*part)));
+    let line = |(i, text): (usize, &str)| Line {
+        number: i + 1,
+        fields: match part {
+            None => text.split_whitespace().map(str::to_owned).collect(),
+            Some(part) => fields(text, part),
+        },
+    };
+    all.into_iter().map(line).collect()
+}
+
+/// The fields of a line; what stands between quotes is one, and one that ends the line empty is none.
+fn fields(line: &str, part: char) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut is_quoted = false;
+    for it in line.trim().chars() {
+        match it {
+            '"' => is_quoted = !is_quoted,
+            it if it == part && !is_quoted => out.push(String::new()),
+            it => {
+                if let Some(last) = out.last_mut() {
+                    last.push(it);
+                }
+            }
+        }
+    }
+    let mut out: Vec<String> = out.into_iter().map(|it| it.trim().to_owned()).collect();
+    if out.len() > 1 && out.last().is_some_and(String::is_empty) {
+        out.pop();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, column: Option<&str>, name: Option<&str>, points: &[f64]) {
+        let got = Series::read(text, column).unwrap();
+        assert_eq!(got.name.as_deref(), name, "{text:?}");
+        assert_eq!(got.points, points, "{text:?}");
+    }
+
+    #[test]
+    fn points_are_read_as_they_are_typed() {
+        check("1, -2.5, 3e2", None, None, &[1.0, -2.5, 300.0]);
+        check("1 2 3", None, None, &[1.0, 2.0, 3.0]);
+        check("7", None, None, &[7.0]);
+        check("1\n\n2\n3\n", None, None, &[1.0, 2.0, 3.0]);
+        check("1,\n2,\n3,\n", None, None, &[1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn a_column_of_a_table_is_found_or_named() {
+        let one = "date,sold\n2024-01-01,5\n2024-01-02,6\n";
+        check(one, None, Some("sold"), &[5.0, 6.0]);
+        check(one, Some("2"), Some("sold"), &[5.0, 6.0]);
+        let two = "day;\"a; b\";c\n1;2;3\n4;5;6\n";
+        check(two, Some("a; b"), Some("a; b"), &[2.0, 5.0]);
+        check(two, Some("3"), Some("c"), &[3.0, 6.0]);
+        check("sold\n5\n6\n", None, Some("sold"), &[5.0, 6.0]);
+        check("1 2\n3 4\n", Some("2"), None, &[2.0, 4.0]);
+    }
+
+    fn refuse(text: &str, column: Option<&str>, word: &str) {
+        let why = Series::read(text, column).unwrap_err().to_string();
+        assert!(why.contains(word), "{text:?}: {why}");
+    }
+
+    #[test]
+    fn what_is_no_series_is_said_in_a_sentence() {
+        refuse("", None, "no points");
+        refuse(" \n\n", None, "no points");
+        refuse("1, two, 3", None, "\"two\"");
+        refuse("1\n2\nNaN\n", None, "line 3");
+        refuse("1, inf", None, "\"inf\"");
+        refuse("1, 1e300", None, "\"1e300\"");
+        refuse("a,b\n1,2\n3,4\n", None, "a, b");
+        refuse("a,b\n1,2\n3,4\n", Some("c"), "no column \"c\"");
+        refuse("a,b\nx,y\nz,w\n", None, "numbers alone");
+        refuse(
+            "date,sold\n2024-01-01,5\n2024-01-02,\n",
+            Some("sold"),
+            "line 3",
+        );
+    }
+
+    #[test]
+    fn a_scaled_series_has_mean_0_and_deviation_1_and_comes_back() {
+        let series = Series::read("1000 1010 1020 990", None).unwrap();
+        let scale = series.scale();
+        let scaled: Vec<f32> = series.points.iter().map(|it| scale.scaled(*it)).collect();
+        assert!(scaled.iter().sum::<f32>().abs() < 1e-5);
+        let square: f32 = scaled.iter().map(|it| it * it).sum();
+        assert!((square / 3.0 - 1.0).abs() < 1e-5, "{square}");
+        for (point, it) in series.points.iter().zip(scaled) {
+            assert!((scale.back(it) - point).abs() < 1e-3);
+        }
+        for flat in ["5 5 5", "5"] {
+            let scale = Series::read(flat, None).unwrap().scale();
+            assert_eq!((scale.scaled(5.0), scale.back(0.0)), (0.0, 5.0));
+        }
+    }
+}

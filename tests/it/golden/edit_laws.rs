@@ -1,0 +1,125 @@
+//! What holds of every edit, on the two models that read something else than one text: a source and a text, and a series.
+
+use super::*;
+
+/// Stepwise under some edits.
+fn under(name: &str, edits: &[&str]) -> Arrays {
+    let expected = read(&fixture(name).join("expected.safetensors"));
+    let edits: Vec<String> = edits.iter().map(|it| (*it).to_owned()).collect();
+    eval(&fixture(name), &expected, &edits, "cpu", &["--stepwise"])
+}
+
+/// The first `n` rows of an array.
+fn rows(array: &Array, n: usize) -> Vec<u64> {
+    match array {
+        Array::Numbers(shape, it) => {
+            let width: usize = shape[1..].iter().product();
+            it[..n * width]
+                .iter()
+                .map(|it| u64::from(it.to_bits()))
+                .collect()
+        }
+        Array::Ids(shape, it) => {
+            let width: usize = shape[1..].iter().product();
+            it[..n * width]
+                .iter()
+                .map(|it| it.cast_unsigned())
+                .collect()
+        }
+    }
+}
+
+fn ids<'a>(arrays: &'a Arrays, name: &str) -> &'a [i64] {
+    match &arrays[name] {
+        Array::Ids(_, it) => it,
+        Array::Numbers(..) => panic!("{name} holds numbers"),
+    }
+}
+
+/// Bit for bit, in every array of some names.
+fn assert_same_before(name: &str, edit: &str, at: usize, is_of: impl Fn(&str) -> bool) {
+    let (plain, edited) = (under(name, &[]), under(name, &[edit]));
+    for (key, array) in plain.iter().filter(|it| is_of(it.0)) {
+        assert_eq!(
+            rows(array, at),
+            rows(&edited[key], at),
+            "{key} under {edit}"
+        );
+    }
+    assert_ne!(plain, edited, "{edit} changes something");
+}
+
+#[test]
+fn an_edit_of_a_forecast_changes_nothing_before_its_position() {
+    for edit in ["mask:0.1@20..", "bias:1.3=4@20..", "uniform:*@20.."] {
+        assert_same_before("time_moe", edit, 20, |_| true);
+    }
+    // More places in every row of a choice, some of them empty.
+    let is_said = |it: &str| !it.starts_with("topk");
+    assert_same_before("time_moe", "k:*=3@20..", 20, is_said);
+}
+
+#[test]
+fn an_edit_of_the_decoder_changes_nothing_of_the_source_nor_of_the_text_before_it() {
+    for edit in [
+        "mask:dec.1.4@5..",
+        "bias:dec.3.2=6@5..",
+        "zero:dec.1.4@5..9",
+    ] {
+        let is_text = |it: &str| !it.contains("encoder");
+        assert_same_before("switch", edit, 5, is_text);
+        let (plain, edited) = (under("switch", &[]), under("switch", &[edit]));
+        for (key, array) in plain.iter().filter(|it| it.0.contains("encoder")) {
+            assert_eq!(array, &edited[key], "{key} under {edit}");
+        }
+    }
+}
+
+/// Every token of a source sees all others, so its last one reaches the text's first.
+#[test]
+fn an_edit_of_the_encoder_reaches_the_whole_text() {
+    let (plain, edited) = (
+        under("switch", &[]),
+        under("switch", &["mask:enc.1.2@23.."]),
+    );
+    assert_ne!(rows(&plain["logits"], 1), rows(&edited["logits"], 1));
+    let before = "router_logits.encoder.1";
+    assert_eq!(
+        plain[before], edited[before],
+        "the router itself reads what it read"
+    );
+}
+
+#[test]
+fn a_masked_expert_is_never_chosen_and_a_forced_one_always() {
+    let masked = under("switch", &["mask:*.3"]);
+    for place in ["encoder.1", "encoder.3", "decoder.1", "decoder.3"] {
+        assert!(!ids(&masked, &format!("expert.{place}")).contains(&3));
+    }
+    let forced = under("time_moe", &["force:*.5"]);
+    for layer in 0..3 {
+        let chosen = ids(&forced, &format!("topk_ids.{layer}"));
+        assert!(chosen.chunks(2).all(|it| it.contains(&5)));
+    }
+}
+
+/// The first four tokens of a sequence, as its capacity says; the others pass it by.
+#[test]
+fn an_expert_that_is_forced_everywhere_takes_as_many_tokens_as_it_may() {
+    let forced = under("switch", &["force:enc.1.6", "force:dec.3.2"]);
+    for (place, expert) in [("encoder.1", 6), ("decoder.3", 2)] {
+        let chosen = ids(&forced, &format!("expert.{place}"));
+        assert_eq!(chosen[..4], [expert; 4]);
+        assert!(chosen[4..].iter().all(|it| *it == -1), "{chosen:?}");
+    }
+}
+
+#[test]
+fn edits_that_take_each_other_back_leave_every_bit() {
+    for (name, edits) in [
+        ("switch", ["bias:enc.1.3=2", "bias:enc.1.3=-2"]),
+        ("time_moe", ["bias:0.3=2", "bias:0.3=-2"]),
+    ] {
+        assert_eq!(under(name, &[]), under(name, &edits), "{name}");
+    }
+}
