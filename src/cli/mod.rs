@@ -47,6 +47,9 @@ pub struct Cli {
     /// Where models run in the window, this time; else as its settings say.
     #[arg(long, value_enum)]
     pub device: Option<Device>,
+    /// Open the window as a class sees it: the text and one panel, light and large; F5 ends it.
+    #[arg(long)]
+    pub present: bool,
     /// Close after the first frame, and say so: what `bench` times.
     #[arg(long, hide = true)]
     pub first_frame: bool,

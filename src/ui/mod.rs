@@ -22,7 +22,7 @@ pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
-    focus_ring, top_bar,
+    focus_ring, present_bar, top_bar, worked_height, worked_ui,
 };
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
@@ -31,7 +31,7 @@ pub use presets::{PRESETS, Preset};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{Backlog, Loading, Message, RowKey, RowView, Session, Survey, SurveyedText};
 pub use theme::{
-    DARK, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
+    DARK, LABEL_SIZE, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
     install as install_theme, present as present_theme,
 };
 pub use widgets::{MOST_PINS, keeps_arrows};

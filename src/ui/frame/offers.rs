@@ -31,6 +31,7 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
         | Command::PlayPause
         | Command::Step
         | Command::Back
+        | Command::ToPromptEnd
         | Command::Regenerate
         | Command::Move(_) => no_model,
         _ => None,

@@ -30,6 +30,8 @@ use strip::{Shows, Strip};
 
 /// Below this width baseline and edited text are stacked.
 const SIDE_BY_SIDE: f32 = 700.0;
+/// The same before a class, where letters are large and the difference is all.
+const PRESENTED: f32 = 340.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
 /// Between the text and what stands under it.
 const GAP: f32 = 6.0;
@@ -83,7 +85,8 @@ impl Panel for Transcript {
             (change.divergence, change.concentration),
             cx.selection.position.is_some(),
         );
-        let foot = Foot::new(cx, ui, line, words, area.width());
+        let scale = line.scale(self.strip.margins());
+        let foot = Foot::new(cx, ui, (line, scale), words, area.width());
         let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
@@ -127,7 +130,9 @@ impl Transcript {
         let full = ui.available_width();
         let map_width = map::width(cx);
         let width = full - map_width - 8.0;
-        let parts = parts(cx, width, full + 22.0);
+        let n_digits = strip::n_digits(cx, self.line);
+        let mut parts = parts(cx, width, full + 22.0);
+        parts.iter_mut().for_each(|it| it.n_digits = n_digits);
         let body = ui.available_rect_before_wrap();
         let shows = Shows {
             line: self.line,
@@ -173,7 +178,12 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let lane_from = Some(Position::new(from.idx() + 1));
     let mut shared = TokenRun::whole(cx.selection.row, 0..split, width);
     shared.lane_from = lane_from.filter(|it| it.idx() < split);
-    let side = panel_width >= SIDE_BY_SIDE;
+    let side = panel_width
+        >= if cx.palette.presents() {
+            PRESENTED
+        } else {
+            SIDE_BY_SIDE
+        };
     let column = if side {
         (width - BETWEEN_COLUMNS) / 2.0
     } else {
