@@ -144,7 +144,7 @@ function el(tag, attributes = {}, ...children) {
 
 // ---------------------------------------------------------------- what is looked at
 
-const state = { row: 'baseline', token: 0, layer: Math.floor(data.routers.length / 2) };
+const state = { row: 'baseline', token: 0, layer: data.layer };
 let pointed = null;
 
 /** From here on baseline and edited text stand side by side. */
@@ -186,7 +186,11 @@ function select(change, follow = true) {
   state.layer = clamp(state.layer, 0, Math.max(0, data.routers.length - 1));
   pointed = null;
   writeHash();
-  if ('layer' in change) colorTokens();
+  if ('layer' in change) {
+    colorTokens();
+    drawKey();
+    drawLoad();
+  }
   draw();
   if (follow) markedTokens()[0]?.scrollIntoView({ block: 'nearest' });
 }
@@ -499,6 +503,66 @@ function numberTable(table, it, share, router) {
     el('tbody', {}, ...all));
 }
 
+/** Experts picked at the tokens of a row in the layer shown, special tokens left out. */
+function loadOf(name, r) {
+  const special = new Set(data.special), n = new Array(data.routers[r].n_experts).fill(0);
+  let tokens = 0;
+  rows[name].tokens.forEach((token, t) => {
+    const it = special.has(token) ? null : routed(name, t, r);
+    if (!it) return;
+    tokens += 1;
+    for (const pick of it.picks) n[pick.expert] += 1;
+  });
+  return { n, tokens };
+}
+
+const N_LOAD = 16;
+
+function drawLoad() {
+  const r = state.layer, router = data.routers[r];
+  if (!router) return;
+  const all = [['baseline', loadOf('baseline', r)]];
+  if (rows.edited) all.push(['edited', loadOf('edited', r)]);
+  const share = ([, it], e) => (it.tokens ? it.n[e] / it.tokens : 0);
+  const most = Math.max(...all.flatMap((one) => one[1].n.map((_, e) => share(one, e))), 1e-9);
+  let shown = Array.from({ length: router.n_experts }, (_, e) => e);
+  if (router.n_experts > N_LOAD) {
+    shown = shown.sort((a, b) => share(all[0], b) - share(all[0], a) || a - b).slice(0, N_LOAD);
+  }
+  $('load').replaceChildren(...shown.map((e) => {
+    const bars = el('div', { class: 'two' });
+    for (const one of all) {
+      const bar = el('div', { class: `e${e % 8}${one[0] === 'edited' ? ' after' : ''}` });
+      bar.style.width = `${(share(one, e) / most) * 100}%`;
+      bars.append(bar);
+    }
+    return el('div', { class: 'next', 'data-load': e }, el('span', { class: 'name' }, `expert ${e}`), bars,
+      el('span', { class: 'value', title: all.map(([name, it]) => `${name} ${it.n[e]} of ${it.tokens}`).join(', ') },
+        `${all.map((one) => short(share(one, e) * 100)).join(' → ')} %`));
+  }));
+  $('load-of').textContent = router.label;
+  const count = all.map(([name, it]) => `${it.tokens} tokens of ${name}`).join(', ');
+  $('load-says').textContent = [
+    `Share of tokens that picked each expert: ${count}, special ones left out`,
+    `even is ${percent(router.top_k / Math.max(router.n_experts, 1))}`,
+    rows.edited && 'amber: under the edits',
+    shown.length < router.n_experts && `the ${shown.length} busiest of ${router.n_experts}`,
+    'so few tokens say nothing of the health of the model',
+  ].filter(Boolean).join(' · ');
+}
+
+/** What the lines under the tokens mean. */
+function drawKey() {
+  const router = data.routers[state.layer];
+  if (!router) return;
+  const shown = Math.min(router.n_experts, 16);
+  const one = (e) => el('span', {}, el('i', { class: `e${e % 8}${e >= 8 ? ' dash' : ''}` }), String(e));
+  $('key').replaceChildren(...[`strongest expert in ${router.label}`,
+    ...Array.from({ length: shown }, (_, e) => one(e)),
+    router.n_experts > shown && 'and so on, every 16 alike',
+    rows.counterfactual && el('span', {}, el('i', { class: 'amber' }), 'what the edits changed')].filter(Boolean));
+}
+
 const N_NEXT = 8;
 
 function drawNext(name, t) {
@@ -607,6 +671,20 @@ function draw() {
 
 // ---------------------------------------------------------------- once
 
+/** Baseline, edits and controls, in nats a token. */
+function drawEffects() {
+  if (!data.effects.length) return;
+  const signed = (it) => (it > 0 ? `+${short(it)}` : short(it));
+  const ranged = (mean, range, words) => (range ? `${words(mean)} (${words(range[0])} to ${words(range[1])})` : words(mean));
+  const line = (it) => el('tr', { class: it.name === 'edited' ? 'edited' : null }, el('td', {}, it.name),
+    el('td', {}, it.kl === null ? '' : ranged(it.kl, it.kl_range, short)),
+    el('td', {}, it.loss === null ? '' : short(it.loss)),
+    el('td', {}, it.change === null ? '' : ranged(it.change, it.loss_range, signed)));
+  $('effects').replaceChildren(
+    el('thead', {}, el('tr', {}, ...['nats a token', 'mean KL', 'loss', 'change of loss'].map((it) => el('th', { scope: 'col' }, it)))),
+    el('tbody', {}, ...data.effects.map(line)));
+}
+
 function sentences() {
   const out = [];
   if (rows.edited) {
@@ -618,6 +696,8 @@ function sentences() {
     if (it) {
       out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${it.n_tokens} tokens, the largest ${short(it.largest)} nats, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${it.largest_at}).`);
     } else out.push('The edits changed no prediction here.');
+    if (data.effect) out.push(data.effect);
+    drawEffects();
   }
   out.push('The line under a token has the colour of its strongest expert in the layer shown.');
   $('text-says').textContent = out.join(' ');
@@ -737,7 +817,7 @@ $('heat').addEventListener('mousemove', (event) => {
 });
 $('heat').addEventListener('mouseleave', () => { $('tip').hidden = true; });
 
-addEventListener('hashchange', () => { readHash(); colorTokens(); draw(); });
+addEventListener('hashchange', () => { readHash(); colorTokens(); drawKey(); drawLoad(); draw(); });
 addEventListener('resize', () => draw());
 matchMedia('(prefers-color-scheme: light)').addEventListener('change', themed);
 addEventListener('beforeprint', () => { printing.theme = root.dataset.theme; root.dataset.theme = 'light'; themed(); });
@@ -751,6 +831,8 @@ state.token = data.divergence ?? changes.places[0] ?? rows.baseline.tokens.lengt
 drawOnce();
 drawTranscript();
 readHash();
+drawKey();
+drawLoad();
 colorTokens();
 themed();
 writeHash();

@@ -2,7 +2,7 @@
 //!
 //! A claim about an expert's importance means little until the same was done to others: any edit
 //! changes something. Others are drawn without replacement by a hash of a seed, so that a control
-//! can be named and made again.
+//! can be named and made again. Several controls of one list are all different ones.
 
 use crate::spec::{
     Action, ExpertId, Intervention, InterventionSet, ModelSpec, RouterId, RouterRef, RouterSpec,
@@ -13,6 +13,9 @@ use super::{LoadStats, PhaseFilter};
 /// From this many candidates on, only the half nearest in load is drawn from.
 const ENOUGH_TO_MATCH: usize = 16;
 
+/// How often one is drawn for each that is wanted, until it is held that there are no more.
+const DRAWS_EACH: u32 = 32;
+
 /// What a list is compared with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Control {
@@ -22,6 +25,44 @@ pub struct Control {
     pub n_without: usize,
     /// Edits for which no other expert of the layer was left.
     pub n_left_out: usize,
+}
+
+/// Controls of one list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Controls {
+    /// No two of them alike; fewer than were wanted where the layers have no more experts to draw from.
+    pub lists: Vec<InterventionSet>,
+    /// Edits of a whole layer, which have none.
+    pub n_without: usize,
+    /// Edits for which no other expert of the layer was left.
+    pub n_left_out: usize,
+}
+
+/// Up to `n` different controls of a list; the same ones for the same `seed`. Where a list has none, `lists` is empty.
+#[must_use]
+pub fn controls(
+    list: &InterventionSet,
+    spec: &ModelSpec,
+    load: Option<&LoadStats>,
+    (seed, n): (u32, usize),
+    covers: impl Fn(RouterRef, &RouterSpec) -> bool,
+) -> Controls {
+    let mut out = Controls::default();
+    for draw in 0..DRAWS_EACH.saturating_mul(n as u32) {
+        if out.lists.len() >= n {
+            break;
+        }
+        let drawn = control(list, spec, load, hash(seed) ^ draw, &covers);
+        (out.n_without, out.n_left_out) = (drawn.n_without, drawn.n_left_out);
+        if drawn.edits.is_empty() {
+            break;
+        }
+        let drawn: InterventionSet = drawn.edits.into_iter().collect();
+        if !out.lists.contains(&drawn) {
+            out.lists.push(drawn);
+        }
+    }
+    out
 }
 
 /// The same action on another expert for each edit that is switched on: of the same layers, at the same
@@ -168,6 +209,25 @@ mod tests {
         }
         let drawn = |seed| control(&list, &spec(4, 8), None, seed, covers).edits;
         assert!((1..9).any(|seed| drawn(seed) != drawn(0)));
+    }
+
+    #[test]
+    fn controls_of_a_list_are_all_different_and_made_again_by_their_seed() {
+        let of = |texts: &[&str], n_experts, seed, n| {
+            controls(&list(texts), &spec(4, n_experts), None, (seed, n), covers)
+        };
+        let eight = of(&["mask:2.5", "mask:2.6"], 8, 1, 8);
+        assert_eq!(eight.lists.len(), 8);
+        for (n, it) in eight.lists.iter().enumerate() {
+            assert!(!eight.lists[..n].contains(it));
+        }
+        assert_eq!(eight, of(&["mask:2.5", "mask:2.6"], 8, 1, 8));
+        assert_ne!(eight, of(&["mask:2.5", "mask:2.6"], 8, 2, 8));
+        // One of four experts has three others.
+        let three = of(&["mask:2.1", "k:1=1"], 4, 1, 8);
+        assert_eq!((three.lists.len(), three.n_without), (3, 1));
+        let none = of(&["k:1=1", "uniform:2"], 8, 1, 8);
+        assert_eq!((none.lists.len(), none.n_without), (0, 2));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What panels, menus and keys asked for: one `match`.
 
-use std::mem;
+use std::{mem, path::Path};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{self, OpenUrl, ViewportCommand, gui_zoom};
 
 use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
@@ -12,7 +12,7 @@ use crate::ui::{
     Selection,
 };
 
-use super::{App, models::source, pace, scale::Zoom};
+use super::{App, models::source, pace};
 
 /// Changes at least this part of the largest are places to jump to.
 const WORTH_A_JUMP: f32 = 0.2;
@@ -68,7 +68,6 @@ impl App {
             Command::PlayPause => self.play(),
             Command::Pause => self.ask(Request::Pause),
             Command::Step => self.step(),
-            Command::ToPromptEnd => self.to_prompt_end(now_secs),
             Command::Back => self.back(now_secs),
             Command::Regenerate => self.regenerate(now_secs),
             Command::SetDevice(it) => {
@@ -94,6 +93,8 @@ impl App {
             Command::MoveEdit { line, up } => self.move_line(line, up, now_secs),
             Command::SetEdits(list) => self.edit_list(now_secs, |it| *it = list),
             Command::ClearEdits => self.edit_list(now_secs, |it| it.entries.clear()),
+            Command::CopyCommandLine => self.copy_command_line(ctx),
+            Command::OtherControls => self.other_controls(),
             Command::ContinueFrom { row, at } => self.continue_from(row, at, now_secs),
             Command::ContinueWith { row, at, token } => {
                 self.continue_with(row, at, token, now_secs);
@@ -121,15 +122,22 @@ impl App {
             Command::Survey(of) => self.survey(of, ctx),
             Command::CancelSurvey => self.cancel_survey(),
             Command::Dismiss => self.session.message = None,
+            Command::DismissFailure(n) => self.session.read_failure(n),
+            Command::BringBack(id) => self.bring_back(id, now_secs),
+            Command::NameText { id, name } => {
+                self.branches.rename(id, &crate::spec::shown(name));
+            }
+            Command::DeleteText(id) => self.branches.delete(id),
+            Command::ShowFile(path) => show_file(&path, ctx),
             Command::DismissLostDevice => self.session.lost_device = None,
             Command::Say(text) => self.say(text),
             Command::ShareHtml(to) => self.share(to, ctx),
             Command::TogglePin(at) => self.toggle_pin(at),
             Command::SetTheme(it) => self.set_theme(it, ctx),
             Command::SetReducedMotion(it) => self.set_reduced_motion(it, ctx),
-            Command::ZoomIn => self.zoom(Zoom::In, ctx),
-            Command::ZoomOut => self.zoom(Zoom::Out, ctx),
-            Command::ZoomReset => self.zoom(Zoom::Reset, ctx),
+            Command::ZoomIn => gui_zoom::zoom_in(ctx),
+            Command::ZoomOut => gui_zoom::zoom_out(ctx),
+            Command::ZoomReset => ctx.set_zoom_factor(1.0),
             Command::ResetLayout => self.frame.reset(),
             Command::ShowAll => self.frame.show_side_by_side(),
             Command::ShowPanel(name) => self.frame.show(name),
@@ -141,7 +149,6 @@ impl App {
             Command::ToggleTable(name) => self.frame.toggle_table(name),
             Command::ToggleTableHere => self.frame.toggle_table(self.frame.last_used()),
             Command::ToggleAlone(name) => self.frame.toggle_alone(name),
-            Command::TogglePresent => self.toggle_present(ctx),
             Command::AloneHere => self.frame.toggle_alone_here(),
             Command::FocusPanel { back } => {
                 self.dialogs.let_go();
@@ -209,7 +216,7 @@ impl App {
 
     /// What was said holds no longer, but for a sentence that offers to undo the last change.
     fn clear_message(&mut self) {
-        self.session.message.take_if(|it| !it.undo);
+        self.session.message.take_if(|it| !it.undo && !it.failure);
     }
 
     fn n_positions(&self, row: RowChoice) -> usize {
@@ -270,5 +277,43 @@ impl App {
             self.selection.row = RowChoice::Baseline;
             self.selection.position = Some(*at);
         }
+    }
+}
+
+/// Opens the folder of a file with the system's own program.
+fn show_file(path: &Path, ctx: &egui::Context) {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().unwrap_or(&path);
+    ctx.open_url(OpenUrl::new_tab(file_url(folder)));
+}
+
+/// `file:///home/me/a%20b`: every byte but those that stand for themselves as two digits.
+fn file_url(path: &Path) -> String {
+    let mut out = "file://".to_owned();
+    let words = path.to_string_lossy().replace('\\', "/");
+    if !words.starts_with('/') {
+        out.push('/');
+    }
+    for byte in words.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_as_a_browser_takes_it() {
+        assert_eq!(
+            file_url(Path::new("/home/é/a b#1")),
+            "file:///home/%C3%A9/a%20b%231"
+        );
+        assert_eq!(file_url(Path::new("C:\\a")), "file:///C:/a");
     }
 }

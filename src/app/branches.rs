@@ -4,12 +4,12 @@
 use eframe::egui;
 
 use crate::spec::{BranchId, Branches};
-use crate::ui::{Message, RowChoice};
+use crate::ui::{Message, RowView};
 
 use super::App;
 
 /// How long such a sentence stays, seconds.
-const SENTENCE_SECS: f64 = 20.0;
+const SENTENCE_SECS: f64 = 5.0;
 
 impl App {
     /// Every text that left the screen since the model was opened.
@@ -28,7 +28,7 @@ impl App {
         }
         // The first prompt of a model takes the place of nothing: what was said of opening it stands.
         if !self.committed.given.is_empty() {
-            self.session.message = None;
+            self.session.hush();
         }
         let left = self.leave_text();
         // Feeding clears what could be redone; adding makes it an undo of its own.
@@ -40,17 +40,18 @@ impl App {
     }
 
     /// The same for a change that puts another text in the place of the one on screen; `what` tells of it.
-    pub(super) fn commit_text(&mut self, what: &str, now_secs: f64) {
-        let left = self.commit(now_secs);
-        let Some(branch) = left.and_then(|it| self.branches.get(it)) else {
-            return;
-        };
-        self.session.message = Some(Message {
-            text: format!("{what}. What was written before is kept as {}", branch.name),
+    ///
+    /// Returns the text that left the screen, where one was written.
+    pub(super) fn commit_text(&mut self, what: &str, now_secs: f64) -> Option<BranchId> {
+        let left = self.commit(now_secs)?;
+        let branch = self.branches.get(left)?;
+        let text = format!("{what}. What was written before is kept as {}", branch.name);
+        self.session.say(Message {
+            text,
             undo: true,
-            until_secs: Some(now_secs + SENTENCE_SECS),
             ..Message::default()
         });
+        Some(left)
     }
 
     /// The text of `committed` gives its place to that of `experiment`.
@@ -59,22 +60,47 @@ impl App {
         if from.given.is_empty() || from.has_text_of(to) {
             return None;
         }
-        let rows = [RowChoice::Baseline, RowChoice::Edited];
-        let rows = rows.map(|it| {
-            let row = self.session.row(it);
-            row.map_or(&[][..], |it| &it.record.tokens)
-        });
-        let is_written = rows.iter().any(|it| it.len() > from.given.len());
-        let alike = |it: &&[_]| to.given.iter().zip(*it).take_while(|(a, b)| a == b).count();
-        let tokens = rows.into_iter().max_by_key(alike).unwrap_or_default();
-        self.branches.replace(from, to, is_written, tokens)
+        let tokens =
+            |row: Option<RowView<'_>>| row.map_or(Vec::new(), |it| it.record.tokens.clone());
+        let texts = [
+            tokens(self.session.baseline()),
+            tokens(self.session.edited()),
+        ];
+        let [baseline, edited] = &texts;
+        self.branches.replace(from, to, [baseline, edited])
     }
 
-    /// Puts away a sentence whose time is over.
-    pub(super) fn end_sentence(&mut self, ctx: &egui::Context, now_secs: f64) {
-        let message = self.session.message.as_ref();
-        let Some(until) = message.and_then(|it| it.until_secs) else {
+    /// Puts a text that left the screen on it again, as it was.
+    pub(super) fn bring_back(&mut self, id: BranchId, now_secs: f64) {
+        let Some(branch) = self.branches.get(id).cloned() else {
             return;
+        };
+        let what = format!("{} is back", branch.name);
+        if self.experiment.has_text_of(&branch.experiment) {
+            return self.say(format!("{} is on screen", branch.name));
+        }
+        self.retype(&branch.experiment.given);
+        self.experiment = branch.experiment;
+        self.selection.position = None;
+        if self.commit_text(&what, now_secs).is_none() {
+            self.say(what);
+        }
+    }
+
+    /// Puts away a sentence whose time is over; it runs from when what it tells of is on screen.
+    pub(super) fn end_sentence(&mut self, ctx: &egui::Context, now_secs: f64) {
+        let is_answered = self.session.backlog.is_none()
+            && self.waiting.is_none()
+            && self.unsent.is_empty()
+            && self.commands.is_empty();
+        let message = self.session.message.as_mut();
+        let Some(message) = message.filter(|it| !it.failure) else {
+            return;
+        };
+        let until = match message.until_secs {
+            Some(it) => it,
+            None if is_answered => *message.until_secs.insert(now_secs + SENTENCE_SECS),
+            None => return,
         };
         if until <= now_secs {
             self.session.message = None;

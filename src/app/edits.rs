@@ -183,22 +183,6 @@ impl App {
         }
     }
 
-    /// To the last token of the prompt as it was typed, which becomes all that is given.
-    pub(super) fn to_prompt_end(&mut self, now_secs: f64) {
-        let given = &self.experiment.given;
-        let typed = (1..=given.len()).find(|n| self.typed.contains_key(&given[..*n]));
-        let n = typed.unwrap_or(given.len());
-        let Some(last) = n.checked_sub(1).map(Position::new) else {
-            return;
-        };
-        if n < given.len() {
-            let what = format!("The text goes on from the prompt's end, token {last}");
-            self.experiment.given.truncate(n);
-            self.commit_text(&what, now_secs);
-        }
-        self.selection.position = Some(last);
-    }
-
     pub(super) fn undo(&mut self) {
         if let Some(before) = self.undo.undo(&self.experiment).cloned() {
             self.restore(before);
@@ -212,7 +196,7 @@ impl App {
     }
 
     /// Puts back the words and the form that given tokens came from; their text where they were not typed.
-    fn retype(&mut self, given: &[TokenId]) {
+    pub(super) fn retype(&mut self, given: &[TokenId]) {
         if let Some((prompt, form)) = self.typed.get(given).cloned() {
             self.prompt = prompt;
             self.form = form;
@@ -222,7 +206,7 @@ impl App {
     }
 
     fn restore(&mut self, experiment: Experiment) {
-        self.session.message = None;
+        self.session.hush();
         if experiment.given != self.experiment.given {
             self.retype(&experiment.given);
         }

@@ -4,6 +4,7 @@ use std::{num::ParseIntError, sync::Arc};
 
 use eframe::egui::{self, util::undoer::Undoer};
 
+use crate::document::first_router;
 use crate::engine::{Event, LoadProgress, Request, StopReason};
 use crate::spec::{Branches, Experiment, Intervention, Position, PromptForm, Span, TokenId};
 use crate::study::EncodeError;
@@ -19,8 +20,6 @@ const ROWS_BUDGET_BYTES: usize = 1 << 30;
 const FORGOTTEN: &str =
     "The oldest raw scores were forgotten to stay within 1 GB; choices, weights and margins stay";
 
-/// What the newest speed counts in the mean of what the machine could do.
-const SPEED_WEIGHT: f32 = 0.2;
 /// Over how many tokens the speed is measured.
 const SPEED_TOKENS: usize = 16;
 
@@ -54,10 +53,7 @@ impl App {
                 self.session.backlog = (n_left > 0).then_some(Backlog { n_left, n_total });
             }
             Event::Study { tag, event } => self.studied(tag, event),
-            Event::Speed { tokens_per_sec } => {
-                let before = self.session.could_do.unwrap_or(tokens_per_sec);
-                self.session.could_do = Some(before + SPEED_WEIGHT * (tokens_per_sec - before));
-            }
+            Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
             Event::Failed {
                 why,
                 device_is_lost,
@@ -94,7 +90,7 @@ impl App {
 
     /// Says what went wrong; what is on screen stays.
     pub(super) fn fail(&mut self, text: String) {
-        self.session.message = Some(Message {
+        self.session.say(Message {
             text: crate::spec::shown(text),
             failure: true,
             ..Message::default()
@@ -103,7 +99,7 @@ impl App {
 
     /// Says something.
     pub(super) fn say(&mut self, text: String) {
-        self.session.message = Some(Message {
+        self.session.say(Message {
             text: crate::spec::shown(text),
             ..Message::default()
         });
@@ -161,7 +157,7 @@ impl App {
             self.typed_open = None;
         }
         self.selection = Selection {
-            router: facts.spec.middle_router(),
+            router: first_router(&facts),
             ..Selection::default()
         };
         self.session = Session {
@@ -184,7 +180,10 @@ impl App {
         self.branches = Branches::default();
         self.typed.clear();
         self.pins.clear();
-        self.read_prompt(false, None);
+        match self.begin.take() {
+            Some(start) => self.begin(start),
+            None => self.read_prompt(false, None),
+        }
     }
 
     /// Turns the words of the box into tokens; what follows waits for the answer. Without a template, the
@@ -232,7 +231,12 @@ impl App {
         }
     }
 
-    fn encoded(&mut self, tag: u64, tokens: Result<Vec<TokenId>, EncodeError>, now_secs: f64) {
+    pub(super) fn encoded(
+        &mut self,
+        tag: u64,
+        tokens: Result<Vec<TokenId>, EncodeError>,
+        now_secs: f64,
+    ) {
         let Some(waiting) = self.waiting.take_if(|it| it.tag == tag) else {
             return;
         };

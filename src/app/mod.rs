@@ -6,6 +6,8 @@
 mod apply;
 mod bench_ui;
 mod branches;
+mod command_line;
+mod controls;
 mod dialog;
 mod edits;
 mod export;
@@ -17,7 +19,6 @@ mod keys;
 mod link;
 mod models;
 mod paths;
-mod scale;
 mod screenshot;
 mod share;
 mod survey;
@@ -31,13 +32,14 @@ use std::{
 
 use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::Undoer};
 
+use crate::cli::Start;
 use crate::document::SavedSettings;
 use crate::engine::{ModelSource, Pace, Request};
 use crate::spec::{Branches, Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
-    present_bar, top_bar, worked_height, worked_ui,
+    top_bar,
 };
 
 pub use bench_ui::bench_ui;
@@ -47,7 +49,7 @@ pub use link::Link;
 pub use models::source;
 pub use screenshot::screenshot;
 pub use synthetic_session::{HUGE, LIST, Size, SyntheticSession, TOUR_LIKE};
-pub use window::{NoWindow, Opening, open_window};
+pub use window::{NoWindow, open_window};
 
 const TOP_BAR: f32 = 32.0;
 const BOTTOM_BAR: f32 = 42.0;
@@ -118,8 +120,10 @@ pub struct App {
     argument: String,
     /// Whether the first model may be opened elsewhere than was asked for.
     start: models::Start,
-    /// What was set, while something else makes everything larger.
-    scale: scale::Scale,
+    /// What controls of the edits are drawn with.
+    control_seed: u32,
+    /// What the first model begins with; none once it has, or where nothing was asked for.
+    begin: Option<Start>,
 }
 
 impl App {
@@ -172,7 +176,8 @@ impl App {
             n_stops: 0,
             argument: String::new(),
             start: models::Start::default(),
-            scale: scale::Scale::default(),
+            control_seed: controls::FIRST_SEED,
+            begin: None,
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -240,6 +245,7 @@ impl App {
         let cx = Cx {
             session: &self.session,
             experiment: &self.experiment,
+            branches: &self.branches,
             selection: self.selection,
             hover: self.hover,
             prompt: &self.prompt,
@@ -294,7 +300,7 @@ impl eframe::App for App {
         self.take_dropped(ctx);
         self.poll_dialog(ctx, now_secs);
         self.apply_all(ctx, now_secs);
-        self.rescale(ctx);
+        self.read_controls();
         self.keep(ctx, now_secs);
         if self.flush() {
             ctx.request_repaint();
@@ -308,18 +314,16 @@ impl eframe::App for App {
         let bar = Surface::new()
             .fill(palette.window)
             .inner_margin(Margin::symmetric(8, 2));
-        let edge = |it: Bar, size: f32| {
-            let it = it.exact_size(size).frame(bar);
-            it.show_separator_line(false)
-        };
-        if frame.is_presenting() {
-            edge(Bar::bottom("present"), BOTTOM_BAR).show(ui, |ui| present_bar(&mut cx, ui));
-            let height = worked_height(&cx, ui);
-            edge(Bar::bottom("worked"), height).show(ui, |ui| worked_ui(&cx, ui));
-        } else {
-            edge(Bar::top("top"), TOP_BAR).show(ui, |ui| top_bar(&mut cx, ui));
-            edge(Bar::bottom("bottom"), BOTTOM_BAR).show(ui, |ui| bottom_bar(&mut cx, ui));
-        }
+        Bar::top("top")
+            .exact_size(TOP_BAR)
+            .frame(bar)
+            .show_separator_line(false)
+            .show(ui, |ui| top_bar(&mut cx, ui));
+        Bar::bottom("bottom")
+            .exact_size(BOTTOM_BAR)
+            .frame(bar)
+            .show_separator_line(false)
+            .show(ui, |ui| bottom_bar(&mut cx, ui));
         let surface = Surface::new()
             .fill(palette.window)
             .inner_margin(Margin::symmetric(EDGE, 0));

@@ -64,7 +64,7 @@ impl App {
 
     /// Opens a model; the open one stays until the new one is ready.
     pub(super) fn open(&mut self, source: ModelSource) {
-        self.session.message = None;
+        self.session.hush();
         self.ask(Request::Open(source.clone()));
         self.opening.push_back(source);
         self.session.loading = self.opening();

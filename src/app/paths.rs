@@ -13,7 +13,7 @@ use crate::corpus::{CorpusError, TextSource};
 use crate::document::write_whole;
 use crate::engine::{ModelSource, Request};
 use crate::spec::ModelChoice;
-use crate::ui::{Command, PathFor, PathSheet, SurveyOf};
+use crate::ui::{Command, Message, PathFor, PathSheet, SurveyOf};
 
 use super::{App, dialog::DialogFor, models::source};
 
@@ -192,7 +192,11 @@ impl App {
                 if self.dialogs.path().is_some() {
                     self.dialogs.close(ctx);
                 }
-                self.say(format!("Saved {place}"));
+                self.session.say(Message {
+                    text: crate::spec::shown(format!("Saved {place}")),
+                    file: Some(path.to_owned()),
+                    ..Message::default()
+                });
             }
             Err(error) => {
                 let why = format!("the file could not be written: {error} (in {place})");

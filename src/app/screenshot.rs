@@ -23,7 +23,7 @@ use crate::cli::{
 use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
 use crate::ui::{Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection};
 
-use super::{App, export::system_fonts, link::Silent, scale::presented};
+use super::{App, export::system_fonts, link::Silent};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -47,12 +47,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     let source = args.source();
     let form = args.form()?;
     let size = args.size()?;
-    let zoom = if args.present {
-        presented(size.1 as f32)
-    } else {
-        args.zoom
-    };
-    let size = vec2(size.0 as f32, size.1 as f32) / zoom;
+    let size = vec2(size.0 as f32, size.1 as f32) / args.zoom;
     let panel = args.panel.as_deref().map(listed).transpose()?;
     let wanted = Wanted {
         experiment: Experiment {
@@ -71,7 +66,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     };
     let mut builder = Harness::builder()
         .with_size(size)
-        .with_pixels_per_point(zoom)
+        .with_pixels_per_point(args.zoom)
         .with_theme(theme)
         .with_render_cursor(false)
         .allow_missing_glyphs()
@@ -92,9 +87,6 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         return Err(Failure::part_way(format!(
             "the engine did not start: {why}"
         )));
-    }
-    if args.present {
-        window.state_mut().command(Command::TogglePresent);
     }
     write(&mut window, wanted, args)?;
     let bytes = match panel {
@@ -164,7 +156,7 @@ fn is_caught_up(app: &App) -> bool {
     });
     let level = session.counterfactual().is_none()
         || len(session.counterfactual()) == len(session.baseline());
-    app.is_idle() && read && level
+    app.is_idle() && read && level && app.has_controls()
 }
 
 /// Steps until something holds; a message of failure ends it, as a run that failed where a step did.

@@ -39,6 +39,7 @@ impl App {
             experiment: &self.experiment,
             baseline: session.baseline()?.record,
             edited: rows.map(|(edited, counterfactual)| (edited.record, counterfactual.record)),
+            controls: session.controls_of(&self.experiment.edits),
             scores_budget_bytes: SCORES_BUDGET_BYTES,
         }))
     }

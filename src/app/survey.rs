@@ -53,8 +53,16 @@ impl App {
     pub(super) fn studied(&mut self, tag: u64, event: StudyEvent) {
         match event {
             StudyEvent::Surveyed { text, step } => self.surveyed(tag, text, &step),
+            StudyEvent::Controlled {
+                control,
+                comparisons,
+                is_last,
+            } => self.controlled(tag, control, &comparisons, is_last),
             StudyEvent::Progress(it) => self.surveying(tag, it),
-            StudyEvent::Ended { result, cancelled } => self.survey_ended(tag, result, cancelled),
+            StudyEvent::Ended { result, cancelled } => {
+                self.controls_ended(tag, cancelled);
+                self.survey_ended(tag, result, cancelled);
+            }
         }
     }
 

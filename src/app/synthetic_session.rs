@@ -201,7 +201,8 @@ impl SyntheticSession {
     }
 
     fn one_edited(&self, at: u32) -> Event {
-        let token = if at < self.n_given + 2 { at } else { 35 + at };
+        let same = at <= self.edited_from.max(self.n_given + 1);
+        let token = if same { at } else { 35 + at };
         self.one(EDITED, at, token)
     }
 

@@ -24,8 +24,6 @@ pub enum Reading {
     LessOne,
     /// Decays of which the logarithm of the size is stored: `−eˣ`.
     LogOfDecay,
-    /// Decays of which the size is stored, with a sign or without: `−|x|`.
-    SizeOfDecay,
 }
 
 impl Reading {
@@ -35,7 +33,6 @@ impl Reading {
             Self::AsStored => {}
             Self::LessOne => numbers.iter_mut().for_each(|it| *it += 1.0),
             Self::LogOfDecay => numbers.iter_mut().for_each(|it| *it = -it.exp()),
-            Self::SizeOfDecay => numbers.iter_mut().for_each(|it| *it = -it.abs()),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod run;
 mod runner;
 pub mod screenshot;
 mod series;
+mod start;
 pub mod tokenize;
 mod values;
 mod verify;
@@ -29,6 +30,7 @@ pub use exit::{Failure, Status};
 pub use model::Device;
 pub use outfile::OutFile;
 pub use output::{Output, end, end_of_usage, json_text};
+pub use start::{Start, StartArgs};
 
 /// See inside Mixture-of-Experts models: watch the routing as text is generated, edit it, see what changes.
 #[derive(Debug, Parser)]
@@ -47,9 +49,9 @@ pub struct Cli {
     /// Where models run in the window, this time; else as its settings say.
     #[arg(long, value_enum)]
     pub device: Option<Device>,
-    /// Open the window as a class sees it: the text and one panel, light and large; F5 ends it.
-    #[arg(long)]
-    pub present: bool,
+    /// What the window begins with.
+    #[command(flatten)]
+    pub start: StartArgs,
     /// Close after the first frame, and say so: what `bench` times.
     #[arg(long, hide = true)]
     pub first_frame: bool,

@@ -13,9 +13,9 @@ use super::{
     series,
     values::path_parser,
 };
-use crate::analysis::first_difference;
+use crate::analysis::{ControlEffects, concentration, effect, first_difference};
 use crate::checkpoint::Source;
-use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
+use crate::document::{SCORES_BUDGET_BYTES, SharedRun, ShownEffect, page};
 use crate::engine::{Length, LoadProgress, ModelOpener, Opener, StopReason};
 use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
 use crate::trace::{ModelFacts, RowRecord};
@@ -72,7 +72,17 @@ pub struct Args {
     /// Also write the run as one HTML file that any browser shows, with nothing to load.
     #[arg(long, value_name = "OUT", allow_hyphen_values = true, value_parser = path_parser())]
     html: Option<PathBuf>,
+    /// Read up to N random controls of the edits too: the same on other experts of the same layers. 0 where it is left
+    /// out, 8 with --html.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    controls: Option<u32>,
 }
+
+/// Controls of a run that is shared, where nothing else is asked for.
+const CONTROLS_OF_A_PAGE: u32 = 8;
+
+/// What controls are drawn with.
+const CONTROL_SEED: u32 = 1;
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -207,17 +217,51 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         edits,
     };
     let result = runner.run(&experiment, args.n)?;
-    let ended = output.end(&result, &facts, &experiment);
+    let default = args.html.as_ref().map_or(0, |_| CONTROLS_OF_A_PAGE);
+    let controls = match args.controls.unwrap_or(default) as usize {
+        0 => None,
+        n => {
+            let asked = (CONTROL_SEED, n);
+            Some(runner.controls(&result.baseline, &experiment.edits, asked)?)
+        }
+    };
+    let effect = shown_effect(&result, &experiment, controls.as_ref());
+    let ended = output.end(&result, &facts, &experiment, &effect);
     if let Some((html, path)) = html.zip(args.html.as_ref()) {
         let model = args.model.model.to_string_lossy();
-        html.write(shared(&result, &facts, &experiment, &model).as_bytes())?;
+        let page = shared(&result, &facts, &experiment, &model, controls.as_ref());
+        html.write(page.as_bytes())?;
         output.remark(&format!("the run is in {}", path.display()));
     }
     ended
 }
 
+/// What the edits changed, beside their controls.
+fn shown_effect<'a>(
+    result: &RunResult,
+    experiment: &'a Experiment,
+    controls: Option<&'a ControlEffects>,
+) -> ShownEffect<'a> {
+    let edits = &experiment.edits;
+    let from = edits.active().map(|it| it.span.start()).min();
+    let from = from.unwrap_or_default();
+    let counterfactual = result.edited.as_ref().map(|it| &it.1);
+    ShownEffect {
+        edits,
+        effect: counterfactual.and_then(|it| effect(it, from)),
+        concentration: counterfactual.and_then(|it| concentration(it, from)),
+        controls,
+    }
+}
+
 /// The run as a page.
-fn shared(result: &RunResult, facts: &ModelFacts, experiment: &Experiment, model: &str) -> String {
+fn shared(
+    result: &RunResult,
+    facts: &ModelFacts,
+    experiment: &Experiment,
+    model: &str,
+    controls: Option<&ControlEffects>,
+) -> String {
     page(&SharedRun {
         facts,
         model,
@@ -227,6 +271,7 @@ fn shared(result: &RunResult, facts: &ModelFacts, experiment: &Experiment, model
             .edited
             .as_ref()
             .map(|(edited, counterfactual)| (edited, counterfactual)),
+        controls,
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     })
 }
@@ -273,9 +318,11 @@ impl RunOutput<'_> {
         result: &RunResult,
         facts: &ModelFacts,
         experiment: &Experiment,
+        effect: &ShownEffect<'_>,
     ) -> Result<(), Failure> {
         if self.is_silent {
-            self.print(&json_text(&object(result, facts, experiment), true)?)?;
+            let object = object(result, facts, experiment, effect);
+            self.print(&json_text(&object, true)?)?;
         } else {
             let rest = std::mem::take(&mut self.pending);
             self.print(&format!("{}\n", String::from_utf8_lossy(&rest)))?;
@@ -291,15 +338,17 @@ impl RunOutput<'_> {
             }
             _ => {}
         }
-        if let Some((edited, counterfactual)) = &result.edited {
+        if let Some((edited, _)) = &result.edited {
             self.remark(
                 &match first_difference(&result.baseline.tokens, &edited.tokens) {
                     Some(at) => format!("the texts with and without edits part at position {at}"),
                     None => "the texts with and without edits are the same so far".to_owned(),
                 },
             );
-            if let Some((mean, n)) = mean_kl(counterfactual) {
-                self.remark(&format!("mean KL {mean:.4} nats over {n} positions"));
+            for sentence in [effect.sentence(), effect.place_sentence()] {
+                if !sentence.is_empty() {
+                    self.remark(&sentence);
+                }
             }
         }
         Ok(())
@@ -333,14 +382,12 @@ impl Listener for RunOutput<'_> {
     }
 }
 
-/// Mean over the positions compared, from the first edited one on, and how many those are.
-fn mean_kl(counterfactual: &RowRecord) -> Option<(f32, usize)> {
-    let n = counterfactual.comparisons.len();
-    let sum: f32 = counterfactual.comparisons.iter().map(|it| it.kl).sum();
-    (n > 0).then(|| (sum / n as f32, n))
-}
-
-fn object(result: &RunResult, facts: &ModelFacts, experiment: &Experiment) -> Value {
+fn object(
+    result: &RunResult,
+    facts: &ModelFacts,
+    experiment: &Experiment,
+    effect: &ShownEffect<'_>,
+) -> Value {
     let mut out = written(result.watched(), result.n_given, facts);
     out["model"] = json!(facts.name);
     out["prompt_ids"] = json!(experiment.given);
@@ -355,7 +402,21 @@ fn object(result: &RunResult, facts: &ModelFacts, experiment: &Experiment) -> Va
     if let Some((edited, counterfactual)) = &result.edited {
         out["baseline"] = written(&result.baseline, result.n_given, facts);
         out["first_difference"] = json!(first_difference(&result.baseline.tokens, &edited.tokens));
-        out["mean_kl"] = json!(mean_kl(counterfactual).map(|it| it.0));
+        out["mean_kl"] = json!(effect.effect.map(|it| it.mean_kl));
+        out["loss"] = json!(effect.effect.map(|it| it.loss));
+        out["loss_change"] = json!(effect.effect.map(|it| it.loss_change));
+        if let Some(it) = effect.controls {
+            let mean_kl: Vec<f64> = it.effects.iter().map(|it| it.mean_kl).collect();
+            let loss_change: Vec<f64> = it.effects.iter().map(|it| it.loss_change).collect();
+            out["controls"] = json!({
+                "seed": it.seed,
+                "n": it.effects.len(),
+                "mean_kl": mean_kl,
+                "loss_change": loss_change,
+                "edits_without": it.n_without,
+                "edits_left_out": it.n_left_out,
+            });
+        }
         // Before the first position compared the two are one.
         let at = (0..counterfactual.tokens.len()).map(Position::new);
         out["kl"] = at

@@ -68,6 +68,53 @@ fn edits_come_with_the_baseline_and_what_they_changed() {
 }
 
 #[test]
+fn controls_are_read_where_they_are_asked_for() {
+    let line = with(&["--edit", "mask:4.5@1..", "--controls", "4"]);
+    let (_, log, ended) = run(&line);
+    ended.unwrap();
+    let said = log.lines().find(|it| it.contains("Mean KL")).unwrap();
+    assert!(
+        said.contains("4 random controls of the same layers (seed 1)"),
+        "{said}"
+    );
+    let it = object(&line);
+    assert_eq!(
+        (&it["controls"]["n"], &it["controls"]["seed"]),
+        (&4.into(), &1.into())
+    );
+    for kl in it["controls"]["mean_kl"].as_array().unwrap() {
+        assert!(kl.as_f64().unwrap() >= 0.0);
+    }
+    assert!(it["loss_change"].as_f64().is_some());
+    // Each is what the same edit on another expert does.
+    let found = it["controls"]["mean_kl"].as_array().unwrap();
+    let alone: Vec<f64> = (0..8)
+        .filter(|it| *it != 5)
+        .map(|expert| {
+            let edit = format!("mask:4.{expert}@1..");
+            object(&with(&["--edit", &edit]))["mean_kl"]
+                .as_f64()
+                .unwrap()
+        })
+        .collect();
+    for kl in found {
+        let kl = kl.as_f64().unwrap();
+        let near = alone
+            .iter()
+            .any(|it| (it - kl).abs() <= 1e-4 * it.max(1e-3));
+        assert!(near, "{kl} is none of {alone:?}");
+    }
+    // None are read unasked, and edits that have none say so.
+    let (_, log, _) = run(&with(&["--edit", "mask:4.5"]));
+    assert!(!log.contains("control"), "{log}");
+    let (_, log, _) = run(&with(&["--edit", "k:*=1", "--controls", "8"]));
+    assert!(
+        log.contains("k names no expert, so that it has no control"),
+        "{log}"
+    );
+}
+
+#[test]
 fn an_edit_that_does_nothing_gives_the_baseline_letter_for_letter() {
     let it = object(&with(&["--temp", "1", "--edit", "bias:*.0=0"]));
     assert_eq!(it["text"], it["baseline"]["text"]);
@@ -89,6 +136,12 @@ fn the_run_is_shared_as_a_page() {
     );
     let (_, rest) = page.split_once("id=\"trace\">").unwrap();
     let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    let effect = data["effect"].as_str().unwrap();
+    assert!(
+        effect.contains("random controls of the same layers (seed 1)"),
+        "{effect}"
+    );
+    assert_eq!(data["effects"].as_array().unwrap().len(), 3);
     let again: Vec<&str> = data["command"]
         .as_str()
         .unwrap()

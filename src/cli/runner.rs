@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::analysis::LoadStats;
+use crate::analysis::{ControlEffects, ControlReading, LoadStats};
 use crate::corpus::TextSource;
+use crate::document::covers;
 use crate::engine::{
     Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, StopReason,
 };
-use crate::spec::{Experiment, PromptForm, TokenId};
+use crate::spec::{Experiment, InterventionSet, PromptForm, TokenId};
 use crate::study::{Study, StudyError, StudyEvent};
 use crate::trace::{ModelFacts, Recording, RowEvent, RowId, RowRecord, ShownRows};
 
@@ -79,6 +80,13 @@ fn next(engine: &mut Engine) -> Result<Event, Failure> {
     }
 }
 
+fn study_failed(why: StudyError) -> Failure {
+    match why {
+        StudyError::Text(why) => Failure::misuse(why),
+        StudyError::Step(why) => Failure::part_way(why),
+    }
+}
+
 fn ask(engine: &Engine, request: Request) -> Result<(), Failure> {
     engine.send(request).map_err(Failure::part_way)
 }
@@ -136,19 +144,65 @@ impl<'a> Runner<'a> {
                 StudyEvent::Surveyed { text, step } => {
                     loads[text].add(&step, |it| self.facts.is_special(it));
                 }
+                StudyEvent::Controlled { .. } => {}
                 StudyEvent::Progress(it) => self.listener.surveying(it.n_done, it.n_total),
                 StudyEvent::Ended { result, .. } => {
-                    return result.map(|()| loads).map_err(|it| match it {
-                        StudyError::Text(why) => Failure::misuse(why),
-                        StudyError::Step(why) => Failure::part_way(why),
-                    });
+                    return result.map(|()| loads).map_err(study_failed);
                 }
             }
         }
     }
 
+    /// Up to `n` controls of the edits, read on what the model wrote without them.
+    pub fn controls(
+        &mut self,
+        baseline: &RowRecord,
+        edits: &InterventionSet,
+        (seed, n): (u32, usize),
+    ) -> Result<ControlEffects, Failure> {
+        let mut load = LoadStats::default();
+        for step in baseline.store.steps() {
+            load.add(step, |it| self.facts.is_special(it));
+        }
+        let (mut reading, plan) = ControlReading::plan(
+            edits,
+            &self.facts.spec,
+            (baseline, &load),
+            (seed, n),
+            |at, it| covers(at, &it.place),
+        );
+        if plan.lists.is_empty() {
+            return Ok(reading.so_far);
+        }
+        let study = Study::Controls {
+            tokens: plan.tokens,
+            next: plan.next,
+            from: plan.from,
+            lists: plan.lists,
+        };
+        ask(&self.engine, Request::Study { tag: 1, study })?;
+        loop {
+            match next(&mut self.engine)? {
+                Event::Study {
+                    event:
+                        StudyEvent::Controlled {
+                            control,
+                            comparisons,
+                            is_last,
+                        },
+                    ..
+                } => reading.add(control, &comparisons, is_last),
+                Event::Study {
+                    event: StudyEvent::Ended { result, .. },
+                    ..
+                } => return result.map(|()| reading.so_far).map_err(study_failed),
+                _ => {}
+            }
+        }
+    }
+
     /// Reads what is given, then writes `n` tokens.
-    pub fn run(mut self, experiment: &Experiment, n: u32) -> Result<RunResult, Failure> {
+    pub fn run(&mut self, experiment: &Experiment, n: u32) -> Result<RunResult, Failure> {
         ask(&self.engine, Request::SetPace(Pace::Unlimited))?;
         let request = Request::SetExperiment(Box::new(experiment.clone()));
         ask(&self.engine, request)?;

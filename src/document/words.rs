@@ -1,9 +1,8 @@
 //! Edits, models and numbers in words: one way to say each, in the window, on a shared page, in the terminal.
 
-use crate::analysis::grouped;
 use crate::spec::{
-    Action, Intervention, InterventionSet, ModelSpec, Position, RouterId, RouterPlace, RouterRef,
-    RouterSpec, Site, Span, StackId,
+    Action, Intervention, InterventionSet, LayerId, ModelSpec, Position, RouterId, RouterPlace,
+    RouterRef, RouterSpec, Sampling, Site, Span, StackId,
 };
 use crate::trace::ModelFacts;
 
@@ -30,6 +29,18 @@ pub fn router_ref(spec: &ModelSpec, router: RouterId) -> Option<RouterRef> {
         (Site::Ffn, true) => RouterRef::InStack(place.stack, place.layer),
         (Site::Ffn, false) => RouterRef::Layer(place.layer),
     })
+}
+
+/// The layer in which the Tour model keeps each language to an expert (assets/models/SOURCES.md).
+const TOUR_STORY: LayerId = LayerId(4);
+
+/// The router that is looked at first: where the Tour model's story is, else the middle one.
+#[must_use]
+pub fn first_router(facts: &ModelFacts) -> Option<RouterId> {
+    let spec = &facts.spec;
+    let story = spec.router_at(StackId::Decoder, TOUR_STORY, Site::Ffn);
+    let is_tour = facts.name.eq_ignore_ascii_case("tour");
+    story.filter(|_| is_tour).or_else(|| spec.middle_router())
 }
 
 fn place_words(at: RouterRef) -> String {
@@ -183,13 +194,6 @@ pub fn big(n: u64) -> String {
     )
 }
 
-/// A number of things: `1 token`, `10,233 tokens`.
-#[must_use]
-pub fn count_of(n: u64, thing: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", grouped(n))
-}
-
 /// Bytes: `14.4 MB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
@@ -223,6 +227,37 @@ pub fn facts_words(facts: &ModelFacts) -> String {
         big(facts.parameters.active),
         facts.dtype,
     )
+}
+
+/// How tokens are drawn: `temperature 0.7, seed 1`.
+#[must_use]
+pub fn sampling_words(it: &Sampling) -> String {
+    let mut parts = vec![if it.temperature.0 == 0.0 {
+        "the likeliest token each time".to_owned()
+    } else {
+        format!("temperature {}, seed {}", it.temperature, it.seed)
+    }];
+    if it.top_k > 0 {
+        parts.push(format!("top-k {}", it.top_k));
+    }
+    if it.top_p.0 < 1.0 {
+        parts.push(format!("top-p {}", it.top_p));
+    }
+    if it.min_p.0 > 0.0 {
+        parts.push(format!("min-p {}", it.min_p));
+    }
+    parts.join(", ")
+}
+
+/// A word as a shell takes it whole.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "/._-:,=@+".contains(it);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -269,9 +304,15 @@ mod tests {
         check(310.4, "310");
         assert_eq!(big(7_221_920), "7.2 M");
         assert_eq!(big(512), "512");
-        assert_eq!(count_of(0, "token"), "0 tokens");
-        assert_eq!(count_of(1, "token"), "1 token");
-        assert_eq!(count_of(10_233, "token"), "10,233 tokens");
         assert_eq!(bytes(14_378_024), "14.4 MB");
+    }
+
+    #[test]
+    fn words_reach_the_program_through_a_shell_unchanged() {
+        assert_eq!(shell_word("tour"), "tour");
+        assert_eq!(shell_word("mask:4.5@9.."), "mask:4.5@9..");
+        assert_eq!(shell_word("k:*=1"), "'k:*=1'");
+        assert_eq!(shell_word("it's here"), r"'it'\''s here'");
+        assert_eq!(shell_word(""), "''");
     }
 }

@@ -1,5 +1,5 @@
-//! Texts that left the screen, each a value that can be shown again: where it forked off, and the
-//! experiment it is a function of.
+//! Texts that left the screen, each a value that can be shown again: where it forked off, the experiment it is a
+//! function of, and what was written.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,21 @@ pub struct BranchId(pub u32);
 /// A text that was on screen, with its baseline and edited row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Branch {
-    /// What it is called: `Text 1`.
+    /// Which.
+    pub id: BranchId,
+    /// What it is called: `Text 1`, until it is named.
     pub name: String,
     /// The text it was made from, and the first position that is its own; none for a prompt of its own.
     pub parent: Option<(BranchId, Position)>,
     /// What it is a function of.
     pub experiment: Experiment,
+    /// What was written without edits and under them, as long as it was when it left last; the second is empty where
+    /// there were no edits.
+    pub texts: [Vec<TokenId>; 2],
 }
+
+/// Most letters of a name.
+const LONGEST_NAME: usize = 60;
 
 /// Every text that left the screen, and where the one on screen forked off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +34,8 @@ pub struct Branches {
     list: Vec<Branch>,
     /// The parent of the text on screen.
     parent: Option<(BranchId, Position)>,
+    /// How many were named; ids are not given twice.
+    n_named: u32,
 }
 
 impl Branches {
@@ -38,22 +48,60 @@ impl Branches {
     /// One of them.
     #[must_use]
     pub fn get(&self, id: BranchId) -> Option<&Branch> {
-        self.list.get(id.0 as usize)
+        self.list.iter().find(|it| it.id == id)
+    }
+
+    /// The one whose text an experiment has; edits that are switched off make no other text.
+    #[must_use]
+    pub fn of(&self, experiment: &Experiment) -> Option<BranchId> {
+        let found = self
+            .list
+            .iter()
+            .rfind(|it| it.experiment.has_text_of(experiment));
+        found.map(|it| it.id)
+    }
+
+    /// Calls one something else; a name of nothing but spaces changes nothing.
+    pub fn rename(&mut self, id: BranchId, name: &str) {
+        let name: String = name.trim().chars().take(LONGEST_NAME).collect();
+        let found = self.list.iter_mut().find(|it| it.id == id);
+        if let Some(it) = found.filter(|_| !name.is_empty()) {
+            it.name = name;
+        }
+    }
+
+    /// Forgets one. Those made from it are then of what it was made from: they share the text up to the earlier of both
+    /// places.
+    pub fn delete(&mut self, id: BranchId) {
+        let Some(at) = self.list.iter().position(|it| it.id == id) else {
+            return;
+        };
+        let gone = self.list.remove(at);
+        let parents = self.list.iter_mut().map(|it| &mut it.parent);
+        for parent in parents.chain([&mut self.parent]) {
+            if let Some((_, from)) = parent.filter(|it| it.0 == id) {
+                *parent = gone.parent.map(|(of, at)| (of, at.min(from)));
+            }
+        }
     }
 
     /// The text of `from` gives its place to that of `to`. What is written for `from` is named, once;
-    /// where nothing is (`is_written` false), only its parent is passed on.
+    /// where nothing is beyond the given tokens, only its parent is passed on.
+    ///
+    /// * `texts`: what is on screen for `from` without edits and under them
     ///
     /// Returns the name of the text that left.
     pub fn replace(
         &mut self,
         from: &Experiment,
         to: &Experiment,
-        is_written: bool,
-        tokens: &[TokenId],
+        texts: [&[TokenId]; 2],
     ) -> Option<BranchId> {
-        let left = is_written.then(|| self.named(from));
-        self.parent = match (self.find(to), left) {
+        let is_written = texts.iter().any(|it| it.len() > from.given.len());
+        let left = is_written.then(|| self.named(from, texts));
+        let alike = |it: &&[_]| to.given.iter().zip(*it).take_while(|(a, b)| a == b).count();
+        let tokens = texts.into_iter().max_by_key(alike).unwrap_or_default();
+        self.parent = match (self.of(to), left) {
             // Back on screen: it keeps the parent it had.
             (Some(id), _) => self.get(id).and_then(|it| it.parent),
             (None, Some(id)) => {
@@ -64,26 +112,23 @@ impl Branches {
         left
     }
 
-    fn named(&mut self, experiment: &Experiment) -> BranchId {
-        if let Some(id) = self.find(experiment) {
+    fn named(&mut self, experiment: &Experiment, texts: [&[TokenId]; 2]) -> BranchId {
+        let texts = texts.map(<[_]>::to_vec);
+        if let Some(id) = self.of(experiment) {
+            let found = self.list.iter_mut().filter(|it| it.id == id);
+            found.for_each(|it| it.texts.clone_from(&texts));
             return id;
         }
-        let id = BranchId(self.list.len() as u32);
+        let id = BranchId(self.n_named);
+        self.n_named += 1;
         self.list.push(Branch {
-            name: format!("Text {}", id.0 + 1),
+            id,
+            name: format!("Text {}", self.n_named),
             parent: self.parent,
             experiment: experiment.clone(),
+            texts,
         });
         id
-    }
-
-    /// The text of an experiment; edits that are switched off make no other text.
-    fn find(&self, experiment: &Experiment) -> Option<BranchId> {
-        let at = self
-            .list
-            .iter()
-            .rposition(|it| it.experiment.has_text_of(experiment));
-        at.map(|it| BranchId(it as u32))
     }
 }
 
@@ -137,12 +182,12 @@ mod tests {
         let (first, mut second) = (given(3), given(5));
         second.given.push(TokenId(90));
         let mut branches = Branches::default();
-        let left = branches.replace(&first, &second, true, &ids(0..9));
+        let left = branches.replace(&first, &second, [&ids(0..9), &[]]);
         assert_eq!(left, Some(BranchId(0)));
         // Back on screen, and left again: it is still the same text.
-        let left = branches.replace(&second, &first, true, &ids(0..9));
+        let left = branches.replace(&second, &first, [&ids(0..9), &[]]);
         assert_eq!(left, Some(BranchId(1)));
-        let left = branches.replace(&first, &second, true, &ids(0..9));
+        let left = branches.replace(&first, &second, [&ids(0..9), &[]]);
         assert_eq!(left, Some(BranchId(0)));
         let names: Vec<&str> = branches.list().iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["Text 1", "Text 2"]);
@@ -152,10 +197,37 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_named_and_deleted_and_those_made_from_it_keep_their_place() {
+        let all = [given(3), given(5), given(8), given(9)];
+        let mut branches = Branches::default();
+        for pair in all.windows(2) {
+            let written: Vec<TokenId> = ids(0..20);
+            branches.replace(&pair[0], &pair[1], [&written, &[]]);
+        }
+        let parent = |it: &Branches, id| it.get(BranchId(id)).unwrap().parent;
+        assert_eq!(parent(&branches, 2), Some((BranchId(1), Position(8))));
+        branches.rename(BranchId(2), "  the lion ");
+        branches.rename(BranchId(2), "   ");
+        assert_eq!(branches.get(BranchId(2)).unwrap().name, "the lion");
+        branches.delete(BranchId(1));
+        assert!(branches.get(BranchId(1)).is_none());
+        assert_eq!(parent(&branches, 2), Some((BranchId(0), Position(5))));
+        branches.delete(BranchId(7));
+        branches.delete(BranchId(0));
+        assert_eq!(parent(&branches, 2), None);
+        // An id that is free again is not given again.
+        branches.replace(&given(9), &given(3), [&ids(0..20), &[]]);
+        let names: Vec<&str> = branches.list().iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["the lion", "Text 4"]);
+        assert_eq!(branches.of(&given(9)), Some(BranchId(3)));
+        assert_eq!(branches.list()[1].texts[0].len(), 20);
+    }
+
+    #[test]
     fn a_text_of_which_nothing_was_written_is_not_named() {
         let mut branches = Branches::default();
         assert_eq!(
-            branches.replace(&given(3), &given(4), false, &ids(0..3)),
+            branches.replace(&given(3), &given(4), [&ids(0..3), &[]]),
             None
         );
         assert!(branches.list().is_empty());
@@ -167,7 +239,7 @@ mod tests {
             let (from, mut to) = (given(4), given(4));
             change(&mut to);
             let mut branches = Branches::default();
-            branches.replace(&from, &to, true, &ids(0..9));
+            branches.replace(&from, &to, [&ids(0..9), &[]]);
             let parent = branches.parent.map(|it| it.1.0);
             assert_eq!(parent, want);
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::trace::StepTrace;
+use crate::trace::{Comparison, StepTrace};
 
 /// Why a job was not done to its end, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -61,6 +61,15 @@ pub enum StudyEvent {
         text: usize,
         /// Tokens and routing, BOS included.
         step: StepTrace,
+    },
+    /// A control was compared over the next positions of its text.
+    Controlled {
+        /// Which of its lists.
+        control: usize,
+        /// With the text without edits, in the order of their positions.
+        comparisons: Vec<Comparison>,
+        /// Whether the text is at its end.
+        is_last: bool,
     },
     /// It goes on.
     Progress(Progress),

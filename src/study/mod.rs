@@ -1,4 +1,5 @@
-//! Jobs: what reads beside the rows on screen and takes longer than a slice. A survey reads texts to judge the load by.
+//! Jobs: what reads beside the rows on screen and takes longer than a slice. A survey reads texts to judge the load by;
+//! controls read the text on screen under other edits, to judge those of the user by.
 //!
 //! A job is a value that is asked what it wants read next and is handed what came of it. Deliberately unknown here:
 //! the thread, the rows on screen, backends, channels. The engine runs a list of jobs after everything else there is
@@ -6,6 +7,7 @@
 //!
 //! **Invariant:** a job reads in sequences of its own; no row on screen and nothing kept is touched.
 
+mod controls;
 mod job;
 mod message;
 mod pieces;
@@ -17,6 +19,7 @@ mod survey;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::TextSource;
+use crate::spec::{InterventionSet, Position, TokenId};
 
 pub use job::{Encode, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
 pub use message::{EncodeError, Progress, StudyError, StudyEvent};
@@ -30,6 +33,17 @@ pub enum Study {
         /// What to read.
         texts: Vec<TextSource>,
     },
+    /// Reads one text under each of several lists of edits, beside the same text without.
+    Controls {
+        /// The text.
+        tokens: Vec<TokenId>,
+        /// The token after it, where it is known: what the last position's loss is measured on.
+        next: Option<TokenId>,
+        /// The first position that the lists touch.
+        from: Position,
+        /// The lists, each told by its place.
+        lists: Vec<InterventionSet>,
+    },
 }
 
 impl Study {
@@ -40,6 +54,15 @@ impl Study {
     pub fn begin(self, cx: &JobContext<'_>) -> Result<Box<dyn Job>, StudyError> {
         match self {
             Self::Survey { texts } => Ok(Box::new(survey::Survey::new(texts, cx)?)),
+            Self::Controls {
+                tokens,
+                next,
+                from,
+                lists,
+            } => {
+                let text = (tokens, next);
+                Ok(Box::new(controls::Controls::new(text, from, &lists, cx)?))
+            }
         }
     }
 }

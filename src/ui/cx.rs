@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::document::ShownRecords;
-use crate::spec::{DeviceChoice, Experiment, ModelSpec, Position, PromptForm};
+use crate::spec::{Branches, DeviceChoice, Experiment, ModelSpec, Position, PromptForm};
 use crate::ui::words::quoted;
 use crate::ui::{Command, ExpertAt, Hover, Palette, RowChoice, RowView, Selection, Session};
 
@@ -47,6 +47,8 @@ pub struct Cx<'a> {
     pub session: &'a Session,
     /// What the user set that changes the run.
     pub experiment: &'a Experiment,
+    /// Texts that left the screen.
+    pub branches: &'a Branches,
     /// What is picked.
     pub selection: Selection,
     /// What lies under the pointer.

@@ -1,6 +1,7 @@
 //! The window: panels over a shared selection. Panels read `Cx` and push `Command`s; they never see
 //! the engine, and nothing here waits.
 
+mod change;
 mod command;
 mod cx;
 mod export;
@@ -15,6 +16,7 @@ mod theme;
 mod widgets;
 pub mod words;
 
+pub use change::{Change, Changes, LEAST_FULL_KL};
 pub use command::{
     Command, Direction, ENTRIES, Entry, ExportForm, ExportTo, Menu, SurveyOf, key_hint, key_words,
 };
@@ -22,16 +24,19 @@ pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
-    focus_ring, present_bar, top_bar, worked_height, worked_ui,
+    focus_ring, top_bar,
 };
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
-pub use session::{Backlog, Loading, Message, RowKey, RowView, Session, Survey, SurveyedText};
+pub use session::{
+    Backlog, ControlsOf, Loading, Message, RowKey, RowView, Session, SessionControls, Survey,
+    SurveyedText,
+};
 pub use theme::{
-    DARK, LABEL_SIZE, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
+    DARK, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
     install as install_theme, present as present_theme,
 };
 pub use widgets::{MOST_PINS, keeps_arrows};

@@ -2,14 +2,21 @@
 //!
 //! **Invariant:** panels read this and nothing else; nothing here asks anything of anyone.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use crate::analysis::{
-    Concentration, CountedRecording, LoadStats, RowLoad, concentration, first_difference,
+    Concentration, ControlEffects, ControlReading, CountedRecording, LoadStats, RowLoad,
+    concentration, first_difference,
 };
-use crate::spec::{ModelSpec, Position, TokenId, TokenTable};
+use crate::spec::{InterventionSet, ModelSpec, Position, TokenId, TokenTable};
 use crate::trace::{ModelFacts, NotContinuous, RowEvent, RowId, RowRecord, ShownRows};
 use crate::ui::RowChoice;
+
+/// Failures kept beside what is said.
+const MOST_FAILURES: usize = 3;
 
 /// One row and what is counted of it.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +62,10 @@ pub struct Message {
     pub failure: bool,
     /// Whether it tells of the last change, with Undo beside it.
     pub undo: bool,
-    /// When it goes by itself, seconds of the window's clock; none where it stays until it is put away.
+    /// The file that was written, which can be shown.
+    pub file: Option<PathBuf>,
+    /// When it goes by itself, seconds of the window's clock; none where that is not known yet. A failure stays until it
+    /// is put away.
     pub until_secs: Option<f64>,
 }
 
@@ -92,6 +102,28 @@ pub struct Survey {
     pub failed: Option<String>,
 }
 
+/// What controls are of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ControlsOf {
+    /// The row they are read on.
+    pub baseline: RowKey,
+    /// The edits switched on.
+    pub edits: InterventionSet,
+    /// What they are drawn with.
+    pub seed: u32,
+}
+
+/// Random controls of the edits, read beside the rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionControls {
+    /// Tells them from those before.
+    pub tag: u64,
+    /// What they are of.
+    pub of: ControlsOf,
+    /// What came of them so far.
+    pub reading: ControlReading,
+}
+
 /// Everything the engine said that still holds.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -113,14 +145,41 @@ pub struct Session {
     pub loading: Option<Loading>,
     /// What is to be said.
     pub message: Option<Message>,
+    /// Failures in whose place something else is said now, until they are put away: the oldest first.
+    pub failures: Vec<String>,
     /// Why nothing runs any more on the device the model is on; none where that holds no longer, or was
     /// put away.
     pub lost_device: Option<String>,
+    /// Controls of the edits; none until some were asked for.
+    pub controls: Option<SessionControls>,
     /// What was read to judge the load; none until it was asked for.
     pub survey: Option<Survey>,
 }
 
 impl Session {
+    /// Says something, in the place of what was said before; a failure that was not put away stays beside it.
+    pub fn say(&mut self, message: Message) {
+        let is_said = |it: &String| *it == message.text;
+        self.hush();
+        self.failures.retain(|it| !is_said(it));
+        self.message = Some(message);
+    }
+
+    /// Says nothing more, but for failures.
+    pub fn hush(&mut self) {
+        let failure = self.message.take().filter(|it| it.failure);
+        self.failures.extend(failure.map(|it| it.text));
+        let n_more = self.failures.len().saturating_sub(MOST_FAILURES);
+        self.failures.drain(..n_more);
+    }
+
+    /// Puts away one of the failures.
+    pub fn read_failure(&mut self, n: usize) {
+        if n < self.failures.len() {
+            self.failures.remove(n);
+        }
+    }
+
     /// The open model's shape.
     #[must_use]
     pub fn spec(&self) -> Option<&ModelSpec> {
@@ -232,6 +291,16 @@ impl Session {
     pub fn concentration(&self) -> Option<Concentration> {
         let from = self.shown()?.edited_from.unwrap_or_default();
         concentration(self.counterfactual()?.record, from)
+    }
+
+    /// The controls of a list on the baseline on screen, read on all of it or on a part.
+    #[must_use]
+    pub fn controls_of(&self, edits: &InterventionSet) -> Option<&ControlEffects> {
+        let controls = self.controls.as_ref()?;
+        let (of, now) = (&controls.of, self.row_key(RowChoice::Baseline)?);
+        let is_row = (of.baseline.opened, of.baseline.row) == (now.opened, now.row);
+        let is_it = is_row && of.edits.active().eq(edits.active());
+        is_it.then_some(&controls.reading.so_far)
     }
 
     /// The first position that is not computed on the row an edit would change.

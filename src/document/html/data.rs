@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{concentration, first_difference};
+use crate::analysis::{concentration, effect, first_difference};
 use crate::document::{
-    VIRIDIS, covers, edit_words, facts_words, list_words, quoted, router_ref, span_words,
-    token_words,
+    ShownEffect, VIRIDIS, covers, edit_words, facts_words, first_router, list_words, quoted,
+    router_ref, sampling_words, shell_word, span_words, token_words,
 };
-use crate::spec::{ModelSpec, Position, RouterSpec, Sampling, Score, TokenId};
+use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score, TokenId};
 use crate::trace::RowRecord;
 
 use super::SharedRun;
@@ -45,8 +45,12 @@ pub(super) struct Data {
     left_out: String,
     /// What each token is called, of those named in the page.
     words: BTreeMap<u32, String>,
+    /// Those of them that counts leave out.
+    special: Vec<u32>,
     /// Its routers.
     routers: Vec<Router>,
+    /// Which of them is looked at first.
+    layer: usize,
     baseline: PageRow,
     edited: Option<PageRow>,
     counterfactual: Option<PageRow>,
@@ -54,6 +58,10 @@ pub(super) struct Data {
     divergence: Option<Position>,
     /// How concentrated the change is.
     concentration: Option<Concentrated>,
+    /// How much the edits change, beside their controls.
+    effect: String,
+    /// Baseline, edits and controls as a table; empty where nothing was compared.
+    effects: Vec<EffectRow>,
     /// The ramp of amounts, six digits a colour.
     ramp: String,
 }
@@ -93,6 +101,19 @@ struct Router {
     top_k: usize,
 }
 
+/// A row of the table of effects: numbers in nats a token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct EffectRow {
+    /// `baseline`, `edited`, `control, mean of 8 (seed 1)`
+    name: String,
+    kl: Option<f64>,
+    loss: Option<f64>,
+    change: Option<f64>,
+    /// Least and most of the controls.
+    kl_range: Option<[f64; 2]>,
+    loss_range: Option<[f64; 2]>,
+}
+
 /// Much of the change in few tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 struct Concentrated {
@@ -115,8 +136,15 @@ impl Data {
             .active()
             .map(|it| it.span.start())
             .min();
-        let change = run.edited.and_then(|(_, counterfactual)| {
-            let it = concentration(counterfactual, from.unwrap_or_default())?;
+        let from = from.unwrap_or_default();
+        let concentration = run.edited.and_then(|it| concentration(it.1, from));
+        let shown = ShownEffect {
+            edits: &run.experiment.edits,
+            effect: run.edited.and_then(|it| effect(it.1, from)),
+            concentration,
+            controls: run.controls,
+        };
+        let change = concentration.and_then(|it| {
             Some(Concentrated {
                 share: it.share,
                 n_largest: it.n_largest,
@@ -140,6 +168,8 @@ impl Data {
             sampling: sampling_words(&run.experiment.sampling),
             command: command(run),
             left_out,
+            special: special(run),
+            layer: first_router(facts).map_or(0, RouterId::idx),
             words: words(run),
             routers: routers(&facts.spec),
             baseline: baseline.unwrap_or_default(),
@@ -147,6 +177,8 @@ impl Data {
             counterfactual,
             divergence,
             concentration: change,
+            effect: shown.sentence(),
+            effects: effect_rows(&shown),
             ramp: VIRIDIS
                 .iter()
                 .map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}"))
@@ -155,6 +187,35 @@ impl Data {
             prompt,
         }
     }
+}
+
+fn effect_rows(shown: &ShownEffect<'_>) -> Vec<EffectRow> {
+    let Some(it) = shown.effect else {
+        return Vec::new();
+    };
+    let known = |value: f64| (it.n_scored > 0).then_some(value);
+    let baseline = EffectRow {
+        name: "baseline".to_owned(),
+        loss: known(it.loss),
+        ..EffectRow::default()
+    };
+    let edited = EffectRow {
+        name: "edited".to_owned(),
+        kl: Some(it.mean_kl),
+        loss: known(it.loss + it.loss_change),
+        change: known(it.loss_change),
+        ..EffectRow::default()
+    };
+    let control = shown.controls.and_then(|it| it.summary());
+    let control = control.map(|it| EffectRow {
+        name: shown.control_name(),
+        kl: Some(it.mean_kl.mean),
+        loss: known(it.loss + it.loss_change.mean),
+        change: known(it.loss_change.mean),
+        kl_range: Some([it.mean_kl.least, it.mean_kl.most]),
+        loss_range: known(it.loss_change.least).map(|least| [least, it.loss_change.most]),
+    });
+    [baseline, edited].into_iter().chain(control).collect()
 }
 
 /// The rows, with the raw scores of as many tokens as the budget allows, and what that leaves out.
@@ -283,6 +344,11 @@ fn words(run: &SharedRun<'_>) -> BTreeMap<u32, String> {
     named.map(worded).collect()
 }
 
+fn special(run: &SharedRun<'_>) -> Vec<u32> {
+    let special = |it: &u32| run.facts.is_special(TokenId(*it));
+    words(run).into_keys().filter(special).collect()
+}
+
 fn routers(spec: &ModelSpec) -> Vec<Router> {
     let one = |id, it: &RouterSpec| Router {
         name: router_ref(spec, id).map_or_else(String::new, |at| at.to_string()),
@@ -297,24 +363,6 @@ fn routers(spec: &ModelSpec) -> Vec<Router> {
         top_k: it.top_k,
     };
     spec.router_ids().map(|(id, it)| one(id, it)).collect()
-}
-
-fn sampling_words(it: &Sampling) -> String {
-    let mut parts = vec![if it.temperature.0 == 0.0 {
-        "the likeliest token each time".to_owned()
-    } else {
-        format!("temperature {}, seed {}", it.temperature, it.seed)
-    }];
-    if it.top_k > 0 {
-        parts.push(format!("top-k {}", it.top_k));
-    }
-    if it.top_p.0 < 1.0 {
-        parts.push(format!("top-p {}", it.top_p));
-    }
-    if it.min_p.0 > 0.0 {
-        parts.push(format!("min-p {}", it.min_p));
-    }
-    parts.join(", ")
 }
 
 /// The command line that makes this run again: given tokens as ids, so that it is exact.
@@ -341,28 +389,4 @@ fn command(run: &SharedRun<'_>) -> String {
     let edits = experiment.edits.active();
     parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));
     parts.join(" ")
-}
-
-/// A word as a shell takes it whole.
-fn shell_word(word: &str) -> String {
-    let plain = |it: char| it.is_ascii_alphanumeric() || "/._-:,=@+".contains(it);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_reach_the_program_through_a_shell_unchanged() {
-        assert_eq!(shell_word("tour"), "tour");
-        assert_eq!(shell_word("mask:4.5@9.."), "mask:4.5@9..");
-        assert_eq!(shell_word("k:*=1"), "'k:*=1'");
-        assert_eq!(shell_word("it's here"), r"'it'\''s here'");
-        assert_eq!(shell_word(""), "''");
-    }
 }

@@ -10,6 +10,7 @@ mod rows;
 
 use serde::Serialize;
 
+use crate::analysis::ControlEffects;
 use crate::document::{Colors, DARK, LIGHT};
 use crate::spec::Experiment;
 use crate::trace::{ModelFacts, RowRecord};
@@ -36,6 +37,8 @@ pub struct SharedRun<'a> {
     pub baseline: &'a RowRecord,
     /// What it wrote under them, and the baseline's words under them.
     pub edited: Option<(&'a RowRecord, &'a RowRecord)>,
+    /// Controls of the edits, where some were read.
+    pub controls: Option<&'a ControlEffects>,
     /// Bytes that raw scores may take of the file.
     pub scores_budget_bytes: usize,
 }

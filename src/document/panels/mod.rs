@@ -2,6 +2,7 @@
 //! and copies.
 
 mod edits;
+mod effect;
 mod expert;
 mod health;
 mod heatmap;
@@ -11,9 +12,11 @@ mod next_token;
 mod path;
 mod records;
 mod router;
+mod texts;
 mod transcript;
 
 pub use edits::{edit_effect, edits_table};
+pub use effect::ShownEffect;
 pub use expert::{
     Partner, expert_texts_table, expert_words_table, finding_words, occurrences_table,
     partners_beside, partners_table, partners_together, repetition_words,
@@ -30,7 +33,8 @@ pub use next_token::{
 pub use path::{FlowTable, even_chance, flow_of_words, path_table};
 pub use records::ShownRecords;
 pub use router::{
-    Decided, ListedMark, lacking, pick_state_words, rounded_logits, router_sentence, router_table,
-    shortest_router_sentence, worked_words,
+    Decided, ListedMark, pick_state_words, rounded_logits, router_sentence, router_table,
+    shortest_router_sentence,
 };
+pub use texts::texts_table;
 pub use transcript::{kl_words, router_entropy, transcript_sentence, transcript_table};

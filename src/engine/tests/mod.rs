@@ -1,6 +1,7 @@
 //! The engine on a toy model: what each request starts, as the interventions document says it.
 
 mod ahead;
+mod controls;
 mod edits;
 mod jobs;
 mod life;

@@ -111,6 +111,7 @@ fn heard(log: &[Event], wanted: u64) -> Heard {
         }
         match event {
             StudyEvent::Surveyed { text, step } => add(&mut out.windows, text, step),
+            StudyEvent::Controlled { .. } => panic!("a survey compares nothing"),
             StudyEvent::Progress(Progress { n_done, n_total }) => {
                 assert!(n_done <= n_total);
                 assert!(out.progress.is_none_or(|it| it.0 <= n_done));

@@ -149,10 +149,11 @@ pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
     }
 }
 
-/// What is to be said, at the bottom; it stays until it is put away or another comes.
+/// What is to be said, at the bottom: a failure stays until it is put away, anything else for a few seconds.
 fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
     let (lost, message) = (&cx.session.lost_device, &cx.session.message);
-    if lost.is_none() && message.is_none() {
+    let failures = cx.session.failures.clone();
+    if lost.is_none() && message.is_none() && failures.is_empty() {
         return;
     }
     let (lost, message) = (lost.clone(), message.clone());
@@ -164,6 +165,16 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
             if message.is_some() {
                 ui.add_space(8.0);
             }
+        }
+        for (n, failure) in failures.iter().enumerate() {
+            ui.horizontal(|ui| {
+                let text = RichText::new(failure).size(BODY_SIZE).color(cx.palette.red);
+                ui.add(egui::Label::new(text).wrap());
+                let close = ui.button("Close");
+                if close.accessible_name("Close this failure").clicked() {
+                    cx.push(Command::DismissFailure(n));
+                }
+            });
         }
         let Some(message) = message else { return };
         ui.horizontal(|ui| {
@@ -178,6 +189,12 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
                 let undo = strong_button(ui, "Undo").accessible_name("Undo this");
                 if undo.clicked() {
                     cx.push(Command::Undo);
+                }
+            }
+            if let Some(file) = &message.file {
+                let hint = "Opens the folder it lies in";
+                if ui.button("Show the file").on_hover_text(hint).clicked() {
+                    cx.push(Command::ShowFile(file.clone()));
                 }
             }
             if ui.button("Close").clicked() {

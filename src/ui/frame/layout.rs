@@ -8,8 +8,6 @@ use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 
 use crate::ui::PANELS;
 
-/// The panel of the text, which is always before a class.
-pub const TEXT: &str = "transcript";
 /// More tiles are no layout of ours.
 const MAX_TILES: usize = 500;
 
@@ -17,13 +15,13 @@ const MAX_TILES: usize = 500;
 const GROUPS: [&[&str]; 6] = [
     &["transcript"],
     &["next_token"],
-    &["edits", "expert"],
+    &["edits", "texts", "expert"],
     &["heatmap", "path"],
     &["router"],
     &["load", "health", "model"],
 ];
 
-/// Below this many points across or down there are four tiles instead of six.
+/// Below this many points across or down there are three tiles instead of six.
 const ROOMY: (f32, f32) = (960.0, 560.0);
 
 /// A layout that the program brings.
@@ -31,7 +29,8 @@ const ROOMY: (f32, f32) = (960.0, 560.0);
 pub enum Shipped {
     /// Six tiles.
     Wide,
-    /// Four, for a small window or large letters.
+    /// Three, for a small window or large letters: the text over the whole width, so that baseline and edited text
+    /// stand side by side.
     Compact,
 }
 
@@ -55,7 +54,8 @@ impl Shipped {
             .find(|it| shape == self::shape(&it.tree()))
     }
 
-    /// Left the text, under it what comes next and the edits; right the layers, one router, the load.
+    /// Wide: left the text, under it what comes next and the edits; right the layers, one router, the load. Compact: the
+    /// text above, and all that under it.
     pub fn tree(self) -> Tree<String> {
         let mut tiles = Tiles::default();
         let [transcript, next, edits, heatmap, router, load] = GROUPS;
@@ -65,26 +65,26 @@ impl Shipped {
             let panes = panes.collect();
             tiles.insert_tab_tile(panes)
         };
-        let (left, right) = match self {
+        let root = match self {
             Self::Wide => {
                 let parts = [[transcript], [next], [edits], [heatmap], [router], [load]];
                 let [transcript, next, edits, heatmap, router, load] = parts.map(|it| tabs(&it));
                 let under = split(&mut tiles, LinearDir::Horizontal, [next, edits], 0.5);
                 let lower = split(&mut tiles, LinearDir::Vertical, [router, load], 0.5);
-                ([transcript, under], [heatmap, lower])
+                let left = [transcript, under];
+                let left = split(&mut tiles, LinearDir::Vertical, left, 0.57);
+                let right = [heatmap, lower];
+                let right = split(&mut tiles, LinearDir::Vertical, right, 0.33);
+                split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58)
             }
             Self::Compact => {
-                let left = [tabs(&[transcript]), tabs(&[next, edits])];
-                (left, [tabs(&[heatmap]), tabs(&[router, load])])
+                let text = tabs(&[transcript]);
+                let left = tabs(&[next, edits]);
+                let right = tabs(&[heatmap, router, load]);
+                let under = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.5);
+                split(&mut tiles, LinearDir::Vertical, [text, under], 0.5)
             }
         };
-        let (high, low) = match self {
-            Self::Wide => (0.57, 0.33),
-            Self::Compact => (0.52, 0.48),
-        };
-        let left = split(&mut tiles, LinearDir::Vertical, left, high);
-        let right = split(&mut tiles, LinearDir::Vertical, right, low);
-        let root = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.58);
         let mut out = Tree::new(Id::unique("tiles"), root, tiles);
         complete(&mut out);
         out
@@ -143,17 +143,6 @@ pub fn side_by_side() -> Tree<String> {
 /// One panel in the whole window.
 pub fn alone(name: &str) -> Tree<String> {
     Tree::new_tabs(Id::unique("alone"), vec![name.to_owned()])
-}
-
-/// The text and one panel beside it, for a class.
-pub fn presented(name: &str) -> Tree<String> {
-    let mut tiles = Tiles::default();
-    let [text, beside] = [TEXT, name].map(|it| {
-        let pane = tiles.insert_pane(it.to_owned());
-        tiles.insert_tab_tile(vec![pane])
-    });
-    let root = split(&mut tiles, LinearDir::Horizontal, [text, beside], 0.56);
-    Tree::new(Id::unique("presented"), root, tiles)
 }
 
 /// A saved layout, made whole: panels that are no more are dropped, those that it does not know come back as

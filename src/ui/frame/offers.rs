@@ -16,6 +16,14 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
     let why = match &command {
         Command::Undo => unless(!cx.can_undo, "nothing to undo"),
         Command::Redo => unless(!cx.can_redo, "nothing to redo"),
+        Command::CopyCommandLine => no_model,
+        Command::OtherControls => no_model.or(unless(
+            !cx.experiment
+                .edits
+                .active()
+                .any(|it| it.action.expert().is_some()),
+            "no edit names an expert",
+        )),
         Command::ClearEdits => unless(cx.experiment.edits.entries.is_empty(), "there are no edits"),
         Command::NextChange { .. } => no_model.or(unless(
             session.counterfactual().is_none(),
@@ -31,7 +39,6 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
         | Command::PlayPause
         | Command::Step
         | Command::Back
-        | Command::ToPromptEnd
         | Command::Regenerate
         | Command::Move(_) => no_model,
         _ => None,

@@ -55,6 +55,7 @@ impl Frame {
         let mut cx = Cx {
             session: cx.session,
             experiment: cx.experiment,
+            branches: cx.branches,
             selection: cx.selection,
             hover: Hover::default(),
             prompt: cx.prompt,

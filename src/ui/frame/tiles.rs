@@ -26,9 +26,7 @@ use super::{
 pub struct Frame {
     tree: Tree<String>,
     /// One panel that fills the window in place of the tree, with its name.
-    pub(super) alone: Option<(String, Tree<String>)>,
-    /// The text and one panel beside it in place of the tree, with that panel's name.
-    pub(super) presented: Option<(String, Tree<String>)>,
+    alone: Option<(String, Tree<String>)>,
     pub(super) panels: HashMap<String, Box<dyn Panel>>,
     pub(super) tables: PanelTables,
     /// How large each tile was when it was drawn last, with its head.
@@ -62,7 +60,6 @@ impl Default for Frame {
         Self {
             tree: layout::first(),
             alone: None,
-            presented: None,
             panels: PANELS.iter().map(make).collect(),
             tables: PanelTables::default(),
             sizes: HashMap::new(),
@@ -85,9 +82,7 @@ impl Frame {
     /// Draws all tiles, or the one that is shown alone.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.seen.ring = None;
-        if self.alone.is_none() && self.presented.is_none() {
-            self.fit(ui.available_size());
-        }
+        self.fit(ui.available_size());
         self.give_focus(ui);
         let mut tiles = Show {
             cx,
@@ -97,13 +92,11 @@ impl Frame {
             heads: &mut self.heads,
             seen: &mut self.seen,
         };
-        let instead = self.alone.as_mut().or(self.presented.as_mut());
-        let is_tree = instead.is_none();
-        match instead {
+        match &mut self.alone {
             Some((_, tree)) => tree.ui(&mut tiles, ui),
             None => self.tree.ui(&mut tiles, ui),
         }
-        if mem::take(&mut self.seen.is_edited) && is_tree {
+        if mem::take(&mut self.seen.is_edited) && self.alone.is_none() {
             self.moved();
         }
     }
@@ -146,18 +139,9 @@ impl Frame {
         self.moved();
     }
 
-    /// The tiles on screen.
-    fn on_screen(&self) -> &Tree<String> {
-        let instead = self.alone.as_ref().or(self.presented.as_ref());
-        instead.map_or(&self.tree, |it| &it.1)
-    }
-
     /// Brings a panel to the front.
     pub fn show(&mut self, name: &str) {
         self.alone = None;
-        if self.present_beside(name) {
-            return;
-        }
         self.tree
             .make_active(|_, tile| matches!(tile, Tile::Pane(it) if it == name));
         self.seen.here = Some(name.to_owned());
@@ -176,7 +160,7 @@ impl Frame {
         if self.show_all() {
             return;
         }
-        let first = || layout::in_sight(self.on_screen()).into_iter().next();
+        let first = || layout::in_sight(&self.tree).into_iter().next();
         let here = self.seen.here.clone().or_else(|| first().map(|it| it.1));
         if let Some(name) = here {
             self.toggle_alone(&name);
@@ -190,7 +174,7 @@ impl Frame {
 
     /// Gives the keyboard to the tab of the next panel in sight, or the one before.
     pub fn focus_panel(&mut self, back: bool, ctx: &egui::Context) {
-        let tree = self.on_screen();
+        let tree = self.alone.as_ref().map_or(&self.tree, |it| &it.1);
         let panels = layout::in_sight(tree);
         let at = panels
             .iter()
@@ -204,9 +188,8 @@ impl Frame {
             None => 0,
         };
         if let Some((tile, name)) = panels.get(next) {
-            let (id, name) = (tile.egui_id(tree.id()), name.clone());
-            self.wanted = Some(id);
-            self.seen.here = Some(name);
+            self.wanted = Some(tile.egui_id(tree.id()));
+            self.seen.here = Some(name.clone());
         }
     }
 
@@ -352,7 +335,8 @@ impl Behavior<String> for Show<'_, '_> {
         let galley =
             ui.painter()
                 .layout_no_wrap(title.clone(), FontId::proportional(BODY_SIZE), color);
-        let (_, rect) = ui.allocate_space(vec2(galley.size().x + TAB_PADDING, HEAD));
+        let (_, rect) =
+            ui.allocate_space(vec2(galley.size().x + TAB_PADDING, ui.available_height()));
         let response = ui
             .interact(rect, id, Sense::click_and_drag())
             .on_hover_cursor(egui::CursorIcon::Grab);
@@ -363,8 +347,7 @@ impl Behavior<String> for Show<'_, '_> {
             self.hold_focus(tiles, ui, id, tile);
         }
         if !state.is_being_dragged {
-            // As far from the tab before as from the next: a click between two names is for the nearer one.
-            let at = rect.left_center() + vec2(TAB_PADDING / 2.0, -galley.size().y / 2.0);
+            let at = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
             ui.painter().galley(at, galley, color);
         }
         if response.has_focus() {
@@ -404,16 +387,14 @@ impl Behavior<String> for Show<'_, '_> {
         if let Some(panel) = self.panels.get_mut(name) {
             ui.spacing_mut().item_spacing.x = 5.0;
             let is_table = self.tables.is_shown(name);
-            let chips = self.heads.are_in_menu(name);
-            panel_menu(self.cx, ui, (name, panel.as_mut()), (is_table, chips));
-            let height = tiles.rect(tile).map_or(f32::MAX, |it| it.height());
-            let room = (tabs_width, height);
-            self.heads.in_head(self.cx, ui, name, panel.as_mut(), room);
+            panel_menu(self.cx, ui, (name, panel.as_ref()), is_table);
+            self.heads
+                .in_head(self.cx, ui, name, panel.as_mut(), tabs_width);
         }
     }
 
     fn tab_bar_left_ui(&mut self, _: &Tiles<String>, ui: &mut Ui, _: TileId, _: &Tabs) {
-        ui.add_space(MARGIN - TAB_PADDING / 2.0);
+        ui.add_space(MARGIN);
     }
 
     fn tab_bar_height(&self, _style: &Style) -> f32 {

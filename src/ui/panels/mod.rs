@@ -9,6 +9,7 @@ mod model;
 mod next_token;
 mod path;
 mod router;
+mod texts;
 mod transcript;
 
 use eframe::egui::Ui;
@@ -25,6 +26,7 @@ pub use model::Model;
 pub use next_token::NextToken;
 pub use path::Path;
 pub use router::Router;
+pub use texts::Texts;
 pub use transcript::Transcript;
 
 /// A tile: view state only.
@@ -58,5 +60,6 @@ pub const PANELS: &[(&str, MakePanel)] = &[
     ("model", || Box::<Model>::default()),
     ("next_token", || Box::<NextToken>::default()),
     ("edits", || Box::<Edits>::default()),
+    ("texts", || Box::<Texts>::default()),
     ("expert", || Box::<ExpertCard>::default()),
 ];

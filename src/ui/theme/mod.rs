@@ -224,6 +224,13 @@ impl Palette {
             .lerp_to_gamma(self.amber, if self.dark { 0.30 } else { 0.26 })
     }
 
+    /// A wash of an expert's colour behind the words it was picked for.
+    #[must_use]
+    pub fn lit_wash(&self, color: Color32) -> Color32 {
+        self.panel
+            .lerp_to_gamma(color, if self.dark { 0.34 } else { 0.28 })
+    }
+
     /// A colour made quieter, toward the panel.
     #[must_use]
     pub fn quiet(&self, color: Color32, strength: f32) -> Color32 {

@@ -14,7 +14,6 @@ use super::lock_arrows;
 use crate::document::{Cell, Table};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::note;
-use crate::ui::words::grouped;
 
 /// A row, points.
 const ROW: f32 = 20.0;
@@ -31,8 +30,6 @@ pub struct TableView {
     table: Table,
     /// Of the columns, letters.
     widths: Vec<usize>,
-    /// Of the columns, digits after the point.
-    decimals: Vec<usize>,
     /// Row and column.
     cursor: (usize, usize),
     /// Whether all rows are meant, not the cursor's.
@@ -44,8 +41,7 @@ pub struct TableView {
 impl TableView {
     /// Takes new numbers; the cursor stays where it was, as far as there are rows.
     pub fn set(&mut self, table: Table) {
-        self.decimals = table.decimals();
-        self.widths = widths(&table, &self.decimals);
+        self.widths = widths(&table);
         self.table = table;
         self.cursor = self.clamped(self.cursor);
     }
@@ -59,11 +55,7 @@ impl TableView {
     /// Draws the grid; its response says whether it has the focus.
     pub fn ui(&mut self, ui: &mut Ui) -> Response {
         let n = self.table.rows.len();
-        let rows = if n == 1 { "row" } else { "rows" };
-        note(
-            ui,
-            format!("{}, {} {rows}", self.table.title, grouped(n as u64)),
-        );
+        note(ui, format!("{}, {n} rows", self.table.title));
         let id = ui.unique_id().with("table");
         let outer = ui.available_rect_before_wrap();
         let response = ui.interact(outer, id, Sense::click());
@@ -171,8 +163,7 @@ impl TableView {
             self.all = false;
             place.table.request_focus();
         }
-        let shown = cell.shown(self.decimals.get(column).copied().unwrap_or(0));
-        let is_cut = cell_words(ui, rect, cell, &shown, palette) || shown != words;
+        let is_cut = cell_words(ui, rect, cell, &words, palette);
         if (row, column) == self.cursor {
             let stroke = Stroke::new(1.0, palette.selected);
             ui.painter()
@@ -329,7 +320,7 @@ fn digit_width(ui: &Ui) -> f32 {
 }
 
 /// How many letters each column needs.
-fn widths(table: &Table, decimals: &[usize]) -> Vec<usize> {
+fn widths(table: &Table) -> Vec<usize> {
     let letters = |it: &str| it.chars().count();
     let measured: Vec<usize> = spread(table.rows.len());
     let columns = table.columns.iter().enumerate();
@@ -337,7 +328,7 @@ fn widths(table: &Table, decimals: &[usize]) -> Vec<usize> {
         .map(|(n, column)| {
             let cells = measured
                 .iter()
-                .map(|row| letters(&table.rows[*row][n].shown(decimals[n])));
+                .map(|row| letters(&table.rows[*row][n].words()));
             let widest = cells.max().unwrap_or(0).max(letters(&column.heading()));
             widest.min(MOST_LETTERS)
         })

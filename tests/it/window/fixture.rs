@@ -105,6 +105,7 @@ pub fn cx<'a>(app: &'a App, drawing: Drawing, commands: &'a mut Vec<Command>) ->
         session: app.session(),
         experiment: app.experiment(),
         selection: app.selection(),
+        branches: app.branches(),
         hover: Hover::default(),
         prompt: "",
         form: &moescope::spec::PromptForm::Plain,

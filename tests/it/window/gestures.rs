@@ -122,14 +122,14 @@ fn arrows_walk_through_tokens_and_layers() {
     let it = window.state().selection();
     assert_eq!(
         (it.position, it.router),
-        (Some(Position(4)), Some(moescope::spec::RouterId(2)))
+        (Some(Position(4)), Some(moescope::spec::RouterId(3)))
     );
     key(&mut window, Key::ArrowLeft);
     key(&mut window, Key::ArrowDown);
     let it = window.state().selection();
     assert_eq!(
         (it.position, it.router),
-        (Some(Position(3)), Some(moescope::spec::RouterId(3)))
+        (Some(Position(3)), Some(moescope::spec::RouterId(4)))
     );
     key(&mut window, Key::Escape);
     assert_eq!(window.state().selection().position, None);

@@ -46,10 +46,10 @@ fn read_on(window: &mut Window) {
 fn asked(script: &Script) -> (u64, Vec<TextSource>) {
     let asked = script.asked.borrow();
     let found = asked.iter().rev().find_map(|it| match it {
-        Request::Study { tag, study } => {
-            let Study::Survey { texts } = study;
-            Some((*tag, texts.clone()))
-        }
+        Request::Study {
+            tag,
+            study: Study::Survey { texts },
+        } => Some((*tag, texts.clone())),
         _ => None,
     });
     found.unwrap()

@@ -16,9 +16,9 @@ const SLACK: f32 = 1.5;
 
 /// One text on screen.
 #[derive(Clone, Debug)]
-pub struct Text {
-    pub words: String,
-    pub ink: Rect,
+struct Text {
+    words: String,
+    ink: Rect,
     clip: Rect,
 }
 
@@ -40,15 +40,7 @@ impl Text {
         self.ink.top() < clip.top() || self.ink.bottom() > clip.bottom()
     }
 
-    /// Bold letters are the same ones twice, half a point apart.
-    fn is_bold_of(&self, other: &Self) -> bool {
-        self.words == other.words && (self.ink.min - other.ink.min).length() < 1.0
-    }
-
     fn lies_over(&self, other: &Self) -> bool {
-        if self.is_bold_of(other) {
-            return false;
-        }
         let both = self
             .ink
             .intersect(self.clip)
@@ -57,7 +49,7 @@ impl Text {
     }
 }
 
-pub fn texts(shapes: &[ClippedShape]) -> Vec<Text> {
+fn texts(shapes: &[ClippedShape]) -> Vec<Text> {
     let mut out = Vec::new();
     for it in shapes {
         collect(&it.shape, it.clip_rect, &mut out);
@@ -86,7 +78,7 @@ fn collect(shape: &Shape, clip: Rect, out: &mut Vec<Text>) {
     }
 }
 
-pub fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
+fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
     let script = Script::default();
     let mut stage = HeadlessApp::new(Box::new(script.clone()), size);
     script.say(SyntheticSession::new(model).edited(60, 44));
@@ -102,7 +94,7 @@ pub fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
     stage
 }
 
-pub fn settle(stage: &mut HeadlessApp) {
+fn settle(stage: &mut HeadlessApp) {
     (0..8).for_each(|_| {
         stage.frame(Vec::new());
     });
@@ -142,7 +134,7 @@ fn scrolls(stage: &mut HeadlessApp, text: &Text) -> bool {
     false
 }
 
-pub fn faults(stage: &mut HeadlessApp) -> Vec<String> {
+fn faults(stage: &mut HeadlessApp) -> Vec<String> {
     let found = texts(stage.shapes());
     let mut out = Vec::new();
     for text in found.iter().filter(|it| it.is_cut_across()) {

@@ -268,6 +268,7 @@ fn words_that_look_like_markup_stay_words() {
         experiment: &experiment,
         baseline: rows.row(RowId(1)).unwrap(),
         edited: None,
+        controls: None,
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     });
     assert_eq!(
@@ -323,6 +324,7 @@ fn runs_of_spaces_are_seen_on_the_page() {
         },
         baseline: rows.row(RowId(1)).unwrap(),
         edited: None,
+        controls: None,
         scores_budget_bytes: SCORES_BUDGET_BYTES,
     });
     let folder = tempfile::tempdir().unwrap();
@@ -354,6 +356,7 @@ fn scores_of_a_large_run_stay_within_the_budget_and_that_is_said() {
         experiment: &experiment,
         baseline,
         edited: Some((edited, counterfactual)),
+        controls: None,
         scores_budget_bytes,
     };
     let budget = 1_000_000;

@@ -3,7 +3,7 @@
 use eframe::egui::{self, Theme, vec2};
 use egui_kittest::Harness;
 use moescope::document::Table;
-use moescope::spec::{Experiment, ExpertId, Position, RouterId};
+use moescope::spec::{Branches, Experiment, ExpertId, Position, RouterId};
 use moescope::ui::{
     Command, Cx, DARK, Drawing, ExpertAt, Hover, LIGHT, PANELS, Panel, RowChoice, Selection,
     Session, Settings, install_theme,
@@ -107,6 +107,8 @@ impl HeadlessApp {
     }
 }
 
+static NO_BRANCHES: std::sync::OnceLock<Branches> = std::sync::OnceLock::new();
+
 fn cx<'a>(
     session: &'a Session,
     experiment: &'a Experiment,
@@ -120,6 +122,7 @@ fn cx<'a>(
         session,
         experiment,
         selection,
+        branches: NO_BRANCHES.get_or_init(Branches::default),
         hover: Hover::default(),
         prompt: "",
         form: &moescope::spec::PromptForm::Plain,

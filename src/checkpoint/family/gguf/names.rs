@@ -100,31 +100,6 @@ pub(super) const LATENT: &Names = &Names {
     tensors: &[OUTER, NORMS, LATENT_ATTENTION, DENSE, EXPERTS, SHARED],
 };
 
-/// Of latent attention with an indexer.
-pub(super) const INDEXED: &Names = &Names {
-    prefixes: &[Prefix::NONE],
-    tensors: &[
-        OUTER,
-        NORMS,
-        LATENT_ATTENTION,
-        INDEXER,
-        DENSE,
-        EXPERTS,
-        SHARED,
-    ],
-};
-
-/// Of layers some of which have sinks.
-pub(super) const SINKS: &Names = &Names {
-    prefixes: &[Prefix::NONE],
-    tensors: &[OUTER, NORMS, ATTENTION, SINKS_OF_HEADS, DENSE, EXPERTS],
-};
-
-const SINKS_OF_HEADS: &[Tensor] = &[Tensor::rows(
-    "blk.{l}.attn_sinks.weight",
-    &[Role::In(LayerSlot::Sinks)],
-)];
-
 /// Of LFM2.
 pub(super) const SHORT_CONV: &Names = &Names {
     prefixes: &[Prefix::NONE],
@@ -167,7 +142,7 @@ const OUTER_OF_LFM2: &[Tensor] = &[
     Tensor::rows("output.weight", &[Role::Head]),
 ];
 
-pub(super) const NORMS: &[Tensor] = &[
+const NORMS: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.attn_norm.weight",
         &[Role::In(LayerSlot::MixerNorm)],
@@ -187,12 +162,12 @@ const NORM_BEHIND: &[Tensor] = &[
 ];
 
 /// A part of latent attention.
-pub(super) const fn latent(slot: LatentSlot) -> Role {
+const fn latent(slot: LatentSlot) -> Role {
     Role::In(LayerSlot::Latent(slot))
 }
 
 /// Keys and values in one tensor before April 2025 (llama.cpp pull request 12801), in two since then.
-pub(super) const LATENT_ATTENTION: &[Tensor] = &[
+const LATENT_ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_q.weight", &[Role::In(LayerSlot::Q)]),
     Tensor::rows("blk.{l}.attn_q_a.weight", &[latent(LatentSlot::QueryDown)]),
     Tensor::rows(
@@ -208,29 +183,6 @@ pub(super) const LATENT_ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_output.weight", &[Role::In(LayerSlot::O)]),
 ];
 
-const INDEXER: &[Tensor] = &[
-    Tensor::rows(
-        "blk.{l}.indexer.attn_q_b.weight",
-        &[latent(LatentSlot::IndexQuery)],
-    ),
-    Tensor::rows(
-        "blk.{l}.indexer.attn_k.weight",
-        &[latent(LatentSlot::IndexKey)],
-    ),
-    Tensor::rows(
-        "blk.{l}.indexer.k_norm.weight",
-        &[latent(LatentSlot::IndexNorm)],
-    ),
-    Tensor::rows(
-        "blk.{l}.indexer.k_norm.bias",
-        &[latent(LatentSlot::IndexNormBias)],
-    ),
-    Tensor::rows(
-        "blk.{l}.indexer.proj.weight",
-        &[latent(LatentSlot::IndexWeights)],
-    ),
-];
-
 const ONE_NORM: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.attn_norm.weight",
@@ -240,7 +192,7 @@ const ONE_NORM: &[Tensor] = &[
 ];
 
 /// A part of a mixer with a state. The decay is stored as it acts.
-pub(super) const fn state(slot: RecurrentSlot) -> Role {
+const fn state(slot: RecurrentSlot) -> Role {
     Role::In(LayerSlot::Recurrent(slot))
 }
 
@@ -328,7 +280,7 @@ pub(super) const ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_qkv.bias", QKV_BIAS),
 ];
 
-pub(super) const DENSE: &[Tensor] = &[
+const DENSE: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.ffn_gate.weight",
         &[Role::In(LayerSlot::Dense(Part::Gate))],
@@ -397,7 +349,7 @@ const BIASES: &[Tensor] = &[
     ),
 ];
 
-pub(super) const SHARED: &[Tensor] = &[
+const SHARED: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.ffn_gate_shexp.weight",
         &[Role::In(LayerSlot::Shared(Part::Gate))],

@@ -1,13 +1,9 @@
 //! The sentence under the text.
 
-use crate::analysis::Concentration;
 use crate::document::panels::ShownRecords;
-use crate::document::{percent, quoted};
+use crate::document::quoted;
 use crate::spec::{Position, TokenTable};
 use crate::trace::RowRecord;
-
-/// Below this the change is said to be none, nats.
-const NEXT_TO_NOTHING: f32 = 0.05;
 
 /// A KL in two digits or so: `6.2`, `0.03`.
 #[must_use]
@@ -19,15 +15,16 @@ pub fn kl_words(kl: f32) -> String {
     }
 }
 
-/// Where the texts part and how concentrated the change is; without edits, how much was given and drawn.
+/// Where the texts part, how much the edits change and where; without edits, how much was given and drawn.
 ///
-/// * `change`: the first token at which the texts differ, and how concentrated the change is
+/// * `divergence`: the first token at which the texts differ
+/// * `effect`: what is said of the effect, in whole sentences
 /// * `is_selected`: whether a token is selected, rather than the newest followed
 #[must_use]
 pub fn transcript_sentence(
     tokens: &TokenTable,
     rows: &ShownRecords<'_>,
-    (divergence, concentration): (Option<Position>, Option<Concentration>),
+    (divergence, effect): (Option<Position>, &str),
     is_selected: bool,
 ) -> String {
     let Some(edited) = rows.edited else {
@@ -49,8 +46,9 @@ pub fn transcript_sentence(
         }
         None => same_so_far(rows),
     };
-    if let Some(it) = concentration {
-        out.push_str(&change_words(&it));
+    if !effect.is_empty() {
+        out.push(' ');
+        out.push_str(effect);
     }
     out
 }
@@ -67,22 +65,6 @@ fn written(row: &RowRecord, is_selected: bool) -> String {
         0 => format!("{n} tokens given. Space writes on; {line}."),
         _ => format!("{} tokens given, {drawn} drawn; {line}.", row.n_given),
     }
-}
-
-fn change_words(it: &Concentration) -> String {
-    let largest = kl_words(it.largest.kl);
-    if it.largest.kl < NEXT_TO_NOTHING {
-        return format!(
-            " The edits change next to nothing: at most {largest} nats at one of {} tokens.",
-            it.n_tokens,
-        );
-    }
-    format!(
-        " {} of the change sits in {} of {} tokens, the largest {largest} nats.",
-        percent((it.share * 100.0).round() / 100.0),
-        it.n_largest,
-        it.n_tokens,
-    )
 }
 
 fn same_so_far(rows: &ShownRecords<'_>) -> String {
@@ -121,7 +103,7 @@ mod tests {
             pieces: ["a", "b", "c"].map(Vec::from).into(),
             special: vec![false; 3],
         };
-        let change = (rows.divergence(), None);
+        let change = (rows.divergence(), "");
         let got = transcript_sentence(&tokens, &rows, change, false);
         assert_eq!(got, wanted);
     }
@@ -155,5 +137,14 @@ mod tests {
             Some(&given),
             "Space writes the edited text beside the baseline.",
         );
+        let rows = ShownRecords {
+            baseline: Some(&drawn),
+            edited: Some(&drawn),
+            counterfactual: None,
+            edited_from: Some(Position(1)),
+            is_edited: false,
+        };
+        let said = transcript_sentence(&TokenTable::default(), &rows, (None, "Mean KL 1."), false);
+        assert!(said.ends_with("over 3 tokens. Mean KL 1."), "{said}");
     }
 }

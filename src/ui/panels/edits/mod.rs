@@ -1,6 +1,7 @@
 //! What the user changed: the list in words and in text form, on or off, in order, with its scope.
 
 mod compare;
+mod effect;
 mod expert_bar;
 mod field;
 mod line;
@@ -15,13 +16,15 @@ use crate::spec::{
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
 use crate::ui::words::{covers, edit_words, span_words};
-use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, RowChoice, RowKey, key_hint};
+use crate::ui::{
+    Changes, Command, Cx, Drawing, ExpertAt, Memo, Panel, RowChoice, RowKey, key_hint,
+};
 
 use field::Field;
 use scope::Scope;
 
 /// With less than this for the list, points, what can be done with it scrolls along.
-const LEAST_LIST: f32 = 90.0;
+const LEAST_LIST: f32 = 58.0;
 /// In a panel lower than this, points, the selected expert scrolls along too.
 const TINY: f32 = 190.0;
 
@@ -32,8 +35,8 @@ pub struct Edits {
     scope: Scope,
     /// What the line looked at does: it counts tokens.
     meaning: Memo<(Option<RowKey>, Intervention), String>,
-    /// Seed of the next control, less one.
-    n_controls: u32,
+    /// What the list changes.
+    changes: Changes,
     /// Room taken under the list in the last frame, points.
     tools_height: f32,
     /// The line looked at; the last where none is.
@@ -169,6 +172,8 @@ impl Edits {
     /// The same, measured for the next frame.
     fn tools_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let top = ui.cursor().top();
+        let change = self.changes.update(cx);
+        effect::ui(cx, ui, &change.shown(cx));
         self.line_ui(cx, ui);
         self.tools_height = ui.cursor().top() - top;
     }
@@ -182,12 +187,9 @@ impl Edits {
             return;
         };
         let edit = listed.edit;
-        note(ui, self.meaning_of(cx, edit));
         ui.horizontal_wrapped(|ui| {
             self.scope.ui(cx, ui, n, edit);
-            let mut seed = self.n_controls + 1;
-            compare::ui(cx, ui, &mut seed);
-            self.n_controls = seed - 1;
+            compare::ui(cx, ui);
             if copy_button(ui).clicked() {
                 let words = field::as_arguments(&cx.experiment.edits);
                 ui.ctx().copy_text(words.clone());
@@ -200,6 +202,7 @@ impl Edits {
                 cx.push(Command::ClearEdits);
             }
         });
+        note(ui, self.meaning_of(cx, edit));
         let not_reached = edit.span.start() >= cx.session.first_open();
         if listed.enabled && not_reached && cx.row().is_some() {
             not_reached_ui(cx, ui, n, edit);
@@ -234,6 +237,8 @@ impl Edits {
         if let Some(listed) = looked_at {
             note(ui, self.meaning_of(cx, listed.edit));
         }
+        let change = self.changes.update(cx);
+        effect::ui(cx, ui, &change.shown(cx));
     }
 }
 

@@ -20,7 +20,7 @@ enum Legend {
     /// Nothing that needs saying.
     None,
     /// A ramp with its ends named.
-    Ramp(String, String),
+    Ramp(&'static str, &'static str),
     /// Pinned experts and their names.
     Pins(Vec<(ExpertAt, String)>),
 }
@@ -37,14 +37,8 @@ pub struct Foot {
 
 impl Foot {
     /// Lays it out for a width.
-    pub fn new(
-        cx: &Cx<'_>,
-        ui: &Ui,
-        (line, scale): (Line, Option<(String, String)>),
-        sentence: String,
-        width: f32,
-    ) -> Self {
-        let key = key(cx, line, scale);
+    pub fn new(cx: &Cx<'_>, ui: &Ui, line: Line, sentence: String, width: f32) -> Self {
+        let key = key(cx, line);
         let text = |words: &str| {
             let color = cx.palette.second;
             let galley = ui
@@ -128,12 +122,13 @@ impl Foot {
     }
 }
 
-fn key(cx: &Cx<'_>, line: Line, scale: Option<(String, String)>) -> Legend {
+fn key(cx: &Cx<'_>, line: Line) -> Legend {
     if line == Line::Pinned {
         let names = cx.pins.iter().map(|it| (*it, pin_name(cx, *it)));
         return Legend::Pins(names.collect());
     }
-    scale.map_or(Legend::None, |(low, high)| Legend::Ramp(low, high))
+    line.scale()
+        .map_or(Legend::None, |(low, high)| Legend::Ramp(low, high))
 }
 
 /// `layer 4, expert 5`.

@@ -5,12 +5,14 @@ use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 use crate::analysis::places;
 use crate::spec::Position;
 use crate::ui::widgets::{MOST_PINS, pin_of};
-use crate::ui::{Cx, Drawing, ExpertAt, Memo, RowKey, RowView};
+use crate::ui::{Change, Cx, Drawing, ExpertAt, LEAST_FULL_KL, Memo, RowKey, RowView};
 
-use super::change::{Change, LEAST_FULL_KL};
+use super::lit;
 
 /// Its width, points.
 pub const WIDTH: f32 = 10.0;
+/// The mark of the expert pointed at or selected.
+const LIT_WIDTH: f32 = 4.0;
 /// What each pin adds to it.
 const PIN_WIDTH: f32 = 3.0;
 
@@ -22,6 +24,7 @@ struct MapFor {
     n_tokens: usize,
     n_bins: usize,
     pins: Vec<ExpertAt>,
+    lit: Option<ExpertAt>,
 }
 
 /// The map; one bin a point of height, so that a long text takes no longer to draw than a short one.
@@ -36,6 +39,8 @@ struct Bins {
     kl: Vec<f32>,
     /// Which pins were picked in it.
     pins: Vec<[bool; MOST_PINS]>,
+    /// Whether the expert pointed at or selected was picked in it.
+    lit: Vec<bool>,
 }
 
 /// How wide it is for as many pins.
@@ -54,7 +59,8 @@ impl Map {
         (content, offset): (f32, f32),
         change: &Change,
     ) -> Option<f32> {
-        if change.concentration.is_none() && cx.pins.is_empty() {
+        let lit = lit::expert(cx);
+        if change.concentration.is_none() && cx.pins.is_empty() && lit.is_none() {
             return None;
         }
         let n_tokens = self.update(cx, map.height());
@@ -80,7 +86,7 @@ impl Map {
         response
             .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Map of the text"));
         let response = response.on_hover_text(
-            "The whole text from top to bottom; amber: how much the edits change; colours: where pinned experts were picked",
+            "The whole text from top to bottom; amber: how much the edits change; colours: where the expert pointed at or selected and those pinned were picked",
         );
         let at = response
             .interact_pointer_pos()
@@ -100,6 +106,7 @@ impl Map {
             n_tokens,
             n_bins,
             pins: cx.pins.to_vec(),
+            lit: lit::expert(cx),
         };
         self.bins.get(key, |it| Bins::of(cx, it));
         n_tokens
@@ -127,7 +134,13 @@ impl Bins {
                 }
             }
         }
-        Self { kl, pins }
+        let mut lit = vec![false; n_bins];
+        if let (Some(view), Some(expert)) = (cx.row(), key.lit) {
+            for at in 0..view.record.store.len() {
+                lit[bin(at)] |= lit::picked(view, Position::new(at), expert);
+            }
+        }
+        Self { kl, pins, lit }
     }
 
     fn ui(&self, cx: &Cx<'_>, ui: &Ui, map: Rect, change: &Change) {
@@ -144,6 +157,10 @@ impl Bins {
                 let width = (WIDTH * kl / largest).clamp(0.0, WIDTH);
                 let bar = Rect::from_min_size(pos2(map.right() - width, top), vec2(width, height));
                 painter.rect_filled(bar, 0.0, cx.palette.amber);
+            }
+            if let (true, Some(expert)) = (self.lit[n], lit::expert(cx)) {
+                let mark = Rect::from_min_size(pos2(map.left(), top), vec2(LIT_WIDTH, height));
+                painter.rect_filled(mark, 0.0, lit::color(cx, expert));
             }
             for (slot, pin) in pins.iter().enumerate().filter(|(slot, _)| picked[*slot]) {
                 let left = map.left() + slot as f32 * PIN_WIDTH;

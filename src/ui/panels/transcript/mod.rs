@@ -2,14 +2,16 @@
 //! edited side by side where they part.
 
 mod amounts;
-mod change;
 mod foot;
 mod head;
+mod heads;
 mod hover;
 mod line;
+mod lit;
 mod map;
 mod part;
 mod prompt;
+mod sight;
 mod strip;
 mod text;
 
@@ -19,19 +21,17 @@ use crate::document::{Table, transcript_sentence, transcript_table};
 use crate::spec::Position;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{nothing_yet, over};
-use crate::ui::{Cx, Drawing, Panel, RowChoice};
+use crate::ui::{Change, Changes, Cx, Drawing, Panel, RowChoice};
 
-use change::{Change, Changes};
 use foot::Foot;
 use line::Line;
 use map::Map;
 use part::TokenRun;
+use sight::Sight;
 use strip::{Shows, Strip};
 
 /// Below this width baseline and edited text are stacked.
-const SIDE_BY_SIDE: f32 = 700.0;
-/// The same before a class, where letters are large and the difference is all.
-const PRESENTED: f32 = 340.0;
+const SIDE_BY_SIDE: f32 = 470.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
 /// Between the text and what stands under it.
 const GAP: f32 = 6.0;
@@ -48,6 +48,7 @@ pub struct Transcript {
     strip: Strip,
     changes: Changes,
     map: Map,
+    sight: Sight,
     /// Where a click on the map leads.
     jump: Option<f32>,
 }
@@ -82,11 +83,10 @@ impl Panel for Transcript {
         let words = transcript_sentence(
             cx.session.tokens(),
             &cx.records(),
-            (change.divergence, change.concentration),
+            (change.divergence, &change.shown(cx).sentences()),
             cx.selection.position.is_some(),
         );
-        let scale = line.scale(self.strip.margins());
-        let foot = Foot::new(cx, ui, (line, scale), words, area.width());
+        let foot = Foot::new(cx, ui, line, words, area.width());
         let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
@@ -130,9 +130,7 @@ impl Transcript {
         let full = ui.available_width();
         let map_width = map::width(cx);
         let width = full - map_width - 8.0;
-        let n_digits = strip::n_digits(cx, self.line);
-        let mut parts = parts(cx, width, full + 22.0);
-        parts.iter_mut().for_each(|it| it.n_digits = n_digits);
+        let parts = parts(cx, width, full + 22.0);
         let body = ui.available_rect_before_wrap();
         let shows = Shows {
             line: self.line,
@@ -145,18 +143,24 @@ impl Transcript {
             self.map.ui(cx, ui, map, (0.0, 0.0), &change);
             return;
         }
-        let following = cx.selection.position.is_none();
-        let mut area = egui::ScrollArea::vertical()
-            .auto_shrink([false, false])
-            .stick_to_bottom(following);
+        let mut area = egui::ScrollArea::vertical().auto_shrink([false, false]);
         if let Some(offset) = self.jump.take() {
             area = area.vertical_scroll_offset(offset);
         }
-        let output = area.show(ui, |ui| {
-            self.strip.ui(cx, ui, &parts, shows);
-        });
-        let sight = (output.content_size.y, output.state.clamped_offset().y);
-        self.jump = self.map.ui(cx, ui, map, sight, &change);
+        let output = area.show(ui, |ui| self.strip.ui(cx, ui, &parts, shows));
+        let (content, offset) = (output.content_size.y, output.state.clamped_offset().y);
+        let clicked = self.map.ui(cx, ui, map, (content, offset), &change);
+        let height = output.inner_rect.height();
+        let wanted = self
+            .sight
+            .follow(cx, output.inner, (content, height, offset));
+        if clicked.is_some() {
+            self.sight.let_go();
+        }
+        self.jump = clicked.or(wanted);
+        if self.jump.is_some() {
+            ui.ctx().request_repaint();
+        }
     }
 }
 
@@ -178,12 +182,7 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let lane_from = Some(Position::new(from.idx() + 1));
     let mut shared = TokenRun::whole(cx.selection.row, 0..split, width);
     shared.lane_from = lane_from.filter(|it| it.idx() < split);
-    let side = panel_width
-        >= if cx.palette.presents() {
-            PRESENTED
-        } else {
-            SIDE_BY_SIDE
-        };
+    let side = panel_width >= SIDE_BY_SIDE;
     let column = if side {
         (width - BETWEEN_COLUMNS) / 2.0
     } else {

@@ -6,17 +6,20 @@ use crate::document::kl_words;
 use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
 use crate::ui::widgets::{pin_line, pin_of};
-use crate::ui::words::{list_words, quoted, span_words};
-use crate::ui::{Command, Cx, Drawing, Hover, RowChoice, RowKey, RowView, Selection};
+use crate::ui::{
+    Change, Command, Cx, Drawing, Hover, LEAST_FULL_KL, RowChoice, RowKey, RowView, Selection,
+};
 
 use super::amounts::{self, Amounts};
-use super::change::{Change, LEAST_FULL_KL};
+use super::heads::{self, HEADER};
 use super::hover::{self, HoveredToken};
-use super::label_font;
 use super::line::{self, Ink, Line, Of};
+use super::lit;
 use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
+use super::sight::Places;
 
-const HEADER: f32 = 20.0;
+/// Lines in sight above and below a token that is jumped to.
+const SURROUNDINGS: f32 = 1.5;
 
 /// The strip.
 #[derive(Default)]
@@ -25,6 +28,8 @@ pub struct Strip {
     amounts: Amounts,
     /// The token scrolled to last.
     seen: Option<(RowChoice, Position)>,
+    /// Whether it was clicked here: then it is in sight, and the text stays where it is.
+    clicked: bool,
 }
 
 /// What the strip shows beside the words.
@@ -55,19 +60,20 @@ struct PartUi<'a> {
     most_kl: f32,
     largest: Option<Position>,
     divergence: Option<Position>,
+    /// The one followed.
+    newest: Option<Position>,
+    /// Whether a token of it was clicked.
+    clicked: bool,
 }
 
 /// The line of a token, and the mean it is made of.
 type TokenInk = (Option<Ink>, Option<f32>);
 
 impl Strip {
-    /// The smallest margin of the text and the largest, where the line shows margins.
-    pub fn margins(&self) -> Option<(f32, f32)> {
-        self.amounts.ends()
-    }
-
     /// Draws all parts; the ui is the inside of a scroll area.
-    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[TokenRun], shows: Shows) {
+    ///
+    /// Returns where in it what is to be in sight stands.
+    pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[TokenRun], shows: Shows) -> Places {
         self.layouts.resize_with(parts.len(), Layout::default);
         let router = cx.selection.router.unwrap_or_default();
         let score = cx
@@ -93,9 +99,13 @@ impl Strip {
                 y = row_bottom;
             }
             let mut origin = pos2(top.x + part.x, y);
+            let sight = ui.clip_rect();
             if part.header {
-                header_ui(cx, ui, part, origin);
+                let bottom = origin.y + HEADER + layout.n_lines() as f32 * part.pitch();
+                let head = heads::ui(cx, ui, part, origin, bottom);
                 origin.y += HEADER;
+                // What scrolls under it is neither seen nor clicked.
+                ui.set_clip_rect(sight.with_min_y(sight.top().max(head)));
             }
             layout.origin = origin;
             let mut drawing = PartUi {
@@ -111,25 +121,66 @@ impl Strip {
                 most_kl: concentration.map_or(0.0, |it| it.largest.kl.max(LEAST_FULL_KL)),
                 largest: concentration.map(|it| it.largest.at),
                 divergence,
+                newest: cx.position().filter(|_| cx.selection.position.is_none()),
+                clicked: false,
             };
             drawing.inks = drawing.inks(cx, ui, &mut self.amounts);
             drawing.ui(cx, ui);
+            self.clicked |= drawing.clicked;
+            ui.set_clip_rect(sight);
             row_bottom = row_bottom.max(origin.y + layout.n_lines() as f32 * part.pitch());
         }
         if self.amounts.short {
             ui.ctx().request_repaint();
         }
-        ui.allocate_space(vec2(ui.available_width(), row_bottom - top.y + 2.0));
+        let places = self.places(cx, parts, divergence, top.y);
+        let height = row_bottom - top.y + 2.0;
+        let room = match cx.drawing {
+            Drawing::Screen => places.room(height, ui.clip_rect().height()),
+            Drawing::Paper => 0.0,
+        };
+        ui.allocate_space(vec2(ui.available_width(), height + room));
         self.scroll_to_selection(cx, ui, parts);
+        places
     }
 
-    /// Brings a token that was selected elsewhere into sight.
+    /// Where the texts part and where the newest token stands, points from the top of the strip.
+    fn places(
+        &self,
+        cx: &Cx<'_>,
+        parts: &[TokenRun],
+        divergence: Option<Position>,
+        top: f32,
+    ) -> Places {
+        let rects = || parts.iter().zip(&self.layouts);
+        let of = |part: &TokenRun, layout: &Layout, at: Position| {
+            let n = at.idx().checked_sub(part.range.start)?;
+            layout.rect(part, n)
+        };
+        let columns = || rects().filter(|it| it.0.header);
+        let parted =
+            columns().filter_map(|(part, layout)| Some(of(part, layout, divergence?)?.top()));
+        let head = columns().map(|it| it.1.origin.y - HEADER);
+        let first = parted.reduce(f32::min).or_else(|| head.reduce(f32::min));
+        let newest = rects().filter(|(part, _)| !part.header || part.row == cx.selection.row);
+        let newest = newest.filter_map(|(part, layout)| {
+            let last = part.range.len().checked_sub(1)?;
+            Some(layout.rect(part, last)?.bottom())
+        });
+        Places {
+            divergence: first.map(|it| it - top),
+            newest: newest.reduce(f32::max).map_or(0.0, |it| it - top),
+        }
+    }
+
+    /// Brings a token that was selected elsewhere into sight, with the lines around it.
     fn scroll_to_selection(&mut self, cx: &Cx<'_>, ui: &Ui, parts: &[TokenRun]) {
         let now = cx.selection.position.map(|at| (cx.selection.row, at));
         if now == self.seen {
             return;
         }
         self.seen = now;
+        let is_here = std::mem::take(&mut self.clicked);
         let Some((row, at)) = now else {
             return;
         };
@@ -138,36 +189,18 @@ impl Strip {
             if (part.row == row || shared)
                 && part.range.contains(&at.idx())
                 && let Some(rect) = layout.rect(part, at.idx() - part.range.start)
-                && !ui.clip_rect().contains_rect(rect)
             {
-                ui.scroll_to_rect(rect.expand(20.0), None);
+                let mut around = rect.expand2(vec2(0.0, SURROUNDINGS * part.pitch()));
+                around.min.y -= HEADER;
+                let sight = if is_here { rect } else { around };
+                if !ui.clip_rect().y_range().contains(sight.top())
+                    || !ui.clip_rect().y_range().contains(sight.bottom())
+                {
+                    ui.scroll_to_rect(around, None);
+                }
             }
         }
     }
-}
-
-/// Letters of the number under each line; 0 where none is shown.
-pub fn n_digits(cx: &Cx<'_>, line: Line) -> usize {
-    let router = cx.selection.router.unwrap_or_default();
-    let is_expert = matches!(line.shown(cx, router), Line::Strongest | Line::Pinned);
-    let n = cx.spec().filter(|_| cx.palette.presents() && is_expert);
-    let last = n.map(|it| it.max_experts().saturating_sub(1));
-    last.map_or(0, |it| it.to_string().len())
-}
-
-fn header_ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: egui::Pos2) {
-    let (words, color) = match part.row {
-        RowChoice::Baseline => (
-            "baseline · amber above: KL of the edit".to_owned(),
-            cx.palette.second,
-        ),
-        RowChoice::Edited => (format!("edited · {}", edited_words(cx)), cx.palette.amber),
-    };
-    let galley = ui
-        .painter()
-        .layout(words, label_font(), color, part.width.max(40.0));
-    let row = Rect::from_min_size(at, vec2(part.width, HEADER - 4.0));
-    ui.painter_at(row.expand(2.0)).galley(at, galley, color);
 }
 
 /// The line under a token.
@@ -212,24 +245,6 @@ fn line_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, ink: Option<Ink>) {
     }
 }
 
-/// `four experts masked from “qui” on`.
-fn edited_words(cx: &Cx<'_>) -> String {
-    let edits = &cx.experiment.edits;
-    let mut out = list_words(edits);
-    let mut spans = edits.active().map(|it| it.span);
-    let first = spans.next();
-    if let Some(span) = first.filter(|it| spans.all(|other| other == *it)) {
-        let words = span_words(span, |at| {
-            let row = cx.session.row(RowChoice::Edited)?;
-            let token = row.record.tokens.get(at.idx())?;
-            Some(quoted(cx.session.tokens(), *token))
-        });
-        out.push(' ');
-        out.push_str(&words);
-    }
-    out
-}
-
 impl PartUi<'_> {
     /// The tokens on the lines in sight; in a file only whole lines.
     fn in_sight(&self, cx: &Cx<'_>, ui: &Ui) -> std::ops::Range<usize> {
@@ -259,14 +274,11 @@ impl PartUi<'_> {
             return (ink, None);
         }
         let amount = amounts.at(cx, key, self.view, at);
-        let ink = amount.map(|it| {
-            let scale = (self.score, amounts.rank(it));
-            line::amount_ink(self.line, it, scale, cx.palette)
-        });
+        let ink = amount.map(|it| line::amount_ink(self.line, it, self.score, cx.palette));
         (ink, amount.filter(|_| self.of == Of::Mean))
     }
 
-    fn ui(&self, cx: &mut Cx<'_>, ui: &mut Ui) {
+    fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let (from, inks) = (self.inks.0, self.inks.1.len());
         for n in from..from + inks {
             self.token_ui(cx, ui, n);
@@ -274,7 +286,7 @@ impl PartUi<'_> {
         self.largest_ui(cx, ui);
     }
 
-    fn token_ui(&self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize) {
+    fn token_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize) {
         let at = Position::new(self.part.range.start + n);
         let Some(rect) = self.layout.rect(self.part, n) else {
             return;
@@ -310,6 +322,7 @@ impl PartUi<'_> {
         });
         self.behind_ui(cx, ui, at, rect, response.hovered());
         self.marks_ui(cx, ui, (n, at), rect, ink);
+        self.clicked |= response.clicked() || response.secondary_clicked();
         self.gestures(cx, &response, at);
         response.context_menu(|ui| self.menu_ui(cx, ui, n, asked));
         response.on_hover_ui(|ui| hover::ui(cx, ui, asked));
@@ -327,20 +340,7 @@ impl PartUi<'_> {
         self.lane_ui(cx, ui, at, rect);
         self.words_ui(cx, ui, n, at, rect);
         line_ui(cx, ui, rect, ink);
-        self.number_ui(cx, ui, at, rect);
         self.outline_ui(cx, ui, at, rect);
-    }
-
-    /// The experts of the line as numbers under it.
-    fn number_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
-        if self.part.n_digits == 0 {
-            return;
-        }
-        let place = rect.center_bottom() + vec2(0.0, 1.0);
-        let words = line::numbers(cx, self.line, self.view, self.router, at);
-        let color = cx.palette.text;
-        let painter = ui.painter();
-        painter.text(place, Align2::CENTER_TOP, words, label_font(), color);
     }
 
     /// Whether the tokens are also the baseline's.
@@ -360,6 +360,10 @@ impl PartUi<'_> {
         let words = rect.with_min_y(rect.top() + self.part.lane());
         let elsewhere = cx.hover.token == Some((self.own_row(cx), at));
         let hovered = hovered || (elsewhere && cx.drawing == Drawing::Screen);
+        let lit = lit::expert(cx).filter(|it| lit::picked(self.view, at, *it));
+        if let Some(expert) = lit.filter(|_| !hovered) {
+            lit::ui(cx, ui, words, expert);
+        }
         if self.divergence == Some(at) && self.part.header {
             let wash = words.with_max_y(words.top() + WORDS);
             ui.painter().rect_filled(wash, 3.0, cx.palette.amber_wash());
@@ -398,7 +402,7 @@ impl PartUi<'_> {
         if self.part.lane_from.is_none_or(|from| at < from) {
             return;
         }
-        let font = FontId::proportional(cx.palette.letters(10.0));
+        let font = FontId::proportional(10.0);
         let galley = ui
             .painter()
             .layout_no_wrap(kl_words(kl), font, cx.palette.amber);
@@ -436,6 +440,10 @@ impl PartUi<'_> {
             let rect = rect.with_min_y(rect.top() + self.part.lane()).expand(2.0);
             ui.painter()
                 .rect_stroke(rect, 4.0, (1.5, cx.palette.selected), StrokeKind::Inside);
+        } else if self.newest == Some(at) && cx.selection.row == self.own_row(cx) {
+            let rect = rect.with_min_y(rect.top() + self.part.lane()).expand(1.0);
+            ui.painter()
+                .rect_stroke(rect, 4.0, (1.0, cx.palette.second), StrokeKind::Inside);
         }
     }
 

@@ -1,15 +1,18 @@
 //! What the edits changed, kept from frame to frame: sorting the changes of a long text takes a while.
 
-use crate::analysis::{Concentration, first_difference};
+use crate::analysis::{Concentration, Effect, effect, first_difference};
+use crate::document::ShownEffect;
 use crate::spec::Position;
 use crate::ui::{Cx, Memo, RowChoice, RowKey};
 
 /// A KL lower than this fills no lane, nats: what changes little must not look large.
 pub const LEAST_FULL_KL: f32 = 0.5;
 
-/// What the sentence, the lane and the map say of the change.
+/// What the sentences, the lane and the map say of the change.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Change {
+    /// How much it is.
+    pub effect: Option<Effect>,
     /// How concentrated it is.
     pub concentration: Option<Concentration>,
     /// The first token at which the texts differ.
@@ -19,10 +22,10 @@ pub struct Change {
 /// Baseline, edited row, counterfactual, and where the edits begin.
 type ChangeFor = ([RowKey; 3], Option<Position>);
 
-/// How concentrated the change of the rows on screen is, sorted anew where a row has grown or is another.
+/// The change of the rows on screen, summed and sorted anew where a row has grown or is another.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    concentration: Memo<ChangeFor, Option<Concentration>>,
+    change: Memo<ChangeFor, (Option<Effect>, Option<Concentration>)>,
 }
 
 impl Changes {
@@ -32,22 +35,38 @@ impl Changes {
         let Some((baseline, edited)) = session.baseline().zip(session.edited()) else {
             return Change::default();
         };
-        let Some(counterfactual) = session.counterfactual_key() else {
+        let Some((counterfactual, key_of)) =
+            session.counterfactual().zip(session.counterfactual_key())
+        else {
             return Change::default();
         };
         let key = |row| session.row_key(row).unwrap_or_default();
-        let rows = [
-            key(RowChoice::Baseline),
-            key(RowChoice::Edited),
-            counterfactual,
-        ];
+        let rows = [key(RowChoice::Baseline), key(RowChoice::Edited), key_of];
         let from = session.shown().and_then(|it| it.edited_from);
+        let make = |_: &_| {
+            let effect = effect(counterfactual.record, from.unwrap_or_default());
+            (effect, session.concentration())
+        };
+        let (effect, concentration) = *self.change.get((rows, from), make);
         Change {
-            concentration: *self
-                .concentration
-                .get((rows, from), |_| session.concentration()),
+            effect,
+            concentration,
             // Tokens drawn and not read yet count too, and comparing ids is fast.
             divergence: first_difference(&baseline.record.tokens, &edited.record.tokens),
+        }
+    }
+}
+
+impl Change {
+    /// The same in sentences and as a table, beside the controls.
+    #[must_use]
+    pub fn shown<'a>(&self, cx: &Cx<'a>) -> ShownEffect<'a> {
+        let edits = &cx.experiment.edits;
+        ShownEffect {
+            edits,
+            effect: self.effect,
+            concentration: self.concentration,
+            controls: cx.session.controls_of(edits),
         }
     }
 }

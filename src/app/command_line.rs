@@ -1,0 +1,105 @@
+//! The window as a command line: what it begins with, and the line that begins it as it is now.
+
+use crate::cli::Start;
+use crate::document::shell_word;
+use crate::spec::{PromptForm, Sampling, TokenId};
+use crate::ui::check_list;
+
+use super::{App, Waiting};
+
+impl App {
+    /// The first model that opens begins so, in place of with the first preset.
+    #[must_use]
+    pub fn beginning_with(mut self, start: Start) -> Self {
+        self.begin = Some(start);
+        self
+    }
+
+    /// Begins on the model that was just opened.
+    pub(super) fn begin(&mut self, start: Start) {
+        let Start {
+            prompt,
+            ids,
+            edits,
+            sampling,
+        } = start;
+        self.experiment.sampling = sampling;
+        let spec = self.session.spec();
+        let checked = spec.map_or(Ok(()), |spec| check_list(spec, &edits));
+        match checked {
+            Ok(()) => self.experiment.edits = edits,
+            Err(why) => self.fail(why.to_string()),
+        }
+        if let Some(ids) = ids {
+            return self.begin_with_ids(ids);
+        }
+        let form = prompt.as_ref().map(|it| it.1.clone());
+        if let Some((words, form)) = prompt {
+            self.prompt = words;
+            self.form = form;
+        }
+        match form {
+            // Where there is no template, that is said.
+            Some(form) if form.is_chat() => self.read_prompt_as(form, false, None),
+            _ => self.read_prompt(false, None),
+        }
+    }
+
+    fn begin_with_ids(&mut self, ids: Vec<TokenId>) {
+        self.prompt = self.session.tokens().text(&ids);
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.waiting = Some(Waiting {
+            tag,
+            play: false,
+            words: (self.prompt.clone(), self.form.clone()),
+            preset: None,
+        });
+        self.encoded(tag, Ok(ids.clone()), self.now_secs);
+        // These words need not give these tokens again.
+        self.typed.remove(&ids);
+    }
+
+    /// The line that opens the window as it is now: model, prompt, edits, seed.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let Sampling {
+            temperature, seed, ..
+        } = self.experiment.sampling;
+        let mut parts = vec!["moescope".to_owned(), shell_word(&self.argument)];
+        let mut add = |name: &str, value: &str| parts.push(format!("{name} {}", shell_word(value)));
+        match self.typed.get(&self.experiment.given) {
+            Some((words, form)) => {
+                add("--prompt", words);
+                let has_template = self
+                    .session
+                    .facts
+                    .as_ref()
+                    .is_some_and(|it| it.has_chat_template);
+                if let (true, PromptForm::Chat { system }) = (has_template, form) {
+                    parts.push("--chat".to_owned());
+                    if let Some(system) = system {
+                        parts.push(format!("--system {}", shell_word(system)));
+                    }
+                }
+            }
+            None => {
+                let ids = self.experiment.given.iter().map(ToString::to_string);
+                add("--ids", &ids.collect::<Vec<_>>().join(","));
+            }
+        }
+        let edits = self.experiment.edits.active();
+        parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));
+        parts.push(format!("--seed {seed}"));
+        if temperature != Sampling::default().temperature {
+            parts.push(format!("--temp {temperature}"));
+        }
+        parts.join(" ")
+    }
+
+    pub(super) fn copy_command_line(&mut self, ctx: &eframe::egui::Context) {
+        let line = self.command_line();
+        self.say(format!("Copied: {line}"));
+        ctx.copy_text(line);
+    }
+}

@@ -1,0 +1,61 @@
+//! What the window begins with: a prompt, edits, a seed; the line that "Copy as command line" writes.
+
+use super::{
+    Failure,
+    model::{ChatArgs, parse_edits, parse_ids},
+};
+use crate::spec::{Amount, InterventionSet, PromptForm, Sampling, TokenId};
+
+/// What the window begins with, as it is typed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct StartArgs {
+    /// What the text in the window starts with.
+    #[arg(long, conflicts_with = "ids", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// What the text in the window starts with, as token ids; nothing is added.
+    #[arg(long, allow_hyphen_values = true)]
+    ids: Option<String>,
+    #[command(flatten)]
+    chat: ChatArgs,
+    /// An edit of the routing in the window, as `mask:4.5`; may be given again.
+    #[arg(long = "edit", value_name = "EDIT", allow_hyphen_values = true)]
+    edits: Vec<String>,
+    /// Of the noise that draws tokens in the window.
+    #[arg(long, allow_hyphen_values = true)]
+    seed: Option<u32>,
+    /// Logits are divided by it in the window; 0 takes the likeliest token.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    temp: Option<f32>,
+}
+
+/// What the window begins with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Start {
+    /// The words in the prompt box and their form; none for those that are there at first.
+    pub prompt: Option<(String, PromptForm)>,
+    /// Given tokens in place of a prompt.
+    pub ids: Option<Vec<TokenId>>,
+    /// The list.
+    pub edits: InterventionSet,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+}
+
+impl StartArgs {
+    /// What they say.
+    ///
+    /// # Errors
+    /// What is no edit, no id, or a temperature out of range.
+    pub fn start(&self) -> Result<Start, Failure> {
+        let mut sampling = Sampling::default();
+        sampling.seed = self.seed.unwrap_or(sampling.seed);
+        sampling.temperature = self.temp.map_or(sampling.temperature, Amount);
+        sampling.check().map_err(Failure::misuse)?;
+        Ok(Start {
+            prompt: self.prompt.clone().map(|it| (it, self.chat.form())),
+            ids: self.ids.as_deref().map(parse_ids).transpose()?,
+            edits: parse_edits(&self.edits)?,
+            sampling,
+        })
+    }
+}

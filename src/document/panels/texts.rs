@@ -1,0 +1,105 @@
+//! The texts that left the screen as a table: a row each, with what each was made from and what it is a function of.
+
+use crate::document::{Cell, Table};
+use crate::spec::{Branches, InterventionSet, TokenTable};
+
+const COLUMNS: [(&str, &str); 11] = [
+    ("name", ""),
+    ("made from", ""),
+    ("from token", ""),
+    ("given tokens", ""),
+    ("drawn tokens", ""),
+    ("temperature", ""),
+    ("seed", ""),
+    ("edits", ""),
+    ("text", ""),
+    ("drawn under the edits", ""),
+    ("edited text", ""),
+];
+
+/// Every text that left the screen, the oldest first; none where there is none.
+#[must_use]
+pub fn texts_table(branches: &Branches, tokens: &TokenTable) -> Option<Table> {
+    if branches.list().is_empty() {
+        return None;
+    }
+    let mut out = Table::new("Texts that left the screen", &COLUMNS);
+    for it in branches.list() {
+        let parent = it.parent.and_then(|(id, at)| Some((branches.get(id)?, at)));
+        let experiment = &it.experiment;
+        let n_given = experiment.given.len();
+        let [baseline, edited] = &it.texts;
+        let is_edited = !edited.is_empty();
+        let known = |cell: Cell| if is_edited { cell } else { Cell::Empty };
+        out.push([
+            it.name.clone().into(),
+            parent.map(|it| it.0.name.clone()).into(),
+            parent.map(|it| it.1.idx()).into(),
+            n_given.into(),
+            baseline.len().saturating_sub(n_given).into(),
+            Cell::Number(f64::from(experiment.sampling.temperature.0)),
+            Cell::from(u64::from(experiment.sampling.seed)),
+            list_text(&experiment.edits).into(),
+            tokens.text(baseline).into(),
+            known(edited.len().saturating_sub(n_given).into()),
+            known(tokens.text(edited).into()),
+        ]);
+    }
+    Some(out)
+}
+
+/// The edits that are switched on, as they are typed.
+fn list_text(edits: &InterventionSet) -> String {
+    let all: Vec<String> = edits.active().map(ToString::to_string).collect();
+    all.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Experiment, TokenId};
+
+    #[test]
+    fn a_row_says_where_a_text_came_from_and_what_it_is_a_function_of() {
+        let given = |n: u32| Experiment {
+            given: (0..n).map(TokenId).collect(),
+            ..Experiment::default()
+        };
+        let mut second = given(3);
+        second.edits.push("mask:0.1@2..".parse().unwrap());
+        let text: Vec<TokenId> = (0..5).map(|it| TokenId(it % 4)).collect();
+        let mut branches = Branches::default();
+        assert!(texts_table(&branches, &TokenTable::default()).is_none());
+        branches.replace(&given(2), &second, [&text, &[]]);
+        branches.replace(&second, &given(2), [&text, &text[..4]]);
+        let tokens = TokenTable {
+            pieces: ["a", "b", "c", "d"].map(Vec::from).into(),
+            special: vec![false; 4],
+        };
+        let table = texts_table(&branches, &tokens).unwrap();
+        let words = |n: usize| {
+            let row = table.rows[n].iter().map(Cell::words);
+            row.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            words(0),
+            ["Text 1", "", "", "2", "3", "0.7", "1", "", "abcda", "", ""]
+        );
+        assert_eq!(
+            words(1),
+            [
+                "Text 2",
+                "Text 1",
+                "3",
+                "3",
+                "2",
+                "0.7",
+                "1",
+                "mask:0.1@2..",
+                "abcda",
+                "1",
+                "abcd"
+            ]
+        );
+    }
+}

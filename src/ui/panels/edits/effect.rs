@@ -1,0 +1,87 @@
+//! What the list changes, in a sentence and as a table: baseline, edits, and the random controls as a row of their own.
+
+use eframe::egui::{self, Align2, Color32, FontId, Sense, Ui, pos2, vec2};
+
+use crate::document::{Cell, ShownEffect};
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::note;
+use crate::ui::words::short;
+use crate::ui::{Cx, RowChoice};
+
+/// Columns of the table that are shown.
+const COLUMNS: [(usize, &str); 3] = [(1, "mean KL"), (2, "loss"), (3, "change")];
+/// Width of a column of numbers, and height of a row, points.
+const COLUMN: f32 = 58.0;
+const ROW: f32 = 15.0;
+/// In less than this the loss is left out, points: the change says it.
+const NARROW: f32 = 330.0;
+
+/// Draws both; nothing where nothing was compared.
+pub fn ui(cx: &Cx<'_>, ui: &mut Ui, effect: &ShownEffect<'_>) {
+    let Some(table) = effect.table() else {
+        return;
+    };
+    note(ui, effect.sentences());
+    let palette = cx.palette;
+    let is_narrow = ui.available_width() < NARROW;
+    let columns = COLUMNS.iter().filter(|it| !is_narrow || it.0 != 2);
+    let columns: Vec<(usize, &str)> = columns.copied().collect();
+    let heads = columns.iter().map(|it| it.1.to_owned()).collect();
+    row_ui(ui, "nats a token", heads, palette.second, None);
+    for row in &table.rows {
+        let name = row[0].words();
+        let is_edited = name == cx.session.row_name(RowChoice::Edited);
+        let color = if is_edited {
+            palette.amber
+        } else {
+            palette.text
+        };
+        let numbers = columns.iter().map(|(n, _)| words(&row[*n], *n == 3));
+        let all = COLUMNS
+            .iter()
+            .map(|(n, head)| format!("{head} {}", words(&row[*n], *n == 3)));
+        let label = format!("{name}: {}", all.collect::<Vec<_>>().join(", "));
+        row_ui(ui, &name, numbers.collect(), color, Some(label));
+    }
+    ui.add_space(3.0);
+}
+
+/// A name at the left, as much of it as fits, and numbers at the right.
+fn row_ui(ui: &mut Ui, name: &str, numbers: Vec<String>, color: Color32, label: Option<String>) {
+    let width = ui.available_width();
+    let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
+    let font = FontId::proportional(LABEL_SIZE);
+    let room = width - COLUMN * numbers.len() as f32;
+    let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font.clone(), color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(20.0));
+    let galley = ui.painter().layout_job(job);
+    ui.painter().galley(rect.min, galley, color);
+    let mut right = rect.right();
+    for number in numbers.into_iter().rev() {
+        let at = pos2(right, rect.top());
+        ui.painter()
+            .text(at, Align2::RIGHT_TOP, number, font.clone(), color);
+        right -= COLUMN;
+    }
+    if let Some(label) = label {
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, label.as_str()));
+        response.on_hover_text(label);
+    }
+}
+
+/// A number as it stands in the table: a change with its sign.
+fn words(cell: &Cell, has_sign: bool) -> String {
+    let Cell::Number(it) = cell else {
+        return "–".to_owned();
+    };
+    let size = if *it != 0.0 && it.abs() < 0.001 {
+        return "< 0.001".to_owned();
+    } else {
+        short(it.abs())
+    };
+    match (has_sign, *it < 0.0) {
+        (true, false) => format!("+{size}"),
+        (_, true) => format!("−{size}"),
+        (false, false) => size,
+    }
+}

@@ -1,0 +1,53 @@
+//! The heads of the two columns: whose text it is. They stay at the top while the text scrolls under them.
+
+use eframe::egui::{Pos2, Rect, Ui, pos2, vec2};
+
+use crate::ui::words::{list_words, quoted, span_words};
+use crate::ui::{Cx, Drawing, RowChoice};
+
+use super::label_font;
+use super::part::TokenRun;
+
+/// Height of a head, points.
+pub const HEADER: f32 = 20.0;
+
+/// Draws the head of a column whose top left is `at` and which ends at `bottom`. Returns its own bottom.
+pub fn ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: Pos2, bottom: f32) -> f32 {
+    let sight = ui.clip_rect();
+    let top = match cx.drawing {
+        Drawing::Screen => at.y.max(sight.top() + 2.0).min(bottom - HEADER).max(at.y),
+        Drawing::Paper => at.y,
+    };
+    let row = Rect::from_min_size(pos2(at.x, top), vec2(part.width, HEADER - 4.0));
+    let (words, color) = match part.row {
+        RowChoice::Baseline => (
+            "baseline · amber above: KL of the edit".to_owned(),
+            cx.palette.second,
+        ),
+        RowChoice::Edited => (format!("edited · {}", edited_words(cx)), cx.palette.amber),
+    };
+    let galley = ui
+        .painter()
+        .layout(words, label_font(), color, part.width.max(40.0));
+    ui.painter_at(row.expand(2.0))
+        .galley(row.min, galley, color);
+    row.bottom() + 2.0
+}
+
+/// `four experts masked from “qui” on`.
+fn edited_words(cx: &Cx<'_>) -> String {
+    let edits = &cx.experiment.edits;
+    let mut out = list_words(edits);
+    let mut spans = edits.active().map(|it| it.span);
+    let first = spans.next();
+    if let Some(span) = first.filter(|it| spans.all(|other| other == *it)) {
+        let words = span_words(span, |at| {
+            let row = cx.session.row(RowChoice::Edited)?;
+            let token = row.record.tokens.get(at.idx())?;
+            Some(quoted(cx.session.tokens(), *token))
+        });
+        out.push(' ');
+        out.push_str(&words);
+    }
+    out
+}

@@ -1,0 +1,156 @@
+//! What of the text is in sight without being asked for: after an edit and after writing the place where the texts part,
+//! while writing the newest token. Whoever scrolls or selects is left alone.
+
+use crate::spec::Position;
+use crate::trace::RowId;
+use crate::ui::{Cx, RowChoice};
+
+/// Where the divergence stands, as a share of the height in sight: in the upper third.
+const DIVERGENCE: f32 = 0.2;
+
+/// Places in the strip, points from its top.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Places {
+    /// The first line in which the texts differ, or the head of the columns while they do not; none without edits.
+    pub divergence: Option<f32>,
+    /// The bottom of the newest token of the row shown.
+    pub newest: f32,
+}
+
+impl Places {
+    /// What must be left free under the text, so that the divergence can stand where it belongs.
+    pub fn room(&self, content: f32, height: f32) -> f32 {
+        let divergence = self.divergence.unwrap_or(0.0) - height * DIVERGENCE;
+        if divergence <= 0.0 {
+            return 0.0;
+        }
+        (divergence + height - content).max(0.0)
+    }
+
+    fn divergence_offset(&self, height: f32) -> f32 {
+        self.divergence
+            .map_or(0.0, |it| (it - height * DIVERGENCE).max(0.0))
+    }
+}
+
+/// What is kept in sight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Anchor {
+    /// Whatever the user looks at.
+    #[default]
+    Free,
+    /// The newest token, and the divergence as long as both have room.
+    Newest,
+    /// The divergence.
+    Divergence,
+}
+
+/// What was there when it was looked last.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Seen {
+    rows: Option<(RowId, Option<RowId>)>,
+    is_playing: bool,
+    selected: Option<(RowChoice, Position)>,
+}
+
+/// Keeps a place in sight.
+#[derive(Default)]
+pub struct Sight {
+    anchor: Anchor,
+    seen: Seen,
+    /// Offset, height and length of the text in the last frame, and whether the offset was asked for then.
+    last: (f32, f32, f32),
+    has_asked: bool,
+}
+
+impl Sight {
+    /// Leaves the text where it is.
+    pub fn let_go(&mut self) {
+        self.anchor = Anchor::Free;
+    }
+
+    /// Where to scroll to; none where it stands right.
+    ///
+    /// * `area`: length of the text, height in sight, and how far it is scrolled
+    pub fn follow(
+        &mut self,
+        cx: &Cx<'_>,
+        places: Places,
+        (content, height, offset): (f32, f32, f32),
+    ) -> Option<f32> {
+        let shown = cx.session.shown();
+        let now = Seen {
+            rows: shown.map(|it| (it.baseline, it.edited)),
+            is_playing: cx.session.playing,
+            selected: cx.selection.position.map(|it| (cx.selection.row, it)),
+        };
+        if let Some(anchor) = self.anchor_now(now, places) {
+            self.anchor = anchor;
+        } else if self.is_scrolled(content, height, offset) {
+            self.anchor = Anchor::Free;
+        }
+        self.seen = now;
+        self.last = (offset, height, content);
+        let wanted = match self.anchor {
+            Anchor::Free => None,
+            Anchor::Divergence => Some(places.divergence_offset(height)),
+            Anchor::Newest => Some(places.divergence_offset(height).max(places.newest - height)),
+        };
+        let most = (content - height).max(0.0);
+        let wanted = wanted.map(|it| it.clamp(0.0, most));
+        let wanted = wanted.filter(|it| (it - offset).abs() > 0.5);
+        self.has_asked = wanted.is_some();
+        wanted
+    }
+
+    /// What is kept in sight from now on; none where nothing has happened.
+    fn anchor_now(&self, now: Seen, places: Places) -> Option<Anchor> {
+        let before = self.seen;
+        let is_followed = now.selected.is_none();
+        let newest = || is_followed.then_some(Anchor::Newest);
+        if now.rows != before.rows {
+            let divergence = places.divergence.map(|_| Anchor::Divergence);
+            return divergence.filter(|_| !now.is_playing).or_else(newest);
+        }
+        if now.is_playing != before.is_playing {
+            let divergence = places.divergence.map(|_| Anchor::Divergence);
+            return divergence.filter(|_| !now.is_playing).or_else(newest);
+        }
+        if now.selected != before.selected {
+            return Some(if is_followed {
+                Anchor::Newest
+            } else {
+                Anchor::Free
+            });
+        }
+        None
+    }
+
+    /// Whether it was scrolled by hand since the last frame.
+    fn is_scrolled(&self, content: f32, height: f32, offset: f32) -> bool {
+        let (last, last_height, last_content) = self.last;
+        let is_same = (last_height - height).abs() < 0.5 && content >= last_content - 0.5;
+        !self.has_asked && is_same && (offset - last).abs() > 0.5
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_left_where_the_divergence_could_not_rise() {
+        let places = |divergence| Places {
+            divergence,
+            newest: 0.0,
+        };
+        let check = |divergence, content: f32, want: f32| {
+            let got = places(divergence).room(content, 100.0);
+            assert!((got - want).abs() < 1e-3, "{got} {want}");
+        };
+        check(None, 50.0, 0.0);
+        check(Some(15.0), 90.0, 0.0);
+        check(Some(80.0), 120.0, 40.0);
+        check(Some(80.0), 400.0, 0.0);
+    }
+}
