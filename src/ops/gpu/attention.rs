@@ -135,11 +135,11 @@ pub(super) fn attend_within(
 }
 
 /// Some rows of one span, and the row that their partial results begin at.
-struct Piece<'a> {
-    rows: Range<usize>,
-    position: usize,
-    partial_row: usize,
-    cache: &'a GpuCache,
+pub(super) struct Piece<'a> {
+    pub(super) rows: Range<usize>,
+    pub(super) position: usize,
+    pub(super) partial_row: usize,
+    pub(super) cache: &'a GpuCache,
 }
 
 /// Where partial results of some rows are.
@@ -360,7 +360,7 @@ fn split_length(n_seen: usize, per_block: usize) -> usize {
 }
 
 /// The rows of some spans, so many at a time.
-fn portions<'a>(
+pub(super) fn portions<'a>(
     split: &[(&BatchSpan<'_>, &'a GpuCache)],
     per_portion: usize,
 ) -> Vec<Vec<Piece<'a>>> {
@@ -390,24 +390,29 @@ fn portions<'a>(
 }
 
 /// Rows that follow each other in the batch and in the partial results.
-struct Run {
-    rows: Range<usize>,
-    partial_row: usize,
-    per_block: usize,
+pub(super) struct Run {
+    pub(super) rows: Range<usize>,
+    pub(super) partial_row: usize,
+    pub(super) per_block: usize,
+    pub(super) n_blocks: usize,
 }
 
-fn runs(portion: &[Piece<'_>]) -> Vec<Run> {
+/// Pieces of rows that follow each other, as one where their caches have blocks alike.
+pub(super) fn runs(portion: &[Piece<'_>]) -> Vec<Run> {
     let mut out: Vec<Run> = Vec::new();
     for it in portion {
-        let per_block = it.cache.per_block();
+        let blocks = (it.cache.per_block(), it.cache.blocks().len());
         match out.last_mut() {
-            Some(run) if run.rows.end == it.rows.start && run.per_block == per_block => {
+            Some(run)
+                if run.rows.end == it.rows.start && (run.per_block, run.n_blocks) == blocks =>
+            {
                 run.rows.end = it.rows.end;
             }
             _ => out.push(Run {
                 rows: it.rows.clone(),
                 partial_row: it.partial_row,
-                per_block,
+                per_block: blocks.0,
+                n_blocks: blocks.1,
             }),
         }
     }

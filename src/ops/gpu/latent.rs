@@ -3,7 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    cache::{GpuCache, KvSpan},
+    attention::{Piece, Run, portions, runs},
+    cache::{Block, BlockRows, GpuCache, KvSpan},
     device::Gpu,
     heads::per_head,
     memory::Slice,
@@ -23,11 +24,27 @@ use crate::spec::{MlaSpec, RopeLayout};
 /// Widest row of a cache of latents there is room for in a workgroup.
 pub const MAX_LATENT: usize = 1024;
 
+/// Rows of a span up to which each is split over what it sees.
+const MAX_SPLIT_ROWS: usize = 8;
+/// Positions of a split where few are seen; what a workgroup takes at once.
+const LEAST_SPLIT: usize = 64;
+/// Splits of a row beyond which they grow.
+const N_SPLITS: usize = 128;
+/// Splits there is always room for, so that memory does not grow with the first thousand positions.
+const LEAST_ROOM: usize = 16;
+/// Bytes of partial results at once.
+const PARTIAL_BYTES: usize = 32 << 20;
+/// Queries of a workgroup.
+const TILE: usize = 32;
+/// Lanes side by side on the quads of a latent.
+const MAX_COLUMNS: usize = 32;
+
 /// Mirrors `Params` of the kernel.
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 #[repr(C)]
 struct Params {
     row: u32,
+    n_rows: u32,
     position: u32,
     store_at: u32,
     n_heads: u32,
@@ -40,15 +57,23 @@ struct Params {
     room: u32,
     block_first: u32,
     block_end: u32,
-    is_last: u32,
     scale: f32,
     base_first: u32,
     base_n: u32,
     base_at: u32,
     n_chosen: u32,
+    n_columns: u32,
+    least_split: u32,
+    most_split: u32,
+    n_splits: u32,
+    split_room: u32,
+    partial_row: u32,
+    stats_at: u32,
+    slot_first: u32,
+    n_slots: u32,
 }
 
-const _: () = assert!(size_of::<Params>() == 76);
+const _: () = assert!(size_of::<Params>() == 112);
 
 /// Numbers a position takes in the cache: whole quads.
 pub fn row_room(spec: &MlaSpec) -> usize {
@@ -67,8 +92,17 @@ fn params_of(spec: &MlaSpec, rope: Option<&Rope>) -> Params {
         eps: spec.lora_eps,
         room: row_room(spec) as u32,
         scale: spec.scale,
+        n_columns: kv_quads(spec).next_power_of_two().min(MAX_COLUMNS) as u32,
+        least_split: 1,
+        most_split: 1,
+        n_splits: N_SPLITS as u32,
         ..Params::default()
     }
+}
+
+/// Quads of a latent.
+fn kv_quads(spec: &MlaSpec) -> usize {
+    spec.kv_lora.div_ceil(4)
 }
 
 /// Norms latents, rotates the keys beside them and writes both behind the rows of the caches; brings queries to the space
@@ -140,46 +174,52 @@ fn store(gpu: &Gpu, binds: &[Bind<'_>], row: usize, to: KvSpan, params: Params) 
 
 /// Softmax attention of each row over the latents of its own sequence: `[T, heads · v_dim]`.
 ///
+/// A row of a short span is cut into splits of what it sees, by that alone, so that its numbers do not depend on the batch;
+/// of longer spans 32 queries are taken at a time, of all heads and rows one behind the other.
+///
 /// * `chosen`: `[T, K]`, the positions each row sees, −1 behind the last; none sees all
 pub fn attend(
+    gpu: &Gpu,
+    of: (&GpuTensor, Option<&GpuTensor>),
+    ups: &LatentUps<GpuWeight>,
+    spec: &MlaSpec,
+    spans: &[BatchSpan<'_>],
+    caches: &[&mut GpuCache],
+) -> GpuTensor {
+    attend_within(gpu, of, ups, spec, spans, caches, PARTIAL_BYTES)
+}
+
+/// The same with so many bytes of partial results at once.
+fn attend_within(
     gpu: &Gpu,
     (queries, chosen): (&GpuTensor, Option<&GpuTensor>),
     ups: &LatentUps<GpuWeight>,
     spec: &MlaSpec,
     spans: &[BatchSpan<'_>],
     caches: &[&mut GpuCache],
+    partial_bytes: usize,
 ) -> GpuTensor {
     debug_assert!(row_room(spec) <= MAX_LATENT);
-    let mixed = gpu.tensor(queries.rows, spec.n_heads * spec.kv_lora);
-    let most = caches.iter().map(|it| it.blocks().len()).max();
-    let sums = if most > Some(1) {
-        let width = spec.n_heads * (spec.kv_lora + 2);
-        gpu.tensor(queries.rows, width).slice
-    } else {
-        // Not used: there is one block.
-        gpu.memory.scratch(4)
+    let attention = Attention {
+        gpu,
+        queries,
+        chosen,
+        mixed: gpu.tensor(queries.rows, spec.n_heads * spec.kv_lora),
+        spec,
+        partial_bytes,
     };
-    let list = chosen.map_or(&queries.slice, |it| &it.slice);
+    let (mut few, mut many) = (Vec::new(), Vec::new());
     for (span, cache) in spans.iter().zip(caches) {
-        let mut row = span.rows.start;
-        while row < span.rows.end {
-            let n = (span.rows.end - row).min(MAX_GROUPS as usize);
-            let position = span.start.idx() + row - span.rows.start;
-            over_blocks(
-                gpu,
-                [&queries.slice, &sums, &mixed.slice, list],
-                cache,
-                n,
-                Params {
-                    row: row as u32,
-                    position: position as u32,
-                    n_chosen: chosen.map_or(0, |it| it.cols as u32),
-                    ..params_of(spec, None)
-                },
-            );
-            row += n;
+        if span.rows.len() <= MAX_SPLIT_ROWS {
+            few.push((span, &**cache));
+        } else if cache.blocks().len() == 1 && chosen.is_none() {
+            attention.tiles(span, &cache.blocks()[0]);
+        } else {
+            many.push((span, &**cache));
         }
     }
+    attention.in_splits(spans, &few, LEAST_SPLIT);
+    attention.in_splits(spans, &many, usize::MAX);
     let out = gpu.tensor(queries.rows, spec.n_heads * spec.v_dim);
     let from = HeadCols {
         step: spec.kv_lora,
@@ -192,7 +232,7 @@ pub fn attend(
     let (weight, rows) = values_of(ups, spec);
     per_head(
         gpu,
-        (&mixed, from),
+        (&attention.mixed, from),
         weight,
         rows,
         crate::ops::cpu::heads::Side::Rows,
@@ -201,40 +241,199 @@ pub fn attend(
     out
 }
 
-/// One dispatch a block of the cache, nearly always one.
-fn over_blocks(
-    gpu: &Gpu,
-    [queries, sums, mixed, chosen]: [&Slice; 4],
-    cache: &GpuCache,
-    n_rows: usize,
-    params: Params,
-) {
-    let n_blocks = cache.len().div_ceil(cache.per_block());
-    for (i, block) in cache.blocks().iter().enumerate().take(n_blocks) {
+/// What all dispatches of one operation share.
+struct Attention<'a> {
+    gpu: &'a Gpu,
+    queries: &'a GpuTensor,
+    chosen: Option<&'a GpuTensor>,
+    mixed: GpuTensor,
+    spec: &'a MlaSpec,
+    partial_bytes: usize,
+}
+
+/// Where partial results of some rows are, and how rows are cut.
+struct Partials {
+    slice: Slice,
+    split_room: usize,
+    stats_at: usize,
+    /// Positions of a split where few are seen.
+    least: usize,
+}
+
+impl Attention<'_> {
+    /// Rows of one span over all that they see.
+    fn tiles(&self, span: &BatchSpan<'_>, block: &Block) {
         let Some(block) = block.for_kernel() else {
-            continue;
+            return;
         };
+        let per_dispatch = (MAX_GROUPS as usize * TILE / self.spec.n_heads).max(1);
+        let mut row = span.rows.start;
+        while row < span.rows.end {
+            let n_rows = (span.rows.end - row).min(per_dispatch);
+            let n_tiles = (n_rows * self.spec.n_heads).div_ceil(TILE);
+            let params = Params {
+                row: row as u32,
+                n_rows: n_rows as u32,
+                position: (span.start.idx() + row - span.rows.start) as u32,
+                block_end: u32::MAX,
+                ..params_of(self.spec, None)
+            };
+            let grid = [n_tiles as u32, 1, 1];
+            self.attend(true, &self.mixed.slice, &block, grid, params);
+            row += n_rows;
+        }
+    }
+
+    /// Rows of some spans in splits of at least so many positions, in portions whose partial results are not too many.
+    fn in_splits(
+        &self,
+        spans: &[BatchSpan<'_>],
+        split: &[(&BatchSpan<'_>, &GpuCache)],
+        least: usize,
+    ) {
+        let n_slots = split.iter().map(|it| self.most_slots(it.0, it.1, least));
+        let Some(most) = n_slots.max() else { return };
+        let split_room = most.max(LEAST_ROOM).next_power_of_two();
+        let row_bytes = self.spec.n_heads * split_room * (self.spec.kv_lora + 2) * 4;
+        let per_portion = (self.partial_bytes / row_bytes).clamp(1, MAX_GROUPS as usize);
+        for portion in portions(split, per_portion) {
+            let n_rows: usize = portion.iter().map(|it| it.rows.len()).sum();
+            let partials = Partials {
+                slice: self.gpu.memory.scratch((n_rows * row_bytes) as u64),
+                split_room,
+                stats_at: n_rows * self.spec.n_heads * split_room * self.spec.kv_lora,
+                least,
+            };
+            for piece in &portion {
+                self.split(piece, most, &partials);
+            }
+            for run in runs(&portion) {
+                self.combine(spans, &run, &partials);
+            }
+        }
+    }
+
+    /// One dispatch a block of the cache, nearly always one.
+    fn split(&self, piece: &Piece<'_>, most: usize, partials: &Partials) {
+        let per_block = piece.cache.per_block();
+        for (i, block) in piece.cache.blocks().iter().enumerate() {
+            let Some(block) = block.for_kernel() else {
+                continue;
+            };
+            let per_chosen = self.chosen_splits(per_block, partials.least);
+            let params = Params {
+                row: piece.rows.start as u32,
+                n_rows: piece.rows.len() as u32,
+                position: piece.position as u32,
+                block_first: (i * per_block) as u32,
+                block_end: u32::try_from((i + 1).saturating_mul(per_block)).unwrap_or(u32::MAX),
+                partial_row: piece.partial_row as u32,
+                slot_first: (i * per_chosen.unwrap_or(0)) as u32,
+                ..self.split_params(per_block, partials)
+            };
+            let n_tiles = self.spec.n_heads.div_ceil(TILE);
+            let n_splits = per_chosen.unwrap_or(most);
+            let grid = [n_tiles as u32, n_splits as u32, piece.rows.len() as u32];
+            self.attend(false, &partials.slice, &block, grid, params);
+        }
+    }
+
+    fn attend(
+        &self,
+        is_flat: bool,
+        out: &Slice,
+        block: &BlockRows<'_>,
+        grid: [u32; 3],
+        params: Params,
+    ) {
         let binds = [
-            Bind::Read(queries),
+            Bind::Read(&self.queries.slice),
             Bind::Read(&block.own.keys),
-            Bind::Write(sums),
-            Bind::Write(mixed),
+            Bind::Write(out),
             Bind::Read(&block.base.keys),
-            Bind::Read(chosen),
+            Bind::Read(&self.chosen.unwrap_or(self.queries).slice),
         ];
-        let end = (i + 1).saturating_mul(cache.per_block());
+        let launch = Launch {
+            constants: &[
+                (
+                    "N_COLUMNS",
+                    kv_quads(self.spec).div_ceil(MAX_COLUMNS) as f64,
+                ),
+                ("IS_FLAT", f64::from(u8::from(is_flat))),
+            ],
+            ..Launch::plain("latent", "attend", &binds, grid)
+        };
         let params = Params {
-            block_first: (i * cache.per_block()) as u32,
-            block_end: u32::try_from(end).unwrap_or(u32::MAX),
-            is_last: u32::from(i + 1 == n_blocks),
             base_first: block.base_first,
             base_n: block.base_n,
             base_at: block.base_at,
             ..params
         };
-        let grid = [params.n_heads, n_rows as u32, 1];
-        gpu.launch(&Launch::plain("latent", "attend", &binds, grid), &params);
+        self.gpu.launch(&launch, &params);
     }
+
+    fn combine(&self, spans: &[BatchSpan<'_>], run: &Run, partials: &Partials) {
+        let positions = self.gpu.table(None, spans);
+        let binds = [
+            Bind::Read(&partials.slice),
+            Bind::Read(&positions),
+            Bind::Write(&self.mixed.slice),
+        ];
+        let grid = [self.spec.n_heads as u32, run.rows.len() as u32, 1];
+        let per_chosen = self.chosen_splits(run.per_block, partials.least);
+        let params = Params {
+            row: run.rows.start as u32,
+            partial_row: run.partial_row as u32,
+            n_slots: (run.n_blocks * per_chosen.unwrap_or(0)) as u32,
+            ..self.split_params(run.per_block, partials)
+        };
+        let launch = Launch::plain("latent", "combine", &binds, grid);
+        self.gpu.launch(&launch, &params);
+    }
+
+    fn split_params(&self, per_block: usize, partials: &Partials) -> Params {
+        let number = |it: usize| u32::try_from(it).unwrap_or(1 << 31);
+        Params {
+            n_chosen: self.chosen.map_or(0, |it| it.cols as u32),
+            least_split: number(partials.least.min(self.most_split(per_block))),
+            most_split: number(self.most_split(per_block)),
+            split_room: partials.split_room as u32,
+            stats_at: partials.stats_at as u32,
+            ..params_of(self.spec, None)
+        }
+    }
+
+    /// Positions of a split at most: those of a block, or all that are chosen.
+    fn most_split(&self, per_block: usize) -> usize {
+        self.chosen.map_or(per_block, |it| it.cols.max(1))
+    }
+
+    /// Splits of a row in each block where positions are chosen.
+    fn chosen_splits(&self, per_block: usize, least: usize) -> Option<usize> {
+        let n = self.chosen?.cols;
+        let length = split_length(n, least, self.most_split(per_block));
+        Some(n.div_ceil(length))
+    }
+
+    /// Splits of the row of a span that has most of them.
+    fn most_slots(&self, span: &BatchSpan<'_>, cache: &GpuCache, least: usize) -> usize {
+        let per_block = cache.per_block();
+        if let Some(each) = self.chosen_splits(per_block, least) {
+            return each * cache.blocks().len();
+        }
+        let n = |n_seen: usize| n_seen.div_ceil(split_length(n_seen, least, per_block));
+        let rows = span.positions().map(|(_, position)| n(position.idx() + 1));
+        rows.max().unwrap_or(0)
+    }
+}
+
+/// Positions of a split for a row that sees so many; as the kernel has it.
+fn split_length(n_seen: usize, least: usize, most: usize) -> usize {
+    let mut length = least.min(most);
+    while length < most && n_seen > length * N_SPLITS {
+        length *= 2;
+    }
+    length
 }
 
 #[cfg(test)]

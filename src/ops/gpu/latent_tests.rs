@@ -126,7 +126,17 @@ impl<'a> Both<'a> {
             &mut on_gpu,
         )
         .unwrap();
-        let got = attend(self.gpu, (&made, None), &weights.ups, spec, &spans, &on_gpu);
+        let ups = &weights.ups;
+        let of = |chosen, bytes| {
+            attend_within(self.gpu, (&made, chosen), ups, spec, &spans, &on_gpu, bytes)
+        };
+        // All at once, and a row of partial results at a time.
+        let portions: &[usize] = if total < 10 {
+            &[PARTIAL_BYTES, 1]
+        } else {
+            &[PARTIAL_BYTES]
+        };
+        let got: Vec<_> = portions.iter().map(|it| of(None, *it)).collect();
         let [q, down] = [0, 1].map(|i| Matrix {
             data: data[i].clone(),
             cols: cols[i],
@@ -136,7 +146,9 @@ impl<'a> Both<'a> {
         assert_near(&read(self.gpu, &made), &want.data, 1e-5, "queries");
         let what = format!("{n:?} rows of {spec:?}");
         let mixed = cpu.attend_latent(&want, None, weights, spec, &spans, &on_cpu);
-        assert_near(&read(self.gpu, &got), &mixed.data, 2e-5, &what);
+        for got in &got {
+            assert_near(&read(self.gpu, got), &mixed.data, 2e-5, &what);
+        }
         // Every third position, and the row's own.
         let mut list = Vec::new();
         for (_, at) in spans.iter().flat_map(BatchSpan::positions) {
@@ -145,14 +157,15 @@ impl<'a> Both<'a> {
             list.extend(seen.iter().chain(&vec![-1.0; 120 - seen.len()]));
         }
         let chosen = self.gpu.tensor_from(&list, 120);
-        let ups = &self.on_gpu.ups;
-        let got = attend(self.gpu, (&made, Some(&chosen)), ups, spec, &spans, &on_gpu);
+        let got: Vec<_> = portions.iter().map(|it| of(Some(&chosen), *it)).collect();
         let chosen = Matrix {
             data: list,
             cols: 120,
         };
         let mixed = cpu.attend_latent(&want, Some(&chosen), weights, spec, &spans, &on_cpu);
-        assert_near(&read(self.gpu, &got), &mixed.data, 2e-5, "chosen");
+        for got in &got {
+            assert_near(&read(self.gpu, got), &mixed.data, 2e-5, "chosen");
+        }
     }
 }
 
@@ -180,6 +193,25 @@ fn attention_over_latents_is_the_references() {
     }
 }
 
+/// More heads than a workgroup takes, and latents of more quads than its lanes.
+#[test]
+fn tiles_of_heads_and_columns_of_latents_are_put_together() {
+    for mut gpu in gpus() {
+        for binding_bytes in [64 * 4 * 24, 1 << 26] {
+            gpu.facts.binding_bytes = binding_bytes;
+            for (up, layout, shape) in [
+                (LatentUp::Whole, RopeLayout::Half, [35, 10]),
+                (LatentUp::Split, RopeLayout::Interleaved, [5, 139]),
+            ] {
+                let both = Both::new(&gpu, spec(up, Some(layout), shape));
+                let mut all = vec![both.caches(), both.caches()];
+                both.run(&[2, 66], &mut all, 10);
+                both.run(&[9, 1], &mut all, 20);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_model_as_wide_as_published_ones_is_computed() {
     let gpu = gpus().remove(0);
@@ -189,4 +221,18 @@ fn a_model_as_wide_as_published_ones_is_computed() {
     );
     let mut all = vec![both.caches()];
     both.run(&[3], &mut all, 10);
+    both.run(&[40], &mut all, 20);
+    both.run(&[1], &mut all, 30);
+}
+
+/// Splits grow where a row would have more than there may be.
+#[test]
+fn splits_are_as_long_as_it_takes_and_no_longer_than_a_block() {
+    let of = |n_seen, most| split_length(n_seen, LEAST_SPLIT, most);
+    assert_eq!(of(1, 1 << 20), 64);
+    assert_eq!(of(64 * N_SPLITS, 1 << 20), 64);
+    assert_eq!(of(64 * N_SPLITS + 1, 1 << 20), 128);
+    assert_eq!(of(1 << 20, 256), 256);
+    assert_eq!(of(1 << 20, 40), 40);
+    assert_eq!(split_length(1000, usize::MAX, 4096), 4096);
 }
