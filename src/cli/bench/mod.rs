@@ -39,7 +39,7 @@ pub struct Args {
     /// A model folder or a file in it, a GGUF file, or `tour` or `tour-collapsed` for a model inside the program.
     #[arg(required_unless_present_any = ["synthetic", "ui"], conflicts_with = "synthetic")]
     model: Option<OsString>,
-    /// Random weights at a known model's shapes: `olmoe-1b-7b`, `granite-1b-a400m`, `qwen3-30b-a3b`, `mixtral-8x7b`, `deepseek-v2-lite`, `glm-4.7-flash`, `tour`; or at your own: `custom:hidden=2048,ffn=1024,experts=64,k=8,layers=16,heads=16,kv=4,width=128,vocab=50304,context=4096`.
+    /// Random weights at a known model's shapes: `olmoe-1b-7b`, `granite-1b-a400m`, `qwen3-30b-a3b`, `mixtral-8x7b`, `deepseek-v2-lite`, `glm-4.7-flash`, `gpt-oss-20b`, `qwen3.6-35b-a3b`, `tour`; or at your own: `custom:hidden=2048,ffn=1024,experts=64,k=8,layers=16,heads=16,kv=4,width=128,vocab=50304,context=4096`.
     #[arg(long, value_name = "PRESET", allow_hyphen_values = true)]
     synthetic: Option<String>,
     /// Only this many layers of the preset.

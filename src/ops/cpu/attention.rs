@@ -1,10 +1,13 @@
 //! Attention over the cache of keys and values. The reference of `kernels/attention.wgsl`.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{
-    dot::dot,
+    head_group::{HeadGroup, together},
     kv::CpuCache,
+    level::on_lanes,
     matrix::{Matrix, is_large},
 };
 use crate::ops::BatchSpan;
@@ -39,35 +42,49 @@ pub fn attend(
         .iter()
         .map(|(_, position)| (position + 1) * q.cols)
         .sum();
-    let one = |(i, out): (usize, &mut [f32])| {
-        let (row, head) = (i / spec.n_heads, i % spec.n_heads);
-        let (span, position) = owner[row];
-        let query = &q.row(row)[head * spec.head_dim..(head + 1) * spec.head_dim];
-        attend_head(query, (head, terms), position, spec, &*caches[span], out);
+    // Heads that follow each other read the same keys where they are grouped.
+    let n = match spec.kv_map {
+        KvMap::Grouped => together(spec.n_heads / spec.n_kv_heads),
+        KvMap::Tiled => 1,
     };
-    let heads = spec.v_dim.max(1);
+    let groups = spec.n_heads / n;
+    let one = |(i, out): (usize, &mut [f32])| {
+        let (row, head) = (i / groups, i % groups * n);
+        let (span, position) = owner[row];
+        let queries = &q.row(row)[head * spec.head_dim..(head + n) * spec.head_dim];
+        attend_heads(
+            (queries, head..head + n),
+            terms,
+            position,
+            spec,
+            &*caches[span],
+            out,
+        );
+    };
+    let width = (n * spec.v_dim).max(1);
     if is_large(work) {
         out.data
-            .par_chunks_exact_mut(heads)
+            .par_chunks_exact_mut(width)
             .enumerate()
             .for_each(one);
     } else {
-        out.data.chunks_exact_mut(heads).enumerate().for_each(one);
+        out.data.chunks_exact_mut(width).enumerate().for_each(one);
     }
     out
 }
 
-fn attend_head(
-    query: &[f32],
-    (head, terms): (usize, Terms<'_>),
+/// A few heads of one row, which read the same keys and values.
+fn attend_heads(
+    (queries, heads): (&[f32], Range<usize>),
+    terms: Terms<'_>,
     position: usize,
     spec: &GqaSpec,
     cache: &CpuCache,
     out: &mut [f32],
 ) {
     let kv_head = match spec.kv_map {
-        KvMap::Grouped => head / (spec.n_heads / spec.n_kv_heads),
-        KvMap::Tiled => head % spec.n_kv_heads,
+        KvMap::Grouped => heads.start / (spec.n_heads / spec.n_kv_heads),
+        KvMap::Tiled => heads.start % spec.n_kv_heads,
     };
     let seen = match spec.mask {
         Mask::Window(n) => (position + 1).saturating_sub(n)..position + 1,
@@ -75,34 +92,38 @@ fn attend_head(
         Mask::Causal => 0..position + 1,
         Mask::Full => 0..cache.len(),
     };
-    let sink = terms.sinks.map(|it| it[head]);
-    // By the place of a key among those seen.
-    let by_distance = |i: usize| match (terms.distances, &spec.relative_bias) {
+    let at = kv_head * spec.head_dim;
+    let room = || Vec::with_capacity(seen.len());
+    let (mut keys, mut values) = (room(), room());
+    for rows in cache.rows(seen.clone()) {
+        let of_rows = rows.keys.chunks_exact(cache.width());
+        keys.extend(of_rows.map(|it| &it[at..at + spec.head_dim]));
+        let of_rows = rows.values.chunks_exact(cache.width());
+        values.extend(of_rows.map(|it| &it[at..at + spec.v_dim]));
+    }
+    if keys.is_empty() {
+        return;
+    }
+    let by_distance = match (terms.distances, &spec.relative_bias) {
         (Some(table), Some(bias)) => {
-            let distance = (seen.start + i) as isize - position as isize;
-            table[bias.bucket(distance) * spec.n_heads + head]
+            let of_key = |head: usize, key: usize| {
+                let distance = key as isize - position as isize;
+                table[bias.bucket(distance) * spec.n_heads + head]
+            };
+            let heads = heads.clone();
+            let all = heads.flat_map(|head| seen.clone().map(move |key| of_key(head, key)));
+            Some(all.collect::<Vec<f32>>())
         }
-        _ => 0.0,
+        _ => None,
     };
-    let head = kv_head * spec.head_dim..(kv_head + 1) * spec.head_dim;
-    let mut probs: Vec<f32> = Vec::with_capacity(seen.len());
-    for rows in cache.rows(seen.clone()) {
-        for key in rows.keys.chunks_exact(cache.width()) {
-            let score = dot(query, &key[head.clone()]) * spec.scale + by_distance(probs.len());
-            probs.push(spec.softcap.map_or(score, |cap| cap * (score / cap).tanh()));
-        }
-    }
-    let all = probs.iter().copied().chain(sink);
-    let max = all.fold(f32::NEG_INFINITY, f32::max);
-    probs.iter_mut().for_each(|it| *it = (*it - max).exp());
-    let sum: f32 = probs.iter().sum::<f32>() + sink.map_or(0.0, |it| (it - max).exp());
-    let mut probs = probs.into_iter();
-    for rows in cache.rows(seen.clone()) {
-        for (value, p) in rows.values.chunks_exact(cache.width()).zip(&mut probs) {
-            let weight = p / sum;
-            out.iter_mut()
-                .zip(&value[head.clone()])
-                .for_each(|(out, value)| *out += weight * value);
-        }
-    }
+    on_lanes(HeadGroup {
+        queries,
+        keys: &keys,
+        values: &values,
+        scale: spec.scale,
+        added: by_distance.as_deref(),
+        softcap: spec.softcap,
+        sinks: terms.sinks.map(|it| &it[heads]),
+        out,
+    });
 }

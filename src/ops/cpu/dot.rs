@@ -325,7 +325,7 @@ type Split<'a> = (&'a [[f32; N_LANES]], &'a [f32]);
 
 /// `[R, N]` dot products, each summed in the same order: lane by lane, then the lanes as a tree.
 #[inline(always)]
-fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
+pub(super) fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: [&[W]; R],
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {

@@ -4,9 +4,10 @@
 use rayon::prelude::*;
 
 use super::{
-    dot::dot,
+    head_group::{HeadGroup, together},
     heads::{HeadCols, HeadRows, Side, per_head},
     kv::CpuCache,
+    level::on_lanes,
     matrix::{CpuWeight, Matrix, is_large},
     norm::rms_norm,
     rope::Rope,
@@ -110,18 +111,33 @@ pub fn attend(
         .flat_map(|(s, span)| span.positions().map(move |(_, at)| (s, at.idx())))
         .collect();
     let work: usize = owner.iter().map(|(_, at)| (at + 1) * queries.cols).sum();
+    let n = together(spec.n_heads);
+    let groups = spec.n_heads / n;
     let one = |(i, out): (usize, &mut [f32])| {
-        let (row, head) = (i / spec.n_heads, i % spec.n_heads);
+        let (row, head) = (i / groups, i % groups * n);
         let (span, position) = owner[row];
         let width = spec.width();
-        let query = &queries.row(row)[head * width..(head + 1) * width];
         let seen = Seen {
             position,
             chosen: chosen.map(|it| it.row(row)),
         };
-        attend_head(query, &seen, spec, &*caches[span], out);
+        let keys = seen.rows(&*caches[span]);
+        if keys.is_empty() {
+            return;
+        }
+        let values: Vec<&[f32]> = keys.iter().map(|it| &it[..spec.kv_lora]).collect();
+        on_lanes(HeadGroup {
+            queries: &queries.row(row)[head * width..(head + n) * width],
+            keys: &keys,
+            values: &values,
+            scale: spec.scale,
+            added: None,
+            softcap: None,
+            sinks: None,
+            out,
+        });
     };
-    let width = spec.kv_lora.max(1);
+    let width = (n * spec.kv_lora).max(1);
     if is_large(work) {
         let heads = out.data.par_chunks_exact_mut(width);
         heads.enumerate().for_each(one);
@@ -140,30 +156,18 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     /// The rows of the cache that are seen, in order.
-    fn rows<'a>(&'a self, cache: &'a CpuCache) -> Box<dyn Iterator<Item = &'a [f32]> + 'a> {
+    fn rows<'a>(&self, cache: &'a CpuCache) -> Vec<&'a [f32]> {
         let Some(chosen) = self.chosen else {
             let all = cache.rows(0..self.position + 1);
-            return Box::new(all.flat_map(|it| it.keys.chunks_exact(cache.width())));
+            let rows = all.flat_map(|it| it.keys.chunks_exact(cache.width()));
+            return rows.collect();
         };
         let some = chosen.iter().take_while(|it| **it >= 0.0);
-        Box::new(some.flat_map(|it| {
+        let rows = some.flat_map(|it| {
             let at = *it as usize;
             cache.rows(at..at + 1).map(|it| it.keys)
-        }))
-    }
-}
-
-fn attend_head(query: &[f32], seen: &Seen<'_>, spec: &MlaSpec, cache: &CpuCache, out: &mut [f32]) {
-    let scores = seen.rows(cache).map(|key| dot(query, key) * spec.scale);
-    let mut probs: Vec<f32> = scores.collect();
-    let max = probs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    probs.iter_mut().for_each(|it| *it = (*it - max).exp());
-    let sum: f32 = probs.iter().sum();
-    for (row, p) in seen.rows(cache).zip(probs) {
-        let weight = p / sum;
-        out.iter_mut()
-            .zip(row)
-            .for_each(|(out, it)| *out += weight * it);
+        });
+        rows.collect()
     }
 }
 

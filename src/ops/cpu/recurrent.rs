@@ -1,16 +1,24 @@
 //! Mixers that fold positions into a state: a depthwise causal convolution, and behind it a gated delta rule, a
 //! selective state space of either kind or nothing. The reference of `kernels/recurrent.wgsl`.
+//!
+//! What needs no state is done for all rows of a sequence at once, on all cores; states then grow head by head, from one
+//! position at which a copy may be kept to the next.
 
 mod mamba1;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use rayon::prelude::*;
 
 use super::{
+    convolve::{Convolution, Then, in_bands},
+    dot::dot,
+    exp::{decaying, sigmoid, silu, softplus},
+    fold::{DeltaHead, MambaHead},
+    level::{LaneWork, on_lanes},
     matrix::{CpuWeight, Matrix, is_large},
-    norm::rms_norm,
 };
+use crate::formats::Lanes;
 use crate::ops::{BatchSpan, CpuState, RecurrentWeights};
 use crate::spec::{
     DeltaDecay, DeltaGate, DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, until_kept,
@@ -29,228 +37,243 @@ pub fn recur(
 ) -> Matrix {
     let mut out = Matrix::zeros(x.n_rows(), spec.n_out());
     for (span, state) in spans.iter().zip(states) {
-        for rows in until_kept(span.rows.clone(), state.len()) {
-            let n = rows.len();
-            let n_numbers = state.n_numbers();
-            let now = state
-                .now()
-                .get_or_insert_with(|| Arc::new(vec![0.0; n_numbers]));
-            let numbers = Arc::make_mut(now).as_mut_slice();
-            let (window, folded) = numbers.split_at_mut(spec.window_len());
-            let piece = Piece {
-                x: &x.data[rows.start * x.cols..rows.end * x.cols],
-                width: x.cols,
-                weights,
-            };
-            let range = rows.start * out.cols..rows.end * out.cols;
-            let out = &mut out.data[range];
-            match spec {
-                RecurrentSpec::ShortConv(it) => piece.short_conv(it, window, out),
-                RecurrentSpec::Delta(it) => piece.delta(it, spec, [window, folded], out),
-                RecurrentSpec::Mamba2(it) => piece.mamba2(it, spec, [window, folded], out),
-                RecurrentSpec::Mamba1(it) => piece.mamba1(it, [window, folded], out),
-            }
-            state.grow(n);
+        let rows = &span.rows;
+        let sequence = Sequence {
+            x: &x.data[rows.start * x.cols..rows.end * x.cols],
+            width: x.cols,
+            weights,
+            spec,
+        };
+        let range = rows.start * out.cols..rows.end * out.cols;
+        let out = &mut out.data[range];
+        match spec {
+            RecurrentSpec::ShortConv(it) => sequence.short_conv(it, state, out),
+            RecurrentSpec::Delta(it) => sequence.delta(it, state, out),
+            RecurrentSpec::Mamba2(it) => sequence.mamba2(it, state, out),
+            RecurrentSpec::Mamba1(it) => sequence.mamba1(it, state, out),
         }
     }
     out
 }
 
-/// Rows of one sequence, between two positions at which its state may be kept.
-struct Piece<'a> {
+/// Rows of one sequence.
+struct Sequence<'a> {
     /// `[n, width]`.
     x: &'a [f32],
     width: usize,
     weights: &'a RecurrentWeights<CpuWeight>,
+    spec: &'a RecurrentSpec,
 }
 
-impl Piece<'_> {
+impl Sequence<'_> {
     fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.x.chunks_exact(self.width.max(1))
+    }
+
+    fn row(&self, t: usize) -> &[f32] {
+        &self.x[t * self.width..(t + 1) * self.width]
     }
 
     fn n_rows(&self) -> usize {
         self.x.len() / self.width.max(1)
     }
 
-    /// The convolution of the channels of every row, `[n, channels]`, from the window of the positions before.
-    fn convolve(&self, channels: Vec<f32>, n_channels: usize, window: &mut [f32]) -> Vec<f32> {
-        let taps = &self.weights.conv.vector;
-        let kernel = window.len() / n_channels.max(1) + 1;
-        let mut inputs = window.to_vec();
-        inputs.extend(channels);
-        let n = inputs.len() / n_channels.max(1) + 1 - kernel;
-        let mut out = vec![0.0; n * n_channels];
-        for (t, out) in out.chunks_exact_mut(n_channels).enumerate() {
-            let seen = &inputs[t * n_channels..(t + kernel) * n_channels];
-            if let Some(bias) = &self.weights.conv_bias {
-                out.copy_from_slice(&bias.vector);
-            }
-            for (c, out) in out.iter_mut().enumerate() {
-                let taps = &taps[c * kernel..(c + 1) * kernel];
-                let seen = seen[c..].iter().step_by(n_channels);
-                *out += taps.iter().zip(seen).map(|(w, x)| w * x).sum::<f32>();
-            }
+    /// What the convolution reads, `[kernel − 1 + n, channels]`: the window of the positions before, and room for more.
+    fn window(&self, state: &mut CpuState) -> Vec<f32> {
+        let n_window = self.spec.window_len();
+        let n = n_window + self.n_rows() * self.spec.n_channels();
+        let mut inputs = Vec::with_capacity(n);
+        match state.now() {
+            Some(now) => inputs.extend_from_slice(&now[..n_window]),
+            None => inputs.resize(n_window, 0.0),
         }
-        window.copy_from_slice(&inputs[n * n_channels..]);
-        out
+        inputs
     }
 
-    fn short_conv(&self, spec: &ShortConvSpec, window: &mut [f32], out: &mut [f32]) {
+    /// What the convolution makes of its inputs, `[n, channels]`.
+    fn convolved(&self, inputs: &[f32], then: Then) -> Vec<f32> {
+        let convolution = Convolution {
+            taps: &self.weights.conv.vector,
+            bias: self.weights.conv_bias.as_ref().map(|it| &*it.vector),
+            n_channels: self.spec.n_channels(),
+            kernel: self.spec.kernel(),
+            then,
+        };
+        convolution.of(inputs)
+    }
+
+    /// Lets the state grow by all rows, piece by piece, and the part of it of each of so many heads by `one`, which writes `[n, dim]`;
+    /// returns these for all rows, head by head.
+    fn grown(
+        &self,
+        state: &mut CpuState,
+        inputs: &[f32],
+        (n_heads, dim): (usize, usize),
+        one: impl Fn(usize, Range<usize>, &mut [f32], &mut [f32]) + Sync,
+    ) -> Vec<Vec<f32>> {
+        let (n_window, c) = (self.spec.window_len(), self.spec.n_channels());
+        let mut outs = vec![vec![0.0; self.n_rows() * dim]; n_heads];
+        for piece in until_kept(0..self.n_rows(), state.len()) {
+            let n_numbers = state.n_numbers();
+            let now = state
+                .now()
+                .get_or_insert_with(|| Arc::new(vec![0.0; n_numbers]));
+            let (window, folded) = Arc::make_mut(now).split_at_mut(n_window);
+            window.copy_from_slice(&inputs[piece.end * c..piece.end * c + n_window]);
+            let each = folded.len() / n_heads.max(1);
+            let is_large = is_large(2 * folded.len() * piece.len());
+            let one = |(head, (state, out)): (usize, (&mut [f32], &mut Vec<f32>))| {
+                let out = &mut out[piece.start * dim..piece.end * dim];
+                one(head, piece.clone(), state, out);
+            };
+            if is_large {
+                let states = folded.par_chunks_exact_mut(each.max(1));
+                states.zip(&mut outs).enumerate().for_each(one);
+            } else {
+                let states = folded.chunks_exact_mut(each.max(1));
+                states.zip(&mut outs).enumerate().for_each(one);
+            }
+            state.grow(piece.len());
+        }
+        outs
+    }
+
+    fn short_conv(&self, spec: &ShortConvSpec, state: &mut CpuState, out: &mut [f32]) {
         let w = spec.width;
-        let gated = self.rows().flat_map(|row| {
+        let mut inputs = self.window(state);
+        for row in self.rows() {
             let (b, x) = (&row[..w], &row[2 * w..3 * w]);
-            b.iter().zip(x).map(|(b, x)| b * x)
-        });
-        let mixed = self.convolve(gated.collect(), w, window);
+            inputs.extend(b.iter().zip(x).map(|(b, x)| b * x));
+        }
+        let mixed = self.convolved(&inputs, Then::Nothing);
+        self.grown(state, &inputs, (0, 0), |_, _, _, _| ());
         let gates = self.rows().flat_map(|row| &row[w..2 * w]);
         for ((out, mixed), gate) in out.iter_mut().zip(mixed).zip(gates) {
             *out = gate * mixed;
         }
     }
 
-    fn delta(
-        &self,
-        spec: &DeltaSpec,
-        all: &RecurrentSpec,
-        [window, folded]: [&mut [f32]; 2],
-        out: &mut [f32],
-    ) {
+    fn delta(&self, spec: &DeltaSpec, state: &mut CpuState, out: &mut [f32]) {
         let (parts, r) = (spec.parts(), spec.per_key_head());
-        let (dk, dv) = (spec.key_dim, spec.value_dim);
-        let channels = self.rows().flat_map(|row| {
-            let part = move |it: Heads, width: usize| {
-                (0..spec.n_key_heads).flat_map(move |h| {
-                    let first = it.first + h * it.step;
-                    row[first..first + width].iter().copied()
-                })
-            };
-            part(parts.q, dk)
-                .chain(part(parts.k, dk))
-                .chain(part(parts.v, r * dv))
-        });
-        let n_channels = all.n_channels();
-        let mut mixed = self.convolve(channels.collect(), n_channels, window);
-        mixed.iter_mut().for_each(|it| *it = silu(*it));
-        let keys = spec.keys_width();
-        for row in mixed.chunks_exact_mut(n_channels.max(1)) {
-            let (q, rest) = row.split_at_mut(keys);
-            q.chunks_exact_mut(dk)
-                .for_each(|it| to_length(it, 1.0 / (dk as f32).sqrt()));
-            rest[..keys]
-                .chunks_exact_mut(dk)
-                .for_each(|it| to_length(it, 1.0));
-        }
-        let (decay, step_bias) = (
-            numbers(self.weights.decay.as_ref()),
-            numbers(self.weights.step_bias.as_ref()),
-        );
-        let one = |head: usize, state: &mut [f32]| {
-            let at = spec.key_head_of(head) * dk;
-            let of_head = |it: Heads| it.first + head / r * it.step + head % r;
-            let mut outs = vec![0.0; self.n_rows() * dv];
-            let rows = self.rows().zip(mixed.chunks_exact(n_channels));
-            for ((row, mixed), out) in rows.zip(outs.chunks_exact_mut(dv)) {
-                let v = 2 * keys + head * dv;
-                let decays = match spec.decay {
-                    DeltaDecay::PerHead => {
-                        let step = row[of_head(parts.a)] + step_bias[head];
-                        Decays::One((decay[head] * softplus(step)).exp())
-                    }
-                    DeltaDecay::PerChannel { floor } => {
-                        let a = &row[parts.a.first + head * parts.a.step..][..dk];
-                        let steps = a.iter().zip(&step_bias[head * dk..]);
-                        let of = |(a, bias): (&f32, &f32)| by_channel(decay[head], a + bias, floor);
-                        Decays::Each(steps.map(of).collect())
-                    }
-                };
-                let step = DeltaStep {
-                    q: &mixed[at..at + dk],
-                    k: &mixed[keys + at..keys + at + dk],
-                    v: &mixed[v..v + dv],
-                    decays,
-                    beta: sigmoid(row[of_head(parts.b)]),
-                };
-                step.run(state, out);
+        let (dk, dv, keys) = (spec.key_dim, spec.value_dim, spec.keys_width());
+        let mut inputs = self.window(state);
+        for row in self.rows() {
+            for (part, width) in [(parts.q, dk), (parts.k, dk), (parts.v, r * dv)] {
+                for h in 0..spec.n_key_heads {
+                    let first = part.first + h * part.step;
+                    inputs.extend_from_slice(&row[first..first + width]);
+                }
             }
-            outs
-        };
-        let outs = by_head(folded, dk * dv, self.n_rows(), one);
-        let norm = numbers(self.weights.norm.as_ref());
-        let gate = match spec.gate {
-            DeltaGate::Silu => silu,
-            DeltaGate::Sigmoid => sigmoid,
-        };
-        let width = spec.values_width();
-        for (t, (row, out)) in self.rows().zip(out.chunks_exact_mut(width)).enumerate() {
-            for (head, out) in out.chunks_exact_mut(dv).enumerate() {
-                out.copy_from_slice(&outs[head][t * dv..(t + 1) * dv]);
-                rms_norm(out, norm, spec.eps);
-                let z = parts.z.first + head / r * parts.z.step + head % r * dv;
-                out.iter_mut()
-                    .zip(&row[z..z + dv])
-                    .for_each(|(out, z)| *out *= gate(*z));
+        }
+        let mixed = self.convolved(&inputs, Then::SiluAndLengths { keys, dim: dk });
+        let n_channels = self.spec.n_channels();
+        let of_head = |it: Heads, head: usize| it.first + head / r * it.step + head % r;
+        let outs = self.grown(
+            state,
+            &inputs,
+            (spec.n_value_heads, dv),
+            |head, piece, state, out| {
+                let key = spec.key_head_of(head) * dk;
+                let betas = piece.clone().map(|t| self.row(t)[of_head(parts.b, head)]);
+                on_lanes(DeltaHead {
+                    mixed: &mixed[piece.start * n_channels..piece.end * n_channels],
+                    n_channels,
+                    columns: [key, keys + key, 2 * keys + head * dv],
+                    dims: [dk, dv],
+                    decays: &self.decays(spec, head, piece),
+                    betas: &betas.map(sigmoid).collect::<Vec<f32>>(),
+                    state,
+                    out,
+                });
+            },
+        );
+        let work = out.len() * OF_GATE;
+        in_bands(out, spec.values_width(), work, |first, out| {
+            on_lanes(DeltaGates {
+                x: self,
+                spec,
+                outs: &outs,
+                first,
+                out,
+            });
+        });
+    }
+
+    /// What a head's state is multiplied by at some positions: `[n]`, or `[n, key_dim]`.
+    fn decays(&self, spec: &DeltaSpec, head: usize, rows: Range<usize>) -> Vec<f32> {
+        let (r, dk, part) = (spec.per_key_head(), spec.key_dim, spec.parts().a);
+        let decay = numbers(self.weights.decay.as_ref())[head];
+        let bias = numbers(self.weights.step_bias.as_ref());
+        match spec.decay {
+            DeltaDecay::PerHead => {
+                let at = part.first + head / r * part.step + head % r;
+                let steps = rows.map(|t| self.row(t)[at] + bias[head]);
+                steps.map(|it| decaying(decay * softplus(it))).collect()
+            }
+            DeltaDecay::PerChannel { floor } => {
+                let mut out = Vec::with_capacity(rows.len() * dk);
+                for t in rows {
+                    let a = &self.row(t)[part.first + head * part.step..][..dk];
+                    let steps = a.iter().zip(&bias[head * dk..]).map(|(a, bias)| a + bias);
+                    match floor {
+                        None => out.extend(steps.map(|it| decaying(decay * softplus(it)))),
+                        Some(floor) => {
+                            out.extend(steps.map(|it| decaying(floor * sigmoid(-decay * it))));
+                        }
+                    }
+                }
+                out
             }
         }
     }
 
-    fn mamba2(
-        &self,
-        spec: &Mamba2Spec,
-        all: &RecurrentSpec,
-        [window, folded]: [&mut [f32]; 2],
-        out: &mut [f32],
-    ) {
+    fn mamba2(&self, spec: &Mamba2Spec, state: &mut CpuState, out: &mut [f32]) {
         let (width, groups) = (spec.width(), spec.groups_width());
-        let n_channels = all.n_channels();
-        let channels = self.rows().flat_map(|row| &row[width..width + n_channels]);
-        let mut mixed = self.convolve(channels.copied().collect(), n_channels, window);
-        mixed.iter_mut().for_each(|it| *it = silu(*it));
+        let n_channels = self.spec.n_channels();
+        let mut inputs = self.window(state);
+        for row in self.rows() {
+            inputs.extend_from_slice(&row[width..width + n_channels]);
+        }
+        let mixed = self.convolved(&inputs, Then::Silu);
         let steps = 2 * width + 2 * groups;
         let (p, n) = (spec.head_dim, spec.state_dim);
-        let weights = self.weights;
-        let (decay, step_bias) = (
-            numbers(weights.decay.as_ref()),
-            numbers(weights.step_bias.as_ref()),
+        let decay = numbers(self.weights.decay.as_ref());
+        let bias = numbers(self.weights.step_bias.as_ref());
+        let skip = numbers(self.weights.skip.as_ref());
+        let [least, most] = spec.dt_range;
+        let outs = self.grown(
+            state,
+            &inputs,
+            (spec.n_heads, p),
+            |head, piece, state, out| {
+                let group = head * spec.n_groups / spec.n_heads * n;
+                let of_row = |t| {
+                    let dt = softplus(self.row(t)[steps + head] + bias[head]);
+                    let dt = dt.max(least).min(most);
+                    [decaying(decay[head] * dt), dt]
+                };
+                on_lanes(MambaHead {
+                    mixed: &mixed[piece.start * n_channels..piece.end * n_channels],
+                    n_channels,
+                    columns: [head * p, width + group, width + groups + group],
+                    dims: [p, n],
+                    steps: &piece.map(of_row).collect::<Vec<[f32; 2]>>(),
+                    skip: skip[head],
+                    state,
+                    out,
+                });
+            },
         );
-        let skip = numbers(weights.skip.as_ref());
-        let one = |head: usize, state: &mut [f32]| {
-            let group = head * spec.n_groups / spec.n_heads * n;
-            let mut outs = vec![0.0; self.n_rows() * p];
-            let rows = self.rows().zip(mixed.chunks_exact(n_channels));
-            for ((row, mixed), out) in rows.zip(outs.chunks_exact_mut(p)) {
-                let [least, most] = spec.dt_range;
-                let dt = softplus(row[steps + head] + step_bias[head]);
-                let dt = dt.max(least).min(most);
-                let x = &mixed[head * p..(head + 1) * p];
-                let b = &mixed[width + group..width + group + n];
-                let c = &mixed[width + groups + group..width + groups + group + n];
-                let decay = (decay[head] * dt).exp();
-                for ((state, x), out) in state.chunks_exact_mut(n).zip(x).zip(out) {
-                    let added = dt * x;
-                    let mut sum = 0.0;
-                    for ((s, b), c) in state.iter_mut().zip(b).zip(c) {
-                        *s = decay * *s + added * b;
-                        sum += *s * c;
-                    }
-                    *out = sum + skip[head] * x;
-                }
-            }
-            outs
-        };
-        let outs = by_head(folded, p * n, self.n_rows(), one);
-        let norm = numbers(weights.norm.as_ref());
-        let group = width / spec.n_groups;
-        for (t, (row, out)) in self.rows().zip(out.chunks_exact_mut(width)).enumerate() {
-            for (head, out) in out.chunks_exact_mut(p).enumerate() {
-                out.copy_from_slice(&outs[head][t * p..(t + 1) * p]);
-            }
-            out.iter_mut()
-                .zip(row)
-                .for_each(|(out, z)| *out *= silu(*z));
-            let groups = out.chunks_exact_mut(group).zip(norm.chunks_exact(group));
-            groups.for_each(|(out, norm)| rms_norm(out, norm, spec.eps));
-        }
+        let work = out.len() * OF_GATE;
+        in_bands(out, width, work, |first, out| {
+            on_lanes(MambaGates {
+                x: self,
+                spec,
+                outs: &outs,
+                first,
+                out,
+            });
+        });
     }
 }
 
@@ -259,102 +282,101 @@ fn numbers(weight: Option<&CpuWeight>) -> &[f32] {
     weight.map_or(&[], |it| it.vector.as_slice())
 }
 
-/// One position of one value head.
-struct DeltaStep<'a> {
-    /// `[key_dim]`, of length `1 / √key_dim`.
-    q: &'a [f32],
-    /// `[key_dim]`, of length 1.
-    k: &'a [f32],
-    /// `[value_dim]`.
-    v: &'a [f32],
-    decays: Decays,
-    beta: f32,
+/// What a gate takes for each number, in multiply-adds.
+const OF_GATE: usize = 24;
+
+/// What the heads of a delta rule put out, normed and gated: some rows.
+struct DeltaGates<'a> {
+    x: &'a Sequence<'a>,
+    spec: &'a DeltaSpec,
+    /// Per head `[T, value_dim]`.
+    outs: &'a [Vec<f32>],
+    /// The first row.
+    first: usize,
+    /// `[n, values_width]`.
+    out: &'a mut [f32],
 }
 
-/// What the state of a head is multiplied by.
-enum Decays {
-    /// All of it.
-    One(f32),
-    /// By the number of the key that it belongs to.
-    Each(Vec<f32>),
-}
-
-impl Decays {
-    fn at(&self, i: usize) -> f32 {
-        match self {
-            Self::One(it) => *it,
-            Self::Each(all) => all[i],
-        }
-    }
-}
-
-/// The decay of one channel: `e^(A · softplus(step))`, or `e^(floor · sigmoid(−A · step))`.
-fn by_channel(a: f32, step: f32, floor: Option<f32>) -> f32 {
-    match floor {
-        None => (a * softplus(step)).exp(),
-        Some(floor) => (floor * sigmoid(-a * step)).exp(),
-    }
-}
-
-impl DeltaStep<'_> {
-    /// Moves the state `[key_dim, value_dim]` on and reads it into `out`, `[value_dim]`.
-    fn run(&self, state: &mut [f32], out: &mut [f32]) {
-        let dv = self.v.len();
-        let mut known = vec![0.0; dv];
-        for (i, (row, k)) in state.chunks_exact_mut(dv).zip(self.k).enumerate() {
-            let decay = self.decays.at(i);
-            for (s, known) in row.iter_mut().zip(&mut known) {
-                *s *= decay;
-                *known += *s * k;
-            }
-        }
-        let news: Vec<f32> = self
-            .v
-            .iter()
-            .zip(&known)
-            .map(|(v, known)| self.beta * (v - known))
-            .collect();
-        for ((row, k), q) in state.chunks_exact_mut(dv).zip(self.k).zip(self.q) {
-            for ((s, new), out) in row.iter_mut().zip(&news).zip(&mut *out) {
-                *s += k * new;
-                *out += *s * q;
+impl LaneWork for DeltaGates<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let norm = numbers(self.x.weights.norm.as_ref());
+        let (r, dv, part) = (
+            self.spec.per_key_head(),
+            self.spec.value_dim,
+            self.spec.parts().z,
+        );
+        for (i, out) in self
+            .out
+            .chunks_exact_mut(self.spec.values_width())
+            .enumerate()
+        {
+            let t = self.first + i;
+            let row = self.x.row(t);
+            for (head, out) in out.chunks_exact_mut(dv).enumerate() {
+                out.copy_from_slice(&self.outs[head][t * dv..(t + 1) * dv]);
+                norm_in_lanes(out, norm, self.spec.eps);
+                let z = &row[part.first + head / r * part.step + head % r * dv..][..dv];
+                match self.spec.gate {
+                    DeltaGate::Silu => {
+                        for (out, z) in out.iter_mut().zip(z) {
+                            *out *= silu(*z);
+                        }
+                    }
+                    DeltaGate::Sigmoid => {
+                        for (out, z) in out.iter_mut().zip(z) {
+                            *out *= sigmoid(*z);
+                        }
+                    }
+                }
             }
         }
     }
 }
 
-/// Runs every head over its part of the state, `each` numbers, on all cores where `n_rows` rows make that worth it.
-fn by_head(
-    folded: &mut [f32],
-    each: usize,
-    n_rows: usize,
-    one: impl Fn(usize, &mut [f32]) -> Vec<f32> + Sync,
-) -> Vec<Vec<f32>> {
-    if is_large(2 * folded.len() * n_rows) {
-        let heads = folded.par_chunks_exact_mut(each.max(1)).enumerate();
-        heads.map(|(head, state)| one(head, state)).collect()
-    } else {
-        let heads = folded.chunks_exact_mut(each.max(1)).enumerate();
-        heads.map(|(head, state)| one(head, state)).collect()
+/// What the heads of Mamba-2 put out, gated and normed: some rows.
+struct MambaGates<'a> {
+    x: &'a Sequence<'a>,
+    spec: &'a Mamba2Spec,
+    /// Per head `[T, head_dim]`.
+    outs: &'a [Vec<f32>],
+    /// The first row.
+    first: usize,
+    /// `[n, width]`.
+    out: &'a mut [f32],
+}
+
+impl LaneWork for MambaGates<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let norm = numbers(self.x.weights.norm.as_ref());
+        let (width, p) = (self.spec.width(), self.spec.head_dim);
+        let group = width / self.spec.n_groups;
+        for (i, out) in self.out.chunks_exact_mut(width).enumerate() {
+            let t = self.first + i;
+            for (head, out) in out.chunks_exact_mut(p).enumerate() {
+                out.copy_from_slice(&self.outs[head][t * p..(t + 1) * p]);
+            }
+            for (out, z) in out.iter_mut().zip(self.x.row(t)) {
+                *out *= silu(*z);
+            }
+            let groups = out.chunks_exact_mut(group).zip(norm.chunks_exact(group));
+            for (out, norm) in groups {
+                norm_in_lanes(out, norm, self.spec.eps);
+            }
+        }
     }
 }
 
-/// `x / √(Σx² + 1e-6) · length`, in place.
-fn to_length(x: &mut [f32], length: f32) {
-    let squares: f32 = x.iter().map(|it| it * it).sum();
-    let scale = length / (squares + 1e-6).sqrt();
-    x.iter_mut().for_each(|it| *it *= scale);
+/// The root mean square norm, summed in lanes.
+#[inline(always)]
+fn norm_in_lanes(x: &mut [f32], weight: &[f32], eps: f32) {
+    let scale = 1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt();
+    for (x, w) in x.iter_mut().zip(weight) {
+        *x = *x * scale * w;
+    }
 }
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-fn silu(x: f32) -> f32 {
-    x * sigmoid(x)
-}
-
-/// `ln(1 + eˣ)`, x itself beyond 20, where nothing of the 1 is left in f32.
-fn softplus(x: f32) -> f32 {
-    if x > 20.0 { x } else { x.exp().ln_1p() }
-}
+#[cfg(test)]
+#[path = "recurrent_tests.rs"]
+mod tests;

@@ -1,28 +1,36 @@
 //! The selective state space of the first kind: every channel has a step and decays of its own.
 
-use super::{Piece, by_head, numbers, silu, softplus};
-use crate::ops::cpu::{linear::linear, matrix::Matrix, norm::rms_norm};
+use std::array;
+
+use super::{Sequence, numbers};
+use crate::formats::{Lanes, N_LANES};
+use crate::ops::CpuState;
+use crate::ops::cpu::{
+    convolve::Then,
+    dot::tree,
+    exp::{decaying, silu, softplus},
+    level::{LaneWork, on_lanes},
+    linear::linear,
+    matrix::Matrix,
+    norm::rms_norm,
+};
 use crate::spec::Mamba1Spec;
 
 /// Channels of a task are a power of two that divides all of them, 2 to the power of this at most.
 const MOST_SHIFTS: u32 = 6;
 
-impl Piece<'_> {
-    pub(super) fn mamba1(
-        &self,
-        spec: &Mamba1Spec,
-        [window, folded]: [&mut [f32]; 2],
-        out: &mut [f32],
-    ) {
-        let (width, n) = (spec.width, spec.state_dim);
+impl Sequence<'_> {
+    pub(super) fn mamba1(&self, spec: &Mamba1Spec, state: &mut CpuState, out: &mut [f32]) {
+        let width = spec.width;
         let Some(selection) = &self.weights.selection else {
             unreachable!("weights were made from this spec")
         };
-        let channels = self.rows().flat_map(|row| &row[..width]);
-        let mut mixed = self.convolve(channels.copied().collect(), width, window);
-        mixed.iter_mut().for_each(|it| *it = silu(*it));
+        let mut inputs = self.window(state);
+        for row in self.rows() {
+            inputs.extend_from_slice(&row[..width]);
+        }
         let mixed = Matrix {
-            data: mixed,
+            data: self.convolved(&inputs, Then::Silu),
             cols: width,
         };
         let mut read = linear(&mixed, &selection.read, None);
@@ -40,28 +48,27 @@ impl Piece<'_> {
         let decay = numbers(self.weights.decay.as_ref());
         let skip = numbers(self.weights.skip.as_ref());
         let block = 1 << width.trailing_zeros().min(MOST_SHIFTS);
-        let one = |block_idx: usize, states: &mut [f32]| {
-            let mut outs = vec![0.0; self.n_rows() * block];
-            for (t, out) in outs.chunks_exact_mut(block).enumerate() {
-                let (b, c) = read.row(t)[spec.rank..].split_at(n);
-                let channels = block_idx * block..(block_idx + 1) * block;
-                let each = channels.zip(states.chunks_exact_mut(n)).zip(out);
-                for ((channel, state), out) in each {
-                    let step = softplus(steps.row(t)[channel]);
-                    let x = mixed.row(t)[channel];
-                    let decay = &decay[channel * n..(channel + 1) * n];
-                    let added = step * x;
-                    let mut sum = 0.0;
-                    for (((s, a), b), c) in state.iter_mut().zip(decay).zip(b).zip(c) {
-                        *s = (a * step).exp() * *s + added * b;
-                        sum += *s * c;
-                    }
-                    *out = sum + skip[channel] * x;
-                }
+        let n_blocks = width / block;
+        let outs = self.grown(state, &inputs, (n_blocks, block), |i, piece, state, out| {
+            for (t, out) in piece.zip(out.chunks_exact_mut(block)) {
+                let channels = i * block..(i + 1) * block;
+                let decays = channels.start * spec.state_dim..channels.end * spec.state_dim;
+                on_lanes(Channels {
+                    of_state: array::from_fn(|which| {
+                        let first = spec.rank + which * spec.state_dim;
+                        &read.row(t)[first..first + spec.state_dim]
+                    }),
+                    of_channels: [
+                        &mixed.row(t)[channels.clone()],
+                        &steps.row(t)[channels.clone()],
+                        &skip[channels],
+                    ],
+                    decays: &decay[decays],
+                    state: &mut *state,
+                    out,
+                });
             }
-            outs
-        };
-        let outs = by_head(folded, block * n, self.n_rows(), one);
+        });
         for (t, (row, out)) in self.rows().zip(out.chunks_exact_mut(width)).enumerate() {
             for (outs, out) in outs.iter().zip(out.chunks_exact_mut(block)) {
                 out.copy_from_slice(&outs[t * block..(t + 1) * block]);
@@ -70,6 +77,43 @@ impl Piece<'_> {
             out.iter_mut()
                 .zip(gates)
                 .for_each(|(out, z)| *out *= silu(*z));
+        }
+    }
+}
+
+/// One position of some channels.
+struct Channels<'a> {
+    /// B and C, `[state_dim]`.
+    of_state: [&'a [f32]; 2],
+    /// x, steps before their softplus, and D: `[channels]`.
+    of_channels: [&'a [f32]; 3],
+    /// `[channels, state_dim]`.
+    decays: &'a [f32],
+    /// `[channels, state_dim]`.
+    state: &'a mut [f32],
+    /// `[channels]`.
+    out: &'a mut [f32],
+}
+
+impl LaneWork for Channels<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let ([b, c], [x, steps, skip]) = (self.of_state, self.of_channels);
+        let n = b.len();
+        let states = self.state.chunks_exact_mut(n);
+        let rows = states.zip(self.decays.chunks_exact(n)).zip(self.out);
+        for (channel, ((state, decays), out)) in rows.enumerate() {
+            let step = softplus(steps[channel]);
+            let added = step * x[channel];
+            let mut sums = [0.0; N_LANES];
+            let parts = state.chunks_mut(N_LANES).zip(decays.chunks(N_LANES));
+            for ((s, a), (b, c)) in parts.zip(b.chunks(N_LANES).zip(c.chunks(N_LANES))) {
+                for i in 0..s.len() {
+                    s[i] = decaying(a[i] * step) * s[i] + added * b[i];
+                    sums[i] += s[i] * c[i];
+                }
+            }
+            *out = tree(sums) + skip[channel] * x[channel];
         }
     }
 }
