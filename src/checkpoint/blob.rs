@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::MappedFile;
+use super::{MappedFile, pages::Pages};
 use crate::formats::Dtype;
 
 /// Where the bytes of a checkpoint are.
@@ -14,9 +14,21 @@ pub enum Blob {
     Static(&'static [u8]),
     /// Memory; 4-byte words, so that any dtype is aligned.
     Memory(Arc<Vec<u32>>),
+    /// Memory in large pages.
+    Pages(Arc<Pages>),
 }
 
 impl Blob {
+    /// Memory of so many words, all 0 until `fill` has written them.
+    pub fn filled(n_words: usize, fill: impl Fn(&mut [u32])) -> Self {
+        if let Some(it) = Pages::filled(n_words, &fill) {
+            return Self::Pages(Arc::new(it));
+        }
+        let mut words = vec![0; n_words];
+        fill(&mut words);
+        Self::Memory(Arc::new(words))
+    }
+
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -24,6 +36,7 @@ impl Blob {
             Self::Map(it) => it,
             Self::Static(it) => it,
             Self::Memory(it) => bytemuck::cast_slice(it),
+            Self::Pages(it) => it,
         }
     }
 
@@ -32,7 +45,7 @@ impl Blob {
     pub fn file(&self) -> Option<&Arc<MappedFile>> {
         match self {
             Self::Map(it) => Some(it),
-            Self::Static(_) | Self::Memory(_) => None,
+            Self::Static(_) | Self::Memory(_) | Self::Pages(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@
 //!
 //! Windows cuts no file that is mapped.
 //!
-//! **Invariant:** every map of the program is made here.
+//! **Invariant:** every map of a file is made here.
 
 use std::{
     fs::File,
@@ -95,6 +95,14 @@ impl MappedFile {
         );
         #[cfg(not(unix))]
         let _ = (start, n_bytes);
+    }
+}
+
+impl MappedFile {
+    /// Tells the system that all of it will stay in memory: where it can, it reads it in large pages. Only advice.
+    pub(super) fn will_stay(&self) {
+        #[cfg(target_os = "linux")]
+        drop(self.map.advise(memmap2::Advice::HugePage));
     }
 }
 

@@ -12,7 +12,7 @@
 //! tokenizer                  the library's tokenizer, followed within limits
 //! chat                       the text around a prompt
 //! memory, need, allowance    how large it is; what a run will hold; what the process may take
-//! warmup                     bringing it into memory with progress
+//! warmup, pages              bringing it into memory with progress; memory in large pages
 //! twice                      samples of it, decoded by candle too
 //! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
@@ -51,6 +51,7 @@ mod need;
 #[cfg(test)]
 mod opens;
 mod packed;
+mod pages;
 mod place;
 mod planes;
 mod presets;
@@ -89,6 +90,7 @@ pub use error::CheckpointError;
 pub use mapped::MappedFile;
 pub use memory::{Census, Share, active_share, cache_bytes_per_position, state_bytes};
 pub use need::MemoryNeed;
+pub use pages::Pages;
 pub use place::expanded;
 pub use planes::{BlobPart, Planes};
 pub use presets::PRESETS;
@@ -197,7 +199,7 @@ fn assemble(parts: Parts, draft: Draft) -> Result<Checkpoint, CheckpointError> {
         .into_iter()
         .filter_map(|it| match it.blob {
             Blob::Map(map) => Some(map),
-            Blob::Static(_) | Blob::Memory(_) => None,
+            Blob::Static(_) | Blob::Memory(_) | Blob::Pages(_) => None,
         })
         .collect();
     // Tensors may have been compared.

@@ -1,7 +1,7 @@
 //! Made-up models: the real shapes of a known checkpoint with random bf16 weights in memory, for
 //! measuring speed without a download. They go through the same family readers as files do.
 
-use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
+use std::{collections::BTreeMap, iter, path::Path};
 
 use rayon::prelude::*;
 
@@ -271,18 +271,18 @@ fn is_norm(slot: Slot) -> bool {
 /// Makes the tensors of one layer, in one piece of memory.
 fn fill(places: &BTreeMap<&str, Place>, seed: u64) -> Blob {
     let n_words = places.values().map(|it| it.n_words).sum();
-    let mut words = vec![0u32; n_words];
-    words
-        .par_chunks_mut(CHUNK_WORDS)
-        .enumerate()
-        .for_each(|(row, chunk)| fill_random(chunk, mix(seed ^ row as u64)));
-    for place in places.values() {
-        let its = words.get_mut(place.start..place.start + place.n_words);
-        if let Some((its, fixed)) = its.zip(place.fixed) {
-            its.fill(fixed);
+    Blob::filled(n_words, |words| {
+        words
+            .par_chunks_mut(CHUNK_WORDS)
+            .enumerate()
+            .for_each(|(row, chunk)| fill_random(chunk, mix(seed ^ row as u64)));
+        for place in places.values() {
+            let its = words.get_mut(place.start..place.start + place.n_words);
+            if let Some((its, fixed)) = its.zip(place.fixed) {
+                its.fill(fixed);
+            }
         }
-    }
-    Blob::Memory(Arc::new(words))
+    })
 }
 
 /// Views of the tensors in their memory.

@@ -42,6 +42,7 @@ impl Warmup {
     pub(super) fn new(files: Vec<Arc<MappedFile>>, stays: bool) -> Self {
         let read = files.iter().filter(|_| stays);
         let total_bytes = read.map(|it| it.len() as u64).sum();
+        files.iter().filter(|_| stays).for_each(|it| it.will_stay());
         Self {
             file_row: if stays { 0 } else { files.len() },
             files,

@@ -1,7 +1,5 @@
 //! How numbers become blocks.
 
-use std::sync::Arc;
-
 use bytemuck::Pod;
 use rayon::prelude::*;
 
@@ -30,8 +28,6 @@ fn in_blocks<B: Pod>(
     let (rows, cols) = view.shape();
     let row_bytes = dtype.row_bytes(cols)?;
     let n_bytes = rows.checked_mul(row_bytes)?;
-    let mut words = vec![0u32; n_bytes.div_ceil(4)];
-    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
     let one_row = |wide: &mut Vec<f32>, (row, out): (usize, &mut [u8])| {
         view.widen_row(row, wide);
         let blocks: &mut [B] = bytemuck::cast_slice_mut(out);
@@ -39,11 +35,14 @@ fn in_blocks<B: Pod>(
             *block = nearest(numbers);
         }
     };
-    bytes[..n_bytes]
-        .par_chunks_mut(row_bytes.max(1))
-        .enumerate()
-        .for_each_init(|| vec![0.0; cols], one_row);
-    WeightView::new(&Blob::Memory(Arc::new(words)), 0, dtype, rows, cols)
+    let blob = Blob::filled(n_bytes.div_ceil(4), |words| {
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+        bytes[..n_bytes]
+            .par_chunks_mut(row_bytes.max(1))
+            .enumerate()
+            .for_each_init(|| vec![0.0; cols], one_row);
+    });
+    WeightView::new(&blob, 0, dtype, rows, cols)
 }
 
 #[cfg(test)]

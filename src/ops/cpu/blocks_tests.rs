@@ -1,5 +1,7 @@
 //! Laws of the block formats.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::formats::{Block as _, F16};
 

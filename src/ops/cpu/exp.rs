@@ -26,7 +26,11 @@ fn exp(x: f32) -> f32 {
                 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
     let scale = f32::from_bits(((n as i32 + 127) << 23) as u32);
     // What is no number stays none.
-    if x > -87.0 { p * scale } else { x - x }
+    if x > -87.0 {
+        p * scale
+    } else {
+        (0.0 * x).abs()
+    }
 }
 
 /// `1 / (1 + e^-x)`, within 4e-7 relative; 0 below -87.

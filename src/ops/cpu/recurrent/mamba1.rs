@@ -54,11 +54,11 @@ impl Sequence<'_> {
                 let channels = i * block..(i + 1) * block;
                 let decays = channels.start * spec.state_dim..channels.end * spec.state_dim;
                 on_lanes(Channels {
-                    of_state: array::from_fn(|which| {
+                    per_number: array::from_fn(|which| {
                         let first = spec.rank + which * spec.state_dim;
                         &read.row(t)[first..first + spec.state_dim]
                     }),
-                    of_channels: [
+                    per_channel: [
                         &mixed.row(t)[channels.clone()],
                         &steps.row(t)[channels.clone()],
                         &skip[channels],
@@ -84,9 +84,9 @@ impl Sequence<'_> {
 /// One position of some channels.
 struct Channels<'a> {
     /// B and C, `[state_dim]`.
-    of_state: [&'a [f32]; 2],
+    per_number: [&'a [f32]; 2],
     /// x, steps before their softplus, and D: `[channels]`.
-    of_channels: [&'a [f32]; 3],
+    per_channel: [&'a [f32]; 3],
     /// `[channels, state_dim]`.
     decays: &'a [f32],
     /// `[channels, state_dim]`.
@@ -98,7 +98,7 @@ struct Channels<'a> {
 impl LaneWork for Channels<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let ([b, c], [x, steps, skip]) = (self.of_state, self.of_channels);
+        let ([b, c], [x, steps, skip]) = (self.per_number, self.per_channel);
         let n = b.len();
         let states = self.state.chunks_exact_mut(n);
         let rows = states.zip(self.decays.chunks_exact(n)).zip(self.out);
