@@ -6,11 +6,13 @@
 mod alternatives;
 mod balance;
 mod change;
+mod choices;
 mod control;
 mod control_effects;
 mod decision;
 mod effect;
 mod expert_use;
+mod findings;
 mod flow;
 mod health;
 mod load;
@@ -22,15 +24,19 @@ mod series;
 mod significance;
 mod specialty;
 mod spread;
+mod step_order;
+mod timeline;
 
 pub use alternatives::{Alternative, Candidates, Likelihood, SortBy, alternatives};
 pub use balance::BalanceStats;
 pub use change::{Change, Concentration, concentration, first_difference, places};
+pub use choices::{Choices, Dependence};
 pub use control::{Control, Controls, control, controls};
 pub use control_effects::{ControlEffects, ControlPlan, ControlReading, ControlSummary, Range};
 pub use decision::Decision;
 pub use effect::{Effect, EffectSum, effect};
 pub use expert_use::{ExpertUse, LEAST_OCCURRENCES, Occurrence, WordUse, most_frequent};
+pub use findings::{Advice, Evidence, Finding, FindingKind, advice_on_load, findings};
 pub use flow::{Flow, FlowOf, FlowStats, GapFlow};
 pub use health::{
     DeadLimit, Idle, Limits, MaxLimit, Measure, Numbers, Outcome, Preset, Reason, Report,
@@ -45,3 +51,7 @@ pub use series::{LoadSeries, Series, SeriesOf};
 pub use significance::{false_discovery, fisher_exact};
 pub use specialty::{FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty, TextShare, TextUse};
 pub use spread::{Spread, spread};
+pub use step_order::sort_steps;
+pub use timeline::{
+    EVEN_BAND, Leaving, Moved, RouterTimeline, Timeline, TimelineError, TimelineStep, timeline,
+};

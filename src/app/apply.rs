@@ -121,6 +121,8 @@ impl App {
             Command::CancelLoad => self.ask(Request::CancelLoad),
             Command::Survey(of) => self.survey(of, ctx),
             Command::CancelSurvey => self.cancel_survey(),
+            Command::Steps(paths) => self.read_steps(paths, ctx),
+            Command::CancelSteps => self.cancel_steps(),
             Command::Dismiss => self.session.message = None,
             Command::DismissFailure(n) => self.session.read_failure(n),
             Command::BringBack(id) => self.bring_back(id, now_secs),

@@ -166,6 +166,8 @@ impl App {
             // What was said meanwhile is of the window, not of the model that is gone.
             message: self.session.message.take(),
             opened: self.session.opened + 1,
+            // Checkpoints are read beside whatever model is open.
+            steps: self.session.steps.take(),
             ..Session::default()
         };
         self.experiment = Experiment {

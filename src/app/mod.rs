@@ -21,8 +21,10 @@ mod models;
 mod paths;
 mod screenshot;
 mod share;
+mod steps;
 mod survey;
 mod synthetic_session;
+mod typed_paths;
 mod window;
 
 use std::{
@@ -33,6 +35,7 @@ use std::{
 use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::Undoer};
 
 use crate::cli::Start;
+use crate::corpus::TextSource;
 use crate::document::SavedSettings;
 use crate::engine::{ModelSource, Pace, Request};
 use crate::spec::{Branches, Experiment, PromptForm, TokenId};
@@ -118,6 +121,10 @@ pub struct App {
     n_stops: u64,
     /// How the command line names the open model.
     argument: String,
+    /// Checkpoints that are read beside the open model.
+    steps: Option<steps::StepReader>,
+    /// The texts that were asked for last.
+    texts: Vec<TextSource>,
     /// Whether the first model may be opened elsewhere than was asked for.
     start: models::Start,
     /// What controls of the edits are drawn with.
@@ -175,6 +182,8 @@ impl App {
             has_broken: false,
             n_stops: 0,
             argument: String::new(),
+            steps: None,
+            texts: Vec::new(),
             start: models::Start::default(),
             control_seed: controls::FIRST_SEED,
             begin: None,
@@ -230,6 +239,7 @@ impl App {
             && it.loading.is_none()
             && it.backlog.is_none()
             && it.survey.as_ref().is_none_or(|it| it.progress.is_none())
+            && self.steps.is_none()
             && self.waiting.is_none()
             && self.unsent.is_empty()
             && self.commands.is_empty()
@@ -296,6 +306,7 @@ impl eframe::App for App {
         for event in events {
             self.fold(event, ctx, now_secs);
         }
+        self.poll_steps(ctx);
         self.end_sentence(ctx, now_secs);
         self.take_dropped(ctx);
         self.poll_dialog(ctx, now_secs);

@@ -8,17 +8,18 @@ use std::{
 
 use eframe::egui;
 
-use crate::checkpoint::expanded;
 use crate::corpus::{CorpusError, TextSource};
 use crate::document::write_whole;
 use crate::engine::{ModelSource, Request};
 use crate::spec::ModelChoice;
 use crate::ui::{Command, Message, PathFor, PathSheet, SurveyOf};
 
-use super::{App, dialog::DialogFor, models::source};
-
-/// Stands between several paths in the sheet.
-const BETWEEN: char = ';';
+use super::{
+    App,
+    dialog::DialogFor,
+    models::source,
+    typed_paths::{BETWEEN, checkpoints_in, steps_of, typed_path},
+};
 
 impl App {
     /// Asks where a file is to be written; `name` is offered, in the folder of the last one.
@@ -43,6 +44,10 @@ impl App {
         };
         match sheet.what.clone() {
             PathFor::Model => self.open_from_sheet(source(text), text.to_owned(), ctx),
+            PathFor::Steps => match steps_of(text) {
+                Ok(paths) => self.read_steps(paths, ctx),
+                Err(why) => sheet.fail(why.to_string()),
+            },
             PathFor::Texts => match paths_of(text) {
                 Ok(paths) => self.survey(SurveyOf::Files(paths), ctx),
                 Err(why) => sheet.fail(why.to_string()),
@@ -68,6 +73,12 @@ impl App {
                 let title = "Open a model folder".to_owned();
                 self.pick(DialogFor::Folder { title }, now_secs, move |paths| {
                     Command::OpenPath(first(paths))
+                });
+            }
+            PathFor::Steps => {
+                let title = "A folder with checkpoints in it".to_owned();
+                self.pick(DialogFor::Folder { title }, now_secs, |paths| {
+                    Command::Steps(checkpoints_in(&first(paths)))
                 });
             }
             PathFor::Texts => {
@@ -223,12 +234,6 @@ fn usual_folder() -> Option<PathBuf> {
     let here = std::env::current_dir().ok();
     let is_chosen = |it: &PathBuf| it.parent().is_some();
     here.filter(is_chosen).or_else(std::env::home_dir)
-}
-
-/// A path as it was typed: `~` is the home folder, and one that is not absolute begins where the program was started.
-fn typed_path(text: &str) -> PathBuf {
-    let path = expanded(Path::new(text));
-    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Why nothing can be written there, as far as can be said before.

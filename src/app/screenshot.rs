@@ -21,7 +21,9 @@ use crate::cli::{
     screenshot::{Args, RowArg, Theme},
 };
 use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
-use crate::ui::{Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection};
+use crate::ui::{
+    Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf, same_words,
+};
 
 use super::{App, export::system_fonts, link::Silent};
 
@@ -88,7 +90,12 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             "the engine did not start: {why}"
         )));
     }
+    for mode in &args.modes {
+        let set = window.state_mut().frame.set_mode(panel, mode);
+        set.map_err(Failure::misuse)?;
+    }
     write(&mut window, wanted, args)?;
+    survey(&mut window, args, panel)?;
     let bytes = match panel {
         None => picture(&mut window)?,
         Some(panel) => {
@@ -108,13 +115,39 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
 /// A panel's name as the list has it.
 fn listed(name: &str) -> Result<&'static str, Failure> {
     let names = || PANELS.iter().map(|it| it.0);
-    names().find(|it| *it == name).ok_or_else(|| {
-        let names: Vec<&str> = names().collect();
+    let same = |it: &&'static str| same_words(it, name);
+    names().find(same).ok_or_else(|| {
+        let names: Vec<String> = names().map(|it| it.replace('_', " ")).collect();
         Failure::misuse(format!(
             "there is no panel \"{name}\"; the panels are {}",
             names.join(", ")
         ))
     })
+}
+
+/// Reads the texts that Health judges by, and looks at the weights.
+fn survey(
+    window: &mut Harness<'_, App>,
+    args: &Args,
+    panel: Option<&'static str>,
+) -> Result<(), Failure> {
+    let of = match (args.samples, &*args.text) {
+        (true, _) => SurveyOf::Samples,
+        (false, []) => return Ok(()),
+        (false, files) => SurveyOf::Files(files.to_vec()),
+    };
+    let app = window.state_mut();
+    app.command(Command::Survey(of));
+    if panel.is_none() {
+        app.command(Command::ShowPanel("health"));
+    }
+    let is_over = |it: &App| {
+        let examined = it.session().examined.as_ref();
+        it.is_idle() && examined.is_some_and(|it| it.progress.is_none())
+    };
+    wait(window, is_over, Failure::misuse)?;
+    (0..N_SETTLING).for_each(|_| window.step());
+    Ok(())
 }
 
 /// The window as a PNG.

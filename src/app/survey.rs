@@ -4,10 +4,10 @@ use eframe::egui;
 
 use crate::corpus::{TextSource, names};
 use crate::engine::Request;
-use crate::spec::{TokenId, shown};
+use crate::spec::{InterventionSet, TokenId, shown};
 use crate::study::{Progress, Study, StudyError, StudyEvent};
 use crate::trace::StepTrace;
-use crate::ui::{PathFor, PathSheet, Survey, SurveyOf, SurveyedText};
+use crate::ui::{Examined, PathFor, PathSheet, Survey, SurveyOf, SurveyedText};
 
 use super::App;
 
@@ -26,6 +26,7 @@ impl App {
         if self.dialogs.path().is_some() {
             self.dialogs.close(ctx);
         }
+        self.texts.clone_from(&texts);
         let tag = self.next_tag;
         self.next_tag += 1;
         let text = |name: String| SurveyedText {
@@ -38,7 +39,32 @@ impl App {
             progress: Some((0, 0)),
             ..Survey::default()
         });
-        let study = Study::Survey { texts };
+        let study = Study::Survey {
+            texts,
+            edits: InterventionSet::default(),
+        };
+        self.ask(Request::Study { tag, study });
+        self.examine();
+    }
+
+    /// Has the weights of the open model looked at, where that was not done yet.
+    fn examine(&mut self) {
+        if self
+            .session
+            .examined
+            .as_ref()
+            .is_some_and(|it| it.failed.is_none())
+        {
+            return;
+        }
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        self.session.examined = Some(Examined {
+            tag,
+            progress: Some((0, 0)),
+            ..Examined::default()
+        });
+        let study = Study::Examine;
         self.ask(Request::Study { tag, study });
     }
 
@@ -51,7 +77,12 @@ impl App {
 
     /// A job beside the rows tells something.
     pub(super) fn studied(&mut self, tag: u64, event: StudyEvent) {
+        let examined = self.session.examined.as_mut();
+        if let Some(examined) = examined.filter(|it| it.tag == tag) {
+            return examined_on(examined, event);
+        }
         match event {
+            StudyEvent::Examined(_) => {}
             StudyEvent::Surveyed { text, step } => self.surveyed(tag, text, &step),
             StudyEvent::Controlled {
                 control,
@@ -74,9 +105,12 @@ impl App {
     fn surveyed(&mut self, tag: u64, text: usize, step: &StepTrace) {
         let facts = self.session.facts.clone();
         let special = |it: TokenId| facts.as_ref().is_none_or(|facts| facts.is_special(it));
-        let survey = self.survey_of(tag);
-        if let Some(text) = survey.and_then(|it| it.texts.get_mut(text)) {
+        let Some(survey) = self.survey_of(tag) else {
+            return;
+        };
+        if let Some(text) = survey.texts.get_mut(text) {
             text.load.add(step, special);
+            survey.choices.add(step, special);
         }
     }
 
@@ -97,5 +131,18 @@ impl App {
         if let Some(why) = failed {
             self.fail(why);
         }
+    }
+}
+
+/// The weights are looked at further.
+fn examined_on(examined: &mut Examined, event: StudyEvent) {
+    match event {
+        StudyEvent::Examined(part) => examined.parts.push(part),
+        StudyEvent::Progress(it) => examined.progress = Some((it.n_done, it.n_total)),
+        StudyEvent::Ended { result, .. } => {
+            examined.progress = None;
+            examined.failed = result.err().map(|it| it.to_string());
+        }
+        StudyEvent::Surveyed { .. } => {}
     }
 }

@@ -339,6 +339,8 @@ fn weight_shares() -> Vec<WeightShare> {
 fn gate(layer: u16, n_experts: usize) -> GateFacts {
     let norm = |e: u32| 1.0 + (hash(u32::from(layer) ^ hash(e)) >> 16) as f32 / 65_536.0;
     GateFacts {
+        same_rows: Vec::new(),
+        empty_rows: Vec::new(),
         selection_bias: Vec::new(),
         norms: (0..n_experts as u32).map(norm).collect(),
         nearest: Some(NearestRows {

@@ -245,6 +245,7 @@ impl Binder<'_> {
             })?;
         self.weights
             .insert(source.slot, part.read_as(source.reading));
+        self.weights.set_tensor(source.slot, &source.tensor);
         self.views.insert(source.tensor.clone(), whole);
         self.used.insert(source.tensor);
         Ok(())

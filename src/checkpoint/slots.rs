@@ -239,12 +239,25 @@ pub enum Part {
 #[derive(Clone, Debug, Default)]
 pub struct Weights {
     slots: HashMap<Slot, WeightView>,
+    /// What the tensor of each is called on disk.
+    tensors: HashMap<Slot, Arc<str>>,
 }
 
 impl Weights {
     /// Fills a slot.
     pub fn insert(&mut self, slot: Slot, weight: WeightView) {
         self.slots.insert(slot, weight);
+    }
+
+    /// Says what the tensor is called on disk that a slot is read from, whole or in part.
+    pub fn set_tensor(&mut self, slot: Slot, name: &str) {
+        self.tensors.insert(slot, name.into());
+    }
+
+    /// What that tensor is called; empty where there is none.
+    #[must_use]
+    pub fn tensor_of(&self, slot: Slot) -> &str {
+        self.tensors.get(&slot).map_or("", |it| it)
     }
 
     /// The weight of a slot; every mandatory one is there once a checkpoint is open.

@@ -1,4 +1,4 @@
-//! `eval`: the numbers of a pass over given ids, in a safetensors file, to be compared with a reference.
+//! `eval`: the numbers of a pass over a prompt or given ids, in a safetensors file, to be compared with a reference.
 //!
 //! `logits [T, V]` f32; per router `router_logits.L [T, E]` f32 (raw gate outputs), `topk_ids.L [T, K]`
 //! i64 (ascending, -1 last), `topk_weights.L [T, K]` f32; `greedy_ids [N]` i64 with `--greedy N`.
@@ -17,32 +17,44 @@ use safetensors::{Dtype, View};
 
 use super::{
     Failure, OutFile,
-    model::{ModelArgs, parse_ids, parse_points},
+    model::{ChatArgs, ModelArgs, parse_ids, parse_points},
     pass::Pass,
     values::{parse_count, path_parser},
 };
+use crate::checkpoint::Checkpoint;
 use crate::engine::{Extent, StepRow};
 use crate::spec::{ModelSpec, RouterPlace, Site, StackId, TokenId};
+use crate::study::EncodeError;
 use crate::trace::{Pick, PickState, RouterTrace};
 
 /// Tokens read at a time.
 const SLICE: usize = 64;
 
-/// Write logits, router logits and choices for given token ids to a file.
+/// Write logits, router logits and choices for a prompt or given token ids to a file.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Token ids, as 5,17,3; no BOS is added.
+    /// What the text starts with; the tokenizer's own start token is added.
     #[arg(
         long,
+        required_unless_present_any = ["ids", "series"],
+        conflicts_with_all = ["ids", "series"],
+        allow_hyphen_values = true
+    )]
+    prompt: Option<String>,
+    /// What the text starts with, as token ids 5,17,3; nothing is added.
+    #[arg(long, allow_hyphen_values = true, conflicts_with = "series")]
+    ids: Option<String>,
+    #[command(flatten)]
+    chat: ChatArgs,
+    /// Token ids that an encoder–decoder model's text begins with, as 0,5,17; without them, its start token alone.
+    #[arg(
+        long,
+        value_name = "IDS",
         allow_hyphen_values = true,
-        required_unless_present = "series",
         conflicts_with = "series"
     )]
-    ids: Option<String>,
-    /// Token ids that an encoder–decoder model's text begins with, as 0,5,17; without them, its start token alone.
-    #[arg(long, value_name = "IDS", allow_hyphen_values = true, requires = "ids")]
     decoder_ids: Option<String>,
     /// Points of a time series, as 0.5,-1,2.25, for a model that reads those; they are taken as they are.
     #[arg(long, value_name = "X,X,…", allow_hyphen_values = true)]
@@ -80,11 +92,16 @@ pub struct Args {
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3); no file is left behind.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let ids = match (&args.ids, &args.series) {
-        (Some(ids), _) => parse_ids(ids)?,
-        (None, series) => parse_points(series.as_deref().unwrap_or_default())?,
+    let given = match (&args.ids, &args.series) {
+        (Some(ids), _) => Some(parse_ids(ids)?),
+        (None, Some(series)) => Some(parse_points(series)?),
+        (None, None) => None,
     };
     let checkpoint = args.model.open()?;
+    let ids = match given {
+        Some(it) => it,
+        None => encoded(args, &checkpoint)?,
+    };
     let spec = &checkpoint.spec;
     let policy = args.model.policy(spec)?;
     let n_more = args.greedy.max(args.forecast);
@@ -108,6 +125,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let named = tensors.iter().map(|(name, it)| (name.as_str(), it));
     let bytes = safetensors::serialize(named, None).map_err(Failure::part_way)?;
     out.write(&bytes)
+}
+
+/// The tokens of the prompt, in the form asked for.
+fn encoded(args: &Args, checkpoint: &Checkpoint) -> Result<Vec<TokenId>, Failure> {
+    let codec = checkpoint.codec.as_ref();
+    let none = || Failure::misuse(EncodeError::NoTokenizer);
+    let prompt = args.prompt.as_deref().unwrap_or_default();
+    let codec = codec.ok_or_else(none)?;
+    codec
+        .encode_as(prompt, &args.chat.form())
+        .map_err(Failure::misuse)
 }
 
 /// Source and text; of a model without an encoder all is text.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::{Failure, Output, devices, json_text, verify};
+use super::{Failure, Output, devices, experts, json_text, verify};
 use crate::analysis::SelectionBias;
 use crate::checkpoint::{
     Allowances, Census, Checkpoint, DecodedTwice, MemoryNeed, Source, cache_bytes_per_position,
@@ -30,6 +30,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "devices")]
     pub verify: bool,
 
+    /// Also read the weights of all experts, for numbers that are none, copies and experts that put out nothing: exit status 1 where anything is found
+    #[arg(long, conflicts_with = "devices")]
+    pub experts: bool,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -48,16 +52,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let memory = Memory::of(&checkpoint, Allowances::now());
     let twice = args.verify.then(|| checkpoint.decoded_twice()).transpose();
     let twice = twice.map_err(Failure::misuse)?;
+    let found = args.experts.then(|| experts::found(&checkpoint));
     let text = if args.json {
         let mut json = as_json(&checkpoint, &memory);
         if let Some(found) = &twice {
             json["decoded_twice"] = verify::as_json(found);
         }
+        if let Some(found) = &found {
+            json["findings"] = json!(found);
+        }
         json_text(&json, false)?
     } else {
-        as_text(&checkpoint, &memory, twice.as_deref())
+        let mut text = as_text(&checkpoint, &memory, twice.as_deref());
+        text.extend(found.as_deref().map(experts::text));
+        text
     };
     Output::standard().print(&text)?;
+    experts::judge(&found.unwrap_or_default())?;
     verify::judge(&twice.unwrap_or_default())
 }
 

@@ -8,6 +8,7 @@ pub mod check;
 mod devices;
 pub mod eval;
 mod exit;
+mod experts;
 pub mod inspect;
 mod model;
 mod outfile;
@@ -60,7 +61,7 @@ pub struct Cli {
 /// What can be done without looking at a window.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write logits, router logits and choices for given token ids to a file.
+    /// Write logits, router logits and choices for a prompt or given token ids to a file.
     Eval(eval::Args),
     /// Show what a model is: shapes, routing rules, parameters, memory.
     Inspect(inspect::Args),
@@ -140,7 +141,7 @@ mod tests {
             Ok(()),
         );
         check(&["eval", "tour", "--ids", "1", "--out", "-"], Ok(()));
-        check(&["check", "tour", "--samples", "--json", "-"], Ok(()));
+        check(&["check", "tour", "--samples", "--out", "-"], Ok(()));
         let edit = ["run", "tour", "--prompt", "a", "--edit", "-bias:0.1=2"];
         check(&edit, Ok(()));
     }
@@ -149,7 +150,7 @@ mod tests {
     fn an_option_in_the_place_of_a_path_is_told() {
         let words = "a file of that name is ./--device";
         check(
-            &["check", "tour", "--samples", "--json", "--device"],
+            &["check", "tour", "--samples", "--out", "--device"],
             Err(words),
         );
         check(
@@ -196,5 +197,75 @@ mod tests {
         check(&with("18446744073709551616"), Err(count));
         check(&with("18446744073709551615"), Ok(()));
         check(&["run", "tour", "--prompt", "a", "--temp", "-1"], Ok(()));
+    }
+
+    /// Every flag that several commands have, with these commands: there it means the same and takes the same.
+    const FLAGS: [(&str, &[&str]); 21] = [
+        ("chat", &["eval", "run", "screenshot"]),
+        (
+            "device",
+            &["moescope", "eval", "run", "check", "screenshot", "bench"],
+        ),
+        ("edit", &["eval", "run", "check", "screenshot"]),
+        ("ids", &["eval", "run", "screenshot"]),
+        ("json", &["inspect", "tokenize", "run", "check", "bench"]),
+        ("min-p", &["run", "screenshot"]),
+        ("out", &["eval", "check"]),
+        ("prompt", &["eval", "tokenize", "run", "screenshot"]),
+        ("quantize", &["eval", "run", "bench"]),
+        ("samples", &["check", "screenshot"]),
+        ("seed", &["run", "screenshot"]),
+        ("system", &["eval", "run", "screenshot"]),
+        ("temp", &["run", "screenshot"]),
+        ("text", &["check", "screenshot"]),
+        ("tokens", &["run", "screenshot", "bench"]),
+        ("top-k", &["run", "screenshot"]),
+        ("top-p", &["run", "screenshot"]),
+        // One command each, so that nobody gives them another meaning.
+        ("experts", &["inspect"]),
+        ("mixed", &["check"]),
+        ("thresholds", &["check"]),
+        ("html", &["run"]),
+    ];
+
+    #[test]
+    fn a_flag_means_the_same_in_every_command_that_has_it() {
+        let mut root = Cli::command();
+        root.build();
+        let commands = || std::iter::once(&root).chain(root.get_subcommands());
+        let has = |flag: &str| {
+            let all = commands().filter_map(move |command| {
+                let mut flags = command.get_arguments();
+                let found = flags.find(|it| it.get_long() == Some(flag))?;
+                Some((command.get_name().to_owned(), found.clone()))
+            });
+            all.collect::<Vec<(String, clap::Arg)>>()
+        };
+        for (flag, wanted) in FLAGS {
+            let found = has(flag);
+            let names: Vec<&str> = found.iter().map(|it| &*it.0).collect();
+            assert_eq!(names, wanted, "--{flag}");
+            let takes = |it: &clap::Arg| {
+                let values = it.get_num_args().map(|it| it.takes_values());
+                let choices: Vec<String> = it
+                    .get_possible_values()
+                    .iter()
+                    .map(|it| it.get_name().to_owned())
+                    .collect();
+                (values, choices)
+            };
+            let first = takes(&found[0].1);
+            for (command, it) in &found {
+                assert_eq!(takes(it), first, "{command} --{flag}");
+            }
+        }
+        // A flag of several commands stands in the table.
+        let listed: Vec<&str> = FLAGS.iter().map(|it| it.0).collect();
+        for command in commands() {
+            for it in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let is_told = listed.contains(&it) || ["help", "version"].contains(&it);
+                assert!(is_told || has(it).len() == 1, "--{it} is not in the table");
+            }
+        }
     }
 }

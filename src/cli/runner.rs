@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::analysis::{ControlEffects, ControlReading, LoadStats};
+use crate::analysis::{Choices, ControlEffects, ControlReading, LoadStats};
 use crate::corpus::TextSource;
 use crate::document::covers;
 use crate::engine::{
@@ -52,6 +52,14 @@ pub(super) struct Runner<'a> {
     pub facts: ModelFacts,
     recording: Recording,
     listener: &'a mut dyn Listener,
+}
+
+/// What was read.
+pub(super) struct Surveyed {
+    /// The load each text leaves.
+    pub loads: Vec<LoadStats>,
+    /// What was chosen for the first tokens of all.
+    pub choices: Choices,
 }
 
 /// What came of it.
@@ -130,11 +138,17 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Reads texts with no edit in force; the load each leaves, special tokens left out.
-    pub fn survey(&mut self, texts: &[TextSource]) -> Result<Vec<LoadStats>, Failure> {
-        let texts = texts.to_vec();
+    /// Reads texts under edits; the load each leaves and the choices of all, special tokens left out, beside those
+    /// counted already.
+    pub fn survey(
+        &mut self,
+        texts: &[TextSource],
+        edits: &InterventionSet,
+        mut choices: Choices,
+    ) -> Result<Surveyed, Failure> {
+        let (texts, edits) = (texts.to_vec(), edits.clone());
         let mut loads = vec![LoadStats::default(); texts.len()];
-        let study = Study::Survey { texts };
+        let study = Study::Survey { texts, edits };
         ask(&self.engine, Request::Study { tag: 0, study })?;
         loop {
             let Event::Study { event, .. } = next(&mut self.engine)? else {
@@ -143,11 +157,13 @@ impl<'a> Runner<'a> {
             match event {
                 StudyEvent::Surveyed { text, step } => {
                     loads[text].add(&step, |it| self.facts.is_special(it));
+                    choices.add(&step, |it| self.facts.is_special(it));
                 }
-                StudyEvent::Controlled { .. } => {}
+                StudyEvent::Controlled { .. } | StudyEvent::Examined(_) => {}
                 StudyEvent::Progress(it) => self.listener.surveying(it.n_done, it.n_total),
                 StudyEvent::Ended { result, .. } => {
-                    return result.map(|()| loads).map_err(study_failed);
+                    let read = Surveyed { loads, choices };
+                    return result.map(|()| read).map_err(study_failed);
                 }
             }
         }

@@ -59,9 +59,18 @@ pub struct Args {
     pub n: u32,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Only this panel: heatmap, router, load, …; a name that is none lists them all.
+    /// Only this panel: heatmap, next token, load, …; a name that is none lists them all.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub panel: Option<String>,
+    /// What a panel shows: of the heatmap `live pick`, `share of tokens`, `gate mass`, `score`, `difference`; of the path `this token`, `flow`; of Health `texts`, `tokens seen so far`. May be given again.
+    #[arg(long = "mode", value_name = "MODE", allow_hyphen_values = true)]
+    pub modes: Vec<String>,
+    /// Text files that Health judges the load by: plain, documents parted by a line `<|endoftext|>`, or JSONL or JSON with a field `text`.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "samples")]
+    pub text: Vec<PathBuf>,
+    /// The sample texts inside the program, for Health.
+    #[arg(long)]
+    pub samples: bool,
     /// Width and height of the picture, pixels; 1440x900 for the window and 720x400 for a panel, times the zoom.
     #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = parse_size)]
     size: Option<(u32, u32)>,

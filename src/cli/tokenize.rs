@@ -23,7 +23,12 @@ pub struct Args {
     pub model: OsString,
 
     /// The text; without it what stands on the standard input
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(
+        long = "prompt",
+        alias = "text",
+        value_name = "PROMPT",
+        allow_hyphen_values = true
+    )]
     pub text: Option<String>,
 
     /// Take special tokens that are written in the text as ordinary text

@@ -29,8 +29,8 @@ pub use panels::{
     load_over_time_table, load_table, model_table, next_token_sentence, next_token_table,
     next_token_words, occurrences_table, partners_beside, partners_table, partners_together,
     path_table, pick_state_words, plural, repetition_words, rounded_logits, router_entropy,
-    router_sentence, router_table, routers_table, shortest_router_sentence, texts_table,
-    transcript_sentence, transcript_table,
+    router_sentence, router_table, routers_table, shortest_router_sentence, steps_sentence,
+    steps_table, texts_table, transcript_sentence, transcript_table,
 };
 pub use series::{Series, SeriesError, SeriesScale};
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};

@@ -8,6 +8,13 @@ use crate::trace::{GateFacts, NearestRows};
 /// Partial sums of a product, so that it fills a vector register.
 const LANES: usize = 8;
 
+/// The cosine above which two rows are the same, and how much their lengths may differ.
+const SAME_COSINE: f32 = 0.9999;
+const SAME_LENGTH: f32 = 1e-2;
+
+/// A row shorter than this part of the one in the middle tells no token from another.
+const EMPTY_BELOW: f32 = 0.01;
+
 /// The gate of each router `[R]`; an empty one for a router whose gate is no matrix `[E, H]` of a layer.
 #[must_use]
 pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
@@ -25,9 +32,26 @@ pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
     routers
         .map(|it| GateFacts {
             selection_bias: selection_bias(checkpoint, it),
-            ..gate_of(it).map_or_else(GateFacts::default, of_gate)
+            ..gate_of(it).map_or_else(GateFacts::default, |gate| {
+                let facts = of_gate(gate);
+                if has_second_matrix(checkpoint, it) {
+                    // Its rows are no expert's.
+                    return GateFacts {
+                        same_rows: Vec::new(),
+                        empty_rows: Vec::new(),
+                        ..facts
+                    };
+                }
+                facts
+            })
         })
         .collect()
+}
+
+/// Whether experts are scored by a second matrix behind the gate.
+fn has_second_matrix(checkpoint: &Checkpoint, router: &RouterSpec) -> bool {
+    let slot = Slot::in_stack(router.place.stack, router.place.layer, LayerSlot::RouterOut);
+    router.place.site == Site::Ffn && checkpoint.weights.get(slot).is_some()
 }
 
 /// `[E]`; empty where the router has none.
@@ -47,18 +71,53 @@ fn of_gate(weight: &WeightView) -> GateFacts {
 /// `rows` is `[E, H]`, row-major; `width` is H.
 fn of_rows(mut rows: Vec<f32>, width: usize) -> GateFacts {
     let n_not_finite = rows.iter().filter(|it| !it.is_finite()).count() as u64;
-    let mut norms = Vec::new();
+    let mut norms: Vec<f32> = Vec::new();
     for row in rows.chunks_exact_mut(width.max(1)) {
         let norm = dot(row, row).sqrt();
         norms.push(norm);
         row.iter_mut().for_each(|it| *it /= norm);
     }
     GateFacts {
+        same_rows: same_rows(&rows, &norms, width),
+        empty_rows: empty_rows(&norms),
         norms,
         nearest: nearest(&rows, width),
         n_not_finite,
         selection_bias: Vec::new(),
     }
+}
+
+/// Groups of rows that are the same in direction and length; `rows` have length 1.
+fn same_rows(rows: &[f32], norms: &[f32], width: usize) -> Vec<Vec<ExpertId>> {
+    let rows: Vec<&[f32]> = rows.chunks_exact(width.max(1)).collect();
+    let is_same = |a: usize, b: usize| {
+        let are_as_long = (norms[a] - norms[b]).abs() <= SAME_LENGTH * norms[a];
+        are_as_long && dot(rows[a], rows[b]) > SAME_COSINE
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for row in 0..rows.len() {
+        match groups.iter_mut().find(|it| is_same(it[0], row)) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    let several = groups.into_iter().filter(|it| it.len() > 1);
+    several
+        .map(|it| it.into_iter().map(ExpertId::new).collect())
+        .collect()
+}
+
+/// Rows shorter than a hundredth of the one in the middle, and those of length 0.
+fn empty_rows(norms: &[f32]) -> Vec<ExpertId> {
+    let mut sorted = norms.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let is_empty = |it: &f32| *it == 0.0 || *it < EMPTY_BELOW * middle;
+    let norms = norms.iter().enumerate();
+    norms
+        .filter(|(_, it)| is_empty(it))
+        .map(|(row, _)| ExpertId::new(row))
+        .collect()
 }
 
 /// The two rows of the largest cosine, ties to the lowest ids; `rows` have length 1, those that cannot have NaN.

@@ -11,11 +11,12 @@ use std::{
 };
 
 use super::{
-    Backend, BackendError, Encode, Event, EventSender, Feed, Row, Ticket, Wait, pace::SliceSize,
+    Backend, BackendError, Encode, Event, EventSender, Examiner, Feed, Row, Ticket, Wait,
+    examine::why, pace::SliceSize,
 };
 use crate::spec::{Position, SeqId};
 use crate::study::{
-    Job, JobContext, JobSeq, Slice, SliceRow, Study, StudyError, StudyEvent, Wanted,
+    Examine, Job, JobContext, JobSeq, Slice, SliceRow, Study, StudyError, StudyEvent, Wanted,
 };
 use crate::trace::{ModelFacts, StepRow};
 
@@ -24,6 +25,7 @@ pub(super) struct JobHost<'a> {
     pub backend: &'a mut dyn Backend,
     pub facts: &'a ModelFacts,
     pub encode: Option<&'a Encode>,
+    pub examiner: Option<&'a Examiner>,
 }
 
 /// A job under way.
@@ -129,6 +131,12 @@ impl Jobs {
         match wanted {
             Ok(TurnOutcome::Submitted(slice)) => self.in_flight.push_back(slice),
             Ok(TurnOutcome::Nothing) => {}
+            Ok(TurnOutcome::Told(events)) => {
+                let tag = self.list[at].tag;
+                for event in events {
+                    out.send(Event::Study { tag, event });
+                }
+            }
             Ok(TurnOutcome::Outcome) if self.in_flight.iter().any(|it| it.id == id) => {
                 self.complete(host, out);
             }
@@ -166,6 +174,7 @@ impl Jobs {
         };
         let running = &mut self.list[at];
         let rows = step.map(|it| it.map_or_else(Vec::new, |it| it.rows));
+        let failed = |it: BackendError| StudyError::Step(why(&it, host.examiner));
         let told = rows.map_err(failed).and_then(|rows| {
             running.slice_size.learn(slice.n_tokens, now - slice.began);
             running.take_in(rows, &slice.ended, host.backend)
@@ -211,6 +220,8 @@ impl Jobs {
 enum TurnOutcome {
     Submitted(SubmittedSlice),
     Nothing,
+    /// There is something to tell.
+    Told(Vec<StudyEvent>),
     /// It waits for what is in flight.
     Outcome,
 }
@@ -219,6 +230,7 @@ impl RunningJob {
     fn ask(&mut self, host: &mut JobHost<'_>) -> Result<TurnOutcome, StudyError> {
         match self.job.next(&host.context(self.slice_size))? {
             Wanted::Nothing => Ok(TurnOutcome::Nothing),
+            Wanted::Tell(events) => Ok(TurnOutcome::Told(events)),
             Wanted::Outcome | Wanted::End => Ok(TurnOutcome::Outcome),
             Wanted::Read(slice) => self
                 .submit(&slice, host.backend)
@@ -296,6 +308,7 @@ impl JobHost<'_> {
             spec: &self.facts.spec,
             n_ctx: self.facts.n_ctx,
             encode: self.encode,
+            examine: self.examiner.map(|it| it as &dyn Examine),
             n_tokens: slice_size.n_tokens(),
         }
     }

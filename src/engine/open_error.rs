@@ -44,6 +44,16 @@ pub enum OpenError {
         /// Bytes of the keys and values.
         cache_bytes: u64,
     },
+    /// A router's weight is no number, so no expert can be chosen.
+    #[error(
+        "{what}, so no expert can be chosen there; `moescope check` names all that is broken (in {name})"
+    )]
+    NotFinite {
+        /// Which weight, in a sentence.
+        what: String,
+        /// The model's name.
+        name: String,
+    },
     /// What was opened was taken already.
     #[error("the model was taken already")]
     Taken,

@@ -1,7 +1,7 @@
 //! How a model source becomes something that runs: in slices, so that the mailbox is looked at
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
-use super::{Backend, Encode, LoadProgress, ModelSource, OpenError};
+use super::{Backend, Encode, Examiner, LoadProgress, ModelSource, OpenError};
 use crate::spec::DeviceChoice;
 use crate::trace::{DeviceFacts, ModelFacts};
 
@@ -26,6 +26,8 @@ pub struct OpenModel {
     pub encode: Option<Encode>,
     /// Brings it to another device; none where it cannot be moved.
     pub mover: Option<Mover>,
+    /// Looks at its weights; none where they are not at hand.
+    pub examiner: Option<Examiner>,
 }
 
 /// How a load stands after a slice.
@@ -49,7 +51,7 @@ pub trait LoadingJob {
 
 /// Starts loads, on the engine thread.
 pub trait Opener: Send {
-    /// Looks at the source; reads no more than headers.
+    /// Looks at the source; reads no more than headers and the weights of routers.
     ///
     /// # Errors
     /// What is no model, or cannot be had.

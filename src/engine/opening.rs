@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{
-    Backend, Encode, Extent, Length, LoadProgress, LoadStep, LoadingJob, ModelSource, MovedModel,
-    OpenError, OpenModel, Opener, Place,
+    Backend, Encode, Examiner, Extent, Length, LoadProgress, LoadStep, LoadingJob, ModelSource,
+    MovedModel, OpenError, OpenModel, Opener, Place,
     extent::PlannedPrompt,
     gate_facts,
     placing::{Asked, Begun, begin},
@@ -97,6 +97,7 @@ impl Opener for ModelOpener {
         if let Some(why) = not_written(&checkpoint.spec) {
             return Err(OpenError::NoModel(why));
         }
+        check_routers(&checkpoint)?;
         let prompt = PlannedPrompt::of(&self.length, checkpoint.codec.as_ref());
         let spec = &checkpoint.spec;
         let extent = Extent::planned(&self.length, self.is_edited, spec, prompt.as_ref());
@@ -179,6 +180,7 @@ impl Loading {
             backend,
             facts,
             encode,
+            examiner: Some(Examiner::new(checkpoint)),
             mover: Some(Box::new(move |device| {
                 Ok(Box::new(Moving::new(Rc::clone(&model), device)?))
             })),
@@ -196,6 +198,7 @@ pub fn open_backend(
     placement: Placement,
     extent: Extent,
 ) -> Result<(Box<dyn Backend>, DeviceFacts), OpenError> {
+    check_routers(checkpoint)?;
     let asked = asked(checkpoint, extent);
     let mut begun = Some(begin(asked, placement)?);
     while !step(&mut begun, asked, placement)? {}
@@ -204,6 +207,18 @@ pub fn open_backend(
     let device = begun.device.clone();
     let backend = begun.finish(&checkpoint.weights, n_drawable(checkpoint))?;
     Ok((backend, device))
+}
+
+/// Whether every router's weights are numbers: with others no expert can be chosen.
+fn check_routers(checkpoint: &Checkpoint) -> Result<(), OpenError> {
+    let broken = Examiner::new(checkpoint).broken_routers();
+    match broken.first() {
+        None => Ok(()),
+        Some(it) => Err(OpenError::NotFinite {
+            what: it.sentence(),
+            name: checkpoint.name.clone(),
+        }),
+    }
 }
 
 /// A note where a checkpoint's weights do not stay in memory, computed with on the CPU.

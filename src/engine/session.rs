@@ -4,9 +4,10 @@
 use std::time::Instant;
 
 use super::{
-    BackendError, Encode, Event, EventSender, MovedModel, Mover, OpenModel, Options, Pace,
-    StopReason,
+    BackendError, Encode, Event, EventSender, Examiner, MovedModel, Mover, OpenModel, Options,
+    Pace, StopReason,
     backlog::Backlog,
+    examine::why,
     jobs::{JobHost, Jobs},
     rows::{Lists, Rows},
     write::Writer,
@@ -38,6 +39,7 @@ pub(super) struct ModelSession {
     jobs: Jobs,
     encode: Option<Encode>,
     mover: Option<Mover>,
+    examiner: Option<Examiner>,
     options: Options,
     /// Whether the next turn is the text's, not the backlog's.
     is_steps_turn: bool,
@@ -53,6 +55,7 @@ impl ModelSession {
             jobs: Jobs::default(),
             encode: model.encode,
             mover: model.mover,
+            examiner: model.examiner,
             options,
             is_steps_turn: false,
         }
@@ -168,6 +171,7 @@ impl ModelSession {
             backend: &mut *self.rows.backend,
             facts: &self.rows.facts,
             encode: self.encode.as_ref(),
+            examiner: self.examiner.as_ref(),
         };
         (&mut self.jobs, host)
     }
@@ -249,7 +253,7 @@ impl ModelSession {
     /// A step failed. The rows stay; nothing is tried again before something is asked.
     fn fail(&mut self, error: &BackendError, out: &mut EventSender) {
         out.send(Event::Failed {
-            why: error.to_string(),
+            why: why(error, self.examiner.as_ref()),
             device_is_lost: matches!(error, BackendError::Device(_)),
         });
         self.rows.drop_shown_caches();

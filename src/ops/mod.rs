@@ -19,8 +19,8 @@ mod state;
 use std::ops::Range;
 
 pub use cpu::{
-    Cpu, CpuCache, CpuExpert, CpuState, CpuWeight, ThreadsError, n_threads, quantized,
-    start_threads,
+    Cpu, CpuCache, CpuExpert, CpuState, CpuWeight, ThreadsError, n_threads, network_output,
+    quantized, start_threads,
 };
 pub use device_error::DeviceError;
 #[cfg(feature = "gpu")]

@@ -8,10 +8,19 @@ use std::sync::Arc;
 
 use super::{EncodeError, Progress, StudyError, StudyEvent};
 use crate::spec::{ModelSpec, Position, PromptForm, RoutingPolicy, TokenId};
-use crate::trace::{Capture, StepRow};
+use crate::trace::{Capture, StepRow, WeightPart};
 
 /// Turns text into tokens in the form asked for; one sentence where that cannot be done.
 pub type Encode = Box<dyn Fn(&str, &PromptForm) -> Result<Vec<TokenId>, EncodeError>>;
+
+/// Looks at the weights of a model, a part at a time.
+pub trait Examine {
+    /// Parts in all.
+    fn n_parts(&self) -> usize;
+
+    /// What one of them tells.
+    fn part(&self, at: usize) -> WeightPart;
+}
 
 /// What a job may know when it is asked.
 #[derive(Clone, Copy)]
@@ -22,6 +31,8 @@ pub struct JobContext<'a> {
     pub n_ctx: usize,
     /// The model's tokenizer, where it has one.
     pub encode: Option<&'a Encode>,
+    /// Looks at its weights, where they are at hand.
+    pub examine: Option<&'a dyn Examine>,
     /// Tokens that a slice may hold, all its rows together: so many are read in about 40 ms.
     pub n_tokens: usize,
 }
@@ -62,6 +73,8 @@ pub struct Slice {
 pub enum Wanted {
     /// Nothing of the model: it did a little work of its own (read a file), and is to be asked again.
     Nothing,
+    /// Nothing of the model: it did a piece of work of its own, and this came of it.
+    Tell(Vec<StudyEvent>),
     /// To read this; `Job::read` gets what came of it.
     Read(Slice),
     /// A new sequence that holds the first positions of another; `Job::forked` gets how many it really holds.

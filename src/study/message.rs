@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::trace::{Comparison, StepTrace};
+use crate::trace::{Comparison, StepTrace, WeightPart};
 
 /// Why a job was not done to its end, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -46,7 +46,7 @@ impl EncodeError {
 /// How far a job is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Tokens read; those of the texts, not BOS.
+    /// Tokens read, those of the texts, not BOS; of weights, parts.
     pub n_done: usize,
     /// Tokens in all, by what was seen so far; exact once every text was turned into tokens.
     pub n_total: usize,
@@ -71,6 +71,8 @@ pub enum StudyEvent {
         /// Whether the text is at its end.
         is_last: bool,
     },
+    /// What a part of the weights tells.
+    Examined(WeightPart),
     /// It goes on.
     Progress(Progress),
     /// It is over; nothing more comes of it.

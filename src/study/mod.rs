@@ -8,6 +8,7 @@
 //! **Invariant:** a job reads in sequences of its own; no row on screen and nothing kept is touched.
 
 mod controls;
+mod examine;
 mod job;
 mod message;
 mod pieces;
@@ -21,17 +22,20 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::TextSource;
 use crate::spec::{InterventionSet, Position, TokenId};
 
-pub use job::{Encode, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
+pub use job::{Encode, Examine, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
 pub use message::{EncodeError, Progress, StudyError, StudyEvent};
 
 /// A job as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Study {
-    /// Reads texts with no edit in force: each document cut into windows of the context, each window with BOS and an
+    /// Reads texts: each document cut into windows of the context, each window with BOS and an
     /// empty cache.
     Survey {
         /// What to read.
         texts: Vec<TextSource>,
+        /// The edits in force; a load is judged without any.
+        #[serde(default)]
+        edits: InterventionSet,
     },
     /// Reads one text under each of several lists of edits, beside the same text without.
     Controls {
@@ -44,6 +48,8 @@ pub enum Study {
         /// The lists, each told by its place.
         lists: Vec<InterventionSet>,
     },
+    /// Looks at the weights, for what is wrong with experts before any token is read.
+    Examine,
 }
 
 impl Study {
@@ -53,7 +59,8 @@ impl Study {
     /// Why it cannot be done on this model.
     pub fn begin(self, cx: &JobContext<'_>) -> Result<Box<dyn Job>, StudyError> {
         match self {
-            Self::Survey { texts } => Ok(Box::new(survey::Survey::new(texts, cx)?)),
+            Self::Survey { texts, edits } => Ok(Box::new(survey::Survey::new(texts, &edits, cx)?)),
+            Self::Examine => Ok(Box::new(examine::Examination::new(cx)?)),
             Self::Controls {
                 tokens,
                 next,

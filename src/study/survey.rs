@@ -1,4 +1,4 @@
-//! Reading texts beside the run, with no edit in force: what a verdict on the load rests on.
+//! Reading texts beside the run: with no edit in force what a verdict on the load rests on, else what edits do to it.
 //!
 //! Texts take turns, a window at a time, the one that was read least first: what is known on the way is known of all
 //! of them alike.
@@ -12,7 +12,7 @@ use super::{
     reading::{Next, Reading},
 };
 use crate::corpus::TextSource;
-use crate::spec::{Revision, RoutingPolicy, TokenId};
+use crate::spec::{InterventionSet, Revision, RoutingPolicy, TokenId};
 use crate::trace::{Capture, Phase, StepRow};
 
 /// Tokens a byte, until the first were counted.
@@ -62,17 +62,23 @@ struct Count {
 }
 
 impl Survey {
-    /// Of these texts, from their starts.
+    /// Of these texts, from their starts, under these edits.
     ///
     /// # Errors
-    /// There is no tokenizer, no text, or one that cannot be opened.
-    pub fn new(texts: Vec<TextSource>, cx: &JobContext<'_>) -> Result<Self, StudyError> {
+    /// There is no tokenizer, no text, one that cannot be opened, or an edit that cannot act on the model.
+    pub fn new(
+        texts: Vec<TextSource>,
+        edits: &InterventionSet,
+        cx: &JobContext<'_>,
+    ) -> Result<Self, StudyError> {
         if cx.encode.is_none() {
             return Err(no_tokenizer());
         }
         if texts.is_empty() {
             return Err(StudyError::text("there is no text to read"));
         }
+        let revision = Revision(u32::from(!edits.entries.is_empty()));
+        let policy = RoutingPolicy::lower(edits, cx.spec, revision).map_err(StudyError::text)?;
         let mut total_bytes = 0;
         for text in &texts {
             total_bytes += text.open().map_err(StudyError::text)?.n_bytes();
@@ -83,7 +89,7 @@ impl Survey {
             window: None,
             n_windows: 0,
             asked: VecDeque::new(),
-            policy: Arc::default(),
+            policy: Arc::new(policy),
             count: Count {
                 total_bytes,
                 ..Count::default()
@@ -172,7 +178,6 @@ impl Job for Survey {
         };
         let mut step = row.trace;
         step.phase = Phase::Prefill;
-        step.revision = Revision(0);
         self.count.n_read += asked.n_tokens;
         let text = asked.text;
         Ok(vec![StudyEvent::Surveyed { text, step }])

@@ -44,6 +44,12 @@ pub struct GateFacts {
     pub nearest: Option<NearestRows>,
     /// Numbers that are NaN or infinite.
     pub n_not_finite: u64,
+    /// Experts whose rows are the same, a group each of two or more: no token tells them apart.
+    #[serde(default)]
+    pub same_rows: Vec<Vec<ExpertId>>,
+    /// Experts whose row is next to nothing: no token is told from another by it.
+    #[serde(default)]
+    pub empty_rows: Vec<ExpertId>,
     /// `[E]`: what is added to scores before the choice; empty where the router has no such bias.
     #[serde(default)]
     pub selection_bias: Vec<f32>,

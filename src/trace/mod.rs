@@ -12,6 +12,7 @@ mod row;
 mod shared;
 mod step_row;
 mod store;
+mod weight_facts;
 
 pub use facts::{
     DeviceFacts, GateFacts, GivenError, ModelFacts, NearestRows, ParameterCount, WeightShare,
@@ -23,3 +24,4 @@ pub use row::{RowId, RowRecord};
 pub use shared::SharedVec;
 pub use step_row::{Capture, StepRow};
 pub use store::{DEFAULT_BUDGET_BYTES, NotContinuous, Routed, TraceStore};
+pub use weight_facts::{Copies, NotFinite, SameBy, WeightPart};

@@ -160,6 +160,10 @@ pub enum Command {
     Survey(SurveyOf),
     /// Give that up.
     CancelSurvey,
+    /// Read the same texts with several checkpoints, whose paths are asked for where there are none.
+    Steps(Vec<PathBuf>),
+    /// Give that up.
+    CancelSteps,
     /// What a panel shows, to a file or the clipboard.
     Export {
         /// The panel's name in the list.

@@ -24,7 +24,7 @@ pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
-    focus_ring, top_bar,
+    focus_ring, same_words, top_bar,
 };
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
@@ -32,8 +32,8 @@ pub use panels::{PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{
-    Backlog, ControlsOf, Loading, Message, RowKey, RowView, Session, SessionControls, Survey,
-    SurveyedText,
+    Backlog, ControlsOf, Examined, Loading, Message, RowKey, RowView, Session, SessionControls,
+    Steps, Survey, SurveyedText,
 };
 pub use theme::{
     DARK, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,

@@ -8,11 +8,11 @@ use std::{
 };
 
 use crate::analysis::{
-    Concentration, ControlEffects, ControlReading, CountedRecording, LoadStats, RowLoad,
-    concentration, first_difference,
+    Choices, Concentration, ControlEffects, ControlReading, CountedRecording, LoadStats, RowLoad,
+    Timeline, concentration, first_difference,
 };
 use crate::spec::{InterventionSet, ModelSpec, Position, TokenId, TokenTable};
-use crate::trace::{ModelFacts, NotContinuous, RowEvent, RowId, RowRecord, ShownRows};
+use crate::trace::{ModelFacts, NotContinuous, RowEvent, RowId, RowRecord, ShownRows, WeightPart};
 use crate::ui::RowChoice;
 
 /// Failures kept beside what is said.
@@ -94,6 +94,8 @@ pub struct Survey {
     pub tag: u64,
     /// The texts in the order asked for.
     pub texts: Vec<SurveyedText>,
+    /// What was chosen for their first tokens.
+    pub choices: Choices,
     /// Tokens read and in all, while it goes on; none once it has ended.
     pub progress: Option<(usize, usize)>,
     /// Whether it was given up before the end.
@@ -111,6 +113,34 @@ pub struct ControlsOf {
     pub edits: InterventionSet,
     /// What they are drawn with.
     pub seed: u32,
+}
+
+/// The weights of the open model, looked at for what is wrong with experts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Examined {
+    /// Tells it from the one before.
+    pub tag: u64,
+    /// What each part tells, as far as they were looked at.
+    pub parts: Vec<WeightPart>,
+    /// Parts done and in all, while it goes on; none once it has ended.
+    pub progress: Option<(usize, usize)>,
+    /// Why it was not finished, one sentence.
+    pub failed: Option<String>,
+}
+
+/// Several checkpoints of one model, read over the same texts beside the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    /// What each is called, in their order.
+    pub names: Vec<String>,
+    /// How many were read to their end.
+    pub n_read: usize,
+    /// Tokens read of the one at hand and in all; none once all is over.
+    pub progress: Option<(usize, usize)>,
+    /// What came of it, once all were read.
+    pub timeline: Option<Arc<Timeline>>,
+    /// Why it could not be begun or was not finished, one sentence.
+    pub failed: Option<String>,
 }
 
 /// Random controls of the edits, read beside the rows.
@@ -154,6 +184,10 @@ pub struct Session {
     pub controls: Option<SessionControls>,
     /// What was read to judge the load; none until it was asked for.
     pub survey: Option<Survey>,
+    /// What its weights alone tell; none until texts were read.
+    pub examined: Option<Examined>,
+    /// Several checkpoints beside each other; none until they were asked for.
+    pub steps: Option<Steps>,
 }
 
 impl Session {

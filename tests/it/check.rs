@@ -66,7 +66,7 @@ fn text_file(text: &str) -> (TempDir, String) {
 fn the_tour_model_is_even_over_the_samples() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("report.json");
-    let (status, out, log) = check(&["tour", "--samples", "--json", json.to_str().unwrap()]);
+    let (status, out, log) = check(&["tour", "--samples", "--out", json.to_str().unwrap()]);
     assert_eq!(status, 0, "{out}{log}");
     assert!(out.starts_with("Tour: Even: all 6 layers"), "{out}");
     let object = object(&fs::read_to_string(json).unwrap());
@@ -107,7 +107,7 @@ fn the_collapsed_tour_is_collapsed_and_it_says_by_which_numbers() {
         "{out}"
     );
     assert!(out.contains("was picked for"), "{out}");
-    let (status, out, _) = check(&[model.to_str().unwrap(), "--samples", "--json", "-"]);
+    let (status, out, _) = check(&[model.to_str().unwrap(), "--samples", "--json"]);
     assert_eq!(status, 1);
     let object = object(&out);
     let wanted = [
@@ -207,7 +207,7 @@ fn the_same_texts_count_the_same_in_every_form() {
     ]
     .map(|(name, text)| {
         let (_folder, path) = file(name, text.as_bytes());
-        let (status, out, log) = check(&["tour", "--text", &path, "--json", "-"]);
+        let (status, out, log) = check(&["tour", "--text", &path, "--json"]);
         assert_eq!(status, 3, "too few tokens: {log}");
         object(&out)["report"]["n_tokens"].as_u64().unwrap()
     });
@@ -279,7 +279,7 @@ fn one_text_is_judged_only_where_it_is_said_to_be_mixed() {
         log.contains("one text alone cannot tell") && log.contains("--mixed"),
         "{log}"
     );
-    let (status, out, _) = check(&[model, "--text", &path, "--json", "-"]);
+    let (status, out, _) = check(&[model, "--text", &path, "--json"]);
     let told = object(&out);
     assert_eq!((status, &told["verdict"]), (3, &Value::Null));
     assert!(told["report"]["outcome"]["withheld"].is_object(), "{told}");

@@ -261,7 +261,7 @@ fn a_place_that_cannot_be_written_to_is_misuse_in_every_command() {
     for args in [
         vec!["run", "tour", "--prompt", "a", "-n", "1", "--html", &page],
         vec!["eval", "tour", "--ids", "1", "--out", &numbers],
-        vec!["check", "tour", "--text", "README.md", "--json", &report],
+        vec!["check", "tour", "--text", "README.md", "--out", &report],
     ] {
         let (status, _, log) = moescope(&args);
         assert_eq!(status, Some(2), "{args:?}: {log}");
@@ -275,14 +275,7 @@ fn a_place_that_cannot_be_written_to_is_misuse_in_every_command() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_place_that_is_full_is_a_run_that_failed() {
-    let args = [
-        "check",
-        "tour",
-        "--text",
-        "README.md",
-        "--json",
-        "/dev/full",
-    ];
+    let args = ["check", "tour", "--text", "README.md", "--out", "/dev/full"];
     let (status, _, log) = moescope(&args);
     assert_eq!(status, Some(3), "{log}");
     assert!(

@@ -39,7 +39,7 @@ const WRITERS: [&[&str]; 3] = [
     &[
         "run", "tour", "--ids", "5,7", "-n", "1", "--device", "cpu", "--html",
     ],
-    &["check", "tour", "--samples", "--device", "cpu", "--json"],
+    &["check", "tour", "--samples", "--device", "cpu", "--out"],
 ];
 
 /// A checkpoint whose text has no end.
@@ -178,7 +178,7 @@ fn a_run_that_is_killed_leaves_a_whole_file_and_the_next_one_nothing_else() {
         "--device",
         "cpu",
     ];
-    check_kills(&[&report[..], &["--json"]].concat(), 4);
+    check_kills(&[&report[..], &["--out"]].concat(), 4);
 }
 
 #[cfg(unix)]
@@ -266,7 +266,7 @@ fn every_command_ends_with_a_sentence_where_its_checkpoint_is_cut_short() {
             "--tokens",
             "400",
         ],
-        vec!["check", "MODEL", "--text", text, "--json", "OUT"],
+        vec!["check", "MODEL", "--text", text, "--out", "OUT"],
     ];
     if cfg!(feature = "gui") {
         commands.push(vec![

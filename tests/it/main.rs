@@ -5,6 +5,8 @@ mod bench;
 #[cfg(test)]
 mod blocks;
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod checkpoint;

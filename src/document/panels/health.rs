@@ -1,7 +1,8 @@
 //! What the Health panel says: over what the load was judged, and the report as a table.
 
-use crate::analysis::{Numbers, Outcome, Report, Verdict, grouped};
+use crate::analysis::{Finding, Numbers, Outcome, Report, Timeline, Verdict, grouped};
 use crate::document::{Cell, Table, percent};
+use crate::spec::RouterId;
 
 /// Texts named one by one; beyond that they are counted.
 const N_NAMED: usize = 8;
@@ -84,9 +85,21 @@ fn ended_words(ending: Ending<'_>) -> String {
     }
 }
 
+/// What was found of a router, one sentence after the other.
+fn found_words(found: &[Finding], router: RouterId) -> String {
+    let mine = found.iter().filter(|it| it.router == Some(router));
+    let words: Vec<&str> = mine.map(|it| &*it.evidence).collect();
+    words.join(" ")
+}
+
 /// A row per router; what is not known stays empty.
 #[must_use]
-pub fn health_table(report: &Report, judged: Judged<'_>, is_provisional: bool) -> Table {
+pub fn health_table(
+    report: &Report,
+    found: &[Finding],
+    judged: Judged<'_>,
+    is_provisional: bool,
+) -> Table {
     let word = if is_provisional { "provisional, " } else { "" };
     let title = format!("Health, {word}{}", basis(report, judged, true));
     let mut out = Table::new(
@@ -108,6 +121,7 @@ pub fn health_table(report: &Report, judged: Judged<'_>, is_provisional: bool) -
             ("busiest expert", "id"),
             ("least used expert", "id"),
             ("evidence", ""),
+            ("found beyond the load", ""),
         ],
     );
     let is_judged = matches!(report.outcome, Outcome::Judged { .. });
@@ -132,7 +146,73 @@ pub fn health_table(report: &Report, judged: Judged<'_>, is_provisional: bool) -
             it.busiest.map(|it| it.expert.idx()).into(),
             it.least.map(|it| it.expert.idx()).into(),
             Cell::from(&*it.evidence),
+            found_words(found, it.router).into(),
         ]);
     }
     out
+}
+
+/// A row per step, router and expert.
+#[must_use]
+pub fn steps_table(timeline: &Timeline) -> Table {
+    let title = format!("Health, {} checkpoints", timeline.steps.len());
+    let mut out = Table::new(
+        title,
+        &[
+            ("step", ""),
+            ("router", ""),
+            ("expert", "id"),
+            ("utilisation", "times even"),
+            ("left the even band at", "step"),
+            ("evenness of the router", "exp(H)/N"),
+            (
+                "churn of the router",
+                "share of picks since the step before",
+            ),
+        ],
+    );
+    for it in &timeline.routers {
+        for (step, name) in timeline.steps.iter().enumerate() {
+            let churn = step.checked_sub(1).and_then(|before| it.churn[before]);
+            for (expert, utilisation) in it.utilisation[step].iter().enumerate() {
+                let left = it.left.iter().find(|it| it.expert.idx() == expert);
+                let left = left.and_then(|it| timeline.steps.get(it.step));
+                out.push([
+                    Cell::from(&**name),
+                    Cell::from(&*it.label),
+                    expert.into(),
+                    (*utilisation).into(),
+                    left.map(|it| &**it).into(),
+                    it.evenness[step].into(),
+                    churn.into(),
+                ]);
+            }
+        }
+    }
+    out
+}
+
+/// What the timeline shows, in a sentence or two.
+#[must_use]
+pub fn steps_sentence(timeline: &Timeline) -> String {
+    let (low, high) = timeline.band;
+    let n_left: usize = timeline.routers.iter().map(|it| it.left.len()).sum();
+    let routers = &timeline.routers;
+    let parts = routers
+        .iter()
+        .find(|it| Some(it.router) == timeline.parts_at);
+    let (Some(first), Some(last)) = (timeline.steps.first(), timeline.steps.last()) else {
+        return String::new();
+    };
+    let divergence = match parts {
+        Some(it) => format!(
+            "The choices of {first} and {last} part first at {}.",
+            it.label
+        ),
+        None => format!("{first} and {last} choose the same everywhere."),
+    };
+    format!(
+        "Each strip is a layer: steps down, experts across; over {} tokens, the same for all. {n_left} experts were outside the even band of {low} to {high} at some step. {divergence}",
+        grouped(timeline.n_tokens as u64)
+    )
 }

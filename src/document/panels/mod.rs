@@ -21,7 +21,7 @@ pub use expert::{
     Partner, expert_texts_table, expert_words_table, finding_words, occurrences_table,
     partners_beside, partners_table, partners_together, repetition_words,
 };
-pub use health::{Ending, Judged, health_sentence, health_table};
+pub use health::{Ending, Judged, health_sentence, health_table, steps_sentence, steps_table};
 pub use heatmap::HeatmapTable;
 pub use load::{
     LoadOf, LoadValue, ShownLoad, load_over_time_table, load_table, plural, routers_table,

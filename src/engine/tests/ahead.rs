@@ -45,6 +45,7 @@ impl Hand {
             backend: Box::new(backend),
             facts: facts(&Toy::default()),
             encode: None,
+            examiner: None,
             mover: None,
         };
         let (send, events) = sync_channel(100_000);

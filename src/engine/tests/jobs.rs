@@ -19,7 +19,7 @@ use crate::engine::{
     Backend, Event, EventSender,
     jobs::{JobHost, Jobs},
 };
-use crate::spec::{Position, RoutingPolicy, TokenId};
+use crate::spec::{InterventionSet, Position, RoutingPolicy, TokenId};
 use crate::study::{
     Job, JobContext, JobSeq, Progress, Slice, SliceRow, Study, StudyError, StudyEvent, Wanted,
 };
@@ -210,12 +210,16 @@ impl Desk {
             backend: &mut *self.backend,
             facts: &self.facts,
             encode: None,
+            examiner: None,
         };
         what(&mut self.jobs, &mut host, &mut self.out);
     }
 
     pub fn begin(&mut self, tag: u64, job: Sweep) {
-        let kind = discriminant(&Study::Survey { texts: Vec::new() });
+        let kind = discriminant(&Study::Survey {
+            texts: Vec::new(),
+            edits: InterventionSet::default(),
+        });
         self.with(|jobs, host, out| jobs.add(tag, kind, Box::new(job), host, out));
     }
 

@@ -63,6 +63,7 @@ fn replaying(rows: &[ScriptedRow], hold: Duration) -> Watch {
             backend: Box::new(replay_of(&rows).with_hold(hold)),
             facts: facts(&Toy::default()),
             encode: None,
+            examiner: None,
             mover: None,
         })
     });

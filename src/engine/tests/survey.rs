@@ -14,7 +14,7 @@ use super::{
 };
 use crate::corpus::TextSource;
 use crate::engine::{Capture, Event, Feed, ModelSource, Request, Row, Wait};
-use crate::spec::{Position, PromptForm, RouterId, RoutingPolicy, TokenId};
+use crate::spec::{InterventionSet, Position, PromptForm, RouterId, RoutingPolicy, TokenId};
 use crate::study::{Progress, Study, StudyError, StudyEvent};
 use crate::trace::{Phase, StepTrace, TraceStore};
 
@@ -85,7 +85,10 @@ fn is_slice(it: &Event) -> bool {
 }
 
 fn of(texts: Vec<TextSource>, tag: u64) -> Request {
-    let study = Study::Survey { texts };
+    let study = Study::Survey {
+        texts,
+        edits: InterventionSet::default(),
+    };
     Request::Study { tag, study }
 }
 
@@ -117,6 +120,7 @@ fn heard(log: &[Event], wanted: u64) -> Heard {
                 assert!(out.progress.is_none_or(|it| it.0 <= n_done));
                 out.progress = Some((n_done, n_total));
             }
+            StudyEvent::Examined(_) => panic!("nobody looks at weights here"),
             StudyEvent::Ended { result, cancelled } => {
                 out.result = result;
                 out.cancelled = cancelled;

@@ -172,6 +172,7 @@ impl LoadingJob for ToyLoad {
             }));
         }
         Ok(LoadStep::Done(Box::new(OpenModel {
+            examiner: None,
             mover: None,
             backend: Box::new(self.toy.backend()),
             facts: facts(&self.toy),

@@ -310,6 +310,14 @@ pub fn mlp(x: &Matrix, network: &[CpuExpert], spec: &MlpSpec) -> Matrix {
     biased(product(&inner, &expert.down), &expert.down_bias)
 }
 
+/// What one network makes of rows `x: [T, H]`, row-major.
+#[must_use]
+pub fn network_output(network: &Mlp<WeightView>, x: Vec<f32>, spec: &MlpSpec) -> Vec<f32> {
+    let cols = network.up.shape().1;
+    let x = Matrix { data: x, cols };
+    mlp(&x, &[CpuExpert::new(network)], spec).data
+}
+
 /// Every row with a bias added, where there is one.
 fn biased(mut x: Matrix, bias: &[f32]) -> Matrix {
     x.rows_mut()

@@ -36,7 +36,7 @@ mod speed_tests;
 mod threads;
 
 pub use blocks::quantized;
-pub use experts::CpuExpert;
+pub use experts::{CpuExpert, network_output};
 pub use kv::CpuCache;
 pub use matrix::{CpuWeight, Matrix};
 pub(in crate::ops) use rope::Rope;

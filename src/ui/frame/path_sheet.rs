@@ -23,6 +23,8 @@ pub enum PathFor {
     Model,
     /// Texts to judge the load by.
     Texts,
+    /// Checkpoints of one model, to be followed through.
+    Steps,
     /// A file to be written.
     Save {
         /// What is saved: `Save Router`.
@@ -125,6 +127,7 @@ impl PathSheet {
         match &self.what {
             PathFor::Model => "Open a model",
             PathFor::Texts => "Open texts to judge the load by",
+            PathFor::Steps => "Follow experts through checkpoints",
             PathFor::Save { title, .. } => title,
         }
     }
@@ -133,6 +136,7 @@ impl PathSheet {
     fn field(&self) -> (&'static str, &'static str) {
         match self.what {
             PathFor::Model => ("Path of the model", "~/models/OLMoE-1B-7B-0924"),
+            PathFor::Steps => ("Paths of the checkpoints", "~/run/step-*"),
             PathFor::Texts => (
                 "Paths of the texts",
                 "~/texts/french.txt; ~/texts/code.jsonl",
@@ -145,6 +149,9 @@ impl PathSheet {
         match self.what {
             PathFor::Model => {
                 "A Hugging Face folder (config.json, tokenizer.json, safetensors or pytorch_model.bin) or a GGUF file. It can also be dropped onto the window."
+            }
+            PathFor::Steps => {
+                "Two checkpoints of one model or more, with ; between them; a pattern with * in the last name; or a folder that holds them. Each is opened beside the open model and reads the same texts."
             }
             PathFor::Texts => {
                 "Plain text, documents parted by a line <|endoftext|>, or JSONL with a field text; several with ; between them. They can also be dropped onto the window."
@@ -160,6 +167,7 @@ impl PathSheet {
         match (&self.what, &self.state) {
             (PathFor::Model, _) => ("Open", "Choose a folder…"),
             (PathFor::Texts, _) => ("Read", "Choose files…"),
+            (PathFor::Steps, _) => ("Read", "Choose a folder…"),
             (PathFor::Save { .. }, State::Exists(it)) if *it == self.text => {
                 ("Replace", "Choose a place…")
             }
@@ -180,7 +188,7 @@ pub(super) fn path_ui(cx: &mut Cx<'_>, ui: &mut Ui, sheet: &mut PathSheet) -> bo
         match sheet.what {
             PathFor::Model if sheet.choices.is_empty() => recents_ui(cx, ui),
             PathFor::Model => choices_ui(cx, ui, &sheet.choices),
-            PathFor::Texts | PathFor::Save { .. } => {}
+            PathFor::Texts | PathFor::Steps | PathFor::Save { .. } => {}
         }
     })
 }

@@ -41,6 +41,14 @@ pub trait Panel {
     }
     /// The panel.
     fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui);
+    /// What it can show, as its chips say it; empty where there is one thing only.
+    fn modes(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+    /// Shows one of them.
+    fn set_mode(&mut self, at: usize) {
+        let _ = at;
+    }
     /// What it shows now, as numbers at full precision: exported, copied, shown instead of the picture. None where
     /// there is nothing to show yet.
     fn table(&self, cx: &Cx<'_>) -> Option<Table>;

@@ -48,16 +48,21 @@ pub fn scripted(
 
 /// A window on the Tour model, its prompt read.
 pub fn tour() -> Window {
-    open(ModelSource::Bundled(Bundled::Tour))
+    open(ModelSource::Bundled(Bundled::Tour), (1440.0, 900.0))
 }
 
 /// A window on a model in a folder.
 pub fn folder(path: PathBuf) -> Window {
-    open(ModelSource::Path(path))
+    folder_in(path, (1440.0, 900.0))
 }
 
-fn open(source: ModelSource) -> Window {
-    let builder = builder((1440.0, 900.0), egui::Theme::Dark);
+/// The same in a window of another size.
+pub fn folder_in(path: PathBuf, size: (f32, f32)) -> Window {
+    open(ModelSource::Path(path), size)
+}
+
+fn open(source: ModelSource, size: (f32, f32)) -> Window {
+    let builder = builder(size, egui::Theme::Dark);
     let mut window =
         builder.build_eframe(move |cc| App::on_engine(cc, source, Placement::default()).unwrap());
     until(&mut window, "a model is open and its prompt read", |it| {

@@ -12,16 +12,29 @@ use moescope::corpus::{SAMPLES, TextSource};
 use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, Revision, RouterId, SeqId, TokenId};
 use moescope::study::{Progress, Study, StudyError, StudyEvent};
-use moescope::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
-use moescope::ui::{Command, DARK, Session};
+use moescope::trace::{Copies, Phase, Pick, PickState, RouterTrace, SameBy, StepTrace, WeightPart};
+use moescope::ui::{Command, DARK, ExportForm, ExportTo, Session};
 
-use super::drive::{Window, click, scripted, settle, tour};
+use crate::broken::Broken;
+
+use super::drive::{Window, click, folder, folder_in, scripted, settle, tour, until};
 use super::script::{HUGE, Script, Size, TOUR_LIKE, baseline};
 
 const READ: &str = "Read the 8 sample texts";
 
 fn window(size: Size) -> (Window, Script) {
-    let (mut window, script) = scripted((1440.0, 900.0), Theme::Dark, baseline(size, 40), false);
+    window_of((1440.0, 900.0), size)
+}
+
+/// One in which nothing of the panel has to be scrolled to.
+fn tall_window(size: Size) -> (Window, Script) {
+    window_of(TALL, size)
+}
+
+const TALL: (f32, f32) = (1440.0, 2400.0);
+
+fn window_of(points: (f32, f32), size: Size) -> (Window, Script) {
+    let (mut window, script) = scripted(points, Theme::Dark, baseline(size, 40), false);
     show(&mut window);
     (window, script)
 }
@@ -46,10 +59,12 @@ fn read_on(window: &mut Window) {
 fn asked(script: &Script) -> (u64, Vec<TextSource>) {
     let asked = script.asked.borrow();
     let found = asked.iter().rev().find_map(|it| match it {
-        Request::Study {
-            tag,
-            study: Study::Survey { texts },
-        } => Some((*tag, texts.clone())),
+        Request::Study { tag, study } => {
+            let Study::Survey { texts, .. } = study else {
+                return None;
+            };
+            Some((*tag, texts.clone()))
+        }
         _ => None,
     });
     found.unwrap()
@@ -317,4 +332,252 @@ fn one_text_alone_gives_no_verdict_until_it_is_said_to_be_mixed() {
     window.get_by_label_contains("Collapsed: 1 of 6 layers (3)");
     click(&mut window, "mixed text");
     window.get_by_label(headline);
+}
+
+/// What weights tell: two experts of layer 3 are copies, one of layer 1 is silent.
+fn parts(size: Size) -> Vec<WeightPart> {
+    let part = |router: u16| WeightPart {
+        router: Some(RouterId(router)),
+        output_norms: vec![1.0; size.n_experts],
+        has_weights: vec![true; size.n_experts],
+        ..WeightPart::default()
+    };
+    let mut out: Vec<WeightPart> = (0..size.n_layers).map(part).collect();
+    out[1].output_norms[4] = 0.0;
+    out[3].copies = vec![Copies {
+        experts: vec![ExpertId(2), ExpertId(5)],
+        by: SameBy::Weights,
+        likeness: 1.0,
+    }];
+    out
+}
+
+/// Answers the request to look at weights.
+fn examined(script: &Script, parts: Vec<WeightPart>) {
+    let tag = script.asked.borrow().iter().rev().find_map(|it| match it {
+        Request::Study {
+            tag,
+            study: Study::Examine,
+        } => Some(*tag),
+        _ => None,
+    });
+    let tag = tag.expect("weights are looked at beside the texts");
+    let events = parts.into_iter().map(StudyEvent::Examined);
+    script.say(events.map(|event| Event::Study { tag, event }));
+    script.say([ended(tag, Ok(()), false)]);
+}
+
+#[test]
+fn a_finding_leads_to_its_expert_and_to_the_edit_that_shows_it() {
+    let (mut window, script) = tall_window(TOUR_LIKE);
+    click(&mut window, READ);
+    examined(&script, parts(TOUR_LIKE));
+    settle(&mut window);
+    // What weights tell needs no text to be read first.
+    window.get_by_label_contains("Expert 4 of layer 1 puts out next to nothing");
+    surveyed(&script, TOUR_LIKE, |_| 0, true);
+    settle(&mut window);
+    window.get_by_label("Found beyond the load, 2:");
+    window.get_by_label("Even: all 6 layers, lowest evenness 1");
+    let copies = "Experts 2 and 5 of layer 3 are copies: all their matrices have a cosine of 1.0000 or more.";
+    click(&mut window, copies);
+    let selection = window.state().selection();
+    assert_eq!(selection.router, Some(RouterId(3)));
+    assert_eq!(selection.expert, Some(ExpertId(5)));
+    window.get_by_label_contains("Usually a model made from a dense one");
+    window.get_by_label("One runs in the place of the other, and not a logit changes.");
+    click(&mut window, "Try swap:3.5>2");
+    assert_eq!(super::drive::list(&window), ["swap:3.5>2"]);
+    window.get_by_label("swap:3.5>2 is in the list of edits.");
+    click(&mut window, copies);
+    assert!(
+        window.query_by_label_contains("Usually a model").is_none(),
+        "it folds again"
+    );
+    let table = super::fixture::table(&window, "health");
+    let column = table
+        .columns
+        .iter()
+        .position(|it| it.name == "found beyond the load");
+    let words = |row: usize| format!("{:?}", table.rows[row][column.unwrap()]);
+    assert!(words(3).contains("are copies") && words(1).contains("next to nothing"));
+    super::fixture::check_paper(&window, "health");
+}
+
+#[test]
+fn beside_a_collapsed_layer_stands_what_to_do() {
+    let (mut window, script) = tall_window(TOUR_LIKE);
+    click(&mut window, READ);
+    surveyed(
+        &script,
+        TOUR_LIKE,
+        |layer| if layer == 3 { 2 } else { 0 },
+        true,
+    );
+    settle(&mut window);
+    window.get_by_label_contains("Usually too little balancing while it was trained");
+    click(&mut window, "Try force:3.6");
+    assert_eq!(super::drive::list(&window), ["force:3.6"]);
+}
+
+/// Verdict, expert, tokens, edit, report: on a model whose experts 2 and 5 of layer 3 are copies.
+#[test]
+fn an_engineer_goes_from_the_verdict_to_the_report() {
+    let mut broken = Broken::tour();
+    broken.copy_expert(3, 2, 5);
+    broken.write();
+    let mut window = folder_in(broken.path().to_path_buf(), TALL);
+    window.state_mut().command(Command::SetStopAfter(12));
+    window.state_mut().command(Command::PlayPause);
+    until(&mut window, "some text is written", |it| {
+        let row = it.session().baseline();
+        it.is_idle() && row.is_some_and(|it| it.record.store.len() > it.record.n_given + 8)
+    });
+    // The verdict.
+    show(&mut window);
+    click(&mut window, READ);
+    read_on(&mut window);
+    until(&mut window, "the weights are looked at", |it| {
+        let examined = it.session().examined.as_ref();
+        examined.is_some_and(|it| it.progress.is_none())
+    });
+    let verdict = window.query_by_label_contains("Even: all 6 layers");
+    assert!(verdict.is_some() || window.query_by_label_contains("Skewed: ").is_some());
+    window.get_by_label("Found beyond the load:");
+    let copies = "Experts 2 and 5 of layer 3 are copies: all their matrices have a cosine of 1.0000 or more.";
+    // The expert and its tokens.
+    click(&mut window, copies);
+    let selection = window.state().selection();
+    assert_eq!(
+        (selection.router, selection.expert),
+        (Some(RouterId(3)), Some(ExpertId(5)))
+    );
+    window.get_by_label_contains("Picked for ");
+    // The edit, and that it shows what was said.
+    click(&mut window, "Try swap:3.5>2");
+    until(&mut window, "the edited text is written", |it| {
+        let len = |row: Option<moescope::ui::RowView<'_>>| row.map(|it| it.record.store.len());
+        it.is_idle()
+            && it.session().edited().is_some()
+            && len(it.session().edited()) == len(it.session().baseline())
+    });
+    let session = window.state().session();
+    assert_eq!(
+        session.edited().unwrap().record.tokens,
+        session.baseline().unwrap().record.tokens,
+        "not a token changes"
+    );
+    // The report.
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("health.csv");
+    window.state_mut().command(Command::Export {
+        panel: "health",
+        form: ExportForm::Csv,
+        to: ExportTo::File(path.clone()),
+    });
+    until(&mut window, "the report is written", |_| path.exists());
+    let report = std::fs::read_to_string(path).unwrap();
+    assert!(
+        report.contains("Experts 2 and 5 of layer 3 are copies"),
+        "{report}"
+    );
+    assert!(
+        report.contains("over texts") || report.contains("8 texts"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_model_whose_router_is_no_number_is_refused_with_its_place() {
+    let mut broken = Broken::tour();
+    broken.set("model.layers.2.block_sparse_moe.gate.weight", |at, it| {
+        if at == 4 * 160 { f32::NAN } else { it }
+    });
+    broken.write();
+    let window = folder(broken.path().to_path_buf());
+    let message = window.state().session().message.clone().unwrap();
+    assert!(message.failure);
+    let place = "NaN in layer 2, expert 4, gate of the router, row 4 (model.layers.2.block_sparse_moe.gate.weight)";
+    assert!(message.text.contains(place), "{}", message.text);
+}
+
+/// Two checkpoints of one shape, one of them collapsed, over a short text, beside a model that stays as it is.
+#[test]
+fn experts_are_followed_through_checkpoints_and_the_open_model_stays() {
+    let (mut window, _script) = tall_window(TOUR_LIKE);
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.txt");
+    std::fs::write(
+        &text,
+        "Once upon a time the fox sat by the river. ".repeat(4),
+    )
+    .unwrap();
+    let of = moescope::ui::SurveyOf::Files(vec![text]);
+    window.state_mut().command(Command::Survey(of));
+    settle(&mut window);
+    let opened = window.state().session().opened;
+    click(&mut window, "over: texts");
+    click(&mut window, "several checkpoints");
+    window.get_by_label("When did each expert leave the even band?");
+    click(&mut window, "Choose checkpoints…");
+    window
+        .get_by_label("Paths of the checkpoints")
+        .type_text("tour-collapsed; tour");
+    settle(&mut window);
+    window.key_press(eframe::egui::Key::Enter);
+    settle(&mut window);
+    window.get_by_label_contains("Checkpoint 1 of 2, tour-collapsed");
+    let start = Instant::now();
+    while window
+        .state()
+        .session()
+        .steps
+        .as_ref()
+        .is_none_or(|it| it.progress.is_some())
+    {
+        assert!(start.elapsed() < Duration::from_mins(10), "still reading");
+        thread::sleep(Duration::from_millis(20));
+        window.step();
+    }
+    settle(&mut window);
+    let session = window.state().session();
+    let steps = session.steps.clone().unwrap();
+    assert_eq!((steps.failed, session.opened), (None, opened));
+    let timeline = steps.timeline.unwrap();
+    assert_eq!(timeline.steps, ["tour-collapsed", "tour"]);
+    assert_eq!(timeline.parts_at, Some(RouterId(0)));
+    assert!(timeline.routers.iter().all(|it| it.churn[0] > Some(0.2)));
+    let n: usize = timeline.routers.iter().map(|it| it.left.len()).sum();
+    window.get_by_label(&format!(
+        "tour-collapsed to tour: {n} experts left the even band"
+    ));
+    window.get_by_label_contains("The choices of tour-collapsed and tour part first at layer 0.");
+    window.get_by_label_contains("left the even band: expert ");
+    window.get_by_label("layer 3 through 2 checkpoints").click();
+    settle(&mut window);
+    assert_eq!(window.state().selection().router, Some(RouterId(3)));
+    let table = window.state_mut().table("health").unwrap();
+    assert_eq!(table.rows.len(), 2 * 6 * 8);
+}
+
+#[test]
+fn checkpoints_that_do_not_open_or_differ_in_shape_are_told() {
+    let (mut window, _script) = tall_window(TOUR_LIKE);
+    click(&mut window, "over: texts");
+    click(&mut window, "several checkpoints");
+    let paths = ["tour", "no/such/model"].map(std::path::PathBuf::from);
+    window.state_mut().command(Command::Steps(paths.into()));
+    let is_over = |it: &moescope::app::App| {
+        let steps = it.session().steps.as_ref();
+        steps.is_some_and(|it| it.failed.is_some())
+    };
+    let start = Instant::now();
+    while !is_over(window.state()) {
+        assert!(start.elapsed() < Duration::from_mins(10), "still reading");
+        thread::sleep(Duration::from_millis(20));
+        window.step();
+    }
+    settle(&mut window);
+    window.get_by_label_contains("No timeline: model: ");
+    window.get_by_label("Choose checkpoints…");
 }

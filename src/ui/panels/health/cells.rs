@@ -67,6 +67,14 @@ fn level(utilisation: f64, ceiling: f64) -> f32 {
     ((utilisation.log2().clamp(FLOOR, ceiling) - FLOOR) / (ceiling - FLOOR)) as f32
 }
 
+/// The same for an expert of a router that picks k of N; 0 where nothing was picked.
+pub fn level_of(utilisation: f64, n_experts: usize, top_k: usize) -> f32 {
+    if utilisation <= 0.0 {
+        return 0.0;
+    }
+    level(utilisation, ceiling(n_experts, top_k))
+}
+
 /// The strip of a router with the gestures on its experts.
 pub fn ui(
     cx: &mut Cx<'_>,

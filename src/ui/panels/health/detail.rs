@@ -2,13 +2,14 @@
 
 use eframe::egui::{self, Align2, FontId, Margin, Rect, RichText, Ui, pos2, vec2};
 
-use crate::analysis::{Report, RouterReport, Thresholds, grouped};
+use crate::analysis::{Report, RouterReport, Thresholds, advice_on_load, grouped};
 use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
 use crate::ui::words::{percent, short};
 
 use super::cells::{self, Places};
+use super::findings::advice_ui;
 use super::source::Stage;
 
 const LINE: f32 = 16.0;
@@ -39,6 +40,11 @@ pub fn ui(
         };
         let text = RichText::new(words).size(LABEL_SIZE).color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
+        let router = cx.spec().and_then(|spec| spec.routers.get(it.router.idx()));
+        let advice = router.and_then(|router| advice_on_load(it, router));
+        if let Some(advice) = advice.filter(|_| stage == Stage::Final) {
+            advice_ui(cx, ui, &advice);
+        }
         note(ui, numbers_words(it, &report.thresholds));
     });
 }

@@ -2,22 +2,27 @@
 
 mod cells;
 mod detail;
+mod findings;
 mod rows;
 mod source;
 mod start;
+mod steps;
 
 use std::sync::Arc;
 
 use eframe::egui::{self, RichText, Ui};
 
-use crate::analysis::{Outcome, Preset, Report, Thresholds, Verdict};
-use crate::document::{Table, health_table};
+use crate::analysis::{
+    Finding, LoadStats, Outcome, PhaseFilter, Preset, Report, Thresholds, Verdict,
+};
+use crate::document::{Table, health_table, steps_table};
 use crate::spec::RouterId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{choice, choices, menu_chip, note, note_height, nothing_yet, row_chip};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, SurveyOf};
 
-use source::{Judging, Over, ReportFor, Stage};
+use findings::Shown;
+use source::{FoundFor, Judging, Over, ReportFor, Stage};
 
 /// Lower than this, the sentence scrolls along.
 const LOW: f32 = 130.0;
@@ -35,6 +40,9 @@ pub struct Health {
     by_text: bool,
     /// The report last made, and what of.
     made: Memo<ReportFor, Option<Arc<Report>>>,
+    /// What was found beyond the load, and what of.
+    found: Memo<FoundFor, Arc<Vec<Finding>>>,
+    shown: Shown,
     /// The router shown last, so that another one is scrolled to.
     router: Option<RouterId>,
     /// The expert a menu was opened on, where cells are too narrow to have one each.
@@ -74,8 +82,11 @@ impl Panel for Health {
             nothing_yet(ui, "This model has no router, so there is no load to judge");
             return;
         }
-        if self.over == Over::Texts && start::ui(cx, ui) {
+        if self.over == Over::Texts && self.begin_ui(cx, ui) {
             return;
+        }
+        if self.over == Over::Steps {
+            return steps::ui(cx, ui);
         }
         if self.over == Over::Row && cx.row().is_none() {
             nothing_yet(
@@ -89,12 +100,26 @@ impl Panel for Health {
         }
     }
 
+    fn modes(&self) -> Vec<&'static str> {
+        Over::ALL.map(Over::label).to_vec()
+    }
+
+    fn set_mode(&mut self, at: usize) {
+        self.over = Over::ALL[at];
+    }
+
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
+        if self.over == Over::Steps {
+            let steps = cx.session.steps.as_ref()?;
+            return steps.timeline.as_deref().map(steps_table);
+        }
         let report = source::report(cx, self.over, self.limits)?;
         let is_empty = report.n_tokens == 0;
         let is_provisional = Stage::of(cx, self.over) == Stage::Provisional;
         let judged = source::judged(cx, self.over);
-        (!is_empty).then(|| health_table(&report, judged, is_provisional))
+        let is_over = self.over == Over::Texts && !is_provisional;
+        let found = source::found(cx, Some(&report).filter(|_| is_over));
+        (!is_empty).then(|| health_table(&report, &found, judged, is_provisional))
     }
 }
 
@@ -154,6 +179,10 @@ impl Health {
                 self.over = Over::Texts;
                 cx.push(Command::Survey(SurveyOf::Samples));
             }
+            if choice(ui, false, "Follow experts through checkpoints…") {
+                self.over = Over::Steps;
+                cx.push(Command::Steps(Vec::new()));
+            }
             if choice(ui, false, "Read text files…") {
                 self.over = Over::Texts;
                 cx.push(Command::Survey(SurveyOf::Asked));
@@ -169,11 +198,83 @@ impl Health {
         self.made.get(key, make).clone()
     }
 
-    fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
-        headline_ui(cx, ui, report, Stage::of(cx, self.over));
-        rows::header_ui(cx, ui, report);
+    /// What stands before or above a report on texts; true where there is none yet.
+    fn begin_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
+        // What weights tell needs no text; where a report is made it stands under its headline.
+        let survey = cx.session.survey.as_ref();
+        let is_read = survey.is_some_and(|it| it.texts.iter().any(|it| has_tokens(&it.load)));
+        if !is_read {
+            let found = self.found(cx, None);
+            findings::ui(cx, ui, &found, &mut self.shown);
+        }
+        start::ui(cx, ui)
+    }
+
+    /// What was found beyond the load, made anew only where more is known.
+    fn found(&mut self, cx: &Cx<'_>, report: Option<&Report>) -> Arc<Vec<Finding>> {
+        let Some(key) = FoundFor::of(cx, self.over, self.limits) else {
+            return Arc::default();
+        };
+        let make = |_: &FoundFor| Arc::new(source::found(cx, report));
+        Arc::clone(self.found.get(key, make))
+    }
+
+    /// What stands before or above a report on texts; true where there is none yet.
+    fn begin_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
+        // What weights tell needs no text; where a report is made it stands under its headline.
+        let survey = cx.session.survey.as_ref();
+        let is_read = survey.is_some_and(|it| it.texts.iter().any(|it| has_tokens(&it.load)));
+        if !is_read {
+            let found = self.found(cx, None);
+            findings::ui(cx, ui, &found, &mut self.shown);
+        }
+        start::ui(cx, ui)
+    }
+
+    /// What was found beyond the load, made anew only where more is known.
+    fn found(&mut self, cx: &Cx<'_>, report: Option<&Report>) -> Arc<Vec<Finding>> {
+        let Some(key) = FoundFor::of(cx, self.over, self.limits) else {
+            return Arc::default();
+        };
+        let make = |_: &FoundFor| Arc::new(source::found(cx, report));
+        Arc::clone(self.found.get(key, make))
+    }
+
+    /// The findings; where they are many, in a part of the panel that scrolls.
+    fn found_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, found: &[Finding]) {
+        if found.is_empty() {
+            return;
+        }
         if cx.drawing == Drawing::Paper {
-            self.rows_ui(cx, ui, report);
+            return findings::ui(cx, ui, found, &mut self.shown);
+        }
+        let most = (ui.available_height() * 0.45).max(60.0);
+        egui::ScrollArea::vertical()
+            .id_salt("findings")
+            .max_height(most)
+            .auto_shrink([false, true])
+            .show(ui, |ui| findings::ui(cx, ui, found, &mut self.shown));
+    }
+
+    /// What was found beyond the load, and the rows of every router; both scroll together.
+    fn all_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report, found: &[Finding]) {
+        if !found.is_empty() {
+            findings::ui(cx, ui, found, &mut self.shown);
+            rows::header_ui(cx, ui, report);
+        }
+        self.rows_ui(cx, ui, report);
+    }
+
+    fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
+        let stage = Stage::of(cx, self.over);
+        headline_ui(cx, ui, report, stage);
+        let is_over = self.over == Over::Texts && stage == Stage::Final;
+        let found = self.found(cx, Some(report).filter(|_| is_over));
+        if found.is_empty() {
+            rows::header_ui(cx, ui, report);
+        }
+        if cx.drawing == Drawing::Paper {
+            self.all_ui(cx, ui, report, &found);
             note(ui, source::sentence(cx, self.over, report, true));
             return;
         }
@@ -189,7 +290,7 @@ impl Health {
             .min_scrolled_height(height.max(24.0))
             .auto_shrink([false, false])
             .show(ui, |ui| {
-                self.rows_ui(cx, ui, report);
+                self.all_ui(cx, ui, report, &found);
                 if is_low {
                     note(ui, &*sentence);
                 }
@@ -199,6 +300,10 @@ impl Health {
             note(ui, sentence).on_hover_text(names.join(", "));
         }
     }
+}
+
+fn has_tokens(load: &LoadStats) -> bool {
+    load.n_tokens(PhaseFilter::All) > 0
 }
 
 /// A chip that is switched on and off.

@@ -3,6 +3,7 @@
 use eframe::egui::{self, Align2, FontId, Rect, Sense, StrokeKind, Ui, pos2, vec2};
 
 use crate::analysis::{Numbers, Report, RouterReport, Verdict};
+use crate::spec::ExpertId;
 use crate::ui::theme::{CHIP_CORNER, LABEL_SIZE};
 use crate::ui::words::short;
 use crate::ui::{Command, Cx, Drawing, Selection};
@@ -138,8 +139,8 @@ fn row_gestures(
         if response.clicked() {
             cx.push(Command::Select(Selection {
                 router: Some(it.router),
-                // The first dead expert is what one wants to see next.
-                expert: it.dead.first().map(|it| it.expert),
+                // The first dead expert is what one wants to see next, else the busiest of an uneven load.
+                expert: it.dead.first().map(|it| it.expert).or(busiest(it)),
                 ..cx.selection
             }));
         }
@@ -150,6 +151,12 @@ fn row_gestures(
         ui.painter()
             .rect_stroke(rect, corner, stroke, StrokeKind::Inside);
     }
+}
+
+/// Of a router that is not even.
+fn busiest(it: &RouterReport) -> Option<ExpertId> {
+    let is_even = it.verdict.is_none_or(|it| it == Verdict::Even);
+    it.busiest.filter(|_| !is_even).map(|it| it.expert)
 }
 
 fn row_name(it: &RouterReport, stage: Stage) -> String {

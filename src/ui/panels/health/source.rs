@@ -1,6 +1,6 @@
 //! What is judged: texts read for it, or the tokens of the row shown; and the words for that.
 
-use crate::analysis::{LoadStats, PhaseFilter, Preset, Report, judge};
+use crate::analysis::{Evidence, Finding, LoadStats, PhaseFilter, Preset, Report, findings, judge};
 use crate::document::{Ending, Judged, health_sentence};
 use crate::spec::{Action, ExpertId, RouterId, RouterSpec};
 use crate::trace::RowId;
@@ -15,17 +15,20 @@ pub enum Over {
     Texts,
     /// The row shown.
     Row,
+    /// Texts, read with several checkpoints.
+    Steps,
 }
 
 impl Over {
-    /// Both, in the order of the menu.
-    pub const ALL: [Self; 2] = [Self::Texts, Self::Row];
+    /// Each, in the order of the menu.
+    pub const ALL: [Self; 3] = [Self::Texts, Self::Row, Self::Steps];
 
     /// What the chip says.
     pub fn label(self) -> &'static str {
         match self {
             Self::Texts => "texts",
             Self::Row => "tokens seen so far",
+            Self::Steps => "several checkpoints",
         }
     }
 }
@@ -75,6 +78,7 @@ impl ReportFor {
                 let (n, n_special) = counted(cx.row()?.load);
                 ReportSource::Row(id, n, n_special)
             }
+            Over::Steps => return None,
         };
         Some(Self {
             opened: cx.session.opened,
@@ -112,6 +116,7 @@ pub fn report(cx: &Cx<'_>, over: Over, limits: Judging) -> Option<Report> {
                 is_masked,
             )
         }
+        Over::Steps => return None,
     };
     Some(report.with_gates(spec, gates))
 }
@@ -167,7 +172,9 @@ impl Stage {
 /// Whose tokens are counted, as it is said.
 pub fn judged<'a>(cx: &Cx<'a>, over: Over) -> Judged<'a> {
     match over {
-        Over::Texts => Judged::Texts(cx.session.survey.as_ref().map_or(Ending::Whole, ending)),
+        Over::Texts | Over::Steps => {
+            Judged::Texts(cx.session.survey.as_ref().map_or(Ending::Whole, ending))
+        }
         Over::Row => Judged::Row {
             name: cx.session.row_name(cx.selection.row),
             has_edits: cx.row().is_some_and(|it| !it.record.edits.1.is_idle()),
@@ -188,4 +195,46 @@ pub fn sentence(cx: &Cx<'_>, over: Over, report: &Report, names_texts: bool) -> 
     let first = cx.spec().and_then(|it| it.routers.first());
     let even = first.map(RouterSpec::even_share);
     health_sentence(report, judged(cx, over), even, names_texts)
+}
+
+/// What findings depend on.
+#[derive(PartialEq, Eq)]
+pub struct FoundFor {
+    opened: u64,
+    n_parts: usize,
+    /// The survey whose choices are judged, once it is over.
+    survey: Option<u64>,
+    limits: Judging,
+}
+
+impl FoundFor {
+    /// The key of what is found; none before a model is open.
+    pub fn of(cx: &Cx<'_>, over: Over, limits: Judging) -> Option<Self> {
+        cx.spec()?;
+        let examined = cx.session.examined.as_ref();
+        let survey = cx.session.survey.as_ref();
+        let is_over = over == Over::Texts && Stage::of(cx, over) == Stage::Final;
+        Some(Self {
+            opened: cx.session.opened,
+            n_parts: examined.map_or(0, |it| it.parts.len()),
+            survey: survey.filter(|_| is_over).map(|it| it.tag),
+            limits,
+        })
+    }
+}
+
+/// What is wrong beyond the load, as far as that is known; `report` is the judgement on texts that were read to their end.
+pub fn found(cx: &Cx<'_>, report: Option<&Report>) -> Vec<Finding> {
+    let Some(facts) = cx.session.facts.as_ref() else {
+        return Vec::new();
+    };
+    let survey = cx.session.survey.as_ref();
+    let weights = cx.session.examined.as_ref().map(|it| &*it.parts);
+    let evidence = Evidence {
+        gates: &facts.gates,
+        weights: weights.unwrap_or_default(),
+        choices: survey.filter(|_| report.is_some()).map(|it| &it.choices),
+        report,
+    };
+    findings(&facts.spec, &evidence)
 }

@@ -114,6 +114,14 @@ impl Panel for Heatmap {
         }
     }
 
+    fn modes(&self) -> Vec<&'static str> {
+        Value::ALL.map(Value::label).to_vec()
+    }
+
+    fn set_mode(&mut self, at: usize) {
+        self.asked.value = Value::ALL[at];
+    }
+
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
         table::table(cx, &kept::once(cx, self.asked))
     }

@@ -135,7 +135,9 @@ fn shown_router(cx: &Cx<'_>) -> Result<RouterId, &'static str> {
     let router = router.ok_or(NO_ROUTER)?;
     let n = cx.row().map_or(0, |it| it.load.n_tokens(PhaseFilter::All));
     if n == 0 {
-        return Err("Space writes the first tokens: each expert's load grows as they come");
+        return Err(
+            "Space writes the first tokens: each expert's load grows as they come; the tab Health judges whether it is even over texts",
+        );
     }
     Ok(router)
 }

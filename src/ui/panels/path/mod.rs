@@ -32,6 +32,8 @@ enum Mode {
 }
 
 impl Mode {
+    const ALL: [Self; 2] = [Self::Token, Self::Flow];
+
     fn label(self) -> &'static str {
         match self {
             Self::Token => "this token",
@@ -89,6 +91,14 @@ impl Panel for Path {
             Mode::Token => tokens::ui(cx, ui, self.view, &mut self.tokens, &mut self.menu),
             Mode::Flow => flow::ui(cx, ui, self.view, &mut self.flow, &mut self.menu),
         }
+    }
+
+    fn modes(&self) -> Vec<&'static str> {
+        Mode::ALL.map(Mode::label).to_vec()
+    }
+
+    fn set_mode(&mut self, at: usize) {
+        self.view.mode = Mode::ALL[at];
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {

@@ -210,6 +210,11 @@ fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) -> Response {
                 cx.push(Command::Preset(n));
             }
         }
+        ui.separator();
+        let health = "Is the load even over texts, and what is wrong: Health";
+        if crate::ui::widgets::choice(ui, false, health) {
+            cx.push(Command::ShowPanel("health"));
+        }
         if let Some(n) = now.filter(|n| is_tour && !PRESETS[*n].edits.is_empty()) {
             ui.separator();
             if ui.button(PRESETS[n].edits_name).clicked() {
