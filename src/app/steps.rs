@@ -100,7 +100,7 @@ impl StepReader {
                 Told::Nothing
             }
             StudyEvent::Progress(it) => Told::Progress(it.n_done, it.n_total),
-            StudyEvent::Examined(_) => Told::Nothing,
+            StudyEvent::Examined(_) | StudyEvent::Controlled { .. } => Told::Nothing,
             StudyEvent::Ended {
                 result: Err(why), ..
             } => Told::Failed(why.to_string()),

@@ -143,6 +143,6 @@ fn examined_on(examined: &mut Examined, event: StudyEvent) {
             examined.progress = None;
             examined.failed = result.err().map(|it| it.to_string());
         }
-        StudyEvent::Surveyed { .. } => {}
+        StudyEvent::Surveyed { .. } | StudyEvent::Controlled { .. } => {}
     }
 }

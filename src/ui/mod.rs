@@ -23,7 +23,7 @@ pub use command::{
 pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
-    Dialogs, Dropped, Frame, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
+    Dialogs, Dropped, Frame, ModeError, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
     focus_ring, same_words, top_bar,
 };
 pub use kept::{Memo, RowOf};

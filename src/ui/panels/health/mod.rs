@@ -219,43 +219,6 @@ impl Health {
         Arc::clone(self.found.get(key, make))
     }
 
-    /// What stands before or above a report on texts; true where there is none yet.
-    fn begin_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
-        // What weights tell needs no text; where a report is made it stands under its headline.
-        let survey = cx.session.survey.as_ref();
-        let is_read = survey.is_some_and(|it| it.texts.iter().any(|it| has_tokens(&it.load)));
-        if !is_read {
-            let found = self.found(cx, None);
-            findings::ui(cx, ui, &found, &mut self.shown);
-        }
-        start::ui(cx, ui)
-    }
-
-    /// What was found beyond the load, made anew only where more is known.
-    fn found(&mut self, cx: &Cx<'_>, report: Option<&Report>) -> Arc<Vec<Finding>> {
-        let Some(key) = FoundFor::of(cx, self.over, self.limits) else {
-            return Arc::default();
-        };
-        let make = |_: &FoundFor| Arc::new(source::found(cx, report));
-        Arc::clone(self.found.get(key, make))
-    }
-
-    /// The findings; where they are many, in a part of the panel that scrolls.
-    fn found_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, found: &[Finding]) {
-        if found.is_empty() {
-            return;
-        }
-        if cx.drawing == Drawing::Paper {
-            return findings::ui(cx, ui, found, &mut self.shown);
-        }
-        let most = (ui.available_height() * 0.45).max(60.0);
-        egui::ScrollArea::vertical()
-            .id_salt("findings")
-            .max_height(most)
-            .auto_shrink([false, true])
-            .show(ui, |ui| findings::ui(cx, ui, found, &mut self.shown));
-    }
-
     /// What was found beyond the load, and the rows of every router; both scroll together.
     fn all_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report, found: &[Finding]) {
         if !found.is_empty() {
