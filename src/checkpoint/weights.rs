@@ -24,6 +24,8 @@ pub enum Reading {
     LessOne,
     /// Decays of which the logarithm of the size is stored: `−eˣ`.
     LogOfDecay,
+    /// Decays of which the size is stored, with a sign or without: `−|x|`.
+    SizeOfDecay,
 }
 
 impl Reading {
@@ -33,6 +35,7 @@ impl Reading {
             Self::AsStored => {}
             Self::LessOne => numbers.iter_mut().for_each(|it| *it += 1.0),
             Self::LogOfDecay => numbers.iter_mut().for_each(|it| *it = -it.exp()),
+            Self::SizeOfDecay => numbers.iter_mut().for_each(|it| *it = -it.abs()),
         }
     }
 }

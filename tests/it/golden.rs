@@ -3,6 +3,9 @@
 //! `tests/golden/fixtures/NAME/expected.safetensors` holds the reference; what is in it, and how the
 //! newer ones were made, says `tests/golden/make.py`.
 
+mod converted;
+mod gguf_file;
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -3,6 +3,7 @@
 
 mod afmoe;
 mod arctic;
+mod bailing;
 #[cfg(test)]
 mod blocks_tests;
 mod cohere;
@@ -35,6 +36,9 @@ mod mamba;
 mod mellum;
 mod mimo;
 mod minimax;
+mod missing;
+#[cfg(test)]
+mod missing_tests;
 mod mixtral;
 mod names;
 mod nemotron;
@@ -103,6 +107,8 @@ pub(super) const FAMILIES: &[Family] = &[
     jetmoe::JETMOE,
     qwen::QWEN2_MOE,
     qwen::QWEN3_MOE,
+    qwen::QWEN3_VL_MOE,
+    qwen::QWEN3_VL_MOE_TEXT,
     gpt_oss::GPT_OSS,
     granite::GRANITE_MOE,
     granite::GRANITE_MOE_SHARED,
@@ -133,8 +139,8 @@ pub(super) const FAMILIES: &[Family] = &[
     time_moe::FAMILY,
 ];
 
-/// Families with experts that are known and not read yet.
-const LATER: &[(&str, &str)] = &[("deepseek_v4", "DeepSeek-V4"), ("nllb-moe", "NLLB-MoE")];
+/// Families of which only GGUF files open.
+const GGUF_ONLY: &[Family] = &[bailing::BAILING_MOE, bailing::BAILING_MOE_V2];
 
 /// Families without experts, so that a person who tries one is told so.
 const DENSE: &[&str] = &[
@@ -170,7 +176,7 @@ const DENSE: &[&str] = &[
 /// One that does not open, by name: known and not read yet, dense, or unknown.
 pub(super) fn find(config: &Config) -> Result<&'static Family, CheckpointError> {
     let Some(model_type) = config.text("model_type")? else {
-        return Err(config.wrong("model_type", format!("one of {}", opens())));
+        return Err(without_type(config));
     };
     if let Some(family) = FAMILIES.iter().find(|it| it.model_type == model_type) {
         return Ok(family);
@@ -181,15 +187,57 @@ pub(super) fn find(config: &Config) -> Result<&'static Family, CheckpointError> 
             path: config.path().to_owned(),
         });
     }
-    let what = match LATER.iter().find(|it| it.0 == model_type) {
-        Some((_, label)) => format!("{label} ({model_type}) is not read yet"),
-        None => format!("the family {model_type:?} is unknown"),
+    let what = match GGUF_ONLY.iter().find(|it| it.model_type == model_type) {
+        Some(it) => format!(
+            "{} ({model_type}) opens as a GGUF file, and not from safetensors",
+            it.label
+        ),
+        None => sentence(model_type, class(config)),
     };
     Err(CheckpointError::Family {
         what,
         opens: opens(),
         path: config.path().to_owned(),
     })
+}
+
+/// The family of the settings that a GGUF file was read as.
+///
+/// # Errors
+/// One that does not open.
+pub(super) fn find_of_gguf(config: &Config) -> Result<&'static Family, CheckpointError> {
+    let model_type = config.text("model_type")?;
+    let only = GGUF_ONLY
+        .iter()
+        .find(|it| Some(it.model_type) == model_type);
+    only.map_or_else(|| find(config), Ok)
+}
+
+/// What is known of a family of configs that does not open.
+fn sentence(name: &str, class: Option<&str>) -> String {
+    let opens: Vec<&str> = FAMILIES.iter().map(|it| it.model_type).collect();
+    missing::sentence(name, class, missing::Place::Config, &opens)
+}
+
+/// The class that a config names, without what it is for: `Qwen3Moe` of `Qwen3MoeForCausalLM`.
+fn class(config: &Config) -> Option<&str> {
+    let class = config.get("architectures")?.get(0)?.as_str()?;
+    class.split("For").next()
+}
+
+/// Of a config that does not say what it is of: what the name of its class is near to.
+fn without_type(config: &Config) -> CheckpointError {
+    let whole = config
+        .get("architectures")
+        .and_then(|it| it.get(0)?.as_str());
+    let want = match whole.zip(class(config)) {
+        None => format!("one of {}", opens()),
+        Some((whole, class)) => {
+            let near = sentence(class, None);
+            format!("one of {}; by its class {whole}, {near}", opens())
+        }
+    };
+    config.wrong("model_type", want)
 }
 
 /// The `model_type`s that open, as a sentence lists them.

@@ -29,12 +29,59 @@ pub(super) const QWEN2_MOE: Family = Family {
 pub(super) const QWEN3_MOE: Family = Family {
     model_type: "qwen3_moe",
     label: "Qwen3-MoE",
-    read: read_qwen3,
+    read: |config| read_qwen3(config, &QWEN3_MOE),
     names: &Names {
         prefixes: Prefix::USUAL,
         tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, EXPERTS],
     },
 };
+
+/// Qwen3-VL: the same behind a tower that reads pictures, which is not read; weights of the chosen are always divided by
+/// their sum.
+pub(super) const QWEN3_VL_MOE: Family = Family {
+    model_type: "qwen3_vl_moe",
+    label: "Qwen3-VL",
+    read: |config| read_vl(config, &QWEN3_VL_MOE),
+    names: &Names {
+        prefixes: Prefix::USUAL,
+        tensors: &[DECODER, PROJECTIONS, QK_NORMS, DENSE, TURNED],
+    },
+};
+
+/// Its text part alone.
+pub(super) const QWEN3_VL_MOE_TEXT: Family = Family {
+    model_type: "qwen3_vl_moe_text",
+    read: |config| read_vl(config, &QWEN3_VL_MOE_TEXT),
+    ..QWEN3_VL_MOE
+};
+
+/// The experts of a layer in two tensors, inputs by outputs, or three tensors an expert.
+const TURNED: &[Tensor] = &[
+    Tensor::rows(
+        "{body}layers.{l}.mlp.gate.weight",
+        &[Role::In(LayerSlot::Router)],
+    ),
+    Tensor::turned(
+        "{body}layers.{l}.mlp.experts.gate_up_proj",
+        &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
+    ),
+    Tensor::turned(
+        "{body}layers.{l}.mlp.experts.down_proj",
+        &[Role::Expert(Part::Down)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.experts.{e}.gate_proj.weight",
+        &[Role::Expert(Part::Gate)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.experts.{e}.up_proj.weight",
+        &[Role::Expert(Part::Up)],
+    ),
+    Tensor::rows(
+        "{body}layers.{l}.mlp.experts.{e}.down_proj.weight",
+        &[Role::Expert(Part::Down)],
+    ),
+];
 
 /// The shared expert and its gate.
 pub(super) const SHARED: &[Tensor] = &[
@@ -110,7 +157,16 @@ fn read_qwen2(config: &Config) -> Result<Draft, CheckpointError> {
     }))
 }
 
-fn read_qwen3(config: &Config) -> Result<Draft, CheckpointError> {
+fn read_vl(config: &Config, family: &Family) -> Result<Draft, CheckpointError> {
+    const RENORM: &str = "norm_topk_prob";
+    let text = config.section("text_config")?;
+    let config = text.as_ref().unwrap_or(config);
+    let is_said = config.get(RENORM).is_some();
+    let said = (!is_said).then(|| config.with(RENORM, true.into()));
+    read_qwen3(said.as_ref().unwrap_or(config), family)
+}
+
+fn read_qwen3(config: &Config, family: &Family) -> Result<Draft, CheckpointError> {
     let mut plain = Plain::read(config, &QWEN3_DEFAULTS)?;
     plain.attn.qk_norm = QkNorm::PerHead;
     plain.attn.bias = [config.flag("attention_bias", false)?; 4];
@@ -122,7 +178,7 @@ fn read_qwen3(config: &Config) -> Result<Draft, CheckpointError> {
     let expert = MlpSpec::silu(width(config, "moe_intermediate_size", 768)?);
     let moe = MoeSpec::plain(RouterId(0), expert);
     let sparse = Sparse::read(config, 6144)?;
-    Ok(plain.build(&QWEN3_MOE, |plain, l| {
+    Ok(plain.build(family, |plain, l| {
         sparse.layer(plain, l, &moe, plain.attention(mask))
     }))
 }

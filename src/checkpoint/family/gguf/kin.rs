@@ -7,7 +7,7 @@ use super::{
     Arch, PLAIN, Rotated, SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN, names, settings::Settings, states,
 };
 use crate::checkpoint::family::{
-    afmoe, cohere, deepseek, dots, ernie, exaone, glm, hunyuan, laguna, llama4, minimax,
+    afmoe, bailing, cohere, deepseek, dots, ernie, exaone, glm, hunyuan, laguna, llama4, minimax,
 };
 use crate::spec::RopeLayout;
 
@@ -37,6 +37,26 @@ pub(super) const ARCHS: &[Arch] = &[
         gating: &[0.0, SIGMOID],
         more: glm,
         names: names::GLM,
+        ..PLAIN
+    },
+    Arch {
+        name: "bailingmoe",
+        model_types: [bailing::BAILING_MOE.model_type; 2],
+        // A head is as wide as what of it rotates, where nothing else is said.
+        keys: &[SHARED, N_DENSE, ("head_dim", "rope.dimension_count")],
+        renorm: false,
+        rope: RopeLayout::Interleaved,
+        more: without_groups,
+        ..PLAIN
+    },
+    Arch {
+        name: "bailingmoe2",
+        model_types: [bailing::BAILING_MOE_V2.model_type; 2],
+        keys: &[SHARED, N_DENSE, N_GROUPS, N_KEPT_GROUPS],
+        renorm: false,
+        rotated: Rotated::Part,
+        gating: &[0.0, SIGMOID],
+        more: glm,
         ..PLAIN
     },
     Arch {

@@ -14,16 +14,27 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("topk_group", "expert_group_used_count"),
 ];
 
-/// Sizes of heads. Files that hold keys and values apart say under the usual keys how wide they are where they
-/// are one, and under keys of their own what the model has.
-fn heads(it: &mut Settings<'_>) {
+pub(super) const INDEXED_KEYS: &[(&str, &str)] = &[
+    ("q_lora_rank", "attention.q_lora_rank"),
+    ("kv_lora_rank", "attention.kv_lora_rank"),
+    ("qk_rope_head_dim", "rope.dimension_count"),
+    ("first_k_dense_replace", "leading_dense_block_count"),
+    ("n_group", "expert_group_count"),
+    ("topk_group", "expert_group_used_count"),
+    ("index_n_heads", "attention.indexer.head_count"),
+    ("index_head_dim", "attention.indexer.key_length"),
+    ("index_topk", "attention.indexer.top_k"),
+];
+
+/// Sizes of heads, of each of which so much rotates. Files that hold keys and values apart say under the usual keys how
+/// wide they are where they are one, and under keys of their own what the model has.
+pub(super) fn heads(it: &mut Settings<'_>, rotated: f64) {
     let size = |name: &str| {
         let keys = [format!("attention.{name}_mla"), format!("attention.{name}")];
         keys.into_iter()
             .find_map(|key| Some((it.number(&key)?, key)))
     };
     let (key, value) = (size("key_length"), size("value_length"));
-    let rotated = it.number("rope.dimension_count").unwrap_or(0.0);
     if let Some((width, key)) = key {
         it.set_from("qk_nope_head_dim", &key, whole(width - rotated));
     }
@@ -34,7 +45,21 @@ fn heads(it: &mut Settings<'_>) {
 
 /// DeepSeek-V2, V3 and their kin: what a file does not say is not what the families assume.
 pub(super) fn deepseek(it: &mut Settings<'_>) {
-    heads(it);
+    let (has_bias, is_sigmoid) = line(it);
+    if !has_bias && !is_sigmoid {
+        it.set("model_type", deepseek_mla::DEEPSEEK_V2.model_type.into());
+    }
+}
+
+/// DeepSeek-V3.2: the same, and an indexer.
+pub(super) fn indexed(it: &mut Settings<'_>) {
+    line(it);
+}
+
+/// What all of the line have in common; whether their choice has a bias, and whether their scores are sigmoids.
+fn line(it: &mut Settings<'_>) -> (bool, bool) {
+    let rotated = it.number("rope.dimension_count").unwrap_or(0.0);
+    heads(it, rotated);
     if !it.has_tensor("attn_q_a.weight") {
         it.set("q_lora_rank", Value::Null);
     }
@@ -63,10 +88,8 @@ pub(super) fn deepseek(it: &mut Settings<'_>) {
     );
     it.set("topk_method", method.into());
     it.set("scoring_func", score.into());
-    if !has_bias && !is_sigmoid {
-        it.set("model_type", deepseek_mla::DEEPSEEK_V2.model_type.into());
-    }
     scores(it);
+    (has_bias, is_sigmoid)
 }
 
 /// GLM-4.7-Flash, whose first files do not say how experts are scored; llama.cpp knows it by its sizes.
@@ -76,7 +99,7 @@ fn is_glm(it: &Settings<'_>) -> bool {
 }
 
 /// So many experts that every token passes, each as wide as those that are chosen.
-fn shared(it: &mut Settings<'_>) {
+pub(super) fn shared(it: &mut Settings<'_>) {
     let by_tensor = it.width_of("ffn_down_shexp.weight");
     let each = it.width_of("ffn_down_exps.weight");
     let by_key = it.number("expert_shared_count").unwrap_or(0.0);
@@ -103,7 +126,7 @@ fn scores(it: &mut Settings<'_>) {
 }
 
 /// A size, where the number is one.
-fn whole(it: f64) -> Value {
+pub(super) fn whole(it: f64) -> Value {
     if it.fract() == 0.0 && (0.0..1e9).contains(&it) {
         json!(it as u64)
     } else {

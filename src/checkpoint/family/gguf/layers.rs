@@ -1,6 +1,8 @@
 //! What a GGUF file says by its tensors and not by a key: which layers are dense, what has a bias, how the
 //! rotation is stretched for each pair; and what its rows say by their order.
 
+use serde_json::Value;
+
 use crate::spec::{
     Ffn, GqaSpec, LatentUp, LayerSpec, Mask, Mixer, MlaSpec, MlpSpec, ModelSpec, RecurrentSpec,
     RopeScaling, RopeSpec, RouterId,
@@ -62,7 +64,9 @@ pub(super) fn complete(
             _ => {}
         }
     }
+    widths(&mut draft.spec, file);
     keep_used_routers(&mut draft.spec);
+    picks(&mut draft.spec, file, arch, config)?;
     for router in &mut draft.spec.routers {
         // A file of a model trained without it has none.
         let has = |name: &str| {
@@ -89,6 +93,50 @@ pub(super) fn complete(
         if let Ffn::Moe(moe) = &mut layer.ffn {
             moe.routed_scale *= on_sum;
         }
+    }
+    Ok(())
+}
+
+/// Inner widths of experts and of what every token passes, as the tensors of each layer have them.
+fn widths(spec: &mut ModelSpec, file: &GgufModel<'_>) {
+    let of = |l: usize, name: &str| {
+        let tensor = file.tensors.by_name.get(&format!("blk.{l}.{name}.weight"));
+        tensor.and_then(|it| it.shape.last().copied())
+    };
+    for (l, layer) in spec.layers.iter_mut().enumerate() {
+        let Ffn::Moe(moe) = &mut layer.ffn else {
+            continue;
+        };
+        if let Some(d_ff) = of(l, "ffn_down_exps").or_else(|| of(l, "ffn_down.0")) {
+            moe.expert.d_ff = d_ff;
+        }
+        if let (Some(shared), Some(d_ff)) = (&mut moe.shared, of(l, "ffn_down_shexp")) {
+            shared.mlp.d_ff = d_ff;
+        }
+    }
+}
+
+/// How many experts each router chooses, where the file has a number for each layer.
+fn picks(
+    spec: &mut ModelSpec,
+    file: &GgufModel<'_>,
+    arch: &Arch,
+    config: &Config,
+) -> Result<(), CheckpointError> {
+    let key = format!("{}.expert_used_count", arch.name);
+    let Some(Value::Array(all)) = (file.get)(&key) else {
+        return Ok(());
+    };
+    for router in &mut spec.routers {
+        let layer = router.place.layer.idx();
+        let given = all.get(layer).cloned().unwrap_or(Value::Null);
+        let n = given.as_u64().and_then(|it| usize::try_from(it).ok());
+        router.top_k = n
+            .filter(|it| (1..=router.n_experts).contains(it))
+            .ok_or_else(|| {
+                let got = format!("{given} in layer {layer}");
+                config.refuse(&key, got, format!("from 1 to {}", router.n_experts))
+            })?;
     }
     Ok(())
 }
@@ -130,6 +178,11 @@ fn rotation(it: &mut RopeSpec, arch: &Arch, stretch: Option<&RopeScaling>) {
     it.layout = arch.rope;
     if let Some(stretch) = stretch {
         it.scaling = stretch.clone();
+    }
+    // Where some layers rotate less than others the file has divisors for those that rotate most.
+    if let RopeScaling::LongRope { short, long, .. } = &mut it.scaling {
+        short.truncate(it.dim / 2);
+        long.truncate(it.dim / 2);
     }
 }
 

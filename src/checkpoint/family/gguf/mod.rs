@@ -8,6 +8,8 @@
 
 mod block_names;
 mod blocks;
+mod channel_names;
+mod channels;
 mod kin;
 mod latent;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod settings;
 mod states;
 #[cfg(test)]
 mod tests;
+mod windowed;
 
 use std::path::Path;
 
@@ -28,8 +31,8 @@ use crate::spec::{DeltaLayout, KvMap, RopeLayout};
 
 use super::{
     super::{CheckpointError, config::Config, container::Tensors},
-    Draft, Names, deepseek_mla, gpt_oss, granite, jamba, lfm2, mellum, mixtral, nemotron, olmoe,
-    qwen, qwen_next,
+    Draft, Names, deepseek_mla, gpt_oss, granite, jamba, lfm2, mellum, missing, mixtral, nemotron,
+    olmoe, qwen, qwen_next,
 };
 
 /// What a GGUF file says, and where.
@@ -123,7 +126,13 @@ const PLAIN: Arch = Arch {
 
 /// Every architecture that opens.
 fn archs() -> impl Iterator<Item = &'static Arch> {
-    ARCHS.iter().chain(kin::ARCHS).chain(blocks::ARCHS)
+    let others = [kin::ARCHS, blocks::ARCHS, channels::ARCHS, windowed::ARCHS];
+    ARCHS.iter().chain(others.into_iter().flatten())
+}
+
+/// What files call the architectures that open.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    archs().map(|it| it.name)
 }
 
 const ARCHS: &[Arch] = &[
@@ -164,6 +173,12 @@ const ARCHS: &[Arch] = &[
         expert_width: "moe_intermediate_size",
         renorm: true,
         rope: RopeLayout::Half,
+        ..PLAIN
+    },
+    // Positions of pictures and texts are apart in three sections: of a text all are the same.
+    Arch {
+        name: "qwen3vlmoe",
+        model_types: [qwen::QWEN3_VL_MOE_TEXT.model_type; 2],
         ..PLAIN
     },
     Arch {
@@ -308,6 +323,18 @@ const ARCHS: &[Arch] = &[
         ..PLAIN
     },
     Arch {
+        name: "deepseek32",
+        model_types: [deepseek_mla::DEEPSEEK_V32.model_type; 2],
+        keys: latent::INDEXED_KEYS,
+        renorm: false,
+        rope: RopeLayout::Interleaved,
+        rotated: Rotated::Apart,
+        gating: &[0.0, SOFTMAX, SIGMOID],
+        more: latent::indexed,
+        names: names::INDEXED,
+        ..PLAIN
+    },
+    Arch {
         name: "mellum",
         model_types: [mellum::MELLUM.model_type; 2],
         keys: &[("sliding_window", "attention.sliding_window")],
@@ -359,7 +386,7 @@ pub(in super::super) fn draft(file: &GgufModel<'_>) -> Result<Found, CheckpointE
         return Err(dense(file, &name));
     }
     let config = settings::read(file, arch)?;
-    let family = super::find(&config)?;
+    let family = super::find_of_gguf(&config)?;
     let mut draft = super::read(family, &config)?;
     layers::complete(&mut draft, file, arch, &config)?;
     super::check_has_experts(family.label, &draft.spec, file.path)?;
@@ -383,7 +410,12 @@ fn unknown(file: &GgufModel<'_>, name: &str) -> CheckpointError {
         return dense(file, name);
     }
     CheckpointError::Family {
-        what: format!("the architecture {name} is not read yet"),
+        what: missing::sentence(
+            name,
+            None,
+            missing::Place::Gguf,
+            &names().collect::<Vec<_>>(),
+        ),
         opens: opens(),
         path: file.path.to_owned(),
     }
@@ -391,6 +423,6 @@ fn unknown(file: &GgufModel<'_>, name: &str) -> CheckpointError {
 
 /// The architectures that open, as a sentence lists them.
 fn opens() -> String {
-    let names: Vec<&str> = archs().map(|it| it.name).collect();
+    let names: Vec<&str> = names().collect();
     format!("GGUF files of {}", names.join(", "))
 }

@@ -100,6 +100,31 @@ pub(super) const LATENT: &Names = &Names {
     tensors: &[OUTER, NORMS, LATENT_ATTENTION, DENSE, EXPERTS, SHARED],
 };
 
+/// Of latent attention with an indexer.
+pub(super) const INDEXED: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[
+        OUTER,
+        NORMS,
+        LATENT_ATTENTION,
+        INDEXER,
+        DENSE,
+        EXPERTS,
+        SHARED,
+    ],
+};
+
+/// Of layers some of which have sinks.
+pub(super) const SINKS: &Names = &Names {
+    prefixes: &[Prefix::NONE],
+    tensors: &[OUTER, NORMS, ATTENTION, SINKS_OF_HEADS, DENSE, EXPERTS],
+};
+
+const SINKS_OF_HEADS: &[Tensor] = &[Tensor::rows(
+    "blk.{l}.attn_sinks.weight",
+    &[Role::In(LayerSlot::Sinks)],
+)];
+
 /// Of LFM2.
 pub(super) const SHORT_CONV: &Names = &Names {
     prefixes: &[Prefix::NONE],
@@ -142,7 +167,7 @@ const OUTER_OF_LFM2: &[Tensor] = &[
     Tensor::rows("output.weight", &[Role::Head]),
 ];
 
-const NORMS: &[Tensor] = &[
+pub(super) const NORMS: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.attn_norm.weight",
         &[Role::In(LayerSlot::MixerNorm)],
@@ -162,12 +187,12 @@ const NORM_BEHIND: &[Tensor] = &[
 ];
 
 /// A part of latent attention.
-const fn latent(slot: LatentSlot) -> Role {
+pub(super) const fn latent(slot: LatentSlot) -> Role {
     Role::In(LayerSlot::Latent(slot))
 }
 
 /// Keys and values in one tensor before April 2025 (llama.cpp pull request 12801), in two since then.
-const LATENT_ATTENTION: &[Tensor] = &[
+pub(super) const LATENT_ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_q.weight", &[Role::In(LayerSlot::Q)]),
     Tensor::rows("blk.{l}.attn_q_a.weight", &[latent(LatentSlot::QueryDown)]),
     Tensor::rows(
@@ -183,6 +208,29 @@ const LATENT_ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_output.weight", &[Role::In(LayerSlot::O)]),
 ];
 
+const INDEXER: &[Tensor] = &[
+    Tensor::rows(
+        "blk.{l}.indexer.attn_q_b.weight",
+        &[latent(LatentSlot::IndexQuery)],
+    ),
+    Tensor::rows(
+        "blk.{l}.indexer.attn_k.weight",
+        &[latent(LatentSlot::IndexKey)],
+    ),
+    Tensor::rows(
+        "blk.{l}.indexer.k_norm.weight",
+        &[latent(LatentSlot::IndexNorm)],
+    ),
+    Tensor::rows(
+        "blk.{l}.indexer.k_norm.bias",
+        &[latent(LatentSlot::IndexNormBias)],
+    ),
+    Tensor::rows(
+        "blk.{l}.indexer.proj.weight",
+        &[latent(LatentSlot::IndexWeights)],
+    ),
+];
+
 const ONE_NORM: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.attn_norm.weight",
@@ -192,7 +240,7 @@ const ONE_NORM: &[Tensor] = &[
 ];
 
 /// A part of a mixer with a state. The decay is stored as it acts.
-const fn state(slot: RecurrentSlot) -> Role {
+pub(super) const fn state(slot: RecurrentSlot) -> Role {
     Role::In(LayerSlot::Recurrent(slot))
 }
 
@@ -280,7 +328,7 @@ pub(super) const ATTENTION: &[Tensor] = &[
     Tensor::rows("blk.{l}.attn_qkv.bias", QKV_BIAS),
 ];
 
-const DENSE: &[Tensor] = &[
+pub(super) const DENSE: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.ffn_gate.weight",
         &[Role::In(LayerSlot::Dense(Part::Gate))],
@@ -349,7 +397,7 @@ const BIASES: &[Tensor] = &[
     ),
 ];
 
-const SHARED: &[Tensor] = &[
+pub(super) const SHARED: &[Tensor] = &[
     Tensor::rows(
         "blk.{l}.ffn_gate_shexp.weight",
         &[Role::In(LayerSlot::Shared(Part::Gate))],

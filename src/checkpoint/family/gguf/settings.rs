@@ -35,6 +35,16 @@ const NOT_COMPUTED: &[(&str, &[f64])] = &[
     ("use_parallel_residual", &[0.0]),
 ];
 
+/// The width of a head of values.
+const VALUE_WIDTH: &str = "attention.value_length";
+
+/// Keys that may have a number for each layer: what differs is completed layer by layer.
+const BY_LAYER: &[&str] = &[
+    "expert_used_count",
+    "expert_feed_forward_length",
+    "feed_forward_length",
+];
+
 const SHARED_DOWN: &str = "ffn_down_shexp.weight";
 
 /// Whether the file says that its model has experts.
@@ -101,6 +111,11 @@ impl Settings<'_> {
     pub(super) fn set_from(&mut self, setting: &str, key: &str, value: Value) {
         self.keys.insert(setting.to_owned(), self.key(key));
         self.set(setting, value);
+    }
+
+    /// Names the key that a setting within another comes from.
+    pub(super) fn comes_from(&mut self, setting: &str, key: &str) {
+        self.keys.insert(setting.to_owned(), self.key(key));
     }
 
     /// How many layers there are.
@@ -187,7 +202,7 @@ impl Settings<'_> {
                 self.set_from("num_attention_heads_per_layer", key, all.into());
                 first
             }
-            Some(Value::Array(all)) => self.of_layers(setting, &all).ok_or_else(|| {
+            Some(Value::Array(all)) => self.of_layers(setting, key, &all).ok_or_else(|| {
                 let want = "alike in every layer, because this architecture's layers are alike";
                 self.refuse(key, "a list of different values".to_owned(), want)
             })?,
@@ -204,7 +219,11 @@ impl Settings<'_> {
 
     /// The one value of a list of one for each layer; `None` where they differ. Layers without a part have 0 there, where
     /// an architecture's layers differ.
-    fn of_layers(&self, setting: &str, all: &[Value]) -> Option<Value> {
+    fn of_layers(&self, setting: &str, key: &str, all: &[Value]) -> Option<Value> {
+        if BY_LAYER.contains(&key) {
+            let all = all.iter().take(self.n_layers());
+            return all.max_by_key(|it| it.as_u64().unwrap_or(0)).cloned();
+        }
         let has_none = |it: &&Value| self.arch.has_kinds && it.as_f64() == Some(0.0);
         let mut all = all.iter().filter(|it| !has_none(it));
         let first = all.next()?;
@@ -291,9 +310,7 @@ impl Settings<'_> {
             return Ok(());
         }
         let width = self.map.get("head_dim").and_then(Value::as_u64);
-        let of_values = self
-            .get("attention.value_length")
-            .and_then(|it| it.as_u64());
+        let of_values = self.get(VALUE_WIDTH).and_then(|it| it.as_u64());
         let heads = self.map["num_attention_heads"]
             .as_u64()
             .filter(|it| *it > 0);
@@ -301,9 +318,11 @@ impl Settings<'_> {
         let Some(width) = width.or(plain) else {
             return Ok(());
         };
-        if let Some(it) = of_values.filter(|it| *it != width) {
+        // Where an architecture's values may be narrower than keys the family reads how wide they are.
+        let may_differ = self.arch.keys.iter().any(|it| it.1 == VALUE_WIDTH);
+        if let Some(it) = of_values.filter(|it| *it != width && !may_differ) {
             let want = format!("the width of keys, {width}");
-            return Err(self.refuse("attention.value_length", it.to_string(), &want));
+            return Err(self.refuse(VALUE_WIDTH, it.to_string(), &want));
         }
         let rotated = self.get("rope.dimension_count").and_then(|it| it.as_u64());
         if let (Rotated::Part, Some(it)) = (self.arch.rotated, rotated) {

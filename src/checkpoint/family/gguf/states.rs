@@ -141,7 +141,7 @@ fn mamba(it: &mut Settings<'_>, [head_dim, conv_bias, proj_bias]: [&str; 3]) {
 }
 
 /// One word a layer: the first where the list of key-value heads has a 0.
-fn layer_types(it: &Settings<'_>, [state, attends]: [&str; 2]) -> Value {
+pub(super) fn layer_types(it: &Settings<'_>, [state, attends]: [&str; 2]) -> Value {
     let heads = match it.get("attention.head_count_kv") {
         Some(Value::Array(all)) => all,
         Some(one) => vec![one; it.n_layers()],

@@ -273,8 +273,13 @@ fn refusals_name_the_key_as_the_file_has_it() {
         ),
         (
             "expert_used_count",
-            json!([2, 1]),
-            "qwen3moe.expert_used_count is a list of",
+            json!([2, 0]),
+            "qwen3moe.expert_used_count is 0 in layer 1, but",
+        ),
+        (
+            "expert_used_count",
+            json!([2]),
+            "qwen3moe.expert_used_count is null in layer 1, but",
         ),
         (
             "expert_used_count",
@@ -310,13 +315,15 @@ fn refusals_name_the_key_as_the_file_has_it() {
 
 #[test]
 fn what_is_no_architecture_of_experts_is_told_by_its_name() {
-    let why = File::new("deepseek32").refused();
+    let why = File::new("deepseek4").refused();
     assert!(
-        why.contains("the architecture deepseek32 is not read yet"),
+        why.contains(
+            "DeepSeek-V4 (deepseek4) is not read, and the nearest that opens is deepseek32"
+        ),
         "{why}"
     );
     assert!(
-        why.contains("llama, olmoe, qwen2moe, qwen3moe, granitemoe"),
+        why.contains("llama, olmoe, qwen2moe, qwen3moe, qwen3vlmoe, granitemoe"),
         "{why}"
     );
     let mut file = File::new("llama");
