@@ -567,38 +567,41 @@ fn tensor(shape: &[usize], numbers: &[f32]) -> Tensor {
     }
 }
 
+/// Names of Jamba in a layer of a GGUF file, and those of Transformers.
+const JAMBA: &[(&str, &str)] = &[
+    ("attn_norm.weight", "input_layernorm.weight"),
+    ("ffn_norm.weight", "pre_ff_layernorm.weight"),
+    ("attn_q.weight", "self_attn.q_proj.weight"),
+    ("attn_k.weight", "self_attn.k_proj.weight"),
+    ("attn_v.weight", "self_attn.v_proj.weight"),
+    ("attn_output.weight", "self_attn.o_proj.weight"),
+    ("ffn_gate.weight", "feed_forward.gate_proj.weight"),
+    ("ffn_up.weight", "feed_forward.up_proj.weight"),
+    ("ffn_down.weight", "feed_forward.down_proj.weight"),
+    ("ffn_gate_inp.weight", "feed_forward.router.weight"),
+    ("ssm_in.weight", "mamba.in_proj.weight"),
+    ("ssm_conv1d.weight", "mamba.conv1d.weight"),
+    ("ssm_conv1d.bias", "mamba.conv1d.bias"),
+    ("ssm_x.weight", "mamba.x_proj.weight"),
+    ("ssm_dt.weight", "mamba.dt_proj.weight"),
+    ("ssm_dt.bias", "mamba.dt_proj.bias"),
+    ("ssm_dt_norm.weight", "mamba.dt_layernorm.weight"),
+    ("ssm_b_norm.weight", "mamba.b_layernorm.weight"),
+    ("ssm_c_norm.weight", "mamba.c_layernorm.weight"),
+    ("ssm_a", "mamba.A_log"),
+    ("ssm_d", "mamba.D"),
+    ("ssm_out.weight", "mamba.out_proj.weight"),
+];
+/// The same outside of the layers.
+const JAMBA_OUTER: &[(&str, &str)] = &[
+    ("token_embd.weight", "model.embed_tokens.weight"),
+    ("output_norm.weight", "model.final_layernorm.weight"),
+    ("output.weight", "lm_head.weight"),
+];
+
 /// The file of llama.cpp's converter, back under the names of Transformers.
 #[test]
 fn jamba_in_safetensors_is_what_it_is_in_a_gguf_file() {
-    const NAMES: &[(&str, &str)] = &[
-        ("attn_norm.weight", "input_layernorm.weight"),
-        ("ffn_norm.weight", "pre_ff_layernorm.weight"),
-        ("attn_q.weight", "self_attn.q_proj.weight"),
-        ("attn_k.weight", "self_attn.k_proj.weight"),
-        ("attn_v.weight", "self_attn.v_proj.weight"),
-        ("attn_output.weight", "self_attn.o_proj.weight"),
-        ("ffn_gate.weight", "feed_forward.gate_proj.weight"),
-        ("ffn_up.weight", "feed_forward.up_proj.weight"),
-        ("ffn_down.weight", "feed_forward.down_proj.weight"),
-        ("ffn_gate_inp.weight", "feed_forward.router.weight"),
-        ("ssm_in.weight", "mamba.in_proj.weight"),
-        ("ssm_conv1d.weight", "mamba.conv1d.weight"),
-        ("ssm_conv1d.bias", "mamba.conv1d.bias"),
-        ("ssm_x.weight", "mamba.x_proj.weight"),
-        ("ssm_dt.weight", "mamba.dt_proj.weight"),
-        ("ssm_dt.bias", "mamba.dt_proj.bias"),
-        ("ssm_dt_norm.weight", "mamba.dt_layernorm.weight"),
-        ("ssm_b_norm.weight", "mamba.b_layernorm.weight"),
-        ("ssm_c_norm.weight", "mamba.c_layernorm.weight"),
-        ("ssm_a", "mamba.A_log"),
-        ("ssm_d", "mamba.D"),
-        ("ssm_out.weight", "mamba.out_proj.weight"),
-    ];
-    const OUTER: &[(&str, &str)] = &[
-        ("token_embd.weight", "model.embed_tokens.weight"),
-        ("output_norm.weight", "model.final_layernorm.weight"),
-        ("output.weight", "lm_head.weight"),
-    ];
     let mut tiny = Tiny {
         config: json!({
             "model_type": "jamba", "architectures": ["JambaForCausalLM"], "vocab_size": 384,
@@ -617,7 +620,7 @@ fn jamba_in_safetensors_is_what_it_is_in_a_gguf_file() {
         let shape: Vec<usize> = it.sizes.iter().rev().map(|it| *it as usize).collect();
         let each = if it.kind == 0 { 4 } else { 2 };
         let mut bytes = it.bytes[..shape.iter().product::<usize>() * each].to_vec();
-        if let Some((_, to)) = OUTER.iter().find(|it| it.0 == name) {
+        if let Some((_, to)) = JAMBA_OUTER.iter().find(|it| it.0 == name) {
             let tensor = Tensor {
                 dtype,
                 shape,
@@ -647,7 +650,7 @@ fn jamba_in_safetensors_is_what_it_is_in_a_gguf_file() {
             let logs = logs.into_iter().map(|it: f32| (-it).ln());
             bytes = logs.flat_map(f32::to_le_bytes).collect();
         }
-        let (_, to) = NAMES.iter().find(|it| it.0 == rest).unwrap();
+        let (_, to) = JAMBA.iter().find(|it| it.0 == rest).unwrap();
         let tensor = Tensor {
             dtype,
             shape,
