@@ -57,7 +57,7 @@ impl Convolution<'_> {
         in_bands(&mut out, c, work, |first, out| {
             let range = first * c..first * c + before + out.len();
             let inputs = &inputs[range];
-            on_lanes(Rows {
+            on_lanes(Convolved {
                 of: self,
                 inputs,
                 out,
@@ -84,7 +84,7 @@ pub fn in_bands(
 }
 
 /// Some rows of a convolution.
-struct Rows<'a> {
+struct Convolved<'a> {
     of: Convolution<'a>,
     /// `[kernel − 1 + n, channels]`.
     inputs: &'a [f32],
@@ -92,7 +92,7 @@ struct Rows<'a> {
     out: &'a mut [f32],
 }
 
-impl LaneWork for Rows<'_> {
+impl LaneWork for Convolved<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { of, inputs, out } = self;

@@ -38,7 +38,7 @@ pub fn recur(
     let mut out = Matrix::zeros(x.n_rows(), spec.n_out());
     for (span, state) in spans.iter().zip(states) {
         let rows = &span.rows;
-        let sequence = Sequence {
+        let sequence = OneSequence {
             x: &x.data[rows.start * x.cols..rows.end * x.cols],
             width: x.cols,
             weights,
@@ -57,7 +57,7 @@ pub fn recur(
 }
 
 /// Rows of one sequence.
-struct Sequence<'a> {
+struct OneSequence<'a> {
     /// `[n, width]`.
     x: &'a [f32],
     width: usize,
@@ -65,7 +65,7 @@ struct Sequence<'a> {
     spec: &'a RecurrentSpec,
 }
 
-impl Sequence<'_> {
+impl OneSequence<'_> {
     fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.x.chunks_exact(self.width.max(1))
     }
@@ -287,7 +287,7 @@ const OF_GATE: usize = 24;
 
 /// What the heads of a delta rule put out, normed and gated: some rows.
 struct DeltaGates<'a> {
-    x: &'a Sequence<'a>,
+    x: &'a OneSequence<'a>,
     spec: &'a DeltaSpec,
     /// Per head `[T, value_dim]`.
     outs: &'a [Vec<f32>],
@@ -336,7 +336,7 @@ impl LaneWork for DeltaGates<'_> {
 
 /// What the heads of Mamba-2 put out, gated and normed: some rows.
 struct MambaGates<'a> {
-    x: &'a Sequence<'a>,
+    x: &'a OneSequence<'a>,
     spec: &'a Mamba2Spec,
     /// Per head `[T, head_dim]`.
     outs: &'a [Vec<f32>],

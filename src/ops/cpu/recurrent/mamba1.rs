@@ -2,7 +2,7 @@
 
 use std::array;
 
-use super::{Sequence, numbers};
+use super::{OneSequence, numbers};
 use crate::formats::{Lanes, N_LANES};
 use crate::ops::CpuState;
 use crate::ops::cpu::{
@@ -19,7 +19,7 @@ use crate::spec::Mamba1Spec;
 /// Channels of a task are a power of two that divides all of them, 2 to the power of this at most.
 const MOST_SHIFTS: u32 = 6;
 
-impl Sequence<'_> {
+impl OneSequence<'_> {
     pub(super) fn mamba1(&self, spec: &Mamba1Spec, state: &mut CpuState, out: &mut [f32]) {
         let width = spec.width;
         let Some(selection) = &self.weights.selection else {
