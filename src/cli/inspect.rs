@@ -17,6 +17,7 @@ use crate::trace::GateFacts;
 
 /// Show what a model is: shapes, routing rules, parameters, memory
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Args {
     /// A folder with config.json and model.safetensors or `pytorch_model.bin`, a GGUF file, or `tour` or `tour-collapsed` for a model inside the program
     #[arg(value_name = "MODEL", required_unless_present = "devices")]

@@ -68,18 +68,15 @@ impl NotFinite {
     /// Where, in words: `layer 2, expert 5, down projection, row 3 (model.….weight)`.
     #[must_use]
     pub fn place(&self) -> String {
-        let mut out = String::new();
-        if let Some(layer) = self.layer {
-            out += &format!("layer {layer}, ");
-        }
-        if let Some(expert) = self.expert {
-            out += &format!("expert {expert}, ");
-        }
-        out += &format!("{}, row {}", self.part, self.row);
-        if !self.tensor.is_empty() {
-            out += &format!(" ({})", self.tensor);
-        }
-        out
+        let layer = self.layer.map(|it| format!("layer {it}"));
+        let expert = self.expert.map(|it| format!("expert {it}"));
+        let row = format!("{}, row {}", self.part, self.row);
+        let parts: Vec<String> = [layer, expert, Some(row)].into_iter().flatten().collect();
+        let tensor = match &*self.tensor {
+            "" => String::new(),
+            it => format!(" ({it})"),
+        };
+        parts.join(", ") + &tensor
     }
 
     /// What is there: `NaN`.

@@ -145,23 +145,23 @@ impl At<'_> {
             place: self.router.label(),
             experts,
             evidence,
-            advice: advice::on(kind, action.and_then(|it| self.edit(it))),
+            advice: advice::on(kind, action.map(|it| self.edit(it))),
         }
     }
 
     /// The edit that does this at the router.
-    fn edit(self, action: Action) -> Option<Intervention> {
+    fn edit(self, action: Action) -> Intervention {
         let place = self.router.place;
         let at = match (place.stack, place.site) {
             (StackId::Decoder, Site::Ffn) => RouterRef::Layer(place.layer),
             (StackId::Decoder, Site::Attention) => RouterRef::Attention(place.layer),
             (StackId::Encoder, _) => RouterRef::InStack(place.stack, place.layer),
         };
-        Some(Intervention {
+        Intervention {
             at,
             action,
             span: Span::default(),
-        })
+        }
     }
 
     fn copies(self, it: &Copies, gate: Option<&GateFacts>) -> Finding {
@@ -280,6 +280,7 @@ fn by_gate(gate: &GateFacts, n_experts: usize, label: &str) -> Option<String> {
 }
 
 /// As it is typed.
+#[expect(clippy::ref_option, reason = "the shape that serde calls")]
 fn edit_text<S: Serializer>(edit: &Option<Intervention>, to: S) -> Result<S::Ok, S::Error> {
     edit.map(|it| it.to_string()).serialize(to)
 }

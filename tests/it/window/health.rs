@@ -93,7 +93,8 @@ fn step(size: Size, n: usize, n_dead: impl Fn(usize) -> usize) -> StepTrace {
             ..RouterTrace::default()
         }
     };
-    let mut tokens = vec![TokenId(5); n];
+    // Each token has its experts, so that no router looks blind.
+    let mut tokens: Vec<TokenId> = (0..n).map(|it| TokenId::new(5 + it % 168)).collect();
     tokens[0] = TokenId(0);
     StepTrace {
         seq: SeqId(9),

@@ -229,7 +229,7 @@ fn told_ui(cx: &Cx<'_>, ui: &mut Ui, all: &Timeline, it: &RouterTimeline) {
     });
     let moved: Vec<String> = moved.collect();
     if !moved.is_empty() {
-        words += &format!(" Moved most: {}.", moved.join("; "));
+        words.extend([" Moved most: ", &*moved.join("; "), "."]);
     }
     let words = RichText::new(words).size(LABEL_SIZE).color(cx.palette.text);
     ui.add(egui::Label::new(words).wrap());
