@@ -674,10 +674,11 @@ function draw() {
 /** Baseline, edits and controls, in nats a token. */
 function drawEffects() {
   if (!data.effects.length) return;
-  const signed = (it) => (it > 0 ? `+${short(it)}` : short(it));
+  const nats = (it) => (it !== 0 && Math.abs(it) < 0.001 ? '< 0.001' : short(it));
+  const signed = (it) => (it >= 0.001 ? `+${short(it)}` : nats(it));
   const ranged = (mean, range, words) => (range ? `${words(mean)} (${words(range[0])} to ${words(range[1])})` : words(mean));
   const line = (it) => el('tr', { class: it.name === 'edited' ? 'edited' : null }, el('td', {}, it.name),
-    el('td', {}, it.kl === null ? '' : ranged(it.kl, it.kl_range, short)),
+    el('td', {}, it.kl === null ? '' : ranged(it.kl, it.kl_range, nats)),
     el('td', {}, it.loss === null ? '' : short(it.loss)),
     el('td', {}, it.change === null ? '' : ranged(it.change, it.loss_range, signed)));
   $('effects').replaceChildren(

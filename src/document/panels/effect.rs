@@ -60,6 +60,26 @@ impl ShownEffect<'_> {
         out
     }
 
+    /// How much in a few words, where there is no room for more. Empty where nothing was compared.
+    #[must_use]
+    pub fn short_sentence(&self) -> String {
+        let Some(effect) = self.effect else {
+            return String::new();
+        };
+        let mut out = format!("Mean KL {}", nats(effect.mean_kl));
+        if effect.n_scored > 0 {
+            out.push_str(&format!(", loss {}", change(effect.loss_change)));
+        }
+        if let Some(it) = self.controls.and_then(ControlEffects::summary) {
+            out.push_str(&format!(
+                "; {} controls: KL {}",
+                it.n,
+                nats(it.mean_kl.mean)
+            ));
+        }
+        out
+    }
+
     /// The same, and where the change sits.
     #[must_use]
     pub fn sentences(&self) -> String {
@@ -356,6 +376,18 @@ mod tests {
             &format!(
                 "{HEAD}; 3 of 8 random controls are read (k names no expert, so that it has no control)."
             ),
+        );
+        let edits = ["mask:4.5".parse().unwrap()].into_iter().collect();
+        let controls_of_it = controls(8, 8);
+        let shown = ShownEffect {
+            edits: &edits,
+            effect: Some(EFFECT),
+            concentration: None,
+            controls: Some(&controls_of_it),
+        };
+        assert_eq!(
+            shown.short_sentence(),
+            "Mean KL 0.523, loss +0.351; 8 controls: KL 0.017"
         );
         let mut left_out = controls(0, 0);
         left_out.n_left_out = 1;

@@ -33,6 +33,8 @@ use strip::{Shows, Strip};
 /// Below this width baseline and edited text are stacked.
 const SIDE_BY_SIDE: f32 = 470.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
+/// With less than this for the text, points, little is said under it.
+const LEAST_TEXT: f32 = 64.0;
 /// Between the text and what stands under it.
 const GAP: f32 = 6.0;
 
@@ -86,7 +88,12 @@ impl Panel for Transcript {
             (change.divergence, &change.shown(cx).sentences()),
             cx.selection.position.is_some(),
         );
-        let foot = Foot::new(cx, ui, line, words, area.width());
+        let mut foot = Foot::new(cx, ui, line, words, area.width());
+        let is_tight = area.height() - foot.height < LEAST_TEXT;
+        let short = change.shown(cx).short_sentence();
+        if is_tight && cx.drawing == Drawing::Screen && !short.is_empty() {
+            foot = Foot::new(cx, ui, line, short, area.width());
+        }
         let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
