@@ -187,8 +187,8 @@ mod tests {
             n_wanted: 6,
             ..ControlEffects::default()
         };
-        for n in 1..=6 {
-            all.effects.push(one(n as f64, -(n as f64)));
+        for n in 1..=6_u32 {
+            all.effects.push(one(f64::from(n), -f64::from(n)));
             let got = all.summary();
             assert_eq!(got.is_some(), n >= 4);
             assert!(got.is_none_or(|it| it.is_provisional == (n < 6)));

@@ -1,6 +1,6 @@
 //! What panels, menus and keys asked for: one `match`.
 
-use std::{mem, path::Path};
+use std::{fmt::Write as _, mem, path::Path};
 
 use eframe::egui::{self, OpenUrl, ViewportCommand, gui_zoom};
 
@@ -300,7 +300,8 @@ fn file_url(path: &Path) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~:".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -31,7 +31,7 @@ impl App {
             Err(why) => self.fail(why.to_string()),
         }
         if let Some(ids) = ids {
-            return self.begin_with_ids(ids);
+            return self.begin_with_ids(&ids);
         }
         let form = prompt.as_ref().map(|it| it.1.clone());
         if let Some((words, form)) = prompt {
@@ -45,8 +45,8 @@ impl App {
         }
     }
 
-    fn begin_with_ids(&mut self, ids: Vec<TokenId>) {
-        self.prompt = self.session.tokens().text(&ids);
+    fn begin_with_ids(&mut self, ids: &[TokenId]) {
+        self.prompt = self.session.tokens().text(ids);
         let tag = self.next_tag;
         self.next_tag += 1;
         self.waiting = Some(Waiting {
@@ -55,9 +55,9 @@ impl App {
             words: (self.prompt.clone(), self.form.clone()),
             preset: None,
         });
-        self.encoded(tag, Ok(ids.clone()), self.now_secs);
+        self.encoded(tag, Ok(ids.to_vec()), self.now_secs);
         // These words need not give these tokens again.
-        self.typed.remove(&ids);
+        self.typed.remove(ids);
     }
 
     /// The line that opens the window as it is now: model, prompt, edits, seed.
@@ -68,25 +68,18 @@ impl App {
         } = self.experiment.sampling;
         let mut parts = vec!["moescope".to_owned(), shell_word(&self.argument)];
         let mut add = |name: &str, value: &str| parts.push(format!("{name} {}", shell_word(value)));
-        match self.typed.get(&self.experiment.given) {
-            Some((words, form)) => {
-                add("--prompt", words);
-                let has_template = self
-                    .session
-                    .facts
-                    .as_ref()
-                    .is_some_and(|it| it.has_chat_template);
-                if let (true, PromptForm::Chat { system }) = (has_template, form) {
-                    parts.push("--chat".to_owned());
-                    if let Some(system) = system {
-                        parts.push(format!("--system {}", shell_word(system)));
-                    }
-                }
+        if let Some((words, form)) = self.typed.get(&self.experiment.given) {
+            add("--prompt", words);
+            let facts = self.session.facts.as_ref();
+            let has_template = facts.is_some_and(|it| it.has_chat_template);
+            if let (true, PromptForm::Chat { system }) = (has_template, form) {
+                parts.push("--chat".to_owned());
+                let system = system.as_ref();
+                parts.extend(system.map(|it| format!("--system {}", shell_word(it))));
             }
-            None => {
-                let ids = self.experiment.given.iter().map(ToString::to_string);
-                add("--ids", &ids.collect::<Vec<_>>().join(","));
-            }
+        } else {
+            let ids = self.experiment.given.iter().map(ToString::to_string);
+            add("--ids", &ids.collect::<Vec<_>>().join(","));
         }
         let edits = self.experiment.edits.active();
         parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));

@@ -1,6 +1,6 @@
 //! Random controls of the edits: asked for once there is nothing else to do, and folded as they come.
 
-use crate::analysis::ControlReading;
+use crate::analysis::{ControlEffects, ControlReading};
 use crate::document::covers;
 use crate::engine::Request;
 use crate::study::Study;
@@ -95,7 +95,7 @@ impl App {
     #[must_use]
     pub fn has_controls(&self) -> bool {
         let controls = self.session.controls_of(&self.experiment.edits);
-        self.experiment.edits.is_idle() || controls.is_some_and(|it| it.is_whole())
+        self.experiment.edits.is_idle() || controls.is_some_and(ControlEffects::is_whole)
     }
 
     /// The next comparisons of a control.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{concentration, effect, first_difference};
+use crate::analysis::{ControlEffects, concentration, effect, first_difference};
 use crate::document::{
     ShownEffect, VIRIDIS, covers, edit_words, facts_words, first_router, list_words, quoted,
     router_ref, sampling_words, shell_word, span_words, token_words,
@@ -144,14 +144,12 @@ impl Data {
             concentration,
             controls: run.controls,
         };
-        let change = concentration.and_then(|it| {
-            Some(Concentrated {
-                share: it.share,
-                n_largest: it.n_largest,
-                n_tokens: it.n_tokens,
-                largest: it.largest.kl,
-                largest_at: it.largest.at.0,
-            })
+        let change = concentration.map(|it| Concentrated {
+            share: it.share,
+            n_largest: it.n_largest,
+            n_tokens: it.n_tokens,
+            largest: it.largest.kl,
+            largest_at: it.largest.at.0,
         });
         let divergence = run
             .edited
@@ -206,7 +204,7 @@ fn effect_rows(shown: &ShownEffect<'_>) -> Vec<EffectRow> {
         change: known(it.loss_change),
         ..EffectRow::default()
     };
-    let control = shown.controls.and_then(|it| it.summary());
+    let control = shown.controls.and_then(ControlEffects::summary);
     let control = control.map(|it| EffectRow {
         name: shown.control_name(),
         kl: Some(it.mean_kl.mean),

@@ -1,6 +1,9 @@
 //! What is said of the effect wherever it is shown, in the Transcript, beside the edits, on a shared page, by `run`: how
 //! much the edits change, beside random controls, and where the change sits.
 
+// Writing to a string cannot fail.
+use std::fmt::Write as _;
+
 use crate::analysis::{Concentration, ControlEffects, ControlSummary, Effect, Range};
 use crate::document::{Cell, Table, percent, short};
 use crate::spec::InterventionSet;
@@ -47,10 +50,10 @@ impl ShownEffect<'_> {
         let mut out = format!("Mean KL {} nats a token", nats(effect.mean_kl));
         if effect.n_scored > 0 {
             let change = change(effect.loss_change);
-            out.push_str(&format!(", loss {change}"));
+            let _ = write!(out, ", loss {change}");
         }
         let tokens = tokens(effect.n_tokens);
-        out.push_str(&format!(" over {tokens} of the baseline"));
+        let _ = write!(out, " over {tokens} of the baseline");
         let beside = self.controls_words(&effect);
         if !beside.is_empty() {
             out.push_str("; ");
@@ -68,14 +71,10 @@ impl ShownEffect<'_> {
         };
         let mut out = format!("Mean KL {}", nats(effect.mean_kl));
         if effect.n_scored > 0 {
-            out.push_str(&format!(", loss {}", change(effect.loss_change)));
+            let _ = write!(out, ", loss {}", change(effect.loss_change));
         }
         if let Some(it) = self.controls.and_then(ControlEffects::summary) {
-            out.push_str(&format!(
-                "; {} controls: KL {}",
-                it.n,
-                nats(it.mean_kl.mean)
-            ));
+            let _ = write!(out, "; {} controls: KL {}", it.n, nats(it.mean_kl.mean));
         }
         out
     }
@@ -116,7 +115,7 @@ impl ShownEffect<'_> {
             ),
         };
         if !without.is_empty() {
-            out.push_str(&format!(" ({without})"));
+            let _ = write!(out, " ({without})");
         }
         out
     }
@@ -234,7 +233,7 @@ fn summary_words(it: &ControlSummary, controls: &ControlEffects, effect: &Effect
         ranged(&it.mean_kl, n, nats),
     );
     if effect.n_scored > 0 {
-        out.push_str(&format!(", loss {}", ranged(&it.loss_change, n, change)));
+        let _ = write!(out, ", loss {}", ranged(&it.loss_change, n, change));
     }
     out
 }

@@ -16,7 +16,6 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
     let why = match &command {
         Command::Undo => unless(!cx.can_undo, "nothing to undo"),
         Command::Redo => unless(!cx.can_redo, "nothing to redo"),
-        Command::CopyCommandLine => no_model,
         Command::OtherControls => no_model.or(unless(
             !cx.experiment
                 .edits
@@ -40,6 +39,7 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
         | Command::Step
         | Command::Back
         | Command::Regenerate
+        | Command::CopyCommandLine
         | Command::Move(_) => no_model,
         _ => None,
     };

@@ -8,7 +8,7 @@ use eframe::egui_wgpu::wgpu;
 use egui_kittest::SnapshotOptions;
 use moescope::engine::{Event, LoadProgress, Request};
 use moescope::spec::{Position, RouterId, TokenId};
-use moescope::study::StudyEvent;
+use moescope::study::{Study, StudyEvent};
 use moescope::trace::RowEvent;
 use moescope::ui::{Command, PANELS, RowChoice, Selection, SurveyOf};
 
@@ -155,7 +155,10 @@ fn surveyed(script: &Script, window: &mut Window) {
         .command(Command::Survey(SurveyOf::Samples));
     settle(window);
     let tag = script.asked.borrow().iter().find_map(|it| match it {
-        Request::Study { tag, .. } => Some(*tag),
+        Request::Study {
+            tag,
+            study: Study::Survey { .. },
+        } => Some(*tag),
         _ => None,
     });
     let tag = tag.unwrap();
