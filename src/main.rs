@@ -27,7 +27,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Some(Command::Screenshot(args)) => screenshot(args),
         Some(Command::Bench(args)) if args.ui => bench_ui(args.json),
         Some(Command::Bench(args)) => cli::bench::run(args),
-        None => window(cli.model.as_ref(), cli.first_frame, cli.device, &cli.start),
+        None => window(cli),
     }
 }
 
@@ -48,27 +48,29 @@ fn keep_caches_together() {
 
 /// Opens the window with a model, the Tour model where none is named.
 #[cfg(feature = "gui")]
-fn window(
-    model: Option<&std::ffi::OsString>,
-    once: bool,
-    device: Option<cli::Device>,
-    start: &cli::StartArgs,
-) -> Result<(), Failure> {
-    use moescope::app::{open_window, source};
-    let path = model.map_or("tour".as_ref(), |it| it.as_os_str());
-    let start = start.start()?;
-    let device = device.map(cli::Device::choice);
-    open_window(source(path), once, device, start).map_err(Failure::misuse)
+fn window(cli: &Cli) -> Result<(), Failure> {
+    use moescope::app::{Opening, open_window, source};
+    let path = cli
+        .model
+        .as_ref()
+        .map_or("tour".as_ref(), |it| it.as_os_str());
+    let opening = Opening {
+        once: cli.first_frame,
+        device: cli.device.map(cli::Device::choice),
+        present: cli.present,
+        start: cli.start.start()?,
+    };
+    open_window(source(path), opening).map_err(Failure::misuse)
 }
 
 /// There is no window in a program built without one.
 #[cfg(not(feature = "gui"))]
-fn window(
-    _model: Option<&std::ffi::OsString>,
-    _once: bool,
-    _device: Option<cli::Device>,
-    _start: &cli::StartArgs,
-) -> Result<(), Failure> {
+fn window(_: &Cli) -> Result<(), Failure> {
+    no_window()
+}
+
+#[cfg(not(feature = "gui"))]
+fn no_window() -> Result<(), Failure> {
     Err(Failure::misuse(
         "this program was built without a window; see moescope --help",
     ))
@@ -89,11 +91,11 @@ fn bench_ui(as_json: bool) -> Result<(), Failure> {
 /// There is no window to measure in a program built without one.
 #[cfg(not(feature = "gui"))]
 fn bench_ui(_as_json: bool) -> Result<(), Failure> {
-    window(None, false, None, &cli::StartArgs::default())
+    no_window()
 }
 
 /// There is no window to draw in a program built without one.
 #[cfg(not(feature = "gui"))]
 fn screenshot(_args: &cli::screenshot::Args) -> Result<(), Failure> {
-    window(None, false, None, &cli::StartArgs::default())
+    no_window()
 }

@@ -44,6 +44,24 @@ pub struct GapFlow {
     pub total: u64,
 }
 
+impl GapFlow {
+    /// The strongest alone: as few as carry `share` of all flow, 0 to 1, and one at the least where there is any.
+    #[must_use]
+    pub fn strongest(mut self, share: f64) -> Self {
+        let enough = share * self.total as f64;
+        self.flows
+            .sort_unstable_by_key(|it| (std::cmp::Reverse(it.n), it.from, it.to));
+        let mut carried = 0;
+        self.flows.retain(|it| {
+            let is_wanted = (carried as f64) < enough;
+            carried += it.n;
+            is_wanted
+        });
+        self.flows.sort_unstable_by_key(|it| (it.from, it.to));
+        self
+    }
+}
+
 /// Counts by phase: given, drawn.
 type ByPhase = [u32; 2];
 
@@ -265,6 +283,41 @@ fn of_phase(n: ByPhase, phase: PhaseFilter) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_strongest_flows_are_as_few_as_carry_their_share() {
+        let flow = |from, to, n| Flow {
+            from: ExpertId(from),
+            to: ExpertId(to),
+            n,
+        };
+        let all = GapFlow {
+            flows: vec![
+                flow(0, 0, 10),
+                flow(0, 1, 40),
+                flow(1, 0, 30),
+                flow(1, 1, 20),
+            ],
+            total: 100,
+            ..GapFlow::default()
+        };
+        let check = |share: f64, wanted: &[u64]| {
+            let n: Vec<u64> = all
+                .clone()
+                .strongest(share)
+                .flows
+                .iter()
+                .map(|it| it.n)
+                .collect();
+            assert_eq!(n, wanted, "{share}");
+        };
+        check(0.6, &[40, 30]);
+        check(0.7, &[40, 30]);
+        check(0.71, &[40, 30, 20]);
+        check(1.0, &[10, 40, 30, 20]);
+        check(0.01, &[40]);
+        assert!(GapFlow::default().strongest(0.6).flows.is_empty());
+    }
     use crate::spec::{Revision, SeqId};
     use crate::trace::{Pick, PickState};
 

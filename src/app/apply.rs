@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, mem, path::Path};
 
-use eframe::egui::{self, OpenUrl, ViewportCommand, gui_zoom};
+use eframe::egui::{self, OpenUrl, ViewportCommand};
 
 use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
@@ -12,7 +12,7 @@ use crate::ui::{
     Selection,
 };
 
-use super::{App, models::source, pace};
+use super::{App, models::source, pace, scale::Zoom};
 
 /// Changes at least this part of the largest are places to jump to.
 const WORTH_A_JUMP: f32 = 0.2;
@@ -68,6 +68,7 @@ impl App {
             Command::PlayPause => self.play(),
             Command::Pause => self.ask(Request::Pause),
             Command::Step => self.step(),
+            Command::ToPromptEnd => self.to_prompt_end(now_secs),
             Command::Back => self.back(now_secs),
             Command::Regenerate => self.regenerate(now_secs),
             Command::SetDevice(it) => {
@@ -137,9 +138,9 @@ impl App {
             Command::TogglePin(at) => self.toggle_pin(at),
             Command::SetTheme(it) => self.set_theme(it, ctx),
             Command::SetReducedMotion(it) => self.set_reduced_motion(it, ctx),
-            Command::ZoomIn => gui_zoom::zoom_in(ctx),
-            Command::ZoomOut => gui_zoom::zoom_out(ctx),
-            Command::ZoomReset => ctx.set_zoom_factor(1.0),
+            Command::ZoomIn => self.zoom(Zoom::In, ctx),
+            Command::ZoomOut => self.zoom(Zoom::Out, ctx),
+            Command::ZoomReset => self.zoom(Zoom::Reset, ctx),
             Command::ResetLayout => self.frame.reset(),
             Command::ShowAll => self.frame.show_side_by_side(),
             Command::ShowPanel(name) => self.frame.show(name),
@@ -151,6 +152,7 @@ impl App {
             Command::ToggleTable(name) => self.frame.toggle_table(name),
             Command::ToggleTableHere => self.frame.toggle_table(self.frame.last_used()),
             Command::ToggleAlone(name) => self.frame.toggle_alone(name),
+            Command::TogglePresent => self.toggle_present(ctx),
             Command::AloneHere => self.frame.toggle_alone_here(),
             Command::FocusPanel { back } => {
                 self.dialogs.let_go();

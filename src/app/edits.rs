@@ -183,6 +183,22 @@ impl App {
         }
     }
 
+    /// To the last token of the prompt as it was typed, which becomes all that is given.
+    pub(super) fn to_prompt_end(&mut self, now_secs: f64) {
+        let given = &self.experiment.given;
+        let typed = (1..=given.len()).find(|n| self.typed.contains_key(&given[..*n]));
+        let n = typed.unwrap_or(given.len());
+        let Some(last) = n.checked_sub(1).map(Position::new) else {
+            return;
+        };
+        if n < given.len() {
+            let what = format!("The text goes on from the prompt's end, token {last}");
+            self.experiment.given.truncate(n);
+            self.commit_text(&what, now_secs);
+        }
+        self.selection.position = Some(last);
+    }
+
     pub(super) fn undo(&mut self) {
         if let Some(before) = self.undo.undo(&self.experiment).cloned() {
             self.restore(before);

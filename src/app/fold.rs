@@ -20,6 +20,8 @@ const ROWS_BUDGET_BYTES: usize = 1 << 30;
 const FORGOTTEN: &str =
     "The oldest raw scores were forgotten to stay within 1 GB; choices, weights and margins stay";
 
+/// What the newest speed counts in the mean of what the machine could do.
+const SPEED_WEIGHT: f32 = 0.2;
 /// Over how many tokens the speed is measured.
 const SPEED_TOKENS: usize = 16;
 
@@ -53,7 +55,10 @@ impl App {
                 self.session.backlog = (n_left > 0).then_some(Backlog { n_left, n_total });
             }
             Event::Study { tag, event } => self.studied(tag, event),
-            Event::Speed { tokens_per_sec } => self.session.could_do = Some(tokens_per_sec),
+            Event::Speed { tokens_per_sec } => {
+                let before = self.session.could_do.unwrap_or(tokens_per_sec);
+                self.session.could_do = Some(before + SPEED_WEIGHT * (tokens_per_sec - before));
+            }
             Event::Failed {
                 why,
                 device_is_lost,

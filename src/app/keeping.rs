@@ -79,7 +79,9 @@ impl App {
     }
 
     pub(super) fn set_theme(&mut self, theme: ThemePreference, ctx: &egui::Context) {
-        ctx.set_theme(theme);
+        if self.keep_theme(theme) {
+            ctx.set_theme(theme);
+        }
         self.saved.theme = Some(match theme {
             ThemePreference::Dark => SavedTheme::Dark,
             ThemePreference::Light => SavedTheme::Light,
@@ -109,14 +111,14 @@ impl App {
 
     /// Notes what is set now; whether any of it is new.
     fn note(&mut self, ctx: &egui::Context) -> bool {
-        let zoom = ctx.zoom_factor();
+        let (zoom, set) = (ctx.zoom_factor(), self.set_zoom(ctx));
         let (size, fills) = ctx.input(|it| {
             let fills = [it.viewport().maximized, it.viewport().fullscreen];
             (it.content_rect().size() * zoom, fills.contains(&Some(true)))
         });
         let saved = &mut self.saved;
         let mut is_new = std::mem::take(&mut self.has_new_settings);
-        is_new |= put(&mut saved.zoom, zoom);
+        is_new |= put(&mut saved.zoom, set);
         is_new |= put(&mut saved.pace, self.settings.pace);
         is_new |= put(&mut saved.stop_after, self.settings.stop_after);
         is_new |= put(&mut saved.reduced_motion, self.settings.reduced_motion);

@@ -43,12 +43,14 @@ fn is_ours(key: KeyboardShortcut, typing: bool, focused: bool, dialog: bool) -> 
     !(focused && key.logical_key == Key::Space)
 }
 
+/// A key that moves inside a grid or a table.
 fn is_arrow(key: KeyboardShortcut) -> bool {
     let arrows = [
         Key::ArrowLeft,
         Key::ArrowRight,
         Key::ArrowUp,
         Key::ArrowDown,
+        Key::Home,
     ];
     key.modifiers == Modifiers::NONE && arrows.contains(&key.logical_key)
 }

@@ -19,6 +19,7 @@ mod keys;
 mod link;
 mod models;
 mod paths;
+mod scale;
 mod screenshot;
 mod share;
 mod steps;
@@ -42,7 +43,7 @@ use crate::spec::{Branches, Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
-    top_bar,
+    present_bar, top_bar, worked_height, worked_ui,
 };
 
 pub use bench_ui::bench_ui;
@@ -52,7 +53,7 @@ pub use link::Link;
 pub use models::source;
 pub use screenshot::screenshot;
 pub use synthetic_session::{HUGE, LIST, Size, SyntheticSession, TOUR_LIKE};
-pub use window::{NoWindow, open_window};
+pub use window::{NoWindow, Opening, open_window};
 
 const TOP_BAR: f32 = 32.0;
 const BOTTOM_BAR: f32 = 42.0;
@@ -131,6 +132,8 @@ pub struct App {
     control_seed: u32,
     /// What the first model begins with; none once it has, or where nothing was asked for.
     begin: Option<Start>,
+    /// What was set, while something else makes everything larger.
+    scale: scale::Scale,
 }
 
 impl App {
@@ -187,6 +190,7 @@ impl App {
             start: models::Start::default(),
             control_seed: controls::FIRST_SEED,
             begin: None,
+            scale: scale::Scale::default(),
         };
         out.ask(Request::SetPace(pace(out.settings)));
         if let Some(source) = source {
@@ -312,6 +316,7 @@ impl eframe::App for App {
         self.poll_dialog(ctx, now_secs);
         self.apply_all(ctx, now_secs);
         self.read_controls();
+        self.rescale(ctx);
         self.keep(ctx, now_secs);
         if self.flush() {
             ctx.request_repaint();
@@ -325,16 +330,18 @@ impl eframe::App for App {
         let bar = Surface::new()
             .fill(palette.window)
             .inner_margin(Margin::symmetric(8, 2));
-        Bar::top("top")
-            .exact_size(TOP_BAR)
-            .frame(bar)
-            .show_separator_line(false)
-            .show(ui, |ui| top_bar(&mut cx, ui));
-        Bar::bottom("bottom")
-            .exact_size(BOTTOM_BAR)
-            .frame(bar)
-            .show_separator_line(false)
-            .show(ui, |ui| bottom_bar(&mut cx, ui));
+        let edge = |it: Bar, size: f32| {
+            let it = it.exact_size(size).frame(bar);
+            it.show_separator_line(false)
+        };
+        if frame.is_presenting() {
+            edge(Bar::bottom("present"), BOTTOM_BAR).show(ui, |ui| present_bar(&mut cx, ui));
+            let height = worked_height(&cx, ui);
+            edge(Bar::bottom("worked"), height).show(ui, |ui| worked_ui(&cx, ui));
+        } else {
+            edge(Bar::top("top"), TOP_BAR).show(ui, |ui| top_bar(&mut cx, ui));
+            edge(Bar::bottom("bottom"), BOTTOM_BAR).show(ui, |ui| bottom_bar(&mut cx, ui));
+        }
         let surface = Surface::new()
             .fill(palette.window)
             .inner_margin(Margin::symmetric(EDGE, 0));

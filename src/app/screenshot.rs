@@ -25,7 +25,7 @@ use crate::ui::{
     Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf, same_words,
 };
 
-use super::{App, export::system_fonts, link::Silent};
+use super::{App, export::system_fonts, link::Silent, scale::presented};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -49,7 +49,12 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     let source = args.source();
     let form = args.form()?;
     let size = args.size()?;
-    let size = vec2(size.0 as f32, size.1 as f32) / args.zoom;
+    let zoom = if args.present {
+        presented(size.1 as f32)
+    } else {
+        args.zoom
+    };
+    let size = vec2(size.0 as f32, size.1 as f32) / zoom;
     let panel = args.panel.as_deref().map(listed).transpose()?;
     let wanted = Wanted {
         experiment: Experiment {
@@ -68,7 +73,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     };
     let mut builder = Harness::builder()
         .with_size(size)
-        .with_pixels_per_point(args.zoom)
+        .with_pixels_per_point(zoom)
         .with_theme(theme)
         .with_render_cursor(false)
         .allow_missing_glyphs()
@@ -93,6 +98,9 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     for mode in &args.modes {
         let set = window.state_mut().frame.set_mode(panel, mode);
         set.map_err(Failure::misuse)?;
+    }
+    if args.present {
+        window.state_mut().command(Command::TogglePresent);
     }
     write(&mut window, wanted, args)?;
     survey(&mut window, args, panel)?;

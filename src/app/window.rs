@@ -8,6 +8,7 @@ use crate::cli::Start;
 use crate::document::SettingsFile;
 use crate::engine::{Engine, ModelOpener, ModelSource, Options};
 use crate::spec::{DeviceChoice, Placement};
+use crate::ui::Command;
 
 use super::App;
 use super::first_frame::FirstFrame;
@@ -49,17 +50,30 @@ fn has_display() -> bool {
             .any(is_set)
 }
 
-/// Opens the window with a model, and returns when it is closed; where `once` is set, as soon as
-/// its first frame with the model was shown. The first model begins with `start`. Models run on `device`, else where the settings say.
+/// How the window is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// It is closed as soon as its first frame with the model was shown.
+    pub once: bool,
+    /// Where models run; none where the settings say.
+    pub device: Option<DeviceChoice>,
+    /// As a class sees it.
+    pub present: bool,
+    /// What the first model begins with.
+    pub start: Start,
+}
+
+/// Opens the window with a model, and returns when it is closed.
 ///
 /// # Errors
 /// There is no display, or no graphics driver.
-pub fn open_window(
-    source: ModelSource,
-    once: bool,
-    device: Option<DeviceChoice>,
-    start: Start,
-) -> Result<(), NoWindow> {
+pub fn open_window(source: ModelSource, opening: Opening) -> Result<(), NoWindow> {
+    let Opening {
+        once,
+        device,
+        present,
+        start,
+    } = opening;
     if !has_display() {
         return Err(NoWindow::NoDisplay);
     }
@@ -94,6 +108,9 @@ pub fn open_window(
         }
         if let Some((file, saved)) = kept {
             app = app.kept_in(&cc.egui_ctx, file, saved);
+        }
+        if present {
+            app.command(Command::TogglePresent);
         }
         Ok(if once {
             Box::new(FirstFrame::new(app)) as Box<dyn eframe::App>

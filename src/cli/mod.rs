@@ -53,6 +53,9 @@ pub struct Cli {
     /// What the window begins with.
     #[command(flatten)]
     pub start: StartArgs,
+    /// Open the window as a class sees it: the text and one panel, light and large; F5 ends it.
+    #[arg(long)]
+    pub present: bool,
     /// Close after the first frame, and say so: what `bench` times.
     #[arg(long, hide = true)]
     pub first_frame: bool,

@@ -80,6 +80,9 @@ pub struct Args {
     /// Which theme.
     #[arg(long, value_enum, default_value_t)]
     pub theme: Theme,
+    /// As a class sees it: the text and one panel, light and large; the size tells how large.
+    #[arg(long, conflicts_with_all = ["zoom", "theme", "panel"])]
+    pub present: bool,
     /// Which token is selected, from 0; at first where the texts part, or one in the middle.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub token: Option<u32>,

@@ -1,5 +1,10 @@
 //! A panel as numbers: exported as CSV, copied, shown instead of the picture, read aloud, compared in tests.
 
+use crate::analysis::grouped;
+
+/// Digits that a number has where it is shown.
+const DIGITS: usize = 4;
+
 /// One value of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -46,6 +51,22 @@ impl Cell {
         }
     }
 
+    /// As it is shown in a column of `decimals`: whole numbers in groups of three digits, others with as many decimals, one
+    /// too small for them by its power of ten. What is copied has every digit.
+    #[must_use]
+    pub fn shown(&self, decimals: usize) -> String {
+        match self {
+            Self::Count(n) => grouped(*n),
+            Self::Number(it) if !it.is_finite() => number(*it),
+            Self::Number(it) => {
+                let words = format!("{it:.decimals$}");
+                let is_lost = *it != 0.0 && words.bytes().all(|it| !(b'1'..=b'9').contains(&it));
+                if is_lost { format!("{it:.1e}") } else { words }
+            }
+            Self::Text(_) | Self::Empty => self.words(),
+        }
+    }
+
     /// Whether it is a number of either kind: those line up on the right.
     #[must_use]
     pub fn is_figure(&self) -> bool {
@@ -76,6 +97,27 @@ impl Table {
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
         }
+    }
+
+    /// Decimals at which the largest number of each column has four digits; none where all its numbers are whole.
+    #[must_use]
+    pub fn decimals(&self) -> Vec<usize> {
+        let of = |column: usize| {
+            let numbers = self.rows.iter().filter_map(|it| match it.get(column) {
+                Some(Cell::Number(it)) if it.is_finite() => Some(it.abs()),
+                _ => None,
+            });
+            let (largest, are_whole) = numbers.fold((0.0f64, true), |(most, whole), it| {
+                (most.max(it), whole && it.fract() == 0.0)
+            });
+            let n_before = largest.max(1.0).log10().floor() as usize + 1;
+            if are_whole {
+                0
+            } else {
+                DIGITS.saturating_sub(n_before.min(DIGITS)).max(1)
+            }
+        };
+        (0..self.columns.len()).map(of).collect()
     }
 
     /// Adds a row; cells too many are left out, those missing are empty.
@@ -137,5 +179,29 @@ pub fn number(it: f64) -> String {
         narrow.to_string()
     } else {
         it.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_a_column_line_up_at_four_digits() {
+        let check = |numbers: &[f64], wanted: &[&str]| {
+            let mut table = Table::new("", &[("n", "")]);
+            numbers.iter().for_each(|it| table.push([Cell::from(*it)]));
+            let decimals = table.decimals()[0];
+            let shown: Vec<String> = table.rows.iter().map(|it| it[0].shown(decimals)).collect();
+            assert_eq!(shown, wanted);
+        };
+        check(&[0.123_456, 0.5, 0.0], &["0.123", "0.500", "0.000"]);
+        check(&[12.345_67, 1.0], &["12.35", "1.00"]);
+        check(&[12_345.678, 0.25], &["12345.7", "0.2"]);
+        check(&[3.0, 40.0], &["3", "40"]);
+        check(&[0.5, 0.000_012], &["0.500", "1.2e-5"]);
+        check(&[f64::INFINITY, 0.5], &["inf", "0.500"]);
+        assert_eq!(Cell::from(7_177_760_u64).shown(0), "7,177,760");
+        assert_eq!(Cell::from(7_177_760_u64).words(), "7177760");
     }
 }

@@ -1,5 +1,6 @@
 //! Edits, models and numbers in words: one way to say each, in the window, on a shared page, in the terminal.
 
+use crate::analysis::grouped;
 use crate::spec::{
     Action, Intervention, InterventionSet, LayerId, ModelSpec, Position, RouterId, RouterPlace,
     RouterRef, RouterSpec, Sampling, Site, Span, StackId,
@@ -194,6 +195,13 @@ pub fn big(n: u64) -> String {
     )
 }
 
+/// A number of things: `1 token`, `10,233 tokens`.
+#[must_use]
+pub fn count_of(n: u64, thing: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(n))
+}
+
 /// Bytes: `14.4 MB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
@@ -304,6 +312,9 @@ mod tests {
         check(310.4, "310");
         assert_eq!(big(7_221_920), "7.2 M");
         assert_eq!(big(512), "512");
+        assert_eq!(count_of(0, "token"), "0 tokens");
+        assert_eq!(count_of(1, "token"), "1 token");
+        assert_eq!(count_of(10_233, "token"), "10,233 tokens");
         assert_eq!(bytes(14_378_024), "14.4 MB");
     }
 

@@ -87,6 +87,8 @@ pub enum Command {
     Pause,
     /// Write one token.
     Step,
+    /// To the last token of the prompt as it was typed; what was added to it since is left.
+    ToPromptEnd,
     /// One token back: what lies before becomes given.
     Back,
     /// The next seed.
@@ -199,6 +201,8 @@ pub enum Command {
     ToggleAlone(&'static str),
     /// The same with the panel that is pointed at, else the one used last.
     AloneHere,
+    /// Show the text and one panel to a class, large and light, or the whole window again.
+    TogglePresent,
     /// Give the keyboard to the next panel, or the one before.
     FocusPanel {
         /// The one before.
@@ -308,6 +312,8 @@ impl Menu {
 pub struct Entry {
     /// Where it stands.
     pub menu: Menu,
+    /// Among which lines of that menu: a line parts one group from the next.
+    pub group: u8,
     /// What it is called.
     pub name: &'static str,
     /// What it does, one line.
@@ -332,63 +338,65 @@ const SHIFT_COMMAND: Modifiers = Modifiers {
 };
 
 macro_rules! entries {
-    ($($menu:ident, $name:literal, $key:expr, $help:literal, $command:expr;)*) => {
-        &[$(Entry { menu: Menu::$menu, name: $name, help: $help, key: $key, command: $command }),*]
+    ($($menu:ident $group:literal, $name:literal, $key:expr, $help:literal, $command:expr;)*) => {
+        &[$(Entry { menu: Menu::$menu, group: $group, name: $name, help: $help, key: $key, command: $command }),*]
     };
 }
 
 /// Every command with a name.
 pub const ENTRIES: &[Entry] = entries! {
-    File, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder, or choose it", |_| Some(Command::AskPath);
-    File, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
-    File, "Copy the numbers of the panel", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Clipboard });
-    File, "Copy the panel as a picture", None, "Of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Clipboard });
-    File, "Save the panel as PNG…", None, "A picture of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Asked });
-    File, "Save the panel as SVG…", None, "Shapes and text of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Svg, to: ExportTo::Asked });
-    File, "Save the numbers of the panel…", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Asked });
-    File, "Open the Tour model trained without balancing", None, "The collapsed Tour, in which experts of several layers are never used", |_| Some(Command::Open("tour-collapsed".to_owned()));
-    File, "Forget the recent models", None, "Empty the list of models opened last", |_| Some(Command::ForgetRecents);
-    File, "Cancel opening", None, "Give up the load; the open model stays", |_| Some(Command::CancelLoad);
-    File, "Share as one HTML file…", None, "The run as a page that any browser shows, with nothing to load", |_| Some(Command::ShareHtml(ExportTo::Asked));
-    File, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
-    Edit, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
-    Edit, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
-    Edit, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
-    Edit, "Force or release the expert", Some(plain(Key::F)), "Have the selected expert picked from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
-    Edit, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
-    Edit, "Copy as command line", None, "The line that opens the window so: model, prompt, edits, seed", |_| Some(Command::CopyCommandLine);
-    Edit, "Draw other controls", None, "The edits beside other random experts of the same layers", |_| Some(Command::OtherControls);
-    Edit, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, device, motion", |_| Some(Command::ToggleSettings);
-    View, "Command palette…", Some(with_command(Key::P)), "Find anything that can be done by its name", |_| Some(Command::TogglePalette);
-    View, "Pin or unpin the expert", Some(plain(Key::I)), "Give the selected expert a colour and a pattern of its own", |it| it.expert_at().map(Command::TogglePin);
-    View, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
-    View, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
-    View, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));
-    View, "Zoom in", Some(with_command(Key::Plus)), "Everything larger", |_| Some(Command::ZoomIn);
-    View, "Zoom out", Some(with_command(Key::Minus)), "Everything smaller", |_| Some(Command::ZoomOut);
-    View, "Actual size", Some(with_command(Key::Num0)), "As at first", |_| Some(Command::ZoomReset);
-    View, "Show every panel", None, "All panels side by side", |_| Some(Command::ShowAll);
-    View, "Panel as a table", Some(plain(Key::F8)), "The numbers of the panel last used, or its picture again", |_| Some(Command::ToggleTableHere);
-    View, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
-    View, "Show the panel alone", Some(plain(Key::A)), "The panel pointed at or used last fills the window; again, or Esc, shows all", |_| Some(Command::AloneHere);
-    View, "Next panel", Some(plain(Key::F6)), "Give the keyboard to the next panel; Tab goes on inside it", |_| Some(Command::FocusPanel { back: false });
-    View, "Previous panel", Some(KeyboardShortcut::new(Modifiers::SHIFT, Key::F6)), "Give the keyboard to the panel before", |_| Some(Command::FocusPanel { back: true });
-    Run, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
-    Run, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);
-    Run, "Step", Some(plain(Key::Period)), "Write one token", |_| Some(Command::Step);
-    Run, "Back one token", Some(plain(Key::Backspace)), "What lies before becomes given", |_| Some(Command::Back);
-    Run, "Regenerate", Some(plain(Key::R)), "Write again with the next seed", |_| Some(Command::Regenerate);
-    Run, "Next change", Some(plain(Key::N)), "To the next token that the edits changed most", |_| Some(Command::NextChange { back: false });
-    Run, "Previous change", Some(plain(Key::P)), "To the one before", |_| Some(Command::NextChange { back: true });
-    Run, "Previous token", Some(plain(Key::ArrowLeft)), "Select the token before", |_| Some(Command::Move(Direction::Left));
-    Run, "Next token", Some(plain(Key::ArrowRight)), "Select the token after", |_| Some(Command::Move(Direction::Right));
-    Run, "Layer above", Some(plain(Key::ArrowUp)), "Select the router above", |_| Some(Command::Move(Direction::Up));
-    Run, "Layer below", Some(plain(Key::ArrowDown)), "Select the router below", |_| Some(Command::Move(Direction::Down));
-    Run, "Follow the newest token", Some(plain(Key::Escape)), "Select nothing: show the newest token", |_| Some(Command::Follow);
-    Run, "Run on the best device", None, "A graphics processor where there is one that can, else the CPU", |_| Some(Command::SetDevice(DeviceChoice::Auto));
-    Run, "Run on the graphics processor", None, "Rows stay as they are; one in software is taken too", |_| Some(Command::SetDevice(DeviceChoice::Gpu));
-    Run, "Run on the CPU", None, "Rows stay as they are", |_| Some(Command::SetDevice(DeviceChoice::Cpu));
-    Help, "Keys and gestures", Some(plain(Key::F1)), "This list", |_| Some(Command::ToggleHelp);
+    File 0, "Open a model…", Some(with_command(Key::O)), "Type the path of a folder, or choose it", |_| Some(Command::AskPath);
+    File 0, "Open the Tour model", None, "The small trained model inside the program", |_| Some(Command::Open("tour".to_owned()));
+    File 0, "Open the Tour model trained without balancing", None, "The collapsed Tour, in which experts of several layers are never used", |_| Some(Command::Open("tour-collapsed".to_owned()));
+    File 0, "Cancel opening", None, "Give up the load; the open model stays", |_| Some(Command::CancelLoad);
+    File 1, "Forget the recent models", None, "Empty the list of models opened last", |_| Some(Command::ForgetRecents);
+    File 2, "Share as one HTML file…", None, "The run as a page that any browser shows, with nothing to load", |_| Some(Command::ShareHtml(ExportTo::Asked));
+    File 3, "Copy the numbers of the panel", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Clipboard });
+    File 3, "Copy the panel as a picture", None, "Of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Clipboard });
+    File 4, "Save the panel as PNG…", None, "A picture of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Png, to: ExportTo::Asked });
+    File 4, "Save the panel as SVG…", None, "Shapes and text of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Svg, to: ExportTo::Asked });
+    File 4, "Save the numbers of the panel…", None, "As CSV; of the panel last used", |_| Some(Command::ExportHere { form: ExportForm::Csv, to: ExportTo::Asked });
+    File 5, "Quit", Some(with_command(Key::Q)), "End the program", |_| Some(Command::Quit);
+    Edit 0, "Undo", Some(with_command(Key::Z)), "The change before", |_| Some(Command::Undo);
+    Edit 0, "Redo", Some(KeyboardShortcut::new(SHIFT_COMMAND, Key::Z)), "The change after", |_| Some(Command::Redo);
+    Edit 1, "Mask or unmask the expert", Some(plain(Key::M)), "Forbid the selected expert from the selected token on", |it| it.expert_at().map(Command::ToggleMask);
+    Edit 1, "Force or release the expert", Some(plain(Key::F)), "Have the selected expert picked from the selected token on", |it| it.expert_at().map(Command::ToggleForce);
+    Edit 1, "Remove all edits", None, "Back to the baseline", |_| Some(Command::ClearEdits);
+    Edit 2, "Draw other controls", None, "The edits beside other random experts of the same layers", |_| Some(Command::OtherControls);
+    Edit 2, "Copy as command line", None, "The line that opens the window so: model, prompt, edits, seed", |_| Some(Command::CopyCommandLine);
+    Edit 3, "Settings…", Some(with_command(Key::Comma)), "Theme, size, pace, device, motion", |_| Some(Command::ToggleSettings);
+    View 0, "Command palette…", Some(with_command(Key::P)), "Find anything that can be done by its name", |_| Some(Command::TogglePalette);
+    View 0, "Pin or unpin the expert", Some(plain(Key::I)), "Give the selected expert a colour and a pattern of its own", |it| it.expert_at().map(Command::TogglePin);
+    View 1, "Present", Some(plain(Key::F5)), "The text and one panel for the back row: light, large, experts numbered; again ends it", |_| Some(Command::TogglePresent);
+    View 1, "Show the panel alone", Some(plain(Key::A)), "The panel pointed at or used last fills the window; again, or Esc, shows all", |_| Some(Command::AloneHere);
+    View 1, "Panel as a table", Some(plain(Key::F8)), "The numbers of the panel last used, or its picture again", |_| Some(Command::ToggleTableHere);
+    View 1, "Next panel", Some(plain(Key::F6)), "Give the keyboard to the next panel; Tab goes on inside it", |_| Some(Command::FocusPanel { back: false });
+    View 1, "Previous panel", Some(KeyboardShortcut::new(Modifiers::SHIFT, Key::F6)), "Give the keyboard to the panel before", |_| Some(Command::FocusPanel { back: true });
+    View 2, "Dark", None, "Dark theme", |_| Some(Command::SetTheme(ThemePreference::Dark));
+    View 2, "Light", None, "Light theme", |_| Some(Command::SetTheme(ThemePreference::Light));
+    View 2, "As the system", None, "The system's theme", |_| Some(Command::SetTheme(ThemePreference::System));
+    View 3, "Zoom in", Some(with_command(Key::Plus)), "Everything larger", |_| Some(Command::ZoomIn);
+    View 3, "Zoom out", Some(with_command(Key::Minus)), "Everything smaller", |_| Some(Command::ZoomOut);
+    View 3, "Actual size", Some(with_command(Key::Num0)), "As at first", |_| Some(Command::ZoomReset);
+    View 4, "Show every panel", None, "All panels side by side", |_| Some(Command::ShowAll);
+    View 4, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
+    Run 0, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
+    Run 0, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);
+    Run 0, "Step", Some(plain(Key::Period)), "Write one token", |_| Some(Command::Step);
+    Run 0, "To the prompt's end", Some(plain(Key::Home)), "Select the prompt's last token; what became given after it is left", |_| Some(Command::ToPromptEnd);
+    Run 0, "Back one token", Some(plain(Key::Backspace)), "What lies before becomes given", |_| Some(Command::Back);
+    Run 0, "Regenerate", Some(plain(Key::R)), "Write again with the next seed", |_| Some(Command::Regenerate);
+    Run 1, "Next change", Some(plain(Key::N)), "To the next token that the edits changed most", |_| Some(Command::NextChange { back: false });
+    Run 1, "Previous change", Some(plain(Key::P)), "To the one before", |_| Some(Command::NextChange { back: true });
+    Run 2, "Previous token", Some(plain(Key::ArrowLeft)), "Select the token before", |_| Some(Command::Move(Direction::Left));
+    Run 2, "Next token", Some(plain(Key::ArrowRight)), "Select the token after", |_| Some(Command::Move(Direction::Right));
+    Run 2, "Layer above", Some(plain(Key::ArrowUp)), "Select the router above", |_| Some(Command::Move(Direction::Up));
+    Run 2, "Layer below", Some(plain(Key::ArrowDown)), "Select the router below", |_| Some(Command::Move(Direction::Down));
+    Run 2, "Follow the newest token", Some(plain(Key::Escape)), "Select nothing: show the newest token", |_| Some(Command::Follow);
+    Run 3, "Run on the best device", None, "A graphics processor where there is one that can, else the CPU", |_| Some(Command::SetDevice(DeviceChoice::Auto));
+    Run 3, "Run on the graphics processor", None, "Rows stay as they are; one in software is taken too", |_| Some(Command::SetDevice(DeviceChoice::Gpu));
+    Run 3, "Run on the CPU", None, "Rows stay as they are", |_| Some(Command::SetDevice(DeviceChoice::Cpu));
+    Help 0, "Keys and gestures", Some(plain(Key::F1)), "This list", |_| Some(Command::ToggleHelp);
 };
 
 /// A key as it is written: `Ctrl+Z`, `.`, `Esc`, `→`.

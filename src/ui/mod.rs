@@ -24,7 +24,7 @@ pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, ModeError, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
-    focus_ring, same_words, top_bar,
+    focus_ring, present_bar, same_words, top_bar, worked_height, worked_ui,
 };
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
@@ -36,7 +36,7 @@ pub use session::{
     Steps, Survey, SurveyedText,
 };
 pub use theme::{
-    DARK, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
+    DARK, LABEL_SIZE, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
     install as install_theme, present as present_theme,
 };
 pub use widgets::{MOST_PINS, keeps_arrows};

@@ -5,8 +5,8 @@ use crate::ui::ExpertAt;
 
 pub use crate::analysis::grouped;
 pub use crate::document::{
-    big, bytes, counted, covers, edit_words, facts_words, list_words, percent, printable, quoted,
-    router_ref, sampling_words, short, signed, span_words, special_words, token_words,
+    big, bytes, count_of, counted, covers, edit_words, facts_words, list_words, percent, printable,
+    quoted, router_ref, sampling_words, short, signed, span_words, special_words, token_words,
 };
 
 /// The last line of the list, switched on, that masks or forces the expert at a position: its place and whether it masks.

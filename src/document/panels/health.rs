@@ -1,7 +1,7 @@
 //! What the Health panel says: over what the load was judged, and the report as a table.
 
 use crate::analysis::{Finding, Numbers, Outcome, Report, Timeline, Verdict, grouped};
-use crate::document::{Cell, Table, percent};
+use crate::document::{Cell, Table, count_of, percent};
 use crate::spec::RouterId;
 
 /// Texts named one by one; beyond that they are counted.
@@ -34,22 +34,22 @@ pub enum Judged<'a> {
 
 /// Over what: `10,233 tokens of 8 texts (arithmetic, french, …)`.
 fn basis(report: &Report, judged: Judged<'_>, names_texts: bool) -> String {
-    let n = grouped(report.n_tokens);
+    let n = count_of(report.n_tokens, "token");
     if let Judged::Row { name, .. } = judged {
-        return format!("{n} tokens of the {name} text");
+        return format!("{n} of the {name} text");
     }
     let names: Vec<&str> = report.texts.iter().map(|it| &*it.name).collect();
     let n_texts = names.len();
     let shown = names[..n_texts.min(N_NAMED)].join(", ");
     match n_texts {
-        0 => format!("{n} tokens"),
-        1 => format!("{n} tokens of {shown}"),
-        _ if !names_texts => format!("{n} tokens of {n_texts} texts"),
+        0 => n,
+        1 => format!("{n} of {shown}"),
+        _ if !names_texts => format!("{n} of {n_texts} texts"),
         _ if n_texts > N_NAMED => {
             let more = n_texts - N_NAMED;
-            format!("{n} tokens of {n_texts} texts ({shown} and {more} more)")
+            format!("{n} of {n_texts} texts ({shown} and {more} more)")
         }
-        _ => format!("{n} tokens of {n_texts} texts ({shown})"),
+        _ => format!("{n} of {n_texts} texts ({shown})"),
     }
 }
 

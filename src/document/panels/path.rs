@@ -1,7 +1,7 @@
 //! The tables of the Path panel: the picks of a token, router after router, and what follows what over a text.
 
 use crate::analysis::{Flow, FlowOf};
-use crate::document::Table;
+use crate::document::{Table, count_of};
 use crate::spec::{ModelSpec, Position, RouterSpec};
 use crate::trace::RowRecord;
 
@@ -84,9 +84,9 @@ impl FlowTable<'_> {
     #[must_use]
     pub fn of<'a>(&self, flows: impl Iterator<Item = (usize, &'a Flow)>) -> Option<Table> {
         let title = format!(
-            "Flow between neighbouring routers, {}, over {} tokens of the {} text",
+            "Flow between neighbouring routers, {}, over {} of the {} text",
             flow_of_words(self.of),
-            self.n_tokens,
+            count_of(self.n_tokens, "token"),
             self.row
         );
         let mut out = Table::new(title, &FLOW_COLUMNS);

@@ -3,12 +3,12 @@
 use eframe::egui::{self, Align, Button, DragValue, Layout, Rect, RichText, Ui, vec2};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
-    ICON_PAUSE, ICON_PLAY_ARROW, ICON_REFRESH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS,
+    ICON_ARROW_LEFT, ICON_PAUSE, ICON_PLAY_ARROW, ICON_REFRESH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS,
 };
 
 use crate::spec::{Amount, Sampling};
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::words::{bytes, short};
+use crate::ui::words::{bytes, grouped, short};
 use crate::ui::{Command, Cx, RowChoice, key_hint};
 
 /// Above this the pace is as fast as it goes.
@@ -49,10 +49,13 @@ pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
     });
 }
 
-fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+pub(super) fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let ready = cx.session.facts.is_some();
     ui.add_enabled_ui(ready, |ui| {
-        if icon_button(ui, ICON_SKIP_PREVIOUS, "Back one token") {
+        if icon_button(ui, ICON_SKIP_PREVIOUS, "To the prompt's end") {
+            cx.push(Command::ToPromptEnd);
+        }
+        if icon_button(ui, ICON_ARROW_LEFT, "Back one token") {
             cx.push(Command::Back);
         }
         let (icon, name) = if cx.session.playing {
@@ -80,7 +83,9 @@ fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
 }
 
 fn icon_button(ui: &mut Ui, icon: MaterialIcon, name: &str) -> bool {
-    let text = RichText::from(icon).size(16.0);
+    // This one is a small triangle in its square.
+    let is_small = icon.codepoint == ICON_ARROW_LEFT.codepoint;
+    let text = RichText::from(icon).size(if is_small { 24.0 } else { 16.0 });
     let hint = format!("{name}{}", key_hint(name, ui.ctx()));
     ui.add(Button::new(text).min_size(vec2(28.0, 24.0)))
         .on_hover_text(hint)
@@ -210,17 +215,20 @@ fn quiet(cx: &Cx<'_>, words: impl Into<String>) -> egui::Label {
 }
 
 fn speed_ui(cx: &Cx<'_>, ui: &mut Ui) {
-    let could = cx
-        .session
-        .could_do
-        .map(|it| format!("could do {}", short(f64::from(it.round()))));
-    let words = match (cx.session.measured.filter(|_| cx.session.playing), could) {
-        (Some(now), Some(could)) => format!("{now:.1} tokens/s · {could}"),
-        (Some(now), None) => format!("{now:.1} tokens/s"),
-        (None, Some(could)) => format!("{could} tokens/s"),
+    // One number: what is written while it is, else what could be.
+    let now = cx.session.measured.filter(|_| cx.session.playing);
+    let (words, meaning) = match (now, cx.session.could_do) {
+        (Some(now), _) => (
+            format!("{now:.1} tokens/s"),
+            "Written lately, at the pace set; a mean",
+        ),
+        (None, Some(could)) => (
+            format!("up to {} tokens/s", short(f64::from(could.round()))),
+            "As fast as it goes; a mean",
+        ),
         (None, None) => return,
     };
-    ui.add(quiet(cx, words));
+    ui.add(quiet(cx, words)).on_hover_text(meaning);
 }
 
 /// How fast, and how full the context is: what fits, the end of the context before all else.
@@ -253,11 +261,20 @@ fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
             }
             RichText::new(words).color(cx.palette.selected)
         }
-        _ => RichText::new(format!("{n} of {n_ctx} tokens")).color(cx.palette.second),
+        _ => RichText::new(format!("{} of {} tokens", whole(n), whole(n_ctx)))
+            .color(cx.palette.second),
     };
-    let hint = format!("{n} of {n_ctx} tokens of the context are used");
+    let hint = format!(
+        "{} of {} tokens of the context are used",
+        whole(n),
+        whole(n_ctx)
+    );
     ui.add(egui::Label::new(words.size(LABEL_SIZE)).truncate())
         .on_hover_text(hint);
+}
+
+fn whole(n: usize) -> String {
+    grouped(n as u64)
 }
 
 /// A thin bar that fills from the left.
@@ -301,6 +318,10 @@ fn backlog_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     }
     let done = backlog.n_total.saturating_sub(backlog.n_left);
     bar_ui(cx, ui, done as f32 / backlog.n_total.max(1) as f32, 120.0);
-    let words = format!("reading: {done} of {} tokens", backlog.n_total);
+    let words = format!(
+        "reading: {} of {} tokens",
+        whole(done),
+        whole(backlog.n_total)
+    );
     ui.add(quiet(cx, words));
 }

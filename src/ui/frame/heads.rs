@@ -1,5 +1,5 @@
-//! Where a panel's chips stand: in its head, or in a line of their own under it where the head is too
-//! narrow for them beside the tabs.
+//! Where a panel's chips stand: in its head; in a line of their own under it where the head is too narrow for them beside
+//! the tabs; in the panel's menu where the panel is too low for that line.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,12 @@ struct Chips {
     /// How wide they were when they last stood in one line, points.
     width: f32,
     is_below: bool,
+    /// There is no room for a line of their own either: they stand in the panel's menu.
+    is_in_menu: bool,
 }
+
+/// In a tile lower than this, points, a line of chips would take what little there is.
+const LOW: f32 = 170.0;
 
 /// Where the chips of each panel stand.
 #[derive(Debug, Default)]
@@ -55,15 +60,22 @@ impl Heads {
         ui: &mut Ui,
         name: &'static str,
         panel: &mut dyn Panel,
-        tabs_width: f32,
+        (tabs_width, tile_height): (f32, f32),
     ) {
         let chips = self.chips.entry(name).or_default();
         let room = ui.available_width();
-        chips.is_below = chips.width > room - tabs_width;
-        if !chips.is_below {
+        let fits = chips.width <= room - tabs_width;
+        chips.is_in_menu = !fits && tile_height < LOW;
+        chips.is_below = !fits && !chips.is_in_menu;
+        if fits {
             panel.head_ui(cx, ui);
             chips.width = room - ui.available_width();
         }
+    }
+
+    /// Whether they stand in the panel's menu.
+    pub fn are_in_menu(&self, name: &str) -> bool {
+        self.chips.get(name).is_some_and(|it| it.is_in_menu)
     }
 
     /// Under the head, where they did not fit into it.

@@ -7,17 +7,90 @@ use crate::ui::{Command, Cx, ENTRIES, Menu, key_words};
 
 use super::sheet::{heading, sheet_ui};
 
-/// Room above and under the list, points.
-const AROUND: f32 = 130.0;
+/// Room above and under the list for the sheet's own head and foot, points.
+const AROUND: f32 = 116.0;
 
-/// What the pointer does, the same in every panel.
-const GESTURES: [(&str, &str, &str); 4] = [
-    ("click", "Select", "A token, an expert, a line of the list"),
-    ("double-click", "Mask or unmask", "An expert"),
+/// The menus by how much they are used.
+const BY_USE: [Menu; 5] = [Menu::Run, Menu::Edit, Menu::View, Menu::File, Menu::Help];
+
+/// A gesture, what it does, and on what.
+type Gesture = (&'static str, &'static str, &'static str);
+
+/// What is typed and clicked most.
+const FIRST: [Gesture; 5] = [
+    (
+        "Enter",
+        "Run the prompt",
+        "Read it and write on; Shift+Enter breaks the line",
+    ),
+    (
+        "click",
+        "Select",
+        "A token, an expert, a line of the list; every panel shows it",
+    ),
+    (
+        "double-click",
+        "Mask or unmask",
+        "An expert, from the selected token on",
+    ),
     (
         "right-click",
         "Menu",
-        "Every edit of an expert; what can be done with a token",
+        "Every edit of an expert with its formula; what can be done with a token",
+    ),
+    (
+        "hover",
+        "Exact numbers",
+        "Of a token, a bar, a cell, a line; its like lights up elsewhere",
+    ),
+];
+
+/// What the pointer does besides.
+const THEN: [Gesture; 10] = [
+    (
+        "drag a bar",
+        "Bias an expert",
+        "In Router, to the right for more; it counts on release",
+    ),
+    (
+        "click a next token",
+        "Continue with it",
+        "The text goes on from there with that token",
+    ),
+    (
+        "drag a number",
+        "Change it",
+        "Pace, temperature, seed; a click types it",
+    ),
+    (
+        "click the map",
+        "Go there",
+        "The narrow bar at the right of the text",
+    ),
+    (
+        "wheel",
+        "Scroll",
+        "Where a handle at the edge says there is more",
+    ),
+    (
+        "drag a tab",
+        "Move a panel",
+        "Onto another tile, or beside it",
+    ),
+    (
+        "drag a border",
+        "Share the room",
+        "Between two panels; a double click evens them",
+    ),
+    (
+        "Tab, Shift+Tab",
+        "From one to the next",
+        "Inside a panel; arrows move in a grid or a table",
+    ),
+    (
+        "Ctrl+A, Ctrl+C",
+        "Copy rows",
+        "In a table, as CSV with every digit",
     ),
     (
         "drop",
@@ -34,6 +107,7 @@ pub(super) fn help_ui(cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
         heading(cx, ui, "Keys and gestures");
         ScrollArea::vertical()
             .max_height(most)
+            .min_scrolled_height(most)
             .show(ui, |ui| rows_ui(cx, ui));
         ui.add_space(6.0);
         if ui.button("Close").clicked() {
@@ -45,19 +119,21 @@ pub(super) fn help_ui(cx: &mut Cx<'_>, ui: &mut Ui) -> bool {
 fn rows_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let grid = egui::Grid::new("keys").num_columns(3);
     grid.spacing(vec2(16.0, 3.0)).show(ui, |ui| {
-        let enter = "Read it and write on; Shift+Enter breaks the line";
-        row(cx, ui, "Enter", "Run the prompt", enter);
-        let entries = Menu::ALL
-            .into_iter()
-            .flat_map(|menu| ENTRIES.iter().filter(move |it| it.menu == menu));
-        for entry in entries {
-            if let Some(key) = entry.key {
-                let key = key_words(&key, ui.ctx());
-                row(cx, ui, &key, entry.name, entry.help);
-            }
-        }
-        for (gesture, name, help) in GESTURES {
+        for (gesture, name, help) in FIRST {
             row(cx, ui, gesture, name, help);
+        }
+        for menu in BY_USE {
+            for entry in ENTRIES.iter().filter(|it| it.menu == menu) {
+                if let Some(key) = entry.key {
+                    let key = key_words(&key, ui.ctx());
+                    row(cx, ui, &key, entry.name, entry.help);
+                }
+            }
+            if menu == Menu::Edit {
+                for (gesture, name, help) in THEN {
+                    row(cx, ui, gesture, name, help);
+                }
+            }
         }
     });
 }

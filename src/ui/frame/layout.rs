@@ -8,6 +8,8 @@ use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 
 use crate::ui::PANELS;
 
+/// The panel of the text, which is always before a class.
+pub const TEXT: &str = "transcript";
 /// More tiles are no layout of ours.
 const MAX_TILES: usize = 500;
 
@@ -143,6 +145,17 @@ pub fn side_by_side() -> Tree<String> {
 /// One panel in the whole window.
 pub fn alone(name: &str) -> Tree<String> {
     Tree::new_tabs(Id::unique("alone"), vec![name.to_owned()])
+}
+
+/// The text and one panel beside it, for a class.
+pub fn presented(name: &str) -> Tree<String> {
+    let mut tiles = Tiles::default();
+    let [text, beside] = [TEXT, name].map(|it| {
+        let pane = tiles.insert_pane(it.to_owned());
+        tiles.insert_tab_tile(vec![pane])
+    });
+    let root = split(&mut tiles, LinearDir::Horizontal, [text, beside], 0.56);
+    Tree::new(Id::unique("presented"), root, tiles)
 }
 
 /// A saved layout, made whole: panels that are no more are dropped, those that it does not know come back as

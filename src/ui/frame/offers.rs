@@ -38,6 +38,7 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
         | Command::PlayPause
         | Command::Step
         | Command::Back
+        | Command::ToPromptEnd
         | Command::Regenerate
         | Command::CopyCommandLine
         | Command::Move(_) => no_model,

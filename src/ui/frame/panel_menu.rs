@@ -4,7 +4,10 @@ use eframe::egui::{Button, Label, RichText, Ui, containers::menu::MenuButton, ve
 use egui_material_icons::icons::ICON_MORE_VERT;
 
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::{Command, Cx, ExportForm, ExportTo, Panel};
+use crate::ui::widgets::choice;
+use crate::ui::{Command, Cx, ExportForm, ExportTo, PANELS, Panel};
+
+use super::layout::TEXT;
 
 /// Lines that export: what they are called, and what they ask for.
 const EXPORTS: [(&str, ExportForm, ExportTo); 5] = [
@@ -23,8 +26,8 @@ const EXPORTS: [(&str, ExportForm, ExportTo); 5] = [
 pub(super) fn panel_menu(
     cx: &mut Cx<'_>,
     ui: &mut Ui,
-    (name, panel): (&'static str, &dyn Panel),
-    is_table: bool,
+    (name, panel): (&'static str, &mut dyn Panel),
+    (is_table, with_chips): (bool, bool),
 ) {
     let icon = RichText::from(ICON_MORE_VERT)
         .size(16.0)
@@ -34,6 +37,10 @@ pub(super) fn panel_menu(
         .min_size(vec2(20.0, 22.0));
     let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_min_width(210.0);
+        if with_chips {
+            panel.head_ui(cx, ui);
+            ui.separator();
+        }
         let has_numbers = panel.table(cx).is_some();
         for (n, (words, form, to)) in EXPORTS.into_iter().enumerate() {
             if n == 2 {
@@ -57,6 +64,14 @@ pub(super) fn panel_menu(
         }
         if ui.button("Show alone").clicked() {
             cx.push(Command::ToggleAlone(name));
+        }
+        if cx.palette.presents() && name != TEXT {
+            ui.separator();
+            for (other, make) in PANELS.iter().filter(|it| it.0 != TEXT) {
+                if choice(ui, *other == name, make().title()) {
+                    cx.push(Command::ShowPanel(other));
+                }
+            }
         }
         ui.separator();
         let help = RichText::new(panel.help())

@@ -26,7 +26,9 @@ use super::{
 pub struct Frame {
     tree: Tree<String>,
     /// One panel that fills the window in place of the tree, with its name.
-    alone: Option<(String, Tree<String>)>,
+    pub(super) alone: Option<(String, Tree<String>)>,
+    /// The text and one panel beside it in place of the tree, with that panel's name.
+    pub(super) presented: Option<(String, Tree<String>)>,
     pub(super) panels: HashMap<String, Box<dyn Panel>>,
     pub(super) tables: PanelTables,
     /// How large each tile was when it was drawn last, with its head.
@@ -60,6 +62,7 @@ impl Default for Frame {
         Self {
             tree: layout::first(),
             alone: None,
+            presented: None,
             panels: PANELS.iter().map(make).collect(),
             tables: PanelTables::default(),
             sizes: HashMap::new(),
@@ -82,7 +85,9 @@ impl Frame {
     /// Draws all tiles, or the one that is shown alone.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         self.seen.ring = None;
-        self.fit(ui.available_size());
+        if self.alone.is_none() && self.presented.is_none() {
+            self.fit(ui.available_size());
+        }
         self.give_focus(ui);
         let mut tiles = Show {
             cx,
@@ -92,11 +97,13 @@ impl Frame {
             heads: &mut self.heads,
             seen: &mut self.seen,
         };
-        match &mut self.alone {
+        let instead = self.alone.as_mut().or(self.presented.as_mut());
+        let is_tree = instead.is_none();
+        match instead {
             Some((_, tree)) => tree.ui(&mut tiles, ui),
             None => self.tree.ui(&mut tiles, ui),
         }
-        if mem::take(&mut self.seen.is_edited) && self.alone.is_none() {
+        if mem::take(&mut self.seen.is_edited) && is_tree {
             self.moved();
         }
     }
@@ -139,9 +146,18 @@ impl Frame {
         self.moved();
     }
 
+    /// The tiles on screen.
+    fn on_screen(&self) -> &Tree<String> {
+        let instead = self.alone.as_ref().or(self.presented.as_ref());
+        instead.map_or(&self.tree, |it| &it.1)
+    }
+
     /// Brings a panel to the front.
     pub fn show(&mut self, name: &str) {
         self.alone = None;
+        if self.present_beside(name) {
+            return;
+        }
         self.tree
             .make_active(|_, tile| matches!(tile, Tile::Pane(it) if it == name));
         self.seen.here = Some(name.to_owned());
@@ -160,7 +176,7 @@ impl Frame {
         if self.show_all() {
             return;
         }
-        let first = || layout::in_sight(&self.tree).into_iter().next();
+        let first = || layout::in_sight(self.on_screen()).into_iter().next();
         let here = self.seen.here.clone().or_else(|| first().map(|it| it.1));
         if let Some(name) = here {
             self.toggle_alone(&name);
@@ -174,7 +190,7 @@ impl Frame {
 
     /// Gives the keyboard to the tab of the next panel in sight, or the one before.
     pub fn focus_panel(&mut self, back: bool, ctx: &egui::Context) {
-        let tree = self.alone.as_ref().map_or(&self.tree, |it| &it.1);
+        let tree = self.on_screen();
         let panels = layout::in_sight(tree);
         let at = panels
             .iter()
@@ -188,8 +204,9 @@ impl Frame {
             None => 0,
         };
         if let Some((tile, name)) = panels.get(next) {
-            self.wanted = Some(tile.egui_id(tree.id()));
-            self.seen.here = Some(name.clone());
+            let (id, name) = (tile.egui_id(tree.id()), name.clone());
+            self.wanted = Some(id);
+            self.seen.here = Some(name);
         }
     }
 
@@ -335,8 +352,7 @@ impl Behavior<String> for Show<'_, '_> {
         let galley =
             ui.painter()
                 .layout_no_wrap(title.clone(), FontId::proportional(BODY_SIZE), color);
-        let (_, rect) =
-            ui.allocate_space(vec2(galley.size().x + TAB_PADDING, ui.available_height()));
+        let (_, rect) = ui.allocate_space(vec2(galley.size().x + TAB_PADDING, HEAD));
         let response = ui
             .interact(rect, id, Sense::click_and_drag())
             .on_hover_cursor(egui::CursorIcon::Grab);
@@ -347,7 +363,8 @@ impl Behavior<String> for Show<'_, '_> {
             self.hold_focus(tiles, ui, id, tile);
         }
         if !state.is_being_dragged {
-            let at = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
+            // As far from the tab before as from the next: a click between two names is for the nearer one.
+            let at = rect.left_center() + vec2(TAB_PADDING / 2.0, -galley.size().y / 2.0);
             ui.painter().galley(at, galley, color);
         }
         if response.has_focus() {
@@ -387,14 +404,16 @@ impl Behavior<String> for Show<'_, '_> {
         if let Some(panel) = self.panels.get_mut(name) {
             ui.spacing_mut().item_spacing.x = 5.0;
             let is_table = self.tables.is_shown(name);
-            panel_menu(self.cx, ui, (name, panel.as_ref()), is_table);
-            self.heads
-                .in_head(self.cx, ui, name, panel.as_mut(), tabs_width);
+            let chips = self.heads.are_in_menu(name);
+            panel_menu(self.cx, ui, (name, panel.as_mut()), (is_table, chips));
+            let height = tiles.rect(tile).map_or(f32::MAX, |it| it.height());
+            let room = (tabs_width, height);
+            self.heads.in_head(self.cx, ui, name, panel.as_mut(), room);
         }
     }
 
     fn tab_bar_left_ui(&mut self, _: &Tiles<String>, ui: &mut Ui, _: TileId, _: &Tabs) {
-        ui.add_space(MARGIN);
+        ui.add_space(MARGIN - TAB_PADDING / 2.0);
     }
 
     fn tab_bar_height(&self, _style: &Style) -> f32 {

@@ -1,10 +1,15 @@
 //! The top bar: name, menus, what is open, where it runs.
 
-use eframe::egui::{self, Align, Align2, FontId, Layout, Rect, RichText, Ui, pos2, vec2};
+use eframe::egui::{
+    self, Align, Align2, FontId, Id, Layout, Popup, PopupCloseBehavior, Rect, Response, RichText,
+    SetOpenCommand, Ui, UiKind, UiStackInfo,
+    containers::menu::{MenuConfig, menu_style},
+    pos2, vec2,
+};
 
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
-use crate::ui::words::facts_words;
-use crate::ui::{Command, Cx, ENTRIES, Menu, PANELS, key_words};
+use crate::ui::words::{facts_words, grouped};
+use crate::ui::{Command, Cx, ENTRIES, Entry, Menu, PANELS, key_words};
 
 use super::offers::offer;
 use super::path_sheet::recent_button;
@@ -37,18 +42,20 @@ pub fn top_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
 /// A menu of the list; gives its right edge.
 fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
     let title = RichText::new(menu.title()).color(cx.palette.second);
-    let button = ui.menu_button(title, |ui| {
+    bar_menu(ui, title, |ui| {
         ui.set_min_width(220.0);
+        let mut before = None;
         for entry in ENTRIES.iter().filter(|it| it.menu == menu) {
             let offered = offer(cx, entry);
-            match (entry.command)(&cx.selection) {
-                Some(Command::ForgetRecents) => recents_ui(cx, ui),
-                Some(Command::Quit) => {
-                    ui.separator();
-                }
-                _ => {}
+            if before.is_some_and(|it| it != entry.group) {
+                ui.separator();
             }
-            let mut button = egui::Button::new(entry.name);
+            before = Some(entry.group);
+            if let Some(Command::ForgetRecents) = (entry.command)(&cx.selection) {
+                recents_ui(cx, ui);
+            }
+            let is_on = is_on(cx, ui, entry);
+            let mut button = egui::Button::selectable(is_on, entry.name);
             if let Some(key) = entry.key {
                 button = button.shortcut_text(key_words(&key, ui.ctx()));
             }
@@ -70,8 +77,65 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
                 }
             }
         }
-    });
-    button.response.rect.right()
+    })
+    .rect
+    .right()
+}
+
+/// Whether an entry is what holds now: the theme, the device.
+fn is_on(cx: &Cx<'_>, ui: &Ui, entry: &Entry) -> bool {
+    match (entry.command)(&cx.selection) {
+        Some(Command::SetTheme(it)) => ui.ctx().options(|now| now.theme_preference) == it,
+        Some(Command::SetDevice(it)) => cx.settings.device == it,
+        _ => false,
+    }
+}
+
+/// Which menu of the bar is open, and whether the pointer alone has opened it.
+#[derive(Clone, Copy, Debug)]
+struct OpenMenu {
+    popup: Id,
+    by_pointer: bool,
+}
+
+/// A menu of the bar. While another is open the pointer opens it, and a click then leaves it open: of egui's own menus
+/// such a click closes the one that the pointer has just opened.
+fn bar_menu(ui: &mut Ui, title: RichText, content: impl FnOnce(&mut Ui)) -> Response {
+    let response = ui.button(title);
+    let popup = Popup::default_response_id(&response);
+    let bar = Id::unique("the menu that is open");
+    let is_open = |it: Id| Popup::is_id_open(ui.ctx(), it);
+    let before = ui
+        .data(|it| it.get_temp::<OpenMenu>(bar))
+        .filter(|it| is_open(it.popup));
+    let was_opened_by_pointer = before.is_some_and(|it| it.popup == popup && it.by_pointer);
+    let other_is_open = before.is_some_and(|it| it.popup != popup);
+    let set = if response.clicked() {
+        Some(!is_open(popup) || was_opened_by_pointer)
+    } else {
+        (response.hovered() && other_is_open).then_some(true)
+    };
+    if set == Some(true) {
+        let now = OpenMenu {
+            popup,
+            by_pointer: !response.clicked(),
+        };
+        ui.data_mut(|it| it.insert_temp(bar, now));
+    }
+    let config = MenuConfig::new();
+    let stays = response.clicked() && set == Some(true);
+    let close = if stays {
+        PopupCloseBehavior::IgnoreClicks
+    } else {
+        config.close_behavior
+    };
+    Popup::menu(&response)
+        .close_behavior(close)
+        .open_memory(set.map(SetOpenCommand::Bool))
+        .style(menu_style)
+        .info(UiStackInfo::new(UiKind::Menu).with_tag_value(MenuConfig::MENU_CONFIG_TAG, config))
+        .show(content);
+    response
 }
 
 /// The models opened last, newest first.
@@ -148,8 +212,8 @@ fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
         ui.label(format!(
             "{} of weights · {} positions · vocabulary {}",
             crate::ui::words::bytes(facts.weight_bytes),
-            facts.n_ctx,
-            facts.spec.n_vocab
+            grouped(facts.n_ctx as u64),
+            grouped(facts.spec.n_vocab as u64)
         ));
         if let Some(router) = facts.spec.routers.first() {
             ui.label(format!("routing: {}", router.rule()));

@@ -68,7 +68,12 @@ fn style(palette: &Palette) -> Arc<Style> {
     out.spacing.window_margin = Margin::same(12);
     out.spacing.icon_width = 14.0;
     out.spacing.icon_width_inner = 8.0;
-    out.spacing.scroll = egui::style::ScrollStyle::floating();
+    // A handle that is always seen says that there is more below.
+    out.spacing.scroll = egui::style::ScrollStyle {
+        dormant_handle_opacity: 0.55,
+        floating_width: 4.0,
+        ..egui::style::ScrollStyle::floating()
+    };
     out.spacing.tooltip_width = 380.0;
     out.interaction.selectable_labels = false;
     out.interaction.tooltip_delay = 0.4;

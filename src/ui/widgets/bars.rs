@@ -8,6 +8,10 @@ use eframe::egui::{
     vec2,
 };
 
+use crate::ui::theme::{LABEL_SIZE, Palette};
+
+use super::words;
+
 /// Ends of scale a plot of shares may have.
 const TOPS: [f32; 5] = [0.05, 0.1, 0.25, 0.5, 1.0];
 /// Width of a stripe of a striped bar, points.
@@ -54,6 +58,39 @@ pub fn bar(painter: &Painter, rect: Rect, fill: Color32, striped: bool, behind: 
         );
         painter.rect_filled(stripe, 0.0, behind);
         x += 2.0 * STRIPE;
+    }
+}
+
+/// Height that an axis takes, points.
+pub const AXIS: f32 = 17.0;
+
+/// The axis of bars of shares that begin at the left of `x` and reach `top` at its right: a line, its ends and its middle
+/// named, under `y`.
+pub fn axis(painter: &Painter, x: RangeInclusive<f32>, y: f32, top: f32, palette: &Palette) {
+    let (left, right) = (*x.start(), *x.end());
+    painter.hline(x, y, (1.0, palette.line));
+    let name = |share: f32, sign: &str| {
+        let of = (share * 1000.0).round() / 10.0;
+        words(painter, format!("{of}{sign}"), LABEL_SIZE)
+    };
+    let ends = [(0.0, ""), (0.5, ""), (1.0, " %")];
+    let named = ends.map(|(at, sign)| (at, name(at * top, sign)));
+    let width: f32 = named.iter().map(|it| it.1.size().x + 6.0).sum();
+    for (at, galley) in named {
+        let x = left + (right - left) * at;
+        painter.vline(x, y..=y + 3.0, (1.0, palette.line));
+        // What has no room is left out: the middle first.
+        let fits = if at == 0.5 {
+            width <= right - left
+        } else {
+            true
+        };
+        if fits {
+            let half = galley.size().x / 2.0;
+            let center = x.clamp(left + half.min(x - left), right.max(left + half));
+            let place = pos2(center - half, y + 3.0);
+            painter.galley(place, galley, palette.second);
+        }
     }
 }
 

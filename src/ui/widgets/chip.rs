@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     self, Align, Button, Color32, PopupCloseBehavior, Response, RichText, Ui, WidgetText,
-    containers::menu::{MenuButton, MenuConfig},
+    containers::menu::{MenuButton, MenuConfig, SubMenuButton, is_in_menu},
 };
 
 use crate::ui::theme::{LABEL_SIZE, Palette};
@@ -41,7 +41,15 @@ fn chip_with(
     let palette = Palette::of(ui);
     let text = chip_text(palette, label, value, " ▾");
     let button = Button::new(text).min_size(egui::vec2(0.0, 20.0));
-    let (response, _) = MenuButton::from_button(button).config(config).ui(ui, menu);
+    // In a menu it is a line with a menu of its own.
+    let (response, _) = if is_in_menu(ui) {
+        let button = Button::new(chip_text(palette, label, value, ""));
+        SubMenuButton::from_button(button)
+            .config(config)
+            .ui(ui, menu)
+    } else {
+        MenuButton::from_button(button).config(config).ui(ui, menu)
+    };
     let name = if label.is_empty() {
         hover.to_owned()
     } else {

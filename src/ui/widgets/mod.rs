@@ -12,7 +12,7 @@ mod row_chip;
 mod table;
 mod words;
 
-pub use bars::{bar, bold, dashed, elided, figure, pitch, top_of_scale};
+pub use bars::{AXIS, axis, bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
 pub use edit_mark::{EditMark, edit_mark, edit_marks};
 pub use expert::{edit_here, expert_gestures, expert_menu, shared_gestures, state_here};
@@ -22,4 +22,4 @@ pub use nothing::{NO_ROUTER, nothing_yet};
 pub use pin::{MOST_COLOURS, MOST_PINS, pin_line, pin_of};
 pub use row_chip::row_chip;
 pub use table::TableView;
-pub use words::{put, words, words_width};
+pub use words::{put, sentence, words, words_width};

@@ -14,6 +14,7 @@ use super::lock_arrows;
 use crate::document::{Cell, Table};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::note;
+use crate::ui::words::grouped;
 
 /// A row, points.
 const ROW: f32 = 20.0;
@@ -30,6 +31,8 @@ pub struct TableView {
     table: Table,
     /// Of the columns, letters.
     widths: Vec<usize>,
+    /// Of the columns, digits after the point.
+    decimals: Vec<usize>,
     /// Row and column.
     cursor: (usize, usize),
     /// Whether all rows are meant, not the cursor's.
@@ -41,7 +44,8 @@ pub struct TableView {
 impl TableView {
     /// Takes new numbers; the cursor stays where it was, as far as there are rows.
     pub fn set(&mut self, table: Table) {
-        self.widths = widths(&table);
+        self.decimals = table.decimals();
+        self.widths = widths(&table, &self.decimals);
         self.table = table;
         self.cursor = self.clamped(self.cursor);
     }
@@ -55,7 +59,11 @@ impl TableView {
     /// Draws the grid; its response says whether it has the focus.
     pub fn ui(&mut self, ui: &mut Ui) -> Response {
         let n = self.table.rows.len();
-        note(ui, format!("{}, {n} rows", self.table.title));
+        let rows = if n == 1 { "row" } else { "rows" };
+        note(
+            ui,
+            format!("{}, {} {rows}", self.table.title, grouped(n as u64)),
+        );
         let id = ui.unique_id().with("table");
         let outer = ui.available_rect_before_wrap();
         let response = ui.interact(outer, id, Sense::click());
@@ -163,7 +171,8 @@ impl TableView {
             self.all = false;
             place.table.request_focus();
         }
-        let is_cut = cell_words(ui, rect, cell, &words, palette);
+        let shown = cell.shown(self.decimals.get(column).copied().unwrap_or(0));
+        let is_cut = cell_words(ui, rect, cell, &shown, palette) || shown != words;
         if (row, column) == self.cursor {
             let stroke = Stroke::new(1.0, palette.selected);
             ui.painter()
@@ -320,7 +329,7 @@ fn digit_width(ui: &Ui) -> f32 {
 }
 
 /// How many letters each column needs.
-fn widths(table: &Table) -> Vec<usize> {
+fn widths(table: &Table, decimals: &[usize]) -> Vec<usize> {
     let letters = |it: &str| it.chars().count();
     let measured: Vec<usize> = spread(table.rows.len());
     let columns = table.columns.iter().enumerate();
@@ -328,7 +337,7 @@ fn widths(table: &Table) -> Vec<usize> {
         .map(|(n, column)| {
             let cells = measured
                 .iter()
-                .map(|row| letters(&table.rows[*row][n].words()));
+                .map(|row| letters(&table.rows[*row][n].shown(decimals[n])));
             let widest = cells.max().unwrap_or(0).max(letters(&column.heading()));
             widest.min(MOST_LETTERS)
         })

@@ -183,7 +183,9 @@ fn no_words_are_drawn_over_others() {
         for (n, a) in all.iter().enumerate() {
             for b in &all[n + 1..] {
                 let seen = |it: &Words| it.rect.intersect(it.clip).shrink(1.0);
-                if seen(a).intersect(seen(b)).is_positive() {
+                // Bold letters are the same ones twice, half a point apart.
+                let is_bold = a.text == b.text && (a.rect.min - b.rect.min).length() < 1.0;
+                if !is_bold && seen(a).intersect(seen(b)).is_positive() {
                     found.push((a.text.clone(), b.text.clone(), a.rect));
                 }
             }

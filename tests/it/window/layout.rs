@@ -16,9 +16,9 @@ const SLACK: f32 = 1.5;
 
 /// One text on screen.
 #[derive(Clone, Debug)]
-struct Text {
-    words: String,
-    ink: Rect,
+pub struct Text {
+    pub words: String,
+    pub ink: Rect,
     clip: Rect,
 }
 
@@ -40,7 +40,15 @@ impl Text {
         self.ink.top() < clip.top() || self.ink.bottom() > clip.bottom()
     }
 
+    /// Bold letters are the same ones twice, half a point apart.
+    fn is_bold_of(&self, other: &Self) -> bool {
+        self.words == other.words && (self.ink.min - other.ink.min).length() < 1.0
+    }
+
     fn lies_over(&self, other: &Self) -> bool {
+        if self.is_bold_of(other) {
+            return false;
+        }
         let both = self
             .ink
             .intersect(self.clip)
@@ -49,7 +57,7 @@ impl Text {
     }
 }
 
-fn texts(shapes: &[ClippedShape]) -> Vec<Text> {
+pub fn texts(shapes: &[ClippedShape]) -> Vec<Text> {
     let mut out = Vec::new();
     for it in shapes {
         collect(&it.shape, it.clip_rect, &mut out);
@@ -78,7 +86,7 @@ fn collect(shape: &Shape, clip: Rect, out: &mut Vec<Text>) {
     }
 }
 
-fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
+pub fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
     let script = Script::default();
     let mut stage = HeadlessApp::new(Box::new(script.clone()), size);
     script.say(SyntheticSession::new(model).edited(60, 44));
@@ -94,7 +102,7 @@ fn stage(model: Size, size: Vec2, zoom: f32) -> HeadlessApp {
     stage
 }
 
-fn settle(stage: &mut HeadlessApp) {
+pub fn settle(stage: &mut HeadlessApp) {
     (0..8).for_each(|_| {
         stage.frame(Vec::new());
     });
@@ -134,7 +142,7 @@ fn scrolls(stage: &mut HeadlessApp, text: &Text) -> bool {
     false
 }
 
-fn faults(stage: &mut HeadlessApp) -> Vec<String> {
+pub fn faults(stage: &mut HeadlessApp) -> Vec<String> {
     let found = texts(stage.shapes());
     let mut out = Vec::new();
     for text in found.iter().filter(|it| it.is_cut_across()) {

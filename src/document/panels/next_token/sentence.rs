@@ -76,8 +76,8 @@ fn moved(facts: &ModelFacts, before: Candidate, after: Candidate) -> String {
     let words = next_token_words(facts, before.token);
     let changed = match apart {
         -0.001..0.001 => " as before".to_owned(),
-        0.0.. => format!(" +{} nats", short(f64::from(apart))),
-        _ => format!(" −{} nats", short(f64::from(-apart))),
+        0.0.. => format!(" changes by +{} nats", short(f64::from(apart))),
+        _ => format!(" changes by −{} nats", short(f64::from(-apart))),
     };
     let ranks = format!("rank {} → {}", before.rank, after.rank);
     format!("log-prob of “{words}”{changed}, {ranks}")

@@ -2,6 +2,7 @@
 
 mod sentence;
 mod table;
+mod worked;
 
 use crate::analysis::{Decision, entropy_share, probabilities};
 use crate::document::{covers, router_ref, short, signed};
@@ -11,8 +12,9 @@ use crate::spec::{
 };
 use crate::trace::{Pick, PickState, Routed, RowRecord};
 
-pub use sentence::{rounded_logits, router_sentence, shortest_router_sentence};
+pub use sentence::{lacking, rounded_logits, router_sentence, shortest_router_sentence};
 pub use table::router_table;
+pub use worked::worked_words;
 
 /// One router's choice for one token.
 pub struct Decided<'a> {

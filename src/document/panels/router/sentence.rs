@@ -78,7 +78,7 @@ fn rule(it: &Decided<'_>) -> String {
 fn cut(it: &Decided<'_>) -> Option<String> {
     it.decision.as_ref()?;
     if let Some((expert, lacks)) = it.nearest() {
-        let lacks = signed(rounded_logits(lacks));
+        let lacks = lacking(lacks);
         return Some(format!("expert {expert} needs {lacks} to be picked"));
     }
     let all_in = it.n_picks == it.routed.n_experts();
@@ -89,6 +89,15 @@ fn cut(it: &Decided<'_>) -> Option<String> {
 #[must_use]
 pub fn rounded_logits(logits: f32) -> f32 {
     (logits * 100.0).round() / 100.0
+}
+
+/// What a logit lacks, with its sign; what rounds to nothing is still something: `less than 0.01`.
+#[must_use]
+pub fn lacking(logits: f32) -> String {
+    match rounded_logits(logits) {
+        0.0 => "less than 0.01".to_owned(),
+        it => signed(it),
+    }
 }
 
 fn confidence(it: &Decided<'_>) -> Option<String> {

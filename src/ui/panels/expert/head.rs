@@ -245,7 +245,7 @@ fn strip_ui(cx: &mut Cx<'_>, ui: &mut Ui, at: ExpertAt, router: &RouterSpec, loa
         if ids {
             let below = pos2(bar.center().x, rect.bottom() - 5.5);
             let color = if own { palette.text } else { palette.second };
-            let font = FontId::proportional(10.0);
+            let font = FontId::proportional(cx.palette.letters(10.0));
             ui.painter()
                 .text(below, Align2::CENTER_CENTER, expert, font, color);
         }

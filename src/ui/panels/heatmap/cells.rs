@@ -8,12 +8,17 @@ use crate::spec::{ExpertId, RouterId};
 use crate::trace::Routed;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of};
+use crate::ui::widgets::{
+    edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of, words as words_of,
+};
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::hover;
 use super::order::{Order, Places};
 use super::plot::Plot;
+
+/// The largest ring of a pick, points.
+const RING: f32 = 6.0;
 
 /// The cells as they lie on screen.
 #[derive(Clone, Copy)]
@@ -93,7 +98,14 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     outlines_ui(cx, ui, map);
 }
 
-/// *unused* or *masked* in an empty cell; the expert's id where columns do not say it.
+/// Cells from this width on have differences in them, points.
+const WIDE: f32 = 40.0;
+/// A cell as tall, or as wide, has a ring beside its number, points.
+const TALL: f32 = 30.0;
+/// Around a number in a cell, points.
+const AROUND: egui::Vec2 = vec2(3.0, 0.0);
+
+/// *unused* or *masked* in an empty cell; the expert's id where columns do not say it; numbers where they are asked for.
 fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let plot = map.plot;
     let nothing_read = cx
@@ -101,27 +113,98 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         .is_none_or(|it| it.load.n_tokens(plot.asked.phase) == 0);
     let names_unused = plot.names_unused() && !nothing_read;
     let names_ids = map.places.order != Order::Id;
-    for (cell, at) in map.all(cx).filter(|_| names_unused || names_ids) {
-        let fits = |width: f32| cell.width() >= width && cell.height() >= 12.0;
-        let empty = plot.cell(at).to_bits() == EMPTY.to_bits();
-        let font = FontId::proportional(11.0);
-        if names_ids && fits(18.0) {
+    for (cell, at) in map.all(cx) {
+        let empty = is_empty(plot, at);
+        if names_ids && fits(cell, 18.0) {
             let place = cell.left_top() + vec2(4.0, 2.0);
             let id = at.expert.to_string();
             id_ui(cx, ui.painter(), place, id, (plot, empty, at));
         }
-        let free = !cx.pins.contains(&at) && fits(if names_ids { 62.0 } else { 44.0 });
-        if names_unused && empty && free {
-            let word = if edit_mark(cx, at).masked {
-                "masked"
-            } else {
-                "unused"
-            };
-            let center = cell.center();
-            ui.painter()
-                .text(center, Align2::CENTER_CENTER, word, font, cx.palette.second);
+        if shows_numbers(cx, map) && number_ui(cx, ui, map, cell, at) {
+            continue;
         }
+        let room = if names_ids { 62.0 } else { 44.0 };
+        if !names_unused || !empty || cx.pins.contains(&at) || !fits(cell, room) {
+            continue;
+        }
+        let (word, center) = match (edit_mark(cx, at).masked, beside_strike(cell)) {
+            (false, _) => ("unused", cell.center()),
+            (true, Some(rest)) => ("masked", rest.center()),
+            (true, None) => continue,
+        };
+        let font = FontId::proportional(cx.palette.letters(11.0));
+        ui.painter()
+            .text(center, Align2::CENTER_CENTER, word, font, cx.palette.second);
     }
+}
+
+fn is_empty(plot: &Plot, at: ExpertAt) -> bool {
+    plot.cell(at).to_bits() == EMPTY.to_bits()
+}
+
+fn fits(cell: Rect, width: f32) -> bool {
+    cell.width() >= width && cell.height() >= 12.0
+}
+
+/// What is left of a cell beside the strike through a square at its left; none where that holds no word.
+fn beside_strike(cell: Rect) -> Option<Rect> {
+    let square = cell.height().min(cell.width() * 0.4);
+    let rest = cell.with_min_x(cell.left() + square);
+    (rest.width() >= 44.0).then_some(rest)
+}
+
+/// Whether cells have numbers in them: wide ones with a difference, and all that have room before a class.
+fn shows_numbers(cx: &Cx<'_>, map: &Map<'_>) -> bool {
+    let cell = map.grid.cell(0, 0);
+    let is_wide = map.plot.differences() && fits(cell, WIDE);
+    !map.grid.is_small() && (is_wide || cx.palette.presents())
+}
+
+/// What a ring leaves of a cell with a number in it: the right of a wide cell, the lower part of a tall one.
+fn beside_ring(cell: Rect) -> Rect {
+    let ring = 2.0 * RING + 2.0;
+    if cell.width() >= TALL.max(cell.height()) {
+        cell.with_min_x(cell.left() + ring)
+    } else if cell.height() >= TALL {
+        cell.with_min_y(cell.top() + ring)
+    } else {
+        cell
+    }
+}
+
+/// Where a ring stands in such a cell.
+fn ring_at(cell: Rect) -> egui::Pos2 {
+    let rest = beside_ring(cell);
+    let corner = vec2(rest.left() - cell.left(), rest.top() - cell.top()) / 2.0;
+    if corner.x > 0.0 {
+        pos2(cell.left() + corner.x, cell.center().y)
+    } else if corner.y > 0.0 {
+        pos2(cell.center().x, cell.top() + corner.y)
+    } else {
+        cell.left_top() + egui::Vec2::splat(RING)
+    }
+}
+
+/// A number on a plate of the panel's colour, so that it is read on any cell; whether there was room.
+fn number_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>, cell: Rect, at: ExpertAt) -> bool {
+    let Some(words) = map.plot.asked.value.in_cell(map.plot.number(at)) else {
+        return false;
+    };
+    if is_empty(map.plot, at) {
+        return false;
+    }
+    let (painter, palette) = (ui.painter(), cx.palette);
+    let galley = words_of(painter, words, palette.letters(11.0));
+    let size = galley.size() + 2.0 * AROUND;
+    let rest = beside_ring(cell);
+    if size.x > rest.width() + 2.0 || galley.size().y > rest.height() + 2.0 {
+        return false;
+    }
+    let plate = Rect::from_center_size(rest.center(), size).intersect(cell);
+    painter.rect_filled(plate, 3.0, palette.panel);
+    let place = rest.center() - galley.size() / 2.0;
+    painter.galley(place, galley, palette.text);
+    true
 }
 
 /// An id in the corner of its cell, dark on bright cells and bright on dark ones.
@@ -147,7 +230,7 @@ fn id_ui(
         place,
         Align2::LEFT_TOP,
         id,
-        FontId::proportional(10.0),
+        FontId::proportional(palette.letters(10.0)),
         color,
     );
 }
@@ -186,7 +269,10 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         painter.rect_stroke(cell, 3.0, (1.0, palette.hairline), StrokeKind::Inside);
         painter.rect_stroke(cell, 4.0, (width, palette.amber), StrokeKind::Outside);
         if mark.masked {
-            let inner = cell.shrink2(cell.size() * vec2(0.14, 0.18));
+            // The word beside it is never crossed out.
+            let rest = beside_strike(cell).filter(|_| is_empty(map.plot, at));
+            let struck = rest.map_or(cell, |it| cell.with_max_x(it.left()));
+            let inner = struck.shrink2(struck.size() * vec2(0.14, 0.18));
             let ends = [inner.left_bottom(), inner.right_top()];
             painter.line_segment(ends, (4.5, palette.hairline));
             painter.line_segment(ends, (2.0, palette.amber));
@@ -216,8 +302,12 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
                 let light = palette.ring.gamma_multiply(0.65 * map.glow);
                 painter.rect_filled(cell, 3.0, light);
             }
-            let radius = (cell.size().min_elem() * 0.22).clamp(3.0, 6.0);
-            let center = cell.center();
+            let radius = (cell.size().min_elem() * 0.22).clamp(3.0, RING);
+            let center = if shows_numbers(cx, map) {
+                ring_at(cell)
+            } else {
+                cell.center()
+            };
             if rank == 0 {
                 painter.circle(center, radius, palette.ring, (1.0, palette.hairline));
             } else {

@@ -2,7 +2,7 @@
 
 use crate::analysis::{LoadStats, PhaseFilter};
 use crate::spec::{Position, RouterId};
-use crate::ui::words::percent;
+use crate::ui::words::{count_of, grouped, short};
 use crate::ui::{Cx, Memo, RowKey};
 
 use super::plot::{Against, Plot, Scale};
@@ -108,26 +108,35 @@ pub fn fill(cx: &Cx<'_>, out: &mut Plot, compared: Option<&Compared>) {
     let all: Vec<Option<Vec<f64>>> = (0..routers)
         .map(|it| compared?.changes(RouterId::new(it), phase))
         .collect();
-    let most = all
-        .iter()
-        .flatten()
-        .flatten()
-        .fold(0.0f64, |most, it| most.max(it.abs()));
-    let range = [0.05, 0.1, 0.25, 0.5]
-        .into_iter()
-        .find(|it| most <= *it)
-        .unwrap_or(1.0);
+    let sizes: Vec<f64> = all.iter().flatten().flatten().map(|it| it.abs()).collect();
+    let most = sizes.iter().copied().fold(0.0, f64::max);
+    let range = end_of_scale(sizes);
+    let beyond = if most > range { " or more" } else { "" };
     out.fill(cx, |id, _| {
         let changes = all[id.idx()].as_deref().unwrap_or_default();
-        let cell = |it: f64| (0.5 + it / range / 2.0) as f32;
+        let cell = |it: f64| (0.5 + it / range / 2.0).clamp(0.0, 1.0) as f32;
         changes.iter().map(|it| (Some(*it), cell(*it))).collect()
     });
     out.scale = Scale {
-        low: format!("−{}", percent(range as f32)),
-        high: format!("+{} of tokens", percent(range as f32)),
+        low: format!("−{}", short(range * 100.0)),
+        high: format!(
+            "+{}{beyond}: percentage points of tokens",
+            short(range * 100.0)
+        ),
         even: Some(0.5),
     };
     out.sentence = sentence(out, compared, most > 0.0);
+}
+
+/// Where the scale ends: few ends, so that it seldom jumps, and what lies beyond the largest twentieth of the changes does
+/// not flatten all others.
+fn end_of_scale(sizes: Vec<f64>) -> f64 {
+    let mut sizes: Vec<f64> = sizes.into_iter().filter(|it| *it > 0.0).collect();
+    sizes.sort_by(f64::total_cmp);
+    let at = (sizes.len() * 19).div_ceil(20).saturating_sub(1);
+    let usual = sizes.get(at).copied().unwrap_or(0.0);
+    let ends = [0.01, 0.02, 0.05, 0.1, 0.25, 0.5];
+    ends.into_iter().find(|it| usual <= *it).unwrap_or(1.0)
 }
 
 fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
@@ -136,8 +145,12 @@ fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
         return "No token was read under the edits yet; Space writes on.".to_owned();
     }
     let text = match out.asked.against {
-        Against::Counterfactual => format!("the same {n} tokens"),
-        Against::Edited => format!("{n} tokens of the edited text beside {n_before}"),
+        Against::Counterfactual => format!("the same {}", count_of(n, "token")),
+        Against::Edited => format!(
+            "{} of the edited text beside {}",
+            count_of(n, "token"),
+            grouped(n_before)
+        ),
     };
     if !differs {
         return format!(
@@ -145,6 +158,29 @@ fn sentence(out: &Plot, compared: Option<&Compared>, differs: bool) -> String {
         );
     }
     format!(
-        "How much oftener (orange) or seldomer (blue) each expert is picked under the edits, over {text} from the first edited one on."
+        "How much more often (orange) or less often (blue) each expert is picked under the edits, over {text} from the first edited one on."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_large_change_does_not_flatten_the_others() {
+        let check = |sizes: &[f64], wanted: f64| {
+            assert!(
+                (end_of_scale(sizes.to_vec()) - wanted).abs() < 1e-9,
+                "{sizes:?}"
+            );
+        };
+        check(&[], 0.01);
+        check(&[0.0, 0.0], 0.01);
+        check(&[0.9], 1.0);
+        check(&[0.03, 0.04, 0.05], 0.05);
+        // 40 small ones and one of 96 points: the scale is that of the small ones.
+        let mut sizes = vec![0.04; 40];
+        sizes.push(0.96);
+        check(&sizes, 0.05);
+    }
 }

@@ -82,6 +82,21 @@ impl Value {
         }
     }
 
+    /// Its number inside a cell: per cent, percentage points with a sign, or a weight; none where nothing is to be said.
+    pub fn in_cell(self, number: Option<f64>) -> Option<String> {
+        let number = number?;
+        let points = number * 100.0;
+        match self {
+            Self::Difference if points.abs() < 0.5 => None,
+            Self::Difference if points < 0.0 => Some(format!("−{:.0}", -points)),
+            Self::Difference => Some(format!("+{points:.0}")),
+            Self::Share | Self::Score if number > 0.0 && points < 0.5 => Some("<1".to_owned()),
+            Self::Share | Self::Score => Some(format!("{points:.0}")),
+            Self::Mass => Some(short(number)),
+            Self::Pick => Some(format!("{number:.2}")),
+        }
+    }
+
     /// Its number in words: `share of tokens 99 %`.
     pub fn words(self, number: Option<f64>) -> String {
         let share = |it: f64| percent(it as f32);
@@ -189,5 +204,18 @@ mod tests {
         check(Value::Difference, Some(-0.25), "difference −25 %");
         check(Value::Pick, None, "not picked");
         check(Value::Mass, Some(3.154), "gate mass 3.15");
+    }
+
+    #[test]
+    fn a_cell_has_room_for_few_digits() {
+        let check = |value: Value, number, words: Option<&str>| {
+            assert_eq!(value.in_cell(number).as_deref(), words);
+        };
+        check(Value::Share, Some(0.994), Some("99"));
+        check(Value::Share, Some(0.001), Some("<1"));
+        check(Value::Difference, Some(-0.124), Some("−12"));
+        check(Value::Difference, Some(0.3), Some("+30"));
+        check(Value::Difference, Some(0.004), None);
+        check(Value::Pick, None, None);
     }
 }

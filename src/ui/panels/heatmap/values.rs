@@ -3,7 +3,7 @@
 use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, probabilities};
 use crate::spec::{ExpertId, Position, RouterSpec};
 use crate::ui::paint::expert_grid::EMPTY;
-use crate::ui::words::{percent, short};
+use crate::ui::words::{count_of, percent, short};
 use crate::ui::{Cx, ExpertAt};
 
 use super::difference::{self, Compared};
@@ -184,8 +184,7 @@ pub fn n_tokens_words(load: &LoadStats, phase: PhaseFilter) -> String {
         PhaseFilter::Prefill => "given ",
         PhaseFilter::Decode => "drawn ",
     };
-    let plural = if n == 1 { "token" } else { "tokens" };
-    format!("{n} {what}{plural}")
+    count_of(n, &format!("{what}token"))
 }
 
 /// Whether the expert was picked for a token of the row shown.

@@ -10,8 +10,8 @@ use crate::ui::words::short;
 use crate::ui::{Cx, Drawing};
 
 use super::frame::{
-    SMALL, ceiling, every_nth, expert_tint, foot_ui, gutters, level_labels_ui, levels, marks_ui,
-    plot,
+    ceiling, every_nth, expert_tint, foot_ui, gutters, level_labels_ui, levels, marks_ui, plot,
+    small,
 };
 use super::numbers::{Balance, expert_hover_ui, expert_of};
 
@@ -133,7 +133,7 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pi
     } else {
         pitch
     };
-    let fits = |it: &&&str| words_width(ui, it, SMALL) <= room - 2.0;
+    let fits = |it: &&&str| words_width(ui, it, small(ui)) <= room - 2.0;
     let Some(words) = words.iter().find(fits) else {
         return;
     };
@@ -145,14 +145,14 @@ fn value_ui(cx: &Cx<'_>, ui: &Ui, shown: &ShownLoad<'_>, expert: usize, (bar, pi
         cx.palette.text
     };
     // A line that crosses the plot gives way to the words.
-    let width = words_width(ui, words, SMALL);
+    let width = words_width(ui, words, small(ui));
     let at = pos2(bar.center().x, bar.top() - 4.0);
     let behind = Rect::from_min_max(
         at - vec2(width / 2.0 + BESIDE, 11.0),
         at + vec2(width / 2.0 + BESIDE, 0.0),
     );
     ui.painter().rect_filled(behind, 0.0, cx.palette.panel);
-    let font = FontId::proportional(SMALL);
+    let font = FontId::proportional(small(ui));
     ui.painter()
         .text(at, Align2::CENTER_BOTTOM, words, font, color);
 }

@@ -9,8 +9,8 @@ use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing};
 
 use super::frame::{
-    MenuAt, SMALL, ceiling, expert_tint, foot_ui, gutters, level_labels_ui, levels, plot,
-    plot_response,
+    MenuAt, ceiling, expert_tint, foot_ui, gutters, level_labels_ui, levels, plot, plot_response,
+    small,
 };
 use super::numbers::{Balance, expert_hover_ui, expert_of};
 
@@ -84,7 +84,7 @@ fn axis_ui(
 ) {
     let n = shown.spec.n_experts;
     let text = |at, align, words: String| {
-        let font = FontId::proportional(SMALL);
+        let font = FontId::proportional(small(ui));
         ui.painter().text(at, align, words, font, cx.palette.second);
     };
     let y = rect.bottom() + 3.0;
@@ -157,7 +157,7 @@ fn singled_out_ui(
         }
         let state = if mark.masked { " masked" } else { "" };
         let words = format!("{expert}{state}");
-        let width = words_width(ui, &words, SMALL);
+        let width = words_width(ui, &words, small(ui));
         let x =
             (center.x - width / 2.0).clamp(rect.left(), (rect.right() - width).max(rect.left()));
         let label = Rect::from_min_size(pos2(x, center.y - 20.0), vec2(width, 13.0));
@@ -167,7 +167,7 @@ fn singled_out_ui(
             } else {
                 palette.text
             };
-            let font = FontId::proportional(SMALL);
+            let font = FontId::proportional(small(ui));
             painter.text(label.min, Align2::LEFT_TOP, words, font, color);
             taken.push(label);
         }

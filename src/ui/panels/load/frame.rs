@@ -15,7 +15,12 @@ use crate::ui::{Cx, Drawing, ExpertAt};
 use super::numbers::{Balance, spread_hover_ui};
 
 /// Labels inside a plot, points.
-pub const SMALL: f32 = 11.0;
+const SMALL: f32 = 11.0;
+
+/// The same, as a class reads it.
+pub fn small(ui: &Ui) -> f32 {
+    Palette::of(ui).letters(SMALL)
+}
 
 /// The expert a menu was opened on, where experts have no widget each.
 pub type MenuAt = Option<ExpertAt>;
@@ -106,9 +111,9 @@ pub fn level_words(shown: &ShownLoad<'_>) -> (String, Option<(String, String)>) 
 /// Room for those words beside a plot, left and right; thresholds only where the plot stays wide.
 pub fn gutters(ui: &Ui, shown: &ShownLoad<'_>, width: f32) -> (f32, f32) {
     let (even, thresholds) = level_words(shown);
-    let left = words_width(ui, &even, SMALL) + 8.0;
+    let left = words_width(ui, &even, small(ui)) + 8.0;
     let right = thresholds.map_or(0.0, |(a, b)| {
-        words_width(ui, &format!("{a} ↑"), SMALL).max(words_width(ui, &b, SMALL)) + 8.0
+        words_width(ui, &format!("{a} ↑"), small(ui)).max(words_width(ui, &b, small(ui))) + 8.0
     });
     let right = if width - left - right < 220.0 {
         0.0
@@ -127,7 +132,7 @@ pub fn level_labels_ui(
     (transform, right): (&PlotTransform, f32),
 ) {
     let (even, thresholds) = level_words(shown);
-    let font = FontId::proportional(SMALL);
+    let font = FontId::proportional(small(ui));
     let y_of = |share: f64| transform.position_from_point_y(share);
     let painter = ui.painter();
     painter.text(

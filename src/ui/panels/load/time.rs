@@ -12,7 +12,7 @@ use crate::ui::words::{percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection};
 
 use super::LoadSettings;
-use super::frame::{MenuAt, SMALL, expert_style, expert_tint, level, plot, plot_response};
+use super::frame::{MenuAt, expert_style, expert_tint, level, plot, plot_response, small};
 use super::numbers::expert_of;
 
 /// Samples of a line at most.
@@ -116,8 +116,12 @@ struct Both {
 
 impl Both {
     fn place(ui: &Ui, area: Rect, shown: &ShownLoad<'_>, series: &Series) -> Option<Self> {
-        let left = words_width(ui, &format!("even {}", percent(shown.even() as f32)), SMALL);
-        let right = words_width(ui, "0.00 of 000", SMALL).max(66.0);
+        let left = words_width(
+            ui,
+            &format!("even {}", percent(shown.even() as f32)),
+            small(ui),
+        );
+        let right = words_width(ui, "0.00 of 000", small(ui)).max(66.0);
         let inner = Rect::from_min_max(
             area.min + vec2(left + 8.0, 5.0),
             area.max - vec2(right + 8.0, 16.0),
@@ -220,7 +224,7 @@ fn labels_ui(
 ) {
     let palette = cx.palette;
     let text = |at, align, words: String, color| {
-        let font = FontId::proportional(SMALL);
+        let font = FontId::proportional(small(ui));
         ui.painter().text(at, align, words, font, color);
     };
     let left = both.upper.left() - 6.0;
@@ -292,7 +296,7 @@ fn ends_ui(
         let tint = expert_tint(cx, expert_of(shown, expert), n);
         ui.painter().rect_filled(swatch, 1.0, tint);
         let text = |x: f32, words: String, color| {
-            let font = FontId::proportional(SMALL);
+            let font = FontId::proportional(small(ui));
             let at = pos2(x, y);
             ui.painter()
                 .text(at, Align2::LEFT_CENTER, words, font, color);

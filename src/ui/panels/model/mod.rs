@@ -242,10 +242,6 @@ fn speed_ui(cx: &Cx<'_>, ui: &mut Ui, page: &ModelPage) {
         |it| format!("{} tokens/s, as fast as it goes", short(f64::from(it))),
     );
     pair(ui, "could do", &could);
-    if let Some(it) = cx.session.measured {
-        let words = format!("{} tokens/s, at the pace set", short(f64::from(it)));
-        pair(ui, "writes now", &words);
-    }
 }
 
 fn gates_ui(ui: &mut Ui, page: &ModelPage) {

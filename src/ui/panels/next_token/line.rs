@@ -10,7 +10,7 @@ use crate::analysis::{Alternative, Likelihood};
 use crate::document::ShownPrediction;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows, words};
-use crate::ui::words::{percent, short};
+use crate::ui::words::{count_of, percent, short};
 use crate::ui::{Command, Cx, Drawing};
 
 use super::token_text;
@@ -56,6 +56,13 @@ impl LineColumns {
         }
     }
 
+    /// From where to where bars reach in a list.
+    pub fn bars(&self, list: Rect) -> std::ops::RangeInclusive<f32> {
+        let left = list.left() + self.words + GAP;
+        let most = (list.right() - self.figures() - GAP - 4.0 - left).max(6.0);
+        left..=left + most
+    }
+
     /// Width of all figures.
     fn figures(&self) -> f32 {
         let arrow = if self.after > 0.0 { ARROW } else { 0.0 };
@@ -82,6 +89,8 @@ pub struct Line<'a, 'b> {
     pub rect: Rect,
     /// Where its parts stand.
     pub columns: LineColumns,
+    /// Whether it stands at the foot, with its rank, for it was drawn.
+    pub is_pinned: bool,
 }
 
 impl Line<'_, '_> {
@@ -124,6 +133,13 @@ impl Line<'_, '_> {
         response.on_hover_ui_at_pointer(|ui| self.hover_ui(cx, ui));
     }
 
+    /// Its place in the prediction it was drawn from.
+    fn rank(&self) -> Option<u32> {
+        let drawn_edited = self.is_edited_next() && !self.is_baseline_next();
+        let of = self.it.after.filter(|_| drawn_edited);
+        Some(of.unwrap_or(self.it.before).known()?.rank)
+    }
+
     /// Its words and numbers, read aloud.
     fn name(&self, cx: &Cx<'_>) -> String {
         let of = |it: Likelihood| match it {
@@ -161,7 +177,10 @@ impl Line<'_, '_> {
             (false, true) => palette.amber,
             (false, false) => palette.text,
         };
-        let text = token_text(cx, self.it.token);
+        let mut text = token_text(cx, self.it.token);
+        if let Some(rank) = self.rank().filter(|_| self.is_pinned) {
+            text = format!("{rank}. {text}");
+        }
         let mut words = words(painter, &text, BODY_SIZE);
         if words.size().x > self.columns.words {
             let font = FontId::proportional(BODY_SIZE);
@@ -189,8 +208,8 @@ impl Line<'_, '_> {
 
     fn bars_ui(&self, cx: &Cx<'_>, painter: &Painter) {
         let palette = cx.palette;
-        let left = self.rect.left() + self.columns.words + GAP;
-        let most = (self.rect.right() - self.columns.figures() - GAP - 4.0 - left).max(6.0);
+        let bars = self.columns.bars(self.rect);
+        let (left, most) = (*bars.start(), bars.end() - bars.start());
         let middle = self.rect.center().y;
         let high = (self.rect.height() * 0.29).clamp(4.0, 7.0);
         let one = |it: Likelihood, y: f32, high: f32, color: Color32| {
@@ -261,8 +280,8 @@ impl Line<'_, '_> {
             ui.label(followed);
         }
         ui.weak(format!(
-            "click continues with it: {} tokens and this one become given, what followed is written anew; undo returns it",
-            self.shown.at.idx() + 1
+            "click continues with it: {} and this one become given, what followed is written anew; undo returns it",
+            count_of(self.shown.at.idx() as u64 + 1, "token")
         ));
     }
 }
@@ -300,5 +319,5 @@ fn change_ui(ui: &mut Ui, before: Likelihood, after: Likelihood) {
     };
     let sign = if apart < 0.0 { "−" } else { "+" };
     let apart = short(f64::from(apart.abs()));
-    ui.label(format!("log-prob {sign}{apart} nats, {rank}"));
+    ui.label(format!("log-prob changes by {sign}{apart} nats, {rank}"));
 }

@@ -12,7 +12,8 @@ use crate::spec::TokenId;
 use crate::trace::ModelFacts;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
-    FittingWords, choices, menu_chip, nothing_yet, over, pitch, row_chip, top_of_scale,
+    AXIS, FittingWords, axis, choices, dashed, menu_chip, nothing_yet, over, pitch, row_chip,
+    top_of_scale,
 };
 use crate::ui::{Cx, Drawing, Panel};
 
@@ -23,6 +24,12 @@ const LOWEST: f32 = 18.0;
 const HIGHEST: f32 = 24.0;
 /// Height of the legend, points.
 const LEGEND: f32 = 18.0;
+/// Where the handle of the list is, points.
+const HANDLE: f32 = 7.0;
+/// Lower lists have no axis, points.
+const WITH_AXIS: f32 = 90.0;
+/// Above the tokens that are pinned at the foot, points.
+const PINNED: f32 = 5.0;
 /// Lower panels have no legend, points.
 const NO_LEGEND: f32 = 130.0;
 /// Between the list and what stands under it.
@@ -142,8 +149,12 @@ impl NextToken {
         let list = shown.list(sort);
         let pitch = pitch(body.height(), list.len(), LOWEST..=HIGHEST);
         let most = list.iter().map(Alternative::largest).fold(0.0, f32::max);
-        let columns = LineColumns::of(cx, ui, &list, body.width(), top_of_scale(most));
-        let line = |rect: Rect, n: usize, it: Alternative| {
+        let handle = match cx.drawing {
+            Drawing::Screen => HANDLE,
+            Drawing::Paper => 0.0,
+        };
+        let columns = LineColumns::of(cx, ui, &list, body.width() - handle, top_of_scale(most));
+        let line = |rect: Rect, n: usize, it: Alternative, is_pinned: bool| {
             let top = rect.top() + n as f32 * pitch;
             let size = vec2(rect.width(), pitch);
             let rect = Rect::from_min_size(pos2(rect.left(), top), size);
@@ -152,27 +163,76 @@ impl NextToken {
                 it,
                 rect,
                 columns,
+                is_pinned,
             }
         };
+        let mut body = body.with_max_x(body.right() - handle);
+        if body.height() >= WITH_AXIS {
+            body.max.y -= AXIS;
+            axis(
+                ui.painter(),
+                columns.bars(body),
+                body.bottom(),
+                columns.top,
+                cx.palette,
+            );
+        }
+        // What was drawn stays in sight, however far down it stands.
+        let (list, pinned) = apart(list, shown, (body.height() / pitch + 0.05) as usize);
+        if !pinned.is_empty() {
+            body.max.y -= pinned.len() as f32 * pitch + PINNED;
+            let foot = body.with_min_y(body.bottom() + PINNED);
+            let y = body.bottom() + PINNED / 2.0;
+            dashed(
+                ui.painter(),
+                body.left()..=body.right(),
+                y,
+                cx.palette.third,
+            );
+            for (n, it) in pinned.iter().enumerate() {
+                line(foot, n, *it, true).ui(cx, ui);
+            }
+        }
         if cx.drawing == Drawing::Paper {
-            let fits = (body.height() / pitch) as usize;
+            let fits = (body.height() / pitch + 0.05) as usize;
             for (n, it) in list.iter().take(fits).enumerate() {
-                line(body, n, *it).ui(cx, ui);
+                line(body, n, *it, false).ui(cx, ui);
             }
             return;
         }
+        body.max.x += HANDLE;
         ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
             egui::ScrollArea::vertical()
                 .auto_shrink([false, false])
                 .show(ui, |ui| {
-                    let size = vec2(ui.available_width(), pitch * list.len() as f32);
+                    let size = vec2(ui.available_width() - HANDLE, pitch * list.len() as f32);
                     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
                     for (n, it) in list.iter().enumerate() {
-                        line(rect, n, *it).ui(cx, ui);
+                        line(rect, n, *it, false).ui(cx, ui);
                     }
                 });
         });
     }
+}
+
+/// The list without the tokens drawn that a list of `n_seen` lines would not show, and those.
+fn apart(
+    list: Vec<Alternative>,
+    shown: &ShownPrediction<'_>,
+    n_seen: usize,
+) -> (Vec<Alternative>, Vec<Alternative>) {
+    let is_drawn = |it: &Alternative| {
+        let next = [shown.baseline_next, shown.edited_next];
+        next.contains(&Some(it.token))
+    };
+    let n_below = list.iter().skip(n_seen).filter(|it| is_drawn(it)).count();
+    // Their own lines at the foot take some from the list.
+    let n_seen = n_seen.saturating_sub(n_below + usize::from(n_below > 0));
+    let mut place = 0;
+    list.into_iter().partition(|it| {
+        place += 1;
+        place <= n_seen || !is_drawn(it) || n_below == 0
+    })
 }
 
 /// Which bar is which, and what bold means.

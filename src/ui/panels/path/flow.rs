@@ -10,13 +10,13 @@ use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::document::even_chance;
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
-use crate::ui::words::percent;
+use crate::ui::words::{count_of, percent};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, ThemeKind, kept_mesh};
 
-use super::PathSettings;
 use super::layout::{Labels, PathColumns};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
+use super::{FlowAmount, PathSettings};
 
 /// Ribbons drawn at most, in all gaps together; each gap has the same part, and eight at least.
 const MOST_RIBBONS: usize = 640;
@@ -34,7 +34,7 @@ const REACH: f32 = 1.5;
 pub struct FlowPlot {
     stats: FlowStats,
     /// The flows of the gaps, `[R - 1]`, by tokens, phase and kind.
-    gaps: Vec<Memo<(u64, PhaseFilter, FlowOf), GapFlow>>,
+    gaps: Vec<Memo<(u64, PhaseFilter, FlowOf, FlowAmount), GapFlow>>,
     /// The gap to look at next.
     turn: usize,
     /// Raised by every look-up that may change a ribbon.
@@ -59,6 +59,9 @@ struct DrawnFor {
     pixel: f32,
     pins: Vec<ExpertAt>,
 }
+
+/// What of all flow is shown at first: the rest is many thin ribbons that hide it.
+pub const STRONGEST: f64 = 0.6;
 
 /// A flow and its ribbon.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +139,8 @@ impl FlowPlot {
     fn look_up(&mut self, spec: &ModelSpec, view: PathSettings) -> bool {
         let n_gaps = spec.routers.len().saturating_sub(1);
         self.gaps.resize(n_gaps, Memo::default());
-        let wanted = (self.stats.n_tokens(view.phase), view.phase, view.of);
+        let n_tokens = self.stats.n_tokens(view.phase);
+        let wanted = (n_tokens, view.phase, view.of, view.amount);
         let n_most = (MOST_RIBBONS / n_gaps.max(1)).max(8);
         let mut left = LOOKS_A_FRAME;
         for _ in 0..n_gaps {
@@ -151,7 +155,11 @@ impl FlowPlot {
                 let is_joined = is_joined(&spec.routers[gap], &spec.routers[gap + 1]);
                 self.gaps[gap].set(wanted, |_| {
                     if is_joined {
-                        self.stats.gap(router, view.phase, view.of, n_most)
+                        let gap = self.stats.gap(router, view.phase, view.of, n_most);
+                        match view.amount {
+                            FlowAmount::Strongest => gap.strongest(STRONGEST),
+                            FlowAmount::All => gap,
+                        }
                     } else {
                         GapFlow::default()
                     }
@@ -276,7 +284,8 @@ impl FlowPlot {
         let total: u64 = self.gaps.iter().map(|it| it.value().total).sum();
         let n_tokens = self.stats.n_tokens(view.phase);
         if total == 0 {
-            return format!("No flow between neighbouring layers over {n_tokens} tokens");
+            let tokens = count_of(n_tokens, "token");
+            return format!("No flow between neighbouring layers over {tokens}");
         }
         let shown: u64 = self.drawn().map(|it| it.1.n).sum();
         let n_shown = self.drawn().count();
@@ -286,7 +295,9 @@ impl FlowPlot {
         } else {
             String::new()
         };
-        let which = if shown < total {
+        let which = if view.amount == FlowAmount::Strongest {
+            "the strongest "
+        } else if shown < total {
             "the largest "
         } else {
             "all "
@@ -296,7 +307,9 @@ impl FlowPlot {
             format!(" · largest: {}", self.flow_words(cx, view, gap, flow))
         });
         format!(
-            "Flow over {n_tokens} tokens{counting}: {which}{n_shown} pairs drawn, {} of all flow{largest} · what follows what, not what causes what.",
+            "Flow over {}{counting}: {which}{} drawn, {} of all flow{largest} · what follows what, not what causes what.",
+            count_of(n_tokens, "token"),
+            count_of(n_shown as u64, "pair"),
             percent(shown as f32 / total as f32),
         )
     }
@@ -452,9 +465,10 @@ fn pointer_ui(
     response.on_hover_ui_at_pointer(|ui| {
         ui.label(kept.flow_words(cx, view, under.gap, &under.flow));
         ui.label(format!(
-            "expert {} takes {} of all {n_tokens} tokens",
+            "expert {} takes {} of all {}",
             under.flow.to,
-            percent(to as f32 / n_tokens as f32)
+            percent(to as f32 / n_tokens as f32),
+            count_of(n_tokens, "token")
         ));
     });
     Some(under)

@@ -5,7 +5,7 @@ use eframe::egui::{Align2, Color32, FontId, Rect, Ui, pos2};
 use crate::spec::ExpertId;
 use crate::ui::Cx;
 
-use super::layout::{PathColumns, SMALL};
+use super::layout::{PathColumns, small};
 use super::nodes::{Nodes, Picks, expert_at};
 
 /// The picks as in the heatmap: rings, the strongest filled; left out where columns are too close.
@@ -84,7 +84,7 @@ pub fn ids_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &PathColumns) {
             pos2(columns.rect.left() - 6.0, rect.center().y),
             Align2::RIGHT_CENTER,
             expert.to_string(),
-            FontId::proportional(SMALL),
+            FontId::proportional(small(ui)),
             color,
         );
     }

@@ -4,11 +4,17 @@ use eframe::egui::{FontId, Rect, Ui, pos2, vec2};
 
 use crate::spec::{ModelSpec, RouterId, Site};
 use crate::ui::Cx;
+use crate::ui::Palette;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::words_width;
 
 /// Labels inside the plot, points.
-pub const SMALL: f32 = 11.0;
+const SMALL: f32 = 11.0;
+
+/// The same, as a class reads it.
+pub fn small(ui: &Ui) -> f32 {
+    Palette::of(ui).letters(SMALL)
+}
 const BELOW: f32 = 17.0;
 /// Between stacked nodes at most, points.
 const GAP: f32 = 4.0;
@@ -178,5 +184,5 @@ impl Labels {
 /// The word for what stands beneath the columns, where it does not stand under each.
 pub fn gutter(ui: &Ui, spec: &ModelSpec) -> f32 {
     let most = spec.max_experts().saturating_sub(1).to_string();
-    words_width(ui, &most, SMALL).max(10.0) + 9.0
+    words_width(ui, &most, small(ui)).max(10.0) + 9.0
 }

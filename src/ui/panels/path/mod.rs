@@ -42,12 +42,34 @@ impl Mode {
     }
 }
 
+/// How much of the flow is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum FlowAmount {
+    /// As few as carry most of it.
+    #[default]
+    Strongest,
+    /// All that can be told apart.
+    All,
+}
+
+impl FlowAmount {
+    const ALL: [Self; 2] = [Self::Strongest, Self::All];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Strongest => "strongest 60 %",
+            Self::All => "all pairs",
+        }
+    }
+}
+
 /// What can be chosen in the head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct PathSettings {
     mode: Mode,
     of: FlowOf,
     phase: PhaseFilter,
+    amount: FlowAmount,
 }
 
 /// View state of the panel, and what it keeps between frames.
@@ -76,6 +98,7 @@ impl Panel for Path {
         let roomy = ui.available_width() >= ROOMY;
         if self.view.mode == Mode::Flow && roomy {
             phase_chip(ui, &mut self.view);
+            amount_chip(ui, &mut self.view);
         }
         of_chip(ui, &mut self.view, roomy);
         mode_chip(ui, &mut self.view);
@@ -147,6 +170,8 @@ fn of_chip(ui: &mut Ui, view: &mut PathSettings, roomy: bool) {
             if view.mode == Mode::Flow && !roomy {
                 ui.separator();
                 phase_ui(ui, view);
+                ui.separator();
+                amount_ui(ui, view);
             }
         },
     );
@@ -155,6 +180,18 @@ fn of_chip(ui: &mut Ui, view: &mut PathSettings, roomy: bool) {
 fn phase_chip(ui: &mut Ui, view: &mut PathSettings) {
     let hover = "Which tokens of the text flow";
     menu_chip(ui, "", view.phase.label(), hover, |ui| phase_ui(ui, view));
+}
+
+fn amount_chip(ui: &mut Ui, view: &mut PathSettings) {
+    let hover = "How much of the flow is drawn: as few pairs as carry 60 % of it between two layers, or all";
+    menu_chip(ui, "", view.amount.label(), hover, |ui| amount_ui(ui, view));
+}
+
+fn amount_ui(ui: &mut Ui, view: &mut PathSettings) {
+    let label = |it: FlowAmount| it.label().to_owned();
+    if let Some(it) = choices(ui, FlowAmount::ALL, view.amount, label) {
+        view.amount = it;
+    }
 }
 
 fn phase_ui(ui: &mut Ui, view: &mut PathSettings) {

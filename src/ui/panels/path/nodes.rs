@@ -11,7 +11,7 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::{EditMark, edit_marks, expert_gestures, expert_menu};
 use crate::ui::{Cx, Drawing, ExpertAt, kept_mesh};
 
-use super::layout::{PathColumns, SMALL};
+use super::layout::{PathColumns, small};
 
 /// The picks of one token, strongest first, `[R]`.
 pub type Picks = Vec<Vec<(ExpertId, f32)>>;
@@ -127,7 +127,7 @@ impl Nodes {
                     rect.center(),
                     Align2::CENTER_CENTER,
                     expert.to_string(),
-                    FontId::proportional(SMALL),
+                    FontId::proportional(small(ui)),
                     on(cx.palette, fill),
                 );
             }

@@ -42,10 +42,16 @@ pub struct BarColumns {
 }
 
 impl BarColumns {
+    /// From where to where bars reach.
+    pub fn reach(&self, lines: Rect) -> std::ops::RangeInclusive<f32> {
+        let left = lines.left() + self.gutter;
+        left..=left + (lines.right() - self.right - self.figure - left).max(8.0)
+    }
+
     /// The bar of a share in a line.
     pub fn bar(&self, line: Rect, share: f32) -> Rect {
-        let left = line.left() + self.gutter;
-        let most = (line.right() - self.right - self.figure - left).max(8.0);
+        let reach = self.reach(line);
+        let (left, most) = (*reach.start(), reach.end() - reach.start());
         let width = (most * (share / self.top).clamp(0.0, 1.0)).max(1.5);
         let height = (line.height() - 7.0).clamp(7.0, 14.0);
         Rect::from_min_size(

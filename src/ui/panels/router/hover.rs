@@ -2,7 +2,7 @@
 
 use eframe::egui::Ui;
 
-use crate::document::{Decided, ListedMark, rounded_logits};
+use crate::document::{Decided, ListedMark, lacking};
 use crate::spec::ExpertId;
 use crate::ui::words::signed;
 
@@ -59,7 +59,7 @@ pub fn ui(ui: &mut Ui, it: &Decided<'_>, expert: ExpertId, mark: &ListedMark) {
 /// How far it stands from the cut.
 fn cut_words(it: &Decided<'_>, expert: ExpertId) -> Option<String> {
     let cut = it.decision.as_ref()?.distance_to_cut(expert)?;
-    let amount = signed(rounded_logits(cut));
+    let amount = lacking(cut);
     Some(if it.pick(expert).is_some() {
         format!("loses its place below {amount} on its logit")
     } else {

@@ -13,7 +13,9 @@ use eframe::egui::{self, FontId, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 
 use crate::document::{Decided, Table, router_sentence, router_table, shortest_router_sentence};
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{FittingWords, dashed, note_at, nothing_yet, over, pitch, top_of_scale};
+use crate::ui::widgets::{
+    AXIS, FittingWords, axis, dashed, note_at, nothing_yet, over, pitch, top_of_scale,
+};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, Panel, RowChoice};
 
@@ -31,6 +33,8 @@ const CUT: f32 = 6.0;
 const MORE: f32 = 16.0;
 /// Score and selection bias stand beside the bars from this width on.
 const TELLS_BIAS: f32 = 380.0;
+/// Lower panels have no axis, points.
+const WITH_AXIS: f32 = 150.0;
 /// Between the bars and the sentence.
 const GAP: f32 = 6.0;
 /// The sentence takes at most this part of the panel; a shorter form where it would take more.
@@ -96,10 +100,16 @@ impl Router {
             groups::ui(cx, ui, body, columns.gutter, decided);
         }
         let more = if lines.n_more > 0 { MORE } else { 0.0 };
+        let with_axis = decided.decision.is_some() && body.height() - strip - more >= WITH_AXIS;
+        let scale = if with_axis { AXIS } else { 0.0 };
         let mut rows = body.with_min_y(body.top() + strip);
-        rows.max.y = (rows.max.y - more).max(rows.min.y);
+        rows.max.y = (rows.max.y - more - scale).max(rows.min.y);
+        if with_axis {
+            let (x, y) = (columns.reach(rows), rows.bottom());
+            axis(ui.painter(), x, y, columns.top, cx.palette);
+        }
         if lines.n_more > 0 {
-            let left = pos2(body.left() + columns.gutter, rows.bottom());
+            let left = pos2(body.left() + columns.gutter, rows.bottom() + scale);
             more_ui(ui, Rect::from_min_max(left, body.max), &lines);
         }
         if on_paper {

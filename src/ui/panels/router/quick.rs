@@ -34,7 +34,9 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, line: Rect, at: ExpertAt) -> bool {
             } else {
                 cx.palette.text
             };
-            let text = RichText::new(name).size(11.0).color(color);
+            let text = RichText::new(name)
+                .size(cx.palette.letters(11.0))
+                .color(color);
             let button = Button::new(text).fill(cx.palette.hovered);
             let pressed = ui
                 .add(button)

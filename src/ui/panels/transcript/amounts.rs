@@ -24,10 +24,20 @@ struct AmountsFor {
     of: Of,
 }
 
+/// Margins looked at to know how they spread, evenly over the text.
+const SAMPLE: usize = 256;
+/// After so many tokens more they are looked at again.
+const AGAIN: usize = 32;
+
+/// Of which margins the spread is: row, and how often it was looked at.
+type SpreadFor = (AmountsFor, RowId, usize);
+
 /// The numbers of every row in sight.
 #[derive(Default)]
 pub struct Amounts {
     rows: Memo<AmountsFor, HashMap<RowId, Vec<Slot>>>,
+    /// The margins of the row shown, a sample, from the smallest to the largest.
+    spread: Memo<SpreadFor, Vec<f32>>,
     left: usize,
     /// Whether some are still to be made.
     pub short: bool,
@@ -48,8 +58,42 @@ impl Amounts {
             of,
         };
         self.rows.resume(key, |it| it.len() <= MOST_ROWS);
+        self.look_at_spread(cx, key);
         self.left = SCORES_A_FRAME;
         self.short = false;
+    }
+
+    fn look_at_spread(&mut self, cx: &Cx<'_>, key: AmountsFor) {
+        let row = cx.session.row_key(cx.selection.row);
+        let (Some(spec), Some(view), Some(row)) = (cx.spec(), cx.row(), row) else {
+            return;
+        };
+        if key.line != Line::Margin {
+            return;
+        }
+        self.spread.get((key, row.row, row.len / AGAIN), |_| {
+            let step = row.len.div_ceil(SAMPLE).max(1);
+            let places = (0..row.len).step_by(step).map(Position::new);
+            let mut out: Vec<f32> = places
+                .filter_map(|at| amount(key.line, key.of, spec, view, at))
+                .collect();
+            out.sort_by(f32::total_cmp);
+            out
+        });
+    }
+
+    /// What share of the margins of the text is smaller, 0 to 1; none before any was looked at.
+    pub fn rank(&self, margin: f32) -> Option<f32> {
+        let all = self.spread.value();
+        let last = all.len().checked_sub(1).filter(|it| *it > 0)?;
+        let below = all.partition_point(|it| *it < margin).min(last);
+        Some(below as f32 / last as f32)
+    }
+
+    /// The smallest margin of the text and the largest, as far as they were looked at.
+    pub fn ends(&self) -> Option<(f32, f32)> {
+        let all = self.spread.value();
+        Some((*all.first()?, *all.last()?))
     }
 
     /// The number of a token; none where there is none, or where it comes in one of the next frames.

@@ -20,7 +20,7 @@ enum Legend {
     /// Nothing that needs saying.
     None,
     /// A ramp with its ends named.
-    Ramp(&'static str, &'static str),
+    Ramp(String, String),
     /// Pinned experts and their names.
     Pins(Vec<(ExpertAt, String)>),
 }
@@ -37,8 +37,14 @@ pub struct Foot {
 
 impl Foot {
     /// Lays it out for a width.
-    pub fn new(cx: &Cx<'_>, ui: &Ui, line: Line, sentence: String, width: f32) -> Self {
-        let key = key(cx, line);
+    pub fn new(
+        cx: &Cx<'_>,
+        ui: &Ui,
+        (line, scale): (Line, Option<(String, String)>),
+        sentence: String,
+        width: f32,
+    ) -> Self {
+        let key = key(cx, line, scale);
         let text = |words: &str| {
             let color = cx.palette.second;
             let galley = ui
@@ -122,13 +128,12 @@ impl Foot {
     }
 }
 
-fn key(cx: &Cx<'_>, line: Line) -> Legend {
+fn key(cx: &Cx<'_>, line: Line, scale: Option<(String, String)>) -> Legend {
     if line == Line::Pinned {
         let names = cx.pins.iter().map(|it| (*it, pin_name(cx, *it)));
         return Legend::Pins(names.collect());
     }
-    line.scale()
-        .map_or(Legend::None, |(low, high)| Legend::Ramp(low, high))
+    scale.map_or(Legend::None, |(low, high)| Legend::Ramp(low, high))
 }
 
 /// `layer 4, expert 5`.

@@ -59,13 +59,21 @@ impl Line {
         }
     }
 
-    /// The ends of its scale; none where it is no amount.
-    pub fn scale(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::Strongest | Self::Pinned => None,
-            Self::Entropy => Some(("sure", "even")),
-            Self::Margin => Some(("a near thing", "clear")),
-            Self::Surprise => Some(("expected", "10 nats")),
+    /// The ends of its scale; none where it is no amount. `margins` are the smallest and the largest of the text.
+    pub fn scale(self, margins: Option<(f32, f32)>) -> Option<(String, String)> {
+        let ends = |low: &str, high: &str| Some((low.to_owned(), high.to_owned()));
+        match (self, margins) {
+            (Self::Strongest | Self::Pinned, _) => None,
+            (Self::Entropy, _) => ends("sure 0 %", "even 100 %"),
+            (Self::Margin, None) => ends("a near thing", "clear"),
+            (Self::Margin, Some((low, high))) => {
+                let number = |it: f32| short(f64::from(it));
+                ends(
+                    &format!("a near thing {}", number(low)),
+                    &format!("clear {}, by rank", number(high)),
+                )
+            }
+            (Self::Surprise, _) => ends("expected 0", "10 nats"),
         }
     }
 
@@ -88,12 +96,12 @@ impl Line {
         }
     }
 
-    /// What can be shown: beyond 16 experts colours give way to the pins, and without any to the margin.
+    /// What can be shown: beyond 16 experts colours give way to the pins, and without any to the surprise.
     pub fn shown(self, cx: &Cx<'_>, router: RouterId) -> Self {
         let few = has_colours(cx, router);
         match self {
             Self::Pinned if cx.pins.is_empty() => Self::Strongest.shown(cx, router),
-            Self::Strongest if !few && cx.pins.is_empty() => Self::Margin,
+            Self::Strongest if !few && cx.pins.is_empty() => Self::Surprise,
             Self::Strongest if !few => Self::Pinned,
             it => it,
         }
@@ -128,6 +136,27 @@ pub enum Ink {
     Quiet,
 }
 
+/// The experts that the line of a token shows, by number.
+pub fn numbers(
+    cx: &Cx<'_>,
+    line: Line,
+    view: RowView<'_>,
+    router: RouterId,
+    at: Position,
+) -> String {
+    let store = &view.record.store;
+    if line == Line::Pinned {
+        let is_picked = |pin: &&ExpertAt| {
+            let routed = store.at(pin.router, at);
+            routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert))
+        };
+        let first = cx.pins.iter().find(is_picked);
+        return first.map_or(String::new(), |it| it.expert.to_string());
+    }
+    let strongest = store.at(router, at).and_then(|it| it.strongest());
+    strongest.map_or(String::new(), |it| it.expert.to_string())
+}
+
 /// The line of a token that is no amount; none where nothing is known.
 pub fn pick_ink(
     cx: &Cx<'_>,
@@ -158,11 +187,17 @@ pub fn pick_ink(
     })
 }
 
-/// The colour of an amount.
-pub fn amount_ink(line: Line, amount: f32, score: Score, palette: &Palette) -> Ink {
+/// The colour of an amount. `rank` is what share of the margins of the text is smaller, where that is known: margins lie
+/// close together, and a scale of their own size shows one colour.
+pub fn amount_ink(
+    line: Line,
+    amount: f32,
+    (score, rank): (Score, Option<f32>),
+    palette: &Palette,
+) -> Ink {
     let t = match line {
         Line::Surprise => amount / MOST_SURPRISE,
-        Line::Margin => margin_scale(amount, score),
+        Line::Margin => rank.unwrap_or_else(|| margin_scale(amount, score)),
         _ => amount,
     };
     Ink::Solid(palette.amount(t))

@@ -32,6 +32,8 @@ use strip::{Shows, Strip};
 
 /// Below this width baseline and edited text are stacked.
 const SIDE_BY_SIDE: f32 = 470.0;
+/// The same before a class, where letters are large and the difference is all.
+const PRESENTED: f32 = 340.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
 /// With less than this for the text, points, little is said under it.
 const LEAST_TEXT: f32 = 64.0;
@@ -88,11 +90,13 @@ impl Panel for Transcript {
             (change.divergence, &change.shown(cx).sentences()),
             cx.selection.position.is_some(),
         );
-        let mut foot = Foot::new(cx, ui, line, words, area.width());
+        let scale = line.scale(self.strip.margins());
+        let foot_of = |words| Foot::new(cx, ui, (line, scale.clone()), words, area.width());
+        let mut foot = foot_of(words);
         let is_tight = area.height() - foot.height < LEAST_TEXT;
         let short = change.shown(cx).short_sentence();
         if is_tight && cx.drawing == Drawing::Screen && !short.is_empty() {
-            foot = Foot::new(cx, ui, line, short, area.width());
+            foot = foot_of(short);
         }
         let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
@@ -137,7 +141,9 @@ impl Transcript {
         let full = ui.available_width();
         let map_width = map::width(cx);
         let width = full - map_width - 8.0;
-        let parts = parts(cx, width, full + 22.0);
+        let n_digits = strip::n_digits(cx, self.line);
+        let mut parts = parts(cx, width, full + 22.0);
+        parts.iter_mut().for_each(|it| it.n_digits = n_digits);
         let body = ui.available_rect_before_wrap();
         let shows = Shows {
             line: self.line,
@@ -189,7 +195,12 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let lane_from = Some(Position::new(from.idx() + 1));
     let mut shared = TokenRun::whole(cx.selection.row, 0..split, width);
     shared.lane_from = lane_from.filter(|it| it.idx() < split);
-    let side = panel_width >= SIDE_BY_SIDE;
+    let side = panel_width
+        >= if cx.palette.presents() {
+            PRESENTED
+        } else {
+            SIDE_BY_SIDE
+        };
     let column = if side {
         (width - BETWEEN_COLUMNS) / 2.0
     } else {

@@ -6,7 +6,8 @@ use eframe::egui::{self, FontId, Rect, Ui, pos2, vec2};
 
 use crate::document::TokenTexts;
 use crate::spec::{Position, TokenId};
-use crate::ui::theme::TRANSCRIPT_SIZE;
+use crate::ui::theme::{LABEL_SIZE, TRANSCRIPT_SIZE};
+use crate::ui::widgets::words_width;
 use crate::ui::{Cx, Memo, RowChoice};
 
 use super::text::{Placed, flow};
@@ -19,6 +20,10 @@ pub const LINE: f32 = 5.0;
 pub const LANE: f32 = 17.0;
 /// Between a line and the next.
 pub const AFTER: f32 = 9.0;
+/// The same with a number under the line.
+const NUMBERED: f32 = 18.0;
+/// Beside a number, points.
+const BESIDE_NUMBER: f32 = 4.0;
 /// Width of a token that shows nothing.
 const NARROWEST: f32 = 6.0;
 
@@ -39,6 +44,8 @@ pub struct TokenRun {
     pub header: bool,
     /// Whether it stands beside the part before it.
     pub beside: bool,
+    /// Letters of the number under each line; 0 where there is none.
+    pub n_digits: usize,
 }
 
 impl TokenRun {
@@ -52,6 +59,7 @@ impl TokenRun {
             lane_from: None,
             header: false,
             beside: false,
+            n_digits: 0,
         }
     }
 
@@ -64,14 +72,19 @@ impl TokenRun {
         }
     }
 
+    /// Between a line and the next, a number among it where there is one.
+    pub fn after(&self) -> f32 {
+        if self.n_digits > 0 { NUMBERED } else { AFTER }
+    }
+
     /// From one line to the next.
     pub fn pitch(&self) -> f32 {
-        self.lane() + WORDS + LINE + AFTER
+        self.lane() + WORDS + LINE + self.after()
     }
 }
 
-/// What widths depend on beside the tokens: the model opened, pixels a point as bits, the first token.
-type WidthsFor = (u64, u32, usize);
+/// What widths depend on beside the tokens: the model opened, pixels a point as bits, the first token, digits under it.
+type WidthsFor = (u64, u32, usize, usize);
 
 /// What the places depend on beside the tokens.
 type PlacesFor = (WidthsFor, TokenRun);
@@ -108,7 +121,8 @@ impl Layout {
         let eos = cx.session.facts.as_ref().map_or(&[][..], |it| &it.eos[..]);
         // Texts of the whole row: a character may begin before the part does.
         let n_kept = texts.update(cx.session.tokens(), &tokens[..end], eos);
-        let widths_for = (opened, ui.ctx().pixels_per_point().to_bits(), start);
+        let pixels = ui.ctx().pixels_per_point().to_bits();
+        let widths_for = (opened, pixels, start, part.n_digits);
         let key = (widths_for, part.clone());
         let is_same = self.places.is_of(&key) && n_kept == n_held && n_kept == end;
         if is_same {
@@ -118,7 +132,8 @@ impl Layout {
         let widths = self.widths.resume(widths_for, |_| true);
         widths.truncate(n_kept.saturating_sub(start));
         let new = texts[widths.len()..].iter();
-        widths.extend(new.map(|it| width(cx, ui, it)));
+        let least = least_width(ui, part.n_digits);
+        widths.extend(new.map(|it| width(cx, ui, it).max(least)));
         self.places.set(key, |_| {
             let (placed, n_lines) = flow(texts, widths, part.width);
             PlacedWords { placed, n_lines }
@@ -148,9 +163,17 @@ impl Layout {
         let top = self.origin.y + it.line as f32 * part.pitch();
         Some(Rect::from_min_size(
             pos2(self.origin.x + it.x, top),
-            vec2(it.width, part.pitch() - AFTER),
+            vec2(it.width, part.pitch() - part.after()),
         ))
     }
+}
+
+/// A token is at least as wide as the number under it.
+fn least_width(ui: &Ui, n_digits: usize) -> f32 {
+    if n_digits == 0 {
+        return 0.0;
+    }
+    words_width(ui, &"0".repeat(n_digits), LABEL_SIZE) + BESIDE_NUMBER
 }
 
 fn width(cx: &Cx<'_>, ui: &Ui, text: &str) -> f32 {

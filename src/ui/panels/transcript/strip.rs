@@ -70,6 +70,11 @@ struct PartUi<'a> {
 type TokenInk = (Option<Ink>, Option<f32>);
 
 impl Strip {
+    /// The smallest margin of the text and the largest, where the line shows margins.
+    pub fn margins(&self) -> Option<(f32, f32)> {
+        self.amounts.ends()
+    }
+
     /// Draws all parts; the ui is the inside of a scroll area.
     ///
     /// Returns where in it what is to be in sight stands.
@@ -203,6 +208,15 @@ impl Strip {
     }
 }
 
+/// Letters of the number under each line; 0 where none is shown.
+pub fn n_digits(cx: &Cx<'_>, line: Line) -> usize {
+    let router = cx.selection.router.unwrap_or_default();
+    let is_expert = matches!(line.shown(cx, router), Line::Strongest | Line::Pinned);
+    let n = cx.spec().filter(|_| cx.palette.presents() && is_expert);
+    let last = n.map(|it| it.max_experts().saturating_sub(1));
+    last.map_or(0, |it| it.to_string().len())
+}
+
 /// The line under a token.
 fn line_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, ink: Option<Ink>) {
     let painter = ui.painter();
@@ -274,7 +288,10 @@ impl PartUi<'_> {
             return (ink, None);
         }
         let amount = amounts.at(cx, key, self.view, at);
-        let ink = amount.map(|it| line::amount_ink(self.line, it, self.score, cx.palette));
+        let ink = amount.map(|it| {
+            let scale = (self.score, amounts.rank(it));
+            line::amount_ink(self.line, it, scale, cx.palette)
+        });
         (ink, amount.filter(|_| self.of == Of::Mean))
     }
 
@@ -340,7 +357,20 @@ impl PartUi<'_> {
         self.lane_ui(cx, ui, at, rect);
         self.words_ui(cx, ui, n, at, rect);
         line_ui(cx, ui, rect, ink);
+        self.number_ui(cx, ui, at, rect);
         self.outline_ui(cx, ui, at, rect);
+    }
+
+    /// The experts of the line as numbers under it.
+    fn number_ui(&self, cx: &Cx<'_>, ui: &Ui, at: Position, rect: Rect) {
+        if self.part.n_digits == 0 {
+            return;
+        }
+        let place = rect.center_bottom() + vec2(0.0, 1.0);
+        let words = line::numbers(cx, self.line, self.view, self.router, at);
+        let color = cx.palette.text;
+        let painter = ui.painter();
+        painter.text(place, Align2::CENTER_TOP, words, label_font(), color);
     }
 
     /// Whether the tokens are also the baseline's.
@@ -402,7 +432,7 @@ impl PartUi<'_> {
         if self.part.lane_from.is_none_or(|from| at < from) {
             return;
         }
-        let font = FontId::proportional(10.0);
+        let font = FontId::proportional(cx.palette.letters(10.0));
         let galley = ui
             .painter()
             .layout_no_wrap(kl_words(kl), font, cx.palette.amber);
