@@ -68,7 +68,7 @@ impl App {
             Command::PlayPause => self.play(),
             Command::Pause => self.ask(Request::Pause),
             Command::Step => self.step(),
-            Command::ToPromptEnd => self.to_prompt_end(now_secs),
+            Command::ToPromptEnd => self.go_to_prompt_end(now_secs),
             Command::Back => self.back(now_secs),
             Command::Regenerate => self.regenerate(now_secs),
             Command::SetDevice(it) => {

@@ -184,7 +184,7 @@ impl App {
     }
 
     /// To the last token of the prompt as it was typed, which becomes all that is given.
-    pub(super) fn to_prompt_end(&mut self, now_secs: f64) {
+    pub(super) fn go_to_prompt_end(&mut self, now_secs: f64) {
         let given = &self.experiment.given;
         let typed = (1..=given.len()).find(|n| self.typed.contains_key(&given[..*n]));
         let n = typed.unwrap_or(given.len());

@@ -79,12 +79,9 @@ pub fn axis(painter: &Painter, x: RangeInclusive<f32>, y: f32, top: f32, palette
     for (at, galley) in named {
         let x = left + (right - left) * at;
         painter.vline(x, y..=y + 3.0, (1.0, palette.line));
-        // What has no room is left out: the middle first.
-        let fits = if at == 0.5 {
-            width <= right - left
-        } else {
-            true
-        };
+        // What has no room is left out: the middle.
+        let is_middle = at > 0.0 && at < 1.0;
+        let fits = !is_middle || width <= right - left;
         if fits {
             let half = galley.size().x / 2.0;
             let center = x.clamp(left + half.min(x - left), right.max(left + half));

@@ -100,6 +100,14 @@ fn a_narrow_window_stacks_the_texts() {
     check(&mut window, "window_narrow");
 }
 
+/// Letters of 12 points are 3 % of 400 points: as in a window of 1280 × 720 at 1.8 pixels a point.
+#[test]
+fn what_a_class_sees() {
+    let mut window = edited_window((711.0, 400.0), Theme::Light, TOUR_LIKE);
+    window.state_mut().command(Command::TogglePresent);
+    check(&mut window, "window_present");
+}
+
 #[test]
 fn a_large_model() {
     let (mut window, _script) = scripted((1440.0, 900.0), Theme::Dark, baseline(HUGE, 40), true);

@@ -3,7 +3,7 @@
 
 use eframe::egui::{Key, Pos2, Rect, Shape, Theme, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use moescope::app::{HUGE, HeadlessApp, TOUR_LIKE};
+use moescope::app::{App, HUGE, HeadlessApp, TOUR_LIKE};
 use moescope::engine::Event;
 use moescope::spec::Position;
 use moescope::ui::Command;
@@ -275,5 +275,3 @@ fn the_bar_goes_to_the_prompts_end_back_one_and_on_one() {
     let last = Position::new(n_prompt - 1);
     assert_eq!(window.state().selection().position, Some(last));
 }
-
-use moescope::app::App;
