@@ -38,6 +38,6 @@ pub use table::{Cell, Column, Table, number};
 pub use token_words::{TokenTexts, printable, quoted, special_words, token_texts, token_words};
 pub use viridis::VIRIDIS;
 pub use words::{
-    big, bytes, count_of, counted, covers, edit_words, facts_words, first_router, list_words, percent,
-    router_ref, sampling_words, shell_word, short, signed, span_words,
+    big, bytes, count_of, counted, covers, edit_words, facts_words, first_router, list_words,
+    percent, router_ref, sampling_words, shell_word, short, signed, span_words,
 };

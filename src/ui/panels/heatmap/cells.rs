@@ -269,9 +269,7 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         painter.rect_stroke(cell, 3.0, (1.0, palette.hairline), StrokeKind::Inside);
         painter.rect_stroke(cell, 4.0, (width, palette.amber), StrokeKind::Outside);
         if mark.masked {
-            // The word beside it is never crossed out.
-            let rest = beside_strike(cell).filter(|_| is_empty(map.plot, at));
-            let struck = rest.map_or(cell, |it| cell.with_max_x(it.left()));
+            let struck = struck(cx, map, cell, at);
             let inner = struck.shrink2(struck.size() * vec2(0.14, 0.18));
             let ends = [inner.left_bottom(), inner.right_top()];
             painter.line_segment(ends, (4.5, palette.hairline));
@@ -281,6 +279,25 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
             let at = cell.right_top() + vec2(-6.0, 6.0);
             painter.circle(at, 3.0, palette.amber, (1.0, palette.hairline));
         }
+    }
+}
+
+/// What of a masked cell is struck through: neither the word nor the number in it.
+fn struck(cx: &Cx<'_>, map: &Map<'_>, cell: Rect, at: ExpertAt) -> Rect {
+    if is_empty(map.plot, at) {
+        let rest = beside_strike(cell);
+        return rest.map_or(cell, |it| cell.with_max_x(it.left()));
+    }
+    if !shows_numbers(cx, map) {
+        return cell;
+    }
+    let rest = beside_ring(cell);
+    if rest.left() > cell.left() {
+        cell.with_max_x(rest.left())
+    } else if rest.top() > cell.top() {
+        cell.with_max_y(rest.top())
+    } else {
+        cell
     }
 }
 

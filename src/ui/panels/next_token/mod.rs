@@ -149,11 +149,7 @@ impl NextToken {
         let list = shown.list(sort);
         let pitch = pitch(body.height(), list.len(), LOWEST..=HIGHEST);
         let most = list.iter().map(Alternative::largest).fold(0.0, f32::max);
-        let handle = match cx.drawing {
-            Drawing::Screen => HANDLE,
-            Drawing::Paper => 0.0,
-        };
-        let columns = LineColumns::of(cx, ui, &list, body.width() - handle, top_of_scale(most));
+        let columns = LineColumns::of(cx, ui, &list, body.width() - HANDLE, top_of_scale(most));
         let line = |rect: Rect, n: usize, it: Alternative, is_pinned: bool| {
             let top = rect.top() + n as f32 * pitch;
             let size = vec2(rect.width(), pitch);
@@ -166,7 +162,7 @@ impl NextToken {
                 is_pinned,
             }
         };
-        let mut body = body.with_max_x(body.right() - handle);
+        let mut body = body.with_max_x(body.right() - HANDLE);
         if body.height() >= WITH_AXIS {
             body.max.y -= AXIS;
             axis(

@@ -2,6 +2,7 @@
 
 use eframe::egui::{Pos2, Rect, Ui, pos2, vec2};
 
+use crate::ui::widgets::elided;
 use crate::ui::words::{list_words, quoted, span_words};
 use crate::ui::{Cx, Drawing, RowChoice};
 
@@ -26,11 +27,15 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: Pos2, bottom: f32) -> f32 {
         ),
         RowChoice::Edited => (format!("edited · {}", edited_words(cx)), cx.palette.amber),
     };
-    let galley = ui
-        .painter()
-        .layout(words, label_font(), color, part.width.max(40.0));
-    ui.painter_at(row.expand(2.0))
-        .galley(row.min, galley, color);
+    // One line, cut with … where the column is narrow.
+    let galley = elided(
+        ui.painter(),
+        &words,
+        label_font(),
+        color,
+        part.width.max(40.0),
+    );
+    ui.painter().galley(row.min, galley, color);
     row.bottom() + 2.0
 }
 

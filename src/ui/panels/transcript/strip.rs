@@ -13,6 +13,7 @@ use crate::ui::{
 use super::amounts::{self, Amounts};
 use super::heads::{self, HEADER};
 use super::hover::{self, HoveredToken};
+use super::label_font;
 use super::line::{self, Ink, Line, Of};
 use super::lit;
 use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
