@@ -27,6 +27,15 @@ fn choose(window: &mut Window, chip: &str, choice: &str) {
 fn flow(window: &mut Window) {
     let chip = "The path of a token, or the flow of the text";
     choose(window, chip, "flow of the text");
+    // The strongest pairs come first: all of them are asked for, beside what is joined where the head is narrow.
+    let amount = "How much of the flow is drawn: as few pairs as carry 60 % of it between two layers, or all";
+    let has_chip = window.query_by_label(amount).is_some();
+    let chip = if has_chip {
+        amount
+    } else {
+        "Which picks are joined"
+    };
+    choose(window, chip, "all pairs");
 }
 
 fn click_at(window: &mut Window, at: Pos2) {
