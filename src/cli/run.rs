@@ -184,6 +184,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.n,
         ),
         is_edited: !args.model.edits.is_empty(),
+        tells_sources_apart: true,
     };
     write(args, Box::new(opener), Output::standard())
 }
@@ -211,8 +212,14 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         (None, text) => runner.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
     };
     let facts = runner.facts.clone();
+    if html.is_some() && facts.spec.encoder.is_some() {
+        let family = &facts.spec.family_label;
+        return Err(Failure::misuse(format!(
+            "{family} has an encoder and a decoder, which a page does not show: leave --html away"
+        )));
+    }
     let experiment = Experiment {
-        given,
+        given: facts.spec.prompt_of(given),
         sampling,
         edits,
     };

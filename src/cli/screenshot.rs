@@ -146,6 +146,7 @@ impl Args {
                 self.n,
             ),
             is_edited: !self.edits.is_empty(),
+            tells_sources_apart: false,
         }
     }
 

@@ -291,7 +291,9 @@ impl Backlog {
         let edges = [row.n_given, row.n_read, row.tokens.len()];
         let counterfactual = rows.counterfactual_beside(&[id]).filter(|_| is_told);
         let counterfactual = counterfactual.filter(|it| self.n_read(*it, rows) == start);
-        let end = self.slice_end(start, &edges, 1 + usize::from(counterfactual.is_some()));
+        let n_source = row.n_source;
+        let n_rows = 1 + usize::from(counterfactual.is_some());
+        let end = self.slice_end((start, n_source), &edges, n_rows);
         let mut parts = vec![part(id, seq, start..end, is_told, rows)];
         if let Some(counterfactual) = counterfactual {
             let seq = rows.ensure_seq(counterfactual)?;
@@ -329,18 +331,27 @@ impl Backlog {
         let held = rows.backend.len(replay);
         if held < start {
             // It could not be cut there: what it lacks is read once more.
-            let end = self.slice_end(held, &[rows.cache.get(baseline).n_given, start], 1);
+            let row = rows.cache.get(baseline);
+            let end = self.slice_end((held, row.n_source), &[row.n_given, start], 1);
             return Ok(vec![part(baseline, replay, held..end, false, rows)]);
         }
         let row = rows.cache.get(baseline);
-        let end = self.slice_end(start, &[row.n_given, row.n_read], 2);
+        let end = self.slice_end((start, row.n_source), &[row.n_given, row.n_read], 2);
         let told = part(baseline, replay, start..end, false, rows);
         let beside = BatchPart::beside(&told, counterfactual, seq);
         Ok(vec![told, beside])
     }
 
-    /// Where a slice of `n_rows` alike ends: at the first edge, or when it has enough tokens.
-    fn slice_end(&self, start: usize, edges: &[usize], n_rows: usize) -> usize {
+    /// Where a slice of `n_rows` alike ends: at the first edge, or when it has enough tokens. A source is one slice.
+    fn slice_end(
+        &self,
+        (start, n_source): (usize, usize),
+        edges: &[usize],
+        n_rows: usize,
+    ) -> usize {
+        if start < n_source {
+            return n_source;
+        }
         let edges = edges.iter().copied().filter(|it| *it > start);
         let n_each = (self.slice_size.n_tokens() / n_rows).max(1);
         edges.min().unwrap_or(start).min(start + n_each)

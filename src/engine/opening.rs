@@ -30,6 +30,8 @@ pub struct ModelOpener {
     pub length: Length,
     /// Whether there will be edits.
     pub is_edited: bool,
+    /// Whether a source and a text can be told apart by whoever hears of them.
+    pub tells_sources_apart: bool,
 }
 
 /// A checkpoint whose bytes are being brought into memory, then to the device.
@@ -94,7 +96,7 @@ impl ModelOpener {
 impl Opener for ModelOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
         let checkpoint = checkpoint::open(&source.into())?;
-        if let Some(why) = not_written(&checkpoint.spec) {
+        if let Some(why) = not_told(&checkpoint.spec, self.tells_sources_apart) {
             return Err(OpenError::NoModel(why));
         }
         check_routers(&checkpoint)?;
@@ -168,10 +170,13 @@ impl Loading {
         let (device, need) = (begun.device.clone(), begun.need);
         let backend = begun.finish(&model.weights, model.n_drawable)?;
         let prompt = self.prompt.take();
+        let spec = checkpoint.spec.clone();
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
             Box::new(move |text, form| {
                 let planned = prompt.as_ref().and_then(|it| it.find(text, form));
-                planned.unwrap_or_else(|| codec.encode_as(text, form).map_err(EncodeError::text))
+                let tokens = planned
+                    .unwrap_or_else(|| codec.encode_as(text, form).map_err(EncodeError::text));
+                tokens.map(|it| spec.prompt_of(it))
             })
         });
         let mut facts = facts(checkpoint, device, quantize);
@@ -242,17 +247,17 @@ fn asked(checkpoint: &Checkpoint, extent: Extent) -> Asked<'_> {
     }
 }
 
-/// Why no text can be written with a model, one token after the other from a prompt.
-fn not_written(spec: &ModelSpec) -> Option<String> {
+/// Why what a model does cannot be told as the tokens of one text.
+fn not_told(spec: &ModelSpec, tells_sources_apart: bool) -> Option<String> {
     let family = &spec.family_label;
     if spec.is_series() {
         return Some(format!(
             "{family} continues a time series, which is not text: `moescope run --series FILE` does that, and `moescope eval --series` writes down its routing"
         ));
     }
-    spec.encoder.as_ref()?;
+    spec.encoder.as_ref().filter(|_| !tells_sources_apart)?;
     Some(format!(
-        "{family} has an encoder and a decoder, which this version runs with `moescope eval --ids … --decoder-ids …` only"
+        "{family} has an encoder and a decoder, which are not shown here: `moescope run` writes text with it, and `moescope eval` writes down the routing of both"
     ))
 }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::model::{Batch, Model, Sequence, encode, forward};
 use crate::ops::{Ask, Input, Ops, Outcome, Prediction, Wanted};
 use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, StackId, TokenId};
+use crate::trace::StepTrace;
 
 /// A step that was submitted.
 pub(super) struct Pending<O: Ops> {
@@ -206,14 +207,14 @@ impl<O: Ops> Pending<O> {
             let logits = logits.unwrap_or_default().to_vec();
             // A series is asked for no predictions.
             let mine = predictions.get_mut(asks).unwrap_or_default();
-            rows.push(self.row(trace, mine, logits));
+            rows.push(self.row((placed, trace), mine, logits));
         }
         Ok(Step { rows })
     }
 
     fn row(
         &self,
-        trace: crate::trace::StepTrace,
+        (placed, trace): (&Placed, StepTrace),
         mine: &mut [Prediction],
         logits: Vec<f32>,
     ) -> StepRow {
@@ -221,10 +222,10 @@ impl<O: Ops> Pending<O> {
             trace,
             drawn: mine.last().and_then(|it| it.drawn),
             comparisons: mine.iter().filter_map(|it| it.comparison).collect(),
-            readouts: if self.capture == Capture::None {
-                Vec::new()
-            } else {
-                mine.iter_mut().map(tracing::readout).collect()
+            readouts: match (self.capture, placed.stack) {
+                (Capture::None, _) => Vec::new(),
+                (_, StackId::Encoder) => placed.positions().map(tracing::silence).collect(),
+                _ => mine.iter_mut().map(tracing::readout).collect(),
             },
             logits,
         }

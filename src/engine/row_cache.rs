@@ -19,6 +19,8 @@ pub(super) struct CachedRow {
     pub sampling: Sampling,
     /// How many of its tokens are given.
     pub n_given: usize,
+    /// How many of those are the source of an encoder–decoder model, which is read whole or not at all.
+    pub n_source: usize,
     /// Whether it reads another row's tokens and writes none.
     pub is_counterfactual: bool,
     /// All it must have, given ones first.
@@ -53,10 +55,18 @@ impl CachedRow {
 
     /// How many of the first `n` tokens of both are read alike: same tokens, same edits.
     fn n_alike(&self, other: &Self, n: usize) -> usize {
-        let differ = self.policy.first_difference(&other.policy);
+        if self.n_source != other.n_source {
+            return 0;
+        }
+        let differ = self.policy.first_difference(&other.policy, self.n_source);
         let n = differ.map_or(n, |it| it.idx().min(n));
         let pairs = self.tokens.iter().zip(&other.tokens).take(n);
-        pairs.take_while(|(a, b)| a == b).count()
+        self.whole(pairs.take_while(|(a, b)| a == b).count())
+    }
+
+    /// As many of the first `n` positions as can be read apart from the others: none of a source that is not whole.
+    fn whole(&self, n: usize) -> usize {
+        if n < self.n_source { 0 } else { n }
     }
 
     /// How much of `other`'s record this new row takes over, and what it then has drawn. A readout
@@ -65,10 +75,10 @@ impl CachedRow {
         let at = self.n_alike(other, other.n_read);
         if at == self.tokens.len() {
             let drawn = other.drawn_at(at, &self.sampling);
-            return (at - usize::from(drawn.is_none()), drawn);
+            return (self.whole(at - usize::from(drawn.is_none())), drawn);
         }
         let goes_on = at > 0 && other.next_at(at) == self.tokens.get(at).copied();
-        (at - usize::from(at > 0 && !goes_on), None)
+        (self.whole(at - usize::from(at > 0 && !goes_on)), None)
     }
 }
 
@@ -150,7 +160,7 @@ impl RowCache {
         policy: RoutingPolicy,
     ) -> (RowId, Origin) {
         let source = self.get(baseline);
-        let first = policy.first_difference(&source.policy);
+        let first = policy.first_difference(&source.policy, source.n_source);
         let at = first.map_or(source.n_read, |it| it.idx().min(source.n_read));
         let row = CachedRow {
             policy,

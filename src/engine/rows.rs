@@ -80,7 +80,8 @@ impl Rows {
     pub fn show(&mut self, wanted: Experiment, policy: RoutingPolicy, out: &mut EventSender) {
         let baseline = self.writer(&wanted.baseline(), RoutingPolicy::default(), out);
         let mut shown = vec![baseline];
-        let (edited_from, revision) = (policy.first_touched(), policy.revision());
+        let n_source = self.facts.spec.n_source(&wanted.given);
+        let (edited_from, revision) = (policy.first_touched(n_source), policy.revision());
         let edited = (!wanted.edits.is_idle()).then(|| {
             let edited = self.writer(&wanted, policy.clone(), out);
             let counterfactual = self.counterfactual(&wanted, baseline, policy, out);
@@ -118,6 +119,7 @@ impl Rows {
             policy,
             sampling: wanted.sampling,
             n_given: wanted.given.len(),
+            n_source: self.facts.spec.n_source(&wanted.given),
             is_counterfactual: false,
             n_read: 0,
             drawn: None,
@@ -173,7 +175,7 @@ impl Rows {
         });
         let carried = rows.map(|id| {
             let row = self.cache.get(id);
-            let differ = policy.first_difference(&row.policy);
+            let differ = policy.first_difference(&row.policy, row.n_source);
             let n = differ.map_or(row.tokens.len(), |it| (it.idx() + 1).min(row.tokens.len()));
             &row.tokens[..n.max(row.n_given)]
         });

@@ -3,7 +3,9 @@
 use super::passes::Placed;
 use crate::model::RouterOutputs;
 use crate::ops::{EMPTY, Ops, Prediction, Routing};
-use crate::spec::{ExpertId, ModelSpec, RouterSpec, RoutingPolicy, SeqId, StackId, TokenId};
+use crate::spec::{
+    ExpertId, ModelSpec, Position, RouterSpec, RoutingPolicy, SeqId, StackId, TokenId,
+};
 use crate::trace::{Phase, Pick, Readout, RouterTrace, StepTrace};
 
 /// What is read back of a router: where it stands, whether it ran, and whether it has gates of a shared expert.
@@ -176,5 +178,13 @@ pub fn readout(it: &mut Prediction) -> Readout {
         at: it.at,
         next: it.next,
         top: std::mem::take(&mut it.top),
+    }
+}
+
+/// What is predicted at a position of a source: nothing.
+pub fn silence((_, at): (usize, Position)) -> Readout {
+    Readout {
+        at,
+        ..Readout::default()
     }
 }

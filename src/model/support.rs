@@ -63,8 +63,8 @@ fn model(spec: &ModelSpec) -> Missing {
         }
     }
     match input {
-        InputSpec::Tokens { scale: _ } => {}
-        InputSpec::Series {
+        InputSpec::Tokens { scale: _ }
+        | InputSpec::Series {
             channels: 1,
             gated_embed: _,
         } => {}
@@ -467,8 +467,7 @@ fn router(it: &RouterSpec) -> Missing {
         Algo::SparseMixer { eps: _ } if groups.is_some() || *per_expert_scale => {
             return no("sparsemixer routing with groups or factors");
         }
-        Algo::TopK | Algo::SparseMixer { eps: _ } => {}
-        Algo::Top1Capacity { cap: _ } => {}
+        Algo::TopK | Algo::SparseMixer { eps: _ } | Algo::Top1Capacity { cap: _ } => {}
         Algo::HashTable => return no("routing by a table of tokens"),
     }
     match gate {

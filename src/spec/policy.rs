@@ -239,6 +239,8 @@ struct Segment {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoutingPolicy {
     revision: Revision,
+    /// How many of the routers, the first ones, are the encoder's: their positions are those of the source.
+    n_encoder: usize,
     /// Ascending and without gaps; empty where no edit is switched on.
     segments: Vec<Segment>,
 }
@@ -277,7 +279,12 @@ impl RoutingPolicy {
                 .map(|it| segment(it[0]..it[1], &edits, spec))
                 .collect::<Result<_, _>>()?
         };
-        Ok(Self { revision, segments })
+        let in_encoder = |it: &&RouterSpec| it.place.stack == StackId::Encoder;
+        Ok(Self {
+            revision,
+            n_encoder: spec.routers.iter().filter(in_encoder).count(),
+            segments,
+        })
     }
 
     /// The list it came from.
@@ -309,9 +316,12 @@ impl RoutingPolicy {
             .unwrap_or(spec.top_k)
     }
 
-    /// The first position at which the two policies differ; `None` where they never do.
+    /// The first position of a sequence at which the two policies differ; `None` where they never do.
+    ///
+    /// `n_source`: positions of its source. Every token of that sees all others, so where the encoder's edits differ the
+    /// sequences do from the first on; the decoder's positions begin behind it.
     #[must_use]
-    pub fn first_difference(&self, other: &Self) -> Option<Position> {
+    pub fn first_difference(&self, other: &Self, n_source: usize) -> Option<Position> {
         let mut cuts: Vec<u32> = self
             .segments
             .iter()
@@ -321,22 +331,34 @@ impl RoutingPolicy {
         cuts.push(0);
         cuts.sort_unstable();
         cuts.dedup();
-        cuts.into_iter()
-            .map(Position)
-            .find(|at| self.touches(*at) != other.touches(*at))
+        let differ = |at: Position, stack| self.touches(at, stack) != other.touches(at, stack);
+        let mut cuts = cuts.into_iter().map(Position);
+        let in_source = |at: Position| at.idx() < n_source && differ(at, StackId::Encoder);
+        if cuts.clone().any(in_source) {
+            return Some(Position(0));
+        }
+        let first = cuts.find(|at| differ(*at, StackId::Decoder));
+        first.map(|at| at.plus(n_source))
     }
 
-    /// The first position any edit touches.
+    /// The first position of a sequence that any edit touches; `n_source` are those of its source.
     #[must_use]
-    pub fn first_touched(&self) -> Option<Position> {
-        self.first_difference(&Self::default())
+    pub fn first_touched(&self, n_source: usize) -> Option<Position> {
+        self.first_difference(&Self::default(), n_source)
     }
 
-    /// The touched routers at a position; untouched everywhere compares equal to no list at all.
-    fn touches(&self, t: Position) -> &[Option<RouterPolicy>] {
-        match self.segment(t) {
-            Some(it) if it.routers.iter().any(Option::is_some) => &it.routers,
-            _ => &[],
+    /// The touched routers of a stack at a position of it; untouched everywhere compares equal to no list at all.
+    fn touches(&self, t: Position, stack: StackId) -> &[Option<RouterPolicy>] {
+        let routers = self.segment(t).map_or(&[][..], |it| &it.routers);
+        let (encoder, decoder) = routers.split_at(self.n_encoder.min(routers.len()));
+        let mine = match stack {
+            StackId::Encoder => encoder,
+            StackId::Decoder => decoder,
+        };
+        if mine.iter().any(Option::is_some) {
+            mine
+        } else {
+            &[]
         }
     }
 

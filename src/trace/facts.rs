@@ -132,6 +132,14 @@ pub enum GivenError {
         /// Positions at most.
         n_ctx: usize,
     },
+    /// No source, or nothing behind it.
+    #[error(
+        "give a source of at least one token, and behind it token {start}, which the text starts with"
+    )]
+    NoSource {
+        /// The token that a text starts with.
+        start: TokenId,
+    },
     /// A point that is no number.
     #[error("a point of the series is not a finite number")]
     NoPoint,
@@ -168,6 +176,13 @@ impl ModelFacts {
         }
         if n > n_ctx {
             return Err(GivenError::TooLong { n, n_ctx });
+        }
+        if let Some(encoder) = &self.spec.encoder {
+            let n_source = self.spec.n_source(given);
+            if n_source == 0 || n_source == n {
+                let start = encoder.start;
+                return Err(GivenError::NoSource { start });
+            }
         }
         match given.iter().find(|it| !self.spec.takes(**it)) {
             None => Ok(()),

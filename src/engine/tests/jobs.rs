@@ -62,7 +62,7 @@ impl Sweep {
     }
 
     fn first(&self, edit: usize) -> usize {
-        self.edits[edit].first_touched().unwrap().idx()
+        self.edits[edit].first_touched(0).unwrap().idx()
     }
 
     fn seq(&self, fork: usize) -> JobSeq {
@@ -276,7 +276,7 @@ fn toy_world() -> World {
 pub fn wanted(world: &World, tokens: &[TokenId]) -> Vec<Vec<Comparison>> {
     let of = |policy: &RoutingPolicy| {
         let all = world.counterfactual(tokens, policy).comparisons;
-        let first = policy.first_touched().unwrap();
+        let first = policy.first_touched(0).unwrap();
         all.iter().filter(|it| it.at >= first).copied().collect()
     };
     policies(world).iter().map(of).collect()

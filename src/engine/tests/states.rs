@@ -23,7 +23,10 @@ fn opened(name: &str) -> Watch {
             opened.unwrap().0
         }),
     };
-    let opener = Box::new(ModelOpener::default());
+    let opener = Box::new(ModelOpener {
+        tells_sources_apart: true,
+        ..ModelOpener::default()
+    });
     Watch::opened(world, opener, Options::default(), ModelSource::Path(folder))
 }
 
@@ -69,4 +72,52 @@ fn edits_anywhere_are_what_a_model_of_selective_state_spaces_says() {
 #[test]
 fn edits_anywhere_are_what_a_model_of_gated_convolutions_says() {
     check("lfm2_moe");
+}
+
+/// A source and a text behind it: edits of either, in any order, and sources that begin alike.
+#[test]
+fn edits_anywhere_are_what_a_model_of_two_stacks_says() {
+    let mut it = opened("switch");
+    let source: Vec<u32> = (0..40).map(|it| 20 + it * 37 % 300).collect();
+    let given = |n: usize, text: &[u32]| [&source[..n], &[0], text].concat();
+    let plain = |n| experiment(&given(n, &[17, 250, 33]), 1, &[]);
+    it.show(&plain(40));
+    it.play(6);
+    it.check();
+    for edits in [
+        &["mask:dec.1.4@2.."][..],
+        &["mask:enc.1.3@10.."],
+        &["mask:enc.1.3@10..", "bias:dec.3.2=4@5.."],
+        &["zero:dec.1.4@..3", "force:enc.3.6@39.."],
+        // Beyond the end of the source: nothing.
+        &["mask:enc.1.3@40.."],
+    ] {
+        let edited = experiment(&given(40, &[17, 250, 33]), 1, edits);
+        it.show(&edited);
+        it.check();
+        it.play(3);
+        it.check();
+        it.show(&plain(40));
+        it.check();
+        it.show(&edited);
+        it.check();
+    }
+    // Part of the first source, and all of it with more behind.
+    for n in [39, 12, 40] {
+        it.show(&plain(n));
+        it.check();
+    }
+    let longer = experiment(&[&source[..], &[7, 0, 17]].concat(), 1, &[]);
+    it.show(&longer);
+    it.check();
+}
+
+#[test]
+fn a_prompt_without_a_source_or_a_text_is_refused() {
+    let mut it = opened("switch");
+    for ids in [&[20, 30][..], &[0, 20]] {
+        let asked = experiment(ids, 1, &[]);
+        let why = it.refused(crate::engine::Request::SetExperiment(Box::new(asked)));
+        assert!(why.contains("give a source"), "{why}");
+    }
 }

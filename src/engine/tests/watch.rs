@@ -270,6 +270,15 @@ impl World {
         }
     }
 
+    /// The last of the tokens read at once from one on: a source is read whole, all else one at a time.
+    fn last_of(first: usize, n_source: usize) -> usize {
+        if first < n_source {
+            n_source - 1
+        } else {
+            first
+        }
+    }
+
     pub fn lowered(&self, edits: &InterventionSet) -> RoutingPolicy {
         RoutingPolicy::lower(edits, &self.spec, Revision(1)).unwrap()
     }
@@ -281,14 +290,19 @@ impl World {
         let seq = backend.open();
         let mut record = RowRecord::default();
         let mut drawn = None;
-        for t in 0..n {
+        let n_source = self.spec.n_source(&experiment.given);
+        while record.tokens.len() < n {
+            let first = record.tokens.len();
+            let t = Self::last_of(first, n_source);
             let token = experiment.given.get(t).copied().or(drawn).unwrap();
             let next = experiment.given.get(t + 1).copied();
             let is_end = t >= experiment.given.len() && self.eos.contains(&token);
             let is_over = t + 1 >= self.n_ctx || is_end;
+            let read: Vec<TokenId> = experiment.given.get(first..t).unwrap_or(&[]).to_vec();
+            let read = [read, vec![token]].concat();
             let row = Row {
                 seq,
-                feed: Feed::Tokens(&[token]),
+                feed: Feed::Tokens(&read),
                 next,
                 policy: &policy,
                 sampling: (next.is_none() && !is_over).then_some(&experiment.sampling),
@@ -312,9 +326,12 @@ impl World {
         let compared: BTreeMap<Position, Comparison> =
             got.comparisons.iter().map(|it| (it.at, *it)).collect();
         assert_eq!(compared.len(), got.comparisons.len(), "one a position");
-        let first = policy.first_touched().map_or(0, Position::idx);
-        for (t, want) in want.comparisons.iter().enumerate().skip(first) {
-            let got = compared[&Position::new(t)];
+        let first = policy.first_touched(self.spec.n_source(tokens));
+        // Edits that reach nothing, as behind the end of a source, change nothing.
+        let first = first.map_or(usize::MAX, Position::idx);
+        for want in want.comparisons.iter().filter(|it| it.at.idx() >= first) {
+            let t = want.at.idx();
+            let got = compared[&want.at];
             assert_eq!(got.kl.to_bits(), want.kl.to_bits(), "position {t}");
             assert!(t >= n || got == *want, "position {t}");
         }
@@ -327,11 +344,14 @@ impl World {
         let plain = RoutingPolicy::default();
         let (a, b) = (backend.open(), backend.open());
         let mut record = RowRecord::default();
-        for (t, token) in tokens.iter().enumerate() {
-            let feed = [*token];
+        let n_source = self.spec.n_source(tokens);
+        while record.tokens.len() < tokens.len() {
+            let first = record.tokens.len();
+            let t = Self::last_of(first, n_source);
+            let feed = &tokens[first..=t];
             let row = |seq, policy, against| Row {
                 seq,
-                feed: Feed::Tokens(&feed),
+                feed: Feed::Tokens(feed),
                 next: tokens.get(t + 1).copied(),
                 policy,
                 sampling: None,
@@ -355,13 +375,17 @@ pub fn check_store(got: &RowRecord, want: &RowRecord) {
     assert_eq!(got.store.len(), want.store.len());
     let n_routers = want.store.steps().next().unwrap().routers.len();
     for t in 0..got.tokens.len() {
+        let mut n_routed = 0;
         for router in (0..n_routers).map(RouterId::new) {
             let of = |it: &RowRecord| {
-                let routed = it.store.at(router, Position::new(t)).unwrap();
+                // Routers of the stack that did not read it have no row.
+                let routed = it.store.at(router, Position::new(t))?;
                 let picks: Vec<Pick> = routed.picks().copied().collect();
-                (routed.logits().map(<[f32]>::to_vec), picks, routed.margin())
+                Some((routed.logits().map(<[f32]>::to_vec), picks, routed.margin()))
             };
             assert_eq!(of(got), of(want), "position {t}");
+            n_routed += usize::from(of(want).is_some());
         }
+        assert!(n_routed > 0, "position {t} went through no router");
     }
 }

@@ -383,7 +383,7 @@ impl Ops for Gpu {
             tensors,
             routings,
         } = wanted;
-        let slices = predicted.iter().flat_map(|it| it.slices());
+        let slices = predicted.iter().flat_map(GpuPredicted::slices);
         let mut slices: Vec<_> = slices.cloned().collect();
         slices.extend(tensors.iter().map(GpuTensor::exact));
         slices.extend(routings.iter().map(GpuRouting::exact));

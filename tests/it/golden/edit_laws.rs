@@ -123,3 +123,92 @@ fn edits_that_take_each_other_back_leave_every_bit() {
         assert_eq!(under(name, &[]), under(name, &edits), "{name}");
     }
 }
+
+/// The rows of `run` and the numbers of `eval` are of one model: the likeliest token after the likeliest token.
+#[test]
+fn a_text_is_written_behind_its_source_as_it_is_evaluated() {
+    let model = fixture("switch");
+    let model = model.to_str().unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("out.safetensors");
+    let source = "174,32,323,40,269,326,1";
+    for edits in [
+        &[][..],
+        &["--edit", "mask:enc.1.3", "--edit", "mask:dec.3.1"],
+    ] {
+        let eval = [
+            "eval", model, "--ids", source, "--greedy", "9", "--device", "cpu",
+        ];
+        let to = ["--out", file.to_str().unwrap()];
+        let said = moescope(&[&eval[..], &to, edits].concat());
+        assert!(
+            said.status.success(),
+            "{}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+        let run = [
+            "run", model, "--ids", source, "-n", "9", "--temp", "0", "--json",
+        ];
+        let said = moescope(&[&run[..], &["--device", "cpu"], edits].concat());
+        assert!(
+            said.status.success(),
+            "{}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+        let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let tokens: Vec<i64> = serde_json::from_value(said["tokens"].clone()).unwrap();
+        let n_given = said["prompt_ids"].as_array().unwrap().len();
+        assert_eq!(
+            n_given, 8,
+            "the source, and the token that a text starts with"
+        );
+        // A text ends where the model ends it.
+        assert!(!tokens.is_empty());
+        assert_eq!(tokens, ids(&read(&file), "greedy_ids")[..tokens.len()]);
+    }
+}
+
+#[test]
+fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
+    let (switch, series) = (fixture("switch"), fixture("time_moe"));
+    let [switch, series] = [&switch, &series].map(|it| it.to_str().unwrap());
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("out");
+    let file = file.to_str().unwrap();
+    for (args, word) in [
+        (
+            vec!["eval", switch, "--series", "1,2", "--out", file],
+            "reads tokens",
+        ),
+        (
+            vec!["eval", series, "--ids", "1,2", "--out", file],
+            "reads a time series",
+        ),
+        (
+            vec!["eval", series, "--series", "1,NaN", "--out", file],
+            "no finite number",
+        ),
+        (
+            vec!["eval", series, "--series", "1,x", "--out", file],
+            "\"x\" is no number",
+        ),
+        (vec!["run", series, "--ids", "1,2"], "run --series FILE"),
+        (
+            vec!["run", switch, "--ids", "5,6", "--html", file],
+            "leave --html away",
+        ),
+        (vec!["check", switch], "not shown here"),
+        (
+            vec![
+                "eval", switch, "--ids", "5", "--edit", "mask:1.3", "--out", file,
+            ],
+            "layer",
+        ),
+    ] {
+        let said = moescope(&args);
+        let text = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(said.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains(word), "{args:?}: {text}");
+        assert!(!Path::new(file).exists(), "{args:?} left a file");
+    }
+}

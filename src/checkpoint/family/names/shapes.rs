@@ -134,8 +134,15 @@ fn of_network(part: Part, mlp: &MlpSpec, h: usize) -> Option<Matrix> {
     }
 }
 
-/// Of attention to the encoder.
-fn of_cross(slot: LayerSlot, h: usize, layer: &LayerSpec) -> Option<Matrix> {
+/// Of attention to the encoder, and the table of a stack's distances in the layer that holds it.
+fn of_t5(slot: LayerSlot, h: usize, row: usize, layer: &LayerSpec) -> Option<Matrix> {
+    if slot == LayerSlot::RelativeBias {
+        let Mixer::Gqa(attn) = &layer.mixer else {
+            return None;
+        };
+        let bias = attn.relative_bias.filter(|it| it.owner.idx() == row)?;
+        return Some(Matrix::new(bias.n_buckets, attn.n_heads));
+    }
     let cross = layer.cross.as_ref()?;
     match slot {
         LayerSlot::CrossNorm => Some(Matrix::vector(h)),
@@ -145,12 +152,6 @@ fn of_cross(slot: LayerSlot, h: usize, layer: &LayerSpec) -> Option<Matrix> {
         LayerSlot::CrossO => of_attention(LayerSlot::O, h, &cross.attn),
         _ => None,
     }
-}
-
-/// The table of a stack's distances, in the layer that holds it.
-fn distances(attn: &GqaSpec, layer: usize) -> Option<Matrix> {
-    let bias = attn.relative_bias.filter(|it| it.owner.idx() == layer)?;
-    Some(Matrix::new(bias.n_buckets, attn.n_heads))
 }
 
 fn of_layer(slot: LayerSlot, spec: &ModelSpec, row: usize, layer: &LayerSpec) -> Option<Matrix> {
@@ -215,11 +216,8 @@ fn of_layer(slot: LayerSlot, spec: &ModelSpec, row: usize, layer: &LayerSpec) ->
         | LayerSlot::CrossQ
         | LayerSlot::CrossK
         | LayerSlot::CrossV
-        | LayerSlot::CrossO => of_cross(slot, h, layer),
-        LayerSlot::RelativeBias => match &layer.mixer {
-            Mixer::Gqa(it) => distances(it, row),
-            _ => None,
-        },
+        | LayerSlot::CrossO
+        | LayerSlot::RelativeBias => of_t5(slot, h, row, layer),
         LayerSlot::Recurrent(slot) => match &layer.mixer {
             Mixer::Recurrent(it) => of_recurrent(slot, h, it),
             _ => None,
