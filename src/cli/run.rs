@@ -166,7 +166,7 @@ pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) 
 /// Unusable input (2), or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(file) = &args.series {
-        let asked = series::Asked {
+        let asked = series::SeriesRun {
             model: &args.model,
             file,
             column: args.column.as_deref(),

@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 64 << 20;
 const SLICE: usize = 64;
 
 /// What is continued, and how far.
-pub(super) struct Asked<'a> {
+pub(super) struct SeriesRun<'a> {
     pub model: &'a ModelArgs,
     pub file: &'a Path,
     pub column: Option<&'a str>,
@@ -38,7 +38,7 @@ struct Forecast {
 ///
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3).
-pub(super) fn run(asked: &Asked<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
+pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
     let series = read(asked.file, asked.column)?;
     let checkpoint = asked.model.open()?;
     let spec = &checkpoint.spec;
@@ -156,7 +156,7 @@ fn remarks(output: &mut Output<'_>, series: &Series, own: &Forecast, baseline: O
 }
 
 fn object(
-    asked: &Asked<'_>,
+    asked: &SeriesRun<'_>,
     series: &Series,
     scale: SeriesScale,
     own: &Forecast,
@@ -213,7 +213,7 @@ mod tests {
             quantize: None,
             edits: edits.iter().map(|it| (*it).to_owned()).collect(),
         };
-        let asked = Asked {
+        let asked = SeriesRun {
             model: &args,
             file: &file,
             column: None,

@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use super::pending::PendingRow;
 use crate::model::{Model, Sequence};
 use crate::ops::{BatchSpan, Ops};
-use crate::spec::{Position, StackId};
+use crate::spec::{Position, RoutingPolicy, StackId};
 
 /// Where a row stands in the pass of its stack.
 #[derive(Clone, Debug)]
@@ -22,20 +21,20 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// The places of all rows of a step.
+    /// The places of all rows of a step, which read so many tokens each.
     pub fn all<O: Ops>(
-        rows: &[PendingRow],
+        lens: impl Iterator<Item = usize>,
         model: &Model<O>,
         sequences: &[&mut Sequence<O>],
     ) -> Vec<Self> {
         let (mut in_encoder, mut in_decoder) = (0, 0);
-        let place = |(row, sequence): (&PendingRow, &&mut Sequence<O>)| {
+        let place = |(len, sequence): (usize, &&mut Sequence<O>)| {
             let (stack, first) = if sequence.wants_source(model) {
                 (StackId::Encoder, &mut in_encoder)
             } else {
                 (StackId::Decoder, &mut in_decoder)
             };
-            let rows = *first..*first + row.feed.len();
+            let rows = *first..*first + len;
             *first = rows.end;
             Self {
                 stack,
@@ -44,7 +43,7 @@ impl Placed {
                 rows,
             }
         };
-        rows.iter().zip(sequences).map(place).collect()
+        lens.zip(sequences).map(place).collect()
     }
 
     /// Row and position in the sequence of each token.
@@ -54,17 +53,17 @@ impl Placed {
     }
 }
 
-/// The spans of a stack's pass.
+/// The spans of a stack's pass, of rows under these policies.
 pub(super) fn spans<'a>(
     stack: StackId,
-    rows: &'a [PendingRow],
+    policies: impl Iterator<Item = &'a RoutingPolicy>,
     placed: &[Placed],
 ) -> Vec<BatchSpan<'a>> {
-    let span = |(row, it): (&'a PendingRow, &Placed)| BatchSpan {
+    let span = |(policy, it): (&'a RoutingPolicy, &Placed)| BatchSpan {
         rows: it.rows.clone(),
         start: it.start,
-        policy: &row.policy,
+        policy,
     };
-    let mine = rows.iter().zip(placed).filter(|it| it.1.stack == stack);
+    let mine = policies.zip(placed).filter(|it| it.1.stack == stack);
     mine.map(span).collect()
 }

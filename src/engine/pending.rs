@@ -79,7 +79,7 @@ impl<O: Ops> Pending<O> {
         drawn: &[Option<Drawn<O>>],
         sequences: &mut [&mut Sequence<O>],
     ) -> Vec<Option<Drawn<O>>> {
-        let placed = Placed::all(&self.rows, model, sequences);
+        let placed = Placed::all(self.rows.iter().map(|it| it.feed.len()), model, sequences);
         let encoded = self.pass(StackId::Encoder, &placed, drawn, sequences, |batch, own| {
             encode(model, batch, own)
         });
@@ -133,7 +133,7 @@ impl<O: Ops> Pending<O> {
     ) -> Option<R> {
         let is_mine: Vec<bool> = placed.iter().map(|it| it.stack == stack).collect();
         let inputs = self.inputs(drawn, &is_mine);
-        let spans = spans(stack, &self.rows, placed);
+        let spans = spans(stack, self.rows.iter().map(|it| &*it.policy), placed);
         let own = sequences.iter_mut().zip(&is_mine).filter(|it| *it.1);
         let mut own: Vec<&mut Sequence<O>> = own.map(|it| &mut **it.0).collect();
         let batch = Batch {

@@ -47,3 +47,23 @@ pub struct SelectionWeights<W> {
     /// From the rank to the steps, `[width, rank]`.
     pub steps: W,
 }
+
+/// What takes part in the scores of attention beside products of queries and keys.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoreTerms<'a, W> {
+    /// `[heads]`: one logit more per head, which takes part in the sum and has no value.
+    pub sinks: Option<&'a W>,
+    /// `[buckets · heads]`: what is added by the distance of query and key, as the spec's `relative_bias` says.
+    pub distances: Option<&'a W>,
+}
+
+impl<W> ScoreTerms<'_, W> {
+    /// Nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            sinks: None,
+            distances: None,
+        }
+    }
+}

@@ -29,7 +29,7 @@ pub use gpu::{
     list as list_adapters, why_not as why_not_adapter,
 };
 pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
-pub use mixers::{LatentUps, LatentWeights, RecurrentWeights, SelectionWeights};
+pub use mixers::{LatentUps, LatentWeights, RecurrentWeights, ScoreTerms, SelectionWeights};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing, taken_width};
 pub use state::State;
@@ -84,26 +84,6 @@ pub struct Ask<'a> {
     pub against: Option<usize>,
     /// Whether readouts are wanted, beside the draw.
     pub readout: bool,
-}
-
-/// What takes part in the scores of attention beside products of queries and keys.
-#[derive(Clone, Copy, Debug)]
-pub struct ScoreTerms<'a, W> {
-    /// `[heads]`: one logit more per head, which takes part in the sum and has no value.
-    pub sinks: Option<&'a W>,
-    /// `[buckets · heads]`: what is added by the distance of query and key, as the spec's `relative_bias` says.
-    pub distances: Option<&'a W>,
-}
-
-impl<W> ScoreTerms<'_, W> {
-    /// Nothing.
-    #[must_use]
-    pub fn none() -> Self {
-        Self {
-            sinks: None,
-            distances: None,
-        }
-    }
 }
 
 /// A network's matrices, and its biases where it has them.

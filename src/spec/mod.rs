@@ -20,6 +20,7 @@ mod router;
 mod rule;
 mod shape;
 mod shown;
+mod source;
 mod tokens;
 
 pub use attention::{

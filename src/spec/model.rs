@@ -399,28 +399,6 @@ impl ModelSpec {
         }
     }
 
-    /// How many of the tokens of a sequence are its source: those before the token that the decoder's text starts with,
-    /// which stands in no source. 0 where the model has no encoder.
-    #[must_use]
-    pub fn n_source(&self, tokens: &[TokenId]) -> usize {
-        let Some(encoder) = &self.encoder else {
-            return 0;
-        };
-        let start = tokens.iter().position(|it| *it == encoder.start);
-        start.unwrap_or(tokens.len())
-    }
-
-    /// Tokens as a prompt: those of a source have the token behind them that the decoder's text starts with.
-    #[must_use]
-    pub fn prompt_of(&self, mut tokens: Vec<TokenId>) -> Vec<TokenId> {
-        if let Some(encoder) = &self.encoder
-            && !tokens.contains(&encoder.start)
-        {
-            tokens.push(encoder.start);
-        }
-        tokens
-    }
-
     /// The layers of a stack; none where the model has no such stack.
     #[must_use]
     pub fn layers_of(&self, stack: StackId) -> &[LayerSpec] {

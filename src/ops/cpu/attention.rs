@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
+    distance::added,
     head_group::{HeadGroup, together},
     kv::CpuCache,
     level::on_lanes,
@@ -106,10 +107,8 @@ fn attend_heads(
     }
     let by_distance = match (terms.distances, &spec.relative_bias) {
         (Some(table), Some(bias)) => {
-            let of_key = |head: usize, key: usize| {
-                let distance = key as isize - position as isize;
-                table[bias.bucket(distance) * spec.n_heads + head]
-            };
+            let of_key =
+                |head: usize, key: usize| added(table, bias, (spec.n_heads, head), [position, key]);
             let heads = heads.clone();
             let all = heads.flat_map(|head| seen.clone().map(move |key| of_key(head, key)));
             Some(all.collect::<Vec<f32>>())

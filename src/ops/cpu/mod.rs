@@ -8,6 +8,7 @@ mod blocks;
 pub(in crate::ops) mod capacity;
 mod columns;
 mod convolve;
+mod distance;
 mod dot;
 mod draw;
 pub(in crate::ops) mod embed;

@@ -1,5 +1,5 @@
 //! Attention in which a row sees all that is cached, or a bias is added by the distance of query and key. The kernel is
-//! `kernels/distance.wgsl`, the reference `src/ops/cpu/attention.rs`.
+//! `kernels/distance.wgsl`, the reference `src/ops/cpu/distance.rs` in `attention.rs`.
 
 use std::ops::Range;
 

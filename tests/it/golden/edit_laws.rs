@@ -175,6 +175,7 @@ fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("out");
     let file = file.to_str().unwrap();
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     for (args, word) in [
         (
             vec!["eval", switch, "--series", "1,2", "--out", file],
@@ -197,7 +198,7 @@ fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
             vec!["run", switch, "--ids", "5,6", "--html", file],
             "leave --html away",
         ),
-        (vec!["check", switch], "not shown here"),
+        (vec!["check", switch, "--text", text], "not shown here"),
         (
             vec![
                 "eval", switch, "--ids", "5", "--edit", "mask:1.3", "--out", file,
