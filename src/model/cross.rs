@@ -1,18 +1,14 @@
-//! The encoder of an encoder–decoder model, and attention of the decoder to what it made of the source.
+//! Attention of a decoder to what the encoder made of the source, and what stands around the encoder's layers.
 //!
-//! S rows of sources, T rows of the batch, H width, A width of all heads.
+//! T rows of the batch, H width, A width of all heads.
 
 use super::{
-    forward::{Batch, embedded, run_layer},
     norms::Norm,
-    parts::RouterOutputs,
-    sequence::{LayerCache, Sequence},
     source::{ModelError, WeightSource},
-    weights::{Layer, Model},
 };
 use crate::checkpoint::{LayerSlot, Slot};
 use crate::ops::{BatchSpan, Ops, ScoreTerms};
-use crate::spec::{CrossSpec, GqaSpec, LayerSpec, Mixer, ModelSpec, StackId};
+use crate::spec::{CrossSpec, LayerSpec, Mixer, ModelSpec, StackId};
 
 /// Attention of one layer to the source.
 pub struct Cross<O: Ops> {
@@ -26,85 +22,23 @@ pub struct Cross<O: Ops> {
     pub out: O::Weight,
 }
 
-/// The stack that reads the source.
-pub struct Encoder<O: Ops> {
-    /// By layer.
-    pub layers: Vec<Layer<O>>,
+/// What stands around the layers of the stack that reads the source.
+pub struct EncoderEnds<O: Ops> {
     /// Behind the last.
     pub norm: Norm<O>,
     /// What is added to scores by the distance of query and key.
     pub distances: Option<O::Weight>,
 }
 
-/// Reads sources, each whole: a span is all of one. The sequences then hold what the decoder attends to, and its text
-/// begins behind.
-pub fn encode<O: Ops>(
-    model: &Model<O>,
-    batch: &Batch<'_, O>,
-    sequences: &mut [&mut Sequence<O>],
-) -> Vec<RouterOutputs<O>> {
-    let (Some(encoder), spans) = (&model.encoder, batch.spans) else {
-        unreachable!("asked of a model with an encoder")
-    };
-    let specs = model.spec.layers_of(StackId::Encoder);
-    let mut residual = embedded(model, batch.tokens);
-    let mut routers = Vec::new();
-    for (layer, spec) in encoder.layers.iter().zip(specs) {
-        // Nothing of it is needed once all rows have passed.
-        let new = |_| LayerCache::new(model, spec);
-        let mut caches: Vec<LayerCache<O>> = spans.iter().map(new).collect();
-        let caches = caches.iter_mut().collect();
-        let distances = encoder.distances.as_ref();
-        let parts = (layer, spec, distances);
-        routers.extend(run_layer(model, parts, &mut residual, spans, caches));
-    }
-    let source = encoder.norm.of(&model.ops, &residual);
-    for (row, (layer, spec)) in model.layers.iter().zip(&model.spec.layers).enumerate() {
-        let caches = sequences.iter_mut();
-        let mut caches: Vec<_> = caches
-            .filter_map(|it| it.caches[row].source.as_mut())
-            .collect();
-        if let (Some(weights), Some(cross)) = (&layer.cross, &spec.cross) {
-            keep(model, weights, cross, &source, spans, &mut caches);
-        }
-    }
-    for (sequence, span) in sequences.iter_mut().zip(spans) {
-        sequence.n_source = span.rows.len();
-        sequence.len = span.rows.len();
-    }
-    routers
-}
-
-/// Keeps keys and values of the source for one layer of the decoder.
-fn keep<O: Ops>(
-    model: &Model<O>,
-    weights: &Cross<O>,
-    spec: &CrossSpec,
-    source: &O::Tensor,
-    spans: &[BatchSpan<'_>],
-    caches: &mut [&mut O::Cache],
-) {
-    let kv = model.ops.linear(source, &weights.kv, None);
-    let without_queries = GqaSpec {
-        n_heads: 0,
-        ..spec.attn.clone()
-    };
-    let none = [None, None];
-    model
-        .ops
-        .rotate_and_store(&kv, none, &without_queries, spans, caches);
-}
-
 /// Adds to the residual stream what each row attends to of its source. Its `caches` hold keys and values of that.
 pub(super) fn attend<O: Ops>(
-    model: &Model<O>,
+    ops: &O,
     weights: &Cross<O>,
     spec: &CrossSpec,
     (residual, scale): (&mut O::Tensor, f32),
     spans: &[BatchSpan<'_>],
     caches: &[&mut O::Cache],
 ) {
-    let ops = &model.ops;
     let x = weights.norm.of(ops, residual);
     let queries = ops.linear(&x, &weights.q, None);
     let mixed = ops.attend(&queries, ScoreTerms::none(), &spec.attn, spans, caches);
@@ -148,17 +82,15 @@ impl<O: Ops> WeightSource<'_, O> {
         Ok(Some(self.ops.weight(&[&table.flat()])?))
     }
 
-    /// What stands behind the layers of the encoder.
-    pub(super) fn encoder(
+    /// What stands around the layers of the encoder, where there is one.
+    pub(super) fn encoder_ends(
         &self,
         spec: &ModelSpec,
-        layers: Vec<Layer<O>>,
-    ) -> Result<Option<Encoder<O>>, ModelError> {
+    ) -> Result<Option<EncoderEnds<O>>, ModelError> {
         if spec.encoder.is_none() {
             return Ok(None);
         }
-        Ok(Some(Encoder {
-            layers,
+        Ok(Some(EncoderEnds {
             norm: self.norm(spec.norm, Slot::EncoderNorm, Slot::EncoderNorm)?,
             distances: self.distances(spec, StackId::Encoder)?,
         }))

@@ -116,7 +116,7 @@ pub(super) fn run_layer<O: Ops>(
         let sources = caches.iter_mut().filter_map(|it| it.source.as_mut());
         let into = (&mut *residual, spec.residual_scale);
         let sources: Vec<_> = sources.collect();
-        cross::attend(model, weights, cross, into, spans, &sources);
+        cross::attend(&model.ops, weights, cross, into, spans, &sources);
     }
     let taken = caches.iter_mut().filter_map(|it| it.taken.as_mut());
     let mut taken: Vec<_> = taken.collect();

@@ -4,6 +4,7 @@
 //! experts is what is handed out to be drawn.
 
 mod cross;
+mod encode;
 mod expert_weights;
 mod experts;
 mod forward;
@@ -16,7 +17,7 @@ mod source;
 mod support;
 mod weights;
 
-pub use cross::encode;
+pub use encode::encode;
 pub use forward::{Batch, Outputs, forward};
 pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
 pub use parts::RouterOutputs;

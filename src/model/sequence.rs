@@ -199,7 +199,7 @@ impl<O: Ops> Sequence<O> {
     /// Whether what it reads next is its source.
     #[must_use]
     pub fn wants_source(&self, model: &Model<O>) -> bool {
-        model.encoder.is_some() && self.n_source == 0
+        model.encoder_ends.is_some() && self.n_source == 0
     }
 
     /// A sequence that holds the first positions of this one: `len` of them, or as many before that as every layer

@@ -1,7 +1,7 @@
 //! A checkpoint's weights, made ready for the operations of one device.
 
 use super::{
-    cross::{Cross, Encoder},
+    cross::{Cross, EncoderEnds},
     latent::Latent,
     norms::Norm,
     source::{ModelError, WeightSource},
@@ -142,8 +142,10 @@ pub struct Model<O: Ops> {
     pub embedding: O::Weight,
     /// What a point's embedding is gated by, `[H, 1]`.
     pub embedding_gate: Option<O::Weight>,
-    /// The stack that reads the source, where there is one.
-    pub encoder: Option<Encoder<O>>,
+    /// The layers that read the source, and what stands around them, where there are any.
+    pub encoder: Vec<Layer<O>>,
+    /// None where there is no encoder.
+    pub encoder_ends: Option<EncoderEnds<O>>,
     /// By layer.
     pub layers: Vec<Layer<O>>,
     /// What is added to scores by the distance of query and key.
@@ -277,7 +279,7 @@ impl<O: Ops> Assembly<O> {
             ops: &self.ops,
             quantize: self.quantize,
         };
-        let encoder = from.encoder(&self.spec, self.encoder)?;
+        let encoder_ends = from.encoder_ends(&self.spec)?;
         let distances = from.distances(&self.spec, StackId::Decoder)?;
         let (Some([Some(embedding), embedding_gate]), Some(head)) = (self.embedding, self.head)
         else {
@@ -288,7 +290,8 @@ impl<O: Ops> Assembly<O> {
             ops: self.ops,
             embedding,
             embedding_gate,
-            encoder,
+            encoder: self.encoder,
+            encoder_ends,
             layers: self.layers,
             distances,
             final_norm: head.norm,

@@ -201,7 +201,14 @@ fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
         (vec!["check", switch, "--text", text], "not shown here"),
         (
             vec![
-                "eval", switch, "--ids", "5", "--edit", "mask:1.3", "--out", file,
+                "eval",
+                switch,
+                "--ids",
+                "5",
+                "--edit",
+                "mask:enc.0.3",
+                "--out",
+                file,
             ],
             "layer",
         ),
