@@ -92,10 +92,8 @@ fn the_tokens_drawn_stand_at_the_foot_with_their_rank_where_the_list_is_longer()
 fn strikes(shape: &Shape, out: &mut Vec<[Pos2; 2]>) {
     match shape {
         Shape::Vec(all) => all.iter().for_each(|it| strikes(it, out)),
-        Shape::LineSegment { points, stroke } => {
-            if stroke.color == moescope::ui::DARK.amber {
-                out.push(*points);
-            }
+        Shape::LineSegment { points, stroke } if stroke.color == moescope::ui::DARK.amber => {
+            out.push(*points);
         }
         _ => {}
     }

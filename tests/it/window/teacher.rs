@@ -25,10 +25,8 @@ fn is_level(app: &App) -> bool {
 }
 
 fn words(window: &Window, part: &str) -> Option<String> {
-    let found = window.query_all_by_label_contains(part);
-    found
-        .filter_map(|it| it.accesskit_node().value().or(it.accesskit_node().label()))
-        .next()
+    let mut found = window.query_all_by_label_contains(part);
+    found.find_map(|it| it.accesskit_node().value().or(it.accesskit_node().label()))
 }
 
 #[test]
