@@ -89,6 +89,8 @@ impl App {
     /// Draws others.
     pub(super) fn other_controls(&mut self) {
         self.control_seed = self.control_seed.wrapping_add(1);
+        let seed = self.control_seed;
+        self.say(format!("Controls of the edits are drawn with seed {seed}"));
     }
 
     /// Whether all controls of the edits on screen were read, or there are none.
