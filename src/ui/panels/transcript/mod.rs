@@ -6,6 +6,7 @@ mod foot;
 mod head;
 mod heads;
 mod hover;
+mod ink;
 mod line;
 mod lit;
 mod map;

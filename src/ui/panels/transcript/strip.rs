@@ -5,7 +5,6 @@ use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, 
 use crate::document::kl_words;
 use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
-use crate::ui::widgets::{pin_line, pin_of};
 use crate::ui::{
     Change, Command, Cx, Drawing, Hover, LEAST_FULL_KL, RowChoice, RowKey, RowView, Selection,
 };
@@ -13,10 +12,11 @@ use crate::ui::{
 use super::amounts::{self, Amounts};
 use super::heads::{self, HEADER};
 use super::hover::{self, HoveredToken};
+use super::ink::line_ui;
 use super::label_font;
 use super::line::{self, Ink, Line, Of};
 use super::lit;
-use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
+use super::part::{LANE, Layout, TokenRun, WORDS};
 use super::sight::Places;
 
 /// Lines in sight above and below a token that is jumped to.
@@ -216,48 +216,6 @@ pub fn n_digits(cx: &Cx<'_>, line: Line) -> usize {
     let n = cx.spec().filter(|_| cx.palette.presents() && is_expert);
     let last = n.map(|it| it.max_experts().saturating_sub(1));
     last.map_or(0, |it| it.to_string().len())
-}
-
-/// The line under a token.
-fn line_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, ink: Option<Ink>) {
-    let painter = ui.painter();
-    let bar = Rect::from_min_max(
-        pos2(rect.left() + 0.5, rect.bottom() - LINE),
-        pos2(rect.right() - 1.0, rect.bottom()),
-    );
-    let thin = bar.with_min_y(bar.bottom() - 1.0);
-    match ink {
-        None => {
-            painter.rect_filled(thin, 0.0, cx.palette.line);
-        }
-        Some(Ink::Quiet) => {
-            painter.rect_filled(bar.shrink2(vec2(0.0, 1.0)), 0.0, cx.palette.line);
-        }
-        Some(Ink::Solid(color)) => {
-            painter.rect_filled(bar, 1.0, color);
-        }
-        Some(Ink::Dashed(color)) => {
-            let mut x = bar.left();
-            while x < bar.right() {
-                let end = pos2((x + 4.0).min(bar.right()), bar.bottom());
-                let dash = Rect::from_min_max(pos2(x, bar.top()), end);
-                painter.rect_filled(dash, 0.0, color);
-                x += 6.0;
-            }
-        }
-        Some(Ink::Pins(picked)) => {
-            let pins: Vec<_> = (cx.pins.iter().zip(picked))
-                .filter(|it| it.1)
-                .filter_map(|it| pin_of(cx, *it.0))
-                .collect();
-            let width = bar.width() / pins.len().max(1) as f32;
-            for (n, pin) in pins.into_iter().enumerate() {
-                let left = bar.left() + n as f32 * width;
-                let part = Rect::from_min_size(pos2(left, bar.top()), vec2(width, LINE));
-                pin_line(painter, part, pin);
-            }
-        }
-    }
 }
 
 impl PartUi<'_> {
