@@ -175,7 +175,6 @@ fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("out");
     let file = file.to_str().unwrap();
-    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     for (args, word) in [
         (
             vec!["eval", switch, "--series", "1,2", "--out", file],
@@ -198,7 +197,6 @@ fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
             vec!["run", switch, "--ids", "5,6", "--html", file],
             "leave --html away",
         ),
-        (vec!["check", switch, "--text", text], "not shown here"),
         (
             vec![
                 "eval",
