@@ -13,8 +13,8 @@ use serde::{Serialize, Serializer};
 
 use super::{Choices, Report, SelectionBias, Verdict};
 use crate::spec::{
-    Action, Amount, ExpertId, Intervention, ModelSpec, RouterId, RouterRef, RouterSpec, Site, Span,
-    StackId,
+    Action, Amount, ExpertId, Intervention, ModelSpec, RouterId, RouterRef, RouterSpec, Score,
+    Site, Span, StackId,
 };
 use crate::trace::{Copies, GateFacts, NotFinite, WeightPart};
 
@@ -24,6 +24,10 @@ pub use advice::{Advice, advice_on_load};
 const NOTHING_BELOW: f32 = 0.01;
 /// Information about the token below this part of the entropy of the choice is none.
 const INFORMED_FROM: f64 = 0.01;
+/// Median absolute deviations from the median beyond which a bias is out of line.
+const MOST_DEVIATIONS: f64 = 6.0;
+/// How far from the median it is at least, where scores are at most 1 apart.
+const LEAST_BIAS: f64 = 0.25;
 /// Tokens that a judgement on a router's choices needs.
 const LEAST_TOKENS: usize = 2000;
 /// Tokens after which a choice that was always the same one is no chance.
@@ -201,8 +205,24 @@ impl At<'_> {
         Some(self.finding(FindingKind::NoOutput, experts, evidence, Some(action)))
     }
 
+    /// Biases out of line by their spread, and by a part of what scores can be apart: among few experts chance alone
+    /// puts one beyond six deviations.
     fn bias_outliers(self, gate: &GateFacts) -> Option<Finding> {
-        let bias = SelectionBias::of(&gate.selection_bias, self.router.score)?;
+        let mut bias = SelectionBias::of(&gate.selection_bias, self.router.score)?;
+        let least = match self.router.score {
+            Score::Softmax | Score::Sigmoid => LEAST_BIAS,
+            Score::SqrtSoftplus | Score::Logit => 2.0 * MOST_DEVIATIONS * bias.deviation,
+        };
+        let is_far = |it: f64| {
+            let apart = (it - bias.median).abs();
+            it.is_finite() && apart > MOST_DEVIATIONS * bias.deviation && apart > least
+        };
+        let numbers = gate.selection_bias.iter().map(|it| f64::from(*it));
+        bias.outliers = numbers
+            .enumerate()
+            .filter(|(_, it)| is_far(*it))
+            .map(|(row, it)| (ExpertId::new(row), it))
+            .collect();
         let (expert, value) = *bias.outliers.first()?;
         let back = Action::Select {
             expert,

@@ -80,7 +80,7 @@ pub(super) fn bias(bias: &SelectionBias, label: &str) -> String {
         ("have selection biases", "they are")
     };
     format!(
-        "{} of {label} {has} of {}, out of line: {out} more than six times the median deviation {:.3} from the median {:.3}, or farther than scores can be apart.",
+        "{} of {label} {has} of {}, out of line: {out} more than six times the median deviation {:.3} from the median {:.3}, and far beside what scores can be apart.",
         named(&experts),
         values.join(", "),
         bias.deviation,

@@ -94,7 +94,7 @@ fn step(size: Size, n: usize, n_dead: impl Fn(usize) -> usize) -> StepTrace {
         }
     };
     // Each token has its experts, so that no router looks blind.
-    let mut tokens: Vec<TokenId> = (0..n).map(|it| TokenId::new(5 + it % 168)).collect();
+    let mut tokens: Vec<TokenId> = (0..n).map(|it| TokenId::new(1 + it % 21)).collect();
     tokens[0] = TokenId(0);
     StepTrace {
         seq: SeqId(9),
