@@ -94,7 +94,9 @@ fn step(size: Size, n: usize, n_dead: impl Fn(usize) -> usize) -> StepTrace {
         }
     };
     // Each token has its experts, so that no router looks blind.
-    let mut tokens: Vec<TokenId> = (0..n).map(|it| TokenId::new(1 + it % 21)).collect();
+    let mut tokens: Vec<TokenId> = (0..n)
+        .map(|it| TokenId::new(1 + it % 3 * 4 + (it % 7).min(3)))
+        .collect();
     tokens[0] = TokenId(0);
     StepTrace {
         seq: SeqId(9),
