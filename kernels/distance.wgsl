@@ -1,6 +1,8 @@
-// The reference is src/ops/cpu/distance.rs, in src/ops/cpu/attention.rs, where a row sees all that is cached, or a bias is added by the distance of query
-// and key. `scores` says what each key is to each row and head, `soften` makes shares of them, `values` takes the
-// values. One span at a time, and of its cache a block at a time.
+// Attention where a row sees all that is cached, or a bias is added by the distance of query and key. `scores` says
+// what each key is to each row and head, `soften` makes shares of them, `values` takes the values. One span at a time,
+// and of its cache a block at a time.
+//
+// The reference is src/ops/cpu/distance.rs with src/ops/cpu/attention.rs.
 
 struct Params {
     row: u32,           // the first row of the batch that this run takes

@@ -157,7 +157,7 @@ mod tests {
             numbers[2] = f32::INFINITY;
             let it = view(dtype, &numbers, 7).no_number().unwrap();
             assert_eq!((it.row, it.col, it.n), (0, 2, 3), "{dtype:?}");
-            assert_eq!(it.value, f32::INFINITY);
+            assert!(it.value.is_infinite() && it.value > 0.0);
         }
     }
 
