@@ -203,23 +203,27 @@ mod tests {
     }
 
     /// Every flag that several commands have, with these commands: there it means the same and takes the same.
-    const FLAGS: [(&str, &[&str]); 21] = [
-        ("chat", &["eval", "run", "screenshot"]),
+    const FLAGS: [(&str, &[&str]); 22] = [
+        ("chat", &["moescope", "eval", "run", "screenshot"]),
         (
             "device",
             &["moescope", "eval", "run", "check", "screenshot", "bench"],
         ),
-        ("edit", &["eval", "run", "check", "screenshot"]),
-        ("ids", &["eval", "run", "screenshot"]),
+        ("edit", &["moescope", "eval", "run", "check", "screenshot"]),
+        ("ids", &["moescope", "eval", "run", "screenshot"]),
         ("json", &["inspect", "tokenize", "run", "check", "bench"]),
         ("min-p", &["run", "screenshot"]),
         ("out", &["eval", "check"]),
-        ("prompt", &["eval", "tokenize", "run", "screenshot"]),
+        ("present", &["moescope", "screenshot"]),
+        (
+            "prompt",
+            &["moescope", "eval", "tokenize", "run", "screenshot"],
+        ),
         ("quantize", &["eval", "run", "bench"]),
         ("samples", &["check", "screenshot"]),
-        ("seed", &["run", "screenshot"]),
-        ("system", &["eval", "run", "screenshot"]),
-        ("temp", &["run", "screenshot"]),
+        ("seed", &["moescope", "run", "screenshot"]),
+        ("system", &["moescope", "eval", "run", "screenshot"]),
+        ("temp", &["moescope", "run", "screenshot"]),
         ("text", &["check", "screenshot"]),
         ("tokens", &["run", "screenshot", "bench"]),
         ("top-k", &["run", "screenshot"]),

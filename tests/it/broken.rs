@@ -265,7 +265,7 @@ fn a_sound_model_has_no_finding_over_the_samples_however_its_load_lies() {
     }
     for name in [
         "mixtral",
-        "qwen2_moe",
+        "minimax_m2",
         "deepseek_v3",
         "bailing_hybrid",
         "kimi_linear",
@@ -530,7 +530,7 @@ fn several_models_make_a_timeline_in_the_order_of_their_numbers() {
     );
     let last = object["models"][2]["report"]["n_tokens"].as_u64();
     assert!(
-        last > Some(5000),
+        last > Some(2000),
         "the last model's own report is there too"
     );
 }

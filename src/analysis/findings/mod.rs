@@ -27,7 +27,7 @@ const INFORMED_FROM: f64 = 0.01;
 /// Median absolute deviations from the median beyond which a bias is out of line.
 const MOST_DEVIATIONS: f64 = 6.0;
 /// How far from the median it is at least, where scores are at most 1 apart.
-const LEAST_BIAS: f64 = 0.25;
+const LEAST_BIAS: f64 = 0.5;
 /// Tokens that a judgement on a router's choices needs.
 const LEAST_TOKENS: usize = 2000;
 /// Tokens after which a choice that was always the same one is no chance.

@@ -260,7 +260,7 @@ fn every_mask_map_and_cap_is_the_references() {
             Mask::Window(10_000),
             Mask::Chunk(7),
             Mask::Chunk(64),
-            Mask::Full,
+            Mask::Causal,
             Mask::Window(0),
         ];
         for (i, mask) in masks.into_iter().enumerate() {
