@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::spec::{Experiment, InterventionSet, PromptForm, TokenId};
 use crate::study::{Study, StudyError, StudyEvent};
-use crate::trace::{ModelFacts, Recording, RowEvent, RowId, RowRecord, ShownRows};
+use crate::trace::{ModelFacts, Recording, RowEvent, RowId, RowRecord, ShownRows, WeightPart};
 
 /// The longest silence of a machine that works; far above any step.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -23,6 +23,10 @@ pub(super) trait Listener {
     fn opened(&mut self, facts: &ModelFacts);
     /// The next token of the row that is watched.
     fn wrote(&mut self, token: TokenId, facts: &ModelFacts) -> Result<(), Failure>;
+    /// Weights are being looked at: parts so far, and in all.
+    fn examining(&mut self, n_done: usize, n_total: usize) {
+        let _ = (n_done, n_total);
+    }
     /// Texts are being read: tokens so far, and in all as far as is known.
     fn surveying(&mut self, n_done: usize, n_total: usize) {
         let _ = (n_done, n_total);
@@ -134,6 +138,26 @@ impl<'a> Runner<'a> {
         loop {
             if let Event::Encoded { tokens, .. } = next(&mut self.engine)? {
                 return tokens.map_err(Failure::misuse);
+            }
+        }
+    }
+
+    /// Looks at all weights, part by part.
+    pub fn examine(&mut self) -> Result<Vec<WeightPart>, Failure> {
+        let study = Study::Examine;
+        ask(&self.engine, Request::Study { tag: 0, study })?;
+        let mut parts = Vec::new();
+        loop {
+            let Event::Study { event, .. } = next(&mut self.engine)? else {
+                continue;
+            };
+            match event {
+                StudyEvent::Examined(part) => parts.push(part),
+                StudyEvent::Progress(it) => self.listener.examining(it.n_done, it.n_total),
+                StudyEvent::Ended { result, .. } => {
+                    return result.map(|()| parts).map_err(study_failed);
+                }
+                StudyEvent::Surveyed { .. } | StudyEvent::Controlled { .. } => {}
             }
         }
     }

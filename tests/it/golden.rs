@@ -510,11 +510,16 @@ pub fn spoiled(name: &str, tensor: &str, bits: u16) -> tempfile::TempDir {
 
 #[test]
 fn numbers_that_are_none_end_in_one_sentence_and_no_file() {
-    for tensor in [
-        "lm_head.weight",
-        "model.norm.weight",
-        "model.layers.1.block_sparse_moe.gate.weight",
-        "model.layers.0.self_attn.v_proj.weight",
+    // Routers are looked through while a model is opened; elsewhere the step that meets such a number ends.
+    for (tensor, status, wanted) in [
+        ("lm_head.weight", 3, "not finite"),
+        ("model.norm.weight", 3, "not finite"),
+        (
+            "model.layers.1.block_sparse_moe.gate.weight",
+            2,
+            "layer 1, expert 0, gate of the router, row 0",
+        ),
+        ("model.layers.0.self_attn.v_proj.weight", 3, "not finite"),
     ] {
         for bits in [0x7fc0, 0x7f80, 0xff80] {
             let folder = spoiled("mixtral", tensor, bits);
@@ -531,9 +536,10 @@ fn numbers_that_are_none_end_in_one_sentence_and_no_file() {
                 out.to_str().unwrap(),
             ]);
             let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(3), "{tensor} {bits:x}: {said}");
+            let code = output.status.code();
+            assert_eq!(code, Some(status), "{tensor} {bits:x}: {said}");
             assert_eq!(said.trim_end().lines().count(), 1, "{said}");
-            assert!(said.contains("not finite"), "{said}");
+            assert!(said.contains(wanted), "{said}");
             assert!(!out.exists(), "{tensor} {bits:x} left a file");
         }
     }

@@ -22,11 +22,11 @@ use crate::analysis::{
     Choices, Evidence, Finding, FindingKind, LoadStats, Outcome, Preset, Report, Thresholds,
     Verdict, findings, grouped, judge,
 };
-use crate::checkpoint::{self, Source};
+use crate::checkpoint::{self, Checkpoint, Source};
 use crate::corpus::{TextSource, names};
 use crate::engine::{Examiner, LoadProgress, ModelOpener, gate_facts};
 use crate::spec::{InterventionSet, ModelSpec, TokenId};
-use crate::trace::{GateFacts, ModelFacts, WeightPart};
+use crate::trace::{ModelFacts, WeightPart};
 
 /// Judge whether the load is even over texts, and look for what else is wrong: weights that are no numbers, copied or
 /// silent experts, routers that look at no token. Exits 0 if even and sound; 1 if skewed, collapsed, or anything is
@@ -160,7 +160,21 @@ fn check_one(
     progress: &mut Progress<'_>,
 ) -> Result<Checked, Failure> {
     let source = Source::parse(model);
-    let (mut checked, weights, has_tokenizer) = examine(&source, progress)?;
+    let checkpoint = checkpoint::open(&source).map_err(Failure::misuse)?;
+    let examiner = Examiner::new(&checkpoint);
+    if !examiner.broken_routers().is_empty() {
+        // It would not be opened to be run; what else is broken is named too.
+        let parts: Vec<WeightPart> = (0..examiner.n_parts())
+            .map(|at| examiner.part(at))
+            .collect();
+        return Ok(Checked::of(&checkpoint, &parts));
+    }
+    let has_tokenizer = checkpoint.codec.is_some();
+    // Whether there is memory for it is known before all of it is read.
+    let opener = ModelOpener::on(args.device.placement(None));
+    let mut runner = Runner::open(Box::new(opener), source.into(), progress)?;
+    let weights = runner.examine()?;
+    let mut checked = Checked::of(&checkpoint, &weights);
     let is_broken = |it: &Finding| it.kind == FindingKind::NotFinite;
     if checked.findings.iter().any(is_broken) {
         return Ok(checked);
@@ -178,8 +192,6 @@ fn check_one(
             None => Failure::misuse(why),
         });
     }
-    let opener = ModelOpener::on(args.device.placement(None));
-    let mut runner = Runner::open(Box::new(opener), source.into(), progress)?;
     let kept = if several {
         Choices::with_all_picks()
     } else {
@@ -214,40 +226,6 @@ fn check_one(
     Ok(checked)
 }
 
-/// Looks at all weights of a model, part by part; and whether it has a tokenizer.
-fn examine(
-    source: &Source,
-    progress: &mut Progress<'_>,
-) -> Result<(Checked, Vec<WeightPart>, bool), Failure> {
-    let checkpoint = checkpoint::open(source).map_err(Failure::misuse)?;
-    let examiner = Examiner::new(&checkpoint);
-    let n = examiner.n_parts();
-    let mut weights = Vec::with_capacity(n);
-    for at in 0..n {
-        progress
-            .0
-            .progress(&format!("looking at the weights, part {} of {n} ", at + 1));
-        weights.push(examiner.part(at));
-        checkpoint.check_files().map_err(Failure::misuse)?;
-    }
-    progress.0.end_progress("\n");
-    let gates: Vec<GateFacts> = gate_facts(&checkpoint);
-    let evidence = Evidence {
-        gates: &gates,
-        weights: &weights,
-        ..Evidence::default()
-    };
-    let checked = Checked {
-        name: checkpoint.name.clone(),
-        findings: findings(&checkpoint.spec, &evidence),
-        report: None,
-        edited: None,
-        choices: Choices::default(),
-        spec: checkpoint.spec.clone(),
-    };
-    Ok((checked, weights, checkpoint.codec.is_some()))
-}
-
 /// What to read; a file that is not there is found before the model is opened.
 fn texts(args: &Args) -> Result<Vec<TextSource>, Failure> {
     let mut texts = Vec::new();
@@ -279,6 +257,24 @@ fn hand_out(
 }
 
 impl Checked {
+    /// By the weights alone.
+    fn of(checkpoint: &Checkpoint, weights: &[WeightPart]) -> Self {
+        let gates = gate_facts(checkpoint);
+        let evidence = Evidence {
+            gates: &gates,
+            weights,
+            ..Evidence::default()
+        };
+        Self {
+            name: checkpoint.name.clone(),
+            findings: findings(&checkpoint.spec, &evidence),
+            report: None,
+            edited: None,
+            choices: Choices::default(),
+            spec: checkpoint.spec.clone(),
+        }
+    }
+
     /// How the program ends: what is wrong is a finding, no verdict a failure.
     fn end(&self) -> Result<(), Failure> {
         let first = self.findings.first().map(|it| {
@@ -373,6 +369,15 @@ impl Listener for Progress<'_> {
 
     fn wrote(&mut self, _token: TokenId, _facts: &ModelFacts) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn examining(&mut self, n_done: usize, n_total: usize) {
+        self.0.progress(&format!(
+            "looking at the weights, part {n_done} of {n_total} "
+        ));
+        if n_done == n_total {
+            self.0.end_progress("\n");
+        }
     }
 
     fn surveying(&mut self, n_done: usize, n_total: usize) {
