@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// Every flag that several commands have, with these commands: there it means the same and takes the same.
-    const FLAGS: [(&str, &[&str]); 22] = [
+    const FLAGS: [(&str, &[&str]); 23] = [
         ("chat", &["moescope", "eval", "run", "screenshot"]),
         (
             "device",
@@ -221,6 +221,8 @@ mod tests {
         ),
         ("quantize", &["eval", "run", "bench"]),
         ("samples", &["check", "screenshot"]),
+        // Numbers for `eval`, as its callers give them; a file for `run`.
+        ("series", &["eval", "run"]),
         ("seed", &["moescope", "run", "screenshot"]),
         ("system", &["moescope", "eval", "run", "screenshot"]),
         ("temp", &["moescope", "run", "screenshot"]),
