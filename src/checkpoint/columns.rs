@@ -44,7 +44,7 @@ impl ColumnCut {
     }
 }
 
-/// A [`ColumnCut`] with its bytes at hand, to read from.
+/// Some outputs of a matrix `[in, out]` with their bytes at hand, to read from.
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnRows<'a> {
     bytes: &'a [u8],
