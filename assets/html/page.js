@@ -186,11 +186,7 @@ function select(change, follow = true) {
   state.layer = clamp(state.layer, 0, Math.max(0, data.routers.length - 1));
   pointed = null;
   writeHash();
-  if ('layer' in change) {
-    colorTokens();
-    drawKey();
-    drawLoad();
-  }
+  if ('layer' in change) drawLayer();
   draw();
   if (follow) markedTokens()[0]?.scrollIntoView({ block: 'nearest' });
 }
@@ -563,6 +559,13 @@ function drawKey() {
     rows.counterfactual && el('span', {}, el('i', { class: 'amber' }), 'what the edits changed')].filter(Boolean));
 }
 
+/** What changes with the layer alone. */
+function drawLayer() {
+  colorTokens();
+  drawKey();
+  drawLoad();
+}
+
 const N_NEXT = 8;
 
 function drawNext(name, t) {
@@ -818,7 +821,7 @@ $('heat').addEventListener('mousemove', (event) => {
 });
 $('heat').addEventListener('mouseleave', () => { $('tip').hidden = true; });
 
-addEventListener('hashchange', () => { readHash(); colorTokens(); drawKey(); drawLoad(); draw(); });
+addEventListener('hashchange', () => { readHash(); drawLayer(); draw(); });
 addEventListener('resize', () => draw());
 matchMedia('(prefers-color-scheme: light)').addEventListener('change', themed);
 addEventListener('beforeprint', () => { printing.theme = root.dataset.theme; root.dataset.theme = 'light'; themed(); });
@@ -832,9 +835,7 @@ state.token = data.divergence ?? changes.places[0] ?? rows.baseline.tokens.lengt
 drawOnce();
 drawTranscript();
 readHash();
-drawKey();
-drawLoad();
-colorTokens();
+drawLayer();
 themed();
 writeHash();
 markedTokens()[0]?.scrollIntoView({ block: 'nearest' });

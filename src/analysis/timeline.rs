@@ -180,7 +180,7 @@ pub fn timeline(steps: &[TimelineStep<'_>]) -> Result<Timeline, TimelineError> {
 
 fn of_router(steps: &[TimelineStep<'_>], row: usize) -> RouterTimeline {
     let reports: Vec<&RouterReport> = steps.iter().map(|it| &it.report.routers[row]).collect();
-    let utilisation: Vec<Vec<f64>> = reports.iter().map(|it| utilisation(&it.n)).collect();
+    let utilisation: Vec<Vec<f64>> = reports.iter().map(|it| it.utilisation()).collect();
     let router = reports[0].router;
     let pairs = steps.windows(2);
     let churn = pairs.map(|it| Some(1.0 - it[0].choices.overlap(it[1].choices, router)?));
@@ -196,12 +196,6 @@ fn of_router(steps: &[TimelineStep<'_>], row: usize) -> RouterTimeline {
         moved: moved(&utilisation),
         utilisation,
     }
-}
-
-fn utilisation(n: &[u64]) -> Vec<f64> {
-    let mean = n.iter().sum::<u64>() as f64 / n.len().max(1) as f64;
-    let of = |n: &u64| if mean > 0.0 { *n as f64 / mean } else { 0.0 };
-    n.iter().map(of).collect()
 }
 
 fn is_even(utilisation: f64) -> bool {

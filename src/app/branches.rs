@@ -4,7 +4,7 @@
 use eframe::egui;
 
 use crate::spec::{BranchId, Branches};
-use crate::ui::{Message, RowView};
+use crate::ui::Message;
 
 use super::App;
 
@@ -60,14 +60,9 @@ impl App {
         if from.given.is_empty() || from.has_text_of(to) {
             return None;
         }
-        let tokens =
-            |row: Option<RowView<'_>>| row.map_or(Vec::new(), |it| it.record.tokens.clone());
-        let texts = [
-            tokens(self.session.baseline()),
-            tokens(self.session.edited()),
-        ];
-        let [baseline, edited] = &texts;
-        self.branches.replace(from, to, [baseline, edited])
+        let rows = [self.session.baseline(), self.session.edited()];
+        let texts = rows.map(|it| it.map_or(&[][..], |it| &it.record.tokens));
+        self.branches.replace(from, to, texts)
     }
 
     /// Puts a text that left the screen on it again, as it was.

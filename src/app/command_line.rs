@@ -5,7 +5,7 @@ use crate::document::shell_word;
 use crate::spec::{PromptForm, Sampling, TokenId};
 use crate::ui::check_list;
 
-use super::{App, Waiting};
+use super::App;
 
 impl App {
     /// The first model that opens begins so, in place of with the first preset.
@@ -47,14 +47,7 @@ impl App {
 
     fn begin_with_ids(&mut self, ids: &[TokenId]) {
         self.prompt = self.session.tokens().text(ids);
-        let tag = self.next_tag;
-        self.next_tag += 1;
-        self.waiting = Some(Waiting {
-            tag,
-            play: false,
-            words: (self.prompt.clone(), self.form.clone()),
-            preset: None,
-        });
+        let tag = self.await_tokens(false, None);
         self.encoded(tag, Ok(ids.to_vec()), self.now_secs);
         // These words need not give these tokens again.
         self.typed.remove(ids);

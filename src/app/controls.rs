@@ -27,12 +27,10 @@ impl App {
         if is_busy {
             return;
         }
-        let Some((of, reading)) = self.wanted_controls() else {
+        let Some((of, reading, study)) = self.wanted_controls() else {
             return;
         };
-        let tag = self.next_tag;
-        self.next_tag += 1;
-        let (reading, study) = reading;
+        let tag = self.new_tag();
         self.session.controls = Some(SessionControls { tag, of, reading });
         if let Some(study) = study {
             self.ask(Request::Study { tag, study });
@@ -40,7 +38,7 @@ impl App {
     }
 
     /// What controls there are to read; none where they are read already, or there is nothing to compare them with.
-    fn wanted_controls(&self) -> Option<(ControlsOf, (ControlReading, Option<Study>))> {
+    fn wanted_controls(&self) -> Option<(ControlsOf, ControlReading, Option<Study>)> {
         let session = &self.session;
         if self.experiment.edits.is_idle() {
             return None;
@@ -83,7 +81,7 @@ impl App {
             from: plan.from,
             lists: plan.lists,
         });
-        Some((of, (reading, study)))
+        Some((of, reading, study))
     }
 
     /// Draws others.

@@ -210,14 +210,7 @@ impl App {
         let Some(facts) = self.session.facts.clone() else {
             return;
         };
-        let tag = self.next_tag;
-        self.next_tag += 1;
-        self.waiting = Some(Waiting {
-            tag,
-            play,
-            words: (self.prompt.clone(), self.form.clone()),
-            preset,
-        });
+        let tag = self.await_tokens(play, preset);
         if facts.has_tokenizer {
             let text = self.prompt.clone();
             self.ask(Request::Encode { tag, text, form });
@@ -236,6 +229,18 @@ impl App {
                 self.say("This model has no tokenizer: type token ids, as in 1 318 29".to_owned());
             }
         }
+    }
+
+    /// The tokens of the words in the box are awaited from now on; returns the tag that their answer has.
+    pub(super) fn await_tokens(&mut self, play: bool, preset: Option<usize>) -> u64 {
+        let tag = self.new_tag();
+        self.waiting = Some(Waiting {
+            tag,
+            play,
+            words: (self.prompt.clone(), self.form.clone()),
+            preset,
+        });
+        tag
     }
 
     pub(super) fn encoded(

@@ -43,7 +43,7 @@ use crate::spec::{Branches, Experiment, PromptForm, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
-    present_bar, top_bar, worked_height, worked_ui,
+    present_bar, top_bar, worked_height, worked_line, worked_ui,
 };
 
 pub use bench_ui::bench_ui;
@@ -277,6 +277,13 @@ impl App {
         (cx, &mut self.frame, &mut self.dialogs)
     }
 
+    /// Tells a request from those before.
+    fn new_tag(&mut self) -> u64 {
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        tag
+    }
+
     fn ask(&mut self, request: Request) {
         self.unsent.push_back(request);
     }
@@ -336,8 +343,13 @@ impl eframe::App for App {
         };
         if frame.is_presenting() {
             edge(Bar::bottom("present"), BOTTOM_BAR).show(ui, |ui| present_bar(&mut cx, ui));
-            let height = worked_height(&cx, ui);
-            edge(Bar::bottom("worked"), height).show(ui, |ui| worked_ui(&cx, ui));
+            let words = worked_line(&cx);
+            let height = words.as_ref().map_or(0.0, |it| worked_height(ui, it));
+            edge(Bar::bottom("worked"), height).show(ui, |ui| {
+                if let Some(words) = &words {
+                    worked_ui(&cx, ui, words);
+                }
+            });
         } else {
             edge(Bar::top("top"), TOP_BAR).show(ui, |ui| top_bar(&mut cx, ui));
             edge(Bar::bottom("bottom"), BOTTOM_BAR).show(ui, |ui| bottom_bar(&mut cx, ui));

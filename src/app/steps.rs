@@ -18,7 +18,7 @@ use crate::study::{Study, StudyEvent};
 use crate::trace::ModelFacts;
 use crate::ui::{PathFor, PathSheet, Steps};
 
-use super::App;
+use super::{App, typed_paths::name_of};
 
 /// Most events taken before a frame is drawn.
 const EVENTS_A_FRAME: usize = 256;
@@ -129,10 +129,7 @@ impl App {
             self.dialogs.close(ctx);
         }
         sort_steps(&mut paths, |it| it.display().to_string());
-        let name = |it: &PathBuf| {
-            let last = it.file_name().map(|it| it.to_string_lossy().into_owned());
-            shown(last.unwrap_or_else(|| it.display().to_string()))
-        };
+        let name = |it: &PathBuf| shown(name_of(it).unwrap_or_else(|| it.display().to_string()));
         self.session.steps = Some(Steps {
             names: paths.iter().map(name).collect(),
             progress: Some((0, 0)),

@@ -27,8 +27,7 @@ impl App {
             self.dialogs.close(ctx);
         }
         self.texts.clone_from(&texts);
-        let tag = self.next_tag;
-        self.next_tag += 1;
+        let tag = self.new_tag();
         let text = |name: String| SurveyedText {
             name: shown(name),
             ..SurveyedText::default()
@@ -57,8 +56,7 @@ impl App {
         {
             return;
         }
-        let tag = self.next_tag;
-        self.next_tag += 1;
+        let tag = self.new_tag();
         self.session.examined = Some(Examined {
             tag,
             progress: Some((0, 0)),

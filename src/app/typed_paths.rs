@@ -30,7 +30,7 @@ pub(super) fn steps_of(text: &str) -> Result<Vec<PathBuf>, TypedStepsError> {
     let mut paths = Vec::new();
     let parts = text.split(BETWEEN).map(str::trim);
     for part in parts.filter(|it| !it.is_empty()) {
-        if Bundled::ALL.iter().any(|it| it.argument() == part) {
+        if Bundled::named(part.as_ref()).is_some() {
             paths.push(part.into());
             continue;
         }
@@ -52,13 +52,12 @@ pub(super) fn steps_of(text: &str) -> Result<Vec<PathBuf>, TypedStepsError> {
 
 /// What a path names, its last part a pattern where a `*` stands in it.
 fn matching(path: &Path) -> Vec<PathBuf> {
-    let name = path.file_name().map(|it| it.to_string_lossy().into_owned());
+    let name = name_of(path);
     let Some((before, after)) = name.as_deref().and_then(|it| it.split_once('*')) else {
         return path.exists().then(|| path.to_owned()).into_iter().collect();
     };
     let is_it = |it: &PathBuf| {
-        let name = it.file_name().map(|it| it.to_string_lossy().into_owned());
-        name.is_some_and(|it| {
+        name_of(it).is_some_and(|it| {
             it.len() >= before.len() + after.len() && it.starts_with(before) && it.ends_with(after)
         })
     };
@@ -77,6 +76,11 @@ pub(super) fn checkpoints_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     all.sort();
     all
+}
+
+/// The last part of a path.
+pub(super) fn name_of(path: &Path) -> Option<String> {
+    path.file_name().map(|it| it.to_string_lossy().into_owned())
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

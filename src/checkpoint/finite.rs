@@ -112,14 +112,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::checkpoint::Blob;
+    use crate::{checkpoint::Blob, formats::F16};
 
     fn view(dtype: Dtype, numbers: &[f32], cols: usize) -> WeightView {
         let mut bytes: Vec<u8> = numbers
             .iter()
             .flat_map(|it| match dtype {
                 Dtype::Bf16 => it.to_le_bytes()[2..].to_vec(),
-                Dtype::F16 => f16_bits(*it).to_le_bytes().to_vec(),
+                Dtype::F16 => F16::from_f32(*it).0.to_vec(),
                 _ => it.to_le_bytes().to_vec(),
             })
             .collect();
@@ -128,20 +128,6 @@ mod tests {
         let words = words.iter().map(|it| u32::from_ne_bytes(*it)).collect();
         let blob = Blob::Memory(Arc::new(words));
         WeightView::new(&blob, 0, dtype, numbers.len() / cols, cols).unwrap()
-    }
-
-    const F16_MAX: f32 = 65504.0;
-
-    /// Of the numbers that stand in these tests.
-    fn f16_bits(it: f32) -> u16 {
-        let sign = u16::from(it.is_sign_negative()) << 15;
-        sign | match it.abs() {
-            it if it.is_nan() => 0x7e00,
-            f32::INFINITY => 0x7c00,
-            F16_MAX => 0x7bff,
-            0.5 => 0x3800,
-            _ => 0,
-        }
     }
 
     #[test]
@@ -165,7 +151,7 @@ mod tests {
     fn the_largest_numbers_of_a_format_are_numbers() {
         for (dtype, most) in [
             (Dtype::F32, f32::MAX),
-            (Dtype::F16, F16_MAX),
+            (Dtype::F16, 65504.0),
             (Dtype::Bf16, f32::from_bits(0x7f7f_0000)),
         ] {
             assert_eq!(view(dtype, &[most, -most, 0.0, -0.0], 2).no_number(), None);

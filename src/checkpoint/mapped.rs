@@ -96,9 +96,7 @@ impl MappedFile {
         #[cfg(not(unix))]
         let _ = (start, n_bytes);
     }
-}
 
-impl MappedFile {
     /// Tells the system that all of it will stay in memory: where it can, it reads it in large pages. Only advice.
     pub(super) fn will_stay(&self) {
         #[cfg(target_os = "linux")]

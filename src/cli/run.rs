@@ -13,7 +13,7 @@ use super::{
     series,
     values::path_parser,
 };
-use crate::analysis::{ControlEffects, concentration, effect, first_difference};
+use crate::analysis::{ControlEffects, first_difference};
 use crate::checkpoint::Source;
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, ShownEffect, page};
 use crate::engine::{Length, LoadProgress, ModelOpener, Opener, StopReason};
@@ -232,7 +232,8 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
             Some(runner.controls(&result.baseline, &experiment.edits, asked)?)
         }
     };
-    let effect = shown_effect(&result, &experiment, controls.as_ref());
+    let counterfactual = result.edited.as_ref().map(|it| &it.1);
+    let effect = ShownEffect::of(&experiment.edits, counterfactual, controls.as_ref());
     let ended = output.end(&result, &facts, &experiment, &effect);
     if let Some((html, path)) = html.zip(args.html.as_ref()) {
         let model = args.model.model.to_string_lossy();
@@ -241,24 +242,6 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         output.remark(&format!("the run is in {}", path.display()));
     }
     ended
-}
-
-/// What the edits changed, beside their controls.
-fn shown_effect<'a>(
-    result: &RunResult,
-    experiment: &'a Experiment,
-    controls: Option<&'a ControlEffects>,
-) -> ShownEffect<'a> {
-    let edits = &experiment.edits;
-    let from = edits.active().map(|it| it.span.start()).min();
-    let from = from.unwrap_or_default();
-    let counterfactual = result.edited.as_ref().map(|it| &it.1);
-    ShownEffect {
-        edits,
-        effect: counterfactual.and_then(|it| effect(it, from)),
-        concentration: counterfactual.and_then(|it| concentration(it, from)),
-        controls,
-    }
 }
 
 /// The run as a page.

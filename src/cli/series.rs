@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Failure, Output, json_text, model::ModelArgs, pass::Pass};
 use crate::document::{Series, SeriesScale, plural};
 use crate::engine::{Backend, Extent, StepRow};
-use crate::spec::{InterventionSet, ModelSpec, Revision, RoutingPolicy, TokenId};
+use crate::spec::{InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, TokenId};
 use crate::trace::PickState;
 
 /// Most bytes of a file of points.
@@ -166,9 +166,9 @@ fn object(
     let said = |it: &Forecast| -> Vec<f64> { it.points.iter().map(|it| scale.back(*it)).collect() };
     let load = |it: &Forecast| -> Value {
         let routers = spec.routers.iter().zip(&it.load);
-        let one = |(router, counts): (_, &Vec<u64>)| {
-            let router: &crate::spec::RouterSpec = router;
-            json!({ "layer": router.place.layer, "chosen": counts })
+        let one = |(router, chosen): (&RouterSpec, &Vec<u64>)| {
+            let layer = router.place.layer;
+            json!({ "layer": layer, "chosen": chosen })
         };
         routers.map(one).collect()
     };

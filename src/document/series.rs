@@ -66,14 +66,13 @@ impl Series {
     /// Nothing, what is no finite number, or a table whose column has to be named.
     pub fn read(text: &str, column: Option<&str>) -> Result<Self, SeriesError> {
         let lines = lines(text);
-        let width = lines.iter().map(|it| it.fields.len()).max().unwrap_or(0);
         match (lines.as_slice(), column) {
             ([], _) => Err(SeriesError::Empty),
             ([only], None) => Self::of(
                 None,
                 only.fields.iter().map(|it| (only.number, it.as_str())),
             ),
-            _ => Self::of_table(&lines, width, column),
+            _ => Self::of_table(&lines, column),
         }
     }
 
@@ -94,27 +93,26 @@ impl Series {
         Ok(Self { name, points })
     }
 
-    fn of_table(lines: &[Line], width: usize, column: Option<&str>) -> Result<Self, SeriesError> {
-        let field = |line: &Line, at: usize| line.fields.get(at).cloned().unwrap_or_default();
-        let is_number = |line: &Line, at: usize| number(&field(line, at)).is_some();
+    fn of_table(lines: &[Line], column: Option<&str>) -> Result<Self, SeriesError> {
+        let width = lines.iter().map(|it| it.fields.len()).max().unwrap_or(0);
+        let is_number = |line: &Line, at: usize| number(line.field(at)).is_some();
         let (first, rest) = (&lines[0], &lines[1..]);
         let holds_numbers = |at: &usize| rest.iter().all(|it| is_number(it, *at));
         let numeric: Vec<usize> = (0..width).filter(holds_numbers).collect();
         // Names stand over numbers.
-        let named = |at: &usize| !field(first, *at).is_empty() && !is_number(first, *at);
+        let named = |at: &usize| !first.field(*at).is_empty() && !is_number(first, *at);
         let has_names =
             numeric.iter().any(named) || (numeric.is_empty() && (0..width).all(|it| named(&it)));
         let name_of = |at: usize| {
-            let name = field(first, at);
-            Some(name).filter(|it| has_names && !it.is_empty())
+            let name = first.field(at);
+            (has_names && !name.is_empty()).then(|| name.to_owned())
         };
         let label = |at: usize| name_of(at).unwrap_or_else(|| (at + 1).to_string());
         let at = match column {
             Some(column) => {
-                let is_it = |at: &usize| label(*at) == column || (at + 1).to_string() == column;
                 let found = (0..width).find(|it| label(*it) == column);
                 found
-                    .or_else(|| (0..width).find(is_it))
+                    .or_else(|| (0..width).find(|it| (it + 1).to_string() == column))
                     .ok_or_else(|| SeriesError::NoColumn {
                         column: column.to_owned(),
                         columns: (0..width).map(label).collect(),
@@ -130,12 +128,9 @@ impl Series {
                 }
             },
         };
-        let is_name = width == 1 && !rest.is_empty() && named(&0) && holds_numbers(&0);
-        let rows = if has_names || is_name { rest } else { lines };
-        let name = name_of(at);
-        let fields: Vec<(usize, String)> =
-            rows.iter().map(|it| (it.number, field(it, at))).collect();
-        Self::of(name, fields.iter().map(|it| (it.0, it.1.as_str())))
+        let rows = if has_names { rest } else { lines };
+        let fields = rows.iter().map(|it| (it.number, it.field(at)));
+        Self::of(name_of(at), fields)
     }
 
     /// The scale a model reads it in.
@@ -153,6 +148,13 @@ impl Series {
             mean,
             deviation: if is_one { deviation } else { 1.0 },
         }
+    }
+}
+
+impl Line {
+    /// Empty where the line is shorter.
+    fn field(&self, at: usize) -> &str {
+        self.fields.get(at).map_or("", String::as_str)
     }
 }
 

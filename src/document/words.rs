@@ -1,6 +1,7 @@
 //! Edits, models and numbers in words: one way to say each, in the window, on a shared page, in the terminal.
 
 use crate::analysis::grouped;
+use crate::document::plural;
 use crate::spec::{
     Action, Intervention, InterventionSet, LayerId, ModelSpec, Position, RouterId, RouterPlace,
     RouterRef, RouterSpec, Sampling, Site, Span, StackId,
@@ -198,8 +199,7 @@ pub fn big(n: u64) -> String {
 /// A number of things: `1 token`, `10,233 tokens`.
 #[must_use]
 pub fn count_of(n: u64, thing: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", grouped(n))
+    format!("{} {}", grouped(n), plural(n, thing))
 }
 
 /// Bytes: `14.4 MB`.

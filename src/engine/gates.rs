@@ -30,20 +30,15 @@ pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
     };
     let routers = checkpoint.spec.routers.iter();
     routers
-        .map(|it| GateFacts {
-            selection_bias: selection_bias(checkpoint, it),
-            ..gate_of(it).map_or_else(GateFacts::default, |gate| {
-                let facts = of_gate(gate);
-                if has_second_matrix(checkpoint, it) {
-                    // Its rows are no expert's.
-                    return GateFacts {
-                        same_rows: Vec::new(),
-                        empty_rows: Vec::new(),
-                        ..facts
-                    };
-                }
-                facts
-            })
+        .map(|it| {
+            let mut facts = gate_of(it).map_or_else(GateFacts::default, of_gate);
+            facts.selection_bias = selection_bias(checkpoint, it);
+            if has_second_matrix(checkpoint, it) {
+                // Its rows are no expert's.
+                facts.same_rows.clear();
+                facts.empty_rows.clear();
+            }
+            facts
         })
         .collect()
 }
@@ -77,11 +72,17 @@ fn of_rows(mut rows: Vec<f32>, width: usize) -> GateFacts {
         norms.push(norm);
         row.iter_mut().for_each(|it| *it /= norm);
     }
+    let nearest = nearest(&rows, width);
+    // All pairs were compared: where the nearest two differ, no others are the same.
+    let same_rows = match nearest {
+        Some(it) if it.cosine > SAME_COSINE => same_rows(&rows, &norms, width),
+        _ => Vec::new(),
+    };
     GateFacts {
-        same_rows: same_rows(&rows, &norms, width),
+        same_rows,
         empty_rows: empty_rows(&norms),
         norms,
-        nearest: nearest(&rows, width),
+        nearest,
         n_not_finite,
         selection_bias: Vec::new(),
     }

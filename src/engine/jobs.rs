@@ -131,12 +131,7 @@ impl Jobs {
         match wanted {
             Ok(TurnOutcome::Submitted(slice)) => self.in_flight.push_back(slice),
             Ok(TurnOutcome::Nothing) => {}
-            Ok(TurnOutcome::Told(events)) => {
-                let tag = self.list[at].tag;
-                for event in events {
-                    out.send(Event::Study { tag, event });
-                }
-            }
+            Ok(TurnOutcome::Told(events)) => self.list[at].send(events, out),
             Ok(TurnOutcome::Outcome) if self.in_flight.iter().any(|it| it.id == id) => {
                 self.complete(host, out);
             }
@@ -180,12 +175,7 @@ impl Jobs {
             running.take_in(rows, &slice.ended, host.backend)
         });
         match told {
-            Ok(events) => {
-                let tag = running.tag;
-                for event in events {
-                    out.send(Event::Study { tag, event });
-                }
-            }
+            Ok(events) => running.send(events, out),
             Err(why) => self.end(at, Err(why), false, host.backend, out),
         }
     }
@@ -290,10 +280,16 @@ impl RunningJob {
         self.job.read(rows)
     }
 
+    /// Says how far it is.
     fn tell(&self, out: &mut EventSender) {
-        let event = StudyEvent::Progress(self.job.progress());
+        self.send([StudyEvent::Progress(self.job.progress())], out);
+    }
+
+    fn send(&self, events: impl IntoIterator<Item = StudyEvent>, out: &mut EventSender) {
         let tag = self.tag;
-        out.send(Event::Study { tag, event });
+        for event in events {
+            out.send(Event::Study { tag, event });
+        }
     }
 }
 

@@ -246,13 +246,13 @@ impl<O: Ops> LiveBackend<O> {
             let Some(pending) = self.queue.remove(at) else {
                 continue;
             };
-            let starts = pending.in_flight.as_ref().map(|it| &it.placed);
+            let placed = pending.in_flight.as_ref().map(|it| &it.placed);
             for (i, row) in pending.rows.iter().enumerate() {
                 let Some(held) = self.sequences.get_mut(&row.seq) else {
                     continue;
                 };
-                if let Some(starts) = starts {
-                    held.sequence.truncate(&self.model.ops, starts[i].at.idx());
+                if let Some(placed) = placed {
+                    held.sequence.truncate(&self.model.ops, placed[i].at.idx());
                 }
                 held.drawn = None;
             }
@@ -281,12 +281,12 @@ impl<O: Ops> LiveBackend<O> {
         let held = self.sequences.get(&seq).filter(|it| it.planned > to)?;
         let mut end = 0;
         self.queue.iter().position(|pending| {
-            let starts = pending.in_flight.as_ref().map(|it| &it.placed);
+            let placed = pending.in_flight.as_ref().map(|it| &it.placed);
             pending.rows.iter().enumerate().any(|(i, row)| {
                 if row.seq != seq {
                     return row.rests_on(seq);
                 }
-                let start = starts.map_or(held.sequence.len.max(end), |it| it[i].at.idx());
+                let start = placed.map_or(held.sequence.len.max(end), |it| it[i].at.idx());
                 end = start + row.feed.len();
                 end > to
             })

@@ -174,7 +174,8 @@ pub struct Assembly<O: Ops> {
     spec: ModelSpec,
     ops: O,
     quantize: Option<BlockFormat>,
-    embedding: Option<[Option<O::Weight>; 2]>,
+    /// With its gate, where it has one.
+    embedding: Option<(O::Weight, Option<O::Weight>)>,
     head: Option<Head<O>>,
     encoder: Vec<Layer<O>>,
     layers: Vec<Layer<O>>,
@@ -253,7 +254,7 @@ impl<O: Ops> Assembly<O> {
         };
         if self.embedding.is_none() {
             let embedding = from.need(Slot::Embedding)?;
-            self.embedding = Some([Some(embedding), from.find(Slot::EmbeddingGate)?]);
+            self.embedding = Some((embedding, from.find(Slot::EmbeddingGate)?));
         } else if self.head.is_none() {
             self.head = Some(from.head(&self.spec)?);
         } else if self.encoder.len() < self.spec.layers_of(StackId::Encoder).len() {
@@ -281,8 +282,7 @@ impl<O: Ops> Assembly<O> {
         };
         let encoder_ends = from.encoder_ends(&self.spec)?;
         let distances = from.distances(&self.spec, StackId::Decoder)?;
-        let (Some([Some(embedding), embedding_gate]), Some(head)) = (self.embedding, self.head)
-        else {
+        let (Some((embedding, embedding_gate)), Some(head)) = (self.embedding, self.head) else {
             unreachable!("no piece is left to do")
         };
         Ok(Model {

@@ -114,10 +114,10 @@ impl Branches {
 
     fn named(&mut self, experiment: &Experiment, texts: [&[TokenId]; 2]) -> BranchId {
         let texts = texts.map(<[_]>::to_vec);
-        if let Some(id) = self.of(experiment) {
-            let found = self.list.iter_mut().filter(|it| it.id == id);
-            found.for_each(|it| it.texts.clone_from(&texts));
-            return id;
+        let mut list = self.list.iter_mut();
+        if let Some(it) = list.rfind(|it| it.experiment.has_text_of(experiment)) {
+            it.texts = texts;
+            return it.id;
         }
         let id = BranchId(self.n_named);
         self.n_named += 1;

@@ -177,6 +177,13 @@ impl DeltaSpec {
         };
         DeltaParts { q, k, v, z, b, a }
     }
+
+    /// The column at which a value head's numbers of a part begin, of which each has so many.
+    #[must_use]
+    pub fn column_of(&self, part: Heads, value_head: usize, width: usize) -> usize {
+        let r = self.per_key_head();
+        part.first + value_head / r * part.step + value_head % r * width
+    }
 }
 
 #[cfg(test)]

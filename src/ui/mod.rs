@@ -24,7 +24,7 @@ pub use cx::{Cx, Drawing, Settings};
 pub use export::{Caption, Paper, PaperFormat, png};
 pub use frame::{
     Dialogs, Dropped, Frame, ModeError, PathFor, PathSheet, Sheet, bottom_bar, dialogs_ui, drop_ui,
-    focus_ring, present_bar, same_words, top_bar, worked_height, worked_ui,
+    focus_ring, present_bar, same_words, top_bar, worked_height, worked_line, worked_ui,
 };
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};

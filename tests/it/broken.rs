@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use moescope::analysis::{Evidence, findings};
@@ -11,6 +10,8 @@ use moescope::checkpoint::{Bundled, Source, open};
 use moescope::engine::{Examiner, gate_facts};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::commands::{ended, program};
 
 /// A copy of a model whose tensors can be changed.
 pub struct Broken {
@@ -29,12 +30,7 @@ impl Broken {
 
     /// Of the Tour that was trained without balancing.
     pub fn collapsed() -> Self {
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models");
-        let out = Self::of(&models.join("tour-collapsed"));
-        for name in ["tokenizer.json", "tokenizer_config.json"] {
-            fs::copy(models.join("tour").join(name), out.folder.path().join(name)).unwrap();
-        }
-        out
+        Self::of(crate::check::collapsed().path())
     }
 
     /// Of a fixture.
@@ -44,10 +40,7 @@ impl Broken {
 
     fn of(from: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for file in fs::read_dir(from).unwrap() {
-            let name = file.unwrap().file_name();
-            fs::copy(from.join(&name), folder.path().join(&name)).unwrap();
-        }
+        copy_files(from, folder.path());
         let bytes = fs::read(from.join("model.safetensors")).unwrap();
         let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         let header = serde_json::from_slice(&bytes[8..8 + n]).unwrap();
@@ -189,17 +182,16 @@ const FEW: usize = 150;
 const ENOUGH: usize = 1_100;
 
 fn moescope(args: &[&str]) -> (i32, String, String) {
-    let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
-        .args(args)
-        .args(["--device", "cpu"])
-        .output()
-        .unwrap();
-    let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
-    (
-        run.status.code().unwrap(),
-        text(run.stdout),
-        text(run.stderr),
-    )
+    let (status, out, log) = ended(program().args(args).args(["--device", "cpu"]));
+    (status.unwrap(), out, log)
+}
+
+/// The files of a folder, into another.
+fn copy_files(from: &Path, to: &Path) {
+    for file in fs::read_dir(from).unwrap() {
+        let name = file.unwrap().file_name();
+        fs::copy(from.join(&name), to.join(&name)).unwrap();
+    }
 }
 
 fn fixtures() -> PathBuf {
@@ -458,10 +450,7 @@ fn steps() -> (TempDir, [String; 3]) {
         it.write();
         let to = folder.path().join(format!("step-{step}"));
         fs::create_dir(&to).unwrap();
-        for file in fs::read_dir(it.path()).unwrap() {
-            let name = file.unwrap().file_name();
-            fs::copy(it.path().join(&name), to.join(&name)).unwrap();
-        }
+        copy_files(it.path(), &to);
         to.to_str().unwrap().to_owned()
     });
     (folder, paths)
@@ -610,17 +599,8 @@ fn json_prints_out_writes_and_a_file_behind_json_is_told_so() {
 #[test]
 fn inspect_reads_experts_where_it_is_asked_to() {
     let inspect = |model: &str, more: &[&str]| {
-        let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
-            .args(["inspect", model])
-            .args(more)
-            .output()
-            .unwrap();
-        let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
-        (
-            run.status.code().unwrap(),
-            text(run.stdout),
-            text(run.stderr),
-        )
+        let (status, out, log) = ended(program().args(["inspect", model]).args(more));
+        (status.unwrap(), out, log)
     };
     let (status, out, _) = inspect("tour", &["--experts"]);
     assert_eq!(status, 0);

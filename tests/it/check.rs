@@ -23,7 +23,7 @@ fn check(args: &[&str]) -> (i32, String, String) {
 }
 
 /// The collapsed Tour, trained without balancing, with the tokenizer they share.
-fn collapsed() -> TempDir {
+pub fn collapsed() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models");
     for (model, name) in [

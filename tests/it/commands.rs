@@ -10,12 +10,13 @@ use serde_json::json;
 
 use crate::tiny::Tiny;
 
-fn program() -> Command {
+/// The program, to be given words.
+pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_moescope"))
 }
 
 /// Exit status, stdout, stderr.
-fn ended(run: &mut Command) -> (Option<i32>, String, String) {
+pub fn ended(run: &mut Command) -> (Option<i32>, String, String) {
     let run = run.output().unwrap();
     let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
     (run.status.code(), text(run.stdout), text(run.stderr))
@@ -91,7 +92,8 @@ const BENCH: &[&str] = &[
     "--device",
     "cpu",
 ];
-const CHECK: &[&str] = &[
+/// One that writes a report.
+pub const CHECK: &[&str] = &[
     "check",
     "tour",
     "--text",

@@ -169,16 +169,7 @@ fn a_file_on_a_mount_of_its_own_is_written_over() {
 #[test]
 fn a_run_that_is_killed_leaves_a_whole_file_and_the_next_one_nothing_else() {
     check_kills(WRITERS[0], 16);
-    let report = [
-        "check",
-        "tour",
-        "--text",
-        "CHANGELOG.md",
-        "--mixed",
-        "--device",
-        "cpu",
-    ];
-    check_kills(&[&report[..], &["--out"]].concat(), 4);
+    check_kills(&[crate::commands::CHECK, &["--out"]].concat(), 4);
 }
 
 #[cfg(unix)]

@@ -4,6 +4,7 @@
 //! newer ones were made, says `tests/golden/make.py`.
 
 mod converted;
+mod edit_laws;
 mod gguf_file;
 
 use std::{
@@ -15,9 +16,6 @@ use std::{
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
-
-#[path = "golden/edit_laws.rs"]
-mod edit_laws;
 
 const TOLERANCE: f32 = 2e-3;
 

@@ -338,6 +338,14 @@ fn of_router(
 }
 
 impl RouterReport {
+    /// Utilisation of every expert, `[N]`: its picks as times an even share; 0 where nothing was picked.
+    #[must_use]
+    pub fn utilisation(&self) -> Vec<f64> {
+        let even = mean(&self.n);
+        let of = |n: &u64| if even > 0.0 { *n as f64 / even } else { 0.0 };
+        self.n.iter().map(of).collect()
+    }
+
     /// A verdict that is not even becomes none: the experts it called dead may be busy in another text.
     fn withhold(&mut self) {
         if self.verdict.is_some_and(|it| it != Verdict::Even) {

@@ -9,7 +9,9 @@ use crate::spec::{
 use super::{
     super::{CheckpointError, LayerSlot, Part, Reading, RecurrentSlot, config::Config},
     Draft, Family,
+    kda::state,
     llama_names::PROJECTIONS,
+    llama4::DENSE,
     mamba::MAX_KERNEL,
     names::{Names, Prefix, Role, Tensor},
     plain::{Defaults, FfnPlan, Layer, Plain, kinds, width, window},
@@ -21,7 +23,7 @@ pub(super) const JAMBA: Family = Family {
     read,
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, PROJECTIONS, STATE, NETWORKS],
+        tensors: &[DECODER, PROJECTIONS, STATE, EXPERTS, DENSE],
     },
 };
 
@@ -38,11 +40,6 @@ const DECODER: &[Tensor] = &[
         &[Role::In(LayerSlot::FfnNorm)],
     ),
 ];
-
-/// A part of a mixer with a state.
-const fn state(slot: RecurrentSlot) -> Role {
-    Role::In(LayerSlot::Recurrent(slot))
-}
 
 const STATE: &[Tensor] = &[
     Tensor::rows(
@@ -101,8 +98,8 @@ const STATE: &[Tensor] = &[
     ),
 ];
 
-/// As released, and with the experts of a layer in two tensors as Transformers 5 holds them.
-const NETWORKS: &[Tensor] = &[
+/// Router and experts as released, and with the experts of a layer in two tensors as Transformers 5 holds them.
+const EXPERTS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.feed_forward.router.weight",
         &[Role::In(LayerSlot::Router)],
@@ -126,18 +123,6 @@ const NETWORKS: &[Tensor] = &[
     Tensor::stacked(
         "{body}layers.{l}.feed_forward.experts.down_proj",
         &[Role::Expert(Part::Down)],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.feed_forward.gate_proj.weight",
-        &[Role::In(LayerSlot::Dense(Part::Gate))],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.feed_forward.up_proj.weight",
-        &[Role::In(LayerSlot::Dense(Part::Up))],
-    ),
-    Tensor::rows(
-        "{body}layers.{l}.feed_forward.down_proj.weight",
-        &[Role::In(LayerSlot::Dense(Part::Down))],
     ),
 ];
 

@@ -60,8 +60,8 @@ pub(super) const BAILING_HYBRID: Family = Family {
     },
 };
 
-/// A part of linear attention.
-const fn state(slot: RecurrentSlot) -> Role {
+/// A part of a mixer with a state.
+pub(super) const fn state(slot: RecurrentSlot) -> Role {
     Role::In(LayerSlot::Recurrent(slot))
 }
 

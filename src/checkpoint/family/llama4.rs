@@ -24,7 +24,7 @@ pub(super) const LLAMA4: Family = Family {
     read: |config| read(config, &LLAMA4),
     names: &Names {
         prefixes: Prefix::USUAL,
-        tensors: &[DECODER, PROJECTIONS, NETWORKS],
+        tensors: &[DECODER, PROJECTIONS, NETWORKS, DENSE],
     },
 };
 
@@ -61,6 +61,10 @@ const NETWORKS: &[Tensor] = &[
         "{body}layers.{l}.feed_forward.shared_expert.down_proj.weight",
         &[Role::In(LayerSlot::Shared(Part::Down))],
     ),
+];
+
+/// The network of a layer without experts.
+pub(super) const DENSE: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.feed_forward.gate_proj.weight",
         &[Role::In(LayerSlot::Dense(Part::Gate))],

@@ -192,7 +192,7 @@ pub(super) fn find(config: &Config) -> Result<&'static Family, CheckpointError> 
             "{} ({model_type}) opens as a GGUF file, and not from safetensors",
             it.label
         ),
-        None => sentence(model_type, class(config)),
+        None => sentence(model_type, class(config).map(stem)),
     };
     Err(CheckpointError::Family {
         what,
@@ -219,22 +219,23 @@ fn sentence(name: &str, class: Option<&str>) -> String {
     missing::sentence(name, class, missing::Place::Config, &opens)
 }
 
-/// The class that a config names, without what it is for: `Qwen3Moe` of `Qwen3MoeForCausalLM`.
+/// The class that a config names.
 fn class(config: &Config) -> Option<&str> {
-    let class = config.get("architectures")?.get(0)?.as_str()?;
-    class.split("For").next()
+    config.get("architectures")?.get(0)?.as_str()
+}
+
+/// A class without what it is for: `Qwen3Moe` of `Qwen3MoeForCausalLM`.
+fn stem(class: &str) -> &str {
+    class.split_once("For").map_or(class, |it| it.0)
 }
 
 /// Of a config that does not say what it is of: what the name of its class is near to.
 fn without_type(config: &Config) -> CheckpointError {
-    let whole = config
-        .get("architectures")
-        .and_then(|it| it.get(0)?.as_str());
-    let want = match whole.zip(class(config)) {
+    let want = match class(config) {
         None => format!("one of {}", opens()),
-        Some((whole, class)) => {
-            let near = sentence(class, None);
-            format!("one of {}; by its class {whole}, {near}", opens())
+        Some(class) => {
+            let near = sentence(stem(class), None);
+            format!("one of {}; by its class {class}, {near}", opens())
         }
     };
     config.wrong("model_type", want)

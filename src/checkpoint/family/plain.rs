@@ -17,11 +17,11 @@ use super::{
     Draft,
 };
 
-const MAX_WIDTH: usize = 1 << 20;
+pub(super) const MAX_WIDTH: usize = 1 << 20;
 pub(super) const MAX_FF: usize = 1 << 22;
-const MAX_VOCAB: usize = 1 << 24;
-const MAX_LAYERS: usize = 4096;
-const MAX_HEADS: usize = 1 << 14;
+pub(super) const MAX_VOCAB: usize = 1 << 24;
+pub(super) const MAX_LAYERS: usize = 4096;
+pub(super) const MAX_HEADS: usize = 1 << 14;
 const MAX_CTX: usize = i32::MAX as usize;
 
 /// The defaults of a family's configuration class.

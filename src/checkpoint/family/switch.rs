@@ -11,7 +11,7 @@ use super::{
     super::{CheckpointError, LayerSlot, Part, config::Config},
     Draft, Family,
     names::{Names, Prefix, Role, Tensor},
-    plain::{MAX_FF, width},
+    plain::{MAX_FF, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH, width},
 };
 
 pub(super) const FAMILY: Family = Family {
@@ -24,148 +24,141 @@ pub(super) const FAMILY: Family = Family {
     },
 };
 
-const fn part(name: &'static str, holds: &'static [Role]) -> Tensor {
-    Tensor::rows(name, holds)
-}
-
 /// What both stacks share, and the decoder.
 const DECODER: &[Tensor] = &[
-    part("shared.weight", &[Role::Embedding]),
-    part("lm_head.weight", &[Role::Head]),
-    part("decoder.final_layer_norm.weight", &[Role::FinalNorm]),
-    part(
+    Tensor::rows("shared.weight", &[Role::Embedding]),
+    Tensor::rows("lm_head.weight", &[Role::Head]),
+    Tensor::rows("decoder.final_layer_norm.weight", &[Role::FinalNorm]),
+    Tensor::rows(
         "decoder.block.{l}.layer.0.layer_norm.weight",
         &[Role::In(LayerSlot::MixerNorm)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.0.SelfAttention.q.weight",
         &[Role::In(LayerSlot::Q)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.0.SelfAttention.k.weight",
         &[Role::In(LayerSlot::K)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.0.SelfAttention.v.weight",
         &[Role::In(LayerSlot::V)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.0.SelfAttention.o.weight",
         &[Role::In(LayerSlot::O)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.0.SelfAttention.relative_attention_bias.weight",
         &[Role::In(LayerSlot::RelativeBias)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.1.layer_norm.weight",
         &[Role::In(LayerSlot::CrossNorm)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.1.EncDecAttention.q.weight",
         &[Role::In(LayerSlot::CrossQ)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.1.EncDecAttention.k.weight",
         &[Role::In(LayerSlot::CrossK)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.1.EncDecAttention.v.weight",
         &[Role::In(LayerSlot::CrossV)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.1.EncDecAttention.o.weight",
         &[Role::In(LayerSlot::CrossO)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.layer_norm.weight",
         &[Role::In(LayerSlot::FfnNorm)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.mlp.wi.weight",
         &[Role::In(LayerSlot::Dense(Part::Up))],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.mlp.wo.weight",
         &[Role::In(LayerSlot::Dense(Part::Down))],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.mlp.router.classifier.weight",
         &[Role::In(LayerSlot::Router)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.mlp.router.classifier.bias",
         &[Role::In(LayerSlot::RouterBias)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.mlp.experts.expert_{e}.wi.weight",
         &[Role::Expert(Part::Up)],
     ),
-    part(
+    Tensor::rows(
         "decoder.block.{l}.layer.2.mlp.experts.expert_{e}.wo.weight",
         &[Role::Expert(Part::Down)],
     ),
 ];
 
 const ENCODER: &[Tensor] = &[
-    part("encoder.final_layer_norm.weight", &[Role::EncoderNorm]),
-    part(
+    Tensor::rows("encoder.final_layer_norm.weight", &[Role::EncoderNorm]),
+    Tensor::rows(
         "encoder.block.{l}.layer.0.layer_norm.weight",
         &[Role::InEncoder(LayerSlot::MixerNorm)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.0.SelfAttention.q.weight",
         &[Role::InEncoder(LayerSlot::Q)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.0.SelfAttention.k.weight",
         &[Role::InEncoder(LayerSlot::K)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.0.SelfAttention.v.weight",
         &[Role::InEncoder(LayerSlot::V)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.0.SelfAttention.o.weight",
         &[Role::InEncoder(LayerSlot::O)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.0.SelfAttention.relative_attention_bias.weight",
         &[Role::InEncoder(LayerSlot::RelativeBias)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.layer_norm.weight",
         &[Role::InEncoder(LayerSlot::FfnNorm)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.mlp.wi.weight",
         &[Role::InEncoder(LayerSlot::Dense(Part::Up))],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.mlp.wo.weight",
         &[Role::InEncoder(LayerSlot::Dense(Part::Down))],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.mlp.router.classifier.weight",
         &[Role::InEncoder(LayerSlot::Router)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.mlp.router.classifier.bias",
         &[Role::InEncoder(LayerSlot::RouterBias)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.mlp.experts.expert_{e}.wi.weight",
         &[Role::EncoderExpert(Part::Up)],
     ),
-    part(
+    Tensor::rows(
         "encoder.block.{l}.layer.1.mlp.experts.expert_{e}.wo.weight",
         &[Role::EncoderExpert(Part::Down)],
     ),
 ];
 
-const MAX_WIDTH: usize = 1 << 20;
-const MAX_LAYERS: usize = 4096;
-const MAX_VOCAB: usize = 1 << 24;
 /// Positions have no end here; those that the models were trained at.
 const N_POSITIONS: usize = 512;
 
@@ -235,7 +228,7 @@ fn read(config: &Config) -> Result<Draft, CheckpointError> {
 impl Parts {
     fn read(config: &Config) -> Result<Self, CheckpointError> {
         let eps = config.positive("layer_norm_epsilon", 1e-6)?;
-        let n_heads = config.whole("num_heads", 1..=1 << 14, 12)?;
+        let n_heads = config.whole("num_heads", 1..=MAX_HEADS, 12)?;
         let head_dim = config.whole("d_kv", 1..=MAX_WIDTH, 64)?;
         let act = match config.text("dense_act_fn")?.unwrap_or("relu") {
             "relu" => Act::Relu,

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::analysis::{Report, RouterReport, grouped};
+use super::report;
+use crate::analysis::{Numbers, Report, RouterReport, grouped};
 use crate::spec::shown;
 
 /// Experts whose change is told for each router.
@@ -25,12 +26,12 @@ pub(super) fn table(out: &mut String, name: &str, plain: &Report, edited: &Repor
         "layer", "evenness", "max/mean"
     );
     for (before, after) in plain.routers.iter().zip(&edited.routers) {
-        let number = |of: fn(&crate::analysis::Numbers) -> f64| {
-            let one = |it: &RouterReport| {
-                it.numbers
-                    .map_or_else(|| "–".to_owned(), |it| format!("{:.3}", of(&it)))
-            };
-            format!("{} → {}", one(before), one(after))
+        let number = |of: fn(&Numbers) -> f64| {
+            format!(
+                "{} → {}",
+                report::number(before, of),
+                report::number(after, of)
+            )
         };
         let _ = writeln!(
             out,
@@ -45,15 +46,10 @@ pub(super) fn table(out: &mut String, name: &str, plain: &Report, edited: &Repor
 
 /// `5: 1.04 → 0, 3: 0.98 → 1.41`.
 fn changes(before: &RouterReport, after: &RouterReport) -> String {
-    let utilisation = |it: &RouterReport| {
-        let mean = it.n.iter().sum::<u64>() as f64 / it.n.len().max(1) as f64;
-        let of = |n: &u64| if mean > 0.0 { *n as f64 / mean } else { 0.0 };
-        it.n.iter().map(of).collect::<Vec<f64>>()
-    };
-    let (from, to) = (utilisation(before), utilisation(after));
-    let mut all: Vec<(usize, f64, f64)> = from
+    let mut all: Vec<(usize, f64, f64)> = before
+        .utilisation()
         .into_iter()
-        .zip(to)
+        .zip(after.utilisation())
         .enumerate()
         .map(|(expert, (from, to))| (expert, from, to))
         .filter(|it| (it.2 - it.1).abs() >= 0.005)

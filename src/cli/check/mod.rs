@@ -22,11 +22,11 @@ use crate::analysis::{
     Choices, Evidence, Finding, FindingKind, LoadStats, Outcome, Preset, Report, Thresholds,
     Verdict, findings, grouped, judge,
 };
-use crate::checkpoint::{self, Checkpoint, Source};
+use crate::checkpoint::{self, Source};
 use crate::corpus::{TextSource, names};
-use crate::engine::{Examiner, LoadProgress, ModelOpener, gate_facts};
+use crate::engine::{Examiner, LoadProgress, ModelOpener};
 use crate::spec::{InterventionSet, ModelSpec, TokenId};
-use crate::trace::{ModelFacts, WeightPart};
+use crate::trace::ModelFacts;
 
 /// Judge whether the load is even over texts, and look for what else is wrong: weights that are no numbers, copied or
 /// silent experts, routers that look at no token. Exits 0 if even and sound; 1 if skewed, collapsed, or anything is
@@ -160,21 +160,21 @@ fn check_one(
     progress: &mut Progress<'_>,
 ) -> Result<Checked, Failure> {
     let source = Source::parse(model);
-    let checkpoint = checkpoint::open(&source).map_err(Failure::misuse)?;
-    let examiner = Examiner::new(&checkpoint);
-    if !examiner.broken_routers().is_empty() {
-        // It would not be opened to be run; what else is broken is named too.
-        let parts: Vec<WeightPart> = (0..examiner.n_parts())
-            .map(|at| examiner.part(at))
-            .collect();
-        return Ok(Checked::of(&checkpoint, &parts));
-    }
-    let has_tokenizer = checkpoint.codec.is_some();
     // Whether there is memory for it is known before all of it is read.
-    let opener = ModelOpener::on(args.device.placement(None));
-    let mut runner = Runner::open(Box::new(opener), source.into(), progress)?;
+    let opener = Box::new(ModelOpener::on(args.device.placement(None)));
+    let mut runner = match Runner::open(opener, source.clone().into(), progress) {
+        Ok(it) => it,
+        Err(why) => return with_broken_routers(&source).ok_or(why),
+    };
     let weights = runner.examine()?;
-    let mut checked = Checked::of(&checkpoint, &weights);
+    let facts = runner.facts.clone();
+    let by_weights = Evidence {
+        gates: &facts.gates,
+        weights: &weights,
+        ..Evidence::default()
+    };
+    let found = findings(&facts.spec, &by_weights);
+    let mut checked = Checked::of(&facts.name, &facts.spec, found);
     let is_broken = |it: &Finding| it.kind == FindingKind::NotFinite;
     if checked.findings.iter().any(is_broken) {
         return Ok(checked);
@@ -185,7 +185,7 @@ fn check_one(
             "{name} has no router: there is no load to judge"
         )));
     }
-    if !has_tokenizer {
+    if !facts.has_tokenizer {
         let why = format!("{name} has no tokenizer, so no text can be read to judge its load");
         return Err(match checked.findings.first() {
             Some(it) => Failure::finding(format!("{} {why}", it.evidence)),
@@ -198,7 +198,6 @@ fn check_one(
         Choices::default()
     };
     let read = runner.survey(texts, &InterventionSet::default(), kept)?;
-    let facts = runner.facts.clone();
     let judged = |loads: &[LoadStats]| {
         let names = names(texts);
         let named: Vec<(&str, &LoadStats)> = names.iter().map(String::as_str).zip(loads).collect();
@@ -212,18 +211,26 @@ fn check_one(
         checked.edited = Some(judged(&edited.loads));
     }
     drop(runner);
-    checked.findings = findings(
-        &facts.spec,
-        &Evidence {
-            gates: &facts.gates,
-            weights: &weights,
-            choices: Some(&read.choices),
-            report: Some(&report),
-        },
-    );
+    let with_load = Evidence {
+        choices: Some(&read.choices),
+        report: Some(&report),
+        ..by_weights
+    };
+    checked.findings = findings(&facts.spec, &with_load);
     checked.report = Some(report);
     checked.choices = read.choices;
     Ok(checked)
+}
+
+/// A model that is not opened to be run because weights of its routers are no numbers: what else is wrong with its weights
+/// is named too. None where it is not opened for another reason.
+fn with_broken_routers(source: &Source) -> Option<Checked> {
+    let checkpoint = checkpoint::open(source).ok()?;
+    let is_broken = !Examiner::new(&checkpoint).broken_routers().is_empty();
+    is_broken.then(|| {
+        let found = experts::found(&checkpoint);
+        Checked::of(&checkpoint.name, &checkpoint.spec, found)
+    })
 }
 
 /// What to read; a file that is not there is found before the model is opened.
@@ -258,20 +265,14 @@ fn hand_out(
 
 impl Checked {
     /// By the weights alone.
-    fn of(checkpoint: &Checkpoint, weights: &[WeightPart]) -> Self {
-        let gates = gate_facts(checkpoint);
-        let evidence = Evidence {
-            gates: &gates,
-            weights,
-            ..Evidence::default()
-        };
+    fn of(name: &str, spec: &ModelSpec, findings: Vec<Finding>) -> Self {
         Self {
-            name: checkpoint.name.clone(),
-            findings: findings(&checkpoint.spec, &evidence),
+            name: name.to_owned(),
+            findings,
             report: None,
             edited: None,
             choices: Choices::default(),
-            spec: checkpoint.spec.clone(),
+            spec: spec.clone(),
         }
     }
 

@@ -53,10 +53,7 @@ pub(super) fn table(out: &mut String, name: &str, spec: &ModelSpec, report: &Rep
 
 fn line(out: &mut String, it: &RouterReport, width: usize) {
     let verdict = it.verdict.map_or("–", Verdict::word);
-    let number = |of: fn(&Numbers) -> f64| {
-        it.numbers
-            .map_or_else(|| "–".to_owned(), |it| format!("{:.3}", of(&it)))
-    };
+    let number = |of| number(it, of);
     let _ = writeln!(
         out,
         "{:<width$}  {verdict:<9}  {:>8}  {:>8}  {:>6}  {:>6}  {:>4}  {:>11}",
@@ -68,6 +65,12 @@ fn line(out: &mut String, it: &RouterReport, width: usize) {
         it.dead.len(),
         it.unused.len(),
     );
+}
+
+/// One of a router's numbers; a dash where nothing was picked.
+pub(super) fn number(it: &RouterReport, of: fn(&Numbers) -> f64) -> String {
+    it.numbers
+        .map_or_else(|| "–".to_owned(), |it| format!("{:.3}", of(&it)))
 }
 
 /// What to do about each router that is not even.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{ControlEffects, concentration, effect, first_difference};
+use crate::analysis::{ControlEffects, first_difference};
 use crate::document::{
     ShownEffect, VIRIDIS, covers, edit_words, facts_words, first_router, list_words, quoted,
     router_ref, sampling_words, shell_word, span_words, token_words,
@@ -130,21 +130,9 @@ impl Data {
         let n_given = run.experiment.given.len();
         let (rows, left_out) = rows(run);
         let [baseline, edited, counterfactual] = rows;
-        let from = run
-            .experiment
-            .edits
-            .active()
-            .map(|it| it.span.start())
-            .min();
-        let from = from.unwrap_or_default();
-        let concentration = run.edited.and_then(|it| concentration(it.1, from));
-        let shown = ShownEffect {
-            edits: &run.experiment.edits,
-            effect: run.edited.and_then(|it| effect(it.1, from)),
-            concentration,
-            controls: run.controls,
-        };
-        let change = concentration.map(|it| Concentrated {
+        let counterfactual_row = run.edited.map(|it| it.1);
+        let shown = ShownEffect::of(&run.experiment.edits, counterfactual_row, run.controls);
+        let change = shown.concentration.map(|it| Concentrated {
             share: it.share,
             n_largest: it.n_largest,
             n_tokens: it.n_tokens,
@@ -155,6 +143,8 @@ impl Data {
             .edited
             .and_then(|(edited, _)| first_difference(&run.baseline.tokens, &edited.tokens));
         let prompt = facts.tokens.text(&run.experiment.given);
+        let words = words(run);
+        let special = |it: &u32| facts.is_special(TokenId(*it));
         Self {
             title: title(&prompt, run),
             model: facts.name.clone(),
@@ -166,9 +156,9 @@ impl Data {
             sampling: sampling_words(&run.experiment.sampling),
             command: command(run),
             left_out,
-            special: special(run),
+            special: words.keys().copied().filter(special).collect(),
             layer: first_router(facts).map_or(0, RouterId::idx),
-            words: words(run),
+            words,
             routers: routers(&facts.spec),
             baseline: baseline.unwrap_or_default(),
             edited,
@@ -340,11 +330,6 @@ fn words(run: &SharedRun<'_>) -> BTreeMap<u32, String> {
     let named = records.flat_map(PageRow::mentioned);
     let worded = |it: TokenId| (it.0, token_words(&run.facts.tokens, it));
     named.map(worded).collect()
-}
-
-fn special(run: &SharedRun<'_>) -> Vec<u32> {
-    let special = |it: &u32| run.facts.is_special(TokenId(*it));
-    words(run).into_keys().filter(special).collect()
 }
 
 fn routers(spec: &ModelSpec) -> Vec<Router> {

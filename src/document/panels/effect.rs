@@ -4,9 +4,12 @@
 // Writing to a string cannot fail.
 use std::fmt::Write as _;
 
-use crate::analysis::{Concentration, ControlEffects, ControlSummary, Effect, Range};
-use crate::document::{Cell, Table, percent, short};
+use crate::analysis::{
+    Concentration, ControlEffects, ControlSummary, Effect, Range, concentration, effect,
+};
+use crate::document::{Cell, Table, percent, plural, short};
 use crate::spec::InterventionSet;
+use crate::trace::RowRecord;
 
 use super::kl_words;
 
@@ -40,7 +43,26 @@ pub struct ShownEffect<'a> {
     pub controls: Option<&'a ControlEffects>,
 }
 
-impl ShownEffect<'_> {
+impl<'a> ShownEffect<'a> {
+    /// What a list changed, beside its controls.
+    ///
+    /// * `counterfactual`: the baseline's tokens under the list, where they were read
+    #[must_use]
+    pub fn of(
+        edits: &'a InterventionSet,
+        counterfactual: Option<&RowRecord>,
+        controls: Option<&'a ControlEffects>,
+    ) -> Self {
+        let from = edits.active().map(|it| it.span.start()).min();
+        let from = from.unwrap_or_default();
+        Self {
+            edits,
+            effect: counterfactual.and_then(|it| effect(it, from)),
+            concentration: counterfactual.and_then(|it| concentration(it, from)),
+            controls,
+        }
+    }
+
     /// How much, beside the controls. Empty where nothing was compared.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -206,7 +228,7 @@ impl ShownEffect<'_> {
 /// `8 random controls of the same layers (seed 1): KL 0.011 (0.002 to 0.03), loss +0.004 (−0.01 to +0.02)`.
 fn summary_words(it: &ControlSummary, controls: &ControlEffects, effect: &Effect) -> String {
     let n = it.n;
-    let what = if n == 1 { "control" } else { "controls" };
+    let what = plural(n as u64, "control");
     let so_far = if controls.is_whole() {
         String::new()
     } else {
@@ -265,8 +287,7 @@ fn change(value: f64) -> String {
 }
 
 fn tokens(n: usize) -> String {
-    let unit = if n == 1 { "token" } else { "tokens" };
-    format!("{n} {unit}")
+    format!("{n} {}", plural(n as u64, "token"))
 }
 
 fn concentration_words(it: &Concentration) -> String {

@@ -7,12 +7,12 @@ mod place;
 mod same;
 
 use place::{Owner, owner_of};
-use same::{Grouped, grouped};
+use same::{dot, grouped};
 
 use super::BackendError;
 use crate::checkpoint::{Checkpoint, LayerSlot, Part, Slot, WeightView, Weights};
 use crate::ops::{Mlp, network_output};
-use crate::spec::{ExpertId, Ffn, MlpSpec, ModelSpec, RouterId, RouterSpec, Site};
+use crate::spec::{ExpertId, Ffn, MlpSpec, ModelSpec, RouterId, RouterPlace, RouterSpec, Site};
 use crate::study::Examine;
 use crate::trace::{NotFinite, WeightPart};
 
@@ -135,7 +135,7 @@ impl Examiner {
         };
         let outputs: Vec<Option<Vec<f32>>> =
             networks.iter().map(|it| output(N_INPUTS, it)).collect();
-        let Grouped(copies) = grouped(&networks, &outputs, &output);
+        let copies = grouped(&networks, &outputs, &output);
         let scales = self.scales(router);
         let mut norms = vec![0.0; router.n_experts];
         let mut has_weights = vec![false; router.n_experts];
@@ -159,18 +159,12 @@ impl Examiner {
 
     /// The experts that have weights.
     fn networks(&self, router: &RouterSpec) -> Vec<Network> {
-        let slot = |expert: u16, part| {
-            let slot = match router.place.site {
-                Site::Ffn => LayerSlot::Expert(expert, part),
-                Site::Attention => LayerSlot::AttentionExpert(expert, part),
-            };
-            let place = router.place;
-            let slot = Slot::in_stack(place.stack, place.layer, slot);
-            self.weights.get(slot).cloned()
-        };
         let ids = (0..router.n_experts).map(ExpertId::new);
         let network = |id: ExpertId| {
-            let of = |part| slot(id.0, part);
+            let of = |part| {
+                let slot = expert_slot(router.place, id.0, part);
+                self.weights.get(slot).cloned()
+            };
             let [gate, up, down, gate_bias, up_bias, down_bias] = PARTS.map(of);
             let mlp = Mlp {
                 gate,
@@ -200,7 +194,7 @@ impl Examiner {
         let place = router.place;
         let slot = Slot::in_stack(place.stack, place.layer, LayerSlot::ExpertScale);
         let scale = self.weights.get(slot);
-        let is_ffn = router.place.site == Site::Ffn;
+        let is_ffn = place.site == Site::Ffn;
         scale
             .filter(|_| is_ffn)
             .map_or_else(Vec::new, WeightView::to_f32)
@@ -227,13 +221,20 @@ pub(super) fn why(error: &BackendError, examiner: Option<&Examiner>) -> String {
     }
 }
 
+/// Where a part of an expert of the router in that place is.
+fn expert_slot(place: RouterPlace, expert: u16, part: Part) -> Slot {
+    let slot = match place.site {
+        Site::Ffn => LayerSlot::Expert(expert, part),
+        Site::Attention => LayerSlot::AttentionExpert(expert, part),
+    };
+    Slot::in_stack(place.stack, place.layer, slot)
+}
+
 /// The mean length of rows of so many numbers.
 fn mean_length(rows: &[f32], width: usize) -> f32 {
     let rows = rows.chunks_exact(width.max(1));
     let n = rows.len().max(1) as f32;
-    rows.map(|it| it.iter().map(|x| x * x).sum::<f32>().sqrt())
-        .sum::<f32>()
-        / n
+    rows.map(|it| dot(it, it).sqrt()).sum::<f32>() / n
 }
 
 /// The Euclidean length of all numbers.
@@ -242,7 +243,7 @@ fn length(view: &WeightView) -> f32 {
     let mut sum = 0.0;
     for at in 0..view.shape().0 {
         view.widen_row(at, &mut row);
-        sum += row.iter().map(|x| x * x).sum::<f32>();
+        sum += dot(&row, &row);
     }
     sum.sqrt()
 }

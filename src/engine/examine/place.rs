@@ -49,27 +49,21 @@ pub(super) fn owner_of(spec: &ModelSpec, slot: Slot) -> (Owner, ByExpert) {
     let Some((stack, layer, part)) = slot.part() else {
         return (Owner::Other, ByExpert::No);
     };
-    let of = |site| router_at(spec, stack, layer, site);
-    let owned = |site, owner: fn(RouterId) -> Owner, by| {
-        of(site).map_or((Owner::Other, ByExpert::No), |it| (owner(it), by))
-    };
-    match part {
-        LayerSlot::Router => owned(Site::Ffn, Owner::Router, ByExpert::Rows),
-        LayerSlot::AttentionRouter => owned(Site::Attention, Owner::Router, ByExpert::Rows),
+    let (site, expert, by) = match part {
+        LayerSlot::Router => (Site::Ffn, None, ByExpert::Rows),
+        LayerSlot::AttentionRouter => (Site::Attention, None, ByExpert::Rows),
         LayerSlot::RouterBias | LayerSlot::SelectBias | LayerSlot::ExpertScale => {
-            owned(Site::Ffn, Owner::Router, ByExpert::Numbers)
+            (Site::Ffn, None, ByExpert::Numbers)
         }
-        LayerSlot::RouterOut | LayerSlot::RouterNorm => {
-            owned(Site::Ffn, Owner::Router, ByExpert::No)
-        }
-        LayerSlot::Expert(expert, _) => of(Site::Ffn).map_or((Owner::Other, ByExpert::No), |it| {
-            (Owner::Expert(it, ExpertId(expert)), ByExpert::No)
-        }),
-        LayerSlot::AttentionExpert(expert, _) => of(Site::Attention)
-            .map_or((Owner::Other, ByExpert::No), |it| {
-                (Owner::Expert(it, ExpertId(expert)), ByExpert::No)
-            }),
-        _ => (Owner::Other, ByExpert::No),
+        LayerSlot::RouterOut | LayerSlot::RouterNorm => (Site::Ffn, None, ByExpert::No),
+        LayerSlot::Expert(it, _) => (Site::Ffn, Some(ExpertId(it)), ByExpert::No),
+        LayerSlot::AttentionExpert(it, _) => (Site::Attention, Some(ExpertId(it)), ByExpert::No),
+        _ => return (Owner::Other, ByExpert::No),
+    };
+    match (router_at(spec, stack, layer, site), expert) {
+        (Some(router), None) => (Owner::Router(router), by),
+        (Some(router), Some(expert)) => (Owner::Expert(router, expert), by),
+        (None, _) => (Owner::Other, ByExpert::No),
     }
 }
 

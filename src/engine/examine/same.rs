@@ -18,9 +18,6 @@ const N_COMPARED: usize = 64;
 /// Rows and numbers of a row that are looked at first.
 const SAMPLE: (usize, usize) = (8, 512);
 
-/// Experts that are copies, each group with its likeness.
-pub(super) struct Grouped(pub Vec<Copies>);
-
 struct Group {
     /// Rows in the list of networks.
     rows: Vec<usize>,
@@ -34,7 +31,7 @@ pub(super) fn grouped(
     networks: &[Network],
     outputs: &[Option<Vec<f32>>],
     output: &dyn Fn(usize, &Network) -> Option<Vec<f32>>,
-) -> Grouped {
+) -> Vec<Copies> {
     let samples: Vec<Vec<Vec<f32>>> = networks.iter().map(sample).collect();
     let mut groups: Vec<Group> = Vec::new();
     for row in 0..networks.len() {
@@ -75,15 +72,13 @@ pub(super) fn grouped(
         }
     }
     let several = groups.into_iter().filter(|it| it.rows.len() > 1);
-    Grouped(
-        several
-            .map(|it| Copies {
-                experts: it.rows.iter().map(|row| networks[*row].id).collect(),
-                by: it.by,
-                likeness: it.likeness,
-            })
-            .collect(),
-    )
+    several
+        .map(|it| Copies {
+            experts: it.rows.iter().map(|row| networks[*row].id).collect(),
+            by: it.by,
+            likeness: it.likeness,
+        })
+        .collect()
 }
 
 fn matrices(network: &Network) -> impl Iterator<Item = &WeightView> {
@@ -116,10 +111,10 @@ fn same_weights(
         .map(WeightView::shape)
         .eq(matrices(b).map(WeightView::shape));
     let may_be = have_shape
-        && of_a.iter().zip(of_b).all(|(a, b)| {
-            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-            dot(a, b) > LEAST_IN_SAMPLE * (dot(a, a) * dot(b, b)).sqrt()
-        });
+        && of_a
+            .iter()
+            .zip(of_b)
+            .all(|(a, b)| dot(a, b) > LEAST_IN_SAMPLE * (dot(a, a) * dot(b, b)).sqrt());
     if !may_be {
         return None;
     }
@@ -136,11 +131,9 @@ fn cosine(a: &WeightView, b: &WeightView) -> f32 {
     for row in 0..rows {
         a.widen_row(row, &mut of_a);
         b.widen_row(row, &mut of_b);
-        let sum =
-            |a: &[f32], b: &[f32]| f64::from(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>());
-        ab += sum(&of_a, &of_b);
-        aa += sum(&of_a, &of_a);
-        bb += sum(&of_b, &of_b);
+        ab += f64::from(dot(&of_a, &of_b));
+        aa += f64::from(dot(&of_a, &of_a));
+        bb += f64::from(dot(&of_b, &of_b));
     }
     if aa * bb == 0.0 {
         return 0.0;
@@ -148,13 +141,17 @@ fn cosine(a: &WeightView, b: &WeightView) -> f32 {
     (ab / (aa * bb).sqrt()) as f32
 }
 
+/// Σ a · b, from the first to the last.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// How far two outputs are apart, of their length; none where one is zero.
 fn apart(a: &[f32], b: &[f32]) -> Option<f32> {
     if a.len() != b.len() {
         return None;
     }
-    let length = |it: &[f32]| it.iter().map(|x| x * x).sum::<f32>().sqrt();
-    let (of_a, of_b) = (length(a), length(b));
+    let (of_a, of_b) = (dot(a, a).sqrt(), dot(b, b).sqrt());
     if of_a == 0.0 || of_b == 0.0 {
         return None;
     }

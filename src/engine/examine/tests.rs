@@ -56,13 +56,7 @@ impl Examiner {
         let all: Vec<(RouterId, &RouterSpec)> = self.spec.router_ids().collect();
         let (id, router) = all.into_iter().next_back()?;
         let place = router.place;
-        let slot = move |expert, part| {
-            let slot = match place.site {
-                Site::Ffn => LayerSlot::Expert(expert, part),
-                Site::Attention => LayerSlot::AttentionExpert(expert, part),
-            };
-            Slot::in_stack(place.stack, place.layer, slot)
-        };
+        let slot = move |expert, part| expert_slot(place, expert, part);
         self.weights
             .get(slot(2, Part::Up))
             .is_some()

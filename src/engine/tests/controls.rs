@@ -30,11 +30,13 @@ fn hear(
     };
     it.ask(Request::Study { tag: 3, study });
     it.until(|it| {
-        let event = StudyEvent::Ended {
-            result: Ok(()),
-            cancelled: false,
-        };
-        matches!(it, Event::Study { tag: 3, event: e } if std::mem::discriminant(e) == std::mem::discriminant(&event))
+        matches!(
+            it,
+            Event::Study {
+                tag: 3,
+                event: StudyEvent::Ended { .. }
+            }
+        )
     });
     let mut found = vec![Vec::new(); texts.len()];
     let mut n_last = vec![0; texts.len()];

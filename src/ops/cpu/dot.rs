@@ -10,6 +10,8 @@
 use std::marker::PhantomData;
 
 #[cfg(target_arch = "x86_64")]
+use super::level::has_avx2;
+#[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor};
 
@@ -75,10 +77,7 @@ enum Work<'a> {
     reason = "the instructions a function is compiled for were just detected"
 )]
 fn on_this_processor(work: Work<'_>, out: &mut [f32]) {
-    let has_avx2 = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c")
-        && is_x86_feature_detected!("popcnt");
+    let has_avx2 = has_avx2();
     if has_avx2 && is_x86_feature_detected!("avx512f") {
         unsafe { avx512(work, out) }
     } else if has_avx2 {

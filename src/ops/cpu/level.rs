@@ -12,6 +12,16 @@ pub trait LaneWork {
     fn run<L: Lanes>(self);
 }
 
+/// Whether the processor has all that the level of AVX2 is compiled for.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("popcnt")
+}
+
 /// Does it in the widest registers there are.
 #[cfg(target_arch = "x86_64")]
 #[expect(
@@ -19,10 +29,7 @@ pub trait LaneWork {
     reason = "the instructions a function is compiled for were just detected"
 )]
 pub fn on_lanes<W: LaneWork>(work: W) {
-    let has_avx2 = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c")
-        && is_x86_feature_detected!("popcnt");
+    let has_avx2 = has_avx2();
     if has_avx2 && is_x86_feature_detected!("avx512f") {
         unsafe { avx512(work) }
     } else if has_avx2 {

@@ -3,6 +3,8 @@
 
 use std::marker::PhantomData;
 
+#[cfg(target_arch = "x86_64")]
+use super::level::has_avx2;
 use super::{
     columns::dot_columns,
     dot::{LINE, StoredRows, all_rows, dot_rows, prefetch, tree},
@@ -46,10 +48,7 @@ pub(super) fn dot_planes(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [
     reason = "the instructions a function is compiled for were just detected"
 )]
 fn on_this_processor(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
-    let has_avx2 = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c")
-        && is_x86_feature_detected!("popcnt");
+    let has_avx2 = has_avx2();
     if has_avx2 && is_x86_feature_detected!("avx512f") {
         unsafe { avx512(w, first, x, out) }
     } else if has_avx2 {

@@ -21,7 +21,7 @@ use super::{
 use crate::formats::Lanes;
 use crate::ops::{BatchSpan, CpuState, RecurrentWeights};
 use crate::spec::{
-    DeltaDecay, DeltaGate, DeltaSpec, Heads, Mamba2Spec, RecurrentSpec, ShortConvSpec, until_kept,
+    DeltaDecay, DeltaGate, DeltaSpec, Mamba2Spec, RecurrentSpec, ShortConvSpec, until_kept,
 };
 
 /// What comes out of a mixer with a state: `[T, n_out]`.
@@ -167,14 +167,14 @@ impl OneSequence<'_> {
         }
         let mixed = self.convolved(&inputs, Then::SiluAndLengths { keys, dim: dk });
         let n_channels = self.spec.n_channels();
-        let of_head = |it: Heads, head: usize| it.first + head / r * it.step + head % r;
         let outs = self.grown(
             state,
             &inputs,
             (spec.n_value_heads, dv),
             |head, piece, state, out| {
                 let key = spec.key_head_of(head) * dk;
-                let betas = piece.clone().map(|t| self.row(t)[of_head(parts.b, head)]);
+                let beta = spec.column_of(parts.b, head, 1);
+                let betas = piece.clone().map(|t| self.row(t)[beta]);
                 on_lanes(DeltaHead {
                     mixed: &mixed[piece.start * n_channels..piece.end * n_channels],
                     n_channels,
@@ -201,12 +201,12 @@ impl OneSequence<'_> {
 
     /// What a head's state is multiplied by at some positions: `[n]`, or `[n, key_dim]`.
     fn decays(&self, spec: &DeltaSpec, head: usize, rows: Range<usize>) -> Vec<f32> {
-        let (r, dk, part) = (spec.per_key_head(), spec.key_dim, spec.parts().a);
+        let (dk, part) = (spec.key_dim, spec.parts().a);
         let decay = numbers(self.weights.decay.as_ref())[head];
         let bias = numbers(self.weights.step_bias.as_ref());
         match spec.decay {
             DeltaDecay::PerHead => {
-                let at = part.first + head / r * part.step + head % r;
+                let at = spec.column_of(part, head, 1);
                 let steps = rows.map(|t| self.row(t)[at] + bias[head]);
                 steps.map(|it| decaying(decay * softplus(it))).collect()
             }
@@ -301,11 +301,7 @@ impl LaneWork for DeltaGates<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let norm = numbers(self.x.weights.norm.as_ref());
-        let (r, dv, part) = (
-            self.spec.per_key_head(),
-            self.spec.value_dim,
-            self.spec.parts().z,
-        );
+        let (dv, part) = (self.spec.value_dim, self.spec.parts().z);
         for (i, out) in self
             .out
             .chunks_exact_mut(self.spec.values_width())
@@ -316,7 +312,7 @@ impl LaneWork for DeltaGates<'_> {
             for (head, out) in out.chunks_exact_mut(dv).enumerate() {
                 out.copy_from_slice(&self.outs[head][t * dv..(t + 1) * dv]);
                 norm_in_lanes(out, norm, self.spec.eps);
-                let z = &row[part.first + head / r * part.step + head % r * dv..][..dv];
+                let z = &row[self.spec.column_of(part, head, dv)..][..dv];
                 match self.spec.gate {
                     DeltaGate::Silu => {
                         for (out, z) in out.iter_mut().zip(z) {

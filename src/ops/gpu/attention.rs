@@ -21,15 +21,15 @@ use crate::ops::BatchSpan;
 use crate::spec::{GqaSpec, KvMap, Mask};
 
 /// Rows of a span up to which each is split over what it sees.
-const MAX_SPLIT_ROWS: usize = 8;
+pub(super) const MAX_SPLIT_ROWS: usize = 8;
 /// Positions of a split where few are seen; what a workgroup takes at once.
-const LEAST_SPLIT: usize = 64;
+pub(super) const LEAST_SPLIT: usize = 64;
 /// Splits of a row beyond which they grow.
-const N_SPLITS: usize = 128;
+pub(super) const N_SPLITS: usize = 128;
 /// Splits there is always room for, so that memory does not grow with the first thousand positions.
-const LEAST_ROOM: usize = 16;
+pub(super) const LEAST_ROOM: usize = 16;
 /// Bytes of partial results at once.
-const PARTIAL_BYTES: usize = 32 << 20;
+pub(super) const PARTIAL_BYTES: usize = 32 << 20;
 /// Most query heads that share what a workgroup reads.
 const MAX_SHARED: usize = 4;
 /// Rows of a workgroup of `prefill`.
@@ -229,10 +229,7 @@ impl Attention<'_> {
         let n_tiles = members.div_ceil(MAX_SHARED);
         let n_shared = members.div_ceil(n_tiles);
         let per_block = piece.cache.per_block();
-        for (i, block) in piece.cache.blocks().iter().enumerate() {
-            let Some(block) = block.for_kernel() else {
-                continue;
-            };
+        for (first, block) in piece.cache.for_kernel() {
             let binds = [
                 Bind::Read(&self.q.slice),
                 Bind::Read(&block.own.keys),
@@ -260,8 +257,8 @@ impl Attention<'_> {
                 row: piece.rows.start as u32,
                 n_rows: piece.rows.len() as u32,
                 position: piece.position as u32,
-                block_first: (i * per_block) as u32,
-                block_end: ((i + 1) * per_block) as u32,
+                block_first: first as u32,
+                block_end: (first + per_block) as u32,
                 split_room: partials.split_room as u32,
                 partial_row: piece.partial_row as u32,
                 stats_at: partials.stats_at as u32,

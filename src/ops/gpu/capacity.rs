@@ -92,11 +92,7 @@ fn note(gpu: &Gpu, choice: &Slice, params: Params, n_rows: usize, cache: &GpuCac
 /// Counts, block by block, and drops what is too many.
 fn drop_many(gpu: &Gpu, choice: &Slice, params: Params, n_rows: usize, cache: &GpuCache) {
     let counts = gpu.tensor(n_rows, params.n_picks as usize);
-    for (i, block) in cache.blocks().iter().enumerate() {
-        let Some(block) = block.for_kernel() else {
-            continue;
-        };
-        let first = i * cache.per_block();
+    for (first, block) in cache.for_kernel() {
         let params = Params {
             block_first: first as u32,
             block_end: (first + cache.per_block()).min(cache.len()) as u32,

@@ -127,9 +127,7 @@ impl Run<'_> {
         let room = (n_heads * params.room) as usize;
         let scores = self.gpu.tensor(rows.len(), room);
         let blocks = || {
-            cache.blocks().iter().enumerate().filter_map(|(i, block)| {
-                let block = block.for_kernel()?;
-                let first = i * cache.per_block();
+            cache.for_kernel().map(|(first, block)| {
                 let params = Params {
                     block_first: first as u32,
                     block_end: (first + cache.per_block()).min(cache.len()) as u32,
@@ -138,7 +136,7 @@ impl Run<'_> {
                     base_at: block.base_at,
                     ..params
                 };
-                Some((block, params))
+                (block, params)
             })
         };
         let launch = |entry, binds: &[Bind<'_>], grid, params: &Params| {

@@ -183,11 +183,7 @@ impl Run<'_> {
             ..self.params
         };
         let worths = self.gpu.tensor(n, params.worth_room as usize);
-        for (i, block) in cache.blocks().iter().enumerate() {
-            let Some(block) = block.for_kernel() else {
-                continue;
-            };
-            let first = i * cache.per_block();
+        for (first, block) in cache.for_kernel() {
             let end = (first + cache.per_block()).min(position + n);
             if first >= end {
                 break;

@@ -3,7 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    attention::{Piece, Run, portions, runs},
+    attention::{
+        LEAST_ROOM, LEAST_SPLIT, MAX_SPLIT_ROWS, N_SPLITS, PARTIAL_BYTES, Piece, Run, portions,
+        runs,
+    },
     cache::{Block, BlockRows, GpuCache, KvSpan},
     device::Gpu,
     heads::per_head,
@@ -24,16 +27,6 @@ use crate::spec::{MlaSpec, RopeLayout};
 /// Widest row of a cache of latents there is room for in a workgroup.
 pub const MAX_LATENT: usize = 1024;
 
-/// Rows of a span up to which each is split over what it sees.
-const MAX_SPLIT_ROWS: usize = 8;
-/// Positions of a split where few are seen; what a workgroup takes at once.
-const LEAST_SPLIT: usize = 64;
-/// Splits of a row beyond which they grow.
-const N_SPLITS: usize = 128;
-/// Splits there is always room for, so that memory does not grow with the first thousand positions.
-const LEAST_ROOM: usize = 16;
-/// Bytes of partial results at once.
-const PARTIAL_BYTES: usize = 32 << 20;
 /// Queries of a workgroup.
 const TILE: usize = 32;
 /// Lanes side by side on the quads of a latent.
@@ -316,19 +309,16 @@ impl Attention<'_> {
     /// One dispatch a block of the cache, nearly always one.
     fn split(&self, piece: &Piece<'_>, most: usize, partials: &Partials) {
         let per_block = piece.cache.per_block();
-        for (i, block) in piece.cache.blocks().iter().enumerate() {
-            let Some(block) = block.for_kernel() else {
-                continue;
-            };
-            let per_chosen = self.chosen_splits(per_block, partials.least);
+        let per_chosen = self.chosen_splits(per_block, partials.least);
+        for (first, block) in piece.cache.for_kernel() {
             let params = Params {
                 row: piece.rows.start as u32,
                 n_rows: piece.rows.len() as u32,
                 position: piece.position as u32,
-                block_first: (i * per_block) as u32,
-                block_end: u32::try_from((i + 1).saturating_mul(per_block)).unwrap_or(u32::MAX),
+                block_first: first as u32,
+                block_end: u32::try_from(first.saturating_add(per_block)).unwrap_or(u32::MAX),
                 partial_row: piece.partial_row as u32,
-                slot_first: (i * per_chosen.unwrap_or(0)) as u32,
+                slot_first: (first / per_block * per_chosen.unwrap_or(0)) as u32,
                 ..self.split_params(per_block, partials)
             };
             let n_tiles = self.spec.n_heads.div_ceil(TILE);

@@ -27,6 +27,6 @@ pub use drop::{Dropped, drop_ui};
 pub use focus::focus_ring;
 pub use modes::{ModeError, same_words};
 pub use path_sheet::{PathFor, PathSheet};
-pub use present::{present_bar, worked_height, worked_ui};
+pub use present::{present_bar, worked_height, worked_line, worked_ui};
 pub use tiles::Frame;
 pub use top::top_bar;

@@ -52,8 +52,9 @@ impl Frame {
     }
 }
 
-/// The choice of the selected router for the token shown, worked out.
-fn worked(cx: &Cx<'_>) -> Option<String> {
+/// The choice of the selected router for the token shown, worked out in one line; none where nothing was read.
+#[must_use]
+pub fn worked_line(cx: &Cx<'_>) -> Option<String> {
     let model = cx.spec()?;
     let router = cx.selection.router.or_else(|| model.middle_router())?;
     let (row, at) = (cx.row()?.record, cx.position()?);
@@ -66,16 +67,15 @@ fn worked(cx: &Cx<'_>) -> Option<String> {
     ))
 }
 
-/// Height that the line takes, points; 0 where nothing was read.
+/// Height that the line takes, points.
 #[must_use]
-pub fn worked_height(cx: &Cx<'_>, ui: &Ui) -> f32 {
+pub fn worked_height(ui: &Ui, words: &str) -> f32 {
     let width = ui.available_width() - 2.0 * INSIDE;
-    worked(cx).map_or(0.0, |it| note_height(ui, &it, width) + 8.0)
+    note_height(ui, words, width) + 8.0
 }
 
 /// Draws the line.
-pub fn worked_ui(cx: &Cx<'_>, ui: &mut Ui) {
-    let Some(words) = worked(cx) else { return };
+pub fn worked_ui(cx: &Cx<'_>, ui: &mut Ui, words: &str) {
     ui.horizontal(|ui| {
         ui.add_space(INSIDE);
         let galley = sentence(ui, words, ui.available_width() - INSIDE);

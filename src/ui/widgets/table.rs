@@ -14,7 +14,7 @@ use super::lock_arrows;
 use crate::document::{Cell, Table};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::note;
-use crate::ui::words::grouped;
+use crate::ui::words::count_of;
 
 /// A row, points.
 const ROW: f32 = 20.0;
@@ -59,11 +59,8 @@ impl TableView {
     /// Draws the grid; its response says whether it has the focus.
     pub fn ui(&mut self, ui: &mut Ui) -> Response {
         let n = self.table.rows.len();
-        let rows = if n == 1 { "row" } else { "rows" };
-        note(
-            ui,
-            format!("{}, {} {rows}", self.table.title, grouped(n as u64)),
-        );
+        let rows = count_of(n as u64, "row");
+        note(ui, format!("{}, {rows}", self.table.title));
         let id = ui.unique_id().with("table");
         let outer = ui.available_rect_before_wrap();
         let response = ui.interact(outer, id, Sense::click());

@@ -2,11 +2,7 @@
 //! (`conversion/*.py` and `src/models/*.cpp` of llama.cpp), from checkpoints whose numbers are known, or the other way
 //! round.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -224,23 +220,22 @@ fn check(file: &GgufFile, name: &str, what: &str) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("model.gguf");
     file.write(&path);
-    check_at(&path, name, &[], what);
+    check_at(&path, name, what);
 }
 
-fn check_at(path: &Path, name: &str, edits: &[String], what: &str) {
+fn check_at(path: &Path, name: &str, what: &str) {
     let expected = read(&fixture(name).join("expected.safetensors"));
-    let got = eval(path, &expected, edits, "cpu", &["--greedy", "16"]);
+    let got = eval(path, &expected, &[], "cpu", &["--greedy", "16"]);
     assert_close(&got, &expected, what);
 }
 
-fn gguf(name: &str) -> (GgufFile, PathBuf) {
-    let path = fixture(name).join("model.gguf");
-    (GgufFile::read(&path), path)
+fn gguf(name: &str) -> GgufFile {
+    GgufFile::read(&fixture(name).join("model.gguf"))
 }
 
 #[test]
 fn ling_1_and_2_equal_models_of_the_same_mathematics() {
-    let (file, _) = gguf("gguf_deepseek");
+    let file = gguf("gguf_deepseek");
     let mut file = file.of_arch("deepseek", "bailingmoe");
     check(&file, "gguf_deepseek", "bailingmoe");
     file.set("bailingmoe.expert_weights_norm", &Of::Flag(false));
@@ -249,14 +244,14 @@ fn ling_1_and_2_equal_models_of_the_same_mathematics() {
         "gguf_deepseek",
         "bailingmoe, not renormalised by its key",
     );
-    let (file, _) = gguf("gguf_dots1");
+    let file = gguf("gguf_dots1");
     check(
         &file.of_arch("dots1", "bailingmoe2"),
         "gguf_dots1",
         "bailingmoe2",
     );
     // Half of a head rotates, biases, a block that drafts.
-    let (file, _) = gguf("gguf_glm4moe");
+    let file = gguf("gguf_glm4moe");
     let file = file.of_arch("glm4moe", "bailingmoe2");
     let file = file.with_names("post_attention_norm", "ffn_norm");
     check(&file, "gguf_glm4moe", "bailingmoe2 that rotates in part");
@@ -548,8 +543,8 @@ fn the_text_part_of_qwen3_vl_equals_the_reference() {
     let tower = tensor(&[2, 3], &[0.0; 6]);
     tiny.tensors
         .insert("model.visual.patch_embed.proj.weight".to_owned(), tower);
-    check_at(tiny.save().path(), name, &[], "qwen3_vl_moe");
-    let (file, _) = gguf("gguf_qwen3moe");
+    check_at(tiny.save().path(), name, "qwen3_vl_moe");
+    let file = gguf("gguf_qwen3moe");
     let mut file = file.of_arch("qwen3moe", "qwen3vlmoe");
     file.set(
         "qwen3vlmoe.rope.dimension_sections",
@@ -614,7 +609,7 @@ fn jamba_in_safetensors_is_what_it_is_in_a_gguf_file() {
         }),
         tensors: BTreeMap::new(),
     };
-    let (file, _) = gguf("gguf_jamba");
+    let file = gguf("gguf_jamba");
     for (name, it) in &file.tensors {
         let dtype = if it.kind == 0 { "F32" } else { "F16" };
         let shape: Vec<usize> = it.sizes.iter().rev().map(|it| *it as usize).collect();
@@ -658,7 +653,7 @@ fn jamba_in_safetensors_is_what_it_is_in_a_gguf_file() {
         };
         tiny.tensors.insert(format!("{before}.{to}"), tensor);
     }
-    check_at(tiny.save().path(), "gguf_jamba", &[], "jamba");
+    check_at(tiny.save().path(), "gguf_jamba", "jamba");
 }
 
 /// A number of experts for each layer is the same as that many asked for by an edit.
@@ -667,7 +662,7 @@ fn a_gguf_file_may_say_layer_by_layer_how_many_experts_are_chosen() {
     const KEY: &str = "qwen3moe.expert_used_count";
     let name = "gguf_qwen3moe";
     let expected = read(&fixture(name).join("expected.safetensors"));
-    let (mut file, path) = gguf(name);
+    let mut file = gguf(name);
     file.set(KEY, &Of::Numbers(&[4, 4, 4]));
     check(&file, name, "as many in every layer");
     file.set(KEY, &Of::Numbers(&[3, 4, 2]));
@@ -676,6 +671,7 @@ fn a_gguf_file_may_say_layer_by_layer_how_many_experts_are_chosen() {
     file.write(&changed);
     let edits = ["k:0=3".to_owned(), "k:2=2".to_owned()];
     let got = eval(&changed, &expected, &[], "cpu", &["--greedy", "16"]);
+    let path = fixture(name).join("model.gguf");
     let want = eval(&path, &expected, &edits, "cpu", &["--greedy", "16"]);
     let tokens = |it: &super::Arrays| {
         let shown = it

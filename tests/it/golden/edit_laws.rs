@@ -11,21 +11,11 @@ fn under(name: &str, edits: &[&str]) -> Arrays {
 
 /// The first `n` rows of an array.
 fn rows(array: &Array, n: usize) -> Vec<u64> {
+    let (Array::Numbers(shape, _) | Array::Ids(shape, _)) = array;
+    let n = n * shape[1..].iter().product::<usize>();
     match array {
-        Array::Numbers(shape, it) => {
-            let width: usize = shape[1..].iter().product();
-            it[..n * width]
-                .iter()
-                .map(|it| u64::from(it.to_bits()))
-                .collect()
-        }
-        Array::Ids(shape, it) => {
-            let width: usize = shape[1..].iter().product();
-            it[..n * width]
-                .iter()
-                .map(|it| it.cast_unsigned())
-                .collect()
-        }
+        Array::Numbers(_, it) => it[..n].iter().map(|it| u64::from(it.to_bits())).collect(),
+        Array::Ids(_, it) => it[..n].iter().map(|it| it.cast_unsigned()).collect(),
     }
 }
 
@@ -36,8 +26,13 @@ fn ids<'a>(arrays: &'a Arrays, name: &str) -> &'a [i64] {
     }
 }
 
-/// Bit for bit, in every array of some names.
-fn assert_same_before(name: &str, edit: &str, at: usize, is_of: impl Fn(&str) -> bool) {
+/// Bit for bit, in every array of some names. Returns what there is without the edit, and with it.
+fn assert_same_before(
+    name: &str,
+    edit: &str,
+    at: usize,
+    is_of: impl Fn(&str) -> bool,
+) -> [Arrays; 2] {
     let (plain, edited) = (under(name, &[]), under(name, &[edit]));
     for (key, array) in plain.iter().filter(|it| is_of(it.0)) {
         assert_eq!(
@@ -47,6 +42,7 @@ fn assert_same_before(name: &str, edit: &str, at: usize, is_of: impl Fn(&str) ->
         );
     }
     assert_ne!(plain, edited, "{edit} changes something");
+    [plain, edited]
 }
 
 #[test]
@@ -67,8 +63,7 @@ fn an_edit_of_the_decoder_changes_nothing_of_the_source_nor_of_the_text_before_i
         "zero:dec.1.4@5..9",
     ] {
         let is_text = |it: &str| !it.contains("encoder");
-        assert_same_before("switch", edit, 5, is_text);
-        let (plain, edited) = (under("switch", &[]), under("switch", &[edit]));
+        let [plain, edited] = assert_same_before("switch", edit, 5, is_text);
         for (key, array) in plain.iter().filter(|it| it.0.contains("encoder")) {
             assert_eq!(array, &edited[key], "{key} under {edit}");
         }

@@ -46,6 +46,11 @@ pub fn scripted(
     (window, script)
 }
 
+/// Whether a name or text has these words in it.
+pub fn said(window: &Window, words: &str) -> bool {
+    window.query_all_by_label_contains(words).next().is_some()
+}
+
 /// A window on the Tour model, its prompt read.
 pub fn tour() -> Window {
     open(ModelSource::Bundled(Bundled::Tour), (1440.0, 900.0))

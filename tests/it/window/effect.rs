@@ -12,21 +12,14 @@ use moescope::study::{Study, StudyEvent};
 use moescope::trace::{Candidate, Comparison};
 use moescope::ui::{Command, ExportForm, ExportTo, RowChoice, Selection};
 
-use super::drive::{Window, click, click_token, key, list, scripted, settle, tour, until};
+use super::drive::{Window, click, click_token, key, list, said, scripted, settle, tour, until};
+use super::fixture::answer_prompt;
 use super::script::{LIST, Script, TOUR_LIKE, edited};
 
 /// A window whose rows are those of `LIST`, its prompt answered.
 fn compared(size: (f32, f32), events: Vec<Event>) -> (Window, Script) {
     let (mut window, script) = scripted(size, Theme::Dark, events, false);
-    let tag = script.asked.borrow().iter().find_map(|it| match it {
-        Request::Encode { tag, .. } => Some(*tag),
-        _ => None,
-    });
-    script.say([Event::Encoded {
-        tag: tag.unwrap(),
-        tokens: Ok((0..9).map(TokenId).collect()),
-    }]);
-    settle(&mut window);
+    answer_prompt(&mut window, &script);
     let list = LIST.iter().map(|it| it.parse().unwrap()).collect();
     window.state_mut().command(Command::SetEdits(list));
     settle(&mut window);
@@ -41,10 +34,6 @@ fn controls(script: &Script) -> (u64, Study) {
         _ => None,
     });
     found.unwrap()
-}
-
-fn said(window: &Window, words: &str) -> bool {
-    window.query_all_by_label_contains(words).next().is_some()
 }
 
 /// A control whose KL is `kl` and whose loss is `kl` more, at one position.

@@ -8,11 +8,13 @@ use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::RowView;
 
 use super::drive::{Window, click, click_token, key, list, settle, tour, undo, until};
+use super::next_token::is_level;
 
 /// The token clicked on: a word of the prompt's continuation.
 const CLICKED: u32 = 11;
 
-fn n_tokens(row: Option<RowView<'_>>) -> usize {
+/// Tokens of a row, 0 where it is not there.
+pub fn n_tokens(row: Option<RowView<'_>>) -> usize {
     row.map_or(0, |it| it.record.tokens.len())
 }
 
@@ -28,14 +30,6 @@ fn strongest(window: &Window) -> (RouterId, ExpertId) {
     let row = session.baseline().unwrap();
     let routed = row.record.store.at(router, Position(CLICKED)).unwrap();
     (router, routed.strongest().unwrap().expert)
-}
-
-fn is_level(app: &App) -> bool {
-    let session = app.session();
-    let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
-    app.is_idle()
-        && session.counterfactual().is_some()
-        && len(session.counterfactual()) == len(session.baseline())
 }
 
 #[test]

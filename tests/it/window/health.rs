@@ -8,6 +8,7 @@ use std::{
 use eframe::egui::{Color32, Shape, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::analysis::{LoadStats, Thresholds, Verdict, judge};
+use moescope::app::App;
 use moescope::corpus::{SAMPLES, TextSource};
 use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, Revision, RouterId, SeqId, TokenId};
@@ -44,10 +45,15 @@ fn show(window: &mut Window) {
     settle(window);
 }
 
-/// Waits until the texts are read: some thousand tokens, which takes long where nothing is optimised.
+/// Waits until the texts are read.
 fn read_on(window: &mut Window) {
+    read_until(window, |it| it.is_idle() && it.session().survey.is_some());
+}
+
+/// Waits for some thousand tokens to be read, which takes long where nothing is optimised.
+fn read_until(window: &mut Window, is_over: impl Fn(&App) -> bool) {
     let start = Instant::now();
-    while !window.state().is_idle() || window.state().session().survey.is_none() {
+    while !is_over(window.state()) {
         assert!(start.elapsed() < Duration::from_mins(10), "still reading");
         thread::sleep(Duration::from_millis(20));
         window.step();
@@ -531,19 +537,10 @@ fn experts_are_followed_through_checkpoints_and_the_open_model_stays() {
     window.key_press(eframe::egui::Key::Enter);
     settle(&mut window);
     window.get_by_label_contains("Checkpoint 1 of 2, tour-collapsed");
-    let start = Instant::now();
-    while window
-        .state()
-        .session()
-        .steps
-        .as_ref()
-        .is_none_or(|it| it.progress.is_some())
-    {
-        assert!(start.elapsed() < Duration::from_mins(10), "still reading");
-        thread::sleep(Duration::from_millis(20));
-        window.step();
-    }
-    settle(&mut window);
+    read_until(&mut window, |it| {
+        let steps = it.session().steps.as_ref();
+        steps.is_some_and(|it| it.progress.is_none())
+    });
     let session = window.state().session();
     let steps = session.steps.clone().unwrap();
     assert_eq!((steps.failed, session.opened), (None, opened));
@@ -571,17 +568,10 @@ fn checkpoints_that_do_not_open_or_differ_in_shape_are_told() {
     click(&mut window, "several checkpoints");
     let paths = ["tour", "no/such/model"].map(std::path::PathBuf::from);
     window.state_mut().command(Command::Steps(paths.into()));
-    let is_over = |it: &moescope::app::App| {
+    read_until(&mut window, |it| {
         let steps = it.session().steps.as_ref();
         steps.is_some_and(|it| it.failed.is_some())
-    };
-    let start = Instant::now();
-    while !is_over(window.state()) {
-        assert!(start.elapsed() < Duration::from_mins(10), "still reading");
-        thread::sleep(Duration::from_millis(20));
-        window.step();
-    }
-    settle(&mut window);
+    });
     window.get_by_label_contains("No timeline: model: ");
     window.get_by_label("Choose checkpoints…");
 }

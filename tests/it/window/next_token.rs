@@ -151,7 +151,8 @@ fn tokens_are_reached_and_picked_with_keys() {
     assert_eq!(given.len(), 10);
 }
 
-fn is_level(app: &App) -> bool {
+/// Whether both texts are written and the one under the edits is compared to its end.
+pub fn is_level(app: &App) -> bool {
     let session = app.session();
     let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
     app.is_idle()

@@ -5,15 +5,11 @@ use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
 use moescope::ui::{Command, ExportTo, RowChoice};
 
-use super::drive::{Window, click, click_token, key, list, settle, tour, until};
+use super::drive::{Window, click, click_token, key, list, said, settle, tour, until};
 
 fn tokens(window: &Window, row: RowChoice) -> Vec<moescope::spec::TokenId> {
     let row = window.state().session().row(row);
     row.map_or(Vec::new(), |it| it.record.tokens.clone())
-}
-
-fn said(window: &Window, words: &str) -> bool {
-    window.query_all_by_label_contains(words).next().is_some()
 }
 
 #[test]

@@ -7,15 +7,11 @@ use moescope::app::TOUR_LIKE;
 use moescope::spec::Position;
 use moescope::ui::{Command, ENTRIES, Menu, Selection};
 
-use super::drive::{Window, click, key, scripted, settle};
+use super::drive::{Window, click, key, said, scripted, settle};
 use super::script::{baseline, edited};
 
 fn open(size: (f32, f32)) -> Window {
     scripted(size, Theme::Dark, baseline(TOUR_LIKE, 30), false).0
-}
-
-fn has(window: &Window, words: &str) -> bool {
-    window.query_all_by_label_contains(words).next().is_some()
 }
 
 /// The pointer goes there and rests, as a hand does, before it presses.
@@ -31,19 +27,22 @@ fn point_and_click(window: &mut Window, label: &str) {
 fn a_menu_beside_an_open_one_opens_with_one_click() {
     let mut window = open((1440.0, 900.0));
     point_and_click(&mut window, "File");
-    assert!(has(&window, "Open the Tour model"));
+    assert!(said(&window, "Open the Tour model"));
     for (menu, line) in [
         ("Edit", "Remove all edits"),
         ("Run", "Regenerate"),
         ("View", "Zoom in"),
     ] {
         point_and_click(&mut window, menu);
-        assert!(has(&window, line), "{menu} is open");
-        assert!(!has(&window, "Open the Tour model"), "{menu} alone is open");
+        assert!(said(&window, line), "{menu} is open");
+        assert!(
+            !said(&window, "Open the Tour model"),
+            "{menu} alone is open"
+        );
     }
     // Once more closes it.
     point_and_click(&mut window, "View");
-    assert!(!has(&window, "Zoom in"));
+    assert!(!said(&window, "Zoom in"));
 }
 
 #[test]
@@ -82,7 +81,7 @@ fn the_theme_that_holds_is_marked() {
         let other = if theme == "Dark" { "Light" } else { "Dark" };
         assert!(!toggled(&window, other), "{other}");
         point_and_click(&mut window, "View");
-        assert!(!has(&window, "Zoom in"));
+        assert!(!said(&window, "Zoom in"));
     }
 }
 
@@ -117,7 +116,7 @@ fn a_tab_is_pressed_anywhere_over_the_height_of_its_head() {
             "Path" => "The path of a token, or the flow of the text",
             _ => "What the cells show",
         };
-        assert!(has(&window, chip), "{title} at {place:?}");
+        assert!(said(&window, chip), "{title} at {place:?}");
     }
 }
 
@@ -177,11 +176,11 @@ fn chips_are_never_out_of_reach() {
             window.state_mut().command(Command::Select(selection));
             window.state_mut().command(Command::ShowPanel(panel));
             settle(&mut window);
-            let is_there = has(&window, chip);
+            let is_there = said(&window, chip);
             if !is_there {
                 click(&mut window, &format!("{title} menu"));
                 assert!(
-                    has(&window, chip),
+                    said(&window, chip),
                     "{title} at {size:?} and {zoom}: no {chip}"
                 );
                 key(&mut window, Key::Escape);

@@ -3,26 +3,15 @@
 
 use eframe::egui::{Key, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use moescope::app::App;
 use moescope::spec::{Intervention, Position};
 use moescope::ui::{Command, PRESETS, RowView};
 
 use super::drive::{Window, click, click_token, key, settle, tour, until};
+use super::first_minute::n_tokens;
+use super::next_token::is_level;
 
 /// Where it is written what the masks cost.
 const SOURCES: &str = include_str!("../../../assets/models/SOURCES.md");
-
-fn n_tokens(row: Option<RowView<'_>>) -> usize {
-    row.map_or(0, |it| it.record.tokens.len())
-}
-
-fn is_level(app: &App) -> bool {
-    let session = app.session();
-    let len = |row: Option<RowView<'_>>| row.map(|it| it.record.store.len());
-    app.is_idle()
-        && session.counterfactual().is_some()
-        && len(session.counterfactual()) == len(session.baseline())
-}
 
 fn words(window: &Window, part: &str) -> Option<String> {
     let mut found = window.query_all_by_label_contains(part);

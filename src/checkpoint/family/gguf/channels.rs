@@ -103,9 +103,6 @@ fn shared(it: &mut Settings<'_>, scores: &str) {
     );
     latent::heads(it, rotated);
     latent::shared(it);
-    if !it.has_tensor("attn_q_a.weight") {
-        it.set("q_lora_rank", Value::Null);
-    }
     let is_none =
         |it: &Settings<'_>, key: &str| it.setting(key).and_then(Value::as_u64).unwrap_or(0) == 0;
     for key in ["num_expert_group", "n_group", "topk_group"] {

@@ -26,8 +26,9 @@ pub(super) const INDEXED_KEYS: &[(&str, &str)] = &[
     ("index_topk", "attention.indexer.top_k"),
 ];
 
-/// Sizes of heads, of each of which so much rotates. Files that hold keys and values apart say under the usual keys how
-/// wide they are where they are one, and under keys of their own what the model has.
+/// Sizes of heads, of each of which so much rotates, and whether queries have a latent of their own. Files that hold keys
+/// and values apart say under the usual keys how wide they are where they are one, and under keys of their own what the
+/// model has.
 pub(super) fn heads(it: &mut Settings<'_>, rotated: f64) {
     let size = |name: &str| {
         let keys = [format!("attention.{name}_mla"), format!("attention.{name}")];
@@ -40,6 +41,9 @@ pub(super) fn heads(it: &mut Settings<'_>, rotated: f64) {
     }
     if let Some((width, key)) = value {
         it.set_from("v_head_dim", &key, whole(width));
+    }
+    if !it.has_tensor("attn_q_a.weight") {
+        it.set("q_lora_rank", Value::Null);
     }
 }
 
@@ -60,9 +64,6 @@ pub(super) fn indexed(it: &mut Settings<'_>) {
 fn line(it: &mut Settings<'_>) -> (bool, bool) {
     let rotated = it.number("rope.dimension_count").unwrap_or(0.0);
     heads(it, rotated);
-    if !it.has_tensor("attn_q_a.weight") {
-        it.set("q_lora_rank", Value::Null);
-    }
     for (setting, none) in [
         ("first_k_dense_replace", 0),
         ("n_group", 1),

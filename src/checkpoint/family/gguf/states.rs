@@ -48,10 +48,7 @@ pub(super) fn granite_hybrid(it: &mut Settings<'_>) {
         .is_some_and(|it| is_on(&it));
     let positions = if rotates { "rope" } else { "nope" };
     it.set("position_embedding_type", positions.into());
-    let inner = it.number("ssm.inner_size");
-    if let (Some(inner), Some(width)) = (inner, it.number("embedding_length")) {
-        it.set_from("mamba_expand", "ssm.inner_size", ratio(inner, width));
-    }
+    expand(it);
     mamba(it, ["mamba_d_head", "mamba_conv_bias", "mamba_proj_bias"]);
 }
 
@@ -61,14 +58,8 @@ pub(super) fn jamba(it: &mut Settings<'_>) {
     it.set("layers_block_type", types);
     it.set("expert_layer_period", json!(1));
     it.set("expert_layer_offset", json!(0));
-    let inner = it.number("ssm.inner_size");
-    if let (Some(inner), Some(width)) = (inner, it.number("embedding_length")) {
-        it.set_from("mamba_expand", "ssm.inner_size", ratio(inner, width));
-    }
-    let has_conv_bias = it.has_tensor("ssm_conv1d.bias");
-    it.set("mamba_conv_bias", has_conv_bias.into());
-    let has_proj_bias = it.has_tensor("ssm_in.bias");
-    it.set("mamba_proj_bias", has_proj_bias.into());
+    expand(it);
+    biases(it, ["mamba_conv_bias", "mamba_proj_bias"]);
 }
 
 /// Nemotron-H: every layer is one part, told by its tensors.
@@ -134,6 +125,19 @@ fn mamba(it: &mut Settings<'_>, [head_dim, conv_bias, proj_bias]: [&str; 3]) {
     if let (Some(inner), Some(heads)) = (inner, heads) {
         it.set_from(head_dim, "ssm.inner_size", ratio(inner, heads));
     }
+    biases(it, [conv_bias, proj_bias]);
+}
+
+/// How many times as wide as the model a state space is inside.
+fn expand(it: &mut Settings<'_>) {
+    let inner = it.number("ssm.inner_size");
+    if let (Some(inner), Some(width)) = (inner, it.number("embedding_length")) {
+        it.set_from("mamba_expand", "ssm.inner_size", ratio(inner, width));
+    }
+}
+
+/// Whether the convolution of a state space and its projections have biases.
+fn biases(it: &mut Settings<'_>, [conv_bias, proj_bias]: [&str; 2]) {
     let has_conv_bias = it.has_tensor("ssm_conv1d.bias");
     it.set(conv_bias, has_conv_bias.into());
     let has_proj_bias = it.has_tensor("ssm_in.bias");

@@ -69,17 +69,19 @@ fn of_kind(it: &Settings<'_>, key: &str, has_window: &[bool], kind: bool) -> Opt
     }
 }
 
-fn mimo(it: &mut Settings<'_>) {
-    const HEADS: &str = "attention.head_count_kv";
-    let has_window = has_window(it);
-    for (kind, setting) in [
-        (false, "num_key_value_heads"),
-        (true, "swa_num_key_value_heads"),
-    ] {
-        if let Some(value) = of_kind(it, HEADS, &has_window, kind) {
-            it.set_from(setting, HEADS, value);
+/// A key that says something else of layers with a window than of those that see all, under the setting of each.
+fn by_kind(it: &mut Settings<'_>, key: &str, has_window: &[bool], [full, windowed]: [&str; 2]) {
+    for (kind, setting) in [(false, full), (true, windowed)] {
+        if let Some(value) = of_kind(it, key, has_window, kind) {
+            it.set_from(setting, key, value);
         }
     }
+}
+
+fn mimo(it: &mut Settings<'_>) {
+    let has_window = has_window(it);
+    let heads = ["num_key_value_heads", "swa_num_key_value_heads"];
+    by_kind(it, "attention.head_count_kv", &has_window, heads);
     let has_sinks = |kind: bool| {
         let mut layers = has_window.iter().enumerate().filter(|it| *it.1 == kind);
         layers.any(|(l, _)| it.has_tensor_in(l, "attn_sinks.weight"))
@@ -95,19 +97,12 @@ fn mimo(it: &mut Settings<'_>) {
 
 /// Layers that see all rotate one half of what those with a window do, and have heads of another number.
 fn step(it: &mut Settings<'_>) {
-    const HEADS: &str = "attention.head_count";
     let has_window = has_window(it);
     let word = |it: &bool| if *it { WINDOWED } else { FULL };
     let words: Vec<&str> = has_window.iter().map(word).collect();
     it.set("layer_types", json!(words));
-    for (kind, setting) in [
-        (false, "num_attention_heads"),
-        (true, "num_sliding_attention_heads"),
-    ] {
-        if let Some(value) = of_kind(it, HEADS, &has_window, kind) {
-            it.set_from(setting, HEADS, value);
-        }
-    }
+    let heads = ["num_attention_heads", "num_sliding_attention_heads"];
+    by_kind(it, "attention.head_count", &has_window, heads);
     let width = it.setting("head_dim").and_then(Value::as_f64);
     let count = it.number("rope.dimension_count");
     let whole = count.zip(width).map_or(1.0, |(count, width)| count / width);

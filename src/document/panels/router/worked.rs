@@ -1,7 +1,7 @@
 //! The choice worked out in one line, for whoever has a pencil: shares, their sum, weights.
 
 use super::Decided;
-use crate::document::short;
+use crate::document::{plural, short};
 use crate::spec::{Renorm, Score, Weight};
 
 /// So many terms are written out; of more the first and how many follow.
@@ -15,16 +15,12 @@ const ROUNDING: f32 = 0.002;
 pub fn worked_words(it: &Decided<'_>) -> String {
     let weights: Vec<f32> = it.routed.picks().map(|it| it.weight).collect();
     let said = joined(&weights, " and ", |it| format!("{it:.3}"));
-    let plural = if weights.len() == 1 {
-        "weight"
-    } else {
-        "weights"
-    };
+    let noun = plural(weights.len() as u64, "weight");
     if it.decision.is_none() {
-        return format!("{plural} {said}; the scores behind them were forgotten");
+        return format!("{noun} {said}; the scores behind them were forgotten");
     }
     if it.is_random() {
-        return format!("drawn by an edit, not by score: {plural} {said}");
+        return format!("drawn by an edit, not by score: {noun} {said}");
     }
     let scores: Option<Vec<f32>> = it
         .routed
@@ -32,7 +28,7 @@ pub fn worked_words(it: &Decided<'_>) -> String {
         .map(|pick| score(it, pick.expert))
         .collect();
     let Some(scores) = scores.filter(|it| !it.is_empty()) else {
-        return format!("nothing was picked; {plural} {said}");
+        return format!("nothing was picked; {noun} {said}");
     };
     let sum: f32 = scores.iter().sum();
     let figure = |of: f32| match it.spec.score {
@@ -48,7 +44,7 @@ pub fn worked_words(it: &Decided<'_>) -> String {
     } else {
         format!(" = {}", figure(sum))
     };
-    format!("{rule}: {terms}{total}, {how} {plural} {said}").replace(" %", "\u{a0}%")
+    format!("{rule}: {terms}{total}, {how} {noun} {said}").replace(" %", "\u{a0}%")
 }
 
 /// What the shares of an expert are taken of: its score, where the weight is made of that; else its probability.
@@ -100,23 +96,14 @@ fn explained(it: &Decided<'_>, weights: &[f32], scores: &[f32], divided: &[f32])
 fn joined(all: &[f32], between: &str, words: impl Fn(f32) -> String) -> String {
     let first: Vec<String> = all.iter().take(MOST_TERMS).map(|it| words(*it)).collect();
     let left = all.len() - first.len();
-    let (last, before) = match first.split_last() {
-        Some((last, before)) if left == 0 && between == " and " => (last, before.join(", ")),
-        Some((last, before)) => {
-            let comma = if between == " and " { ", " } else { between };
-            let more = match left {
-                0 => String::new(),
-                _ => format!("{between}{left} more"),
-            };
-            let all = [before, std::slice::from_ref(last)].concat().join(comma);
-            return format!("{all}{more}");
-        }
-        None => return String::new(),
-    };
-    if before.is_empty() {
-        last.clone()
-    } else {
-        format!("{before}{between}{last}")
+    let comma = if between == " and " { ", " } else { between };
+    if left > 0 {
+        return format!("{}{between}{left} more", first.join(comma));
+    }
+    match first.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((last, before)) => format!("{}{between}{last}", before.join(comma)),
     }
 }
 

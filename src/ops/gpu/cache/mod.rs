@@ -87,6 +87,12 @@ impl GpuCache {
         &self.blocks
     }
 
+    /// The blocks that hold anything, for a kernel that reads them one by one, each with the position of its first row.
+    pub(super) fn for_kernel(&self) -> impl Iterator<Item = (usize, BlockRows<'_>)> {
+        let blocks = self.blocks.iter().enumerate();
+        blocks.filter_map(|(i, it)| Some((i * self.per_block, it.for_kernel()?)))
+    }
+
     /// Forgets all but the first `len` positions; the room stays.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

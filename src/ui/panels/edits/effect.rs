@@ -4,7 +4,7 @@ use eframe::egui::{self, Align2, Color32, FontId, Sense, Ui, pos2, vec2};
 
 use crate::document::{Cell, ShownEffect};
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::note;
+use crate::ui::widgets::{elided, note};
 use crate::ui::words::short;
 use crate::ui::{Cx, RowChoice};
 
@@ -52,9 +52,7 @@ fn row_ui(ui: &mut Ui, name: &str, numbers: Vec<String>, color: Color32, label: 
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
     let font = FontId::proportional(LABEL_SIZE);
     let room = width - COLUMN * numbers.len() as f32;
-    let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font.clone(), color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(20.0));
-    let galley = ui.painter().layout_job(job);
+    let galley = elided(ui.painter(), name, font.clone(), color, room.max(20.0));
     ui.painter().galley(rect.min, galley, color);
     let mut right = rect.right();
     for number in numbers.into_iter().rev() {

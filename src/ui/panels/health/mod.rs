@@ -117,8 +117,7 @@ impl Panel for Health {
         let is_empty = report.n_tokens == 0;
         let is_provisional = Stage::of(cx, self.over) == Stage::Provisional;
         let judged = source::judged(cx, self.over);
-        let is_over = self.over == Over::Texts && !is_provisional;
-        let found = source::found(cx, Some(&report).filter(|_| is_over));
+        let found = source::found(cx, self.over, Some(&report));
         (!is_empty).then(|| health_table(&report, &found, judged, is_provisional))
     }
 }
@@ -212,10 +211,11 @@ impl Health {
 
     /// What was found beyond the load, made anew only where more is known.
     fn found(&mut self, cx: &Cx<'_>, report: Option<&Report>) -> Arc<Vec<Finding>> {
-        let Some(key) = FoundFor::of(cx, self.over, self.limits) else {
+        let over = self.over;
+        let Some(key) = FoundFor::of(cx, over, self.limits) else {
             return Arc::default();
         };
-        let make = |_: &FoundFor| Arc::new(source::found(cx, report));
+        let make = |_: &FoundFor| Arc::new(source::found(cx, over, report));
         Arc::clone(self.found.get(key, make))
     }
 
@@ -229,10 +229,8 @@ impl Health {
     }
 
     fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
-        let stage = Stage::of(cx, self.over);
-        headline_ui(cx, ui, report, stage);
-        let is_over = self.over == Over::Texts && stage == Stage::Final;
-        let found = self.found(cx, Some(report).filter(|_| is_over));
+        headline_ui(cx, ui, report, Stage::of(cx, self.over));
+        let found = self.found(cx, Some(report));
         if found.is_empty() {
             rows::header_ui(cx, ui, report);
         }

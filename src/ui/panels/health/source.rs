@@ -213,21 +213,27 @@ impl FoundFor {
         cx.spec()?;
         let examined = cx.session.examined.as_ref();
         let survey = cx.session.survey.as_ref();
-        let is_over = over == Over::Texts && Stage::of(cx, over) == Stage::Final;
         Some(Self {
             opened: cx.session.opened,
             n_parts: examined.map_or(0, |it| it.parts.len()),
-            survey: survey.filter(|_| is_over).map(|it| it.tag),
+            survey: survey.filter(|_| are_read(cx, over)).map(|it| it.tag),
             limits,
         })
     }
 }
 
-/// What is wrong beyond the load, as far as that is known; `report` is the judgement on texts that were read to their end.
-pub fn found(cx: &Cx<'_>, report: Option<&Report>) -> Vec<Finding> {
+/// Whether what is shown is texts, and they were read to their end.
+fn are_read(cx: &Cx<'_>, over: Over) -> bool {
+    over == Over::Texts && Stage::of(cx, over) == Stage::Final
+}
+
+/// What is wrong beyond the load, as far as that is known; `report` is the judgement on what is shown, which tells of it
+/// once texts were read to their end.
+pub fn found(cx: &Cx<'_>, over: Over, report: Option<&Report>) -> Vec<Finding> {
     let Some(facts) = cx.session.facts.as_ref() else {
         return Vec::new();
     };
+    let report = report.filter(|_| are_read(cx, over));
     let survey = cx.session.survey.as_ref();
     let weights = cx.session.examined.as_ref().map(|it| &*it.parts);
     let evidence = Evidence {

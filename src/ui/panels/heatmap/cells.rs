@@ -160,29 +160,23 @@ fn shows_numbers(cx: &Cx<'_>, map: &Map<'_>) -> bool {
     !map.grid.is_small() && (is_wide || cx.palette.presents())
 }
 
-/// What a ring leaves of a cell with a number in it: the right of a wide cell, the lower part of a tall one.
-fn beside_ring(cell: Rect) -> Rect {
+/// What a ring takes of a cell with a number in it, and what it leaves: the right of a wide cell, the lower part of a tall
+/// one. None where the cell is neither.
+fn beside_ring(cell: Rect) -> Option<(Rect, Rect)> {
     let ring = 2.0 * RING + 2.0;
     if cell.width() >= TALL.max(cell.height()) {
-        cell.with_min_x(cell.left() + ring)
+        Some(cell.split_left_right_at_x(cell.left() + ring))
     } else if cell.height() >= TALL {
-        cell.with_min_y(cell.top() + ring)
+        Some(cell.split_top_bottom_at_y(cell.top() + ring))
     } else {
-        cell
+        None
     }
 }
 
 /// Where a ring stands in such a cell.
 fn ring_at(cell: Rect) -> egui::Pos2 {
-    let rest = beside_ring(cell);
-    let corner = vec2(rest.left() - cell.left(), rest.top() - cell.top()) / 2.0;
-    if corner.x > 0.0 {
-        pos2(cell.left() + corner.x, cell.center().y)
-    } else if corner.y > 0.0 {
-        pos2(cell.center().x, cell.top() + corner.y)
-    } else {
-        cell.left_top() + egui::Vec2::splat(RING)
-    }
+    let corner = cell.left_top() + egui::Vec2::splat(RING);
+    beside_ring(cell).map_or(corner, |(ring, _)| ring.center())
 }
 
 /// A number on a plate of the panel's colour, so that it is read on any cell; whether there was room.
@@ -196,7 +190,7 @@ fn number_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>, cell: Rect, at: ExpertAt) -> b
     let (painter, palette) = (ui.painter(), cx.palette);
     let galley = words_of(painter, words, palette.letters(11.0));
     let size = galley.size() + 2.0 * AROUND;
-    let rest = beside_ring(cell);
+    let rest = beside_ring(cell).map_or(cell, |it| it.1);
     if size.x > rest.width() + 2.0 || galley.size().y > rest.height() + 2.0 {
         return false;
     }
@@ -291,14 +285,7 @@ fn struck(cx: &Cx<'_>, map: &Map<'_>, cell: Rect, at: ExpertAt) -> Rect {
     if !shows_numbers(cx, map) {
         return cell;
     }
-    let rest = beside_ring(cell);
-    if rest.left() > cell.left() {
-        cell.with_max_x(rest.left())
-    } else if rest.top() > cell.top() {
-        cell.with_max_y(rest.top())
-    } else {
-        cell
-    }
+    beside_ring(cell).map_or(cell, |it| it.0)
 }
 
 /// The picks of the token shown: rings, the strongest filled; single bright cells where cells are small.

@@ -5,9 +5,10 @@ use eframe::egui::Ui;
 use crate::document::router_entropy;
 use crate::spec::{Position, RouterId, RouterSpec, Score};
 use crate::ui::words::{percent, quoted};
-use crate::ui::{Cx, RowView};
+use crate::ui::{Cx, ExpertAt, RowView};
 
 use super::line::{self, Line, Of};
+use super::lit;
 
 /// Which token, and what of it.
 #[derive(Clone, Copy)]
@@ -91,11 +92,8 @@ pub fn line_words(cx: &Cx<'_>, line: Line, of: Of, asked: HoveredToken<'_>) -> O
     match line {
         Line::Strongest => Some(format!("strongest expert {}", routed?.strongest()?.expert)),
         Line::Pinned => {
-            let store = &asked.view.record.store;
-            let picked = cx.pins.iter().filter(|pin| {
-                let routed = store.at(pin.router, asked.at);
-                routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert))
-            });
+            let picked = |pin: &&ExpertAt| lit::picked(asked.view, asked.at, **pin);
+            let picked = cx.pins.iter().filter(picked);
             let names: Vec<String> = picked
                 .filter_map(|it| {
                     let label = cx.spec()?.router(it.router)?.label();

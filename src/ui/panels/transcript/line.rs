@@ -6,7 +6,9 @@ use crate::document::router_entropy;
 use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score};
 use crate::ui::widgets::{MOST_COLOURS, MOST_PINS};
 use crate::ui::words::{percent, short};
-use crate::ui::{Cx, ExpertAt, Palette, RowView};
+use crate::ui::{Cx, Palette, RowView};
+
+use super::lit;
 
 /// Most nats of surprise the scale tells apart.
 const MOST_SURPRISE: f32 = 10.0;
@@ -146,11 +148,7 @@ pub fn numbers(
 ) -> String {
     let store = &view.record.store;
     if line == Line::Pinned {
-        let is_picked = |pin: &&ExpertAt| {
-            let routed = store.at(pin.router, at);
-            routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert))
-        };
-        let first = cx.pins.iter().find(is_picked);
+        let first = cx.pins.iter().find(|pin| lit::picked(view, at, **pin));
         return first.map_or(String::new(), |it| it.expert.to_string());
     }
     let strongest = store.at(router, at).and_then(|it| it.strongest());
@@ -167,13 +165,9 @@ pub fn pick_ink(
 ) -> Option<Ink> {
     let store = &view.record.store;
     if line == Line::Pinned {
-        let picked = |pin: &ExpertAt| {
-            let routed = store.at(pin.router, at);
-            routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert))
-        };
         let mut pins = [false; MOST_PINS];
         for (slot, pin) in pins.iter_mut().zip(cx.pins) {
-            *slot = picked(pin);
+            *slot = lit::picked(view, at, *pin);
         }
         let any = pins.contains(&true);
         return (at < store.end()).then_some(if any { Ink::Pins(pins) } else { Ink::Quiet });

@@ -127,10 +127,7 @@ impl Bins {
         if let Some(view) = cx.row() {
             for (slot, pin) in cx.pins.iter().enumerate().take(MOST_PINS) {
                 for at in 0..view.record.store.len() {
-                    let routed = view.record.store.at(pin.router, Position::new(at));
-                    let picked =
-                        routed.is_some_and(|it| it.picks().any(|it| it.expert == pin.expert));
-                    pins[bin(at)][slot] |= picked;
+                    pins[bin(at)][slot] |= lit::picked(view, Position::new(at), *pin);
                 }
             }
         }
@@ -151,6 +148,7 @@ impl Bins {
             .concentration
             .map_or(LEAST_FULL_KL, |it| it.largest.kl.max(LEAST_FULL_KL));
         let pins: Vec<_> = cx.pins.iter().map(|it| pin_of(cx, *it)).collect();
+        let lit = lit::expert(cx).map(|it| lit::color(cx, it));
         for (n, (kl, picked)) in self.kl.iter().zip(&self.pins).enumerate() {
             let top = map.top() + n as f32 * height;
             if *kl > 0.0 {
@@ -158,9 +156,9 @@ impl Bins {
                 let bar = Rect::from_min_size(pos2(map.right() - width, top), vec2(width, height));
                 painter.rect_filled(bar, 0.0, cx.palette.amber);
             }
-            if let (true, Some(expert)) = (self.lit[n], lit::expert(cx)) {
+            if let Some(color) = lit.filter(|_| self.lit[n]) {
                 let mark = Rect::from_min_size(pos2(map.left(), top), vec2(LIT_WIDTH, height));
-                painter.rect_filled(mark, 0.0, lit::color(cx, expert));
+                painter.rect_filled(mark, 0.0, color);
             }
             for (slot, pin) in pins.iter().enumerate().filter(|(slot, _)| picked[*slot]) {
                 let left = map.left() + slot as f32 * PIN_WIDTH;

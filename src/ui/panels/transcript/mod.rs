@@ -95,9 +95,11 @@ impl Panel for Transcript {
         let foot_of = |words| Foot::new(cx, ui, (line, scale.clone()), words, area.width());
         let mut foot = foot_of(words);
         let is_tight = area.height() - foot.height < LEAST_TEXT;
-        let short = change.shown(cx).short_sentence();
-        if is_tight && cx.drawing == Drawing::Screen && !short.is_empty() {
-            foot = foot_of(short);
+        if is_tight && cx.drawing == Drawing::Screen {
+            let short = change.shown(cx).short_sentence();
+            if !short.is_empty() {
+                foot = foot_of(short);
+            }
         }
         let (body, below) = over(area, foot.height, GAP, 0.0);
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
@@ -196,12 +198,12 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let lane_from = Some(Position::new(from.idx() + 1));
     let mut shared = TokenRun::whole(cx.selection.row, 0..split, width);
     shared.lane_from = lane_from.filter(|it| it.idx() < split);
-    let side = panel_width
-        >= if cx.palette.presents() {
-            PRESENTED
-        } else {
-            SIDE_BY_SIDE
-        };
+    let least = if cx.palette.presents() {
+        PRESENTED
+    } else {
+        SIDE_BY_SIDE
+    };
+    let side = panel_width >= least;
     let column = if side {
         (width - BETWEEN_COLUMNS) / 2.0
     } else {

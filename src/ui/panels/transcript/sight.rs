@@ -108,11 +108,7 @@ impl Sight {
         let before = self.seen;
         let is_followed = now.selected.is_none();
         let newest = || is_followed.then_some(Anchor::Newest);
-        if now.rows != before.rows {
-            let divergence = places.divergence.map(|_| Anchor::Divergence);
-            return divergence.filter(|_| !now.is_playing).or_else(newest);
-        }
-        if now.is_playing != before.is_playing {
+        if now.rows != before.rows || now.is_playing != before.is_playing {
             let divergence = places.divergence.map(|_| Anchor::Divergence);
             return divergence.filter(|_| !now.is_playing).or_else(newest);
         }
