@@ -115,6 +115,8 @@ function short(value) {
   const cut = text.includes('.') ? text.replace(/0+$/, '').replace(/\.$/, '') : text;
   return cut.replace('-', '−');
 }
+/** How many of what: `1 token`, `12,345 tokens`. */
+const counted = (n, thing) => `${String(n).replace(/\B(?=(\d{3})+$)/g, ',')} ${thing}${n === 1 ? '' : 's'}`;
 const percent = (share) => `${short(share * 100)} %`;
 
 /** The shortest text that is this single-precision number and no other. */
@@ -533,11 +535,11 @@ function drawLoad() {
       bars.append(bar);
     }
     return el('div', { class: 'next', 'data-load': e }, el('span', { class: 'name' }, `expert ${e}`), bars,
-      el('span', { class: 'value', title: all.map(([name, it]) => `${name} ${it.n[e]} of ${it.tokens}`).join(', ') },
+      el('span', { class: 'value', title: all.map(([name, it]) => `${name} ${it.n[e]} of ${counted(it.tokens, 'token')}`).join(', ') },
         `${all.map((one) => short(share(one, e) * 100)).join(' → ')} %`));
   }));
   $('load-of').textContent = router.label;
-  const count = all.map(([name, it]) => `${it.tokens} tokens of ${name}`).join(', ');
+  const count = all.map(([name, it]) => `${counted(it.tokens, 'token')} of ${name}`).join(', ');
   $('load-says').textContent = [
     `Share of tokens that picked each expert: ${count}, special ones left out`,
     `even is ${percent(router.top_k / Math.max(router.n_experts, 1))}`,
@@ -698,14 +700,15 @@ function sentences() {
     } else out.push('The texts with and without edits are the same so far.');
     const it = data.concentration;
     if (it) {
-      out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${it.n_tokens} tokens, the largest ${short(it.largest)} nats, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${it.largest_at}).`);
+      out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${counted(it.n_tokens, 'token')}, the largest ${short(it.largest)} nats, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${it.largest_at}).`);
     } else out.push('The edits changed no prediction here.');
+    if (it && data.layers) out.push(data.layers);
     if (data.effect) out.push(data.effect);
     drawEffects();
   }
   out.push('The line under a token has the colour of its strongest expert in the layer shown.');
   $('text-says').textContent = out.join(' ');
-  const written = (it) => `${it.tokens.length} tokens, ${Math.min(data.n_given, it.tokens.length)} of them given`;
+  const written = (it) => `${counted(it.tokens.length, 'token')}, ${Math.min(data.n_given, it.tokens.length)} of them given`;
   $('over').textContent = [
     `baseline ${written(rows.baseline)}`,
     rows.edited && `edited ${written(rows.edited)}`,

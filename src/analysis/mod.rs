@@ -6,6 +6,7 @@
 mod alternatives;
 mod balance;
 mod change;
+mod changed_picks;
 mod choices;
 mod control;
 mod control_effects;
@@ -30,6 +31,7 @@ mod timeline;
 pub use alternatives::{Alternative, Candidates, Likelihood, SortBy, alternatives};
 pub use balance::BalanceStats;
 pub use change::{Change, Concentration, concentration, first_difference, places};
+pub use changed_picks::{ChangedPicks, PickShares};
 pub use choices::{Choices, Dependence};
 pub use control::{Control, Controls, control, controls};
 pub use control_effects::{ControlEffects, ControlPlan, ControlReading, ControlSummary, Range};
@@ -40,7 +42,7 @@ pub use findings::{Advice, Evidence, Finding, FindingKind, advice_on_load, findi
 pub use flow::{Flow, FlowOf, FlowStats, GapFlow};
 pub use health::{
     DeadLimit, Idle, Limits, MaxLimit, Measure, Numbers, Outcome, Preset, Reason, Report,
-    RouterReport, TextCount, Thresholds, Utilised, Verdict, grouped, judge,
+    RouterReport, TextCount, Thresholds, Utilised, Verdict, judge,
 };
 pub use load::{LoadStats, PhaseFilter, RouterLoad};
 pub use row_load::{CountedRecording, RowLoad};

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::{Choices, Report, RouterReport};
-use crate::spec::{ExpertId, RouterId};
+use crate::spec::{ExpertId, RouterId, count_of};
 
 /// The even band: from half to twice an even share.
 pub const EVEN_BAND: (f64, f64) = (0.5, 2.0);
@@ -126,13 +126,13 @@ fn shape(report: &Report) -> String {
         return "no router".to_owned();
     };
     let n = routers.len();
-    let plural = if n == 1 { "" } else { "s" };
+    let n_words = count_of(n, "router");
     if routers.iter().all(|it| of(it) == of(first)) {
         let (experts, k) = of(first);
-        return format!("{n} router{plural} of {experts} experts, {k} of them picked");
+        return format!("{n_words} of {experts} experts, {k} of them picked");
     }
     let each: Vec<String> = routers.iter().map(|it| it.n_experts.to_string()).collect();
-    format!("{n} routers of {} experts", each.join(", "))
+    format!("{n_words} of {} experts", each.join(", "))
 }
 
 /// Follows experts through the steps.

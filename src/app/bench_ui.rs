@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Failure, Output};
 use crate::engine::{Event, Request};
-use crate::spec::{ExpertId, Position, RouterId};
+use crate::spec::{ExpertId, Position, RouterId, count_of};
 use crate::ui::{Command, PANELS, RowChoice, Selection};
 
 use super::screenshot::check_adapter;
@@ -69,8 +69,10 @@ pub fn bench_ui(as_json: bool) -> Result<(), Failure> {
     let size = HUGE;
     let mut output = Output::standard();
     output.remark(format_args!(
-        "making up {N_TOKENS} tokens of {} layers × {} experts, baseline, edited and counterfactual",
-        size.n_layers, size.n_experts
+        "making up {} of {} layers × {} experts, baseline, edited and counterfactual",
+        count_of(N_TOKENS, "token"),
+        size.n_layers,
+        size.n_experts
     ));
     let synthetic_session = SyntheticSession {
         n_ctx: 4096,

@@ -53,7 +53,7 @@ impl App {
         self.typed.remove(ids);
     }
 
-    /// The line that opens the window as it is now: model, prompt, edits, seed.
+    /// The line that opens the window as it is now: model, prompt, edits, seed, and whether a class looks on.
     #[must_use]
     pub fn command_line(&self) -> String {
         let Sampling {
@@ -79,6 +79,9 @@ impl App {
         parts.push(format!("--seed {seed}"));
         if temperature != Sampling::default().temperature {
             parts.push(format!("--temp {temperature}"));
+        }
+        if self.frame.is_presenting() {
+            parts.push("--present".to_owned());
         }
         parts.join(" ")
     }

@@ -112,7 +112,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{checkpoint::Blob, formats::F16};
+    use crate::checkpoint::Blob;
+    use crate::formats::F16;
 
     fn view(dtype: Dtype, numbers: &[f32], cols: usize) -> WeightView {
         let mut bytes: Vec<u8> = numbers

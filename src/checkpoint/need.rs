@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::{Allowances, CheckpointError, gigabytes};
+use crate::spec::count_of;
 
 /// What a run will hold, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -39,12 +40,10 @@ impl MemoryNeed {
     /// Each kind that counts, with its words; those of none are left out.
     #[must_use]
     pub fn parts(&self) -> Vec<(u64, String)> {
+        let positions = count_of(self.n_positions, "position");
         let cache = match self.n_sequences {
-            0 | 1 => format!("of cache at {} positions", self.n_positions),
-            n => format!(
-                "of cache for {n} sequences of {} positions",
-                self.n_positions
-            ),
+            0 | 1 => format!("of cache at {positions}"),
+            n => format!("of cache for {n} sequences of {positions}"),
         };
         let all = [
             (self.made_up_bytes, "of weights that are made up".to_owned()),
@@ -110,7 +109,7 @@ impl MemoryNeed {
         }
     }
 
-    /// `68.2 GB of memory: 64.0 GB of copies …, 4.2 GB of cache at 4096 positions`.
+    /// `68.2 GB of memory: 64.0 GB of copies …, 4.2 GB of cache at 4,096 positions`.
     #[must_use]
     pub fn words(&self) -> String {
         let held = self.held_bytes();
@@ -168,14 +167,14 @@ mod tests {
         assert_eq!(
             refused.unwrap_err().to_string(),
             "running this model needs 66.0 GB of memory: 64.0 GB of copies, because tensors are not aligned in the \
-             file, 2.0 GB of cache at 4096 positions, but 24.0 GB are free (big)"
+             file, 2.0 GB of cache at 4,096 positions, but 24.0 GB are free (big)"
         );
         assert!(need().check(&Allowances::free(67 * GB), "", "").is_ok());
         let rows = MemoryNeed {
             n_sequences: 4,
             ..need()
         };
-        let words = "2.0 GB of cache for 4 sequences of 4096 positions";
+        let words = "2.0 GB of cache for 4 sequences of 4,096 positions";
         assert!(rows.words().ends_with(words), "{}", rows.words());
     }
 

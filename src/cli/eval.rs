@@ -23,7 +23,7 @@ use super::{
 };
 use crate::checkpoint::Checkpoint;
 use crate::engine::{Extent, StepRow};
-use crate::spec::{ModelSpec, RouterPlace, Site, StackId, TokenId};
+use crate::spec::{ModelSpec, RouterPlace, Site, StackId, TokenId, count_of, grouped};
 use crate::study::EncodeError;
 use crate::trace::{Pick, PickState, RouterTrace};
 
@@ -184,9 +184,11 @@ fn check_ids(
     }
     let n = ids.len().saturating_add(n_more.saturating_sub(1));
     if n > n_ctx {
-        let what = if is_series { "points" } else { "tokens" };
+        let what = if is_series { "point" } else { "token" };
         return refuse(format!(
-            "the context holds {n_ctx} {what}, and {n} are to be read"
+            "the context holds {}, and {} are to be read",
+            count_of(n_ctx, what),
+            grouped(n as u64)
         ));
     }
     Ok(())

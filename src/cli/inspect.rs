@@ -12,7 +12,7 @@ use crate::checkpoint::{
     gigabytes, open,
 };
 use crate::engine::{Extent, Place, gate_facts, trace_bytes_per_position};
-use crate::spec::{ModelSpec, TokenId, shown};
+use crate::spec::{ModelSpec, TokenId, count_of, grouped, shown};
 use crate::trace::GateFacts;
 
 /// Show what a model is: shapes, routing rules, parameters, memory
@@ -135,8 +135,9 @@ fn memory_lines(page: &mut Page, memory: &Memory, n_ctx: usize) {
     page.line(
         "memory",
         format!(
-            "{} held at {n} positions{mapped}",
-            gigabytes(need.held_bytes())
+            "{} held at {}{mapped}",
+            gigabytes(need.held_bytes()),
+            count_of(n, "position")
         ),
     );
     for (bytes, words) in need.parts() {
@@ -150,12 +151,13 @@ fn memory_lines(page: &mut Page, memory: &Memory, n_ctx: usize) {
     let thousand = memory.position_bytes.saturating_mul(1000);
     let whole = if n < n_ctx {
         let held = gigabytes(memory.whole_bytes);
+        let n_ctx = grouped(n_ctx as u64);
         format!("; the whole context of {n_ctx}: {held} held")
     } else {
         String::new()
     };
     let thousand = gigabytes(thousand);
-    page.line("", format!("1000 positions take {thousand}{whole}"));
+    page.line("", format!("1,000 positions take {thousand}{whole}"));
 }
 
 /// Lines of a name and a value, the values in one column.
@@ -261,7 +263,7 @@ fn token_lines(page: &mut Page, checkpoint: &Checkpoint) {
         page.line("tokenizer", "none");
         return;
     };
-    page.line("tokenizer", format!("{} tokens", codec.n_tokens()));
+    page.line("tokenizer", count_of(codec.n_tokens(), "token"));
     let table = codec.token_table();
     let shown = |id: TokenId| {
         let piece = table
@@ -378,7 +380,7 @@ mod tests {
             " held at 512 positions\n",
             "of cache at 512 positions",
             "fits: ",
-            "1000 positions take ",
+            "1,000 positions take ",
             "decoded twice        ",
             " compared, largest difference 0 ulp\n",
         ] {

@@ -13,11 +13,11 @@ use super::{
     series,
     values::path_parser,
 };
-use crate::analysis::{ControlEffects, first_difference};
+use crate::analysis::{ChangedPicks, ControlEffects, first_difference};
 use crate::checkpoint::Source;
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, ShownEffect, page};
 use crate::engine::{Length, LoadProgress, ModelOpener, Opener, StopReason};
-use crate::spec::{Amount, Experiment, Position, Sampling, TokenId};
+use crate::spec::{Amount, Experiment, Position, Sampling, TokenId, count_of};
 use crate::trace::{ModelFacts, RowRecord};
 
 /// Write text, with any edits.
@@ -233,7 +233,12 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         }
     };
     let counterfactual = result.edited.as_ref().map(|it| &it.1);
-    let effect = ShownEffect::of(&experiment.edits, counterfactual, controls.as_ref());
+    let effect = ShownEffect::of(
+        (&facts.spec, &experiment.edits),
+        &result.baseline,
+        counterfactual,
+        controls.as_ref(),
+    );
     let ended = output.end(&result, &facts, &experiment, &effect);
     if let Some((html, path)) = html.zip(args.html.as_ref()) {
         let model = args.model.model.to_string_lossy();
@@ -319,12 +324,12 @@ impl RunOutput<'_> {
         }
         let n = result.watched().tokens.len() - result.n_given;
         let speed = result.tokens_per_sec;
-        self.remark(&format!("{n} tokens, {speed:.1} a second"));
+        self.remark(&format!("{}, {speed:.1} a second", count_of(n, "token")));
         match result.stopped {
             StopReason::EndOfText => self.remark("the model ended the text"),
             StopReason::ContextFull => {
-                let n_ctx = facts.n_ctx;
-                self.remark(&format!("the context of {n_ctx} tokens is full"));
+                let n_ctx = count_of(facts.n_ctx, "token");
+                self.remark(&format!("the context of {n_ctx} is full"));
             }
             _ => {}
         }
@@ -395,6 +400,9 @@ fn object(
         out["mean_kl"] = json!(effect.effect.map(|it| it.mean_kl));
         out["loss"] = json!(effect.effect.map(|it| it.loss));
         out["loss_change"] = json!(effect.effect.map(|it| it.loss_change));
+        let from = experiment.edits.active().map(|it| it.span.start()).min();
+        let picks = ChangedPicks::of(&result.baseline, counterfactual, from.unwrap_or_default());
+        out["picks_changed"] = json!(picks.by_router());
         if let Some(it) = effect.controls {
             let mean_kl: Vec<f64> = it.effects.iter().map(|it| it.mean_kl).collect();
             let loss_change: Vec<f64> = it.effects.iter().map(|it| it.loss_change).collect();

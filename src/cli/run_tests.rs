@@ -115,6 +115,31 @@ fn controls_are_read_where_they_are_asked_for() {
 }
 
 #[test]
+fn the_picks_that_changed_are_told_layer_by_layer() {
+    let edits = [
+        "mask:4.0@2..",
+        "mask:4.1@2..",
+        "mask:4.2@2..",
+        "mask:4.3@2..",
+    ];
+    let line: Vec<&str> = edits.iter().flat_map(|it| ["--edit", it]).collect();
+    let (_, log, ended) = run(&with(&line));
+    ended.unwrap();
+    assert!(log.contains(" picks that changed "), "{log}");
+    assert!(log.contains("layer 4 (edited)"), "{log}");
+    let it = object(&with(&line));
+    let picks = it["picks_changed"].as_array().unwrap();
+    let picks: Vec<u64> = picks.iter().map(|it| it.as_u64().unwrap()).collect();
+    // The tokens read are the same, so that nothing below the edit can change.
+    assert_eq!(picks[..4], [0; 4], "{picks:?}");
+    assert!(
+        picks.len() == 6 && picks[4] > 0 && picks[5] > 0,
+        "{picks:?}"
+    );
+    assert_eq!(object(ONCE)["picks_changed"], Value::Null);
+}
+
+#[test]
 fn an_edit_that_does_nothing_gives_the_baseline_letter_for_letter() {
     let it = object(&with(&["--temp", "1", "--edit", "bias:*.0=0"]));
     assert_eq!(it["text"], it["baseline"]["text"]);

@@ -10,7 +10,7 @@ use crate::document::covers;
 use crate::engine::{
     Engine, Event, LoadProgress, ModelSource, Opener, Options, Pace, Request, StopReason,
 };
-use crate::spec::{Experiment, InterventionSet, PromptForm, TokenId};
+use crate::spec::{Experiment, InterventionSet, PromptForm, TokenId, count_of};
 use crate::study::{Study, StudyError, StudyEvent};
 use crate::trace::{ModelFacts, Recording, RowEvent, RowId, RowRecord, ShownRows, WeightPart};
 
@@ -46,8 +46,8 @@ pub(super) fn loading_words(it: &LoadProgress) -> String {
 /// What was opened, in a line.
 pub(super) fn opened_words(facts: &ModelFacts) -> String {
     let (name, family, device) = (&facts.name, &facts.spec.family_label, &facts.device.label);
-    let n = facts.parameters.total;
-    format!("{name}: {family}, {n} parameters, on {device}")
+    let n = count_of(facts.parameters.total, "parameter");
+    format!("{name}: {family}, {n}, on {device}")
 }
 
 /// An engine with an open model.

@@ -7,9 +7,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Failure, Output, json_text, model::ModelArgs, pass::Pass};
-use crate::document::{Series, SeriesScale, plural};
+use crate::document::{Series, SeriesScale};
 use crate::engine::{Backend, Extent, StepRow};
-use crate::spec::{InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, TokenId};
+use crate::spec::{
+    InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, TokenId, count_of, grouped,
+};
 use crate::trace::PickState;
 
 /// Most bytes of a file of points.
@@ -53,7 +55,9 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
     let n_read = n_given.saturating_add(asked.n.saturating_sub(1));
     if n_read > n_ctx {
         return Err(Failure::misuse(format!(
-            "the context holds {n_ctx} points, and {n_read} are to be read"
+            "the context holds {}, and {} are to be read",
+            count_of(n_ctx, "point"),
+            grouped(n_read as u64)
         )));
     }
     let extent = Extent {
@@ -143,8 +147,8 @@ fn remarks(output: &mut Output<'_>, series: &Series, own: &Forecast, baseline: O
     let name = name.map_or_else(String::new, |it| format!(" of {it}"));
     let n = series.points.len();
     output.remark(format!(
-        "{n} {} read{name}, {} forecast",
-        plural(n as u64, "point"),
+        "{} read{name}, {} forecast",
+        count_of(n, "point"),
         own.points.len()
     ));
     if let Some(baseline) = baseline {
@@ -281,6 +285,6 @@ mod tests {
         };
         refuse("a,b\n1,2\n3,4\n", 4, "name one of them: a, b");
         refuse("1\ntwo\n", 4, "\"two\"");
-        refuse(SERIES, 5000, "the context holds 4096 points");
+        refuse(SERIES, 5000, "the context holds 4,096 points");
     }
 }

@@ -4,14 +4,15 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use crate::checkpoint::{DecodedTwice, Difference, Slot};
+use crate::spec::count_of;
 
-/// A line a format: `q4_k: 96 weights, 6912 blocks compared, largest difference 0 ulp`.
+/// A line a format: `q4_k: 96 weights, 6,912 blocks compared, largest difference 0 ulp`.
 pub(super) fn lines(found: &[DecodedTwice]) -> Vec<String> {
     found.iter().map(line).collect()
 }
 
 fn line(it: &DecodedTwice) -> String {
-    let what = format!("{}: {}", it.format, count(it.n_weights as u64, "weight"));
+    let what = format!("{}: {}", it.format, count_of(it.n_weights as u64, "weight"));
     let Some(n_blocks) = it.n_blocks else {
         return format!("{what}, not compared: candle does not know the format");
     };
@@ -20,7 +21,7 @@ fn line(it: &DecodedTwice) -> String {
         None => "largest difference 0 ulp".to_owned(),
         Some(it) => size_and_place(it),
     };
-    format!("{what}, {} compared, {size}", count(n_blocks, unit))
+    format!("{what}, {} compared, {size}", count_of(n_blocks, unit))
 }
 
 fn size_and_place(it: &Difference) -> String {
@@ -43,11 +44,6 @@ fn place(slot: Slot) -> String {
         Slot::Encoder(layer, part) => format!("encoder layer {layer}: {part:?}"),
         other => format!("{other:?}"),
     }
-}
-
-fn count(n: u64, word: &str) -> String {
-    let ending = if n == 1 { "" } else { "s" };
-    format!("{n} {word}{ending}")
 }
 
 /// An entry a format; `blocks` is null where nothing was compared, `largest_ulps` where one decoder alone reads a number.

@@ -22,13 +22,13 @@ pub use colors::{Colors, DARK, LIGHT, PRESENT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use panels::{
-    Beside, Decided, Detail, Ending, FlowTable, HeatmapTable, Judged, ListedMark, LoadOf,
+    Beside, ByLayer, Decided, Detail, Ending, FlowTable, HeatmapTable, Judged, ListedMark, LoadOf,
     LoadValue, ModelGate, ModelPage, ModelRule, Partner, ShownEffect, ShownLoad, ShownPrediction,
     ShownRecords, WHY_CPU, WeightKind, edit_effect, edits_table, even_chance, expert_texts_table,
     expert_words_table, finding_words, flow_of_words, health_sentence, health_table, kl_words,
     lacking, load_over_time_table, load_table, model_table, next_token_sentence, next_token_table,
     next_token_words, occurrences_table, partners_beside, partners_table, partners_together,
-    path_table, pick_state_words, plural, repetition_words, rounded_logits, router_entropy,
+    path_table, pick_state_words, repetition_words, rounded_logits, router_entropy,
     router_sentence, router_table, routers_table, shortest_router_sentence, steps_sentence,
     steps_table, texts_table, transcript_sentence, transcript_table, worked_words,
 };
@@ -38,6 +38,6 @@ pub use table::{Cell, Column, Table, number};
 pub use token_words::{TokenTexts, printable, quoted, special_words, token_texts, token_words};
 pub use viridis::VIRIDIS;
 pub use words::{
-    big, bytes, count_of, counted, covers, edit_words, facts_words, first_router, list_words,
+    big, bytes, change_words, counted, covers, edit_words, facts_words, first_router, list_words,
     percent, router_ref, sampling_words, shell_word, short, signed, span_words,
 };

@@ -1,6 +1,6 @@
 //! A panel as numbers: exported as CSV, copied, shown instead of the picture, read aloud, compared in tests.
 
-use crate::analysis::grouped;
+use crate::spec::grouped;
 
 /// Digits that a number has where it is shown.
 const DIGITS: usize = 4;

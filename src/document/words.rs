@@ -1,7 +1,5 @@
 //! Edits, models and numbers in words: one way to say each, in the window, on a shared page, in the terminal.
 
-use crate::analysis::grouped;
-use crate::document::plural;
 use crate::spec::{
     Action, Intervention, InterventionSet, LayerId, ModelSpec, Position, RouterId, RouterPlace,
     RouterRef, RouterSpec, Sampling, Site, Span, StackId,
@@ -150,6 +148,22 @@ pub fn signed(value: f32) -> String {
     }
 }
 
+/// By how much something changed, with its sign and in three digits: `+0.256`; what rounds to nothing is still
+/// something: `less than 0.001`. `0` where nothing changed.
+#[must_use]
+pub fn change_words(value: f64) -> String {
+    const LEAST: f64 = 0.001;
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if size < LEAST {
+        return format!("less than {LEAST}");
+    }
+    let sign = if value < 0.0 { '−' } else { '+' };
+    format!("{sign}{}", short(size))
+}
+
 /// Three significant digits at most: `0.123`, `4.56`, `789`.
 #[must_use]
 pub fn short(value: f64) -> String {
@@ -194,12 +208,6 @@ pub fn big(n: u64) -> String {
             }
         },
     )
-}
-
-/// A number of things: `1 token`, `10,233 tokens`.
-#[must_use]
-pub fn count_of(n: u64, thing: &str) -> String {
-    format!("{} {}", grouped(n), plural(n, thing))
 }
 
 /// Bytes: `14.4 MB`.
@@ -303,6 +311,18 @@ mod tests {
     }
 
     #[test]
+    fn a_change_has_its_sign_and_is_never_rounded_to_nothing() {
+        let check = |value: f64, words: &str| assert_eq!(change_words(value), words);
+        check(0.256_31, "+0.256");
+        check(-0.256_31, "−0.256");
+        check(12.345, "+12.3");
+        check(-0.001, "−0.001");
+        check(0.000_4, "less than 0.001");
+        check(-1e-9, "less than 0.001");
+        check(0.0, "0");
+    }
+
+    #[test]
     fn numbers_keep_three_digits() {
         let check = |value: f64, words: &str| assert_eq!(short(value), words);
         check(0.0, "0");
@@ -312,9 +332,6 @@ mod tests {
         check(310.4, "310");
         assert_eq!(big(7_221_920), "7.2 M");
         assert_eq!(big(512), "512");
-        assert_eq!(count_of(0, "token"), "0 tokens");
-        assert_eq!(count_of(1, "token"), "1 token");
-        assert_eq!(count_of(10_233, "token"), "10,233 tokens");
         assert_eq!(bytes(14_378_024), "14.4 MB");
     }
 

@@ -3,7 +3,9 @@
 //! Two honest users: `LiveBackend` computes on any `Ops`, `ScriptedBackend` replays a trace.
 
 use crate::ops::{DeviceError, Meter, Wait};
-use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId};
+use crate::spec::{
+    ModelSpec, Position, RoutingPolicy, Sampling, SeqId, TokenId, count_of, grouped,
+};
 use crate::trace::{Capture, StepRow};
 
 /// What a row of a batch reads.
@@ -51,7 +53,11 @@ pub enum BackendError {
     #[error("sequence {0} is not open")]
     NoSequence(SeqId),
     /// No room left.
-    #[error("the context holds {n_ctx} tokens, and {wanted} were asked for")]
+    #[error(
+        "the context holds {}, and {} were asked for",
+        count_of(*n_ctx, "token"),
+        grouped(*wanted as u64)
+    )]
     ContextFull {
         /// Most positions of a sequence.
         n_ctx: usize,

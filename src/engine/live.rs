@@ -12,7 +12,7 @@ use super::{
 use crate::checkpoint::MappedFile;
 use crate::model::{Model, Sequence};
 use crate::ops::{Meter, Ops};
-use crate::spec::{ModelSpec, Position, RoutingPolicy, SeqId, TokenId};
+use crate::spec::{ModelSpec, Position, RoutingPolicy, SeqId, TokenId, count_of};
 
 /// Computes steps with a model on a device.
 pub struct LiveBackend<O: Ops> {
@@ -393,8 +393,8 @@ where
         let held = self.held(seq)?;
         if held.planned < at.idx() {
             return Err(BackendError::BadBatch(format!(
-                "sequence {seq} holds {} positions, not {at}",
-                held.planned
+                "sequence {seq} holds {}, not {at}",
+                count_of(held.planned, "position")
             )));
         }
         // What it is to hold by then is handed to the device first.

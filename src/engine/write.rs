@@ -13,6 +13,7 @@ use super::{
     rows::Rows,
     step::{BatchPart, SubmittedStep},
 };
+use crate::spec::count_of;
 
 /// Writes text, where it is being written.
 #[derive(Debug, Default)]
@@ -224,8 +225,8 @@ fn why_over(rows: &Rows) -> String {
         "the text has ended; Regenerate writes another one with the next seed".to_owned()
     } else {
         format!(
-            "the context of {} tokens is full; continue from an earlier token, or Regenerate",
-            rows.facts.n_ctx
+            "the context of {} is full; continue from an earlier token, or Regenerate",
+            count_of(rows.facts.n_ctx, "token")
         )
     }
 }

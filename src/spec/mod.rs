@@ -6,6 +6,7 @@
 mod attention;
 mod branch;
 mod choice;
+mod count;
 mod delta;
 mod edit_text;
 mod experiment;
@@ -29,6 +30,7 @@ pub use attention::{
 };
 pub use branch::{Branch, BranchId, Branches};
 pub use choice::ModelChoice;
+pub use count::{count_of, grouped, part_of, plural};
 pub use delta::{DeltaDecay, DeltaGate, DeltaLayout, DeltaParts, DeltaSpec, Heads};
 pub use edit_text::EditError;
 pub use experiment::{Experiment, Sampling, SamplingError};

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerId;
+use super::{LayerId, count_of};
 
 /// Most experts a router may have (Switch c-2048).
 pub const MAX_EXPERTS: usize = 2_048;
@@ -283,7 +283,9 @@ impl RouterSpec {
             ""
         };
         let capacity = self.capacity();
-        let capacity = capacity.map_or_else(String::new, |it| format!(", {it} tokens an expert"));
+        let capacity = capacity.map_or_else(String::new, |it| {
+            format!(", {} an expert", count_of(it, "token"))
+        });
         format!("{score}{renorm}{scale}{own}{capacity}")
     }
 }

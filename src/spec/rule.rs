@@ -3,7 +3,7 @@
 
 use super::{
     Algo, Ffn, Gate, GroupScore, ModelSpec, Renorm, RouterId, RouterInput, RouterSpec, Score,
-    SharedGate, Site, Weight, WeightOn,
+    SharedGate, Site, Weight, WeightOn, count_of,
 };
 
 /// One step of a router's rule.
@@ -133,7 +133,10 @@ impl RouterSpec {
                 format!("sparsemixer with jitter {eps}: ties to the lowest id"),
             ),
             Algo::Top1Capacity { cap } => step(
-                format!("T = best of {selects}, {cap} tokens an expert"),
+                format!(
+                    "T = best of {selects}, {} an expert",
+                    count_of(cap, "token")
+                ),
                 "a token whose expert is full is dropped",
             ),
             Algo::HashTable => step("T = table(token)", "looked up by token, nothing is scored"),

@@ -3,7 +3,7 @@
 
 use super::{
     Ffn, GqaSpec, LayerSpec, Mask, Mixer, MlaSpec, ModelSpec, QkNorm, RopeScaling, RopeSpec,
-    rule::runs,
+    count_of, rule::runs,
 };
 
 /// What some layers have in common, and which they are.
@@ -119,7 +119,8 @@ fn latents(it: &MlaSpec) -> String {
     );
     let seen = it.indexer.as_ref().map(|it| {
         let (n, heads) = (it.top_k, it.n_heads);
-        format!(", the best {n} positions by an indexer of {heads} heads")
+        let best = count_of(n, "position");
+        format!(", the best {best} by an indexer of {heads} heads")
     });
     kept + &seen.unwrap_or_default()
 }
@@ -150,8 +151,8 @@ fn window(mixer: &Mixer) -> Option<String> {
         return None;
     };
     match it.mask {
-        Mask::Window(n) => Some(format!("{n} positions")),
-        Mask::Chunk(n) => Some(format!("chunks of {n} positions")),
+        Mask::Window(n) => Some(count_of(n, "position")),
+        Mask::Chunk(n) => Some(format!("chunks of {}", count_of(n, "position"))),
         Mask::Causal | Mask::Full => None,
     }
 }
@@ -167,7 +168,7 @@ fn state(mixer: &Mixer) -> Option<String> {
 fn scaling(scaling: &RopeScaling) -> String {
     match scaling {
         RopeScaling::None => String::new(),
-        RopeScaling::Partial { n_pairs } => format!(", {n_pairs} pairs of a head"),
+        RopeScaling::Partial { n_pairs } => format!(", {} of a head", count_of(*n_pairs, "pair")),
         RopeScaling::Linear { factor } => format!(", linear × {factor}"),
         RopeScaling::Yarn {
             factor,

@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use super::{Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted};
-use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, TokenId};
+use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, TokenId, count_of, grouped};
 use crate::trace::{Capture, StepRow};
 
 /// Lists that read side by side: each takes a cache of its own.
@@ -49,8 +49,9 @@ impl Controls {
         let n = tokens.len();
         if from.idx() >= n || n > cx.n_ctx {
             return Err(StudyError::text(format!(
-                "controls read a text of {n} tokens from token {from} on: it must lie in the text, and the text in the context of {}",
-                cx.n_ctx
+                "controls read a text of {} from token {from} on: it must lie in the text, and the text in the context of {}",
+                count_of(n, "token"),
+                grouped(cx.n_ctx as u64)
             )));
         }
         let lower = |it| RoutingPolicy::lower(it, cx.spec, Revision(1)).map(Arc::new);

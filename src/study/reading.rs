@@ -2,7 +2,7 @@
 
 use super::{Encode, EncodeError, StudyError, pieces::Pieces};
 use crate::corpus::{TextReader, TextSource};
-use crate::spec::TokenId;
+use crate::spec::{TokenId, count_of};
 
 /// Most positions of a window, whatever the context: memory for so many was there when the model
 /// was opened, and a load is not told better by longer ones.
@@ -77,7 +77,10 @@ impl Reading {
         let n_bos = self.pieces.bos().len();
         let room = n_ctx.min(MAX_WINDOW).saturating_sub(n_bos);
         if room == 0 {
-            let why = format!("a context of {n_ctx} tokens has no room for text");
+            let why = format!(
+                "a context of {} has no room for text",
+                count_of(n_ctx, "token")
+            );
             return Err(StudyError::Text(why));
         }
         let is_ready = self.document.len() >= room || self.is_document_whole;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{ExpertId, ModelSpec, TokenId, TokenTable};
+use crate::spec::{ExpertId, ModelSpec, TokenId, TokenTable, count_of, grouped};
 
 /// Numbers of weights by what they are for, embedding and head once each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,11 @@ pub enum GivenError {
     #[error("the prompt is empty: give at least one token")]
     Empty,
     /// They do not fit.
-    #[error("the prompt has {n} tokens, but the context holds {n_ctx}")]
+    #[error(
+        "the prompt has {}, but the context holds {}",
+        count_of(*n, "token"),
+        grouped(*n_ctx as u64)
+    )]
     TooLong {
         /// How many there are.
         n: usize,

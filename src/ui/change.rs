@@ -1,9 +1,9 @@
 //! What the edits changed, kept from frame to frame: sorting the changes of a long text takes a while.
 
-use crate::analysis::{Concentration, Effect, effect, first_difference};
-use crate::document::ShownEffect;
+use crate::analysis::{ChangedPicks, Concentration, Effect, PickShares, effect, first_difference};
+use crate::document::{ByLayer, ShownEffect};
 use crate::spec::Position;
-use crate::ui::{Cx, Memo, RowChoice, RowKey};
+use crate::ui::{Cx, Memo, RowChoice, RowKey, RowView};
 
 /// A KL lower than this fills no lane, nats: what changes little must not look large.
 pub const LEAST_FULL_KL: f32 = 0.5;
@@ -15,6 +15,8 @@ pub struct Change {
     pub effect: Option<Effect>,
     /// How concentrated it is.
     pub concentration: Option<Concentration>,
+    /// Which layers it passes through.
+    pub picks: Option<PickShares>,
     /// The first token at which the texts differ.
     pub divergence: Option<Position>,
 }
@@ -26,6 +28,18 @@ type ChangeFor = ([RowKey; 3], Option<Position>);
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     change: Memo<ChangeFor, (Option<Effect>, Option<Concentration>)>,
+    picks: Memo<PicksOf, CountedPicks>,
+}
+
+/// Baseline and counterfactual whatever their lengths, and where the edits begin.
+type PicksOf = ([RowKey; 2], Option<Position>);
+
+/// Picks compared so far: up to where, and what came of it.
+#[derive(Clone, Debug, Default)]
+struct CountedPicks {
+    end: Position,
+    picks: ChangedPicks,
+    shares: Option<PickShares>,
 }
 
 impl Changes {
@@ -51,9 +65,30 @@ impl Changes {
         Change {
             effect,
             concentration,
+            picks: self.picks([rows[0], rows[2]], from, (baseline, counterfactual)),
             // Tokens drawn and not read yet count too, and comparing ids is fast.
             divergence: first_difference(&baseline.record.tokens, &edited.record.tokens),
         }
+    }
+
+    /// The picks that changed, counted on as the rows grow.
+    fn picks(
+        &mut self,
+        keys: [RowKey; 2],
+        from: Option<Position>,
+        (baseline, counterfactual): (RowView<'_>, RowView<'_>),
+    ) -> Option<PickShares> {
+        let stores = [&baseline.record.store, &counterfactual.record.store];
+        let end = stores[0].end().min(stores[1].end());
+        let of = keys.map(|it| RowKey { len: 0, ..it });
+        let counted = self.picks.resume((of, from), |it| it.end <= end);
+        let start = counted.end.max(from.unwrap_or_default());
+        if start < end {
+            counted.picks.count_more(stores[0], stores[1], start..end);
+            counted.shares = counted.picks.shares();
+            counted.end = end;
+        }
+        counted.shares
     }
 }
 
@@ -66,6 +101,10 @@ impl Change {
             edits,
             effect: self.effect,
             concentration: self.concentration,
+            layers: cx
+                .spec()
+                .zip(self.picks)
+                .map(|(spec, picks)| ByLayer { spec, picks }),
             controls: cx.session.controls_of(edits),
         }
     }

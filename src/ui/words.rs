@@ -1,13 +1,13 @@
 //! Tokens, edits and numbers in words: one way to say each, for every panel.
 
-use crate::spec::{Action, InterventionSet, ModelSpec, Position};
-use crate::ui::ExpertAt;
-
-pub use crate::analysis::grouped;
 pub use crate::document::{
-    big, bytes, count_of, counted, covers, edit_words, facts_words, list_words, percent, printable,
-    quoted, router_ref, sampling_words, short, signed, span_words, special_words, token_words,
+    big, bytes, change_words, counted, covers, edit_words, facts_words, list_words, percent,
+    printable, quoted, router_ref, sampling_words, short, signed, span_words, special_words,
+    token_words,
 };
+use crate::spec::{Action, InterventionSet, ModelSpec, Position};
+pub use crate::spec::{count_of, grouped, part_of, plural};
+use crate::ui::ExpertAt;
 
 /// The last line of the list, switched on, that masks or forces the expert at a position: its place and whether it masks.
 #[must_use]

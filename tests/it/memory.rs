@@ -197,7 +197,7 @@ fn inspect_copies_nothing_and_says_that_copies_do_not_fit() {
         let out = it.output().unwrap();
         let text = said(&out.stdout);
         assert_eq!(out.status.code(), Some(0), "{text}{}", said(&out.stderr));
-        assert!(text.contains(" held at 4096 positions"), "{text}");
+        assert!(text.contains(" held at 4,096 positions"), "{text}");
         assert!(text.contains(" of copies, because"), "{text}");
         assert!(text.contains("does not fit: "), "{text}");
     }
@@ -264,7 +264,11 @@ fn a_text_too_long_for_the_memory_is_refused_by_its_length() {
         ]
     };
     let (out, peak) = watched(&args("7000000"));
-    check_refused(&out, &args("7000000"), &[" of cache at 7000001 positions"]);
+    check_refused(
+        &out,
+        &args("7000000"),
+        &[" of cache at 7,000,001 positions"],
+    );
     assert!(peak < SMALL, "{peak} bytes");
     let (out, _) = watched(&args("2"));
     assert!(out.status.success(), "{}", said(&out.stderr));

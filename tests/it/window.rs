@@ -32,6 +32,7 @@ mod next_token;
 mod numbers;
 #[cfg(target_os = "linux")]
 mod odd_paths;
+mod page;
 mod path;
 mod path_sheet;
 mod pictures;

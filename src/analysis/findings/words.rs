@@ -1,7 +1,7 @@
 //! Findings in sentences.
 
-use crate::analysis::{Dependence, SelectionBias, grouped};
-use crate::spec::ExpertId;
+use crate::analysis::{Dependence, SelectionBias};
+use crate::spec::{ExpertId, count_of};
 use crate::trace::{Copies, SameBy};
 
 /// Experts named one by one; beyond that they are counted.
@@ -118,16 +118,16 @@ pub(super) fn blind_gate(all_same: bool, n_experts: usize, label: &str) -> Strin
 
 pub(super) fn one_choice(it: &Dependence, label: &str) -> String {
     format!(
-        "The router of {label} looks at no token: its strongest choice is the same expert for all {} tokens.",
-        grouped(it.n_tokens as u64)
+        "The router of {label} looks at no token: its strongest choice is the same expert for all {}.",
+        count_of(it.n_tokens, "token")
     )
 }
 
 pub(super) fn independent(it: &Dependence, label: &str) -> String {
     let share = |part: f64| 100.0 * part / it.entropy;
     format!(
-        "The router of {label} hardly looks at the token: over {} tokens its strongest choice tells {:.1} % of its entropy of the token and {:.1} % of the position, beyond chance.",
-        grouped(it.n_tokens as u64),
+        "The router of {label} hardly looks at the token: over {} its strongest choice tells {:.1} % of its entropy of the token and {:.1} % of the position, beyond chance.",
+        count_of(it.n_tokens, "token"),
         share(it.token),
         share(it.position)
     )

@@ -14,7 +14,6 @@ use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::trace::GateFacts;
 
 pub use limits::{DeadLimit, Limits, MaxLimit, Preset, Thresholds};
-pub use words::grouped;
 
 /// What is said of a router, from good to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

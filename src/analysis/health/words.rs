@@ -4,6 +4,7 @@ use super::{
     Idle, Limits, Measure, Numbers, Outcome, Reason, RouterReport, TextCount, Thresholds, Utilised,
     Verdict,
 };
+use crate::spec::{count_of, grouped, part_of};
 
 /// Why one text gives no verdict but even.
 const ONE_TEXT: &str = "one text alone cannot tell a specialist from a dead expert";
@@ -23,24 +24,6 @@ impl Verdict {
     }
 }
 
-/// A whole number with its thousands parted: `10,233`.
-#[must_use]
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-fn plural(n: usize, one: &str) -> String {
-    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
-}
-
 /// A number with two decimals at most: `0.8`, `3.25`.
 fn number(value: f64) -> String {
     let text = format!("{value:.2}");
@@ -54,7 +37,7 @@ impl Thresholds {
         let of = |name: &str, limits: &Limits| {
             let dead = limits.dead.map(|it| {
                 let n = it.fewest(n_experts);
-                format!("{} dead or more", plural(n, "expert"))
+                format!("{} dead or more", count_of(n, "expert"))
             });
             let evenness = limits.evenness.map(|it| format!("evenness below {it}"));
             let entropy = limits.entropy.map(|it| format!("entropy below {it}"));
@@ -78,8 +61,9 @@ pub(super) fn headline(outcome: Outcome, routers: &[RouterReport]) -> String {
     match outcome {
         Outcome::NoRouter => "This model has no router to judge".to_owned(),
         Outcome::TooFew { have, need } => {
-            let (have, need) = (grouped(have), grouped(need));
-            format!("No verdict: {have} tokens were counted, and {need} are needed")
+            let were = if have == 1 { "was" } else { "were" };
+            let (have, need) = (count_of(have, "token"), grouped(need));
+            format!("No verdict: {have} {were} counted, and {need} are needed")
         }
         Outcome::Withheld { verdict, worst } => {
             let worst = routers.iter().find(|it| it.router == worst);
@@ -140,7 +124,7 @@ fn name_of(routers: &[RouterReport], n: usize) -> String {
     } else {
         "router"
     };
-    plural(n, one)
+    count_of(n, one)
 }
 
 fn lowest(routers: &[RouterReport]) -> String {
@@ -188,8 +172,9 @@ pub(super) fn evidence(
     };
     let mut out = match report.verdict.or(report.withheld) {
         None => format!(
-            "No verdict: {} tokens were counted, and {} are needed; evenness {} so far.",
-            grouped(report.n_tokens),
+            "No verdict: {} {} counted, and {} are needed; evenness {} so far.",
+            count_of(report.n_tokens, "token"),
+            if report.n_tokens == 1 { "was" } else { "were" },
             grouped(report.needed),
             number(numbers.evenness)
         ),
@@ -313,10 +298,9 @@ fn idle_words(
     texts: &[TextCount],
 ) -> String {
     let picked = format!(
-        "Expert {} was picked for {} of {} tokens",
+        "Expert {} was picked for {}",
         it.expert,
-        grouped(it.n),
-        grouped(report.n_tokens)
+        part_of(it.n, report.n_tokens, "token")
     );
     let text = it.text.and_then(|at| texts.get(at));
     let used = number(it.utilisation);

@@ -9,7 +9,7 @@ use super::{sample::Sample, stopwatch::spread_prompt};
 use crate::analysis::{CountedRecording, RowLoad};
 use crate::cli::Failure;
 use crate::engine::{Backend, Capture, Feed, Row, Step, Wait};
-use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, SeqId, TokenId};
+use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, SeqId, TokenId, count_of};
 use crate::trace::{RowEvent, RowId, ShownRows};
 
 /// Tokens read in one step.
@@ -197,10 +197,16 @@ impl EditCost {
         let ms = |it: &Sample| {
             let ms = |secs: f64| secs * 1e3;
             let (median, low, high) = (ms(it.median), ms(it.lower), ms(it.upper));
-            format!("{median:.2} ms ({low:.2} to {high:.2}), {} edits", it.n)
+            format!(
+                "{median:.2} ms ({low:.2} to {high:.2}), {}",
+                count_of(it.n, "edit")
+            )
         };
         let lines = [
-            ("edited", format!("the last of {} tokens", self.n_tokens)),
+            (
+                "edited",
+                format!("the last of {}", count_of(self.n_tokens, "token")),
+            ),
             ("record", ms(&self.record)),
             ("fork", ms(&self.fork)),
             ("trace", self.trace.words()),

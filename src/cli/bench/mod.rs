@@ -23,7 +23,7 @@ use crate::model::{held_bytes, token_bytes};
 use crate::ops::{DeviceError, PeakRates};
 use crate::spec::{
     Action, Amount, BlockFormat, ExpertId, Intervention, InterventionSet, ModelSpec, Revision,
-    RouterRef, RoutingPolicy, Site, Span,
+    RouterRef, RoutingPolicy, Site, Span, count_of,
 };
 use report::Report;
 use startup::{first_frame_secs, peak_bytes};
@@ -129,7 +129,10 @@ fn edit_cost(args: &Args, checkpoint: &Checkpoint) -> Result<(), Failure> {
     let opened = open_backend(checkpoint, placement, extent(args));
     let (mut backend, _) = opened.map_err(Failure::misuse)?;
     let mut output = Output::standard();
-    output.remark(format_args!("reading {} tokens", args.prompt_tokens));
+    output.remark(format_args!(
+        "reading {}",
+        count_of(args.prompt_tokens, "token")
+    ));
     let policy = ten_edits(&checkpoint.spec)?;
     let cost = edit_cost::measure(&mut *backend, &policy, args.prompt_tokens)?;
     if args.json {
@@ -177,11 +180,14 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
     let mut watch = Stopwatch::new(&mut *backend, args.prompt_tokens);
     let mut output = Output::standard();
     output.remark(format_args!(
-        "reading {} tokens at once, several times",
-        args.prompt_tokens
+        "reading {} at once, several times",
+        count_of(args.prompt_tokens, "token")
     ));
     let prefill = watch.prefill()?;
-    output.remark(format_args!("writing {} tokens one by one", args.tokens));
+    output.remark(format_args!(
+        "writing {} one by one",
+        count_of(args.tokens, "token")
+    ));
     let decode = watch.decode(args.tokens)?;
     output.remark("the same token with tracing on and off, in turns");
     let tracing = watch.tracing()?;

@@ -9,7 +9,7 @@ use super::{
     stopwatch::{Parts, Profile},
 };
 use crate::ops::{KernelTime, PeakRates};
-use crate::spec::shown;
+use crate::spec::{count_of, shown};
 
 /// What was measured.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Report {
         let what = if profile.n_tokens == 1 {
             "a token".to_owned()
         } else {
-            format!("{} tokens at once", profile.n_tokens)
+            format!("{} at once", count_of(profile.n_tokens, "token"))
         };
         let ms = 1e3 * total / profile.n_steps as f64;
         // Writing to a string cannot fail.
@@ -213,8 +213,10 @@ fn speed(it: &Sample, n: usize) -> String {
 
 fn versus(it: &Versus) -> String {
     format!(
-        "on takes {:.3} × off (± {:.3}, {} pairs)",
-        it.ratio, it.half_width, it.n
+        "on takes {:.3} × off (± {:.3}, {})",
+        it.ratio,
+        it.half_width,
+        count_of(it.n, "pair")
     )
 }
 

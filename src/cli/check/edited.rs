@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::report;
-use crate::analysis::{Numbers, Report, RouterReport, grouped};
-use crate::spec::shown;
+use crate::analysis::{Numbers, Report, RouterReport};
+use crate::spec::{count_of, shown};
 
 /// Experts whose change is told for each router.
 const N_TOLD: usize = 3;
@@ -17,8 +17,8 @@ pub(super) fn table(out: &mut String, name: &str, plain: &Report, edited: &Repor
     let _ = writeln!(out, "{}: no verdict: edits are in force", shown(name));
     let _ = writeln!(
         out,
-        "over {} tokens, special tokens left out, without the edits and under them\n",
-        grouped(plain.n_tokens)
+        "over {}, special tokens left out, without the edits and under them\n",
+        count_of(plain.n_tokens, "token")
     );
     let _ = writeln!(
         out,

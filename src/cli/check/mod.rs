@@ -20,12 +20,12 @@ use super::{
 };
 use crate::analysis::{
     Choices, Evidence, Finding, FindingKind, LoadStats, Outcome, Preset, Report, Thresholds,
-    Verdict, findings, grouped, judge,
+    Verdict, findings, judge,
 };
 use crate::checkpoint::{self, Source};
 use crate::corpus::{TextSource, names};
 use crate::engine::{Examiner, LoadProgress, ModelOpener};
-use crate::spec::{InterventionSet, ModelSpec, TokenId};
+use crate::spec::{InterventionSet, ModelSpec, TokenId, count_of, grouped};
 use crate::trace::ModelFacts;
 
 /// Judge whether the load is even over texts, and look for what else is wrong: weights that are no numbers, copied or
@@ -382,9 +382,9 @@ impl Listener for Progress<'_> {
     }
 
     fn surveying(&mut self, n_done: usize, n_total: usize) {
-        let (done, total) = (grouped(n_done as u64), grouped(n_total as u64));
+        let (done, total) = (grouped(n_done as u64), count_of(n_total, "token"));
         self.0
-            .progress(&format!("reading {done} of about {total} tokens "));
+            .progress(&format!("reading {done} of about {total} "));
         if n_done == n_total {
             self.0.end_progress("\n");
         }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::analysis::{Numbers, Report, RouterReport, Verdict, advice_on_load, grouped};
+use crate::analysis::{Numbers, Report, RouterReport, Verdict, advice_on_load};
 use crate::cli::experts::advise;
-use crate::spec::{ModelSpec, shown};
+use crate::spec::{ModelSpec, count_of, grouped, shown};
 
 /// The verdict, the numbers of every router, and the evidence where there is something to say.
 pub(super) fn table(out: &mut String, name: &str, spec: &ModelSpec, report: &Report) {
@@ -15,14 +15,14 @@ pub(super) fn table(out: &mut String, name: &str, spec: &ModelSpec, report: &Rep
         .iter()
         .map(|it| format!("{} {}", shown(&it.name), grouped(it.n_tokens)))
         .collect();
-    let n_tokens = grouped(report.n_tokens);
+    let n_tokens = count_of(report.n_tokens, "token");
     let width = report.routers.iter().map(|it| it.label.len()).max();
     let width = width.unwrap_or(0).max(5);
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{}: {}", shown(name), report.headline);
     let _ = writeln!(
         out,
-        "over {n_tokens} tokens ({}), special tokens left out, no edit in force, limits: {}",
+        "over {n_tokens} ({}), special tokens left out, no edit in force, limits: {}",
         names.join(", "),
         report.thresholds.preset.label()
     );

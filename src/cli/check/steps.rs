@@ -5,11 +5,9 @@ use std::{ffi::OsString, fmt::Write as _, path::Path};
 use serde_json::{Value, json};
 
 use super::Checked;
-use crate::analysis::{
-    Leaving, RouterTimeline, Timeline, TimelineStep, Verdict, grouped, timeline,
-};
+use crate::analysis::{Leaving, RouterTimeline, Timeline, TimelineStep, Verdict, timeline};
 use crate::cli::{Failure, experts::list, json_text};
-use crate::spec::shown;
+use crate::spec::{count_of, shown};
 
 /// Experts of a layer up to which every utilisation is printed.
 const N_SHOWN: usize = 16;
@@ -55,12 +53,12 @@ impl Steps {
     pub fn text(&self, all: &[Checked]) -> String {
         let mut out = String::new();
         self.verdicts(&mut out, all);
-        let n_tokens = grouped(self.timeline.n_tokens as u64);
+        let n_tokens = count_of(self.timeline.n_tokens, "token");
         let (low, high) = self.timeline.band;
         // Writing to a string cannot fail.
         let _ = writeln!(
             out,
-            "\ntimes even, layer by layer; * is outside the even band of {low} to {high}; churn is the share of picks that changed since the step before, over {n_tokens} tokens"
+            "\ntimes even, layer by layer; * is outside the even band of {low} to {high}; churn is the share of picks that changed since the step before, over {n_tokens}"
         );
         for it in &self.timeline.routers {
             self.router(&mut out, it);

@@ -60,6 +60,8 @@ pub(super) struct Data {
     concentration: Option<Concentrated>,
     /// How much the edits change, beside their controls.
     effect: String,
+    /// In which layers the picks that changed are.
+    layers: String,
     /// Baseline, edits and controls as a table; empty where nothing was compared.
     effects: Vec<EffectRow>,
     /// The ramp of amounts, six digits a colour.
@@ -131,7 +133,12 @@ impl Data {
         let (rows, left_out) = rows(run);
         let [baseline, edited, counterfactual] = rows;
         let counterfactual_row = run.edited.map(|it| it.1);
-        let shown = ShownEffect::of(&run.experiment.edits, counterfactual_row, run.controls);
+        let shown = ShownEffect::of(
+            (&facts.spec, &run.experiment.edits),
+            run.baseline,
+            counterfactual_row,
+            run.controls,
+        );
         let change = shown.concentration.map(|it| Concentrated {
             share: it.share,
             n_largest: it.n_largest,
@@ -166,6 +173,7 @@ impl Data {
             divergence,
             concentration: change,
             effect: shown.sentence(),
+            layers: shown.layers_sentence(),
             effects: effect_rows(&shown),
             ramp: VIRIDIS
                 .iter()

@@ -4,7 +4,7 @@
 use crate::document::{Cell, Table, covers, edit_words, percent, short, span_words};
 use crate::spec::{
     Action, Intervention, InterventionSet, ModelSpec, Position, Renorm, RouterId, RouterRef,
-    RouterSpec, Score, Weight,
+    RouterSpec, Score, Weight, count_of,
 };
 use crate::trace::RowRecord;
 
@@ -114,10 +114,10 @@ fn chosen_words(
     } else {
         String::new()
     };
-    let tokens = if n_tokens == 1 { "token" } else { "tokens" };
     format!(
-        " Without edits expert {name} was picked for {} of these {n_tokens} {tokens}{weight}; even is {}.",
+        " Without edits expert {name} was picked for {} of these {}{weight}; even is {}.",
         percent(share),
+        count_of(n_tokens, "token"),
         percent(router.even_share()),
     )
 }

@@ -1,14 +1,18 @@
 //! What is said of the effect wherever it is shown, in the Transcript, beside the edits, on a shared page, by `run`: how
 //! much the edits change, beside random controls, and where the change sits.
 
+#[cfg(test)]
+mod tests;
+
 // Writing to a string cannot fail.
 use std::fmt::Write as _;
 
 use crate::analysis::{
-    Concentration, ControlEffects, ControlSummary, Effect, Range, concentration, effect,
+    ChangedPicks, Concentration, ControlEffects, ControlSummary, Effect, PickShares, Range,
+    concentration, effect,
 };
-use crate::document::{Cell, Table, percent, plural, short};
-use crate::spec::InterventionSet;
+use crate::document::{Cell, Table, covers, percent, short};
+use crate::spec::{InterventionSet, ModelSpec, RouterId, count_of, part_of};
 use crate::trace::RowRecord;
 
 use super::kl_words;
@@ -39,8 +43,19 @@ pub struct ShownEffect<'a> {
     pub effect: Option<Effect>,
     /// How concentrated that is.
     pub concentration: Option<Concentration>,
+    /// Which layers it passes through.
+    pub layers: Option<ByLayer<'a>>,
     /// Its controls; none where none were asked for.
     pub controls: Option<&'a ControlEffects>,
+}
+
+/// The picks that changed, and whose layers they are.
+#[derive(Clone, Copy, Debug)]
+pub struct ByLayer<'a> {
+    /// The model.
+    pub spec: &'a ModelSpec,
+    /// Where most of them are.
+    pub picks: PickShares,
 }
 
 impl<'a> ShownEffect<'a> {
@@ -49,16 +64,20 @@ impl<'a> ShownEffect<'a> {
     /// * `counterfactual`: the baseline's tokens under the list, where they were read
     #[must_use]
     pub fn of(
-        edits: &'a InterventionSet,
+        (spec, edits): (&'a ModelSpec, &'a InterventionSet),
+        baseline: &RowRecord,
         counterfactual: Option<&RowRecord>,
         controls: Option<&'a ControlEffects>,
     ) -> Self {
         let from = edits.active().map(|it| it.span.start()).min();
         let from = from.unwrap_or_default();
+        let picks = counterfactual.map(|it| ChangedPicks::of(baseline, it, from));
+        let picks = picks.and_then(|it| it.shares());
         Self {
             edits,
             effect: counterfactual.and_then(|it| effect(it, from)),
             concentration: counterfactual.and_then(|it| concentration(it, from)),
+            layers: picks.map(|picks| ByLayer { spec, picks }),
             controls,
         }
     }
@@ -74,7 +93,7 @@ impl<'a> ShownEffect<'a> {
             let change = change(effect.loss_change);
             let _ = write!(out, ", loss {change}");
         }
-        let tokens = tokens(effect.n_tokens);
+        let tokens = count_of(effect.n_tokens as u64, "token");
         let _ = write!(out, " over {tokens} of the baseline");
         let beside = self.controls_words(&effect);
         if !beside.is_empty() {
@@ -96,7 +115,8 @@ impl<'a> ShownEffect<'a> {
             let _ = write!(out, ", loss {}", change(effect.loss_change));
         }
         if let Some(it) = self.controls.and_then(ControlEffects::summary) {
-            let _ = write!(out, "; {} controls: KL {}", it.n, nats(it.mean_kl.mean));
+            let controls = count_of(it.n as u64, "control");
+            let _ = write!(out, "; {controls}: KL {}", nats(it.mean_kl.mean));
         }
         out
     }
@@ -109,11 +129,76 @@ impl<'a> ShownEffect<'a> {
         parts.join(" ")
     }
 
-    /// What share of the change sits in how few tokens. Empty where nothing changed.
+    /// What share of the change sits in how few tokens, and in which layers. Empty where nothing changed.
     #[must_use]
     pub fn place_sentence(&self) -> String {
-        self.concentration
-            .map_or_else(String::new, |it| concentration_words(&it))
+        let mut out = self
+            .concentration
+            .map_or_else(String::new, |it| concentration_words(&it));
+        if !out.is_empty() && self.layers.is_some() {
+            out.push(' ');
+            out.push_str(&self.layers_sentence());
+        }
+        out
+    }
+
+    /// In which layers the picks that changed are. Empty where nothing was compared.
+    #[must_use]
+    pub fn layers_sentence(&self) -> String {
+        self.layers
+            .map_or_else(String::new, |it| self.layers_words(&it))
+    }
+
+    /// `Of 128 picks that changed 62 % sit in layer 4 (edited), 31 % in layer 5, 7 % in 3 more layers.`
+    fn layers_words(&self, it: &ByLayer<'_>) -> String {
+        let PickShares {
+            n_picks,
+            n_changed,
+            n_routers,
+            largest,
+        } = it.picks;
+        let named: Vec<(String, u64)> = largest
+            .into_iter()
+            .flatten()
+            .map(|(id, n)| (self.router_words(it.spec, id), n))
+            .collect();
+        let share = |n: u64| share_words(n, n_changed);
+        match &named[..] {
+            [] => format!("None of {} changed.", count_of(n_picks, "pick")),
+            [(name, _)] => {
+                let verb = if n_changed == 1 { "sits" } else { "sit" };
+                let all = if n_changed == 1 { "The" } else { "All" };
+                let picks = count_of(n_changed, "pick");
+                format!("{all} {picks} that changed {verb} in {name}.")
+            }
+            [(first, a), others @ ..] => {
+                let mut out = format!(
+                    "Of {} that changed {} sit in {first}",
+                    count_of(n_changed, "pick"),
+                    share(*a)
+                );
+                for (name, n) in others {
+                    let _ = write!(out, ", {} in {name}", share(*n));
+                }
+                let n_left = n_routers - named.len();
+                if n_left > 0 {
+                    let left = n_changed - named.iter().map(|it| it.1).sum::<u64>();
+                    let layers = count_of(n_left as u64, "more layer");
+                    let _ = write!(out, ", {} in {layers}", share(left));
+                }
+                out.push('.');
+                out
+            }
+        }
+    }
+
+    fn router_words(&self, spec: &ModelSpec, id: RouterId) -> String {
+        let Some(router) = spec.router(id) else {
+            return String::new();
+        };
+        let is_edited = self.edits.active().any(|it| covers(it.at, &router.place));
+        let mark = if is_edited { " (edited)" } else { "" };
+        format!("{}{mark}", router.label())
     }
 
     fn controls_words(&self, effect: &Effect) -> String {
@@ -131,9 +216,8 @@ impl<'a> ShownEffect<'a> {
         let mut out = match controls.summary() {
             Some(it) => summary_words(&it, controls, effect),
             None => format!(
-                "{} of {} random controls are read",
-                controls.effects.len(),
-                controls.n_wanted
+                "{} are read",
+                part_of(controls.effects.len(), controls.n_wanted, "random control")
             ),
         };
         if !without.is_empty() {
@@ -228,15 +312,15 @@ impl<'a> ShownEffect<'a> {
 /// `8 random controls of the same layers (seed 1): KL 0.011 (0.002 to 0.03), loss +0.004 (−0.01 to +0.02)`.
 fn summary_words(it: &ControlSummary, controls: &ControlEffects, effect: &Effect) -> String {
     let n = it.n;
-    let what = plural(n as u64, "control");
-    let so_far = if controls.is_whole() {
-        String::new()
+    let what = if controls.is_whole() {
+        count_of(n, "random control")
     } else {
-        format!(" of {}", controls.n_wanted)
+        part_of(n, controls.n_wanted, "random control")
     };
     let mut notes = vec![format!("seed {}", controls.seed)];
     if it.n_tokens != effect.n_tokens {
-        notes.push(format!("over {}", tokens(it.n_tokens)));
+        let tokens = count_of(it.n_tokens as u64, "token");
+        notes.push(format!("over {tokens}"));
     }
     if it.is_provisional {
         let few = controls.is_whole();
@@ -250,7 +334,7 @@ fn summary_words(it: &ControlSummary, controls: &ControlEffects, effect: &Effect
         );
     }
     let mut out = format!(
-        "{n}{so_far} random {what} of the same layers ({}): KL {}",
+        "{what} of the same layers ({}): KL {}",
         notes.join(", "),
         ranged(&it.mean_kl, n, nats),
     );
@@ -286,8 +370,13 @@ fn change(value: f64) -> String {
     format!("{sign}{}", short(value.abs()))
 }
 
-fn tokens(n: usize) -> String {
-    format!("{n} {}", plural(n as u64, "token"))
+/// A part of what changed, in whole per cents: `62 %`, `< 1 %`.
+fn share_words(n: u64, of: u64) -> String {
+    let share = n as f64 / of as f64;
+    if share < 0.01 {
+        return "< 1 %".to_owned();
+    }
+    percent(((share * 100.0).round() / 100.0) as f32)
 }
 
 fn concentration_words(it: &Concentration) -> String {
@@ -295,177 +384,13 @@ fn concentration_words(it: &Concentration) -> String {
     if it.largest.kl < NEXT_TO_NOTHING {
         return format!(
             "The edits change next to nothing: at most {largest} nats at one of {}.",
-            tokens(it.n_tokens),
+            count_of(it.n_tokens as u64, "token"),
         );
     }
     format!(
         "{} of the change sits in {} of {}, the largest {largest} nats.",
         percent((it.share * 100.0).round() / 100.0),
         it.n_largest,
-        tokens(it.n_tokens),
+        count_of(it.n_tokens as u64, "token"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analysis::Change;
-    use crate::spec::Position;
-
-    const EFFECT: Effect = Effect {
-        n_tokens: 64,
-        mean_kl: 0.5234,
-        n_scored: 64,
-        loss: 3.2,
-        loss_change: 0.351,
-    };
-
-    fn controls(n: usize, n_wanted: usize) -> ControlEffects {
-        let one = |it: usize| Effect {
-            mean_kl: 0.01 + 0.002 * it as f64,
-            loss_change: 0.004 * it as f64 - 0.01,
-            ..EFFECT
-        };
-        ControlEffects {
-            seed: 1,
-            n_wanted,
-            effects: (0..n).map(one).collect(),
-            ..ControlEffects::default()
-        }
-    }
-
-    fn check(edits: &[&str], controls: Option<&ControlEffects>, wanted: &str) {
-        let edits = edits.iter().map(|it| it.parse().unwrap()).collect();
-        let shown = ShownEffect {
-            edits: &edits,
-            effect: Some(EFFECT),
-            concentration: None,
-            controls,
-        };
-        assert_eq!(shown.sentence(), wanted);
-    }
-
-    const HEAD: &str = "Mean KL 0.523 nats a token, loss +0.351 over 64 tokens of the baseline";
-
-    #[test]
-    fn the_effect_stands_beside_its_controls() {
-        check(&["mask:4.5"], None, &format!("{HEAD}."));
-        check(
-            &["mask:4.5"],
-            Some(&controls(3, 8)),
-            &format!("{HEAD}; 3 of 8 random controls are read."),
-        );
-        check(
-            &["mask:4.5"],
-            Some(&controls(4, 8)),
-            &format!(
-                "{HEAD}; 4 of 8 random controls of the same layers (seed 1, provisional): KL 0.013 (0.01 to 0.016), loss −0.004 (−0.01 to +0.002)."
-            ),
-        );
-        check(
-            &["mask:4.5"],
-            Some(&controls(5, 5)),
-            &format!(
-                "{HEAD}; 5 random controls of the same layers (seed 1): KL 0.014 (0.01 to 0.018), loss −0.002 (−0.01 to +0.006)."
-            ),
-        );
-        check(
-            &["mask:4.5"],
-            Some(&controls(1, 1)),
-            &format!(
-                "{HEAD}; 1 random control of the same layers (seed 1, few to compare with): KL 0.01, loss −0.01."
-            ),
-        );
-    }
-
-    #[test]
-    fn edits_without_a_control_say_so() {
-        check(
-            &["k:1=1"],
-            Some(&controls(0, 0)),
-            &format!("{HEAD}; k names no expert, so that it has no control."),
-        );
-        check(
-            &["k:1=1", "uniform:2", "random:3=7", "k:4=1"],
-            None,
-            &format!("{HEAD}; k, uniform and random name no expert, so that they have no control."),
-        );
-        check(
-            &["k:1=1", "mask:4.5"],
-            Some(&controls(3, 8)),
-            &format!(
-                "{HEAD}; 3 of 8 random controls are read (k names no expert, so that it has no control)."
-            ),
-        );
-        let edits = ["mask:4.5".parse().unwrap()].into_iter().collect();
-        let controls_of_it = controls(8, 8);
-        let shown = ShownEffect {
-            edits: &edits,
-            effect: Some(EFFECT),
-            concentration: None,
-            controls: Some(&controls_of_it),
-        };
-        assert_eq!(
-            shown.short_sentence(),
-            "Mean KL 0.523, loss +0.351; 8 controls: KL 0.017"
-        );
-        let mut left_out = controls(0, 0);
-        left_out.n_left_out = 1;
-        check(
-            &["mask:4.5"],
-            Some(&left_out),
-            &format!("{HEAD}; no control: its layers have no other expert."),
-        );
-    }
-
-    #[test]
-    fn the_control_is_a_third_row_of_the_table() {
-        let edits = ["mask:4.5".parse().unwrap()].into_iter().collect();
-        let of = |controls: Option<ControlEffects>| {
-            let shown = ShownEffect {
-                edits: &edits,
-                effect: Some(EFFECT),
-                concentration: None,
-                controls: controls.as_ref(),
-            };
-            let table = shown.table().unwrap();
-            let names = table.rows.iter().map(|it| it[0].words());
-            names.collect::<Vec<_>>()
-        };
-        assert_eq!(of(None), ["baseline", "edited"]);
-        assert_eq!(of(Some(controls(3, 8))), ["baseline", "edited"]);
-        assert_eq!(
-            of(Some(controls(8, 8))),
-            ["baseline", "edited", "control, mean of 8 (seed 1)"]
-        );
-        assert_eq!(
-            of(Some(controls(4, 8)))[2],
-            "control, mean of 4 so far of 8 (seed 1)"
-        );
-    }
-
-    #[test]
-    fn where_the_change_sits_is_said_behind_it() {
-        let edits = InterventionSet::default();
-        let mut shown = ShownEffect {
-            edits: &edits,
-            effect: Some(EFFECT),
-            concentration: Some(Concentration {
-                share: 0.83,
-                n_largest: 3,
-                n_tokens: 95,
-                largest: Change {
-                    at: Position(9),
-                    kl: 6.2,
-                },
-            }),
-            controls: None,
-        };
-        let place = "83 % of the change sits in 3 of 95 tokens, the largest 6.2 nats.";
-        assert_eq!(shown.place_sentence(), place);
-        assert_eq!(shown.sentences(), format!("{HEAD}. {place}"));
-        shown.effect = None;
-        assert_eq!(shown.sentences(), place);
-        assert_eq!(shown.table(), None);
-    }
 }

@@ -1,8 +1,8 @@
 //! What the Health panel says: over what the load was judged, and the report as a table.
 
-use crate::analysis::{Finding, Numbers, Outcome, Report, Timeline, Verdict, grouped};
-use crate::document::{Cell, Table, count_of, percent};
-use crate::spec::RouterId;
+use crate::analysis::{Finding, Numbers, Outcome, Report, Timeline, Verdict};
+use crate::document::{Cell, Table, percent};
+use crate::spec::{RouterId, count_of};
 
 /// Texts named one by one; beyond that they are counted.
 const N_NAMED: usize = 8;
@@ -44,12 +44,15 @@ fn basis(report: &Report, judged: Judged<'_>, names_texts: bool) -> String {
     match n_texts {
         0 => n,
         1 => format!("{n} of {shown}"),
-        _ if !names_texts => format!("{n} of {n_texts} texts"),
+        _ if !names_texts => format!("{n} of {}", count_of(n_texts, "text")),
         _ if n_texts > N_NAMED => {
             let more = n_texts - N_NAMED;
-            format!("{n} of {n_texts} texts ({shown} and {more} more)")
+            format!(
+                "{n} of {} ({shown} and {more} more)",
+                count_of(n_texts, "text")
+            )
         }
-        _ => format!("{n} of {n_texts} texts ({shown})"),
+        _ => format!("{n} of {} ({shown})", count_of(n_texts, "text")),
     }
 }
 
@@ -155,7 +158,7 @@ pub fn health_table(
 /// A row per step, router and expert.
 #[must_use]
 pub fn steps_table(timeline: &Timeline) -> Table {
-    let title = format!("Health, {} checkpoints", timeline.steps.len());
+    let title = format!("Health, {}", count_of(timeline.steps.len(), "checkpoint"));
     let mut out = Table::new(
         title,
         &[
@@ -212,7 +215,7 @@ pub fn steps_sentence(timeline: &Timeline) -> String {
         None => format!("{first} and {last} choose the same everywhere."),
     };
     format!(
-        "Each strip is a layer: steps down, experts across; over {} tokens, the same for all. {n_left} experts were outside the even band of {low} to {high} at some step. {divergence}",
-        grouped(timeline.n_tokens as u64)
+        "Each strip is a layer: steps down, experts across; over {}, the same for all. {n_left} experts were outside the even band of {low} to {high} at some step. {divergence}",
+        count_of(timeline.n_tokens, "token")
     )
 }

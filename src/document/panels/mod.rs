@@ -16,16 +16,14 @@ mod texts;
 mod transcript;
 
 pub use edits::{edit_effect, edits_table};
-pub use effect::ShownEffect;
+pub use effect::{ByLayer, ShownEffect};
 pub use expert::{
     Partner, expert_texts_table, expert_words_table, finding_words, occurrences_table,
     partners_beside, partners_table, partners_together, repetition_words,
 };
 pub use health::{Ending, Judged, health_sentence, health_table, steps_sentence, steps_table};
 pub use heatmap::HeatmapTable;
-pub use load::{
-    LoadOf, LoadValue, ShownLoad, load_over_time_table, load_table, plural, routers_table,
-};
+pub use load::{LoadOf, LoadValue, ShownLoad, load_over_time_table, load_table, routers_table};
 pub use model::{ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind, model_table};
 pub use next_token::{
     Beside, Detail, ShownPrediction, next_token_sentence, next_token_table, next_token_words,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::analysis::{SelectionBias, grouped};
+use crate::analysis::SelectionBias;
 use crate::document::{Cell, Table, bytes, percent};
-use crate::spec::RuleStep;
+use crate::spec::{RuleStep, count_of, grouped};
 use crate::trace::{GateFacts, ModelFacts, WeightShare};
 
 /// What reasons for not taking a graphics processor stand beside.
@@ -191,9 +191,9 @@ fn memory(facts: &ModelFacts) -> Vec<(&'static str, String)> {
         (
             "full context",
             format!(
-                "{} at {} positions of one row",
+                "{} at {} of one row",
                 bytes(full),
-                grouped(facts.n_ctx as u64)
+                count_of(facts.n_ctx, "position")
             ),
         ),
     ];

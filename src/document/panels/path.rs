@@ -1,8 +1,8 @@
 //! The tables of the Path panel: the picks of a token, router after router, and what follows what over a text.
 
 use crate::analysis::{Flow, FlowOf};
-use crate::document::{Table, count_of};
-use crate::spec::{ModelSpec, Position, RouterSpec};
+use crate::document::Table;
+use crate::spec::{ModelSpec, Position, RouterSpec, count_of};
 use crate::trace::RowRecord;
 
 const PATH_COLUMNS: [(&str, &str); 4] =

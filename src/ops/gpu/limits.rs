@@ -1,7 +1,7 @@
 //! What the kernels have room for, whatever the adapter.
 
 use super::{attention::MAX_HEAD_DIM, latent::MAX_LATENT, predict::MAX_VOCAB};
-use crate::spec::{Mixer, ModelSpec};
+use crate::spec::{Mixer, ModelSpec, count_of, grouped};
 
 /// Why the kernels cannot compute a model; none where they can.
 #[must_use]
@@ -28,8 +28,9 @@ pub fn exceeded(spec: &ModelSpec) -> Option<String> {
     }
     (spec.n_vocab > MAX_VOCAB).then(|| {
         format!(
-            "the vocabulary has {} tokens, and the kernels take {MAX_VOCAB} at most",
-            spec.n_vocab
+            "the vocabulary has {}, and the kernels take {} at most",
+            count_of(spec.n_vocab, "token"),
+            grouped(MAX_VOCAB as u64)
         )
     })
 }
@@ -50,6 +51,6 @@ mod tests {
         let wide = of(&format!("{small},width=258,vocab=300")).unwrap();
         assert!(wide.contains("258 wide"), "{wide}");
         let many = of(&format!("{small},width=64,vocab=524289")).unwrap();
-        assert!(many.contains("524289 tokens"), "{many}");
+        assert!(many.contains("524,289 tokens"), "{many}");
     }
 }

@@ -8,7 +8,7 @@ use egui_material_icons::icons::{
 
 use crate::spec::{Amount, Sampling};
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::words::{bytes, grouped, short};
+use crate::ui::words::{bytes, count_of, part_of, short};
 use crate::ui::{Command, Cx, RowChoice, key_hint};
 
 /// Above this the pace is as fast as it goes.
@@ -254,27 +254,17 @@ fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let words = match left {
         0 => RichText::new("the context is full").color(cx.palette.selected),
         1..=NEARLY_FULL => {
-            let tokens = if left == 1 { "token" } else { "tokens" };
-            let mut words = format!("{left} {tokens} left");
+            let mut words = format!("{} left", count_of(left, "token"));
             if ui.available_width() > ROOM_FOR_REASON {
                 words.push_str(", then the context is full");
             }
             RichText::new(words).color(cx.palette.selected)
         }
-        _ => RichText::new(format!("{} of {} tokens", whole(n), whole(n_ctx)))
-            .color(cx.palette.second),
+        _ => RichText::new(part_of(n, n_ctx, "token")).color(cx.palette.second),
     };
-    let hint = format!(
-        "{} of {} tokens of the context are used",
-        whole(n),
-        whole(n_ctx)
-    );
+    let hint = format!("{} of the context are used", part_of(n, n_ctx, "token"));
     ui.add(egui::Label::new(words.size(LABEL_SIZE)).truncate())
         .on_hover_text(hint);
-}
-
-fn whole(n: usize) -> String {
-    grouped(n as u64)
 }
 
 /// A thin bar that fills from the left.
@@ -318,10 +308,6 @@ fn backlog_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     }
     let done = backlog.n_total.saturating_sub(backlog.n_left);
     bar_ui(cx, ui, done as f32 / backlog.n_total.max(1) as f32, 120.0);
-    let words = format!(
-        "reading: {} of {} tokens",
-        whole(done),
-        whole(backlog.n_total)
-    );
+    let words = format!("reading: {}", part_of(done, backlog.n_total, "token"));
     ui.add(quiet(cx, words));
 }

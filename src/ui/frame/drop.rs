@@ -6,6 +6,7 @@ use eframe::egui::{self, Align2, FontId, LayerId, Order, StrokeKind, Ui, vec2};
 
 use crate::ui::Palette;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, PANEL_CORNER};
+use crate::ui::words::count_of;
 
 /// Endings of files that are texts.
 const TEXTS: [&str; 2] = ["txt", "jsonl"];
@@ -46,7 +47,10 @@ impl Dropped {
         match (&self.model, self.texts.as_slice()) {
             (Some(model), _) => format!("Drop to open {}", name(model)),
             (None, [text]) => format!("Drop to judge the load over {}", name(text)),
-            (None, texts) => format!("Drop to judge the load over {} texts", texts.len()),
+            (None, texts) => format!(
+                "Drop to judge the load over {}",
+                count_of(texts.len(), "text")
+            ),
         }
     }
 }

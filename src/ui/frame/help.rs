@@ -46,7 +46,7 @@ const FIRST: [Gesture; 5] = [
 ];
 
 /// What the pointer does besides.
-const THEN: [Gesture; 10] = [
+const THEN: [Gesture; 11] = [
     (
         "drag a bar",
         "Bias an expert",
@@ -86,6 +86,11 @@ const THEN: [Gesture; 10] = [
         "Tab, Shift+Tab",
         "From one to the next",
         "Inside a panel; arrows move in a grid or a table",
+    ),
+    (
+        "Page Up, Page Down",
+        "A page on",
+        "In a table or the command palette; Home and End go to the ends",
     ),
     (
         "Ctrl+A, Ctrl+C",

@@ -8,7 +8,7 @@ use eframe::egui::{
 };
 
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
-use crate::ui::words::{facts_words, grouped};
+use crate::ui::words::{count_of, facts_words, grouped};
 use crate::ui::{Command, Cx, ENTRIES, Entry, Menu, PANELS, key_words};
 
 use super::offers::offer;
@@ -210,9 +210,9 @@ fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
         ui.strong(&facts.name);
         ui.label(facts_words(facts));
         ui.label(format!(
-            "{} of weights · {} positions · vocabulary {}",
+            "{} of weights · {} · vocabulary {}",
             crate::ui::words::bytes(facts.weight_bytes),
-            grouped(facts.n_ctx as u64),
+            count_of(facts.n_ctx, "position"),
             grouped(facts.spec.n_vocab as u64)
         ));
         if let Some(router) = facts.spec.routers.first() {

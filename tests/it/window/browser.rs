@@ -25,14 +25,19 @@ const ATTEMPTS: usize = 3;
 
 /// The page, or the drawing, as a browser shows it at a place.
 pub fn dom(browser: &Path, page: &Path, place: &str) -> String {
-    let shown = (0..ATTEMPTS).map(|_| dom_once(browser, page, place));
+    dom_sized(browser, page, place, (1024, 768))
+}
+
+/// The same in a window of so many pixels.
+pub fn dom_sized(browser: &Path, page: &Path, place: &str, size: (u32, u32)) -> String {
+    let shown = (0..ATTEMPTS).map(|_| dom_once(browser, page, place, size));
     let found = shown
         .into_iter()
         .find(|it| it.contains("<html") || it.contains("<svg"));
     found.unwrap_or_else(|| panic!("{} shows nothing", browser.display()))
 }
 
-fn dom_once(browser: &Path, page: &Path, place: &str) -> String {
+fn dom_once(browser: &Path, page: &Path, place: &str, (width, height): (u32, u32)) -> String {
     let profile = tempfile::tempdir().unwrap();
     let out = profile.path().join("dom.html");
     let mut process = Process::new(browser);
@@ -46,6 +51,7 @@ fn dom_once(browser: &Path, page: &Path, place: &str) -> String {
     let address: &OsStr = page.as_os_str();
     let mut child = process
         .arg(own)
+        .arg(format!("--window-size={width},{height}"))
         .arg(format!("file://{}#{place}", address.to_str().unwrap()))
         .stdout(fs::File::create(&out).unwrap())
         .stderr(Stdio::null())

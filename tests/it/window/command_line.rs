@@ -121,6 +121,20 @@ fn the_line_that_was_copied_opens_the_window_as_it_was() {
 }
 
 #[test]
+fn the_line_of_a_class_says_so() {
+    let mut window = window(parsed(&["moescope", "tour", "--seed", "3"]));
+    assert!(!window.state().command_line().contains("--present"));
+    window.state_mut().command(Command::TogglePresent);
+    settle(&mut window);
+    let line = copied(&mut window);
+    assert!(line.ends_with(" --present"), "{line}");
+    assert!(Cli::try_parse_from(shell(&line)).unwrap().present);
+    window.state_mut().command(Command::TogglePresent);
+    settle(&mut window);
+    assert!(!copied(&mut window).contains("--present"));
+}
+
+#[test]
 fn what_makes_no_sense_is_told_before_the_window_opens() {
     let check = |words: &[&str], why: &str| {
         let line = [&["moescope", "tour"][..], words].concat();

@@ -2,7 +2,8 @@
 //! stay, two columns in every window, the tokens of one expert lit.
 
 use eframe::egui::{
-    Event as Input, Key, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, Theme, TouchPhase, vec2,
+    Color32, Event as Input, Key, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, Shape, Theme,
+    TouchPhase, vec2,
 };
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::app::SyntheticSession;
@@ -64,6 +65,7 @@ fn read(tag: u64, control: usize, kl: f32) -> Event {
 fn the_control_is_a_row_of_its_own_and_the_edits_stay() {
     let (mut window, script) = compared((1440.0, 900.0), edited(TOUR_LIKE, 60, 60));
     assert!(said(&window, "Mean KL "), "the edits' own effect");
+    assert!(said(&window, " picks that changed "), "and in which layers");
     assert!(said(&window, "0 of 8 random controls are read"));
     let (tag, study) = controls(&script);
     let Study::Controls {
@@ -234,7 +236,7 @@ fn texts(window: &Window, start: &str) -> Vec<Rect> {
     let shapes = &window.output().shapes;
     let mut out = Vec::new();
     for it in shapes {
-        if let eframe::egui::Shape::Text(text) = &it.shape
+        if let Shape::Text(text) = &it.shape
             && text.galley.text().starts_with(start)
         {
             out.push(text.galley.rect.translate(text.pos.to_vec2()));
@@ -367,4 +369,97 @@ fn the_tour_opens_where_its_story_is() {
         &window,
         "7 random controls of the same layers (seed 1)"
     ));
+}
+
+/// Outlines of a colour that are drawn, from left to right.
+fn outlines(window: &Window, color: Color32) -> Vec<Rect> {
+    fn look(shape: &Shape, color: Color32, out: &mut Vec<Rect>) {
+        match shape {
+            Shape::Vec(all) => all.iter().for_each(|it| look(it, color, out)),
+            Shape::Rect(it) if it.stroke.color == color && it.stroke.width > 0.0 => {
+                out.push(it.rect);
+            }
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    for it in &window.output().shapes {
+        look(&it.shape, color, &mut out);
+    }
+    out
+}
+
+#[test]
+fn the_newest_token_is_outlined_while_it_is_followed() {
+    let events = super::script::baseline(TOUR_LIKE, 30);
+    let (mut window, script) = scripted((1440.0, 900.0), Theme::Dark, events, false);
+    let palette = &moescope::ui::DARK;
+    let is_around = |window: &Window, color, at: usize| {
+        let word = token(window, &format!("token {at} ")).unwrap();
+        let around =
+            |it: &Rect| it.expand(1.5).contains_rect(word) || word.expand(1.5).contains_rect(*it);
+        let overlap = |it: &Rect| it.intersect(word).area() > 0.7 * word.area().min(it.area());
+        outlines(window, color)
+            .iter()
+            .any(|it| it.is_positive() && it.width() < 200.0 && around(it) && overlap(it))
+    };
+    assert!(is_around(&window, palette.second, 29));
+    assert!(!is_around(&window, palette.second, 28));
+    // The text grows, and the outline goes with it.
+    script.say(
+        SyntheticSession::new(TOUR_LIKE)
+            .next(30)
+            .into_iter()
+            .take(1),
+    );
+    settle(&mut window);
+    assert!(is_around(&window, palette.second, 30));
+    assert!(!is_around(&window, palette.second, 29));
+    // A token that is selected has the outline of the selection, and the newest none.
+    click_token(&mut window, 12);
+    assert!(is_around(&window, palette.selected, 12));
+    assert!(!is_around(&window, palette.second, 30));
+    key(&mut window, Key::Escape);
+    assert!(is_around(&window, palette.second, 30));
+}
+
+#[test]
+fn the_tokens_of_an_expert_under_the_pointer_are_lit_without_a_click() {
+    let events = super::script::baseline(TOUR_LIKE, 30);
+    let (mut window, _script) = scripted((1440.0, 900.0), Theme::Dark, events, false);
+    let palette = &moescope::ui::DARK;
+    for expert in [2, 5] {
+        let wash = palette.lit_wash(palette.expert(expert));
+        let lit = |window: &Window| {
+            let mut n = 0;
+            for it in &window.output().shapes {
+                fills(&it.shape, wash, &mut n);
+            }
+            n
+        };
+        let place = window
+            .get_by_label(&format!("layer 3 expert {expert}"))
+            .rect();
+        window.hover_at(window.get_by_label("Prompt").rect().center());
+        settle(&mut window);
+        assert_eq!(lit(&window), 0);
+        window.hover_at(place.center());
+        settle(&mut window);
+        let row = window.state().session().baseline().unwrap().record;
+        let all = (0..row.tokens.len()).map(Position::new);
+        let n = all
+            .filter_map(|at| row.store.at(RouterId(3), at))
+            .filter(|it| it.picks().any(|it| it.expert.idx() == expert))
+            .count();
+        assert_eq!(lit(&window), n, "expert {expert}");
+    }
+}
+
+/// How many rectangles have a fill.
+fn fills(shape: &Shape, fill: Color32, n: &mut usize) {
+    match shape {
+        Shape::Vec(all) => all.iter().for_each(|it| fills(it, fill, n)),
+        Shape::Rect(it) if it.fill == fill => *n += 1,
+        _ => {}
+    }
 }

@@ -171,7 +171,7 @@ fn the_tour_model_is_read_and_found_even_and_the_numbers_are_those_of_the_analys
         );
         window.get_by_label(&label);
     }
-    let n = moescope::analysis::grouped(report.n_tokens);
+    let n = moescope::spec::grouped(report.n_tokens);
     window.get_by_label_contains(&format!("Over {n} tokens of 8 texts"));
     assert!(session.baseline().is_some(), "the text on screen stays");
 }

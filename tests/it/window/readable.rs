@@ -134,6 +134,49 @@ fn masked_is_never_crossed_out() {
     }
 }
 
+/// Cells of 40 points and more say by how much, in percentage points with their sign.
+#[test]
+fn wide_cells_say_the_difference() {
+    let mut window = tour();
+    window.state_mut().command(Command::SetPace(None));
+    window.state_mut().command(Command::SetStopAfter(12));
+    let n_prompt = window.state().experiment().given.len();
+    let masks = [
+        "mask:2.5@4..",
+        "mask:3.6@4..",
+        "mask:4.5@4..",
+        "mask:5.5@4..",
+    ];
+    let masks = masks.iter().map(|it| it.parse().unwrap()).collect();
+    window.state_mut().command(Command::SetEdits(masks));
+    window.state_mut().command(Command::PlayPause);
+    until(&mut window, "both texts are written", |it| {
+        let row = it.session().edited();
+        it.is_idle() && row.is_some_and(|it| it.record.tokens.len() >= n_prompt + 12)
+    });
+    window.state_mut().command(Command::ToggleAlone("heatmap"));
+    settle_window(&mut window);
+    click(&mut window, "What the cells show");
+    click(&mut window, "difference");
+    let cell = window.get_by_label("layer 4 expert 2").rect();
+    assert!(cell.width() >= 40.0, "{cell:?}");
+    let all = texts(&window.output().shapes);
+    let inside = |it: &&Text| {
+        let digits = it.words.trim_start_matches(['+', '−']);
+        let is_change = it.words != digits && digits.parse::<f32>().is_ok();
+        is_change && it.ink.bottom() < window.get_by_label("layer 5 expert 2").rect().bottom()
+    };
+    let changes: Vec<&Text> = all.iter().filter(inside).collect();
+    assert!(changes.len() >= 16, "{} changes in cells", changes.len());
+    // What is masked is picked no more: its cell says by how much less, and that is the most that is lost.
+    let masked = window.get_by_label("layer 4 expert 5").rect();
+    let told = changes.iter().find(|it| masked.contains_rect(it.ink));
+    let told = told.expect("a number in the cell of what is masked");
+    assert!(told.words.starts_with('−'), "{}", told.words);
+    let is_scale = |it: &Text| it.words.contains("percentage points of tokens");
+    assert!(all.iter().any(is_scale), "the scale says what they are");
+}
+
 #[test]
 fn a_table_shows_four_digits_and_copies_all() {
     let (mut window, _script) =

@@ -1,7 +1,8 @@
 //! Where one expert is used, and whether it keeps the next token, in words.
 
-use crate::analysis::{ExpertUse, FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty, grouped};
+use crate::analysis::{ExpertUse, FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty};
 use crate::document::{counted, percent, short};
+use crate::spec::{count_of, grouped};
 
 /// What the texts say of an expert, in words: a specialty, or that there is none.
 ///
@@ -10,19 +11,20 @@ use crate::document::{counted, percent, short};
 pub fn finding_words(specialty: &Specialty, names: &[&str], even: f64) -> String {
     let of = |share: f64| percent(share as f32);
     let n_texts = specialty.n_compared();
-    let tokens = grouped(specialty.all.n_tokens);
+    let tokens = count_of(specialty.all.n_tokens, "token");
     if n_texts < 2 {
         return "One text tells no specialty: there is nothing to compare it with.".to_owned();
     }
-    let texts = counted(n_texts);
+    let n = counted(n_texts);
+    let texts = format!("{} texts", counted(n_texts));
     if specialty.all.n == 0 {
         return format!(
-            "Unused in these {texts} texts ({tokens} tokens), where even is {}: no specialty to look for, and no verdict.",
+            "Unused in these {texts} ({tokens}), where even is {}: no specialty to look for, and no verdict.",
             of(even)
         );
     }
     let test = format!(
-        "Fisher's exact test against the other texts, corrected for {texts} of them, tokens taken as independent"
+        "Fisher's exact test against the other texts, corrected for {n} of them, tokens taken as independent"
     );
     let found = specialty.found();
     if let Some(first) = found.first()
@@ -44,11 +46,11 @@ pub fn finding_words(specialty: &Specialty, names: &[&str], even: f64) -> String
             ),
         };
         return format!(
-            "Specialty found: picked {times} in {}, {} of its {} tokens, {} elsewhere (q = {}; {test}).{others} \
+            "Specialty found: picked {times} in {}, {} of its {}, {} elsewhere (q = {}; {test}).{others} \
              It says where the expert is used, not what it does.",
             names.get(*first).copied().unwrap_or("?"),
             of(it.share),
-            grouped(it.uses.n_tokens),
+            count_of(it.uses.n_tokens, "token"),
             of(it.elsewhere),
             short(it.q)
         );
@@ -58,7 +60,7 @@ pub fn finding_words(specialty: &Specialty, names: &[&str], even: f64) -> String
     let between = format!("{} to {} of the tokens", of(least), of(most));
     if q <= FALSE_DISCOVERIES {
         format!(
-            "No specialty found: picked for {between} of {texts} texts, even is {}. That is more than chance \
+            "No specialty found: picked for {between} of {texts}, even is {}. That is more than chance \
              (least q = {}; {test}), but nowhere {SPECIALTY_RATIO} × the {} it has over all {tokens}.",
             of(even),
             short(q),
@@ -66,7 +68,7 @@ pub fn finding_words(specialty: &Specialty, names: &[&str], even: f64) -> String
         )
     } else {
         format!(
-            "No specialty found: picked for {between} of {texts} texts, even is {}; over {tokens} tokens chance \
+            "No specialty found: picked for {between} of {texts}, even is {}; over {tokens} chance \
              alone gives as much (least q = {}; {test}).",
             of(even),
             short(q)

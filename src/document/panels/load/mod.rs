@@ -7,7 +7,6 @@ use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, Spread, Thresholds};
 use crate::spec::{ExpertId, RouterId, RouterSpec};
 
 pub use table::{load_over_time_table, load_table, routers_table};
-pub use words::plural;
 
 /// What is measured of an expert's load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::analysis::{Series, Spread};
 use crate::document::{Cell, Table};
-use crate::spec::ExpertId;
+use crate::spec::{ExpertId, count_of};
 
 use super::{LoadValue, ShownLoad};
 
@@ -70,7 +70,7 @@ pub fn load_table(shown: &ShownLoad<'_>) -> Table {
 #[must_use]
 pub fn load_over_time_table(shown: &ShownLoad<'_>, series: &Series) -> Table {
     let what = if (series.len() as u64) < shown.load.n_tokens {
-        format!(" at {} places of the text", series.len())
+        format!(" at {} of the text", count_of(series.len(), "place"))
     } else {
         " over time".to_owned()
     };

@@ -2,7 +2,7 @@
 
 use crate::analysis::{BalanceStats, PhaseFilter, Series};
 use crate::document::{percent, short};
-use crate::spec::ExpertId;
+use crate::spec::{ExpertId, count_of, part_of};
 
 use super::{LoadValue, ShownLoad};
 
@@ -56,7 +56,7 @@ impl ShownLoad<'_> {
     ) -> String {
         let window = window.map_or_else(
             || "since the start".to_owned(),
-            |it| format!("over the last {it} tokens"),
+            |it| format!("over the last {}", count_of(it, "token")),
         );
         let n = self.spec.n_experts;
         let some = if n_lines < n {
@@ -102,10 +102,11 @@ impl ShownLoad<'_> {
         };
         let special = match self.n_special {
             0 => String::new(),
-            n => format!(" ({n} special {} not counted)", plural(n, "token")),
+            n => format!(" ({} not counted)", count_of(n, "special token")),
         };
         let n = self.load.n_tokens;
-        format!("{n} {kind}{} of {text}{special}", plural(n, "token"))
+        let tokens = count_of(n, &format!("{kind}token"));
+        format!("{tokens} of {text}{special}")
     }
 
     /// The spread in short, beside what training would have charged.
@@ -168,8 +169,8 @@ impl ShownLoad<'_> {
         };
         if let (Some(loss), Some(z)) = (stats.balance_loss(), stats.z_loss()) {
             out.push(format!(
-                "balance loss N·Σ (n/T)·P = {loss:.4}, even is {top_k}; z-loss {z:.4}; over {} tokens read",
-                stats.n_tokens()
+                "balance loss N·Σ (n/T)·P = {loss:.4}, even is {top_k}; z-loss {z:.4}; over {} read",
+                count_of(stats.n_tokens(), "token")
             ));
         }
         if stats.n_forgotten() > 0 {
@@ -190,8 +191,8 @@ impl ShownLoad<'_> {
         }
         vec![
             format!(
-                "picked for {n} of {} tokens: {:.3} %, even is {}",
-                self.load.n_tokens,
+                "picked for {}: {:.3} %, even is {}",
+                part_of(n, self.load.n_tokens, "token"),
                 self.load.share(id).unwrap_or(0.0) * 100.0,
                 percent(self.spec.even_share())
             ),
@@ -230,16 +231,6 @@ impl ShownLoad<'_> {
             self.load.n_tokens,
             short(self.even() * 100.0),
         )
-    }
-}
-
-/// `token` or `tokens`.
-#[must_use]
-pub fn plural(n: u64, word: &str) -> String {
-    if n == 1 {
-        word.to_owned()
-    } else {
-        format!("{word}s")
     }
 }
 

@@ -135,3 +135,19 @@ fn gate(it: &Decided<'_>) -> Option<String> {
     let gate = it.routed.shared_gate()?;
     Some(format!("shared expert's gate {}", short(f64::from(gate))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_logit_lacks_is_never_nothing() {
+        let check = |logits: f32, words: &str| assert_eq!(lacking(logits), words);
+        check(0.23, "+0.23");
+        check(0.2349, "+0.23");
+        check(-1.5, "−1.5");
+        check(0.004_9, "less than 0.01");
+        check(-0.004, "less than 0.01");
+        check(0.006, "+0.01");
+    }
+}

@@ -1,8 +1,8 @@
 //! The choice worked out in one line, for whoever has a pencil: shares, their sum, weights.
 
 use super::Decided;
-use crate::document::{plural, short};
-use crate::spec::{Renorm, Score, Weight};
+use crate::document::short;
+use crate::spec::{Renorm, Score, Weight, plural};
 
 /// So many terms are written out; of more the first and how many follow.
 const MOST_TERMS: usize = 4;

@@ -2,7 +2,7 @@
 
 use crate::document::panels::ShownRecords;
 use crate::document::quoted;
-use crate::spec::{Position, TokenTable};
+use crate::spec::{Position, TokenTable, count_of, grouped};
 use crate::trace::RowRecord;
 
 /// A KL in two digits or so: `6.2`, `0.03`.
@@ -62,8 +62,12 @@ fn written(row: &RowRecord, is_selected: bool) -> String {
         "click a token to see its routing"
     };
     match drawn {
-        0 => format!("{n} tokens given. Space writes on; {line}."),
-        _ => format!("{} tokens given, {drawn} drawn; {line}.", row.n_given),
+        0 => format!("{} given. Space writes on; {line}.", count_of(n, "token")),
+        _ => format!(
+            "{} given, {} drawn; {line}.",
+            count_of(row.n_given, "token"),
+            grouped(drawn as u64)
+        ),
     }
 }
 
@@ -74,7 +78,10 @@ fn same_so_far(rows: &ShownRecords<'_>) -> String {
         Some(from) if from.idx() + 1 >= n => {
             "Space writes the edited text beside the baseline.".to_owned()
         }
-        _ => format!("The texts are the same so far, over {n} tokens."),
+        _ => format!(
+            "The texts are the same so far, over {}.",
+            count_of(n, "token")
+        ),
     }
 }
 

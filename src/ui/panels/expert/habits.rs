@@ -6,7 +6,7 @@ use crate::analysis::LEAST_OCCURRENCES;
 use crate::document::repetition_words;
 use crate::ui::Cx;
 use crate::ui::widgets::note;
-use crate::ui::words::{grouped, percent, quoted};
+use crate::ui::words::{count_of, grouped, percent, quoted};
 
 use super::bars::{Bar, ListColumns};
 use super::card::Card;
@@ -46,10 +46,10 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
     note(
         ui,
         format!(
-            "Of the {} input tokens that came {LEAST_OCCURRENCES} times or more, those it took most often; the mark is its share \
-             of all {} tokens, {}.",
-            grouped(n as u64),
-            grouped(card.uses.n_tokens),
+            "Of the {} that came {LEAST_OCCURRENCES} times or more, those it took most often; the mark is its share \
+             of all {}, {}.",
+            count_of(n, "input token"),
+            count_of(card.uses.n_tokens, "token"),
             percent(card.uses.share().unwrap_or(0.0) as f32)
         ),
     );

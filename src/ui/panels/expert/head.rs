@@ -6,7 +6,7 @@ use crate::analysis::{PhaseFilter, RouterLoad};
 use crate::spec::{Action, ExpertId, RouterSpec};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{button, expert_gestures, expert_menu, nothing_yet, state_here};
-use crate::ui::words::{covers, grouped, percent, quoted, short, signed, span_words};
+use crate::ui::words::{count_of, covers, part_of, percent, quoted, short, signed, span_words};
 use crate::ui::{Command, Cx, Drawing, ExpertAt};
 
 use super::{card::Card, expert_color};
@@ -142,7 +142,6 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad
     let (n, of) = (card.uses.n(), card.uses.n_tokens);
     let share = card.uses.share().unwrap_or(0.0);
     let even = percent(router.even_share());
-    let tokens = if of == 1 { "token" } else { "tokens" };
     if n == 0 {
         let why = if state_words(cx, card.at).is_some_and(|it| it.contains("masked")) {
             "masked by an edit, not unused"
@@ -150,15 +149,14 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad
             "unused here, which says nothing of other texts"
         };
         return format!(
-            "Picked for none of {} {tokens}; even is {even}: {why}.",
-            grouped(of)
+            "Picked for none of {}; even is {even}: {why}.",
+            count_of(of, "token")
         );
     }
     let mass: f64 = weights(card).sum();
     format!(
-        "Picked for {} of {} {tokens}: {}, even is {even}; {}. Mean weight {} when picked, gate mass {}.",
-        grouped(n),
-        grouped(of),
+        "Picked for {}: {}, even is {even}; {}. Mean weight {} when picked, gate mass {}.",
+        part_of(n, of, "token"),
         percent(share as f32),
         rank_words(card.at.expert, load),
         short(mass / n as f64),
@@ -287,10 +285,9 @@ fn strip_gestures(
         let n = load.n[here.expert.idx()];
         let share = n as f64 / load.n_tokens as f64;
         response.clone().on_hover_text_at_pointer(format!(
-            "expert {}: picked for {} of {} tokens, {:.2} %; the dashed line is even",
+            "expert {}: picked for {}, {:.2} %; the dashed line is even",
             here.expert,
-            grouped(n),
-            grouped(load.n_tokens),
+            part_of(n, load.n_tokens, "token"),
             share * 100.0
         ));
     }

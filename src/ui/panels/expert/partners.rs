@@ -6,7 +6,7 @@ use crate::analysis::PhaseFilter;
 use crate::document::{Partner, partners_beside, partners_together};
 use crate::spec::RouterSpec;
 use crate::ui::widgets::{expert_gestures, expert_menu, note, nothing_yet};
-use crate::ui::words::{grouped, percent};
+use crate::ui::words::{count_of, part_of, percent};
 use crate::ui::{Cx, Drawing, ExpertAt};
 
 use super::bars::{Bar, ListColumns};
@@ -84,8 +84,8 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
 fn together_words(card: &Card, router: &RouterSpec) -> String {
     let chance = together(card, router).first().and_then(|it| it.chance);
     format!(
-        "Share of its {} tokens for which the other was picked too; the mark is chance, (k − 1)/(E − 1) = {}.",
-        grouped(card.uses.n()),
+        "Share of its {} for which the other was picked too; the mark is chance, (k − 1)/(E − 1) = {}.",
+        count_of(card.uses.n(), "token"),
         percent(chance.unwrap_or(0.0) as f32)
     )
 }
@@ -109,9 +109,8 @@ fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
             expert_gestures(cx, &response, expert_of(it));
             response.context_menu(|ui| expert_menu(cx, ui, expert_of(it)));
             response.on_hover_text(format!(
-                "{} of {} tokens, {:.6}; click selects it",
-                grouped(it.n),
-                grouped(card.uses.n()),
+                "{}, {:.6}; click selects it",
+                part_of(it.n, card.uses.n(), "token"),
                 it.share
             ));
         }
@@ -121,7 +120,7 @@ fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
         let rest_n: u64 = list[N_LISTED..].iter().map(|it| it.n).sum();
         note(
             ui,
-            format!("{rest} more: {} picks together", grouped(rest_n)),
+            format!("{rest} more: {} together", count_of(rest_n, "pick")),
         );
     }
 }
@@ -138,9 +137,8 @@ fn bar(cx: &Cx<'_>, card: &Card, it: &Partner) -> Bar {
     let colour = expert_color(cx, at);
     Bar {
         name: format!(
-            "{name} shares {} of {} tokens, {share}, chance {chance}",
-            it.n,
-            card.uses.n()
+            "{name} shares {}, {share}, chance {chance}",
+            part_of(it.n, card.uses.n(), "token")
         ),
         label: name,
         swatch: Some(colour),

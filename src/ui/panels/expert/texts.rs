@@ -4,7 +4,7 @@ use eframe::egui::{Sense, Ui};
 
 use crate::document::finding_words;
 use crate::ui::widgets::{chip_button, note, strong_button};
-use crate::ui::words::{grouped, percent};
+use crate::ui::words::{count_of, grouped, part_of, percent};
 use crate::ui::{Command, Cx, Drawing, Survey, SurveyOf};
 
 use super::bars::{Bar, ListColumns};
@@ -50,8 +50,10 @@ fn even(cx: &Cx<'_>, card: &Card) -> f64 {
 
 fn no_texts_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     if let Some((n_read, n_total)) = cx.session.survey.as_ref().and_then(|it| it.progress) {
-        let (n_read, n_total) = (grouped(n_read as u64), grouped(n_total as u64));
-        note(ui, format!("Reading texts: {n_read} of {n_total} tokens"));
+        note(
+            ui,
+            format!("Reading texts: {}", part_of(n_read, n_total, "token")),
+        );
         return;
     }
     let words = "Whether an expert has a specialty shows only over several kinds of text. The bundled samples \
@@ -67,9 +69,11 @@ fn progress_ui(cx: &mut Cx<'_>, ui: &mut Ui, survey: &Survey) {
     let Some((n_read, n_total)) = survey.progress else {
         return;
     };
-    let (n_read, n_total) = (grouped(n_read as u64), grouped(n_total as u64));
     ui.horizontal_wrapped(|ui| {
-        note(ui, format!("Reading: {n_read} of {n_total} tokens"));
+        note(
+            ui,
+            format!("Reading: {}", part_of(n_read, n_total, "token")),
+        );
         let hover = "Keep what was read so far";
         if cx.drawing == Drawing::Screen && chip_button(ui, "Stop reading", hover).clicked() {
             cx.push(Command::CancelSurvey);
@@ -96,8 +100,9 @@ fn bars(cx: &Cx<'_>, card: &Card, survey: &Survey, surveyed: &Surveyed) -> Vec<B
                 share: share.unwrap_or(0.0),
                 tick: Some(even),
                 name: format!(
-                    "{}: {share_words} of {tokens} tokens, chance {}",
+                    "{}: {share_words} of {}, chance {}",
                     text.name,
+                    count_of(uses.n_tokens, "token"),
                     percent(even as f32)
                 ),
                 cells: vec![share_words, lift_words(lift), tokens],
@@ -129,9 +134,8 @@ fn exact_words(surveyed: &Surveyed, n: usize) -> String {
         return "nothing to compare with yet".to_owned();
     };
     format!(
-        "picked for {} of {} tokens, {:.6}; in the other texts {:.6}; Fisher's exact test p = {:.3e}, q = {:.3e}",
-        grouped(it.uses.n),
-        grouped(it.uses.n_tokens),
+        "picked for {}, {:.6}; in the other texts {:.6}; Fisher's exact test p = {:.3e}, q = {:.3e}",
+        part_of(it.uses.n, it.uses.n_tokens, "token"),
         it.share,
         it.elsewhere,
         it.p,

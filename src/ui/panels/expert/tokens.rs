@@ -11,7 +11,7 @@ use crate::analysis::Occurrence;
 use crate::spec::Position;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, choices, menu_chip, note, nothing_yet};
-use crate::ui::words::{grouped, token_words};
+use crate::ui::words::{count_of, grouped, token_words};
 use crate::ui::{Command, Cx, Drawing, Hover, Selection};
 
 use super::{card::Card, expert_color};
@@ -177,7 +177,7 @@ impl Tokens {
             });
             let here = at.and_then(|it| shown.row_of(it)).or(step);
             let place = here.map_or_else(
-                || format!("{} tokens", grouped(n as u64)),
+                || count_of(n, "token"),
                 |it| format!("{} of {}", grouped(it as u64 + 1), grouped(n as u64)),
             );
             note_fixed(ui, &place);

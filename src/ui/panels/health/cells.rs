@@ -2,11 +2,11 @@
 
 use eframe::egui::{self, Align2, Color32, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2};
 
-use crate::analysis::{Report, RouterReport, grouped};
+use crate::analysis::{Report, RouterReport};
 use crate::spec::ExpertId;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{expert_gestures, expert_menu};
-use crate::ui::words::{percent, short};
+use crate::ui::words::{part_of, percent, short};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette};
 
 use super::source::Stage;
@@ -287,10 +287,9 @@ fn name(it: &RouterReport, expert: ExpertId, stage: Stage) -> String {
         Stage::Final => "",
     };
     format!(
-        "load of {} expert {expert}, {} of {} tokens{tail}{so_far}",
+        "load of {} expert {expert}, {}{tail}{so_far}",
         it.label,
-        grouped(n),
-        grouped(it.n_tokens)
+        part_of(n, it.n_tokens, "token")
     )
 }
 
@@ -300,9 +299,8 @@ fn hover_ui(ui: &mut Ui, it: &RouterReport, (report, stage): (&Report, Stage), e
     let even = it.top_k as f32 / it.n_experts.max(1) as f32;
     ui.strong(format!("{}, expert {expert}", it.label));
     ui.label(format!(
-        "picked for {} of {} tokens: {}, even is {}",
-        grouped(n),
-        grouped(it.n_tokens),
+        "picked for {}: {}, even is {}",
+        part_of(n, it.n_tokens, "token"),
         percent(share),
         percent(even)
     ));

@@ -2,11 +2,11 @@
 
 use eframe::egui::{self, Align2, FontId, Margin, Rect, RichText, Ui, pos2, vec2};
 
-use crate::analysis::{Report, RouterReport, Thresholds, advice_on_load, grouped};
+use crate::analysis::{Report, RouterReport, Thresholds, advice_on_load};
 use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::note;
-use crate::ui::words::{percent, short};
+use crate::ui::words::{count_of, percent, short};
 
 use super::cells::{self, Places};
 use super::findings::advice_ui;
@@ -85,7 +85,7 @@ fn texts_ui(
         ui.painter().text(
             pos2(right + 10.0, rect.center().y),
             Align2::LEFT_CENTER,
-            format!("{} tokens", grouped(text.n_tokens)),
+            count_of(text.n_tokens, "token"),
             FontId::proportional(LABEL_SIZE - 1.0),
             cx.palette.second,
         );

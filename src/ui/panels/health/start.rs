@@ -2,9 +2,10 @@
 
 use eframe::egui::{self, ProgressBar, RichText, Ui};
 
-use crate::analysis::{PhaseFilter, Preset, Thresholds, grouped};
+use crate::analysis::{PhaseFilter, Preset, Thresholds};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, note, strong_button};
+use crate::ui::words::{count_of, grouped};
 use crate::ui::{Command, Cx, Drawing, Survey, SurveyOf};
 
 /// The sample texts inside the program.
@@ -52,13 +53,13 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
     let routers = if n == 1 {
         "The router is".to_owned()
     } else {
-        format!("Each of the {n} routers is")
+        format!("Each of the {} is", count_of(n, "router"))
     };
     note(
         ui,
         format!(
-            "{routers} judged by the texts you choose, read beside the run with no edit in force. A verdict takes {} tokens or more, of several kinds of text.",
-            grouped(needed)
+            "{routers} judged by the texts you choose, read beside the run with no edit in force. A verdict takes {} or more, of several kinds of text.",
+            count_of(needed, "token")
         ),
     );
     if cx.drawing == Drawing::Paper {
@@ -73,8 +74,11 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
     }
     ui.add_space(2.0);
     ui.horizontal_wrapped(|ui| {
-        let read = strong_button(ui, format!("Read the {} sample texts", SAMPLES.len()))
-            .on_hover_text("Texts inside the program, one for each kind the Tour model learned");
+        let read = strong_button(
+            ui,
+            format!("Read the {}", count_of(SAMPLES.len(), "sample text")),
+        )
+        .on_hover_text("Texts inside the program, one for each kind the Tour model learned");
         if read.clicked() {
             cx.push(Command::Survey(SurveyOf::Samples));
         }
@@ -108,9 +112,9 @@ fn needed(cx: &Cx<'_>) -> u64 {
 
 fn progress_ui(cx: &mut Cx<'_>, ui: &mut Ui, (n_done, n_total): (usize, usize)) {
     let words = format!(
-        "{} of about {} tokens read",
+        "{} of about {} read",
         grouped(n_done as u64),
-        grouped(n_total as u64)
+        count_of(n_total, "token")
     );
     let share = n_done as f32 / n_total.max(1) as f32;
     let palette = cx.palette;

@@ -3,12 +3,12 @@
 
 use eframe::egui::{self, Align2, FontId, Rect, RichText, Sense, StrokeKind, Ui, pos2, vec2};
 
-use crate::analysis::{Leaving, RouterTimeline, Timeline, grouped};
+use crate::analysis::{Leaving, RouterTimeline, Timeline};
 use crate::document::steps_sentence;
 use crate::spec::ExpertId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, expert_gestures, note, strong_button};
-use crate::ui::words::{percent, short};
+use crate::ui::words::{count_of, grouped, percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Steps};
 
 use super::cells;
@@ -60,10 +60,10 @@ fn progress_ui(cx: &mut Cx<'_>, ui: &mut Ui, steps: &Steps, (n_done, n_total): (
     note(
         ui,
         format!(
-            "Checkpoint {} of {n}, {name}: {} of about {} tokens read",
+            "Checkpoint {} of {n}, {name}: {} of about {} read",
             (steps.n_read + 1).min(n),
             grouped(n_done as u64),
-            grouped(n_total as u64)
+            count_of(n_total, "token")
         ),
     );
     let hover = "Stop reading; the open model stays as it is";
@@ -78,7 +78,7 @@ fn timeline_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Timeline) {
         (Some(first), Some(last)) => format!("{first} to {last}"),
         _ => String::new(),
     };
-    let words = format!("{names}: {n} experts left the even band");
+    let words = format!("{names}: {} left the even band", count_of(n, "expert"));
     let words = RichText::new(words).size(BODY_SIZE);
     let words = words.color(cx.palette.text).strong();
     ui.add(egui::Label::new(words).wrap());
@@ -178,7 +178,11 @@ fn pointer_ui(
 ) {
     let id = ui.scope_id().with(("steps", it.router.0));
     let response = ui.interact(strip, id, Sense::click());
-    let label = format!("{} through {} checkpoints", it.label, all.steps.len());
+    let label = format!(
+        "{} through {}",
+        it.label,
+        count_of(all.steps.len(), "checkpoint")
+    );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
     let Some(at) = pointer else {

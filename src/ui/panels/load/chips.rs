@@ -7,6 +7,7 @@ use crate::document::LoadValue;
 use crate::spec::{RouterId, RouterSpec};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{choice, choices, menu_chip, row_chip};
+use crate::ui::words::count_of;
 use crate::ui::{Command, Cx, Drawing, Selection};
 
 use super::{LoadSettings, Over, Scope};
@@ -49,7 +50,7 @@ fn over_ui(ui: &mut Ui, view: &mut LoadSettings) {
 fn window_label(window: Option<usize>) -> String {
     window.map_or_else(
         || "since the start".to_owned(),
-        |it| format!("last {it} tokens"),
+        |it| format!("last {}", count_of(it, "token")),
     )
 }
 

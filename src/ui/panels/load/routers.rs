@@ -5,10 +5,9 @@ use eframe::egui::{
 };
 
 use crate::analysis::{PhaseFilter, RouterLoad, Spread};
-use crate::document::plural;
 use crate::spec::{ExpertId, InterventionSet, ModelSpec, RouterId, RouterSpec};
 use crate::ui::theme::{LABEL_SIZE, Palette};
-use crate::ui::words::short;
+use crate::ui::words::{count_of, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, RowOf, Selection};
 
 use super::LoadSettings;
@@ -391,18 +390,18 @@ fn sentence(cx: &Cx<'_>, view: LoadSettings, kept: &RouterLines) -> String {
     let special = cx.row().map_or(0, |it| it.load.n_special());
     let special = match special {
         0 => String::new(),
-        n => format!(" ({n} special {} not counted)", plural(n, "token")),
+        n => format!(" ({} not counted)", count_of(n, "special token")),
     };
     least.map_or_else(
         || "No token of this kind was counted yet".to_owned(),
         |it| {
             format!(
-                "{} in each router · least even: {}, {} of {} experts in effective use · {unused} unused here in all · over {n} {}{special}: what the {} text uses, not the health of the model",
+                "{} in each router · least even: {}, {} of {} experts in effective use · {unused} unused here in all · over {}{special}: what the {} text uses, not the health of the model",
                 view.value.label(),
                 it.label,
                 short(it.spread.effective),
                 it.load.n.len(),
-                plural(n, "token"),
+                count_of(n, "token"),
                 cx.session.row_name(cx.selection.row),
             )
         },

@@ -8,7 +8,7 @@ use crate::document::{LoadValue, ShownLoad};
 use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{Below, over_sentence, shared_gestures, words_width};
-use crate::ui::words::{percent, short};
+use crate::ui::words::{count_of, percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection};
 
 use super::LoadSettings;
@@ -395,8 +395,11 @@ fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sa
     let at = series.at[sample];
     ui.strong(format!("up to {} (token {at})", cx.quoted(at)));
     ui.label(format!(
-        "over {} tokens: {:.3} of {} experts in effective use, CV {:.4}",
-        series.n_tokens[sample], series.effective[sample], shown.spec.n_experts, series.cv[sample]
+        "over {}: {:.3} of {} experts in effective use, CV {:.4}",
+        count_of(series.n_tokens[sample], "token"),
+        series.effective[sample],
+        shown.spec.n_experts,
+        series.cv[sample]
     ));
     let shares = series.shares(sample);
     let mut order: Vec<usize> = (0..shares.len()).collect();

@@ -8,9 +8,10 @@ use eframe::egui::{
 
 use crate::analysis::{Alternative, Likelihood};
 use crate::document::ShownPrediction;
+use crate::trace::Candidate;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{bar, bold, elided, figure, lock_arrows, words};
-use crate::ui::words::{count_of, percent, short};
+use crate::ui::words::{change_words, count_of, grouped, percent};
 use crate::ui::{Command, Cx, Drawing};
 
 use super::token_text;
@@ -303,21 +304,59 @@ fn numbers_ui(ui: &mut Ui, row: &str, it: Likelihood) {
 
 /// How log-prob and rank changed, where both are known.
 fn change_ui(ui: &mut Ui, before: Likelihood, after: Likelihood) {
-    let (Some(before), Some(after)) = (before.known(), after.known()) else {
-        return;
-    };
-    let apart = after.log_prob - before.log_prob;
+    if let (Some(before), Some(after)) = (before.known(), after.known()) {
+        ui.label(change_sentence(&before, &after));
+    }
+}
+
+/// `log-prob changes by +0.256 nats, 3 up in rank, 5 → 2`.
+fn change_sentence(before: &Candidate, after: &Candidate) -> String {
+    let apart = change_words(f64::from(after.log_prob) - f64::from(before.log_prob));
     let rank = match (before.rank, after.rank) {
         (before, after) if before == after => format!("rank stays {before}"),
         (before, after) => {
             let up = if after < before { "up" } else { "down" };
-            format!(
-                "{} {up} in rank, {before} → {after}",
-                before.abs_diff(after)
-            )
+            let n = grouped(u64::from(before.abs_diff(after)));
+            format!("{n} {up} in rank, {before} → {after}")
         }
     };
-    let sign = if apart < 0.0 { "−" } else { "+" };
-    let apart = short(f64::from(apart.abs()));
-    ui.label(format!("log-prob changes by {sign}{apart} nats, {rank}"));
+    format!("log-prob changes by {apart} nats, {rank}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::TokenId;
+
+    #[test]
+    fn a_change_says_its_sign_three_digits_and_never_nothing() {
+        let check = |log_probs: [f32; 2], ranks: [u32; 2], wanted: &str| {
+            let [before, after] = [0, 1].map(|it| Candidate {
+                token: TokenId(1),
+                log_prob: log_probs[it],
+                rank: ranks[it],
+            });
+            assert_eq!(change_sentence(&before, &after), wanted);
+        };
+        check(
+            [-1.5, -1.2437],
+            [5, 2],
+            "log-prob changes by +0.256 nats, 3 up in rank, 5 → 2",
+        );
+        check(
+            [-1.5, -3.25],
+            [1, 1201],
+            "log-prob changes by −1.75 nats, 1,200 down in rank, 1 → 1201",
+        );
+        check(
+            [-1.5, -1.500_01],
+            [1, 1],
+            "log-prob changes by less than 0.001 nats, rank stays 1",
+        );
+        check(
+            [-1.5, -1.5],
+            [1, 1],
+            "log-prob changes by 0 nats, rank stays 1",
+        );
+    }
 }

@@ -10,7 +10,7 @@ use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::document::even_chance;
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
-use crate::ui::words::{count_of, percent};
+use crate::ui::words::{count_of, part_of, percent};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, ThemeKind, kept_mesh};
 
 use super::layout::{Labels, PathColumns};
@@ -248,8 +248,9 @@ impl FlowPlot {
         };
         let n_tokens = self.stats.n_tokens(view.phase);
         let own = format!(
-            "flow through {label} expert {}: {picked} for {n} of {n_tokens} tokens",
-            at.expert
+            "flow through {label} expert {}: {picked} for {}",
+            at.expert,
+            part_of(n, n_tokens, "token")
         );
         let flows = self
             .gaps
@@ -440,7 +441,7 @@ fn pointer_ui(
 ) -> Option<Drawn> {
     let drawn = kept.drawn.value();
     let response = ui.interact(columns.rect, ui.scope_id().with("flow"), Sense::click());
-    let name = format!("Flow through {} routers", columns.n);
+    let name = format!("Flow through {}", count_of(columns.n, "router"));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
     let on_column = pointer.filter(|it| !drawn.nodes.have_widgets() && columns.is_on_column(it.x));

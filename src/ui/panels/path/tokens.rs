@@ -9,7 +9,7 @@ use eframe::egui::{self, Color32, Mesh, Pos2, Sense, Ui, pos2};
 use crate::analysis::FlowOf;
 use crate::spec::{ExpertId, Position, RouterId};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
-use crate::ui::words::percent;
+use crate::ui::words::{count_of, part_of, percent};
 use crate::ui::{
     Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, Selection, ThemeKind, kept_mesh,
 };
@@ -348,9 +348,9 @@ fn sentence(cx: &Cx<'_>, paths: &[TokenPath], shown: Position) -> String {
         return format!("{words} (token {shown}) and its strongest expert in each layer");
     }
     format!(
-        "{words} (token {shown}) and its strongest expert in each layer · the {} tokens around it have the same one in {} of {n_pairs} places, {} (even chance {}): alike in routing, not in meaning.",
-        paths.len() - 1,
-        n_same,
+        "{words} (token {shown}) and its strongest expert in each layer · the {} around it have the same one in {}, {} (even chance {}): alike in routing, not in meaning.",
+        count_of(paths.len() - 1, "token"),
+        part_of(n_same, n_pairs, "place"),
         percent(n_same as f32 / n_pairs as f32),
         percent((chance / n_pairs as f64) as f32),
     )
@@ -435,7 +435,7 @@ fn pointer_ui(
     menu: &mut Option<ExpertAt>,
 ) {
     let response = ui.interact(columns.rect, ui.scope_id().with("paths"), Sense::click());
-    let name = format!("Paths of {} tokens", kept.paths().len());
+    let name = format!("Paths of {}", count_of(kept.paths().len(), "token"));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
     let on_column = pointer.filter(|it| !kept.nodes().have_widgets() && columns.is_on_column(it.x));

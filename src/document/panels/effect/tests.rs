@@ -1,0 +1,241 @@
+//! The sentences and the table of the effect, word for word.
+
+use super::*;
+use crate::analysis::Change;
+use crate::spec::{HeadSpec, InputSpec, LayerId, NormSpec, Position, RouterSpec};
+
+fn spec() -> ModelSpec {
+    ModelSpec {
+        family: "mixtral".to_owned(),
+        family_label: "Mixtral".to_owned(),
+        d_model: 8,
+        n_vocab: 8,
+        n_ctx: 8,
+        input: InputSpec::Tokens { scale: 1.0 },
+        norm: NormSpec::rms(1e-5),
+        encoder: None,
+        layers: Vec::new(),
+        head: HeadSpec::plain(true, 1.0),
+        routers: (0..4)
+            .map(|it| RouterSpec::softmax_top_k(LayerId(it), 8, 2))
+            .collect(),
+    }
+}
+
+const EFFECT: Effect = Effect {
+    n_tokens: 64,
+    mean_kl: 0.5234,
+    n_scored: 64,
+    loss: 3.2,
+    loss_change: 0.351,
+};
+
+fn controls(n: usize, n_wanted: usize) -> ControlEffects {
+    let one = |it: usize| Effect {
+        mean_kl: 0.01 + 0.002 * it as f64,
+        loss_change: 0.004 * it as f64 - 0.01,
+        ..EFFECT
+    };
+    ControlEffects {
+        seed: 1,
+        n_wanted,
+        effects: (0..n).map(one).collect(),
+        ..ControlEffects::default()
+    }
+}
+
+fn check(edits: &[&str], controls: Option<&ControlEffects>, wanted: &str) {
+    let edits = edits.iter().map(|it| it.parse().unwrap()).collect();
+    let shown = ShownEffect {
+        edits: &edits,
+        effect: Some(EFFECT),
+        concentration: None,
+        layers: None,
+        controls,
+    };
+    assert_eq!(shown.sentence(), wanted);
+}
+
+const HEAD: &str = "Mean KL 0.523 nats a token, loss +0.351 over 64 tokens of the baseline";
+
+#[test]
+fn the_effect_stands_beside_its_controls() {
+    check(&["mask:4.5"], None, &format!("{HEAD}."));
+    check(
+        &["mask:4.5"],
+        Some(&controls(3, 8)),
+        &format!("{HEAD}; 3 of 8 random controls are read."),
+    );
+    check(
+        &["mask:4.5"],
+        Some(&controls(4, 8)),
+        &format!(
+            "{HEAD}; 4 of 8 random controls of the same layers (seed 1, provisional): KL 0.013 (0.01 to 0.016), loss −0.004 (−0.01 to +0.002)."
+        ),
+    );
+    check(
+        &["mask:4.5"],
+        Some(&controls(5, 5)),
+        &format!(
+            "{HEAD}; 5 random controls of the same layers (seed 1): KL 0.014 (0.01 to 0.018), loss −0.002 (−0.01 to +0.006)."
+        ),
+    );
+    check(
+        &["mask:4.5"],
+        Some(&controls(1, 1)),
+        &format!(
+            "{HEAD}; 1 random control of the same layers (seed 1, few to compare with): KL 0.01, loss −0.01."
+        ),
+    );
+}
+
+#[test]
+fn edits_without_a_control_say_so() {
+    check(
+        &["k:1=1"],
+        Some(&controls(0, 0)),
+        &format!("{HEAD}; k names no expert, so that it has no control."),
+    );
+    check(
+        &["k:1=1", "uniform:2", "random:3=7", "k:4=1"],
+        None,
+        &format!("{HEAD}; k, uniform and random name no expert, so that they have no control."),
+    );
+    check(
+        &["k:1=1", "mask:4.5"],
+        Some(&controls(3, 8)),
+        &format!(
+            "{HEAD}; 3 of 8 random controls are read (k names no expert, so that it has no control)."
+        ),
+    );
+    let edits = ["mask:4.5".parse().unwrap()].into_iter().collect();
+    let controls_of_it = controls(8, 8);
+    let shown = ShownEffect {
+        edits: &edits,
+        effect: Some(EFFECT),
+        concentration: None,
+        layers: None,
+        controls: Some(&controls_of_it),
+    };
+    assert_eq!(
+        shown.short_sentence(),
+        "Mean KL 0.523, loss +0.351; 8 controls: KL 0.017"
+    );
+    let mut left_out = controls(0, 0);
+    left_out.n_left_out = 1;
+    check(
+        &["mask:4.5"],
+        Some(&left_out),
+        &format!("{HEAD}; no control: its layers have no other expert."),
+    );
+}
+
+#[test]
+fn the_control_is_a_third_row_of_the_table() {
+    let edits = ["mask:4.5".parse().unwrap()].into_iter().collect();
+    let of = |controls: Option<ControlEffects>| {
+        let shown = ShownEffect {
+            edits: &edits,
+            effect: Some(EFFECT),
+            concentration: None,
+            layers: None,
+            controls: controls.as_ref(),
+        };
+        let table = shown.table().unwrap();
+        let names = table.rows.iter().map(|it| it[0].words());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(of(None), ["baseline", "edited"]);
+    assert_eq!(of(Some(controls(3, 8))), ["baseline", "edited"]);
+    assert_eq!(
+        of(Some(controls(8, 8))),
+        ["baseline", "edited", "control, mean of 8 (seed 1)"]
+    );
+    assert_eq!(
+        of(Some(controls(4, 8)))[2],
+        "control, mean of 4 so far of 8 (seed 1)"
+    );
+}
+
+#[test]
+fn what_share_of_the_change_sits_in_which_layers_is_said() {
+    let spec = spec();
+    let edits = ["mask:1.5".parse().unwrap()].into_iter().collect();
+    let check = |n_picks, largest: &[(u32, u64)], n_changed, n_routers, wanted: &str| {
+        let mut all = largest
+            .iter()
+            .map(|it| (RouterId::new(it.0 as usize), it.1));
+        let shown = ShownEffect {
+            edits: &edits,
+            effect: Some(EFFECT),
+            concentration: None,
+            layers: Some(ByLayer {
+                spec: &spec,
+                picks: PickShares {
+                    n_picks,
+                    n_changed,
+                    n_routers,
+                    largest: [all.next(), all.next()],
+                },
+            }),
+            controls: None,
+        };
+        assert_eq!(shown.layers_sentence(), wanted);
+    };
+    check(1, &[], 0, 0, "None of 1 pick changed.");
+    check(1280, &[], 0, 0, "None of 1,280 picks changed.");
+    check(
+        9,
+        &[(1, 1)],
+        1,
+        1,
+        "The 1 pick that changed sits in layer 1 (edited).",
+    );
+    check(
+        9,
+        &[(1, 4)],
+        4,
+        1,
+        "All 4 picks that changed sit in layer 1 (edited).",
+    );
+    check(
+        9000,
+        &[(1, 1240), (2, 700)],
+        2000,
+        3,
+        "Of 2,000 picks that changed 62 % sit in layer 1 (edited), 35 % in layer 2, 3 % in 1 more layer.",
+    );
+    check(
+        9000,
+        &[(2, 1999), (0, 1)],
+        2000,
+        2,
+        "Of 2,000 picks that changed 100 % sit in layer 2, < 1 % in layer 0.",
+    );
+}
+
+#[test]
+fn where_the_change_sits_is_said_behind_it() {
+    let edits = InterventionSet::default();
+    let mut shown = ShownEffect {
+        edits: &edits,
+        effect: Some(EFFECT),
+        concentration: Some(Concentration {
+            share: 0.83,
+            n_largest: 3,
+            n_tokens: 95,
+            largest: Change {
+                at: Position(9),
+                kl: 6.2,
+            },
+        }),
+        layers: None,
+        controls: None,
+    };
+    let place = "83 % of the change sits in 3 of 95 tokens, the largest 6.2 nats.";
+    assert_eq!(shown.place_sentence(), place);
+    assert_eq!(shown.sentences(), format!("{HEAD}. {place}"));
+    shown.effect = None;
+    assert_eq!(shown.sentences(), place);
+    assert_eq!(shown.table(), None);
+}
