@@ -61,6 +61,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             given: args.ids()?.unwrap_or_default(),
             sampling: args.sampling()?,
             edits: args.edits()?,
+            ..Experiment::default()
         },
         prompt: args.prompt.clone(),
         form: args.prompt_form(),

@@ -169,6 +169,7 @@ impl SyntheticSession {
             tokens: TokenTable {
                 pieces: words.iter().map(|it| it.as_bytes().to_vec()).collect(),
                 special: words.iter().map(|it| it.starts_with("<|")).collect(),
+                scale: None,
             },
             has_tokenizer: true,
             has_chat_template: false,
@@ -295,6 +296,7 @@ fn readouts(start: usize, tokens: &[u32]) -> Vec<Readout> {
             rank: 1 + hash(*it) % 9,
         }),
         top: top(start + n, tokens[n]),
+        forecast: Vec::new(),
     };
     (0..tokens.len()).map(readout).collect()
 }

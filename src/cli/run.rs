@@ -185,6 +185,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         ),
         is_edited: !args.model.edits.is_empty(),
         tells_sources_apart: true,
+        tells_series: false,
     };
     write(args, Box::new(opener), Output::standard())
 }
@@ -222,6 +223,7 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         given: facts.spec.prompt_of(given),
         sampling,
         edits,
+        ..Experiment::default()
     };
     let result = runner.run(&experiment, args.n)?;
     let default = args.html.as_ref().map_or(0, |_| CONTROLS_OF_A_PAGE);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::spec::{TokenId, TokenTable};
+use crate::spec::{SeriesScale, TokenId, TokenTable};
 
 /// A token as words: line breaks as ↵, tabs as ⇥, special ones by name in ⟨⟩, broken characters as bytes.
 #[must_use]
@@ -13,10 +13,14 @@ pub fn token_words(tokens: &TokenTable, token: TokenId) -> String {
     printable(&tokens.label(token))
 }
 
-/// A token's words in quotes, spaces at the edges left out, line breaks as ↵; one of nothing but spaces keeps them.
+/// A token's words in quotes, spaces at the edges left out, line breaks as ↵; one of nothing but spaces keeps them. The
+/// value of a point is a number, without quotes.
 #[must_use]
 pub fn quoted(tokens: &TokenTable, token: TokenId) -> String {
     let words = token_words(tokens, token);
+    if tokens.scale.is_some() {
+        return words;
+    }
     let trimmed = words.trim();
     let shown = if trimmed.is_empty() { &words } else { trimmed };
     format!("“{shown}”")
@@ -71,15 +75,23 @@ pub fn token_texts(table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> V
 #[derive(Clone, Debug, Default)]
 pub struct TokenTexts {
     tokens: Vec<TokenId>,
+    /// Of the series they are points of.
+    scale: Option<SeriesScale>,
     texts: Vec<String>,
     /// Before this token no character was begun and not ended: what comes later changes no text up to here.
     n_settled: usize,
 }
 
 impl TokenTexts {
-    /// The texts of `tokens`; how many of the texts that were held still stand. Table and end tokens are those of the
-    /// last call, or this is a new one.
+    /// The texts of `tokens`; how many of the texts that were held still stand. But for the scale of a series, table and
+    /// end tokens are those of the last call, or this is a new one.
     pub fn update(&mut self, table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> usize {
+        if self.scale != table.scale {
+            *self = Self {
+                scale: table.scale,
+                ..Self::default()
+            };
+        }
         if self.tokens == tokens {
             return self.texts.len();
         }
@@ -103,6 +115,14 @@ impl TokenTexts {
 /// tokens leave as they are.
 fn go_on(out: &mut Vec<String>, table: &TokenTable, tokens: &[TokenId], eos: &[TokenId]) -> usize {
     let first = out.len();
+    if table.scale.is_some() {
+        // A space parts a value from the one before.
+        let words = tokens[first..]
+            .iter()
+            .map(|it| format!(" {}", table.label(*it)));
+        out.extend(words);
+        return tokens.len();
+    }
     out.resize(tokens.len(), String::new());
     // Bytes of a character that is not whole, and the tokens they came from.
     let mut pending: Vec<u8> = Vec::new();
@@ -169,6 +189,7 @@ mod tests {
         TokenTable {
             pieces: pieces.iter().map(|it| it.to_vec()).collect(),
             special: pieces.iter().map(|it| it.starts_with(b"<|")).collect(),
+            ..TokenTable::default()
         }
     }
 
@@ -250,6 +271,22 @@ mod tests {
         let mut longer = whole.clone();
         longer.push(TokenId(6));
         assert_eq!(grown.update(&table, &longer, &eos), 100, "only what is new");
+    }
+
+    #[test]
+    fn points_are_told_as_values_in_the_units_of_their_series() {
+        let points = [0.0, 1.0, -2.0].map(TokenId::of_point);
+        let scale = |mean, deviation| TokenTable::points(SeriesScale { mean, deviation });
+        let table = scale(100.0, 2.5);
+        assert_eq!(token_texts(&table, &points, &[]), [" 100", " 102.5", " 95"]);
+        assert_eq!(token_words(&table, points[1]), "102.5");
+        assert_eq!(quoted(&table, points[1]), "102.5");
+        assert_eq!(table.text(&points), "100, 102.5, 95");
+        // The same points of another series are other values.
+        let mut texts = TokenTexts::default();
+        texts.update(&table, &points, &[]);
+        assert_eq!(texts.update(&scale(0.0, 1.0), &points, &[]), 0);
+        assert_eq!(texts.texts(), [" 0", " 1", " -2"]);
     }
 
     #[test]

@@ -359,7 +359,7 @@ impl Backlog {
 }
 
 fn slice_size(rows: &Rows) -> SliceSize {
-    SliceSize::on(rows.backend.runs_ahead(), rows.facts.spec.n_vocab)
+    SliceSize::on(rows.backend.runs_ahead(), rows.facts.spec.n_out())
 }
 
 /// A row's part of a slice: these of its tokens.

@@ -296,7 +296,7 @@ impl RunningJob {
 impl JobHost<'_> {
     /// The first slice.
     fn slice_size(&self) -> SliceSize {
-        SliceSize::on(self.backend.runs_ahead(), self.facts.spec.n_vocab)
+        SliceSize::on(self.backend.runs_ahead(), self.facts.spec.n_out())
     }
 
     fn context(&self, slice_size: SliceSize) -> JobContext<'_> {

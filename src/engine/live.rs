@@ -138,6 +138,9 @@ impl<O: Ops> LiveBackend<O> {
                 Feed::Drawn(_) if spec.encoder.is_some() && self.held(row.seq)?.planned == 0 => {
                     return bad("a source that is not known");
                 }
+                Feed::Drawn(_) if spec.is_series() => {
+                    return bad("points of a series that are not known");
+                }
                 Feed::Drawn(seq) if !self.draws(self.held(seq)?, seq) => {
                     return Err(BackendError::BadBatch(format!(
                         "sequence {seq} has drawn nothing to read"
@@ -209,12 +212,11 @@ impl<O: Ops> LiveBackend<O> {
             return Err(BackendError::File(error.to_string()));
         }
         let feeds = self.tokens_read();
-        let n_out = self.model.spec.n_out();
         let step = self
             .queue
             .front()
             .ok_or(BackendError::Dropped)
-            .and_then(|it| it.put_together(&feeds?, n_out, outcome));
+            .and_then(|it| it.put_together(&feeds?, &self.model.spec, outcome));
         if step.is_err() {
             self.give_up(0);
         } else if let (Some(pending), Ok(step)) = (self.queue.pop_front(), &step) {

@@ -13,6 +13,7 @@ mod devices;
 mod event_sender;
 mod examine;
 mod extent;
+mod forecasts;
 mod gates;
 mod handle;
 mod jobs;

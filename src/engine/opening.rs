@@ -14,7 +14,9 @@ use crate::checkpoint::{
     cache_bytes_per_position, gigabytes,
 };
 use crate::model::not_quantized;
-use crate::spec::{BlockFormat, DeviceChoice, ModelSpec, Placement};
+use crate::spec::{
+    BlockFormat, DeviceChoice, ModelSpec, Placement, Series, SeriesScale, TokenTable,
+};
 use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 
@@ -32,6 +34,8 @@ pub struct ModelOpener {
     pub is_edited: bool,
     /// Whether a source and a text can be told apart by whoever hears of them.
     pub tells_sources_apart: bool,
+    /// Whether points of a series are no tokens of a text to whoever hears of them.
+    pub tells_series: bool,
 }
 
 /// A checkpoint whose bytes are being brought into memory, then to the device.
@@ -96,7 +100,7 @@ impl ModelOpener {
 impl Opener for ModelOpener {
     fn open(&mut self, source: &ModelSource) -> Result<Box<dyn LoadingJob>, OpenError> {
         let checkpoint = checkpoint::open(&source.into())?;
-        if let Some(why) = not_told(&checkpoint.spec, self.tells_sources_apart) {
+        if let Some(why) = not_told(&checkpoint.spec, self) {
             return Err(OpenError::NoModel(why));
         }
         check_routers(&checkpoint)?;
@@ -171,6 +175,7 @@ impl Loading {
         let backend = begun.finish(&model.weights, model.n_drawable)?;
         let prompt = self.prompt.take();
         let spec = checkpoint.spec.clone();
+        let is_series = spec.is_series();
         let encode = checkpoint.codec.clone().map(|codec| -> Encode {
             Box::new(move |text, form| {
                 let planned = prompt.as_ref().and_then(|it| it.find(text, form));
@@ -179,6 +184,11 @@ impl Loading {
                 tokens.map(|it| spec.prompt_of(it))
             })
         });
+        let encode = if is_series {
+            Some(points_of_text())
+        } else {
+            encode
+        };
         let mut facts = facts(checkpoint, device, quantize);
         facts.notes.extend(need.paging_note(&self.may));
         Ok(LoadStep::Done(Box::new(OpenModel {
@@ -248,17 +258,27 @@ fn asked(checkpoint: &Checkpoint, extent: Extent) -> Asked<'_> {
 }
 
 /// Why what a model does cannot be told as the tokens of one text.
-fn not_told(spec: &ModelSpec, tells_sources_apart: bool) -> Option<String> {
+fn not_told(spec: &ModelSpec, opener: &ModelOpener) -> Option<String> {
     let family = &spec.family_label;
-    if spec.is_series() {
+    if spec.is_series() && !opener.tells_series {
         return Some(format!(
             "{family} continues a time series, which is not text: `moescope run --series FILE` does that, and `moescope eval --series` writes down its routing"
         ));
     }
-    spec.encoder.as_ref().filter(|_| !tells_sources_apart)?;
+    spec.encoder
+        .as_ref()
+        .filter(|_| !opener.tells_sources_apart)?;
     Some(format!(
         "{family} has an encoder and a decoder, which are not shown here: `moescope run` writes text with it, and `moescope eval` writes down the routing of both"
     ))
+}
+
+/// Reads the points of a series, each series in a scale of its own.
+fn points_of_text() -> Encode {
+    Box::new(|text, _| {
+        let series = Series::typed(text).map_err(EncodeError::text)?;
+        Ok(series.tokens().0)
+    })
 }
 
 /// Every row of the embedding may be drawn unless the tokenizer has fewer.
@@ -345,6 +365,9 @@ fn facts(
     quantize: Option<BlockFormat>,
 ) -> ModelFacts {
     let census = checkpoint.census();
+    let is_series = checkpoint.spec.is_series();
+    // Points have no vocabulary, even where a tokenizer lies beside the weights.
+    let codec = checkpoint.codec.as_ref().filter(|_| !is_series);
     let mut notes = checkpoint.notes.clone();
     match quantize {
         Some(it) => notes.push(quantized_note(it, &checkpoint.weights)),
@@ -364,12 +387,13 @@ fn facts(
         available_bytes: Allowances::now().own().map(|it| it.bytes),
         gates: gate_facts(checkpoint),
         device,
-        tokens: checkpoint.token_table(),
-        has_tokenizer: checkpoint.codec.is_some(),
-        has_chat_template: checkpoint
-            .codec
-            .as_ref()
-            .is_some_and(TextCodec::has_chat_template),
+        tokens: if is_series {
+            TokenTable::points(SeriesScale::default())
+        } else {
+            checkpoint.token_table()
+        },
+        has_tokenizer: codec.is_some(),
+        has_chat_template: codec.is_some_and(TextCodec::has_chat_template),
         eos: checkpoint.eos.clone(),
         n_ctx: checkpoint.spec.n_ctx,
         notes,

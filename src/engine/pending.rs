@@ -7,12 +7,13 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use super::{
     BackendError, Capture, Feed, Step, StepRow, Ticket,
+    forecasts::Forecasts,
     passes::{Placed, spans},
     tracing::{self, Expected},
 };
 use crate::model::{Batch, Model, Sequence, encode, forward};
 use crate::ops::{Ask, Input, Ops, Outcome, Prediction, Wanted};
-use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, StackId, TokenId};
+use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, StackId, TokenId};
 use crate::trace::StepTrace;
 
 /// A step that was submitted.
@@ -97,7 +98,10 @@ impl<O: Ops> Pending<O> {
             Capture::None => <_>::default(),
             Capture::Trace | Capture::Logits => tracing::wanted(&model.spec, [encoded, decoded]),
         };
-        if self.capture == Capture::Logits || (is_series && self.capture == Capture::Trace) {
+        // The forecasts of a series are told, drawn from and compared where they are read.
+        let draws = self.rows.iter().any(|it| it.sampling.is_some());
+        let is_told = is_series && (self.capture == Capture::Trace || draws);
+        if self.capture == Capture::Logits || is_told {
             tensors.extend(logits);
         }
         let at = asked.asks.iter().map(|it| it.at).collect();
@@ -167,14 +171,14 @@ impl<O: Ops> Pending<O> {
         out
     }
 
-    /// The step as the engine gets it. `feeds` are the tokens each row read.
+    /// The step as the engine gets it, of a model of this shape. `feeds` are the tokens each row read.
     ///
     /// # Errors
     /// The first thing in it that is no number.
     pub fn put_together(
         &self,
         feeds: &[Vec<TokenId>],
-        n_out: usize,
+        spec: &ModelSpec,
         outcome: Outcome,
     ) -> Result<Step, BackendError> {
         let Some(in_flight) = &self.in_flight else {
@@ -182,6 +186,7 @@ impl<O: Ops> Pending<O> {
                 "a step that was never started".to_owned(),
             ));
         };
+        let n_out = spec.n_out();
         let mut predictions = outcome.predictions;
         if let Some(it) = predictions.iter().find(|it| !it.finite) {
             return Err(not_a_number("logits", it.at));
@@ -203,11 +208,24 @@ impl<O: Ops> Pending<O> {
         for (i, (row, placed)) in self.rows.iter().zip(&in_flight.placed).enumerate() {
             let asks = in_flight.asks[i].clone();
             let trace = tracing::step(&row.policy, row.seq, placed, &feeds[i], &routers);
-            let logits = logits.get(asks.start * n_out..asks.end * n_out);
-            let logits = logits.unwrap_or_default().to_vec();
+            let said = |it: &Range<usize>| {
+                let range = it.start * n_out..it.end * n_out;
+                logits.get(range).unwrap_or_default()
+            };
             // A series is asked for no predictions.
-            let mine = predictions.get_mut(asks).unwrap_or_default();
-            rows.push(self.row((placed, trace), mine, logits));
+            let mine = predictions.get_mut(asks.clone()).unwrap_or_default();
+            let mut out = self.row((placed, trace), mine, said(&asks).to_vec());
+            if spec.is_series() {
+                let against = row.against.and_then(|it| in_flight.asks.get(it)).map(said);
+                let at = &in_flight.asked[asks.clone()];
+                Forecasts::of(spec, at, said(&asks)).tell(
+                    &mut out,
+                    row.sampling.is_some(),
+                    self.capture,
+                    against,
+                );
+            }
+            rows.push(out);
         }
         Ok(Step { rows })
     }

@@ -178,6 +178,7 @@ pub fn readout(it: &mut Prediction) -> Readout {
         at: it.at,
         next: it.next,
         top: std::mem::take(&mut it.top),
+        forecast: Vec::new(),
     }
 }
 

@@ -146,6 +146,8 @@ impl Writer {
     fn parts_ahead(&self, next: &[BatchPart], pace: Pace, rows: &Rows) -> Option<Vec<BatchPart>> {
         let playing = self.playing?;
         let is_free = pace == Pace::Unlimited && playing.left.is_none_or(|it| it > 1);
+        // A point of a series is known once its forecast was read.
+        let is_free = is_free && !rows.facts.spec.is_series();
         let writes_on = |it: &BatchPart| it.draws || it.against.is_some();
         if !is_free || !rows.backend.runs_ahead() || !next.iter().all(writes_on) {
             return None;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, InterventionSet, TokenId};
+use super::{Amount, InterventionSet, SeriesScale, TokenId};
 
 /// How a token is drawn from logits: divided by the temperature, then each filter on what the last left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +84,9 @@ impl Sampling {
 pub struct Experiment {
     /// The prompt with its BOS, and what "continue from here" has fixed since.
     pub given: Vec<TokenId>,
+    /// Of a time series: what brings the given points, and what is forecast, back to the units they were given in.
+    #[serde(default)]
+    pub scale: SeriesScale,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// The edits, those switched off included.
@@ -113,6 +116,7 @@ impl Experiment {
     #[must_use]
     pub fn has_text_of(&self, other: &Self) -> bool {
         self.given == other.given
+            && self.scale == other.scale
             && self.sampling == other.sampling
             && self.edits.active().eq(other.edits.active())
     }

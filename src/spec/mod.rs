@@ -1,5 +1,5 @@
 //! The words of the project: identities, the shape of a model, the rule of a router, edits and what
-//! they are lowered to, the experiment, the texts of a vocabulary.
+//! they are lowered to, the experiment, the texts of a vocabulary, the points of a series.
 //!
 //! **Invariant:** plain values only. Nothing here reads a file, owns a thread or talks to a device.
 
@@ -19,6 +19,7 @@ mod prompt;
 mod recurrent;
 mod router;
 mod rule;
+mod series;
 mod shape;
 mod shown;
 mod source;
@@ -54,5 +55,6 @@ pub use router::{
     Score, Site, StackId, Weight,
 };
 pub use rule::RuleStep;
+pub use series::{Series, SeriesError, SeriesScale, value_words};
 pub use shown::{printable, shown};
 pub use tokens::TokenTable;

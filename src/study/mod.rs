@@ -8,6 +8,7 @@
 //! **Invariant:** a job reads in sequences of its own; no row on screen and nothing kept is touched.
 
 mod controls;
+mod cutter;
 mod examine;
 mod job;
 mod message;

@@ -227,7 +227,8 @@ fn windows_of_a_long_text_hold_the_tokens_of_the_whole() {
         tour(),
         marked(&bpe(&text), &Value::Null, &metaspace("always")),
     ] {
-        let mut reading = Reading::open(0, &TextSource::File(path.clone()), &encode).unwrap();
+        let mut reading =
+            Reading::open(0, &TextSource::File(path.clone()), false, &encode).unwrap();
         let mut got = Vec::new();
         loop {
             match reading.advance(512, &encode).unwrap() {

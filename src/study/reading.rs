@@ -1,6 +1,6 @@
 //! One text of a survey: its documents as tokens, cut into windows.
 
-use super::{Encode, EncodeError, StudyError, pieces::Pieces};
+use super::{Encode, EncodeError, StudyError, cutter::Cutter};
 use crate::corpus::{TextReader, TextSource};
 use crate::spec::{TokenId, count_of};
 
@@ -20,7 +20,7 @@ pub(super) struct Reading {
     name: String,
     /// None once all was read.
     reader: Option<TextReader>,
-    pieces: Pieces,
+    cutter: Cutter,
     /// Tokens of the document at hand that no window holds yet, and whether they are all the rest.
     document: Vec<TokenId>,
     is_document_whole: bool,
@@ -39,11 +39,17 @@ pub(super) enum Next {
 }
 
 impl Reading {
-    /// Starts reading a text.
+    /// Starts reading a text, or a table of series.
     ///
     /// # Errors
     /// Why it cannot be read, or what the tokenizer says.
-    pub fn open(text: usize, source: &TextSource, encode: &Encode) -> Result<Self, StudyError> {
+    pub fn open(
+        text: usize,
+        source: &TextSource,
+        is_series: bool,
+        encode: &Encode,
+    ) -> Result<Self, StudyError> {
+        let cutter = Cutter::new(is_series, encode).map_err(StudyError::text)?;
         let reader = source.open().map_err(StudyError::text)?;
         Ok(Self {
             text,
@@ -52,7 +58,7 @@ impl Reading {
             n_bytes: reader.n_bytes(),
             name: source.name(),
             reader: Some(reader),
-            pieces: Pieces::new(encode).map_err(StudyError::text)?,
+            cutter,
             document: Vec::new(),
             is_document_whole: false,
             held: None,
@@ -66,7 +72,7 @@ impl Reading {
             .as_ref()
             .map_or(self.n_bytes, TextReader::n_read);
         let held = self.held.as_ref().map_or(0, String::len);
-        read.saturating_sub((self.pieces.n_pending() + held) as u64)
+        read.saturating_sub((self.cutter.n_pending() + held) as u64)
     }
 
     /// The next window, or a little more of what it will hold.
@@ -74,7 +80,7 @@ impl Reading {
     /// # Errors
     /// What the text does wrong, what the tokenizer says, a context without room.
     pub fn advance(&mut self, n_ctx: usize, encode: &Encode) -> Result<Next, StudyError> {
-        let n_bos = self.pieces.bos().len();
+        let n_bos = self.cutter.bos().len();
         let room = n_ctx.min(MAX_WINDOW).saturating_sub(n_bos);
         if room == 0 {
             let why = format!(
@@ -87,7 +93,7 @@ impl Reading {
         if is_ready && !self.document.is_empty() {
             let n = self.document.len().min(room);
             self.n_read += n;
-            let bos = self.pieces.bos().iter().copied();
+            let bos = self.cutter.bos().iter().copied();
             let tokens = bos.chain(self.document.drain(..n)).collect();
             return Ok(Next::Window { tokens, n_bos });
         }
@@ -98,6 +104,11 @@ impl Reading {
 
     /// Reads the next piece and turns it into tokens.
     fn fetch(&mut self, encode: &Encode) -> Result<Next, StudyError> {
+        if let Some(tokens) = self.cutter.next_series() {
+            self.is_document_whole = true;
+            self.add(Ok(tokens))?;
+            return Ok(Next::More);
+        }
         if let Some(text) = self.held.take() {
             self.push(&text, encode)?;
             return Ok(Next::More);
@@ -120,13 +131,13 @@ impl Reading {
     }
 
     fn push(&mut self, text: &str, encode: &Encode) -> Result<(), StudyError> {
-        let tokens = self.pieces.push(text, encode);
+        let tokens = self.cutter.push(text, encode);
         self.add(tokens)
     }
 
     fn end_document(&mut self, encode: &Encode) -> Result<(), StudyError> {
         self.is_document_whole = true;
-        let tokens = self.pieces.end(encode);
+        let tokens = self.cutter.end(encode);
         self.add(tokens)
     }
 

@@ -103,7 +103,8 @@ impl Survey {
         while self.open.len() < MAX_OPEN
             && let Some((text, source)) = self.waiting.pop_front()
         {
-            self.open.push(Reading::open(text, &source, encode)?);
+            self.open
+                .push(Reading::open(text, &source, cx.spec.is_series(), encode)?);
         }
         let least = (0..self.open.len()).min_by_key(|it| self.open[*it].n_read);
         let Some(at) = least else {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::PositionKind;
 use crate::spec::{ExpertId, ModelSpec, TokenId, TokenTable, count_of, grouped};
 
 /// Numbers of weights by what they are for, embedding and head once each.
@@ -158,11 +159,27 @@ pub enum GivenError {
 }
 
 impl ModelFacts {
+    /// What stands at a position of its rows.
+    #[must_use]
+    pub fn position_kind(&self) -> PositionKind {
+        if self.spec.is_series() {
+            PositionKind::Point
+        } else {
+            PositionKind::Token
+        }
+    }
+
+    /// Whether texts can be read to judge its load: by a tokenizer, or as the points of a series.
+    #[must_use]
+    pub fn reads_texts(&self) -> bool {
+        self.has_tokenizer || self.spec.is_series()
+    }
+
     /// Whether a token says nothing about a text: BOS, EOS, padding. Without a tokenizer only the ends of a
     /// text are known, so that ids typed by hand still count.
     #[must_use]
     pub fn is_special(&self, token: TokenId) -> bool {
-        if self.has_tokenizer {
+        if self.has_tokenizer || self.tokens.scale.is_some() {
             self.tokens.is_special(token)
         } else {
             self.eos.contains(&token)

@@ -5,6 +5,7 @@
 //! works: a trace opens on a machine that has neither weights nor GPU.
 
 mod facts;
+mod position_kind;
 mod readout;
 mod record;
 mod recording;
@@ -17,6 +18,7 @@ mod weight_facts;
 pub use facts::{
     DeviceFacts, GateFacts, GivenError, ModelFacts, NearestRows, ParameterCount, WeightShare,
 };
+pub use position_kind::PositionKind;
 pub use readout::{Candidate, Comparison, N_TOP, Readout};
 pub use record::{Phase, Pick, PickState, RouterTrace, StepTrace};
 pub use recording::{Recording, RowEvent, ShownRows};

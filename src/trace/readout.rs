@@ -1,6 +1,8 @@
 //! What the logits said at each position, and how two rows compare there. Computed where the
 //! logits are: full logits are not kept.
 //!
+//! A time series has forecasts in place of probabilities.
+//!
 //! All probabilities are of softmax(raw logits) over all V at temperature 1 without filters, in
 //! nats (interventions document, "Two comparisons").
 
@@ -31,6 +33,10 @@ pub struct Readout {
     pub next: Option<Candidate>,
     /// The likeliest, best first, at most `N_TOP`.
     pub top: Vec<Candidate>,
+    /// Of a time series, in place of tokens: what the heads say of the points that follow, `[Σ horizons]`, one head after
+    /// the other, in the scale that the model reads. Empty of a text.
+    #[serde(default)]
+    pub forecast: Vec<f32>,
 }
 
 /// Baseline and counterfactual at one position, on the same tokens.
@@ -38,7 +44,8 @@ pub struct Readout {
 pub struct Comparison {
     /// The position whose logits are compared; KL is drawn at the token after it.
     pub at: Position,
-    /// KL(baseline‖edited), 0 or more.
+    /// KL(baseline‖edited), nats, 0 or more. Of a time series, which has no probabilities: how far apart the two forecasts
+    /// of the longest horizon are, the mean over its points, in standard deviations of the series.
     pub kl: f32,
     /// The baseline's next token under the baseline, where it is known.
     pub baseline: Option<Candidate>,

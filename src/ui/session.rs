@@ -226,6 +226,7 @@ impl Session {
         static NONE: TokenTable = TokenTable {
             pieces: Vec::new(),
             special: Vec::new(),
+            scale: None,
         };
         self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
     }

@@ -75,6 +75,7 @@ mod tests {
         let tokens = TokenTable {
             pieces: ["a", "b", "c", "d"].map(Vec::from).into(),
             special: vec![false; 4],
+            ..TokenTable::default()
         };
         let table = texts_table(&branches, &tokens).unwrap();
         let words = |n: usize| {

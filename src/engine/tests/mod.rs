@@ -8,6 +8,7 @@ mod life;
 mod live;
 mod scripted;
 mod scripts;
+mod series;
 mod spy;
 mod states;
 mod survey;

@@ -8,7 +8,7 @@ use crate::checkpoint::{self, Source};
 use crate::engine::{Extent, ModelOpener, ModelSource, Options, open_backend};
 use crate::spec::{Experiment, Placement};
 
-fn opened(name: &str) -> Watch {
+pub fn opened(name: &str) -> Watch {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden/fixtures")
         .join(name);
@@ -25,6 +25,7 @@ fn opened(name: &str) -> Watch {
     };
     let opener = Box::new(ModelOpener {
         tells_sources_apart: true,
+        tells_series: true,
         ..ModelOpener::default()
     });
     Watch::opened(world, opener, Options::default(), ModelSource::Path(folder))

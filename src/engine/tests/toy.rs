@@ -121,6 +121,7 @@ pub fn facts(toy: &Toy) -> ModelFacts {
                 .map(|it| format!("{it} ").into_bytes())
                 .collect(),
             special: (0..N_VOCAB).map(|it| it < 2).collect(),
+            scale: None,
         },
         has_chat_template: false,
         has_tokenizer: true,
@@ -361,6 +362,7 @@ fn readout(log_probs: &[f32], at: Position, next: Option<TokenId>) -> Readout {
         at,
         next: next.map(|it| candidate(log_probs, it)),
         top,
+        forecast: Vec::new(),
     }
 }
 

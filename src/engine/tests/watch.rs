@@ -237,6 +237,7 @@ pub fn experiment(given: &[u32], seed: u32, edits: &[&str]) -> Experiment {
             ..Sampling::default()
         },
         edits: edits.iter().map(|it| it.parse().unwrap()).collect(),
+        ..Experiment::default()
     }
 }
 

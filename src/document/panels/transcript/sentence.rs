@@ -109,6 +109,7 @@ mod tests {
         let tokens = TokenTable {
             pieces: ["a", "b", "c"].map(Vec::from).into(),
             special: vec![false; 3],
+            ..TokenTable::default()
         };
         let change = (rows.divergence(), "");
         let got = transcript_sentence(&tokens, &rows, change, false);

@@ -1,6 +1,10 @@
 //! A time series as a person has it: points typed or pasted, or a column of a table; and the scale that a model reads them
 //! in. A model of series wants each of them with a mean of 0 and a standard deviation of 1, and what it says is put back.
 
+use serde::{Deserialize, Serialize};
+
+use super::TokenId;
+
 /// Why a text is no series.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeriesError {
@@ -8,10 +12,14 @@ pub enum SeriesError {
     #[error("there are no points: give numbers, one a line or with commas between them")]
     Empty,
     /// Something that is no number.
-    #[error("line {line} has \"{text}\" where a point should be, expected a finite number")]
+    #[error(
+        "line {line}, column {column} has \"{text}\" where a point should be, expected a finite number"
+    )]
     NoNumber {
         /// Counted from 1.
         line: usize,
+        /// Which field of it, counted from 1.
+        column: usize,
         /// What stands there.
         text: String,
     },
@@ -43,8 +51,8 @@ pub struct Series {
     pub points: Vec<f64>,
 }
 
-/// How a series is brought to mean 0 and deviation 1, and back.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How a series is brought to mean 0 and deviation 1, and back. Comparable by its bits, so that it can be part of a key.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct SeriesScale {
     /// Its mean.
     pub mean: f64,
@@ -58,7 +66,32 @@ struct Line {
     fields: Vec<String>,
 }
 
+/// A table of fields: which of its columns hold numbers, and what they are called.
+struct Columns<'a> {
+    /// Those under the names.
+    rows: &'a [Line],
+    width: usize,
+    numeric: Vec<usize>,
+    /// Per column, its name where it has one.
+    names: Vec<Option<String>>,
+}
+
 impl Series {
+    /// Reads points as they are typed or pasted: numbers with blanks, commas, semicolons or line breaks between them. What
+    /// holds anything else is read as a table with one column of numbers.
+    ///
+    /// # Errors
+    /// Nothing, what is no finite number, or a table whose column has to be named.
+    pub fn typed(text: &str) -> Result<Self, SeriesError> {
+        let parts = |it: char| it.is_whitespace() || matches!(it, ',' | ';');
+        let fields = || text.split(parts).filter(|it| !it.is_empty());
+        if fields().next().is_some() && fields().all(|it| number(it).is_some()) {
+            let points = fields().filter_map(number).collect();
+            return Ok(Self { name: None, points });
+        }
+        Self::read(text, None)
+    }
+
     /// Reads numbers in one line or one a line, or a column of a table whose fields are parted by semicolons, tabs, commas
     /// or blanks: the one that `column` names, or else the only one that holds numbers.
     ///
@@ -68,21 +101,46 @@ impl Series {
         let lines = lines(text);
         match (lines.as_slice(), column) {
             ([], _) => Err(SeriesError::Empty),
-            ([only], None) => Self::of(
-                None,
-                only.fields.iter().map(|it| (only.number, it.as_str())),
-            ),
-            _ => Self::of_table(&lines, column),
+            ([only], None) => Self::of_line(only),
+            _ => {
+                let columns = Columns::of(&lines);
+                columns.series(columns.find(column)?)
+            }
         }
+    }
+
+    /// Reads every column of numbers, each a series of its own.
+    ///
+    /// # Errors
+    /// There is none, or what is no finite number.
+    pub fn all(text: &str) -> Result<Vec<Self>, SeriesError> {
+        let lines = lines(text);
+        match lines.as_slice() {
+            [] => Err(SeriesError::Empty),
+            [only] => Ok(vec![Self::of_line(only)?]),
+            _ => {
+                let columns = Columns::of(&lines);
+                match columns.numeric.as_slice() {
+                    [] => Ok(vec![columns.series(columns.find(None)?)?]),
+                    all => all.iter().map(|it| columns.series(*it)).collect(),
+                }
+            }
+        }
+    }
+
+    fn of_line(line: &Line) -> Result<Self, SeriesError> {
+        let fields = line.fields.iter().enumerate();
+        Self::of(None, fields.map(|(n, it)| (line.number, n, it.as_str())))
     }
 
     fn of<'a>(
         name: Option<String>,
-        fields: impl Iterator<Item = (usize, &'a str)>,
+        fields: impl Iterator<Item = (usize, usize, &'a str)>,
     ) -> Result<Self, SeriesError> {
-        let point = |(line, text): (usize, &str)| {
+        let point = |(line, field, text): (usize, usize, &str)| {
             number(text).ok_or_else(|| SeriesError::NoNumber {
                 line,
+                column: field + 1,
                 text: text.to_owned(),
             })
         };
@@ -93,44 +151,19 @@ impl Series {
         Ok(Self { name, points })
     }
 
-    fn of_table(lines: &[Line], column: Option<&str>) -> Result<Self, SeriesError> {
-        let width = lines.iter().map(|it| it.fields.len()).max().unwrap_or(0);
-        let is_number = |line: &Line, at: usize| number(line.field(at)).is_some();
-        let (first, rest) = (&lines[0], &lines[1..]);
-        let holds_numbers = |at: &usize| rest.iter().all(|it| is_number(it, *at));
-        let numeric: Vec<usize> = (0..width).filter(holds_numbers).collect();
-        // Names stand over numbers.
-        let named = |at: &usize| !first.field(*at).is_empty() && !is_number(first, *at);
-        let has_names =
-            numeric.iter().any(named) || (numeric.is_empty() && (0..width).all(|it| named(&it)));
-        let name_of = |at: usize| {
-            let name = first.field(at);
-            (has_names && !name.is_empty()).then(|| name.to_owned())
-        };
-        let label = |at: usize| name_of(at).unwrap_or_else(|| (at + 1).to_string());
-        let at = match column {
-            Some(column) => {
-                let found = (0..width).find(|it| label(*it) == column);
-                found
-                    .or_else(|| (0..width).find(|it| (it + 1).to_string() == column))
-                    .ok_or_else(|| SeriesError::NoColumn {
-                        column: column.to_owned(),
-                        columns: (0..width).map(label).collect(),
-                    })?
-            }
-            None if width == 1 => 0,
-            None => match numeric.as_slice() {
-                [] => return Err(SeriesError::NoNumbers),
-                [only] => *only,
-                several => {
-                    let columns = several.iter().map(|it| label(*it)).collect();
-                    return Err(SeriesError::Which { columns });
-                }
-            },
-        };
-        let rows = if has_names { rest } else { lines };
-        let fields = rows.iter().map(|it| (it.number, it.field(at)));
-        Self::of(name_of(at), fields)
+    /// The points as they can be typed.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let points: Vec<String> = self.points.iter().map(ToString::to_string).collect();
+        points.join(", ")
+    }
+
+    /// The points as a model reads them, and the scale that brings them there.
+    #[must_use]
+    pub fn tokens(&self) -> (Vec<TokenId>, SeriesScale) {
+        let scale = self.scale();
+        let points = self.points.iter().map(|it| scale.scaled(*it));
+        (points.map(TokenId::of_point).collect(), scale)
     }
 
     /// The scale a model reads it in.
@@ -151,6 +184,68 @@ impl Series {
     }
 }
 
+impl<'a> Columns<'a> {
+    /// Of at least one line.
+    fn of(lines: &'a [Line]) -> Self {
+        let width = lines.iter().map(|it| it.fields.len()).max().unwrap_or(0);
+        let is_number = |line: &Line, at: usize| number(line.field(at)).is_some();
+        let (first, rest) = (&lines[0], &lines[1..]);
+        let holds_numbers = |at: &usize| rest.iter().all(|it| is_number(it, *at));
+        let numeric: Vec<usize> = (0..width).filter(holds_numbers).collect();
+        // Names stand over numbers.
+        let named = |at: &usize| !first.field(*at).is_empty() && !is_number(first, *at);
+        let has_names =
+            numeric.iter().any(named) || (numeric.is_empty() && (0..width).all(|it| named(&it)));
+        let name_of = |at: usize| {
+            let name = first.field(at);
+            (has_names && !name.is_empty()).then(|| name.to_owned())
+        };
+        Self {
+            rows: if has_names { rest } else { lines },
+            width,
+            numeric,
+            names: (0..width).map(name_of).collect(),
+        }
+    }
+
+    /// Its name, or its place counted from 1.
+    fn label(&self, at: usize) -> String {
+        let name = self.names[at].clone();
+        name.unwrap_or_else(|| (at + 1).to_string())
+    }
+
+    /// The column of that name or place; where none is named, the only one that holds numbers.
+    fn find(&self, column: Option<&str>) -> Result<usize, SeriesError> {
+        let labels = |of: &[usize]| of.iter().map(|it| self.label(*it)).collect();
+        let all: Vec<usize> = (0..self.width).collect();
+        match column {
+            Some(column) => {
+                let mut named = all.iter().filter(|it| self.label(**it) == column);
+                let mut placed = all.iter().filter(|it| (**it + 1).to_string() == column);
+                let found = named.next().or_else(|| placed.next()).copied();
+                found.ok_or_else(|| SeriesError::NoColumn {
+                    column: column.to_owned(),
+                    columns: labels(&all),
+                })
+            }
+            None if self.width == 1 => Ok(0),
+            None => match self.numeric.as_slice() {
+                [] => Err(SeriesError::NoNumbers),
+                [only] => Ok(*only),
+                several => Err(SeriesError::Which {
+                    columns: labels(several),
+                }),
+            },
+        }
+    }
+
+    fn series(&self, at: usize) -> Result<Series, SeriesError> {
+        let rows = self.rows.iter();
+        let fields = rows.map(|it| (it.number, at, it.field(at)));
+        Series::of(self.names[at].clone(), fields)
+    }
+}
+
 impl Line {
     /// Empty where the line is shorter.
     fn field(&self, at: usize) -> &str {
@@ -158,7 +253,35 @@ impl Line {
     }
 }
 
+impl Default for SeriesScale {
+    /// Points as they are.
+    fn default() -> Self {
+        Self {
+            mean: 0.0,
+            deviation: 1.0,
+        }
+    }
+}
+
+impl PartialEq for SeriesScale {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits() == other.bits()
+    }
+}
+
+impl Eq for SeriesScale {}
+
+impl std::hash::Hash for SeriesScale {
+    fn hash<S: std::hash::Hasher>(&self, state: &mut S) {
+        self.bits().hash(state);
+    }
+}
+
 impl SeriesScale {
+    fn bits(self) -> [u64; 2] {
+        [self.mean, self.deviation].map(f64::to_bits)
+    }
+
     /// A point as a model reads it.
     #[must_use]
     pub fn scaled(&self, point: f64) -> f32 {
@@ -169,6 +292,19 @@ impl SeriesScale {
     #[must_use]
     pub fn back(&self, point: f32) -> f64 {
         f64::from(point).mul_add(self.deviation, self.mean)
+    }
+}
+
+/// A value in six digits at most, as `12.5`, `-0.0031`.
+#[must_use]
+pub fn value_words(value: f64) -> String {
+    let rounded = format!("{value:.5e}").parse().unwrap_or(value);
+    let is_plain = rounded == 0.0 || (1e-6..1e12).contains(&f64::abs(rounded));
+    if is_plain {
+        // Without the sign of a zero.
+        (rounded + 0.0).to_string()
+    } else {
+        format!("{rounded:e}")
     }
 }
 
@@ -270,6 +406,45 @@ mod tests {
             Some("sold"),
             "line 3",
         );
+    }
+
+    #[test]
+    fn points_typed_over_several_lines_are_one_series() {
+        let check = |text: &str, points: &[f64]| {
+            assert_eq!(Series::typed(text).unwrap().points, points, "{text:?}");
+        };
+        check("1 2, 3;4\n5\t6\n\n7,", &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        check("sold\n5\n6\n", &[5.0, 6.0]);
+        check("day,sold\na,5\nb,6\n", &[5.0, 6.0]);
+        let why = Series::typed("1, 2\n3, four, 5").unwrap_err().to_string();
+        assert!(why.starts_with("line 2, column 2 has \"four\""), "{why}");
+        assert_eq!(Series::typed("").unwrap_err(), SeriesError::Empty);
+        assert_eq!(Series::typed(" ,\n").unwrap_err(), SeriesError::Empty);
+        let words = Series::typed("1 2.50 -3e-7").unwrap().words();
+        assert_eq!(words, "1, 2.5, -0.0000003");
+    }
+
+    #[test]
+    fn every_column_of_numbers_is_a_series_of_its_own() {
+        let all = Series::all("day,a,b\nx,1,2\ny,3,4\n").unwrap();
+        let names: Vec<&str> = all.iter().filter_map(|it| it.name.as_deref()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(all[1].points, [2.0, 4.0]);
+        assert_eq!(Series::all("1 2 3").unwrap()[0].points.len(), 3);
+        let none = Series::all("a,b\nx,y\nz,w\n").unwrap_err();
+        assert_eq!(none, SeriesError::NoNumbers);
+    }
+
+    #[test]
+    fn values_are_told_in_six_digits() {
+        let check = |value: f64, words: &str| assert_eq!(value_words(value), words);
+        check(0.0, "0");
+        check(-0.0, "0");
+        check(12.5, "12.5");
+        check(1234.5678, "1234.57");
+        check(-0.003_14, "-0.00314");
+        check(1e20, "1e20");
+        check(2.5e-9, "2.5e-9");
     }
 
     #[test]
