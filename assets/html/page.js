@@ -35,7 +35,7 @@ function row(name, packed) {
       k: it.k, states: it.states,
       it: unpacked(it, { experts: H, weights: F, margins: F, weight_sums: F, logits: F, selection: F }),
     })),
-    said: unpacked(packed.readouts, { next: U, next_log_probs: F, next_ranks: U, top: U, top_log_probs: F }),
+    said: unpacked(packed.readouts, { next: U, next_log_probs: F, next_ranks: U, top: U, top_log_probs: F, forecast: F }),
     compared: packed.comparisons && Object.assign(
       unpacked(packed.comparisons, { kl: F, baseline: F, edited: F }), { at: packed.comparisons.at }),
   };
@@ -94,8 +94,16 @@ function said(name, t) {
   }
   const next = said.next[n] === NONE ? null
     : { token: said.next[n], log_prob: said.next_log_probs[n], rank: said.next_ranks[n] };
-  return { top, next };
+  const width = data.series ? data.series.horizons.reduce((a, b) => a + b, 0) : 0;
+  const forecast = width ? said.forecast.subarray(n * width, (n + 1) * width) : null;
+  return { top, next, forecast };
 }
+
+/** The value of a number of the model in the units of the series. */
+const inUnits = (it) => it * data.series.deviation + data.series.mean;
+
+/** The value of a point, whose id is its bits. */
+const valueOf = (token) => inUnits(new Float32Array(new Uint32Array([token]).buffer)[0]);
 
 /** KL at the token whose prediction changed: one after the position compared. */
 function kl(t) {
@@ -130,9 +138,10 @@ function exact(value) {
 }
 
 const word = (token) => data.words[token] ?? `⟨${token}⟩`;
-const quoted = (text) => `“${text.trim() || text}”`;
+const quoted = (text) => (data.series ? text.trim() : `“${text.trim() || text}”`);
 const nth = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? 'th' : ['th', 'st', 'nd', 'rd'][n % 10] ?? 'th'}`;
-const rowWords = { baseline: 'baseline', edited: 'edited', counterfactual: 'baseline’s words under the edits' };
+const rowWords = { baseline: 'baseline', edited: 'edited', counterfactual: data.series ? 'baseline’s points under the edits' : 'baseline’s words under the edits' };
+const { noun, whole, change, unit } = data.kind;
 
 function el(tag, attributes = {}, ...children) {
   const out = document.createElement(tag);
@@ -202,11 +211,11 @@ function tokenElement(name, t) {
   const out = el('span', {
     class: `tok${t < data.n_given ? ' given' : ''}${text ? '' : ' empty'}`,
     role: 'button', tabindex: '-1', 'data-row': name, 'data-token': t,
-    'aria-label': `${t < split ? '' : `${name} `}token ${t} ${quoted(text)}`,
+    'aria-label': `${t < split ? '' : `${name} `}${noun} ${t} ${quoted(text)}`,
   }, text);
   const changed = name === 'baseline' && t >= split ? kl(t) : null;
   if (changed !== null && changes.largest > 0) {
-    const bar = el('i', { title: `KL ${exact(changed)} nats` });
+    const bar = el('i', { title: `${change} ${exact(changed)} ${unit}` });
     bar.style.height = `${Math.max(1, (changed / changes.largest) * 12)}px`;
     if (changed === changes.largest) bar.append(el('b', {}, short(changed)));
     out.prepend(bar);
@@ -234,18 +243,57 @@ function words(name, from, to) {
   return out;
 }
 
+/** An SVG element. */
+function svg(tag, attributes = {}, ...children) {
+  const out = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
+  out.append(...children);
+  return out;
+}
+
+const dots = { baseline: [], edited: [] };
+
+/** The series as a curve: a dot a point in the colour of its strongest expert, the edited one in amber where it differs. */
+function curve() {
+  const all = [['baseline', 0]];
+  if (rows.edited) all.push(['edited', Math.min(split, rows.edited.tokens.length)]);
+  const values = Object.fromEntries(all.map(([name]) => [name, rows[name].tokens.map(valueOf)]));
+  const flat = Object.values(values).flat();
+  const [low, high] = [Math.min(...flat), Math.max(...flat)];
+  const most = Math.max(...Object.values(values).map((it) => it.length));
+  const [width, height, edge] = [1000, 240, 12];
+  const x = (t) => edge + ((width - 2 * edge) * t) / Math.max(most - 1, 1);
+  const y = (it) => height - edge - ((height - 2 * edge) * (it - low)) / Math.max(high - low, 1e-30);
+  const out = svg('svg', { id: 'curve', viewBox: `0 0 ${width} ${height}`, role: 'img',
+    'aria-label': `The series: ${most} points from ${short(low)} to ${short(high)}` });
+  out.append(svg('text', { x: 0, y: 10 }, short(high)), svg('text', { x: 0, y: height - 1 }, short(low)));
+  if (data.n_given < most) out.append(svg('line', { class: 'given', x1: x(data.n_given - 0.5), x2: x(data.n_given - 0.5), y1: 0, y2: height }));
+  for (const [name, from] of all) {
+    const shown = values[name].map((it, t) => [x(t), y(it)]).slice(Math.max(from - 1, 0));
+    out.append(svg('polyline', { class: name, points: shown.map((it) => it.join(',')).join(' ') }));
+    for (let t = from; t < values[name].length; t++) {
+      const dot = svg('circle', { class: 'dot', cx: x(t), cy: y(values[name][t]), r: most > 400 ? 2.5 : 4, 'data-row': name, 'data-token': t });
+      dot.append(svg('title', {}, `${name === 'edited' ? 'edited, ' : ''}point ${t}: ${rows[name].texts[t].trim()}`));
+      dots[name][t] = dot;
+      out.append(dot);
+    }
+  }
+  return out;
+}
+
 function drawTranscript() {
   const n = rows.baseline.tokens.length;
   const box = $('text');
+  if (data.series) box.append(curve());
   box.append(words('baseline', 0, sideBySide ? split : n));
   if (sideBySide) {
     tokens.edited = tokens.baseline.slice();
     box.append(el('div', { id: 'columns' },
-      el('div', {}, el('h3', {}, 'baseline · amber above: KL of the edit'), words('baseline', split, n)),
+      el('div', {}, el('h3', {}, `baseline · amber above: ${data.series ? 'difference of forecasts' : 'KL'} of the edit`), words('baseline', split, n)),
       el('div', {}, el('h3', { class: 'edited' }, `edited · ${data.edits_words}`),
         words('edited', split, rows.edited.tokens.length))));
   }
-  const target = (event) => event.target.closest?.('.tok');
+  const target = (event) => event.target.closest?.('.tok, .dot');
   box.addEventListener('click', (event) => {
     const it = target(event);
     if (it) select({ row: rowOf(it), token: Number(it.dataset.token) }, false);
@@ -276,6 +324,7 @@ function colorTokens() {
       if (name === 'edited' && t < split) return;
       const strongest = routed(name, t, state.layer)?.picks[0]?.expert;
       it.className = it.className.replace(/ ?\b(e\d|dash)\b/g, '');
+      dots[name][t]?.setAttribute('class', strongest === undefined ? 'dot' : `dot e${strongest % 8}`);
       if (strongest === undefined) return;
       it.classList.add(`e${strongest % 8}`);
       it.classList.toggle('dash', strongest % 16 >= 8);
@@ -294,6 +343,8 @@ function markTokens() {
     it.classList.remove('now');
     it.tabIndex = -1;
   });
+  for (const all of Object.values(dots)) all.forEach((it) => it.classList.remove('now'));
+  (dots[state.row === 'edited' ? 'edited' : 'baseline'][state.token] ?? dots.baseline[state.token])?.classList.add('now');
   for (const it of markedTokens()) {
     it.classList.add('now');
     it.tabIndex = 0;
@@ -539,13 +590,13 @@ function drawLoad() {
         `${all.map((one) => short(share(one, e) * 100)).join(' → ')} %`));
   }));
   $('load-of').textContent = router.label;
-  const count = all.map(([name, it]) => `${counted(it.tokens, 'token')} of ${name}`).join(', ');
+  const count = all.map(([name, it]) => `${counted(it.tokens, noun)} of ${name}`).join(', ');
   $('load-says').textContent = [
-    `Share of tokens that picked each expert: ${count}, special ones left out`,
+    `Share of ${noun}s that picked each expert: ${count}, special ones left out`,
     `even is ${percent(router.top_k / Math.max(router.n_experts, 1))}`,
     rows.edited && 'amber: under the edits',
     shown.length < router.n_experts && `the ${shown.length} busiest of ${router.n_experts}`,
-    'so few tokens say nothing of the health of the model',
+    `so few ${noun}s say nothing of the health of the model`,
   ].filter(Boolean).join(' · ');
 }
 
@@ -570,6 +621,26 @@ function drawLayer() {
 
 const N_NEXT = 8;
 
+/** What each head says: its first and last point, without and under the edits. */
+function drawForecast(before, after, edited) {
+  let from = 0;
+  const heads = data.series.horizons.map((n) => {
+    const part = (it) => (it ? Array.from(it.forecast.subarray(from, from + n), inUnits) : null);
+    const out = { n, a: part(before), b: part(after) };
+    from += n;
+    return out;
+  });
+  const ends = (all) => (all.length > 1 ? `${short(all[0])} … ${short(all.at(-1))}` : short(all[0]));
+  $('next').replaceChildren(...heads.map(({ n, a, b }) => el('div', { class: 'next head', 'data-horizon': n },
+    el('span', { class: 'name' }, n === 1 ? 'next point' : `next ${n} points`),
+    el('span', { class: edited ? 'value amber' : 'value', title: a.map(String).join(', ') }, ends(a)),
+    el('span', { class: 'value amber', title: b ? b.map(String).join(', ') : null }, b ? ends(b) : ''))));
+  $('next-says').textContent = [
+    after ? 'amber: under the edits, on the same points' : edited ? 'under the edits' : '',
+    'what each head says at once, first and last point, in the units of the series',
+  ].filter(Boolean).join(' · ');
+}
+
 function drawNext(name, t) {
   const before = said(name === 'counterfactual' ? 'baseline' : name, t);
   const after = name !== 'edited' && rows.counterfactual && t >= Math.min(rows.counterfactual.from, rows.edited.from) ? said('counterfactual', t) : null;
@@ -577,6 +648,11 @@ function drawNext(name, t) {
   if (!before) {
     box.replaceChildren(el('p', { class: 'says' }, 'Nothing was predicted after this token yet.'));
     $('next-says').textContent = '';
+    return;
+  }
+  $('next-after').textContent = `after ${quoted(rows[name].texts[t] || word(rows[name].tokens[t]))}`;
+  if (data.series) {
+    drawForecast(before, after, name === 'edited' && t >= rows.edited.from);
     return;
   }
   const chance = (it, token) => {
@@ -612,7 +688,6 @@ function drawNext(name, t) {
       el('span', { class: 'value', title: [a, b].filter((it) => it !== null).map((it) => `${it * 100} %`).join(' → ') },
         after ? `${told(a, before)} → ${told(b, after)} %` : `${told(a, before)} %`));
   }));
-  $('next-after').textContent = `after ${quoted(rows[name].texts[t] || word(rows[name].tokens[t]))}`;
   $('next-says').textContent = [
     after ? 'grey: baseline, amber: under the edits, on the same words' : edited ? 'under the edits' : '',
     'bold: what followed, a dot is a space', 'softmax at temperature 1, the likeliest of the whole vocabulary',
@@ -624,11 +699,15 @@ function drawFacts(name, t) {
   const add = (label, value, unit, title, amber) => facts.push({ label, value, unit, title, amber });
   const before = t > 0 ? said(name, t - 1) : null;
   const own = before?.next;
-  add('Surprise', own ? -own.log_prob : null, 'nats', own && exact(-own.log_prob), false);
-  add('Rank', own ? own.rank : null, '', 'among all tokens, 1 is the likeliest', false);
+  if (!data.series) add('Surprise', own ? -own.log_prob : null, 'nats', own && exact(-own.log_prob), false);
+  if (!data.series) add('Rank', own ? own.rank : null, '', 'among all tokens, 1 is the likeliest', false);
   const changed = name === 'edited' ? null : kl(t);
+  if (data.series) {
+    const error = before ? rows[name].tokens[t] && valueOf(rows[name].tokens[t]) - inUnits(before.forecast[0]) : null;
+    add('Point less its forecast', error, '', 'in the units of the series', false);
+  }
   if (rows.counterfactual && name !== 'edited') {
-    add('KL at this token', changed, 'nats', changed !== null && exact(changed), true);
+    add(`${data.series ? 'Difference of forecasts' : 'KL'} at this ${noun}`, changed, unit, changed !== null && exact(changed), true);
     const it = rows.counterfactual.compared, n = it ? t - 1 - it.at : -1;
     if (n >= 0 && n < it.kl.length && Number.isFinite(it.edited[n]) && Number.isFinite(it.baseline[n])) {
       const delta = it.edited[n] - it.baseline[n];
@@ -649,7 +728,7 @@ function drawFacts(name, t) {
 
 function drawHead(name, t) {
   const text = rows[name].texts[t] || word(rows[name].tokens[t]);
-  $('pointed').replaceChildren(`${rowWords[name]} · `, el('b', {}, quoted(text)), ` · token ${t}`);
+  $('pointed').replaceChildren(`${rowWords[name]} · `, el('b', {}, quoted(text)), ` · ${noun} ${t}`);
   const names = Object.keys(rows).filter((it) => it === 'edited' || t < rows[it].tokens.length);
   $('rows').replaceChildren(...(names.length < 2 ? [] : names.map((it) => el('button', {
     type: 'button', class: it === 'baseline' ? null : 'amber', 'aria-pressed': String(it === name),
@@ -659,9 +738,9 @@ function drawHead(name, t) {
   $('layer').value = String(state.layer);
   const it = data.routers[state.layer] && routed(name, t, state.layer);
   const picks = it?.picks.map((pick) => `expert ${pick.expert} with weight ${short(pick.weight)}`).join(', ');
-  $('heat').setAttribute('aria-label', `Scores of every expert for token ${t} ${quoted(text)}, ${data.routers.length} routers; ${data.routers[state.layer]?.label ?? ''}: ${picks ?? ''}`);
+  $('heat').setAttribute('aria-label', `Scores of every expert for ${noun} ${t} ${quoted(text)}, ${data.routers.length} routers; ${data.routers[state.layer]?.label ?? ''}: ${picks ?? ''}`);
   const e = data.routers[state.layer]?.n_experts ?? 0, k = data.routers[state.layer]?.top_k ?? 0;
-  $('heat-says').textContent = `One token: what each router thought of ${quoted(text)}. ${e} experts, top ${k}: even is ${percent(1 / Math.max(e, 1))} of the score, ${percent(k / Math.max(e, 1))} of the tokens. One token says nothing of an expert’s load.`;
+  $('heat-says').textContent = `One ${noun}: what each router thought of ${quoted(text)}. ${e} experts, top ${k}: even is ${percent(1 / Math.max(e, 1))} of the score, ${percent(k / Math.max(e, 1))} of the ${noun}s. One ${noun} says nothing of an expert’s load.`;
 }
 
 function draw() {
@@ -687,7 +766,7 @@ function drawEffects() {
     el('td', {}, it.loss === null ? '' : short(it.loss)),
     el('td', {}, it.change === null ? '' : ranged(it.change, it.loss_range, signed)));
   $('effects').replaceChildren(
-    el('thead', {}, el('tr', {}, ...['nats a token', 'mean KL', 'loss', 'change of loss'].map((it) => el('th', { scope: 'col' }, it)))),
+    el('thead', {}, el('tr', {}, ...[`${unit} a ${noun}`, data.series ? 'mean difference' : 'mean KL', 'loss', 'change of loss'].map((it) => el('th', { scope: 'col' }, it)))),
     el('tbody', {}, ...data.effects.map(line)));
 }
 
@@ -696,24 +775,24 @@ function sentences() {
   if (rows.edited) {
     const at = data.divergence;
     if (at !== null) {
-      out.push(`The texts part at token ${at}: ${quoted(rows.baseline.texts[at])}, ${quoted(rows.edited.texts[at])}.`);
-    } else out.push('The texts with and without edits are the same so far.');
+      out.push(`The ${data.series ? 'series' : 'texts'} part at ${noun} ${at}: ${quoted(rows.baseline.texts[at])}, ${quoted(rows.edited.texts[at])}.`);
+    } else out.push(`The ${data.series ? 'series' : 'texts'} with and without edits are the same so far.`);
     const it = data.concentration;
     if (it) {
-      out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${counted(it.n_tokens, 'token')}, the largest ${short(it.largest)} nats, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${it.largest_at}).`);
+      out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${counted(it.n_tokens, noun)}, the largest ${short(it.largest)} ${unit}, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${it.largest_at}).`);
     } else out.push('The edits changed no prediction here.');
     if (it && data.layers) out.push(data.layers);
     if (data.effect) out.push(data.effect);
     drawEffects();
   }
-  out.push('The line under a token has the colour of its strongest expert in the layer shown.');
+  out.push(data.series ? 'A point of the curve, and the line under its value, has the colour of its strongest expert in the layer shown.' : 'The line under a token has the colour of its strongest expert in the layer shown.');
   $('text-says').textContent = out.join(' ');
-  const written = (it) => `${counted(it.tokens.length, 'token')}, ${Math.min(data.n_given, it.tokens.length)} of them given`;
+  const written = (it) => `${counted(it.tokens.length, noun)}, ${Math.min(data.n_given, it.tokens.length)} of them given`;
   $('over').textContent = [
     `baseline ${written(rows.baseline)}`,
     rows.edited && `edited ${written(rows.edited)}`,
     data.sampling,
-    'one text: what these tokens did, not the health of the model',
+    `one ${whole}: what these ${noun}s did, not the health of the model`,
     document.querySelector('meta[name=generator]').content,
   ].filter(Boolean).join(' · ');
   $('left-out').textContent = data.left_out;

@@ -8,8 +8,8 @@ use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
 use crate::spec::{DeviceChoice, Position, RouterId, RouterSpec};
 use crate::ui::{
-    Command, Direction, ExpertAt, Hover, MOST_PINS, PRESETS, PathFor, PathSheet, RowChoice,
-    Selection,
+    Command, Direction, ExpertAt, Hover, MOST_PINS, PathFor, PathSheet, RowChoice, Selection,
+    presets,
 };
 
 use super::{App, models::source, pace, scale::Zoom};
@@ -64,6 +64,12 @@ impl App {
             Command::RunPrompt => self.read_prompt(true, None),
             Command::Preset(n) => self.preset(n),
             Command::PresetEdits(n) => self.read_prompt(false, Some(n)),
+            Command::AskSeries => {
+                let sheet = PathSheet::new(PathFor::Series, String::new());
+                self.dialogs.ask_path(sheet, ctx);
+            }
+            Command::OpenSeries(path) => self.open_series(&path, None, ctx),
+            Command::TakeColumn(column) => self.take_column(&column, ctx),
             Command::PlayPause if self.session.playing => self.ask(Request::Pause),
             Command::PlayPause => self.play(),
             Command::Pause => self.ask(Request::Pause),
@@ -190,7 +196,7 @@ impl App {
     }
 
     fn preset(&mut self, n: usize) {
-        if let Some(preset) = PRESETS.get(n) {
+        if let Some(preset) = presets(self.session.position_kind()).get(n) {
             preset.prompt.clone_into(&mut self.prompt);
             self.read_prompt(true, None);
         }

@@ -74,7 +74,7 @@ impl App {
         if self.experiment.has_text_of(&branch.experiment) {
             return self.say(format!("{} is on screen", branch.name));
         }
-        self.retype(&branch.experiment.given);
+        self.retype(&branch.experiment);
         self.experiment = branch.experiment;
         self.selection.position = None;
         if self.commit_text(&what, now_secs).is_none() {

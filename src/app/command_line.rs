@@ -7,6 +7,10 @@ use crate::ui::check_list;
 
 use super::App;
 
+/// Why ids are no series.
+pub(super) const NO_IDS: &str =
+    "this model reads a time series, which has no token ids: give its numbers as the prompt";
+
 impl App {
     /// The first model that opens begins so, in place of with the first preset.
     #[must_use]
@@ -46,11 +50,16 @@ impl App {
     }
 
     fn begin_with_ids(&mut self, ids: &[TokenId]) {
+        if self.reads_series() {
+            return self.fail(NO_IDS.to_owned());
+        }
         self.prompt = self.session.tokens().text(ids);
         let tag = self.await_tokens(false, None);
         self.encoded(tag, Ok(ids.to_vec()), self.now_secs);
         // These words need not give these tokens again.
-        self.typed.remove(ids);
+        if let Some(typed) = self.typed.get_mut(&self.experiment.scale) {
+            typed.remove(ids);
+        }
     }
 
     /// The line that opens the window as it is now: model, prompt, edits, seed, and whether a class looks on.
@@ -61,7 +70,8 @@ impl App {
         } = self.experiment.sampling;
         let mut parts = vec!["moescope".to_owned(), shell_word(&self.argument)];
         let mut add = |name: &str, value: &str| parts.push(format!("{name} {}", shell_word(value)));
-        if let Some((words, form)) = self.typed.get(&self.experiment.given) {
+        let typed = self.typed.get(&self.experiment.scale);
+        if let Some((words, form)) = typed.and_then(|it| it.get(&self.experiment.given)) {
             add("--prompt", words);
             let facts = self.session.facts.as_ref();
             let has_template = facts.is_some_and(|it| it.has_chat_template);

@@ -12,6 +12,7 @@ use super::App;
 impl App {
     pub(super) fn send_experiment(&mut self) {
         if !self.experiment.given.is_empty() {
+            self.session.set_scale(self.experiment.scale);
             let experiment = Box::new(self.experiment.clone());
             self.ask(Request::SetExperiment(experiment));
         }
@@ -123,6 +124,10 @@ impl App {
 
     /// The next seed for both rows, written anew.
     pub(super) fn regenerate(&mut self, now_secs: f64) {
+        if self.reads_series() {
+            let text = "A forecast draws nothing by chance: it would be written as it is";
+            return self.say(text.to_owned());
+        }
         let seed = &mut self.experiment.sampling.seed;
         *seed = seed.wrapping_add(1);
         let what = format!("Written anew with seed {seed}");
@@ -132,8 +137,13 @@ impl App {
 
     /// The tokens of a row up to `at` become given.
     pub(super) fn continue_from(&mut self, row: RowChoice, at: Position, now_secs: f64) {
-        let what = format!("The text goes on from token {at}");
+        let what = self.goes_on_from(at);
         self.cut_to(row, at, &what, now_secs);
+    }
+
+    fn goes_on_from(&self, at: Position) -> String {
+        let kind = self.session.position_kind();
+        format!("The {} goes on from {} {at}", kind.whole(), kind.noun())
     }
 
     /// The same with the sentence that tells of it.
@@ -178,7 +188,13 @@ impl App {
         let n = self.session.row(row).map_or(0, |it| it.record.tokens.len());
         if n >= 2 {
             let at = Position::new(n - 2);
-            let what = format!("One token back: the text goes on from token {at}");
+            let kind = self.session.position_kind();
+            let what = format!(
+                "One {} back: the {} goes on from {} {at}",
+                kind.noun(),
+                kind.whole(),
+                kind.noun()
+            );
             self.cut_to(row, at, &what, now_secs);
         }
     }
@@ -186,7 +202,9 @@ impl App {
     /// To the last token of the prompt as it was typed, which becomes all that is given.
     pub(super) fn go_to_prompt_end(&mut self, now_secs: f64) {
         let given = &self.experiment.given;
-        let typed = (1..=given.len()).find(|n| self.typed.contains_key(&given[..*n]));
+        let known = self.typed.get(&self.experiment.scale);
+        let is_typed = |n: &usize| known.is_some_and(|it| it.contains_key(&given[..*n]));
+        let typed = (1..=given.len()).find(is_typed);
         let n = typed.unwrap_or(given.len());
         let Some(last) = n.checked_sub(1).map(Position::new) else {
             return;
@@ -212,19 +230,23 @@ impl App {
     }
 
     /// Puts back the words and the form that given tokens came from; their text where they were not typed.
-    pub(super) fn retype(&mut self, given: &[TokenId]) {
-        if let Some((prompt, form)) = self.typed.get(given).cloned() {
+    pub(super) fn retype(&mut self, experiment: &Experiment) {
+        let typed = self.typed.get(&experiment.scale);
+        if let Some((prompt, form)) = typed.and_then(|it| it.get(&experiment.given)).cloned() {
             self.prompt = prompt;
             self.form = form;
         } else {
-            self.prompt = self.session.tokens().text(given);
+            let tokens = self.session.tokens();
+            self.prompt = tokens.text_of(&experiment.given, experiment);
         }
     }
 
     fn restore(&mut self, experiment: Experiment) {
         self.session.hush();
-        if experiment.given != self.experiment.given {
-            self.retype(&experiment.given);
+        let is_same =
+            experiment.given == self.experiment.given && experiment.scale == self.experiment.scale;
+        if !is_same {
+            self.retype(&experiment);
         }
         self.experiment = experiment;
         self.leave_text();

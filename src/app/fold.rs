@@ -6,7 +6,9 @@ use eframe::egui::{self, util::undoer::Undoer};
 
 use crate::document::first_router;
 use crate::engine::{Event, LoadProgress, Request, StopReason};
-use crate::spec::{Branches, Experiment, Intervention, Position, PromptForm, Span, TokenId};
+use crate::spec::{
+    Branches, Experiment, Intervention, Position, PromptForm, SeriesScale, Span, TokenId,
+};
 use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
 use crate::ui::{Backlog, Loading, Message, PRESETS, Selection, Session};
@@ -187,6 +189,7 @@ impl App {
         self.branches = Branches::default();
         self.typed.clear();
         self.pins.clear();
+        self.suit_prompt();
         match self.begin.take() {
             Some(start) => self.begin(start),
             None => self.read_prompt(false, None),
@@ -210,6 +213,9 @@ impl App {
         let Some(facts) = self.session.facts.clone() else {
             return;
         };
+        if self.reads_series() {
+            return self.read_series(play);
+        }
         let tag = self.await_tokens(play, preset);
         if facts.has_tokenizer {
             let text = self.prompt.clone();
@@ -239,6 +245,7 @@ impl App {
             play,
             words: (self.prompt.clone(), self.form.clone()),
             preset,
+            scale: SeriesScale::default(),
         });
         tag
     }
@@ -264,10 +271,13 @@ impl App {
             Err(why) => return self.fail(why),
         };
         self.selection.position = None;
-        let same = self.experiment.given == tokens;
-        self.typed.insert(tokens.clone(), waiting.words.clone());
+        let scale = waiting.scale;
+        let same = self.experiment.given == tokens && self.experiment.scale == scale;
+        let typed = self.typed.entry(scale).or_default();
+        typed.insert(tokens.clone(), waiting.words.clone());
         self.read = waiting.words;
         self.experiment.given = tokens;
+        self.experiment.scale = scale;
         if let Some(preset) = waiting.preset {
             self.add_preset_edits(preset);
         }

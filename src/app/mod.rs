@@ -21,6 +21,7 @@ mod models;
 mod paths;
 mod scale;
 mod screenshot;
+mod series;
 mod share;
 mod steps;
 mod survey;
@@ -39,7 +40,7 @@ use crate::cli::Start;
 use crate::corpus::TextSource;
 use crate::document::SavedSettings;
 use crate::engine::{ModelSource, Pace, Request};
-use crate::spec::{Branches, Experiment, PromptForm, TokenId};
+use crate::spec::{Branches, Experiment, PromptForm, SeriesScale, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
@@ -68,6 +69,8 @@ struct Waiting {
     words: (String, PromptForm),
     /// Edits of a preset to add once the tokens are there.
     preset: Option<usize>,
+    /// Of a series: what brings its points back to their units.
+    scale: SeriesScale,
 }
 
 /// The window's whole state.
@@ -89,7 +92,7 @@ pub struct App {
     /// The words and the form that were read last.
     read: (String, PromptForm),
     /// The words and the form that given tokens came from.
-    typed: HashMap<Vec<TokenId>, (String, PromptForm)>,
+    typed: HashMap<SeriesScale, HashMap<Vec<TokenId>, (String, PromptForm)>>,
     settings: Settings,
     dialogs: Dialogs,
     frame: Frame,

@@ -148,9 +148,16 @@ impl App {
             let files = it.raw.dropped_files.iter();
             files.map(|it| it.path().to_owned()).collect()
         });
-        let Dropped { model, texts } = Dropped::of(files.iter().map(PathBuf::as_path));
+        let Dropped {
+            model,
+            texts,
+            series,
+        } = Dropped::of(files.iter().map(PathBuf::as_path));
         if let Some(model) = model {
             self.commands.push(Command::OpenPath(model));
+        }
+        if let Some(series) = series {
+            self.commands.push(Command::OpenSeries(series));
         }
         if !texts.is_empty() {
             self.commands.push(Command::Survey(SurveyOf::Files(texts)));

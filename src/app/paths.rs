@@ -52,6 +52,7 @@ impl App {
                 Ok(paths) => self.survey(SurveyOf::Files(paths), ctx),
                 Err(why) => sheet.fail(why.to_string()),
             },
+            PathFor::Series => self.open_series(&typed_path(text), None, ctx),
             PathFor::Save { bytes, .. } => {
                 let path = typed_path(text);
                 match refusal(&path) {
@@ -90,6 +91,14 @@ impl App {
                 self.pick(what, now_secs, |paths| {
                     Command::Survey(SurveyOf::Files(paths))
                 });
+            }
+            PathFor::Series => {
+                let endings = ["csv", "tsv", "txt"];
+                let what = DialogFor::File {
+                    title: "A series to continue".to_owned(),
+                    filter: ("Series".to_owned(), endings.map(str::to_owned).into()),
+                };
+                self.pick(what, now_secs, |paths| Command::OpenSeries(first(paths)));
             }
             PathFor::Save { title, bytes } => {
                 let name = typed_path(&sheet.text);

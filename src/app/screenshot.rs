@@ -25,7 +25,7 @@ use crate::ui::{
     Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf, same_words,
 };
 
-use super::{App, export::system_fonts, link::Silent, scale::presented};
+use super::{App, command_line::NO_IDS, export::system_fonts, link::Silent, scale::presented};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -272,6 +272,9 @@ impl App {
             && let Err(why) = crate::ui::check_list(spec, &self.experiment.edits)
         {
             return self.fail(why.to_string());
+        }
+        if !experiment.given.is_empty() && self.reads_series() {
+            return self.fail(NO_IDS.to_owned());
         }
         if !experiment.given.is_empty() {
             self.prompt = self.session.tokens().text(&experiment.given);

@@ -136,7 +136,7 @@ impl App {
             ..Steps::default()
         });
         if self.texts.is_empty() {
-            self.texts = TextSource::samples();
+            self.texts = TextSource::samples_for(self.reads_series());
         }
         if let Err(why) = self.begin_steps(paths, ctx) {
             self.end_steps(Some(why.to_string()));
@@ -154,7 +154,10 @@ impl App {
         };
         let ctx = ctx.clone();
         let wake = Box::new(move || ctx.request_repaint());
-        let opener = Box::new(ModelOpener::on(placement));
+        let opener = Box::new(ModelOpener {
+            tells_series: false,
+            ..ModelOpener::on(placement)
+        });
         let engine = Engine::spawn(opener, Options::default(), wake)?;
         paths.reverse();
         let mut reader = StepReader {

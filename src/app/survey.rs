@@ -15,7 +15,7 @@ impl App {
     /// Starts reading texts, or asks which.
     pub(super) fn survey(&mut self, of: SurveyOf, ctx: &egui::Context) {
         let texts: Vec<TextSource> = match of {
-            SurveyOf::Samples => TextSource::samples(),
+            SurveyOf::Samples => TextSource::samples_for(self.reads_series()),
             SurveyOf::Files(paths) => paths.into_iter().map(TextSource::File).collect(),
             SurveyOf::Asked => {
                 let sheet = PathSheet::new(PathFor::Texts, String::new());

@@ -132,7 +132,14 @@ impl App {
         source: ModelSource,
         placement: Placement,
     ) -> io::Result<Self> {
-        Self::over(cc, source, ModelOpener::on(placement))
+        Self::over(
+            cc,
+            source,
+            ModelOpener {
+                tells_series: false,
+                ..ModelOpener::on(placement)
+            },
+        )
     }
 
     /// The same with an opener that knows how long the text will be.

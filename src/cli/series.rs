@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::{Failure, Output, json_text, model::ModelArgs, pass::Pass};
 use crate::engine::{Backend, Extent, StepRow};
 use crate::spec::{
-    InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, Series, SeriesScale, TokenId, count_of, grouped,
+    InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, Series, SeriesScale, TokenId,
+    count_of, grouped,
 };
 use crate::trace::PickState;
 

@@ -18,7 +18,7 @@ use std::{io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use reader::{Piece, TextReader};
-pub use samples::SAMPLES;
+pub use samples::{SAMPLES, SERIES};
 
 /// What stands on a line of its own between two documents.
 pub const SEPARATOR: &str = "<|endoftext|>";
@@ -92,6 +92,16 @@ impl TextSource {
         SAMPLES.iter().map(name).collect()
     }
 
+    /// The samples for a model: every sample text inside the program, or every sample series for one that reads series.
+    #[must_use]
+    pub fn samples_for(is_series: bool) -> Vec<Self> {
+        if !is_series {
+            return Self::samples();
+        }
+        let name = |it: &(&str, &str)| Self::Sample(it.0.to_owned());
+        SERIES.iter().map(name).collect()
+    }
+
     /// What it is called: the sample's name, or the file's.
     #[must_use]
     pub fn name(&self) -> String {
@@ -141,6 +151,10 @@ mod tests {
         let texts = [file("a/notes.txt"), file("b/notes.txt"), file("x.jsonl")];
         assert_eq!(names(&texts), ["notes.txt", "notes.txt (2)", "x.jsonl"]);
         assert_eq!(names(&TextSource::samples())[1], "french");
+        assert_eq!(names(&TextSource::samples_for(true))[0], "daily");
+        for sample in TextSource::samples_for(true) {
+            assert!(sample.open().unwrap().n_bytes() > 3000);
+        }
     }
 
     #[test]

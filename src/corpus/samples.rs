@@ -1,4 +1,5 @@
-//! The sample texts inside the program: one for each kind of text the Tour model learned.
+//! The samples inside the program: a text for each kind that the Tour model learned, and series for models that read
+//! those.
 
 use std::io::Cursor;
 
@@ -8,13 +9,15 @@ use super::{
 };
 
 macro_rules! samples {
-    ($($name:literal),*) => {
-        &[$(($name, include_str!(concat!("../../assets/samples/", $name, ".txt")))),*]
+    ($folder:literal, $ending:literal, $($name:literal),*) => {
+        &[$(($name, include_str!(concat!("../../assets/samples/", $folder, $name, $ending)))),*]
     };
 }
 
 /// Name and text of each, documents parted by the separator.
 pub const SAMPLES: &[(&str, &str)] = samples![
+    "",
+    ".txt",
     "arithmetic",
     "french",
     "german",
@@ -25,9 +28,12 @@ pub const SAMPLES: &[(&str, &str)] = samples![
     "verse"
 ];
 
+/// Name and table of each sample series, a column of numbers under its name.
+pub const SERIES: &[(&str, &str)] = samples!["series/", ".csv", "daily", "growth", "bursts"];
+
 /// Starts reading one.
 pub(super) fn open(name: &str) -> Result<TextReader, CorpusError> {
-    let found = SAMPLES.iter().find(|it| it.0 == name);
+    let found = SAMPLES.iter().chain(SERIES).find(|it| it.0 == name);
     let Some((name, text)) = found else {
         return Err(CorpusError::NoSample(name.to_owned()));
     };

@@ -21,11 +21,12 @@ pub use colors::{Colors, DARK, LIGHT, PRESENT};
 pub use file::{Target, WriteError, file_stem, write_whole};
 pub use html::{SCORES_BUDGET_BYTES, SharedRun, page};
 pub use panels::{
-    Beside, ByLayer, Decided, Detail, Ending, FlowTable, HeatmapTable, Judged, ListedMark, LoadOf,
-    LoadValue, ModelGate, ModelPage, ModelRule, Partner, ShownEffect, ShownLoad, ShownPrediction,
-    ShownRecords, WHY_CPU, WeightKind, edit_effect, edits_table, even_chance, expert_texts_table,
-    expert_words_table, finding_words, flow_of_words, health_sentence, health_table, kl_words,
-    lacking, load_over_time_table, load_table, model_table, next_token_sentence, next_token_table,
+    Beside, ByLayer, Decided, Detail, Ending, FlowTable, HeadForecast, HeatmapTable, Judged,
+    ListedMark, LoadOf, LoadValue, ModelGate, ModelPage, ModelRule, Partner, ShownEffect,
+    ShownLoad, ShownPrediction, ShownRecords, WHY_CPU, WeightKind, edit_effect, edits_table,
+    even_chance, expert_texts_table, expert_words_table, finding_words, flow_of_words,
+    forecast_sentence, forecast_table, health_sentence, health_table, kl_words, lacking,
+    load_over_time_table, load_table, model_table, next_token_sentence, next_token_table,
     next_token_words, occurrences_table, partners_beside, partners_table, partners_together,
     path_table, pick_state_words, repetition_words, rounded_logits, router_entropy,
     router_sentence, router_table, routers_table, shortest_router_sentence, steps_sentence,

@@ -78,18 +78,27 @@ struct Columns<'a> {
 
 impl Series {
     /// Reads points as they are typed or pasted: numbers with blanks, commas, semicolons or line breaks between them. What
-    /// holds anything else is read as a table with one column of numbers.
+    /// begins with something else is read as a table with one column of numbers.
     ///
     /// # Errors
     /// Nothing, what is no finite number, or a table whose column has to be named.
     pub fn typed(text: &str) -> Result<Self, SeriesError> {
         let parts = |it: char| it.is_whitespace() || matches!(it, ',' | ';');
-        let fields = || text.split(parts).filter(|it| !it.is_empty());
-        if fields().next().is_some() && fields().all(|it| number(it).is_some()) {
-            let points = fields().filter_map(number).collect();
-            return Ok(Self { name: None, points });
+        let of_line = |line: &str| -> Vec<String> {
+            let fields = line.split(parts).filter(|it| !it.is_empty());
+            fields.map(str::to_owned).collect()
+        };
+        let lines: Vec<Vec<String>> = text.lines().map(of_line).collect();
+        match lines.iter().flatten().next() {
+            None => return Err(SeriesError::Empty),
+            Some(first) if number(first).is_none() => return Self::read(text, None),
+            Some(_) => {}
         }
-        Self::read(text, None)
+        let fields = lines.iter().enumerate().flat_map(|(line, fields)| {
+            let fields = fields.iter().enumerate();
+            fields.map(move |(n, it)| (line + 1, n, it.as_str()))
+        });
+        Self::of(None, fields)
     }
 
     /// Reads numbers in one line or one a line, or a column of a table whose fields are parted by semicolons, tabs, commas

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SeriesScale, TokenId, value_words};
+use super::{Experiment, SeriesScale, TokenId, value_words};
 
 /// The text of every token id; of a model of time series, how a point is brought back to the units it was given in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,5 +90,15 @@ impl TokenTable {
             .copied()
             .collect();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The same, of an experiment's tokens: those of a series are values in its own units.
+    #[must_use]
+    pub fn text_of(&self, tokens: &[TokenId], experiment: &Experiment) -> String {
+        if self.scale.is_some() {
+            Self::points(experiment.scale).text(tokens)
+        } else {
+            self.text(tokens)
+        }
     }
 }

@@ -162,11 +162,7 @@ impl ModelFacts {
     /// What stands at a position of its rows.
     #[must_use]
     pub fn position_kind(&self) -> PositionKind {
-        if self.spec.is_series() {
-            PositionKind::Point
-        } else {
-            PositionKind::Token
-        }
+        PositionKind::of(&self.spec)
     }
 
     /// Whether texts can be read to judge its load: by a tokenizer, or as the points of a series.

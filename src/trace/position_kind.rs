@@ -1,6 +1,8 @@
 //! What stands at a position of a row, which decides what is said of it: a token of a text, with letters and
 //! probabilities, or a point of a time series, with a value and forecasts.
 
+use crate::spec::ModelSpec;
+
 /// What stands at the positions of a model's rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PositionKind {
@@ -13,6 +15,16 @@ pub enum PositionKind {
 }
 
 impl PositionKind {
+    /// That of a model of this shape.
+    #[must_use]
+    pub fn of(spec: &ModelSpec) -> Self {
+        if spec.is_series() {
+            Self::Point
+        } else {
+            Self::Token
+        }
+    }
+
     /// What one is called.
     #[must_use]
     pub fn noun(self) -> &'static str {

@@ -106,6 +106,7 @@ impl Change {
                 .zip(self.picks)
                 .map(|(spec, picks)| ByLayer { spec, picks }),
             controls: cx.session.controls_of(edits),
+            kind: cx.session.position_kind(),
         }
     }
 }

@@ -81,6 +81,12 @@ pub enum Command {
     Preset(usize),
     /// Add the edits that belong to a preset, from its last token on.
     PresetEdits(usize),
+    /// Ask for the path of a file of numbers.
+    AskSeries,
+    /// Continue the series of a file; where it has several columns of numbers, ask which.
+    OpenSeries(PathBuf),
+    /// Continue this column of the file whose path is typed.
+    TakeColumn(String),
     /// Write, or stop.
     PlayPause,
     /// Stop writing.

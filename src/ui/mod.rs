@@ -29,7 +29,7 @@ pub use frame::{
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{PANELS, Panel, check_list};
-pub use presets::{PRESETS, Preset};
+pub use presets::{PRESETS, Preset, SERIES_PRESETS, presets};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{
     Backlog, ControlsOf, Examined, Loading, Message, RowKey, RowView, Session, SessionControls,

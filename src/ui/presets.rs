@@ -1,5 +1,7 @@
 //! Prompts that show off what the Tour model learned (assets/models/SOURCES.md), the first with the
-//! edits that belong to it.
+//! edits that belong to it; and series made by formulas (assets/samples/series/SOURCES.md).
+
+use crate::trace::PositionKind;
 
 /// A prompt to start from.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +56,52 @@ pub const PRESETS: &[Preset] = &[
     },
 ];
 
+/// The sample series, for a model that reads those; a column of numbers under its name.
+pub const SERIES_PRESETS: &[Preset] = &[
+    series(
+        "Daily",
+        include_str!("../../assets/samples/series/daily.csv"),
+    ),
+    series(
+        "Growth",
+        include_str!("../../assets/samples/series/growth.csv"),
+    ),
+    series(
+        "Bursts",
+        include_str!("../../assets/samples/series/bursts.csv"),
+    ),
+];
+
+const fn series(name: &'static str, prompt: &'static str) -> Preset {
+    Preset {
+        name,
+        prompt,
+        edits: &[],
+        edits_name: "",
+    }
+}
+
+/// What there is to start from.
+#[must_use]
+pub fn presets(kind: PositionKind) -> &'static [Preset] {
+    match kind {
+        PositionKind::Token => PRESETS,
+        PositionKind::Point => SERIES_PRESETS,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Intervention;
+    use crate::spec::{Intervention, Series};
+
+    #[test]
+    fn every_sample_series_reads() {
+        for preset in presets(PositionKind::Point) {
+            let points = Series::typed(preset.prompt).unwrap().points;
+            assert_eq!(points.len(), 720, "{}", preset.name);
+        }
+    }
 
     #[test]
     fn every_edit_of_a_preset_reads() {

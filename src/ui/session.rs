@@ -11,8 +11,10 @@ use crate::analysis::{
     Choices, Concentration, ControlEffects, ControlReading, CountedRecording, LoadStats, RowLoad,
     Timeline, concentration, first_difference,
 };
-use crate::spec::{InterventionSet, ModelSpec, Position, TokenId, TokenTable};
-use crate::trace::{ModelFacts, NotContinuous, RowEvent, RowId, RowRecord, ShownRows, WeightPart};
+use crate::spec::{InterventionSet, ModelSpec, Position, SeriesScale, TokenId, TokenTable};
+use crate::trace::{
+    ModelFacts, NotContinuous, PositionKind, RowEvent, RowId, RowRecord, ShownRows, WeightPart,
+};
 use crate::ui::RowChoice;
 
 /// Failures kept beside what is said.
@@ -229,6 +231,23 @@ impl Session {
             scale: None,
         };
         self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
+    }
+
+    /// Values of points are those of a series of this scale from now on; of a text nothing changes.
+    pub fn set_scale(&mut self, scale: SeriesScale) {
+        let facts = self.facts.as_mut();
+        let differs = |it: &&mut Arc<ModelFacts>| it.tokens.scale.is_some_and(|it| it != scale);
+        if let Some(facts) = facts.filter(differs) {
+            Arc::make_mut(facts).tokens.scale = Some(scale);
+        }
+    }
+
+    /// What stands at a position of its rows.
+    #[must_use]
+    pub fn position_kind(&self) -> PositionKind {
+        self.facts
+            .as_ref()
+            .map_or_else(PositionKind::default, |it| it.position_kind())
     }
 
     /// Whether a token is left out of counts; every one before a model is open.

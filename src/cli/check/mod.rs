@@ -38,10 +38,10 @@ pub struct Args {
     /// are taken in the order of the numbers in their names: `RUN/step-*`.
     #[arg(required = true, num_args = 1.., value_name = "MODEL")]
     models: Vec<OsString>,
-    /// Text files: plain, documents parted by a line `<|endoftext|>`, or JSONL or JSON with a field `text`. A mix of kinds tells most. A name that begins with `-` is written `./-name`.
+    /// Text files: plain, documents parted by a line `<|endoftext|>`, or JSONL or JSON with a field `text`; for a model of time series, numbers or tables, each column of numbers a series of its own. A mix of kinds tells most. A name that begins with `-` is written `./-name`.
     #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "samples")]
     text: Vec<PathBuf>,
-    /// The sample texts inside the program: English, French, German, Python, JSON, arithmetic.
+    /// The sample texts inside the program: English, French, German, Python, JSON, arithmetic; for a model of time series the sample series.
     #[arg(long)]
     samples: bool,
     /// Say that a text given alone holds several kinds of text. Otherwise a verdict other than even on one text is withheld: it cannot tell a specialist from a dead expert.
@@ -161,7 +161,10 @@ fn check_one(
 ) -> Result<Checked, Failure> {
     let source = Source::parse(model);
     // Whether there is memory for it is known before all of it is read.
-    let opener = Box::new(ModelOpener::on(args.device.placement(None)));
+    let opener = Box::new(ModelOpener {
+        tells_series: true,
+        ..ModelOpener::on(args.device.placement(None))
+    });
     let mut runner = match Runner::open(opener, source.clone().into(), progress) {
         Ok(it) => it,
         Err(why) => return with_broken_routers(&source).ok_or(why),
@@ -185,7 +188,7 @@ fn check_one(
             "{name} has no router: there is no load to judge"
         )));
     }
-    if !facts.has_tokenizer {
+    if !facts.reads_texts() {
         let why = format!("{name} has no tokenizer, so no text can be read to judge its load");
         return Err(match checked.findings.first() {
             Some(it) => Failure::finding(format!("{} {why}", it.evidence)),
@@ -197,6 +200,7 @@ fn check_one(
     } else {
         Choices::default()
     };
+    let texts = &of_kind(texts, facts.spec.is_series());
     let read = runner.survey(texts, &InterventionSet::default(), kept)?;
     let judged = |loads: &[LoadStats]| {
         let names = names(texts);
@@ -244,6 +248,19 @@ fn texts(args: &Args) -> Result<Vec<TextSource>, Failure> {
         text.open().map_err(Failure::misuse)?;
     }
     Ok(texts)
+}
+
+/// The texts, the samples among them those of the kind that a model reads.
+fn of_kind(texts: &[TextSource], is_series: bool) -> Vec<TextSource> {
+    let is_sample = |it: &&TextSource| matches!(it, TextSource::Sample(_));
+    let samples = texts.iter().any(|it| is_sample(&it));
+    let mut out = if samples {
+        TextSource::samples_for(is_series)
+    } else {
+        Vec::new()
+    };
+    out.extend(texts.iter().filter(|it| !is_sample(it)).cloned());
+    out
 }
 
 /// Prints the report, and writes it where that was asked for.

@@ -30,3 +30,57 @@ fn texts_are_asked_for_and_looked_at_first() {
     assert_eq!(failure.what, "there is no such file: a.txt");
     assert!(out.is_empty() && log.is_empty(), "nothing was opened");
 }
+
+/// Checks the fixture that reads series.
+fn check_series(texts: &[&str]) -> (Result<(), Failure>, String, String) {
+    let model = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/fixtures/time_moe"
+    );
+    let line = [&[model, "--device", "cpu"], texts].concat();
+    let args = parsed(&line).unwrap();
+    let (mut out, mut log) = (Vec::new(), Vec::new());
+    let ended = check(&args, Output::to(&mut out, &mut log));
+    let text = |it: Vec<u8>| String::from_utf8(it).unwrap();
+    (ended, text(out), text(log))
+}
+
+#[test]
+fn the_load_of_a_model_of_series_is_judged_over_series() {
+    let (ended, out, _) = check_series(&["--samples", "--json"]);
+    // Three series of 720 points are enough for a verdict.
+    if let Err(it) = ended {
+        assert_eq!(it.status, Status::Finding, "{}", it.what);
+    }
+    let out: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(out["report"]["n_tokens"], 2160);
+    assert!(out["verdict"].is_string(), "{out}");
+    let names = out["report"].to_string();
+    assert!(
+        ["daily", "growth", "bursts"]
+            .iter()
+            .all(|it| names.contains(it))
+    );
+}
+
+#[test]
+fn a_table_is_as_many_series_as_it_has_columns_of_numbers_and_a_bad_number_is_said() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("table.csv");
+    let rows: Vec<String> = (0..40).map(|it| format!("d{it},{it},{}", it % 7)).collect();
+    std::fs::write(&file, format!("day,a,b\n{}\n", rows.join("\n"))).unwrap();
+    let path = file.display().to_string();
+    let (ended, _, _) = check_series(&["--text", &path, "--json"]);
+    let why = ended.unwrap_err();
+    assert_eq!(why.status, Status::PartWay, "{}", why.what);
+    assert!(why.what.contains("80 tokens were counted"), "{}", why.what);
+    std::fs::write(&file, "1\n2\nthree\n").unwrap();
+    let (ended, _, _) = check_series(&["--text", &path]);
+    let why = ended.unwrap_err();
+    assert_eq!(why.status, Status::Misuse);
+    assert!(
+        why.what.contains("line 3, column 1 has \"three\""),
+        "{}",
+        why.what
+    );
+}

@@ -10,10 +10,13 @@ use crate::document::{
     router_ref, sampling_words, shell_word, span_words, token_words,
 };
 use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score, TokenId};
-use crate::trace::RowRecord;
+use crate::trace::{PositionKind, RowRecord};
 
 use super::SharedRun;
 use super::rows::{PageRow, n_shared};
+
+/// How points are written.
+const NO_SAMPLING: &str = "each point is the forecast of the next, nothing is drawn by chance";
 
 /// Bytes of one number as base64.
 const BYTES_A_SCORE: f64 = 16.0 / 3.0;
@@ -66,6 +69,27 @@ pub(super) struct Data {
     effects: Vec<EffectRow>,
     /// The ramp of amounts, six digits a colour.
     ramp: String,
+    /// What stands at a position, and what edits change there.
+    kind: Kind,
+    /// Of a model of time series; none of a text.
+    series: Option<PageSeries>,
+}
+
+/// What a position is called, what edits change there, and its unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+struct Kind {
+    noun: &'static str,
+    whole: &'static str,
+    change: &'static str,
+    unit: &'static str,
+}
+
+/// What brings points back to the units of their series, and how many each head says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct PageSeries {
+    mean: f64,
+    deviation: f64,
+    horizons: Vec<usize>,
 }
 
 /// One line of the list.
@@ -149,7 +173,7 @@ impl Data {
         let divergence = run
             .edited
             .and_then(|(edited, _)| first_difference(&run.baseline.tokens, &edited.tokens));
-        let prompt = facts.tokens.text(&run.experiment.given);
+        let prompt = facts.tokens.text_of(&run.experiment.given, run.experiment);
         let words = words(run);
         let special = |it: &u32| facts.is_special(TokenId(*it));
         Self {
@@ -160,7 +184,10 @@ impl Data {
             n_given,
             edits: edits(run),
             edits_words: list_words(&run.experiment.edits),
-            sampling: sampling_words(&run.experiment.sampling),
+            sampling: match facts.position_kind() {
+                PositionKind::Token => sampling_words(&run.experiment.sampling),
+                PositionKind::Point => NO_SAMPLING.to_owned(),
+            },
             command: command(run),
             left_out,
             special: words.keys().copied().filter(special).collect(),
@@ -180,9 +207,29 @@ impl Data {
                 .map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}"))
                 .collect::<Vec<_>>()
                 .concat(),
+            kind: kind(facts.position_kind()),
+            series: series(run),
             prompt,
         }
     }
+}
+
+fn kind(it: PositionKind) -> Kind {
+    Kind {
+        noun: it.noun(),
+        whole: it.whole(),
+        change: it.change(),
+        unit: it.unit(),
+    }
+}
+
+fn series(run: &SharedRun<'_>) -> Option<PageSeries> {
+    let spec = &run.facts.spec;
+    spec.is_series().then(|| PageSeries {
+        mean: run.experiment.scale.mean,
+        deviation: run.experiment.scale.deviation,
+        horizons: spec.head.horizons.clone(),
+    })
 }
 
 fn effect_rows(shown: &ShownEffect<'_>) -> Vec<EffectRow> {
@@ -359,6 +406,9 @@ fn routers(spec: &ModelSpec) -> Vec<Router> {
 /// The command line that makes this run again: given tokens as ids, so that it is exact.
 fn command(run: &SharedRun<'_>) -> String {
     let experiment = run.experiment;
+    if run.facts.position_kind() == PositionKind::Point {
+        return series_command(run);
+    }
     let ids: Vec<String> = experiment.given.iter().map(ToString::to_string).collect();
     let written = |it: &RowRecord| it.tokens.len().saturating_sub(experiment.given.len());
     let n = written(run.baseline).max(run.edited.map_or(0, |it| written(it.0)));
@@ -379,5 +429,20 @@ fn command(run: &SharedRun<'_>) -> String {
     }
     let edits = experiment.edits.active();
     parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));
+    parts.join(" ")
+}
+
+/// The command line that writes the routing and the forecasts of the whole row once more: points as the model reads them,
+/// so that it is exact.
+fn series_command(run: &SharedRun<'_>) -> String {
+    let row = run.edited.map_or(run.baseline, |it| it.0);
+    let points: Vec<String> = row.tokens.iter().map(|it| it.point().to_string()).collect();
+    let mut parts = vec![
+        format!("moescope eval {}", shell_word(run.model)),
+        format!("--series {}", points.join(",")),
+    ];
+    let edits = run.experiment.edits.active();
+    parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));
+    parts.push("--out numbers.safetensors".to_owned());
     parts.join(" ")
 }

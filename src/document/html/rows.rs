@@ -71,9 +71,11 @@ struct Readouts {
     top: String,
     /// `[N, n_top]`: ln p.
     top_log_probs: String,
+    /// `[N, Σ horizons]`: what the heads say, in standard deviations from the mean of the series; empty of a text.
+    forecast: String,
 }
 
-/// KL and the next token's log-probability without and with edits, M positions from `at` on.
+/// KL (of a series the difference of forecasts) and the next token's log-probability without and with edits, M positions from `at` on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct Comparisons {
     /// The first position compared; KL is drawn one further on.
@@ -221,6 +223,7 @@ impl Readouts {
             next_ranks: wholes(next().map(|it| it.map_or(0, |it| it.rank))),
             top: wholes(top().map(token)),
             top_log_probs: floats(top().map(log_prob)),
+            forecast: floats(readouts().flat_map(|it| it.forecast.iter().copied())),
         }
     }
 }

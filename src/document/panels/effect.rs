@@ -13,7 +13,7 @@ use crate::analysis::{
 };
 use crate::document::{Cell, Table, covers, percent, short};
 use crate::spec::{InterventionSet, ModelSpec, RouterId, count_of, part_of};
-use crate::trace::RowRecord;
+use crate::trace::{PositionKind, RowRecord};
 
 use super::kl_words;
 
@@ -34,6 +34,18 @@ const COLUMNS: [(&str, &str); 8] = [
     ("controls", ""),
 ];
 
+/// The same of a series, which has no probabilities and so no loss.
+const SERIES_COLUMNS: [(&str, &str); 8] = [
+    ("row", ""),
+    ("mean difference", "sd a point"),
+    ("loss", ""),
+    ("change of loss", ""),
+    ("least difference", "sd a point"),
+    ("most difference", "sd a point"),
+    ("points", ""),
+    ("controls", ""),
+];
+
 /// The effect of a list and what it is set beside.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownEffect<'a> {
@@ -47,6 +59,8 @@ pub struct ShownEffect<'a> {
     pub layers: Option<ByLayer<'a>>,
     /// Its controls; none where none were asked for.
     pub controls: Option<&'a ControlEffects>,
+    /// What stands at a position, which says what the numbers are of.
+    pub kind: PositionKind,
 }
 
 /// The picks that changed, and whose layers they are.
@@ -79,6 +93,15 @@ impl<'a> ShownEffect<'a> {
             concentration: counterfactual.and_then(|it| concentration(it, from)),
             layers: picks.map(|picks| ByLayer { spec, picks }),
             controls,
+            kind: PositionKind::of(spec),
+        }
+    }
+
+    /// `KL`, or `difference`.
+    fn name(&self) -> &'static str {
+        match self.kind {
+            PositionKind::Token => "KL",
+            PositionKind::Point => "difference",
         }
     }
 
@@ -88,12 +111,13 @@ impl<'a> ShownEffect<'a> {
         let Some(effect) = self.effect else {
             return String::new();
         };
-        let mut out = format!("Mean KL {} nats a token", nats(effect.mean_kl));
+        let (what, unit, noun) = (self.kind.change(), self.kind.unit(), self.kind.noun());
+        let mut out = format!("Mean {what} {} {unit} a {noun}", nats(effect.mean_kl));
         if effect.n_scored > 0 {
             let change = change(effect.loss_change);
             let _ = write!(out, ", loss {change}");
         }
-        let tokens = count_of(effect.n_tokens as u64, "token");
+        let tokens = count_of(effect.n_tokens as u64, noun);
         let _ = write!(out, " over {tokens} of the baseline");
         let beside = self.controls_words(&effect);
         if !beside.is_empty() {
@@ -110,13 +134,14 @@ impl<'a> ShownEffect<'a> {
         let Some(effect) = self.effect else {
             return String::new();
         };
-        let mut out = format!("Mean KL {}", nats(effect.mean_kl));
+        let name = self.name();
+        let mut out = format!("Mean {name} {}", nats(effect.mean_kl));
         if effect.n_scored > 0 {
             let _ = write!(out, ", loss {}", change(effect.loss_change));
         }
         if let Some(it) = self.controls.and_then(ControlEffects::summary) {
             let controls = count_of(it.n as u64, "control");
-            let _ = write!(out, "; {controls}: KL {}", nats(it.mean_kl.mean));
+            let _ = write!(out, "; {controls}: {name} {}", nats(it.mean_kl.mean));
         }
         out
     }
@@ -134,7 +159,7 @@ impl<'a> ShownEffect<'a> {
     pub fn place_sentence(&self) -> String {
         let mut out = self
             .concentration
-            .map_or_else(String::new, |it| concentration_words(&it));
+            .map_or_else(String::new, |it| concentration_words(self.kind, &it));
         if !out.is_empty() && self.layers.is_some() {
             out.push(' ');
             out.push_str(&self.layers_sentence());
@@ -214,7 +239,7 @@ impl<'a> ShownEffect<'a> {
             };
         }
         let mut out = match controls.summary() {
-            Some(it) => summary_words(&it, controls, effect),
+            Some(it) => self.summary_words(&it, controls, effect),
             None => format!(
                 "{} are read",
                 part_of(controls.effects.len(), controls.n_wanted, "random control")
@@ -222,6 +247,47 @@ impl<'a> ShownEffect<'a> {
         };
         if !without.is_empty() {
             let _ = write!(out, " ({without})");
+        }
+        out
+    }
+
+    /// `8 random controls of the same layers (seed 1): KL 0.011 (0.002 to 0.03), loss +0.004 (−0.01 to +0.02)`.
+    fn summary_words(
+        &self,
+        it: &ControlSummary,
+        controls: &ControlEffects,
+        effect: &Effect,
+    ) -> String {
+        let n = it.n;
+        let what = if controls.is_whole() {
+            count_of(n, "random control")
+        } else {
+            part_of(n, controls.n_wanted, "random control")
+        };
+        let mut notes = vec![format!("seed {}", controls.seed)];
+        if it.n_tokens != effect.n_tokens {
+            let tokens = count_of(it.n_tokens as u64, self.kind.noun());
+            notes.push(format!("over {tokens}"));
+        }
+        if it.is_provisional {
+            let few = controls.is_whole();
+            notes.push(
+                if few {
+                    "few to compare with"
+                } else {
+                    "provisional"
+                }
+                .to_owned(),
+            );
+        }
+        let mut out = format!(
+            "{what} of the same layers ({}): {} {}",
+            notes.join(", "),
+            self.name(),
+            ranged(&it.mean_kl, n, nats),
+        );
+        if effect.n_scored > 0 {
+            let _ = write!(out, ", loss {}", ranged(&it.loss_change, n, change));
         }
         out
     }
@@ -249,7 +315,11 @@ impl<'a> ShownEffect<'a> {
     #[must_use]
     pub fn table(&self) -> Option<Table> {
         let effect = self.effect?;
-        let mut out = Table::new("Effect of the edits", &COLUMNS);
+        let columns = match self.kind {
+            PositionKind::Token => &COLUMNS,
+            PositionKind::Point => &SERIES_COLUMNS,
+        };
+        let mut out = Table::new("Effect of the edits", columns);
         let loss = |it: f64| {
             if effect.n_scored > 0 {
                 Cell::Number(it)
@@ -309,41 +379,6 @@ impl<'a> ShownEffect<'a> {
     }
 }
 
-/// `8 random controls of the same layers (seed 1): KL 0.011 (0.002 to 0.03), loss +0.004 (−0.01 to +0.02)`.
-fn summary_words(it: &ControlSummary, controls: &ControlEffects, effect: &Effect) -> String {
-    let n = it.n;
-    let what = if controls.is_whole() {
-        count_of(n, "random control")
-    } else {
-        part_of(n, controls.n_wanted, "random control")
-    };
-    let mut notes = vec![format!("seed {}", controls.seed)];
-    if it.n_tokens != effect.n_tokens {
-        let tokens = count_of(it.n_tokens as u64, "token");
-        notes.push(format!("over {tokens}"));
-    }
-    if it.is_provisional {
-        let few = controls.is_whole();
-        notes.push(
-            if few {
-                "few to compare with"
-            } else {
-                "provisional"
-            }
-            .to_owned(),
-        );
-    }
-    let mut out = format!(
-        "{what} of the same layers ({}): KL {}",
-        notes.join(", "),
-        ranged(&it.mean_kl, n, nats),
-    );
-    if effect.n_scored > 0 {
-        let _ = write!(out, ", loss {}", ranged(&it.loss_change, n, change));
-    }
-    out
-}
-
 /// The mean with the least and the most, where there are several.
 fn ranged(it: &Range, n: usize, words: fn(f64) -> String) -> String {
     let (mean, least, most) = (words(it.mean), words(it.least), words(it.most));
@@ -379,18 +414,19 @@ fn share_words(n: u64, of: u64) -> String {
     percent(((share * 100.0).round() / 100.0) as f32)
 }
 
-fn concentration_words(it: &Concentration) -> String {
+fn concentration_words(kind: PositionKind, it: &Concentration) -> String {
+    let (unit, noun) = (kind.unit(), kind.noun());
     let largest = kl_words(it.largest.kl);
     if it.largest.kl < NEXT_TO_NOTHING {
         return format!(
-            "The edits change next to nothing: at most {largest} nats at one of {}.",
-            count_of(it.n_tokens as u64, "token"),
+            "The edits change next to nothing: at most {largest} {unit} at one of {}.",
+            count_of(it.n_tokens as u64, noun),
         );
     }
     format!(
-        "{} of the change sits in {} of {}, the largest {largest} nats.",
+        "{} of the change sits in {} of {}, the largest {largest} {unit}.",
         percent((it.share * 100.0).round() / 100.0),
         it.n_largest,
-        count_of(it.n_tokens as u64, "token"),
+        count_of(it.n_tokens as u64, noun),
     )
 }

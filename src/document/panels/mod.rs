@@ -26,7 +26,8 @@ pub use heatmap::HeatmapTable;
 pub use load::{LoadOf, LoadValue, ShownLoad, load_over_time_table, load_table, routers_table};
 pub use model::{ModelGate, ModelPage, ModelRule, WHY_CPU, WeightKind, model_table};
 pub use next_token::{
-    Beside, Detail, ShownPrediction, next_token_sentence, next_token_table, next_token_words,
+    Beside, Detail, HeadForecast, ShownPrediction, forecast_sentence, forecast_table,
+    next_token_sentence, next_token_table, next_token_words,
 };
 pub use path::{FlowTable, even_chance, flow_of_words, path_table};
 pub use records::ShownRecords;

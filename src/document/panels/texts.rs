@@ -40,9 +40,9 @@ pub fn texts_table(branches: &Branches, tokens: &TokenTable) -> Option<Table> {
             Cell::Number(f64::from(experiment.sampling.temperature.0)),
             Cell::from(u64::from(experiment.sampling.seed)),
             list_text(&experiment.edits).into(),
-            tokens.text(baseline).into(),
+            tokens.text_of(baseline, experiment).into(),
             known(edited.len().saturating_sub(n_given).into()),
-            known(tokens.text(edited).into()),
+            known(tokens.text_of(edited, experiment).into()),
         ]);
     }
     Some(out)

@@ -77,7 +77,7 @@ fn edits_anywhere_are_what_a_model_of_series_says_and_undo_brings_all_back() {
 #[test]
 fn a_comparison_is_the_mean_distance_of_the_longest_forecasts() {
     let mut it = opened("time_moe");
-    let rows = it.show(&wave(40, &["mask:1.0@20.."]));
+    let rows = it.show(&wave(40, &["k:*=1@20.."]));
     let counterfactual = it.record(rows.counterfactual.unwrap());
     let n = counterfactual.comparisons.len();
     assert!(n >= 20, "{n}");
@@ -108,7 +108,7 @@ fn controls_of_an_edit_are_compared_by_their_forecasts() {
         lists: vec![list("mask:1.0@10.."), list("mask:1.5@10..")],
     };
     it.ask(Request::Study { tag: 1, study });
-    until_ended(&mut it);
+    until_ended(&mut it).unwrap();
     let told = it.log.iter().filter_map(|it| match it {
         Event::Study {
             event: StudyEvent::Controlled { comparisons, .. },

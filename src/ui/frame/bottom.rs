@@ -7,6 +7,7 @@ use egui_material_icons::icons::{
 };
 
 use crate::spec::{Amount, Sampling};
+use crate::trace::PositionKind;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::words::{bytes, count_of, part_of, short};
 use crate::ui::{Command, Cx, RowChoice, key_hint};
@@ -112,8 +113,11 @@ fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         label(ui, "stop after");
         stop_after_ui(cx, ui);
     }
-    label(ui, "temperature");
-    sampling_ui(cx, ui);
+    // A forecast draws nothing by chance.
+    if cx.session.position_kind() == PositionKind::Token {
+        label(ui, "temperature");
+        sampling_ui(cx, ui);
+    }
 }
 
 pub(super) fn stop_after_ui(cx: &mut Cx<'_>, ui: &mut Ui) {

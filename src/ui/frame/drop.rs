@@ -10,6 +10,8 @@ use crate::ui::words::count_of;
 
 /// Endings of files that are texts.
 const TEXTS: [&str; 2] = ["txt", "jsonl"];
+/// Endings of files that are tables of numbers.
+const TABLES: [&str; 2] = ["csv", "tsv"];
 /// Endings of files that belong to a model.
 const PARTS: [&str; 4] = ["safetensors", "bin", "json", "model"];
 
@@ -20,6 +22,8 @@ pub struct Dropped {
     pub model: Option<PathBuf>,
     /// Texts.
     pub texts: Vec<PathBuf>,
+    /// A table of numbers: a series to be continued.
+    pub series: Option<PathBuf>,
 }
 
 impl Dropped {
@@ -32,6 +36,8 @@ impl Dropped {
             let ending = ending.unwrap_or_default().to_ascii_lowercase();
             if TEXTS.contains(&ending.as_str()) {
                 out.texts.push(path.to_owned());
+            } else if TABLES.contains(&ending.as_str()) {
+                out.series.get_or_insert_with(|| path.to_owned());
             } else if out.model.is_none() {
                 out.model = Some(model_folder(path));
             }
@@ -44,8 +50,12 @@ impl Dropped {
             it.file_name()
                 .map_or_else(String::new, |it| it.to_string_lossy().into_owned())
         };
+        if let (None, [], Some(series)) = (&self.model, self.texts.as_slice(), &self.series) {
+            return format!("Drop to continue the series in {}", name(series));
+        }
         match (&self.model, self.texts.as_slice()) {
             (Some(model), _) => format!("Drop to open {}", name(model)),
+
             (None, [text]) => format!("Drop to judge the load over {}", name(text)),
             (None, texts) => format!(
                 "Drop to judge the load over {}",
@@ -90,7 +100,8 @@ pub fn drop_ui(ui: &Ui) {
         rect.width() - 120.0,
     );
     let more = painter.layout_no_wrap(
-        "A model folder, a file inside one, a GGUF file, or texts (.txt, .jsonl)".to_owned(),
+        "A model folder, a file inside one, a GGUF file, texts (.txt, .jsonl), or a series (.csv)"
+            .to_owned(),
         FontId::proportional(LABEL_SIZE),
         palette.second,
     );
@@ -135,6 +146,11 @@ mod tests {
     fn texts_are_told_by_their_ending() {
         let it = of(&["/a/one.TXT", "/a/two.jsonl", "/m/x", "/m/y"]);
         assert_eq!(it.texts.len(), 2);
+        let it = of(&["/a/sold.CSV", "/a/two.tsv"]);
+        assert_eq!(it.series, Some(PathBuf::from("/a/sold.CSV")));
+        assert_eq!(it.words(), "Drop to continue the series in sold.CSV");
+        assert!(it.model.is_none() && it.texts.is_empty());
+        let it = of(&["/a/one.TXT", "/a/two.jsonl", "/m/x", "/m/y"]);
         assert_eq!(it.model, Some(PathBuf::from("/m/x")));
     }
 }

@@ -9,9 +9,10 @@ use eframe::egui::{
     text::LayoutJob, vec2,
 };
 
+use crate::trace::PositionKind;
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
 use crate::ui::widgets::note;
-use crate::ui::{Command, Cx, ENTRIES, PANELS, PRESETS, key_words};
+use crate::ui::{Command, Cx, ENTRIES, PANELS, key_words, presets};
 
 use super::fuzzy::{Hit, find};
 use super::offers::offer;
@@ -108,10 +109,15 @@ fn lines(cx: &Cx<'_>, ctx: &egui::Context) -> Vec<Line> {
             Err("open a model first")
         }
     };
-    for (n, preset) in PRESETS.iter().enumerate() {
+    let kind = cx.session.position_kind();
+    for (n, preset) in presets(kind).iter().enumerate() {
         let words = format!("Write {}", preset.name);
         let command = needs_model(Command::Preset(n));
-        out.push(more(words, preset.prompt, "Prompt", command));
+        let about = match kind {
+            PositionKind::Token => preset.prompt,
+            PositionKind::Point => "A series made by a formula",
+        };
+        out.push(more(words, about, "Prompt", command));
     }
     for path in cx.recents {
         let words = format!("Open {}", folder_name(&path.to_string_lossy()).0);

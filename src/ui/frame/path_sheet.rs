@@ -23,6 +23,8 @@ pub enum PathFor {
     Model,
     /// Texts to judge the load by.
     Texts,
+    /// A file of numbers, to be continued.
+    Series,
     /// Checkpoints of one model, to be followed through.
     Steps,
     /// A file to be written.
@@ -58,6 +60,8 @@ pub struct PathSheet {
     state: State,
     /// The models in the folder that was typed, where it has several.
     choices: Vec<ModelChoice>,
+    /// The columns of numbers in the file that was typed, where it has several.
+    columns: Vec<String>,
     /// The keyboard is to go to the field, with this part of the text selected, letters.
     select: Option<std::ops::Range<usize>>,
 }
@@ -76,6 +80,7 @@ impl PathSheet {
             what,
             state: State::Typing,
             choices: Vec::new(),
+            columns: Vec::new(),
             select,
             text,
         }
@@ -91,6 +96,11 @@ impl PathSheet {
     /// Offers the models that there are; none takes an earlier offer back.
     pub fn offer(&mut self, choices: Vec<ModelChoice>) {
         self.choices = choices;
+    }
+
+    /// Offers the columns of numbers that there are.
+    pub fn offer_columns(&mut self, columns: Vec<String>) {
+        self.columns = columns;
     }
 
     /// Whether a model is being opened for it.
@@ -127,6 +137,7 @@ impl PathSheet {
         match &self.what {
             PathFor::Model => "Open a model",
             PathFor::Texts => "Open texts to judge the load by",
+            PathFor::Series => "Continue a series",
             PathFor::Steps => "Follow experts through checkpoints",
             PathFor::Save { title, .. } => title,
         }
@@ -137,6 +148,7 @@ impl PathSheet {
         match self.what {
             PathFor::Model => ("Path of the model", "~/models/OLMoE-1B-7B-0924"),
             PathFor::Steps => ("Paths of the checkpoints", "~/run/step-*"),
+            PathFor::Series => ("Path of the series", "~/data/sold.csv"),
             PathFor::Texts => (
                 "Paths of the texts",
                 "~/texts/french.txt; ~/texts/code.jsonl",
@@ -153,6 +165,9 @@ impl PathSheet {
             PathFor::Steps => {
                 "Two checkpoints of one model or more, with ; between them; a pattern with * in the last name; or a folder that holds them. Each is opened beside the open model and reads the same texts."
             }
+            PathFor::Series => {
+                "Numbers one a line, or a table with columns of them (CSV). It can also be dropped onto the window."
+            }
             PathFor::Texts => {
                 "Plain text, documents parted by a line <|endoftext|>, or JSONL with a field text; several with ; between them. They can also be dropped onto the window."
             }
@@ -167,6 +182,7 @@ impl PathSheet {
         match (&self.what, &self.state) {
             (PathFor::Model, _) => ("Open", "Choose a folder…"),
             (PathFor::Texts, _) => ("Read", "Choose files…"),
+            (PathFor::Series, _) => ("Read", "Choose a file…"),
             (PathFor::Steps, _) => ("Read", "Choose a folder…"),
             (PathFor::Save { .. }, State::Exists(it)) if *it == self.text => {
                 ("Replace", "Choose a place…")
@@ -188,6 +204,7 @@ pub(super) fn path_ui(cx: &mut Cx<'_>, ui: &mut Ui, sheet: &mut PathSheet) -> bo
         match sheet.what {
             PathFor::Model if sheet.choices.is_empty() => recents_ui(cx, ui),
             PathFor::Model => choices_ui(cx, ui, &sheet.choices),
+            PathFor::Series => columns_ui(cx, ui, &sheet.columns),
             PathFor::Texts | PathFor::Steps | PathFor::Save { .. } => {}
         }
     })
@@ -212,6 +229,7 @@ fn field_ui(cx: &Cx<'_>, ui: &mut Ui, sheet: &mut PathSheet) -> bool {
     if response.changed() {
         sheet.state = State::Typing;
         sheet.choices.clear();
+        sheet.columns.clear();
     }
     enter
 }
@@ -307,6 +325,25 @@ fn choices_ui(cx: &mut Cx<'_>, ui: &mut Ui, choices: &[ModelChoice]) {
             let path = it.path.to_string_lossy();
             if model_button(ui, (&it.name, &size), &path, spoken) {
                 cx.push(Command::OpenPath(it.path.clone()));
+            }
+        }
+    });
+}
+
+/// The columns of a table, of which one is continued.
+fn columns_ui(cx: &mut Cx<'_>, ui: &mut Ui, columns: &[String]) {
+    /// Points; more of them are scrolled.
+    const MOST_HEIGHT: f32 = 240.0;
+    if columns.is_empty() {
+        return;
+    }
+    list_heading(cx, ui, "Columns of numbers there");
+    let list = ScrollArea::vertical().max_height(MOST_HEIGHT);
+    list.show(ui, |ui| {
+        for column in columns {
+            let button = ui.button(column).on_hover_text("Continue this column");
+            if button.clicked() {
+                cx.push(Command::TakeColumn(column.clone()));
             }
         }
     });

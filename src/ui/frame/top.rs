@@ -7,6 +7,7 @@ use eframe::egui::{
     pos2, vec2,
 };
 
+use crate::trace::PositionKind;
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE};
 use crate::ui::words::{count_of, facts_words, grouped};
 use crate::ui::{Command, Cx, ENTRIES, Entry, Menu, PANELS, key_words};
@@ -209,11 +210,14 @@ fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
     response.on_hover_ui(|ui| {
         ui.strong(&facts.name);
         ui.label(facts_words(facts));
+        let reads = match facts.position_kind() {
+            PositionKind::Token => format!("vocabulary {}", grouped(facts.spec.n_vocab as u64)),
+            PositionKind::Point => "points of a series".to_owned(),
+        };
         ui.label(format!(
-            "{} of weights · {} · vocabulary {}",
+            "{} of weights · {} · {reads}",
             crate::ui::words::bytes(facts.weight_bytes),
             count_of(facts.n_ctx, "position"),
-            grouped(facts.spec.n_vocab as u64)
         ));
         if let Some(router) = facts.spec.routers.first() {
             ui.label(format!("routing: {}", router.rule()));

@@ -1,5 +1,6 @@
 //! Small things several panels and bars share.
 
+mod bare_plot;
 mod bars;
 mod chip;
 mod edit_mark;
@@ -12,6 +13,7 @@ mod row_chip;
 mod table;
 mod words;
 
+pub use bare_plot::bare_plot;
 pub use bars::{AXIS, axis, bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
 pub use edit_mark::{EditMark, edit_mark, edit_marks};

@@ -52,6 +52,7 @@ fn check(edits: &[&str], controls: Option<&ControlEffects>, wanted: &str) {
         concentration: None,
         layers: None,
         controls,
+        kind: PositionKind::Token,
     };
     assert_eq!(shown.sentence(), wanted);
 }
@@ -116,6 +117,7 @@ fn edits_without_a_control_say_so() {
         concentration: None,
         layers: None,
         controls: Some(&controls_of_it),
+        kind: PositionKind::Token,
     };
     assert_eq!(
         shown.short_sentence(),
@@ -140,6 +142,7 @@ fn the_control_is_a_third_row_of_the_table() {
             concentration: None,
             layers: None,
             controls: controls.as_ref(),
+            kind: PositionKind::Token,
         };
         let table = shown.table().unwrap();
         let names = table.rows.iter().map(|it| it[0].words());
@@ -179,6 +182,7 @@ fn what_share_of_the_change_sits_in_which_layers_is_said() {
                 },
             }),
             controls: None,
+            kind: PositionKind::Token,
         };
         assert_eq!(shown.layers_sentence(), wanted);
     };
@@ -231,6 +235,7 @@ fn where_the_change_sits_is_said_behind_it() {
         }),
         layers: None,
         controls: None,
+        kind: PositionKind::Token,
     };
     let place = "83 % of the change sits in 3 of 95 tokens, the largest 6.2 nats.";
     assert_eq!(shown.place_sentence(), place);
@@ -238,4 +243,42 @@ fn where_the_change_sits_is_said_behind_it() {
     shown.effect = None;
     assert_eq!(shown.sentences(), place);
     assert_eq!(shown.table(), None);
+}
+
+#[test]
+fn of_a_series_the_effect_is_a_difference_of_forecasts_without_a_loss() {
+    let edits = ["mask:4.5".parse().unwrap()].into_iter().collect();
+    let controls = controls(8, 8);
+    let shown = ShownEffect {
+        edits: &edits,
+        effect: Some(Effect {
+            n_scored: 0,
+            loss: 0.0,
+            loss_change: 0.0,
+            ..EFFECT
+        }),
+        concentration: Some(Concentration {
+            share: 0.5,
+            n_largest: 3,
+            n_tokens: 64,
+            largest: Change {
+                at: Position(7),
+                kl: 0.5,
+            },
+        }),
+        layers: None,
+        controls: Some(&controls),
+        kind: PositionKind::Point,
+    };
+    let said = shown.sentences();
+    let start = "Mean difference of forecasts 0.523 sd a point over 64 points of the baseline; 8 random controls";
+    assert!(said.starts_with(start), "{said}");
+    let end = "50 % of the change sits in 3 of 64 points, the largest 0.5 sd.";
+    assert!(said.ends_with(end), "{said}");
+    for word in ["KL", "nats", "loss", "token"] {
+        assert!(!said.contains(word), "{word}: {said}");
+    }
+    let table = shown.table().unwrap();
+    assert_eq!(table.columns[1].heading(), "mean difference (sd a point)");
+    assert_eq!(table.rows[1][2], Cell::Empty);
 }

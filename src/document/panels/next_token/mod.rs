@@ -1,6 +1,7 @@
 //! What the Next token panel is about: which predictions are set beside one another, and what was drawn from them; its
 //! sentence and its table.
 
+mod forecast;
 mod sentence;
 mod table;
 
@@ -11,6 +12,7 @@ use crate::trace::{Candidate, Comparison, ModelFacts, N_TOP, Readout, RowRecord}
 
 use super::ShownRecords;
 
+pub use forecast::{HeadForecast, forecast_sentence, forecast_table};
 pub use sentence::{Detail, next_token_sentence};
 pub use table::next_token_table;
 
@@ -126,10 +128,10 @@ impl<'a> ShownPrediction<'a> {
         self.before.of(token).known()
     }
 
-    /// Whether any tokens were kept of it.
+    /// Whether nothing was kept of it: no tokens, no forecast.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.before.readout.top.is_empty()
+        self.before.readout.top.is_empty() && self.before.readout.forecast.is_empty()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::document::panels::ShownRecords;
 use crate::document::quoted;
 use crate::spec::{Position, TokenTable, count_of, grouped};
-use crate::trace::RowRecord;
+use crate::trace::{PositionKind, RowRecord};
 
 /// A KL in two digits or so: `6.2`, `0.03`.
 #[must_use]
@@ -27,10 +27,15 @@ pub fn transcript_sentence(
     (divergence, effect): (Option<Position>, &str),
     is_selected: bool,
 ) -> String {
+    let kind = if tokens.scale.is_some() {
+        PositionKind::Point
+    } else {
+        PositionKind::Token
+    };
     let Some(edited) = rows.edited else {
         return rows
             .shown()
-            .map_or_else(String::new, |it| written(it, is_selected));
+            .map_or_else(String::new, |it| written(kind, it, is_selected));
     };
     let mut out = match divergence {
         Some(at) => {
@@ -38,13 +43,17 @@ pub fn transcript_sentence(
                 let token = row.and_then(|it| it.tokens.get(at.idx()));
                 token.map_or_else(|| "“”".to_owned(), |it| quoted(tokens, *it))
             };
+            let texts = match kind {
+                PositionKind::Token => "Texts part at token",
+                PositionKind::Point => "The series part at point",
+            };
             format!(
-                "Texts part at token {at}: {}, {} (n, p: next, previous change).",
+                "{texts} {at}: {}, {} (n, p: next, previous change).",
                 word(rows.baseline),
                 word(Some(edited))
             )
         }
-        None => same_so_far(rows),
+        None => same_so_far(kind, rows),
     };
     if !effect.is_empty() {
         out.push(' ');
@@ -53,35 +62,47 @@ pub fn transcript_sentence(
     out
 }
 
-fn written(row: &RowRecord, is_selected: bool) -> String {
-    let n = row.tokens.len();
+fn written(kind: PositionKind, row: &RowRecord, is_selected: bool) -> String {
+    let (noun, n) = (kind.noun(), row.tokens.len());
     let drawn = n.saturating_sub(row.n_given);
     let line = if is_selected {
-        "Esc follows the newest token"
+        format!("Esc follows the newest {noun}")
     } else {
-        "click a token to see its routing"
+        format!("click a {noun} to see its routing")
+    };
+    let (how, on) = match kind {
+        PositionKind::Token => ("drawn", "Space writes on"),
+        PositionKind::Point => (
+            "forecast",
+            "Space goes on with the forecast of the next point",
+        ),
     };
     match drawn {
-        0 => format!("{} given. Space writes on; {line}.", count_of(n, "token")),
+        0 => format!("{} given. {on}; {line}.", count_of(n, noun)),
         _ => format!(
-            "{} given, {} drawn; {line}.",
-            count_of(row.n_given, "token"),
+            "{} given, {} {how}; {line}.",
+            count_of(row.n_given, noun),
             grouped(drawn as u64)
         ),
     }
 }
 
-fn same_so_far(rows: &ShownRecords<'_>) -> String {
+fn same_so_far(kind: PositionKind, rows: &ShownRecords<'_>) -> String {
+    let (whole, noun) = (kind.whole(), kind.noun());
     let len = |row: Option<&RowRecord>| row.map_or(0, |it| it.tokens.len());
     let n = len(rows.baseline).min(len(rows.edited));
     match rows.edited_from {
         Some(from) if from.idx() + 1 >= n => {
-            "Space writes the edited text beside the baseline.".to_owned()
+            format!("Space writes the edited {whole} beside the baseline.")
         }
-        _ => format!(
-            "The texts are the same so far, over {}.",
-            count_of(n, "token")
-        ),
+        _ => {
+            let texts = match kind {
+                PositionKind::Token => "texts",
+                PositionKind::Point => "series",
+            };
+            let n = count_of(n, noun);
+            format!("The {texts} are the same so far, over {n}.")
+        }
     }
 }
 
@@ -154,5 +175,35 @@ mod tests {
         };
         let said = transcript_sentence(&TokenTable::default(), &rows, (None, "Mean KL 1."), false);
         assert!(said.ends_with("over 3 tokens. Mean KL 1."), "{said}");
+    }
+
+    #[test]
+    fn of_a_series_the_sentence_speaks_of_points_and_their_values() {
+        let point = |it: f32| TokenId::of_point(it).0;
+        let scale = crate::spec::SeriesScale {
+            mean: 10.0,
+            deviation: 2.0,
+        };
+        let tokens = TokenTable::points(scale);
+        let say = |baseline: &RowRecord, edited: Option<&RowRecord>| {
+            let rows = ShownRecords {
+                baseline: Some(baseline),
+                edited,
+                counterfactual: None,
+                edited_from: Some(Position(1)),
+                is_edited: false,
+            };
+            transcript_sentence(&tokens, &rows, (rows.divergence(), ""), false)
+        };
+        let drawn = row(&[point(0.0), point(1.0), point(0.5)], 2);
+        assert_eq!(
+            say(&drawn, None),
+            "2 points given, 1 forecast; click a point to see its routing."
+        );
+        let other = row(&[point(0.0), point(1.0), point(-1.0)], 2);
+        assert_eq!(
+            say(&drawn, Some(&other)),
+            "The series part at point 2: 11, 8 (n, p: next, previous change)."
+        );
     }
 }

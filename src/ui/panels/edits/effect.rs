@@ -3,6 +3,7 @@
 use eframe::egui::{self, Align2, Color32, FontId, Sense, Ui, pos2, vec2};
 
 use crate::document::{Cell, ShownEffect};
+use crate::trace::PositionKind;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{elided, note};
 use crate::ui::words::short;
@@ -10,6 +11,8 @@ use crate::ui::{Cx, RowChoice};
 
 /// Columns of the table that are shown.
 const COLUMNS: [(usize, &str); 3] = [(1, "mean KL"), (2, "loss"), (3, "change")];
+/// The same of a series.
+const SERIES_COLUMNS: [(usize, &str); 1] = [(1, "mean diff.")];
 /// Width of a column of numbers, and height of a row, points.
 const COLUMN: f32 = 58.0;
 const ROW: f32 = 15.0;
@@ -24,10 +27,15 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, effect: &ShownEffect<'_>) {
     note(ui, effect.sentences());
     let palette = cx.palette;
     let is_narrow = ui.available_width() < NARROW;
-    let columns = COLUMNS.iter().filter(|it| !is_narrow || it.0 != 2);
+    // A series has no probabilities, and so no loss.
+    let (all, unit) = match effect.kind {
+        PositionKind::Token => (&COLUMNS[..], "nats a token"),
+        PositionKind::Point => (&SERIES_COLUMNS[..], "sd a point"),
+    };
+    let columns = all.iter().filter(|it| !is_narrow || it.0 != 2);
     let columns: Vec<(usize, &str)> = columns.copied().collect();
     let heads = columns.iter().map(|it| it.1.to_owned()).collect();
-    row_ui(ui, "nats a token", heads, palette.second, None);
+    row_ui(ui, unit, heads, palette.second, None);
     for row in &table.rows {
         let name = row[0].words();
         let is_edited = name == cx.session.row_name(RowChoice::Edited);
@@ -37,10 +45,10 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, effect: &ShownEffect<'_>) {
             palette.text
         };
         let numbers = columns.iter().map(|(n, _)| words(&row[*n], *n == 3));
-        let all = COLUMNS
+        let told = all
             .iter()
             .map(|(n, head)| format!("{head} {}", words(&row[*n], *n == 3)));
-        let label = format!("{name}: {}", all.collect::<Vec<_>>().join(", "));
+        let label = format!("{name}: {}", told.collect::<Vec<_>>().join(", "));
         row_ui(ui, &name, numbers.collect(), color, Some(label));
     }
     ui.add_space(3.0);

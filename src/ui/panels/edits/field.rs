@@ -5,7 +5,7 @@ use eframe::egui::{self, Align, FontId, Key, Layout, Modifiers, RichText, Ui};
 use crate::spec::{EditError, Intervention, InterventionSet, PolicyError};
 use crate::ui::theme::{LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, menu_chip};
-use crate::ui::{Command, Cx, PRESETS};
+use crate::ui::{Command, Cx, presets};
 
 use super::check_list;
 
@@ -154,7 +154,7 @@ fn has_presets(cx: &Cx<'_>) -> bool {
 }
 
 fn presets_menu(cx: &mut Cx<'_>, ui: &mut Ui) {
-    for (n, preset) in PRESETS.iter().enumerate() {
+    for (n, preset) in presets(cx.session.position_kind()).iter().enumerate() {
         let edits = preset.edits.join(" ");
         let hover = format!("{edits}, from the last token of the prompt on");
         if !preset.edits.is_empty() && ui.button(preset.edits_name).on_hover_text(hover).clicked() {

@@ -3,10 +3,11 @@
 use eframe::egui::{self, ProgressBar, RichText, Ui};
 
 use crate::analysis::{PhaseFilter, Preset, Thresholds};
+use crate::trace::PositionKind;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, note, strong_button};
 use crate::ui::words::{count_of, grouped};
-use crate::ui::{Command, Cx, Drawing, Survey, SurveyOf};
+use crate::ui::{Command, Cx, Drawing, SERIES_PRESETS, Survey, SurveyOf};
 
 /// The sample texts inside the program.
 const SAMPLES: [&str; 8] = [
@@ -65,7 +66,7 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
     if cx.drawing == Drawing::Paper {
         return;
     }
-    if !cx.session.facts.as_ref().is_some_and(|it| it.has_tokenizer) {
+    if !cx.session.facts.as_ref().is_some_and(|it| it.reads_texts()) {
         note(
             ui,
             "This checkpoint has no tokenizer, so no text can be read: choose the tokens seen so far, above on the right.",
@@ -73,18 +74,39 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
         return;
     }
     ui.add_space(2.0);
+    let is_series = cx.session.position_kind() == PositionKind::Point;
+    let samples: Vec<&str> = if is_series {
+        SERIES_PRESETS.iter().map(|it| it.name).collect()
+    } else {
+        SAMPLES.to_vec()
+    };
     ui.horizontal_wrapped(|ui| {
-        let read = strong_button(
-            ui,
-            format!("Read the {}", count_of(SAMPLES.len(), "sample text")),
-        )
-        .on_hover_text("Texts inside the program, one for each kind the Tour model learned");
+        let (read, hover) = if is_series {
+            let n = grouped(samples.len() as u64);
+            let read = format!("Read the {n} sample series");
+            (read, "Series inside the program, made by formulas")
+        } else {
+            (
+                format!("Read the {}", count_of(samples.len(), "sample text")),
+                "Texts inside the program, one for each kind the Tour model learned",
+            )
+        };
+        let read = strong_button(ui, read).on_hover_text(hover);
         if read.clicked() {
             cx.push(Command::Survey(SurveyOf::Samples));
         }
-        let hover =
-            "Plain text, documents parted by a line <|endoftext|>, or JSONL with a field text";
-        if chip_button(ui, "Choose text files…", hover).clicked() {
+        let (choose, hover) = if is_series {
+            (
+                "Choose series files…",
+                "Numbers or tables; each column of numbers is read as a series of its own",
+            )
+        } else {
+            (
+                "Choose text files…",
+                "Plain text, documents parted by a line <|endoftext|>, or JSONL with a field text",
+            )
+        };
+        if chip_button(ui, choose, hover).clicked() {
             cx.push(Command::Survey(SurveyOf::Asked));
         }
     });
@@ -97,7 +119,7 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
     } else if last.is_some() {
         note(ui, "No token was read.");
     }
-    note(ui, format!("The samples: {}.", SAMPLES.join(", ")));
+    note(ui, format!("The samples: {}.", samples.join(", ")));
 }
 
 /// Tokens that the most demanding router needs.

@@ -1,16 +1,17 @@
 //! What the plots of the panel share: where they stand, their coordinates, colours, marks and gestures.
 
 use eframe::egui::{
-    self, Align2, Color32, FontId, Rect, Response, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2,
-    vec2,
+    self, Align2, Color32, FontId, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2,
 };
-use egui_plot::{HLine, LineStyle, Plot, PlotTransform, PlotUi};
+use egui_plot::{HLine, LineStyle, PlotTransform, PlotUi};
 
 use crate::document::ShownLoad;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{Below, edit_mark, over_sentence, words_width};
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, ExpertAt};
+
+pub use crate::ui::widgets::bare_plot as plot;
 
 use super::numbers::{Balance, spread_hover_ui};
 
@@ -35,42 +36,6 @@ pub fn foot_ui(ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) -> Rect {
         hover: Some(&hover),
     };
     over_sentence(ui, &sentence, &with)
-}
-
-/// A plot without axes of its own over the whole of `rect`: labels stand beside it, where there is room.
-pub fn plot<'a>(
-    ui: &mut Ui,
-    id: &str,
-    rect: Rect,
-    (x, y): ([f64; 2], [f64; 2]),
-    build: impl FnOnce(&mut PlotUi<'a>) + 'a,
-) -> PlotTransform {
-    let out = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
-        Plot::new(id.to_owned())
-            .width(rect.width())
-            .height(rect.height())
-            .min_size(vec2(1.0, 1.0))
-            .set_margin_fraction(vec2(0.0, 0.0))
-            .show_axes(false)
-            .show_grid(false)
-            .show_background(false)
-            .show_x(false)
-            .show_y(false)
-            .show_crosshair(false)
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_axis_zoom_drag(false)
-            .allow_double_click_reset(false)
-            .sense(Sense::hover())
-            .show(ui, move |plot| {
-                plot.set_plot_bounds_x(x[0]..=x[1]);
-                plot.set_plot_bounds_y(y[0]..=y[1]);
-                build(plot);
-            })
-    });
-    out.inner.transform
 }
 
 /// A line over the whole width that means something: even, a threshold.

@@ -1,15 +1,17 @@
 //! The 20 likeliest next tokens, before and after the edits.
 
+mod forecast;
 mod line;
 
 use eframe::egui::{self, FontId, Rect, RichText, Sense, Ui, UiBuilder, pos2, vec2};
 
 use crate::analysis::{Alternative, SortBy};
 use crate::document::{
-    Detail, ShownPrediction, Table, next_token_sentence, next_token_table, next_token_words,
+    Detail, HeadForecast, ShownPrediction, Table, forecast_sentence, forecast_table,
+    next_token_sentence, next_token_table, next_token_words,
 };
 use crate::spec::TokenId;
-use crate::trace::ModelFacts;
+use crate::trace::{ModelFacts, PositionKind};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
     AXIS, FittingWords, axis, choices, dashed, menu_chip, nothing_yet, over, pitch, row_chip,
@@ -70,14 +72,15 @@ impl Panel for NextToken {
     }
 
     fn help(&self) -> &'static str {
-        "The 20 likeliest next tokens, before and after the edits"
+        "The 20 likeliest next tokens, of a series the forecast, before and after the edits"
     }
 
     fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
         let Some((_, shown)) = prediction(cx) else {
             return;
         };
-        if shown.is_compared() {
+        let is_text = cx.session.position_kind() == PositionKind::Token;
+        if shown.is_compared() && is_text {
             let (now, all) = (self.sort, [SortBy::Probability, SortBy::Change]);
             let hover = "What the tokens are sorted by";
             menu_chip(ui, "", &sort_words(now), hover, |ui| {
@@ -101,6 +104,10 @@ impl Panel for NextToken {
             nothing_yet(ui, nothing(cx));
             return;
         };
+        let heads = shown.forecasts(cx.session.tokens(), &facts.spec.head.horizons);
+        if !heads.is_empty() {
+            return forecast_ui(cx, ui, &shown, &heads);
+        }
         if shown.is_empty() {
             nothing_yet(ui, "The likeliest tokens after this one were not recorded");
             return;
@@ -130,6 +137,11 @@ impl Panel for NextToken {
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
         let (facts, shown) = prediction(cx).filter(|it| !it.1.is_empty())?;
         let row = cx.session.row_name(cx.selection.row);
+        let tokens = cx.session.tokens();
+        let heads = shown.forecasts(tokens, &facts.spec.head.horizons);
+        if !heads.is_empty() {
+            return Some(forecast_table(&shown, &heads, tokens, row));
+        }
         Some(next_token_table(
             facts,
             &shown,
@@ -137,6 +149,16 @@ impl Panel for NextToken {
             (&cx.quoted(shown.at), row),
         ))
     }
+}
+
+/// The forecast with its sentence.
+fn forecast_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownPrediction<'_>, heads: &[HeadForecast]) {
+    let area = ui.available_rect_before_wrap();
+    let words = forecast_sentence(shown, heads, cx.session.tokens());
+    let words = FittingWords::new(ui, [words.clone(), words.clone(), words], area, MOST_WORDS);
+    let (body, foot) = over(area, words.height, GAP, LOWEST);
+    forecast::ui(cx, ui, body, shown, heads);
+    words.ui(ui, foot);
 }
 
 impl NextToken {

@@ -173,7 +173,7 @@ fn words_ui(cx: &Cx<'_>, ui: &mut Ui, branch: &Branch) {
         if !edited.is_empty() {
             ui.label(RichText::new(name).size(LABEL_SIZE).color(color));
         }
-        let words = RichText::new(tokens.text(text)).size(BODY_SIZE);
+        let words = RichText::new(tokens.text_of(text, &branch.experiment)).size(BODY_SIZE);
         ui.add(egui::Label::new(words.color(cx.palette.text)).wrap());
     }
 }

@@ -4,6 +4,7 @@ use eframe::egui::Ui;
 
 use crate::document::router_entropy;
 use crate::spec::{Position, RouterId, RouterSpec, Score};
+use crate::trace::PositionKind;
 use crate::ui::words::{percent, quoted};
 use crate::ui::{Cx, ExpertAt, RowView};
 
@@ -55,7 +56,11 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
     let label = spec.map_or_else(String::new, RouterSpec::label);
     let score = spec.map_or(Score::Softmax, |it| it.score);
     let name = quoted(cx.session.tokens(), token);
-    let mut out = vec![format!("{name} · token {at}, id {token}")];
+    let kind = cx.session.position_kind();
+    let mut out = vec![match kind {
+        PositionKind::Token => format!("{name} · token {at}, id {token}"),
+        PositionKind::Point => format!("{name} · point {at}"),
+    }];
     match view.record.store.at(router, at) {
         Some(routed) => {
             let picks: Vec<String> = routed
@@ -81,7 +86,8 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
         out.push(format!("surprise {surprise:.3} nats, rank {rank}, p = {p}"));
     }
     if let Some(kl) = cx.records().kl(at).filter(|_| baseline) {
-        out.push(format!("KL of the edit {kl:.4} nats"));
+        let (change, unit) = (kind.change(), kind.unit());
+        out.push(format!("{change} of the edit {kl:.4} {unit}"));
     }
     out
 }

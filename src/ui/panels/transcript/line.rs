@@ -4,6 +4,7 @@ use eframe::egui::Color32;
 
 use crate::document::router_entropy;
 use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score};
+use crate::trace::PositionKind;
 use crate::ui::widgets::{MOST_COLOURS, MOST_PINS};
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, Palette, RowView};
@@ -94,15 +95,21 @@ impl Line {
         match self {
             Self::Strongest => has_colours(cx, router),
             Self::Pinned => !cx.pins.is_empty(),
+            // A point has no probability.
+            Self::Surprise => cx.session.position_kind() == PositionKind::Token,
             _ => true,
         }
     }
 
-    /// What can be shown: beyond 16 experts colours give way to the pins, and without any to the surprise.
+    /// What can be shown: beyond 16 experts colours give way to the pins, and without any to the surprise, of a series to
+    /// the margin.
     pub fn shown(self, cx: &Cx<'_>, router: RouterId) -> Self {
         let few = has_colours(cx, router);
+        let is_point = cx.session.position_kind() == PositionKind::Point;
         match self {
             Self::Pinned if cx.pins.is_empty() => Self::Strongest.shown(cx, router),
+            Self::Surprise if is_point => Self::Strongest.shown(cx, router),
+            Self::Strongest if !few && cx.pins.is_empty() && is_point => Self::Margin,
             Self::Strongest if !few && cx.pins.is_empty() => Self::Surprise,
             Self::Strongest if !few => Self::Pinned,
             it => it,

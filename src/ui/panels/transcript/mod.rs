@@ -2,6 +2,7 @@
 //! edited side by side where they part.
 
 mod amounts;
+mod curve;
 mod foot;
 mod head;
 mod heads;
@@ -20,10 +21,12 @@ use eframe::egui::{self, FontId, Rect, Ui, pos2};
 
 use crate::document::{Table, transcript_sentence, transcript_table};
 use crate::spec::Position;
+use crate::trace::PositionKind;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{nothing_yet, over};
 use crate::ui::{Change, Changes, Cx, Drawing, Panel, RowChoice};
 
+use curve::Curve;
 use foot::Foot;
 use line::Line;
 use map::Map;
@@ -52,6 +55,8 @@ pub struct Transcript {
     prompt: prompt::Prompt,
     strip: Strip,
     changes: Changes,
+    /// In the strip's place where the rows are series.
+    curve: Curve,
     map: Map,
     sight: Sight,
     /// Where a click on the map leads.
@@ -64,7 +69,7 @@ impl Panel for Transcript {
     }
 
     fn help(&self) -> &'static str {
-        "The text with the expert of each token under it, and the effect of your edits above it"
+        "The text with the expert of each token under it, a series as a curve in their colours, and the effect of your edits above it"
     }
 
     fn head_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -91,7 +96,11 @@ impl Panel for Transcript {
             (change.divergence, &change.shown(cx).sentences()),
             cx.selection.position.is_some(),
         );
-        let scale = line.scale(self.strip.margins());
+        let margins = match cx.session.position_kind() {
+            PositionKind::Token => self.strip.margins(),
+            PositionKind::Point => self.curve.margins(),
+        };
+        let scale = line.scale(margins);
         let foot_of = |words| Foot::new(cx, ui, (line, scale.clone()), words, area.width());
         let mut foot = foot_of(words);
         let is_tight = area.height() - foot.height < LEAST_TEXT;
@@ -131,15 +140,29 @@ impl Transcript {
 
     fn body_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, change: Change) {
         let Some(baseline) = cx.session.baseline() else {
-            nothing_yet(
-                ui,
-                "Press Space: the prompt is read and the text written, token by token.",
-            );
+            let words = match cx.session.position_kind() {
+                PositionKind::Token => {
+                    "Press Space: the prompt is read and the text written, token by token."
+                }
+                PositionKind::Point => {
+                    "Press Space: the series is read and continued, point by point."
+                }
+            };
+            nothing_yet(ui, words);
             return;
         };
         if baseline.record.tokens.is_empty() {
             nothing_yet(ui, "Reading the prompt…");
             return;
+        }
+        if cx.session.position_kind() == PositionKind::Point {
+            let area = ui.available_rect_before_wrap();
+            let shows = Shows {
+                line: self.line,
+                mean: self.mean,
+                change,
+            };
+            return self.curve.ui(cx, ui, area, shows);
         }
         let full = ui.available_width();
         let map_width = map::width(cx);

@@ -7,9 +7,10 @@ use eframe::egui::{
 };
 
 use crate::spec::PromptForm;
+use crate::trace::PositionKind;
 use crate::ui::theme::{BODY_SIZE, CHIP_CORNER, LABEL_SIZE, TRANSCRIPT_SIZE};
 use crate::ui::widgets::menu_chip;
-use crate::ui::{Command, Cx, PRESETS};
+use crate::ui::{Command, Cx, presets};
 
 /// As many lines of a prompt stand in the box before it scrolls.
 const MOST_LINES: f32 = 4.0;
@@ -186,6 +187,8 @@ fn hint(cx: &Cx<'_>) -> &'static str {
         "Type what you say to the model"
     } else if has_template(cx) {
         "Type a prompt, plain or in the chat template this model has"
+    } else if cx.session.position_kind() == PositionKind::Point {
+        "Type a series: numbers with spaces, commas or line breaks between them"
     } else if cx.session.facts.as_ref().is_some_and(|it| it.has_tokenizer) {
         "Type a prompt"
     } else {
@@ -194,8 +197,13 @@ fn hint(cx: &Cx<'_>) -> &'static str {
 }
 
 fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) -> Response {
-    let now = PRESETS.iter().position(|it| it.prompt == cx.prompt);
-    let name = now.map_or("presets", |it| PRESETS[it].name);
+    let kind = cx.session.position_kind();
+    let all = presets(kind);
+    let now = all.iter().position(|it| it.prompt == cx.prompt);
+    let name = now.map_or("presets", |it| all[it].name);
+    if kind == PositionKind::Point {
+        return series_chip(cx, ui, name, now);
+    }
     // The experts named by presets are those of the Tour model.
     let is_tour = cx
         .session
@@ -204,7 +212,7 @@ fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) -> Response {
         .is_some_and(|it| it.name.eq_ignore_ascii_case("tour"));
     menu_chip(ui, "", name, "Prompts that show off a domain", |ui| {
         ui.set_min_width(260.0);
-        for (n, preset) in PRESETS.iter().enumerate() {
+        for (n, preset) in all.iter().enumerate() {
             let text = format!("{} · {}", preset.name, preset.prompt);
             if crate::ui::widgets::choice(ui, now == Some(n), &text) {
                 cx.push(Command::Preset(n));
@@ -215,11 +223,32 @@ fn preset_chip(cx: &mut Cx<'_>, ui: &mut Ui) -> Response {
         if crate::ui::widgets::choice(ui, false, health) {
             cx.push(Command::ShowPanel("health"));
         }
-        if let Some(n) = now.filter(|n| is_tour && !PRESETS[*n].edits.is_empty()) {
+        if let Some(n) = now.filter(|n| is_tour && !all[*n].edits.is_empty()) {
             ui.separator();
-            if ui.button(PRESETS[n].edits_name).clicked() {
+            if ui.button(all[n].edits_name).clicked() {
                 cx.push(Command::PresetEdits(n));
             }
+        }
+    })
+}
+
+/// The sample series, a file of numbers, and where the load is judged.
+fn series_chip(cx: &mut Cx<'_>, ui: &mut Ui, name: &str, now: Option<usize>) -> Response {
+    let hover = "Series to try, made by formulas, or a file of your own";
+    menu_chip(ui, "", name, hover, |ui| {
+        ui.set_min_width(260.0);
+        for (n, preset) in presets(PositionKind::Point).iter().enumerate() {
+            if crate::ui::widgets::choice(ui, now == Some(n), preset.name) {
+                cx.push(Command::Preset(n));
+            }
+        }
+        ui.separator();
+        if ui.button("A file of numbers…").clicked() {
+            cx.push(Command::AskSeries);
+        }
+        let health = "Is the load even over series, and what is wrong: Health";
+        if crate::ui::widgets::choice(ui, false, health) {
+            cx.push(Command::ShowPanel("health"));
         }
     })
 }
