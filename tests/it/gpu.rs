@@ -205,6 +205,7 @@ fn experiment(edits: &[&str]) -> Request {
         given: [1, 40, 60, 30, 90].map(TokenId).to_vec(),
         sampling: Sampling::greedy(),
         edits: edits.iter().map(edit).collect(),
+        ..Experiment::default()
     }))
 }
 

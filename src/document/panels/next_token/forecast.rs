@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::document::{Cell, Table, short};
-use crate::spec::{SeriesScale, TokenTable, value_words};
+use crate::spec::{SeriesScale, TokenTable, count_of, value_words};
 
 use super::{Beside, ShownPrediction};
 
@@ -97,16 +97,16 @@ pub fn forecast_sentence(
     if let Some(apart) = longest.apart {
         let _ = write!(
             out,
-            " Over {} points the forecasts differ by {} sd on average, {} in the units of the series.",
-            longest.horizon(),
+            " Over {} the forecasts differ by {} sd on average, {} in the units of the series.",
+            count_of(longest.horizon(), "point"),
             short(apart),
             value_words(apart * deviation)
         );
     } else {
         let _ = write!(
             out,
-            " The longest head says {} points at once.",
-            longest.horizon()
+            " The longest head says {} at once.",
+            count_of(longest.horizon(), "point")
         );
     }
     if let Some(why) = why(shown) {

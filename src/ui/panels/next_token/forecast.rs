@@ -4,8 +4,8 @@
 use eframe::egui::{self, Align2, Color32, FontId, Rect, Sense, Stroke, Ui, pos2, vec2};
 use egui_plot::{Line, LineStyle, PlotPoints, PlotTransform};
 
-use crate::document::{HeadForecast, ShownPrediction};
-use crate::spec::{TokenId, value_words};
+use crate::document::{HeadForecast, ShownPrediction, short};
+use crate::spec::{TokenId, count_of, value_words};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{bare_plot, words_width};
 use crate::ui::{Cx, Drawing};
@@ -164,9 +164,9 @@ fn labels_ui(
 /// The forecast of the point under the pointer.
 fn hover_ui(ui: &Ui, (plot, transform): (Rect, &PlotTransform), at: usize, longest: &HeadForecast) {
     let response = ui.interact(plot, ui.scope_id().with("forecast"), Sense::hover());
-    let n = longest.horizon();
+    let n = count_of(longest.horizon(), "point");
     response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Forecast of {n} points"))
+        egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Forecast of {n}"))
     });
     let Some(pointer) = response.hover_pos() else {
         return;
@@ -229,7 +229,7 @@ fn heads_ui(cx: &Cx<'_>, ui: &Ui, area: Rect, shown: &ShownPrediction<'_>, heads
         );
         put(row + 1, 0, ends(&head.before), tints[0]);
         let after = head.after.as_deref().map(ends);
-        let apart = head.apart.map(crate::document::short);
+        let apart = head.apart.map(short);
         let label = [
             Some(format!("{name}: {}", ends(&head.before))),
             after.as_ref().map(|it| format!("under the edits {it}")),

@@ -7,7 +7,7 @@ use eframe::egui::{self, Align2, Color32, FontId, Rect, Response, Sense, Stroke,
 use egui_plot::{Line as PlotLine, LineStyle, PlotPoints, PlotTransform, Points};
 
 use crate::document::{ShownPrediction, kl_words};
-use crate::spec::{Position, RouterId, Score, TokenTable, value_words};
+use crate::spec::{Position, RouterId, Score, TokenTable, count_of, value_words};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{bare_plot, words_width};
 use crate::ui::{
@@ -296,12 +296,13 @@ impl<'a> Scene<'a> {
         let Some(at) = self.at.filter(|_| longest > 0) else {
             return;
         };
+        let longest = count_of(longest, "point");
         let under = if self.forecasts[1].is_empty() {
             ""
         } else {
             ", amber under the edits"
         };
-        let words = format!("dashed: forecast of {longest} points after point {at}{under}");
+        let words = format!("dashed: forecast of {longest} after point {at}{under}");
         let galley = ui
             .painter()
             .layout_no_wrap(words, font.clone(), palette.second);
@@ -438,7 +439,7 @@ impl<'a> Scene<'a> {
     /// The curve as it is read aloud: the point shown and its expert.
     fn say(&self, cx: &Cx<'_>, response: &Response, router: RouterId) {
         response.widget_info(|| {
-            let n = self.drawn[0].range().end;
+            let n = count_of(self.drawn[0].range().end, "point");
             let shown = cx.row().zip(cx.position());
             let words = shown.and_then(|(view, at)| {
                 let token = view.record.tokens.get(at.idx())?;
@@ -453,11 +454,7 @@ impl<'a> Scene<'a> {
             });
             egui::WidgetInfo {
                 current_text_value: words,
-                ..egui::WidgetInfo::labeled(
-                    egui::Role::Image,
-                    true,
-                    format!("Series of {n} points"),
-                )
+                ..egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Series of {n}"))
             }
         });
     }
