@@ -58,6 +58,7 @@ mod planes;
 mod presets;
 mod quantization;
 mod rope;
+mod sketch;
 mod slots;
 mod synthetic;
 mod tokenizer;

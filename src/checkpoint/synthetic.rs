@@ -131,7 +131,7 @@ impl MadeUp {
     /// Slot and layout of every weight there will be.
     pub fn layouts(&self) -> impl Iterator<Item = (Slot, Layout)> {
         self.groups.iter().flatten().map(|it| {
-            let (rows, cols) = (it.cut.rows.len(), it.cut.cols.len());
+            let (rows, cols) = size_of_part(it);
             let layout = Layout {
                 dtype: Dtype::Bf16,
                 rows,
@@ -224,6 +224,16 @@ fn layout(sources: &[TensorSource]) -> BTreeMap<&str, Place> {
     places
 }
 
+/// Rows of a source, and numbers of each, as they are read.
+fn size_of_part(it: &TensorSource) -> (usize, usize) {
+    let (rows, cols) = (it.cut.rows.len(), it.cut.cols.len());
+    let step = it.every.1.max(1);
+    match &it.turned {
+        Some(turned) => (turned.len() / step, rows),
+        None => (rows, cols / step),
+    }
+}
+
 /// Words of tensors of these sizes, and of what was there before.
 fn words_of(shape: &[usize], before: u64) -> u64 {
     let words = shape.iter().map(|it| *it as u64);
@@ -302,7 +312,7 @@ fn take(
             .and_then(|it| it.cut(&source.cut))
             .and_then(|it| match &source.turned {
                 Some(rows) => it.turned()?.rows(rows.clone())?.every(source.every),
-                None => Some(it),
+                None => it.every(source.every),
             });
         if let Some(view) = view {
             weights.insert(source.slot, view);

@@ -18,6 +18,9 @@ pub enum ValueError {
     /// No whole number, or too large for one.
     #[error("expected a whole number from 0 to {most}, not \"{0}\"", most = usize::MAX)]
     NoCount(String),
+    /// No number, or none above 0.
+    #[error("expected a number above 0, not \"{0}\"")]
+    NotPositive(String),
     /// No width and height.
     #[error("expected a size as 1440x900, not \"{0}\"")]
     NoSize(String),
@@ -45,6 +48,17 @@ pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
 pub fn parse_count(text: &str) -> Result<usize, ValueError> {
     let count = text.trim().parse();
     count.map_err(|_| ValueError::NoCount(text.to_owned()))
+}
+
+/// Reads a number above 0.
+///
+/// # Errors
+/// What is none, or not finite.
+pub fn parse_positive(text: &str) -> Result<f64, ValueError> {
+    let number: Option<f64> = text.trim().parse().ok();
+    number
+        .filter(|it| it.is_finite() && *it > 0.0)
+        .ok_or_else(|| ValueError::NotPositive(text.to_owned()))
 }
 
 /// Reads `1440x900`: width and height, pixels.
@@ -75,6 +89,22 @@ mod tests {
     use std::fmt::Debug;
 
     use super::*;
+
+    #[test]
+    fn a_number_above_0_is_one_and_anything_else_is_told() {
+        let wrong = |it: &str| Err(ValueError::NotPositive(it.to_owned()));
+        for (text, want) in [
+            ("4800", Ok(4800.0)),
+            (" 1.5 ", Ok(1.5)),
+            ("0", wrong("0")),
+            ("-1", wrong("-1")),
+            ("inf", wrong("inf")),
+            ("nan", wrong("nan")),
+            ("fast", wrong("fast")),
+        ] {
+            assert_eq!(parse_positive(text), want, "{text}");
+        }
+    }
 
     fn check<T: PartialEq + Debug>(
         parse: fn(&str) -> Result<T, ValueError>,

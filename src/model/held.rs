@@ -92,6 +92,13 @@ fn blocks_of(slot: Slot, it: &Layout, quantize: Option<BlockFormat>) -> Option<D
     dtype.row_bytes(it.cols).map(|_| dtype)
 }
 
+/// How a weight of this layout is held: as stored, or in blocks where that was asked for and can be.
+#[must_use]
+pub fn held_layout(slot: Slot, it: Layout, quantize: Option<BlockFormat>) -> Layout {
+    let dtype = blocks_of(slot, &it, quantize).unwrap_or(it.dtype);
+    Layout { dtype, ..it }
+}
+
 /// Bytes of all weights as they are held: as stored, or in blocks where that was asked for and can be.
 #[must_use]
 pub fn held_bytes(weights: &Weights, quantize: Option<BlockFormat>) -> u64 {

@@ -19,7 +19,7 @@ mod weights;
 
 pub use encode::encode;
 pub use forward::{Batch, Outputs, forward};
-pub use held::{HeldWeights, held_bytes, not_quantized, token_bytes};
+pub use held::{HeldWeights, held_bytes, held_layout, not_quantized, token_bytes};
 pub use parts::RouterOutputs;
 pub use sequence::Sequence;
 pub use source::ModelError;

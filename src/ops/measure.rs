@@ -38,6 +38,44 @@ pub struct Measured {
     pub kernels: Vec<KernelTime>,
 }
 
+/// What all runs of one kernel ask of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelPlan {
+    /// File, entry point and format of weights: `linear.gemv bf16`.
+    pub name: String,
+    /// How often it runs.
+    pub n: u64,
+    /// How often it waits for what runs before it.
+    pub n_barriers: u64,
+    /// Bytes of weights it reads, at most.
+    pub weight_bytes: u64,
+    /// Bytes it reads, weights among them.
+    pub read_bytes: u64,
+    /// Bytes it writes.
+    pub written_bytes: u64,
+}
+
+/// What was handed to a device, counted from the commands themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepPlan {
+    /// By kernel, in the order in which they first ran.
+    pub kernels: Vec<KernelPlan>,
+    /// Copies between buffers: what the host reads.
+    pub n_copies: u64,
+    /// Bytes of them.
+    pub copied_bytes: u64,
+    /// How many of them wait for what runs before them.
+    pub n_copy_barriers: u64,
+}
+
+impl StepPlan {
+    /// The sum of something over all kernels.
+    #[must_use]
+    pub fn sum(&self, of: impl Fn(&KernelPlan) -> u64) -> u64 {
+        self.kernels.iter().map(of).sum()
+    }
+}
+
 /// What speeds on a device are given against.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PeakRates {
@@ -60,6 +98,14 @@ pub trait Meter {
     /// # Errors
     /// What went wrong on the device.
     fn measured(&self) -> Result<Measured, DeviceError>;
+
+    /// Whether what is handed over is counted from now on.
+    fn note_commands(&self, _is_on: bool) {}
+
+    /// What was handed over since this was last asked; nothing where all is computed at once.
+    fn noted(&self) -> StepPlan {
+        StepPlan::default()
+    }
 
     /// Measures what the device can do at best, which takes a second or so.
     ///

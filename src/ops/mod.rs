@@ -28,7 +28,7 @@ pub use gpu::{
     AdapterChoice, AdapterFacts, Counters, Gpu, GpuTensor, GpuWeight, exceeded as exceeds_kernels,
     list as list_adapters, why_not as why_not_adapter,
 };
-pub use measure::{Clocks, KernelTime, Measured, Meter, PeakRates};
+pub use measure::{Clocks, KernelPlan, KernelTime, Measured, Meter, PeakRates, StepPlan};
 pub use mixers::{LatentUps, LatentWeights, RecurrentWeights, ScoreTerms, SelectionWeights};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing, taken_width};

@@ -105,3 +105,83 @@ fn an_edit_late_in_a_text_adds_little_and_says_how_much() {
 fn an_edit_late_in_a_text_adds_little_on_a_gpu_too() {
     check_edit_cost("gpu");
 }
+
+#[cfg(feature = "gpu")]
+fn plan(args: &[&str]) -> (bool, String) {
+    let run = Command::new(env!("CARGO_BIN_EXE_moescope"))
+        .args(["bench", "--plan"])
+        .args(args)
+        .output()
+        .unwrap();
+    let said = [run.stdout, run.stderr].concat();
+    (run.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_plan_counts_the_kernels_that_a_run_starts() {
+    let (is_well, said) = plan(&["--synthetic", TINY, "--prompt-tokens", "40", "--json"]);
+    assert!(is_well, "{said}");
+    let it: Value = serde_json::from_str(&said).unwrap();
+    let sum = |it: &Value, what: &str| -> f64 {
+        let kernels = it["kernels"].as_array().unwrap();
+        kernels.iter().map(|it| number(it, what)).sum()
+    };
+    let dispatches = number(&it, "/dispatches");
+    assert!((sum(&it, "/runs") - dispatches).abs() < 0.5);
+    let run = bench(&["--device", "gpu"]);
+    assert!((number(&run, "/token/dispatches") - dispatches).abs() < 0.5);
+    // All weights of a token but the vectors: norms of two layers and the last, those of queries and keys of each layer.
+    let vectors = 2.0 * (5.0 * 64.0 + 4.0 * 16.0);
+    let weights = number(&run, "/weight_bytes_per_token");
+    assert!((number(&it, "/weight_bytes_per_token") - weights).abs() < 0.5);
+    assert!(
+        (sum(&it, "/weight_bytes") + vectors - weights).abs() < 0.5,
+        "{it}"
+    );
+    for card in it["cards"].as_array().unwrap() {
+        let n_bytes = number(&it, "/read_bytes") + number(&it, "/written_bytes");
+        let bytes_secs = n_bytes / number(card, "/bytes_per_sec");
+        let dispatches_secs = dispatches * number(card, "/dispatch_secs");
+        let least = bytes_secs + dispatches_secs;
+        assert!(
+            (number(card, "/tokens_per_sec") * least - 1.0).abs() < 1e-9,
+            "{card}"
+        );
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_plan_of_a_model_too_large_for_any_memory_here_says_what_known_cards_could_do_at_most() {
+    let (is_well, said) = plan(&["--synthetic", "mixtral-8x7b", "--quantize", "q4_0"]);
+    assert!(is_well, "{said}");
+    for word in [
+        "H200",
+        "RTX 4090",
+        "M3 Max",
+        "assumed",
+        "linear.gemv q4_0",
+        "barriers",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let (is_well, said) = plan(&["tour", "--bandwidth", "100", "--dispatch-us", "5"]);
+    assert!(
+        is_well && said.contains("at 100 GB/s") && said.contains("at 5 µs"),
+        "{said}"
+    );
+    assert!(!said.contains("H200"), "{said}");
+    for (args, word) in [
+        (&["tour", "--bandwidth", "100"][..], "--dispatch-us"),
+        (
+            &["tour", "--bandwidth", "0", "--dispatch-us", "5"],
+            "above 0",
+        ),
+        (&["tour", "--prompt-tokens", "0"], "--prompt-tokens"),
+        (&["tour", "--profile"], "--profile"),
+    ] {
+        let (is_well, said) = plan(args);
+        assert!(!is_well && said.contains(word), "{args:?}: {said}");
+    }
+}

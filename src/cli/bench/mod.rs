@@ -1,10 +1,11 @@
 //! `bench`: how fast a model runs here, what tracing and edits cost, how much memory it takes, and
-//! where the time of a token goes.
+//! where the time of a token goes; and, without running it, what a token asks of a graphics processor.
 //!
 //! Speeds are medians of one run; two ways are taken in turns on the same token, so that what else
 //! the machine does falls on both alike.
 
 mod edit_cost;
+mod plan;
 mod report;
 mod sample;
 mod startup;
@@ -13,7 +14,7 @@ mod stopwatch;
 use std::ffi::OsString;
 
 use super::model::{Device, Quantize, say_held};
-use super::values::parse_count;
+use super::values::{parse_count, parse_positive};
 use super::{Failure, Output};
 use crate::checkpoint::{
     self, Allowances, Bundled, Checkpoint, CheckpointError, MadeUp, MemoryNeed, Source,
@@ -29,6 +30,8 @@ use report::Report;
 use startup::{first_frame_secs, peak_bytes};
 use stopwatch::Stopwatch;
 
+/// Tokens read in one step.
+const SLICE: usize = 64;
 /// Of the random weights.
 const WEIGHT_SEED: u64 = 1;
 
@@ -84,6 +87,27 @@ pub struct Args {
     /// Measure an edit instead: what one at the last of `--prompt-tokens` tokens costs in time and memory.
     #[arg(long, conflicts_with_all = ["ui", "profile", "tokens"])]
     edit_cost: bool,
+    /// Compute nothing: count what a token after `--prompt-tokens` others asks of a graphics processor (kernels, bytes, barriers), and how fast cards could be at most.
+    #[arg(long, conflicts_with_all = ["ui", "edit_cost", "profile", "tokens", "device"])]
+    plan: bool,
+    /// Ask about a card of this memory bandwidth instead of those that are known.
+    #[arg(
+        long,
+        value_name = "GB/s",
+        requires_all = ["plan", "dispatch_us"],
+        allow_hyphen_values = true,
+        value_parser = parse_positive
+    )]
+    bandwidth: Option<f64>,
+    /// And of this time, in microseconds, from one dispatch to the next that waits for it.
+    #[arg(
+        long,
+        value_name = "N",
+        requires_all = ["plan", "bandwidth"],
+        allow_hyphen_values = true,
+        value_parser = parse_positive
+    )]
+    dispatch_us: Option<f64>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -94,6 +118,14 @@ pub struct Args {
 /// # Errors
 /// Unusable input (2), or a step that failed (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if args.plan {
+        let plan = plan::plan(args)?;
+        return if args.json {
+            Output::standard().print_json(&plan.as_json(), false)
+        } else {
+            Output::standard().print(&plan.as_text())
+        };
+    }
     let checkpoint = open(args)?;
     let n_ctx = checkpoint.spec.n_ctx;
     let n_written = if args.edit_cost { 0 } else { args.tokens };
@@ -142,10 +174,15 @@ fn edit_cost(args: &Args, checkpoint: &Checkpoint) -> Result<(), Failure> {
     }
 }
 
+/// A made-up model before it is made.
+fn planned(args: &Args, preset: &str) -> Result<MadeUp, CheckpointError> {
+    MadeUp::plan(preset, args.layers, args.plan || args.device == Device::Gpu)
+}
+
 /// A made-up model, where there is memory for it and, on the CPU, for the run too: what a device takes is known when
 /// it is chosen.
 fn made_up(args: &Args, preset: &str) -> Result<Checkpoint, CheckpointError> {
-    let plan = MadeUp::plan(preset, args.layers, args.device == Device::Gpu)?;
+    let plan = planned(args, preset)?;
     let run = if args.device == Device::Cpu {
         let quantize = args.quantize.map(BlockFormat::from);
         extent(args).need(plan.spec(), plan.layouts(), Place::Cpu, quantize)

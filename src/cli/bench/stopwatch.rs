@@ -3,14 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::sample::{Sample, Versus};
+use super::{
+    SLICE,
+    sample::{Sample, Versus},
+};
 use crate::cli::Failure;
 use crate::engine::{Backend, Capture, Feed, Row, Ticket, Wait};
 use crate::ops::{Clocks, KernelTime, Measured, Meter};
 use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, TokenId};
 
-/// Tokens read in one step.
-const SLICE: usize = 64;
 /// Times a prompt is read.
 const N_PREFILLS: usize = 5;
 /// Pairs are taken until the interval is this narrow on either side,

@@ -41,6 +41,25 @@ pub struct AdapterFacts {
 }
 
 impl AdapterFacts {
+    /// What a graphics card of these years has, and no card in particular: bindings as large as wgpu gives.
+    #[must_use]
+    pub fn of_a_card() -> Self {
+        Self {
+            name: "a plan".to_owned(),
+            kind: "discrete",
+            backend: "none",
+            driver: String::new(),
+            is_software: false,
+            binding_bytes: (1 << 31) - 1,
+            buffer_bytes: u64::MAX,
+            memory_bytes: None,
+            subgroup: Some((32, 32)),
+            has_f16: true,
+            has_timestamps: false,
+            lacks: None,
+        }
+    }
+
     /// Whether its buffers lie in the machine's memory: a program on the CPU, or a processor without memory of its own.
     #[must_use]
     pub fn shares_memory(&self) -> bool {

@@ -164,16 +164,20 @@ impl Attention<'_> {
         let Some(block) = block.for_kernel() else {
             return;
         };
-        let binds = [
-            Bind::Read(&self.q.slice),
-            Bind::Read(&block.own.keys),
-            Bind::Read(&block.own.values),
-            Bind::Write(&self.out.slice),
-            Bind::Read(self.sinks()),
-            Bind::Read(&block.base.keys),
-            Bind::Read(&block.base.values),
-        ];
+        // What a tile reads again comes from caches.
         let n_tiles = span.rows.len().div_ceil(TILE_ROWS);
+        let end = span.start.idx() + span.rows.len();
+        let seen = self.kv_bytes(end - first_seen(span.start.idx(), self.spec.mask));
+        let kv = |it| Bind::ReadSome(it, seen);
+        let binds = [
+            Bind::ReadSome(&self.q.slice, row_bytes(self.q, span.rows.len())),
+            kv(&block.own.keys),
+            kv(&block.own.values),
+            Bind::WriteSome(&self.out.slice, row_bytes(&self.out, span.rows.len())),
+            self.sinks(),
+            base(&block, &block.base.keys),
+            base(&block, &block.base.values),
+        ];
         let launch = Launch {
             constants: &[
                 ("N_QUADS", self.n_quads() as f64),
@@ -218,7 +222,7 @@ impl Attention<'_> {
                 self.split(piece, most, &partials);
             }
             for run in runs(&portion) {
-                self.combine(spans, &run, &partials);
+                self.combine(spans, &run, most, &partials);
             }
         }
     }
@@ -230,15 +234,19 @@ impl Attention<'_> {
         let n_shared = members.div_ceil(n_tiles);
         let per_block = piece.cache.per_block();
         for (first, block) in piece.cache.for_kernel() {
+            let seen = self.kv_bytes(self.seen_of(piece, first, per_block));
             let binds = [
-                Bind::Read(&self.q.slice),
-                Bind::Read(&block.own.keys),
-                Bind::Read(&block.own.values),
-                Bind::Write(&partials.slice),
+                Bind::ReadSome(&self.q.slice, row_bytes(self.q, piece.rows.len())),
+                Bind::ReadSome(&block.own.keys, seen),
+                Bind::ReadSome(&block.own.values, seen),
+                Bind::WriteSome(
+                    &partials.slice,
+                    self.partial_bytes_of(piece.rows.len(), most),
+                ),
                 // Read where splits are put together.
-                Bind::Read(&self.q.slice),
-                Bind::Read(&block.base.keys),
-                Bind::Read(&block.base.values),
+                Bind::Unused(&self.q.slice),
+                base(&block, &block.base.keys),
+                base(&block, &block.base.values),
             ];
             let grid = [
                 (self.spec.n_kv_heads * n_tiles) as u32,
@@ -268,15 +276,15 @@ impl Attention<'_> {
         }
     }
 
-    fn combine(&self, spans: &[BatchSpan<'_>], run: &Run, partials: &Partials) {
+    fn combine(&self, spans: &[BatchSpan<'_>], run: &Run, most: usize, partials: &Partials) {
         let positions = self.gpu.table(None, spans);
         let binds = [
-            Bind::Read(&partials.slice),
+            Bind::ReadSome(&partials.slice, self.partial_bytes_of(run.rows.len(), most)),
             Bind::Read(&positions),
-            Bind::Write(&self.out.slice),
+            Bind::WriteSome(&self.out.slice, row_bytes(&self.out, run.rows.len())),
             // Not used here.
-            Bind::Read(&positions),
-            Bind::Read(self.sinks()),
+            Bind::Unused(&positions),
+            self.sinks(),
         ];
         let grid = [self.spec.n_heads as u32, run.rows.len() as u32, 1];
         let params = Params {
@@ -302,8 +310,30 @@ impl Attention<'_> {
     }
 
     /// The sinks, or something that is not read.
-    fn sinks(&self) -> &Slice {
-        self.sinks.map_or(&self.q.slice, |it| &it.vector)
+    fn sinks(&self) -> Bind<'_> {
+        self.sinks
+            .map_or(Bind::Unused(&self.q.slice), |it| Bind::Read(&it.vector))
+    }
+
+    /// Bytes of the keys of so many positions, or of their values.
+    fn kv_bytes(&self, n_positions: usize) -> u64 {
+        (4 * n_positions * self.spec.n_kv_heads * head_room(self.spec)) as u64
+    }
+
+    /// Positions of one block that the rows of a piece see, row by row.
+    fn seen_of(&self, piece: &Piece<'_>, first: usize, per_block: usize) -> usize {
+        let of_row = |position: usize| {
+            let from = first_seen(position, self.spec.mask).max(first);
+            (position + 1).min(first + per_block).saturating_sub(from)
+        };
+        (piece.position..piece.position + piece.rows.len())
+            .map(of_row)
+            .sum()
+    }
+
+    /// Bytes of the partial results of so many rows of so many splits.
+    fn partial_bytes_of(&self, n_rows: usize, n_splits: usize) -> u64 {
+        (4 * n_rows * n_splits * self.spec.n_heads * (self.spec.head_dim + 2)) as u64
     }
 
     /// Quads of a head in the cache.
@@ -335,6 +365,20 @@ impl Attention<'_> {
             has_sinks: u32::from(self.sinks.is_some()),
             ..Params::default()
         }
+    }
+}
+
+/// Bytes of so many rows.
+fn row_bytes(of: &GpuTensor, n_rows: usize) -> u64 {
+    (4 * n_rows * of.cols) as u64
+}
+
+/// What a fork shares, counted with what it has of its own.
+fn base<'a>(block: &BlockRows<'_>, it: &'a Slice) -> Bind<'a> {
+    if block.base_n > 0 {
+        Bind::ReadSome(it, 0)
+    } else {
+        Bind::Unused(it)
     }
 }
 

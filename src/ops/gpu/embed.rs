@@ -3,7 +3,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{device::Gpu, memory::Slice, pipeline::Bind, tensor::GpuTensor, weight::GpuWeight};
+use super::{
+    device::Gpu, memory::Slice, packing::RowLayout, pipeline::Bind, tensor::GpuTensor,
+    weight::GpuWeight,
+};
 use crate::spec::TokenId;
 
 /// What a row is fed.
@@ -45,11 +48,17 @@ pub fn embed(gpu: &Gpu, table: &GpuWeight, tokens: &[Fed], scale: f32) -> GpuTen
     for source in sources(gpu, tokens) {
         let places = gpu.upload(&source.places);
         for shard in &table.shards {
+            // A row each, at most: which shard has it is not known where it was drawn.
+            let row_bytes = RowLayout::of(shard.format).row_bytes(table.cols) as u64;
+            let n_bytes = shard
+                .slice
+                .n_bytes
+                .min(row_bytes * source.places.len() as u64);
             let binds = [
-                Bind::Read(&shard.slice),
+                Bind::ReadSome(&shard.slice, n_bytes),
                 Bind::Read(&source.ids),
                 Bind::Read(&places),
-                Bind::Write(&out.slice),
+                Bind::WriteSome(&out.slice, (4 * table.cols * source.places.len()) as u64),
             ];
             let grid = [source.places.len() as u32, 1, 1];
             gpu.launch(

@@ -281,7 +281,8 @@ impl Mix<'_> {
     fn inner_per_slot(&self, inner: &GpuTensor) {
         let n_slots = self.n_slots() as u32;
         for it in &self.experts.gate_up {
-            let binds = self.binds(&self.x.slice, it, &inner.slice, &self.routing.slice);
+            let unused = Bind::Unused(&self.routing.slice);
+            let binds = self.binds(&self.x.slice, it, &inner.slice, unused);
             let team = team_of(it.weight.row_units / 4);
             let grid = [blocks(it.rows.len(), team), n_slots, 1];
             let entry = match it.of {
@@ -296,7 +297,12 @@ impl Mix<'_> {
     fn down_per_slot(&self, inner: &GpuTensor) {
         let n_rows = self.routing.n_rows as u32;
         for it in &self.experts.down {
-            let binds = self.binds(&inner.slice, it, &self.into.slice, self.factors.0);
+            let factors = Bind::Read(self.factors.0);
+            let mut binds = self.binds(&inner.slice, it, &self.into.slice, factors);
+            binds[3] = Bind::ChangeSome(
+                &self.into.slice,
+                (4 * self.routing.n_rows * it.rows.len()) as u64,
+            );
             let team = team_of(it.weight.row_units * 2);
             let grid = [blocks(it.rows.len(), team), n_rows, 1];
             self.launch(("down", team), it, &binds, grid, &self.of_down(it));
@@ -318,7 +324,7 @@ impl Mix<'_> {
         let outer = self.gpu.tensor(n_slots, self.experts.width);
         self.group(&plan, chunk(self.params()));
         for it in &self.experts.gate_up {
-            let binds = self.binds(&self.x.slice, it, &inner.slice, &plan.slice);
+            let binds = self.binds(&self.x.slice, it, &inner.slice, Bind::Read(&plan.slice));
             let (entry, rows) = match it.of {
                 Matrices::GateUp => ("grouped_gate_up", TILE_INNER),
                 _ => ("grouped_gate_or_up", TILE_ROWS),
@@ -334,7 +340,7 @@ impl Mix<'_> {
             );
         }
         for it in &self.experts.down {
-            let binds = self.binds(&inner.slice, it, &outer.slice, &plan.slice);
+            let binds = self.binds(&inner.slice, it, &outer.slice, Bind::Read(&plan.slice));
             let blocks = it.rows.len().div_ceil(TILE_ROWS) as u32;
             let grid = [n_tiles as u32, blocks, 1];
             self.launch(
@@ -361,9 +367,9 @@ impl Mix<'_> {
         let binds = [
             Bind::Read(&self.routing.slice),
             // Not used here.
-            Bind::Read(&self.routing.slice),
+            Bind::Unused(&self.routing.slice),
             Bind::Read(&outer.slice),
-            Bind::Write(&self.into.slice),
+            Bind::ChangeSome(&self.into.slice, (4 * n_rows * self.experts.width) as u64),
             Bind::Read(self.factors.0),
         ];
         let params = Params {
@@ -380,17 +386,18 @@ impl Mix<'_> {
         x: &'b Slice,
         shard: &'b ExpertShard,
         out: &'b Slice,
-        last: &'b Slice,
+        last: Bind<'b>,
     ) -> [Bind<'b>; 6] {
         // Where there are none, something has to be bound.
         let biases = self.experts.biases.as_ref();
         [
             Bind::Read(&self.routing.slice),
             Bind::Read(x),
+            // How many of them is counted by the launch.
             Bind::Read(&shard.weight.slice),
-            Bind::Write(out),
-            Bind::Read(last),
-            Bind::Read(biases.unwrap_or(&self.routing.slice)),
+            Bind::WriteSome(out, self.written_bytes(shard)),
+            last,
+            biases.map_or(Bind::Unused(&self.routing.slice), Bind::Read),
         ]
     }
 
@@ -425,12 +432,22 @@ impl Mix<'_> {
             ("is_alone", f64::from(u8::from(shard.of == Matrices::Alone))),
             ("team", team as f64),
         ];
+        let weight_bytes = self.weight_bytes(shard, params.n_tiles > 0);
+        let mut binds = binds.to_vec();
+        binds[2] = Bind::ReadSome(&shard.weight.slice, weight_bytes);
+        let binds = &binds;
         let launch = Launch {
             constants: &constants,
-            weight_bytes: self.weight_bytes(shard, params.n_tiles > 0),
+            weight_bytes,
             ..shard.weight.launch("experts", entry, binds, grid)
         };
         self.gpu.launch(&launch, params);
+    }
+
+    /// Bytes a product writes where the load is even: each slot rows of one network.
+    fn written_bytes(&self, shard: &ExpertShard) -> u64 {
+        let numbers = self.n_slots() * shard.rows.len() * shard.experts.len();
+        (4 * numbers / self.experts.n_experts.max(1)) as u64
     }
 
     /// Bytes of weights a product reads, where the load is even: each slot one network, a grouped

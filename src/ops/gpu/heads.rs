@@ -57,8 +57,8 @@ pub fn per_head(
     for shard in &weight.shards {
         let binds = [
             Bind::Read(&shard.slice),
-            Bind::Read(&x.slice),
-            Bind::Write(&out.slice),
+            Bind::ReadSome(&x.slice, (4 * x.rows * n_heads * from.n) as u64),
+            Bind::WriteSome(&out.slice, (4 * out.rows * n_heads * to.n) as u64),
         ];
         let params = Params {
             row_units: shard.row_units as u32,

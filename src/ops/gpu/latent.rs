@@ -138,13 +138,18 @@ pub fn queries(
             let Some(own) = cache.blocks()[it.block].own() else {
                 continue;
             };
+            let angles = match rope {
+                Some(_) => Bind::Read(&angles),
+                None => Bind::Unused(&angles),
+            };
+            let turned = (4 * it.n * spec.n_heads * spec.rope_dim) as u64;
             let binds = [
-                Bind::Read(&down.slice),
+                Bind::ReadSome(&down.slice, (4 * it.n * down.cols) as u64),
                 Bind::Read(&weights.norm.vector),
-                Bind::Read(&angles),
-                Bind::Read(&q.slice),
-                Bind::Write(&out.slice),
-                Bind::Write(&own.keys),
+                angles,
+                Bind::ReadSome(&q.slice, turned),
+                Bind::WriteSome(&out.slice, turned),
+                Bind::WriteSome(&own.keys, (4 * it.n * row_room(spec)) as u64),
             ];
             store(gpu, &binds, row, it, params);
             row += it.n;
@@ -301,7 +306,7 @@ impl Attention<'_> {
                 self.split(piece, most, &partials);
             }
             for run in runs(&portion) {
-                self.combine(spans, &run, &partials);
+                self.combine(spans, &run, most, &partials);
             }
         }
     }
@@ -336,12 +341,25 @@ impl Attention<'_> {
         grid: [u32; 3],
         params: Params,
     ) {
+        // Keys are their own values; what a tile reads again comes from caches.
+        let n_rows = params.n_rows as usize;
+        let last = params.position as usize + n_rows;
+        let seen = match self.chosen {
+            Some(it) => n_rows * it.cols.min(last),
+            None if is_flat => last,
+            None => (params.position as usize + 1..=last).sum(),
+        };
+        let seen = (4 * seen * row_room(self.spec)) as u64;
+        let n_splits = if is_flat { 1 } else { grid[1] as usize };
+        let width = self.spec.kv_lora + if is_flat { 0 } else { 2 };
+        let written = (4 * n_rows * n_splits * self.spec.n_heads * width) as u64;
+        let unused = Bind::Unused(&self.queries.slice);
         let binds = [
-            Bind::Read(&self.queries.slice),
-            Bind::Read(&block.own.keys),
-            Bind::Write(out),
-            Bind::Read(&block.base.keys),
-            Bind::Read(&self.chosen.unwrap_or(self.queries).slice),
+            Bind::ReadSome(&self.queries.slice, (4 * n_rows * self.queries.cols) as u64),
+            Bind::ReadSome(&block.own.keys, seen.min(block.own.keys.n_bytes)),
+            Bind::WriteSome(out, written),
+            Bind::Unused(&block.base.keys),
+            self.chosen.map_or(unused, |it| Bind::Read(&it.slice)),
         ];
         let launch = Launch {
             constants: &[
@@ -362,10 +380,11 @@ impl Attention<'_> {
         self.gpu.launch(&launch, &params);
     }
 
-    fn combine(&self, spans: &[BatchSpan<'_>], run: &Run, partials: &Partials) {
+    fn combine(&self, spans: &[BatchSpan<'_>], run: &Run, most: usize, partials: &Partials) {
         let positions = self.gpu.table(None, spans);
+        let read = 4 * run.rows.len() * most * self.spec.n_heads * (self.spec.kv_lora + 2);
         let binds = [
-            Bind::Read(&partials.slice),
+            Bind::ReadSome(&partials.slice, read as u64),
             Bind::Read(&positions),
             Bind::Write(&self.mixed.slice),
         ];

@@ -82,13 +82,19 @@ pub fn linear_into(
             has_bias: u32::from(bias.is_some()),
             scale: add.unwrap_or(1.0),
         };
+        let n_written = (4 * x.rows * shard.rows) as u64;
+        let few = x.rows <= FEW_TOKENS;
+        let weight_bytes = shard.slice.n_bytes * if few { n_groups(x.rows) as u64 } else { 1 };
         let binds = [
-            Bind::Read(&shard.slice),
+            Bind::ReadSome(&shard.slice, weight_bytes),
             Bind::Read(&wide.slice),
-            Bind::Read(&bias.unwrap_or(w).vector),
-            Bind::Write(&into.slice),
+            bias.map_or(Bind::Unused(&w.vector), |it| Bind::Read(&it.vector)),
+            match add {
+                Some(_) => Bind::ChangeSome(&into.slice, n_written),
+                None => Bind::WriteSome(&into.slice, n_written),
+            },
         ];
-        if x.rows <= FEW_TOKENS {
+        if few {
             gemv(gpu, shard, &binds, params);
         } else {
             gemm(gpu, shard, &binds, &params);
@@ -98,7 +104,7 @@ pub fn linear_into(
 
 fn gemv(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: Params) {
     let n_tokens = params.n_tokens as usize;
-    let z = n_tokens.div_ceil(GROUP_TOKENS);
+    let z = n_groups(n_tokens);
     let tokens = n_tokens.div_ceil(z.max(1));
     let team = team_of(shard.row_units);
     let groups = shard.rows.div_ceil(TEAM_ROWS * N_THREADS / team) as u32;
@@ -121,6 +127,11 @@ fn gemv(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: Params) {
             ..params
         },
     );
+}
+
+/// Times a `gemv` reads the weight.
+fn n_groups(n_tokens: usize) -> usize {
+    n_tokens.div_ceil(GROUP_TOKENS)
 }
 
 /// Lanes that share rows of so many units: most of them have one to read.

@@ -23,8 +23,8 @@ const MIN_BYTES: u64 = 1024;
 pub struct GpuBuffer {
     /// Never given twice on one device.
     pub id: u64,
-    /// The device's.
-    pub buffer: wgpu::Buffer,
+    /// The device's; none on a device that only plans.
+    pub buffer: Option<wgpu::Buffer>,
     /// Its size.
     pub n_bytes: u64,
 }
@@ -63,7 +63,8 @@ impl Slice {
 /// All buffers of one device.
 #[derive(Debug)]
 pub struct Memory {
-    device: wgpu::Device,
+    /// None where nothing is held, only planned.
+    device: Option<wgpu::Device>,
     n_made: Cell<u64>,
     /// Bytes of one buffer at most.
     buffer_bytes: u64,
@@ -84,9 +85,9 @@ pub struct Memory {
 
 impl Memory {
     /// Nothing yet.
-    pub fn new(device: &wgpu::Device, facts: &AdapterFacts) -> Self {
+    pub fn new(device: Option<&wgpu::Device>, facts: &AdapterFacts) -> Self {
         Self {
-            device: device.clone(),
+            device: device.cloned(),
             n_made: Cell::new(0),
             buffer_bytes: facts.buffer_bytes,
             limit_bytes: Cell::new(facts.memory_bytes.unwrap_or(u64::MAX)),
@@ -225,11 +226,13 @@ impl Memory {
         };
         let held = Arc::new(GpuBuffer {
             id,
-            buffer: self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: n_bytes,
-                usage,
-                mapped_at_creation: false,
+            buffer: self.device.as_ref().map(|it| {
+                it.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(label),
+                    size: n_bytes,
+                    usage,
+                    mapped_at_creation: false,
+                })
             }),
             n_bytes,
         });

@@ -37,7 +37,7 @@ pub fn norm(
     ];
     if spec.kind == NormKind::Layer {
         // What is not there is not read; something has to be bound.
-        binds.push(Bind::Read(&bias.unwrap_or(weight).vector));
+        binds.push(bias.map_or(Bind::Unused(&weight.vector), |it| Bind::Read(&it.vector)));
     }
     let launch = Launch::plain("norm", entry, &binds, [x.rows as u32, 1, 1]);
     gpu.launch(

@@ -7,7 +7,7 @@ use super::{
     memory::{GpuBuffer, Slice},
     pointwise,
 };
-use crate::ops::{Clocks, DeviceError, Measured, Meter, PeakRates};
+use crate::ops::{Clocks, DeviceError, Measured, Meter, PeakRates, StepPlan};
 
 /// Bytes of one copy, and where there is no room for two times that, half of it, but no less than the second.
 const COPY_BYTES: u64 = 512 << 20;
@@ -26,6 +26,14 @@ impl Meter for Gpu {
 
     fn measured(&self) -> Result<Measured, DeviceError> {
         self.read_clocks()
+    }
+
+    fn note_commands(&self, is_on: bool) {
+        self.notes.borrow_mut().is_on = is_on;
+    }
+
+    fn noted(&self) -> StepPlan {
+        self.notes.borrow_mut().take()
     }
 
     fn peak_rates(&self) -> Result<PeakRates, DeviceError> {

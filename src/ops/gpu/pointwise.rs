@@ -32,13 +32,13 @@ const GROUP: usize = 256;
 
 /// `into[t] += row · scale`; `row: [H]`.
 pub fn add_row(gpu: &Gpu, into: &GpuTensor, row: &GpuWeight, scale: f32) {
-    let binds = [Bind::Write(&into.slice), Bind::Read(&row.vector)];
+    let binds = [Bind::Change(&into.slice), Bind::Read(&row.vector)];
     launch(gpu, "add_row", &binds, into, [scale, 0.0]);
 }
 
 /// `c · tanh(x · scale / c)`, or `x · scale` without a cap.
 pub fn scale(gpu: &Gpu, x: &GpuTensor, scale: f32, cap: Option<f32>) {
-    let binds = [Bind::Write(&x.slice)];
+    let binds = [Bind::Change(&x.slice)];
     match cap {
         Some(cap) => launch(gpu, "scale_capped", &binds, x, [scale, cap]),
         None if scale.to_bits() == 1.0f32.to_bits() => {}
@@ -48,7 +48,7 @@ pub fn scale(gpu: &Gpu, x: &GpuTensor, scale: f32, cap: Option<f32>) {
 
 /// `1 / (1 + e⁻ˣ)`, in place.
 pub fn sigmoid(gpu: &Gpu, x: &GpuTensor) {
-    launch(gpu, "sigmoid", &[Bind::Write(&x.slice)], x, [1.0, 0.0]);
+    launch(gpu, "sigmoid", &[Bind::Change(&x.slice)], x, [1.0, 0.0]);
 }
 
 /// Some rows of it: `[rows, n]`. All of them in their order are `x` itself, not a copy.
@@ -61,7 +61,7 @@ pub fn select(gpu: &Gpu, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
     let ids = gpu.upload(&ids);
     let binds = [
         Bind::Write(&out.slice),
-        Bind::Read(&x.slice),
+        Bind::ReadSome(&x.slice, out.slice.n_bytes),
         Bind::Read(&ids),
     ];
     launch(gpu, "take_rows", &binds, &out, [1.0, 0.0]);
@@ -70,7 +70,8 @@ pub fn select(gpu: &Gpu, x: &GpuTensor, rows: &[usize]) -> GpuTensor {
 
 /// `x[t, c] *= act(by[t, first + c / each])`.
 pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize, each: usize, act: GateAct) {
-    let binds = [Bind::Write(&x.slice), Bind::Read(&by.slice)];
+    let n_gates = (x.rows * x.cols / each.max(1) * 4) as u64;
+    let binds = [Bind::Change(&x.slice), Bind::ReadSome(&by.slice, n_gates)];
     let gates = Gates {
         first,
         cols: by.cols,
@@ -102,7 +103,7 @@ pub fn zeros(gpu: &Gpu, rows: usize, cols: usize) -> GpuTensor {
 
 /// `into += x · scale`; two tensors.
 pub fn add(gpu: &Gpu, into: &GpuTensor, x: &GpuTensor, scale: f32) {
-    let binds = [Bind::Write(&into.slice), Bind::Read(&x.slice)];
+    let binds = [Bind::Change(&into.slice), Bind::Read(&x.slice)];
     launch(gpu, "add", &binds, into, [scale, 0.0]);
 }
 
@@ -112,7 +113,10 @@ pub fn beside(gpu: &Gpu, parts: &[&GpuTensor]) -> GpuTensor {
     let out = gpu.tensor(rows, parts.iter().map(|it| it.cols).sum());
     let mut first = 0;
     for it in parts {
-        let binds = [Bind::Write(&out.slice), Bind::Read(&it.slice)];
+        let binds = [
+            Bind::WriteSome(&out.slice, it.slice.n_bytes),
+            Bind::Read(&it.slice),
+        ];
         let to = Gates {
             first,
             cols: out.cols,

@@ -141,7 +141,13 @@ fn results(gpu: &Gpu, rows: &Rows<'_>, asks: &[Ask<'_>], settled: &Slice, chosen
 
 /// One workgroup a row, or one for each of so many chunks of it.
 fn launch(gpu: &Gpu, rows: &Rows<'_>, entry: &'static str, binds: &[Bind<'_>], n_chunks: usize) {
-    let read = [Bind::Read(rows.logits), Bind::Read(&rows.table)];
+    // What is settled of a row reads a few of its logits at most.
+    let logits = if n_chunks > 0 {
+        Bind::Read(rows.logits)
+    } else {
+        Bind::ReadSome(rows.logits, u64::from(4 * rows.n_asks))
+    };
+    let read = [logits, Bind::Read(&rows.table)];
     let grid = if n_chunks > 0 {
         [n_chunks as u32, rows.n_asks, 1]
     } else {

@@ -15,7 +15,8 @@ use crate::ops::{DeviceError, Wait};
 #[derive(Debug)]
 pub struct InFlight {
     staging: Arc<GpuBuffer>,
-    submission: wgpu::SubmissionIndex,
+    /// None on a device that only plans.
+    submission: Option<wgpu::SubmissionIndex>,
     mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
     /// Where each region asked for lies in the staging buffer: first word, words.
     places: Vec<(usize, usize)>,
@@ -26,7 +27,9 @@ pub struct InFlight {
 impl InFlight {
     /// The regions, which have arrived.
     fn words(&self) -> Result<Words, DeviceError> {
-        let buffer = &self.staging.buffer;
+        let buffer = self.staging.buffer.as_ref();
+        let buffer =
+            buffer.ok_or_else(|| DeviceError::Lost("a plan computes nothing".to_owned()))?;
         let view = buffer
             .get_mapped_range(..self.n_bytes)
             .map_err(|it| DeviceError::Lost(it.to_string()))?;
@@ -44,8 +47,10 @@ impl InFlight {
 impl Drop for InFlight {
     /// A result nobody reads any more gives its buffer back.
     fn drop(&mut self) {
-        if !self.is_read.get() {
-            self.staging.buffer.unmap();
+        if let Some(buffer) = &self.staging.buffer
+            && !self.is_read.get()
+        {
+            buffer.unmap();
         }
     }
 }
@@ -97,12 +102,12 @@ impl Gpu {
         let places = slices.iter().map(place).collect();
         let submission = self.submit();
         let (done, mapped) = mpsc::sync_channel(1);
-        staging
-            .buffer
-            .map_async(wgpu::MapMode::Read, ..n_bytes, move |it| {
+        if let Some(buffer) = &staging.buffer {
+            buffer.map_async(wgpu::MapMode::Read, ..n_bytes, move |it| {
                 // Nobody listens any more where the step was given up.
                 let _ = done.try_send(it);
             });
+        }
         self.count(|it| it.readbacks += 1);
         self.end_step();
         InFlight {
@@ -126,7 +131,7 @@ impl Gpu {
     ) -> Result<Option<Words>, DeviceError> {
         let poll = match wait {
             Wait::Done => wgpu::PollType::Wait {
-                submission_index: Some(in_flight.submission.clone()),
+                submission_index: in_flight.submission.clone(),
                 timeout: None,
             },
             Wait::Never => wgpu::PollType::Poll,

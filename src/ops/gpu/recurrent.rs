@@ -261,8 +261,8 @@ impl Run<'_> {
     }
 
     /// A vector that is there, or something that is not read.
-    fn vector<'a>(&'a self, weight: Option<&'a GpuWeight>) -> &'a Slice {
-        weight.map_or(&self.x.slice, |it| &it.vector)
+    fn vector<'a>(&'a self, weight: Option<&'a GpuWeight>) -> Bind<'a> {
+        weight.map_or(Bind::Unused(&self.x.slice), |it| Bind::Read(&it.vector))
     }
 
     fn params(&self, rows: &Range<usize>, is_new: bool) -> Params {
@@ -285,13 +285,13 @@ impl Run<'_> {
             Bind::Read(&self.x.slice),
             Bind::Write(state),
             Bind::Read(&self.weights.conv.vector),
-            Bind::Read(self.vector(self.weights.conv_bias.as_ref())),
+            self.vector(self.weights.conv_bias.as_ref()),
             Bind::Write(&self.mixed.slice),
         ];
         let blocks = self.spec.n_channels().div_ceil(GROUP) as u32;
         self.launch("convolve", &binds, [blocks, params.n_rows, 1], &params);
         if params.n_keys > 0 {
-            let binds = [Bind::Write(&self.mixed.slice)];
+            let binds = [Bind::Change(&self.mixed.slice)];
             let grid = [params.n_key_heads, params.n_rows, 2];
             self.launch("normed", &binds, grid, &params);
         }
@@ -306,9 +306,9 @@ impl Run<'_> {
         let binds = [
             Bind::Read(&self.x.slice),
             // Not used here.
-            Bind::Write(&self.out.slice),
-            Bind::Read(self.vector(self.weights.decay.as_ref())),
-            Bind::Read(self.vector(self.weights.step_bias.as_ref())),
+            Bind::WriteSome(&self.out.slice, 0),
+            self.vector(self.weights.decay.as_ref()),
+            self.vector(self.weights.step_bias.as_ref()),
             Bind::Write(&decays.slice),
         ];
         let blocks = decays.cols.div_ceil(GROUP) as u32;
@@ -325,26 +325,26 @@ impl Run<'_> {
         };
         if let Some(entry) = entry {
             let (steps, beside) = match selected {
-                Some(it) => (&it.steps.slice, &it.both.slice),
+                Some(it) => (&it.steps.slice, Bind::Read(&it.both.slice)),
                 None => (&self.x.slice, self.vector(self.weights.step_bias.as_ref())),
             };
             let binds = [
                 Bind::Read(steps),
-                Bind::Write(state),
-                Bind::Read(self.vector(self.weights.decay.as_ref())),
-                Bind::Read(beside),
+                Bind::Change(state),
+                self.vector(self.weights.decay.as_ref()),
+                beside,
                 Bind::Write(&self.mixed.slice),
                 Bind::Write(&self.out.slice),
-                Bind::Read(match &self.by_channel {
-                    Some(it) => &it.slice,
+                match &self.by_channel {
+                    Some(it) => Bind::Read(&it.slice),
                     None => self.vector(self.weights.skip.as_ref()),
-                }),
+                },
             ];
             let blocks = params.head_dim.div_ceil(COLUMNS);
             self.launch(entry, &binds, [params.n_heads, blocks, 1], &params);
         }
         let blocks = self.spec.n_channels().div_ceil(GROUP) as u32;
-        let binds = [Bind::Read(&self.x.slice), Bind::Write(state)];
+        let binds = [Bind::Read(&self.x.slice), Bind::Change(state)];
         self.launch("slide", &binds, [blocks, 1, 1], &params);
     }
 
@@ -352,8 +352,8 @@ impl Run<'_> {
         let params = self.params(&(0..self.x.rows), false);
         let binds = [
             Bind::Read(&self.x.slice),
-            Bind::Read(self.vector(self.weights.norm.as_ref())),
-            Bind::Write(&self.out.slice),
+            self.vector(self.weights.norm.as_ref()),
+            Bind::Change(&self.out.slice),
         ];
         let parts = params.n_out / params.norm_dim.max(1);
         self.launch("gated_norm", &binds, [parts, params.n_rows, 1], &params);

@@ -123,18 +123,29 @@ impl Rotation<'_> {
     /// Rows of the batch from `row` on, the first at `position`, whose keys and values go to one span of rows of the cache.
     fn launch(&self, (row, position): (usize, usize), to: KvSpan, cache: &GpuCache) {
         // A weight that is not there is not read; something has to be bound.
-        let norm = |i: usize| self.norms[i].map_or(&self.qkv.slice, |it| &it.vector);
+        let unused = Bind::Unused(&self.qkv.slice);
+        let norm = |i: usize| self.norms[i].map_or(unused, |it| Bind::Read(&it.vector));
+        let angles = self.rope.map_or(unused, |_| Bind::Read(self.angles));
+        let is_all = to.n == self.qkv.rows;
+        let part = |it: u64| {
+            if is_all {
+                it
+            } else {
+                it * to.n as u64 / self.qkv.rows.max(1) as u64
+            }
+        };
+        let stored = (4 * to.n * self.spec.n_kv_heads * head_room(self.spec)) as u64;
         let Some(own) = cache.blocks()[to.block].own() else {
             unreachable!("room was made for these rows")
         };
         let binds = [
-            Bind::Read(&self.qkv.slice),
-            Bind::Read(norm(0)),
-            Bind::Read(norm(1)),
-            Bind::Read(self.angles),
-            Bind::Write(&self.queries.slice),
-            Bind::Write(&own.keys),
-            Bind::Write(&own.values),
+            Bind::ReadSome(&self.qkv.slice, part(self.qkv.slice.n_bytes)),
+            norm(0),
+            norm(1),
+            angles,
+            Bind::WriteSome(&self.queries.slice, part(self.queries.slice.n_bytes)),
+            Bind::WriteSome(&own.keys, stored),
+            Bind::WriteSome(&own.values, stored),
         ];
         let is_whole = self.spec.qk_norm == QkNorm::Full && self.norms.iter().any(Option::is_some);
         let n_slots = (self.spec.n_heads + 2 * self.spec.n_kv_heads) as u32;

@@ -189,8 +189,8 @@ pub fn route(
     let nothing = &logits.slice;
     let binds = [
         Bind::Read(&logits.slice),
-        Bind::Read(of_experts.map_or(nothing, |it| &it.vector)),
-        Bind::Read(control.as_ref().unwrap_or(nothing)),
+        of_experts.map_or(Bind::Unused(nothing), |it| Bind::Read(&it.vector)),
+        control.as_ref().map_or(Bind::Unused(nothing), Bind::Read),
         Bind::Write(&out.slice),
     ];
     let rows = out.n_rows as u32;

@@ -153,7 +153,7 @@ impl Gpu {
         }
         let bytes: &[u8] = bytemuck::cast_slice(&words);
         let held = self.room("codes", bytes.len() as u64)?;
-        self.queue.write_buffer(&held.buffer, 0, bytes);
+        self.write(&held, 0, bytes);
         let table = Slice::whole(held);
         let mut tables = self.code_tables.borrow_mut();
         tables.insert(format, table.clone());
@@ -169,8 +169,7 @@ impl Gpu {
             Vec::new()
         };
         let held = self.room(label, (data.len() * 4) as u64)?;
-        self.queue
-            .write_buffer(&held.buffer, 0, bytemuck::cast_slice(&data));
+        self.write(&held, 0, bytemuck::cast_slice(&data));
         Ok(Slice::whole(held))
     }
 
@@ -181,7 +180,10 @@ impl Gpu {
     pub(super) fn room(&self, label: &str, n_bytes: u64) -> Result<Arc<GpuBuffer>, DeviceError> {
         self.check()?;
         self.memory.check(label, n_bytes)?;
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let Some(card) = &self.card else {
+            return Ok(self.memory.lasting(label, n_bytes));
+        };
+        let scope = card.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let held = self.memory.lasting(label, n_bytes);
         let refused = super::adapter::ready(scope.pop()).flatten();
         let size = || format!("{label}: {}", gigabytes(n_bytes));
@@ -196,6 +198,10 @@ impl Gpu {
         layout: RowLayout,
         rows: Range<usize>,
     ) -> Result<(), DeviceError> {
+        let Some(card) = &self.card else {
+            // A plan holds nothing, and reads no weight.
+            return Ok(());
+        };
         let (mut at, mut row) = (0u64, 0);
         let mut apart = Stream {
             at: apart_at,
@@ -208,11 +214,11 @@ impl Gpu {
             for first in mine.clone().step_by(step) {
                 let end = mine.end.min(first + step);
                 let packed = layout.packed(view, first - row..end - row);
-                self.queue.write_buffer(&held.buffer, at, &packed.units);
+                self.write(held, at, &packed.units);
                 at += packed.units.len() as u64;
                 apart.write(self, held, &packed.apart);
                 // What is on its way takes memory of its own until the device has it.
-                self.queue.submit([]);
+                card.queue.submit([]);
                 if packed.units.len() > UPLOAD_BYTES / 2 {
                     self.poll(wgpu::PollType::wait_indefinitely())?;
                 }
@@ -240,8 +246,7 @@ impl Stream {
         self.waiting.extend_from_slice(bytes);
         let n = self.waiting.len() / WORD_BYTES * WORD_BYTES;
         if n > 0 {
-            gpu.queue
-                .write_buffer(&held.buffer, self.at, &self.waiting[..n]);
+            gpu.write(held, self.at, &self.waiting[..n]);
             self.at += n as u64;
             self.waiting.drain(..n);
         }

@@ -84,10 +84,10 @@ impl Timing {
         let n = 2 * self.passes.len() as u32;
         let n_bytes = u64::from(n.max(1)) * 8;
         let staging = gpu.memory.staging(n_bytes);
-        if n > 0 {
+        if let Some(to) = staging.buffer.as_ref().filter(|_| n > 0) {
             let Readings { set, resolved } = &self.readings;
             encoder.resolve_query_set(set, 0..n, resolved, 0);
-            encoder.copy_buffer_to_buffer(resolved, 0, &staging.buffer, 0, n_bytes);
+            encoder.copy_buffer_to_buffer(resolved, 0, to, 0, n_bytes);
         }
         Timed {
             staging,
@@ -108,10 +108,12 @@ impl Timed {
             _ => return Err(lost("its clock was never read".to_owned())),
         }
         let n_bytes = self.passes.len() as u64 * 16;
-        let view = self.staging.buffer.get_mapped_range(..n_bytes);
+        let buffer = self.staging.buffer.as_ref();
+        let buffer = buffer.ok_or_else(|| lost("it has no clock".to_owned()))?;
+        let view = buffer.get_mapped_range(..n_bytes);
         let ticks: Vec<u64> =
             bytemuck::pod_collect_to_vec(&view.map_err(|it| lost(it.to_string()))?);
-        self.staging.buffer.unmap();
+        buffer.unmap();
         let secs = |from: u64, to: u64| to.saturating_sub(from) as f64 * nanos_per_tick / 1e9;
         let of_each = ticks.chunks_exact(2).map(|it| secs(it[0], it[1])).collect();
         let of_all = ticks.first().zip(ticks.last());
@@ -147,13 +149,12 @@ impl Clock {
         };
         let (done, mapped) = mpsc::sync_channel(1);
         let n_bytes = timed.passes.len() as u64 * 16;
-        timed
-            .staging
-            .buffer
-            .map_async(wgpu::MapMode::Read, ..n_bytes, move |it| {
+        if let Some(buffer) = &timed.staging.buffer {
+            buffer.map_async(wgpu::MapMode::Read, ..n_bytes, move |it| {
                 // Nobody listens any more where nobody asked.
                 let _ = done.try_send(it);
             });
+        }
         timed.mapped = Some(mapped);
         self.timed.borrow_mut().push(timed);
     }
@@ -164,16 +165,19 @@ impl Gpu {
     pub(in crate::ops::gpu) fn turn_clocks(&self, clocks: Clocks) {
         self.clock.clocks.set(clocks);
         let mut readings = self.clock.readings.borrow_mut();
+        let Some(device) = self.card.as_ref().map(|it| &it.device) else {
+            return;
+        };
         if clocks == Clocks::Off || readings.is_some() || !self.facts.has_timestamps {
             return;
         }
         *readings = Some(Readings {
-            set: self.device.create_query_set(&wgpu::QuerySetDescriptor {
+            set: device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("clock"),
                 ty: wgpu::QueryType::Timestamp,
                 count: N_READINGS,
             }),
-            resolved: self.device.create_buffer(&wgpu::BufferDescriptor {
+            resolved: device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("clock"),
                 size: u64::from(N_READINGS) * 8,
                 usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
@@ -194,7 +198,8 @@ impl Gpu {
             n_dispatches: n_dispatches - before,
             ..Measured::default()
         };
-        let nanos_per_tick = f64::from(self.queue.get_timestamp_period());
+        let period = self.card.as_ref();
+        let nanos_per_tick = period.map_or(0.0, |it| f64::from(it.queue.get_timestamp_period()));
         for timed in self.clock.timed.take() {
             let (of_each, of_all) = timed.secs(nanos_per_tick)?;
             *out.secs.get_or_insert(0.0) += of_all;

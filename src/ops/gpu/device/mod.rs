@@ -2,6 +2,7 @@
 
 mod angles;
 mod clock;
+mod notes;
 pub(super) mod pipeline;
 pub(super) mod record;
 
@@ -14,6 +15,7 @@ use std::{
 use self::{
     angles::Tables,
     clock::Clock,
+    notes::Notes,
     pipeline::{Bindings, Pipeline, PipelineKey},
     record::{CommandRecord, PARAMS_BYTES},
 };
@@ -48,8 +50,8 @@ pub struct Counters {
 /// A graphics processor.
 #[derive(Debug)]
 pub struct Gpu {
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
+    /// None where nothing is computed, only planned.
+    pub(super) card: Option<Card>,
     pub(super) facts: AdapterFacts,
     pub(super) can: Abilities,
     pub(super) memory: Memory,
@@ -68,10 +70,19 @@ pub struct Gpu {
     pub(super) params: Arc<GpuBuffer>,
     pub(super) counters: Cell<Counters>,
     pub(super) clock: Clock,
+    /// What was handed over, where somebody wants to know.
+    pub(super) notes: RefCell<Notes>,
     /// Frequencies of the rotations a model uses; nearly always one.
     pub(super) ropes: Vec<(RopeSpec, Rope)>,
     faults: Faults,
     fault: RefCell<Option<DeviceError>>,
+}
+
+/// The driver's side of a graphics processor.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
 }
 
 /// What wgpu has to say.
@@ -113,8 +124,24 @@ impl Gpu {
             .ok_or_else(|| refused("it never answered".to_owned()))?
             .map_err(|it| refused(it.to_string()))?;
         let faults = listen(&device);
-        let memory = Memory::new(&device, &facts);
-        Ok(Self {
+        Ok(Self::with(Some(Card { device, queue }), facts, can, faults))
+    }
+
+    /// A device of which only the facts are there: it holds nothing and computes nothing, and what is handed over
+    /// to it is counted as it comes.
+    #[must_use]
+    pub fn planned(facts: AdapterFacts) -> Self {
+        let (_, told) = mpsc::sync_channel(1);
+        let (_, lost) = mpsc::sync_channel(1);
+        let can = adapter::abilities(&facts);
+        let gpu = Self::with(None, facts, can, Faults { told, lost });
+        gpu.notes.borrow_mut().is_on = true;
+        gpu
+    }
+
+    fn with(card: Option<Card>, facts: AdapterFacts, can: Abilities, faults: Faults) -> Self {
+        let memory = Memory::new(card.as_ref().map(|it| &it.device), &facts);
+        Self {
             params: memory.uniform(PARAMS_BYTES),
             memory,
             scores: Arena::default(),
@@ -126,14 +153,14 @@ impl Gpu {
             bindings: RefCell::default(),
             counters: Cell::default(),
             clock: Clock::default(),
+            notes: RefCell::default(),
             ropes: Vec::new(),
             faults,
             fault: RefCell::default(),
-            device,
-            queue,
+            card,
             facts,
             can,
-        })
+        }
     }
 
     /// What is told of its adapter.
@@ -165,7 +192,9 @@ impl Gpu {
     /// Gives the device up at once, as a driver does that was reset or lost the card: whatever is
     /// asked of it from now on fails.
     pub fn lose(&self) {
-        self.device.destroy();
+        if let Some(it) = &self.card {
+            it.device.destroy();
+        }
     }
 
     /// Lets the device tell how far it is, or waits for it.
@@ -173,10 +202,13 @@ impl Gpu {
     /// # Errors
     /// The device was lost: wgpu panics where its driver says so in answer to a poll.
     pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<(), DeviceError> {
-        let polled = or_lost(|| self.device.poll(poll));
+        let Some(card) = &self.card else {
+            return self.check();
+        };
+        let polled = or_lost(|| card.device.poll(poll));
         if !matches!(polled, Ok(Ok(_))) {
             // A submit that was refused is none to wait for; a poll without one is told of a loss.
-            let _ = or_lost(|| self.device.poll(wgpu::PollType::Poll));
+            let _ = or_lost(|| card.device.poll(wgpu::PollType::Poll));
         }
         // What was told meanwhile says more.
         self.check()?;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     super::{kernel::Kernel, memory::Slice},
-    Gpu,
+    Card, Gpu,
 };
 use crate::formats::Dtype;
 use crate::ops::DeviceError;
@@ -15,21 +15,55 @@ pub const PARAMS_STRIDE: u64 = 256;
 /// One buffer a kernel works on.
 #[derive(Clone, Copy, Debug)]
 pub enum Bind<'a> {
-    /// `var<storage, read>`.
+    /// `var<storage, read>`, all of it read.
     Read(&'a Slice),
-    /// `var<storage, read_write>`.
+    /// `var<storage, read>`, of which so many bytes are read.
+    ReadSome(&'a Slice, u64),
+    /// `var<storage, read>`, bound because something has to be, and not read.
+    Unused(&'a Slice),
+    /// `var<storage, read_write>`, all of it written.
     Write(&'a Slice),
+    /// `var<storage, read_write>`, of which so many bytes are written.
+    WriteSome(&'a Slice, u64),
+    /// `var<storage, read_write>`, all of it read and written.
+    Change(&'a Slice),
+    /// `var<storage, read_write>`, of which so many bytes are read and written.
+    ChangeSome(&'a Slice, u64),
 }
 
 impl<'a> Bind<'a> {
     fn slice(self) -> &'a Slice {
         match self {
-            Self::Read(it) | Self::Write(it) => it,
+            Self::Read(it)
+            | Self::ReadSome(it, _)
+            | Self::Unused(it)
+            | Self::Write(it)
+            | Self::WriteSome(it, _)
+            | Self::Change(it)
+            | Self::ChangeSome(it, _) => it,
         }
     }
 
     fn is_read(self) -> bool {
-        matches!(self, Self::Read(_))
+        matches!(self, Self::Read(_) | Self::ReadSome(..) | Self::Unused(_))
+    }
+
+    /// Bytes read, and written.
+    pub(super) fn traffic(self) -> [u64; 2] {
+        match self {
+            Self::Read(it) => [it.n_bytes, 0],
+            Self::ReadSome(_, n) => [n, 0],
+            Self::Unused(_) => [0, 0],
+            Self::Write(it) => [0, it.n_bytes],
+            Self::WriteSome(_, n) => [0, n],
+            Self::Change(it) => [it.n_bytes, it.n_bytes],
+            Self::ChangeSome(_, n) => [n, n],
+        }
+    }
+
+    /// The buffer, and whether it is bound for writing.
+    pub(super) fn touched(self) -> (u64, bool) {
+        (self.slice().held.id, !self.is_read())
     }
 }
 
@@ -68,8 +102,22 @@ pub struct Pipeline {
     pub id: usize,
     /// As it is told of: `linear.gemv bf16`.
     pub name: String,
-    pub compute: wgpu::ComputePipeline,
+    /// None on a device that only plans.
+    made: Option<Made>,
+}
+
+/// What the driver made of a kernel.
+#[derive(Debug)]
+struct Made {
+    compute: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
+}
+
+impl Pipeline {
+    /// What a pass runs.
+    pub fn compute(&self) -> Option<&wgpu::ComputePipeline> {
+        self.made.as_ref().map(|it| &it.compute)
+    }
 }
 
 /// A pipeline and the regions bound to it.
@@ -109,17 +157,21 @@ impl Gpu {
             return Arc::clone(it);
         }
         let id = self.pipelines.borrow().len();
-        let made = Arc::new(self.make_pipeline(id, &key));
+        let made = Arc::new(Pipeline {
+            id,
+            name: key.name(),
+            made: self.card.as_ref().map(|it| self.make_pipeline(it, &key)),
+        });
         self.pipelines.borrow_mut().insert(key, Arc::clone(&made));
         made
     }
 
-    fn make_pipeline(&self, id: usize, key: &PipelineKey) -> Pipeline {
+    fn make_pipeline(&self, card: &Card, key: &PipelineKey) -> Made {
         let Some(kernel) = Kernel::find(key.stem) else {
             unreachable!("{} is not in the list of kernels", key.stem)
         };
-        let layout = self.layout(key);
-        let pipeline_layout = self
+        let layout = layout(card, key);
+        let pipeline_layout = card
             .device
             .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(key.entry),
@@ -131,8 +183,8 @@ impl Gpu {
             .iter()
             .map(|(name, bits)| (*name, f64::from_bits(*bits)))
             .collect();
-        let module = self.module(key.entry, kernel.source(key.format, self.can));
-        let pipeline = self
+        let module = module(card, key.entry, kernel.source(key.format, self.can));
+        let compute = card
             .device
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(key.entry),
@@ -146,60 +198,7 @@ impl Gpu {
                 },
                 cache: None,
             });
-        Pipeline {
-            id,
-            name: key.name(),
-            compute: pipeline,
-            layout,
-        }
-    }
-
-    /// With bounds checks where assertions are on, without where speed counts: a bound on every
-    /// loop alone once cost a hundredfold (GPU design).
-    #[expect(
-        unsafe_code,
-        reason = "the kernels are our own, and the tests run them with every check on"
-    )]
-    fn module(&self, label: &str, source: String) -> wgpu::ShaderModule {
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(label),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        };
-        if cfg!(debug_assertions) {
-            self.device.create_shader_module(descriptor)
-        } else {
-            let checks = wgpu::ShaderRuntimeChecks::unchecked();
-            unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
-        }
-    }
-
-    fn layout(&self, key: &PipelineKey) -> wgpu::BindGroupLayout {
-        let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty,
-                has_dynamic_offset,
-                min_binding_size: None,
-            },
-            count: None,
-        };
-        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
-        entries.extend(key.reads.iter().enumerate().map(|(i, read_only)| {
-            let ty = wgpu::BufferBindingType::Storage {
-                read_only: *read_only,
-            };
-            entry(i + 1, ty, false)
-        }));
-        if key.has_table {
-            let ty = wgpu::BufferBindingType::Storage { read_only: true };
-            entries.push(entry(TABLE_BINDING, ty, false));
-        }
-        self.device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(key.entry),
-                entries: &entries,
-            })
+        Made { compute, layout }
     }
 
     /// The bind group of some regions.
@@ -208,7 +207,8 @@ impl Gpu {
         pipeline: &Pipeline,
         binds: &[Bind<'_>],
         table: Option<&Slice>,
-    ) -> wgpu::BindGroup {
+    ) -> Option<wgpu::BindGroup> {
+        let card = self.card.as_ref()?;
         let region = |it: &Slice| (it.held.id, it.start, it.n_bytes);
         let slices = binds.iter().map(|it| it.slice()).chain(table);
         let key = (pipeline.id, slices.map(region).collect());
@@ -216,19 +216,21 @@ impl Gpu {
         let now = bindings.n_steps;
         if let Some((group, used)) = bindings.groups.get_mut(&key) {
             *used = now;
-            return group.clone();
+            return Some(group.clone());
         }
-        let group = self.make_bind_group(pipeline, binds, table);
+        let group = self.make_bind_group(card, pipeline, binds, table)?;
         bindings.groups.insert(key, (group.clone(), now));
-        group
+        Some(group)
     }
 
+    /// None for a buffer that is not there.
     fn make_bind_group(
         &self,
+        card: &Card,
         pipeline: &Pipeline,
         binds: &[Bind<'_>],
         table: Option<&Slice>,
-    ) -> wgpu::BindGroup {
+    ) -> Option<wgpu::BindGroup> {
         let entry = |binding: usize, buffer, offset, n_bytes| wgpu::BindGroupEntry {
             binding: binding as u32,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -237,16 +239,17 @@ impl Gpu {
                 size: std::num::NonZero::new(n_bytes),
             }),
         };
-        let mut entries = vec![entry(0, &self.params.buffer, 0, PARAMS_STRIDE)];
+        let params = self.params.buffer.as_ref()?;
+        let mut entries = vec![entry(0, params, 0, PARAMS_STRIDE)];
         let binds = binds.iter().enumerate().map(|(i, it)| (i + 1, it.slice()));
-        let table = table.map(|it| (TABLE_BINDING, it));
-        let regions = binds.chain(table);
-        entries.extend(regions.map(|(i, it)| entry(i, &it.held.buffer, it.start, it.n_bytes)));
-        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        for (i, it) in binds.chain(table.map(|it| (TABLE_BINDING, it))) {
+            entries.push(entry(i, it.held.buffer.as_ref()?, it.start, it.n_bytes));
+        }
+        Some(card.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
-            layout: &pipeline.layout,
+            layout: &pipeline.made.as_ref()?.layout,
             entries: &entries,
-        })
+        }))
     }
 
     /// Which of the regions a kernel only reads.
@@ -272,4 +275,52 @@ impl Gpu {
             what: format!("{what} takes {n_bytes} bytes, and one binding holds {most}"),
         })
     }
+}
+
+/// With bounds checks where assertions are on, without where speed counts: a bound on every
+/// loop alone once cost a hundredfold (GPU design).
+#[expect(
+    unsafe_code,
+    reason = "the kernels are our own, and the tests run them with every check on"
+)]
+fn module(card: &Card, label: &str, source: String) -> wgpu::ShaderModule {
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(label),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    };
+    if cfg!(debug_assertions) {
+        card.device.create_shader_module(descriptor)
+    } else {
+        let checks = wgpu::ShaderRuntimeChecks::unchecked();
+        unsafe { card.device.create_shader_module_trusted(descriptor, checks) }
+    }
+}
+
+fn layout(card: &Card, key: &PipelineKey) -> wgpu::BindGroupLayout {
+    let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
+    entries.extend(key.reads.iter().enumerate().map(|(i, read_only)| {
+        let ty = wgpu::BufferBindingType::Storage {
+            read_only: *read_only,
+        };
+        entry(i + 1, ty, false)
+    }));
+    if key.has_table {
+        let ty = wgpu::BufferBindingType::Storage { read_only: true };
+        entries.push(entry(TABLE_BINDING, ty, false));
+    }
+    card.device
+        .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(key.entry),
+            entries: &entries,
+        })
 }

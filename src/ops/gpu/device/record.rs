@@ -7,6 +7,7 @@ use super::{
     super::memory::{ALIGN_BYTES, GpuBuffer, Slice},
     Gpu,
     clock::Timing,
+    notes::Traffic,
     pipeline::{Bind, PARAMS_STRIDE, Pipeline, PipelineKey},
 };
 use crate::formats::Dtype;
@@ -62,14 +63,20 @@ impl Launch<'_> {
     }
 }
 
-enum Command {
+/// What is handed over.
+pub(super) enum Command {
+    /// A kernel.
     Dispatch {
         pipeline: Arc<Pipeline>,
-        bind_group: wgpu::BindGroup,
+        /// None on a device that only plans.
+        bind_group: Option<wgpu::BindGroup>,
         params_at: u32,
         grid: [u32; 3],
         weight_bytes: u64,
+        /// Where somebody wants to know.
+        traffic: Option<Traffic>,
     },
+    /// A copy between two buffers.
     Copy {
         from: Slice,
         to: Arc<GpuBuffer>,
@@ -136,6 +143,7 @@ impl Gpu {
             params_at,
             grid: launch.grid,
             weight_bytes: launch.weight_bytes,
+            traffic: self.notes.borrow().is_on.then(|| Traffic::of(launch)),
         });
         drop(recording);
         self.count(|it| it.dispatches += 1);
@@ -190,33 +198,42 @@ impl Gpu {
         }
     }
 
+    /// Bytes for a buffer, which are there before what is submitted next runs.
+    pub(in crate::ops::gpu) fn write(&self, to: &GpuBuffer, at: u64, bytes: &[u8]) {
+        if let (Some(card), Some(buffer)) = (&self.card, &to.buffer) {
+            card.queue.write_buffer(buffer, at, bytes);
+        }
+    }
+
     /// Hands over what was noted; the device begins with it.
-    pub(in crate::ops::gpu) fn submit(&self) -> wgpu::SubmissionIndex {
+    ///
+    /// Returns nothing to wait for on a device that only plans.
+    pub(in crate::ops::gpu) fn submit(&self) -> Option<wgpu::SubmissionIndex> {
         let mut recording = self.recording.borrow_mut();
         if !recording.params.is_empty() {
-            self.queue
-                .write_buffer(&self.params.buffer, 0, &recording.params);
+            self.write(&self.params, 0, &recording.params);
             recording.params.clear();
         }
         for it in &mut recording.uploads {
             let new = &it.bytes[it.n_written..];
             if !new.is_empty() {
-                self.queue
-                    .write_buffer(&it.held.buffer, it.n_written as u64, new);
+                self.write(&it.held, it.n_written as u64, new);
                 it.n_written = it.bytes.len();
             }
         }
         let commands = std::mem::take(&mut recording.commands);
         drop(recording);
         self.count(|it| it.submits += 1);
+        self.notes.borrow_mut().add(&commands);
+        let card = self.card.as_ref()?;
         let descriptor = wgpu::CommandEncoderDescriptor { label: None };
-        let mut encoder = self.device.create_command_encoder(&descriptor);
+        let mut encoder = card.device.create_command_encoder(&descriptor);
         let mut timing = self.clock.begin();
         encode(&mut encoder, commands, timing.as_mut());
         let timed = timing.map(|it| it.end(self, &mut encoder));
-        let submission = self.queue.submit([encoder.finish()]);
+        let submission = card.queue.submit([encoder.finish()]);
         self.clock.wait_for(timed);
-        submission
+        Some(submission)
     }
 
     /// The step is over: the regions of its uploads can be used again by the next.
@@ -249,13 +266,11 @@ fn encode(
                 to,
                 to_start,
                 n_bytes,
-            } => encoder.copy_buffer_to_buffer(
-                &from.held.buffer,
-                from.start,
-                &to.buffer,
-                to_start,
-                n_bytes,
-            ),
+            } => {
+                if let (Some(held), Some(to)) = (&from.held.buffer, &to.buffer) {
+                    encoder.copy_buffer_to_buffer(held, from.start, to, to_start, n_bytes);
+                }
+            }
             first @ Command::Dispatch { .. } => {
                 let mut run = vec![first];
                 while run.len() < most {
@@ -292,13 +307,14 @@ fn one_pass(
     for it in dispatches {
         if let Command::Dispatch {
             pipeline,
-            bind_group,
+            bind_group: Some(bind_group),
             params_at,
             grid,
             ..
         } = it
+            && let Some(compute) = pipeline.compute()
         {
-            pass.set_pipeline(&pipeline.compute);
+            pass.set_pipeline(compute);
             pass.set_bind_group(0, bind_group, &[*params_at]);
             pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         }

@@ -43,8 +43,8 @@ impl Run<'_> {
         let binds = [
             Bind::Read(&self.x.slice),
             // Not used here.
-            Bind::Read(&self.selection().norms.vector),
-            Bind::Write(&self.out.slice),
+            Bind::Unused(&self.selection().norms.vector),
+            Bind::Change(&self.out.slice),
         ];
         let blocks = self.out.cols.div_ceil(GROUP) as u32;
         self.launch("gate", &binds, [blocks, params.n_rows, 1], &params);
