@@ -1,7 +1,8 @@
 // The reference is src/ops/cpu/attention.rs. Softmax attention of each row and head over its own sequence.
 //
 // `decode`: few rows. Each workgroup takes one split of what a row sees, for up to four heads that
-// read the same keys, and leaves maximum, sum and weighted values; `combine` puts splits together.
+// read the same keys, and leaves maximum, sum and weighted values; `combine` puts splits together. Where every row has
+// one split, `decode` leaves what `combine` would.
 // `prefill`: 32 rows of one head a workgroup, keys 64 at a time.
 
 struct Params {
@@ -50,6 +51,9 @@ override ROWS: u32 = 32u;
 
 // Whether some positions of the block lie in rows of another cache, and the others, in their order, in `keys`.
 override HAS_BASE: bool = false;
+
+// Whether every row has one split: `out` of `decode` is then [T, heads · v_dim].
+override IS_WHOLE: bool = false;
 
 const LOWEST: f32 = -3.4e38;
 const KEYS: u32 = 64u;
@@ -152,7 +156,7 @@ var<workgroup> dot_room: array<f32, 1024>;         // [N_SHARED, KEYS, 4] parts 
 var<workgroup> weights: array<f32, 256>;           // [N_SHARED, KEYS]
 var<workgroup> lane_room: array<f32, 256>;         // [N_SHARED, KEYS] scores, at the end sums
 var<workgroup> eighth_room: array<f32, 32>;        // [N_SHARED, 8] the same of eight lanes each
-var<workgroup> fade: array<f32, 4>;                // what an earlier sum shrinks by
+var<workgroup> fade: array<f32, 4>;                // what an earlier sum shrinks by; at the end, of whole rows, sums with the sink
 
 // The most of what the 64 lanes of a head have, by eights.
 fn head_max(index: u32, value: f32) -> f32 {
@@ -194,8 +198,9 @@ fn head_sum(index: u32, value: f32) -> f32 {
     return sum;
 }
 
-// Sums the lanes' shares of the weighted values of one head, in the order of the lanes, and writes them.
-fn leave(index: u32, share: vec4<f32>, n_lanes: u32, to: u32) {
+// Sums the lanes' shares of the weighted values of one head, in the order of the lanes, and writes them: of the workgroup's
+// head `place`, which is `head` of the model.
+fn leave(index: u32, share: vec4<f32>, n_lanes: u32, row: u32, split: u32, head: u32, place: u32) {
     workgroupBarrier();
     for (var c = 0u; c < 4u; c++) {
         dot_room[c * 256u + index] = share[c];
@@ -207,7 +212,14 @@ fn leave(index: u32, share: vec4<f32>, n_lanes: u32, to: u32) {
         for (var i = 0u; i < n_lanes; i++) {
             sum += dot_room[first + i * N_QUADS];
         }
-        out[to * params.head_dim + index] = sum;
+        if IS_WHOLE {
+            if index < params.v_dim {
+                out[((params.row + row) * params.n_heads + head) * params.v_dim + index] = (0.0 + sum) / fade[place];
+            }
+        } else {
+            let to = ((params.partial_row + row) * params.n_heads + head) * params.split_room + split;
+            out[to * params.head_dim + index] = sum;
+        }
     }
 }
 
@@ -324,18 +336,22 @@ fn decode(@builtin(local_invocation_index) index: u32, @builtin(workgroup_id) gr
         }
     }
     let total = head_sum(index, sum);
-    let partial = (params.partial_row + row) * params.n_heads;
-    leave(index, share_0, n_lanes, (partial + head_of(kv_head, member)) * params.split_room + group.y);
+    let has_stats = mine < N_SHARED && index % KEYS == 0u && member + mine < members;
+    if IS_WHOLE && has_stats {
+        fade[mine] = total + sink(head_of(kv_head, member + mine), highest);
+    }
+    leave(index, share_0, n_lanes, row, group.y, head_of(kv_head, member), 0u);
     if N_SHARED > 1u && member + 1u < members {
-        leave(index, share_1, n_lanes, (partial + head_of(kv_head, member + 1u)) * params.split_room + group.y);
+        leave(index, share_1, n_lanes, row, group.y, head_of(kv_head, member + 1u), 1u);
     }
     if N_SHARED > 2u && member + 2u < members {
-        leave(index, share_2, n_lanes, (partial + head_of(kv_head, member + 2u)) * params.split_room + group.y);
+        leave(index, share_2, n_lanes, row, group.y, head_of(kv_head, member + 2u), 2u);
     }
     if N_SHARED > 3u && member + 3u < members {
-        leave(index, share_3, n_lanes, (partial + head_of(kv_head, member + 3u)) * params.split_room + group.y);
+        leave(index, share_3, n_lanes, row, group.y, head_of(kv_head, member + 3u), 3u);
     }
-    if mine < N_SHARED && index % KEYS == 0u && member + mine < members {
+    if !IS_WHOLE && has_stats {
+        let partial = (params.partial_row + row) * params.n_heads;
         let to = (partial + head_of(kv_head, member + mine)) * params.split_room + group.y;
         out[params.stats_at + 2u * to] = highest;
         out[params.stats_at + 2u * to + 1u] = total;

@@ -56,5 +56,6 @@ pub use open_error::OpenError;
 pub use opener::{LoadStep, LoadingJob, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
 pub use opening::{ModelOpener, open_backend, paging_note, quantized_note, widened_note};
 pub use options::Options;
+pub use pace::most_tokens;
 pub use plan::plan_backend;
 pub use scripted::{ScriptedBackend, ScriptedRow};

@@ -60,7 +60,8 @@ fn interval(pace: Pace) -> Duration {
 }
 
 /// Most tokens read in one go, by a device that runs ahead or by the CPU.
-pub(super) fn most_tokens(runs_ahead: bool, n_vocab: usize) -> usize {
+#[must_use]
+pub fn most_tokens(runs_ahead: bool, n_vocab: usize) -> usize {
     if runs_ahead {
         let fits = DEVICE_LOGIT_BYTES / (4 * n_vocab.max(1));
         fits.clamp(MAX_SLICE, MAX_DEVICE_SLICE)

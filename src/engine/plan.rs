@@ -4,7 +4,8 @@ use super::{Backend, OpenError};
 use crate::checkpoint::Weights;
 use crate::spec::ModelSpec;
 
-/// A model on a device of which only the limits are there. Steps are submitted as to any other; none ever completes.
+/// A model on a device of which only the limits are there. Steps are submitted and complete as on any other; what comes
+/// back is 0.
 ///
 /// * `weights`: as they are to be held; only their sizes and formats are looked at, and vectors
 ///
@@ -48,7 +49,7 @@ pub fn plan_backend(_spec: &ModelSpec, _weights: &Weights) -> Result<Box<dyn Bac
 #[cfg(all(test, feature = "gpu"))]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Checkpoint, PRESETS};
+    use crate::checkpoint::{Checkpoint, MadeUp, PRESETS};
     use crate::engine::{Capture, Feed, LiveBackend, Row, Wait};
     use crate::model::{Model, held_layout, token_bytes};
     use crate::ops::{AdapterChoice, Gpu, KernelPlan, StepPlan};
@@ -57,18 +58,18 @@ mod tests {
     const TINY: &str = "custom:hidden=64,ffn=96,experts=8,k=2,layers=2,heads=4,kv=2,width=16,vocab=300,context=256";
 
     /// What is handed over for each of some slices of one sequence.
-    fn noted(backend: &mut dyn Backend, slices: &[usize], completes: bool) -> Vec<StepPlan> {
+    fn noted(backend: &mut dyn Backend, slices: &[usize]) -> Vec<StepPlan> {
         let seq = backend.open();
         backend.meter().unwrap().note_commands(true);
         let mut all = Vec::new();
         for n in slices {
-            submit(backend, seq, *n, completes);
+            step(backend, seq, *n);
             all.push(backend.meter().unwrap().noted());
         }
         all
     }
 
-    fn submit(backend: &mut dyn Backend, seq: SeqId, n: usize, completes: bool) {
+    fn step(backend: &mut dyn Backend, seq: SeqId, n: usize) {
         let tokens: Vec<TokenId> = (0..n).map(TokenId::new).collect();
         let row = Row {
             seq,
@@ -79,9 +80,7 @@ mod tests {
             against: None,
         };
         let ticket = backend.submit(&[row], Capture::Trace).unwrap();
-        if completes {
-            backend.poll(ticket, Wait::Done).unwrap();
-        }
+        backend.poll(ticket, Wait::Done).unwrap();
     }
 
     /// A made-up model on the software driver, and what is planned of it on an adapter with the same limits.
@@ -91,7 +90,7 @@ mod tests {
         let facts = gpu.facts().clone();
         let model = Model::new(made.spec.clone(), &made.weights, gpu).unwrap();
         let mut live = LiveBackend::new(model, made.spec.n_vocab);
-        let computed = noted(&mut live, slices, true);
+        let computed = noted(&mut live, slices);
         let before = live.ops().counters().dispatches;
         assert_eq!(
             before,
@@ -99,7 +98,7 @@ mod tests {
         );
         let sketch = Weights::sketched(made.weights.layouts()).unwrap();
         let mut plan = plan_on(&made.spec, &sketch, facts).unwrap();
-        [computed, noted(&mut *plan, slices, false)]
+        [computed, noted(&mut *plan, slices)]
     }
 
     #[test]
@@ -114,7 +113,7 @@ mod tests {
 
     /// What a plan says of a token after so many.
     fn planned(preset: &str, quantize: Option<BlockFormat>, n: usize) -> (StepPlan, u64) {
-        let plan = crate::checkpoint::MadeUp::plan(preset, None, true).unwrap();
+        let plan = MadeUp::plan(preset, None, true).unwrap();
         let layouts: Vec<_> = plan.layouts().collect();
         let held = layouts
             .iter()
@@ -128,12 +127,18 @@ mod tests {
             .sum();
         let bytes = token_bytes(plan.spec(), &weights, None) - vectors;
         let mut backend = plan_backend(plan.spec(), &weights).unwrap();
-        let mut steps = noted(&mut *backend, &[n, 1], false);
+        let mut steps = noted(&mut *backend, &[n, 1]);
         (steps.remove(1), bytes)
     }
 
     fn is_product(it: &KernelPlan) -> bool {
-        let stems = ["linear.gemv", "experts.gate_up", "experts.down", "heads."];
+        let stems = [
+            "linear.gemv",
+            "normed.gemv",
+            "experts.gate_up",
+            "experts.down",
+            "heads.",
+        ];
         stems.iter().any(|stem| it.name.starts_with(stem))
     }
 
@@ -148,6 +153,27 @@ mod tests {
                 assert_eq!(read, bytes, "{preset} {quantize:?}");
                 assert_eq!(plan.sum(|it| it.weight_bytes), bytes);
             }
+        }
+    }
+
+    /// Dispatches of one more layer: of a token that sees `n` others.
+    fn of_a_layer(preset: &str, n: usize) -> u64 {
+        let [fewer, more] = [2, 3].map(|n_layers| {
+            let plan = MadeUp::plan(preset, Some(n_layers), true).unwrap();
+            let weights = Weights::sketched(plan.layouts()).unwrap();
+            let mut backend = plan_backend(plan.spec(), &weights).unwrap();
+            noted(&mut *backend, &[n, 1])[1].sum(|it| it.n)
+        });
+        more - fewer
+    }
+
+    /// Norm and q, k, v; rotation; attention; its splits put together where there are several; o; norm and router; choice;
+    /// gate and up; down.
+    #[test]
+    fn a_layer_takes_nine_dispatches_and_eight_where_a_row_sees_one_split() {
+        for preset in ["olmoe-1b-7b", "qwen3-30b-a3b", "mixtral-8x7b"] {
+            assert_eq!(of_a_layer(preset, 100), 9, "{preset}");
+            assert_eq!(of_a_layer(preset, 63), 8, "{preset}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! T rows of the batch, H width, E experts, K places of a choice, A width of the keys of all heads.
 
 use super::{
-    norms::Norm,
+    norms::{Norm, first_score, normed},
     parts::{RouterOutputs, add_part},
     weights::{MoaWeights, Model, Moe},
 };
@@ -20,15 +20,18 @@ pub(super) struct Inputs<O: Ops> {
     router: Option<O::Tensor>,
     /// The shared expert, likewise.
     shared: Option<O::Tensor>,
+    /// The router's raw logits `[T, E]`, where they are known already.
+    logits: Option<O::Tensor>,
 }
 
 impl<O: Ops> Inputs<O> {
-    /// `x`: what the experts read; `residual`: the residual stream before the layer's second part.
+    /// `early`: what the experts read where that was taken before the mixer, else it is the normed `residual`, the residual
+    /// stream before the layer's second part.
     pub(super) fn new(
         model: &Model<O>,
         weights: &Moe<O>,
         moe: &MoeSpec,
-        x: O::Tensor,
+        (early, norm): (Option<O::Tensor>, Option<&Norm<O>>),
         residual: &O::Tensor,
     ) -> Self {
         let ops = &model.ops;
@@ -36,12 +39,23 @@ impl<O: Ops> Inputs<O> {
         let own = |norm: Option<&Norm<O>>| norm.map(|it| it.of(ops, residual));
         let shared = weights.shared.as_ref();
         let reads_own = moe.shared.map(|it| it.input) == Some(SharedInput::OwnNorm);
+        let router = match router {
+            Some(RouterInput::Raw) => Some(residual.clone()),
+            Some(RouterInput::RmsScaled) => own(weights.router_norm.as_ref()),
+            Some(RouterInput::Normed) | None => None,
+        };
+        let (x, logits) = match early {
+            Some(it) => (it, None),
+            None if router.is_none() && weights.router_out.is_none() => {
+                let gate = (&weights.router, weights.router_bias.as_ref());
+                let (x, logits) = first_score(ops, residual, norm, gate);
+                (x, Some(logits))
+            }
+            None => (normed(ops, residual, norm), None),
+        };
         Self {
-            router: match router {
-                Some(RouterInput::Raw) => Some(residual.clone()),
-                Some(RouterInput::RmsScaled) => own(weights.router_norm.as_ref()),
-                Some(RouterInput::Normed) | None => None,
-            },
+            router,
+            logits,
             shared: own(shared.filter(|_| reads_own).and_then(|it| it.norm.as_ref())),
             experts: x,
         }
@@ -62,11 +76,9 @@ pub(super) fn experts<O: Ops>(
 ) -> RouterOutputs<O> {
     let ops = &model.ops;
     let router = &model.spec.routers[moe.router.idx()];
-    let logits = score(
-        ops,
-        weights,
-        inputs.router.as_ref().unwrap_or(&inputs.experts),
-    );
+    let read = inputs.router.as_ref().unwrap_or(&inputs.experts);
+    let logits = inputs.logits.clone();
+    let logits = logits.unwrap_or_else(|| score(ops, weights, read));
     let of_experts = weights.of_experts.as_ref();
     let mut routing = ops.route(&logits, of_experts, moe.router, router, spans);
     if let Some(cap) = router.capacity() {
@@ -155,21 +167,22 @@ fn shared<O: Ops>(
 
 /// Adds to a tensor what attention with experts puts out: each chosen expert has queries of its own over keys and values
 /// that all share, and makes of what they attend to its output.
+///
+/// * `x`, `logits`: `[T, H]`, the normed input, and what the router makes of it
 pub(super) fn attention<O: Ops>(
     model: &Model<O>,
     weights: &MoaWeights<O>,
     (attn, id): (&GqaSpec, RouterId),
-    (into, x): (&mut O::Tensor, &O::Tensor),
+    (into, (x, logits)): (&mut O::Tensor, (O::Tensor, O::Tensor)),
     scale: f32,
     spans: &[BatchSpan<'_>],
     caches: &mut [&mut O::Cache],
 ) -> RouterOutputs<O> {
     let ops = &model.ops;
-    let logits = ops.score(x, &weights.router, None);
     let routing = ops.route(&logits, None, id, &model.spec.routers[id.idx()], spans);
     let expert = attention_expert(attn);
-    let queries = ops.inner(x, &routing, &weights.experts, &expert);
-    let qkv = ops.beside(&[&queries, &ops.linear(x, &weights.kv, None)]);
+    let queries = ops.inner(&x, &routing, &weights.experts, &expert);
+    let qkv = ops.beside(&[&queries, &ops.linear(&x, &weights.kv, None)]);
     // As many heads for each place of the choice as there are of keys and values; edits may choose more.
     let attn = GqaSpec {
         n_heads: ops.n_places(&routing) * attn.n_kv_heads,

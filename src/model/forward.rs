@@ -7,13 +7,13 @@ use std::{iter, ops::Range};
 use super::{
     cross, experts,
     latent::{Indexer, Latent},
-    norms::Norm,
+    norms::{first_product, first_score, normed},
     parts::{RouterOutputs, add_part},
     sequence::{LayerCache, MixerCache, Sequence},
     weights::{Attention, FfnWeights, Layer, MixerWeights, Model, Recurrent},
 };
 use crate::checkpoint::cache_bytes_per_position;
-use crate::ops::{BatchSpan, Input, Ops, ScoreTerms};
+use crate::ops::{BatchSpan, Input, NormOf, Ops, ScoreTerms};
 use crate::spec::{
     Ffn, GateAct, GqaSpec, IndexerSpec, InputSpec, LayerSpec, Mixer, MlaSpec, NormKind, NormSpec,
     RecurrentSpec, Topology,
@@ -145,11 +145,6 @@ pub(super) fn embedded<O: Ops>(model: &Model<O>, tokens: &[Input<'_, O::Predicte
     ops.embed(&model.embedding, tokens, scale)
 }
 
-/// What a part of a layer reads: the residual stream, normed where there is a norm.
-fn normed<O: Ops>(ops: &O, residual: &O::Tensor, norm: Option<&Norm<O>>) -> O::Tensor {
-    norm.map_or_else(|| residual.clone(), |it| it.of(ops, residual))
-}
-
 /// Adds to the residual stream what a layer's mixer puts out.
 fn mixer<'a, O: Ops + 'a>(
     model: &Model<O>,
@@ -164,21 +159,31 @@ fn mixer<'a, O: Ops + 'a>(
     let [before, behind, ..] = layer.norms.each_ref().map(Option::as_ref);
     let ops = &model.ops;
     let scale = spec.residual_scale;
-    let x = normed(ops, residual, before);
     match (&layer.mixer, &spec.mixer) {
         (MixerWeights::Attention(weights), Mixer::Gqa(gqa)) => {
+            let first = (&weights.qkv, weights.qkv_bias.as_ref());
+            let (_, qkv) = first_product(ops, residual, before, first);
             let mut caches: Vec<_> = caches.filter_map(MixerCache::keys_and_values).collect();
             add_part(ops, residual, scale, behind, |into, scale| {
                 let weights = (weights, distances);
-                attention(model, weights, gqa, (into, &x), scale, spans, &mut caches);
+                attention(model, weights, gqa, (into, &qkv), scale, spans, &mut caches);
             });
             None
         }
         (MixerWeights::Moa(weights), Mixer::MoA { attn, router }) => {
             let mut caches: Vec<_> = caches.filter_map(MixerCache::keys_and_values).collect();
             let attn = (attn, *router);
+            let read = first_score(ops, residual, before, (&weights.router, None));
             Some(add_part(ops, residual, scale, behind, |into, scale| {
-                experts::attention(model, weights, attn, (into, &x), scale, spans, &mut caches)
+                experts::attention(
+                    model,
+                    weights,
+                    attn,
+                    (into, read),
+                    scale,
+                    spans,
+                    &mut caches,
+                )
             }))
         }
         (MixerWeights::Latent(weights), Mixer::Mla(mla)) => {
@@ -186,15 +191,18 @@ fn mixer<'a, O: Ops + 'a>(
                 caches.filter_map(MixerCache::latents).unzip();
             let mut index: Vec<_> = index.into_iter().flatten().collect();
             let mut caches = (caches.as_mut_slice(), index.as_mut_slice());
+            let read = first_product(ops, residual, before, weights.first());
             add_part(ops, residual, scale, behind, |into, scale| {
-                latent_attention(model, weights, mla, (into, &x), scale, spans, &mut caches);
+                latent_attention(model, weights, mla, (into, read), scale, spans, &mut caches);
             });
             None
         }
         (MixerWeights::Recurrent(weights), Mixer::Recurrent(it)) => {
             let mut states: Vec<_> = caches.filter_map(MixerCache::folded).collect();
+            let first = (&weights.projections, weights.bias.as_ref());
+            let read = first_product(ops, residual, before, first);
             add_part(ops, residual, scale, behind, |into, scale| {
-                recurrent(model, weights, it, (into, &x), scale, spans, &mut states);
+                recurrent(model, weights, it, (into, read), scale, spans, &mut states);
             });
             None
         }
@@ -203,19 +211,20 @@ fn mixer<'a, O: Ops + 'a>(
 }
 
 /// Adds to the residual stream what each row attends to.
+///
+/// * `qkv`: `[T, n]`, queries, keys and values of the normed input, and gates where there are any
 fn attention<O: Ops>(
     model: &Model<O>,
     (weights, distances): (&Attention<O>, Option<&O::Weight>),
     gqa: &GqaSpec,
-    (residual, x): (&mut O::Tensor, &O::Tensor),
+    (residual, qkv): (&mut O::Tensor, &O::Tensor),
     scale: f32,
     spans: &[BatchSpan<'_>],
     caches: &mut [&mut O::Cache],
 ) {
     let ops = &model.ops;
-    let qkv = ops.linear(x, &weights.qkv, weights.qkv_bias.as_ref());
     let norms = [weights.norms[0].as_ref(), weights.norms[1].as_ref()];
-    let queries = ops.rotate_and_store(&qkv, norms, gqa, spans, caches);
+    let queries = ops.rotate_and_store(qkv, norms, gqa, spans, caches);
     let terms = ScoreTerms {
         sinks: weights.sinks.as_ref(),
         distances,
@@ -224,7 +233,7 @@ fn attention<O: Ops>(
     if let Some(it) = gqa.out_gate {
         let behind = gqa.widths().iter().sum();
         let each = if it.per_head { gqa.v_dim } else { 1 };
-        ops.gate(&mut mixed, &qkv, behind, each, it.act);
+        ops.gate(&mut mixed, qkv, behind, each, it.act);
     }
     ops.linear_add(
         residual,
@@ -237,23 +246,31 @@ fn attention<O: Ops>(
 
 /// Adds to the residual stream what each row attends to.
 ///
-/// * `x`: `[T, H]`, the normed input; `caches`: one per span
+/// * `x`, `first`: `[T, H]`, the normed input, and its first product; `caches`: one per span
 fn latent_attention<O: Ops>(
     model: &Model<O>,
     weights: &Latent<O>,
     spec: &MlaSpec,
-    (residual, x): (&mut O::Tensor, &O::Tensor),
+    (residual, (x, first)): (&mut O::Tensor, (O::Tensor, O::Tensor)),
     scale: f32,
     spans: &[BatchSpan<'_>],
     (caches, index): &mut (&mut [&mut O::Cache], &mut [&mut O::Cache]),
 ) {
     let ops = &model.ops;
-    let narrow = weights.bottleneck.as_ref().map(|it| {
-        let narrow = ops.linear(x, &it.down, it.bias.as_ref());
-        ops.norm(&narrow, &it.norm, None, &NormSpec::rms(spec.lora_eps))
-    });
+    let x = &x;
+    let (narrow, q) = match &weights.bottleneck {
+        None => (None, first),
+        Some(it) => {
+            let norm = NormOf {
+                weight: &it.norm,
+                bias: None,
+                spec: &NormSpec::rms(spec.lora_eps),
+            };
+            let (narrow, q) = ops.norm_linear(&first, norm, &weights.q, None);
+            (Some(narrow), q)
+        }
+    };
     let for_queries = narrow.as_ref().unwrap_or(x);
-    let q = ops.linear(for_queries, &weights.q, None);
     let down = ops.linear(x, &weights.down, weights.down_bias.as_ref());
     let chosen = match (&weights.indexer, &spec.indexer) {
         (Some(it), Some(spec)) => chosen(ops, it, spec, [for_queries, x], spans, index),
@@ -307,19 +324,21 @@ fn chosen<O: Ops>(
 }
 
 /// Adds to the residual stream what a mixer with a state puts out.
+///
+/// * `x`, `read`: `[T, H]`, the normed input, and its first product
 fn recurrent<O: Ops>(
     model: &Model<O>,
     weights: &Recurrent<O>,
     spec: &RecurrentSpec,
-    (residual, x): (&mut O::Tensor, &O::Tensor),
+    (residual, (x, mut read)): (&mut O::Tensor, (O::Tensor, O::Tensor)),
     scale: f32,
     spans: &[BatchSpan<'_>],
     states: &mut [&mut O::State],
 ) {
     let ops = &model.ops;
-    let mut read = ops.linear(x, &weights.projections, weights.bias.as_ref());
     if !weights.narrow.is_empty() {
-        let behind = |[down, up]: &[O::Weight; 2]| ops.linear(&ops.linear(x, down, None), up, None);
+        let behind =
+            |[down, up]: &[O::Weight; 2]| ops.linear(&ops.linear(&x, down, None), up, None);
         let others: Vec<O::Tensor> = weights.narrow.iter().map(behind).collect();
         let all: Vec<&O::Tensor> = iter::once(&read).chain(&others).collect();
         read = ops.beside(&all);
@@ -351,16 +370,16 @@ fn ffn<O: Ops>(
     }
     let [.., before, behind] = layer.norms.each_ref().map(Option::as_ref);
     let (ops, scale) = (&model.ops, spec.residual_scale);
-    let x = early.unwrap_or_else(|| normed(ops, residual, before));
     match (&layer.ffn, &spec.ffn) {
         (FfnWeights::Moe(weights), Ffn::Moe(moe)) => {
-            let inputs = experts::Inputs::new(model, weights, moe, x, residual);
+            let inputs = experts::Inputs::new(model, weights, moe, (early, before), residual);
             Some(add_part(ops, residual, scale, behind, |into, scale| {
                 let rows = (spans, taken);
                 experts::experts(model, weights, moe, &inputs, into, scale, rows)
             }))
         }
         (FfnWeights::Dense(network), Ffn::Dense(mlp)) => {
+            let x = early.unwrap_or_else(|| normed(ops, residual, before));
             add_part(ops, residual, scale, behind, |into, scale| {
                 ops.mlp(into, scale, &x, None, network, mlp);
             });

@@ -49,6 +49,16 @@ pub struct Latent<O: Ops> {
     pub out_bias: Option<O::Weight>,
 }
 
+impl<O: Ops> Latent<O> {
+    /// What the input is multiplied with first, and its bias.
+    pub(super) fn first(&self) -> (&O::Weight, Option<&O::Weight>) {
+        match &self.bottleneck {
+            Some(it) => (&it.down, it.bias.as_ref()),
+            None => (&self.q, None),
+        }
+    }
+}
+
 impl<O: Ops> WeightSource<'_, O> {
     /// The weights of a layer.
     pub(super) fn latent(

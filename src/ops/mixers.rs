@@ -1,4 +1,56 @@
-//! What mixers compute with, beside their projections: weights of one layer, ready on a device.
+//! What parts of a layer compute with, beside their projections: weights of one layer, ready on a device.
+
+use crate::spec::NormSpec;
+
+/// A norm of rows.
+#[derive(Debug)]
+pub struct NormOf<'a, W> {
+    /// `[H]`.
+    pub weight: &'a W,
+    /// `[H]`, where it has one.
+    pub bias: Option<&'a W>,
+    /// What it computes.
+    pub spec: &'a NormSpec,
+}
+
+impl<W> Clone for NormOf<'_, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for NormOf<'_, W> {}
+
+/// A network's matrices, and its biases where it has them.
+#[derive(Clone, Debug)]
+pub struct Mlp<W> {
+    /// `[F, H]`, through the activation; none where the network has no gate.
+    pub gate: Option<W>,
+    /// `[F, H]`; through the activation where there is no gate.
+    pub up: W,
+    /// `[H, F]`.
+    pub down: W,
+    /// `[F]`.
+    pub gate_bias: Option<W>,
+    /// `[F]`.
+    pub up_bias: Option<W>,
+    /// `[H]`.
+    pub down_bias: Option<W>,
+}
+
+impl<W> Mlp<W> {
+    /// The same network, each part turned into another.
+    pub fn map<V>(&self, of: impl Fn(&W) -> V) -> Mlp<V> {
+        Mlp {
+            gate: self.gate.as_ref().map(&of),
+            up: of(&self.up),
+            down: of(&self.down),
+            gate_bias: self.gate_bias.as_ref().map(&of),
+            up_bias: self.up_bias.as_ref().map(&of),
+            down_bias: self.down_bias.as_ref().map(&of),
+        }
+    }
+}
 
 /// The matrices that make keys and values of a latent row (`spec::LatentUp` says how they lie).
 #[derive(Clone, Debug)]

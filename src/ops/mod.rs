@@ -29,7 +29,9 @@ pub use gpu::{
     list as list_adapters, why_not as why_not_adapter,
 };
 pub use measure::{Clocks, KernelPlan, KernelTime, Measured, Meter, PeakRates, StepPlan};
-pub use mixers::{LatentUps, LatentWeights, RecurrentWeights, ScoreTerms, SelectionWeights};
+pub use mixers::{
+    LatentUps, LatentWeights, Mlp, NormOf, RecurrentWeights, ScoreTerms, SelectionWeights,
+};
 pub use predict::Prediction;
 pub use routing::{EMPTY, Routing, taken_width};
 pub use state::State;
@@ -84,37 +86,6 @@ pub struct Ask<'a> {
     pub against: Option<usize>,
     /// Whether readouts are wanted, beside the draw.
     pub readout: bool,
-}
-
-/// A network's matrices, and its biases where it has them.
-#[derive(Clone, Debug)]
-pub struct Mlp<W> {
-    /// `[F, H]`, through the activation; none where the network has no gate.
-    pub gate: Option<W>,
-    /// `[F, H]`; through the activation where there is no gate.
-    pub up: W,
-    /// `[H, F]`.
-    pub down: W,
-    /// `[F]`.
-    pub gate_bias: Option<W>,
-    /// `[F]`.
-    pub up_bias: Option<W>,
-    /// `[H]`.
-    pub down_bias: Option<W>,
-}
-
-impl<W> Mlp<W> {
-    /// The same network, each part turned into another.
-    pub fn map<V>(&self, of: impl Fn(&W) -> V) -> Mlp<V> {
-        Mlp {
-            gate: self.gate.as_ref().map(&of),
-            up: of(&self.up),
-            down: of(&self.down),
-            gate_bias: self.gate_bias.as_ref().map(&of),
-            up_bias: self.up_bias.as_ref().map(&of),
-            down_bias: self.down_bias.as_ref().map(&of),
-        }
-    }
 }
 
 /// A token a row of a batch reads.
@@ -240,6 +211,24 @@ pub trait Ops: Meter + Send + Sized {
         bias: Option<&Self::Weight>,
         spec: &NormSpec,
     ) -> Self::Tensor;
+
+    /// `norm(x)`: `[T, H]`, and its product `norm(x) · Wᵀ + b`: `[T, out]`. The numbers of the two one after the other.
+    fn norm_linear(
+        &self,
+        x: &Self::Tensor,
+        norm: NormOf<'_, Self::Weight>,
+        weight: &Self::Weight,
+        bias: Option<&Self::Weight>,
+    ) -> (Self::Tensor, Self::Tensor);
+
+    /// The same where the product is a router's raw logits, which the host will want at the end of the step.
+    fn norm_score(
+        &self,
+        x: &Self::Tensor,
+        norm: NormOf<'_, Self::Weight>,
+        router: &Self::Weight,
+        bias: Option<&Self::Weight>,
+    ) -> (Self::Tensor, Self::Tensor);
 
     /// As many rows and columns as `x`, all 0.
     fn zeros_like(&self, x: &Self::Tensor) -> Self::Tensor;

@@ -30,8 +30,6 @@ use report::Report;
 use startup::{first_frame_secs, peak_bytes};
 use stopwatch::Stopwatch;
 
-/// Tokens read in one step.
-const SLICE: usize = 64;
 /// Of the random weights.
 const WEIGHT_SEED: u64 = 1;
 

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Args, SLICE, open, planned, stopwatch::spread_prompt};
+use super::{Args, open, planned, stopwatch::spread_prompt};
 use crate::checkpoint::{Layout, Slot, Weights};
 use crate::cli::Failure;
-use crate::engine::{Backend, BackendError, Capture, Feed, Row, plan_backend};
+use crate::engine::{Backend, BackendError, Capture, Feed, Row, Wait, most_tokens, plan_backend};
 use crate::model::{held_layout, token_bytes};
 use crate::ops::{KernelPlan, StepPlan};
 use crate::spec::{BlockFormat, ModelSpec, RoutingPolicy, Sampling, SeqId, TokenId, shown};
@@ -125,17 +125,17 @@ fn sketch(args: &Args) -> Result<Sketch, Failure> {
 /// What is handed over for one token after some others; its capture and its draw are those of `bench`.
 fn of_a_token(backend: &mut dyn Backend, prompt: &[TokenId]) -> Result<StepPlan, BackendError> {
     let seq = backend.open();
-    for slice in prompt.chunks(SLICE) {
-        submit(backend, seq, slice)?;
+    for slice in prompt.chunks(most_tokens(true, backend.spec().n_out())) {
+        step(backend, seq, slice)?;
     }
     let noted = |it: &dyn Backend| it.meter().map_or_else(StepPlan::default, |it| it.noted());
     // What the prompt asked for.
     noted(backend);
-    submit(backend, seq, &prompt[..1])?;
+    step(backend, seq, &prompt[..1])?;
     Ok(noted(backend))
 }
 
-fn submit(backend: &mut dyn Backend, seq: SeqId, tokens: &[TokenId]) -> Result<(), BackendError> {
+fn step(backend: &mut dyn Backend, seq: SeqId, tokens: &[TokenId]) -> Result<(), BackendError> {
     let row = Row {
         seq,
         feed: Feed::Tokens(tokens),
@@ -144,7 +144,8 @@ fn submit(backend: &mut dyn Backend, seq: SeqId, tokens: &[TokenId]) -> Result<(
         sampling: Some(&Sampling::default()),
         against: None,
     };
-    backend.submit(&[row], Capture::Trace).map(drop)
+    let ticket = backend.submit(&[row], Capture::Trace)?;
+    backend.poll(ticket, Wait::Done).map(drop)
 }
 
 /// The card that is asked about, or those people have.

@@ -3,12 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    SLICE,
-    sample::{Sample, Versus},
-};
+use super::sample::{Sample, Versus};
 use crate::cli::Failure;
-use crate::engine::{Backend, Capture, Feed, Row, Ticket, Wait};
+use crate::engine::{Backend, Capture, Feed, Row, Ticket, Wait, most_tokens};
 use crate::ops::{Clocks, KernelTime, Measured, Meter};
 use crate::spec::{Position, RoutingPolicy, Sampling, SeqId, TokenId};
 
@@ -86,6 +83,11 @@ impl<'a> Stopwatch<'a> {
         }
     }
 
+    /// Tokens read in one step: as many as the engine reads on this device where it has settled.
+    fn slice(&self) -> usize {
+        most_tokens(self.backend.runs_ahead(), self.backend.spec().n_out())
+    }
+
     /// Reads the prompt, several times over; the last one stays.
     ///
     /// # Errors
@@ -98,7 +100,7 @@ impl<'a> Stopwatch<'a> {
         while secs.len() <= N_PREFILLS && (secs.len() < 2 || began.elapsed() < PATIENCE) {
             self.backend.rewind(self.seq, Position(0));
             let clock = Instant::now();
-            for slice in prompt.chunks(SLICE) {
+            for slice in prompt.chunks(self.slice()) {
                 self.step(slice, Capture::Trace, &plain)?;
             }
             secs.push(clock.elapsed().as_secs_f64());
@@ -242,7 +244,7 @@ impl<'a> Stopwatch<'a> {
     /// A step that failed.
     pub fn profile(&mut self) -> Result<Vec<Profile>, Failure> {
         let plain = RoutingPolicy::default();
-        let slice: Vec<TokenId> = self.prompt.iter().copied().take(SLICE).collect();
+        let slice: Vec<TokenId> = self.prompt.iter().copied().take(self.slice()).collect();
         if self.clocks(Clocks::Kernels).is_none() {
             return Ok(Vec::new());
         }

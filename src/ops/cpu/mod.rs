@@ -24,6 +24,7 @@ mod level;
 pub(in crate::ops) mod linear;
 mod matrix;
 pub(in crate::ops) mod norm;
+pub(in crate::ops) mod normed;
 mod plane_words;
 mod planes;
 pub(in crate::ops) mod pointwise;
@@ -46,7 +47,7 @@ pub use speed::n_threads;
 pub use threads::{ThreadsError, start_threads};
 
 use super::{
-    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, Prediction,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, NormOf, Ops, Outcome, Prediction,
     RecurrentWeights, Routing, ScoreTerms, State, Wait, Wanted, routing::n_picks,
 };
 use crate::checkpoint::WeightView;
@@ -168,6 +169,26 @@ impl Ops for Cpu {
             NormKind::Rms | NormKind::L2NoWeight => norm::rms_norm(it, weight, spec.eps),
         });
         out
+    }
+
+    fn norm_linear(
+        &self,
+        x: &Matrix,
+        norm: NormOf<'_, CpuWeight>,
+        weight: &CpuWeight,
+        bias: Option<&CpuWeight>,
+    ) -> (Matrix, Matrix) {
+        normed::linear(self, x, norm, weight, bias)
+    }
+
+    fn norm_score(
+        &self,
+        x: &Matrix,
+        norm: NormOf<'_, CpuWeight>,
+        router: &CpuWeight,
+        bias: Option<&CpuWeight>,
+    ) -> (Matrix, Matrix) {
+        normed::linear(self, x, norm, router, bias)
     }
 
     fn zeros_like(&self, x: &Matrix) -> Matrix {

@@ -1,7 +1,8 @@
 //! Attention over the caches. The kernel is `kernels/attention.wgsl`, the reference `src/ops/cpu/attention.rs`.
 //!
 //! A row of a short span is cut into splits of what it sees, by its position alone, so that its
-//! numbers do not depend on the batch; longer spans are taken 32 rows at a time.
+//! numbers do not depend on the batch; longer spans are taken 32 rows at a time. Where every row has one split there is
+//! nothing to put together, and no dispatch for it.
 
 use std::ops::Range;
 
@@ -113,6 +114,18 @@ pub(super) fn attend_within(
     caches: &[&mut GpuCache],
     partial_bytes: usize,
 ) -> GpuTensor {
+    attend_as(gpu, (q, sinks), spec, spans, caches, (partial_bytes, false))
+}
+
+/// The same; where `is_combined`, results of rows that have one split are put together too, which changes no bit of a number.
+pub(super) fn attend_as(
+    gpu: &Gpu,
+    (q, sinks): (&GpuTensor, Option<&GpuWeight>),
+    spec: &GqaSpec,
+    spans: &[BatchSpan<'_>],
+    caches: &[&mut GpuCache],
+    (partial_bytes, is_combined): (usize, bool),
+) -> GpuTensor {
     debug_assert!(spec.head_dim <= MAX_HEAD_DIM && spec.n_heads.is_multiple_of(spec.n_kv_heads));
     let attention = Attention {
         gpu,
@@ -121,6 +134,7 @@ pub(super) fn attend_within(
         sinks,
         spec,
         partial_bytes,
+        is_combined,
     };
     let mut split = Vec::new();
     for (span, cache) in spans.iter().zip(caches) {
@@ -157,6 +171,8 @@ struct Attention<'a> {
     sinks: Option<&'a GpuWeight>,
     spec: &'a GqaSpec,
     partial_bytes: usize,
+    /// Whether rows of one split are put together like others.
+    is_combined: bool,
 }
 
 impl Attention<'_> {
@@ -208,6 +224,13 @@ impl Attention<'_> {
             .map(|(span, cache)| self.most_splits(span, cache.per_block()))
             .max();
         let Some(most) = most else { return };
+        // But for windows of nothing every row sees itself, so none has fewer.
+        if most == 1 && !self.is_combined && self.spec.mask != Mask::Window(0) {
+            for piece in portions(split, MAX_GROUPS as usize).iter().flatten() {
+                self.split(piece, most, None);
+            }
+            return;
+        }
         let split_room = most.max(LEAST_ROOM).next_power_of_two();
         let row_bytes = self.spec.n_heads * split_room * (self.spec.head_dim + 2) * 4;
         let per_portion = (self.partial_bytes / row_bytes).clamp(1, MAX_GROUPS as usize);
@@ -219,7 +242,7 @@ impl Attention<'_> {
                 stats_at: n_rows * self.spec.n_heads * split_room * self.spec.head_dim,
             };
             for piece in &portion {
-                self.split(piece, most, &partials);
+                self.split(piece, most, Some(&partials));
             }
             for run in runs(&portion) {
                 self.combine(spans, &run, most, &partials);
@@ -227,8 +250,14 @@ impl Attention<'_> {
         }
     }
 
-    /// One dispatch a block of the cache, nearly always one.
-    fn split(&self, piece: &Piece<'_>, most: usize, partials: &Partials) {
+    /// One dispatch a block of the cache, nearly always one. Without partial results, the rows of the piece have one split
+    /// each.
+    fn split(&self, piece: &Piece<'_>, most: usize, partials: Option<&Partials>) {
+        let n_rows = piece.rows.len();
+        let out = match partials {
+            Some(it) => Bind::WriteSome(&it.slice, self.partial_bytes_of(n_rows, most)),
+            None => Bind::WriteSome(&self.out.slice, row_bytes(&self.out, n_rows)),
+        };
         let members = self.spec.n_heads / self.spec.n_kv_heads;
         let n_tiles = members.div_ceil(MAX_SHARED);
         let n_shared = members.div_ceil(n_tiles);
@@ -239,12 +268,8 @@ impl Attention<'_> {
                 Bind::ReadSome(&self.q.slice, row_bytes(self.q, piece.rows.len())),
                 Bind::ReadSome(&block.own.keys, seen),
                 Bind::ReadSome(&block.own.values, seen),
-                Bind::WriteSome(
-                    &partials.slice,
-                    self.partial_bytes_of(piece.rows.len(), most),
-                ),
-                // Read where splits are put together.
-                Bind::Unused(&self.q.slice),
+                out,
+                self.sinks(),
                 base(&block, &block.base.keys),
                 base(&block, &block.base.values),
             ];
@@ -258,6 +283,7 @@ impl Attention<'_> {
                     ("N_QUADS", self.n_quads() as f64),
                     ("N_SHARED", n_shared as f64),
                     ("HAS_BASE", has_base(&block)),
+                    ("IS_WHOLE", f64::from(u8::from(partials.is_none()))),
                 ],
                 ..Launch::plain("attention", "decode", &binds, grid)
             };
@@ -267,9 +293,9 @@ impl Attention<'_> {
                 position: piece.position as u32,
                 block_first: first as u32,
                 block_end: (first + per_block) as u32,
-                split_room: partials.split_room as u32,
+                split_room: partials.map_or(1, |it| it.split_room) as u32,
                 partial_row: piece.partial_row as u32,
-                stats_at: partials.stats_at as u32,
+                stats_at: partials.map_or(0, |it| it.stats_at) as u32,
                 ..self.params(per_block).over(&block)
             };
             self.gpu.launch(&launch, &params);

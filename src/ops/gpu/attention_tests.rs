@@ -1,10 +1,10 @@
 //! Attention and its cache beside the reference, over the shapes, masks and batches there are.
 
 use super::{
-    attention::{attend, attend_within},
+    attention::{PARTIAL_BYTES, attend, attend_as, attend_within},
     cache::GpuCache,
     rope::rotate_and_store,
-    testing::{assert_near, gpus, numbers, read, vector},
+    testing::{assert_near, finite_bits, gpus, numbers, read, vector},
     {Gpu, GpuTensor},
 };
 use crate::ops::cpu::rope::Rope;
@@ -172,7 +172,12 @@ impl<'a> Pair<'a> {
             distances: None,
         };
         let want = self.cpu.attend(&twin_queries, terms, spec, &spans, &on_cpu);
-        (read(self.gpu, &got), want.data)
+        let of = (&queries, on_gpu_sinks);
+        let combined = attend_as(self.gpu, of, spec, &spans, &on_gpu, (PARTIAL_BYTES, true));
+        let [got, combined] = [got, combined].map(|it| read(self.gpu, &it));
+        let [left, right] = [&got, &combined].map(|it| finite_bits(it));
+        assert_eq!(left, right, "put together or left whole");
+        (got, want.data)
     }
 }
 
@@ -474,4 +479,22 @@ fn cpu_millis() -> f64 {
         .collect();
     // In ticks of 10 ms.
     fields.iter().sum::<f64>() * 10.0
+}
+
+#[test]
+fn rows_that_see_one_split_take_one_dispatch_and_rows_that_see_more_take_two() {
+    let gpu = gpus().remove(0);
+    let mut pair = Pair::new(&gpu, spec_of(4, 2, 16), 2);
+    let policy = RoutingPolicy::default();
+    for (rows, want) in [(62, 1), (1, 1), (1, 1), (1, 2), (1, 2)] {
+        pair.fill(&[(0, rows)]);
+        let cache = &mut pair.caches[0].0;
+        let position = cache.len() - 1;
+        let spans = spans_of(&[(position, 1)], &policy);
+        let q = gpu.tensor_from(&numbers(64, 3), 64);
+        let before = gpu.counters().dispatches;
+        attend(&gpu, &q, None, &pair.spec, &spans, &[cache]);
+        let n = gpu.counters().dispatches - before;
+        assert_eq!(n, want, "at position {position}");
+    }
 }

@@ -34,6 +34,30 @@ pub struct GpuExperts {
     pub(super) biases: Option<Slice>,
 }
 
+impl GpuExperts {
+    /// Bytes of weights a product reads of a shard, where the load is even: each slot one network, a grouped one no
+    /// network twice.
+    pub(super) fn weight_bytes(
+        &self,
+        shard: &ExpertShard,
+        n_slots: usize,
+        is_grouped: bool,
+    ) -> u64 {
+        let most = if is_grouped {
+            self.n_experts
+        } else {
+            usize::MAX
+        };
+        shard.weight.slice.n_bytes * n_slots.min(most) as u64 / self.n_experts.max(1) as u64
+    }
+
+    /// Bytes a product writes with a shard, where the load is even: each slot rows of one network.
+    pub(super) fn written_bytes(&self, shard: &ExpertShard, n_slots: usize) -> u64 {
+        let numbers = n_slots * shard.rows.len() * shard.experts.len();
+        (4 * numbers / self.n_experts.max(1)) as u64
+    }
+}
+
 /// Which rows of the experts' matrices a shard has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrices {

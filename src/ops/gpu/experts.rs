@@ -395,7 +395,7 @@ impl Mix<'_> {
             Bind::Read(x),
             // How many of them is counted by the launch.
             Bind::Read(&shard.weight.slice),
-            Bind::WriteSome(out, self.written_bytes(shard)),
+            Bind::WriteSome(out, self.experts.written_bytes(shard, self.n_slots())),
             last,
             biases.map_or(Bind::Unused(&self.routing.slice), Bind::Read),
         ]
@@ -432,7 +432,8 @@ impl Mix<'_> {
             ("is_alone", f64::from(u8::from(shard.of == Matrices::Alone))),
             ("team", team as f64),
         ];
-        let weight_bytes = self.weight_bytes(shard, params.n_tiles > 0);
+        let is_grouped = params.n_tiles > 0;
+        let weight_bytes = self.experts.weight_bytes(shard, self.n_slots(), is_grouped);
         let mut binds = binds.to_vec();
         binds[2] = Bind::ReadSome(&shard.weight.slice, weight_bytes);
         let binds = &binds;
@@ -442,24 +443,6 @@ impl Mix<'_> {
             ..shard.weight.launch("experts", entry, binds, grid)
         };
         self.gpu.launch(&launch, params);
-    }
-
-    /// Bytes a product writes where the load is even: each slot rows of one network.
-    fn written_bytes(&self, shard: &ExpertShard) -> u64 {
-        let numbers = self.n_slots() * shard.rows.len() * shard.experts.len();
-        (4 * numbers / self.experts.n_experts.max(1)) as u64
-    }
-
-    /// Bytes of weights a product reads, where the load is even: each slot one network, a grouped
-    /// one no network twice.
-    fn weight_bytes(&self, shard: &ExpertShard, is_grouped: bool) -> u64 {
-        let most = if is_grouped {
-            self.experts.n_experts
-        } else {
-            usize::MAX
-        };
-        let n_slots = self.n_slots().min(most);
-        shard.weight.slice.n_bytes * n_slots as u64 / self.experts.n_experts.max(1) as u64
     }
 
     /// What all kernels share.

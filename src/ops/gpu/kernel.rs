@@ -16,6 +16,8 @@ pub enum SourcePart {
     Format,
     /// Dot products with units of that format.
     Dot,
+    /// Products with few rows of activations.
+    Gemv,
     /// The hash and the logarithm of `ops::hash`.
     Hash,
     /// The exponential of `ops::cpu::exp`.
@@ -59,8 +61,9 @@ pub const KERNELS: &[Kernel] = &[
     kernel!("heads", Reduce, Format, Dot),
     kernel!("indexer", Reduce, Cached),
     kernel!("latent", Reduce, Cached),
-    kernel!("linear", Reduce, Format, Dot),
+    kernel!("linear", Reduce, Format, Dot, Gemv),
     kernel!("norm", Reduce),
+    kernel!("normed", Reduce, Format, Dot, Gemv),
     kernel!("pointwise",),
     kernel!("predict", Reduce, Hash, Exp, Logits),
     kernel!("recurrent", Reduce, Exp),
@@ -78,6 +81,7 @@ const REDUCE_SUBGROUP: &str = concat!(
 );
 const BLOCKS: &str = include_str!("../../../kernels/parts/blocks.wgsl");
 const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
+const GEMV: &str = include_str!("../../../kernels/parts/gemv.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
 const EXP: &str = include_str!("../../../kernels/parts/exp.wgsl");
 const CACHED: &str = include_str!("../../../kernels/parts/cached.wgsl");
@@ -97,6 +101,7 @@ impl Kernel {
             SourcePart::Reduce if can.subgroups => vec![REDUCE_SUBGROUP],
             SourcePart::Reduce => vec![REDUCE_SHARED],
             SourcePart::Dot => vec![DOT],
+            SourcePart::Gemv => vec![GEMV],
             SourcePart::Hash => vec![HASH],
             SourcePart::Format => format.map_or_else(Vec::new, |it| reader(it, can)),
             SourcePart::Exp => vec![EXP],

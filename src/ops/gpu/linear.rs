@@ -16,7 +16,7 @@ use super::{
 /// that are half empty; more are tiled.
 const FEW_TOKENS: usize = 32;
 /// Tokens one workgroup of a `gemv` takes at most.
-const GROUP_TOKENS: usize = 4;
+pub(super) const GROUP_TOKENS: usize = 4;
 /// Rows a team of a `gemv` takes.
 const TEAM_ROWS: usize = 4;
 /// Threads of a workgroup.
@@ -103,30 +103,50 @@ pub fn linear_into(
 }
 
 fn gemv(gpu: &Gpu, shard: &Shard, binds: &[Bind<'_>], params: Params) {
-    let n_tokens = params.n_tokens as usize;
-    let z = n_groups(n_tokens);
-    let tokens = n_tokens.div_ceil(z.max(1));
-    let team = team_of(shard.row_units);
-    let groups = shard.rows.div_ceil(TEAM_ROWS * N_THREADS / team) as u32;
-    let x = groups.min(MAX_GROUPS);
-    let constants = [("TEAM", team as f64), ("TOKENS", tokens as f64)];
+    let shape = gemv_shape(shard, params.n_tokens as usize);
     let launch = Launch {
-        constants: &constants,
-        weight_bytes: shard.slice.n_bytes * z as u64,
-        ..shard.launch(
-            "linear",
-            "gemv",
-            binds,
-            [x, groups.div_ceil(x.max(1)), z as u32],
-        )
+        constants: &shape.constants(),
+        weight_bytes: shape.weight_bytes,
+        ..shard.launch("linear", "gemv", binds, shape.grid)
     };
     gpu.launch(
         &launch,
         &Params {
-            groups_x: x,
+            groups_x: shape.grid[0],
             ..params
         },
     );
+}
+
+/// How products with few tokens are laid out.
+pub(super) struct GemvShape {
+    team: usize,
+    tokens: usize,
+    /// Workgroups.
+    pub(super) grid: [u32; 3],
+    /// Bytes of the weight that are read, again for each workgroup along the tokens.
+    pub(super) weight_bytes: u64,
+}
+
+impl GemvShape {
+    /// Override constants of the kernel.
+    pub(super) fn constants(&self) -> [(&'static str, f64); 2] {
+        [("TEAM", self.team as f64), ("TOKENS", self.tokens as f64)]
+    }
+}
+
+/// The layout for so many tokens.
+pub(super) fn gemv_shape(shard: &Shard, n_tokens: usize) -> GemvShape {
+    let z = n_groups(n_tokens);
+    let team = team_of(shard.row_units);
+    let groups = shard.rows.div_ceil(TEAM_ROWS * N_THREADS / team) as u32;
+    let x = groups.min(MAX_GROUPS);
+    GemvShape {
+        team,
+        tokens: n_tokens.div_ceil(z.max(1)),
+        grid: [x, groups.div_ceil(x.max(1)), z as u32],
+        weight_bytes: shard.slice.n_bytes * z as u64,
+    }
 }
 
 /// Times a `gemv` reads the weight.

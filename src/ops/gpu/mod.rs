@@ -35,6 +35,7 @@ mod linear;
 mod logits;
 mod memory;
 mod norm;
+mod normed;
 mod ops;
 mod packing;
 mod peak_rates;

@@ -8,7 +8,7 @@ use super::{
     distance,
     embed::{self, Fed},
     expert_shards::{GpuExperts, experts_of},
-    experts, indexer, latent, linear, norm, pointwise,
+    experts, indexer, latent, linear, norm, normed, pointwise,
     predict::{self, GpuPredicted},
     readback::{InFlight, Words},
     recurrent::{self, GpuState},
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{
-    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, Ops, Outcome, RecurrentWeights,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, NormOf, Ops, Outcome, RecurrentWeights,
     ScoreTerms, State, Wait, Wanted, cpu::Rope,
 };
 use crate::spec::{
@@ -152,6 +152,28 @@ impl Ops for Gpu {
         spec: &NormSpec,
     ) -> GpuTensor {
         norm::norm(self, x, weight, bias, *spec)
+    }
+
+    fn norm_linear(
+        &self,
+        x: &GpuTensor,
+        norm: NormOf<'_, GpuWeight>,
+        weight: &GpuWeight,
+        bias: Option<&GpuWeight>,
+    ) -> (GpuTensor, GpuTensor) {
+        let out = self.tensor(x.rows, weight.rows);
+        (self.norm_into(x, norm, weight, bias, &out), out)
+    }
+
+    fn norm_score(
+        &self,
+        x: &GpuTensor,
+        norm: NormOf<'_, GpuWeight>,
+        router: &GpuWeight,
+        bias: Option<&GpuWeight>,
+    ) -> (GpuTensor, GpuTensor) {
+        let out = self.kept_tensor(x.rows, router.rows);
+        (self.norm_into(x, norm, router, bias, &out), out)
     }
 
     fn zeros_like(&self, x: &GpuTensor) -> GpuTensor {
@@ -412,6 +434,23 @@ impl Ops for Gpu {
 }
 
 impl Gpu {
+    /// `out = norm(x) · Wᵀ + b`, in one dispatch where that is less; returns `norm(x)`.
+    fn norm_into(
+        &self,
+        x: &GpuTensor,
+        norm: NormOf<'_, GpuWeight>,
+        weight: &GpuWeight,
+        bias: Option<&GpuWeight>,
+        out: &GpuTensor,
+    ) -> GpuTensor {
+        let folded = normed::linear_into(self, x, norm, weight, bias, out);
+        folded.unwrap_or_else(|| {
+            let rows = norm::norm(self, x, norm.weight, norm.bias, *norm.spec);
+            linear::linear_into(self, &rows, weight, bias, out, None);
+            rows
+        })
+    }
+
     /// The frequencies of a rotation, where there is one.
     fn rope(&self, wanted: Option<&RopeSpec>) -> Option<&Rope> {
         let wanted = wanted?;

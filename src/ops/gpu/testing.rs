@@ -53,6 +53,12 @@ pub fn bits(data: &[f32]) -> Vec<u32> {
     data.iter().map(|it| it.to_bits()).collect()
 }
 
+/// Their bits, those of what is infinite or no number all alike.
+pub fn finite_bits(data: &[f32]) -> Vec<u32> {
+    let one = |it: &f32| if it.is_finite() { *it } else { f32::NAN };
+    data.iter().map(|it| one(it).to_bits()).collect()
+}
+
 /// Numbers between -1 and 1 that look random and are the same every time.
 pub fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let one = |i: u32| {
