@@ -97,30 +97,38 @@ fn split(tiles: &mut Tiles<String>, dir: LinearDir, parts: [TileId; 2], share: f
     tiles.insert_container(Container::Linear(Linear::new_binary(dir, parts, share)))
 }
 
-/// How a tree is built, without shares and tabs in front.
+/// How a tree is built, without shares and tabs in front. Rows in a row and columns in a column are one, as the tiles make
+/// them once they are drawn.
 fn shape(tree: &Tree<String>) -> String {
-    fn add(tree: &Tree<String>, id: TileId, out: &mut String) {
+    fn add(tree: &Tree<String>, id: TileId, within: Option<LinearDir>, out: &mut String) {
         match tree.tiles.get(id) {
-            Some(Tile::Pane(name)) => out.push_str(name),
+            Some(Tile::Pane(name)) => {
+                out.push_str(name);
+                out.push(',');
+            }
             Some(Tile::Container(it)) => {
                 let dir = match it {
                     Container::Linear(it) => Some(it.dir),
                     _ => None,
                 };
-                // Writing to a string cannot fail.
-                let _ = write!(out, "{:?}{dir:?}(", it.kind());
-                for child in it.children() {
-                    add(tree, *child, out);
-                    out.push(',');
+                let is_one = dir.is_some() && dir == within;
+                if !is_one {
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "{:?}{dir:?}(", it.kind());
                 }
-                out.push(')');
+                for child in it.children() {
+                    add(tree, *child, dir, out);
+                }
+                if !is_one {
+                    out.push_str("),");
+                }
             }
             None => {}
         }
     }
     let mut out = String::new();
     if let Some(root) = tree.root {
-        add(tree, root, &mut out);
+        add(tree, root, None, &mut out);
     }
     out
 }
@@ -252,6 +260,7 @@ pub fn in_sight(tree: &Tree<String>) -> Vec<(TileId, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use egui_tiles::SimplificationOptions;
 
     fn names(tree: &Tree<String>) -> Vec<String> {
         let panes = tree.tiles.tiles().filter_map(|it| match it {
@@ -291,6 +300,11 @@ mod tests {
             assert_eq!(names(&tree), all());
             tree.make_active(|_, tile| is_pane(tile, "model"));
             assert_eq!(Shipped::of(&tree), Some(it));
+            tree.simplify(&SimplificationOptions {
+                all_panes_must_have_tabs: true,
+                ..SimplificationOptions::default()
+            });
+            assert_eq!(Shipped::of(&tree), Some(it), "once it was drawn");
         }
         assert_eq!(Shipped::of(&side_by_side()), None);
         assert_eq!(Shipped::fitting(Vec2::new(1440.0, 830.0)), Shipped::Wide);

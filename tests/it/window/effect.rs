@@ -15,6 +15,7 @@ use moescope::ui::{Command, ExportForm, ExportTo, RowChoice, Selection};
 
 use super::drive::{Window, click, click_token, key, list, said, scripted, settle, tour, until};
 use super::fixture::answer_prompt;
+use super::layout;
 use super::script::{LIST, Script, TOUR_LIKE, edited};
 
 /// A window whose rows are those of `LIST`, its prompt answered.
@@ -284,6 +285,33 @@ fn both_texts_stand_side_by_side_in_every_window() {
     check((1440.0, 900.0), 2.0);
     check((1280.0, 720.0), 2.0);
     check((1024.0, 700.0), 2.0);
+}
+
+/// The same while the letters grow step by step, as they do under a person's hand.
+#[test]
+fn both_texts_stay_side_by_side_while_letters_grow() {
+    for size in [(1024.0, 700.0), (1280.0, 720.0), (1440.0, 900.0)] {
+        let mut stage = layout::stage(TOUR_LIKE, vec2(size.0, size.1), 1.0);
+        for step in 0..10 {
+            let zoom = stage.ctx().zoom_factor();
+            let all = layout::texts(stage.shapes());
+            let head = |start: &str| {
+                let found = all.iter().find(|it| it.words.starts_with(start));
+                found.map(|it| it.ink)
+            };
+            let (Some(left), Some(right)) = (head("baseline · "), head("edited · ")) else {
+                panic!("{size:?} at {zoom}: no heads");
+            };
+            let apart = (left.top() - right.top()).abs();
+            assert!(
+                apart < 2.0 && left.left() < right.left(),
+                "{size:?} at {zoom}, step {step}"
+            );
+            stage.app_mut().command(Command::ZoomIn);
+            layout::settle(&mut stage);
+        }
+        assert!(stage.ctx().zoom_factor() > 1.9);
+    }
 }
 
 /// How much of a panel's SVG has a fill.
