@@ -22,7 +22,8 @@ use crate::cli::{
 };
 use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
 use crate::ui::{
-    Command, DARK, LIGHT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf, same_words,
+    Command, DARK, LIGHT, MIXED_TEXT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf,
+    same_words,
 };
 
 use super::{App, command_line::NO_IDS, export::system_fonts, link::Silent, scale::presented};
@@ -98,6 +99,11 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     }
     for mode in &args.modes {
         let set = window.state_mut().frame.set_mode(panel, mode);
+        set.map_err(Failure::misuse)?;
+    }
+    if args.mixed {
+        let frame = &mut window.state_mut().frame;
+        let set = frame.set_mode(Some("health"), MIXED_TEXT);
         set.map_err(Failure::misuse)?;
     }
     if args.present {

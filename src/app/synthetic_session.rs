@@ -343,6 +343,7 @@ fn gate(layer: u16, n_experts: usize) -> GateFacts {
     GateFacts {
         same_rows: Vec::new(),
         empty_rows: Vec::new(),
+        is_one_number: false,
         selection_bias: Vec::new(),
         norms: (0..n_experts as u32).map(norm).collect(),
         nearest: Some(NearestRows {

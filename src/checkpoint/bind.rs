@@ -14,6 +14,7 @@ use super::{
     container::Tensors,
     family::{self, Draft, Names, Prefix, Role, Spelling, TensorSource},
     leftovers::leftovers,
+    packed::Scheme,
     quantization::PlaneTensors,
 };
 
@@ -190,7 +191,9 @@ impl Binder<'_> {
             None => self.expected(role).unwrap_or(usual),
         };
         let (before, after) = spelling.stem(layer);
-        let is_packed = after.is_none() && self.tensors.packed.contains_key(&before);
+        let packed = self.tensors.packed.get(&before).filter(|_| after.is_none());
+        // Blocks of a GGUF file lie as its other tensors do.
+        let is_packed = packed.is_some_and(|it| it.scheme != Scheme::NvBlocks);
         for source in spelling.sources(role, spec, layer, is_packed) {
             self.fill_slot(source)?;
         }

@@ -15,7 +15,7 @@ use super::{
     added::{self, Beside},
     chat::ChatTemplate,
     foreign, json,
-    tokenizer::{self, Followed, Segmenter},
+    tokenizer::{self, Followed, Segmenter, Vocabulary},
 };
 
 /// Tokens at most of a tokenizer that belongs to no vocabulary.
@@ -100,12 +100,14 @@ impl TextCodec {
         tokenizer.set_encode_special_tokens(
             splits.and_then(serde_json::Value::as_bool).unwrap_or(false),
         );
-        let n_tokens = n_tokens(&tokenizer);
+        let vocabulary = tokenizer::vocabulary(&tokenizer);
+        let n_tokens = n_tokens(&tokenizer, &vocabulary);
         let n_vocab = n_vocab.unwrap_or(n_tokens.min(MAX_TOKENS));
-        let beyond = beyond_vocabulary(&tokenizer, n_vocab).map_err(broken)?;
+        let beyond = beyond_vocabulary(&tokenizer, &vocabulary, n_vocab).map_err(broken)?;
         notes.extend(beyond);
         let table = table(&tokenizer, n_vocab);
-        let tokenizer = caught(|| Followed::new(tokenizer, file.segmenter)).map_err(unreadable)?;
+        let tokenizer =
+            caught(|| Followed::new(tokenizer, file.segmenter, &vocabulary)).map_err(unreadable)?;
         let bos = put_before(&tokenizer).filter(|it| it.idx() < n_vocab);
         Ok(Self {
             tokenizer: Arc::new(tokenizer),
@@ -258,19 +260,23 @@ fn ids(tokenizer: &Followed, text: &str, adds_special: bool) -> Result<Vec<u32>,
 }
 
 /// One more than the highest id.
-fn n_tokens(tokenizer: &Tokenizer) -> usize {
-    let ids = tokenizer.get_vocab(true).into_values();
-    ids.map(|it| it as usize + 1).max().unwrap_or(0)
+fn n_tokens(tokenizer: &Tokenizer, vocabulary: &Vocabulary) -> usize {
+    let added = tokenizer.get_added_vocabulary().get_vocab().values();
+    let ids = vocabulary.iter().map(|it| &it.1).chain(added);
+    ids.map(|it| *it as usize + 1).max().unwrap_or(0)
 }
 
 /// A note on added tokens beyond the vocabulary, which only their own text can bring up; an error
 /// where ordinary text could.
-fn beyond_vocabulary(tokenizer: &Tokenizer, n_vocab: usize) -> Result<Option<String>, String> {
+fn beyond_vocabulary(
+    tokenizer: &Tokenizer,
+    vocabulary: &Vocabulary,
+    n_vocab: usize,
+) -> Result<Option<String>, String> {
     let added = tokenizer.get_added_vocabulary().get_vocab();
     let beyond = |it: u32| it as usize >= n_vocab;
-    let worst = tokenizer
-        .get_vocab(false)
-        .into_iter()
+    let worst = vocabulary
+        .iter()
         .filter(|(token, id)| beyond(*id) && !added.contains_key(token))
         .max_by_key(|it| it.1);
     if let Some((token, id)) = worst {

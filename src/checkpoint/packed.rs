@@ -20,6 +20,8 @@ pub(super) enum Scheme {
     Mxfp4,
     /// `weight`, `weight_scale`, `weight_scale_2`.
     Nvfp4,
+    /// ggml's blocks, with a factor on each matrix.
+    NvBlocks,
     /// compressed-tensors' packed floats.
     PackedFp4,
     /// compressed-tensors' packed whole numbers.

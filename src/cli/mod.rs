@@ -213,6 +213,7 @@ mod tests {
         ("ids", &["moescope", "eval", "run", "screenshot"]),
         ("json", &["inspect", "tokenize", "run", "check", "bench"]),
         ("min-p", &["run", "screenshot"]),
+        ("mixed", &["check", "screenshot"]),
         ("out", &["eval", "check"]),
         ("present", &["moescope", "screenshot"]),
         (
@@ -232,7 +233,6 @@ mod tests {
         ("top-p", &["run", "screenshot"]),
         // One command each, so that nobody gives them another meaning.
         ("experts", &["inspect"]),
-        ("mixed", &["check"]),
         ("thresholds", &["check"]),
         ("html", &["run"]),
     ];

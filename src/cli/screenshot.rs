@@ -71,6 +71,9 @@ pub struct Args {
     /// The sample texts inside the program, for Health.
     #[arg(long)]
     pub samples: bool,
+    /// Say that a text given alone holds several kinds of text: Health then gives a verdict on it, as `check --mixed` does.
+    #[arg(long)]
+    pub mixed: bool,
     /// Width and height of the picture, pixels; 1440x900 for the window and 720x400 for a panel, times the zoom.
     #[arg(long, value_name = "WxH", allow_hyphen_values = true, value_parser = parse_size)]
     size: Option<(u32, u32)>,

@@ -18,12 +18,8 @@ const EMPTY_BELOW: f32 = 0.01;
 /// The gate of each router `[R]`; an empty one for a router whose gate is no matrix `[E, H]` of a layer.
 #[must_use]
 pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
-    let gate_of = |router: &RouterSpec| {
+    let at = |router: &RouterSpec, slot| {
         let place = router.place;
-        let slot = match place.site {
-            Site::Ffn => LayerSlot::Router,
-            Site::Attention => LayerSlot::AttentionRouter,
-        };
         checkpoint
             .weights
             .get(Slot::in_stack(place.stack, place.layer, slot))
@@ -31,22 +27,34 @@ pub fn gate_facts(checkpoint: &Checkpoint) -> Vec<GateFacts> {
     let routers = checkpoint.spec.routers.iter();
     routers
         .map(|it| {
-            let mut facts = gate_of(it).map_or_else(GateFacts::default, of_gate);
+            let (gate, second) = match it.place.site {
+                Site::Ffn => (LayerSlot::Router, Some(LayerSlot::RouterOut)),
+                Site::Attention => (LayerSlot::AttentionRouter, None),
+            };
+            let second = second.and_then(|slot| at(it, slot));
+            let mut facts = match (at(it, gate), second) {
+                (Some(first), Some(second)) => of_two(first, second),
+                (Some(gate), None) => of_gate(gate),
+                (None, _) => GateFacts::default(),
+            };
             facts.selection_bias = selection_bias(checkpoint, it);
-            if has_second_matrix(checkpoint, it) {
-                // Its rows are no expert's.
-                facts.same_rows.clear();
-                facts.empty_rows.clear();
-            }
             facts
         })
         .collect()
 }
 
-/// Whether experts are scored by a second matrix behind the gate.
-fn has_second_matrix(checkpoint: &Checkpoint, router: &RouterSpec) -> bool {
-    let slot = Slot::in_stack(router.place.stack, router.place.layer, LayerSlot::RouterOut);
-    router.place.site == Site::Ffn && checkpoint.weights.get(slot).is_some()
+/// A gate of two matrices, `z = W₂ · tanh(W₁ · x)`: the rows of the second are the experts'. Where all rows of the first
+/// are parallel, a token is one number to it; where they are nothing, none.
+fn of_two(first: &WeightView, second: &WeightView) -> GateFacts {
+    let n_hidden = first.shape().0;
+    let first = of_gate(first);
+    let mut facts = of_gate(second);
+    facts.n_not_finite += first.n_not_finite;
+    facts.is_one_number |= first.is_one_number;
+    if first.empty_rows.len() == n_hidden {
+        facts.empty_rows = (0..facts.norms.len()).map(ExpertId::new).collect();
+    }
+    facts
 }
 
 /// `[E]`; empty where the router has none.
@@ -79,13 +87,24 @@ fn of_rows(mut rows: Vec<f32>, width: usize) -> GateFacts {
         _ => Vec::new(),
     };
     GateFacts {
+        is_one_number: is_one_number(&rows, width),
         same_rows,
         empty_rows: empty_rows(&norms),
         norms,
         nearest,
         n_not_finite,
-        selection_bias: Vec::new(),
+        ..GateFacts::default()
     }
+}
+
+/// Whether all rows point one way or the other, so that of a token they tell one number; `rows` have length 1. Two may
+/// well do so: the sign of that number chooses between them.
+fn is_one_number(rows: &[f32], width: usize) -> bool {
+    let mut rows = rows.chunks_exact(width.max(1));
+    let Some(first) = rows.next() else {
+        return false;
+    };
+    rows.len() > 1 && rows.all(|it| dot(first, it).abs() > SAME_COSINE)
 }
 
 /// Groups of rows that are the same in direction and length; `rows` have length 1.
@@ -158,8 +177,10 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::checkpoint::{Bundled, Source, open};
+    use crate::checkpoint::{Blob, Bundled, Source, open};
 
     #[test]
     fn norms_and_cosines_are_those_worked_by_hand() {
@@ -170,6 +191,40 @@ mod tests {
         assert_eq!((nearest.a, nearest.b), (ExpertId(0), ExpertId(1)));
         assert!((nearest.cosine - 0.8).abs() < 1e-6);
         assert_eq!(it.n_not_finite, 0);
+    }
+
+    /// Rows `[n, width]` as a weight.
+    fn view(rows: &[f32], width: usize) -> WeightView {
+        let words = rows.iter().map(|it| it.to_bits()).collect();
+        let f32s = WeightView::of_numbers(&[0.0]).dtype();
+        let blob = Blob::Memory(Arc::new(words));
+        WeightView::new(&blob, 0, f32s, rows.len() / width, width).unwrap()
+    }
+
+    #[test]
+    fn of_two_matrices_the_second_has_the_rows_of_experts_and_the_first_what_is_seen_of_a_token() {
+        // Three experts behind a token of two numbers.
+        let (first, second) = (
+            [1.0, 2.0, -1.0, 0.5, 3.0, 1.0],
+            [1.0, 2.0, 0.0, -1.0, 2.0, 0.0, 0.0, 1.0, 2.0],
+        );
+        let two = |first: &[f32], second: &[f32]| of_two(&view(first, 2), &view(second, 3));
+        let it = two(&first, &second);
+        assert_eq!(it.norms, [5.0f32.sqrt(); 3]);
+        let told = |it: &GateFacts| (it.same_rows.len(), it.empty_rows.len(), it.is_one_number);
+        assert_eq!(told(&it), (0, 0, false));
+        let with = |row: [f32; 3]| [&second[..6], &row[..]].concat();
+        assert_eq!(told(&two(&first, &with([1.0, 2.0, 0.0]))), (1, 0, false));
+        assert_eq!(told(&two(&first, &with([0.0; 3]))), (0, 1, false));
+        let parallel = [1.0, 2.0, -2.0, -4.0, 0.5, 1.0];
+        assert_eq!(told(&two(&parallel, &second)), (0, 0, true));
+        assert_eq!(told(&two(&[0.0; 6], &second)), (0, 3, false));
+        let mut broken = first;
+        broken[1] = f32::NAN;
+        assert_eq!(two(&broken, &second).n_not_finite, 1);
+        // Of one matrix the same holds, but not of two rows.
+        assert!(of_gate(&view(&parallel, 2)).is_one_number);
+        assert!(!of_gate(&view(&parallel[..4], 2)).is_one_number);
     }
 
     #[test]

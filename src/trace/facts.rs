@@ -51,6 +51,9 @@ pub struct GateFacts {
     /// Experts whose row is next to nothing: no token is told from another by it.
     #[serde(default)]
     pub empty_rows: Vec<ExpertId>,
+    /// Whether a token is but one number to the gate: all rows, of two matrices all of the first, are parallel.
+    #[serde(default)]
+    pub is_one_number: bool,
     /// `[E]`: what is added to scores before the choice; empty where the router has no such bias.
     #[serde(default)]
     pub selection_bias: Vec<f32>,

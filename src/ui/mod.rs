@@ -28,7 +28,7 @@ pub use frame::{
 };
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
-pub use panels::{PANELS, Panel, check_list};
+pub use panels::{MIXED_TEXT, PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset, SERIES_PRESETS, presets};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{

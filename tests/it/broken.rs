@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::commands::{ended, program};
+use crate::golden::gguf_file::GgufFile;
 
 /// A copy of a model whose tensors can be changed.
 pub struct Broken {
@@ -384,6 +385,103 @@ fn what_was_broken_is_found_and_nothing_else() {
     }
 }
 
+/// What `inspect --experts` finds in a model.
+fn inspected(model: &Path) -> (i32, Vec<String>, Value) {
+    let (status, out, log) =
+        ended(program().args(["inspect", model.to_str().unwrap(), "--experts", "--json"]));
+    let object: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{log}"));
+    (status.unwrap(), told(&object), object)
+}
+
+#[test]
+fn what_was_broken_in_other_families_is_found_and_nothing_else() {
+    let llama_moe = "model.layers.1.mlp.gate.gate_network.0.weight";
+    let mut zero = Broken::fixture("llama_moe");
+    zero.set(llama_moe, |_, _| 0.0);
+    let mut parallel = Broken::fixture("llama_moe");
+    parallel.set(llama_moe, |at, _| {
+        ((at % 48) as f32).sin() * (1 + at / 48) as f32
+    });
+    let mut same = Broken::fixture("llama_moe");
+    same.set("model.layers.2.mlp.gate.gate_network.2.weight", |at, _| {
+        ((at % 8) as f32).cos()
+    });
+    let mut faint = Broken::fixture("gpt_oss");
+    let of_four = |n: usize| move |at: usize, it: f32| if at / n == 4 { 1e-9 * it } else { it };
+    faint.set("model.layers.2.mlp.experts.down_proj", of_four(64 * 64));
+    faint.set("model.layers.2.mlp.experts.down_proj_bias", of_four(64));
+    let bias = "model.layers.1.mlp.gate.e_score_correction_bias";
+    let by = |value: f32| move |at: usize, it: f32| if at == 3 { it + value } else { it };
+    let mut pushed = Broken::fixture("dots1");
+    pushed.set(bias, by(5.0));
+    let mut kept_away = Broken::fixture("dots1");
+    kept_away.set(bias, by(-5.0));
+    let mut none = Broken::fixture("dots1");
+    none.set(bias, by(f32::NAN));
+    let mut in_attention = Broken::fixture("jetmoe");
+    let router = "model.layers.2.self_attention.experts.router.layer.weight";
+    let cols = in_attention.cols(router);
+    in_attention.set(router, |at, _| ((at % cols) as f32).sin());
+    for (it, wanted) in [
+        (zero, "token_independent layer 1 []"),
+        (parallel, "token_independent layer 1 []"),
+        (same, "token_independent layer 2 []"),
+        (faint, "no_output layer 2 [4]"),
+        (pushed, "bias_outlier layer 1 [3]"),
+        (kept_away, "bias_outlier layer 1 [3]"),
+        (none, "not_finite layer 1 [3]"),
+        (in_attention, "token_independent layer 2 attention []"),
+    ] {
+        it.write();
+        let (status, found, object) = inspected(it.path());
+        assert_eq!((status, &*found), (1, &[wanted.to_owned()][..]), "{object}");
+    }
+}
+
+#[test]
+fn what_was_broken_in_a_gguf_file_is_found_and_nothing_else() {
+    let file = GgufFile::read(&fixtures().join("gguf_qwen3moe/model.gguf"));
+    // Experts are the last dimension, so each is one piece.
+    let mut copied = file.clone();
+    for part in ["gate", "up", "down"] {
+        let tensor = copied
+            .tensors
+            .get_mut(&format!("blk.1.ffn_{part}_exps.weight"));
+        let bytes = &mut tensor.unwrap().bytes;
+        let n = bytes.len() / 8;
+        bytes.copy_within(..n, 5 * n);
+    }
+    let mut broken = file.clone();
+    let down = broken
+        .tensors
+        .get_mut("blk.0.ffn_down_exps.weight")
+        .unwrap();
+    let (rows, cols) = (down.sizes[1] as usize, down.sizes[0] as usize);
+    let at = 2 * ((3 * rows + 2) * cols + 7);
+    // Infinity in bf16, which these are.
+    down.bytes[at..at + 2].copy_from_slice(&[0x80, 0x7f]);
+    let mut same = file;
+    let gate = same.tensors.get_mut("blk.1.ffn_gate_inp.weight").unwrap();
+    let n = gate.bytes.len() / gate.sizes[1] as usize;
+    gate.bytes = gate.bytes[..n].repeat(gate.sizes[1] as usize);
+    for (file, wanted) in [
+        (copied, "copies layer 1 [0,5]"),
+        (broken, "not_finite layer 0 [3]"),
+        (same, "token_independent layer 1 []"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        file.write(&path);
+        let (status, found, object) = inspected(&path);
+        assert_eq!((status, &*found), (1, &[wanted.to_owned()][..]), "{object}");
+        if wanted.starts_with("not") {
+            let evidence = object["findings"][0]["evidence"].as_str().unwrap();
+            let place = "infinity in layer 0, expert 3, down projection, row 2 (blk.0.ffn_down_exps.weight)";
+            assert!(evidence.contains(place), "{evidence}");
+        }
+    }
+}
+
 #[test]
 fn the_text_says_what_it_means_what_to_look_at_and_which_edit_shows_it() {
     let mut it = Broken::tour();
@@ -435,16 +533,20 @@ fn a_model_without_a_tokenizer_is_looked_at_all_the_same() {
         log.contains("Expert 3 of layer ") && log.contains("no tokenizer"),
         "{log}"
     );
+    let (status, out, _) = Texts::of(FEW).check(&[it.arg(), "--json"]);
+    let object: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((status, told(&object).len()), (1, 1), "{object}");
+    assert!(object["report"].is_null() && object["verdict"].is_null());
     let sound = Broken::fixture("nemotron_h");
     let (status, _, log) = Texts::of(FEW).check(&[sound.arg()]);
     assert_eq!(status, 2, "{log}");
 }
 
-/// Checkpoints on the way from one Tour to the other, in folders `step-0`, `step-5`, `step-10`.
-fn steps() -> (TempDir, [String; 3]) {
+/// Checkpoints on the way from one Tour to the other: how far, and the number of the step, in folders `step-N`.
+pub fn steps<const N: usize>(all: [(f32, u32); N]) -> (TempDir, [String; N]) {
     let folder = tempfile::tempdir().unwrap();
     let end = Broken::collapsed();
-    let paths = [(0.0, 0), (0.03, 5), (1.0, 10)].map(|(part, step)| {
+    let paths = all.map(|(part, step)| {
         let mut it = Broken::tour();
         it.mix(&end, part);
         it.write();
@@ -458,7 +560,7 @@ fn steps() -> (TempDir, [String; 3]) {
 
 #[test]
 fn several_models_make_a_timeline_in_the_order_of_their_numbers() {
-    let (_folder, [zero, five, ten]) = steps();
+    let (_folder, [zero, five, ten]) = steps([(0.0, 0), (0.03, 5), (1.0, 10)]);
     // As a shell lists them.
     let report = tempfile::tempdir().unwrap();
     let report = report.path().join("report.json");

@@ -311,6 +311,28 @@ fn a_picture_ends_as_the_other_commands_do() {
     assert!(log.contains("not finite") && !out.exists(), "{log}");
 }
 
+#[cfg(feature = "gui")]
+#[test]
+fn a_picture_of_health_judges_texts_as_check_does() {
+    let model = crate::check::collapsed();
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("mixed.txt");
+    let parts = moescope::corpus::SAMPLES.iter();
+    let parts = parts.map(|(_, text)| text.chars().take(1100).collect::<String>());
+    fs::write(&text, parts.collect::<Vec<_>>().join("\n")).unwrap();
+    for (more, wanted) in [(&[][..], false), (&["--mixed"], true)] {
+        let out = folder.path().join("health.csv");
+        let mut run = program();
+        run.args(["screenshot".as_ref(), out.as_os_str()]);
+        run.arg(model.path()).arg("--text").arg(&text);
+        run.args(["--ids", "5,17", "-n", "1", "--panel", "health"]);
+        let (status, _, log) = ended(run.args(["--device", "cpu"]).args(more));
+        assert_eq!(status, Some(0), "{log}");
+        let table = fs::read_to_string(&out).unwrap();
+        assert_eq!(table.contains(",collapsed,"), wanted, "{more:?}: {table}");
+    }
+}
+
 /// The dynamic linker tells which libraries are looked for.
 #[cfg(all(target_os = "linux", target_env = "gnu", feature = "gpu"))]
 #[test]

@@ -5,7 +5,8 @@
 
 mod converted;
 mod edit_laws;
-mod gguf_file;
+pub mod gguf_file;
+mod scaled_blocks;
 
 use std::{
     collections::BTreeMap,

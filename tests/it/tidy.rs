@@ -3,6 +3,7 @@
 mod circles;
 mod counts;
 mod errors;
+mod proofs;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

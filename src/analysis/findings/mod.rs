@@ -295,8 +295,10 @@ impl At<'_> {
 fn by_gate(gate: &GateFacts, n_experts: usize, label: &str) -> Option<String> {
     let empty: BTreeSet<ExpertId> = gate.empty_rows.iter().copied().collect();
     let all_same = gate.same_rows.iter().any(|it| it.len() == n_experts);
-    (n_experts > 1 && (all_same || empty.len() == n_experts))
-        .then(|| words::blind_gate(all_same, n_experts, label))
+    if n_experts > 1 && (all_same || empty.len() == n_experts) {
+        return Some(words::blind_gate(all_same, n_experts, label));
+    }
+    gate.is_one_number.then(|| words::one_number(label))
 }
 
 /// As it is typed.

@@ -149,6 +149,16 @@ fn one_fault_is_said_once() {
         &[],
         &[(FindingKind::TokenIndependent, &[], "random:0=1")],
     );
+    // A gate of two matrices that sees one number of a token.
+    let one = GateFacts {
+        is_one_number: true,
+        ..gate()
+    };
+    check(
+        &[one],
+        &[],
+        &[(FindingKind::TokenIndependent, &[], "random:0=1")],
+    );
     // An expert that was copied with its row of the gate.
     let same = GateFacts {
         same_rows: vec![vec![ExpertId(1), ExpertId(3)]],

@@ -112,7 +112,13 @@ pub(super) fn empty_rows(experts: &[ExpertId], norms: &[f32], label: &str) -> St
 pub(super) fn blind_gate(all_same: bool, n_experts: usize, label: &str) -> String {
     let rows = if all_same { "the same" } else { "zero" };
     format!(
-        "The router of {label} looks at no token: all {n_experts} rows of its gate are {rows}, so every expert scores the same whatever is read."
+        "The router of {label} looks at no token: all {n_experts} rows of its gate are {rows}, so no expert scores more for one token than for another."
+    )
+}
+
+pub(super) fn one_number(label: &str) -> String {
+    format!(
+        "The router of {label} hardly looks at the token: all rows of its gate are parallel (cosine above 0.9999), so a token is one number to it, and experts come in one order or the other way round."
     )
 }
 

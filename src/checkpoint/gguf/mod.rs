@@ -40,6 +40,7 @@ use super::{
     config::shorten,
     container::{Shard, Tensors},
     files, foreign, index,
+    quantization::find_scaled_blocks,
 };
 
 use self::{
@@ -95,6 +96,7 @@ pub(super) fn read(path: &Path) -> Result<Opened, CheckpointError> {
         Some(place) => split(file, &place)?,
     };
     check_kind(&opened.metadata, &mut opened.notes)?;
+    find_scaled_blocks(&mut opened.tensors);
     Ok(opened)
 }
 

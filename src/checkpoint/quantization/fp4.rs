@@ -6,10 +6,12 @@ use super::{
     super::{CheckpointError, Planes},
     parts::{PlaneTensors, Want},
 };
-use crate::formats::{Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing};
+use crate::formats::{
+    Dtype, Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing,
+};
 
 /// Numbers that share a power of two.
-const MX_BLOCK: usize = 32;
+pub(super) const MX_BLOCK: usize = 32;
 /// Numbers that share an 8-bit float.
 const NV_BLOCK: usize = 16;
 
@@ -83,6 +85,61 @@ pub(super) fn nvfp4_of(
         factors: Some(factors.bytes),
         order: None,
         matrix_rows: rows,
+        cols,
+    })
+}
+
+/// What the f32 beside ggml's blocks of `NVFP4` is called, where there is one: `{stem}.scale`, of gate and up projections
+/// in one tensor that of the up projection. None for what is Gemma's own factor of an expert.
+pub(super) fn scale_of(stem: &str, has: impl Fn(&str) -> bool) -> Option<String> {
+    const DOWN: &str = "ffn_down_exps";
+    let block = stem.strip_suffix(DOWN);
+    if block.is_some_and(|it| has(&format!("{it}ffn_gate_inp.scale"))) {
+        return None;
+    }
+    let of_up = stem.strip_suffix("ffn_gate_up_exps");
+    let of_up = of_up.map(|it| format!("{it}ffn_up_exps.scale"));
+    let all = std::iter::once(format!("{stem}.scale")).chain(of_up);
+    all.into_iter().find(|it| has(it))
+}
+
+/// ggml's blocks of `NVFP4` with `{stem}.scale`, by which llama.cpp multiplies products: one
+/// number for each matrix, or one for all.
+///
+/// # Errors
+/// As [`mxfp4`].
+pub(super) fn nv_blocks(
+    stem: &str,
+    want: &Want,
+    parts: &mut PlaneTensors<'_>,
+) -> Result<Planes, CheckpointError> {
+    const BLOCK: usize = 64;
+    let (rows, cols) = (want.rows, want.cols);
+    parts.whole(stem, "columns", cols, BLOCK)?;
+    let blocks = parts.blocks(&format!("{stem}.weight"), Dtype::Nvfp4, want)?;
+    let scale = scale_of(stem, |it| parts.has(it)).unwrap_or_else(|| format!("{stem}.scale"));
+    let mut shapes = want.one_each().to_vec();
+    let n_each = shapes.len();
+    shapes.extend([vec![], vec![1]]);
+    let factors = parts.read(&scale, &[Raw::F32], &shapes)?;
+    // One for all: they are rows of one matrix.
+    let matrix_rows = if factors.way < n_each {
+        rows
+    } else {
+        rows * want.matrices()
+    };
+    Ok(Planes {
+        format: PlaneFormat {
+            packing: Packing::NvBlocks,
+            scale_order: ScaleOrder::NvBlocks,
+            ..format("nvfp4", NV_BLOCK, ScaleType::Ue4m3, Factor::Times)
+        },
+        levels: blocks.clone(),
+        scales: blocks,
+        offsets: None,
+        factors: Some(factors.bytes),
+        order: None,
+        matrix_rows,
         cols,
     })
 }

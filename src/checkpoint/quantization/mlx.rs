@@ -1,7 +1,7 @@
 //! MLX: `weight [rows, cols · bits / 32]` in 32-bit words, the lowest bits first, `scales` and `biases [rows, groups]`. A
 //! number is `level · scale + bias`. As mlx-lm itself infers it (`utils.infer_quant_config`), the shapes alone tell bits
 //! and groups, since routers often have more bits than the rest. Its `mxfp4` has 4-bit floats and, in place of both,
-//! `scales` that are exponents of 2, one for 32.
+//! `scales` that are exponents of 2, one for 32 (`fp4_quantized.h` of mlx, `dequantize` and `dequantize_scale`).
 
 use std::slice;
 
@@ -31,6 +31,12 @@ pub(super) fn planes(
     let n_groups = parts.shape_of(&scales).and_then(|it| it.last().copied());
     let n_groups = n_groups.unwrap_or(1);
     let group = parts.group(&scales, n_groups, cols)?;
+    if is_mxfp4 && (bits, group) != (4, fp4::MX_BLOCK) {
+        return Err(parts.broken(format!(
+            "tensor {weight} has {bits} bits in groups of {group}, expected the 4 in groups of {} of MLX's mxfp4",
+            fp4::MX_BLOCK
+        )));
+    }
     let levels = want.shape(&[rows, cols * bits / 32]);
     let levels = parts.read(&weight, &[Raw::U32], &[levels])?;
     let shape = want.shape(&[rows, n_groups]);

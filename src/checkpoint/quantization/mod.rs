@@ -24,9 +24,11 @@ mod words;
 use super::{
     CheckpointError, WeightView,
     config::{Config, listed},
-    container::Tensors,
+    container::{Tensor, Tensors},
     packed::{PackedWeight, Scheme},
 };
+
+use crate::formats::Dtype;
 
 use self::settings::Settings;
 
@@ -42,6 +44,21 @@ pub(super) fn find(config: &Config, tensors: &mut Tensors) -> Result<Vec<String>
     let notes = notes(&settings, config, tensors, packed.is_empty());
     tensors.packed = packed.into_iter().collect();
     Ok(notes)
+}
+
+/// In a GGUF file: blocks of `NVFP4` beside which an f32 says by what products with them are multiplied.
+pub(super) fn find_scaled_blocks(tensors: &mut Tensors) {
+    let scaled = |(name, tensor): (&String, &Tensor)| {
+        let stem = name.strip_suffix(".weight")?;
+        let is_scaled = tensor.dtype.ok() == Some(Dtype::Nvfp4)
+            && fp4::scale_of(stem, |it| tensors.by_name.contains_key(it)).is_some();
+        let packed = PackedWeight {
+            scheme: Scheme::NvBlocks,
+            stem: stem.to_owned(),
+        };
+        is_scaled.then(|| (name.clone(), packed))
+    };
+    tensors.packed = tensors.by_name.iter().filter_map(scaled).collect();
 }
 
 fn notes(settings: &Settings, config: &Config, tensors: &Tensors, is_plain: bool) -> Vec<String> {
@@ -84,6 +101,7 @@ impl PackedWeight {
                 Scheme::Int8 => fp8::int8(stem, &want, parts)?,
                 Scheme::Mxfp4 => fp4::mxfp4(stem, &want, parts)?,
                 Scheme::Nvfp4 => fp4::nvfp4(stem, &want, parts)?,
+                Scheme::NvBlocks => fp4::nv_blocks(stem, &want, parts)?,
                 Scheme::PackedFp4 => compressed::floats(stem, &want, parts)?,
                 Scheme::PackedInt => compressed::whole(stem, &want, parts)?,
                 Scheme::Gptq(bits, group, plus) => {

@@ -9,7 +9,7 @@ use super::super::{
     BlobPart, CheckpointError,
     container::{Tensor, Tensors},
 };
-use crate::formats::ScaleType;
+use crate::formats::{Dtype, ScaleType};
 
 /// Kinds of number that scales are stored in.
 pub(super) const SCALES: &[Raw] = &[Raw::F32, Raw::F16, Raw::BF16];
@@ -138,6 +138,38 @@ impl<'a> PlaneTensors<'a> {
         let bytes = bytes.ok_or_else(wrong_shape)?;
         self.used.push(name.to_owned());
         Ok(PlaneTensor { bytes, raw, way })
+    }
+
+    /// A tensor of blocks of the shape.
+    ///
+    /// # Errors
+    /// One that is missing or other than that, by name.
+    pub(super) fn blocks(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        want: &Want,
+    ) -> Result<BlobPart, CheckpointError> {
+        let shape = want.shape(&[want.rows, want.cols]);
+        let Some(tensor) = self.tensors.by_name.get(name) else {
+            return Err(CheckpointError::Missing {
+                tensor: name.to_owned(),
+                want: shape,
+                path: self.place.to_owned(),
+            });
+        };
+        let shard = self.tensors.shards.get(tensor.shard);
+        let is_it = tensor.dtype.ok() == Some(dtype) && tensor.shape == shape;
+        let bytes = shard.filter(|_| is_it);
+        let bytes = bytes.and_then(|it| BlobPart::new(&it.blob, tensor.bytes.clone()));
+        let bytes = bytes.ok_or_else(|| CheckpointError::Shape {
+            tensor: name.to_owned(),
+            got: tensor.shape.clone(),
+            want: shape,
+            path: self.tensors.path_of(tensor),
+        })?;
+        self.used.push(name.to_owned());
+        Ok(bytes)
     }
 
     fn wrong_kind(&self, name: &str, tensor: &Tensor, kinds: &[Raw]) -> CheckpointError {

@@ -116,7 +116,8 @@ fn claimed(
             let mode = settings.text("mode")?;
             let is_mxfp4 = match mode.as_deref() {
                 None | Some("affine") => false,
-                Some("mxfp4") => true,
+                // Weights of other bits beside them, such as routers, have minimums, and are affine.
+                Some("mxfp4") => !has(format!("{stem}.biases")),
                 Some(other) => return Err(refuse(&format!("MLX, mode {other}"))),
             };
             Some((stem.to_owned(), Scheme::Mlx(is_mxfp4)))

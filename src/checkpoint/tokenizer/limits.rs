@@ -1,12 +1,11 @@
 //! What a tokenizer may hold: limits far above all that is published, each refused by the part's name with the
 //! number and the limit.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 use tokenizers::{ModelWrapper, NormalizerWrapper, Tokenizer, models::unigram::Unigram};
 
 use super::{
+    Vocabulary,
     growth::Growth,
     normal,
     outline::{Outline, Tally},
@@ -205,7 +204,7 @@ fn check_growth(part: &str, growth: Growth, limit: f64) -> Result<(), String> {
 ///
 /// # Errors
 /// One sentence on the first thing that is beyond its limit.
-pub(super) fn check_read(tokenizer: &Tokenizer) -> Result<(), String> {
+pub(super) fn check_read(tokenizer: &Tokenizer, vocabulary: &Vocabulary) -> Result<(), String> {
     if let Some(it) = tokenizer.get_post_processor() {
         check_around(&rules("post_processor", &written(it)?)?)?;
     }
@@ -214,7 +213,7 @@ pub(super) fn check_read(tokenizer: &Tokenizer) -> Result<(), String> {
         let growth = Growth::of_all(rules.iter().map(Growth::of_decoder));
         check_growth("decoder", growth, MAX_DECODED_TIMES)?;
     }
-    check_ids(tokenizer)?;
+    check_ids(vocabulary)?;
     check_added(tokenizer)
 }
 
@@ -263,19 +262,17 @@ fn check_around(rules: &[Value]) -> Result<(), String> {
 
 /// Two tokens of one id: which of them it stands for is the library's choice, so a long one might stand for each
 /// letter of a text.
-fn check_ids(tokenizer: &Tokenizer) -> Result<(), String> {
-    let vocabulary = tokenizer.get_vocab(false);
-    let mut longest: HashMap<u32, (usize, bool)> = HashMap::with_capacity(vocabulary.len());
-    for (token, id) in &vocabulary {
-        let n = token.len();
-        let others = longest.entry(*id).or_insert((n, false));
-        if others.0 != n || others.1 {
-            *others = (others.0.max(n), true);
-        }
-    }
-    let worst = longest.iter().filter(|it| it.1.1).max_by_key(|it| it.1.0);
-    match worst {
-        Some((id, (n, _))) if *n > MAX_SHARED_BYTES => Err(format!(
+fn check_ids(vocabulary: &Vocabulary) -> Result<(), String> {
+    let lengths = vocabulary.iter().map(|(token, id)| (*id, token.len()));
+    let mut lengths: Vec<(u32, usize)> = lengths.collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    let of_several = lengths
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|it| it.len() > 1);
+    let longest = of_several.filter_map(|it| it.last());
+    match longest.max_by_key(|it| it.1) {
+        Some((id, n)) if *n > MAX_SHARED_BYTES => Err(format!(
             "it has several tokens of the id {id} and one of them has {n} bytes, expected at most {MAX_SHARED_BYTES}"
         )),
         _ => Ok(()),

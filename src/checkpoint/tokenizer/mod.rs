@@ -42,6 +42,9 @@ pub(super) use self::limits::check_added_beside;
 pub(super) use self::normal::check_all as check_normalized;
 pub(super) use self::segment::Segmenter;
 
+/// Tokens with their ids.
+pub(super) type Vocabulary = Vec<(String, u32)>;
+
 /// Reads a file; what is put to its tokens from other files comes before it is used.
 ///
 /// # Errors
@@ -50,6 +53,11 @@ pub(super) fn parse(bytes: &[u8], n_vocab: usize) -> Result<Tokenizer, String> {
     let outline = Outline::read(bytes)?;
     limits::check_outline(&outline, n_vocab)?;
     Tokenizer::from_bytes(bytes).map_err(|it| it.to_string())
+}
+
+/// The tokens of a tokenizer's model. The library copies each for it, so it is asked once.
+pub(super) fn vocabulary(tokenizer: &Tokenizer) -> Vocabulary {
+    tokenizer.get_vocab(false).into_iter().collect()
 }
 
 /// A tokenizer that is followed within limits.
@@ -64,12 +72,16 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    /// Takes a tokenizer with all its tokens.
+    /// Takes a tokenizer with all its tokens; `vocabulary` are those of its model.
     ///
     /// # Errors
     /// What is beyond a limit.
-    pub(super) fn new(tokenizer: Tokenizer, segmenter: Segmenter) -> Result<Self, String> {
-        limits::check_read(&tokenizer)?;
+    pub(super) fn new(
+        tokenizer: Tokenizer,
+        segmenter: Segmenter,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, String> {
+        limits::check_read(&tokenizer, vocabulary)?;
         let splits = tokenizer.get_pre_tokenizer().map(SplitStep::all);
         Ok(Self {
             normal: tokenizer

@@ -97,8 +97,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 struct Checked {
     name: String,
     findings: Vec<Finding>,
-    /// None where weights are no numbers, so that no load was judged.
+    /// None where weights are no numbers or no text can be read, so that no load was judged.
     report: Option<Report>,
+    /// Why no text can be read, a sentence without its full stop.
+    why_no_load: Option<String>,
     /// The load under the edits, where there are any.
     edited: Option<Report>,
     choices: Choices,
@@ -190,10 +192,11 @@ fn check_one(
     }
     if !facts.reads_texts() {
         let why = format!("{name} has no tokenizer, so no text can be read to judge its load");
-        return Err(match checked.findings.first() {
-            Some(it) => Failure::finding(format!("{} {why}", it.evidence)),
-            None => Failure::misuse(why),
-        });
+        if checked.findings.is_empty() {
+            return Err(Failure::misuse(why));
+        }
+        checked.why_no_load = Some(why);
+        return Ok(checked);
     }
     let kept = if several {
         Choices::with_all_picks()
@@ -287,6 +290,7 @@ impl Checked {
             name: name.to_owned(),
             findings,
             report: None,
+            why_no_load: None,
             edited: None,
             choices: Choices::default(),
             spec: spec.clone(),
@@ -303,9 +307,11 @@ impl Checked {
             format!("{}{more}", it.evidence)
         });
         let Some(report) = &self.report else {
+            let why = self.why_no_load.as_deref();
             return Err(Failure::finding(format!(
-                "{} No load was judged.",
-                first.unwrap_or_default()
+                "{} {}.",
+                first.unwrap_or_default(),
+                why.unwrap_or("No load was judged")
             )));
         };
         let headline = &report.headline;

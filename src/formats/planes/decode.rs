@@ -6,7 +6,8 @@ use super::{
     super::{N_LANES, lanes::Lanes},
     Level, Offset, Packing, PlaneRows,
     levels::{
-        ColumnWords, F8, Fp4, I8, LevelKind, Levels, RowLevels, RowWords, U4, U8, of_row_words,
+        ColumnWords, F8, Fp4, I8, LevelKind, Levels, NvBlockLevels, RowLevels, RowWords, U4, U8,
+        of_row_words,
     },
     scales::RowScales,
 };
@@ -24,7 +25,7 @@ pub(super) fn decode<L: Lanes>(it: &PlaneRows<'_>, rows: Range<usize>, out: &mut
         (Packing::WordsOfRows, _) => return by_words_of_rows::<L>(it, rows, out),
         (Packing::WordsOfColumns, 8) => return by_words_of_columns::<L, U8>(it, rows, out),
         (Packing::WordsOfColumns, _) => return by_words_of_columns::<L, U4>(it, rows, out),
-        (Packing::Rows, _) => {}
+        (Packing::Rows | Packing::NvBlocks, _) => {}
     }
     let mut shared = RowScales::default();
     for (row, out) in rows.zip(out.chunks_exact_mut(it.cols)) {
@@ -32,6 +33,9 @@ pub(super) fn decode<L: Lanes>(it: &PlaneRows<'_>, rows: Range<usize>, out: &mut
         shared.read::<L>(it, row);
         match it.format.level {
             Level::U4 => one_row::<L, _>(it, &RowLevels::<U4>::of(it, row), &shared, out),
+            Level::Fp4 if it.format.packing == Packing::NvBlocks => {
+                one_row::<L, _>(it, &NvBlockLevels::of(it, row), &shared, out);
+            }
             Level::Fp4 => one_row::<L, _>(it, &RowLevels::<Fp4>::of(it, row), &shared, out),
             Level::U8 => one_row::<L, _>(it, &RowLevels::<U8>::of(it, row), &shared, out),
             Level::I8 => one_row::<L, _>(it, &RowLevels::<I8>::of(it, row), &shared, out),

@@ -6,7 +6,7 @@ use super::{
         lanes::{Bytes as _, Lanes},
         mxfp4::FP4_DOUBLED,
     },
-    AWQ_PLACES, PlaneRows,
+    AWQ_PLACES, NV_BLOCK, NV_BLOCK_BYTES, NV_SCALES, PlaneRows,
 };
 
 /// The levels of a row.
@@ -106,6 +106,34 @@ impl<K: LevelKind> Levels for RowLevels<'_, K> {
             let halves = u64::from_le_bytes(bytes_at(self.bytes, start));
             sixteen_halves(halves as u32, (halves >> 32) as u32)
         })
+    }
+}
+
+/// The levels of ggml's blocks of `NVFP4`, of a row.
+pub(super) struct NvBlockLevels<'a> {
+    blocks: &'a [[u8; NV_BLOCK_BYTES]],
+}
+
+impl<'a> NvBlockLevels<'a> {
+    /// Those of a row.
+    pub(super) fn of(it: &PlaneRows<'a>, row: usize) -> Self {
+        let (blocks, _) = it.levels.as_chunks();
+        let start = row * it.cols / NV_BLOCK;
+        Self {
+            blocks: blocks.get(start..).unwrap_or_default(),
+        }
+    }
+}
+
+impl Levels for NvBlockLevels<'_> {
+    /// Of a byte the lower half is in the first eight, the upper one in the others.
+    #[inline(always)]
+    fn sixteen<L: Lanes>(&self, col: usize) -> L {
+        let block = self.blocks.get(col / NV_BLOCK);
+        let bytes = block.map_or(&[][..], |it| &it[NV_SCALES..]);
+        let qs = u64::from_le_bytes(bytes_at(bytes, col % NV_BLOCK / 2));
+        let (low, high) = (qs & 0x0F0F_0F0F_0F0F_0F0F, qs >> 4 & 0x0F0F_0F0F_0F0F_0F0F);
+        Fp4::lanes((u128::from(low) | u128::from(high) << 64).to_le_bytes())
     }
 }
 

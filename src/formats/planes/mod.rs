@@ -47,10 +47,17 @@ pub enum Packing {
     WordsOfColumns,
     /// 32-bit words of eight rows of one column, in the order of `AWQ_PLACES`: `[cols, rows / 8]`.
     WordsOfRows,
+    /// Row after row in ggml's blocks of `NVFP4`, levels behind their scales; both planes are these blocks.
+    NvBlocks,
 }
 
 /// The place of row `i` of a word of eight, in half bytes from the lowest: AWQ puts rows 0, 2, 4, 6, 1, 3, 5, 7 there.
 pub const AWQ_PLACES: [u32; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+
+/// Numbers, bytes and scales of one of ggml's blocks of `NVFP4`.
+const NV_BLOCK: usize = 64;
+const NV_BLOCK_BYTES: usize = 36;
+const NV_SCALES: usize = 4;
 
 /// Which numbers share a scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +85,8 @@ pub enum ScaleType {
     E8M0,
     /// 8-bit floats.
     F8E4M3,
+    /// The same without a sign, as ggml's `NVFP4` has them: 0x7F is 0.
+    Ue4m3,
 }
 
 /// How scales follow each other.
@@ -87,6 +96,8 @@ pub enum ScaleOrder {
     Rows,
     /// The rows of a group after each other: `[groups, rows]`.
     Groups,
+    /// As [`Packing::NvBlocks`] has them.
+    NvBlocks,
 }
 
 /// What is taken off a level before it is scaled, or added after.
@@ -187,7 +198,7 @@ impl ScaleType {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
-            Self::E8M0 | Self::F8E4M3 => 1,
+            Self::E8M0 | Self::F8E4M3 | Self::Ue4m3 => 1,
         }
     }
 }
@@ -263,7 +274,7 @@ impl PlaneRows<'_> {
     #[must_use]
     pub fn rows_of_line(&self) -> usize {
         match self.format.packing {
-            Packing::Rows => 1,
+            Packing::Rows | Packing::NvBlocks => 1,
             Packing::WordsOfColumns | Packing::WordsOfRows => 128,
         }
     }

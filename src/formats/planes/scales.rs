@@ -1,8 +1,8 @@
 //! Scales, zero points and minimums of one row, for each of its groups, in f32.
 
 use super::{
-    super::{Bf16, F8E4M3, F16, F32, Lanes, Mxfp4, N_LANES, Single},
-    AWQ_PLACES, Factor, Level, Offset, PlaneRows, ScaleOrder, ScaleType,
+    super::{Bf16, F8E4M3, F16, F32, Lanes, Mxfp4, N_LANES, Single, nvfp4::half_scale},
+    AWQ_PLACES, Factor, Level, NV_BLOCK_BYTES, NV_SCALES, Offset, PlaneRows, ScaleOrder, ScaleType,
 };
 
 /// What the groups of a row share.
@@ -135,6 +135,11 @@ impl ScalePlace {
         let within = match self.order {
             ScaleOrder::Rows => row * self.n_groups + group,
             ScaleOrder::Groups => group * n_rows + row,
+            ScaleOrder::NvBlocks => {
+                let row = self.matrix * n_rows + row;
+                let block = row * (self.n_groups / NV_SCALES) + group / NV_SCALES;
+                return block * NV_BLOCK_BYTES + group % NV_SCALES;
+            }
         };
         self.matrix * n_rows * self.n_groups + within
     }
@@ -218,6 +223,11 @@ pub(super) fn widen<L: Lanes>(out: &mut [f32], stored: &[u8], scale: ScaleType) 
         ScaleType::F16 => of_single::<L, F16>(out, stored),
         ScaleType::Bf16 => of_single::<L, Bf16>(out, stored),
         ScaleType::F8E4M3 => of_single::<L, F8E4M3>(out, stored),
+        ScaleType::Ue4m3 => {
+            for (out, it) in out.iter_mut().zip(stored) {
+                *out = 2.0 * half_scale(*it);
+            }
+        }
         // Half of what it means: it scales 4-bit floats alone.
         ScaleType::E8M0 => {
             for (out, e) in out.iter_mut().zip(stored) {

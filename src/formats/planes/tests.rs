@@ -3,7 +3,7 @@
 use super::{
     Factor, Level, Offset, Packing, PlaneFormat, PlaneRows, ScaleOrder, ScaleType, Sharing,
 };
-use crate::formats::Mxfp4;
+use crate::formats::{Mxfp4, Nvfp4};
 
 fn format(level: Level, sharing: Sharing, scale: ScaleType) -> PlaneFormat {
     PlaneFormat {
@@ -84,6 +84,35 @@ fn blocks_are_cut_at_the_edge_of_each_matrix() {
     assert_eq!(widened(&some, 3)[..4], row(1.0, 10.0));
     assert_eq!(widened(&some, 3)[4..8], row(3.0, 30.0));
     assert_eq!(widened(&some, 3)[8..], row(4.0, 40.0));
+}
+
+/// Two rows of two blocks, and the same in another matrix under another factor.
+#[test]
+fn ggml_s_nvfp4_lies_in_blocks_and_a_factor_stands_on_each_matrix() {
+    let byte = |i: usize| (i * 37 + i / 7 * 11) as u8;
+    let mut bytes: Vec<u8> = (0..8 * 36).map(byte).collect();
+    // A scale that ggml takes for 0, and the largest.
+    (bytes[36], bytes[37]) = (0x7F, 0x7E);
+    let factors = f32s(&[2.0, 0.5]);
+    let format = PlaneFormat {
+        packing: Packing::NvBlocks,
+        scale_order: ScaleOrder::NvBlocks,
+        factor: Factor::Times,
+        ..format(Level::Fp4, Sharing::Group(16), ScaleType::Ue4m3)
+    };
+    assert_eq!(2 * format.n_bytes(2, 128), bytes.len() + 8);
+    let it = PlaneRows {
+        factors: &factors,
+        ..planes(format, &bytes, &bytes, [2, 128])
+    };
+    let blocks: &[Nvfp4] = bytemuck::cast_slice(&bytes);
+    let numbers = blocks.iter().flat_map(crate::formats::Block::decode);
+    let want: Vec<f32> = numbers
+        .enumerate()
+        .map(|(i, it)| it * if i < 256 { 2.0 } else { 0.5 })
+        .collect();
+    assert_eq!(widened(&it, 4), want);
+    assert!(want[64..80].iter().all(|it| *it == 0.0) && want[80..96].iter().any(|it| *it != 0.0));
 }
 
 #[test]

@@ -285,5 +285,11 @@ fn nothing_open_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         if ui.button("Open a model…").clicked() {
             cx.push(Command::AskPath);
         }
+        let health = ui.button("Check a model…");
+        let hover = "Opens a model and shows Health: whether its load is even over texts, and what is broken in it";
+        if health.on_hover_text(hover).clicked() {
+            cx.push(Command::ShowPanel("health"));
+            cx.push(Command::AskPath);
+        }
     });
 }

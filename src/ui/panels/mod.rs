@@ -19,7 +19,7 @@ use crate::ui::Cx;
 
 pub use edits::{Edits, check_list};
 pub use expert::ExpertCard;
-pub use health::Health;
+pub use health::{Health, MIXED_TEXT};
 pub use heatmap::Heatmap;
 pub use load::LoadPanel;
 pub use model::Model;

@@ -21,6 +21,7 @@ use crate::broken::Broken;
 use super::drive::{Window, click, folder, folder_in, scripted, settle, tour, until};
 use super::script::{HUGE, Script, Size, TOUR_LIKE, baseline};
 
+const WAY: &str = "Check this model's health";
 const READ: &str = "Read the 8 sample texts";
 
 fn window(size: Size) -> (Window, Script) {
@@ -51,7 +52,7 @@ fn read_on(window: &mut Window) {
 }
 
 /// Waits for some thousand tokens to be read, which takes long where nothing is optimised.
-fn read_until(window: &mut Window, is_over: impl Fn(&App) -> bool) {
+pub fn read_until(window: &mut Window, is_over: impl Fn(&App) -> bool) {
     let start = Instant::now();
     while !is_over(window.state()) {
         assert!(start.elapsed() < Duration::from_mins(10), "still reading");
@@ -131,6 +132,24 @@ fn surveyed(script: &Script, size: Size, n_dead: impl Fn(usize) -> usize + Copy,
     if is_over {
         script.say([ended(tag, Ok(()), false)]);
     }
+}
+
+#[test]
+fn the_opening_screen_leads_to_it() {
+    // Before a model is open.
+    let (mut empty, _script) = scripted((1440.0, 900.0), Theme::Dark, Vec::new(), false);
+    click(&mut empty, "Check a model…");
+    empty.get_by_label("Path of the model");
+    empty.get_by_label("Open a model to judge its load");
+    // On a model whose prompt was read.
+    let mut opened = tour();
+    click(&mut opened, WAY);
+    opened.get_by_label(READ);
+    // On one that has written, or is judged, the text has the room.
+    let (written, _script) = window(TOUR_LIKE);
+    assert!(written.query_by_label(WAY).is_none());
+    click(&mut opened, READ);
+    assert!(opened.query_by_label(WAY).is_none());
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::future::Future as _;
 use eframe::egui::{Key, Theme};
 use eframe::egui_wgpu::wgpu;
 use egui_kittest::SnapshotOptions;
+use moescope::corpus::SAMPLES;
 use moescope::engine::{Event, LoadProgress, Request};
 use moescope::spec::{Position, RouterId, TokenId};
 use moescope::study::{Study, StudyEvent};
 use moescope::trace::RowEvent;
 use moescope::ui::{Command, PANELS, RowChoice, Selection, SurveyOf};
 
-use super::drive::{Window, key, scripted, settle};
+use super::drive::{Window, click, key, scripted, settle};
 use super::script::{HUGE, LIST, Script, Size, TOUR_LIKE, baseline, edited};
 
 /// The driver the pictures were made with.
@@ -202,5 +203,37 @@ fn every_panel_alone() {
             window.state_mut().command(Command::ToggleAlone(panel));
             check(&mut window, &format!("panel_{panel}_{name}"));
         }
+    }
+}
+
+/// Four steps of one model over a mix of texts, one layer told.
+#[test]
+fn experts_followed_through_checkpoints() {
+    let (folder, paths) = crate::broken::steps([(0.0, 0), (0.03, 50), (0.2, 100), (1.0, 200)]);
+    let paths = paths.map(std::path::PathBuf::from);
+    let text = folder.path().join("mixed.txt");
+    let parts = SAMPLES.iter();
+    let parts = parts.map(|(_, text)| text.chars().take(160).collect::<String>());
+    std::fs::write(&text, parts.collect::<Vec<_>>().join("\n")).unwrap();
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        let events = baseline(TOUR_LIKE, 40);
+        let (mut window, _script) = scripted((640.0, 520.0), theme, events, true);
+        let app = window.state_mut();
+        app.command(Command::Survey(SurveyOf::Files(vec![text.clone()])));
+        app.command(Command::ToggleAlone("health"));
+        app.command(Command::Select(Selection {
+            router: Some(RouterId(3)),
+            expert: None,
+            ..Selection::default()
+        }));
+        settle(&mut window);
+        click(&mut window, "over: texts");
+        click(&mut window, "several checkpoints");
+        window.state_mut().command(Command::Steps(paths.to_vec()));
+        super::health::read_until(&mut window, |it| {
+            let steps = it.session().steps.as_ref();
+            steps.is_some_and(|it| it.progress.is_none())
+        });
+        check(&mut window, &format!("panel_health_steps_{name}"));
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::{Followed, Segmenter, budget::Budget, merge_always, parse};
+use super::{Followed, Segmenter, budget::Budget, merge_always, parse, vocabulary};
 
 const N_VOCAB: usize = 32_000;
 /// cl100k's words, as Llama 3 and Qwen have them: they look ahead.
@@ -39,7 +39,8 @@ fn read(it: &Value) -> Result<Followed, String> {
 fn followed(bytes: &[u8]) -> Result<Followed, String> {
     let mut it = parse(bytes, N_VOCAB)?;
     merge_always(&mut it);
-    Followed::new(it, Segmenter::Library)
+    let tokens = vocabulary(&it);
+    Followed::new(it, Segmenter::Library, &tokens)
 }
 
 /// The parts are refused with `why` in the sentence, at once.

@@ -8,7 +8,9 @@ use super::{
     N_VOCAB, WORDS, bytes, chain, file, opened, read, refused, replace, split, unigram, why_not,
     word_pieces,
 };
-use crate::checkpoint::tokenizer::{Followed, Segmenter, budget::Budget, merge_always, parse};
+use crate::checkpoint::tokenizer::{
+    Followed, Segmenter, budget::Budget, merge_always, parse, vocabulary,
+};
 
 #[test]
 fn normalizers_grow_a_text_within_bounds() {
@@ -183,7 +185,8 @@ fn merges_are_never_left_out_at_random() {
     let mut library = parse(it.to_string().as_bytes(), N_VOCAB).unwrap();
     let note = merge_always(&mut library).unwrap();
     assert!(note.contains("dropout 0.5"), "{note}");
-    let it = Followed::new(library, Segmenter::Library).unwrap();
+    let tokens = vocabulary(&library);
+    let it = Followed::new(library, Segmenter::Library, &tokens).unwrap();
     for _ in 0..20 {
         assert_eq!(it.encode("ab", false).unwrap(), [4]);
     }

@@ -31,6 +31,9 @@ const TALL: f32 = 300.0;
 /// A head narrower than this has no room for more than what is counted and how.
 const WIDE_HEAD: f32 = 420.0;
 
+/// What the chip says by which a text alone is said to hold several kinds of text.
+pub const MIXED_TEXT: &str = "mixed text";
+
 /// View state of the panel.
 #[derive(Default)]
 pub struct Health {
@@ -101,11 +104,16 @@ impl Panel for Health {
     }
 
     fn modes(&self) -> Vec<&'static str> {
-        Over::ALL.map(Over::label).to_vec()
+        let mut out = Over::ALL.map(Over::label).to_vec();
+        out.push(MIXED_TEXT);
+        out
     }
 
     fn set_mode(&mut self, at: usize) {
-        self.over = Over::ALL[at];
+        match Over::ALL.get(at) {
+            Some(over) => self.over = *over,
+            None => self.limits.is_mixed = true,
+        }
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
@@ -162,7 +170,7 @@ impl Health {
             return;
         }
         let hover = "Say that this one text holds several kinds of text. Otherwise what is not even in it is no verdict: an expert idle in a story may be busy in a program.";
-        toggle_chip(ui, &mut self.limits.is_mixed, "mixed text", hover);
+        toggle_chip(ui, &mut self.limits.is_mixed, MIXED_TEXT, hover);
     }
 
     fn over_chip(&mut self, cx: &mut Cx<'_>, ui: &mut Ui) {

@@ -7,7 +7,7 @@ use crate::analysis::{Leaving, RouterTimeline, Timeline};
 use crate::document::steps_sentence;
 use crate::spec::ExpertId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{chip_button, expert_gestures, note, strong_button};
+use crate::ui::widgets::{chip_button, elided, expert_gestures, note, strong_button};
 use crate::ui::words::{count_of, grouped, percent, short};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Steps};
 
@@ -16,8 +16,14 @@ use super::cells;
 /// Height of a step in a strip, points, and between two strips.
 const STEP: f32 = 10.0;
 const GAP: f32 = 8.0;
-/// Width of what stands right of the strips.
-const CHURN: f32 = 82.0;
+/// Width of what stands right of the strips, the scroll bar's included.
+const CHURN: f32 = 92.0;
+const BAR: f32 = 12.0;
+/// Height of the line above the strips, and width of the scale of colours in it.
+const HEAD: f32 = 18.0;
+const SCALE: f32 = 190.0;
+/// Steps named above the strips; of more the first and the last.
+const N_NAMED: usize = 6;
 /// Experts told one by one for the selected layer.
 const N_TOLD: usize = 6;
 
@@ -110,6 +116,7 @@ fn strips_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Timeline) {
         .painter()
         .layout_no_wrap(widest.to_owned(), font.clone(), second);
     let label = galley.size().x + 14.0;
+    head_ui(cx, ui, it, label);
     for router in &it.routers {
         let height = STEP * it.steps.len() as f32;
         let (_, rect) = ui.allocate_space(vec2(ui.available_width(), height + GAP));
@@ -125,7 +132,7 @@ fn strips_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Timeline) {
             text(rect.left() + 6.0, Align2::LEFT_CENTER, router.label.clone());
             if let Some(churn) = router.churn.last().copied().flatten() {
                 let words = format!("churn {}", percent(churn as f32));
-                text(rect.right() - 4.0, Align2::RIGHT_CENTER, words);
+                text(rect.right() - BAR, Align2::RIGHT_CENTER, words);
             }
             strip_ui(cx, ui, strip, it, router);
         }
@@ -133,6 +140,24 @@ fn strips_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Timeline) {
             told_ui(cx, ui, it, router);
         }
     }
+}
+
+/// The scale of colours, and which steps lie below each other.
+fn head_ui(cx: &Cx<'_>, ui: &mut Ui, it: &Timeline, label: f32) {
+    let (_, rect) = ui.allocate_space(vec2(ui.available_width(), HEAD));
+    let (left, right) = (rect.left() + label, rect.right() - BAR);
+    let y = rect.center().y;
+    cells::scale_ui(cx, ui, (left, right.min(left + SCALE)), y);
+    let names = match &*it.steps {
+        [first, .., last] if it.steps.len() > N_NAMED => format!("{first} … {last}"),
+        all => all.join(", "),
+    };
+    let words = format!("downwards: {names}");
+    let font = FontId::proportional(LABEL_SIZE - 1.0);
+    let room = (right - left - SCALE - GAP).max(0.0);
+    let galley = elided(ui.painter(), &words, font, cx.palette.second, room);
+    let at = pos2(right - galley.size().x, y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, cx.palette.second);
 }
 
 fn strip_ui(cx: &mut Cx<'_>, ui: &Ui, strip: Rect, all: &Timeline, it: &RouterTimeline) {
@@ -236,7 +261,11 @@ fn told_ui(cx: &Cx<'_>, ui: &mut Ui, all: &Timeline, it: &RouterTimeline) {
         words.extend([" Moved most: ", &*moved.join("; "), "."]);
     }
     let words = RichText::new(words).size(LABEL_SIZE).color(cx.palette.text);
-    ui.add(egui::Label::new(words).wrap());
+    let width = ui.available_width() - BAR;
+    ui.scope(|ui| {
+        ui.set_max_width(width);
+        ui.add(egui::Label::new(words).wrap());
+    });
     ui.add_space(GAP);
 }
 

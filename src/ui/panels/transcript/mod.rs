@@ -14,6 +14,7 @@ mod map;
 mod part;
 mod prompt;
 mod sight;
+mod start;
 mod strip;
 mod text;
 
@@ -110,7 +111,14 @@ impl Panel for Transcript {
                 foot = foot_of(short);
             }
         }
-        let (body, below) = over(area, foot.height, GAP, 0.0);
+        let (mut body, below) = over(area, foot.height, GAP, 0.0);
+        if start::is_due(cx) && body.height() > start::LEAST {
+            let line = body.with_min_y(body.bottom() - start::LINE);
+            body.max.y = line.top();
+            ui.scope_builder(egui::UiBuilder::new().max_rect(line), |ui| {
+                start::ui(cx, ui)
+            });
+        }
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {
             ui.set_clip_rect(ui.clip_rect().intersect(body.expand(3.0)));
             self.body_ui(cx, ui, change);

@@ -290,6 +290,19 @@ pub fn mlx(rng: &mut Numbers, rows: usize, cols: usize, bits: u32, group: usize)
     }
 }
 
+/// MLX's `mxfp4`: words along the rows, an exponent of 2 for 32 numbers.
+pub fn mlx_mxfp4(rng: &mut Numbers, rows: usize, cols: usize) -> Made {
+    let made = packed_mxfp4(rng, rows, cols);
+    let mut parts = made.parts;
+    (parts[0].0, parts[1].0) = (".weight", ".scales");
+    parts[0].1.dtype = "U32";
+    parts[0].1.shape = vec![rows, cols / 8];
+    Made {
+        numbers: made.numbers,
+        parts,
+    }
+}
+
 /// compressed-tensors' packed whole numbers, with zero points or without.
 pub fn packed_int(
     rng: &mut Numbers,

@@ -302,15 +302,23 @@ fn floats_of_4_bits_are_the_numbers_they_stand_for() {
 }
 
 /// As mlx-lm writes it: the experts of a layer in one tensor, routers and embedding too, of other bits.
-fn mlx_of(bits: u32, group: usize) -> [Tiny; 2] {
+fn mlx_of(bits: u32, group: usize, mode: Option<&str>) -> [Tiny; 2] {
     let (mut packed, mut wide) = (plain(), plain());
     packed.without(".mlp.experts.").without("_proj.weight");
-    packed.set("quantization", json!({"bits": bits, "group_size": group}));
+    let mut said = json!({"bits": bits, "group_size": group});
+    if let Some(mode) = mode {
+        said["mode"] = mode.into();
+    }
+    packed.set("quantization", said);
     let mut rng = Numbers(3);
+    let is_mxfp4 = |bits| mode.is_some() && bits == 4;
     let mut put = |stem: &str, names: &[String], rows: usize, cols: usize, bits: u32| {
         let made: Vec<Made> = names
             .iter()
-            .map(|_| layouts::mlx(&mut rng, rows, cols, bits, group))
+            .map(|_| match is_mxfp4(bits) {
+                true => layouts::mlx_mxfp4(&mut rng, rows, cols),
+                false => layouts::mlx(&mut rng, rows, cols, bits, group),
+            })
             .collect();
         for (name, made) in names.iter().zip(&made) {
             let numbers = f32s(&[rows, cols], &made.numbers);
@@ -350,14 +358,21 @@ fn mlx_of(bits: u32, group: usize) -> [Tiny; 2] {
 
 #[test]
 fn what_mlx_writes_is_the_numbers_it_stands_for() {
-    for (bits, group) in [(4, 32), (4, 16), (8, 32)] {
-        let [packed, wide] = mlx_of(bits, group).map(|it| it.save());
+    for (bits, group, mode) in [
+        (4, 32, None),
+        (4, 16, None),
+        (8, 32, None),
+        (4, 32, Some("mxfp4")),
+    ] {
+        let [packed, wide] = mlx_of(bits, group, mode).map(|it| it.save());
         let it = opened(packed.path());
         assert!(
             logits(packed.path()) == logits(wide.path()),
             "{bits} {group}"
         );
-        assert_eq!(it.formats[0], format!("mlx int{bits} by {group}"));
+        let usual = format!("mlx int{bits}");
+        let name = mode.map_or(usual, |it| format!("mlx {it}"));
+        assert_eq!(it.formats[0], format!("{name} by {group}"));
         assert!(it.formats.contains(&format!("mlx int8 by {group}")));
         let embedding = it.weights.get(Slot::Embedding).unwrap();
         assert_eq!(embedding.shape(), (V, H));

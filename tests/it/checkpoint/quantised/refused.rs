@@ -187,6 +187,12 @@ fn other_kinds_of_a_method_are_refused_by_name() {
         refused(mlx.save().path(), &[&name, "is missing"]);
         mlx.tensors.insert(name, tensor);
     }
+    let said = json!({"quantization": {"bits": 4, "group_size": 32, "mode": "mxfp4"}});
+    let [mut mlx, _] = both(&layouts::mlx_mxfp4, &said);
+    let scales = mlx.tensors.get_mut(&format!("{Q}.scales")).unwrap();
+    scales.shape[1] *= 2;
+    scales.bytes = scales.bytes.repeat(2);
+    refused(mlx.save().path(), &[weight, "groups of 16", "MLX's mxfp4"]);
     let [quark, _] = both(&layouts::int8, &of("quark"));
     refused(quark.save().path(), &["quantised by quark"]);
 }
