@@ -113,6 +113,13 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// Whether a text is there of which no token was read yet.
+    #[must_use]
+    pub fn reads_first(&self) -> bool {
+        let row = self.session.baseline();
+        row.is_some_and(|it| it.record.tokens.is_empty())
+    }
+
     /// The first position an edit made now would act on: the selected token's own, else the first not computed.
     #[must_use]
     pub fn edit_from(&self) -> Position {

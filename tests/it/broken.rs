@@ -35,7 +35,7 @@ impl Broken {
     }
 
     /// Of a fixture.
-    fn fixture(name: &str) -> Self {
+    pub fn fixture(name: &str) -> Self {
         Self::of(&fixtures().join(name))
     }
 

@@ -20,7 +20,7 @@ pub use edit_mark::{EditMark, edit_mark, edit_marks};
 pub use expert::{edit_here, expert_gestures, expert_menu, shared_gestures, state_here};
 pub use focus::{focused_arrows, keeps_arrows, lock_arrows};
 pub use foot::{Below, FittingWords, note_at, note_height, over, over_sentence};
-pub use nothing::{NO_ROUTER, nothing_yet};
+pub use nothing::{NO_ROUTER, READING, nothing_yet};
 pub use pin::{MOST_COLOURS, MOST_PINS, pin_line, pin_of};
 pub use row_chip::row_chip;
 pub use table::TableView;

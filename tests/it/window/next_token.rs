@@ -3,8 +3,9 @@
 use eframe::egui::{Key, Theme};
 use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
+use moescope::engine::Event;
 use moescope::spec::{Position, RouterId, TokenId};
-use moescope::trace::Readout;
+use moescope::trace::{Readout, RowEvent};
 use moescope::ui::{Command, RowChoice, RowView, Selection};
 use safetensors::SafeTensors;
 
@@ -308,6 +309,20 @@ fn before_anything_is_read_it_says_what_to_press() {
         said("Press Space: the prompt is read, and the choice of this router"),
         1
     );
+}
+
+/// Of a large model reading the first tokens takes a while.
+#[test]
+fn while_the_first_token_is_read_panels_say_so() {
+    let mut events = baseline(TOUR_LIKE, 30);
+    events.retain(|it| !matches!(it, Event::Row(RowEvent::Stepped { .. })));
+    let (window, _script) = scripted((1440.0, 900.0), Theme::Dark, events, false);
+    let row = window.state().session().baseline();
+    assert!(row.is_some_and(|it| it.record.tokens.is_empty()));
+    // The text, what comes next, the router, the load.
+    assert!(labels(&window, "Reading the prompt…").len() >= 4);
+    assert!(labels(&window, "Press Space").is_empty());
+    assert!(labels(&window, "tokens given").is_empty());
 }
 
 #[test]

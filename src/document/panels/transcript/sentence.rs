@@ -78,6 +78,7 @@ fn written(kind: PositionKind, row: &RowRecord, is_selected: bool) -> String {
         ),
     };
     match drawn {
+        _ if n == 0 => String::new(),
         0 => format!("{} given. {on}; {line}.", count_of(n, noun)),
         _ => format!(
             "{} given, {} {how}; {line}.",
@@ -145,6 +146,7 @@ mod tests {
             None,
             "2 tokens given. Space writes on; click a token to see its routing.",
         );
+        check(&row(&[], 2), None, "");
         let drawn = row(&[0, 1, 2], 2);
         check(
             &drawn,

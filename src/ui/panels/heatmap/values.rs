@@ -3,6 +3,7 @@
 use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, probabilities};
 use crate::spec::{ExpertId, Position, RouterSpec};
 use crate::ui::paint::expert_grid::EMPTY;
+use crate::ui::widgets::READING;
 use crate::ui::words::{count_of, percent, short};
 use crate::ui::{Cx, ExpertAt};
 
@@ -164,6 +165,9 @@ fn load_sentence(cx: &Cx<'_>, phase: PhaseFilter, mass: bool) -> String {
     let Some(row) = cx.row() else {
         return "Space writes the first tokens: the map fills as they come.".to_owned();
     };
+    if cx.reads_first() {
+        return READING.to_owned();
+    }
     let what = if mass {
         "Each expert's part of all weight in its layer"
     } else {

@@ -16,7 +16,7 @@ use eframe::egui::Ui;
 use crate::analysis::PhaseFilter;
 use crate::document::{LoadValue, Table};
 use crate::spec::RouterId;
-use crate::ui::widgets::{NO_ROUTER, nothing_yet};
+use crate::ui::widgets::{NO_ROUTER, READING, nothing_yet};
 use crate::ui::{Cx, Panel};
 
 use numbers::shown_load;
@@ -134,6 +134,9 @@ fn shown_router(cx: &Cx<'_>) -> Result<RouterId, &'static str> {
     let router = cx.selection.router.or_else(|| spec.middle_router());
     let router = router.ok_or(NO_ROUTER)?;
     let n = cx.row().map_or(0, |it| it.load.n_tokens(PhaseFilter::All));
+    if n == 0 && cx.reads_first() {
+        return Err(READING);
+    }
     if n == 0 {
         return Err(
             "Space writes the first tokens: each expert's load grows as they come; the tab Health judges whether it is even over texts",

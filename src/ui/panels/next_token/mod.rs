@@ -14,8 +14,8 @@ use crate::spec::TokenId;
 use crate::trace::{ModelFacts, PositionKind};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
-    AXIS, FittingWords, axis, choices, dashed, menu_chip, nothing_yet, over, pitch, row_chip,
-    top_of_scale,
+    AXIS, FittingWords, READING, axis, choices, dashed, menu_chip, nothing_yet, over, pitch,
+    row_chip, top_of_scale,
 };
 use crate::ui::{Cx, Drawing, Panel};
 
@@ -295,6 +295,8 @@ fn legend_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, shown: &ShownPrediction<'_>) {
 fn nothing(cx: &Cx<'_>) -> &'static str {
     if cx.session.facts.is_none() {
         "The likeliest next tokens will stand here once a model is open"
+    } else if cx.reads_first() {
+        READING
     } else if cx.position().is_none() {
         "Press Space: the prompt is read, and what could come next stands here"
     } else {

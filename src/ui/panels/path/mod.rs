@@ -15,7 +15,7 @@ use eframe::egui::Ui;
 
 use crate::analysis::{FlowOf, PhaseFilter};
 use crate::document::{Table, flow_of_words};
-use crate::ui::widgets::{NO_ROUTER, choices, menu_chip, nothing_yet, row_chip};
+use crate::ui::widgets::{NO_ROUTER, READING, choices, menu_chip, nothing_yet, row_chip};
 use crate::ui::{Cx, Drawing, ExpertAt, Memo, Panel, RowOf};
 
 /// Heads narrower than this, points, keep the choice of tokens behind another chip.
@@ -141,6 +141,9 @@ fn nothing_to_show(cx: &Cx<'_>) -> Option<&'static str> {
     };
     if spec.routers.is_empty() {
         return Some(NO_ROUTER);
+    }
+    if cx.reads_first() {
+        return Some(READING);
     }
     let nothing_read = cx.row().is_none_or(|it| it.record.store.is_empty());
     nothing_read.then_some("Space writes the first tokens: their paths are drawn as they come")

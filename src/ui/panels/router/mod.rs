@@ -14,7 +14,7 @@ use eframe::egui::{self, FontId, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 use crate::document::{Decided, Table, router_sentence, router_table, shortest_router_sentence};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
-    AXIS, FittingWords, axis, dashed, note_at, nothing_yet, over, pitch, top_of_scale,
+    AXIS, FittingWords, READING, axis, dashed, note_at, nothing_yet, over, pitch, top_of_scale,
 };
 use crate::ui::words::percent;
 use crate::ui::{Cx, Drawing, Panel, RowChoice};
@@ -268,6 +268,8 @@ fn columns(cx: &Cx<'_>, ui: &Ui, decided: &Decided<'_>, lines: &Lines, width: f3
 fn nothing(cx: &Cx<'_>) -> &'static str {
     if cx.session.facts.is_none() {
         "Each expert's score for one token will stand here once a model is open"
+    } else if cx.reads_first() {
+        READING
     } else if cx.position().is_none() {
         "Press Space: the prompt is read, and the choice of this router for each token stands here"
     } else {

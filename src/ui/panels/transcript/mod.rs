@@ -24,7 +24,7 @@ use crate::document::{Table, transcript_sentence, transcript_table};
 use crate::spec::Position;
 use crate::trace::PositionKind;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{nothing_yet, over};
+use crate::ui::widgets::{READING, nothing_yet, over};
 use crate::ui::{Change, Changes, Cx, Drawing, Panel, RowChoice};
 
 use curve::Curve;
@@ -160,7 +160,7 @@ impl Transcript {
             return;
         };
         if baseline.record.tokens.is_empty() {
-            nothing_yet(ui, "Reading the prompt…");
+            nothing_yet(ui, READING);
             return;
         }
         if cx.session.position_kind() == PositionKind::Point {
