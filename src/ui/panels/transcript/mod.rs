@@ -116,7 +116,7 @@ impl Panel for Transcript {
             let line = body.with_min_y(body.bottom() - start::LINE);
             body.max.y = line.top();
             ui.scope_builder(egui::UiBuilder::new().max_rect(line), |ui| {
-                start::ui(cx, ui)
+                start::ui(cx, ui);
             });
         }
         ui.scope_builder(egui::UiBuilder::new().max_rect(body), |ui| {

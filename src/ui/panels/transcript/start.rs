@@ -24,10 +24,10 @@ pub fn is_due(cx: &Cx<'_>) -> bool {
 /// Draws it.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-        let hover = "Shows Health: reads texts beside the run, judges every layer, and looks at the weights";
+        let hover = "Shows Health: judges the load of every layer, read beside the run, and looks at the weights";
         if chip_button(ui, "Check this model's health", hover).clicked() {
             cx.push(Command::ShowPanel("health"));
         }
-        note(ui, "Is its load even over texts, and is anything broken?");
+        note(ui, "Is its load even, and is anything broken?");
     });
 }
