@@ -315,9 +315,12 @@ fn mlx_of(bits: u32, group: usize, mode: Option<&str>) -> [Tiny; 2] {
     let mut put = |stem: &str, names: &[String], rows: usize, cols: usize, bits: u32| {
         let made: Vec<Made> = names
             .iter()
-            .map(|_| match is_mxfp4(bits) {
-                true => layouts::mlx_mxfp4(&mut rng, rows, cols),
-                false => layouts::mlx(&mut rng, rows, cols, bits, group),
+            .map(|_| {
+                if is_mxfp4(bits) {
+                    layouts::mlx_mxfp4(&mut rng, rows, cols)
+                } else {
+                    layouts::mlx(&mut rng, rows, cols, bits, group)
+                }
             })
             .collect();
         for (name, made) in names.iter().zip(&made) {
