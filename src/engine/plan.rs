@@ -46,7 +46,8 @@ pub fn plan_backend(_spec: &ModelSpec, _weights: &Weights) -> Result<Box<dyn Bac
     Err(OpenError::NoGpu)
 }
 
-#[cfg(all(test, feature = "gpu"))]
+#[cfg(feature = "gpu")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::checkpoint::{Checkpoint, MadeUp, PRESETS};

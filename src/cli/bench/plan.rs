@@ -10,7 +10,7 @@ use crate::checkpoint::{Layout, Slot, Weights};
 use crate::cli::Failure;
 use crate::engine::{Backend, BackendError, Capture, Feed, Row, Wait, most_tokens, plan_backend};
 use crate::model::{held_layout, token_bytes};
-use crate::ops::{KernelPlan, StepPlan};
+use crate::ops::{KernelPlan, Meter, StepPlan};
 use crate::spec::{BlockFormat, ModelSpec, RoutingPolicy, Sampling, SeqId, TokenId, shown};
 
 /// A card as far as the bound needs to know it.
@@ -128,7 +128,7 @@ fn of_a_token(backend: &mut dyn Backend, prompt: &[TokenId]) -> Result<StepPlan,
     for slice in prompt.chunks(most_tokens(true, backend.spec().n_out())) {
         step(backend, seq, slice)?;
     }
-    let noted = |it: &dyn Backend| it.meter().map_or_else(StepPlan::default, |it| it.noted());
+    let noted = |it: &dyn Backend| it.meter().map_or_else(StepPlan::default, Meter::noted);
     // What the prompt asked for.
     noted(backend);
     step(backend, seq, &prompt[..1])?;

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::record::{Command, Launch};
+use super::pipeline::Bind;
 use crate::ops::{KernelPlan, StepPlan};
 
 /// What one run of a kernel reads and writes.
 #[derive(Debug)]
 pub struct Traffic {
+    weight_bytes: u64,
     read_bytes: u64,
     written_bytes: u64,
     /// Its buffers, and whether each is bound for writing.
@@ -16,12 +17,13 @@ pub struct Traffic {
 
 impl Traffic {
     /// Of a kernel to run; its parameters, and tables of codes, are left out.
-    pub fn of(launch: &Launch<'_>) -> Self {
-        let sum = |i: usize| launch.binds.iter().map(|it| it.traffic()[i]).sum();
+    pub fn of(binds: &[Bind<'_>], weight_bytes: u64) -> Self {
+        let sum = |i: usize| binds.iter().map(|it| it.traffic()[i]).sum();
         Self {
+            weight_bytes,
             read_bytes: sum(0),
             written_bytes: sum(1),
-            touched: launch.binds.iter().map(|it| it.touched()).collect(),
+            touched: binds.iter().map(|it| it.touched()).collect(),
         }
     }
 }
@@ -36,7 +38,7 @@ pub struct Notes {
 
 /// How a buffer was used last in a submit: written, or read.
 #[derive(Debug, Default)]
-struct Uses(HashMap<u64, bool>);
+pub struct Uses(HashMap<u64, bool>);
 
 impl Uses {
     /// Whether the driver puts a barrier before a command that uses these buffers: one is written there or was
@@ -52,39 +54,22 @@ impl Uses {
 }
 
 impl Notes {
-    /// Counts the commands of a submit.
-    pub(super) fn add(&mut self, commands: &[Command]) {
-        if !self.is_on {
-            return;
-        }
-        let mut uses = Uses::default();
-        for it in commands {
-            match it {
-                Command::Dispatch {
-                    pipeline,
-                    weight_bytes,
-                    traffic: Some(traffic),
-                    ..
-                } => {
-                    let waits = uses.next(traffic.touched.iter().copied());
-                    let kernel = self.plan.kernel(&pipeline.name);
-                    kernel.n += 1;
-                    kernel.n_barriers += u64::from(waits);
-                    kernel.weight_bytes += weight_bytes;
-                    kernel.read_bytes += traffic.read_bytes;
-                    kernel.written_bytes += traffic.written_bytes;
-                }
-                Command::Dispatch { .. } => {}
-                Command::Copy {
-                    from, to, n_bytes, ..
-                } => {
-                    let waits = uses.next([(from.held.id, false), (to.id, true)]);
-                    self.plan.n_copies += 1;
-                    self.plan.copied_bytes += n_bytes;
-                    self.plan.n_copy_barriers += u64::from(waits);
-                }
-            }
-        }
+    /// Counts a kernel of a submit.
+    pub fn kernel(&mut self, name: &str, traffic: &Traffic, uses: &mut Uses) {
+        let waits = uses.next(traffic.touched.iter().copied());
+        let kernel = self.plan.kernel(name);
+        kernel.n += 1;
+        kernel.n_barriers += u64::from(waits);
+        kernel.weight_bytes += traffic.weight_bytes;
+        kernel.read_bytes += traffic.read_bytes;
+        kernel.written_bytes += traffic.written_bytes;
+    }
+
+    /// Counts a copy of a submit, from one buffer to another.
+    pub fn copy(&mut self, [from, to]: [u64; 2], n_bytes: u64, uses: &mut Uses) {
+        self.plan.n_copies += 1;
+        self.plan.copied_bytes += n_bytes;
+        self.plan.n_copy_barriers += u64::from(uses.next([(from, false), (to, true)]));
     }
 
     /// All of it, and begins anew.

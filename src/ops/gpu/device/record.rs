@@ -7,7 +7,7 @@ use super::{
     super::memory::{ALIGN_BYTES, GpuBuffer, Slice},
     Gpu,
     clock::Timing,
-    notes::Traffic,
+    notes::{Notes, Traffic, Uses},
     pipeline::{Bind, PARAMS_STRIDE, Pipeline, PipelineKey},
 };
 use crate::formats::Dtype;
@@ -63,9 +63,7 @@ impl Launch<'_> {
     }
 }
 
-/// What is handed over.
-pub(super) enum Command {
-    /// A kernel.
+enum Command {
     Dispatch {
         pipeline: Arc<Pipeline>,
         /// None on a device that only plans.
@@ -76,7 +74,6 @@ pub(super) enum Command {
         /// Where somebody wants to know.
         traffic: Option<Traffic>,
     },
-    /// A copy between two buffers.
     Copy {
         from: Slice,
         to: Arc<GpuBuffer>,
@@ -143,7 +140,11 @@ impl Gpu {
             params_at,
             grid: launch.grid,
             weight_bytes: launch.weight_bytes,
-            traffic: self.notes.borrow().is_on.then(|| Traffic::of(launch)),
+            traffic: self
+                .notes
+                .borrow()
+                .is_on
+                .then(|| Traffic::of(launch.binds, launch.weight_bytes)),
         });
         drop(recording);
         self.count(|it| it.dispatches += 1);
@@ -224,7 +225,7 @@ impl Gpu {
         let commands = std::mem::take(&mut recording.commands);
         drop(recording);
         self.count(|it| it.submits += 1);
-        self.notes.borrow_mut().add(&commands);
+        note(&mut self.notes.borrow_mut(), &commands);
         let card = self.card.as_ref()?;
         let descriptor = wgpu::CommandEncoderDescriptor { label: None };
         let mut encoder = card.device.create_command_encoder(&descriptor);
@@ -246,6 +247,27 @@ impl Gpu {
         self.choices.clear();
         self.tables.borrow_mut().clear();
         self.bindings.borrow_mut().age();
+    }
+}
+
+/// Counts what is handed over, where somebody wants to know.
+fn note(notes: &mut Notes, commands: &[Command]) {
+    if !notes.is_on {
+        return;
+    }
+    let mut uses = Uses::default();
+    for it in commands {
+        match it {
+            Command::Dispatch {
+                pipeline,
+                traffic: Some(traffic),
+                ..
+            } => notes.kernel(&pipeline.name, traffic, &mut uses),
+            Command::Dispatch { .. } => {}
+            Command::Copy {
+                from, to, n_bytes, ..
+            } => notes.copy([from.held.id, to.id], *n_bytes, &mut uses),
+        }
     }
 }
 
