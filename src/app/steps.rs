@@ -155,7 +155,7 @@ impl App {
         let ctx = ctx.clone();
         let wake = Box::new(move || ctx.request_repaint());
         let opener = Box::new(ModelOpener {
-            tells_series: false,
+            tells_series: true,
             ..ModelOpener::on(placement)
         });
         let engine = Engine::spawn(opener, Options::default(), wake)?;

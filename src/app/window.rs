@@ -136,7 +136,7 @@ impl App {
             cc,
             source,
             ModelOpener {
-                tells_series: false,
+                tells_series: true,
                 ..ModelOpener::on(placement)
             },
         )

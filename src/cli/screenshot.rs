@@ -150,7 +150,7 @@ impl Args {
             ),
             is_edited: !self.edits.is_empty(),
             tells_sources_apart: false,
-            tells_series: false,
+            tells_series: true,
         }
     }
 

@@ -42,6 +42,7 @@ mod readable;
 mod researcher;
 mod router;
 mod script;
+mod series;
 mod settings;
 mod share;
 mod shell;

@@ -31,14 +31,17 @@ pub fn texts_table(branches: &Branches, tokens: &TokenTable) -> Option<Table> {
         let [baseline, edited] = &it.texts;
         let is_edited = !edited.is_empty();
         let known = |cell: Cell| if is_edited { cell } else { Cell::Empty };
+        // A forecast draws nothing by chance.
+        let is_text = tokens.scale.is_none();
+        let sampled = |cell: Cell| if is_text { cell } else { Cell::Empty };
         out.push([
             it.name.clone().into(),
             parent.map(|it| it.0.name.clone()).into(),
             parent.map(|it| it.1.idx()).into(),
             n_given.into(),
             baseline.len().saturating_sub(n_given).into(),
-            Cell::Number(f64::from(experiment.sampling.temperature.0)),
-            Cell::from(u64::from(experiment.sampling.seed)),
+            sampled(Cell::Number(f64::from(experiment.sampling.temperature.0))),
+            sampled(Cell::from(u64::from(experiment.sampling.seed))),
             list_text(&experiment.edits).into(),
             tokens.text_of(baseline, experiment).into(),
             known(edited.len().saturating_sub(n_given).into()),

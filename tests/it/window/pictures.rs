@@ -36,7 +36,7 @@ fn is_enforced() -> bool {
         .any(|it| it.device_type == wgpu::DeviceType::Cpu && it.driver_info.starts_with(DRIVER))
 }
 
-fn check(window: &mut Window, name: &str) {
+pub fn check(window: &mut Window, name: &str) {
     settle(window);
     let options = SnapshotOptions::new();
     let result = window.try_snapshot_options(name, &options);

@@ -249,7 +249,7 @@ fn heads_ui(cx: &Cx<'_>, ui: &Ui, area: Rect, shown: &ShownPrediction<'_>, heads
 fn ends(points: &[f64]) -> String {
     match points {
         [] => String::new(),
-        [one] => value_words(*one),
-        [first, .., last] => format!("{} … {}", value_words(*first), value_words(*last)),
+        [one] => short(*one),
+        [first, .., last] => format!("{} … {}", short(*first), short(*last)),
     }
 }

@@ -4,6 +4,7 @@ use eframe::egui::{self, Key, RichText, ScrollArea, Ui};
 
 use crate::document::{Table, texts_table};
 use crate::spec::{Branch, BranchId};
+use crate::trace::PositionKind;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
 use crate::ui::words::{list_words, sampling_words};
@@ -63,7 +64,8 @@ impl Texts {
                     .color(cx.palette.second),
             );
         });
-        note(ui, experiment_words(branch));
+        let is_text = cx.session.position_kind() == PositionKind::Token;
+        note(ui, experiment_words(branch, is_text));
         if !is_paper {
             ui.horizontal_wrapped(|ui| self.chips_ui(cx, ui, branch));
         }
@@ -142,7 +144,7 @@ fn place_words(cx: &Cx<'_>, branch: &Branch) -> String {
 }
 
 /// `9 given, 40 drawn · temperature 0.7, seed 1 · four experts masked`.
-fn experiment_words(branch: &Branch) -> String {
+fn experiment_words(branch: &Branch, is_text: bool) -> String {
     let experiment = &branch.experiment;
     let n_given = experiment.given.len();
     let drawn = branch
@@ -150,10 +152,11 @@ fn experiment_words(branch: &Branch) -> String {
         .iter()
         .map(|it| it.len().saturating_sub(n_given));
     let n_drawn = drawn.max().unwrap_or(0);
-    let mut parts = vec![
-        format!("{n_given} given, {n_drawn} drawn"),
-        sampling_words(&experiment.sampling),
-    ];
+    let mut parts = vec![format!("{n_given} given, {n_drawn} drawn")];
+    // A forecast draws nothing by chance.
+    if is_text {
+        parts.push(sampling_words(&experiment.sampling));
+    }
     if !experiment.edits.is_idle() {
         parts.push(list_words(&experiment.edits));
     }

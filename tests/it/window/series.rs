@@ -1,0 +1,329 @@
+//! A model of time series in the window: points in the place of tokens, a curve in the place of the strip, forecasts in the
+//! place of probabilities.
+
+use std::{fs, path::PathBuf};
+
+use eframe::egui::Key;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use moescope::analysis::PhaseFilter;
+use moescope::app::App;
+use moescope::document::Cell;
+use moescope::engine::ModelSource;
+use moescope::spec::{Placement, Position, RouterId, Series};
+use moescope::ui::{Command, ExportTo, RowChoice, SERIES_PRESETS, Selection, SurveyOf};
+use serde_json::Value;
+
+use super::browser::{browser, dom};
+use super::drive::{Window, builder, click, folder, key, said, settle, type_prompt, undo, until};
+use super::first_minute::n_tokens;
+use super::fixture::{check_paper, column, table};
+use super::next_token::is_level;
+use super::pictures::check;
+
+fn model() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fixtures/time_moe")
+}
+
+/// A wave with a trend, as one types it.
+fn wave(n: usize) -> String {
+    let points: Vec<String> = (0..n)
+        .map(|it| {
+            format!(
+                "{:.2}",
+                100.0 + it as f64 * 0.2 + 30.0 * (it as f64 * 0.5).sin()
+            )
+        })
+        .collect();
+    points.join(", ")
+}
+
+/// The window on the fixture, a wave of 60 points read.
+fn opened() -> Window {
+    let mut window = folder(model());
+    read(&mut window, &wave(60));
+    window
+}
+
+fn read(window: &mut Window, text: &str) {
+    window.state_mut().command(Command::SetPace(None));
+    window
+        .state_mut()
+        .command(Command::SetPrompt(text.to_owned()));
+    window.state_mut().command(Command::SetStopAfter(1));
+    window.state_mut().command(Command::RunPrompt);
+    let n = Series::typed(text).unwrap().points.len();
+    until(window, "the points are read", |it: &App| {
+        let row = it.session().baseline();
+        it.is_idle() && row.is_some_and(|it| it.record.n_given == n && it.record.store.len() > n)
+    });
+}
+
+/// Writes on: the edited row, where there is one and it is behind, else both.
+fn write(window: &mut Window, n: u32) {
+    let written = |it: &App| {
+        let session = it.session();
+        n_tokens(session.edited().or_else(|| session.baseline()))
+    };
+    let before = written(window.state());
+    window.state_mut().command(Command::SetStopAfter(n));
+    window.state_mut().command(Command::PlayPause);
+    until(window, "points are written", |it: &App| {
+        let is_level = it.session().counterfactual().is_none() || is_level(it);
+        it.is_idle() && written(it) >= before + n as usize && is_level
+    });
+}
+
+fn edit(window: &mut Window, text: &str) {
+    window
+        .state_mut()
+        .command(Command::AddEdit(text.parse().unwrap()));
+    until(window, "the edit has taken effect", |it: &App| {
+        it.is_idle() && it.session().edited().is_some() && is_level(it)
+    });
+}
+
+#[test]
+fn a_sample_series_is_read_at_the_start_and_space_goes_on_with_its_forecast() {
+    let mut window = folder(model());
+    let session = window.state().session();
+    let row = session.baseline().unwrap().record;
+    assert_eq!(row.n_given, 720);
+    let first = session.tokens().value(row.tokens[0]).unwrap();
+    let wanted = Series::typed(SERIES_PRESETS[0].prompt).unwrap().points[0];
+    assert!((first - wanted).abs() < 1e-3, "{first}");
+    assert!(said(&window, "points given"));
+    read(&mut window, "10, 20\n30 40; 50");
+    let row = window.state().session().baseline().unwrap().record;
+    assert_eq!((row.n_given, row.tokens.len()), (5, 6));
+    let next = row.readouts.get(4).unwrap().forecast[0];
+    assert_eq!(row.tokens[5].point().to_bits(), next.to_bits());
+    assert!(said(&window, "Series of 6 points"));
+    // What has no meaning here is not offered.
+    assert!(window.query_by_label("seed").is_none());
+    assert!(window.query_by_label("temperature").is_none());
+}
+
+#[test]
+fn what_is_no_series_is_refused_in_a_sentence_and_the_rows_stay() {
+    let mut window = opened();
+    let before = window
+        .state()
+        .session()
+        .baseline()
+        .unwrap()
+        .record
+        .tokens
+        .clone();
+    type_prompt(&mut window, "1, 2, three");
+    key(&mut window, Key::Enter);
+    settle(&mut window);
+    assert!(said(&window, "line 1, column 3 has \"three\""));
+    let now = &window.state().session().baseline().unwrap().record.tokens;
+    assert_eq!(*now, before);
+}
+
+#[test]
+fn an_edit_moves_the_forecast_and_undo_brings_the_series_back() {
+    let mut window = opened();
+    write(&mut window, 6);
+    let before = window
+        .state()
+        .session()
+        .baseline()
+        .unwrap()
+        .record
+        .tokens
+        .clone();
+    window.state_mut().command(Command::Select(Selection {
+        position: Some(Position(40)),
+        router: Some(RouterId(1)),
+        ..Selection::default()
+    }));
+    settle(&mut window);
+    edit(&mut window, "k:*=1@40..");
+    write(&mut window, 6);
+    let session = window.state().session();
+    let counterfactual = session.counterfactual().unwrap().record;
+    assert!(counterfactual.comparisons.iter().any(|it| it.kl > 0.0));
+    assert!(said(&window, "Mean difference of forecasts"));
+    for word in ["nats", "Mean KL", "surprise", "probab"] {
+        assert!(!said(&window, word), "{word}");
+    }
+    // The forecast stands beside the baseline's, in units of the series.
+    window.state_mut().command(Command::ShowPanel("next_token"));
+    settle(&mut window);
+    assert!(said(&window, "The next point:"));
+    let forecast = table(&window, "next_token");
+    assert_eq!(forecast.rows.len(), 1 + 8 + 32);
+    let apart = column(&forecast, "difference");
+    assert!(apart.iter().any(|it| *it > 0.0), "{apart:?}");
+    let mean: f64 = apart[9..].iter().sum::<f64>() / 32.0;
+    let at = window.state().selection().position.unwrap();
+    let shown = window.state().session().counterfactual().unwrap().record;
+    let kl = f64::from(shown.comparison(at).unwrap().kl);
+    assert!((mean - kl).abs() < 1e-4, "{mean} {kl}");
+    undo(&mut window);
+    until(&mut window, "the baseline stands alone", |it| {
+        it.is_idle() && it.session().edited().is_none()
+    });
+    let now = &window.state().session().baseline().unwrap().record.tokens;
+    assert_eq!(now[..before.len()], before[..]);
+}
+
+#[test]
+fn points_are_selected_by_keys_and_by_clicks() {
+    let mut window = opened();
+    let at = |window: &Window| window.state().selection().position;
+    key(&mut window, Key::ArrowLeft);
+    assert_eq!(at(&window), Some(Position(59)));
+    key(&mut window, Key::ArrowLeft);
+    assert_eq!(at(&window), Some(Position(58)));
+    let words = window.get_by_label("Series of 61 points");
+    let value = words.accesskit_node().value().unwrap_or_default();
+    assert!(value.starts_with("point 58: "), "{value}");
+    window.get_by_label("Series of 61 points").click();
+    settle(&mut window);
+    let clicked = at(&window).unwrap();
+    assert!((20..60).contains(&clicked.0), "{clicked}");
+}
+
+#[test]
+fn a_file_is_continued_and_a_column_chosen_where_there_are_several() {
+    let mut window = opened();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("two.csv");
+    fs::write(&path, "day,a,b\nx,1,5\ny,2,7\nz,4,6\n").unwrap();
+    window
+        .state_mut()
+        .command(Command::OpenSeries(path.clone()));
+    settle(&mut window);
+    assert!(said(&window, "several columns of numbers"));
+    click(&mut window, "b");
+    until(&mut window, "the column is read", |it: &App| {
+        n_tokens(it.session().baseline()) == 3
+    });
+    let session = window.state().session();
+    let row = session.baseline().unwrap().record;
+    assert_eq!(session.tokens().text(&row.tokens), "5, 7, 6");
+    fs::write(&path, "1\n2\nx\n").unwrap();
+    window.state_mut().command(Command::OpenSeries(path));
+    settle(&mut window);
+    assert!(said(&window, "line 3, column 1 has \"x\""));
+    // Another series of the same shape has other values.
+    read(&mut window, "50 70 60");
+    let session = window.state().session();
+    let row = session.baseline().unwrap().record;
+    assert_eq!(session.tokens().text(&row.tokens[..3]), "50, 70, 60");
+}
+
+#[test]
+fn every_panel_draws_a_series_on_paper_and_tells_its_numbers() {
+    let mut window = opened();
+    edit(&mut window, "k:*=1@40..");
+    // Load has an arrow on paper that only the system's fonts draw.
+    for panel in ["transcript", "heatmap", "router", "path", "next_token"] {
+        check_paper(&window, panel);
+    }
+    let rows = table(&window, "transcript");
+    let headings: Vec<String> = rows.columns.iter().map(|it| it.heading()).collect();
+    assert!(headings.contains(&"value".to_owned()));
+    assert!(headings.contains(&"difference of forecasts (sd)".to_owned()));
+    for word in ["token", "nats", "KL", "rank"] {
+        assert!(
+            headings.iter().all(|it| !it.contains(word)),
+            "{word}: {headings:?}"
+        );
+    }
+    let values = column(&rows, "value");
+    assert!((values[0] - 100.0).abs() < 1e-3, "{}", values[0]);
+    assert!(rows.rows.iter().all(|it| it[2] != Cell::Empty));
+}
+
+#[test]
+fn health_judges_over_series() {
+    let mut window = opened();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("two.csv");
+    let rows: Vec<String> = (0..40).map(|it| format!("{it},{}", it % 7)).collect();
+    fs::write(&file, format!("a,b\n{}\n", rows.join("\n"))).unwrap();
+    let files = SurveyOf::Files(vec![file]);
+    window.state_mut().command(Command::Survey(files));
+    window.state_mut().command(Command::ShowPanel("health"));
+    until(&mut window, "the series are read", |it: &App| {
+        let survey = it.session().survey.as_ref();
+        survey.is_some_and(|it| it.progress.is_none() && it.failed.is_none())
+    });
+    let survey = window.state().session().survey.as_ref().unwrap();
+    assert_eq!(survey.texts[0].name, "two.csv");
+    // Both columns, each a series of its own.
+    assert_eq!(survey.texts[0].load.n_tokens(PhaseFilter::All), 80);
+}
+
+#[test]
+fn a_shared_page_tells_the_series_and_its_forecasts() {
+    let mut window = opened();
+    edit(&mut window, "k:*=1@40..");
+    write(&mut window, 4);
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("run.html");
+    window
+        .state_mut()
+        .command(Command::ShareHtml(ExportTo::File(out.clone())));
+    settle(&mut window);
+    let page = fs::read_to_string(&out).unwrap();
+    let (_, rest) = page.split_once("id=\"trace\">").unwrap();
+    let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    assert_eq!(data["kind"]["noun"], "point");
+    assert_eq!(data["series"]["horizons"], serde_json::json!([1, 8, 32]));
+    assert_eq!(data["baseline"]["texts"][0], " 100");
+    assert!(data["command"].as_str().unwrap().contains(" --series "));
+    let effect = data["effect"].as_str().unwrap();
+    assert!(
+        effect.starts_with("Mean difference of forecasts"),
+        "{effect}"
+    );
+    if let Some(browser) = browser() {
+        let shown = dom(&browser, &out, "row=baseline&token=50&layer=1");
+        assert!(shown.contains("id=\"curve\""), "the curve is drawn");
+        assert!(
+            shown.contains("data-horizon=\"32\""),
+            "the forecast is told"
+        );
+        assert!(shown.contains("Difference of forecasts at this point"));
+        assert!(!shown.contains(">Surprise<"));
+    }
+}
+
+fn picture(theme: eframe::egui::Theme, name: &str) {
+    let builder = builder((1440.0, 900.0), theme).wgpu();
+    let source = ModelSource::Path(model());
+    let mut window =
+        builder.build_eframe(move |cc| App::on_engine(cc, source, Placement::default()).unwrap());
+    until(&mut window, "a model is open and its series read", |it| {
+        it.is_idle() && it.session().baseline().is_some()
+    });
+    read(&mut window, &wave(60));
+    write(&mut window, 11);
+    edit(&mut window, "k:*=1@40..");
+    write(&mut window, 12);
+    until(&mut window, "controls are read", App::has_controls);
+    window.state_mut().command(Command::Select(Selection {
+        row: RowChoice::Baseline,
+        position: Some(Position(52)),
+        router: Some(RouterId(1)),
+        ..Selection::default()
+    }));
+    window.state_mut().command(Command::ShowPanel("next_token"));
+    settle(&mut window);
+    check(&mut window, name);
+}
+
+#[test]
+fn the_window_on_a_series_dark() {
+    picture(eframe::egui::Theme::Dark, "series_dark");
+}
+
+#[test]
+fn the_window_on_a_series_light() {
+    picture(eframe::egui::Theme::Light, "series_light");
+}
