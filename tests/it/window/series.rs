@@ -7,7 +7,7 @@ use eframe::egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use moescope::analysis::PhaseFilter;
 use moescope::app::App;
-use moescope::document::Cell;
+use moescope::document::{Cell, Column};
 use moescope::engine::ModelSource;
 use moescope::spec::{Placement, Position, RouterId, Series};
 use moescope::ui::{Command, ExportTo, RowChoice, SERIES_PRESETS, Selection, SurveyOf};
@@ -225,7 +225,7 @@ fn every_panel_draws_a_series_on_paper_and_tells_its_numbers() {
         check_paper(&window, panel);
     }
     let rows = table(&window, "transcript");
-    let headings: Vec<String> = rows.columns.iter().map(|it| it.heading()).collect();
+    let headings: Vec<String> = rows.columns.iter().map(Column::heading).collect();
     assert!(headings.contains(&"value".to_owned()));
     assert!(headings.contains(&"difference of forecasts (sd)".to_owned()));
     for word in ["token", "nats", "KL", "rank"] {
