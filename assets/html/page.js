@@ -32,7 +32,7 @@ function row(name, packed) {
   return {
     name, ...packed,
     routing: packed.routers.map((it) => ({
-      k: it.k, states: it.states,
+      at: it.at, k: it.k, states: it.states,
       it: unpacked(it, { experts: H, weights: F, margins: F, weight_sums: F, logits: F, selection: F }),
     })),
     said: unpacked(packed.readouts, { next: U, next_log_probs: F, next_ranks: U, top: U, top_log_probs: F, forecast: F }),
@@ -48,24 +48,49 @@ if (data.counterfactual) rows.counterfactual = row('counterfactual', data.counte
 /** The row that holds a token's numbers: the baseline where a row still is the baseline. */
 const holder = (name, t) => (t < rows[name].from ? rows.baseline : rows[name]);
 
-/** What a router did at a token: picks strongest first, and raw scores where the file has them. */
+/** Whether a token is one of the source that an encoder reads; the others are the decoder's. */
+const inSource = (t) => t < data.n_source;
+
+/** Where a token stands among those that the same layers read: what edits and names count. */
+const within = (t) => (inSource(t) ? t : t - data.n_source);
+const tokenName = (t) => `${inSource(t) ? 'source ' : ''}${noun} ${within(t)}`;
+
+/** The group of layers that reads a token: of one group, that. */
+const groupOf = (t) => data.groups[data.groups.length > 1 && !inSource(t) ? 1 : 0];
+const isOf = (group, r) => r >= group.first && r < group.first + group.n;
+
+/** The router that stands for this one where a token is read: in the same place from the start of its group. */
+function counterpart(r, t) {
+  const own = data.groups.find((it) => isOf(it, r)), other = groupOf(t);
+  if (!own || own === other || other.n === 0) return r;
+  return Math.min(other.first + r - own.first, other.first + other.n - 1);
+}
+
+/** What a router did at a token: picks strongest first, the choice that was dropped since its expert was full, and raw
+ *  scores where the file has them. Null where its layers do not read the token. */
 function routed(name, t, r) {
-  const at = holder(name, t), part = at.routing[r], n = t - at.from, e = data.routers[r].n_experts;
+  const at = holder(name, t), part = at.routing[r], n = t - part.at, e = data.routers[r].n_experts;
   const { it } = part;
-  if ((n + 1) * part.k > it.experts.length) return null;
+  if (n < 0 || part.k === 0 || (n + 1) * part.k > it.experts.length) return null;
   const picks = [];
+  let dropped = null;
   for (let j = n * part.k; j < (n + 1) * part.k; j++) {
     const state = part.states ? part.states[j] : 'c';
-    if (state !== '-') picks.push({ expert: it.experts[j], weight: it.weights[j], state });
+    const pick = { expert: it.experts[j], weight: it.weights[j], state };
+    if (state === 'd') dropped = pick;
+    else if (state !== '-') picks.push(pick);
   }
   const has = t >= at.scores.start && t < at.scores.end;
   const slice = (all) => {
-    const from = (t - at.scores.start) * e;
+    const from = (t - Math.max(at.scores.start, part.at)) * e;
     return has && all.length >= from + e ? all.subarray(from, from + e) : null;
   };
   const logits = slice(it.logits);
-  return { picks, logits, selection: slice(it.selection), margin: it.margins[n], sum: it.weight_sums[n] };
+  return { picks, dropped, logits, selection: slice(it.selection), margin: it.margins[n], sum: it.weight_sums[n] };
 }
+
+/** Why a token passed no expert. */
+const fullWords = (r, dropped) => `dropped: expert ${dropped.expert} had taken the ${data.routers[r].capacity} tokens it may`;
 
 /** softmax(z), or s/Σs where the family scores by sigmoid or √softplus. */
 function probabilities(logits, score) {
@@ -160,7 +185,11 @@ let pointed = null;
 
 /** From here on baseline and edited text stand side by side. */
 const split = rows.edited
-  ? Math.min(Math.min(rows.edited.from, rows.counterfactual?.from ?? Infinity) + 1, rows.baseline.tokens.length)
+  ? Math.min(Math.max(
+    Math.min(rows.edited.from, rows.counterfactual?.from ?? Infinity) + 1,
+    // A source and the token that the text starts with stand once, whatever the edits of its layers.
+    data.n_source ? data.n_source + 1 : 0,
+  ), rows.baseline.tokens.length)
   : Infinity;
 const sideBySide = rows.edited && (split < rows.baseline.tokens.length || split < rows.edited.tokens.length);
 
@@ -191,13 +220,21 @@ function writeHash() {
   }
 }
 
+/** Token and layer are of one group: a layer brings the last token that it reads, a token the layer that reads it. */
+function settle(byLayer) {
+  if (counterpart(state.layer, state.token) === state.layer) return;
+  if (byLayer) state.token = inSource(state.token) ? rows[state.row].tokens.length - 1 : data.n_source - 1;
+  else state.layer = counterpart(state.layer, state.token);
+}
+
 function select(change, follow = true) {
   Object.assign(state, change);
   state.token = clamp(state.token, 0, rows[state.row].tokens.length - 1);
   state.layer = clamp(state.layer, 0, Math.max(0, data.routers.length - 1));
+  settle('layer' in change);
   pointed = null;
   writeHash();
-  if ('layer' in change) drawLayer();
+  if ('layer' in change || data.groups.length > 1) drawLayer();
   draw();
   if (follow) markedTokens()[0]?.scrollIntoView({ block: 'nearest' });
 }
@@ -211,7 +248,7 @@ function tokenElement(name, t) {
   const out = el('span', {
     class: `tok${t < data.n_given ? ' given' : ''}${text ? '' : ' empty'}`,
     role: 'button', tabindex: '-1', 'data-row': name, 'data-token': t,
-    'aria-label': `${t < split ? '' : `${name} `}${noun} ${t} ${quoted(text)}`,
+    'aria-label': `${t < split ? '' : `${name} `}${tokenName(t)} ${quoted(text)}`,
   }, text);
   const changed = name === 'baseline' && t >= split ? kl(t) : null;
   if (changed !== null && changes.largest > 0) {
@@ -285,7 +322,11 @@ function drawTranscript() {
   const n = rows.baseline.tokens.length;
   const box = $('text');
   if (data.series) box.append(curve());
-  box.append(words('baseline', 0, sideBySide ? split : n));
+  const [source, text] = data.groups.length > 1 ? data.groups.map((it) => it.reads) : [];
+  if (source) {
+    box.append(el('h3', {}, source), words('baseline', 0, data.n_source), el('h3', {}, text));
+  }
+  box.append(words('baseline', data.n_source, sideBySide ? split : n));
   if (sideBySide) {
     tokens.edited = tokens.baseline.slice();
     box.append(el('div', { id: 'columns' },
@@ -322,8 +363,10 @@ function colorTokens() {
   for (const name of ['baseline', 'edited']) {
     tokens[name].forEach((it, t) => {
       if (name === 'edited' && t < split) return;
-      const strongest = routed(name, t, state.layer)?.picks[0]?.expert;
-      it.className = it.className.replace(/ ?\b(e\d|dash)\b/g, '');
+      const r = counterpart(state.layer, t), at = routed(name, t, r), strongest = at?.picks[0]?.expert;
+      it.className = it.className.replace(/ ?\b(e\d|dash|dropped)\b/g, '');
+      it.title = at?.dropped ? fullWords(r, at.dropped) : '';
+      it.classList.toggle('dropped', Boolean(at?.dropped));
       dots[name][t]?.setAttribute('class', strongest === undefined ? 'dot' : `dot e${strongest % 8}`);
       if (strongest === undefined) return;
       it.classList.add(`e${strongest % 8}`);
@@ -357,7 +400,7 @@ function markTokens() {
 function editsAt(name, t, r) {
   if (name === 'baseline') return [];
   return data.edits.filter((it) => it.on && it.routers.includes(r)
-    && t >= (it.from ?? 0) && (it.until === null || t < it.until));
+    && within(t) >= (it.from ?? 0) && (it.until === null || within(t) < it.until));
 }
 
 const property = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
@@ -411,7 +454,7 @@ function drawHeat(name, t) {
       font(11.5);
       draw.textAlign = 'right';
       draw.fillStyle = r === state.layer ? text : second;
-      const label = left < 62 ? it.name : it.label.replace('encoder layer', 'enc').replace(' attention', ' attn');
+      const label = left < 62 ? it.name : it.label.replace('encoder layer', 'enc').replace('decoder layer', 'dec').replace(' attention', ' attn');
       draw.fillText(label, left - 8, y + high / 2 + 1, left - 10);
     }
     drawCells(draw, { name, t, r, y, wide, high, left, gap, color, font });
@@ -424,8 +467,7 @@ function drawHeat(name, t) {
 }
 
 function drawCells(draw, { name, t, r, y, wide, high, left, gap, color, font }) {
-  const it = routed(name, t, r);
-  if (!it) return;
+  const it = routed(name, t, r) ?? { picks: [], dropped: null, logits: null };
   const share = it.logits && probabilities(it.logits, data.routers[r].score);
   const [w, h] = [wide - gap, high - gap];
   const cell = (e, fill) => {
@@ -436,6 +478,20 @@ function drawCells(draw, { name, t, r, y, wide, high, left, gap, color, font }) 
   };
   const raised = property('raised');
   for (let e = 0; e < data.routers[r].n_experts; e++) cell(e, share ? color(shade(share[e])) : raised);
+  if (it.dropped) {
+    const x = left + (it.dropped.expert + 0.5) * wide, middle = y + high / 2;
+    const size = clamp(Math.min(wide, high) / 2 - 2, 1.5, 5);
+    for (const [ink, width] of [['hairline', 4], ['ring', 2]]) {
+      draw.beginPath();
+      draw.moveTo(x - size, middle - size);
+      draw.lineTo(x + size, middle + size);
+      draw.moveTo(x - size, middle + size);
+      draw.lineTo(x + size, middle - size);
+      draw.lineWidth = width;
+      draw.strokeStyle = property(ink);
+      draw.stroke();
+    }
+  }
   it.picks.forEach((pick, rank) => {
     const x = left + (pick.expert + 0.5) * wide, middle = y + high / 2;
     if (Math.min(wide, high) <= 12) {
@@ -483,11 +539,14 @@ function drawScale() {
   const bar = el('span', { class: 'ramp' });
   bar.style.background = `linear-gradient(to right,${stops.join(',')})`;
   $('scale').replaceChildren('0 %', bar, '100 % of the score, by its square root',
-    el('span', { class: 'end' }, '● ○ picked'));
+    el('span', { class: 'end' }, data.routers.some((it) => it.capacity !== null) ? '● picked · × dropped' : '● ○ picked'));
 }
 
+/** What a router chose, also what was dropped. */
+const chosen = (it) => (it.dropped ? [...it.picks, it.dropped] : it.picks);
+
 function barOrder(it, share, r) {
-  const picked = new Map(it.picks.map((pick) => [pick.expert, pick]));
+  const picked = new Map(chosen(it).map((pick) => [pick.expert, pick]));
   const e = data.routers[r].n_experts;
   const by = it.selection ?? it.logits;
   const rest = Array.from({ length: e }, (_, n) => n).filter((n) => !picked.has(n));
@@ -499,7 +558,7 @@ function barOrder(it, share, r) {
 }
 
 function drawBars(name, t) {
-  const r = state.layer, router = data.routers[r], it = router && routed(name, t, r);
+  const r = counterpart(state.layer, t), router = data.routers[r], it = router && routed(name, t, r);
   const box = $('bars'), table = $('numbers');
   if (!it) {
     box.replaceChildren(el('p', { class: 'says' }, 'No router was recorded at this token.'));
@@ -509,7 +568,7 @@ function drawBars(name, t) {
   const share = it.logits && probabilities(it.logits, router.score);
   const { picked, kept, left } = barOrder(it, share, r);
   const edits = editsAt(name, t, r);
-  const most = share ? Math.max(...share) : Math.max(...it.picks.map((pick) => pick.weight), 0);
+  const most = share ? Math.max(...share) : Math.max(...chosen(it).map((pick) => pick.weight), 0);
   const bar = (e) => {
     const pick = picked.get(e), size = share ? share[e] : pick?.weight ?? 0;
     const fill = el('span', { class: `fill e${e % 8}` });
@@ -519,14 +578,16 @@ function drawBars(name, t) {
       el('span', { class: edit ? 'edit' : null }, `expert ${e}`),
       el('span', { class: 'track' }, fill, el('span', { class: 'score', title: share ? exact(share[e]) : null },
         share ? percent(share[e]) : '')),
-      el('span', { class: `weight${edit ? ' edit' : ''}`, title: pick ? exact(pick.weight) : null },
-        pick ? `${pick.state === 'f' ? 'forced, ' : pick.state === 'd' ? 'dropped, ' : 'weight '}${short(pick.weight)}`
+      el('span', { class: `weight${edit ? ' edit' : ''}`, title: pick?.state === 'd' ? fullWords(r, pick) : pick ? exact(pick.weight) : null },
+        pick?.state === 'd' ? 'dropped'
+          : pick ? `${pick.state === 'f' ? 'forced, ' : 'weight '}${short(pick.weight)}`
           : edit ? { mask: 'masked', bias: 'biased' }[edit.kind] ?? edit.kind : ''));
   };
-  box.replaceChildren(...it.picks.map((pick) => bar(pick.expert)), el('div', { class: 'cut' }), ...kept.map(bar),
+  box.replaceChildren(...chosen(it).map((pick) => bar(pick.expert)), el('div', { class: 'cut' }), ...kept.map(bar),
     left.length ? el('div', { class: 'bar' }, '', el('span', {},
       share ? `${left.length} more: ${percent(left.reduce((sum, e) => sum + share[e], 0))} together` : `${left.length} more`)) : '');
   const bits = [router.rule];
+  if (it.dropped) bits.push(`${fullWords(r, it.dropped)}, so the token passes no expert here`);
   if (Number.isFinite(it.margin)) bits.push(`margin ${short(it.margin)} between the weakest pick and the best left out`);
   if (share) bits.push(`entropy ${percent(entropy(share))} of the most`);
   else bits.push('the raw scores of this token are not in this file');
@@ -537,13 +598,13 @@ function drawBars(name, t) {
 
 /** Every number of the token at the layer, as the trace has it. */
 function numberTable(table, it, share, router) {
-  const place = new Map(it.picks.map((pick, n) => [pick.expert, { ...pick, n }]));
+  const place = new Map(chosen(it).map((pick, n) => [pick.expert, { ...pick, n }]));
   const head = ['expert', 'raw score', 'share', it.selection && 'selects by', 'weight', 'place'].filter(Boolean);
   const line = (e) => {
     const pick = place.get(e);
     const cells = [e, it.logits ? exact(it.logits[e]) : '', share ? exact(share[e]) : '',
-      ...(it.selection ? [exact(it.selection[e])] : []), pick ? exact(pick.weight) : '',
-      pick ? nth(pick.n + 1) + (pick.state === 'f' ? ', forced' : pick.state === 'd' ? ', dropped' : '') : ''];
+      ...(it.selection ? [exact(it.selection[e])] : []), pick ? (pick.state === 'd' ? '0' : exact(pick.weight)) : '',
+      pick ? (pick.state === 'd' ? 'dropped' : nth(pick.n + 1) + (pick.state === 'f' ? ', forced' : '')) : ''];
     return el('tr', { 'data-expert': e }, ...cells.map((cell) => el('td', {}, String(cell))));
   };
   const all = Array.from({ length: router.n_experts }, (_, e) => line(e));
@@ -555,14 +616,15 @@ function numberTable(table, it, share, router) {
 /** Experts picked at the tokens of a row in the layer shown, special tokens left out. */
 function loadOf(name, r) {
   const special = new Set(data.special), n = new Array(data.routers[r].n_experts).fill(0);
-  let tokens = 0;
+  let tokens = 0, dropped = 0;
   rows[name].tokens.forEach((token, t) => {
     const it = special.has(token) ? null : routed(name, t, r);
     if (!it) return;
     tokens += 1;
+    if (it.dropped) dropped += 1;
     for (const pick of it.picks) n[pick.expert] += 1;
   });
-  return { n, tokens };
+  return { n, tokens, dropped };
 }
 
 const N_LOAD = 16;
@@ -593,6 +655,7 @@ function drawLoad() {
   const count = all.map(([name, it]) => `${counted(it.tokens, noun)} of ${name}`).join(', ');
   $('load-says').textContent = [
     `Share of ${noun}s that picked each expert: ${count}, special ones left out`,
+    router.capacity !== null && `dropped since their expert had taken its ${router.capacity}: ${all.map((one) => one[1].dropped).join(' → ')}`,
     `even is ${percent(router.top_k / Math.max(router.n_experts, 1))}`,
     rows.edited && 'amber: under the edits',
     shown.length < router.n_experts && `the ${shown.length} busiest of ${router.n_experts}`,
@@ -600,15 +663,21 @@ function drawLoad() {
   ].filter(Boolean).join(' · ');
 }
 
+/** Where a router stands in its group. */
+const place = (r) => r - (data.groups.find((it) => isOf(it, r))?.first ?? 0);
+
 /** What the lines under the tokens mean. */
 function drawKey() {
   const router = data.routers[state.layer];
   if (!router) return;
   const shown = Math.min(router.n_experts, 16);
   const one = (e) => el('span', {}, el('i', { class: `e${e % 8}${e >= 8 ? ' dash' : ''}` }), String(e));
-  $('key').replaceChildren(...[`strongest expert in ${router.label}`,
+  const labels = data.groups.length > 1 ? data.groups.map((it) => it.first + Math.min(place(state.layer), it.n - 1)) : [state.layer];
+  const named = labels.map((it) => data.routers[it]?.label).filter(Boolean).join(' and ');
+  $('key').replaceChildren(...[`strongest expert in ${named}`,
     ...Array.from({ length: shown }, (_, e) => one(e)),
     router.n_experts > shown && 'and so on, every 16 alike',
+    router.capacity !== null && el('span', {}, el('i', { class: 'dropped' }), 'dropped: its expert was full'),
     rows.counterfactual && el('span', {}, el('i', { class: 'amber' }), 'what the edits changed')].filter(Boolean));
 }
 
@@ -645,6 +714,12 @@ function drawNext(name, t) {
   const before = said(name === 'counterfactual' ? 'baseline' : name, t);
   const after = name !== 'edited' && rows.counterfactual && t >= Math.min(rows.counterfactual.from, rows.edited.from) ? said('counterfactual', t) : null;
   const box = $('next');
+  if (inSource(t)) {
+    box.replaceChildren(el('p', { class: 'says' }, 'A token of the source predicts nothing: the encoder reads it, the decoder writes.'));
+    $('next-after').textContent = '';
+    $('next-says').textContent = '';
+    return;
+  }
   if (!before) {
     box.replaceChildren(el('p', { class: 'says' }, 'Nothing was predicted after this token yet.'));
     $('next-says').textContent = '';
@@ -714,7 +789,7 @@ function drawFacts(name, t) {
       add('ln p under the edits', delta, 'nats', `${exact(it.baseline[n])} → ${exact(it.edited[n])}`, true);
     }
   }
-  const router = data.routers[state.layer], at = router && routed(name, t, state.layer);
+  const router = data.routers[counterpart(state.layer, t)], at = router && routed(name, t, counterpart(state.layer, t));
   if (at) {
     if (at.logits) add('Router entropy', entropy(probabilities(at.logits, router.score)) * 100, '%', 'of the most', false);
     add('Margin', at.margin, '', exact(at.margin), false);
@@ -728,7 +803,7 @@ function drawFacts(name, t) {
 
 function drawHead(name, t) {
   const text = rows[name].texts[t] || word(rows[name].tokens[t]);
-  $('pointed').replaceChildren(`${rowWords[name]} · `, el('b', {}, quoted(text)), ` · ${noun} ${t}`);
+  $('pointed').replaceChildren(`${rowWords[name]} · `, el('b', {}, quoted(text)), ` · ${tokenName(t)}`);
   const names = Object.keys(rows).filter((it) => it === 'edited' || t < rows[it].tokens.length);
   $('rows').replaceChildren(...(names.length < 2 ? [] : names.map((it) => el('button', {
     type: 'button', class: it === 'baseline' ? null : 'amber', 'aria-pressed': String(it === name),
@@ -736,9 +811,9 @@ function drawHead(name, t) {
     onclick: () => select({ row: it }),
   }, it === 'counterfactual' ? 'same words, edited' : it))));
   $('layer').value = String(state.layer);
-  const it = data.routers[state.layer] && routed(name, t, state.layer);
+  const it = data.routers[state.layer] && routed(name, t, counterpart(state.layer, t));
   const picks = it?.picks.map((pick) => `expert ${pick.expert} with weight ${short(pick.weight)}`).join(', ');
-  $('heat').setAttribute('aria-label', `Scores of every expert for ${noun} ${t} ${quoted(text)}, ${data.routers.length} routers; ${data.routers[state.layer]?.label ?? ''}: ${picks ?? ''}`);
+  $('heat').setAttribute('aria-label', `Scores of every expert for ${tokenName(t)} ${quoted(text)}, ${data.routers.length} routers; ${data.routers[counterpart(state.layer, t)]?.label ?? ''}: ${it?.dropped ? fullWords(counterpart(state.layer, t), it.dropped) : picks ?? ''}`);
   const e = data.routers[state.layer]?.n_experts ?? 0, k = data.routers[state.layer]?.top_k ?? 0;
   $('heat-says').textContent = `One ${noun}: what each router thought of ${quoted(text)}. ${e} experts, top ${k}: even is ${percent(1 / Math.max(e, 1))} of the score, ${percent(k / Math.max(e, 1))} of the ${noun}s. One ${noun} says nothing of an expert’s load.`;
 }
@@ -775,11 +850,11 @@ function sentences() {
   if (rows.edited) {
     const at = data.divergence;
     if (at !== null) {
-      out.push(`The ${data.series ? 'series' : 'texts'} part at ${noun} ${at}: ${quoted(rows.baseline.texts[at])}, ${quoted(rows.edited.texts[at])}.`);
+      out.push(`The ${data.series ? 'series' : 'texts'} part at ${tokenName(at)}: ${quoted(rows.baseline.texts[at])}, ${quoted(rows.edited.texts[at])}.`);
     } else out.push(`The ${data.series ? 'series' : 'texts'} with and without edits are the same so far.`);
     const it = data.concentration;
     if (it) {
-      out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${counted(it.n_tokens, noun)}, the largest ${short(it.largest)} ${unit}, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${it.largest_at}).`);
+      out.push(`${percent(it.share)} of the change sits in ${it.n_largest} of ${counted(it.n_tokens, noun)}, the largest ${short(it.largest)} ${unit}, at ${quoted(rows.baseline.texts[it.largest_at] ?? '')} (${within(it.largest_at)}).`);
     } else out.push('The edits changed no prediction here.');
     if (it && data.layers) out.push(data.layers);
     if (data.effect) out.push(data.effect);
@@ -897,13 +972,14 @@ $('heat').addEventListener('mousemove', (event) => {
   const edit = editsAt(heat.row, heat.token, it.r).find((edit) => edit.expert === it.e);
   tip.textContent = [`${router.label}, expert ${it.e}`,
     at?.logits && `score ${exact(at.logits[it.e])}, share ${exact(share)}`,
-    pick && `picked, weight ${exact(pick.weight)}`, edit && edit.words].filter(Boolean).join('\n');
+    pick && `picked, weight ${exact(pick.weight)}`, at?.dropped?.expert === it.e && fullWords(it.r, at.dropped),
+    !at && data.groups.length > 1 && `reads the ${data.groups.find((one) => isOf(one, it.r)).reads}, not this token`, edit && edit.words].filter(Boolean).join('\n');
   tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 6)}px`;
   tip.style.top = `${Math.min(event.clientY + 16, innerHeight - tip.offsetHeight - 6)}px`;
 });
 $('heat').addEventListener('mouseleave', () => { $('tip').hidden = true; });
 
-addEventListener('hashchange', () => { readHash(); drawLayer(); draw(); });
+addEventListener('hashchange', () => { readHash(); settle(false); drawLayer(); draw(); });
 addEventListener('resize', () => draw());
 matchMedia('(prefers-color-scheme: light)').addEventListener('change', themed);
 addEventListener('beforeprint', () => { printing.theme = root.dataset.theme; root.dataset.theme = 'light'; themed(); });
@@ -917,6 +993,7 @@ state.token = data.divergence ?? changes.places[0] ?? rows.baseline.tokens.lengt
 drawOnce();
 drawTranscript();
 readHash();
+settle(false);
 drawLayer();
 themed();
 writeHash();

@@ -21,8 +21,11 @@ pub struct BalanceStats {
 }
 
 impl BalanceStats {
-    /// Adds one row of a router.
+    /// Adds one row of a router; nothing of a token of another stack, which has none.
     pub fn add_row(&mut self, trace: &RouterTrace, row: usize, score: Score) {
+        if row >= trace.n_rows() {
+            return;
+        }
         let Some(logits) = trace.logits_of(row).filter(|it| !it.is_empty()) else {
             self.n_forgotten += 1;
             return;
@@ -34,7 +37,8 @@ impl BalanceStats {
         for (sum, p) in self.p.iter_mut().zip(p) {
             *sum += f64::from(p);
         }
-        for pick in trace.picks_of(row) {
+        // What training counts is the choice, before an expert that is full drops it.
+        for pick in trace.choice_of(row) {
             if let Some(n) = self.n.get_mut(pick.expert.idx()) {
                 *n += 1;
             }

@@ -88,7 +88,7 @@ impl ChangedPicks {
 
 /// Picks of one router at one position, and how many are others.
 fn compared(before: &Routed<'_>, after: &Routed<'_>) -> (u64, u64) {
-    let n = before.picks().count().max(after.picks().count());
+    let n = before.choice().count().max(after.choice().count());
     let n_changed = only_in(before, after).max(only_in(after, before));
     (n as u64, n_changed as u64)
 }
@@ -96,8 +96,8 @@ fn compared(before: &Routed<'_>, after: &Routed<'_>) -> (u64, u64) {
 /// Picks of one that the other lacks.
 fn only_in(one: &Routed<'_>, other: &Routed<'_>) -> usize {
     let of = |it: &Pick| (it.expert, it.state == PickState::Dropped);
-    let is_alone = |it: &&Pick| other.picks().all(|picked| of(picked) != of(it));
-    one.picks().filter(is_alone).count()
+    let is_alone = |it: &&Pick| other.choice().all(|picked| of(picked) != of(it));
+    one.choice().filter(is_alone).count()
 }
 
 #[cfg(test)]

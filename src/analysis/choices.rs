@@ -14,7 +14,7 @@ const MOST_TOKENS: usize = 1 << 14;
 /// Bins of positions.
 const N_BINS: usize = 16;
 
-/// The strongest expert of every router for every token that was counted.
+/// The strongest choice of every router, also where it was dropped since its expert was full, for every token that was counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choices {
     tokens: Vec<u32>,
@@ -67,7 +67,7 @@ impl Choices {
             self.tokens.push(token.0);
             self.positions.push(step.start.plus(row).0);
             for (all, router) in self.strongest.iter_mut().zip(&step.routers) {
-                let strongest = router.picks_of(row).next();
+                let strongest = router.choice_of(row).next();
                 all.push(strongest.map_or(u16::MAX, |it| it.expert.0));
             }
             if self.keeps_all {
@@ -131,12 +131,27 @@ impl Choices {
         if experts.is_empty() {
             return None;
         }
-        let bin_of = bins(&self.positions);
+        // A router of one stack chose nothing for the tokens of the other.
+        let chosen = |it: &[u32]| -> Vec<u32> {
+            let pairs = it.iter().zip(experts);
+            let pairs = pairs.filter(|(_, expert)| **expert != u16::MAX);
+            pairs.map(|it| *it.0).collect()
+        };
+        let (tokens, positions) = (chosen(&self.tokens), chosen(&self.positions));
+        let experts: Vec<u16> = experts
+            .iter()
+            .copied()
+            .filter(|it| *it != u16::MAX)
+            .collect();
+        if experts.is_empty() {
+            return None;
+        }
+        let bin_of = bins(&positions);
         Some(Dependence {
             n_tokens: experts.len(),
             entropy: entropy(experts.iter().copied()),
-            token: beyond_chance(&self.tokens, experts),
-            position: beyond_chance(&bin_of, experts),
+            token: beyond_chance(&tokens, &experts),
+            position: beyond_chance(&bin_of, &experts),
         })
     }
 }

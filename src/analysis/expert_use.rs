@@ -43,6 +43,8 @@ pub struct ExpertUse {
     words: HashMap<TokenId, WordUse>,
     /// Tokens behind the numbers.
     pub n_tokens: u64,
+    /// Those of them that chose it and were dropped, since it had taken all it may: they are no picks.
+    pub n_dropped: u64,
     /// In order of position.
     pub occurrences: Vec<Occurrence>,
     /// Rows of `occurrences` where it was the strongest pick.
@@ -69,6 +71,7 @@ impl ExpertUse {
             was_picked: None,
             words: HashMap::new(),
             n_tokens: 0,
+            n_dropped: 0,
             occurrences: Vec::new(),
             strongest: Vec::new(),
             together: Vec::new(),
@@ -113,6 +116,8 @@ impl ExpertUse {
             .enumerate()
             .find(|(_, it)| it.expert == self.expert);
         self.n_tokens += 1;
+        let dropped = trace.dropped_of(row);
+        self.n_dropped += u64::from(dropped.is_some_and(|it| it.expert == self.expert));
         if self.was_picked == Some(true) {
             self.n_followed += 1;
             self.n_repeated += u64::from(own.is_some());

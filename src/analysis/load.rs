@@ -55,6 +55,8 @@ impl PhaseFilter {
 struct Counts {
     n: Vec<u64>,
     mass: Vec<f64>,
+    n_tokens: u64,
+    n_dropped: u64,
 }
 
 /// One router's load over the tokens asked for.
@@ -64,11 +66,19 @@ pub struct RouterLoad {
     pub n: Vec<u64>,
     /// `Σ g_i`, `[E]`: its applied weights, summed.
     pub mass: Vec<f64>,
-    /// Tokens behind it.
+    /// Tokens behind it: those that the router's stack read.
     pub n_tokens: u64,
+    /// Those of them whose expert was full: no expert's load.
+    pub n_dropped: u64,
 }
 
 impl RouterLoad {
+    /// The share of the tokens that were dropped since their expert was full; none over no token.
+    #[must_use]
+    pub fn dropped_share(&self) -> Option<f64> {
+        (self.n_tokens > 0).then(|| self.n_dropped as f64 / self.n_tokens as f64)
+    }
+
     /// The share of the tokens for which an expert was picked; none over no token.
     #[must_use]
     pub fn share(&self, expert: ExpertId) -> Option<f64> {
@@ -115,6 +125,8 @@ pub struct LoadStats {
     n_tokens: [u64; 2],
     /// Special tokens read and left out.
     n_special: u64,
+    /// `[R]`: those that the router's stack read.
+    specials: Vec<u64>,
 }
 
 impl LoadStats {
@@ -141,7 +153,7 @@ impl LoadStats {
         let counts = self.routers.iter().flatten();
         let numbers = counts.map(|it| it.n.len() + it.mass.len());
         size_of::<Self>()
-            + self.routers.len() * size_of::<[Counts; 2]>()
+            + self.routers.len() * (size_of::<[Counts; 2]>() + size_of::<u64>())
             + numbers.sum::<usize>() * 8
     }
 
@@ -205,11 +217,10 @@ impl LoadStats {
     #[must_use]
     pub fn router(&self, router: RouterId, phase: PhaseFilter) -> Option<RouterLoad> {
         let parts = self.routers.get(router.idx())?.get(phase.parts())?;
-        let mut out = RouterLoad {
-            n_tokens: self.n_tokens(phase),
-            ..RouterLoad::default()
-        };
+        let mut out = RouterLoad::default();
         for part in parts {
+            out.n_tokens += part.n_tokens;
+            out.n_dropped += part.n_dropped;
             let n_experts = out.n.len().max(part.n.len());
             out.n.resize(n_experts, 0);
             out.mass.resize(n_experts, 0.0);
@@ -241,6 +252,12 @@ impl LoadStats {
         self.n_special
     }
 
+    /// The same of those that a router's stack read.
+    #[must_use]
+    pub fn n_special_of(&self, router: RouterId) -> u64 {
+        self.specials.get(router.idx()).copied().unwrap_or(0)
+    }
+
     fn change_rows(
         &mut self,
         change: Change,
@@ -252,10 +269,14 @@ impl LoadStats {
         if self.routers.len() < step.routers.len() {
             self.routers
                 .resize_with(step.routers.len(), Default::default);
+            self.specials.resize(step.routers.len(), 0);
         }
         for row in rows {
             if step.tokens.get(row).is_none_or(|it| special(*it)) {
                 change.count(&mut self.n_special);
+                let read = self.specials.iter_mut().zip(&step.routers);
+                let read = read.filter(|it| row < it.1.n_rows());
+                read.for_each(|it| change.count(it.0));
                 continue;
             }
             change.count(&mut self.n_tokens[phase]);
@@ -271,6 +292,13 @@ impl Counts {
         if self.n.len() < trace.n_experts {
             self.n.resize(trace.n_experts, 0);
             self.mass.resize(trace.n_experts, 0.0);
+        }
+        if row >= trace.n_rows() {
+            return;
+        }
+        change.count(&mut self.n_tokens);
+        if trace.dropped_of(row).is_some() {
+            change.count(&mut self.n_dropped);
         }
         for pick in trace.picks_of(row) {
             if let (Some(n), Some(mass)) = (
@@ -387,11 +415,43 @@ mod tests {
     }
 
     #[test]
+    fn what_was_dropped_is_no_load_and_a_stack_counts_its_own_tokens() {
+        let mut dropped = step(1, Phase::Prefill, &[[(0, 0.75), (1, 0.25)]; 3]);
+        for row in 1..3 {
+            for pick in &mut dropped.routers[0].picks[2 * row..2 * row + 2] {
+                pick.state = PickState::Dropped;
+            }
+        }
+        // A router of another stack has no row of these tokens.
+        dropped.routers.push(RouterTrace {
+            n_experts: 4,
+            ..RouterTrace::default()
+        });
+        let mut load = LoadStats::default();
+        load.add(&dropped, special);
+        let one = load.router(RouterId(0), PhaseFilter::All).unwrap();
+        assert_eq!((one.n.clone(), one.n_tokens), (vec![1, 1, 0, 0], 3));
+        assert_eq!((one.n_dropped, one.dropped_share()), (2, Some(2.0 / 3.0)));
+        assert!((one.mass.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+        let other = load.router(RouterId(1), PhaseFilter::All).unwrap();
+        assert_eq!((other.n_tokens, other.n), (0, vec![0; 4]));
+        let mut store = TraceStore::default();
+        store
+            .push(step(0, Phase::Prefill, &[[(0, 1.0), (1, 0.0)]]))
+            .unwrap();
+        store.push(dropped).unwrap();
+        load.count_less(&store, Position(1)..Position(4), special);
+        let gone = load.router(RouterId(0), PhaseFilter::All).unwrap();
+        assert_eq!((gone.n_tokens, gone.n_dropped), (0, 0));
+    }
+
+    #[test]
     fn the_spread_of_mass_is_not_that_of_counts() {
         let load = RouterLoad {
             n: vec![2, 2],
             mass: vec![1.5, 0.5],
             n_tokens: 2,
+            ..RouterLoad::default()
         };
         assert!(load.spread().unwrap().cv.abs() < 1e-9);
         assert!((load.mass_spread().unwrap().cv - 0.5).abs() < 1e-9);

@@ -113,7 +113,8 @@ impl LoadSeries {
             return;
         };
         self.n_experts = self.n_experts.max(trace.n_experts);
-        for (row, token) in step.tokens.iter().enumerate().skip(first) {
+        let tokens = step.tokens.iter().take(trace.n_rows()).enumerate();
+        for (row, token) in tokens.skip(first) {
             if special(*token) {
                 continue;
             }

@@ -6,7 +6,7 @@ use eframe::egui::{self, OpenUrl, ViewportCommand};
 
 use crate::analysis::places;
 use crate::engine::{ModelSource, Request};
-use crate::spec::{DeviceChoice, Position, RouterId, RouterSpec};
+use crate::spec::{DeviceChoice, Position, RouterId, RouterSpec, StackId};
 use crate::ui::{
     Command, Direction, ExpertAt, Hover, MOST_PINS, PathFor, PathSheet, RowChoice, Selection,
     presets,
@@ -21,14 +21,21 @@ impl App {
     /// Applies everything asked for since the last frame.
     pub(super) fn apply_all(&mut self, ctx: &egui::Context, now_secs: f64) {
         for command in mem::take(&mut self.commands) {
-            self.apply(command, ctx, now_secs);
+            self.apply_settled(command, ctx, now_secs);
         }
         // After the clicks of the same frame: a key acts on what was just clicked.
         for command in mem::take(&mut self.pressed) {
             if let Some(command) = command(&self.selection) {
-                self.apply(command, ctx, now_secs);
+                self.apply_settled(command, ctx, now_secs);
             }
         }
+    }
+
+    /// Applies a command; token and router are of one stack after it.
+    fn apply_settled(&mut self, command: Command, ctx: &egui::Context, now_secs: f64) {
+        let before = self.selection;
+        self.apply(command, ctx, now_secs);
+        self.selection = self.session.settled(self.selection, before);
     }
 
     /// What lies under the pointer now: said anew by the panels in each frame, lit in all of them in the next.
@@ -241,8 +248,10 @@ impl App {
             ..
         } = self.selection;
         let n = self.n_positions(row);
-        let newest = n.checked_sub(1).map(Position::new);
-        let Some(at) = position.or(newest) else {
+        let place = router.and_then(|it| self.session.spec()?.router(it));
+        let stack = place.map_or(StackId::Decoder, |it| it.place.stack);
+        let newest = self.session.parts(row).range(stack, n).last();
+        let Some(at) = position.or(newest.map(Position::new)) else {
             return;
         };
         let n_routers = self.session.spec().map_or(0, |it| it.routers.len());

@@ -53,12 +53,20 @@ impl App {
         if self.reads_series() {
             return self.fail(NO_IDS.to_owned());
         }
-        self.prompt = self.session.tokens().text(ids);
+        let spec = self.session.spec();
+        let given = spec.map_or_else(|| ids.to_vec(), |it| it.prompt_of(ids.to_vec()));
+        let n_source = self.session.spec().map_or(0, |it| it.n_source(&given));
+        let words = if n_source > 0 {
+            &given[..n_source]
+        } else {
+            ids
+        };
+        self.prompt = self.session.tokens().text(words);
         let tag = self.await_tokens(false, None);
-        self.encoded(tag, Ok(ids.to_vec()), self.now_secs);
+        self.encoded(tag, Ok(given.clone()), self.now_secs);
         // These words need not give these tokens again.
         if let Some(typed) = self.typed.get_mut(&self.experiment.scale) {
-            typed.remove(ids);
+            typed.remove(&given);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::engine::Request;
 use crate::spec::{
-    Action, Experiment, Intervention, InterventionSet, Position, Sampling, Span, TokenId,
+    Action, Experiment, Intervention, InterventionSet, Position, Sampling, SequenceParts, Span,
+    TokenId,
 };
 use crate::ui::words::{deciding_edit, quoted, router_ref};
 use crate::ui::{ExpertAt, RowChoice, check_list};
@@ -44,7 +45,7 @@ impl App {
             return;
         };
         let open = self.session.first_open();
-        let position = self.selection.position.unwrap_or(open);
+        let position = self.session.edit_from(self.selection.position, at.router);
         let found = deciding_edit(&self.experiment.edits, spec, at, position);
         if let Some((line, _)) = found.filter(|(_, masks)| *masks == mask) {
             return self.remove_line(line, now_secs);
@@ -137,13 +138,14 @@ impl App {
 
     /// The tokens of a row up to `at` become given.
     pub(super) fn continue_from(&mut self, row: RowChoice, at: Position, now_secs: f64) {
-        let what = self.goes_on_from(at);
+        let what = self.goes_on_from(row, at);
         self.cut_to(row, at, &what, now_secs);
     }
 
-    fn goes_on_from(&self, at: Position) -> String {
+    fn goes_on_from(&self, row: RowChoice, at: Position) -> String {
         let kind = self.session.position_kind();
-        format!("The {} goes on from {} {at}", kind.whole(), kind.noun())
+        let name = self.session.parts(row).name(at);
+        format!("The {} goes on from {name}", kind.whole())
     }
 
     /// The same with the sentence that tells of it.
@@ -154,7 +156,10 @@ impl App {
         let Some(given) = view.record.tokens.get(..=at.idx()) else {
             return;
         };
-        self.experiment.given = given.to_vec();
+        // A source that is cut short is a prompt of its own.
+        let given = given.to_vec();
+        let spec = self.session.spec();
+        self.experiment.given = spec.map_or(given.clone(), |it| it.prompt_of(given));
         self.selection.position = None;
         self.commit_text(what, now_secs);
     }
@@ -178,7 +183,8 @@ impl App {
         self.experiment.given = kept.iter().copied().chain([token]).collect();
         self.selection.position = None;
         let word = quoted(self.session.tokens(), token);
-        let what = format!("{word} stands after token {at}, and the text goes on from there");
+        let after = self.session.parts(row).name(at);
+        let what = format!("{word} stands after {after}, and the text goes on from there");
         self.commit_text(&what, now_secs);
     }
 
@@ -186,14 +192,15 @@ impl App {
     pub(super) fn back(&mut self, now_secs: f64) {
         let row = self.selection.row;
         let n = self.session.row(row).map_or(0, |it| it.record.tokens.len());
-        if n >= 2 {
+        // The token that a text starts with stays.
+        if n >= 2 + self.session.parts(row).n_source {
             let at = Position::new(n - 2);
             let kind = self.session.position_kind();
+            let name = self.session.parts(row).name(at);
             let what = format!(
-                "One {} back: the {} goes on from {} {at}",
+                "One {} back: the {} goes on from {name}",
                 kind.noun(),
-                kind.whole(),
-                kind.noun()
+                kind.whole()
             );
             self.cut_to(row, at, &what, now_secs);
         }
@@ -210,7 +217,10 @@ impl App {
             return;
         };
         if n < given.len() {
-            let what = format!("The text goes on from the prompt's end, token {last}");
+            let spec = self.session.spec();
+            let parts = spec.map_or_else(SequenceParts::default, |it| it.parts(given));
+            let name = parts.name(last);
+            let what = format!("The text goes on from the prompt's end, {name}");
             self.experiment.given.truncate(n);
             self.commit_text(&what, now_secs);
         }
@@ -236,8 +246,16 @@ impl App {
             self.prompt = prompt;
             self.form = form;
         } else {
+            let n_source = self
+                .session
+                .spec()
+                .map_or(0, |it| it.n_source(&experiment.given));
+            let typed = match n_source {
+                0 => &experiment.given[..],
+                n => &experiment.given[..n],
+            };
             let tokens = self.session.tokens();
-            self.prompt = tokens.text_of(&experiment.given, experiment);
+            self.prompt = tokens.text_of(typed, experiment);
         }
     }
 

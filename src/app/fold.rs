@@ -229,7 +229,10 @@ impl App {
         let parsed: Result<Vec<TokenId>, ParseIntError> =
             ids.map(|it| it.parse().map(TokenId)).collect();
         match parsed {
-            Ok(tokens) if !tokens.is_empty() => self.encoded(tag, Ok(tokens), self.now_secs),
+            Ok(tokens) if !tokens.is_empty() => {
+                let tokens = facts.spec.prompt_of(tokens);
+                self.encoded(tag, Ok(tokens), self.now_secs);
+            }
             _ => {
                 self.waiting = None;
                 self.say("This model has no tokenizer: type token ids, as in 1 318 29".to_owned());
@@ -293,7 +296,10 @@ impl App {
 
     /// The edits of a preset, from its last token on.
     pub(super) fn add_preset_edits(&mut self, preset: usize) {
-        let last = Position::new(self.experiment.given.len().saturating_sub(1));
+        let given = &self.experiment.given;
+        let last = Position::new(given.len().saturating_sub(1));
+        let parts = self.session.spec().map(|it| it.parts(given));
+        let last = parts.map_or(last, |it| it.within(last));
         let texts = PRESETS.get(preset).map_or(&[][..], |it| it.edits);
         for text in texts {
             if let Ok(edit) = text.parse::<Intervention>() {

@@ -20,7 +20,7 @@ use crate::cli::{
     Failure, OutFile,
     screenshot::{Args, RowArg, Theme},
 };
-use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, TokenId};
+use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, StackId, TokenId};
 use crate::ui::{
     Command, DARK, LIGHT, MIXED_TEXT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf,
     same_words,
@@ -283,8 +283,11 @@ impl App {
             return self.fail(NO_IDS.to_owned());
         }
         if !experiment.given.is_empty() {
-            self.prompt = self.session.tokens().text(&experiment.given);
-            self.experiment.given = experiment.given;
+            let spec = self.session.spec();
+            let given = experiment.given.clone();
+            let given = spec.map_or(experiment.given, |it| it.prompt_of(given));
+            self.experiment.given = given;
+            self.retype(&self.experiment.clone());
             self.commit(0.0);
             return;
         }
@@ -322,18 +325,25 @@ impl App {
             ));
         }
         let n = self.session.row(row).map_or(0, |it| it.record.store.len());
+        let (router, expert) = self.picked_expert(args)?;
+        // Tokens are those that the layers of the router read.
+        let place = router.and_then(|it| self.session.spec()?.router(it));
+        let stack = place.map_or(StackId::Decoder, |it| it.place.stack);
+        let mine = self.session.parts(row).range(stack, n);
+        let (start, n) = (mine.start, mine.len());
         let position = match args.token {
-            Some(at) if (at as usize) < n => Some(Position(at)),
+            Some(at) if (at as usize) < n => Some(Position(at).plus(start)),
             Some(at) => {
                 let what = format!("there is no token {at}; {n} were read, from 0");
                 return Err(Failure::misuse(what));
             }
             None => {
-                let middle = n.checked_sub(1).map(|last| Position::new(last * 2 / 3));
-                divergence.filter(|it| it.idx() < n).or(middle)
+                let middle = n
+                    .checked_sub(1)
+                    .map(|last| Position::new(start + last * 2 / 3));
+                divergence.filter(|it| mine.contains(&it.idx())).or(middle)
             }
         };
-        let (router, expert) = self.picked_expert(args)?;
         let strongest = position.zip(router).and_then(|(at, router)| {
             let routed = self.session.row(row)?.record.store.at(router, at)?;
             Some(routed.strongest()?.expert)
@@ -359,7 +369,8 @@ impl App {
         });
         let router = match args.layer {
             Some(layer) => {
-                let found = spec.router_ids().find(|it| it.1.place.layer.0 == layer);
+                let mut routers = spec.router_ids();
+                let found = routers.find(|it| crate::ui::words::covers(layer, &it.1.place));
                 let found = found.map(|it| it.0);
                 let none = || Failure::misuse(format!("there is no router in layer {layer}"));
                 Some(found.ok_or_else(none)?)

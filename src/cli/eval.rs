@@ -293,7 +293,7 @@ fn routed(rows: &[StepRow], spec: &ModelSpec) -> Vec<(String, Tensor)> {
 /// Each row's picks by ascending id.
 fn ascending(parts: &[&RouterTrace]) -> Vec<Vec<Pick>> {
     let row = |part: &RouterTrace, row: usize| {
-        let mut picks: Vec<Pick> = part.picks_of(row).copied().collect();
+        let mut picks: Vec<Pick> = part.choice_of(row).copied().collect();
         picks.sort_by_key(|it| it.expert);
         picks
     };

@@ -184,7 +184,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.n,
         ),
         is_edited: !args.model.edits.is_empty(),
-        tells_sources_apart: true,
         tells_series: false,
     };
     write(args, Box::new(opener), Output::standard())

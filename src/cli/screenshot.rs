@@ -15,7 +15,7 @@ use super::{
 };
 use crate::checkpoint::Source;
 use crate::engine::{ModelOpener, ModelSource};
-use crate::spec::{InterventionSet, PromptForm, Sampling, TokenId};
+use crate::spec::{InterventionSet, PromptForm, RouterRef, Sampling, TokenId};
 
 /// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
@@ -86,12 +86,12 @@ pub struct Args {
     /// As a class sees it: the text and one panel, light and large; the size tells how large.
     #[arg(long, conflicts_with_all = ["zoom", "theme", "panel"])]
     pub present: bool,
-    /// Which token is selected, from 0; at first where the texts part, or one in the middle.
+    /// Which token that its layers read is selected, from 0; at first where the texts part, or one in the middle.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub token: Option<u32>,
-    /// Which layer's router is selected; at first that of the first edit, or the middle one.
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub layer: Option<u16>,
+    /// Which layer's router is selected, as an edit names it: 4, `attn.4`, `enc.1`, `dec.3`; at first that of the first edit, or the middle one.
+    #[arg(long, value_name = "LAYER", allow_hyphen_values = true)]
+    pub layer: Option<RouterRef>,
     /// Which expert is selected; at first that of the first edit, or the strongest.
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = value_parser!(u16).range(..=2047))]
     pub expert: Option<u16>,
@@ -149,7 +149,6 @@ impl Args {
                 self.n,
             ),
             is_edited: !self.edits.is_empty(),
-            tells_sources_apart: false,
             tells_series: true,
         }
     }

@@ -234,11 +234,14 @@ pub fn facts_words(facts: &ModelFacts) -> String {
         || format!("up to {} experts", spec.max_experts()),
         |n| format!("{n} experts"),
     );
+    let groups = spec.groups().into_iter();
+    let layers = groups.map(|it| spec.layers_of(it.stack).len().to_string());
+    let layers: Vec<String> = layers.collect();
     let top_k = even(|it| it.top_k).map_or_else(String::new, |k| format!(", top-{k}"));
     format!(
         "{} architecture · {} layers × {experts}{top_k} · {} parameters, {} active · {}",
         spec.family_label,
-        spec.layers.len(),
+        layers.join(" + "),
         big(facts.parameters.total),
         big(facts.parameters.active),
         facts.dtype,

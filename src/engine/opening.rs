@@ -32,8 +32,6 @@ pub struct ModelOpener {
     pub length: Length,
     /// Whether there will be edits.
     pub is_edited: bool,
-    /// Whether a source and a text can be told apart by whoever hears of them.
-    pub tells_sources_apart: bool,
     /// Whether points of a series are no tokens of a text to whoever hears of them.
     pub tells_series: bool,
 }
@@ -265,12 +263,7 @@ fn not_told(spec: &ModelSpec, opener: &ModelOpener) -> Option<String> {
             "{family} continues a time series, which is not text: `moescope run --series FILE` does that, and `moescope eval --series` writes down its routing"
         ));
     }
-    spec.encoder
-        .as_ref()
-        .filter(|_| !opener.tells_sources_apart)?;
-    Some(format!(
-        "{family} has an encoder and a decoder, which are not shown here: `moescope run` writes text with it, and `moescope eval` writes down the routing of both"
-    ))
+    None
 }
 
 /// Reads the points of a series, each series in a scale of its own.

@@ -277,7 +277,7 @@ fn joined(steps: &[&StepTrace], router: RouterId, range: &Range<usize>) -> Route
             out.logits
                 .extend_from_slice(trace.logits_of(row).unwrap_or(&[]));
             let n_before = out.picks.len();
-            out.picks.extend(trace.picks_of(row));
+            out.picks.extend(trace.choice_of(row));
             out.picks.resize(n_before + out.n_picks, Pick::default());
             out.margin.push(trace.margin[row]);
             out.weight_sum.extend(trace.weight_sum.get(row));

@@ -165,6 +165,15 @@ fn parse_target(text: &str, with_expert: bool) -> Result<(RouterRef, ExpertId), 
     Ok((at, expert))
 }
 
+impl FromStr for RouterRef {
+    type Err = String;
+
+    /// `4`, `attn.4`, `enc.1`, `dec.3`, `*`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_target(text, false).map(|it| it.0)
+    }
+}
+
 fn parse_span(text: &str) -> Result<Span, String> {
     let end = |it: &str| {
         if it.is_empty() {

@@ -57,4 +57,5 @@ pub use router::{
 pub use rule::RuleStep;
 pub use series::{Series, SeriesError, SeriesScale, value_words};
 pub use shown::{printable, shown};
+pub use source::{LayerGroup, SequenceParts};
 pub use tokens::TokenTable;

@@ -45,6 +45,9 @@ pub struct RouterPlace {
     pub layer: LayerId,
     /// Its part of the layer.
     pub site: Site,
+    /// Whether the model has two stacks, so that its own is named.
+    #[serde(default)]
+    pub of_two: bool,
 }
 
 /// What the gate reads.
@@ -241,9 +244,10 @@ impl RouterSpec {
     /// How people call this router: `layer 4`, `layer 4 attention`, `encoder layer 1`.
     #[must_use]
     pub fn label(&self) -> String {
-        let stack = match self.place.stack {
-            StackId::Decoder => "",
-            StackId::Encoder => "encoder ",
+        let stack = match (self.place.of_two, self.place.stack) {
+            (false, _) => "",
+            (true, StackId::Decoder) => "decoder ",
+            (true, StackId::Encoder) => "encoder ",
         };
         let site = match self.place.site {
             Site::Ffn => "",

@@ -137,7 +137,7 @@ impl RouterSpec {
                     "T = best of {selects}, {} an expert",
                     count_of(cap, "token")
                 ),
-                "a token whose expert is full is dropped",
+                "a token whose expert is full is dropped: only the residual stream goes on",
             ),
             Algo::HashTable => step("T = table(token)", "looked up by token, nothing is scored"),
         }
@@ -190,7 +190,8 @@ impl ModelSpec {
                     place,
                     ..it.1.clone()
                 };
-                it.1.place.site == place.site && *router == other
+                let is_kin = it.1.place.site == place.site && it.1.place.stack == place.stack;
+                is_kin && *router == other
             };
             match kinds.iter_mut().find(is_same) {
                 Some(kind) => kind.0.push(id),
@@ -212,17 +213,23 @@ impl ModelSpec {
         } else {
             ""
         };
-        format!("{part}layers {}", runs(&layers))
+        let group = routers.first().and_then(|it| self.group_of(*it));
+        let group = match group.map_or("", |it| it.name) {
+            "" => String::new(),
+            name => format!("{name} "),
+        };
+        format!("{part}{group}layers {}", runs(&layers))
     }
 
     /// The last step of a router's rule: what becomes of its experts' outputs; none for a router of attention.
     #[must_use]
     pub fn output_step(&self, router: RouterId) -> Option<RuleStep> {
-        let moe = self.layers.iter().find_map(|it| match &it.ffn {
+        let spec = self.router(router)?;
+        let mut layers = self.layers_of(spec.place.stack).iter();
+        let moe = layers.find_map(|it| match &it.ffn {
             Ffn::Moe(moe) if moe.router == router => Some(moe),
             _ => None,
         })?;
-        let spec = self.router(router)?;
         let experts = match moe.weight_on {
             WeightOn::Output => "Σ w · expert(x) over T",
             WeightOn::Input => "Σ expert(w · x) over T",

@@ -3,7 +3,7 @@
 
 use super::{
     Ffn, GqaSpec, LayerSpec, Mask, Mixer, MlaSpec, ModelSpec, QkNorm, RopeScaling, RopeSpec,
-    count_of, rule::runs,
+    StackId, count_of, rule::runs,
 };
 
 /// What some layers have in common, and which they are.
@@ -13,12 +13,27 @@ impl ModelSpec {
     /// Layers, widths, attention, context, head: a name and what it is, line by line.
     #[must_use]
     pub fn shape_lines(&self) -> Vec<(&'static str, String)> {
-        let mut out = vec![
-            ("layers", self.layers.len().to_string()),
+        let mut out = match &self.encoder {
+            None => vec![("layers", self.layers.len().to_string())],
+            Some(encoder) => vec![
+                (
+                    "encoder layers",
+                    format!("{}, each sees the whole source", encoder.layers.len()),
+                ),
+                (
+                    "decoder layers",
+                    format!(
+                        "{}, each attends to what the encoder made",
+                        self.layers.len()
+                    ),
+                ),
+            ],
+        };
+        out.extend([
             ("width", self.d_model.to_string()),
             ("vocabulary", self.n_vocab.to_string()),
             ("context", self.n_ctx.to_string()),
-        ];
+        ]);
         let attention = self.kinds(|it| attention(&it.mixer));
         let n_attention: usize = attention.iter().map(|it| it.1.len()).sum();
         let of = |name, kinds: Vec<Kind>, n_all| {
@@ -53,9 +68,19 @@ impl ModelSpec {
                 out.push(("shared expert width", shared.mlp.d_ff.to_string()));
             }
         }
-        let is_dense = |it: &LayerSpec| matches!(it.ffn, Ffn::Dense(_)).then(String::new);
-        let dense = self.kinds(is_dense).into_iter();
-        out.extend(dense.map(|it| ("dense layers", runs(&it.1))));
+        for group in self.groups() {
+            let layers = self.layers_of(group.stack).iter().enumerate();
+            let dense = layers.filter(|it| matches!(it.1.ffn, Ffn::Dense(_)));
+            let dense: Vec<usize> = dense.map(|it| it.0).collect();
+            if !dense.is_empty() {
+                let name = match (group.name.is_empty(), group.stack) {
+                    (true, _) => "dense layers",
+                    (false, StackId::Encoder) => "dense encoder layers",
+                    (false, StackId::Decoder) => "dense decoder layers",
+                };
+                out.push((name, runs(&dense)));
+            }
+        }
         out
     }
 

@@ -1,8 +1,154 @@
-//! Sequences of encoder–decoder models: the tokens of a source, then those of a text.
+//! Sequences of encoder–decoder models, the tokens of a source and then those of a text, and the groups of layers that
+//! read them. A model of one stack has one group, without a name, that reads all there is: nothing asks which it is.
 
-use super::{ModelSpec, TokenId};
+use std::ops::Range;
+
+use super::{ModelSpec, Position, RouterId, RouterRef, StackId, TokenId};
+
+/// Layers that read the same part of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerGroup {
+    /// Their stack.
+    pub stack: StackId,
+    /// `encoder` or `decoder`; empty where the model has one stack.
+    pub name: &'static str,
+    /// What their columns are: `source` or `text`; empty where there is but one sequence.
+    pub reads: &'static str,
+    /// Rows of its routers in `ModelSpec::routers`.
+    pub routers: Range<usize>,
+}
+
+/// Where the source of a sequence ends. Without an encoder there is none, and every position is the decoder's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SequenceParts {
+    /// Positions of the source.
+    pub n_source: usize,
+    /// Whether they are points of a series.
+    pub is_series: bool,
+}
+
+impl SequenceParts {
+    /// The stack that reads a position.
+    #[must_use]
+    pub fn stack(self, at: Position) -> StackId {
+        if at.idx() < self.n_source {
+            StackId::Encoder
+        } else {
+            StackId::Decoder
+        }
+    }
+
+    /// Where a position stands among those of its own stack: what edits and panels count.
+    #[must_use]
+    pub fn within(self, at: Position) -> Position {
+        match self.stack(at) {
+            StackId::Encoder => at,
+            StackId::Decoder => Position::new(at.idx() - self.n_source),
+        }
+    }
+
+    /// The position of a sequence that is this one of a stack.
+    #[must_use]
+    pub fn in_sequence(self, stack: StackId, within: Position) -> Position {
+        match stack {
+            StackId::Encoder => within,
+            StackId::Decoder => within.plus(self.n_source),
+        }
+    }
+
+    /// The positions of a sequence of `n` that a stack reads.
+    #[must_use]
+    pub fn range(self, stack: StackId, n: usize) -> Range<usize> {
+        let end = self.n_source.min(n);
+        match stack {
+            StackId::Encoder => 0..end,
+            StackId::Decoder => end..n,
+        }
+    }
+
+    /// How a position is called: `token 3`, of a source `source token 3`, of a series `point 3`.
+    #[must_use]
+    pub fn name(self, at: Position) -> String {
+        let within = self.within(at);
+        match (self.is_series, self.stack(at)) {
+            (true, _) => format!("point {within}"),
+            (false, StackId::Encoder) => format!("source token {within}"),
+            (false, StackId::Decoder) => format!("token {within}"),
+        }
+    }
+}
 
 impl ModelSpec {
+    /// The groups of its layers, in the order of its routers; those without a router too.
+    #[must_use]
+    pub fn groups(&self) -> Vec<LayerGroup> {
+        let group = |stack, name, reads| {
+            let mine = |it: &usize| self.routers[*it].place.stack == stack;
+            let first = (0..self.routers.len()).find(mine);
+            let n = (0..self.routers.len()).filter(mine).count();
+            let first = first.unwrap_or(0);
+            LayerGroup {
+                stack,
+                name,
+                reads,
+                routers: first..first + n,
+            }
+        };
+        if self.encoder.is_none() {
+            return vec![group(StackId::Decoder, "", "")];
+        }
+        vec![
+            group(StackId::Encoder, "encoder", "source"),
+            group(StackId::Decoder, "decoder", "text"),
+        ]
+    }
+
+    /// The group that a router is of.
+    #[must_use]
+    pub fn group_of(&self, router: RouterId) -> Option<LayerGroup> {
+        let mut groups = self.groups().into_iter();
+        groups.find(|it| it.routers.contains(&router.idx()))
+    }
+
+    /// The router that stands for this one in another stack: in the same place from its start, or the last there.
+    #[must_use]
+    pub fn counterpart(&self, router: RouterId, stack: StackId) -> RouterId {
+        let is_there = self.router(router).is_none_or(|it| it.place.stack == stack);
+        if is_there || self.encoder.is_none() {
+            return router;
+        }
+        let groups = self.groups();
+        let own = groups.iter().find(|it| it.routers.contains(&router.idx()));
+        let other = groups.iter().find(|it| it.stack == stack);
+        let (Some(own), Some(other)) = (own, other) else {
+            return router;
+        };
+        let Some(last) = other.routers.clone().next_back() else {
+            return router;
+        };
+        let nth = router.idx() - own.routers.start;
+        RouterId::new((other.routers.start + nth).min(last))
+    }
+
+    /// The stack whose positions an edit counts; none where it acts on both, each by its own.
+    #[must_use]
+    pub fn stack_of(&self, at: RouterRef) -> Option<StackId> {
+        match at {
+            RouterRef::InStack(stack, _) => Some(stack),
+            RouterRef::All | RouterRef::AllAttention if self.encoder.is_some() => None,
+            _ => Some(StackId::Decoder),
+        }
+    }
+
+    /// Where the source of these tokens ends.
+    #[must_use]
+    pub fn parts(&self, tokens: &[TokenId]) -> SequenceParts {
+        SequenceParts {
+            n_source: self.n_source(tokens),
+            is_series: self.is_series(),
+        }
+    }
+
     /// How many of the tokens of a sequence are its source: those before the token that the decoder's text starts with,
     /// which stands in no source. 0 where the model has no encoder.
     #[must_use]
@@ -23,5 +169,35 @@ impl ModelSpec {
             tokens.push(encoder.start);
         }
         tokens
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_within_their_own_stack() {
+        let two = SequenceParts {
+            n_source: 3,
+            is_series: false,
+        };
+        for (at, stack, within, name) in [
+            (0, StackId::Encoder, 0, "source token 0"),
+            (2, StackId::Encoder, 2, "source token 2"),
+            (3, StackId::Decoder, 0, "token 0"),
+            (7, StackId::Decoder, 4, "token 4"),
+        ] {
+            let at = Position::new(at);
+            assert_eq!((two.stack(at), two.within(at).idx()), (stack, within));
+            assert_eq!(two.in_sequence(stack, two.within(at)), at);
+            assert_eq!(two.name(at), name);
+        }
+        assert_eq!(two.range(StackId::Encoder, 8), 0..3);
+        assert_eq!(two.range(StackId::Decoder, 8), 3..8);
+        assert_eq!(two.range(StackId::Decoder, 2), 2..2);
+        let one = SequenceParts::default();
+        assert_eq!(one.range(StackId::Encoder, 8), 0..0);
+        assert_eq!(one.name(Position(5)), "token 5");
     }
 }

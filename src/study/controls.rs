@@ -6,7 +6,9 @@
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
-use super::{Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted};
+use super::{
+    Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted, slice_end,
+};
 use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, TokenId, count_of, grouped};
 use crate::trace::{Capture, StepRow};
 
@@ -21,6 +23,8 @@ pub(super) struct Controls {
     tokens: Vec<TokenId>,
     next: Option<TokenId>,
     from: usize,
+    /// Tokens of its source, which is read whole; 0 where the model has no encoder.
+    n_source: usize,
     policies: Vec<Arc<RoutingPolicy>>,
     /// Tokens of the text that are wanted already.
     n_text: usize,
@@ -60,6 +64,7 @@ impl Controls {
         let n_groups = policies.len().div_ceil(SIDE_BY_SIDE);
         Ok(Self {
             n_total: from.idx() + (n - from.idx()) * (policies.len() + n_groups),
+            n_source: cx.spec.n_source(&tokens),
             tokens,
             next,
             from: from.idx(),
@@ -96,7 +101,7 @@ impl Controls {
 
     /// Tokens before the edits, of the text or of a fork that could not hold them all.
     fn read_alone(&mut self, seq: JobSeq, start: usize, n_tokens: usize) -> (Wanted, usize) {
-        let end = self.from.min(start + n_tokens.max(1));
+        let end = self.from.min(slice_end(start, n_tokens, self.n_source));
         let row = self.row(seq, start..end, None);
         self.asked.push_back(None);
         let slice = Slice {
@@ -111,7 +116,8 @@ impl Controls {
         let group = self.group();
         let n_rows = group.len() + 1;
         let start = self.forks[0];
-        let end = self.tokens.len().min(start + (n_tokens / n_rows).max(1));
+        let end = slice_end(start, n_tokens / n_rows, self.n_source);
+        let end = self.tokens.len().min(end);
         let lists = group.clone().map(Some);
         let rows = std::iter::once(None).chain(lists).enumerate();
         let rows = rows.map(|(n, list)| self.row(self.fork(n), start..end, list));

@@ -26,6 +26,15 @@ use crate::spec::{InterventionSet, Position, TokenId};
 pub use job::{Encode, Examine, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
 pub use message::{EncodeError, Progress, StudyError, StudyEvent};
 
+/// Where a slice of at most `n_tokens` from `start` on ends: a source is read whole.
+fn slice_end(start: usize, n_tokens: usize, n_source: usize) -> usize {
+    if start < n_source {
+        n_source
+    } else {
+        start + n_tokens.max(1)
+    }
+}
+
 /// A job as it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Study {

@@ -10,9 +10,10 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted,
     reading::{Next, Reading},
+    slice_end,
 };
 use crate::corpus::TextSource;
-use crate::spec::{InterventionSet, Revision, RoutingPolicy, TokenId};
+use crate::spec::{InterventionSet, ModelSpec, Revision, RoutingPolicy, TokenId};
 use crate::trace::{Capture, Phase, StepRow};
 
 /// Tokens a byte, until the first were counted.
@@ -27,6 +28,8 @@ struct Window {
     seq: JobSeq,
     tokens: Vec<TokenId>,
     n_bos: usize,
+    /// Those of its source, which is read whole; 0 where the model has no encoder.
+    n_source: usize,
     /// Tokens of it that are in a slice already.
     n_wanted: usize,
 }
@@ -100,6 +103,8 @@ impl Survey {
     /// What comes next of the text that was read least, and which text that is; none once all are over.
     fn look(&mut self, cx: &JobContext<'_>) -> Result<Option<(usize, Next)>, StudyError> {
         let encode = cx.encode.ok_or_else(no_tokenizer)?;
+        // The token that the decoder's text starts with takes a place too.
+        let room = cx.n_ctx - usize::from(cx.spec.encoder.is_some());
         while self.open.len() < MAX_OPEN
             && let Some((text, source)) = self.waiting.pop_front()
         {
@@ -111,7 +116,7 @@ impl Survey {
             return Ok(None);
         };
         let reading = &mut self.open[at];
-        let found = (reading.text, reading.advance(cx.n_ctx, encode)?);
+        let found = (reading.text, reading.advance(room, encode)?);
         if matches!(found.1, Next::End) {
             let reading = self.open.remove(at);
             self.count.n_done += reading.n_encoded;
@@ -124,7 +129,7 @@ impl Survey {
     fn slice(&mut self, n_tokens: usize) -> Option<Slice> {
         let window = self.window.as_mut()?;
         let start = window.n_wanted;
-        let end = (start + n_tokens.max(1)).min(window.tokens.len());
+        let end = slice_end(start, n_tokens, window.n_source).min(window.tokens.len());
         let is_last = end == window.tokens.len();
         window.n_wanted = end;
         self.asked.push_back(AskedSlice {
@@ -159,10 +164,16 @@ impl Job for Survey {
             let Next::Window { tokens, n_bos } = next else {
                 return Ok(Wanted::Nothing);
             };
+            // A lone token is no window of an encoder–decoder model.
+            let tokens = parted(tokens, cx.spec);
+            if tokens.is_empty() {
+                return Ok(Wanted::Nothing);
+            }
             self.window = Some(Window {
                 text,
                 seq: JobSeq(self.n_windows),
                 n_bos,
+                n_source: cx.spec.n_source(&tokens),
                 n_wanted: 0,
                 tokens,
             });
@@ -200,6 +211,22 @@ impl Job for Survey {
             n_total: n_encoded + to_come as usize,
         }
     }
+}
+
+/// A window as the model reads it. Of an encoder–decoder the first half is the source and the second the text that is
+/// written, so that routers of both stacks are judged alike; one token alone is no such window.
+fn parted(tokens: Vec<TokenId>, spec: &ModelSpec) -> Vec<TokenId> {
+    let Some(encoder) = &spec.encoder else {
+        return tokens;
+    };
+    // What ends a text or pads it stands in no source.
+    let mut out: Vec<TokenId> = tokens;
+    out.retain(|it| *it != encoder.start);
+    if out.len() < 2 {
+        return Vec::new();
+    }
+    out.insert(out.len().div_ceil(2), encoder.start);
+    out
 }
 
 fn no_tokenizer() -> StudyError {

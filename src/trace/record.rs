@@ -34,7 +34,7 @@ pub enum PickState {
 pub struct Pick {
     /// Which; meaningless where the state is `Empty`.
     pub expert: ExpertId,
-    /// The applied combine weight.
+    /// The combine weight; of what was dropped the one it would have had.
     pub weight: f32,
     /// How it came here.
     pub state: PickState,
@@ -88,14 +88,27 @@ impl RouterTrace {
         self.margin.len()
     }
 
-    /// The picks of a row, empty places left out.
+    /// The experts that worked on a row: what was chosen or forced, and not dropped.
     pub fn picks_of(&self, row: usize) -> impl Iterator<Item = &Pick> + Clone + '_ {
+        self.choice_of(row)
+            .filter(|it| it.state != PickState::Dropped)
+    }
+
+    /// What the router chose for a row, also where an expert was full and dropped it; empty places left out.
+    pub fn choice_of(&self, row: usize) -> impl Iterator<Item = &Pick> + Clone + '_ {
         let range = row * self.n_picks..(row + 1) * self.n_picks;
         self.picks
             .get(range)
             .unwrap_or(&[])
             .iter()
             .filter(|it| it.state != PickState::Empty)
+    }
+
+    /// The choice that was dropped for a row, since its expert was full.
+    #[must_use]
+    pub fn dropped_of(&self, row: usize) -> Option<&Pick> {
+        self.choice_of(row)
+            .find(|it| it.state == PickState::Dropped)
     }
 
     /// The raw logits of a row `[E]`; none once they were dropped for memory.
@@ -127,6 +140,18 @@ impl RouterTrace {
             + self.picks.len() * size_of::<Pick>()
             + self.margin.len() * 16
             + size_of::<Self>()
+    }
+}
+
+impl Pick {
+    /// Its part of the sum: the weight, and 0 where it was dropped.
+    #[must_use]
+    pub fn applied(&self) -> f32 {
+        if self.state == PickState::Dropped {
+            0.0
+        } else {
+            self.weight
+        }
     }
 }
 

@@ -72,7 +72,18 @@ impl<'a> Routed<'a> {
         self.trace.logits_of(self.row)
     }
 
-    /// The experts chosen, strongest first.
+    /// What the router chose, strongest first, also what was dropped since its expert was full.
+    pub fn choice(&self) -> impl Iterator<Item = &'a Pick> + Clone + use<'a> {
+        self.trace.choice_of(self.row)
+    }
+
+    /// The choice that was dropped, since its expert was full.
+    #[must_use]
+    pub fn dropped(&self) -> Option<&'a Pick> {
+        self.trace.dropped_of(self.row)
+    }
+
+    /// The experts that worked on the token, strongest first.
     pub fn picks(&self) -> impl Iterator<Item = &'a Pick> + Clone + use<'a> {
         self.trace.picks_of(self.row)
     }

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use crate::document::ShownRecords;
-use crate::spec::{Branches, DeviceChoice, Experiment, ModelSpec, Position, PromptForm};
-use crate::ui::words::quoted;
+use crate::spec::{
+    Branches, DeviceChoice, Experiment, ModelSpec, Position, PromptForm, RouterId, RouterRef,
+    SequenceParts, Span, StackId,
+};
+use crate::ui::words::{quoted, span_words};
 use crate::ui::{Command, ExpertAt, Hover, Palette, RowChoice, RowView, Selection, Session};
 
 /// What is set beside the experiment: it changes no result.
@@ -103,13 +106,38 @@ impl<'a> Cx<'a> {
         self.session.spec()
     }
 
-    /// The token shown: the selected one, else the newest that was read.
+    /// Where the source of the row shown ends.
+    #[must_use]
+    pub fn parts(&self) -> SequenceParts {
+        self.session.parts(self.selection.row)
+    }
+
+    /// How a token of the row shown is called: `token 3`, `source token 3`.
+    #[must_use]
+    pub fn token_name(&self, at: Position) -> String {
+        self.parts().name(at)
+    }
+
+    /// The router that stands for the one shown where a token is read.
+    #[must_use]
+    pub fn router_at(&self, at: Position) -> RouterId {
+        let router = self.selection.router.unwrap_or_default();
+        let stack = self.parts().stack(at);
+        self.spec()
+            .map_or(router, |it| it.counterpart(router, stack))
+    }
+
+    /// The token shown: the selected one, else the newest that the stack of the router shown has read.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         let n = self.row()?.record.store.len();
+        let router = self.selection.router;
+        let router = router.and_then(|it| self.spec()?.router(it));
+        let stack = router.map_or(StackId::Decoder, |it| it.place.stack);
+        let mine = self.parts().range(stack, n);
         match self.selection.position {
-            Some(at) if at.idx() < n => Some(at),
-            _ => n.checked_sub(1).map(Position::new),
+            Some(at) if mine.contains(&at.idx()) => Some(at),
+            _ => mine.last().map(Position::new),
         }
     }
 
@@ -120,12 +148,23 @@ impl<'a> Cx<'a> {
         row.is_some_and(|it| it.record.tokens.is_empty())
     }
 
-    /// The first position an edit made now would act on: the selected token's own, else the first not computed.
+    /// The first position of its stack that an edit of a router, made now, would act on.
     #[must_use]
-    pub fn edit_from(&self) -> Position {
-        self.selection
-            .position
-            .unwrap_or_else(|| self.session.first_open())
+    pub fn edit_from(&self, router: RouterId) -> Position {
+        self.session.edit_from(self.selection.position, router)
+    }
+
+    /// The positions an edit acts on, with the words of the tokens of a row.
+    #[must_use]
+    pub fn span_words(&self, row: RowChoice, (at, span): (RouterRef, Span)) -> String {
+        let name = |within: Position| {
+            let (spec, row) = self.spec().zip(self.session.row(row))?;
+            let tokens = &row.record.tokens;
+            let at = spec.parts(tokens).in_sequence(spec.stack_of(at)?, within);
+            let token = tokens.get(at.idx())?;
+            Some(quoted(self.session.tokens(), *token))
+        };
+        span_words(span, name)
     }
 
     /// The token's words in quotes: `“avait”`; spaces at its edges left out.
@@ -135,7 +174,7 @@ impl<'a> Cx<'a> {
             .row()
             .and_then(|it| it.record.tokens.get(at.idx()).copied());
         token.map_or_else(
-            || format!("token {at}"),
+            || self.token_name(at),
             |it| quoted(self.session.tokens(), it),
         )
     }

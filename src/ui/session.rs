@@ -11,11 +11,14 @@ use crate::analysis::{
     Choices, Concentration, ControlEffects, ControlReading, CountedRecording, LoadStats, RowLoad,
     Timeline, concentration, first_difference,
 };
-use crate::spec::{InterventionSet, ModelSpec, Position, SeriesScale, TokenId, TokenTable};
+use crate::spec::{
+    InterventionSet, ModelSpec, Position, RouterId, SequenceParts, SeriesScale, StackId, TokenId,
+    TokenTable,
+};
 use crate::trace::{
     ModelFacts, NotContinuous, PositionKind, RowEvent, RowId, RowRecord, ShownRows, WeightPart,
 };
-use crate::ui::RowChoice;
+use crate::ui::{RowChoice, Selection};
 
 /// Failures kept beside what is said.
 const MOST_FAILURES: usize = 3;
@@ -355,6 +358,49 @@ impl Session {
         let is_row = (of.baseline.opened, of.baseline.row) == (now.opened, now.row);
         let is_it = is_row && of.edits.active().eq(edits.active());
         is_it.then_some(&controls.reading.so_far)
+    }
+
+    /// Where the source of a row ends.
+    #[must_use]
+    pub fn parts(&self, row: RowChoice) -> SequenceParts {
+        let tokens = self.row(row).map_or(&[][..], |it| &it.record.tokens);
+        let spec = self.spec();
+        spec.map_or_else(SequenceParts::default, |it| it.parts(tokens))
+    }
+
+    /// The first position of a router's stack that an edit made now would act on: the selected token's own, where that
+    /// is read there; else the first not computed, and of a source, which is read whole, its first.
+    #[must_use]
+    pub fn edit_from(&self, selected: Option<Position>, router: RouterId) -> Position {
+        let parts = self.parts(RowChoice::Edited);
+        let place = self.spec().and_then(|it| it.router(router));
+        let stack = place.map_or(StackId::Decoder, |it| it.place.stack);
+        let selected = selected.filter(|it| parts.stack(*it) == stack);
+        let open = match stack {
+            StackId::Encoder => Position(0),
+            StackId::Decoder => self.first_open(),
+        };
+        parts.within(selected.unwrap_or(open))
+    }
+
+    /// A selection whose token is read by the stack of its router: where one was changed the other follows. A router
+    /// takes the newest token of its stack, a token the router that stands for the one before.
+    #[must_use]
+    pub fn settled(&self, mut now: Selection, before: Selection) -> Selection {
+        let spec = self.spec().filter(|it| it.encoder.is_some());
+        let (Some(spec), Some(router), Some(at)) = (spec, now.router, now.position) else {
+            return now;
+        };
+        let counterpart = spec.counterpart(router, self.parts(now.row).stack(at));
+        if counterpart == router {
+            return now;
+        }
+        if now.router == before.router {
+            (now.router, now.expert) = (Some(counterpart), None);
+        } else {
+            now.position = None;
+        }
+        now
     }
 
     /// The first position that is not computed on the row an edit would change.

@@ -49,3 +49,4 @@ mod shell;
 mod small;
 mod stage;
 mod teacher;
+mod two_stacks;

@@ -73,6 +73,9 @@ pub fn advice_on_load(it: &RouterReport, router: &RouterSpec) -> Option<Advice> 
     let verdict = it.verdict.filter(|it| *it != Verdict::Even)?;
     let place = router.place;
     let at = match (place.stack, place.site) {
+        (StackId::Decoder, Site::Ffn) if place.of_two => {
+            Some(RouterRef::InStack(place.stack, place.layer))
+        }
         (StackId::Decoder, Site::Ffn) => Some(RouterRef::Layer(place.layer)),
         (StackId::Decoder, Site::Attention) => Some(RouterRef::Attention(place.layer)),
         (StackId::Encoder, _) => Some(RouterRef::InStack(place.stack, place.layer)),

@@ -157,6 +157,9 @@ impl At<'_> {
     fn edit(self, action: Action) -> Intervention {
         let place = self.router.place;
         let at = match (place.stack, place.site) {
+            (StackId::Decoder, Site::Ffn) if place.of_two => {
+                RouterRef::InStack(place.stack, place.layer)
+            }
             (StackId::Decoder, Site::Ffn) => RouterRef::Layer(place.layer),
             (StackId::Decoder, Site::Attention) => RouterRef::Attention(place.layer),
             (StackId::Encoder, _) => RouterRef::InStack(place.stack, place.layer),

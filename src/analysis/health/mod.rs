@@ -108,8 +108,11 @@ pub struct RouterReport {
     pub n_experts: usize,
     /// k.
     pub top_k: usize,
-    /// T, special tokens left out.
+    /// T: the tokens that the router's stack read, special tokens left out.
     pub n_tokens: u64,
+    /// Those of them that were dropped since their expert was full; none where experts take any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_dropped: Option<u64>,
     /// Tokens a verdict needs.
     pub needed: u64,
     /// None where there are too few tokens, nothing was picked, or it is withheld.
@@ -257,7 +260,7 @@ pub fn judge(
         .router_ids()
         .map(|(id, router)| {
             let is_masked = |it| masked(id, it);
-            let mut report = of_router(id, router, &texts, n_tokens, thresholds, is_masked);
+            let mut report = of_router(id, router, &texts, thresholds, is_masked);
             if is_withheld {
                 report.withhold();
             }
@@ -265,7 +268,8 @@ pub fn judge(
             report
         })
         .collect();
-    let outcome = outcome(&routers, n_tokens);
+    let have = routers.iter().map(|it| it.n_tokens).min();
+    let outcome = outcome(&routers, have.unwrap_or(n_tokens));
     Report {
         headline: words::headline(outcome, &routers),
         outcome,
@@ -280,18 +284,22 @@ fn of_router(
     id: RouterId,
     router: &RouterSpec,
     texts: &[(&str, &LoadStats)],
-    n_tokens: u64,
     thresholds: &Thresholds,
     masked: impl Fn(ExpertId) -> bool,
 ) -> RouterReport {
     let n_experts = router.n_experts;
-    let counts = |(_, load): &(&str, &LoadStats)| {
-        let load = load.router(id, PhaseFilter::All).unwrap_or_default();
-        let mut n = load.n;
-        n.resize(n_experts, 0);
-        n
-    };
-    let by_text: Vec<Vec<u64>> = texts.iter().map(counts).collect();
+    let (mut n_tokens, mut n_dropped) = (0, 0);
+    let by_text: Vec<Vec<u64>> = texts
+        .iter()
+        .map(|(_, load)| {
+            let load = load.router(id, PhaseFilter::All).unwrap_or_default();
+            n_tokens += load.n_tokens;
+            n_dropped += load.n_dropped;
+            let mut n = load.n;
+            n.resize(n_experts, 0);
+            n
+        })
+        .collect();
     let n: Vec<u64> = (0..n_experts)
         .map(|it| by_text.iter().map(|text| text[it]).sum())
         .collect();
@@ -313,6 +321,7 @@ fn of_router(
         n_experts,
         top_k: router.top_k,
         n_tokens,
+        n_dropped: router.capacity().map(|_| n_dropped),
         needed,
         verdict: judged.as_ref().map(|it| it.0),
         withheld: None,
@@ -485,5 +494,6 @@ fn outcome(routers: &[RouterReport], have: u64) -> Outcome {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
+mod dropped_tests;
+#[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
-fn spec(n_experts: usize, top_k: usize, n_routers: u16) -> ModelSpec {
+pub(super) fn spec(n_experts: usize, top_k: usize, n_routers: u16) -> ModelSpec {
     ModelSpec {
         family: "made-up".to_owned(),
         family_label: "Made up".to_owned(),
@@ -61,7 +61,7 @@ fn text(routers: &[Vec<u64>], top_k: usize) -> LoadStats {
     out
 }
 
-fn judged(texts: &[LoadStats], spec: &ModelSpec, preset: Preset) -> Report {
+pub(super) fn judged(texts: &[LoadStats], spec: &ModelSpec, preset: Preset) -> Report {
     let named: Vec<(&str, &LoadStats)> = NAMES.into_iter().zip(texts).collect();
     judge(&named, spec, &preset.into(), true, |_, _| false)
 }

@@ -168,7 +168,7 @@ pub(super) fn evidence(
     texts: &[TextCount],
 ) -> String {
     let Some(numbers) = &report.numbers else {
-        return "Nothing was picked yet.".to_owned();
+        return format!("Nothing was picked yet.{}", dropped_words(report));
     };
     let mut out = match report.verdict.or(report.withheld) {
         None => format!(
@@ -200,6 +200,7 @@ pub(super) fn evidence(
         }
     };
     out.push_str(&busiest_and_least(report, texts));
+    out.push_str(&dropped_words(report));
     for (idle, is_dead) in [(&report.dead, true), (&report.unused, false)] {
         for it in idle.iter().take(N_NAMED) {
             out.push(' ');
@@ -213,6 +214,21 @@ pub(super) fn evidence(
         }
     }
     out
+}
+
+/// ` Dropped: 31 of 1,204 tokens (2.6 %), whose expert was full.`; nothing where experts take any number.
+fn dropped_words(report: &RouterReport) -> String {
+    let Some(n) = report.n_dropped else {
+        return String::new();
+    };
+    if n == 0 {
+        return " No token was dropped.".to_owned();
+    }
+    let share = n as f64 / report.n_tokens.max(1) as f64 * 100.0;
+    format!(
+        " Dropped: {} ({share:.1} %), whose expert was full.",
+        part_of(n, report.n_tokens, "token")
+    )
 }
 
 /// ` Busiest: expert 5, 1.8 × even, 2.4 in python; least: expert 2, 0.3, 0.9 in json.`

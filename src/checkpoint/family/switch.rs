@@ -302,6 +302,7 @@ impl Parts {
             let place = RouterPlace {
                 stack,
                 layer: LayerId::new(layer),
+                of_two: true,
                 ..RouterPlace::default()
             };
             routers.push(RouterSpec {

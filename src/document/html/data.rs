@@ -9,7 +9,7 @@ use crate::document::{
     ShownEffect, VIRIDIS, covers, edit_words, facts_words, first_router, list_words, quoted,
     router_ref, sampling_words, shell_word, span_words, token_words,
 };
-use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score, TokenId};
+use crate::spec::{LayerGroup, ModelSpec, Position, RouterId, RouterSpec, Score, TokenId};
 use crate::trace::{PositionKind, RowRecord};
 
 use super::SharedRun;
@@ -52,6 +52,10 @@ pub(super) struct Data {
     special: Vec<u32>,
     /// Its routers.
     routers: Vec<Router>,
+    /// Layers that read the same part of the tokens.
+    groups: Vec<Group>,
+    /// How many tokens at the start are the source that an encoder reads.
+    n_source: usize,
     /// Which of them is looked at first.
     layer: usize,
     baseline: PageRow,
@@ -125,6 +129,20 @@ struct Router {
     score: &'static str,
     n_experts: usize,
     top_k: usize,
+    /// Tokens an expert takes of a sequence; none where it takes any number.
+    capacity: Option<usize>,
+}
+
+/// Layers that read the same part of the tokens; one without a name where all read all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Group {
+    /// `encoder`
+    name: &'static str,
+    /// What it reads: `source`
+    reads: &'static str,
+    /// Rows of its routers: from the first on, so many.
+    first: usize,
+    n: usize,
 }
 
 /// A row of the table of effects: numbers in nats a token.
@@ -173,6 +191,7 @@ impl Data {
         let divergence = run
             .edited
             .and_then(|(edited, _)| first_difference(&run.baseline.tokens, &edited.tokens));
+        let n_source = facts.spec.n_source(&run.experiment.given);
         let prompt = facts.tokens.text_of(&run.experiment.given, run.experiment);
         let words = words(run);
         let special = |it: &u32| facts.is_special(TokenId(*it));
@@ -194,6 +213,8 @@ impl Data {
             layer: first_router(facts).map_or(0, RouterId::idx),
             words,
             routers: routers(&facts.spec),
+            groups: groups(&facts.spec),
+            n_source,
             baseline: baseline.unwrap_or_default(),
             edited,
             counterfactual,
@@ -355,9 +376,12 @@ fn edits(run: &SharedRun<'_>) -> Vec<Edit> {
         let token = run.baseline.tokens.get(at.idx())?;
         Some(quoted(&facts.tokens, *token))
     };
+    let parts = facts.spec.parts(&run.baseline.tokens);
     let list = run.experiment.edits.entries.iter();
     list.map(|listed| {
         let edit = &listed.edit;
+        let stack = facts.spec.stack_of(edit.at);
+        let name = |at: Position| stack.and_then(|it| name(parts.in_sequence(it, at)));
         let named = facts.spec.router_ids();
         Edit {
             text: edit.to_string(),
@@ -399,8 +423,19 @@ fn routers(spec: &ModelSpec) -> Vec<Router> {
         },
         n_experts: it.n_experts,
         top_k: it.top_k,
+        capacity: it.capacity(),
     };
     spec.router_ids().map(|(id, it)| one(id, it)).collect()
+}
+
+fn groups(spec: &ModelSpec) -> Vec<Group> {
+    let group = |it: LayerGroup| Group {
+        name: it.name,
+        reads: it.reads,
+        first: it.routers.start,
+        n: it.routers.len(),
+    };
+    spec.groups().into_iter().map(group).collect()
 }
 
 /// The command line that makes this run again: given tokens as ids, so that it is exact.

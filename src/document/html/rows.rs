@@ -35,9 +35,11 @@ pub(super) struct PageRow {
     comparisons: Option<Comparisons>,
 }
 
-/// One router's part: N tokens from `PageRow::from` on, K picks at most, E experts.
+/// One router's part: N tokens from `PageRow::from` on that its stack reads, K picks at most, E experts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 struct Routing {
+    /// The first of its tokens: a router of one stack has none of the other's.
+    at: usize,
     /// K.
     k: usize,
     /// `[N, K]` of 16 bits.
@@ -50,7 +52,7 @@ struct Routing {
     margins: String,
     /// `[N]`, NaN where there is none.
     weight_sums: String,
-    /// `[tokens of PageRow::scores, E]`.
+    /// `[tokens of PageRow::scores that its stack reads, E]`.
     logits: String,
     /// The same, where something else than the score selects.
     selection: String,
@@ -130,7 +132,9 @@ impl Routing {
         let states = picks.iter().map(|it| state(it.state)).collect();
         let margins = slices.iter().flat_map(Slice::margins);
         let sums = slices.iter().flat_map(Slice::weight_sums);
+        let first = slices.first().map(|it| it.start + it.rows.start);
         Self {
+            at: first.unwrap_or(from),
             k,
             experts: halves(picks.iter().map(|it| it.expert.0)),
             weights: floats(picks.iter().map(|it| it.weight)),
@@ -266,7 +270,7 @@ pub(super) fn n_shared(a: &RowRecord, b: &RowRecord, n_routers: usize) -> usize 
 }
 
 fn same_routing(a: Routed<'_>, b: Routed<'_>) -> bool {
-    a.picks().eq(b.picks())
+    a.choice().eq(b.choice())
         && a.logits() == b.logits()
         && a.margin() == b.margin()
         && a.weight_sum() == b.weight_sum()

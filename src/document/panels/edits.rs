@@ -1,10 +1,12 @@
 //! What the Edits panel says: what an edit does to this model, in words and in formula, with the numbers of its router
 //! and of the baseline; and the list as a table.
 
+use std::ops::Range;
+
 use crate::document::{Cell, Table, covers, edit_words, percent, short, span_words};
 use crate::spec::{
     Action, Intervention, InterventionSet, ModelSpec, Position, Renorm, RouterId, RouterRef,
-    RouterSpec, Score, Weight, count_of,
+    RouterSpec, Score, SequenceParts, Weight, count_of,
 };
 use crate::trace::RowRecord;
 
@@ -26,7 +28,9 @@ pub fn edit_effect(
     let formula = formula.split(": ").next().unwrap_or_default();
     let mut out = format!("{meaning} In formula: {formula}.");
     if let (Some((id, router)), Some(baseline)) = (one, baseline) {
-        out.push_str(&chosen_words(baseline, id, router, edit));
+        let parts = spec.map_or_else(SequenceParts::default, |it| it.parts(&baseline.tokens));
+        let mine = parts.range(router.place.stack, baseline.store.len());
+        out.push_str(&chosen_words((baseline, mine), id, router, edit));
     }
     out
 }
@@ -83,7 +87,7 @@ fn weights_again(router: &RouterSpec) -> String {
 
 /// How the baseline used the expert, over the tokens the edit acts on.
 fn chosen_words(
-    baseline: &RowRecord,
+    (baseline, mine): (&RowRecord, Range<usize>),
     id: RouterId,
     router: &RouterSpec,
     edit: &Intervention,
@@ -92,9 +96,14 @@ fn chosen_words(
         return String::new();
     };
     let store = &baseline.store;
-    let until = edit.span.until.map_or(store.len(), Position::idx);
+    // An edit counts positions within the router's own stack.
+    let until = edit.span.until.map_or(usize::MAX, Position::idx);
+    let mine = mine
+        .clone()
+        .skip(edit.span.start().idx())
+        .zip(edit.span.start().idx()..until);
     let (mut n, mut mass, mut n_tokens) = (0usize, 0.0, 0usize);
-    for at in edit.span.start().idx()..until.min(store.len()) {
+    for (at, _) in mine {
         let Some(routed) = store.at(id, Position::new(at)) else {
             continue;
         };

@@ -105,34 +105,36 @@ pub fn health_table(
 ) -> Table {
     let word = if is_provisional { "provisional, " } else { "" };
     let title = format!("Health, {word}{}", basis(report, judged, true));
-    let mut out = Table::new(
-        title,
-        &[
-            ("router", ""),
-            ("verdict", ""),
-            ("tokens", ""),
-            ("experts", ""),
-            ("evenness", "exp(H)/N"),
-            ("effective experts", ""),
-            ("entropy", "H/ln N"),
-            ("CV", ""),
-            ("MaxVio", ""),
-            ("max/mean", ""),
-            ("dead", "experts"),
-            ("little used", "experts"),
-            ("dead experts", "ids"),
-            ("busiest expert", "id"),
-            ("least used expert", "id"),
-            ("evidence", ""),
-            ("found beyond the load", ""),
-        ],
-    );
+    let has_capacity = report.routers.iter().any(|it| it.n_dropped.is_some());
+    let mut columns = vec![
+        ("router", ""),
+        ("verdict", ""),
+        ("tokens", ""),
+        ("experts", ""),
+        ("evenness", "exp(H)/N"),
+        ("effective experts", ""),
+        ("entropy", "H/ln N"),
+        ("CV", ""),
+        ("MaxVio", ""),
+        ("max/mean", ""),
+        ("dead", "experts"),
+        ("little used", "experts"),
+        ("dead experts", "ids"),
+        ("busiest expert", "id"),
+        ("least used expert", "id"),
+        ("evidence", ""),
+        ("found beyond the load", ""),
+    ];
+    if has_capacity {
+        columns.push(("dropped", "tokens"));
+    }
+    let mut out = Table::new(title, &columns);
     let is_judged = matches!(report.outcome, Outcome::Judged { .. });
     for it in &report.routers {
         let number = |of: fn(&Numbers) -> f64| Cell::from(it.numbers.as_ref().map(of));
         let dead: Vec<String> = it.dead.iter().map(|it| it.expert.to_string()).collect();
         let counted = |n: usize| Cell::from(is_judged.then_some(n));
-        out.push([
+        let own = [
             Cell::from(&*it.label),
             it.verdict.map(Verdict::word).into(),
             it.n_tokens.into(),
@@ -150,7 +152,9 @@ pub fn health_table(
             it.least.map(|it| it.expert.idx()).into(),
             Cell::from(&*it.evidence),
             found_words(found, it.router).into(),
-        ]);
+        ];
+        let dropped = has_capacity.then(|| Cell::from(it.n_dropped));
+        out.push(own.into_iter().chain(dropped));
     }
     out
 }

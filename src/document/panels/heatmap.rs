@@ -3,7 +3,7 @@
 use crate::analysis::{LoadStats, PhaseFilter};
 use crate::document::Table;
 use crate::spec::{ExpertId, ModelSpec, Position, RouterId};
-use crate::trace::RowRecord;
+use crate::trace::{Pick, PickState, RowRecord};
 
 /// What the table of the heatmap is made from.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,11 @@ impl HeatmapTable<'_> {
                 .and_then(|(at, _)| self.record.store.at(router, at));
             for expert in (0..spec.n_experts).map(ExpertId::new) {
                 let e = expert.idx();
-                let pick = routed.and_then(|it| it.picks().find(|it| it.expert == expert));
+                let pick = routed.and_then(|it| it.choice().find(|it| it.expert == expert));
+                let picked = pick.map_or("no", |it| match it.state {
+                    PickState::Dropped => "dropped",
+                    _ => "yes",
+                });
                 out.push([
                     spec.label().into(),
                     e.into(),
@@ -63,8 +67,8 @@ impl HeatmapTable<'_> {
                     load.and_then(|it| it.mass.get(e).copied()).into(),
                     spec.even_share().into(),
                     load.map(|it| it.n_tokens).into(),
-                    if pick.is_some() { "yes" } else { "no" }.into(),
-                    pick.map(|it| it.weight).into(),
+                    picked.into(),
+                    pick.map(Pick::applied).into(),
                 ]);
             }
         }
@@ -73,8 +77,9 @@ impl HeatmapTable<'_> {
 
     fn title(&self) -> String {
         let (value, phase, row) = (self.value, self.phase.label(), self.row);
+        let parts = self.spec.parts(&self.record.tokens);
         let token = self.token.map_or_else(String::new, |(at, words)| {
-            format!(", picks of token {at} {words}")
+            format!(", picks of {} {words}", parts.name(at))
         });
         format!("Heatmap, {value}, {phase}, {row}{token}")
     }

@@ -32,8 +32,8 @@ pub use next_token::{
 pub use path::{FlowTable, even_chance, flow_of_words, path_table};
 pub use records::ShownRecords;
 pub use router::{
-    Decided, ListedMark, lacking, pick_state_words, rounded_logits, router_sentence, router_table,
-    shortest_router_sentence, worked_words,
+    Decided, ListedMark, dropped_words, full_words, lacking, pick_state_words, rounded_logits,
+    router_sentence, router_table, shortest_router_sentence, worked_words,
 };
 pub use texts::texts_table;
 pub use transcript::{kl_words, router_entropy, transcript_sentence, transcript_table};

@@ -48,7 +48,8 @@ pub fn path_table(
     at: Position,
     (token, name): (&str, &str),
 ) -> Table {
-    let title = format!("Path of {token}, token {at}, {name}");
+    let called = spec.parts(&row.tokens).name(at);
+    let title = format!("Path of {token}, {called}, {name}");
     let mut out = Table::new(title, &PATH_COLUMNS);
     for (id, router) in spec.router_ids() {
         let routed = row.store.at(id, at);
@@ -58,6 +59,14 @@ pub fn path_table(
                 (rank + 1).into(),
                 pick.expert.idx().into(),
                 pick.weight.into(),
+            ]);
+        }
+        if let Some(dropped) = routed.and_then(|it| it.dropped()) {
+            out.push([
+                router.label().into(),
+                "dropped".into(),
+                dropped.expert.idx().into(),
+                dropped.applied().into(),
             ]);
         }
     }

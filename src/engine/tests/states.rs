@@ -24,7 +24,6 @@ pub fn opened(name: &str) -> Watch {
         }),
     };
     let opener = Box::new(ModelOpener {
-        tells_sources_apart: true,
         tells_series: true,
         ..ModelOpener::default()
     });

@@ -381,7 +381,7 @@ pub fn check_store(got: &RowRecord, want: &RowRecord) {
             let of = |it: &RowRecord| {
                 // Routers of the stack that did not read it have no row.
                 let routed = it.store.at(router, Position::new(t))?;
-                let picks: Vec<Pick> = routed.picks().copied().collect();
+                let picks: Vec<Pick> = routed.choice().copied().collect();
                 Some((routed.logits().map(<[f32]>::to_vec), picks, routed.margin()))
             };
             assert_eq!(of(got), of(want), "position {t}");

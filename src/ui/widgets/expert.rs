@@ -56,7 +56,7 @@ pub fn edit_here(cx: &Cx<'_>, at: ExpertAt, action: Action) -> Option<Interventi
     Some(Intervention {
         action,
         at: router_ref(cx.spec()?, at.router)?,
-        span: Span::starting(cx.edit_from()),
+        span: Span::starting(cx.edit_from(at.router)),
     })
 }
 
@@ -65,7 +65,7 @@ pub fn edit_here(cx: &Cx<'_>, at: ExpertAt, action: Action) -> Option<Interventi
 pub fn state_here(cx: &Cx<'_>, at: ExpertAt) -> (bool, bool) {
     let found = cx
         .spec()
-        .and_then(|spec| deciding_edit(&cx.experiment.edits, spec, at, cx.edit_from()));
+        .and_then(|spec| deciding_edit(&cx.experiment.edits, spec, at, cx.edit_from(at.router)));
     match found {
         Some((_, masks)) => (masks, !masks),
         None => (false, false),

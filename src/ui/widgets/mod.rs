@@ -3,6 +3,7 @@
 mod bare_plot;
 mod bars;
 mod chip;
+mod dropped;
 mod edit_mark;
 mod expert;
 mod focus;
@@ -16,6 +17,7 @@ mod words;
 pub use bare_plot::bare_plot;
 pub use bars::{AXIS, axis, bar, bold, dashed, elided, figure, pitch, top_of_scale};
 pub use chip::{button, chip_button, choice, choices, form_chip, menu_chip, note, strong_button};
+pub use dropped::{dropped_mark, dropped_on_panel};
 pub use edit_mark::{EditMark, edit_mark, edit_marks};
 pub use expert::{edit_here, expert_gestures, expert_menu, shared_gestures, state_here};
 pub use focus::{focused_arrows, keeps_arrows, lock_arrows};

@@ -2,7 +2,7 @@
 
 use crate::analysis::{Occurrence, Specialty, TextUse, WordUse};
 use crate::document::{Cell, Table};
-use crate::spec::{ModelSpec, RouterSpec, TokenId, TokenTable};
+use crate::spec::{ModelSpec, RouterSpec, SequenceParts, TokenId, TokenTable};
 
 use super::Partner;
 
@@ -44,19 +44,19 @@ const WORD_COLUMNS: [(&str, &str); 5] = [
 /// The tokens an expert was picked for.
 ///
 /// * `texts`: `[T]`, what each token of the row shows
-/// * `n_given`: how many tokens of the row were given
+/// * `n_given`: how many tokens of the row were given, and where its source ends
 #[must_use]
 pub fn occurrences_table<'a>(
     title: String,
     occurrences: impl Iterator<Item = &'a Occurrence>,
     texts: &[String],
-    n_given: usize,
+    (n_given, parts): (usize, SequenceParts),
 ) -> Table {
     let mut out = Table::new(title, &TOKEN_COLUMNS);
     for it in occurrences {
         let given = it.at.idx() < n_given;
         out.push([
-            Cell::from(it.at.idx()),
+            Cell::from(parts.within(it.at).idx()),
             texts.get(it.at.idx()).cloned().into(),
             it.weight.into(),
             (it.rank + 1).into(),

@@ -62,7 +62,7 @@ impl<'a> ShownLoad<'a> {
             router,
             spec,
             load,
-            n_special: row.n_special(),
+            n_special: row.n_special_of(router),
             of,
             masked,
         })

@@ -63,7 +63,25 @@ pub fn load_table(shown: &ShownLoad<'_>) -> Table {
             state,
         ]);
     }
+    if shown.spec.capacity().is_some() {
+        out.push(dropped_line(shown));
+    }
     out
+}
+
+/// The tokens that no expert took since theirs was full: no expert's load, and a line of their own.
+fn dropped_line(shown: &ShownLoad<'_>) -> [Cell; 9] {
+    [
+        "dropped".into(),
+        shown.load.n_dropped.into(),
+        shown.load.n_tokens.into(),
+        shown.load.dropped_share().map(|it| it * 100.0).into(),
+        Cell::Empty,
+        Cell::Empty,
+        Cell::Number(0.0),
+        Cell::Number(0.0),
+        "over capacity".into(),
+    ]
 }
 
 /// One router's load along the text, at the places sampled.
@@ -111,11 +129,19 @@ pub fn routers_table(routers: &[ShownLoad<'_>]) -> Option<Table> {
         LoadValue::Mass => "gate mass",
     };
     let title = format!("Load of every router, {of}, over {}", first.tokens_words());
-    let mut out = Table::new(title, &ROUTER_COLUMNS);
+    let has_capacity = routers.iter().any(|it| it.spec.capacity().is_some());
+    let mut columns = ROUTER_COLUMNS.to_vec();
+    if has_capacity {
+        columns.extend([("tokens", ""), ("dropped", "tokens")]);
+    }
+    let mut out = Table::new(title, &columns);
     for shown in routers {
-        if let Some(spread) = shown.spread() {
-            out.push(router_line(shown, spread));
-        }
+        let Some(spread) = shown.spread() else {
+            continue;
+        };
+        let dropped = [shown.load.n_tokens.into(), shown.load.n_dropped.into()];
+        let dropped = dropped.into_iter().filter(|_| has_capacity);
+        out.push(router_line(shown, spread).into_iter().chain(dropped));
     }
     (!out.rows.is_empty()).then_some(out)
 }

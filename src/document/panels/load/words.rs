@@ -35,10 +35,11 @@ impl ShownLoad<'_> {
         let what = self.of.value.unit();
         let effective = self.spread().map_or(0.0, |it| it.effective);
         format!(
-            "{what} · {} of {} experts in effective use, {} · over {}: what it uses, not the health of the model (Health, over mixed text).",
+            "{what} · {} of {} experts in effective use, {}{} · over {}: what it uses, not the health of the model (Health, over mixed text).",
             short(effective),
             self.spec.n_experts,
             self.unused_words(),
+            self.dropped_words(),
             self.tokens_words(),
         )
     }
@@ -67,12 +68,29 @@ impl ShownLoad<'_> {
         let last = series.len().checked_sub(1);
         let (effective, cv) = last.map_or((0.0, 0.0), |it| (series.effective[it], series.cv[it]));
         format!(
-            "{} {window}{some} · now {} of {n} experts in effective use, CV {} · {}: a text's own course, not the health of the model",
+            "{} {window}{some}{} · now {} of {n} experts in effective use, CV {} · {}: a text's own course, not the health of the model",
             self.of.value.unit(),
+            self.dropped_words(),
             short(effective),
             short(cv),
             self.tokens_words(),
         )
+    }
+
+    /// ` · 5 of 26 tokens dropped, 19.2 %: their expert was full`; nothing where experts take any number.
+    #[must_use]
+    pub fn dropped_words(&self) -> String {
+        if self.spec.capacity().is_none() {
+            return String::new();
+        }
+        match (self.load.n_dropped, self.load.dropped_share()) {
+            (0, _) | (_, None) => " · none dropped".to_owned(),
+            (n, Some(share)) => format!(
+                " · {} dropped, {}: their expert was full",
+                part_of(n, self.load.n_tokens, "token"),
+                percent(share as f32)
+            ),
+        }
     }
 
     /// `2 unused here (experts 3, 7)`; what an edit masks is *masked*, whatever its load.
@@ -270,6 +288,7 @@ mod tests {
                 n: n.to_vec(),
                 mass: n.iter().map(|it| *it as f64 / 2.0).collect(),
                 n_tokens: n.iter().sum::<u64>() / 2,
+                ..RouterLoad::default()
             },
             n_special: 1,
             of: LoadOf {

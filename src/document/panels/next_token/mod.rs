@@ -37,6 +37,8 @@ pub enum Beside {
 pub struct ShownPrediction<'a> {
     /// The token whose prediction this is.
     pub at: Position,
+    /// The tokens of its row.
+    pub tokens: &'a [TokenId],
     /// Whether two are compared, and why not.
     pub beside: Beside,
     /// The token that follows in the baseline, where one is known and the text is the baseline's.
@@ -80,6 +82,7 @@ impl<'a> ShownPrediction<'a> {
             });
         Some(Self {
             at,
+            tokens: &view.tokens,
             beside,
             baseline_next: baseline.and_then(|it| next_of(it, at)),
             edited_next: edited

@@ -37,7 +37,7 @@ pub fn next_token_sentence(
     } else if let Some(next) = it.baseline_next.or(it.edited_next) {
         parts.push(follows(facts, it, next));
     }
-    let why = why(it);
+    let why = why(facts, it);
     if detail == Detail::Least {
         return why.unwrap_or_else(|| parts.join(" · "));
     }
@@ -98,14 +98,18 @@ fn follows(facts: &ModelFacts, it: &ShownPrediction<'_>, next: TokenId) -> Strin
 }
 
 /// Why nothing is set beside, where that must be said.
-fn why(it: &ShownPrediction<'_>) -> Option<String> {
+fn why(facts: &ModelFacts, it: &ShownPrediction<'_>) -> Option<String> {
+    let name = |at| facts.spec.parts(it.tokens).name(at);
     let words = match it.beside {
         Beside::Compared | Beside::NoEdits => return None,
         Beside::BeforeEdits(from) => {
-            format!("The edits begin at token {from}: nothing differs here.")
+            format!("The edits begin at {}: nothing differs here.", name(from))
         }
         Beside::Parted(at) => {
-            format!("The texts part at token {at}: this is the edited text alone.")
+            format!(
+                "The texts part at {}: this is the edited text alone.",
+                name(at)
+            )
         }
         Beside::NoBaseline => {
             "The baseline has not come this far: this is the edited text alone.".to_owned()

@@ -32,7 +32,8 @@ pub fn next_token_table(
     sort: SortBy,
     (token, row): (&str, &str),
 ) -> Table {
-    let title = format!("Next token after {token}, token {}, {row}", shown.at);
+    let called = facts.spec.parts(shown.tokens).name(shown.at);
+    let title = format!("Next token after {token}, {called}, {row}");
     let mut out = Table::new(title, &COLUMNS);
     let n_vocab = facts.spec.n_vocab.max(1);
     for it in shown.list(sort) {

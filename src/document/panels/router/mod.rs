@@ -12,7 +12,9 @@ use crate::spec::{
 };
 use crate::trace::{Pick, PickState, Routed, RowRecord};
 
-pub use sentence::{lacking, rounded_logits, router_sentence, shortest_router_sentence};
+pub use sentence::{
+    dropped_words, full_words, lacking, rounded_logits, router_sentence, shortest_router_sentence,
+};
 pub use table::router_table;
 pub use worked::worked_words;
 
@@ -22,8 +24,10 @@ pub struct Decided<'a> {
     pub router: RouterId,
     /// Its rule.
     pub spec: &'a RouterSpec,
-    /// Which token.
+    /// Which token, by its place in the sequence.
     pub at: Position,
+    /// How it is called: `token 3`, `source token 3`.
+    pub token: String,
     /// The record.
     pub routed: Routed<'a>,
     /// What the list in force on the row does here.
@@ -34,7 +38,7 @@ pub struct Decided<'a> {
     pub decision: Option<Decision>,
     /// Every expert: those chosen first, then by what selects. Without scores those chosen alone.
     pub order: Vec<ExpertId>,
-    /// How many of them were chosen.
+    /// How many of them were chosen, those that were dropped among them.
     pub n_picks: usize,
 }
 
@@ -69,19 +73,22 @@ impl<'a> Decided<'a> {
     ) -> Option<Self> {
         let spec = model.router(router)?;
         let routed = row.store.at(router, at)?;
-        let in_force = policy_at(&row.edits.1, model, router, at);
-        let listed = policy_at(listed, model, router, at);
+        let parts = model.parts(&row.tokens);
+        let within = parts.within(at);
+        let in_force = policy_at(&row.edits.1, model, router, within);
+        let listed = policy_at(listed, model, router, within);
         let decision = Decision::of(&routed, spec, in_force.as_ref());
-        let picked = |e: ExpertId| routed.picks().any(|it| it.expert == e);
+        let picked = |e: ExpertId| routed.choice().any(|it| it.expert == e);
         let order = decision.as_ref().map_or_else(
-            || routed.picks().map(|it| it.expert).collect(),
+            || routed.choice().map(|it| it.expert).collect(),
             |it| it.order(picked),
         );
         Some(Self {
             router,
             spec,
             at,
-            n_picks: routed.picks().count(),
+            token: parts.name(at),
+            n_picks: routed.choice().count(),
             routed,
             in_force,
             listed,
@@ -90,10 +97,10 @@ impl<'a> Decided<'a> {
         })
     }
 
-    /// How it was chosen; none where it was not.
+    /// How it was chosen, also where it was dropped since the expert was full; none where it was not.
     #[must_use]
     pub fn pick(&self, expert: ExpertId) -> Option<&'a Pick> {
-        self.routed.picks().find(|it| it.expert == expert)
+        self.routed.choice().find(|it| it.expert == expert)
     }
 
     /// p of an expert, where scores are held.
@@ -134,7 +141,7 @@ impl<'a> Decided<'a> {
     /// Routing confidence.
     #[must_use]
     pub fn confidence(&self) -> Option<f32> {
-        let chosen = self.routed.picks().map(|it| it.expert);
+        let chosen = self.routed.choice().map(|it| it.expert);
         Some(self.decision.as_ref()?.confidence(chosen))
     }
 

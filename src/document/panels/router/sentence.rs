@@ -3,7 +3,8 @@
 use super::Decided;
 use crate::analysis::entropy_share;
 use crate::document::{counted, percent, short, signed};
-use crate::spec::Renorm;
+use crate::spec::{Renorm, RouterSpec, count_of};
+use crate::trace::Pick;
 
 /// The rule, the cut, how sure the router was; the long form with every number of the token.
 ///
@@ -14,6 +15,7 @@ pub fn router_sentence(it: &Decided<'_>, is_baseline: bool, long: bool) -> Strin
     if let Some(random) = it.in_force.as_ref().and_then(|it| it.random) {
         parts.push(format!("drawn by an edit, seed {random}, not by score"));
     }
+    parts.extend(dropped_words(it));
     parts.extend(cut(it));
     if long {
         parts.extend(
@@ -52,7 +54,28 @@ pub fn shortest_router_sentence(it: &Decided<'_>) -> String {
     if it.decision.is_none() {
         return "raw scores forgotten: bars are weights".to_owned();
     }
-    cut(it).or_else(|| entropy(it)).unwrap_or_default()
+    let dropped = dropped_words(it);
+    dropped
+        .or_else(|| cut(it))
+        .or_else(|| entropy(it))
+        .unwrap_or_default()
+}
+
+/// Why the token passed no expert: `dropped: expert 3 had taken the 4 tokens it may`; none where it was not dropped.
+#[must_use]
+pub fn dropped_words(it: &Decided<'_>) -> Option<String> {
+    let pick = it.routed.dropped()?;
+    Some(full_words(it.spec, pick))
+}
+
+/// `dropped: expert 3 had taken the 4 tokens it may`.
+#[must_use]
+pub fn full_words(router: &RouterSpec, pick: &Pick) -> String {
+    let taken = match router.capacity() {
+        Some(cap) => format!("the {} it may", count_of(cap, "token")),
+        None => "all it may".to_owned(),
+    };
+    format!("dropped: expert {} had taken {taken}", pick.expert)
 }
 
 fn rule(it: &Decided<'_>) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Decided, pick_state_words};
 use crate::document::{Cell, Table};
+use crate::trace::Pick;
 
 const COLUMNS: [(&str, &str); 19] = [
     ("expert", ""),
@@ -31,11 +32,7 @@ const COLUMNS: [(&str, &str); 19] = [
 /// * `row`: `baseline` or `edited`
 #[must_use]
 pub fn router_table(it: &Decided<'_>, token: &str, row: &str) -> Table {
-    let title = format!(
-        "Router, {}, token {} {token}, {row}",
-        it.spec.label(),
-        it.at,
-    );
+    let title = format!("Router, {}, {} {token}, {row}", it.spec.label(), it.token);
     let mut out = Table::new(title, &COLUMNS);
     let percent = |it: f32| f64::from(it) * 100.0;
     let token: [Cell; 6] = [
@@ -66,7 +63,7 @@ pub fn router_table(it: &Decided<'_>, token: &str, row: &str) -> Table {
                 .map(|it| if it.open[e] { "yes" } else { "no" })
                 .into(),
             it.share(*expert).map(percent).into(),
-            pick.map(|it| it.weight).into(),
+            pick.map(Pick::applied).into(),
             state.into(),
             decision.and_then(|it| it.distance_to_cut(*expert)).into(),
             it.mark(*expert).words.into(),

@@ -1,6 +1,6 @@
 //! The choice worked out in one line, for whoever has a pencil: shares, their sum, weights.
 
-use super::Decided;
+use super::{Decided, dropped_words};
 use crate::document::short;
 use crate::spec::{Renorm, Score, Weight, plural};
 
@@ -13,6 +13,9 @@ const ROUNDING: f32 = 0.002;
 /// not the shares over their sum.
 #[must_use]
 pub fn worked_words(it: &Decided<'_>) -> String {
+    if let Some(words) = dropped_words(it) {
+        return format!("{words}, so the token passes no expert: only the residual stream goes on");
+    }
     let weights: Vec<f32> = it.routed.picks().map(|it| it.weight).collect();
     let said = joined(&weights, " and ", |it| format!("{it:.3}"));
     let noun = plural(weights.len() as u64, "weight");

@@ -2,7 +2,7 @@
 
 use crate::document::panels::ShownRecords;
 use crate::document::quoted;
-use crate::spec::{Position, TokenTable, count_of, grouped};
+use crate::spec::{ModelSpec, Position, SequenceParts, TokenTable, count_of, grouped};
 use crate::trace::{PositionKind, RowRecord};
 
 /// A KL in two digits or so: `6.2`, `0.03`.
@@ -22,7 +22,7 @@ pub fn kl_words(kl: f32) -> String {
 /// * `is_selected`: whether a token is selected, rather than the newest followed
 #[must_use]
 pub fn transcript_sentence(
-    tokens: &TokenTable,
+    (tokens, spec): (&TokenTable, Option<&ModelSpec>),
     rows: &ShownRecords<'_>,
     (divergence, effect): (Option<Position>, &str),
     is_selected: bool,
@@ -35,7 +35,7 @@ pub fn transcript_sentence(
     let Some(edited) = rows.edited else {
         return rows
             .shown()
-            .map_or_else(String::new, |it| written(kind, it, is_selected));
+            .map_or_else(String::new, |it| written((kind, spec), it, is_selected));
     };
     let mut out = match divergence {
         Some(at) => {
@@ -44,11 +44,12 @@ pub fn transcript_sentence(
                 token.map_or_else(|| "“”".to_owned(), |it| quoted(tokens, *it))
             };
             let texts = match kind {
-                PositionKind::Token => "Texts part at token",
-                PositionKind::Point => "The series part at point",
+                PositionKind::Token => "Texts part at",
+                PositionKind::Point => "The series part at",
             };
             format!(
-                "{texts} {at}: {}, {} (n, p: next, previous change).",
+                "{texts} {}: {}, {} (n, p: next, previous change).",
+                parts(spec, edited).name(at),
                 word(rows.baseline),
                 word(Some(edited))
             )
@@ -62,7 +63,15 @@ pub fn transcript_sentence(
     out
 }
 
-fn written(kind: PositionKind, row: &RowRecord, is_selected: bool) -> String {
+fn parts(spec: Option<&ModelSpec>, row: &RowRecord) -> SequenceParts {
+    spec.map_or_else(SequenceParts::default, |it| it.parts(&row.tokens))
+}
+
+fn written(
+    (kind, spec): (PositionKind, Option<&ModelSpec>),
+    row: &RowRecord,
+    is_selected: bool,
+) -> String {
     let (noun, n) = (kind.noun(), row.tokens.len());
     let drawn = n.saturating_sub(row.n_given);
     let line = if is_selected {
@@ -77,6 +86,16 @@ fn written(kind: PositionKind, row: &RowRecord, is_selected: bool) -> String {
             "Space goes on with the forecast of the next point",
         ),
     };
+    let n_source = parts(spec, row).n_source;
+    if n_source > 0 {
+        // The token that the text starts with stands for itself, and says nothing.
+        let n_text = n.saturating_sub(n_source + 1);
+        return format!(
+            "{} of source, {} written; {line}.",
+            count_of(n_source, "token"),
+            grouped(n_text as u64)
+        );
+    }
     match drawn {
         _ if n == 0 => String::new(),
         0 => format!("{} given. {on}; {line}.", count_of(n, noun)),
@@ -134,7 +153,7 @@ mod tests {
             ..TokenTable::default()
         };
         let change = (rows.divergence(), "");
-        let got = transcript_sentence(&tokens, &rows, change, false);
+        let got = transcript_sentence((&tokens, None), &rows, change, false);
         assert_eq!(got, wanted);
     }
 
@@ -175,7 +194,12 @@ mod tests {
             edited_from: Some(Position(1)),
             is_edited: false,
         };
-        let said = transcript_sentence(&TokenTable::default(), &rows, (None, "Mean KL 1."), false);
+        let said = transcript_sentence(
+            (&TokenTable::default(), None),
+            &rows,
+            (None, "Mean KL 1."),
+            false,
+        );
         assert!(said.ends_with("over 3 tokens. Mean KL 1."), "{said}");
     }
 
@@ -195,7 +219,7 @@ mod tests {
                 edited_from: Some(Position(1)),
                 is_edited: false,
             };
-            transcript_sentence(&tokens, &rows, (rows.divergence(), ""), false)
+            transcript_sentence((&tokens, None), &rows, (rows.divergence(), ""), false)
         };
         let drawn = row(&[point(0.0), point(1.0), point(0.5)], 2);
         assert_eq!(

@@ -2,8 +2,8 @@
 
 use crate::document::panels::ShownRecords;
 use crate::document::{Cell, Table, token_words};
-use crate::spec::{Position, RouterId, RouterSpec, Score, TokenId};
-use crate::trace::{ModelFacts, PositionKind, RowRecord};
+use crate::spec::{Position, RouterId, RouterSpec, Score, StackId, TokenId};
+use crate::trace::{ModelFacts, Pick, PositionKind, RowRecord};
 
 use super::router_entropy;
 
@@ -47,13 +47,29 @@ pub fn transcript_table(
     router: RouterId,
 ) -> Option<Table> {
     let baseline = rows.baseline?;
-    let spec = facts.spec.router(router);
-    let label = spec.map_or_else(String::new, RouterSpec::label);
     if facts.position_kind() == PositionKind::Point {
+        let spec = facts.spec.router(router);
+        let label = spec.map_or_else(String::new, RouterSpec::label);
         return Some(series_table(facts, rows, baseline, (router, &label)));
     }
-    let mut out = Table::new(format!("Transcript, {label}"), &COLUMNS);
-    let of = Numbers { facts, router };
+    let groups = facts.spec.groups();
+    let labels = groups
+        .iter()
+        .map(|it| facts.spec.counterpart(router, it.stack));
+    let labels = labels.filter_map(|it| facts.spec.router(it).map(RouterSpec::label));
+    let labels: Vec<String> = labels.collect();
+    // Where there are two sequences, each token says which it is of.
+    let is_parted = groups.len() > 1;
+    let mut columns = COLUMNS.to_vec();
+    if is_parted {
+        columns.insert(1, ("sequence", ""));
+    }
+    let mut out = Table::new(format!("Transcript, {}", labels.join(" and ")), &columns);
+    let of = Numbers {
+        facts,
+        router,
+        is_parted,
+    };
     for at in (0..baseline.tokens.len()).map(Position::new) {
         let other = rows.edited.and_then(|it| it.tokens.get(at.idx()).copied());
         let changed = [
@@ -61,13 +77,13 @@ pub fn transcript_table(
             other.map(TokenId::idx).into(),
             other.map(|it| of.words(it)).into(),
         ];
-        let own = of.cells("baseline", baseline, at);
+        let own = of.placed_cells("baseline", baseline, at);
         out.push(own.into_iter().chain(changed));
     }
     if let Some((edited, from)) = rows.edited.zip(rows.edited_from) {
         for at in (from.idx() + 1..edited.tokens.len()).map(Position::new) {
             let none = [Cell::Empty, Cell::Empty, Cell::Empty];
-            let own = of.cells("edited", edited, at);
+            let own = of.placed_cells("edited", edited, at);
             out.push(own.into_iter().chain(none));
         }
     }
@@ -82,7 +98,11 @@ fn series_table(
     (router, label): (RouterId, &str),
 ) -> Table {
     let mut out = Table::new(format!("Transcript, {label}"), &SERIES_COLUMNS);
-    let of = Numbers { facts, router };
+    let of = Numbers {
+        facts,
+        router,
+        is_parted: false,
+    };
     let value = |row: &RowRecord, at: Position| -> Cell {
         let token = row.tokens.get(at.idx()).copied();
         token.and_then(|it| facts.tokens.value(it)).into()
@@ -136,6 +156,7 @@ fn series_table(
 struct Numbers<'a> {
     facts: &'a ModelFacts,
     router: RouterId,
+    is_parted: bool,
 }
 
 impl Numbers<'_> {
@@ -145,11 +166,20 @@ impl Numbers<'_> {
 
     /// What is the token's own.
     fn cells(&self, name: &str, row: &RowRecord, at: Position) -> [Cell; 11] {
-        let spec = self.facts.spec.router(self.router);
+        let parts = self.facts.spec.parts(&row.tokens);
+        let (stack, within) = (parts.stack(at), parts.within(at));
+        let router = self.facts.spec.counterpart(self.router, stack);
+        let spec = self.facts.spec.router(router);
         let score = spec.map_or(Score::Softmax, |it| it.score);
         let token = row.tokens.get(at.idx()).copied();
-        let routed = row.store.at(self.router, at);
+        let routed = row.store.at(router, at);
         let strongest = routed.and_then(|it| it.strongest());
+        let dropped = routed.and_then(|it| it.dropped());
+        let expert = match (strongest, dropped) {
+            (Some(it), _) => it.expert.idx().into(),
+            (None, Some(_)) => Cell::from("dropped"),
+            (None, None) => Cell::Empty,
+        };
         let before = at.idx().checked_sub(1);
         let next = before.and_then(|it| row.readouts.get(it)?.next);
         let origin = if at.idx() < row.n_given {
@@ -159,16 +189,29 @@ impl Numbers<'_> {
         };
         [
             name.into(),
-            at.idx().into(),
+            within.idx().into(),
             token.map(TokenId::idx).into(),
             token.map(|it| self.words(it)).into(),
             origin.into(),
-            strongest.map(|it| it.expert.idx()).into(),
-            strongest.map(|it| it.weight).into(),
-            router_entropy(row, self.router, at, score).into(),
+            expert,
+            strongest.or(dropped).map(Pick::applied).into(),
+            router_entropy(row, router, at, score).into(),
             routed.and_then(|it| it.margin()).into(),
             row.surprise(at).into(),
             next.map(|it| u64::from(it.rank)).into(),
         ]
+    }
+
+    /// The same with the sequence it is of, where there are two.
+    fn placed_cells(&self, name: &str, row: &RowRecord, at: Position) -> Vec<Cell> {
+        let mut out = self.cells(name, row, at).to_vec();
+        if self.is_parted {
+            let of = match self.facts.spec.parts(&row.tokens).stack(at) {
+                StackId::Encoder => "source",
+                StackId::Decoder => "text",
+            };
+            out.insert(1, of.into());
+        }
+        out
     }
 }

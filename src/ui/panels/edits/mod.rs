@@ -11,7 +11,7 @@ use eframe::egui::{self, FontId, RichText, Ui};
 
 use crate::document::{Table, edit_effect, edits_table};
 use crate::spec::{
-    Intervention, InterventionSet, ModelSpec, PolicyError, Revision, RoutingPolicy, Span,
+    Intervention, InterventionSet, ModelSpec, PolicyError, Revision, RoutingPolicy, Span, StackId,
 };
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
@@ -203,7 +203,7 @@ impl Edits {
             }
         });
         note(ui, self.meaning_of(cx, edit));
-        let not_reached = edit.span.start() >= cx.session.first_open();
+        let not_reached = is_not_reached(cx, edit);
         if listed.enabled && not_reached && cx.row().is_some() {
             not_reached_ui(cx, ui, n, edit);
         }
@@ -240,6 +240,18 @@ impl Edits {
         let change = self.changes.update(cx);
         effect::ui(cx, ui, &change.shown(cx));
     }
+}
+
+/// Whether an edit acts on no token that was read so far.
+fn is_not_reached(cx: &Cx<'_>, edit: Intervention) -> bool {
+    let parts = cx.session.parts(RowChoice::Edited);
+    let n = cx.session.first_open().idx();
+    let stacks = match cx.spec().and_then(|it| it.stack_of(edit.at)) {
+        Some(stack) => vec![stack],
+        None => vec![StackId::Encoder, StackId::Decoder],
+    };
+    let start = edit.span.start().idx();
+    stacks.iter().all(|it| start >= parts.range(*it, n).len())
 }
 
 /// The last line that names an expert.

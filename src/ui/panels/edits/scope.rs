@@ -2,9 +2,9 @@
 
 use eframe::egui::{DragValue, Ui};
 
-use crate::spec::{Intervention, Position, Span};
+use crate::spec::{Intervention, ModelSpec, Position, RouterId, RouterRef, Span};
 use crate::ui::widgets::{choice, form_chip};
-use crate::ui::words::{quoted, span_words};
+use crate::ui::words::covers;
 use crate::ui::{Command, Cx, RowChoice};
 
 /// The range being typed, first and last token, and the edit it is for.
@@ -17,12 +17,12 @@ pub struct Scope {
 impl Scope {
     /// Where line `n` acts, and where else it could.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, n: usize, edit: Intervention) {
-        let now = span_words(edit.span, |at| name(cx, at));
+        let now = cx.span_words(RowChoice::Edited, (edit.at, edit.span));
         let mut chosen = None;
         form_chip(ui, "", &now, "The tokens it acts on", |ui| {
             ui.set_min_width(240.0);
-            for (what, span) in offers(cx) {
-                let words = span_words(span, |at| name(cx, at));
+            for (what, span) in offers(cx, edit.at) {
+                let words = cx.span_words(RowChoice::Edited, (edit.at, span));
                 let text = if span == Span::default() {
                     what.to_owned()
                 } else {
@@ -77,9 +77,12 @@ impl Scope {
 }
 
 /// The spans worth one click.
-fn offers(cx: &Cx<'_>) -> Vec<(&'static str, Span)> {
-    let here = cx.edit_from();
+fn offers(cx: &Cx<'_>, at: RouterRef) -> Vec<(&'static str, Span)> {
+    let here = cx.edit_from(router_of(cx, at));
+    // A source is what its layers read, from its start to its end: *everywhere* says so.
+    let has_source = cx.parts().n_source > 0;
     let n_given = cx.session.baseline().map_or(0, |it| it.record.n_given);
+    let n_given = if has_source { 0 } else { n_given };
     let mut out = vec![
         ("From here", Span::starting(here)),
         ("Everywhere", Span::default()),
@@ -101,8 +104,15 @@ fn offers(cx: &Cx<'_>) -> Vec<(&'static str, Span)> {
     out
 }
 
-fn name(cx: &Cx<'_>, at: Position) -> Option<String> {
-    let row = cx.session.row(RowChoice::Edited)?;
-    let token = row.record.tokens.get(at.idx())?;
-    Some(quoted(cx.session.tokens(), *token))
+/// A router that an edit acts on.
+fn router_of(cx: &Cx<'_>, at: RouterRef) -> RouterId {
+    let spec = cx.spec();
+    let mut all = spec.into_iter().flat_map(ModelSpec::router_ids);
+    let found = all.find(|(_, it)| covers(at, &it.place));
+    // Of several the one looked at, where it is among them.
+    let shown = cx.selection.router.filter(|router| {
+        let place = spec.and_then(|it| it.router(*router));
+        place.is_some_and(|it| covers(at, &it.place))
+    });
+    shown.or(found.map(|it| it.0)).unwrap_or_default()
 }

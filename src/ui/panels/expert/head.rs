@@ -6,7 +6,7 @@ use crate::analysis::{PhaseFilter, RouterLoad};
 use crate::spec::{Action, ExpertId, RouterSpec};
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{button, expert_gestures, expert_menu, nothing_yet, state_here};
-use crate::ui::words::{count_of, covers, part_of, percent, quoted, short, signed, span_words};
+use crate::ui::words::{count_of, covers, part_of, percent, short, signed};
 use crate::ui::{Command, Cx, Drawing, ExpertAt};
 
 use super::{card::Card, expert_color};
@@ -81,17 +81,13 @@ fn buttons_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card) {
 /// What the list does to the expert: `masked from “qui” (9) on`; none where it does nothing.
 fn state_words(cx: &Cx<'_>, at: ExpertAt) -> Option<String> {
     let place = cx.spec()?.router(at.router)?.place;
-    let tokens = cx.row().map_or(&[][..], |it| &it.record.tokens);
     let states: Vec<String> = cx
         .experiment
         .edits
         .active()
         .filter(|it| it.action.expert() == Some(at.expert) && covers(it.at, &place))
         .map(|it| {
-            let span = span_words(it.span, |at| {
-                let token = tokens.get(at.idx())?;
-                Some(quoted(cx.session.tokens(), *token))
-            });
+            let span = cx.span_words(cx.selection.row, (it.at, it.span));
             format!("{} {span}", action_words(&it.action))
         })
         .collect();
@@ -142,6 +138,13 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad
     let (n, of) = (card.uses.n(), card.uses.n_tokens);
     let share = card.uses.share().unwrap_or(0.0);
     let even = percent(router.even_share());
+    let dropped = match (card.uses.n_dropped, router.capacity()) {
+        (0, _) | (_, None) => String::new(),
+        (n, Some(cap)) => format!(
+            " Dropped for {} more: it had taken the {cap} it may.",
+            count_of(n, "token")
+        ),
+    };
     if n == 0 {
         let why = if state_words(cx, card.at).is_some_and(|it| it.contains("masked")) {
             "masked by an edit, not unused"
@@ -149,13 +152,13 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad
             "unused here, which says nothing of other texts"
         };
         return format!(
-            "Picked for none of {}; even is {even}: {why}.",
+            "Picked for none of {}; even is {even}: {why}.{dropped}",
             count_of(of, "token")
         );
     }
     let mass: f64 = weights(card).sum();
     format!(
-        "Picked for {}: {}, even is {even}; {}. Mean weight {} when picked, gate mass {}.",
+        "Picked for {}: {}, even is {even}; {}. Mean weight {} when picked, gate mass {}.{dropped}",
         part_of(n, of, "token"),
         percent(share as f32),
         rank_words(card.at.expert, load),

@@ -23,7 +23,7 @@ pub fn table(
             let shown = ShownOccurrences::of(card, strongest);
             let all = (0..shown.len()).filter_map(|n| shown.get(n));
             let n_given = cx.row().map_or(0, |it| it.record.n_given);
-            occurrences_table(title, all, card.texts(), n_given)
+            occurrences_table(title, all, card.texts(), (n_given, cx.parts()))
         }
         Section::Texts => {
             let texts = cx.session.survey.iter().flat_map(|it| &it.texts);

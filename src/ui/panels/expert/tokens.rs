@@ -262,7 +262,8 @@ fn row_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, it: &Occurrence) {
     let context = Rect::from_x_y_ranges(rect.left() + 42.0..=right, rect.y_range());
     context_ui(cx, ui, card, context, n);
     gestures(cx, &response, it.at);
-    response.on_hover_ui(|ui| hover_ui(ui, card, it, origin));
+    let name = cx.token_name(it.at);
+    response.on_hover_ui(|ui| hover_ui(ui, card, (it, &name), origin));
 }
 
 fn back_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, at: Position, response: &Response) {
@@ -303,9 +304,12 @@ fn context_ui(cx: &Cx<'_>, ui: &Ui, card: &Card, rect: Rect, n: usize) {
     let y = |it: &Galley| rect.center().y - it.size().y / 2.0 - 1.0;
     let space = layout("…", palette.second).size().x;
     let mut x = span.left();
-    for before in (0..n).rev() {
+    // What the same layers read stands around it.
+    let parts = cx.parts();
+    let mine = parts.range(parts.stack(Position::new(n)), card.texts().len());
+    for before in (mine.start..n).rev() {
         let words = layout(&card.texts()[before], palette.second);
-        let room = x - rect.left() - if before > 0 { space } else { 0.0 };
+        let room = x - rect.left() - if before > mine.start { space } else { 0.0 };
         if words.size().x > room {
             let dots = layout("…", palette.second);
             painter.galley(pos2(x - space, y(&dots)), dots, palette.second);
@@ -315,9 +319,9 @@ fn context_ui(cx: &Cx<'_>, ui: &Ui, card: &Card, rect: Rect, n: usize) {
         painter.galley(pos2(x, y(&words)), words, palette.second);
     }
     let mut x = span.right();
-    for after in n + 1..card.texts().len() {
+    for after in n + 1..mine.end {
         let words = layout(&card.texts()[after], palette.second);
-        let last = after + 1 == card.texts().len();
+        let last = after + 1 == mine.end;
         let room = rect.right() - x - if last { 0.0 } else { space };
         if words.size().x > room {
             let dots = layout("…", palette.second);
@@ -350,10 +354,10 @@ fn gestures(cx: &mut Cx<'_>, response: &Response, at: Position) {
     }
 }
 
-fn hover_ui(ui: &mut Ui, card: &Card, it: &Occurrence, origin: &str) {
+fn hover_ui(ui: &mut Ui, card: &Card, (it, name): (&Occurrence, &str), origin: &str) {
     let n = it.at.idx();
     let words = card.texts().get(n).map_or("", |it| it.trim());
-    ui.strong(format!("token {n} “{words}”, {origin}"));
+    ui.strong(format!("{name} “{words}”, {origin}"));
     let place = match it.rank {
         0 => "the strongest pick".to_owned(),
         n => format!("pick {} by weight", n + 1),

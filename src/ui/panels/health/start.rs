@@ -59,8 +59,9 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
     note(
         ui,
         format!(
-            "{routers} judged by the texts you choose, read beside the run with no edit in force. A verdict takes {} or more, of several kinds of text.",
-            count_of(needed, "token")
+            "{routers} judged by the texts you choose, read beside the run with no edit in force. A verdict takes {} or more, of several kinds of text.{}",
+            count_of(needed, "token"),
+            windows_words(cx)
         ),
     );
     if cx.drawing == Drawing::Paper {
@@ -120,6 +121,15 @@ fn begin_ui(cx: &mut Cx<'_>, ui: &mut Ui, last: Option<&Survey>) {
         note(ui, "No token was read.");
     }
     note(ui, format!("The samples: {}.", samples.join(", ")));
+}
+
+/// How a text becomes a source and what is written; nothing where a model reads all with the same layers.
+fn windows_words(cx: &Cx<'_>) -> &'static str {
+    if cx.spec().is_some_and(|it| it.groups().len() > 1) {
+        " Of each window the encoder reads the first half as the source, and the decoder the second as what is written."
+    } else {
+        ""
+    }
 }
 
 /// Tokens that the most demanding router needs.

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use eframe::egui::{self, Align2, FontId, Painter, Rect, Sense, StrokeKind, Ui, pos2, vec2};
 
-use crate::spec::{ExpertId, RouterId};
+use crate::spec::{ExpertId, ModelSpec, RouterId};
 use crate::trace::Routed;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
-    edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of, words as words_of,
+    dropped_mark, edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of,
+    words as words_of,
 };
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
@@ -92,6 +93,7 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         words_ui(cx, ui, map);
     }
     groups_ui(cx, ui, map);
+    stacks_ui(cx, ui, map);
     edits_ui(cx, ui, map);
     picks_ui(cx, ui, map);
     pins_ui(cx, ui, map);
@@ -250,6 +252,20 @@ fn groups_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     }
 }
 
+/// Where one group of layers ends and the next begins.
+fn stacks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
+    let groups = cx.spec().map_or_else(Vec::new, ModelSpec::groups);
+    for group in groups.iter().skip(1).filter(|it| it.routers.start > 0) {
+        let (above, below) = (
+            map.grid.cell(0, group.routers.start - 1),
+            map.grid.cell(0, group.routers.start),
+        );
+        let y = f32::midpoint(above.bottom(), below.top());
+        let x = map.grid.rect.left() - 6.0..=map.grid.rect.right();
+        ui.painter().hline(x, y, (1.5, cx.palette.second));
+    }
+}
+
 /// A masked cell is struck through, a forced one has a solid border and a dot: never by colour alone.
 fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
@@ -319,6 +335,17 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
                 painter.circle_stroke(center, ring, (3.4, palette.hairline));
                 painter.circle_stroke(center, ring, (1.8, palette.ring));
             }
+        }
+        if let Some(dropped) = routed.dropped() {
+            let expert = dropped.expert;
+            let cell = map.cell(ExpertAt { router, expert });
+            let radius = (cell.size().min_elem() * 0.22).clamp(3.0, RING);
+            let center = if shows_numbers(cx, map) {
+                ring_at(cell)
+            } else {
+                cell.center()
+            };
+            dropped_mark(painter, center, radius, palette);
         }
     }
 }

@@ -3,19 +3,27 @@
 use eframe::egui::Ui;
 
 use crate::analysis::probabilities;
+use crate::document::full_words;
 use crate::spec::{Position, RouterSpec};
 use crate::ui::widgets::edit_mark;
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt};
 
 use super::plot::{Plot, Value};
-use super::values::{is_picked, n_tokens_words};
+use super::values::{counted_words, is_picked};
 
 /// What a cell shows, as it is read aloud: `share of tokens 99 %, picked`.
 pub fn cell_words(cx: &Cx<'_>, at: ExpertAt, plot: &Plot) -> String {
     let mut out = plot.asked.value.words(plot.number(at));
     if plot.asked.value != Value::Pick && is_picked(cx, at, cx.position()) {
         out.push_str(", picked");
+    }
+    let routed = cx
+        .position()
+        .and_then(|it| cx.row()?.record.store.at(at.router, it));
+    let dropped = routed.and_then(|it| it.dropped());
+    if dropped.is_some_and(|it| it.expert == at.expert) {
+        out.push_str(", dropped");
     }
     let mark = edit_mark(cx, at);
     if mark.masked {
@@ -53,7 +61,7 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
         let n = load.n[at.expert.idx()];
         ui.label(format!(
             "picked for {n} of {}: {:.2} %, even is {}",
-            n_tokens_words(view.load, phase),
+            counted_words(load.n_tokens, phase),
             share * 100.0,
             percent(router.even_share()),
         ));
@@ -74,6 +82,11 @@ fn token_ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, router: &RouterSpec, positio
         .row()
         .and_then(|it| it.record.store.at(at.router, position))
     else {
+        if let Some(group) = cx.spec().and_then(|it| it.group_of(at.router))
+            && !group.name.is_empty()
+        {
+            ui.label(format!("the {} reads the {} only", group.name, group.reads));
+        }
         return;
     };
     let words = cx.quoted(position);
@@ -85,6 +98,13 @@ fn token_ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, router: &RouterSpec, positio
             "for {words}: z = {z:.4}, p = {} %",
             short(f64::from(p) * 100.0)
         ));
+    }
+    if let Some(pick) = routed.dropped().filter(|it| it.expert == at.expert) {
+        let why = full_words(router, pick);
+        ui.label(format!(
+            "{words} {why}: it passes no expert here, only the residual stream goes on"
+        ));
+        return;
     }
     match routed.picks().find(|it| it.expert == at.expert) {
         Some(pick) => ui.label(format!("picked for {words} with weight {:.4}", pick.weight)),

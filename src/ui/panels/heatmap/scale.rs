@@ -60,7 +60,10 @@ fn picked_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, from: f32, plot: &Plot) {
         return;
     };
     let painter = ui.painter();
-    let words = format!("picked for {}", cx.quoted(at));
+    let mut routers = cx.spec().into_iter().flat_map(|it| &it.routers);
+    let has_capacity = routers.any(|it| it.capacity().is_some());
+    let dropped = if has_capacity { ", × dropped" } else { "" };
+    let words = format!("picked for {}{dropped}", cx.quoted(at));
     let font = FontId::proportional(LABEL_SIZE);
     let galley = painter.layout_no_wrap(words, font, cx.palette.second);
     let left = rect.right() - galley.size().x;

@@ -5,7 +5,7 @@ use eframe::egui::{Align2, FontId, Rect, StrokeKind, Ui, pos2, vec2};
 use crate::spec::RouterId;
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{edit_mark, pin_line, pin_of};
+use crate::ui::widgets::{dropped_mark, edit_mark, pin_line, pin_of};
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::cells::{Map, cell_ui};
@@ -83,6 +83,12 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, grid: &GridView, router: RouterId, map: &Map<'
         .row()
         .zip(cx.position())
         .and_then(|(view, at)| view.record.store.at(router, at));
+    if let Some(dropped) = routed.and_then(|it| it.dropped()) {
+        let expert = dropped.expert;
+        let cell = grid.cell(map.places.col(ExpertAt { router, expert }), 0);
+        let at = pos2(cell.center().x, cell.top() - 4.0);
+        dropped_mark(ui.painter(), at, 2.5, cx.palette);
+    }
     for (rank, pick) in routed.into_iter().flat_map(|it| it.picks()).enumerate() {
         let expert = pick.expert;
         let cell = grid.cell(map.places.col(ExpertAt { router, expert }), 0);

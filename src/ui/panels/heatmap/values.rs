@@ -1,7 +1,7 @@
 //! The numbers of the cells by what is asked, and the sentence under the plot.
 
 use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, probabilities};
-use crate::spec::{ExpertId, Position, RouterSpec};
+use crate::spec::{ExpertId, LayerGroup, Position, RouterId, RouterSpec};
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::widgets::READING;
 use crate::ui::words::{count_of, percent, short};
@@ -48,11 +48,24 @@ fn picks(cx: &Cx<'_>, out: &mut Plot) {
         even: None,
     };
     if let Some(at) = at {
+        let dropped = if dropped_at(cx, at) {
+            " A cross: dropped, since its expert was full."
+        } else {
+            ""
+        };
         out.sentence = format!(
-            "The experts picked for {} (token {at}) and their weights; those not picked are empty.",
-            cx.quoted(at)
+            "The experts picked for {} ({}) and their weights; those not picked are empty.{dropped}",
+            cx.quoted(at),
+            cx.token_name(at)
         );
     }
+}
+
+/// Whether a router dropped a token of the row shown, since its expert was full.
+fn dropped_at(cx: &Cx<'_>, at: Position) -> bool {
+    let store = cx.row().map(|it| &it.record.store);
+    let mut all = store.into_iter().flat_map(|it| it.all_at(at));
+    all.any(|(_, it)| it.dropped().is_some())
 }
 
 fn scores(cx: &Cx<'_>, out: &mut Plot) {
@@ -77,12 +90,14 @@ fn scores(cx: &Cx<'_>, out: &mut Plot) {
     out.sentence = match (at, out.numbers.iter().any(Option::is_some)) {
         (None, _) => String::new(),
         (Some(at), true) => format!(
-            "What each router thought of {} (token {at}), in shares of its layer, before any edit.",
-            cx.quoted(at)
+            "What each router thought of {} ({}), in shares of its layer, before any edit.",
+            cx.quoted(at),
+            cx.token_name(at)
         ),
         (Some(at), false) => format!(
-            "The raw scores of {} (token {at}) were forgotten to save memory; its picks and weights stay.",
-            cx.quoted(at)
+            "The raw scores of {} ({}) were forgotten to save memory; its picks and weights stay.",
+            cx.quoted(at),
+            cx.token_name(at)
         ),
     };
 }
@@ -174,15 +189,42 @@ fn load_sentence(cx: &Cx<'_>, phase: PhaseFilter, mass: bool) -> String {
         "Share of tokens each expert was picked for"
     };
     format!(
-        "{what}, log₂ around even, over {} of the {} text: what this text uses, not the health of the model.",
+        "{what}, log₂ around even, over {} of the {} text{}: what this text uses, not the health of the model.",
         n_tokens_words(row.load, phase),
         cx.session.row_name(cx.selection.row),
+        dropped_words(cx, phase),
     )
+}
+
+/// `, dropped over capacity: 5 in the encoder, 0 in the decoder (once a layer)`; nothing where experts take any number.
+fn dropped_words(cx: &Cx<'_>, phase: PhaseFilter) -> String {
+    let Some((spec, row)) = cx.spec().zip(cx.row()) else {
+        return String::new();
+    };
+    if spec.routers.iter().all(|it| it.capacity().is_none()) {
+        return String::new();
+    }
+    let of = |group: &LayerGroup| {
+        let ids = group.routers.clone().map(RouterId::new);
+        let loads = ids.filter_map(|it| row.load.router(it, phase));
+        let n: u64 = loads.map(|it| it.n_dropped).sum();
+        if group.name.is_empty() {
+            n.to_string()
+        } else {
+            format!("{n} in the {}", group.name)
+        }
+    };
+    let all: Vec<String> = spec.groups().iter().map(of).collect();
+    format!(", dropped over capacity: {} (once a layer)", all.join(", "))
 }
 
 /// `79 tokens`, `8 given tokens`.
 pub fn n_tokens_words(load: &LoadStats, phase: PhaseFilter) -> String {
-    let n = load.n_tokens(phase);
+    counted_words(load.n_tokens(phase), phase)
+}
+
+/// The same of so many.
+pub fn counted_words(n: u64, phase: PhaseFilter) -> String {
     let what = match phase {
         PhaseFilter::All => "",
         PhaseFilter::Prefill => "given ",
@@ -209,6 +251,7 @@ mod tests {
             n: n.to_vec(),
             mass: n.iter().map(|it| *it as f64 / 2.0).collect(),
             n_tokens,
+            ..RouterLoad::default()
         };
         let (number, cell) = load_row(&load, &router, false)[expert];
         assert!((cell - wanted).abs() < 1e-6, "{cell} is not {wanted}");
@@ -233,6 +276,7 @@ mod tests {
             n: vec![2, 2, 0, 0, 0, 0, 0, 0],
             mass: vec![3.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
             n_tokens: 4,
+            ..RouterLoad::default()
         };
         let row = load_row(&load, &router, true);
         assert_eq!((row[0].0, row[1].0), (Some(3.0), Some(1.0)));

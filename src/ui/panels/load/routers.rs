@@ -49,7 +49,16 @@ pub enum Number {
     Entropy,
     /// Never picked.
     Unused,
+    /// Tokens that were dropped since their expert was full.
+    Dropped,
 }
+
+/// What is told beside the others where experts take so many tokens and no more.
+const DROPPED: (Number, &str, &str) = (
+    Number::Dropped,
+    "dropped",
+    "tokens whose expert had taken all it may of a sequence: they pass no expert, and are no expert's load",
+);
 
 /// The columns, those that are kept longest in a narrow panel first.
 const COLUMNS: [(Number, &str, &str); 7] = [
@@ -115,12 +124,16 @@ impl Number {
             Self::Gini => spread.gini,
             Self::Entropy => spread.entropy.unwrap_or(1.0),
             Self::Unused => line.n_unused as f64,
+            Self::Dropped => line.load.dropped_share().unwrap_or(0.0),
         }
     }
 
     /// Whether more of it is less even.
     fn more_is_worse(self) -> bool {
-        matches!(self, Self::Cv | Self::MaxVio | Self::Gini | Self::Unused)
+        matches!(
+            self,
+            Self::Cv | Self::MaxVio | Self::Gini | Self::Unused | Self::Dropped
+        )
     }
 
     fn words(self, line: &RouterLine) -> String {
@@ -129,6 +142,7 @@ impl Number {
             Self::Effective => format!("{} / {}", short(value), line.load.n.len()),
             Self::Evenness => format!("{} %", short(value * 100.0)),
             Self::Unused => line.n_unused.to_string(),
+            Self::Dropped => format!("{} / {}", line.load.n_dropped, line.load.n_tokens),
             _ => short(value),
         }
     }
@@ -182,7 +196,7 @@ struct RouterColumns {
 }
 
 impl RouterColumns {
-    fn fit(ui: &Ui, kept: &RouterLines, width: f32) -> Self {
+    fn fit(ui: &Ui, kept: &RouterLines, has_capacity: bool, width: f32) -> Self {
         let widest = kept
             .lines
             .value()
@@ -190,13 +204,17 @@ impl RouterColumns {
             .map(|it| words_width(ui, &it.label, LABEL_SIZE));
         let label = widest.fold(40.0, f32::max) + 12.0;
         let n = ((width - label - BARS[0] - 12.0) / COLUMN).floor().max(1.0) as usize;
-        let n = n.min(COLUMNS.len());
+        let mut numbers = COLUMNS.to_vec();
+        if has_capacity {
+            numbers.insert(1, DROPPED);
+        }
+        let n = n.min(numbers.len());
         let bars = (width - label - n as f32 * COLUMN - 12.0).clamp(0.0, BARS[1]);
         let left = width - label - bars - 12.0;
         Self {
             label,
             bars,
-            numbers: COLUMNS[..n].to_vec(),
+            numbers: numbers[..n].to_vec(),
             width: (left / n as f32).min(84.0),
         }
     }
@@ -211,7 +229,10 @@ impl RouterColumns {
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings, kept: &mut RouterLines) {
     kept.follow(cx, *view);
     let area = over_sentence(ui, &sentence(cx, *view, kept), &Below::default());
-    let columns = RouterColumns::fit(ui, kept, area.width() - 8.0);
+    let spec = cx.spec();
+    let mut routers = spec.into_iter().flat_map(|it| &it.routers);
+    let has_capacity = routers.any(|it| it.capacity().is_some());
+    let columns = RouterColumns::fit(ui, kept, has_capacity, area.width() - 8.0);
     let head = Rect::from_min_size(area.min, vec2(area.width(), LINE));
     head_ui(cx, ui, head, view, &columns);
     let rest = Rect::from_min_max(pos2(area.left(), head.bottom()), area.max);

@@ -250,14 +250,14 @@ fn labels_ui(
     let words = format!("{} of {n}", short(effective));
     text(pos2(right, y), Align2::LEFT_CENTER, words, palette.text);
     let y = both.lower.bottom() + 3.0;
-    let first = format!("token {}", series.at[0]);
+    let first = cx.token_name(series.at[0]);
     text(
         pos2(both.lower.left(), y),
         Align2::LEFT_TOP,
         first,
         palette.second,
     );
-    let end = series.at[last].to_string();
+    let end = cx.parts().within(series.at[last]).to_string();
     text(
         pos2(both.lower.right(), y),
         Align2::RIGHT_TOP,
@@ -393,7 +393,7 @@ fn token_gestures(cx: &mut Cx<'_>, response: &Response, expert: Option<ExpertAt>
 
 fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sample: usize) {
     let at = series.at[sample];
-    ui.strong(format!("up to {} (token {at})", cx.quoted(at)));
+    ui.strong(format!("up to {} ({})", cx.quoted(at), cx.token_name(at)));
     ui.label(format!(
         "over {}: {:.3} of {} experts in effective use, CV {:.4}",
         count_of(series.n_tokens[sample], "token"),

@@ -10,7 +10,7 @@ use crate::document::{
     Detail, HeadForecast, ShownPrediction, Table, forecast_sentence, forecast_table,
     next_token_sentence, next_token_table, next_token_words,
 };
-use crate::spec::TokenId;
+use crate::spec::{StackId, TokenId};
 use crate::trace::{ModelFacts, PositionKind};
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
@@ -109,7 +109,13 @@ impl Panel for NextToken {
             return forecast_ui(cx, ui, &shown, &heads);
         }
         if shown.is_empty() {
-            nothing_yet(ui, "The likeliest tokens after this one were not recorded");
+            let is_source = cx.parts().stack(shown.at) == StackId::Encoder;
+            let why = if is_source {
+                "A token of the source predicts nothing: the encoder reads it, the decoder writes"
+            } else {
+                "The likeliest tokens after this one were not recorded"
+            };
+            nothing_yet(ui, why);
             return;
         }
         let area = ui.available_rect_before_wrap();

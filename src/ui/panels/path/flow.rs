@@ -13,6 +13,7 @@ use crate::ui::widgets::{Below, over_sentence, shared_gestures};
 use crate::ui::words::{count_of, part_of, percent};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, ThemeKind, kept_mesh};
 
+use super::lanes::groups_ui;
 use super::layout::{Labels, PathColumns};
 use super::nodes::{Nodes, expert_at, tint};
 use super::ribbon::Ribbon;
@@ -110,6 +111,7 @@ pub fn ui(
         let ribbons = drawn.ribbons.iter().map(|it| it.ribbon.shape());
         ui.painter().extend(ribbons);
     }
+    groups_ui(cx, ui, &columns);
     drawn.nodes.paint(cx, ui);
     drawn.nodes.ids_ui(cx, ui);
     drawn.nodes.marks_ui(cx, ui);

@@ -2,8 +2,9 @@
 
 use eframe::egui::{Align2, Color32, FontId, Rect, Ui, pos2};
 
-use crate::spec::ExpertId;
-use crate::ui::Cx;
+use crate::spec::{ExpertId, ModelSpec, Position};
+use crate::ui::widgets::dropped_mark;
+use crate::ui::{Cx, ExpertAt};
 
 use super::layout::{PathColumns, small};
 use super::nodes::{Nodes, Picks, expert_at};
@@ -37,6 +38,35 @@ pub fn rings_ui(
                 painter.circle_stroke(center, radius * 0.8, (1.5, color));
             }
         }
+    }
+}
+
+/// Crosses where an expert was full: the token passed none there.
+pub fn dropped_ui(cx: &Cx<'_>, ui: &Ui, nodes: &Nodes, columns: &PathColumns, at: Position) {
+    let store = cx.row().map(|it| &it.record.store);
+    for (router, routed) in store.into_iter().flat_map(|it| it.all_at(at)) {
+        let dropped = routed.dropped().map(|it| it.expert);
+        let node = dropped.and_then(|expert| nodes.rect(ExpertAt { router, expert }));
+        let Some(node) = node else {
+            continue;
+        };
+        let lane = columns.rect.height() / nodes.rects[router.idx()].len().max(1) as f32;
+        let radius = (lane * 0.28).clamp(2.5, 4.5);
+        dropped_mark(ui.painter(), node.center(), radius, cx.palette);
+    }
+}
+
+/// Where one group of layers ends and the next begins.
+pub fn groups_ui(cx: &Cx<'_>, ui: &Ui, columns: &PathColumns) {
+    let groups = cx.spec().map_or_else(Vec::new, ModelSpec::groups);
+    for group in groups.iter().skip(1).filter(|it| it.routers.start > 0) {
+        let (before, after) = (
+            columns.x(group.routers.start - 1),
+            columns.x(group.routers.start),
+        );
+        let x = f32::midpoint(before, after);
+        ui.painter()
+            .vline(x, columns.rect.y_range(), (1.5, cx.palette.second));
     }
 }
 

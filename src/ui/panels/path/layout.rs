@@ -2,7 +2,7 @@
 
 use eframe::egui::{FontId, Rect, Ui, pos2, vec2};
 
-use crate::spec::{ModelSpec, RouterId, Site};
+use crate::spec::{ModelSpec, RouterId, Site, StackId};
 use crate::ui::Cx;
 use crate::ui::Palette;
 use crate::ui::theme::LABEL_SIZE;
@@ -162,6 +162,10 @@ impl Labels {
             }
             let words = match (self.in_full, router.place.site) {
                 (true, _) => router.label(),
+                (false, _) if router.place.of_two => match router.place.stack {
+                    StackId::Encoder => format!("enc {}", router.place.layer),
+                    StackId::Decoder => format!("dec {}", router.place.layer),
+                },
                 (false, Site::Ffn) => router.place.layer.to_string(),
                 (false, Site::Attention) => format!("{}a", router.place.layer),
             };

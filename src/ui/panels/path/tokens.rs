@@ -15,11 +15,11 @@ use crate::ui::{
 };
 
 use super::PathSettings;
-use super::lanes::{ids_ui, lanes_ui, rings_ui};
+use super::lanes::{dropped_ui, groups_ui, ids_ui, lanes_ui, rings_ui};
 use super::layout::{Labels, PathColumns, gutter};
 use super::nodes::{Nodes, Picks, expert_at, tint};
 use super::ribbon::Ribbon;
-use super::words::{node_name, picks_words};
+use super::words::{dropped_words, node_name, picks_words};
 
 /// Neighbours drawn before and after the token shown.
 const AROUND: usize = 12;
@@ -111,6 +111,7 @@ pub fn ui(
         pointer_ui(cx, ui, kept, &columns, menu);
     }
     lanes_ui(cx, ui, kept.nodes(), &columns);
+    groups_ui(cx, ui, &columns);
     let mesh = kept.mesh.value();
     draw(cx, ui, ("path neighbours", &columns, mesh), || {
         neighbours(cx, kept, &columns, shown)
@@ -194,7 +195,12 @@ impl TokenPaths {
             return;
         };
         let n_routers = spec.routers.len();
-        let window = window(row.record.store.len(), shown, around(n_routers));
+        // Neighbours are those that the same layers read.
+        let parts = cx.parts();
+        let mine = parts.range(parts.stack(shown), row.record.store.len());
+        let from = Position::new(shown.idx().saturating_sub(mine.start));
+        let window = window(mine.len(), from, around(n_routers));
+        let window = window.start + mine.start..window.end + mine.start;
         let key = (key, window.clone(), shown);
         if self.read.is_of(&key) {
             return;
@@ -284,6 +290,7 @@ impl TokenPaths {
             ribbons(self, columns, &way.picks, look)
         });
         rings_ui(cx, ui, self.nodes(), columns, &way.picks, look.color);
+        dropped_ui(cx, ui, self.nodes(), columns, look.at);
     }
 
     fn place(
@@ -343,12 +350,13 @@ fn sentence(cx: &Cx<'_>, paths: &[TokenPath], shown: Position) -> String {
             chance += n.map_or(0.0, |it| 1.0 / it.n_experts as f64);
         }
     }
-    let words = cx.quoted(shown);
+    let (words, name) = (cx.quoted(shown), cx.token_name(shown));
+    let dropped = dropped_words(cx, shown);
     if n_pairs == 0 {
-        return format!("{words} (token {shown}) and its strongest expert in each layer");
+        return format!("{words} ({name}) and its strongest expert in each layer{dropped}");
     }
     format!(
-        "{words} (token {shown}) and its strongest expert in each layer · the {} around it have the same one in {}, {} (even chance {}): alike in routing, not in meaning.",
+        "{words} ({name}) and its strongest expert in each layer{dropped} · the {} around it have the same one in {}, {} (even chance {}): alike in routing, not in meaning.",
         count_of(paths.len() - 1, "token"),
         part_of(n_same, n_pairs, "place"),
         percent(n_same as f32 / n_pairs as f32),
@@ -463,7 +471,7 @@ fn pointer_ui(
     }
     let gap = pointer.and_then(|it| columns.under(it.x).1);
     response.on_hover_ui_at_pointer(|ui| {
-        ui.strong(format!("{} (token {at})", cx.quoted(at)));
+        ui.strong(format!("{} ({})", cx.quoted(at), cx.token_name(at)));
         for router in gap.into_iter().flat_map(|it| [it, it + 1]) {
             ui.label(picks_words(cx, RouterId::new(router), at));
         }

@@ -8,10 +8,13 @@ use eframe::egui::{
     vec2,
 };
 
-use crate::document::{Decided, ListedMark, pick_state_words};
+use crate::document::{Decided, ListedMark, full_words, pick_state_words};
 use crate::spec::ExpertId;
+use crate::trace::PickState;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{MOST_COLOURS, bar, expert_gestures, expert_menu, figure, lock_arrows};
+use crate::ui::widgets::{
+    MOST_COLOURS, bar, dropped_mark, expert_gestures, expert_menu, figure, lock_arrows,
+};
 use crate::ui::words::short;
 use crate::ui::{Cx, Drawing, ExpertAt};
 
@@ -118,6 +121,7 @@ impl Line<'_, '_> {
         let share = self.decided.share(self.expert);
         let share = share.map(|it| format!(": {} %", short(f64::from(it) * 100.0)));
         let picked = match self.decided.pick(self.expert) {
+            Some(pick) if pick.state == PickState::Dropped => full_words(self.decided.spec, pick),
             Some(pick) => format!("picked with weight {}", short(f64::from(pick.weight))),
             None => "not picked".to_owned(),
         };
@@ -167,12 +171,18 @@ impl Line<'_, '_> {
         let length = share.or(pick.map(|it| it.weight)).unwrap_or(0.0);
         let rect = self.columns.bar(self.rect, length);
         let (color, striped) = self.color(cx);
-        let fill = if pick.is_some() {
+        let is_dropped = pick.is_some_and(|it| it.state == PickState::Dropped);
+        let fill = if pick.is_some() && !is_dropped {
             color
         } else {
             palette.quiet(color, QUIET)
         };
         bar(painter, rect, fill, striped, palette.panel);
+        if is_dropped {
+            let radius = (rect.height() * 0.3).clamp(2.5, 4.5);
+            let place = rect.left_center() + vec2(radius + 3.0, 0.0);
+            dropped_mark(painter, place, radius, palette);
+        }
         self.mark_ui(cx, ui, rect, name_rect);
         let mut right = rect.right();
         if let Some((decision, drag)) = self.decided.decision.as_ref().zip(dragged) {
@@ -275,7 +285,10 @@ impl Line<'_, '_> {
                 } else {
                     "weight "
                 };
-                add(&format!("{word}{:.3}", pick.weight), palette.text);
+                // What was dropped weighs nothing.
+                if pick.state != PickState::Dropped {
+                    add(&format!("{word}{:.3}", pick.weight), palette.text);
+                }
             }
         }
         ui.painter().layout_job(job)

@@ -62,8 +62,8 @@ fn token_ui(cx: &Cx<'_>, ui: &mut Ui) {
         return;
     };
     let words = [
-        format!("{} · token {at}", cx.quoted(at)),
-        format!("token {at}"),
+        format!("{} · {}", cx.quoted(at), cx.token_name(at)),
+        cx.token_name(at),
     ];
     let room = ui.available_width() - NAMES;
     let font = FontId::proportional(LABEL_SIZE);

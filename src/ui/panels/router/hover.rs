@@ -2,8 +2,9 @@
 
 use eframe::egui::Ui;
 
-use crate::document::{Decided, ListedMark, lacking};
+use crate::document::{Decided, ListedMark, full_words, lacking};
 use crate::spec::ExpertId;
+use crate::trace::PickState;
 use crate::ui::words::signed;
 
 /// Draws them.
@@ -28,6 +29,13 @@ pub fn ui(ui: &mut Ui, it: &Decided<'_>, expert: ExpertId, mark: &ListedMark) {
     }
     let place = it.order.iter().position(|it| *it == expert);
     match (it.pick(expert), place) {
+        (Some(pick), _) if pick.state == PickState::Dropped => {
+            ui.label(full_words(it.spec, pick));
+            ui.label(format!(
+                "the token passes no expert here, only the residual stream goes on; the weight would have been {:.4}",
+                pick.weight
+            ));
+        }
         (Some(pick), _) => {
             ui.label(format!("picked with weight {:.4}", pick.weight));
         }

@@ -3,7 +3,7 @@
 use eframe::egui::{self, Key, RichText, ScrollArea, Ui};
 
 use crate::document::{Table, texts_table};
-use crate::spec::{Branch, BranchId};
+use crate::spec::{Branch, BranchId, ModelSpec, TokenId};
 use crate::trace::PositionKind;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
@@ -48,7 +48,7 @@ impl Panel for Texts {
     }
 
     fn table(&self, cx: &Cx<'_>) -> Option<Table> {
-        texts_table(cx.branches, cx.session.tokens())
+        texts_table(cx.branches, cx.session.tokens(), cx.spec())
     }
 }
 
@@ -138,7 +138,11 @@ fn place_words(cx: &Cx<'_>, branch: &Branch) -> String {
         .parent
         .and_then(|(id, at)| Some((cx.branches.get(id)?, at)));
     match parent {
-        Some((parent, at)) => format!("from {} at token {at}", parent.name),
+        Some((parent, at)) => {
+            let parts = cx.spec().map(|it| it.parts(&parent.texts[0]));
+            let at = parts.unwrap_or_default().name(at);
+            format!("from {} at {at}", parent.name)
+        }
         None => "of its own prompt".to_owned(),
     }
 }
@@ -172,7 +176,19 @@ fn words_ui(cx: &Cx<'_>, ui: &mut Ui, branch: &Branch) {
         ("edited", edited, cx.palette.amber),
     ];
     let shown = rows.into_iter().filter(|it| !it.1.is_empty());
+    let n_source = |it: &[TokenId]| cx.spec().map_or(0, |spec| spec.n_source(it));
+    let source = &baseline[..n_source(baseline)];
+    if let ([group, _], false) = (
+        &cx.spec().map_or_else(Vec::new, ModelSpec::groups)[..],
+        source.is_empty(),
+    ) {
+        let name = RichText::new(group.reads).size(LABEL_SIZE);
+        ui.label(name.color(cx.palette.second));
+        let words = RichText::new(tokens.text(source)).size(BODY_SIZE);
+        ui.add(egui::Label::new(words.color(cx.palette.second)).wrap());
+    }
     for (name, text, color) in shown {
+        let text = &text[n_source(text)..];
         if !edited.is_empty() {
             ui.label(RichText::new(name).size(LABEL_SIZE).color(color));
         }

@@ -38,7 +38,12 @@ fn line_chip(
     let means = *mean && now.has_mean();
     let value = match (means, now.has_router()) {
         (true, _) => format!("{}, mean over layers", now.label()),
-        (false, true) => format!("{}, {}", now.label(), label(router)),
+        (false, true) => {
+            let groups = spec.groups().into_iter();
+            let labels = groups.map(|it| label(spec.counterpart(router, it.stack)));
+            let labels: Vec<String> = labels.collect();
+            format!("{}, {}", now.label(), labels.join(" and "))
+        }
         (false, false) => now.label().to_owned(),
     };
     let name = if narrow { "" } else { "line" };

@@ -1,9 +1,10 @@
 //! The heads of the two columns: whose text it is. They stay at the top while the text scrolls under them.
 
-use eframe::egui::{Pos2, Rect, Ui, pos2, vec2};
+use eframe::egui::{Align2, Pos2, Rect, Ui, pos2, vec2};
 
+use crate::spec::Intervention;
 use crate::ui::widgets::elided;
-use crate::ui::words::{list_words, quoted, span_words};
+use crate::ui::words::list_words;
 use crate::ui::{Cx, Drawing, RowChoice};
 
 use super::label_font;
@@ -11,6 +12,16 @@ use super::part::TokenRun;
 
 /// Height of a head, points.
 pub const HEADER: f32 = 20.0;
+
+/// Height of the name above a source and above a text, points.
+pub const NAME: f32 = 18.0;
+
+/// What the tokens below are.
+pub fn name_ui(cx: &Cx<'_>, ui: &Ui, name: &str, at: Pos2) {
+    let color = cx.palette.second;
+    ui.painter()
+        .text(at, Align2::LEFT_TOP, name, label_font(), color);
+}
 
 /// Draws the head of a column whose top left is `at` and which ends at `bottom`. Returns its own bottom.
 pub fn ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: Pos2, bottom: f32) -> f32 {
@@ -43,14 +54,14 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: Pos2, bottom: f32) -> f32 {
 fn edited_words(cx: &Cx<'_>) -> String {
     let edits = &cx.experiment.edits;
     let mut out = list_words(edits);
-    let mut spans = edits.active().map(|it| it.span);
-    let first = spans.next();
-    if let Some(span) = first.filter(|it| spans.all(|other| other == *it)) {
-        let words = span_words(span, |at| {
-            let row = cx.session.row(RowChoice::Edited)?;
-            let token = row.record.tokens.get(at.idx())?;
-            Some(quoted(cx.session.tokens(), *token))
-        });
+    let stack = |at| cx.spec().and_then(|it| it.stack_of(at));
+    let mut active = edits.active();
+    let first = active.next();
+    let are_alike = |it: &&Intervention| {
+        active.all(|other| (stack(other.at), other.span) == (stack(it.at), it.span))
+    };
+    if let Some(it) = first.filter(are_alike) {
+        let words = cx.span_words(RowChoice::Edited, (it.at, it.span));
         out.push(' ');
         out.push_str(&words);
     }

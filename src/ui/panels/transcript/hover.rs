@@ -2,7 +2,7 @@
 
 use eframe::egui::Ui;
 
-use crate::document::router_entropy;
+use crate::document::{full_words, router_entropy};
 use crate::spec::{Position, RouterId, RouterSpec, Score};
 use crate::trace::PositionKind;
 use crate::ui::words::{percent, quoted};
@@ -56,10 +56,11 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
     let label = spec.map_or_else(String::new, RouterSpec::label);
     let score = spec.map_or(Score::Softmax, |it| it.score);
     let name = quoted(cx.session.tokens(), token);
+    let called = cx.token_name(at);
     let kind = cx.session.position_kind();
     let mut out = vec![match kind {
-        PositionKind::Token => format!("{name} · token {at}, id {token}"),
-        PositionKind::Point => format!("{name} · point {at}"),
+        PositionKind::Token => format!("{name} · {called}, id {token}"),
+        PositionKind::Point => format!("{name} · {called}"),
     }];
     match view.record.store.at(router, at) {
         Some(routed) => {
@@ -67,7 +68,16 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
                 .picks()
                 .map(|it| format!("expert {} ({:.3})", it.expert, it.weight))
                 .collect();
-            out.push(format!("{label}: {}", picks.join(", ")));
+            match (routed.dropped(), spec) {
+                (Some(it), Some(spec)) => {
+                    out.push(format!("{label}: {}", full_words(spec, it)));
+                    let weight = it.weight;
+                    out.push(format!(
+                        "only the residual stream goes on; the weight would have been {weight:.3}"
+                    ));
+                }
+                _ => out.push(format!("{label}: {}", picks.join(", "))),
+            }
             out.extend(routed.margin().map(|it| format!("margin {it:.4}")));
         }
         None => out.push("not read yet".to_owned()),
@@ -96,6 +106,10 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
 pub fn line_words(cx: &Cx<'_>, line: Line, of: Of, asked: HoveredToken<'_>) -> Option<String> {
     let routed = asked.view.record.store.at(asked.router, asked.at);
     match line {
+        Line::Strongest if routed.is_some_and(|it| it.dropped().is_some()) => {
+            let spec = cx.spec()?.router(asked.router)?;
+            Some(full_words(spec, routed?.dropped()?))
+        }
         Line::Strongest => Some(format!("strongest expert {}", routed?.strongest()?.expert)),
         Line::Pinned => {
             let picked = |pin: &&ExpertAt| lit::picked(asked.view, asked.at, **pin);

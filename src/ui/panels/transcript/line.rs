@@ -4,7 +4,7 @@ use eframe::egui::Color32;
 
 use crate::document::router_entropy;
 use crate::spec::{ModelSpec, Position, RouterId, RouterSpec, Score};
-use crate::trace::PositionKind;
+use crate::trace::{Pick, PositionKind};
 use crate::ui::widgets::{MOST_COLOURS, MOST_PINS};
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, Palette, RowView};
@@ -145,6 +145,17 @@ pub enum Ink {
     Quiet,
 }
 
+/// How the router scores.
+pub fn score(cx: &Cx<'_>, router: RouterId) -> Score {
+    let router = cx.spec().and_then(|it| it.router(router));
+    router.map_or(Score::Softmax, |it| it.score)
+}
+
+/// The choice of a router for a token that was dropped, since its expert was full.
+pub fn dropped(view: RowView<'_>, router: RouterId, at: Position) -> Option<Pick> {
+    view.record.store.at(router, at)?.dropped().copied()
+}
+
 /// The experts that the line of a token shows, by number.
 pub fn numbers(
     cx: &Cx<'_>,
@@ -157,6 +168,9 @@ pub fn numbers(
     if line == Line::Pinned {
         let first = cx.pins.iter().find(|pin| lit::picked(view, at, **pin));
         return first.map_or(String::new(), |it| it.expert.to_string());
+    }
+    if dropped(view, router, at).is_some() {
+        return "×".to_owned();
     }
     let strongest = store.at(router, at).and_then(|it| it.strongest());
     strongest.map_or(String::new(), |it| it.expert.to_string())
@@ -178,6 +192,9 @@ pub fn pick_ink(
         }
         let any = pins.contains(&true);
         return (at < store.end()).then_some(if any { Ink::Pins(pins) } else { Ink::Quiet });
+    }
+    if dropped(view, router, at).is_some() {
+        return Some(Ink::Quiet);
     }
     let expert = store.at(router, at)?.strongest()?.expert.idx();
     let color = cx.palette.expert(expert);
@@ -221,7 +238,11 @@ pub fn amount(
         _ => None,
     };
     match of {
-        Of::Router(id) => one(id, spec.router(id)?),
+        Of::Router(id) => {
+            // Of a token of the other stack the router that stands for it there.
+            let id = spec.counterpart(id, spec.parts(&view.record.tokens).stack(at));
+            one(id, spec.router(id)?)
+        }
         Of::Mean => {
             let (mut sum, mut n) = (0.0, 0);
             for it in spec.router_ids().filter_map(|(id, it)| one(id, it)) {

@@ -21,7 +21,7 @@ mod text;
 use eframe::egui::{self, FontId, Rect, Ui, pos2};
 
 use crate::document::{Table, transcript_sentence, transcript_table};
-use crate::spec::Position;
+use crate::spec::{ModelSpec, Position};
 use crate::trace::PositionKind;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{READING, nothing_yet, over};
@@ -92,7 +92,7 @@ impl Panel for Transcript {
         let line = self.line.shown(cx, cx.selection.router.unwrap_or_default());
         let area = ui.available_rect_before_wrap();
         let words = transcript_sentence(
-            cx.session.tokens(),
+            (cx.session.tokens(), cx.spec()),
             &cx.records(),
             (change.divergence, &change.shown(cx).sentences()),
             cx.selection.position.is_some(),
@@ -211,15 +211,34 @@ impl Transcript {
     }
 }
 
-/// Shared tokens once, then two columns; one part where there is no edited row.
+/// The source, where there is one; then shared tokens once and two columns, or one part where there is no edited row.
 fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
+    let n_source = cx.session.parts(RowChoice::Baseline).n_source;
+    let mut texts = texts(cx, n_source, width, panel_width);
+    let groups = cx.spec().map_or_else(Vec::new, ModelSpec::groups);
+    let [source, text] = &groups[..] else {
+        return texts;
+    };
+    if let Some(first) = texts.first_mut() {
+        first.name = text.reads;
+    }
+    let above = TokenRun {
+        name: source.reads,
+        ..TokenRun::whole(cx.selection.row, 0..n_source, width)
+    };
+    texts.insert(0, above);
+    texts
+}
+
+/// The tokens of the text from `start` on.
+fn texts(cx: &Cx<'_>, start: usize, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let n = |row: RowChoice| cx.session.row(row).map_or(0, |it| it.record.tokens.len());
     let n_baseline = n(RowChoice::Baseline);
     let shown = cx.session.shown();
     let from = shown.and_then(|it| it.edited_from);
     let (Some(from), Some(edited)) = (from, cx.session.edited()) else {
         let name = RowChoice::Baseline;
-        return vec![TokenRun::whole(name, 0..n_baseline, width)];
+        return vec![TokenRun::whole(name, start..n_baseline.max(start), width)];
     };
     let n_given = cx.session.baseline().map_or(0, |it| it.record.n_given);
     let split = (from.idx() + 1)
@@ -227,7 +246,8 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
         .min(n_baseline)
         .min(edited.record.tokens.len());
     let lane_from = Some(Position::new(from.idx() + 1));
-    let mut shared = TokenRun::whole(cx.selection.row, 0..split, width);
+    let split = split.max(start);
+    let mut shared = TokenRun::whole(cx.selection.row, start..split, width);
     shared.lane_from = lane_from.filter(|it| it.idx() < split);
     let least = if cx.palette.presents() {
         PRESENTED
@@ -243,13 +263,17 @@ fn parts(cx: &Cx<'_>, width: f32, panel_width: f32) -> Vec<TokenRun> {
     let left = TokenRun {
         lane_from,
         header: true,
-        ..TokenRun::whole(RowChoice::Baseline, split..n_baseline, column)
+        ..TokenRun::whole(RowChoice::Baseline, split..n_baseline.max(split), column)
     };
     let right = TokenRun {
         x: if side { column + BETWEEN_COLUMNS } else { 0.0 },
         beside: side,
         header: true,
-        ..TokenRun::whole(RowChoice::Edited, split..n(RowChoice::Edited), column)
+        ..TokenRun::whole(
+            RowChoice::Edited,
+            split..n(RowChoice::Edited).max(split),
+            column,
+        )
     };
     vec![shared, left, right]
 }

@@ -40,6 +40,8 @@ pub struct TokenRun {
     pub width: f32,
     /// The first token with KL above it; none where there is no lane.
     pub lane_from: Option<Position>,
+    /// What the tokens are, above them: `source`; nothing where there is one sequence.
+    pub name: &'static str,
     /// Whether the column says what it is.
     pub header: bool,
     /// Whether it stands beside the part before it.
@@ -57,6 +59,7 @@ impl TokenRun {
             x: 0.0,
             width,
             lane_from: None,
+            name: "",
             header: false,
             beside: false,
             n_digits: 0,

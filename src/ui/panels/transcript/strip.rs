@@ -5,6 +5,7 @@ use eframe::egui::{self, Align2, FontId, Rect, Response, Sense, StrokeKind, Ui, 
 use crate::document::kl_words;
 use crate::spec::{Position, RouterId, Score};
 use crate::ui::theme::TRANSCRIPT_SIZE;
+use crate::ui::widgets::dropped_on_panel;
 use crate::ui::{
     Change, Command, Cx, Drawing, Hover, LEAST_FULL_KL, RowChoice, RowKey, RowView, Selection,
 };
@@ -16,7 +17,7 @@ use super::ink::line_ui;
 use super::label_font;
 use super::line::{self, Ink, Line, Of};
 use super::lit;
-use super::part::{LANE, Layout, TokenRun, WORDS};
+use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
 use super::sight::Places;
 
 /// Lines in sight above and below a token that is jumped to.
@@ -82,10 +83,6 @@ impl Strip {
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[TokenRun], shows: Shows) -> Places {
         self.layouts.resize_with(parts.len(), Layout::default);
         let router = cx.selection.router.unwrap_or_default();
-        let score = cx
-            .spec()
-            .and_then(|it| it.router(router))
-            .map_or(Score::Softmax, |it| it.score);
         let line = shows.line.shown(cx, router);
         let of = amounts::of(line, shows.mean, router);
         self.amounts.begin(cx, line, of);
@@ -106,6 +103,11 @@ impl Strip {
             }
             let mut origin = pos2(top.x + part.x, y);
             let sight = ui.clip_rect();
+            if !part.name.is_empty() {
+                heads::name_ui(cx, ui, part.name, origin);
+                origin.y += heads::NAME;
+            }
+            let own = cx.router_at(Position::new(part.range.start));
             if part.header {
                 let bottom = origin.y + HEADER + layout.n_lines() as f32 * part.pitch();
                 let head = heads::ui(cx, ui, part, origin, bottom);
@@ -122,8 +124,8 @@ impl Strip {
                 line,
                 of,
                 inks: (0, Vec::new()),
-                router,
-                score,
+                router: own,
+                score: line::score(cx, own),
                 most_kl: concentration.map_or(0.0, |it| it.largest.kl.max(LEAST_FULL_KL)),
                 largest: concentration.map(|it| it.largest.at),
                 divergence,
@@ -290,7 +292,8 @@ impl PartUi<'_> {
                 (true, RowChoice::Edited) => "edited ",
                 _ => "",
             };
-            let label = format!("{row}token {at} {words}");
+            let name = cx.token_name(at);
+            let label = format!("{row}{name} {words}");
             egui::WidgetInfo {
                 current_text_value: hover::line_words(cx, self.line, self.of, asked),
                 ..egui::WidgetInfo::labeled(egui::Role::Button, true, label)
@@ -316,6 +319,11 @@ impl PartUi<'_> {
         self.lane_ui(cx, ui, at, rect);
         self.words_ui(cx, ui, n, at, rect);
         line_ui(cx, ui, rect, ink);
+        if line::dropped(self.view, self.router, at).is_some() {
+            let bar = rect.center_bottom() - vec2(0.0, LINE / 2.0);
+            let radius = (LINE / 2.0).min(rect.width() / 2.0 - 1.0).max(1.0);
+            dropped_on_panel(ui.painter(), bar, radius, cx.palette);
+        }
         self.number_ui(cx, ui, at, rect);
         self.outline_ui(cx, ui, at, rect);
     }
