@@ -116,7 +116,10 @@ fn scrolls(stage: &mut HeadlessApp, text: &Text) -> bool {
             |it: &&Text| it.words == text.words && (it.ink.left() - text.ink.left()).abs() < 1.0;
         found.iter().find(same).map(|it| it.ink.top())
     };
-    let before = top(stage);
+    // What was moved out of sight while another part of its list was looked at scrolls.
+    let Some(before) = top(stage) else {
+        return true;
+    };
     let places: [Pos2; 2] = [
         text.clip.center(),
         text.clip.left_bottom() + vec2(12.0, -6.0),
@@ -133,7 +136,7 @@ fn scrolls(stage: &mut HeadlessApp, text: &Text) -> bool {
         (0..20).for_each(|_| {
             stage.frame(Vec::new());
         });
-        if top(stage) != before {
+        if top(stage) != Some(before) {
             stage.frame(vec![Input::PointerGone]);
             return true;
         }

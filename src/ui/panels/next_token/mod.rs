@@ -201,8 +201,14 @@ impl NextToken {
                 cx.palette,
             );
         }
-        // What was drawn stays in sight, however far down it stands.
-        let (list, pinned) = apart(list, shown, (body.height() / pitch + 0.05) as usize);
+        // What was drawn stays in sight, however far down it stands, where that leaves the list a line.
+        let (rest, pinned) = apart(&list, shown, (body.height() / pitch + 0.05) as usize);
+        let room = body.height() - pinned.len() as f32 * pitch - PINNED;
+        let (list, pinned) = if room >= pitch {
+            (rest, pinned)
+        } else {
+            (list, Vec::new())
+        };
         if !pinned.is_empty() {
             body.max.y -= pinned.len() as f32 * pitch + PINNED;
             let foot = body.with_min_y(body.bottom() + PINNED);
@@ -228,6 +234,7 @@ impl NextToken {
         ui.scope_builder(UiBuilder::new().max_rect(body), |ui| {
             egui::ScrollArea::vertical()
                 .auto_shrink([false, false])
+                .min_scrolled_height(pitch)
                 .show(ui, |ui| {
                     let size = vec2(ui.available_width() - HANDLE, pitch * list.len() as f32);
                     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -241,7 +248,7 @@ impl NextToken {
 
 /// The list without the tokens drawn that a list of `n_seen` lines would not show, and those.
 fn apart(
-    list: Vec<Alternative>,
+    list: &[Alternative],
     shown: &ShownPrediction<'_>,
     n_seen: usize,
 ) -> (Vec<Alternative>, Vec<Alternative>) {
@@ -253,7 +260,7 @@ fn apart(
     // Their own lines at the foot take some from the list.
     let n_seen = n_seen.saturating_sub(n_below + usize::from(n_below > 0));
     let mut place = 0;
-    list.into_iter().partition(|it| {
+    list.iter().copied().partition(|it| {
         place += 1;
         place <= n_seen || !is_drawn(it) || n_below == 0
     })
