@@ -18,6 +18,7 @@ use super::amounts::{self, Amounts};
 use super::hover::{self, HoveredToken};
 use super::line::{self, Ink, Line};
 use super::lit;
+use super::point_menu;
 use super::strip::Shows;
 
 /// Height of the lane of what the edits change, points.
@@ -432,7 +433,7 @@ impl<'a> Scene<'a> {
             at,
             baseline: row == RowChoice::Baseline,
         };
-        response.context_menu(|ui| menu_ui(cx, ui, asked, select));
+        response.context_menu(|ui| point_menu::ui(cx, ui, asked, select));
         response.on_hover_ui_at_pointer(|ui| hover::ui(cx, ui, asked));
     }
 
@@ -489,29 +490,5 @@ impl<'a> Scene<'a> {
         let is_shared = self.drawn.get(1).is_none_or(|it| at.idx() < it.from);
         let row = if is_shared { cx.selection.row } else { row };
         is_near.then_some((row, at))
-    }
-}
-
-fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, asked: HoveredToken<'_>, select: Selection) {
-    let (row, at) = (select.row, asked.at);
-    let go_on = ui.button("Continue from here");
-    if go_on
-        .on_hover_text("The points up to this one become given")
-        .clicked()
-    {
-        cx.push(Command::ContinueFrom { row, at });
-    }
-    let edit = ui.button("Edit from here");
-    let hover = "Select it: the next edit acts from this point on";
-    if edit.on_hover_text(hover).clicked() {
-        cx.push(Command::Select(select));
-    }
-    ui.separator();
-    if ui.button("Copy its numbers").clicked() {
-        ui.ctx().copy_text(hover::lines(cx, asked).join("\n"));
-    }
-    if ui.button("Copy the series").clicked() {
-        let text = cx.session.tokens().text(&asked.view.record.tokens);
-        ui.ctx().copy_text(text);
     }
 }

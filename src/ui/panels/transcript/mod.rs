@@ -12,6 +12,7 @@ mod line;
 mod lit;
 mod map;
 mod part;
+mod point_menu;
 mod prompt;
 mod sight;
 mod start;
