@@ -7,8 +7,9 @@
 //! expert sees another number of tokens; it is no faster either (`speed_beside_candle` in
 //! `tests/it/oracle.rs` measures candle's).
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, ops::Range};
 
+use super::batch::{ROWS as BATCH_ROWS, Rows, Tiles, Wide, batch};
 #[cfg(target_arch = "x86_64")]
 use super::level::has_avx2;
 #[cfg(target_arch = "x86_64")]
@@ -18,8 +19,6 @@ use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor
 /// Rows of blocks summed at a time for one token: enough sums in flight to hide the time a
 /// multiply-add takes.
 const GROUPED_ROWS: usize = 4;
-/// Rows that are decoded at a time for several tokens.
-const DECODED_ROWS: usize = 8;
 
 /// Rows as they are stored.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +50,8 @@ pub fn dot_rows(w: StoredRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
     let rows = out.len() / (x.len() / w.cols);
     let range = first * w.row_len()..(first + rows) * w.row_len();
     let bytes = &w.bytes[range];
-    on_this_processor(Work::Rows(StoredRows { bytes, ..w }, x), out);
+    let is_large = w.bytes.len() >= LARGE_BYTES;
+    on_this_processor(Work::Rows(StoredRows { bytes, ..w }, x, is_large), out);
 }
 
 /// `a · b` in the same order of summation.
@@ -65,8 +65,8 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// What is multiplied.
 #[derive(Clone, Copy)]
 enum Work<'a> {
-    /// All rows with all tokens.
-    Rows(StoredRows<'a>, &'a [f32]),
+    /// All rows with all tokens, and whether they are of a large matrix.
+    Rows(StoredRows<'a>, &'a [f32], bool),
     /// One row in f32 with one token.
     Pair(&'a [F32], &'a [f32]),
 }
@@ -110,13 +110,14 @@ fn avx2(work: Work<'_>, out: &mut [f32]) {
     run::<Avx2, 2, 3>(work, out);
 }
 
-/// `R` rows by `N` tokens are summed at a time: what fits the registers.
+/// Of single numbers `R` rows by `N` tokens are summed at a time: what fits the registers.
 #[inline(always)]
-fn run<L: Lanes, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]) {
+fn run<L: Tiles, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]) {
     match work {
-        Work::Rows(w, x) => w.dtype.visit(Product::<L, R, N> {
+        Work::Rows(w, x, is_large) => w.dtype.visit(Product::<L, R, N> {
             w,
             x,
+            is_large,
             out,
             lanes: PhantomData,
         }),
@@ -124,67 +125,94 @@ fn run<L: Lanes, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]
     }
 }
 
-/// All rows with all tokens, for rows of any format.
+/// All rows with all tokens, for rows of any format: numbers and blocks are widened in registers where there is one token;
+/// for several, numbers are again and again, and blocks, which take longer, once for many of them.
 struct Product<'a, L, const R: usize, const N: usize> {
     w: StoredRows<'a>,
     x: &'a [f32],
+    is_large: bool,
     out: &'a mut [f32],
     lanes: PhantomData<L>,
 }
 
-impl<L: Lanes, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> {
+impl<L: Tiles, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> {
     type Output = ();
 
     #[inline(always)]
     fn single<S: Single>(self) {
-        let w: &[S] = bytemuck::cast_slice(self.w.bytes);
-        all_rows::<L, S, R, N>(w, self.x, self.w.cols, self.out);
+        let numbers: &[S] = bytemuck::cast_slice(self.w.bytes);
+        all_rows::<L, S, R, N>(numbers, self.x, self.w.cols, self.is_large, self.out);
     }
 
-    /// For one token blocks are decoded in registers; for several, some rows at a time before they
-    /// are multiplied with all of them.
     #[inline(always)]
     fn grouped<B: Grouped>(self) {
         let Self { w, x, out, .. } = self;
-        let (cols, n) = (w.cols, x.len() / w.cols);
         let blocks: &[B] = bytemuck::cast_slice(w.bytes);
-        let per_row = blocks.len() * n / out.len();
-        let mut done = 0;
-        if n == 1 {
-            while done + GROUPED_ROWS <= out.len() {
-                let row = |r: usize| &blocks[(done + r) * per_row..(done + r + 1) * per_row];
-                let rows: [&[B]; GROUPED_ROWS] = std::array::from_fn(row);
-                let sums = grouped_tile::<L, B>(rows, x);
-                out[done..done + GROUPED_ROWS].copy_from_slice(&sums);
-                done += GROUPED_ROWS;
+        let per_row = w.row_len() / size_of::<B>();
+        let (blocks, out) = if x.len() == w.cols {
+            let (fours, rest) = out.as_chunks_mut::<GROUPED_ROWS>();
+            for (r, out) in fours.iter_mut().enumerate() {
+                let row = |i: usize| &blocks[(GROUPED_ROWS * r + i) * per_row..][..per_row];
+                *out = grouped_tile::<L, B>(std::array::from_fn(row), x);
             }
-        }
-        if done * n == out.len() {
+            (&blocks[GROUPED_ROWS * fours.len() * per_row..], rest)
+        } else {
+            (blocks, out)
+        };
+        if out.is_empty() {
             return;
         }
-        let mut wide = vec![0.0; DECODED_ROWS * cols];
-        let parts = blocks[done * per_row..].chunks(DECODED_ROWS * per_row);
-        let outs = out[done * n..].chunks_mut(DECODED_ROWS * n);
-        for (part, out) in parts.zip(outs) {
-            decode::<L, B>(part, &mut wide);
-            let wide: &[F32] = bytemuck::cast_slice(&wide);
-            all_rows::<L, F32, R, N>(&wide[..out.len() / n * cols], x, cols, out);
-        }
+        let mut rows = Groups {
+            blocks,
+            per_row,
+            cols: w.cols,
+        };
+        batch::<L>(&mut rows, x, out);
     }
 }
 
-/// The numbers of blocks, in f32.
-#[inline(always)]
-fn decode<L: Lanes, B: Grouped>(blocks: &[B], out: &mut [f32]) {
-    let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
-    let (out, _) = out.as_chunks_mut::<N_LANES>();
-    for (block, out) in blocks.iter().zip(out.chunks_exact_mut(2 * pairs)) {
-        let shared = block.shared::<L>();
-        for i in 0..pairs {
-            let [first, rest] = block.pair::<L>(&shared, i);
-            out[2 * i] = first.to_array();
-            out[2 * i + 1] = rest.to_array();
+/// Rows of blocks.
+struct Groups<'a, B> {
+    blocks: &'a [B],
+    per_row: usize,
+    cols: usize,
+}
+
+impl<B: Grouped> Rows for Groups<'_, B> {
+    fn cols(&self) -> usize {
+        self.cols
+    }
+
+    #[inline(always)]
+    fn widen<L: Lanes>(&mut self, rows: Range<usize>, lanes: Range<usize>, out: &mut Wide) {
+        let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
+        let here = lanes.start / (2 * pairs)..lanes.end / (2 * pairs);
+        for (r, row) in rows.enumerate() {
+            let row = &self.blocks[row * self.per_row..(row + 1) * self.per_row];
+            let (at, n_bytes) = (here.start * size_of::<B>(), size_of_val(&row[here.clone()]));
+            ask_ahead::<L, 1>(
+                row.as_ptr().cast(),
+                BATCH_ROWS * size_of_val(row),
+                at,
+                n_bytes,
+            );
+            for (block, out) in row[here.clone()]
+                .iter()
+                .zip(out.chunks_exact_mut(2 * pairs))
+            {
+                let shared = block.shared::<L>();
+                for i in 0..pairs {
+                    let [first, rest] = block.pair::<L>(&shared, i);
+                    out[2 * i][r].put(first);
+                    out[2 * i + 1][r].put(rest);
+                }
+            }
         }
+    }
+
+    /// Blocks are whole lanes.
+    fn one(&self, _row: usize, _col: usize) -> f32 {
+        0.0
     }
 }
 
@@ -193,15 +221,11 @@ fn decode<L: Lanes, B: Grouped>(blocks: &[B], out: &mut [f32]) {
 fn grouped_tile<L: Lanes, B: Grouped>(w: [&[B]; GROUPED_ROWS], x: &[f32]) -> [f32; GROUPED_ROWS] {
     let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
     let (x, _) = x.as_chunks::<N_LANES>();
-    let starts = w.map(|it| it.as_ptr().cast::<u8>());
+    let (start, row_bytes) = (w[0].as_ptr().cast(), size_of_val(w[0]));
     let mut sums = [L::zero(); GROUPED_ROWS];
     for (b, x) in x.chunks_exact(2 * pairs).enumerate() {
-        prefetch::<L, GROUPED_ROWS>(
-            starts,
-            size_of_val(w[0]),
-            b * size_of::<B>(),
-            size_of::<B>(),
-        );
+        let (at, n_bytes) = (b * size_of::<B>(), size_of::<B>());
+        ask_ahead::<L, GROUPED_ROWS>(start, row_bytes, at, n_bytes);
         let rows = [&w[0][b], &w[1][b], &w[2][b], &w[3][b]];
         let shared = B::shared_of_four::<L>(rows);
         // Four at a time where there are so many: formats shift bits by where a pair stands among these.
@@ -241,40 +265,34 @@ fn add_pair<L: Lanes, B: Grouped>(
 
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
-/// Bytes of each row that are asked for before they are read: what arrives while memory answers. The processor itself
-/// looks ahead within a page only, which rows of blocks are shorter than.
-const AHEAD: usize = 1024;
-
-/// Asks for `n_bytes` that come up in each of R rows of `row_bytes`, of which `at` have been read; behind their end for
-/// the R rows that follow them.
+/// Asks for what is read next while R rows side by side are read, of which `n_bytes` each from `at` on are being read: as
+/// many bytes of the R rows behind them, from one end to the other. Memory answers fastest to whoever reads it in order,
+/// which several rows at a time do not.
 #[inline(always)]
-pub(super) fn prefetch<L: Lanes, const R: usize>(
-    rows: [*const u8; R],
+pub(super) fn ask_ahead<L: Lanes, const R: usize>(
+    start: *const u8,
     row_bytes: usize,
     at: usize,
     n_bytes: usize,
 ) {
-    let here = at + AHEAD;
-    let ahead = if here < row_bytes {
-        here
-    } else {
-        here + (R - 1) * row_bytes
-    };
-    for row in rows {
-        for line in 0..n_bytes.div_ceil(LINE) {
-            L::prefetch(row.wrapping_add(ahead + LINE * line));
-        }
+    let ahead = start.wrapping_add(R * (row_bytes + at));
+    for line in 0..(R * n_bytes).div_ceil(LINE) {
+        L::prefetch(ahead.wrapping_add(LINE * line));
     }
 }
 
-/// Tiles of R rows × N tokens, of 4 rows × 1 token where there is one: enough sums in flight to
-/// hide the time a multiply-add takes. Tokens are the outer loop, so that N of them stay in the
-/// first cache while the rows pass.
+/// Bytes of a matrix that are read from memory rather than from caches.
+const LARGE_BYTES: usize = 1 << 20;
+/// Bytes of sixteen numbers from which on one row at a time keeps up with memory.
+const WIDE_BYTES: usize = 32;
+
+/// Tiles of R rows × N tokens. Tokens are the outer loop, so that N of them stay in the first cache while the rows pass.
 #[inline(always)]
-pub(super) fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
+fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: &[W],
     x: &[f32],
     cols: usize,
+    is_large: bool,
     out: &mut [f32],
 ) {
     let n = x.len() / cols;
@@ -287,8 +305,21 @@ pub(super) fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
         token_rows::<L, W, R, 2>(w, x, cols, out, t);
         t += 2;
     }
-    if t < n {
+    if t < n && n == 1 {
+        one_token::<L, W>(w, x, is_large, out);
+    } else if t < n {
         token_rows::<L, W, 4, 1>(w, x, cols, out, t);
+    }
+}
+
+/// All rows with one token: four at a time, enough sums in flight to hide the time a multiply-add takes, or one after the
+/// other where memory takes longer.
+#[inline(always)]
+pub(super) fn one_token<L: Lanes, W: Single>(w: &[W], x: &[f32], is_large: bool, out: &mut [f32]) {
+    if is_large && size_of::<[W; N_LANES]>() >= WIDE_BYTES {
+        token_rows::<L, W, 1, 1>(w, x, x.len(), out, 0);
+    } else {
+        token_rows::<L, W, 4, 1>(w, x, x.len(), out, 0);
     }
 }
 
@@ -329,12 +360,11 @@ pub(super) fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
     x: [&[f32]; N],
 ) -> [[f32; N]; R] {
     let xs: [Split<'_>; N] = x.map(<[f32]>::as_chunks);
-    let starts = w.map(|it| it.as_ptr().cast::<u8>());
     let mut sums = [[L::zero(); N]; R];
     for c in 0..xs[0].0.len() {
         let step = size_of::<[W; N_LANES]>();
-        if N == 1 && (c * step).is_multiple_of(LINE) {
-            prefetch::<L, R>(starts, size_of_val(w[0]), c * step, LINE);
+        if N == 1 && R > 1 && (c * step).is_multiple_of(LINE) {
+            ask_ahead::<L, R>(w[0].as_ptr().cast(), size_of_val(w[0]), c * step, LINE);
         }
         let mut tokens = [L::zero(); N];
         for n in 0..N {

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::linear::{Product, product, run, transposed};
-use super::matrix::Matrix;
+use super::matrix::{Matrix, is_large};
 use crate::checkpoint::WeightView;
 use crate::ops::{EMPTY, Mlp, Routing};
 use crate::spec::{Act, MlpSpec, WeightOn};
+
+/// What an activation and a move of a number cost, beside a multiply-add.
+const WORK_PER_NUMBER: usize = 16;
 
 /// One network: its matrices as stored, its biases widened.
 #[derive(Clone, Debug)]
@@ -47,6 +52,9 @@ struct Use {
     row: usize,
     place: usize,
 }
+
+/// A network and all its uses.
+type Job<'a> = (&'a CpuExpert, &'a [Use]);
 
 /// The weighted sum of what the chosen experts put out: `[T, H]`.
 ///
@@ -94,7 +102,7 @@ pub fn mix_inner(inner: &Matrix, routing: &Routing, experts: &[CpuExpert], width
         let d_ff = inner.cols / routing.n_picks.max(1);
         &inner.row(it.row)[it.place * d_ff..(it.place + 1) * d_ff]
     };
-    let of_job = |(_, uses): &(&CpuExpert, &[Use])| {
+    let of_job = |(_, uses): &Job<'_>| {
         let rows = uses.iter().flat_map(of_place);
         rows.copied().collect::<Vec<f32>>()
     };
@@ -102,10 +110,7 @@ pub fn mix_inner(inner: &Matrix, routing: &Routing, experts: &[CpuExpert], width
     sum(&jobs, &inner, routing, false, width)
 }
 
-fn jobs<'a>(
-    uses: &'a BTreeMap<u16, Vec<Use>>,
-    experts: &'a [CpuExpert],
-) -> Vec<(&'a CpuExpert, &'a [Use])> {
+fn jobs<'a>(uses: &'a BTreeMap<u16, Vec<Use>>, experts: &'a [CpuExpert]) -> Vec<Job<'a>> {
     uses.iter()
         .map(|(network, uses)| (&experts[usize::from(*network)], uses.as_slice()))
         .collect()
@@ -113,7 +118,7 @@ fn jobs<'a>(
 
 /// The weighted sum of the second products.
 fn sum(
-    jobs: &[(&CpuExpert, &[Use])],
+    jobs: &[Job<'_>],
     inner: &[Vec<f32>],
     routing: &Routing,
     is_weighed: bool,
@@ -147,17 +152,14 @@ fn uses_by_network(routing: &Routing) -> BTreeMap<u16, Vec<Use>> {
 
 /// Per job `act(gate x) ⊙ up x`, or `act(up x)` where there is no gate: `[n, F]`. Where weights are on the input, x is
 /// multiplied by its weight, which is the same as products multiplied by it.
-fn inner(
-    x: &Matrix,
-    jobs: &[(&CpuExpert, &[Use])],
-    weights: Option<&Routing>,
-    spec: &MlpSpec,
-) -> Vec<Vec<f32>> {
-    let inputs: Vec<Vec<f32>> = jobs
-        .iter()
-        .map(|(_, uses)| uses.iter().flat_map(|it| x.row(it.row)).copied().collect())
-        .collect();
-    let room = |(expert, uses): &(&CpuExpert, &[Use])| vec![0.0; expert.d_ff() * uses.len()];
+fn inner(x: &Matrix, jobs: &[Job<'_>], weights: Option<&Routing>, spec: &MlpSpec) -> Vec<Vec<f32>> {
+    let of_job = |(_, uses): &Job<'_>| {
+        let mut rows = Vec::with_capacity(uses.len() * x.cols);
+        uses.iter().for_each(|it| rows.extend(x.row(it.row)));
+        rows
+    };
+    let inputs: Vec<Vec<f32>> = jobs.iter().map(of_job).collect();
+    let room = |(expert, uses): &Job<'_>| vec![0.0; expert.d_ff() * uses.len()];
     let mut gates: Vec<Vec<f32>> = jobs.iter().map(room).collect();
     let mut ups: Vec<Vec<f32>> = jobs.iter().map(room).collect();
     let outs = gates.iter_mut().zip(&mut ups);
@@ -171,8 +173,8 @@ fn inner(
             gate.into_iter().chain([of(&job.0.up, up)])
         });
     run(products.collect());
-    let mut out = Vec::with_capacity(jobs.len());
-    for (((expert, uses), gate), up) in jobs.iter().zip(&mut gates).zip(&mut ups) {
+    let one = |((job, gate), up): ((Job<'_>, &mut Vec<f32>), &mut Vec<f32>)| {
+        let (expert, uses) = job;
         if let Some(routing) = weights {
             weigh(gate, uses, routing);
             weigh(up, uses, routing);
@@ -180,9 +182,15 @@ fn inner(
         add_bias(gate, &expert.gate_bias, uses.len());
         add_bias(up, &expert.up_bias, uses.len());
         let inner = activated(expert, gate, up, spec.act);
-        out.push(transposed(inner, expert.d_ff(), uses.len()));
+        transposed(inner, expert.d_ff(), uses.len())
+    };
+    let n_numbers: usize = ups.iter().map(Vec::len).sum();
+    if is_large(n_numbers * WORK_PER_NUMBER) {
+        let parts = jobs.par_iter().copied().zip(&mut gates).zip(&mut ups);
+        return parts.map(one).collect();
     }
-    out
+    let parts = jobs.iter().copied().zip(&mut gates).zip(&mut ups);
+    parts.map(one).collect()
 }
 
 /// Rows `[F, n]` times the weight of each use.
@@ -217,7 +225,7 @@ fn activated<'a>(
 }
 
 /// Per job `down · inner`: `[n, H]`.
-fn outer(jobs: &[(&CpuExpert, &[Use])], inner: &[Vec<f32>], width: usize) -> Vec<Vec<f32>> {
+fn outer(jobs: &[Job<'_>], inner: &[Vec<f32>], width: usize) -> Vec<Vec<f32>> {
     let mut outs: Vec<Vec<f32>> = jobs
         .iter()
         .map(|(_, uses)| vec![0.0; width * uses.len()])
@@ -232,13 +240,15 @@ fn outer(jobs: &[(&CpuExpert, &[Use])], inner: &[Vec<f32>], width: usize) -> Vec
             out,
         });
     run(products.collect());
-    jobs.iter()
-        .zip(&mut outs)
-        .map(|((expert, uses), out)| {
-            add_bias(out, &expert.down_bias, uses.len());
-            transposed(out, width, uses.len())
-        })
-        .collect()
+    let one = |((expert, uses), out): (Job<'_>, &mut Vec<f32>)| {
+        add_bias(out, &expert.down_bias, uses.len());
+        transposed(out, width, uses.len())
+    };
+    let n_numbers: usize = outs.iter().map(Vec::len).sum();
+    if is_large(n_numbers * WORK_PER_NUMBER) {
+        return jobs.par_iter().copied().zip(&mut outs).map(one).collect();
+    }
+    jobs.iter().copied().zip(&mut outs).map(one).collect()
 }
 
 fn combine(slots: &[Option<&[f32]>], routing: &Routing, is_weighed: bool, width: usize) -> Matrix {

@@ -6,10 +6,14 @@ use super::matrix::{CpuWeight, Matrix, is_large};
 use super::planes::dot_weight;
 use crate::checkpoint::{Stored, WeightView};
 
-/// Rows of a matrix one task takes.
+/// Rows of a matrix one task takes for one token.
 const ROWS_PER_TASK: usize = 32;
+/// The same for several, which a task puts side by side first.
+const ROWS_FOR_SEVERAL: usize = 128;
 /// The same of a matrix that is stored input after input: as many numbers of each are read side by side.
 const COLUMNS_PER_TASK: usize = 256;
+/// Rows and columns that are turned together.
+const TURNED: usize = 16;
 
 /// `x · Wᵀ + b`: `[T, rows]`.
 #[must_use]
@@ -47,7 +51,7 @@ pub fn run(products: Vec<Product<'_>>) {
         let (rows, cols) = weight.shape();
         let n = x.len().checked_div(cols).unwrap_or(0);
         let band = if is_large(total) {
-            rows_per_task(weight)
+            rows_per_task(weight, n)
         } else {
             rows
         };
@@ -65,11 +69,16 @@ pub fn run(products: Vec<Product<'_>>) {
     }
 }
 
-fn rows_per_task(weight: &WeightView) -> usize {
+fn rows_per_task(weight: &WeightView, n_tokens: usize) -> usize {
+    let rows = if n_tokens > 1 {
+        ROWS_FOR_SEVERAL
+    } else {
+        ROWS_PER_TASK
+    };
     match weight.stored() {
-        Stored::Rows(..) => ROWS_PER_TASK,
+        Stored::Rows(..) => rows,
         Stored::Columns(_) => COLUMNS_PER_TASK,
-        Stored::Planes(it) => it.rows_of_line().max(ROWS_PER_TASK),
+        Stored::Planes(it) => it.rows_of_line().max(rows),
     }
 }
 
@@ -106,14 +115,27 @@ pub fn product(x: &Matrix, weight: &WeightView) -> Matrix {
 /// `[rows, cols]` to `[cols, rows]`.
 #[must_use]
 pub fn transposed(data: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    if cols == 1 || rows == 1 {
+    if cols <= 1 || rows <= 1 {
         return data.to_vec();
     }
     let mut out = vec![0.0; data.len()];
-    for (r, row) in data.chunks_exact(cols).enumerate() {
-        for (c, it) in row.iter().enumerate() {
-            out[c * rows + r] = *it;
+    let band = |(i, out): (usize, &mut [f32])| {
+        let columns = i * TURNED..i * TURNED + out.len() / rows;
+        // A few rows at a time, so that what is written fills lines of the cache.
+        for first in (0..rows).step_by(TURNED) {
+            for r in first..rows.min(first + TURNED) {
+                let row = &data[r * cols..(r + 1) * cols][columns.clone()];
+                for (c, it) in row.iter().enumerate() {
+                    out[c * rows + r] = *it;
+                }
+            }
         }
+    };
+    if is_large(data.len() * 4) {
+        let bands = out.par_chunks_mut(TURNED * rows).enumerate();
+        bands.for_each(band);
+    } else {
+        out.chunks_mut(TURNED * rows).enumerate().for_each(band);
     }
     out
 }

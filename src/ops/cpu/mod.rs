@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 pub(in crate::ops) mod attention;
+mod batch;
 mod best;
 mod blocks;
 pub(in crate::ops) mod capacity;
