@@ -8,7 +8,7 @@ use std::{cell::RefCell, ops::Range};
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dot::tree;
+use super::level::tree;
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{Lanes, N_LANES, Plain};

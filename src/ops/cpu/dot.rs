@@ -9,9 +9,12 @@
 
 use std::{marker::PhantomData, ops::Range};
 
-use super::batch::{ROWS as BATCH_ROWS, Rows, Tiles, Wide, batch};
 #[cfg(target_arch = "x86_64")]
 use super::level::has_avx2;
+use super::{
+    batch::{ROWS as BATCH_ROWS, Rows, Tiles, Wide, batch},
+    level::tree,
+};
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor};
@@ -390,18 +393,6 @@ pub(super) fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
         }
     }
     out
-}
-
-#[inline(always)]
-pub(super) fn tree(mut lanes: [f32; N_LANES]) -> f32 {
-    let mut half = N_LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] += lanes[i + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 //! **Invariant:** what is done to a number of the state, and in which order sums run, does not depend on how many
 //! positions are folded at once: a text read at once and token by token leaves the same bits.
 
-use super::dot::tree;
-use super::level::LaneWork;
+use super::level::{LaneWork, tree};
 use crate::formats::{Lanes, N_LANES};
 
 /// Columns of a state of the delta rule that pass through all positions together: two registers of each row, so that

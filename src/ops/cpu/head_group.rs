@@ -3,9 +3,9 @@
 //! **Invariant:** every score and every mean is summed in one order, whatever heads stand beside it.
 
 use super::{
-    dot::{tile, tree},
+    dot::tile,
     exp::{fading, max},
-    level::LaneWork,
+    level::{LaneWork, tree},
 };
 use crate::formats::{F32, Lanes, N_LANES};
 

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
-use crate::formats::{Lanes, Plain};
+use crate::formats::{Lanes, N_LANES, Plain};
 
 /// Something to do in lanes.
 ///
@@ -55,4 +55,18 @@ fn avx512<W: LaneWork>(work: W) {
 #[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn avx2<W: LaneWork>(work: W) {
     work.run::<Avx2>();
+}
+
+/// The sum of sixteen lanes, halves upon halves.
+#[inline(always)]
+#[must_use]
+pub fn tree(mut lanes: [f32; N_LANES]) -> f32 {
+    let mut half = N_LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

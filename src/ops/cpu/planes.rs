@@ -8,7 +8,8 @@ use super::level::has_avx2;
 use super::{
     batch::{Rows, Tiles, Wide, batch},
     columns::dot_columns,
-    dot::{LINE, StoredRows, ask_ahead, dot_rows, one_token as rows_with_one_token, tree},
+    dot::{LINE, StoredRows, ask_ahead, dot_rows, one_token as rows_with_one_token},
+    level::tree,
     plane_words::{WIDENED, dot_words, widen_words},
 };
 use crate::checkpoint::{Stored, WeightView};

@@ -7,9 +7,8 @@ use crate::formats::{Lanes, N_LANES};
 use crate::ops::CpuState;
 use crate::ops::cpu::{
     convolve::Then,
-    dot::tree,
     exp::{decaying, silu, softplus},
-    level::{LaneWork, on_lanes},
+    level::{LaneWork, on_lanes, tree},
     linear::linear,
     matrix::Matrix,
     norm::rms_norm,
