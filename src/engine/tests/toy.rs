@@ -470,13 +470,11 @@ impl Backend for ToyBackend {
     }
 
     fn rewind(&mut self, seq: SeqId, to: Position) -> Position {
-        let held = self.seqs.get_mut(&seq).map(|it| {
-            if it.held.len() > to.idx() {
-                it.held.truncate(cut(to));
-            }
-            it.held.len()
-        });
-        Position::new(held.unwrap_or(0))
+        let seq_held = self.seqs.get_mut(&seq);
+        if let Some(it) = seq_held.filter(|it| it.held.len() > to.idx()) {
+            it.held.truncate(cut(to));
+        }
+        Position::new(self.len(seq))
     }
 
     fn release(&mut self, seq: SeqId) {
@@ -492,8 +490,7 @@ impl Backend for ToyBackend {
     }
 
     fn cache_bytes(&self) -> u64 {
-        let n: usize = self.seqs.values().map(|it| it.held.len()).sum();
-        (n * POSITION_BYTES) as u64
+        (self.seqs.keys().map(|it| self.len(*it)).sum::<usize>() * POSITION_BYTES) as u64
     }
 
     fn cache_bytes_per_position(&self) -> usize {
