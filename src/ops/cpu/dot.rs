@@ -285,13 +285,13 @@ pub(super) fn ask_ahead<L: Lanes, const R: usize>(
 }
 
 /// Bytes of a matrix that are read from memory rather than from caches.
-const LARGE_BYTES: usize = 1 << 20;
+const LARGE_BYTES: usize = 2 << 20;
 /// Bytes of sixteen numbers from which on one row at a time keeps up with memory.
 const WIDE_BYTES: usize = 32;
 
 /// Tiles of R rows × N tokens. Tokens are the outer loop, so that N of them stay in the first cache while the rows pass.
 #[inline(always)]
-fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
+pub(super) fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
     w: &[W],
     x: &[f32],
     cols: usize,
@@ -318,7 +318,7 @@ fn all_rows<L: Lanes, W: Single, const R: usize, const N: usize>(
 /// All rows with one token: four at a time, enough sums in flight to hide the time a multiply-add takes, or one after the
 /// other where memory takes longer.
 #[inline(always)]
-pub(super) fn one_token<L: Lanes, W: Single>(w: &[W], x: &[f32], is_large: bool, out: &mut [f32]) {
+fn one_token<L: Lanes, W: Single>(w: &[W], x: &[f32], is_large: bool, out: &mut [f32]) {
     if is_large && size_of::<[W; N_LANES]>() >= WIDE_BYTES {
         token_rows::<L, W, 1, 1>(w, x, x.len(), out, 0);
     } else {

@@ -1,14 +1,13 @@
 //! Dot products of weights, those in planes too, in the order of summation of all others: for one token decoded in
 //! registers where they lie row by row; else, and for several tokens, some rows at a time into a buffer.
 
-use std::{marker::PhantomData, ops::Range};
+use std::marker::PhantomData;
 
 #[cfg(target_arch = "x86_64")]
 use super::level::has_avx2;
 use super::{
-    batch::{Rows, Tiles, Wide, batch},
     columns::dot_columns,
-    dot::{LINE, StoredRows, ask_ahead, dot_rows, one_token as rows_with_one_token},
+    dot::{LINE, StoredRows, all_rows, ask_ahead, dot_rows},
     level::tree,
     plane_words::{WIDENED, dot_words, widen_words},
 };
@@ -83,7 +82,7 @@ fn plain(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
 
 /// Registers, and what is compiled for them in functions of their own: without optimisation all kinds of rows together
 /// take more than a thread's stack.
-trait Registers: Tiles {
+trait Registers: Lanes {
     /// See [`OneToken`].
     fn rows<K: RowKind>(work: OneToken<'_, Self>);
     /// See [`dot_words`].
@@ -92,10 +91,10 @@ trait Registers: Tiles {
     fn decoded(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]);
 }
 
-/// Some registers of x86, and the instructions it needs.
+/// Some registers of x86, the instructions it needs, and how many rows and tokens are summed at a time.
 #[cfg(target_arch = "x86_64")]
 macro_rules! registers {
-    ($name:ident, $features:literal) => {
+    ($name:ident, $features:literal, $rows:literal, $tokens:literal) => {
         impl Registers for $name {
             #[expect(unsafe_code, reason = "whoever has such registers detected them")]
             fn rows<K: RowKind>(work: OneToken<'_, Self>) {
@@ -122,7 +121,7 @@ macro_rules! registers {
                 #[target_feature(enable = $features)]
                 #[inline(never)]
                 fn apart(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
-                    decoded::<$name>(w, first, x, out);
+                    decoded::<$name, $rows, $tokens>(w, first, x, out);
                 }
                 unsafe { apart(w, first, x, out) }
             }
@@ -131,9 +130,9 @@ macro_rules! registers {
 }
 
 #[cfg(target_arch = "x86_64")]
-registers!(Avx2, "avx2,fma,f16c,popcnt");
+registers!(Avx2, "avx2,fma,f16c,popcnt", 2, 3);
 #[cfg(target_arch = "x86_64")]
-registers!(Avx512, "avx512f,avx2,fma,f16c,popcnt");
+registers!(Avx512, "avx512f,avx2,fma,f16c,popcnt", 4, 4);
 
 impl Registers for Plain {
     #[inline(never)]
@@ -148,7 +147,7 @@ impl Registers for Plain {
 
     #[inline(never)]
     fn decoded(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
-        decoded::<Self>(w, first, x, out);
+        decoded::<Self, 2, 2>(w, first, x, out);
     }
 }
 
@@ -165,96 +164,37 @@ fn run<L: Registers>(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]
     }
 }
 
-/// Some rows at a time are decoded before they are multiplied with all tokens.
+/// Some rows at a time are decoded before they are multiplied with all tokens, `R` by `N` at a time.
 #[inline(always)]
-fn decoded<L: Tiles>(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
-    let n_rows = out.len() / (x.len() / w.cols);
-    let mut rows = Decoded::new(w, first..first + n_rows);
-    if x.len() > w.cols {
-        return batch::<L>(&mut rows, x, out);
-    }
-    let mut row = 0;
-    for out in out.chunks_mut(rows.together) {
-        let here = row..row + out.len();
-        row = here.end;
-        rows.decode::<L>(here);
-        rows_with_one_token::<L, F32>(bytemuck::cast_slice(&rows.wide), x, false, out);
-    }
-}
-
-/// Rows decoded some at a time, all of their columns.
-struct Decoded<'a> {
-    w: &'a PlaneRows<'a>,
-    rows: Range<usize>,
-    /// How many are decoded together, and which are.
-    together: usize,
-    here: Range<usize>,
-    wide: Vec<f32>,
-    /// The group of each column where they are of any.
-    groups: Option<Vec<usize>>,
-    shared: LaneShared,
-}
-
-impl<'a> Decoded<'a> {
-    fn new(w: &'a PlaneRows<'a>, rows: Range<usize>) -> Self {
-        // Columns of any groups are slow to read row by row.
-        let in_lanes = w.format.has_order && w.rows_in_lanes() == Some(WIDENED);
-        Self {
-            w,
-            rows,
-            together: if in_lanes {
-                WIDENED
-            } else {
-                PlaneRows::TOGETHER
-            },
-            here: 0..0,
-            wide: Vec::new(),
-            groups: in_lanes.then(|| w.groups()),
-            shared: LaneShared::default(),
-        }
-    }
-
-    #[inline(always)]
-    fn decode<L: Lanes>(&mut self, rows: Range<usize>) {
-        let n_numbers = rows.len() * self.w.cols;
-        self.wide.resize(n_numbers, 0.0);
-        let (first, wide) = (self.rows.start + rows.start, &mut self.wide[..]);
-        let is_wide = rows.len() == WIDENED
-            && self
-                .groups
+fn decoded<L: Lanes, const R: usize, const N: usize>(
+    w: &PlaneRows<'_>,
+    first: usize,
+    x: &[f32],
+    out: &mut [f32],
+) {
+    let n = x.len() / w.cols;
+    // Columns of any groups are slow to read row by row.
+    let in_lanes = w.format.has_order && w.rows_in_lanes() == Some(WIDENED);
+    let together = if in_lanes {
+        WIDENED
+    } else {
+        PlaneRows::TOGETHER
+    };
+    let mut wide = vec![0.0; together * w.cols];
+    let mut row = first;
+    let (groups, mut shared) = (in_lanes.then(|| w.groups()), LaneShared::default());
+    for out in out.chunks_mut(together * n) {
+        let rows = out.len() / n;
+        let wide = &mut wide[..rows * w.cols];
+        let is_wide = rows == WIDENED
+            && groups
                 .as_ref()
-                .is_some_and(|it| widen_words::<L>(self.w, first, it, &mut self.shared, wide));
+                .is_some_and(|it| widen_words::<L>(w, row, it, &mut shared, wide));
         if !is_wide {
-            self.w.decode::<L>(first..first + rows.len(), wide);
+            w.decode::<L>(row..row + rows, wide);
         }
-        self.here = rows;
-    }
-}
-
-impl Rows for Decoded<'_> {
-    fn cols(&self) -> usize {
-        self.w.cols
-    }
-
-    #[inline(always)]
-    fn widen<L: Lanes>(&mut self, rows: Range<usize>, lanes: Range<usize>, out: &mut Wide) {
-        if !(self.here.contains(&rows.start) && rows.end <= self.here.end) {
-            let end = self.rows.len().min(rows.start + self.together);
-            self.decode::<L>(rows.start..end);
-        }
-        let cols = self.w.cols;
-        for (r, row) in rows.enumerate() {
-            let row = &self.wide[(row - self.here.start) * cols..][..cols];
-            let numbers = &row.as_chunks().0[lanes.clone()];
-            for (numbers, out) in numbers.iter().zip(out.iter_mut()) {
-                out[r].put(L::f32(numbers));
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn one(&self, row: usize, col: usize) -> f32 {
-        self.wide[(row - self.here.start) * self.w.cols + col]
+        all_rows::<L, F32, R, N>(bytemuck::cast_slice(wide), x, w.cols, false, out);
+        row += rows;
     }
 }
 
