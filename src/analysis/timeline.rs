@@ -275,6 +275,7 @@ mod tests {
                 n_experts: 4,
                 n_picks: 1,
                 picks: picks.iter().map(pick).collect(),
+                margin: vec![None; picks.len()],
                 ..RouterTrace::default()
             }],
         };

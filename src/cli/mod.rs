@@ -175,7 +175,7 @@ mod tests {
         check(&["screenshot", "a.png", "--token", "-1"], Err(whole));
         check(
             &["screenshot", "a.png", "--layer", "-1"],
-            Err("-1 is not in 0..=65535"),
+            Err("expected a whole number in range, not \"-1\""),
         );
         check(
             &["screenshot", "a.png", "--expert", "-1"],

@@ -49,7 +49,7 @@ pub fn transcript_sentence(
             };
             format!(
                 "{texts} {}: {}, {} (n, p: next, previous change).",
-                parts(spec, edited).name(at),
+                parts((kind, spec), edited).name(at),
                 word(rows.baseline),
                 word(Some(edited))
             )
@@ -63,8 +63,11 @@ pub fn transcript_sentence(
     out
 }
 
-fn parts(spec: Option<&ModelSpec>, row: &RowRecord) -> SequenceParts {
-    spec.map_or_else(SequenceParts::default, |it| it.parts(&row.tokens))
+fn parts((kind, spec): (PositionKind, Option<&ModelSpec>), row: &RowRecord) -> SequenceParts {
+    SequenceParts {
+        is_series: kind == PositionKind::Point,
+        ..spec.map_or_else(SequenceParts::default, |it| it.parts(&row.tokens))
+    }
 }
 
 fn written(
@@ -86,7 +89,7 @@ fn written(
             "Space goes on with the forecast of the next point",
         ),
     };
-    let n_source = parts(spec, row).n_source;
+    let n_source = parts((kind, spec), row).n_source;
     if n_source > 0 {
         // The token that the text starts with stands for itself, and says nothing.
         let n_text = n.saturating_sub(n_source + 1);
