@@ -781,7 +781,7 @@ function drawFacts(name, t) {
   if (!data.series) add('Rank', own ? own.rank : null, '', 'among all tokens, 1 is the likeliest', false);
   const changed = name === 'edited' ? null : kl(t);
   if (data.series) {
-    const error = before ? rows[name].tokens[t] && valueOf(rows[name].tokens[t]) - inUnits(before.forecast[0]) : null;
+    const error = before && t < rows[name].tokens.length ? valueOf(rows[name].tokens[t]) - inUnits(before.forecast[0]) : null;
     add('Point less its forecast', error, '', 'in the units of the series', false);
   }
   if (rows.counterfactual && name !== 'edited') {

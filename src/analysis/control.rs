@@ -156,27 +156,12 @@ fn hash(seed: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{
-        HeadSpec, InputSpec, LayerId, NormSpec, Position, RouterPlace, Span, TokenId,
-    };
+    use crate::spec::{LayerId, Position, RouterPlace, Span, TokenId};
     use crate::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
 
     fn spec(n_layers: u16, n_experts: usize) -> ModelSpec {
-        ModelSpec {
-            family: "mixtral".to_owned(),
-            family_label: "Mixtral".to_owned(),
-            d_model: 8,
-            n_vocab: 8,
-            n_ctx: 8,
-            input: InputSpec::Tokens { scale: 1.0 },
-            norm: NormSpec::rms(1e-5),
-            encoder: None,
-            layers: Vec::new(),
-            head: HeadSpec::plain(true, 1.0),
-            routers: (0..n_layers)
-                .map(|it| RouterSpec::softmax_top_k(LayerId(it), n_experts, 2))
-                .collect(),
-        }
+        let router = |it| RouterSpec::softmax_top_k(LayerId(it), n_experts, 2);
+        ModelSpec::with_routers((0..n_layers).map(router))
     }
 
     fn covers(at: RouterRef, router: &RouterSpec) -> bool {

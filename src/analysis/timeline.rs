@@ -239,27 +239,12 @@ fn moved(utilisation: &[Vec<f64>]) -> Vec<Moved> {
 mod tests {
     use super::*;
     use crate::analysis::{LoadStats, Thresholds, judge};
-    use crate::spec::{
-        HeadSpec, InputSpec, LayerId, ModelSpec, NormSpec, Position, Revision, RouterSpec, SeqId,
-        TokenId,
-    };
+    use crate::spec::{LayerId, ModelSpec, Position, Revision, RouterSpec, SeqId, TokenId};
     use crate::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
 
     /// One router of 4 experts, one picked; the expert of each of the tokens.
     fn step(picks: &[u16]) -> (Report, Choices) {
-        let spec = ModelSpec {
-            family: String::new(),
-            family_label: String::new(),
-            d_model: 8,
-            n_vocab: 8,
-            n_ctx: 8,
-            input: InputSpec::Tokens { scale: 1.0 },
-            norm: NormSpec::rms(1e-5),
-            encoder: None,
-            layers: Vec::new(),
-            head: HeadSpec::plain(true, 1.0),
-            routers: vec![RouterSpec::softmax_top_k(LayerId(0), 4, 1)],
-        };
+        let spec = ModelSpec::with_routers([RouterSpec::softmax_top_k(LayerId(0), 4, 1)]);
         let pick = |it: &u16| Pick {
             expert: ExpertId(*it),
             weight: 1.0,

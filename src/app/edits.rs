@@ -138,14 +138,15 @@ impl App {
 
     /// The tokens of a row up to `at` become given.
     pub(super) fn continue_from(&mut self, row: RowChoice, at: Position, now_secs: f64) {
-        let what = self.goes_on_from(row, at);
+        let what = format!("The {}", self.goes_on_from(row, at));
         self.cut_to(row, at, &what, now_secs);
     }
 
+    /// `text goes on from token 3`.
     fn goes_on_from(&self, row: RowChoice, at: Position) -> String {
         let kind = self.session.position_kind();
         let name = self.session.parts(row).name(at);
-        format!("The {} goes on from {name}", kind.whole())
+        format!("{} goes on from {name}", kind.whole())
     }
 
     /// The same with the sentence that tells of it.
@@ -195,13 +196,8 @@ impl App {
         // The token that a text starts with stays.
         if n >= 2 + self.session.parts(row).n_source {
             let at = Position::new(n - 2);
-            let kind = self.session.position_kind();
-            let name = self.session.parts(row).name(at);
-            let what = format!(
-                "One {} back: the {} goes on from {name}",
-                kind.noun(),
-                kind.whole()
-            );
+            let noun = self.session.position_kind().noun();
+            let what = format!("One {noun} back: the {}", self.goes_on_from(row, at));
             self.cut_to(row, at, &what, now_secs);
         }
     }

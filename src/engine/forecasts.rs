@@ -2,7 +2,7 @@
 //! and how far apart the forecasts of two rows are.
 
 use super::{Capture, StepRow};
-use crate::spec::{ModelSpec, Position, TokenId};
+use crate::spec::{ModelSpec, Position, TokenId, forecasts_apart};
 use crate::trace::{Comparison, Readout};
 
 /// What the heads say at some positions of a row.
@@ -61,8 +61,6 @@ impl<'a> Forecasts<'a> {
     /// The mean distance of two forecasts over the points of the longest horizon.
     fn apart(&self, a: &[f32], b: &[f32]) -> f32 {
         let from = self.width - self.longest;
-        let pairs = a[from..].iter().zip(&b[from..]);
-        let sum: f32 = pairs.map(|(a, b)| (a - b).abs()).sum();
-        sum / self.longest.max(1) as f32
+        forecasts_apart(&a[from..], &b[from..])
     }
 }

@@ -12,6 +12,8 @@ mod edit_text;
 mod experiment;
 mod ids;
 mod intervention;
+#[cfg(test)]
+mod made_up;
 mod model;
 mod placement;
 mod policy;
@@ -55,7 +57,7 @@ pub use router::{
     Score, Site, StackId, Weight,
 };
 pub use rule::RuleStep;
-pub use series::{Series, SeriesError, SeriesScale, value_words};
+pub use series::{Series, SeriesError, SeriesScale, forecasts_apart, value_words};
 pub use shown::{printable, shown};
 pub use source::{LayerGroup, SequenceParts};
 pub use tokens::TokenTable;

@@ -304,6 +304,14 @@ impl SeriesScale {
     }
 }
 
+/// How far apart two forecasts of the same points are: the mean of `|a − b|`, in the scale that a model reads, standard
+/// deviations of the series.
+#[must_use]
+pub fn forecasts_apart(a: &[f32], b: &[f32]) -> f32 {
+    let sum: f32 = a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum();
+    sum / a.len().max(1) as f32
+}
+
 /// A value in six digits at most, as `12.5`, `-0.0031`.
 #[must_use]
 pub fn value_words(value: f64) -> String {

@@ -1,7 +1,7 @@
 //! Findings from made-up facts, each alone and several together.
 
 use super::*;
-use crate::spec::{HeadSpec, InputSpec, LayerId, NormSpec, RouterSpec, Score, Weight};
+use crate::spec::{LayerId, RouterSpec, Score, Weight};
 use crate::trace::SameBy;
 
 fn spec() -> ModelSpec {
@@ -10,19 +10,7 @@ fn spec() -> ModelSpec {
         weight: Weight::Score,
         ..RouterSpec::softmax_top_k(LayerId(layer), 4, 1)
     };
-    ModelSpec {
-        family: String::new(),
-        family_label: String::new(),
-        d_model: 8,
-        n_vocab: 8,
-        n_ctx: 8,
-        input: InputSpec::Tokens { scale: 1.0 },
-        norm: NormSpec::rms(1e-5),
-        encoder: None,
-        layers: Vec::new(),
-        head: HeadSpec::plain(true, 1.0),
-        routers: (0..2).map(router).collect(),
-    }
+    ModelSpec::with_routers((0..2).map(router))
 }
 
 fn gate() -> GateFacts {

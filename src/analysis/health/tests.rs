@@ -1,27 +1,14 @@
 //! Made-up loads, worked by hand: each side of each limit at N = 8, 64, 128 and k = 1, 2, 8.
 
 use super::*;
-use crate::spec::{HeadSpec, InputSpec, LayerId, NormSpec, Position, Revision, SeqId, TokenId};
+use crate::spec::{LayerId, Position, Revision, SeqId, TokenId};
 use crate::trace::{Phase, Pick, PickState, RouterTrace, StepTrace};
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
 pub(super) fn spec(n_experts: usize, top_k: usize, n_routers: u16) -> ModelSpec {
-    ModelSpec {
-        family: "made-up".to_owned(),
-        family_label: "Made up".to_owned(),
-        d_model: 8,
-        n_vocab: 8,
-        n_ctx: 8,
-        input: InputSpec::Tokens { scale: 1.0 },
-        norm: NormSpec::rms(1e-5),
-        encoder: None,
-        layers: Vec::new(),
-        head: HeadSpec::plain(true, 1.0),
-        routers: (0..n_routers)
-            .map(|it| RouterSpec::softmax_top_k(LayerId(it), n_experts, top_k))
-            .collect(),
-    }
+    let router = |it| RouterSpec::softmax_top_k(LayerId(it), n_experts, top_k);
+    ModelSpec::with_routers((0..n_routers).map(router))
 }
 
 /// A text whose routers' experts were picked so often; the picks of all experts together are `k·T`.

@@ -87,13 +87,13 @@ pub(super) fn batch<L: Tiles>(rows: &mut impl Rows, x: &[f32], out: &mut [f32]) 
                 let lanes = lane..n_lanes.min(lane + WIDTH);
                 rows.widen::<L>(here.clone(), lanes.clone(), &mut wide);
                 let tokens = &room.tokens[lane * n..lanes.end * n];
-                L::multiply(
-                    &wide[..lanes.len()],
+                let part = Part {
+                    rows: &wide[..lanes.len()],
                     tokens,
                     tiles,
-                    lane == 0,
-                    &mut room.sums,
-                );
+                    begins: lane == 0,
+                };
+                L::multiply(part, &mut room.sums);
                 lane = lanes.end;
             }
             if n_lanes == 0 {
@@ -185,19 +185,23 @@ fn add_rest<L: Lanes>(
     }
 }
 
+/// Some columns of a few rows and all tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    rows: &'a [[Line; ROWS]],
+    /// `[tiles, lanes, tokens of a tile]`.
+    tokens: &'a [Line],
+    tiles: Tiled,
+    /// Whether sums begin with these columns.
+    begins: bool,
+}
+
 /// Registers, and the loops over numbers already wide: compiled once for each kind, in functions of their own.
 pub(super) trait Tiles: Lanes {
     /// Tokens of a tile at most.
     const TOKENS: usize;
-    /// Adds products of rows with tokens `[tiles, lanes, tokens of a tile]` to sums `[tiles, ROWS, tokens of a tile]`, or
-    /// begins them.
-    fn multiply(
-        rows: &[[Line; ROWS]],
-        tokens: &[Line],
-        tiles: Tiled,
-        begins: bool,
-        sums: &mut [Line],
-    );
+    /// Adds products of rows with tokens to sums `[tiles, ROWS, tokens of a tile]`, or begins them.
+    fn multiply(part: Part<'_>, sums: &mut [Line]);
     /// The sum of each, to the tokens from `first` on of rows `[rows, n]`.
     fn add_up(sums: &[Line], tiles: Tiled, first: usize, n: usize, out: &mut [f32]);
 }
@@ -210,25 +214,13 @@ macro_rules! tiles {
         impl Tiles for $name {
             const TOKENS: usize = $tokens;
 
-            fn multiply(
-                rows: &[[Line; ROWS]],
-                tokens: &[Line],
-                tiles: Tiled,
-                begins: bool,
-                sums: &mut [Line],
-            ) {
+            fn multiply(part: Part<'_>, sums: &mut [Line]) {
                 #[target_feature(enable = $features)]
                 #[inline(never)]
-                fn apart(
-                    rows: &[[Line; ROWS]],
-                    tokens: &[Line],
-                    tiles: Tiled,
-                    begins: bool,
-                    sums: &mut [Line],
-                ) {
-                    multiply::<$name, $rows>(rows, tokens, tiles, begins, sums);
+                fn apart(part: Part<'_>, sums: &mut [Line]) {
+                    multiply::<$name, $rows>(part, sums);
                 }
-                unsafe { apart(rows, tokens, tiles, begins, sums) }
+                unsafe { apart(part, sums) }
             }
 
             fn add_up(sums: &[Line], tiles: Tiled, first: usize, n: usize, out: &mut [f32]) {
@@ -252,14 +244,8 @@ impl Tiles for Plain {
     const TOKENS: usize = 2;
 
     #[inline(never)]
-    fn multiply(
-        rows: &[[Line; ROWS]],
-        tokens: &[Line],
-        tiles: Tiled,
-        begins: bool,
-        sums: &mut [Line],
-    ) {
-        multiply::<Self, 2>(rows, tokens, tiles, begins, sums);
+    fn multiply(part: Part<'_>, sums: &mut [Line]) {
+        multiply::<Self, 2>(part, sums);
     }
 
     #[inline(never)]
@@ -287,13 +273,13 @@ fn add_up(sums: &[Line], tiles: Tiled, first: usize, n_all: usize, out: &mut [f3
 
 /// All rows with all tokens, R rows at a time.
 #[inline(always)]
-fn multiply<L: Lanes, const R: usize>(
-    rows: &[[Line; ROWS]],
-    tokens: &[Line],
-    tiles: Tiled,
-    begins: bool,
-    sums: &mut [Line],
-) {
+fn multiply<L: Lanes, const R: usize>(part: Part<'_>, sums: &mut [Line]) {
+    let Part {
+        rows,
+        tokens,
+        tiles,
+        begins,
+    } = part;
     for i in 0..tiles.n_tiles {
         let here = tiles.tokens(i);
         let x = &tokens[rows.len() * here.start..rows.len() * here.end];

@@ -9,9 +9,8 @@ use crate::ops::cpu::{Cpu, CpuWeight, Matrix};
 use crate::ops::{BatchSpan, EMPTY, Ops as _, Routing, Wait};
 
 use crate::spec::{
-    Algo, GroupScore, Groups, HeadSpec, InputSpec, Intervention, InterventionSet, LayerId,
-    ModelSpec, NormSpec, Position, Renorm, Revision, RouterId, RouterSpec, RoutingPolicy, Score,
-    Weight,
+    Algo, GroupScore, Groups, Intervention, InterventionSet, LayerId, ModelSpec, Position, Renorm,
+    Revision, RouterId, RouterSpec, RoutingPolicy, Score, Weight,
 };
 use crate::trace::PickState;
 
@@ -83,17 +82,8 @@ pub fn read(gpu: &Gpu, routing: &GpuRouting) -> Found {
 
 pub fn model(router: &RouterSpec) -> ModelSpec {
     ModelSpec {
-        family: "made_up".to_owned(),
-        family_label: "Made up".to_owned(),
-        d_model: 8,
-        n_vocab: 8,
         n_ctx: 4096,
-        input: InputSpec::Tokens { scale: 1.0 },
-        norm: NormSpec::rms(1e-5),
-        encoder: None,
-        layers: Vec::new(),
-        head: HeadSpec::plain(true, 1.0),
-        routers: vec![router.clone()],
+        ..ModelSpec::with_routers([router.clone()])
     }
 }
 

@@ -2,24 +2,11 @@
 
 use super::*;
 use crate::analysis::Change;
-use crate::spec::{HeadSpec, InputSpec, LayerId, NormSpec, Position, RouterSpec};
+use crate::spec::{LayerId, Position, RouterSpec};
 
 fn spec() -> ModelSpec {
-    ModelSpec {
-        family: "mixtral".to_owned(),
-        family_label: "Mixtral".to_owned(),
-        d_model: 8,
-        n_vocab: 8,
-        n_ctx: 8,
-        input: InputSpec::Tokens { scale: 1.0 },
-        norm: NormSpec::rms(1e-5),
-        encoder: None,
-        layers: Vec::new(),
-        head: HeadSpec::plain(true, 1.0),
-        routers: (0..4)
-            .map(|it| RouterSpec::softmax_top_k(LayerId(it), 8, 2))
-            .collect(),
-    }
+    let router = |it| RouterSpec::softmax_top_k(LayerId(it), 8, 2);
+    ModelSpec::with_routers((0..4).map(router))
 }
 
 const EFFECT: Effect = Effect {

@@ -5,9 +5,10 @@
 use std::fmt::Write as _;
 
 use crate::document::{Cell, Table, short};
-use crate::spec::{SeriesScale, TokenTable, count_of, value_words};
+use crate::spec::{SeriesScale, TokenTable, count_of, forecasts_apart, value_words};
+use crate::trace::PositionKind;
 
-use super::{Beside, ShownPrediction};
+use super::{ShownPrediction, sentence::why};
 
 const COLUMNS: [(&str, &str); 6] = [
     ("horizon", "points"),
@@ -57,7 +58,7 @@ impl ShownPrediction<'_> {
             Some(HeadForecast {
                 before: in_units(scale, said),
                 after: under.map(|it| in_units(scale, it)),
-                apart: under.map(|it| mean_distance(said, it)),
+                apart: under.map(|it| f64::from(forecasts_apart(said, it))),
             })
         };
         horizons.iter().filter_map(one).collect()
@@ -66,11 +67,6 @@ impl ShownPrediction<'_> {
 
 fn in_units(scale: SeriesScale, said: &[f32]) -> Vec<f64> {
     said.iter().map(|it| scale.back(*it)).collect()
-}
-
-fn mean_distance(a: &[f32], b: &[f32]) -> f64 {
-    let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs())).sum();
-    sum / a.len().max(1) as f64
 }
 
 /// The sentence under the forecast: the next point, and how far the edits move the longest forecast.
@@ -109,28 +105,11 @@ pub fn forecast_sentence(
             count_of(longest.horizon(), "point")
         );
     }
-    if let Some(why) = why(shown) {
+    if let Some(why) = why(shown, PositionKind::Point, |at| format!("point {at}")) {
         out.push(' ');
         out.push_str(&why);
     }
     out
-}
-
-/// Why nothing is set beside, where that must be said.
-fn why(it: &ShownPrediction<'_>) -> Option<String> {
-    Some(match it.beside {
-        Beside::Compared | Beside::NoEdits => return None,
-        Beside::BeforeEdits(from) => {
-            format!("The edits begin at point {from}: nothing differs here.")
-        }
-        Beside::Parted(at) => {
-            format!("The series part at point {at}: this is the edited one alone.")
-        }
-        Beside::NoBaseline => {
-            "The baseline has not come this far: this is the edited series alone.".to_owned()
-        }
-        Beside::NotRead => "These points are still being read under the edits.".to_owned(),
-    })
 }
 
 /// Every point of every head.

@@ -1,8 +1,8 @@
 //! The sentence under the list: how far the prediction moved, what became of the token that followed, by chance.
 
 use crate::document::{percent, short};
-use crate::spec::TokenId;
-use crate::trace::{Candidate, ModelFacts};
+use crate::spec::{Position, TokenId};
+use crate::trace::{Candidate, ModelFacts, PositionKind};
 
 use super::{Beside, ShownPrediction, next_token_words};
 
@@ -37,7 +37,8 @@ pub fn next_token_sentence(
     } else if let Some(next) = it.baseline_next.or(it.edited_next) {
         parts.push(follows(facts, it, next));
     }
-    let why = why(facts, it);
+    let name = |at| facts.spec.parts(it.tokens).name(at);
+    let why = why(it, PositionKind::Token, name);
     if detail == Detail::Least {
         return why.unwrap_or_else(|| parts.join(" · "));
     }
@@ -98,23 +99,34 @@ fn follows(facts: &ModelFacts, it: &ShownPrediction<'_>, next: TokenId) -> Strin
 }
 
 /// Why nothing is set beside, where that must be said.
-fn why(facts: &ModelFacts, it: &ShownPrediction<'_>) -> Option<String> {
-    let name = |at| facts.spec.parts(it.tokens).name(at);
-    let words = match it.beside {
+///
+/// * `name`: how a position is called
+pub(super) fn why(
+    it: &ShownPrediction<'_>,
+    kind: PositionKind,
+    name: impl Fn(Position) -> String,
+) -> Option<String> {
+    let (texts, alone) = match kind {
+        PositionKind::Token => ("texts", "edited text"),
+        PositionKind::Point => ("series", "edited series"),
+    };
+    Some(match it.beside {
         Beside::Compared | Beside::NoEdits => return None,
         Beside::BeforeEdits(from) => {
             format!("The edits begin at {}: nothing differs here.", name(from))
         }
         Beside::Parted(at) => {
             format!(
-                "The texts part at {}: this is the edited text alone.",
+                "The {texts} part at {}: this is the {alone} alone.",
                 name(at)
             )
         }
         Beside::NoBaseline => {
-            "The baseline has not come this far: this is the edited text alone.".to_owned()
+            format!("The baseline has not come this far: this is the {alone} alone.")
         }
-        Beside::NotRead => "These tokens are still being read under the edits.".to_owned(),
-    };
-    Some(words)
+        Beside::NotRead => format!(
+            "These {}s are still being read under the edits.",
+            kind.noun()
+        ),
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::document::panels::ShownRecords;
 use crate::document::{Cell, Table, token_words};
-use crate::spec::{Position, RouterId, RouterSpec, Score, StackId, TokenId};
+use crate::spec::{Position, RouterId, RouterSpec, Score, SequenceParts, StackId, TokenId};
 use crate::trace::{ModelFacts, Pick, PositionKind, RowRecord};
 
 use super::router_entropy;
@@ -70,6 +70,7 @@ pub fn transcript_table(
         router,
         is_parted,
     };
+    let source = of.source("baseline", baseline);
     for at in (0..baseline.tokens.len()).map(Position::new) {
         let other = rows.edited.and_then(|it| it.tokens.get(at.idx()).copied());
         let changed = [
@@ -77,13 +78,14 @@ pub fn transcript_table(
             other.map(TokenId::idx).into(),
             other.map(|it| of.words(it)).into(),
         ];
-        let own = of.placed_cells("baseline", baseline, at);
+        let own = of.placed_cells(&source, at);
         out.push(own.into_iter().chain(changed));
     }
     if let Some((edited, from)) = rows.edited.zip(rows.edited_from) {
+        let source = of.source("edited", edited);
         for at in (from.idx() + 1..edited.tokens.len()).map(Position::new) {
             let none = [Cell::Empty, Cell::Empty, Cell::Empty];
-            let own = of.placed_cells("edited", edited, at);
+            let own = of.placed_cells(&source, at);
             out.push(own.into_iter().chain(none));
         }
     }
@@ -107,7 +109,8 @@ fn series_table(
         let token = row.tokens.get(at.idx()).copied();
         token.and_then(|it| facts.tokens.value(it)).into()
     };
-    let mut add = |name: &str, row: &RowRecord, at: Position, changed: [Cell; 2]| {
+    let mut add = |source: &Source<'_>, at: Position, changed: [Cell; 2]| {
+        let row = source.row;
         let [
             name,
             position,
@@ -120,7 +123,7 @@ fn series_table(
             margin,
             _,
             _,
-        ] = of.cells(name, row, at);
+        ] = of.cells(source, at);
         let origin = if at.idx() < row.n_given {
             "given"
         } else {
@@ -140,13 +143,15 @@ fn series_table(
         let own = own.into_iter().chain([entropy, margin, next.into()]);
         out.push(own.chain(changed));
     };
+    let source = of.source("baseline", baseline);
     for at in (0..baseline.tokens.len()).map(Position::new) {
         let other = rows.edited.map_or(Cell::Empty, |it| value(it, at));
-        add("baseline", baseline, at, [rows.kl(at).into(), other]);
+        add(&source, at, [rows.kl(at).into(), other]);
     }
     if let Some((edited, from)) = rows.edited.zip(rows.edited_from) {
+        let source = of.source("edited", edited);
         for at in (from.idx() + 1..edited.tokens.len()).map(Position::new) {
-            add("edited", edited, at, [Cell::Empty, Cell::Empty]);
+            add(&source, at, [Cell::Empty, Cell::Empty]);
         }
     }
     out
@@ -159,14 +164,26 @@ struct Numbers<'a> {
     is_parted: bool,
 }
 
+/// One row: how the table names it, its tokens and where their source ends.
+struct Source<'a> {
+    name: &'a str,
+    row: &'a RowRecord,
+    parts: SequenceParts,
+}
+
 impl Numbers<'_> {
+    fn source<'a>(&self, name: &'a str, row: &'a RowRecord) -> Source<'a> {
+        let parts = self.facts.spec.parts(&row.tokens);
+        Source { name, row, parts }
+    }
+
     fn words(&self, token: TokenId) -> String {
         token_words(&self.facts.tokens, token)
     }
 
     /// What is the token's own.
-    fn cells(&self, name: &str, row: &RowRecord, at: Position) -> [Cell; 11] {
-        let parts = self.facts.spec.parts(&row.tokens);
+    fn cells(&self, source: &Source<'_>, at: Position) -> [Cell; 11] {
+        let Source { name, row, parts } = *source;
         let (stack, within) = (parts.stack(at), parts.within(at));
         let router = self.facts.spec.counterpart(self.router, stack);
         let spec = self.facts.spec.router(router);
@@ -203,10 +220,10 @@ impl Numbers<'_> {
     }
 
     /// The same with the sequence it is of, where there are two.
-    fn placed_cells(&self, name: &str, row: &RowRecord, at: Position) -> Vec<Cell> {
-        let mut out = self.cells(name, row, at).to_vec();
+    fn placed_cells(&self, source: &Source<'_>, at: Position) -> Vec<Cell> {
+        let mut out = self.cells(source, at).to_vec();
         if self.is_parted {
-            let of = match self.facts.spec.parts(&row.tokens).stack(at) {
+            let of = match source.parts.stack(at) {
                 StackId::Encoder => "source",
                 StackId::Decoder => "text",
             };
