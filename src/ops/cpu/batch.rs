@@ -87,7 +87,7 @@ pub(super) fn batch<L: Tiles>(rows: &mut impl Rows, x: &[f32], out: &mut [f32]) 
                 let lanes = lane..n_lanes.min(lane + WIDTH);
                 rows.widen::<L>(here.clone(), lanes.clone(), &mut wide);
                 let tokens = &room.tokens[lane * n..lanes.end * n];
-                let part = Part {
+                let part = WideRows {
                     rows: &wide[..lanes.len()],
                     tokens,
                     tiles,
@@ -187,7 +187,7 @@ fn add_rest<L: Lanes>(
 
 /// Some columns of a few rows and all tokens.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct WideRows<'a> {
     rows: &'a [[Line; ROWS]],
     /// `[tiles, lanes, tokens of a tile]`.
     tokens: &'a [Line],
@@ -201,7 +201,7 @@ pub(super) trait Tiles: Lanes {
     /// Tokens of a tile at most.
     const TOKENS: usize;
     /// Adds products of rows with tokens to sums `[tiles, ROWS, tokens of a tile]`, or begins them.
-    fn multiply(part: Part<'_>, sums: &mut [Line]);
+    fn multiply(part: WideRows<'_>, sums: &mut [Line]);
     /// The sum of each, to the tokens from `first` on of rows `[rows, n]`.
     fn add_up(sums: &[Line], tiles: Tiled, first: usize, n: usize, out: &mut [f32]);
 }
@@ -214,10 +214,10 @@ macro_rules! tiles {
         impl Tiles for $name {
             const TOKENS: usize = $tokens;
 
-            fn multiply(part: Part<'_>, sums: &mut [Line]) {
+            fn multiply(part: WideRows<'_>, sums: &mut [Line]) {
                 #[target_feature(enable = $features)]
                 #[inline(never)]
-                fn apart(part: Part<'_>, sums: &mut [Line]) {
+                fn apart(part: WideRows<'_>, sums: &mut [Line]) {
                     multiply::<$name, $rows>(part, sums);
                 }
                 unsafe { apart(part, sums) }
@@ -244,7 +244,7 @@ impl Tiles for Plain {
     const TOKENS: usize = 2;
 
     #[inline(never)]
-    fn multiply(part: Part<'_>, sums: &mut [Line]) {
+    fn multiply(part: WideRows<'_>, sums: &mut [Line]) {
         multiply::<Self, 2>(part, sums);
     }
 
@@ -273,8 +273,8 @@ fn add_up(sums: &[Line], tiles: Tiled, first: usize, n_all: usize, out: &mut [f3
 
 /// All rows with all tokens, R rows at a time.
 #[inline(always)]
-fn multiply<L: Lanes, const R: usize>(part: Part<'_>, sums: &mut [Line]) {
-    let Part {
+fn multiply<L: Lanes, const R: usize>(part: WideRows<'_>, sums: &mut [Line]) {
+    let WideRows {
         rows,
         tokens,
         tiles,

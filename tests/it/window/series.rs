@@ -9,7 +9,7 @@ use moescope::analysis::PhaseFilter;
 use moescope::app::App;
 use moescope::document::{Cell, Column};
 use moescope::engine::ModelSource;
-use moescope::spec::{Placement, Position, RouterId, Series};
+use moescope::spec::{Placement, Position, RouterId, Series, TokenId};
 use moescope::ui::{Command, ExportTo, RowChoice, SERIES_PRESETS, Selection, SurveyOf};
 use serde_json::Value;
 
@@ -259,17 +259,46 @@ fn health_judges_over_series() {
     assert_eq!(survey.texts[0].load.n_tokens(PhaseFilter::All), 80);
 }
 
-#[test]
-fn a_shared_page_tells_the_series_and_its_forecasts() {
-    let mut window = opened();
-    edit(&mut window, "k:*=1@40..");
-    write(&mut window, 4);
+/// The run as a page; the folder goes with its guard.
+fn shared(window: &mut Window) -> (tempfile::TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("run.html");
     window
         .state_mut()
         .command(Command::ShareHtml(ExportTo::File(out.clone())));
-    settle(&mut window);
+    settle(window);
+    (place, out)
+}
+
+/// A point at the mean is 0 to the model, and so is the id that it stands as.
+#[test]
+fn a_point_at_the_mean_of_its_series_is_set_beside_its_forecast() {
+    let Some(browser) = browser() else {
+        return;
+    };
+    let mut window = folder(model());
+    read(&mut window, "1, 2, 3");
+    let session = window.state().session();
+    let record = session.baseline().unwrap().record;
+    assert_eq!(record.tokens[1], TokenId(0));
+    let forecast = TokenId::of_point(record.readouts.get(0).unwrap().forecast[0]);
+    let error = 2.0 - session.tokens().value(forecast).unwrap();
+    let (_place, out) = shared(&mut window);
+    let shown = dom(&browser, &out, "row=baseline&token=1&layer=1");
+    let (_, rest) = shown
+        .split_once("data-fact=\"Point less its forecast\">")
+        .unwrap();
+    let told = rest.split('<').next().unwrap().replace('−', "-");
+    let told: f64 = told.trim().parse().unwrap();
+    assert!((told - error).abs() <= 0.01 * error.abs(), "{told} {error}");
+}
+
+#[test]
+fn a_shared_page_tells_the_series_and_its_forecasts() {
+    let mut window = opened();
+    edit(&mut window, "k:*=1@40..");
+    write(&mut window, 4);
+    let (_place, out) = shared(&mut window);
     let page = fs::read_to_string(&out).unwrap();
     let (_, rest) = page.split_once("id=\"trace\">").unwrap();
     let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();

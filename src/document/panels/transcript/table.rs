@@ -70,7 +70,7 @@ pub fn transcript_table(
         router,
         is_parted,
     };
-    let source = of.source("baseline", baseline);
+    let named = of.named("baseline", baseline);
     for at in (0..baseline.tokens.len()).map(Position::new) {
         let other = rows.edited.and_then(|it| it.tokens.get(at.idx()).copied());
         let changed = [
@@ -78,14 +78,14 @@ pub fn transcript_table(
             other.map(TokenId::idx).into(),
             other.map(|it| of.words(it)).into(),
         ];
-        let own = of.placed_cells(&source, at);
+        let own = of.placed_cells(&named, at);
         out.push(own.into_iter().chain(changed));
     }
     if let Some((edited, from)) = rows.edited.zip(rows.edited_from) {
-        let source = of.source("edited", edited);
+        let named = of.named("edited", edited);
         for at in (from.idx() + 1..edited.tokens.len()).map(Position::new) {
             let none = [Cell::Empty, Cell::Empty, Cell::Empty];
-            let own = of.placed_cells(&source, at);
+            let own = of.placed_cells(&named, at);
             out.push(own.into_iter().chain(none));
         }
     }
@@ -109,8 +109,8 @@ fn series_table(
         let token = row.tokens.get(at.idx()).copied();
         token.and_then(|it| facts.tokens.value(it)).into()
     };
-    let mut add = |source: &Source<'_>, at: Position, changed: [Cell; 2]| {
-        let row = source.row;
+    let mut add = |named: &NamedRow<'_>, at: Position, changed: [Cell; 2]| {
+        let row = named.row;
         let [
             name,
             position,
@@ -123,7 +123,7 @@ fn series_table(
             margin,
             _,
             _,
-        ] = of.cells(source, at);
+        ] = of.cells(named, at);
         let origin = if at.idx() < row.n_given {
             "given"
         } else {
@@ -143,15 +143,15 @@ fn series_table(
         let own = own.into_iter().chain([entropy, margin, next.into()]);
         out.push(own.chain(changed));
     };
-    let source = of.source("baseline", baseline);
+    let named = of.named("baseline", baseline);
     for at in (0..baseline.tokens.len()).map(Position::new) {
         let other = rows.edited.map_or(Cell::Empty, |it| value(it, at));
-        add(&source, at, [rows.kl(at).into(), other]);
+        add(&named, at, [rows.kl(at).into(), other]);
     }
     if let Some((edited, from)) = rows.edited.zip(rows.edited_from) {
-        let source = of.source("edited", edited);
+        let named = of.named("edited", edited);
         for at in (from.idx() + 1..edited.tokens.len()).map(Position::new) {
-            add(&source, at, [Cell::Empty, Cell::Empty]);
+            add(&named, at, [Cell::Empty, Cell::Empty]);
         }
     }
     out
@@ -165,16 +165,16 @@ struct Numbers<'a> {
 }
 
 /// One row: how the table names it, its tokens and where their source ends.
-struct Source<'a> {
+struct NamedRow<'a> {
     name: &'a str,
     row: &'a RowRecord,
     parts: SequenceParts,
 }
 
 impl Numbers<'_> {
-    fn source<'a>(&self, name: &'a str, row: &'a RowRecord) -> Source<'a> {
+    fn named<'a>(&self, name: &'a str, row: &'a RowRecord) -> NamedRow<'a> {
         let parts = self.facts.spec.parts(&row.tokens);
-        Source { name, row, parts }
+        NamedRow { name, row, parts }
     }
 
     fn words(&self, token: TokenId) -> String {
@@ -182,8 +182,8 @@ impl Numbers<'_> {
     }
 
     /// What is the token's own.
-    fn cells(&self, source: &Source<'_>, at: Position) -> [Cell; 11] {
-        let Source { name, row, parts } = *source;
+    fn cells(&self, named: &NamedRow<'_>, at: Position) -> [Cell; 11] {
+        let NamedRow { name, row, parts } = *named;
         let (stack, within) = (parts.stack(at), parts.within(at));
         let router = self.facts.spec.counterpart(self.router, stack);
         let spec = self.facts.spec.router(router);
@@ -220,10 +220,10 @@ impl Numbers<'_> {
     }
 
     /// The same with the sequence it is of, where there are two.
-    fn placed_cells(&self, source: &Source<'_>, at: Position) -> Vec<Cell> {
-        let mut out = self.cells(source, at).to_vec();
+    fn placed_cells(&self, named: &NamedRow<'_>, at: Position) -> Vec<Cell> {
+        let mut out = self.cells(named, at).to_vec();
         if self.is_parted {
-            let of = match source.parts.stack(at) {
+            let of = match named.parts.stack(at) {
                 StackId::Encoder => "source",
                 StackId::Decoder => "text",
             };
