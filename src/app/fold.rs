@@ -11,7 +11,7 @@ use crate::spec::{
 };
 use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
-use crate::ui::{Backlog, Loading, Message, PRESETS, Selection, Session};
+use crate::ui::{Backlog, Loading, Message, PRESETS, PagesRead, Selection, Session};
 
 use super::{App, Waiting, models::Start};
 
@@ -39,6 +39,15 @@ impl App {
             Event::Opened(facts) => {
                 self.can_open(ctx);
                 self.opened(*facts);
+            }
+            Event::ReadAhead {
+                done_bytes,
+                total_bytes,
+            } => {
+                self.session.pages_read = (done_bytes < total_bytes).then_some(PagesRead {
+                    done_bytes,
+                    total_bytes,
+                });
             }
             Event::OpenFailed {
                 why,

@@ -12,7 +12,7 @@
 //! tokenizer                  the library's tokenizer, followed within limits
 //! chat                       the text around a prompt
 //! memory, need, allowance    how large it is; what a run will hold; what the process may take
-//! warmup, pages              bringing it into memory with progress; memory in large pages
+//! warmup, pages              bringing it into memory ahead of its use; memory in large pages
 //! twice                      samples of it, decoded by candle too
 //! bundled, synthetic         the models in the program; made-up ones for measuring
 //! ```
@@ -100,7 +100,7 @@ pub use presets::PRESETS;
 pub use slots::{LatentSlot, LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use twice::{DecodedTwice, Difference};
-pub use warmup::{Progress, Warmup};
+pub use warmup::{Progress, ReadAhead, Warmup};
 pub use weights::{Layout, Reading, Stored, WeightView};
 
 /// Where a model is.

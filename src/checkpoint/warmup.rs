@@ -1,15 +1,25 @@
-//! Bringing a checkpoint's bytes into memory, slice by slice, so that whoever waits sees how far it
-//! is and can stop between two slices.
+//! Bringing a checkpoint's bytes into memory, slice by slice, on a thread of its own: the model runs meanwhile, and what
+//! it needs first it reads by itself.
 //!
-//! Only one byte a page is touched: the system reads the rest. Without this, the first tokens
-//! would wait for the disk in the middle of a layer. Where the bytes would not stay in memory, nothing is won by it, and
-//! nothing is read.
+//! Only one byte a page is touched: the system reads the rest. Without this, tokens would wait for the disk in the
+//! middle of each layer until every expert has been used. Where the bytes would not stay in memory, nothing is won by it,
+//! and nothing is read.
 
-use std::{hint::black_box, sync::Arc};
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::Builder,
+};
 
 use super::{CheckpointError, MappedFile};
 
 const PAGE_BYTES: usize = 4096;
+
+/// Bytes read ahead between two looks whether anybody still wants them.
+const SLICE_BYTES: usize = 16 << 20;
 
 /// How far a load is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +38,7 @@ impl Progress {
     }
 }
 
-/// A load under way. Dropping it stops it.
+/// Bytes to be brought into memory.
 #[derive(Debug)]
 pub struct Warmup {
     files: Vec<Arc<MappedFile>>,
@@ -60,12 +70,32 @@ impl Warmup {
         self.progress
     }
 
-    /// Whether all files are what they were when they were opened.
-    ///
-    /// # Errors
-    /// One that became shorter, or could not be read.
-    pub fn check(&self) -> Result<(), CheckpointError> {
-        self.files.iter().try_for_each(|it| it.check())
+    /// Reads all of it on a thread of its own. Where the system has no thread for it, pages are read when they are used.
+    #[must_use]
+    pub fn ahead(mut self) -> ReadAhead {
+        let reading = ReadAhead::at(self.progress);
+        if self.progress.is_done() {
+            return reading;
+        }
+        let shared = Arc::clone(&reading.shared);
+        let read = move || {
+            // A file that was cut short is told by whoever computes with it.
+            while !shared.is_unwanted.load(Ordering::Relaxed)
+                && let Ok(it) = self.step(SLICE_BYTES)
+                && !it.is_done()
+            {
+                shared.done_bytes.store(it.done_bytes, Ordering::Relaxed);
+            }
+            shared.is_over.store(true, Ordering::Relaxed);
+        };
+        if Builder::new()
+            .name("read-ahead".to_owned())
+            .spawn(read)
+            .is_err()
+        {
+            reading.shared.is_over.store(true, Ordering::Relaxed);
+        }
+        reading
     }
 
     /// Reads the next `n_bytes` (64 MB are a good slice), all of them from one file.
@@ -90,6 +120,59 @@ impl Warmup {
             self.offset = 0;
         }
         Ok(self.progress)
+    }
+}
+
+/// Bytes that are brought into memory while a model runs on them. Dropping it stops that, after the slice at hand.
+#[derive(Debug)]
+pub struct ReadAhead {
+    shared: Arc<Shared>,
+    total_bytes: u64,
+}
+
+/// What the thread and its owner know of each other.
+#[derive(Debug, Default)]
+struct Shared {
+    done_bytes: AtomicU64,
+    /// Nothing more is read: all of it was, or a file cannot be.
+    is_over: AtomicBool,
+    /// Nobody waits for it any more.
+    is_unwanted: AtomicBool,
+}
+
+impl ReadAhead {
+    /// So far, with nothing that reads on.
+    pub(crate) fn at(progress: Progress) -> Self {
+        let shared = Shared {
+            done_bytes: AtomicU64::new(progress.done_bytes),
+            is_over: AtomicBool::new(progress.is_done()),
+            ..Shared::default()
+        };
+        Self {
+            shared: Arc::new(shared),
+            total_bytes: progress.total_bytes,
+        }
+    }
+
+    /// How far it is; done also where nothing more is read.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let is_over = self.shared.is_over.load(Ordering::Relaxed);
+        let done_bytes = self.shared.done_bytes.load(Ordering::Relaxed);
+        Progress {
+            done_bytes: if is_over {
+                self.total_bytes
+            } else {
+                done_bytes
+            },
+            total_bytes: self.total_bytes,
+        }
+    }
+}
+
+impl Drop for ReadAhead {
+    fn drop(&mut self) {
+        self.shared.is_unwanted.store(true, Ordering::Relaxed);
     }
 }
 

@@ -116,6 +116,14 @@ pub enum Event {
     Loading(LoadProgress),
     /// A model is open; every row of the last one is gone.
     Opened(Box<ModelFacts>),
+    /// Weights of the open model are brought into memory before they are used, which takes a while; as many bytes as
+    /// there are once that is over.
+    ReadAhead {
+        /// Bytes in memory.
+        done_bytes: u64,
+        /// Bytes of all its files.
+        total_bytes: u64,
+    },
     /// The open model runs on another device from now on; its rows are as they were.
     Moved(Box<DeviceFacts>),
     /// It could not be moved, or that was cancelled; it runs where it did.

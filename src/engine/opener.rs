@@ -2,6 +2,7 @@
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
 use super::{Backend, Encode, Examiner, LoadProgress, ModelSource, OpenError};
+use crate::checkpoint::ReadAhead;
 use crate::spec::DeviceChoice;
 use crate::trace::{DeviceFacts, ModelFacts};
 
@@ -28,6 +29,8 @@ pub struct OpenModel {
     pub mover: Option<Mover>,
     /// Looks at its weights; none where they are not at hand.
     pub examiner: Option<Examiner>,
+    /// Brings weights into memory before they are used; none where that is not to be done.
+    pub ahead: Option<ReadAhead>,
 }
 
 /// How a load stands after a slice.

@@ -1,6 +1,6 @@
-//! Opens real checkpoints for the engine: headers first, then the bytes in slices, then a backend.
+//! Opens real checkpoints for the engine: headers first, then a backend; on the CPU the weights are read while it runs already.
 
-use std::rc::Rc;
+use std::{mem::replace, rc::Rc};
 
 use super::{
     Backend, Encode, Examiner, Extent, Length, LoadProgress, LoadStep, LoadingJob, ModelSource,
@@ -10,7 +10,7 @@ use super::{
     placing::{Asked, Begun, begin},
 };
 use crate::checkpoint::{
-    self, Allowances, Census, Checkpoint, MemoryNeed, Source, TextCodec, Warmup, Weights,
+    self, Allowances, Census, Checkpoint, MemoryNeed, ReadAhead, Source, TextCodec, Weights,
     cache_bytes_per_position, gigabytes,
 };
 use crate::model::not_quantized;
@@ -19,9 +19,6 @@ use crate::spec::{
 };
 use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
-
-/// Bytes brought into memory between two looks at the mailbox.
-const SLICE_BYTES: usize = 64 << 20;
 
 /// Opens checkpoints, on the device that was chosen, where there is memory for what they will read.
 #[derive(Clone, Debug, Default)]
@@ -36,10 +33,11 @@ pub struct ModelOpener {
     pub tells_series: bool,
 }
 
-/// A checkpoint whose bytes are being brought into memory, then to the device.
+/// A checkpoint on its way to the device.
 struct Loading {
     checkpoint: Checkpoint,
-    warmup: Warmup,
+    /// Reads its files; none before it is said what the model will take.
+    ahead: Option<ReadAhead>,
     placement: Placement,
     extent: Extent,
     prompt: Option<PlannedPrompt>,
@@ -108,8 +106,8 @@ impl Opener for ModelOpener {
         let may = Allowances::now();
         let begun = begin(asked(&checkpoint, extent), self.placement)?;
         Ok(Box::new(Loading {
-            warmup: checkpoint.warm_up(&may),
             checkpoint,
+            ahead: None,
             placement: self.placement,
             extent,
             prompt,
@@ -127,13 +125,12 @@ impl Opener for ModelOpener {
 impl LoadingJob for Loading {
     fn advance(&mut self) -> Result<LoadStep, OpenError> {
         // What it will take is said before the first byte is read.
-        let progress = if std::mem::replace(&mut self.is_announced, true) {
-            self.warmup.step(SLICE_BYTES)?
-        } else {
-            self.warmup.progress()
-        };
-        if progress.is_done() && self.place()? {
-            return self.finish();
+        if replace(&mut self.is_announced, true) {
+            let warmup = || self.checkpoint.warm_up(&self.may).ahead();
+            self.ahead.get_or_insert_with(warmup);
+            if self.place()? {
+                return self.finish();
+            }
         }
         // A device of its own has to be given everything once more; the CPU makes blocks and copies.
         let begun = self.begun.as_ref();
@@ -141,8 +138,8 @@ impl LoadingJob for Loading {
         let to_place = need.device_bytes + need.block_bytes + need.copied_bytes;
         let placed = begun.map_or(0, |it| it.placed(to_place));
         Ok(LoadStep::Going(LoadProgress {
-            done_bytes: progress.done_bytes + placed,
-            total_bytes: progress.total_bytes + to_place,
+            done_bytes: placed,
+            total_bytes: to_place,
             needed_bytes: need.held_bytes(),
             available_bytes: self.may.own().map(|it| it.bytes),
         }))
@@ -157,8 +154,8 @@ impl Loading {
     }
 
     fn finish(&mut self) -> Result<LoadStep, OpenError> {
-        self.warmup.check()?;
         let (checkpoint, begun) = (&self.checkpoint, self.begun.take());
+        checkpoint.check_files()?;
         let begun = begun.ok_or(OpenError::Taken)?;
         let quantize = self.placement.quantize;
         let model = Rc::new(Placeable {
@@ -171,6 +168,8 @@ impl Loading {
         });
         let (device, need) = (begun.device.clone(), begun.need);
         let backend = begun.finish(&model.weights, model.n_drawable)?;
+        // A device of its own was given everything.
+        let ahead = self.ahead.take().filter(|_| !device.is_gpu);
         let prompt = self.prompt.take();
         let spec = checkpoint.spec.clone();
         let is_series = spec.is_series();
@@ -194,6 +193,7 @@ impl Loading {
             facts,
             encode,
             examiner: Some(Examiner::new(checkpoint)),
+            ahead,
             mover: Some(Box::new(move |device| {
                 Ok(Box::new(Moving::new(Rc::clone(&model), device)?))
             })),

@@ -1,7 +1,7 @@
 //! One open model: what is asked of it is handed to its rows, its backlog, its writer and its jobs, and whose turn it is
 //! is decided here: a step of the text, a slice of what the rows lack, or a job beside them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     BackendError, Encode, Event, EventSender, Examiner, MovedModel, Mover, OpenModel, Options,
@@ -12,6 +12,7 @@ use super::{
     rows::{Lists, Rows},
     write::Writer,
 };
+use crate::checkpoint::{Progress, ReadAhead};
 use crate::spec::{Experiment, PolicyError, PromptForm, SamplingError, TokenId};
 use crate::study::{EncodeError, Study};
 use crate::trace::GivenError;
@@ -30,6 +31,43 @@ pub(super) enum Refusal {
     Policy(#[from] PolicyError),
 }
 
+/// How long after another it is told how much was read ahead.
+const TELL_EACH: Duration = Duration::from_millis(200);
+
+/// Weights that are being read, and when that was told last.
+struct Ahead {
+    reading: ReadAhead,
+    told: Instant,
+    is_told: bool,
+}
+
+impl Ahead {
+    fn of(reading: ReadAhead) -> Self {
+        Self {
+            reading,
+            told: Instant::now(),
+            is_told: false,
+        }
+    }
+
+    fn due(&self) -> Instant {
+        self.told + TELL_EACH
+    }
+
+    /// Says how far it is; nothing of what was over before it was told. Whether it goes on.
+    fn tell(&mut self, it: Progress, out: &mut EventSender) -> bool {
+        self.told = Instant::now();
+        if self.is_told || !it.is_done() {
+            self.is_told = true;
+            out.send(Event::ReadAhead {
+                done_bytes: it.done_bytes,
+                total_bytes: it.total_bytes,
+            });
+        }
+        !it.is_done()
+    }
+}
+
 /// An open model.
 pub(super) struct ModelSession {
     rows: Rows,
@@ -40,6 +78,8 @@ pub(super) struct ModelSession {
     encode: Option<Encode>,
     mover: Option<Mover>,
     examiner: Option<Examiner>,
+    /// None once all weights were read.
+    ahead: Option<Ahead>,
     options: Options,
     /// Whether the next turn is the text's, not the backlog's.
     is_steps_turn: bool,
@@ -56,6 +96,7 @@ impl ModelSession {
             encode: model.encode,
             mover: model.mover,
             examiner: model.examiner,
+            ahead: model.ahead.map(Ahead::of),
             options,
             is_steps_turn: false,
         }
@@ -124,6 +165,20 @@ impl ModelSession {
         self.backlog.leave_device(&mut self.rows);
         self.rows.move_to(model.backend);
         self.backlog.enter_device(&self.rows);
+        if model.device.is_gpu
+            && let Some(mut ahead) = self.ahead.take()
+        {
+            // It was given everything.
+            let total_bytes = ahead.reading.progress().total_bytes;
+            let done_bytes = total_bytes;
+            ahead.tell(
+                Progress {
+                    done_bytes,
+                    total_bytes,
+                },
+                out,
+            );
+        }
         self.rows.facts.device.clone_from(&model.device);
         out.send(Event::Moved(Box::new(model.device)));
         self.backlog.tell(&self.rows, false, out);
@@ -190,11 +245,23 @@ impl ModelSession {
         if self.is_behind() || self.is_job_due(now) {
             return Some(now);
         }
-        self.writer.due()
+        let tells = self.ahead.as_ref().map(Ahead::due);
+        self.writer.due().into_iter().chain(tells).min()
+    }
+
+    /// Says how much was read ahead, now and then.
+    fn tell_ahead(&mut self, out: &mut EventSender) {
+        let now = Instant::now();
+        if let Some(ahead) = self.ahead.as_mut().filter(|it| it.due() <= now)
+            && !ahead.tell(ahead.reading.progress(), out)
+        {
+            self.ahead = None;
+        }
     }
 
     /// Does the next piece.
     pub fn work(&mut self, pace: Pace, out: &mut EventSender) {
+        self.tell_ahead(out);
         if let Err(error) = self.attach() {
             self.fail(&error, out);
         }

@@ -32,8 +32,8 @@ pub use panels::{MIXED_TEXT, PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset, SERIES_PRESETS, presets};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{
-    Backlog, ControlsOf, Examined, Loading, Message, RowKey, RowView, Session, SessionControls,
-    Steps, Survey, SurveyedText,
+    Backlog, ControlsOf, Examined, Loading, Message, PagesRead, RowKey, RowView, Session,
+    SessionControls, Steps, Survey, SurveyedText,
 };
 pub use theme::{
     DARK, LABEL_SIZE, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,

@@ -58,6 +58,15 @@ pub struct Loading {
     pub available_bytes: Option<u64>,
 }
 
+/// Weights of the open model that are read before they are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PagesRead {
+    /// Bytes in memory.
+    pub done_bytes: u64,
+    /// Bytes of all its files.
+    pub total_bytes: u64,
+}
+
 /// One sentence for the user.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
@@ -178,6 +187,8 @@ pub struct Session {
     pub measured: Option<f32>,
     /// The load that goes on.
     pub loading: Option<Loading>,
+    /// How much of the weights was read ahead; none once all are, or where none is.
+    pub pages_read: Option<PagesRead>,
     /// What is to be said.
     pub message: Option<Message>,
     /// Failures in whose place something else is said now, until they are put away: the oldest first.

@@ -47,6 +47,7 @@ impl Hand {
             encode: None,
             examiner: None,
             mover: None,
+            ahead: None,
         };
         let (send, events) = sync_channel(100_000);
         Self {

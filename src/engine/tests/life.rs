@@ -3,19 +3,20 @@
 use std::{
     path::{Path, PathBuf},
     sync::mpsc::sync_channel,
+    thread::sleep,
     time::{Duration, Instant},
 };
 
 use super::{
-    toy::{Toy, ToyOpener},
-    watch::{Watch, experiment},
+    toy::{Toy, ToyOpener, facts},
+    watch::{PATIENCE, Watch, World, experiment},
 };
-use crate::checkpoint::CheckpointError;
+use crate::checkpoint::{CheckpointError, Progress, ReadAhead};
 use crate::engine::{
-    Engine, Event, LoadingJob, ModelSource, NotSent, OpenError, Opener, Options, Request,
-    StopReason,
+    Engine, Event, LoadStep, LoadingJob, ModelOpener, ModelSource, NotSent, OpenError, OpenModel,
+    Opener, Options, ReadyOpener, Request, StopReason,
 };
-use crate::spec::{ModelChoice, TokenId};
+use crate::spec::{DeviceChoice, ModelChoice, Placement, TokenId};
 use crate::trace::Recording;
 
 const PROMPT: &[u32] = &[2, 9, 17];
@@ -76,6 +77,72 @@ fn a_load_that_fails_or_is_cancelled_keeps_the_open_model() {
     assert!(!failed(&mut it).1);
     it.play(5);
     it.check();
+}
+
+#[test]
+fn a_model_answers_while_its_weights_are_read() {
+    let toy = Toy::default();
+    let world = World::toy(&toy);
+    let opener = ReadyOpener(move |_: &ModelSource| {
+        Ok(OpenModel {
+            backend: Box::new(toy.backend()),
+            facts: facts(&toy),
+            encode: None,
+            examiner: None,
+            mover: None,
+            ahead: Some(ReadAhead::at(Progress {
+                done_bytes: 1,
+                total_bytes: 3,
+            })),
+        })
+    });
+    let mut it = Watch::with_opener(world, Box::new(opener), Options::default());
+    let is_told = |it: &Event| {
+        matches!(
+            it,
+            Event::ReadAhead {
+                done_bytes: 1,
+                total_bytes: 3
+            }
+        )
+    };
+    it.until(is_told);
+    it.show(&experiment(PROMPT, 1, &[]));
+    assert_eq!(it.play(5), StopReason::Count);
+    it.until(is_told);
+    it.check();
+}
+
+#[test]
+fn nothing_is_read_before_a_model_on_the_cpu_is_open() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = ModelSource::Path(root.join("tests/golden/fixtures/mixtral"));
+    let mut opener = ModelOpener::on(Placement {
+        device: DeviceChoice::Cpu,
+        quantize: None,
+    });
+    let mut load = opener.open(&source).unwrap();
+    let model = loop {
+        match load.advance().unwrap() {
+            LoadStep::Going(it) => {
+                assert_eq!((it.done_bytes, it.total_bytes), (0, 0));
+                assert!(it.needed_bytes > 0);
+            }
+            LoadStep::Done(model) => break model,
+            LoadStep::Moved(_) => panic!("it was not open"),
+        }
+    };
+    let ahead = model.ahead.unwrap();
+    let n_bytes = model.facts.weight_bytes;
+    assert!(
+        ahead.progress().total_bytes > n_bytes,
+        "headers are read, too"
+    );
+    let end = Instant::now() + PATIENCE;
+    while !ahead.progress().is_done() {
+        assert!(Instant::now() < end);
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// Finds two models at every place.
@@ -207,7 +274,7 @@ fn dropping_the_handle_ends_a_thread_that_waits_to_be_heard() {
     let mut it = it;
     it.show(&experiment(PROMPT, 1, &[]));
     it.ask(Request::Play { stop_after: None });
-    std::thread::sleep(Duration::from_millis(50));
+    sleep(Duration::from_millis(50));
     let began = Instant::now();
     drop(it);
     assert!(began.elapsed() < Duration::from_secs(1));
@@ -222,7 +289,7 @@ fn a_full_queue_hands_the_request_back() {
     let mut it = Watch::new(toy);
     it.show(&experiment(PROMPT, 1, &[]));
     it.ask(Request::Play { stop_after: None });
-    std::thread::sleep(Duration::from_millis(50));
+    sleep(Duration::from_millis(50));
     let pause = || Request::Pause;
     let full = (0..200).find_map(|_| it.engine.send(pause()).err());
     assert_eq!(full, Some(NotSent::Full(pause())));

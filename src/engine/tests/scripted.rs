@@ -65,6 +65,7 @@ fn replaying(rows: &[ScriptedRow], hold: Duration) -> Watch {
             encode: None,
             examiner: None,
             mover: None,
+            ahead: None,
         })
     });
     Watch::with_opener(World::toy(&toy), Box::new(opener), Options::default())

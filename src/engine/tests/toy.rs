@@ -175,6 +175,7 @@ impl LoadingJob for ToyLoad {
         Ok(LoadStep::Done(Box::new(OpenModel {
             examiner: None,
             mover: None,
+            ahead: None,
             backend: Box::new(self.toy.backend()),
             facts: facts(&self.toy),
             encode: Some(Box::new(|text, _form| {

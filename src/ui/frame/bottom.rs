@@ -27,6 +27,8 @@ const ROOM_FOR_BAR: f32 = 250.0;
 const LONGER_WORDS: f32 = 130.0;
 /// What the words on the end of the context need in full, points.
 const ROOM_FOR_REASON: f32 = 230.0;
+/// What the bar of the weights that are read, and its words, need, points.
+const ROOM_FOR_PAGES: f32 = 260.0;
 /// Fewer points hold no words.
 const LEAST_ROOM: f32 = 60.0;
 
@@ -41,10 +43,13 @@ pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
             ui.spacing_mut().item_spacing.x = 10.0;
             if cx.session.loading.is_some() {
                 loading_ui(cx, ui);
-            } else if cx.session.backlog.is_some() {
-                backlog_ui(cx, ui);
             } else {
-                context_ui(cx, ui);
+                pages_ui(cx, ui);
+                if cx.session.backlog.is_some() {
+                    backlog_ui(cx, ui);
+                } else {
+                    context_ui(cx, ui);
+                }
             }
         });
     });
@@ -301,6 +306,26 @@ fn loading_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         );
     }
     ui.add(quiet(cx, words).truncate());
+}
+
+/// How much of the weights is in memory while they are read ahead of their use.
+fn pages_ui(cx: &Cx<'_>, ui: &mut Ui) {
+    let Some(pages) = cx.session.pages_read else {
+        return;
+    };
+    if ui.available_width() < ROOM_FOR_PAGES {
+        return;
+    }
+    let words = format!(
+        "{} of {} in memory",
+        bytes(pages.done_bytes),
+        bytes(pages.total_bytes)
+    );
+    ui.add(quiet(cx, words)).on_hover_text(
+        "Weights are read from disk while the model runs already; tokens come faster once all are in memory",
+    );
+    let share = pages.done_bytes as f32 / pages.total_bytes.max(1) as f32;
+    bar_ui(cx, ui, share, 60.0);
 }
 
 fn backlog_ui(cx: &mut Cx<'_>, ui: &mut Ui) {

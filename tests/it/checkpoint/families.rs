@@ -1,5 +1,10 @@
 //! Every family opens; tensors that are missing, too many or of the wrong kind of layer are named.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use serde_json::json;
 
 use super::{check, opened};
@@ -224,6 +229,12 @@ fn warming_up_counts_every_byte_once() {
         total_bytes: total,
     };
     assert_eq!(load.step(5000).unwrap(), done);
+    let ahead = it.warm_up(&Allowances::now()).ahead();
+    let end = Instant::now() + Duration::from_secs(20);
+    while ahead.progress() != done {
+        assert!(Instant::now() < end, "{:?}", ahead.progress());
+        sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

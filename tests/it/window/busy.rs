@@ -10,13 +10,17 @@ use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
 use moescope::checkpoint::Bundled;
-use moescope::engine::{Engine, ModelSource, Options, ReadyOpener, ScriptedBackend, ScriptedRow};
+use moescope::engine::{
+    Engine, Event, ModelSource, Options, ReadyOpener, ScriptedBackend, ScriptedRow,
+};
 use moescope::spec::{DeviceChoice, Placement};
 use moescope::trace::RowRecord;
 use moescope::ui::Command;
 
-use super::drive::{Window, builder, tour, until, whereabouts};
+use super::drive::{Window, builder, scripted, settle, tour, until, whereabouts};
 use super::endurance::{MOST_SECS, thread_secs};
+use super::fixture::labels;
+use super::script::{TOUR_LIKE, baseline};
 use crate::gpu::opened_on;
 
 const SIZE: (f32, f32) = (1440.0, 900.0);
@@ -131,6 +135,21 @@ fn frames_go_on_while_each_step_takes_a_second() {
     });
     assert!(start.elapsed() > HOLD, "a step was held");
     assert!(frames.len() >= 10, "{} frames in two steps", frames.len());
+}
+
+#[test]
+fn how_much_of_the_weights_was_read_ahead_is_told_until_all_is() {
+    let (mut window, script) = scripted(SIZE, Theme::Dark, baseline(TOUR_LIKE, 12), true);
+    let told = |window: &Window| labels(window, "7.5 GB of 18.1 GB in memory").len();
+    let read = |done_bytes| Event::ReadAhead {
+        done_bytes,
+        total_bytes: 18_100_000_000,
+    };
+    for (done_bytes, n) in [(7_500_000_000, 1), (18_100_000_000, 0)] {
+        script.say([read(done_bytes)]);
+        settle(&mut window);
+        assert_eq!(told(&window), n, "{done_bytes}");
+    }
 }
 
 #[test]
