@@ -216,7 +216,8 @@ impl App {
             let spec = self.session.spec();
             let parts = spec.map_or_else(SequenceParts::default, |it| it.parts(given));
             let name = parts.name(last);
-            let what = format!("The text goes on from the prompt's end, {name}");
+            let what = self.session.position_kind().whole();
+            let what = format!("The {what} goes on from the prompt's end, {name}");
             self.experiment.given.truncate(n);
             self.commit_text(&what, now_secs);
         }

@@ -23,7 +23,7 @@ const NEXT_TO_NOTHING: f32 = 0.05;
 /// Below this a mean is said to be less, nats.
 const LEAST_NATS: f64 = 0.001;
 
-const COLUMNS: [(&str, &str); 8] = [
+const COLUMNS: [(&str, &str); 9] = [
     ("row", ""),
     ("mean KL", "nats a token"),
     ("loss", "nats a token"),
@@ -32,10 +32,11 @@ const COLUMNS: [(&str, &str); 8] = [
     ("most KL", "nats a token"),
     ("tokens", ""),
     ("controls", ""),
+    ("picks changed most in", "share of those changed"),
 ];
 
 /// The same of a series, which has no probabilities and so no loss.
-const SERIES_COLUMNS: [(&str, &str); 8] = [
+const SERIES_COLUMNS: [(&str, &str); 9] = [
     ("row", ""),
     ("mean difference", "sd a point"),
     ("loss", ""),
@@ -44,6 +45,7 @@ const SERIES_COLUMNS: [(&str, &str); 8] = [
     ("most difference", "sd a point"),
     ("points", ""),
     ("controls", ""),
+    ("picks changed most in", "share of those changed"),
 ];
 
 /// The effect of a list and what it is set beside.
@@ -146,7 +148,39 @@ impl<'a> ShownEffect<'a> {
         out
     }
 
-    /// The same, and where the change sits.
+    /// How much in one sentence, beside the mean of the controls. Empty where nothing was compared.
+    #[must_use]
+    pub fn brief_sentence(&self) -> String {
+        let Some(effect) = self.effect else {
+            return String::new();
+        };
+        let (what, unit, noun) = (self.kind.change(), self.kind.unit(), self.kind.noun());
+        let mut out = format!("Mean {what} {} {unit} a {noun}", nats(effect.mean_kl));
+        let loss = |it: f64| match effect.n_scored {
+            0 => String::new(),
+            _ => format!(", loss {}", change(it)),
+        };
+        out.push_str(&loss(effect.loss_change));
+        let summary = self.controls.and_then(|it| Some((it, it.summary()?)));
+        let beside = match summary {
+            Some((controls, it)) => format!(
+                "{} (seed {}): {} {}{}",
+                count_of(it.n as u64, "random control"),
+                controls.seed,
+                self.name(),
+                nats(it.mean_kl.mean),
+                loss(it.loss_change.mean),
+            ),
+            None => self.controls_words(&effect),
+        };
+        if !beside.is_empty() {
+            let _ = write!(out, "; {beside}");
+        }
+        out.push('.');
+        out
+    }
+
+    /// The same as `sentence`, and where the change sits.
     #[must_use]
     pub fn sentences(&self) -> String {
         let parts = [self.sentence(), self.place_sentence()];
@@ -215,6 +249,24 @@ impl<'a> ShownEffect<'a> {
                 out
             }
         }
+    }
+
+    /// `layer 4 62 %, layer 5 31 %`: the layers in which most picks changed. Empty where none did.
+    fn most_changed(&self) -> String {
+        let Some(ByLayer { spec, picks }) = self.layers else {
+            return String::new();
+        };
+        let words = |(id, n): (RouterId, u64)| {
+            let label = spec.router(id)?.label();
+            Some(format!("{label} {}", share_words(n, picks.n_changed)))
+        };
+        let all: Vec<String> = picks
+            .largest
+            .into_iter()
+            .flatten()
+            .filter_map(words)
+            .collect();
+        all.join(", ")
     }
 
     fn router_words(&self, spec: &ModelSpec, id: RouterId) -> String {
@@ -337,7 +389,9 @@ impl<'a> ShownEffect<'a> {
             none(),
             Cell::from(effect.n_tokens),
             none(),
+            none(),
         ]);
+        let most = self.most_changed();
         out.push([
             "edited".into(),
             Cell::Number(effect.mean_kl),
@@ -347,6 +401,7 @@ impl<'a> ShownEffect<'a> {
             none(),
             Cell::from(effect.n_tokens),
             none(),
+            if most.is_empty() { none() } else { most.into() },
         ]);
         if let Some(it) = self.controls.and_then(ControlEffects::summary) {
             out.push([
@@ -358,6 +413,7 @@ impl<'a> ShownEffect<'a> {
                 Cell::Number(it.mean_kl.most),
                 Cell::from(it.n_tokens),
                 Cell::from(it.n),
+                none(),
             ]);
         }
         Some(out)

@@ -40,6 +40,11 @@ impl Text {
         self.ink.top() < clip.top() || self.ink.bottom() > clip.bottom()
     }
 
+    /// Cut at the top, its foot still in sight.
+    pub fn is_cut_above(&self) -> bool {
+        self.is_in_sight() && self.ink.top() < self.clip.top() - SLACK
+    }
+
     /// Bold letters are the same ones twice, half a point apart.
     fn is_bold_of(&self, other: &Self) -> bool {
         self.words == other.words && (self.ink.min - other.ink.min).length() < 1.0

@@ -2,12 +2,16 @@
 //! panel alone, whose letters grow with its room.
 
 use eframe::egui::{
-    Color32, Event as Input, Key, Modifiers, Rect, Shape, Theme, Vec2, epaint, vec2,
+    Color32, Event as Input, Key, Modifiers, Rect, Shape, Theme, Vec2, epaint,
+    epaint::ClippedShape, vec2,
 };
 use moescope::app::{HUGE, HeadlessApp, Size, TOUR_LIKE};
-use moescope::ui::{Command, PANELS, PRESENT};
+use moescope::spec::Position;
+use moescope::ui::{Command, PANELS, PRESENT, RowChoice, Selection};
 
+use super::drive::{self, click, scripted};
 use super::layout::{faults, settle, stage, texts};
+use super::script;
 
 /// Sizes of projectors, pixels.
 const SIZES: [Vec2; 2] = [vec2(1280.0, 720.0), vec2(1920.0, 1080.0)];
@@ -169,6 +173,129 @@ fn cells_have_their_values_where_they_fit() {
     let n = numbers.filter(|it| it.words.parse::<u8>().is_ok()).count();
     // Two of eight experts a token in six layers: most cells have a number, and eight columns have theirs.
     assert!(n > 30, "{n}");
+}
+
+const EDITS: [&str; 5] = ["mask:2.5", "mask:3.6", "mask:4.1", "mask:5.5", "force:4.0"];
+
+/// The same with edits.
+fn edited(size: Vec2) -> HeadlessApp {
+    let mut stage = presented(TOUR_LIKE, size);
+    for edit in EDITS {
+        let edit = format!("{edit}@9..").parse().unwrap();
+        stage.app_mut().command(Command::AddEdit(edit));
+    }
+    settle(&mut stage);
+    stage
+}
+
+/// Rings, and strikes as thin boxes along their line.
+fn marks(shape: &Shape, out: &mut Vec<Rect>) {
+    match shape {
+        Shape::Vec(all) => all.iter().for_each(|it| marks(it, out)),
+        Shape::Circle(it) if it.stroke.color == PRESENT.ring || it.fill == PRESENT.ring => {
+            let radius = it.radius + it.stroke.width / 2.0;
+            out.push(Rect::from_center_size(it.center, Vec2::splat(2.0 * radius)));
+        }
+        Shape::LineSegment { points, stroke } if stroke.color == PRESENT.amber => {
+            let [a, b] = *points;
+            let pieces = (0..40).map(|it| a.lerp(b, it as f32 / 39.0));
+            out.extend(pieces.map(|it| Rect::from_center_size(it, Vec2::splat(stroke.width))));
+        }
+        _ => {}
+    }
+}
+
+/// No mark in the right half lies over a number there.
+fn check_cells(shapes: &[ClippedShape], right: f32, (least, what): (usize, &str)) {
+    let mut all = Vec::new();
+    shapes.iter().for_each(|it| marks(&it.shape, &mut all));
+    all.retain(|it| it.left() > right);
+    assert!(all.len() > 40, "{what}: {} marks", all.len());
+    let texts = texts(shapes);
+    let is_number = |it: &&super::layout::Text| {
+        let digits = it.words.trim_start_matches(['+', '−', '<']);
+        it.ink.left() > right && digits.parse::<f32>().is_ok()
+    };
+    let numbers: Vec<_> = texts.iter().filter(is_number).collect();
+    assert!(numbers.len() >= least, "{what}: {} numbers", numbers.len());
+    for it in numbers {
+        let over = all.iter().find(|mark| mark.intersects(it.ink.shrink(0.5)));
+        assert_eq!(over, None, "{} in {what}", it.words);
+    }
+}
+
+#[test]
+fn no_ring_and_no_strike_lies_over_a_number() {
+    for size in SIZES {
+        let mut stage = edited(size);
+        stage.app_mut().command(Command::ShowPanel("heatmap"));
+        settle(&mut stage);
+        let right = stage.ctx().content_rect().center().x;
+        check_cells(stage.shapes(), right, (40, &format!("{size:?}")));
+    }
+    // Whatever the cells show; as many points as such a window has.
+    let rows = script::edited(TOUR_LIKE, 60, 44);
+    let (mut window, _script) = scripted((711.0, 400.0), Theme::Light, rows, false);
+    for edit in EDITS {
+        let edit = format!("{edit}@9..").parse().unwrap();
+        window.state_mut().command(Command::AddEdit(edit));
+    }
+    window.state_mut().command(Command::TogglePresent);
+    drive::settle(&mut window);
+    // Eight of them stand over the columns; the made-up texts differ little.
+    for (least, value) in [
+        (18, "live pick"),
+        (40, "gate mass"),
+        (40, "score"),
+        (9, "difference"),
+    ] {
+        click(&mut window, "What the cells show");
+        click(&mut window, value);
+        check_cells(&window.output().shapes, 355.0, (least, value));
+    }
+}
+
+#[test]
+fn the_effect_takes_two_lines_before_a_class() {
+    for size in SIZES {
+        let stage = edited(size);
+        let mut found = Vec::new();
+        for it in stage.shapes() {
+            each_text(&it.shape, &mut |it| {
+                if it.galley.text().contains("Mean KL ") {
+                    found.push((it.galley.text().to_owned(), it.galley.rows.len()));
+                }
+            });
+        }
+        assert_eq!(found.len(), 1, "{found:?}");
+        let (words, n_lines) = &found[0];
+        assert!(*n_lines <= 2, "{words}: {n_lines} lines");
+        assert!(words.contains(" nats a token, loss "), "{words}");
+    }
+}
+
+#[test]
+fn no_line_of_the_text_is_cut_at_its_top_before_a_class() {
+    for size in SIZES {
+        for position in [None, Some(Position(11)), Some(Position(30))] {
+            let mut stage = stage(TOUR_LIKE, size, 1.0);
+            let selection = Selection {
+                row: RowChoice::Baseline,
+                position,
+                ..Selection::default()
+            };
+            stage.app_mut().command(Command::Select(selection));
+            settle(&mut stage);
+            stage.app_mut().command(Command::TogglePresent);
+            settle(&mut stage);
+            let middle = stage.ctx().content_rect().center().x;
+            let texts = texts(stage.shapes());
+            let cut = texts
+                .iter()
+                .find(|it| it.ink.left() < middle && it.is_cut_above());
+            assert!(cut.is_none(), "{position:?} at {size:?}: {cut:?}");
+        }
+    }
 }
 
 #[test]

@@ -79,7 +79,13 @@ fn the_tokens_drawn_stand_at_the_foot_with_their_rank_where_the_list_is_longer()
     let shown = labels(&window, "Continue with ");
     let last = shown.iter().find(|it| it.contains(", drawn next"));
     let last = last.unwrap_or_else(|| panic!("token {token}: {shown:?}"));
-    assert!(last.contains(&format!("rank {rank},")), "{last}");
+    assert!(
+        last.contains(&format!(
+            "rank {},",
+            moescope::spec::grouped(u64::from(rank))
+        )),
+        "{last}"
+    );
     let drawn = window.get_by_label(last).rect();
     let pane = window.get_by_label("Next token").rect();
     assert!(

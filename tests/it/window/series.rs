@@ -171,6 +171,21 @@ fn an_edit_moves_the_forecast_and_undo_brings_the_series_back() {
 }
 
 #[test]
+fn a_series_that_goes_on_from_the_prompts_end_is_called_one() {
+    let mut window = opened();
+    write(&mut window, 6);
+    click(&mut window, "Back one token");
+    until(&mut window, "one point less", App::is_idle);
+    assert!(window.state().experiment().given.len() > 60);
+    write(&mut window, 3);
+    click(&mut window, "To the prompt's end");
+    assert_eq!(window.state().experiment().given.len(), 60);
+    let words = window.state().session().message.clone().unwrap().text;
+    let wanted = "The series goes on from the prompt's end, point 59";
+    assert!(words.starts_with(wanted), "{words}");
+}
+
+#[test]
 fn points_are_selected_by_keys_and_by_clicks() {
     let mut window = opened();
     let at = |window: &Window| window.state().selection().position;

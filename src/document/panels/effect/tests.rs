@@ -110,6 +110,19 @@ fn edits_without_a_control_say_so() {
         shown.short_sentence(),
         "Mean KL 0.523, loss +0.351; 8 controls: KL 0.017"
     );
+    assert_eq!(
+        shown.brief_sentence(),
+        "Mean KL 0.523 nats a token, loss +0.351; 8 random controls (seed 1): KL 0.017, loss +0.004."
+    );
+    let few = controls(3, 8);
+    let shown = ShownEffect {
+        controls: Some(&few),
+        ..shown
+    };
+    assert_eq!(
+        shown.brief_sentence(),
+        "Mean KL 0.523 nats a token, loss +0.351; 3 of 8 random controls are read."
+    );
     let mut left_out = controls(0, 0);
     left_out.n_left_out = 1;
     check(
@@ -172,6 +185,23 @@ fn what_share_of_the_change_sits_in_which_layers_is_said() {
             kind: PositionKind::Token,
         };
         assert_eq!(shown.layers_sentence(), wanted);
+        // The table names the same layers in a column of the edited row, and in no other.
+        let table = shown.table().unwrap();
+        let place = table
+            .columns
+            .iter()
+            .position(|it| it.name == "picks changed most in");
+        let cells: Vec<String> = table
+            .rows
+            .iter()
+            .map(|it| it[place.unwrap()].words())
+            .collect();
+        let [first, second] = [0, 1].map(|n| largest.get(n).map(|it| format!("layer {}", it.0)));
+        assert_eq!(cells[0], "");
+        for name in [first, second].into_iter().flatten() {
+            assert!(cells[1].contains(&name), "{}", cells[1]);
+        }
+        assert_eq!(cells[1].is_empty(), n_changed == 0);
     };
     check(1, &[], 0, 0, "None of 1 pick changed.");
     check(1280, &[], 0, 0, "None of 1,280 picks changed.");

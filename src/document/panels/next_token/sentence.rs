@@ -1,7 +1,7 @@
 //! The sentence under the list: how far the prediction moved, what became of the token that followed, by chance.
 
 use crate::document::{percent, short};
-use crate::spec::{Position, TokenId};
+use crate::spec::{Position, TokenId, grouped};
 use crate::trace::{Candidate, ModelFacts, PositionKind};
 
 use super::{Beside, ShownPrediction, next_token_words};
@@ -80,7 +80,11 @@ fn moved(facts: &ModelFacts, before: Candidate, after: Candidate) -> String {
         0.0.. => format!(" changes by +{} nats", short(f64::from(apart))),
         _ => format!(" changes by −{} nats", short(f64::from(-apart))),
     };
-    let ranks = format!("rank {} → {}", before.rank, after.rank);
+    let ranks = format!(
+        "rank {} → {}",
+        grouped(u64::from(before.rank)),
+        grouped(u64::from(after.rank))
+    );
     format!("log-prob of “{words}”{changed}, {ranks}")
 }
 
@@ -92,7 +96,7 @@ fn follows(facts: &ModelFacts, it: &ShownPrediction<'_>, next: TokenId) -> Strin
         Some(known) => format!(
             "“{words}” {how}: {}, rank {}",
             percent(known.log_prob.exp()),
-            known.rank
+            grouped(u64::from(known.rank))
         ),
         None => format!("“{words}” {how}"),
     }

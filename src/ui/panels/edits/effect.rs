@@ -16,6 +16,9 @@ const SERIES_COLUMNS: [(usize, &str); 1] = [(1, "mean diff.")];
 /// Width of a column of numbers, and height of a row, points.
 const COLUMN: f32 = 58.0;
 const ROW: f32 = 15.0;
+/// The column of the layers in which most picks changed: its place in the table, its head, its width and the least
+/// width of a panel that has it, points.
+const LAYERS: (usize, &str, f32, f32) = (8, "picks changed most in", 170.0, 480.0);
 /// In less than this the loss is left out, points: the change says it.
 const NARROW: f32 = 330.0;
 
@@ -35,7 +38,11 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, effect: &ShownEffect<'_>) {
     let columns = all.iter().filter(|it| !is_narrow || it.0 != 2);
     let columns: Vec<(usize, &str)> = columns.copied().collect();
     let heads = columns.iter().map(|it| it.1.to_owned()).collect();
-    row_ui(ui, unit, heads, palette.second, None);
+    let has_layers =
+        ui.available_width() >= LAYERS.3 && table.rows.iter().any(|it| has_words(&it[LAYERS.0]));
+    let last = |words: String| has_layers.then_some(words);
+    let head = (heads, last(LAYERS.1.to_owned()));
+    row_ui(ui, unit, head, palette.second, None);
     for row in &table.rows {
         let name = row[0].words();
         let is_edited = name == cx.session.row_name(RowChoice::Edited);
@@ -48,21 +55,42 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, effect: &ShownEffect<'_>) {
         let told = all
             .iter()
             .map(|(n, head)| format!("{head} {}", words(&row[*n], *n == 3)));
-        let label = format!("{name}: {}", told.collect::<Vec<_>>().join(", "));
-        row_ui(ui, &name, numbers.collect(), color, Some(label));
+        let mut label = format!("{name}: {}", told.collect::<Vec<_>>().join(", "));
+        let layers = &row[LAYERS.0];
+        if has_words(layers) {
+            label = format!("{label}, {} {}", LAYERS.1, layers.words());
+        }
+        let cells = (numbers.collect(), last(layers.words()));
+        row_ui(ui, &name, cells, color, Some(label));
     }
     ui.add_space(3.0);
 }
 
-/// A name at the left, as much of it as fits, and numbers at the right.
-fn row_ui(ui: &mut Ui, name: &str, numbers: Vec<String>, color: Color32, label: Option<String>) {
+fn has_words(cell: &Cell) -> bool {
+    !matches!(cell, Cell::Empty)
+}
+
+/// A name at the left, as much of it as fits, numbers at the right, and the layers after them where they are shown.
+fn row_ui(
+    ui: &mut Ui,
+    name: &str,
+    (numbers, layers): (Vec<String>, Option<String>),
+    color: Color32,
+    label: Option<String>,
+) {
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
     let font = FontId::proportional(LABEL_SIZE);
-    let room = width - COLUMN * numbers.len() as f32;
+    let beside = if layers.is_some() { LAYERS.2 } else { 0.0 };
+    let room = width - COLUMN * numbers.len() as f32 - beside;
     let galley = elided(ui.painter(), name, font.clone(), color, room.max(20.0));
     ui.painter().galley(rect.min, galley, color);
-    let mut right = rect.right();
+    let mut right = rect.right() - beside;
+    if let Some(layers) = layers {
+        let at = pos2(rect.right(), rect.top());
+        ui.painter()
+            .text(at, Align2::RIGHT_TOP, layers, font.clone(), color);
+    }
     for number in numbers.into_iter().rev() {
         let at = pos2(right, rect.top());
         ui.painter()

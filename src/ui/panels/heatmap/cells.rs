@@ -10,16 +10,13 @@ use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
     dropped_mark, edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of,
-    words as words_of,
 };
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::hover;
+use super::numbers::{Beside, number_ui, ring_of};
 use super::order::{Order, Places};
 use super::plot::Plot;
-
-/// The largest ring of a pick, points.
-const RING: f32 = 6.0;
 
 /// The cells as they lie on screen.
 #[derive(Clone, Copy)]
@@ -100,13 +97,6 @@ pub fn marks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     outlines_ui(cx, ui, map);
 }
 
-/// Cells from this width on have differences in them, points.
-const WIDE: f32 = 40.0;
-/// A cell as tall, or as wide, has a ring beside its number, points.
-const TALL: f32 = 30.0;
-/// Around a number in a cell, points.
-const AROUND: egui::Vec2 = vec2(3.0, 0.0);
-
 /// *unused* or *masked* in an empty cell; the expert's id where columns do not say it; numbers where they are asked for.
 fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let plot = map.plot;
@@ -115,6 +105,7 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         .is_none_or(|it| it.load.n_tokens(plot.asked.phase) == 0);
     let names_unused = plot.names_unused() && !nothing_read;
     let names_ids = map.places.order != Order::Id;
+    let beside = Beside::of(cx, ui, map);
     for (cell, at) in map.all(cx) {
         let empty = is_empty(plot, at);
         if names_ids && fits(cell, 18.0) {
@@ -122,7 +113,9 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
             let id = at.expert.to_string();
             id_ui(cx, ui.painter(), place, id, (plot, empty, at));
         }
-        if shows_numbers(cx, map) && number_ui(cx, ui, map, cell, at) {
+        if let Some((_, rest)) = beside.map(|it| it.parts(cell))
+            && number_ui(cx, ui, map, rest, at)
+        {
             continue;
         }
         let room = if names_ids { 62.0 } else { 44.0 };
@@ -140,11 +133,13 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     }
 }
 
-fn is_empty(plot: &Plot, at: ExpertAt) -> bool {
+/// Whether a cell has nothing to show.
+pub fn is_empty(plot: &Plot, at: ExpertAt) -> bool {
     plot.cell(at).to_bits() == EMPTY.to_bits()
 }
 
-fn fits(cell: Rect, width: f32) -> bool {
+/// Whether a cell is as wide, and as high as a line of words.
+pub fn fits(cell: Rect, width: f32) -> bool {
     cell.width() >= width && cell.height() >= 12.0
 }
 
@@ -153,54 +148,6 @@ fn beside_strike(cell: Rect) -> Option<Rect> {
     let square = cell.height().min(cell.width() * 0.4);
     let rest = cell.with_min_x(cell.left() + square);
     (rest.width() >= 44.0).then_some(rest)
-}
-
-/// Whether cells have numbers in them: wide ones with a difference, and all that have room before a class.
-fn shows_numbers(cx: &Cx<'_>, map: &Map<'_>) -> bool {
-    let cell = map.grid.cell(0, 0);
-    let is_wide = map.plot.differences() && fits(cell, WIDE);
-    !map.grid.is_small() && (is_wide || cx.palette.presents())
-}
-
-/// What a ring takes of a cell with a number in it, and what it leaves: the right of a wide cell, the lower part of a tall
-/// one. None where the cell is neither.
-fn beside_ring(cell: Rect) -> Option<(Rect, Rect)> {
-    let ring = 2.0 * RING + 2.0;
-    if cell.width() >= TALL.max(cell.height()) {
-        Some(cell.split_left_right_at_x(cell.left() + ring))
-    } else if cell.height() >= TALL {
-        Some(cell.split_top_bottom_at_y(cell.top() + ring))
-    } else {
-        None
-    }
-}
-
-/// Where a ring stands in such a cell.
-fn ring_at(cell: Rect) -> egui::Pos2 {
-    let corner = cell.left_top() + egui::Vec2::splat(RING);
-    beside_ring(cell).map_or(corner, |(ring, _)| ring.center())
-}
-
-/// A number on a plate of the panel's colour, so that it is read on any cell; whether there was room.
-fn number_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>, cell: Rect, at: ExpertAt) -> bool {
-    let Some(words) = map.plot.asked.value.in_cell(map.plot.number(at)) else {
-        return false;
-    };
-    if is_empty(map.plot, at) {
-        return false;
-    }
-    let (painter, palette) = (ui.painter(), cx.palette);
-    let galley = words_of(painter, words, palette.letters(11.0));
-    let size = galley.size() + 2.0 * AROUND;
-    let rest = beside_ring(cell).map_or(cell, |it| it.1);
-    if size.x > rest.width() + 2.0 || galley.size().y > rest.height() + 2.0 {
-        return false;
-    }
-    let plate = Rect::from_center_size(rest.center(), size).intersect(cell);
-    painter.rect_filled(plate, 3.0, palette.panel);
-    let place = rest.center() - galley.size() / 2.0;
-    painter.galley(place, galley, palette.text);
-    true
 }
 
 /// An id in the corner of its cell, dark on bright cells and bright on dark ones.
@@ -269,6 +216,7 @@ fn stacks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
 /// A masked cell is struck through, a forced one has a solid border and a dot: never by colour alone.
 fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
+    let beside = Beside::of(cx, ui, map);
     for (at, mark) in edit_marks(cx) {
         let cell = map.cell(at);
         if map.grid.is_small() {
@@ -279,7 +227,7 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         painter.rect_stroke(cell, 3.0, (1.0, palette.hairline), StrokeKind::Inside);
         painter.rect_stroke(cell, 4.0, (width, palette.amber), StrokeKind::Outside);
         if mark.masked {
-            let struck = struck(cx, map, cell, at);
+            let struck = struck(map, beside, cell, at);
             let inner = struck.shrink2(struck.size() * vec2(0.14, 0.18));
             let ends = [inner.left_bottom(), inner.right_top()];
             painter.line_segment(ends, (4.5, palette.hairline));
@@ -293,15 +241,12 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
 }
 
 /// What of a masked cell is struck through: neither the word nor the number in it.
-fn struck(cx: &Cx<'_>, map: &Map<'_>, cell: Rect, at: ExpertAt) -> Rect {
+fn struck(map: &Map<'_>, beside: Option<Beside>, cell: Rect, at: ExpertAt) -> Rect {
     if is_empty(map.plot, at) {
         let rest = beside_strike(cell);
         return rest.map_or(cell, |it| cell.with_max_x(it.left()));
     }
-    if !shows_numbers(cx, map) {
-        return cell;
-    }
-    beside_ring(cell).map_or(cell, |it| it.0)
+    beside.map_or(cell, |it| it.parts(cell).0)
 }
 
 /// The picks of the token shown: rings, the strongest filled; single bright cells where cells are small.
@@ -314,6 +259,7 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     if map.grid.is_small() {
         return small_picks_ui(cx, ui, map, store.all_at(at));
     }
+    let beside = Beside::of(cx, ui, map);
     for (router, routed) in store.all_at(at) {
         for (rank, pick) in routed.picks().enumerate() {
             let expert = pick.expert;
@@ -322,12 +268,7 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
                 let light = palette.ring.gamma_multiply(0.65 * map.glow);
                 painter.rect_filled(cell, 3.0, light);
             }
-            let radius = (cell.size().min_elem() * 0.22).clamp(3.0, RING);
-            let center = if shows_numbers(cx, map) {
-                ring_at(cell)
-            } else {
-                cell.center()
-            };
+            let (center, radius) = ring_of(beside, cell);
             if rank == 0 {
                 painter.circle(center, radius, palette.ring, (1.0, palette.hairline));
             } else {
@@ -339,12 +280,7 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         if let Some(dropped) = routed.dropped() {
             let expert = dropped.expert;
             let cell = map.cell(ExpertAt { router, expert });
-            let radius = (cell.size().min_elem() * 0.22).clamp(3.0, RING);
-            let center = if shows_numbers(cx, map) {
-                ring_at(cell)
-            } else {
-                cell.center()
-            };
+            let (center, radius) = ring_of(beside, cell);
             dropped_mark(painter, center, radius, palette);
         }
     }

@@ -6,6 +6,7 @@ mod glow;
 mod head;
 mod hover;
 mod kept;
+mod numbers;
 mod order;
 mod plot;
 mod scale;

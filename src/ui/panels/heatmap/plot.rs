@@ -92,8 +92,18 @@ impl Value {
             Self::Difference => Some(format!("+{points:.0}")),
             Self::Share | Self::Score if number > 0.0 && points < 0.5 => Some("<1".to_owned()),
             Self::Share | Self::Score => Some(format!("{points:.0}")),
-            Self::Mass => Some(short(number)),
-            Self::Pick => Some(format!("{number:.2}")),
+            Self::Mass if number >= 10.0 => Some(format!("{number:.0}")),
+            Self::Mass if number >= 1.0 => Some(format!("{number:.1}")),
+            Self::Mass | Self::Pick => Some(format!("{number:.2}")),
+        }
+    }
+
+    /// A number said inside a cell that few others are wider than, and none by more than a digit.
+    pub fn widest(self) -> &'static str {
+        match self {
+            Self::Difference => "−99",
+            Self::Share | Self::Score => "99",
+            Self::Mass | Self::Pick => "0.99",
         }
     }
 
@@ -217,5 +227,9 @@ mod tests {
         check(Value::Difference, Some(0.3), Some("+30"));
         check(Value::Difference, Some(0.004), None);
         check(Value::Pick, None, None);
+        check(Value::Pick, Some(0.127), Some("0.13"));
+        check(Value::Mass, Some(0.464), Some("0.46"));
+        check(Value::Mass, Some(3.154), Some("3.2"));
+        check(Value::Mass, Some(31.54), Some("32"));
     }
 }

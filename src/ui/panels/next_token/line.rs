@@ -145,7 +145,11 @@ impl Line<'_, '_> {
     fn name(&self, cx: &Cx<'_>) -> String {
         let of = |it: Likelihood| match it {
             Likelihood::Known(it) => {
-                format!("{} rank {}", percent(it.log_prob.exp()), it.rank)
+                format!(
+                    "{} rank {}",
+                    percent(it.log_prob.exp()),
+                    grouped(u64::from(it.rank))
+                )
             }
             Likelihood::AtMost(most) => format!("less than {}", percent(most)),
         };
@@ -180,7 +184,7 @@ impl Line<'_, '_> {
         };
         let mut text = token_text(cx, self.it.token);
         if let Some(rank) = self.rank().filter(|_| self.is_pinned) {
-            text = format!("{rank}. {text}");
+            text = format!("{}. {text}", grouped(u64::from(rank)));
         }
         let mut words = words(painter, &text, BODY_SIZE);
         if words.size().x > self.columns.words {
@@ -293,7 +297,7 @@ fn numbers_ui(ui: &mut Ui, row: &str, it: Likelihood) {
             "{row}p = {:.4} %, log-prob {:.4} nats, rank {}",
             it.log_prob.exp() * 100.0,
             it.log_prob,
-            it.rank
+            grouped(u64::from(it.rank))
         )),
         Likelihood::AtMost(most) => ui.label(format!(
             "{row}p below {:.4} %: not among the 20 that are kept",
@@ -313,10 +317,11 @@ fn change_ui(ui: &mut Ui, before: Likelihood, after: Likelihood) {
 fn change_sentence(before: &Candidate, after: &Candidate) -> String {
     let apart = change_words(f64::from(after.log_prob) - f64::from(before.log_prob));
     let rank = match (before.rank, after.rank) {
-        (before, after) if before == after => format!("rank stays {before}"),
+        (before, after) if before == after => format!("rank stays {}", grouped(u64::from(before))),
         (before, after) => {
             let up = if after < before { "up" } else { "down" };
             let n = grouped(u64::from(before.abs_diff(after)));
+            let (before, after) = (grouped(u64::from(before)), grouped(u64::from(after)));
             format!("{n} {up} in rank, {before} → {after}")
         }
     };
@@ -346,7 +351,7 @@ mod tests {
         check(
             [-1.5, -3.25],
             [1, 1201],
-            "log-prob changes by −1.75 nats, 1,200 down in rank, 1 → 1201",
+            "log-prob changes by −1.75 nats, 1,200 down in rank, 1 → 1,201",
         );
         check(
             [-1.5, -1.500_01],

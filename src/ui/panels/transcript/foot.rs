@@ -3,7 +3,7 @@
 use eframe::egui::{self, Align2, Rect, Ui, pos2, vec2};
 
 use crate::spec::{RouterId, RouterSpec};
-use crate::ui::widgets::{note_at, note_height, pin_line, pin_of};
+use crate::ui::widgets::{note_at, pin_line, pin_of, sentence as laid_out};
 use crate::ui::{Cx, ExpertAt};
 
 use super::label_font;
@@ -28,6 +28,8 @@ enum Legend {
 /// Legend and sentence, laid out.
 pub struct Foot {
     sentence: String,
+    /// Lines that the sentence takes.
+    pub n_lines: usize,
     key: Legend,
     key_width: f32,
     beside: bool,
@@ -61,10 +63,11 @@ impl Foot {
         let beside = key_width > 0.0 && left >= LEAST_SENTENCE;
         let wrap = if beside { left } else { width };
         let own_line = key_width > 0.0 && !beside;
-        let height =
-            note_height(ui, &sentence, wrap).max(14.0) + if own_line { KEY_HEIGHT } else { 0.0 };
+        let lines = laid_out(ui, &sentence, wrap);
+        let height = lines.size().y.max(14.0) + if own_line { KEY_HEIGHT } else { 0.0 };
         Self {
             sentence,
+            n_lines: lines.rows.len(),
             key,
             key_width,
             beside,
@@ -72,8 +75,8 @@ impl Foot {
         }
     }
 
-    /// Draws it.
-    pub fn ui(&self, cx: &Cx<'_>, ui: &mut Ui) {
+    /// Draws it; on hover the words in full where these are fewer.
+    pub fn ui(&self, cx: &Cx<'_>, ui: &mut Ui, full: &str) {
         let area = ui.available_rect_before_wrap();
         let mut words = area;
         if self.beside {
@@ -84,7 +87,10 @@ impl Foot {
             words.min.y += KEY_HEIGHT;
             self.key_ui(cx, ui, pos2(area.left(), area.top() + 8.0));
         }
-        note_at(ui, words, &self.sentence);
+        let note = note_at(ui, words, &self.sentence);
+        if self.sentence != full {
+            note.on_hover_text(full);
+        }
     }
 
     fn key_ui(&self, cx: &Cx<'_>, ui: &Ui, from: egui::Pos2) {

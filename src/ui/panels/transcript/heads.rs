@@ -3,7 +3,8 @@
 use eframe::egui::{Align2, Pos2, Rect, Ui, pos2, vec2};
 
 use crate::spec::Intervention;
-use crate::ui::widgets::elided;
+use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::{elided, words_width};
 use crate::ui::words::list_words;
 use crate::ui::{Cx, Drawing, RowChoice};
 
@@ -31,14 +32,14 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: Pos2, bottom: f32) -> f32 {
         Drawing::Paper => at.y,
     };
     let row = Rect::from_min_size(pos2(at.x, top), vec2(part.width, HEADER - 4.0));
-    let (words, color) = match part.row {
-        RowChoice::Baseline => (
-            "baseline · amber above: KL of the edit".to_owned(),
-            cx.palette.second,
-        ),
-        RowChoice::Edited => (format!("edited · {}", edited_words(cx)), cx.palette.amber),
+    let color = match part.row {
+        RowChoice::Baseline => cx.palette.second,
+        RowChoice::Edited => cx.palette.amber,
     };
-    // One line, cut with … where the column is narrow.
+    let [full, brief] = words(cx, part.row);
+    let is_whole = words_width(ui, &full, LABEL_SIZE) <= part.width;
+    let words = if is_whole { full } else { brief };
+    // One line, cut with … where the column is narrow even for the brief form.
     let galley = elided(
         ui.painter(),
         &words,
@@ -50,20 +51,31 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, part: &TokenRun, at: Pos2, bottom: f32) -> f32 {
     row.bottom() + 2.0
 }
 
-/// `four experts masked from “qui” on`.
-fn edited_words(cx: &Cx<'_>) -> String {
+/// What a column is, in full and in brief.
+fn words(cx: &Cx<'_>, row: RowChoice) -> [String; 2] {
+    match row {
+        RowChoice::Baseline => [
+            "baseline · amber above: KL of the edit".to_owned(),
+            "baseline · amber: KL".to_owned(),
+        ],
+        RowChoice::Edited => {
+            let edits = list_words(&cx.experiment.edits);
+            let full = format!("edited · {edits}{}", span_of_all(cx));
+            [full, format!("edited · {edits}")]
+        }
+    }
+}
+
+/// ` from “qui” on` where all edits act so; else nothing.
+fn span_of_all(cx: &Cx<'_>) -> String {
     let edits = &cx.experiment.edits;
-    let mut out = list_words(edits);
     let stack = |at| cx.spec().and_then(|it| it.stack_of(at));
     let mut active = edits.active();
     let first = active.next();
     let are_alike = |it: &&Intervention| {
         active.all(|other| (stack(other.at), other.span) == (stack(it.at), it.span))
     };
-    if let Some(it) = first.filter(are_alike) {
-        let words = cx.span_words(RowChoice::Edited, (it.at, it.span));
-        out.push(' ');
-        out.push_str(&words);
-    }
-    out
+    first.filter(are_alike).map_or_else(String::new, |it| {
+        format!(" {}", cx.span_words(RowChoice::Edited, (it.at, it.span)))
+    })
 }

@@ -5,7 +5,7 @@ use eframe::egui::Ui;
 use crate::document::{full_words, router_entropy};
 use crate::spec::{Position, RouterId, RouterSpec, Score};
 use crate::trace::PositionKind;
-use crate::ui::words::{percent, quoted};
+use crate::ui::words::{grouped, percent, quoted};
 use crate::ui::{Cx, ExpertAt, RowView};
 
 use super::line::{self, Line, Of};
@@ -91,7 +91,7 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
     if let Some(surprise) = view.record.surprise(at) {
         let before = at.idx() - 1;
         let next = view.record.readouts.get(before).and_then(|it| it.next);
-        let rank = next.map_or(0, |it| it.rank);
+        let rank = grouped(next.map_or(0, |it| u64::from(it.rank)));
         let p = percent((-surprise).exp());
         out.push(format!("surprise {surprise:.3} nats, rank {rank}, p = {p}"));
     }

@@ -12,6 +12,7 @@ mod line;
 mod lit;
 mod map;
 mod part;
+mod place;
 mod point_menu;
 mod prompt;
 mod sight;
@@ -43,6 +44,8 @@ const PRESENTED: f32 = 340.0;
 const BETWEEN_COLUMNS: f32 = 20.0;
 /// With less than this for the text, points, little is said under it.
 const LEAST_TEXT: f32 = 64.0;
+/// Most lines said under the text before a class.
+const PRESENTED_LINES: usize = 2;
 /// Between the text and what stands under it.
 const GAP: f32 = 6.0;
 
@@ -103,13 +106,16 @@ impl Panel for Transcript {
             PositionKind::Point => self.curve.margins(),
         };
         let scale = line.scale(margins);
+        let shown = change.shown(cx);
+        let forms = [shown.brief_sentence(), shown.short_sentence()];
         let foot_of = |words| Foot::new(cx, ui, (line, scale.clone()), words, area.width());
-        let mut foot = foot_of(words);
-        let is_tight = area.height() - foot.height < LEAST_TEXT;
-        if is_tight && cx.drawing == Drawing::Screen {
-            let short = change.shown(cx).short_sentence();
-            if !short.is_empty() {
-                foot = foot_of(short);
+        let presents = cx.palette.presents();
+        let mut foot = foot_of(words.clone());
+        for form in forms.into_iter().filter(|it| !it.is_empty()) {
+            let is_tight = area.height() - foot.height < LEAST_TEXT;
+            let is_long = presents && foot.n_lines > PRESENTED_LINES;
+            if cx.drawing == Drawing::Screen && (is_tight || is_long) {
+                foot = foot_of(form);
             }
         }
         let (mut body, below) = over(area, foot.height, GAP, 0.0);
@@ -125,7 +131,7 @@ impl Panel for Transcript {
             self.body_ui(cx, ui, change);
         });
         ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| {
-            foot.ui(cx, ui);
+            foot.ui(cx, ui, &words);
         });
     }
 
@@ -199,9 +205,10 @@ impl Transcript {
         let (content, offset) = (output.content_size.y, output.state.clamped_offset().y);
         let clicked = self.map.ui(cx, ui, map, (content, offset), &change);
         let height = output.inner_rect.height();
+        let snapped = |it| self.strip.line_start(&parts, output.inner.top, it);
         let wanted = self
             .sight
-            .follow(cx, output.inner, (content, height, offset));
+            .follow(cx, output.inner, (content, height, offset), snapped);
         if clicked.is_some() {
             self.sight.let_go();
         }

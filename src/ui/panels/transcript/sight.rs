@@ -11,26 +11,47 @@ const DIVERGENCE: f32 = 0.2;
 /// Places in the strip, points from its top.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Places {
+    /// The top of the strip on screen.
+    pub top: f32,
     /// The first line in which the texts differ, or the head of the columns while they do not; none without edits.
     pub divergence: Option<f32>,
+    /// The top of the token selected; none where the newest is followed.
+    pub selected: Option<f32>,
     /// The bottom of the newest token of the row shown.
     pub newest: f32,
 }
 
 impl Places {
-    /// What must be left free under the text, so that the divergence can stand where it belongs.
-    pub fn room(&self, content: f32, height: f32) -> f32 {
-        let divergence = self.divergence.unwrap_or(0.0) - height * DIVERGENCE;
-        if divergence <= 0.0 {
+    /// What must be left free under the text, so that the divergence can stand where it belongs, and a line begins at the
+    /// top while the newest token is in sight.
+    ///
+    /// * `snapped`: the first line that begins at or under a place
+    pub fn room(&self, content: f32, height: f32, snapped: impl Fn(f32) -> f32) -> f32 {
+        let offset = self.newest_offset(height, snapped);
+        if offset <= 0.0 {
             return 0.0;
         }
-        (divergence + height - content).max(0.0)
+        (offset + height - content).max(0.0)
     }
 
-    fn divergence_offset(&self, height: f32) -> f32 {
-        self.divergence
-            .map_or(0.0, |it| (it - height * DIVERGENCE).max(0.0))
+    /// How far the text is scrolled with the newest token in sight, and the divergence as long as both have room.
+    fn newest_offset(&self, height: f32, snapped: impl Fn(f32) -> f32) -> f32 {
+        let divergence = offset(self.divergence, height, &snapped);
+        let newest = self.newest - height;
+        if newest <= divergence {
+            return divergence;
+        }
+        snapped(newest)
     }
+}
+
+/// How far the text is scrolled with a place in its upper third, and no line cut at the top.
+fn offset(place: Option<f32>, height: f32, snapped: impl Fn(f32) -> f32) -> f32 {
+    let wanted = place.map_or(0.0, |it| it - height * DIVERGENCE);
+    if wanted <= 0.0 {
+        return 0.0;
+    }
+    snapped(wanted)
 }
 
 /// What is kept in sight.
@@ -43,6 +64,8 @@ enum Anchor {
     Newest,
     /// The divergence.
     Divergence,
+    /// The token selected.
+    Selected,
 }
 
 /// What was there when it was looked last.
@@ -50,6 +73,8 @@ enum Anchor {
 struct Seen {
     rows: Option<(RowId, Option<RowId>)>,
     is_playing: bool,
+    /// Whether a class looks on.
+    presents: bool,
     selected: Option<(RowChoice, Position)>,
 }
 
@@ -72,33 +97,37 @@ impl Sight {
     /// Where to scroll to; none where it stands right.
     ///
     /// * `area`: length of the text, height in sight, and how far it is scrolled
+    /// * `snapped`: the first line that begins at or under a place
     pub fn follow(
         &mut self,
         cx: &Cx<'_>,
         places: Places,
-        (content, height, offset): (f32, f32, f32),
+        (content, height, scrolled): (f32, f32, f32),
+        snapped: impl Fn(f32) -> f32,
     ) -> Option<f32> {
         let shown = cx.session.shown();
         let now = Seen {
             rows: shown.map(|it| (it.baseline, it.edited)),
             is_playing: cx.session.playing,
+            presents: cx.palette.presents(),
             selected: cx.selection.position.map(|it| (cx.selection.row, it)),
         };
         if let Some(anchor) = self.anchor_now(now, places) {
             self.anchor = anchor;
-        } else if self.is_scrolled(content, height, offset) {
+        } else if self.is_scrolled(content, height, scrolled) {
             self.anchor = Anchor::Free;
         }
         self.seen = now;
-        self.last = (offset, height, content);
+        self.last = (scrolled, height, content);
         let wanted = match self.anchor {
             Anchor::Free => None,
-            Anchor::Divergence => Some(places.divergence_offset(height)),
-            Anchor::Newest => Some(places.divergence_offset(height).max(places.newest - height)),
+            Anchor::Divergence => Some(offset(places.divergence, height, snapped)),
+            Anchor::Selected => Some(offset(places.selected, height, snapped)),
+            Anchor::Newest => Some(places.newest_offset(height, snapped)),
         };
         let most = (content - height).max(0.0);
         let wanted = wanted.map(|it| it.clamp(0.0, most));
-        let wanted = wanted.filter(|it| (it - offset).abs() > 0.5);
+        let wanted = wanted.filter(|it| (it - scrolled).abs() > 0.5);
         self.has_asked = wanted.is_some();
         wanted
     }
@@ -108,7 +137,11 @@ impl Sight {
         let before = self.seen;
         let is_followed = now.selected.is_none();
         let newest = || is_followed.then_some(Anchor::Newest);
-        if now.rows != before.rows || now.is_playing != before.is_playing {
+        let is_shown_anew = now.presents != before.presents;
+        if is_shown_anew && !is_followed {
+            return Some(Anchor::Selected);
+        }
+        if now.rows != before.rows || now.is_playing != before.is_playing || is_shown_anew {
             let divergence = places.divergence.map(|_| Anchor::Divergence);
             return divergence.filter(|_| !now.is_playing).or_else(newest);
         }
@@ -138,10 +171,10 @@ mod tests {
     fn room_is_left_where_the_divergence_could_not_rise() {
         let places = |divergence| Places {
             divergence,
-            newest: 0.0,
+            ..Places::default()
         };
         let check = |divergence, content: f32, want: f32| {
-            let got = places(divergence).room(content, 100.0);
+            let got = places(divergence).room(content, 100.0, |it| it);
             assert!((got - want).abs() < 1e-3, "{got} {want}");
         };
         check(None, 50.0, 0.0);

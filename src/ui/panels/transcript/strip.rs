@@ -18,6 +18,7 @@ use super::label_font;
 use super::line::{self, Ink, Line, Of};
 use super::lit;
 use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
+use super::place;
 use super::sight::Places;
 
 /// Lines in sight above and below a token that is jumped to.
@@ -141,10 +142,13 @@ impl Strip {
         if self.amounts.short {
             ui.ctx().request_repaint();
         }
-        let places = self.places(cx, parts, divergence, top.y);
+        let places = place::places(cx, (parts, &self.layouts), divergence, top.y);
         let height = row_bottom - top.y + 2.0;
         let room = match cx.drawing {
-            Drawing::Screen => places.room(height, ui.clip_rect().height()),
+            Drawing::Screen => {
+                let snapped = |it| self.line_start(parts, top.y, it);
+                places.room(height, ui.clip_rect().height(), snapped)
+            }
             Drawing::Paper => 0.0,
         };
         ui.allocate_space(vec2(ui.available_width(), height + room));
@@ -152,33 +156,9 @@ impl Strip {
         places
     }
 
-    /// Where the texts part and where the newest token stands, points from the top of the strip.
-    fn places(
-        &self,
-        cx: &Cx<'_>,
-        parts: &[TokenRun],
-        divergence: Option<Position>,
-        top: f32,
-    ) -> Places {
-        let rects = || parts.iter().zip(&self.layouts);
-        let of = |part: &TokenRun, layout: &Layout, at: Position| {
-            let n = at.idx().checked_sub(part.range.start)?;
-            layout.rect(part, n)
-        };
-        let columns = || rects().filter(|it| it.0.header);
-        let parted =
-            columns().filter_map(|(part, layout)| Some(of(part, layout, divergence?)?.top()));
-        let head = columns().map(|it| it.1.origin.y - HEADER);
-        let first = parted.reduce(f32::min).or_else(|| head.reduce(f32::min));
-        let newest = rects().filter(|(part, _)| !part.header || part.row == cx.selection.row);
-        let newest = newest.filter_map(|(part, layout)| {
-            let last = part.range.len().checked_sub(1)?;
-            Some(layout.rect(part, last)?.bottom())
-        });
-        Places {
-            divergence: first.map(|it| it - top),
-            newest: newest.reduce(f32::max).map_or(0.0, |it| it - top),
-        }
+    /// The first line that begins at `y` or under it, points from the top of the strip, which was drawn at `top`.
+    pub fn line_start(&self, parts: &[TokenRun], top: f32, y: f32) -> f32 {
+        place::line_start(parts, &self.layouts, top, y)
     }
 
     /// Brings a token that was selected elsewhere into sight, with the lines around it.

@@ -1,0 +1,93 @@
+//! Numbers in cells, and the place of rings and strikes beside them: neither lies over the other.
+
+use eframe::egui::{self, Rect, Ui, vec2};
+
+use crate::ui::widgets::words as words_of;
+use crate::ui::{Cx, ExpertAt};
+
+use super::cells::{Map, fits, is_empty};
+use super::order::Order;
+
+/// The largest ring of a pick, points.
+const RING: f32 = 6.0;
+/// Cells from this width on have differences in them, points.
+const WIDE: f32 = 40.0;
+/// What a ring, or a strike, takes of a cell with a number in it, points.
+const MARKS: f32 = 12.5;
+/// The largest ring there.
+const SMALL_RING: f32 = 4.75;
+/// Around a number in a cell, points.
+const AROUND: egui::Vec2 = vec2(3.0, 0.0);
+
+/// Whether cells have numbers in them: wide ones with a difference, and all that have room before a class.
+fn shows_numbers(cx: &Cx<'_>, map: &Map<'_>) -> bool {
+    let cell = map.grid.cell(0, 0);
+    let is_wide = map.plot.differences() && fits(cell, WIDE);
+    !map.grid.is_small() && (is_wide || cx.palette.presents())
+}
+
+/// What a ring or a strike takes of each cell with a number in it, and what it leaves the number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Beside {
+    /// The left of it.
+    Left,
+    /// Its upper part.
+    Above,
+}
+
+impl Beside {
+    /// Where a cell has room for the widest number of its kind beside a ring; none where it has none.
+    pub fn of(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) -> Option<Self> {
+        // Ids have the corner that marks would take.
+        if !shows_numbers(cx, map) || map.places.order != Order::Id {
+            return None;
+        }
+        let widest = map.plot.asked.value.widest();
+        let number = words_of(ui.painter(), widest, cx.palette.letters(11.0));
+        let number = number.size() + 2.0 * AROUND;
+        let cell = map.grid.cell(0, 0).size();
+        if cell.x >= MARKS + number.x && cell.y >= MARKS.max(number.y - 2.0) {
+            Some(Self::Left)
+        } else if cell.y >= MARKS + number.y - 2.0 && cell.x >= number.x - 4.0 {
+            Some(Self::Above)
+        } else {
+            None
+        }
+    }
+
+    /// The part for marks, and the part for the number.
+    pub fn parts(self, cell: Rect) -> (Rect, Rect) {
+        match self {
+            Self::Left => cell.split_left_right_at_x(cell.left() + MARKS),
+            Self::Above => cell.split_top_bottom_at_y(cell.top() + MARKS),
+        }
+    }
+}
+
+/// Where the ring of a pick stands, and how large it is.
+pub fn ring_of(beside: Option<Beside>, cell: Rect) -> (egui::Pos2, f32) {
+    let radius = (cell.size().min_elem() * 0.22).clamp(3.0, RING);
+    beside.map_or((cell.center(), radius), |it| {
+        (it.parts(cell).0.center(), radius.min(SMALL_RING))
+    })
+}
+
+/// A number on a plate of the panel's colour, so that it is read on any cell; false where there is none to write.
+///
+/// * `rest`: what marks leave of the cell
+pub fn number_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>, rest: Rect, at: ExpertAt) -> bool {
+    let Some(words) = map.plot.asked.value.in_cell(map.plot.number(at)) else {
+        return false;
+    };
+    if is_empty(map.plot, at) {
+        return false;
+    }
+    let (painter, palette) = (ui.painter(), cx.palette);
+    let galley = words_of(painter, words, palette.letters(11.0));
+    let size = galley.size() + 2.0 * AROUND;
+    let plate = Rect::from_center_size(rest.center(), size).intersect(rest);
+    painter.rect_filled(plate, 3.0, palette.panel);
+    let place = rest.center() - galley.size() / 2.0;
+    painter.galley(place, galley, palette.text);
+    true
+}
