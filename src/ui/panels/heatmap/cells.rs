@@ -6,7 +6,6 @@ use eframe::egui::{self, Align2, FontId, Painter, Rect, Sense, StrokeKind, Ui, p
 
 use crate::spec::{ExpertId, ModelSpec, RouterId};
 use crate::trace::Routed;
-use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{
     dropped_mark, edit_mark, edit_marks, expert_gestures, expert_menu, pin_line, pin_of,
@@ -14,7 +13,7 @@ use crate::ui::widgets::{
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::hover;
-use super::numbers::{Beside, number_ui, ring_of};
+use super::numbers::{Beside, fits, number_ui, ring_of};
 use super::order::{Order, Places};
 use super::plot::Plot;
 
@@ -44,6 +43,11 @@ impl Map<'_> {
             router: RouterId::new(row),
             expert: self.places.expert(col, row),
         })
+    }
+
+    /// Where marks stand beside numbers; none where cells have no numbers.
+    fn beside(&self, cx: &Cx<'_>, ui: &Ui) -> Option<Beside> {
+        Beside::of(cx, ui, &self.grid, (self.plot, self.places.order))
     }
 
     /// Every cell that has an expert.
@@ -105,16 +109,16 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         .is_none_or(|it| it.load.n_tokens(plot.asked.phase) == 0);
     let names_unused = plot.names_unused() && !nothing_read;
     let names_ids = map.places.order != Order::Id;
-    let beside = Beside::of(cx, ui, map);
+    let beside = map.beside(cx, ui);
     for (cell, at) in map.all(cx) {
-        let empty = is_empty(plot, at);
+        let empty = plot.is_empty(at);
         if names_ids && fits(cell, 18.0) {
             let place = cell.left_top() + vec2(4.0, 2.0);
             let id = at.expert.to_string();
             id_ui(cx, ui.painter(), place, id, (plot, empty, at));
         }
         if let Some((_, rest)) = beside.map(|it| it.parts(cell))
-            && number_ui(cx, ui, map, rest, at)
+            && number_ui(cx, ui, plot, rest, at)
         {
             continue;
         }
@@ -131,16 +135,6 @@ fn words_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
         ui.painter()
             .text(center, Align2::CENTER_CENTER, word, font, cx.palette.second);
     }
-}
-
-/// Whether a cell has nothing to show.
-pub fn is_empty(plot: &Plot, at: ExpertAt) -> bool {
-    plot.cell(at).to_bits() == EMPTY.to_bits()
-}
-
-/// Whether a cell is as wide, and as high as a line of words.
-pub fn fits(cell: Rect, width: f32) -> bool {
-    cell.width() >= width && cell.height() >= 12.0
 }
 
 /// What is left of a cell beside the strike through a square at its left; none where that holds no word.
@@ -216,7 +210,7 @@ fn stacks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
 /// A masked cell is struck through, a forced one has a solid border and a dot: never by colour alone.
 fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     let (painter, palette) = (ui.painter(), cx.palette);
-    let beside = Beside::of(cx, ui, map);
+    let beside = map.beside(cx, ui);
     for (at, mark) in edit_marks(cx) {
         let cell = map.cell(at);
         if map.grid.is_small() {
@@ -242,7 +236,7 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
 
 /// What of a masked cell is struck through: neither the word nor the number in it.
 fn struck(map: &Map<'_>, beside: Option<Beside>, cell: Rect, at: ExpertAt) -> Rect {
-    if is_empty(map.plot, at) {
+    if map.plot.is_empty(at) {
         let rest = beside_strike(cell);
         return rest.map_or(cell, |it| cell.with_max_x(it.left()));
     }
@@ -259,7 +253,7 @@ fn picks_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
     if map.grid.is_small() {
         return small_picks_ui(cx, ui, map, store.all_at(at));
     }
-    let beside = Beside::of(cx, ui, map);
+    let beside = map.beside(cx, ui);
     for (router, routed) in store.all_at(at) {
         for (rank, pick) in routed.picks().enumerate() {
             let expert = pick.expert;

@@ -3,10 +3,10 @@
 use eframe::egui::{self, Rect, Ui, vec2};
 
 use crate::ui::widgets::words as words_of;
-use crate::ui::{Cx, ExpertAt};
+use crate::ui::{Cx, ExpertAt, GridView};
 
-use super::cells::{Map, fits, is_empty};
 use super::order::Order;
+use super::plot::Plot;
 
 /// The largest ring of a pick, points.
 const RING: f32 = 6.0;
@@ -20,10 +20,14 @@ const SMALL_RING: f32 = 4.75;
 const AROUND: egui::Vec2 = vec2(3.0, 0.0);
 
 /// Whether cells have numbers in them: wide ones with a difference, and all that have room before a class.
-fn shows_numbers(cx: &Cx<'_>, map: &Map<'_>) -> bool {
-    let cell = map.grid.cell(0, 0);
-    let is_wide = map.plot.differences() && fits(cell, WIDE);
-    !map.grid.is_small() && (is_wide || cx.palette.presents())
+fn shows_numbers(cx: &Cx<'_>, grid: &GridView, plot: &Plot) -> bool {
+    let is_wide = plot.differences() && fits(grid.cell(0, 0), WIDE);
+    !grid.is_small() && (is_wide || cx.palette.presents())
+}
+
+/// Whether a cell is as wide, and as high as a line of words.
+pub fn fits(cell: Rect, width: f32) -> bool {
+    cell.width() >= width && cell.height() >= 12.0
 }
 
 /// What a ring or a strike takes of each cell with a number in it, and what it leaves the number.
@@ -37,15 +41,20 @@ pub enum Beside {
 
 impl Beside {
     /// Where a cell has room for the widest number of its kind beside a ring; none where it has none.
-    pub fn of(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) -> Option<Self> {
+    pub fn of(
+        cx: &Cx<'_>,
+        ui: &Ui,
+        grid: &GridView,
+        (plot, order): (&Plot, Order),
+    ) -> Option<Self> {
         // Ids have the corner that marks would take.
-        if !shows_numbers(cx, map) || map.places.order != Order::Id {
+        if !shows_numbers(cx, grid, plot) || order != Order::Id {
             return None;
         }
-        let widest = map.plot.asked.value.widest();
+        let widest = plot.asked.value.widest();
         let number = words_of(ui.painter(), widest, cx.palette.letters(11.0));
         let number = number.size() + 2.0 * AROUND;
-        let cell = map.grid.cell(0, 0).size();
+        let cell = grid.cell(0, 0).size();
         if cell.x >= MARKS + number.x && cell.y >= MARKS.max(number.y - 2.0) {
             Some(Self::Left)
         } else if cell.y >= MARKS + number.y - 2.0 && cell.x >= number.x - 4.0 {
@@ -75,11 +84,11 @@ pub fn ring_of(beside: Option<Beside>, cell: Rect) -> (egui::Pos2, f32) {
 /// A number on a plate of the panel's colour, so that it is read on any cell; false where there is none to write.
 ///
 /// * `rest`: what marks leave of the cell
-pub fn number_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>, rest: Rect, at: ExpertAt) -> bool {
-    let Some(words) = map.plot.asked.value.in_cell(map.plot.number(at)) else {
+pub fn number_ui(cx: &Cx<'_>, ui: &Ui, plot: &Plot, rest: Rect, at: ExpertAt) -> bool {
+    let Some(words) = plot.asked.value.in_cell(plot.number(at)) else {
         return false;
     };
-    if is_empty(map.plot, at) {
+    if plot.is_empty(at) {
         return false;
     }
     let (painter, palette) = (ui.painter(), cx.palette);

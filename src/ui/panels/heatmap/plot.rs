@@ -171,6 +171,11 @@ impl Plot {
         self.cells.get(place).copied().unwrap_or(ABSENT)
     }
 
+    /// Whether its cell has nothing to show.
+    pub fn is_empty(&self, at: ExpertAt) -> bool {
+        self.cell(at).to_bits() == EMPTY.to_bits()
+    }
+
     /// The number of an expert.
     pub fn number(&self, at: ExpertAt) -> Option<f64> {
         let place = at.router.idx() * self.n_cols + at.expert.idx();
