@@ -1,16 +1,20 @@
 //! Weights of which only sizes and formats are there, for plans that read none of them.
 
-use super::{Blob, Layout, Slot, WeightView, Weights};
+use super::{Blob, BlobPart, Layout, Planes, Slot, WeightView, Weights};
+use crate::formats::PlaneFormat;
 
 impl Weights {
     /// Weights of these sizes, all of them views of one piece of memory that nobody has written, so that it takes
-    /// none: what they say is 0.
+    /// none: what they say is 0. Of planes nothing is there to be read, and their groups follow each other.
     ///
     /// Returns `None` where a row is no whole blocks, or a size goes beyond what can be addressed.
     #[must_use]
     pub fn sketched(layouts: impl IntoIterator<Item = (Slot, Layout)>) -> Option<Self> {
         let layouts: Vec<(Slot, Layout)> = layouts.into_iter().collect();
-        let n_bytes = |it: &Layout| it.rows.checked_mul(it.dtype.row_bytes(it.cols)?);
+        let n_bytes = |it: &Layout| match it.in_planes() {
+            Some(_) => Some(0),
+            None => it.rows.checked_mul(it.dtype.row_bytes(it.cols)?),
+        };
         let mut largest = 0;
         for (_, it) in &layouts {
             largest = largest.max(n_bytes(it)?);
@@ -18,11 +22,32 @@ impl Weights {
         let blob = Blob::filled(largest.div_ceil(4), |_| {});
         let mut weights = Self::default();
         for (slot, it) in layouts {
-            let view = WeightView::new(&blob, 0, it.dtype, it.rows, it.cols)?;
+            let view = match it.in_planes() {
+                Some(format) => WeightView::in_planes(planes(&blob, format, &it)?, 1),
+                None => WeightView::new(&blob, 0, it.dtype, it.rows, it.cols)?,
+            };
             weights.insert(slot, view);
         }
         Some(weights)
     }
+}
+
+/// One matrix in planes of nothing.
+fn planes(blob: &Blob, format: PlaneFormat, it: &Layout) -> Option<Planes> {
+    let nothing = BlobPart::new(blob, 0..0)?;
+    Some(Planes {
+        format: PlaneFormat {
+            has_order: false,
+            ..format
+        },
+        levels: nothing.clone(),
+        scales: nothing,
+        offsets: None,
+        factors: None,
+        order: None,
+        matrix_rows: it.rows,
+        cols: it.cols,
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +78,7 @@ mod tests {
             cols: 40,
             is_mapped: false,
             is_aligned: true,
-            plane_bytes: None,
+            planes: None,
         };
         assert!(Weights::sketched([(Slot::Head, odd)]).is_none());
     }

@@ -138,7 +138,7 @@ impl MadeUp {
                 cols,
                 is_mapped: false,
                 is_aligned: true,
-                plane_bytes: None,
+                planes: None,
             };
             (it.slot, layout)
         })

@@ -1,18 +1,16 @@
 //! A weight as it is stored, a view of bytes: of a memory map, of the program itself (the bundled model), or of
 //! memory (what was misaligned, what was made up for a benchmark). Its numbers follow each other row by row, or lie in
 //! planes. Neither making one nor cloning one copies any data: whoever needs numbers where they are not aligned asks
-//! for a copy (`aligned`), and whoever reads rows alone for one that is widened (`in_rows`).
+//! for a copy (`aligned`), and whoever reads no columns for one in rows (`in_rows`).
 
 use std::{ops::Range, sync::Arc};
-
-use rayon::prelude::*;
 
 use super::{
     Blob, Cut, MappedFile,
     columns::{ColumnCut, ColumnRows},
     planes::{PlaneCut, Planes},
 };
-use crate::formats::{Dtype, PlaneRows};
+use crate::formats::{Dtype, PlaneFormat, PlaneRows};
 
 /// What the numbers of a stored vector stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,21 +86,25 @@ pub struct Layout {
     pub is_mapped: bool,
     /// Whether its numbers can be read where they are.
     pub is_aligned: bool,
-    /// Bytes in planes, where its numbers lie in some.
-    pub plane_bytes: Option<u64>,
+    /// How they lie in planes, where they do.
+    pub planes: Option<PlaneFormat>,
 }
 
 impl Layout {
     /// Bytes as stored.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
-        match self.plane_bytes {
-            Some(n) if self.dtype == Dtype::F32 => n,
-            _ => {
-                let row = self.dtype.row_bytes(self.cols).unwrap_or(usize::MAX);
-                (self.rows as u64).saturating_mul(row as u64)
-            }
+        if let Some(it) = self.in_planes() {
+            return it.n_bytes(self.rows, self.cols) as u64;
         }
+        let row = self.dtype.row_bytes(self.cols).unwrap_or(usize::MAX);
+        (self.rows as u64).saturating_mul(row as u64)
+    }
+
+    /// How its numbers lie in planes, where they do and are not made into blocks.
+    #[must_use]
+    pub fn in_planes(&self) -> Option<PlaneFormat> {
+        self.planes.filter(|_| self.dtype == Dtype::F32)
     }
 }
 
@@ -192,26 +194,13 @@ impl WeightView {
         Self::of(copy, 0..bytes.len(), *dtype, self.rows, self.cols).read_as(self.reading)
     }
 
-    /// The same numbers row after row: this view, a copy widened to f32 where they lie in planes, or one in which rows
-    /// and columns have changed places.
+    /// The same numbers not input after input: this view, or a copy in which rows and columns have changed places.
     #[must_use]
     pub fn in_rows(&self) -> Self {
-        /// Rows a thread widens at once.
-        const TURN: usize = 32;
-        let rows = match self.stored() {
-            Stored::Planes(it) => it,
-            Stored::Columns(it) => return self.copied(&it),
-            Stored::Rows(..) => return self.clone(),
-        };
-        let mut words = vec![0u32; self.rows * self.cols];
-        let turns = words.par_chunks_mut((TURN * self.cols).max(1));
-        turns.enumerate().for_each(|(turn, out)| {
-            let n = out.len() / self.cols;
-            rows.widen(turn * TURN..turn * TURN + n, bytemuck::cast_slice_mut(out));
-        });
-        let range = 0..4 * words.len();
-        let blob = Blob::Memory(Arc::new(words));
-        Self::of(blob, range, Dtype::F32, self.rows, self.cols)
+        match self.stored() {
+            Stored::Columns(it) => self.copied(&it),
+            Stored::Rows(..) | Stored::Planes(_) => self.clone(),
+        }
     }
 
     fn copied(&self, columns: &ColumnRows<'_>) -> Self {
@@ -226,14 +215,16 @@ impl WeightView {
     /// What its size and its place say of the memory it takes.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        let in_planes = matches!(self.data, Data::Planes(_));
         Layout {
             dtype: self.dtype(),
             rows: self.rows,
             cols: self.cols,
             is_mapped: self.files().next().is_some(),
             is_aligned: self.is_aligned(),
-            plane_bytes: in_planes.then_some(self.n_bytes() as u64),
+            planes: match &self.data {
+                Data::Planes(it) => Some(it.planes.format),
+                Data::Rows { .. } | Data::Columns(_) => None,
+            },
         }
     }
 
@@ -277,7 +268,10 @@ impl WeightView {
         Self {
             rows: 1,
             cols: self.rows * self.cols,
-            ..self.in_rows()
+            ..match self.data {
+                Data::Planes(_) => self.padded(self.rows, self.cols),
+                Data::Rows { .. } | Data::Columns(_) => self.in_rows(),
+            }
         }
     }
 

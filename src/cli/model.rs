@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::{Failure, Output};
 use crate::checkpoint::{self, Checkpoint, Source};
-use crate::engine::{Backend, Extent, open_backend, paging_note, quantized_note, widened_note};
+use crate::engine::{Backend, Extent, open_backend, paging_note, quantized_note};
 use crate::spec::{
     BlockFormat, DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm,
     Revision, RoutingPolicy, TokenId,
@@ -150,12 +150,6 @@ pub fn say_held(
     let format = quantize.map(BlockFormat::from);
     if let Some(format) = format {
         output.remark(quantized_note(format, &checkpoint.weights));
-    }
-    if device.is_gpu
-        && format.is_none()
-        && let Some(note) = widened_note(&checkpoint.weights)
-    {
-        output.remark(note);
     }
     if !device.is_gpu
         && let Some(note) = paging_note(checkpoint, format, extent)

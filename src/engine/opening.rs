@@ -11,7 +11,7 @@ use super::{
 };
 use crate::checkpoint::{
     self, Allowances, Census, Checkpoint, MemoryNeed, ReadAhead, Source, TextCodec, Weights,
-    cache_bytes_per_position, gigabytes,
+    cache_bytes_per_position,
 };
 use crate::model::not_quantized;
 use crate::spec::{
@@ -362,10 +362,8 @@ fn facts(
     // Points have no vocabulary, even where a tokenizer lies beside the weights.
     let codec = checkpoint.codec.as_ref().filter(|_| !is_series);
     let mut notes = checkpoint.notes.clone();
-    match quantize {
-        Some(it) => notes.push(quantized_note(it, &checkpoint.weights)),
-        None if device.is_gpu => notes.extend(widened_note(&checkpoint.weights)),
-        None => {}
+    if let Some(it) = quantize {
+        notes.push(quantized_note(it, &checkpoint.weights));
     }
     ModelFacts {
         name: checkpoint.name.clone(),
@@ -402,22 +400,6 @@ fn weight_shares(census: &Census) -> Vec<WeightShare> {
         bytes: it.bytes,
     };
     shares.filter(|it| it.1.parameters > 0).map(share).collect()
-}
-
-/// What a device holds widened to f32, because its kernels do not read numbers that lie in planes; none where there is
-/// nothing of the kind.
-#[must_use]
-pub fn widened_note(weights: &Weights) -> Option<String> {
-    let layouts = weights.layouts().map(|it| it.1);
-    let in_planes = layouts.filter_map(|it| Some((it.plane_bytes?, it.rows * it.cols)));
-    let (stored, numbers) = in_planes.fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
-    (stored > 0).then(|| {
-        format!(
-            "{} of weights in fewer bits take {} on the device: its kernels read them in f32",
-            gigabytes(stored),
-            gigabytes(4 * numbers as u64)
-        )
-    })
 }
 
 /// What was made into blocks, and what was not.

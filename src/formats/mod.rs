@@ -69,8 +69,9 @@ pub use self::{
     mxfp4::Mxfp4,
     nvfp4::Nvfp4,
     planes::{
-        AWQ_PLACES, Factor, LaneShared, Level, Offset, Packing, PlaneFormat, PlaneRows, RowKind,
-        RowShared, RowVisitor, ScaleOrder, ScaleType, Sharing, numbers_of_words,
+        AWQ_PLACES, Factor, LaidGroups, LaidOffset, LaneShared, Level, Offset, Packing,
+        PlaneFormat, PlaneLayout, PlaneRows, RowKind, RowShared, RowVisitor, ScaleOrder, ScaleType,
+        Sharing, numbers_of_words,
     },
     q1_0::Q1_0,
     q2_0::Q2_0,

@@ -61,7 +61,7 @@ impl HeldWeights {
     }
 
     /// What the buffers of a device hold of them: blocks take the bytes they are stored in, rows of numbers stored one
-    /// by one whole units, vectors once more in f32.
+    /// by one and of planes whole units, vectors once more in f32.
     pub fn on_device(
         layouts: impl Iterator<Item = (Slot, Layout)>,
         quantize: Option<BlockFormat>,
@@ -69,14 +69,18 @@ impl HeldWeights {
         /// Bytes of a row are a multiple of this, unless they are blocks.
         const UNIT_BYTES: u64 = 16;
         let bytes = |(slot, it): (Slot, Layout)| {
-            let dtype = blocks_of(slot, &it, quantize).unwrap_or(it.dtype);
+            let it = held_layout(slot, it, quantize);
+            let vector = if it.rows == 1 { 4 * it.cols as u64 } else { 0 };
+            if let Some(planes) = it.in_planes() {
+                return planes.laid_bytes(it.rows, it.cols).saturating_add(vector);
+            }
+            let dtype = it.dtype;
             let row = dtype.row_bytes(it.cols).unwrap_or(usize::MAX) as u64;
             let row = if dtype.has_blocks() {
                 row
             } else {
                 row.next_multiple_of(UNIT_BYTES)
             };
-            let vector = if it.rows == 1 { 4 * it.cols as u64 } else { 0 };
             row.saturating_mul(it.rows as u64).saturating_add(vector)
         };
         Self {
@@ -154,6 +158,9 @@ pub fn not_quantized(weights: &Weights) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::checkpoint::{Bundled, MadeUp, Part, Source, open};
+    use crate::formats::{
+        Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing,
+    };
     use crate::spec::LayerId;
 
     #[test]
@@ -206,7 +213,7 @@ mod tests {
             cols,
             is_mapped: true,
             is_aligned: true,
-            plane_bytes: None,
+            planes: None,
         }
     }
 
@@ -247,6 +254,37 @@ mod tests {
             ..want
         };
         assert_eq!(blocks, want);
+    }
+
+    /// 4-bit numbers with a scale and a zero point, 16 bits each, for 128.
+    #[test]
+    fn a_device_holds_planes_in_about_the_bytes_they_are_stored_in() {
+        let format = PlaneFormat {
+            name: "awq int4",
+            level: Level::U4,
+            packing: Packing::WordsOfRows,
+            sharing: Sharing::Group(128),
+            scale: ScaleType::F16,
+            scale_order: ScaleOrder::Groups,
+            offset: Offset::Zeros {
+                bits: 4,
+                is_awq: true,
+                plus: 0,
+            },
+            factor: Factor::None,
+            has_order: false,
+        };
+        let planes = Layout {
+            planes: Some(format),
+            ..layout(Dtype::F32, 64, 256)
+        };
+        let held = |quantize| {
+            let layouts = [(slot(LayerSlot::Q), planes)];
+            HeldWeights::on_device(layouts.into_iter(), quantize).device_bytes
+        };
+        assert_eq!(held(None), 64 * (256 / 2 + 2 * 4));
+        assert_eq!(planes.n_bytes(), 64 * (256 / 2 + 2 * 2 + 1));
+        assert_eq!(held(Some(BlockFormat::Q8_0)), 64 * 34 * 8);
     }
 
     #[test]

@@ -639,6 +639,7 @@ fn the_graphics_processor_equals_the_reference_with_states_and_sinks() {
         "gpt_oss_mxfp4",
         "glm4_moe_lite",
         "deepseek_v3",
+        "deepseek_v3_fp8",
         "gguf_deepseek2-yarn",
         "kimi_linear",
         "bailing_hybrid",

@@ -6,6 +6,7 @@
 //! A number is `(level - zero) · scale + minimum` in f32, in this order.
 
 mod decode;
+mod laid;
 mod levels;
 mod rows;
 mod scales;
@@ -18,6 +19,7 @@ use std::ops::Range;
 use super::{Lanes, Plain};
 
 pub use self::{
+    laid::{LaidGroups, LaidOffset, PlaneLayout},
     rows::{RowKind, RowShared, RowVisitor},
     words::{LaneShared, numbers_of_words},
 };

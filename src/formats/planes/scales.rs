@@ -145,8 +145,8 @@ impl ScalePlace {
     }
 }
 
-/// The factor of a matrix.
-fn factor(it: &PlaneRows<'_>, matrix: usize) -> f32 {
+/// The factor of a matrix; 1 where there is none.
+pub(super) fn factor(it: &PlaneRows<'_>, matrix: usize) -> f32 {
     match it.format.factor {
         Factor::None => 1.0,
         Factor::Times | Factor::Over => {
@@ -154,6 +154,20 @@ fn factor(it: &PlaneRows<'_>, matrix: usize) -> f32 {
             factor.map_or(f32::NAN, |it| f32::from_le_bytes(*it))
         }
     }
+}
+
+/// The bits of what all groups of a row of all have in a plane of scales or minimums; fewer where the plane ends early.
+pub(super) fn raw_scales(it: &PlaneRows<'_>, row: usize, plane: &[u8]) -> Vec<u32> {
+    let at = ScalePlace::of(it, row, it.format.n_groups(it.cols));
+    let size = it.format.scale.n_bytes();
+    let one = |group| {
+        let start = at.index(group) * size;
+        let mut bits = [0; 4];
+        let stored = plane.get(start..start + size)?;
+        bits.get_mut(..size)?.copy_from_slice(stored);
+        Some(u32::from_le_bytes(bits))
+    };
+    (0..at.n_groups).map_while(one).collect()
 }
 
 /// The stored zero points of a row.

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{
     device::Gpu,
+    formats::Coding,
     memory::Slice,
     packing::{RowLayout, UNIT_BYTES},
     weight::Shard,
@@ -115,20 +116,22 @@ pub(super) fn experts_within(
         });
     }
     let (mut gate_up, mut down) = (Vec::new(), Vec::new());
-    let gate = |it: &Mlp<WeightView>| it.gate.as_ref().map(WeightView::dtype);
-    for (ids, run) in runs(views, |it| (gate(it), it.up.dtype())) {
-        let mut add = |of| cut(gpu, of, &ids, run, binding_bytes, &mut gate_up);
-        match gate(&run[0]) {
+    let of_inner = |it: &Mlp<WeightView>| (it.gate.as_ref().map(Coding::of), Coding::of(&it.up));
+    for run in runs(views, of_inner) {
+        let (gate, up) = run.key;
+        let mut add = |of| cut(gpu, of, &run.ids, run.views, binding_bytes, &mut gate_up);
+        match gate {
             None => add(Matrices::Alone)?,
-            Some(it) if it == run[0].up.dtype() => add(Matrices::GateUp)?,
+            Some(it) if it == up => add(Matrices::GateUp)?,
             Some(_) => {
                 add(Matrices::Gate)?;
                 add(Matrices::Up)?;
             }
         }
     }
-    for (ids, run) in runs(views, |it| it.down.dtype()) {
-        cut(gpu, Matrices::Down, &ids, run, binding_bytes, &mut down)?;
+    for run in runs(views, |it| Coding::of(&it.down)) {
+        let (ids, views) = (&run.ids, run.views);
+        cut(gpu, Matrices::Down, ids, views, binding_bytes, &mut down)?;
     }
     Ok(GpuExperts {
         n_experts: views.len(),
@@ -179,18 +182,35 @@ fn biases(
     Ok(Some(gpu.weight_of("biases", &[&view])?.vector))
 }
 
-/// Experts one after the other that are stored alike, with their ids.
+/// Experts one after the other that are stored alike.
+struct Alike<'a, K> {
+    ids: Range<usize>,
+    views: &'a [Mlp<WeightView>],
+    /// How they are stored.
+    key: K,
+}
+
+/// The experts of a layer, those that follow each other and are stored alike together.
 fn runs<K: PartialEq>(
     views: &[Mlp<WeightView>],
     key: impl Fn(&Mlp<WeightView>) -> K,
-) -> Vec<(Range<usize>, &[Mlp<WeightView>])> {
-    let mut first = 0;
-    let runs = views.chunk_by(|a, b| key(a) == key(b)).map(|run| {
-        let ids = first..first + run.len();
-        first = ids.end;
-        (ids, run)
-    });
-    runs.collect()
+) -> Vec<Alike<'_, K>> {
+    let mut runs: Vec<Alike<'_, K>> = Vec::new();
+    for (i, it) in views.iter().enumerate() {
+        let key = key(it);
+        match runs.last_mut() {
+            Some(run) if run.key == key => {
+                run.ids.end = i + 1;
+                run.views = &views[run.ids.clone()];
+            }
+            _ => runs.push(Alike {
+                ids: i..i + 1,
+                views: &views[i..=i],
+                key,
+            }),
+        }
+    }
+    runs
 }
 
 impl Matrices {
@@ -225,9 +245,11 @@ fn cut(
 ) -> Result<(), DeviceError> {
     let first = of.views(&experts[0]);
     let (n_rows, n_cols) = first[0].shape();
-    let row_bytes = first.len() * RowLayout::of(first[0].dtype()).row_bytes(n_cols);
+    let layout = RowLayout::of(Coding::of(first[0]));
+    let row_bytes = first.len() * layout.row_bytes(n_cols);
     // What stands behind the rows is padded to a whole unit.
-    let room = (binding_bytes as usize).saturating_sub(UNIT_BYTES);
+    let behind = UNIT_BYTES + experts.len() * first.len() * layout.list_bytes(n_cols);
+    let room = (binding_bytes as usize).saturating_sub(behind);
     let most = (room / row_bytes.max(1)).max(1);
     for (here, rows) in cuts(experts.len(), n_rows, most) {
         let views: Vec<WeightView> = experts[here.clone()]

@@ -410,7 +410,7 @@ impl Mix<'_> {
         params: &Params,
     ) {
         let launch = Launch {
-            format: Some(Dtype::F32),
+            format: Some(Dtype::F32.into()),
             ..Launch::plain("experts", entry, binds, grid)
         };
         self.gpu.launch(&launch, params);

@@ -1,12 +1,46 @@
 //! The one list of what a format is on the device: its reader in `kernels/formats/`, and how its blocks are
-//! laid there.
+//! laid there; and the readers of planes in `kernels/planes/`.
 //!
 //! Nothing is widened: a block takes as many bytes on the device as in its file. What one lane reads at
 //! once (a unit) lies with the units of its row, and what they share (scales, fifth bits) apart, where
 //! the file's own order would put words across addresses that are no multiple of four.
 
 use super::{abilities::Abilities, relaid, tables};
-use crate::formats::Dtype;
+use crate::checkpoint::{Stored, WeightView};
+use crate::formats::{Dtype, LaidGroups, LaidOffset, Level, PlaneLayout, ScaleType};
+
+/// How the numbers of a weight are coded on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// In a format of the list.
+    Format(Dtype),
+    /// As planes are laid.
+    Planes(PlaneLayout),
+}
+
+impl Coding {
+    /// That of a weight.
+    pub fn of(view: &WeightView) -> Self {
+        match view.stored() {
+            Stored::Planes(it) => Self::Planes(it.layout()),
+            Stored::Rows(..) | Stored::Columns(_) => Self::Format(view.dtype()),
+        }
+    }
+
+    /// As people write it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Format(it) => it.label().to_owned(),
+            Self::Planes(it) => it.label(),
+        }
+    }
+}
+
+impl From<Dtype> for Coding {
+    fn from(dtype: Dtype) -> Self {
+        Self::Format(dtype)
+    }
+}
 
 /// What a format is on the device.
 #[derive(Clone, Copy, Debug)]
@@ -101,4 +135,65 @@ pub fn device_format(dtype: Dtype, can: Abilities) -> DeviceFormat {
         Dtype::Q1_0 => blocks(text!("q1_0"), 4, 16, relaid::after_f16),
         Dtype::Q2_0 => blocks(text!("q2_0"), 2, 16, relaid::q2_0),
     }
+}
+
+macro_rules! plane_text {
+    ($stem:literal) => {
+        include_str!(concat!("../../../kernels/planes/", $stem, ".wgsl"))
+    };
+}
+
+/// How kernels read planes: the constants of their layout, and the reader of their groups.
+pub fn plane_reader(layout: &PlaneLayout) -> String {
+    let level = match layout.level {
+        Level::U4 => 0,
+        Level::U8 | Level::I8 => 1,
+        Level::Fp4 => 2,
+        Level::F8E4M3 => 3,
+    };
+    // What a kernel takes levels for is smaller than what they say.
+    let level_by = match layout.level {
+        Level::U4 | Level::U8 | Level::I8 => 1.0,
+        Level::Fp4 => 16_384.0,
+        Level::F8E4M3 => 256.0,
+    };
+    let scale = match layout.scale {
+        ScaleType::F32 => 0,
+        ScaleType::F16 => 1,
+        ScaleType::Bf16 => 2,
+        ScaleType::E8M0 => 3,
+        ScaleType::F8E4M3 => 4,
+        ScaleType::Ue4m3 => 5,
+    };
+    let (offset, zero) = match layout.offset {
+        LaidOffset::Fixed(it) => (0, it),
+        LaidOffset::Zeros => (1, 0),
+        LaidOffset::Minimums => (2, 0),
+    };
+    let unit = layout.unit_numbers();
+    let (reader, part, scaled_by, has_minimum, groups) = match layout.groups {
+        LaidGroups::Of(n) => (
+            plane_text!("grouped"),
+            n.min(unit) / 4,
+            level_by,
+            layout.offset == LaidOffset::Minimums,
+            format!("const GROUP_NUMBERS: u32 = {n}u;"),
+        ),
+        // One column is as good as any for the words of a row.
+        LaidGroups::Listed(_) => (
+            plane_text!("listed"),
+            unit / 4,
+            1.0,
+            false,
+            format!("const ROW_WORDS: u32 = {}u;", layout.apart_bytes(1) / 4),
+        ),
+    };
+    format!(
+        "const UNIT_NUMBERS: u32 = {unit}u;\nconst UNIT_QUADS: u32 = {}u;\nconst PART_QUADS: u32 = {part}u;\n\
+         const LEVEL_SCALE: f32 = {scaled_by:?};\nconst HAS_MINIMUM: bool = {has_minimum};\n\
+         const LEVEL: u32 = {level}u;\nconst LEVEL_BY: f32 = {level_by:?};\nconst SCALE: u32 = {scale}u;\n\
+         const OFFSET: u32 = {offset}u;\nconst ZERO: f32 = {zero}.0;\n{groups}\n{}\n{reader}",
+        unit / 4,
+        plane_text!("shared"),
+    )
 }

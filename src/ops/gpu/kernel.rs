@@ -4,7 +4,12 @@
 //! workgroup sums, the hash, the exponential) and `kernels/formats/` (how stored numbers become
 //! f32), and is put before it. A part may exist twice, for adapters with and without a feature.
 
-use super::{abilities::Abilities, formats::device_format};
+use std::borrow::Cow;
+
+use super::{
+    abilities::Abilities,
+    formats::{Coding, device_format, plane_reader},
+};
 use crate::formats::Dtype;
 
 /// A piece of source that several kernels share.
@@ -80,6 +85,7 @@ const REDUCE_SUBGROUP: &str = concat!(
     include_str!("../../../kernels/parts/reduce_subgroup.wgsl")
 );
 const BLOCKS: &str = include_str!("../../../kernels/parts/blocks.wgsl");
+const BYTE_FLOATS: &str = include_str!("../../../kernels/parts/byte_floats.wgsl");
 const DOT: &str = include_str!("../../../kernels/parts/dot.wgsl");
 const GEMV: &str = include_str!("../../../kernels/parts/gemv.wgsl");
 const HASH: &str = include_str!("../../../kernels/parts/hash.wgsl");
@@ -96,34 +102,43 @@ impl Kernel {
     }
 
     /// The whole source.
-    pub fn source(&self, format: Option<Dtype>, can: Abilities) -> String {
-        let texts = |part: &SourcePart| match part {
-            SourcePart::Reduce if can.subgroups => vec![REDUCE_SUBGROUP],
-            SourcePart::Reduce => vec![REDUCE_SHARED],
-            SourcePart::Dot => vec![DOT],
-            SourcePart::Gemv => vec![GEMV],
-            SourcePart::Hash => vec![HASH],
-            SourcePart::Format => format.map_or_else(Vec::new, |it| reader(it, can)),
-            SourcePart::Exp => vec![EXP],
-            SourcePart::Logits => vec![LOGITS],
-            SourcePart::Cached => vec![CACHED],
+    pub fn source(&self, coding: Option<Coding>, can: Abilities) -> String {
+        let texts = |part: &SourcePart| -> Vec<Cow<'static, str>> {
+            let text = match part {
+                SourcePart::Reduce if can.subgroups => REDUCE_SUBGROUP,
+                SourcePart::Reduce => REDUCE_SHARED,
+                SourcePart::Dot => DOT,
+                SourcePart::Gemv => GEMV,
+                SourcePart::Hash => HASH,
+                SourcePart::Format => return coding.map_or_else(Vec::new, |it| reader(it, can)),
+                SourcePart::Exp => EXP,
+                SourcePart::Logits => LOGITS,
+                SourcePart::Cached => CACHED,
+            };
+            vec![text.into()]
         };
-        let parts: Vec<&str> = self.parts.iter().flat_map(texts).collect();
+        let parts: Vec<Cow<'static, str>> = self.parts.iter().flat_map(texts).collect();
         // WGSL wants what it enables before everything else.
-        let uses_f16 = can.f16 && format == Some(Dtype::F16);
+        let uses_f16 = can.f16 && coding == Some(Dtype::F16.into());
         let enabled = if uses_f16 { "enable f16;\n" } else { "" };
         format!("{enabled}{}\n{}", parts.join("\n"), self.text)
     }
 }
 
-/// How a kernel reads weights of a format.
-fn reader(format: Dtype, can: Abilities) -> Vec<&'static str> {
-    let it = device_format(format, can);
-    it.blocks
-        .map(|_| BLOCKS)
-        .into_iter()
-        .chain([it.text])
-        .collect()
+/// How a kernel reads weights of a coding.
+fn reader(coding: Coding, can: Abilities) -> Vec<Cow<'static, str>> {
+    match coding {
+        Coding::Format(Dtype::F8E4M3) => vec![
+            BYTE_FLOATS.into(),
+            device_format(Dtype::F8E4M3, can).text.into(),
+        ],
+        Coding::Format(it) => {
+            let it = device_format(it, can);
+            let blocks = it.blocks.map(|_| BLOCKS.into());
+            blocks.into_iter().chain([it.text.into()]).collect()
+        }
+        Coding::Planes(it) => vec![BLOCKS.into(), BYTE_FLOATS.into(), plane_reader(&it).into()],
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +149,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::ops::gpu::packing::RowLayout;
+    use crate::ops::gpu::{packing::RowLayout, plane_cases};
 
     /// Everything an adapter may have and lack.
     fn abilities() -> impl Iterator<Item = Abilities> {
@@ -143,12 +158,23 @@ mod tests {
             .flat_map(|subgroups| [false, true].map(|f16| Abilities { subgroups, f16 }))
     }
 
+    /// Every coding: those of the list, and planes of every kind.
+    fn codings() -> Vec<Coding> {
+        let planes = plane_cases::formats().into_iter();
+        let planes = planes.map(|it| Coding::of(&plane_cases::planes(it, [8, 192], 1)));
+        Dtype::ALL
+            .into_iter()
+            .map(Coding::from)
+            .chain(planes)
+            .collect()
+    }
+
     /// Every source an adapter may be given, with what it is.
     fn sources() -> Vec<(String, String)> {
         let mut out = Vec::new();
         for kernel in KERNELS {
-            let formats: Vec<Option<Dtype>> = if kernel.parts.contains(&SourcePart::Format) {
-                Dtype::ALL.into_iter().map(Some).collect()
+            let formats: Vec<Option<Coding>> = if kernel.parts.contains(&SourcePart::Format) {
+                codings().into_iter().map(Some).collect()
             } else {
                 vec![None]
             };
@@ -167,7 +193,7 @@ mod tests {
     }
 
     /// The constants of a reader that the kernels count with.
-    fn constants(format: Dtype, can: Abilities) -> [usize; 3] {
+    fn constants(format: Coding, can: Abilities) -> [usize; 3] {
         let source = Kernel::find("embed").unwrap().source(Some(format), can);
         ["UNIT_NUMBERS", "UNIT_QUADS", "PART_QUADS"].map(|name| {
             let start = format!("const {name}: u32 = ");
@@ -181,7 +207,7 @@ mod tests {
     fn a_format_is_laid_as_its_reader_reads_it() {
         for format in Dtype::ALL {
             for can in abilities() {
-                let [numbers, quads, part] = constants(format, can);
+                let [numbers, quads, part] = constants(format.into(), can);
                 let layout = RowLayout::of(format);
                 assert_eq!(numbers, layout.unit_numbers(), "{format:?}");
                 assert_eq!(numbers, 4 * quads, "{format:?}");
@@ -195,6 +221,21 @@ mod tests {
                 assert!(layout.unit_bytes(cols).is_multiple_of(4), "{format:?}");
                 let is_bound = device_format(format, can).text.contains("@binding(9)");
                 assert_eq!(is_bound, !layout.table().is_empty(), "{format:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn planes_are_laid_as_their_reader_reads_them() {
+        for coding in codings() {
+            let Coding::Planes(it) = coding else {
+                continue;
+            };
+            for can in abilities() {
+                let [numbers, quads, part] = constants(coding, can);
+                assert_eq!(numbers, it.unit_numbers(), "{it:?}");
+                assert_eq!(numbers, 4 * quads, "{it:?}");
+                assert!(quads.is_multiple_of(part), "{it:?}");
             }
         }
     }

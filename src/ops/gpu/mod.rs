@@ -39,6 +39,10 @@ mod normed;
 mod ops;
 mod packing;
 mod peak_rates;
+#[cfg(test)]
+mod plane_cases;
+#[cfg(test)]
+mod planes_tests;
 mod pointwise;
 mod predict;
 #[cfg(test)]

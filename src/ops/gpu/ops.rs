@@ -73,7 +73,7 @@ impl Ops for Gpu {
     }
 
     fn weight(&self, views: &[&WeightView]) -> Result<GpuWeight, DeviceError> {
-        // No kernel reads planes.
+        // No kernel reads columns.
         let views: Vec<WeightView> = views.iter().map(|it| it.in_rows()).collect();
         self.weight_of("weights", &views.iter().collect::<Vec<_>>())
     }

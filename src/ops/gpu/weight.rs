@@ -5,30 +5,30 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     device::Gpu,
+    formats::Coding,
     memory::{GpuBuffer, Slice},
-    packing::{RowLayout, UNIT_BYTES},
+    packing::{RowLayout, RowLists, UNIT_BYTES},
     pipeline::Bind,
     record::Launch,
 };
 use crate::checkpoint::{WeightView, gigabytes};
-use crate::formats::Dtype;
 use crate::ops::DeviceError;
 
 /// Bytes on their way to the device at once.
 const UPLOAD_BYTES: usize = 32 << 20;
 
-/// Rows of a weight in one binding, all of one format.
+/// Rows of a weight in one binding, all of one coding.
 #[derive(Clone, Debug)]
 pub struct Shard {
     /// How their numbers are stored.
-    pub format: Dtype,
+    pub format: Coding,
     /// Units of a row.
     pub row_units: usize,
     /// The first of them.
     pub first_row: usize,
     /// How many.
     pub rows: usize,
-    /// `[rows, row_units]` units, then what blocks keep apart from them.
+    /// `[rows, row_units]` units, then what lies apart from them, then what rows of a matrix share.
     pub slice: Slice,
     /// The 32-bit word of the slice where that begins.
     pub scales_at: u32,
@@ -91,8 +91,12 @@ impl Gpu {
     ) -> Result<GpuWeight, DeviceError> {
         let mut shards = Vec::new();
         let mut rows = 0;
-        for alike in views.chunk_by(|a, b| a.dtype() == b.dtype()) {
-            rows = self.shards_of(label, alike, rows, shard_bytes, &mut shards)?;
+        let codings: Vec<Coding> = views.iter().map(|it| Coding::of(it)).collect();
+        let mut start = 0;
+        for alike in codings.chunk_by(|a, b| a == b) {
+            let some = &views[start..start + alike.len()];
+            start += alike.len();
+            rows = self.shards_of(label, (alike[0], some), rows, shard_bytes, &mut shards)?;
         }
         Ok(GpuWeight {
             rows,
@@ -102,37 +106,38 @@ impl Gpu {
         })
     }
 
-    /// Adds the shards of views of one format whose first row is `first`. Returns the row behind the last.
+    /// Adds the shards of views of one coding whose first row is `first`. Returns the row behind the last.
     fn shards_of(
         &self,
         label: &str,
-        views: &[&WeightView],
+        (format, views): (Coding, &[&WeightView]),
         first: usize,
         shard_bytes: u64,
         shards: &mut Vec<Shard>,
     ) -> Result<usize, DeviceError> {
-        let Some(format) = views.first().map(|it| it.dtype()) else {
-            return Ok(first);
-        };
         let layout = RowLayout::of(format);
-        let cols = views[0].shape().1;
+        let cols = views.first().map_or(0, |it| it.shape().1);
         let rows: usize = views.iter().map(|it| it.shape().0).sum();
-        self.check_binding(label, shard_len(layout, cols, 1))?;
+        let of_all = layout.lists(views, &(0..rows)).words.len() * WORD_BYTES;
+        let one = shard_len(layout, cols, 1, layout.list_bytes(cols));
+        self.check_binding(label, one)?;
         // A buffer is padded to a whole unit.
-        let room = shard_bytes.saturating_sub(UNIT_BYTES as u64) as usize;
+        let room = (shard_bytes as usize).saturating_sub(UNIT_BYTES + of_all);
         let per_shard = (room / layout.row_bytes(cols).max(1)).max(1);
         for start in (0..rows).step_by(per_shard) {
             let n = per_shard.min(rows - start);
-            let held = self.room(label, shard_len(layout, cols, n))?;
+            let lists = layout.lists(views, &(start..start + n));
+            let list_bytes = lists.words.len() * WORD_BYTES;
+            let held = self.room(label, shard_len(layout, cols, n, list_bytes))?;
             let apart_at = n * layout.unit_bytes(cols);
-            self.fill(&held, apart_at as u64, views, layout, start..start + n)?;
+            self.fill(&held, (n, &lists), views, layout, start..start + n)?;
             shards.push(Shard {
                 format,
                 row_units: layout.row_units(cols),
                 first_row: first + start,
                 rows: n,
                 slice: Slice::whole(held),
-                scales_at: (apart_at / 4) as u32,
+                scales_at: (apart_at / WORD_BYTES) as u32,
                 table: self.code_table(format)?,
             });
         }
@@ -143,7 +148,7 @@ impl Gpu {
     ///
     /// # Errors
     /// No memory.
-    fn code_table(&self, format: Dtype) -> Result<Option<Slice>, DeviceError> {
+    fn code_table(&self, format: Coding) -> Result<Option<Slice>, DeviceError> {
         if let Some(it) = self.code_tables.borrow().get(&format) {
             return Ok(Some(it.clone()));
         }
@@ -193,7 +198,7 @@ impl Gpu {
     fn fill(
         &self,
         held: &GpuBuffer,
-        apart_at: u64,
+        (n_rows, lists): (usize, &RowLists),
         views: &[&WeightView],
         layout: RowLayout,
         rows: Range<usize>,
@@ -202,18 +207,21 @@ impl Gpu {
             // A plan holds nothing, and reads no weight.
             return Ok(());
         };
+        let cols = views.first().map_or(0, |it| it.shape().1);
+        let lists_at = (n_rows * layout.row_bytes(cols) / WORD_BYTES) as u32;
         let (mut at, mut row) = (0u64, 0);
         let mut apart = Stream {
-            at: apart_at,
+            at: (n_rows * layout.unit_bytes(cols)) as u64,
             waiting: Vec::new(),
         };
-        for view in views {
-            let (n, cols) = view.shape();
+        for (i, view) in views.iter().enumerate() {
+            let n = view.shape().0;
             let mine = rows.start.max(row)..rows.end.min(row + n);
             let step = (UPLOAD_BYTES / layout.row_bytes(cols).max(1)).max(1);
+            let list_at = |matrix| lists_at + lists.start(i, matrix);
             for first in mine.clone().step_by(step) {
                 let end = mine.end.min(first + step);
-                let packed = layout.packed(view, first - row..end - row);
+                let packed = layout.packed(view, first - row..end - row, &list_at);
                 self.write(held, at, &packed.units);
                 at += packed.units.len() as u64;
                 apart.write(self, held, &packed.apart);
@@ -226,6 +234,7 @@ impl Gpu {
             }
             row += n;
         }
+        apart.write(self, held, bytemuck::cast_slice(&lists.words));
         // The last word may be part full.
         apart.write(self, held, &[0; WORD_BYTES - 1]);
         Ok(())
@@ -253,7 +262,7 @@ impl Stream {
     }
 }
 
-/// Bytes of so many rows in one buffer, a whole number of units.
-fn shard_len(layout: RowLayout, cols: usize, rows: usize) -> u64 {
-    (rows * layout.row_bytes(cols)).next_multiple_of(UNIT_BYTES) as u64
+/// Bytes of so many rows in one buffer with what rows of a matrix share, a whole number of units.
+fn shard_len(layout: RowLayout, cols: usize, rows: usize, list_bytes: usize) -> u64 {
+    (rows * layout.row_bytes(cols) + list_bytes).next_multiple_of(UNIT_BYTES) as u64
 }

@@ -79,11 +79,15 @@ fn files() -> [GgufFile; 2] {
 }
 
 fn evaluated(file: &GgufFile) -> Arrays {
+    evaluated_on(file, "cpu")
+}
+
+fn evaluated_on(file: &GgufFile, device: &str) -> Arrays {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("model.gguf");
     file.write(&path);
     let expected = read(&fixture(NAME).join("expected.safetensors"));
-    eval(&path, &expected, &[], "cpu", &["--greedy", "4"])
+    eval(&path, &expected, &[], device, &["--greedy", "4"])
 }
 
 fn are_equal(a: &Arrays, b: &Arrays) -> bool {
@@ -109,6 +113,17 @@ fn nvfp4_with_a_factor_beside_it_is_its_numbers_times_the_factor() {
         other.add(name, &[numbers.len()], &numbers);
         assert!(!are_equal(&evaluated(&other), &wanted), "{name}");
     }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn nvfp4_with_a_factor_beside_it_is_the_same_on_the_graphics_processor() {
+    let [blocks, plain] = files();
+    assert_close(
+        &evaluated_on(&blocks, "gpu"),
+        &evaluated(&plain),
+        "on the GPU",
+    );
 }
 
 #[test]

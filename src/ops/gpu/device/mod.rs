@@ -22,9 +22,9 @@ use self::{
 use super::{
     abilities::Abilities,
     adapter::{self, AdapterChoice, AdapterFacts},
+    formats::Coding,
     memory::{Arena, GpuBuffer, Memory, Slice},
 };
-use crate::formats::Dtype;
 use crate::ops::{DeviceError, cpu::Rope};
 use crate::panics::caught;
 use crate::spec::RopeSpec;
@@ -63,7 +63,7 @@ pub struct Gpu {
     /// What the rows' positions come to, uploaded once a step.
     tables: RefCell<Tables>,
     /// What codes of formats stand for.
-    pub(super) code_tables: RefCell<HashMap<Dtype, Slice>>,
+    pub(super) code_tables: RefCell<HashMap<Coding, Slice>>,
     pub(super) pipelines: RefCell<HashMap<PipelineKey, Arc<Pipeline>>>,
     pub(super) bindings: RefCell<Bindings>,
     /// Parameters of the dispatches of one submit.

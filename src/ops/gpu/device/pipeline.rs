@@ -3,10 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    super::{kernel::Kernel, memory::Slice},
+    super::{formats::Coding, kernel::Kernel, memory::Slice},
     Card, Gpu,
 };
-use crate::formats::Dtype;
 use crate::ops::DeviceError;
 
 /// Bytes of one dispatch's parameters, and the distance between two.
@@ -72,7 +71,7 @@ impl<'a> Bind<'a> {
 pub struct PipelineKey {
     pub stem: &'static str,
     pub entry: &'static str,
-    pub format: Option<Dtype>,
+    pub format: Option<Coding>,
     /// Override constants: name, bits of the value.
     pub constants: Vec<(&'static str, u64)>,
     /// Which bindings are read only.

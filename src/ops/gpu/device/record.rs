@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use super::{
-    super::memory::{ALIGN_BYTES, GpuBuffer, Slice},
+    super::{
+        formats::Coding,
+        memory::{ALIGN_BYTES, GpuBuffer, Slice},
+    },
     Gpu,
     clock::Timing,
     notes::{Notes, Traffic, Uses},
     pipeline::{Bind, PARAMS_STRIDE, Pipeline, PipelineKey},
 };
-use crate::formats::Dtype;
 
 /// Dispatches of one submit at most.
 const MAX_DISPATCHES: u64 = 4096;
@@ -29,7 +31,7 @@ pub struct Launch<'a> {
     /// Its entry point.
     pub entry: &'static str,
     /// The format of the weight it reads, where its source depends on one.
-    pub format: Option<Dtype>,
+    pub format: Option<Coding>,
     /// What that format's codes stand for, where its source looks them up.
     pub table: Option<&'a Slice>,
     /// Its override constants.

@@ -1,6 +1,8 @@
 //! Weights in fewer bits in files of safetensors: each layout gives the logits of the numbers it stands for, and a file
 //! that lacks a part of one is refused by it.
 
+#[cfg(feature = "gpu")]
+mod device;
 mod layouts;
 mod refused;
 
@@ -70,11 +72,14 @@ fn both(layout: &Layout, settings: &Value) -> [Tiny; 2] {
     [packed, wide]
 }
 
+fn tokens() -> Vec<TokenId> {
+    (0..40).map(|t| TokenId::new(t * 7 % V)).collect()
+}
+
 fn logits(folder: &Path) -> Vec<u32> {
     let it = opened(folder);
     let model = Model::new(it.spec.clone(), &it.weights, Cpu::default()).unwrap();
-    let tokens: Vec<TokenId> = (0..40).map(|t| TokenId::new(t * 7 % V)).collect();
-    let row = whole(model, &tokens);
+    let row = whole(model, &tokens());
     assert!(row.logits.iter().all(|it| it.is_finite()));
     row.logits.iter().map(|it| it.to_bits()).collect()
 }
@@ -87,12 +92,11 @@ fn check_layout(layout: &Layout, settings: &Value, label: &str) -> Checkpoint {
         let wide = other.weights.get(*slot).unwrap();
         assert_eq!(view.shape(), wide.shape(), "{label} {slot:?}");
         assert!(view.to_f32() == wide.to_f32(), "{label} {slot:?}");
-        // As a device that reads no planes is given it.
-        let rows = view.in_rows();
-        assert!(rows.to_f32() == wide.to_f32(), "{label} {slot:?}");
-        assert_eq!(rows.bytes().len(), rows.n_bytes(), "{label} {slot:?}");
     }
-    assert!(logits(packed.path()) == logits(wide.path()), "{label}");
+    let numbers = logits(packed.path());
+    assert!(numbers == logits(wide.path()), "{label}");
+    #[cfg(feature = "gpu")]
+    device::check(&it, &numbers, label);
     assert_eq!(it.formats[0], label);
     assert_eq!(
         it.census().total.parameters,
@@ -369,10 +373,10 @@ fn what_mlx_writes_is_the_numbers_it_stands_for() {
     ] {
         let [packed, wide] = mlx_of(bits, group, mode).map(|it| it.save());
         let it = opened(packed.path());
-        assert!(
-            logits(packed.path()) == logits(wide.path()),
-            "{bits} {group}"
-        );
+        let numbers = logits(packed.path());
+        assert!(numbers == logits(wide.path()), "{bits} {group}");
+        #[cfg(feature = "gpu")]
+        device::check(&it, &numbers, &it.formats[0]);
         let usual = format!("mlx int{bits}");
         let name = mode.map_or(usual, |it| format!("mlx {it}"));
         assert_eq!(it.formats[0], format!("{name} by {group}"));
