@@ -573,6 +573,21 @@ fn experts_are_followed_through_checkpoints_and_the_open_model_stays() {
     ));
     window.get_by_label_contains("The choices of tour-collapsed and tour part first at layer 0.");
     window.get_by_label_contains("left the even band: expert ");
+    // Every column says whose it is.
+    let strip = window.get_by_label("layer 0 through 2 checkpoints").rect();
+    let texts = super::layout::texts(&window.output().shapes);
+    for expert in 0..8 {
+        let x = strip.left() + strip.width() * (expert as f32 + 0.5) / 8.0;
+        let is_over = |it: &super::layout::Text| {
+            let above = strip.top() - it.ink.bottom();
+            (it.ink.center().x - x).abs() < 2.5 && (-1.0..16.0).contains(&above)
+        };
+        let number = expert.to_string();
+        assert!(
+            texts.iter().any(|it| it.words == number && is_over(it)),
+            "{number}"
+        );
+    }
     window.get_by_label("layer 3 through 2 checkpoints").click();
     settle(&mut window);
     assert_eq!(window.state().selection().router, Some(RouterId(3)));

@@ -24,6 +24,9 @@ const HEAD: f32 = 18.0;
 const SCALE: f32 = 190.0;
 /// Steps named above the strips; of more the first and the last.
 const N_NAMED: usize = 6;
+/// Height of the numbers over the columns, and the least width of a column that has its own, points.
+const NUMBERS: f32 = 14.0;
+const LEAST_COLUMN: f32 = 24.0;
 /// Experts told one by one for the selected layer.
 const N_TOLD: usize = 6;
 
@@ -117,12 +120,11 @@ fn strips_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Timeline) {
         .layout_no_wrap(widest.to_owned(), font.clone(), second);
     let label = galley.size().x + 14.0;
     head_ui(cx, ui, it, label);
+    numbers_ui(cx, ui, it, label);
     for router in &it.routers {
         let height = STEP * it.steps.len() as f32;
         let (_, rect) = ui.allocate_space(vec2(ui.available_width(), height + GAP));
-        let left = rect.left() + label;
-        let right = (rect.right() - CHURN).max(left + 24.0);
-        let strip = Rect::from_x_y_ranges(left..=right, rect.top()..=rect.top() + height);
+        let strip = columns(rect, label).with_max_y(rect.top() + height);
         if ui.is_rect_visible(rect) {
             let y = strip.center().y;
             let text = |x: f32, align: Align2, words: String| {
@@ -139,6 +141,39 @@ fn strips_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Timeline) {
         if cx.selection.router == Some(router.router) {
             told_ui(cx, ui, it, router);
         }
+    }
+}
+
+/// Where the columns of experts stand in a line of the panel.
+fn columns(line: Rect, label: f32) -> Rect {
+    let left = line.left() + label;
+    line.with_min_x(left)
+        .with_max_x((line.right() - CHURN).max(left + 24.0))
+}
+
+/// Experts by number over the columns, as many as have room.
+fn numbers_ui(cx: &Cx<'_>, ui: &mut Ui, it: &Timeline, label: f32) {
+    let n_experts = it
+        .routers
+        .iter()
+        .filter_map(|it| Some(it.utilisation.first()?.len()));
+    let n_experts = n_experts.max().unwrap_or(0);
+    let (_, rect) = ui.allocate_space(vec2(ui.available_width(), NUMBERS));
+    let row = columns(rect, label);
+    let width = row.width() / n_experts.max(1) as f32;
+    let every = [1, 2, 4, 8, 16, 32, 64]
+        .into_iter()
+        .find(|it| width * *it as f32 >= LEAST_COLUMN);
+    for expert in (0..n_experts).step_by(every.unwrap_or(128)) {
+        let x = row.left() + width * (expert as f32 + 0.5);
+        let font = FontId::proportional(LABEL_SIZE);
+        ui.painter().text(
+            pos2(x, row.bottom()),
+            Align2::CENTER_BOTTOM,
+            expert.to_string(),
+            font,
+            cx.palette.second,
+        );
     }
 }
 
