@@ -359,6 +359,10 @@ impl Behavior<String> for Show<'_, '_> {
         response.widget_info(|| {
             egui::WidgetInfo::selected(egui::Role::Tab, true, state.active, &title)
         });
+        // The pointer that rests on a tab says nothing, but who clicks it means its panel.
+        if response.clicked() {
+            self.seen.here = tiles.get_pane(&tile).cloned();
+        }
         if state.active && response.has_focus() {
             self.hold_focus(tiles, ui, id, tile);
         }

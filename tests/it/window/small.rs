@@ -46,6 +46,16 @@ fn a_menu_beside_an_open_one_opens_with_one_click() {
 }
 
 #[test]
+fn the_panel_whose_tab_was_clicked_is_the_one_shown_alone() {
+    let mut window = open((1440.0, 900.0));
+    point_and_click(&mut window, "Health");
+    assert!(said(&window, "Health menu"));
+    key(&mut window, Key::A);
+    assert!(said(&window, "Health menu"), "it is the one alone");
+    assert!(!said(&window, "Transcript menu"));
+}
+
+#[test]
 fn both_models_inside_the_program_stand_together() {
     let file: Vec<_> = ENTRIES.iter().filter(|it| it.menu == Menu::File).collect();
     let place = |name: &str| file.iter().position(|it| it.name == name).unwrap();
