@@ -84,7 +84,7 @@ impl Shipped {
                 let left = tabs(&[next, edits]);
                 let right = tabs(&[heatmap, router, load]);
                 let under = split(&mut tiles, LinearDir::Horizontal, [left, right], 0.5);
-                split(&mut tiles, LinearDir::Vertical, [text, under], 0.55)
+                split(&mut tiles, LinearDir::Vertical, [text, under], 0.6)
             }
         };
         let mut out = Tree::new(Id::unique("tiles"), root, tiles);

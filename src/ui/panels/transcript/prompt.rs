@@ -14,7 +14,10 @@ use crate::ui::{Command, Cx, presets};
 
 /// As many lines of a prompt stand in the box before it scrolls.
 const MOST_LINES: f32 = 4.0;
-const TOP_MARGIN: f32 = 3.0;
+/// Over the first line, so that it stands beside the words of the chips, points.
+const TOP_MARGIN: f32 = 1.0;
+/// How far over the middle of a chip its words stand, points.
+const RISE: f32 = 1.5;
 
 /// The box.
 #[derive(Default)]
@@ -39,7 +42,7 @@ impl Prompt {
                         chip = form_chip(cx, ui).rect;
                     }
                     ui.painter().text(
-                        chip.left_center() - vec2(8.0, 0.0),
+                        chip.left_center() - vec2(8.0, RISE),
                         Align2::RIGHT_CENTER,
                         "Enter runs",
                         FontId::proportional(LABEL_SIZE),
@@ -134,11 +137,10 @@ fn box_ui(ui: &mut Ui, (id, is_read): (egui::Id, bool), text: &mut String, look:
     let field = egui::TextEdit::multiline(text)
         .id(id)
         .hint_text(hint)
-        .frame(Frame::new())
-        .margin(Margin {
+        .frame(Frame::new().inner_margin(Margin {
             top: TOP_MARGIN as i8,
             ..Margin::ZERO
-        })
+        }))
         .font(font.clone())
         .text_color(color)
         .desired_rows(1)

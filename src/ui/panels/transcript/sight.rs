@@ -8,15 +8,24 @@ use crate::ui::{Cx, RowChoice};
 /// Where the divergence stands, as a share of the height in sight: in the upper third.
 const DIVERGENCE: f32 = 0.2;
 
+/// A line of the strip.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spot {
+    /// Its top, points from the top of the strip.
+    pub line: f32,
+    /// How far the text may be scrolled with all of it in sight.
+    pub start: f32,
+}
+
 /// Places in the strip, points from its top.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Places {
     /// The top of the strip on screen.
     pub top: f32,
     /// The first line in which the texts differ, or the head of the columns while they do not; none without edits.
-    pub divergence: Option<f32>,
-    /// The top of the token selected; none where the newest is followed.
-    pub selected: Option<f32>,
+    pub divergence: Option<Spot>,
+    /// The line of the token selected; none where the newest is followed.
+    pub selected: Option<Spot>,
     /// The bottom of the newest token of the row shown.
     pub newest: f32,
 }
@@ -46,12 +55,15 @@ impl Places {
 }
 
 /// How far the text is scrolled with a place in its upper third, and no line cut at the top.
-fn offset(place: Option<f32>, height: f32, snapped: impl Fn(f32) -> f32) -> f32 {
-    let wanted = place.map_or(0.0, |it| it - height * DIVERGENCE);
+fn offset(spot: Option<Spot>, height: f32, snapped: impl Fn(f32) -> f32) -> f32 {
+    let Some(spot) = spot else {
+        return 0.0;
+    };
+    let wanted = spot.line - height * DIVERGENCE;
     if wanted <= 0.0 {
         return 0.0;
     }
-    snapped(wanted)
+    snapped(wanted).min(spot.start)
 }
 
 /// What is kept in sight.
@@ -169,8 +181,11 @@ mod tests {
 
     #[test]
     fn room_is_left_where_the_divergence_could_not_rise() {
-        let places = |divergence| Places {
-            divergence,
+        let places = |divergence: Option<f32>| Places {
+            divergence: divergence.map(|it| Spot {
+                line: it,
+                start: it,
+            }),
             ..Places::default()
         };
         let check = |divergence, content: f32, want: f32| {
@@ -181,5 +196,21 @@ mod tests {
         check(Some(15.0), 90.0, 0.0);
         check(Some(80.0), 120.0, 40.0);
         check(Some(80.0), 400.0, 0.0);
+    }
+
+    #[test]
+    fn a_line_starts_at_the_top_and_the_one_that_matters_is_in_sight() {
+        let line_start = |it: f32| (it / 30.0).ceil() * 30.0;
+        let spot = |line, start| Some(Spot { line, start });
+        let check = |spot, height, want: f32| {
+            let got = offset(spot, height, line_start);
+            assert!((got - want).abs() < 1e-3, "{got} {want}");
+        };
+        check(None, 100.0, 0.0);
+        check(spot(10.0, 10.0), 100.0, 0.0);
+        check(spot(200.0, 180.0), 100.0, 180.0);
+        check(spot(200.0, 180.0), 300.0, 150.0);
+        // Little room: the head over its column takes more than the upper part.
+        check(spot(200.0, 180.0), 40.0, 180.0);
     }
 }
