@@ -3,6 +3,9 @@
 
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "gpu")]
+mod planes;
+
 use std::{
     fs::{self, File},
     io::Write as _,
