@@ -15,6 +15,8 @@ use super::{
 const UNIT_BYTES: usize = 16;
 /// Numbers that share a scale, as they are laid: the most that divide their group.
 const GROUPS: [usize; 4] = [128, 64, 32, 16];
+/// Columns whose words are read together where one holds several rows.
+const COLUMNS_AT_ONCE: usize = 16;
 /// Mantissas of an 8-bit float: what it says is one of eight numbers times a power of two.
 const N_MANTISSAS: usize = 8;
 
@@ -390,12 +392,17 @@ impl PlaneRows<'_> {
             }
             Packing::WordsOfRows => {
                 let stride = n_rows.div_ceil(AWQ_PLACES.len());
-                for col in 0..self.cols {
+                // Words of so many columns stay in the first cache while all rows are taken out of them.
+                for first in (0..self.cols).step_by(COLUMNS_AT_ONCE) {
+                    let some = first..self.cols.min(first + COLUMNS_AT_ONCE);
                     for (row, out) in rows.clone().zip(out.chunks_exact_mut(padded)) {
                         let row = row_of(row);
                         let (matrix, within) = (row / n_rows, row % n_rows);
-                        let it = word((matrix * self.cols + col) * stride + within / 8);
-                        out[col] = (it >> (4 * AWQ_PLACES[within % 8]) & 15) as u8;
+                        let start = matrix * self.cols * stride + within / 8;
+                        let shift = 4 * AWQ_PLACES[within % 8];
+                        for (col, out) in some.clone().zip(&mut out[some.clone()]) {
+                            *out = (word(start + col * stride) >> shift & 15) as u8;
+                        }
                     }
                 }
             }
