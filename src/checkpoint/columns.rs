@@ -66,6 +66,44 @@ impl ColumnRows<'_> {
         start..start + n
     }
 
+    /// How numbers are stored, none in blocks.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// From one selected output to the next, in outputs.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Bytes from one input to the next.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// How many outputs before a selected one there are up to a whole number of steps.
+    #[must_use]
+    pub fn place_in_step(&self, output: usize) -> usize {
+        (self.first + output * self.step) % self.step
+    }
+
+    /// The stored numbers of one input from the step of a selected output on, `n_steps` whole steps of them; `None` where
+    /// the last is not whole.
+    #[must_use]
+    pub fn steps_of(&self, input: usize, output: usize, n_steps: usize) -> Option<&[u8]> {
+        let first = self.first + output * self.step;
+        let start = (first - first % self.step) * self.number_bytes();
+        let end = start + n_steps * self.step * self.number_bytes();
+        if end > self.stride {
+            return None;
+        }
+        let of_input = input * self.stride;
+        self.bytes.get(of_input + start..of_input + end)
+    }
+
     /// The weights of one input for a range of the selected outputs, in f32. `wide` is scratch space for the outputs in
     /// between.
     pub fn of_input(

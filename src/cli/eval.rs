@@ -28,7 +28,7 @@ use crate::study::EncodeError;
 use crate::trace::{Pick, PickState, RouterTrace};
 
 /// Tokens read at a time.
-const SLICE: usize = 64;
+const SLICE: usize = 128;
 
 /// Write logits, router logits and choices for a prompt or given token ids to a file.
 #[derive(Debug, clap::Args)]

@@ -370,10 +370,10 @@ mod tests {
     #[test]
     fn every_position_of_a_slice_has_logits_and_slices_are_those_of_the_place() {
         let pages = Extent::first_pages(&tour().spec);
-        check_rows(pages, Place::Cpu, 64);
+        check_rows(pages, Place::Cpu, 128);
         check_rows(pages, Place::Device, 256);
         // Rows of an edited run share the slice.
-        check_rows(planned(&Length::FirstPages, true), Place::Cpu, 64);
+        check_rows(planned(&Length::FirstPages, true), Place::Cpu, 128);
         check_rows(planned(&Length::Tokens(7), true), Place::Cpu, 28);
         check_rows(planned(&Length::Tokens(7), false), Place::Device, 7);
         check_rows(Extent::of(500, 100), Place::Cpu, 100);

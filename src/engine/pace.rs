@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Pace;
 
-/// Most tokens the CPU reads in one go; the mailbox is looked at after each.
-const MAX_SLICE: usize = 64;
-/// Most tokens that a device of its own reads in one go: more rows share each weight that is read.
+/// Most tokens the CPU reads in one go; the mailbox is looked at after each. The more, the more of them share an expert
+/// that is read from memory.
+const MAX_SLICE: usize = 128;
+/// What a device of its own reads in one go however large the vocabulary,
+const MIN_DEVICE_SLICE: usize = 64;
+/// and its most: more rows share each weight that is read.
 const MAX_DEVICE_SLICE: usize = 256;
 /// Bytes of the logits of such a slice: what a kernel can be given at once everywhere.
 const DEVICE_LOGIT_BYTES: usize = 128 << 20;
@@ -64,7 +67,7 @@ fn interval(pace: Pace) -> Duration {
 pub fn most_tokens(runs_ahead: bool, n_vocab: usize) -> usize {
     if runs_ahead {
         let fits = DEVICE_LOGIT_BYTES / (4 * n_vocab.max(1));
-        fits.clamp(MAX_SLICE, MAX_DEVICE_SLICE)
+        fits.clamp(MIN_DEVICE_SLICE, MAX_DEVICE_SLICE)
     } else {
         MAX_SLICE
     }
@@ -173,16 +176,16 @@ mod tests {
     #[test]
     fn slices_grow_while_they_are_quick_and_shrink_when_they_are_not() {
         let mut it = SliceSize::on(false, 1000);
-        for _ in 0..4 {
+        for _ in 0..5 {
             it.learn(it.n_tokens(), Duration::from_millis(1));
         }
         assert_eq!(it.n_tokens(), MAX_SLICE);
         it.learn(3, Duration::from_millis(1));
         assert_eq!(it.n_tokens(), MAX_SLICE);
         it.learn(it.n_tokens(), Duration::from_millis(60));
-        assert_eq!(it.n_tokens(), 32);
+        assert_eq!(it.n_tokens(), 64);
         it.learn(it.n_tokens(), Duration::from_millis(30));
-        assert_eq!(it.n_tokens(), 32);
+        assert_eq!(it.n_tokens(), 64);
         it.learn(it.n_tokens(), Duration::from_secs(9));
         assert_eq!(it.n_tokens(), MIN_SLICE);
     }
@@ -204,8 +207,8 @@ mod tests {
 
     #[test]
     fn slices_are_those_of_the_device() {
-        check_slices(false, 32_000, (64, 13));
-        check_slices(false, 262_144, (64, 13));
+        check_slices(false, 32_000, (128, 13));
+        check_slices(false, 262_144, (128, 13));
         check_slices(true, 32_000, (256, 6));
         check_slices(true, 151_936, (220, 6));
         check_slices(true, 1_000_000, (64, 6));

@@ -30,6 +30,7 @@ fn the_cpu_tells_speeds_and_what_tracing_and_edits_cost() {
     let it = bench(&["--device", "cpu"]);
     for path in [
         "/prefill/tokens_per_sec",
+        "/reread/tokens_per_sec",
         "/decode/tokens_per_sec",
         "/copy_bytes_per_sec",
         "/tracing/on_over_off",

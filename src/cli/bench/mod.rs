@@ -19,7 +19,7 @@ use super::{Failure, Output};
 use crate::checkpoint::{
     self, Allowances, Bundled, Checkpoint, CheckpointError, MadeUp, MemoryNeed, Source,
 };
-use crate::engine::{Backend, Extent, Place, open_backend};
+use crate::engine::{Backend, Capture, Extent, Place, open_backend};
 use crate::model::{held_bytes, token_bytes};
 use crate::ops::{DeviceError, PeakRates};
 use crate::spec::{
@@ -218,7 +218,8 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         "reading {} at once, several times",
         count_of(args.prompt_tokens, "token")
     ));
-    let prefill = watch.prefill()?;
+    let reread = watch.prefill(Capture::None)?;
+    let prefill = watch.prefill(Capture::Trace)?;
     output.remark(format_args!(
         "writing {} one by one",
         count_of(args.tokens, "token")
@@ -247,6 +248,7 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         weight_bytes: held_bytes(&checkpoint.weights, quantize),
         token_bytes: token_bytes(&checkpoint.spec, &checkpoint.weights, quantize),
         prefill,
+        reread,
         decode,
         tracing,
         edits,

@@ -20,7 +20,10 @@ pub struct Report {
     /// Weights all, and those one token passes.
     pub weight_bytes: u64,
     pub token_bytes: u64,
+    /// With what is shown of each token: routing, and what its logits predict.
     pub prefill: Sample,
+    /// With the logits of the last one alone.
+    pub reread: Sample,
     pub decode: Sample,
     pub tracing: Versus,
     pub edits: Versus,
@@ -69,6 +72,13 @@ impl Report {
             ("model", weights),
             ("device", self.device.clone()),
             ("prefill", prefill),
+            (
+                "read again",
+                format!(
+                    "{}, with the logits of the last one alone",
+                    speed(&self.reread, self.n_prompt)
+                ),
+            ),
             ("decode", speed(&self.decode, 1)),
             (
                 "weights a token",
@@ -161,6 +171,7 @@ impl Report {
             "device": self.device,
             "weight_bytes": self.weight_bytes,
             "prefill": { "tokens": self.n_prompt, "tokens_per_sec": self.n_prompt as f64 / self.prefill.median, "time": sample(&self.prefill) },
+            "reread": { "tokens": self.n_prompt, "tokens_per_sec": self.n_prompt as f64 / self.reread.median, "time": sample(&self.reread) },
             "decode": { "tokens_per_sec": 1.0 / self.decode.median, "time": sample(&self.decode) },
             "weight_bytes_per_token": self.token_bytes,
             "copy_bytes_per_sec": self.peak_rates.map(|it| it.copy_bytes_per_sec),

@@ -88,11 +88,12 @@ impl<'a> Stopwatch<'a> {
         most_tokens(self.backend.runs_ahead(), self.backend.spec().n_out())
     }
 
-    /// Reads the prompt, several times over; the last one stays.
+    /// Reads the prompt, several times over; the last one stays. With `Capture::None` only the last token is predicted
+    /// from, as where a row is read again whose cache was given back.
     ///
     /// # Errors
     /// A step that failed.
-    pub fn prefill(&mut self) -> Result<Sample, Failure> {
+    pub fn prefill(&mut self, capture: Capture) -> Result<Sample, Failure> {
         let prompt = self.prompt.clone();
         let plain = RoutingPolicy::default();
         let mut secs = Vec::new();
@@ -101,7 +102,7 @@ impl<'a> Stopwatch<'a> {
             self.backend.rewind(self.seq, Position(0));
             let clock = Instant::now();
             for slice in prompt.chunks(self.slice()) {
-                self.step(slice, Capture::Trace, &plain)?;
+                self.step(slice, capture, &plain)?;
             }
             secs.push(clock.elapsed().as_secs_f64());
         }

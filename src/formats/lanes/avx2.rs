@@ -2,13 +2,14 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadl_epi64,
-    _mm_loadu_si128, _mm_prefetch, _mm_set_epi16, _mm_srli_si128, _mm256_and_si256,
+    _mm_loadu_si128, _mm_prefetch, _mm_set_epi16, _mm_srli_si128, _mm256_add_ps, _mm256_and_si256,
     _mm256_blendv_epi8, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
     _mm256_cmpeq_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
     _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256, _mm256_permutevar8x32_ps,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_slli_epi32,
-    _mm256_srl_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
+    _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256, _mm256_permute2f128_ps,
+    _mm256_permute4x64_epi64, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_srl_epi32,
+    _mm256_srlv_epi32, _mm256_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
@@ -34,6 +35,24 @@ fn eight_of_fp8(bytes: __m256i) -> __m256 {
         let nan = _mm256_set1_epi32(f32::NAN.to_bits().cast_signed());
         let bits = _mm256_blendv_epi8(bits, nan, is_nan);
         _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_slli_epi32::<24>(sign)))
+    }
+}
+
+/// Of sixteen numbers the eight at even places, or those at odd ones.
+#[expect(
+    unsafe_code,
+    reason = "std::arch: reached only where AVX2 was detected"
+)]
+#[inline(always)]
+fn second_of([a, b]: [__m256; 2], is_odd: bool) -> __m256 {
+    unsafe {
+        let pairs = if is_odd {
+            _mm256_shuffle_ps::<0xDD>(a, b)
+        } else {
+            _mm256_shuffle_ps::<0x88>(a, b)
+        };
+        let pairs = _mm256_permute4x64_epi64::<0xD8>(_mm256_castps_si256(pairs));
+        _mm256_castsi256_ps(pairs)
     }
 }
 
@@ -266,6 +285,42 @@ impl Lanes for Avx2 {
             }
         }
         Self(out)
+    }
+
+    /// Two registers at a time become one, whose lanes are the sums of both: after three steps each lane is one sum. They
+    /// are taken in the order in which they come out.
+    #[inline(always)]
+    fn trees(from: &[[f32; N_LANES]; N_LANES]) -> [f32; N_LANES] {
+        const ORDER: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+        let mut out = [Self::zero().0[0]; 2];
+        for (eight, out) in out.iter_mut().enumerate() {
+            let mut it = [*out; 8];
+            unsafe {
+                for i in 0..8 {
+                    let Self([low, high]) = Self::f32(&from[8 * eight + ORDER[i]]);
+                    it[i] = _mm256_add_ps(low, high);
+                }
+                for i in 0..4 {
+                    let (a, b) = (it[i], it[i + 4]);
+                    let low = _mm256_permute2f128_ps::<0x20>(a, b);
+                    it[i] = _mm256_add_ps(low, _mm256_permute2f128_ps::<0x31>(a, b));
+                }
+                for i in 0..2 {
+                    let (a, b) = (it[i], it[i + 2]);
+                    let low = _mm256_shuffle_ps::<0x44>(a, b);
+                    it[i] = _mm256_add_ps(low, _mm256_shuffle_ps::<0xEE>(a, b));
+                }
+                let (a, b) = (it[0], it[1]);
+                let even = _mm256_shuffle_ps::<0x88>(a, b);
+                *out = _mm256_add_ps(even, _mm256_shuffle_ps::<0xDD>(a, b));
+            }
+        }
+        Self(out).to_array()
+    }
+
+    #[inline(always)]
+    fn every_second(self, next: Self, is_odd: bool) -> Self {
+        Self([second_of(self.0, is_odd), second_of(next.0, is_odd)])
     }
 
     #[inline(always)]

@@ -3,12 +3,13 @@
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128,
     _mm_prefetch, _mm_set_epi16, _mm256_cvtph_ps, _mm256_loadu_si256, _mm256_storeu_ps,
-    _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmpeq_epi32_mask,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32,
-    _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps, _mm512_or_si512,
-    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srl_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
+    _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmpeq_epi32_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps,
+    _mm512_or_si512, _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32,
+    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_shuffle_f32x4,
+    _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_srl_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
@@ -193,6 +194,47 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn look_up(self, places: __m512i) -> Self {
         unsafe { Self(_mm512_permutexvar_ps(places, self.0)) }
+    }
+
+    /// Two registers at a time become one, whose lanes are the sums of both: after four steps each lane is one sum. They
+    /// are taken in the order in which they come out.
+    #[inline(always)]
+    fn trees(from: &[[f32; N_LANES]; N_LANES]) -> [f32; N_LANES] {
+        const ORDER: [usize; N_LANES] = [0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15];
+        let mut it = [Self::zero(); N_LANES];
+        for i in 0..N_LANES {
+            it[i] = Self::f32(&from[ORDER[i]]);
+        }
+        unsafe {
+            for i in 0..8 {
+                let (a, b) = (it[i].0, it[i + 8].0);
+                let low = _mm512_shuffle_f32x4::<0x44>(a, b);
+                it[i].0 = _mm512_add_ps(low, _mm512_shuffle_f32x4::<0xEE>(a, b));
+            }
+            for i in 0..4 {
+                let (a, b) = (it[i].0, it[i + 4].0);
+                let even = _mm512_shuffle_f32x4::<0x88>(a, b);
+                it[i].0 = _mm512_add_ps(even, _mm512_shuffle_f32x4::<0xDD>(a, b));
+            }
+            for i in 0..2 {
+                let (a, b) = (it[i].0, it[i + 2].0);
+                let low = _mm512_shuffle_ps::<0x44>(a, b);
+                it[i].0 = _mm512_add_ps(low, _mm512_shuffle_ps::<0xEE>(a, b));
+            }
+            let (a, b) = (it[0].0, it[1].0);
+            let even = _mm512_shuffle_ps::<0x88>(a, b);
+            it[0].0 = _mm512_add_ps(even, _mm512_shuffle_ps::<0xDD>(a, b));
+        }
+        it[0].to_array()
+    }
+
+    #[inline(always)]
+    fn every_second(self, next: Self, is_odd: bool) -> Self {
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let from = _mm512_or_si512(even, _mm512_set1_epi32(i32::from(is_odd)));
+            Self(_mm512_permutex2var_ps(self.0, from, next.0))
+        }
     }
 
     #[inline(always)]

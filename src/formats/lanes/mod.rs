@@ -86,6 +86,11 @@ pub trait Lanes: Copy {
     /// What stands at the places of a table: `self[places[i]]` in lane `i`.
     #[must_use]
     fn look_up(self, places: Self::Places) -> Self;
+    /// Of these sixteen and the next those at even places, or those at odd ones.
+    #[must_use]
+    fn every_second(self, next: Self, is_odd: bool) -> Self;
+    /// The sum of each sixteen: halves upon halves, in the same order at every level.
+    fn trees(from: &[[f32; N_LANES]; N_LANES]) -> [f32; N_LANES];
     /// As numbers.
     fn to_array(self) -> [f32; N_LANES];
     /// Asks for the cache line of an address that will be read soon; it may be any.

@@ -150,6 +150,33 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn trees(from: &[[f32; N_LANES]; N_LANES]) -> [f32; N_LANES] {
+        let mut out = [0.0; N_LANES];
+        for (out, from) in out.iter_mut().zip(from) {
+            let mut lanes = *from;
+            let mut half = N_LANES / 2;
+            while half > 0 {
+                for i in 0..half {
+                    lanes[i] += lanes[i + half];
+                }
+                half /= 2;
+            }
+            *out = lanes[0];
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn every_second(self, next: Self, is_odd: bool) -> Self {
+        let mut out = [0.0; N_LANES];
+        for i in 0..N_LANES / 2 {
+            out[i] = self.0[2 * i + usize::from(is_odd)];
+            out[N_LANES / 2 + i] = next.0[2 * i + usize::from(is_odd)];
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
     fn to_array(self) -> [f32; N_LANES] {
         self.0
     }

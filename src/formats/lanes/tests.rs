@@ -113,9 +113,43 @@ fn check_planes<L: Lanes>() {
     }
 }
 
+/// Sixteen sums at once are those of one after the other, to the bit; every second of 32 numbers is that.
+#[inline(always)]
+fn check_sums_and_seconds<L: Lanes>() {
+    let mut state = 3_u32;
+    let mut next = || {
+        state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+        (state >> 8) as f32 * (-20.0 + (state & 31) as f32).exp2() - 1.0
+    };
+    let mut from = [[0.0; N_LANES]; N_LANES];
+    from.iter_mut().flatten().for_each(|it| *it = next());
+    let mut want = from;
+    for half in [8, 4, 2, 1] {
+        for it in &mut want {
+            for i in 0..half {
+                it[i] += it[i + half];
+            }
+        }
+    }
+    let want = want.map(|it| it[0].to_bits());
+    assert_eq!(L::trees(&from).map(f32::to_bits), want);
+    let [a, b] = [L::f32(&from[0]), L::f32(&from[1])];
+    let both = [from[0], from[1]].concat();
+    for (is_odd, first) in [(false, 0), (true, 1)] {
+        let want: Vec<u32> = both[first..]
+            .iter()
+            .map(|it| it.to_bits())
+            .step_by(2)
+            .collect();
+        let got = a.every_second(b, is_odd).to_array().map(f32::to_bits);
+        assert_eq!(*want, got, "{first}");
+    }
+}
+
 #[test]
 fn registers_hold_what_blocks_say() {
     check_planes::<Plain>();
+    check_sums_and_seconds::<Plain>();
     check("plain Rust", decoded::<Plain>);
 }
 
@@ -123,12 +157,14 @@ fn registers_hold_what_blocks_say() {
 #[target_feature(enable = "avx2,fma,f16c")]
 fn planes_in_avx2() {
     check_planes::<Avx2>();
+    check_sums_and_seconds::<Avx2>();
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma,f16c")]
 fn planes_in_avx512() {
     check_planes::<Avx512>();
+    check_sums_and_seconds::<Avx512>();
 }
 
 #[cfg(target_arch = "x86_64")]

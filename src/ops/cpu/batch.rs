@@ -8,13 +8,13 @@ use std::{cell::RefCell, ops::Range};
 
 use bytemuck::{Pod, Zeroable};
 
-use super::level::tree;
+use super::level::LINE;
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{Lanes, N_LANES, Plain};
 
-/// Rows that are widened and summed together.
-pub(super) const ROWS: usize = 4;
+/// Rows that are widened and summed together: tokens, which lie in the second cache, are read once for all of them.
+pub(super) const ROWS: usize = 8;
 /// Lanes of a row that are widened together: whole blocks of every format.
 const WIDTH: usize = 512 / N_LANES;
 /// Bytes of tokens that rows pass by together: what the second cache holds beside their sums.
@@ -42,6 +42,8 @@ pub(super) type Wide = [[Line; ROWS]; WIDTH];
 pub(super) trait Rows {
     /// Numbers of a row.
     fn cols(&self) -> usize;
+    /// Where the first row begins, and how many bytes a row takes.
+    fn stored(&self) -> (*const u8, usize);
     /// Writes some lanes of at most [`ROWS`] rows.
     fn widen<L: Lanes>(&mut self, rows: Range<usize>, lanes: Range<usize>, out: &mut Wide);
     /// A number behind the last whole lanes of a row.
@@ -78,20 +80,29 @@ pub(super) fn batch<L: Tiles>(rows: &mut impl Rows, x: &[f32], out: &mut [f32]) 
         let x = &x[first_token * cols..(first_token + n) * cols];
         let tiles = Tiled::new(n, L::TOKENS);
         side_by_side(x, cols, tiles, &mut room.tokens);
-        room.sums.resize(ROWS * n, Line::zeroed());
+        // As many more as are added up together.
+        room.sums.resize(ROWS * n + N_LANES, Line::zeroed());
+        let (start, row_bytes) = rows.stored();
         let mut row = 0;
         while row < n_rows {
             let here = row..n_rows.min(row + ROWS);
+            // The rows that follow are asked for while these are multiplied: from one end to the other, since memory
+            // answers fastest to whoever reads it in order.
+            let next = start.wrapping_add(here.end * row_bytes);
+            let line_of = |lane: usize| ROWS * row_bytes * lane / n_lanes.max(1) / LINE;
             let mut lane = 0;
             while lane < n_lanes {
                 let lanes = lane..n_lanes.min(lane + WIDTH);
                 rows.widen::<L>(here.clone(), lanes.clone(), &mut wide);
                 let tokens = &room.tokens[lane * n..lanes.end * n];
+                let asked = line_of(lane);
                 let part = WideRows {
                     rows: &wide[..lanes.len()],
                     tokens,
                     tiles,
                     begins: lane == 0,
+                    next: next.wrapping_add(LINE * asked),
+                    n_lines: line_of(lanes.end) - asked,
                 };
                 L::multiply(part, &mut room.sums);
                 lane = lanes.end;
@@ -194,6 +205,9 @@ pub(super) struct WideRows<'a> {
     tiles: Tiled,
     /// Whether sums begin with these columns.
     begins: bool,
+    /// What is read soon, and how many lines of the cache that is.
+    next: *const u8,
+    n_lines: usize,
 }
 
 /// Registers, and the loops over numbers already wide: compiled once for each kind, in functions of their own.
@@ -227,7 +241,7 @@ macro_rules! tiles {
                 #[target_feature(enable = $features)]
                 #[inline(never)]
                 fn apart(sums: &[Line], tiles: Tiled, first: usize, n: usize, out: &mut [f32]) {
-                    add_up(sums, tiles, first, n, out);
+                    add_up::<$name>(sums, tiles, first, n, out);
                 }
                 unsafe { apart(sums, tiles, first, n, out) }
             }
@@ -250,22 +264,30 @@ impl Tiles for Plain {
 
     #[inline(never)]
     fn add_up(sums: &[Line], tiles: Tiled, first: usize, n: usize, out: &mut [f32]) {
-        add_up(sums, tiles, first, n, out);
+        add_up::<Self>(sums, tiles, first, n, out);
     }
 }
 
 #[inline(always)]
-fn add_up(sums: &[Line], tiles: Tiled, first: usize, n_all: usize, out: &mut [f32]) {
+fn add_up<L: Lanes>(sums: &[Line], tiles: Tiled, first: usize, n_all: usize, out: &mut [f32]) {
+    let n_rows = out.len() / n_all;
+    let sums: &[[f32; N_LANES]] = bytemuck::cast_slice(sums);
     for tile in 0..tiles.n_tiles {
         let tokens = tiles.tokens(tile);
-        let sums = &sums[ROWS * tokens.start..ROWS * tokens.end];
-        for (out, sums) in out
-            .chunks_exact_mut(n_all)
-            .zip(sums.chunks_exact(tokens.len()))
-        {
-            let out = &mut out[first + tokens.start..first + tokens.end];
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = tree(sum.0);
+        let sums = &sums[ROWS * tokens.start..];
+        let (mut row, mut j) = (0, 0);
+        for i in (0..n_rows * tokens.len()).step_by(N_LANES) {
+            let Some(some) = sums[i..].first_chunk() else {
+                return;
+            };
+            for sum in L::trees(some) {
+                if row < n_rows {
+                    out[row * n_all + first + tokens.start + j] = sum;
+                }
+                j += 1;
+                if j == tokens.len() {
+                    (row, j) = (row + 1, 0);
+                }
             }
         }
     }
@@ -279,46 +301,73 @@ fn multiply<L: Lanes, const R: usize>(part: WideRows<'_>, sums: &mut [Line]) {
         tokens,
         tiles,
         begins,
+        mut next,
+        n_lines,
     } = part;
+    // Spread evenly over all that is done meanwhile.
+    let n_steps = tiles.n_tiles * (ROWS / R) * rows.len();
+    let lines = n_lines.div_ceil(n_steps.max(1));
     for i in 0..tiles.n_tiles {
         let here = tiles.tokens(i);
         let x = &tokens[rows.len() * here.start..rows.len() * here.end];
         let sums = &mut sums[ROWS * here.start..ROWS * here.end];
         let mut r = 0;
         while r < ROWS {
+            let of = TileOf {
+                rows,
+                r,
+                tokens: x,
+                begins,
+                next,
+                lines,
+            };
             match here.len() {
-                1 => tile::<L, R, 1>(rows, r, x, begins, sums),
-                2 => tile::<L, R, 2>(rows, r, x, begins, sums),
-                3 => tile::<L, R, 3>(rows, r, x, begins, sums),
-                4 => tile::<L, R, 4>(rows, r, x, begins, sums),
-                5 => tile::<L, R, 5>(rows, r, x, begins, sums),
-                _ => tile::<L, R, 6>(rows, r, x, begins, sums),
+                1 => tile::<L, R, 1>(of, sums),
+                2 => tile::<L, R, 2>(of, sums),
+                3 => tile::<L, R, 3>(of, sums),
+                4 => tile::<L, R, 4>(of, sums),
+                5 => tile::<L, R, 5>(of, sums),
+                _ => tile::<L, R, 6>(of, sums),
             }
+            next = next.wrapping_add(LINE * lines * rows.len());
             r += R;
         }
     }
 }
 
-/// R rows from `r` on with the N tokens of a tile.
-#[inline(always)]
-fn tile<L: Lanes, const R: usize, const N: usize>(
-    rows: &[[Line; ROWS]],
+/// What a tile is made of.
+#[derive(Clone, Copy)]
+struct TileOf<'a> {
+    rows: &'a [[Line; ROWS]],
+    /// The first of its rows.
     r: usize,
-    tokens: &[Line],
+    /// `[lanes, tokens of the tile]`.
+    tokens: &'a [Line],
     begins: bool,
-    all: &mut [Line],
-) {
+    /// What is asked for, and how many lines a step.
+    next: *const u8,
+    lines: usize,
+}
+
+/// R rows with the N tokens of a tile.
+#[inline(always)]
+fn tile<L: Lanes, const R: usize, const N: usize>(of: TileOf<'_>, all: &mut [Line]) {
+    let TileOf { r, mut next, .. } = of;
     let (all, _) = all[r * N..].as_chunks_mut::<N>();
-    let (tokens, _) = tokens.as_chunks::<N>();
+    let (tokens, _) = of.tokens.as_chunks::<N>();
     let mut sums = [[L::zero(); N]; R];
-    if !begins {
+    if !of.begins {
         for i in 0..R {
             for j in 0..N {
                 sums[i][j] = L::f32(&all[i][j].0);
             }
         }
     }
-    for (rows, tokens) in rows.iter().zip(tokens) {
+    for (rows, tokens) in of.rows.iter().zip(tokens) {
+        for _ in 0..of.lines {
+            L::prefetch(next);
+            next = next.wrapping_add(LINE);
+        }
         let mut x = [L::zero(); N];
         for j in 0..N {
             x[j] = L::f32(&tokens[j].0);

@@ -12,13 +12,15 @@ use std::{marker::PhantomData, ops::Range};
 #[cfg(target_arch = "x86_64")]
 use super::level::has_avx2;
 use super::{
-    batch::{ROWS as BATCH_ROWS, Rows, Tiles, Wide, batch},
-    level::tree,
+    batch::{Rows, Tiles, Wide, batch},
+    level::{LINE, tree},
 };
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{Dtype, F32, Grouped, Lanes, N_LANES, Plain, Single, Visitor};
 
+/// Tokens up to which numbers are widened in registers, again for each tile: more share what is widened once.
+const FEW: usize = 4;
 /// Rows of blocks summed at a time for one token: enough sums in flight to hide the time a
 /// multiply-add takes.
 const GROUPED_ROWS: usize = 4;
@@ -143,8 +145,16 @@ impl<L: Tiles, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> 
 
     #[inline(always)]
     fn single<S: Single>(self) {
-        let numbers: &[S] = bytemuck::cast_slice(self.w.bytes);
-        all_rows::<L, S, R, N>(numbers, self.x, self.w.cols, self.is_large, self.out);
+        let Self { w, x, out, .. } = self;
+        let numbers: &[S] = bytemuck::cast_slice(w.bytes);
+        if x.len() / w.cols <= FEW {
+            return all_rows::<L, S, R, N>(numbers, x, w.cols, self.is_large, out);
+        }
+        let mut rows = Numbers {
+            numbers,
+            cols: w.cols,
+        };
+        batch::<L>(&mut rows, x, out);
     }
 
     #[inline(always)]
@@ -174,6 +184,36 @@ impl<L: Tiles, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> 
     }
 }
 
+/// Rows of numbers one by one.
+struct Numbers<'a, S> {
+    numbers: &'a [S],
+    cols: usize,
+}
+
+impl<S: Single> Rows for Numbers<'_, S> {
+    fn cols(&self) -> usize {
+        self.cols
+    }
+
+    fn stored(&self) -> (*const u8, usize) {
+        (self.numbers.as_ptr().cast(), self.cols * size_of::<S>())
+    }
+
+    #[inline(always)]
+    fn widen<L: Lanes>(&mut self, rows: Range<usize>, lanes: Range<usize>, out: &mut Wide) {
+        for (r, row) in rows.enumerate() {
+            let row = &self.numbers[row * self.cols..(row + 1) * self.cols];
+            for (out, some) in out.iter_mut().zip(&row.as_chunks().0[lanes.clone()]) {
+                out[r].put(S::lanes::<L>(some));
+            }
+        }
+    }
+
+    fn one(&self, row: usize, col: usize) -> f32 {
+        self.numbers[row * self.cols + col].decode().as_ref()[0]
+    }
+}
+
 /// Rows of blocks.
 struct Groups<'a, B> {
     blocks: &'a [B],
@@ -186,19 +226,16 @@ impl<B: Grouped> Rows for Groups<'_, B> {
         self.cols
     }
 
+    fn stored(&self) -> (*const u8, usize) {
+        (self.blocks.as_ptr().cast(), self.per_row * size_of::<B>())
+    }
+
     #[inline(always)]
     fn widen<L: Lanes>(&mut self, rows: Range<usize>, lanes: Range<usize>, out: &mut Wide) {
         let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
         let here = lanes.start / (2 * pairs)..lanes.end / (2 * pairs);
         for (r, row) in rows.enumerate() {
             let row = &self.blocks[row * self.per_row..(row + 1) * self.per_row];
-            let (at, n_bytes) = (here.start * size_of::<B>(), size_of_val(&row[here.clone()]));
-            ask_ahead::<L, 1>(
-                row.as_ptr().cast(),
-                BATCH_ROWS * size_of_val(row),
-                at,
-                n_bytes,
-            );
             for (block, out) in row[here.clone()]
                 .iter()
                 .zip(out.chunks_exact_mut(2 * pairs))
@@ -266,8 +303,6 @@ fn add_pair<L: Lanes, B: Grouped>(
     }
 }
 
-/// Bytes of a cache line.
-pub(super) const LINE: usize = 64;
 /// Asks for what is read next while R rows side by side are read, of which `n_bytes` each from `at` on are being read: as
 /// many bytes of the R rows behind them, from one end to the other. Memory answers fastest to whoever reads it in order,
 /// which several rows at a time do not.
@@ -396,86 +431,5 @@ pub(super) fn tile<L: Lanes, W: Single, const R: usize, const N: usize>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(n: usize, seed: u32) -> Vec<f32> {
-        (0..n as u32)
-            .map(|i| {
-                ((i.wrapping_mul(747_796_405).wrapping_add(seed) >> 9) as f32 / 4_194_304.0) - 1.0
-            })
-            .collect()
-    }
-
-    /// Rows of blocks of random bits, none with a number that is not finite or large.
-    fn stored(dtype: Dtype, rows: usize, cols: usize) -> Option<Vec<u8>> {
-        let n_bytes = rows * dtype.row_bytes(cols)?;
-        let mut bytes = Vec::with_capacity(n_bytes);
-        let mut numbers = vec![0.0; dtype.block_numbers()];
-        let mut state = 1_u64;
-        while bytes.len() < n_bytes {
-            let mut next = || {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(99);
-                (state >> 56) as u8
-            };
-            let block: Vec<u8> = (0..dtype.block_bytes()).map(|_| next()).collect();
-            dtype.decode(&block, &mut numbers);
-            if numbers.iter().all(|it| it.abs() < 1e4) {
-                bytes.extend(block);
-            }
-        }
-        Some(bytes)
-    }
-
-    /// Every shape, every format, against f64, and to the bit against the same token alone.
-    #[test]
-    fn a_token_alone_and_in_a_batch_give_the_same_bits() {
-        for (rows, cols, n) in [
-            (1, 1, 1),
-            (7, 15, 3),
-            (9, 64, 4),
-            (33, 161, 7),
-            (64, 160, 65),
-            (13, 256, 6),
-            (5, 2048, 2),
-        ] {
-            for dtype in Dtype::ALL {
-                if let Some(bytes) = stored(dtype, rows, cols) {
-                    let bytes = &bytes;
-                    check(StoredRows { dtype, bytes, cols }, rows, n);
-                }
-            }
-        }
-    }
-
-    fn check(w: StoredRows<'_>, rows: usize, n: usize) {
-        let cols = w.cols;
-        let x = numbers(n * cols, 9);
-        let mut all = vec![0.0; rows * n];
-        dot_rows(w, 0, &x, &mut all);
-        let mut wide = vec![0.0; rows * cols];
-        w.dtype.decode(w.bytes, &mut wide);
-        for (t, x) in x.chunks(cols).enumerate() {
-            let mut alone = vec![0.0; rows];
-            dot_rows(w, 0, x, &mut alone);
-            for (r, wide) in wide.chunks(cols).enumerate() {
-                let (batch, alone) = (all[r * n + t], alone[r]);
-                let what = format!("{:?} {rows} {cols} {n} at {r} {t}", w.dtype);
-                assert_eq!(batch.to_bits(), alone.to_bits(), "{what}");
-                let products = x
-                    .iter()
-                    .zip(wide)
-                    .map(|(x, w)| f64::from(*x) * f64::from(*w));
-                let size: f64 = products.clone().map(f64::abs).sum();
-                let exact: f64 = products.sum();
-                let off = (f64::from(alone) - exact).abs();
-                assert!(off <= 1e-6 * size, "{what}: {alone} for {exact}");
-            }
-        }
-        let mut part = vec![0.0; n];
-        dot_rows(w, rows - 1, &x, &mut part);
-        assert_eq!(part, all[(rows - 1) * n..]);
-    }
-}
+#[path = "dot_tests.rs"]
+mod tests;

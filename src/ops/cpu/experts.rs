@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::linear::{Product, product, run, transposed};
+use super::linear::{Product, product, run};
 use super::matrix::{Matrix, is_large};
 use crate::checkpoint::WeightView;
 use crate::ops::{EMPTY, Mlp, Routing};
@@ -158,7 +158,12 @@ fn inner(x: &Matrix, jobs: &[Job<'_>], weights: Option<&Routing>, spec: &MlpSpec
         uses.iter().for_each(|it| rows.extend(x.row(it.row)));
         rows
     };
-    let inputs: Vec<Vec<f32>> = jobs.iter().map(of_job).collect();
+    let n_inputs: usize = jobs.iter().map(|(_, uses)| uses.len() * x.cols).sum();
+    let inputs: Vec<Vec<f32>> = if is_large(n_inputs * WORK_PER_NUMBER) {
+        jobs.par_iter().map(of_job).collect()
+    } else {
+        jobs.iter().map(of_job).collect()
+    };
     let room = |(expert, uses): &Job<'_>| vec![0.0; expert.d_ff() * uses.len()];
     let mut gates: Vec<Vec<f32>> = jobs.iter().map(room).collect();
     let mut ups: Vec<Vec<f32>> = jobs.iter().map(room).collect();
@@ -168,59 +173,52 @@ fn inner(x: &Matrix, jobs: &[Job<'_>], weights: Option<&Routing>, spec: &MlpSpec
         .zip(&inputs)
         .zip(outs)
         .flat_map(|((job, x), (gate, up))| {
-            let of = |weight, out| Product { weight, x, out };
-            let gate = job.0.gate.as_ref().map(|it| of(it, gate));
-            gate.into_iter().chain([of(&job.0.up, up)])
+            let gate = job.0.gate.as_ref().map(|it| Product::new(it, x, gate));
+            gate.into_iter().chain([Product::new(&job.0.up, x, up)])
         });
     run(products.collect());
-    let one = |((job, gate), up): ((Job<'_>, &mut Vec<f32>), &mut Vec<f32>)| {
+    let one = |((job, mut gate), mut up): ((Job<'_>, Vec<f32>), Vec<f32>)| {
         let (expert, uses) = job;
         if let Some(routing) = weights {
-            weigh(gate, uses, routing);
-            weigh(up, uses, routing);
+            weigh(&mut gate, uses, routing);
+            weigh(&mut up, uses, routing);
         }
-        add_bias(gate, &expert.gate_bias, uses.len());
-        add_bias(up, &expert.up_bias, uses.len());
-        let inner = activated(expert, gate, up, spec.act);
-        transposed(inner, expert.d_ff(), uses.len())
+        add_bias(&mut gate, &expert.gate_bias);
+        add_bias(&mut up, &expert.up_bias);
+        activated(expert, gate, up, spec.act)
     };
     let n_numbers: usize = ups.iter().map(Vec::len).sum();
     if is_large(n_numbers * WORK_PER_NUMBER) {
-        let parts = jobs.par_iter().copied().zip(&mut gates).zip(&mut ups);
+        let parts = jobs.par_iter().copied().zip(gates).zip(ups);
         return parts.map(one).collect();
     }
-    let parts = jobs.iter().copied().zip(&mut gates).zip(&mut ups);
+    let parts = jobs.iter().copied().zip(gates).zip(ups);
     parts.map(one).collect()
 }
 
-/// Rows `[F, n]` times the weight of each use.
+/// Rows `[n, F]` times the weight of each use.
 fn weigh(x: &mut [f32], uses: &[Use], routing: &Routing) {
-    for row in x.chunks_exact_mut(uses.len().max(1)) {
-        for (it, of) in row.iter_mut().zip(uses) {
-            *it *= routing.weights[of.row * routing.n_picks + of.place];
-        }
+    let width = x.len() / uses.len().max(1);
+    for (row, of) in x.chunks_exact_mut(width.max(1)).zip(uses) {
+        let weight = routing.weights[of.row * routing.n_picks + of.place];
+        row.iter_mut().for_each(|it| *it *= weight);
     }
 }
 
-/// A bias on rows `[F, n]`: one number for all n; nothing where there is none.
-fn add_bias(x: &mut [f32], bias: &[f32], n: usize) {
-    for (row, bias) in x.chunks_exact_mut(n.max(1)).zip(bias) {
-        row.iter_mut().for_each(|it| *it += bias);
+/// A bias on rows `[n, F]`; nothing where there is none.
+fn add_bias(x: &mut [f32], bias: &[f32]) {
+    for row in x.chunks_exact_mut(bias.len().max(1)) {
+        row.iter_mut().zip(bias).for_each(|(it, bias)| *it += bias);
     }
 }
 
-/// What the activation makes of gate and up: in `gate`, or in `up` where there is no gate.
-fn activated<'a>(
-    expert: &CpuExpert,
-    gate: &'a mut [f32],
-    up: &'a mut [f32],
-    act: Act,
-) -> &'a [f32] {
+/// What the activation makes of gate and up.
+fn activated(expert: &CpuExpert, mut gate: Vec<f32>, mut up: Vec<f32>, act: Act) -> Vec<f32> {
     if expert.gate.is_some() {
-        activate(gate, up, act);
+        activate(&mut gate, &up, act);
         return gate;
     }
-    activate_alone(up, act);
+    activate_alone(&mut up, act);
     up
 }
 
@@ -234,42 +232,38 @@ fn outer(jobs: &[Job<'_>], inner: &[Vec<f32>], width: usize) -> Vec<Vec<f32>> {
         .iter()
         .zip(inner)
         .zip(&mut outs)
-        .map(|((job, x), out)| Product {
-            weight: &job.0.down,
-            x,
-            out,
-        });
+        .map(|((job, x), out)| Product::new(&job.0.down, x, out));
     run(products.collect());
-    let one = |((expert, uses), out): (Job<'_>, &mut Vec<f32>)| {
-        add_bias(out, &expert.down_bias, uses.len());
-        transposed(out, width, uses.len())
-    };
-    let n_numbers: usize = outs.iter().map(Vec::len).sum();
-    if is_large(n_numbers * WORK_PER_NUMBER) {
-        return jobs.par_iter().copied().zip(&mut outs).map(one).collect();
+    for ((expert, _), out) in jobs.iter().zip(&mut outs) {
+        add_bias(out, &expert.down_bias);
     }
-    jobs.iter().copied().zip(&mut outs).map(one).collect()
+    outs
 }
 
 fn combine(slots: &[Option<&[f32]>], routing: &Routing, is_weighed: bool, width: usize) -> Matrix {
     let mut out = Matrix::zeros(routing.n_rows(), width);
-    let mut order: Vec<usize> = Vec::with_capacity(routing.n_picks);
-    for (row, out) in out.rows_mut().enumerate() {
+    let one = |(row, out): (usize, &mut [f32])| {
         let first = row * routing.n_picks;
-        order.clear();
-        order.extend(first..first + routing.n_picks);
+        let mut order: Vec<usize> = (first..first + routing.n_picks).collect();
         order.sort_by_key(|slot| routing.experts[*slot]);
-        for slot in &order {
-            let Some(values) = slots[*slot] else { continue };
+        for slot in order {
+            let Some(values) = slots[slot] else { continue };
             let weight = if is_weighed {
                 1.0
             } else {
-                routing.weights[*slot]
+                routing.weights[slot]
             };
             out.iter_mut()
                 .zip(values)
                 .for_each(|(out, it)| *out += weight * it);
         }
+    };
+    let width = width.max(1);
+    if is_large(slots.len() * width * WORK_PER_NUMBER) {
+        let rows = out.data.par_chunks_exact_mut(width).enumerate();
+        rows.for_each(one);
+    } else {
+        out.data.chunks_exact_mut(width).enumerate().for_each(one);
     }
     out
 }

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::{
-    linear::transposed,
+    linear::turn,
     matrix::{CpuWeight, Matrix, is_large},
     planes::dot_weight,
 };
@@ -76,9 +76,12 @@ pub fn per_head(
 
 /// `[T, rows]`.
 fn by_rows(x: &Matrix, weight: &WeightView, first: usize, n: usize) -> Vec<f32> {
-    let mut out = vec![0.0; n * x.n_rows()];
-    dot_weight(weight, first, &x.data, &mut out);
-    transposed(&out, n, x.n_rows())
+    let mut sums = vec![0.0; n * x.n_rows()];
+    dot_weight(weight, first, &x.data, &mut sums);
+    let mut out = vec![0.0; sums.len()];
+    let mut outs: Vec<&mut [f32]> = out.chunks_exact_mut(n.max(1)).collect();
+    turn(&sums, &mut outs);
+    out
 }
 
 /// `[T, cols]`, summed row by row.

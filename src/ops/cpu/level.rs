@@ -4,6 +4,9 @@
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{Lanes, N_LANES, Plain};
 
+/// Bytes of a cache line.
+pub const LINE: usize = 64;
+
 /// Something to do in lanes.
 ///
 /// `run` is inlined into a function that is compiled for a level, and so must be what it calls; closures would not be.

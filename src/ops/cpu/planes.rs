@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use super::level::has_avx2;
 use super::{
     columns::dot_columns,
-    dot::{LINE, StoredRows, all_rows, ask_ahead, dot_rows},
-    level::tree,
+    dot::{StoredRows, all_rows, ask_ahead, dot_rows},
+    level::{LINE, tree},
     plane_words::{WIDENED, dot_words, widen_words},
 };
 use crate::checkpoint::{Stored, WeightView};
