@@ -40,13 +40,14 @@ pub fn open_codec(source: &Source) -> Result<(TextCodec, Vec<String>), Checkpoin
 
 fn in_folder(folder: &Path) -> Result<(TextCodec, Vec<String>), CheckpointError> {
     let mut notes = Vec::new();
-    let file = folder::read_tokenizer(folder).map_err(|why| none(&why, folder))?;
     let mut side = |name| folder::side_file(folder, name, &mut notes);
     let (settings, special, added) = (
         side("tokenizer_config.json"),
         side("special_tokens_map.json"),
         side("added_tokens.json"),
     );
+    let file = folder::read_tokenizer(folder, settings.as_ref());
+    let file = file.map_err(|why| none(&why, folder))?;
     let beside = Beside {
         settings: settings.as_ref(),
         special: special.as_ref(),

@@ -8,17 +8,17 @@ use super::{
     config::Config,
     family, files, gguf, index,
     place::{self, CONFIG, ModelPath},
-    quantization,
+    quantization, sentencepiece,
 };
 
 /// The largest in use have some thirty million.
 const MAX_TOKENIZER_BYTES: u64 = 128 << 20;
 const TOKENIZER: &str = "tokenizer.json";
+const PIECES: &str = "spiece.model";
 
 /// Tokenizers of other kinds, by the names or endings of their files.
 const OTHER_TOKENIZERS: &[(&str, &str)] = &[
     ("tokenizer.model", "a sentencepiece model"),
-    ("spiece.model", "a sentencepiece model"),
     ("tekken.json", "Mistral's own format"),
     (".tiktoken", "tiktoken's ranks"),
     ("vocab.json", "a vocabulary and its merges"),
@@ -51,17 +51,23 @@ fn open_folder(folder: &Path, note: Option<String>) -> Result<Checkpoint, Checkp
     adapter::check(&tensors)?;
     notes.extend(quantization::find(&config, &mut tensors)?);
     let mut side = |name| side_file(folder, name, &mut notes);
+    let tokenizer_config = side("tokenizer_config.json");
     let parts = Parts {
         name: name_of(folder),
         place: folder.to_owned(),
         names: family.names,
         generation_config: side("generation_config.json"),
-        tokenizer_config: side("tokenizer_config.json"),
         special_tokens: side("special_tokens_map.json"),
         added_tokens: side("added_tokens.json"),
-        tokenizer: read_tokenizer(folder)
-            .map_err(|why| notes.push(ids_only(&why)))
-            .ok(),
+        // Points are no tokens of any vocabulary.
+        tokenizer: if draft.spec.is_series() {
+            None
+        } else {
+            read_tokenizer(folder, tokenizer_config.as_ref())
+                .map_err(|why| notes.push(ids_only(&why)))
+                .ok()
+        },
+        tokenizer_config,
         chat_template: chat::in_folder(folder),
         tensors,
         config,
@@ -90,13 +96,28 @@ pub(super) fn side_file(folder: &Path, name: &str, notes: &mut Vec<String>) -> O
 
 /// The tokenizer of a folder.
 ///
+/// * `settings`: `tokenizer_config.json`
+///
 /// # Errors
 /// Why there is none that is read, the beginning of a sentence.
-pub(super) fn read_tokenizer(folder: &Path) -> Result<TokenizerFile, String> {
+pub(super) fn read_tokenizer(
+    folder: &Path,
+    settings: Option<&Config>,
+) -> Result<TokenizerFile, String> {
+    let read = |path: &Path| {
+        let bytes = files::read(path, MAX_TOKENIZER_BYTES);
+        bytes.map_err(|why| why.to_string())
+    };
     let path = folder.join(TOKENIZER);
     if files::exists(&path) {
-        let bytes = files::read(&path, MAX_TOKENIZER_BYTES);
-        let bytes = bytes.map_err(|why| why.to_string())?;
+        return Ok(TokenizerFile::library(read(&path)?, path));
+    }
+    let path = folder.join(PIECES);
+    if files::exists(&path) {
+        let bytes = sentencepiece::tokenizer_json(&read(&path)?, settings);
+        let bytes = bytes.map_err(|why| {
+            format!("there is no {TOKENIZER}, and {PIECES} cannot be read: {why}")
+        })?;
         return Ok(TokenizerFile::library(bytes, path));
     }
     let names = index::names_in(folder);

@@ -138,6 +138,8 @@ fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) ->
         || is_beside(name)
         || name.ends_with("rotary_emb.inv_freq")
         || name.ends_with(".masked_bias")
+        // T5's first code gave cross-attention a table of distances that it never read.
+        || name.ends_with(".EncDecAttention.relative_attention_bias.weight")
         // Noise of gates in training.
         || name.ends_with(".weight_noise.weight")
         || !names.is_inside(name)

@@ -9,7 +9,7 @@
 //!          bind, leftovers   each slot its tensor, under one of its names, and nothing left over
 //!          quantization      which tensors together are one weight, and how its numbers lie in them
 //! codec, added, eos          text to tokens and back, and where it ends; alone: without the model
-//! tokenizer                  the library's tokenizer, followed within limits
+//! tokenizer                  the library's tokenizer, followed within limits; sentencepiece: one made of a `spiece.model`
 //! chat                       the text around a prompt
 //! memory, need, allowance    how large it is; what a run will hold; what the process may take
 //! warmup, pages              bringing it into memory ahead of its use; memory in large pages
@@ -58,6 +58,7 @@ mod planes;
 mod presets;
 mod quantization;
 mod rope;
+mod sentencepiece;
 mod sketch;
 mod slots;
 mod synthetic;

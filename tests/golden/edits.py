@@ -57,7 +57,7 @@ def write(path, tensors):
     """Numbers as f32, whole numbers as i64."""
     header, blobs, at = {}, [], 0
     for name, (shape, numbers) in tensors.items():
-        is_ids = name.startswith(("topk_ids", "expert."))
+        is_ids = name.startswith(("topk_ids", "expert.", "input_ids", "decoder_input_ids"))
         blob = array.array("q" if is_ids else "f", numbers).tobytes()
         header[name] = {"dtype": "I64" if is_ids else "F32", "shape": shape, "data_offsets": [at, at + len(blob)]}
         blobs.append(blob)
@@ -867,7 +867,8 @@ class Switch:
         self.c, self.w = config, weights
         self.is_sparse, self.routers = {}, {}
         for stack, n, sparse in (("enc", "num_layers", "encoder"), ("dec", "num_decoder_layers", "decoder")):
-            step = config[n] // config[f"num_sparse_{sparse}_layers"]
+            # Of none Transformers makes a step of all, which layer 1 is of, too.
+            step = config[n] // (config[f"num_sparse_{sparse}_layers"] or 1)
             for l in range(config[n]):
                 self.is_sparse[stack, l] = step == 1 or l % step == 1
                 if self.is_sparse[stack, l]:
@@ -899,11 +900,13 @@ class Switch:
     def ffn(self, stack, l, x, edits):
         at = f"{stack}oder.block.{l}.layer.{2 if stack == 'dec' else 1}."
         x = rms(x, self.w[at + "layer_norm.weight"], self.c["layer_norm_epsilon"])
-        network = lambda at: linear(self.w[at + "wo.weight"], [max(it, 0.0) for it in linear(self.w[at + "wi.weight"], x)])
+        act = {"relu": lambda it: max(it, 0.0), "gelu_new": gelu_tanh, "silu": silu}[self.c["dense_act_fn"]]
+        network = lambda at: linear(self.w[at + "wo.weight"], [act(it) for it in linear(self.w[at + "wi.weight"], x)])
         if not self.is_sparse[stack, l]:
             return network(at + "mlp.")
         out = [0.0] * len(x)
-        for e, weight in self.routers[stack, l](linear(self.w[at + "mlp.router.classifier.weight"], x), edits):
+        bias = self.w[at + "mlp.router.classifier.bias"] if self.c["router_bias"] else None
+        for e, weight in self.routers[stack, l](linear(self.w[at + "mlp.router.classifier.weight"], x, bias), edits):
             out = add(out, scaled(network(f"{at}mlp.experts.expert_{e}."), weight))
         return out
 
@@ -941,8 +944,10 @@ class Switch:
             mixed = self.mixed(self.heads(at + "1.EncDecAttention.q", x), *self.source[l])
             h = add(h, linear(self.w[at + "1.EncDecAttention.o.weight"], mixed))
             h = add(h, self.ffn("dec", l, h, edits))
-        h = scaled(rms(h, self.w["decoder.final_layer_norm.weight"], eps), len(h) ** -0.5)
-        return linear(self.w["shared.weight"], h)
+        h = rms(h, self.w["decoder.final_layer_norm.weight"], eps)
+        if self.c["tie_word_embeddings"]:
+            return linear(self.w["shared.weight"], scaled(h, len(h) ** -0.5))
+        return linear(self.w["lm_head.weight"], h)
 
 
 FAMILIES = {"time_moe": TimeMoe, "switch_transformers": Switch, "gemma4": Gemma4, "phimoe": PhiMoe, "jetmoe": JetMoe, "gpt_oss": GptOss, "qwen3_next": Qwen3Next, "nemotron_h": NemotronH}
@@ -1085,5 +1090,6 @@ def make(name):
     print(f"{name}: {len(listed)} cases; without edits off by {worst:.2g} at most")
 
 
-for name in sys.argv[1:] or ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h", "gemma4", "phimoe", "jetmoe", "time_moe", "switch"]:
-    make(name)
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ["gpt_oss_mxfp4", "qwen3_next", "nemotron_h", "gemma4", "phimoe", "jetmoe", "time_moe", "switch"]:
+        make(name)
