@@ -10,6 +10,8 @@ use super::App;
 /// Why ids are no series.
 pub(super) const NO_IDS: &str =
     "this model reads a time series, which has no token ids: give its numbers as the prompt";
+/// Why a series is no text.
+pub(super) const NO_SERIES: &str = "this model reads tokens: give --prompt or --ids, not --series";
 
 impl App {
     /// The first model that opens begins so, in place of with the first preset.

@@ -20,13 +20,19 @@ use crate::cli::{
     Failure, OutFile,
     screenshot::{Args, RowArg, Theme},
 };
-use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, StackId, TokenId};
+use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, Series, StackId, TokenId};
 use crate::ui::{
     Command, DARK, LIGHT, MIXED_TEXT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf,
     same_words,
 };
 
-use super::{App, command_line::NO_IDS, export::system_fonts, link::Silent, scale::presented};
+use super::{
+    App,
+    command_line::{NO_IDS, NO_SERIES},
+    export::system_fonts,
+    link::Silent,
+    scale::presented,
+};
 
 /// Between two looks at what the engine said.
 const NAP: Duration = Duration::from_millis(4);
@@ -37,6 +43,8 @@ const N_SETTLING: usize = 4;
 struct Wanted {
     experiment: Experiment,
     prompt: Option<String>,
+    /// Points in place of a prompt.
+    series: Option<Series>,
     form: PromptForm,
     n: u32,
 }
@@ -65,6 +73,7 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
             ..Experiment::default()
         },
         prompt: args.prompt.clone(),
+        series: args.series()?,
         form: args.prompt_form(),
         n: args.n,
     };
@@ -86,8 +95,9 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
         builder = builder.wgpu();
     }
     let mut failed = None;
+    let opener = args.opener(wanted.series.as_ref());
     let mut window = builder.build_eframe(|cc| {
-        App::over(cc, source, args.opener()).unwrap_or_else(|error| {
+        App::over(cc, source, opener).unwrap_or_else(|error| {
             failed = Some(error.to_string());
             App::new(cc, Box::new(Silent), None)
         })
@@ -266,6 +276,7 @@ impl App {
         let Wanted {
             experiment,
             prompt,
+            series,
             form,
             n,
         } = wanted;
@@ -290,6 +301,12 @@ impl App {
             self.retype(&self.experiment.clone());
             self.commit(0.0);
             return;
+        }
+        if let Some(series) = &series {
+            if !self.reads_series() {
+                return self.fail(NO_SERIES.to_owned());
+            }
+            self.prompt = series.words();
         }
         if let Some(prompt) = prompt {
             self.prompt = prompt;

@@ -18,6 +18,7 @@ pub mod run;
 mod runner;
 pub mod screenshot;
 mod series;
+mod series_page;
 mod start;
 pub mod tokenize;
 mod values;

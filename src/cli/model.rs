@@ -108,10 +108,22 @@ impl ModelArgs {
         checkpoint: &Checkpoint,
         extent: Extent,
     ) -> Result<Box<dyn Backend>, Failure> {
+        Ok(self.backend_on(checkpoint, extent)?.0)
+    }
+
+    /// The same, and what it runs on.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn backend_on(
+        &self,
+        checkpoint: &Checkpoint,
+        extent: Extent,
+    ) -> Result<(Box<dyn Backend>, DeviceFacts), Failure> {
         let opened = open_backend(checkpoint, self.placement(), extent);
         let (backend, device) = opened.map_err(Failure::misuse)?;
         say_held(checkpoint, self.quantize, extent, &device);
-        Ok(backend)
+        Ok((backend, device))
     }
 
     /// Where the model runs.

@@ -104,6 +104,12 @@ impl<'a> Pass<'a> {
     }
 }
 
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.backend.release(self.seq);
+    }
+}
+
 /// Arg max of the last row of `[T, V]`, ties to the lowest id.
 fn best(logits: &[f32], n_vocab: usize) -> TokenId {
     let last = &logits[logits.len() - n_vocab..];

@@ -41,7 +41,7 @@ pub struct Args {
         long,
         value_name = "FILE",
         allow_hyphen_values = true,
-        conflicts_with_all = ["ids", "html", "chat"],
+        conflicts_with_all = ["ids", "chat", "controls"],
         value_parser = path_parser()
     )]
     series: Option<PathBuf>,
@@ -172,6 +172,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             column: args.column.as_deref(),
             n: args.n as usize,
             is_json: args.json,
+            html: args.html.as_deref(),
         };
         return series::run(&asked, &mut Output::standard());
     }
@@ -212,12 +213,6 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         (None, text) => runner.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
     };
     let facts = runner.facts.clone();
-    if html.is_some() && facts.spec.encoder.is_some() {
-        let family = &facts.spec.family_label;
-        return Err(Failure::misuse(format!(
-            "{family} has an encoder and a decoder, which a page does not show: leave --html away"
-        )));
-    }
     let experiment = Experiment {
         given: facts.spec.prompt_of(given),
         sampling,
@@ -401,8 +396,9 @@ fn object(
         out["mean_kl"] = json!(effect.effect.map(|it| it.mean_kl));
         out["loss"] = json!(effect.effect.map(|it| it.loss));
         out["loss_change"] = json!(effect.effect.map(|it| it.loss_change));
-        let from = experiment.edits.active().map(|it| it.span.start()).min();
-        let picks = ChangedPicks::of(&result.baseline, counterfactual, from.unwrap_or_default());
+        let edits = &experiment.edits;
+        let from = facts.spec.first_edited(edits, &result.baseline.tokens);
+        let picks = ChangedPicks::of(&result.baseline, counterfactual, from);
         out["picks_changed"] = json!(picks.by_router());
         if let Some(it) = effect.controls {
             let mean_kl: Vec<f64> = it.effects.iter().map(|it| it.mean_kl).collect();

@@ -11,11 +11,12 @@ use super::{
     Failure,
     model::{ChatArgs, Device, parse_edits, parse_ids},
     run::{SamplingArgs, length},
-    values::{parse_size, parse_zoom},
+    series,
+    values::{parse_size, parse_zoom, path_parser},
 };
 use crate::checkpoint::Source;
-use crate::engine::{ModelOpener, ModelSource};
-use crate::spec::{InterventionSet, PromptForm, RouterRef, Sampling, TokenId};
+use crate::engine::{Length, ModelOpener, ModelSource};
+use crate::spec::{InterventionSet, PromptForm, RouterRef, Sampling, Series, TokenId};
 
 /// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
@@ -46,9 +47,26 @@ pub struct Args {
     /// What the text starts with, as token ids; nothing is added.
     #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
+    /// For a model of time series: a file of numbers one a line, or a table with a column of them, which is continued.
+    #[arg(
+        long,
+        value_name = "FILE",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["prompt", "ids", "chat"],
+        value_parser = path_parser()
+    )]
+    series: Option<PathBuf>,
+    /// The column of the table, by its name or place, where several hold numbers.
+    #[arg(
+        long,
+        value_name = "NAME",
+        allow_hyphen_values = true,
+        requires = "series"
+    )]
+    column: Option<String>,
     #[command(flatten)]
     chat: ChatArgs,
-    /// How many tokens to write.
+    /// How many tokens to write, or points to forecast one by one.
     #[arg(
         short = 'n',
         long = "tokens",
@@ -137,17 +155,18 @@ impl Args {
         Source::parse(self.model.as_ref()).into()
     }
 
-    /// Opens it where it runs, for the text that is asked for.
+    /// Opens it where it runs, for the text or the series that is asked for.
     #[must_use]
-    pub fn opener(&self) -> ModelOpener {
+    pub fn opener(&self, series: Option<&Series>) -> ModelOpener {
+        let of_text = || {
+            let (prompt, ids) = (self.prompt.as_deref(), self.ids.as_deref());
+            length(prompt, ids, &self.chat, self.n)
+        };
+        let of_series =
+            |it: &Series| Length::Tokens(it.points.len().saturating_add(self.n as usize));
         ModelOpener {
             placement: self.device.placement(None),
-            length: length(
-                self.prompt.as_deref(),
-                self.ids.as_deref(),
-                &self.chat,
-                self.n,
-            ),
+            length: series.map_or_else(of_text, of_series),
             is_edited: !self.edits.is_empty(),
             tells_series: true,
         }
@@ -218,6 +237,16 @@ impl Args {
     /// What is no id.
     pub fn ids(&self) -> Result<Option<Vec<TokenId>>, Failure> {
         self.ids.as_deref().map(parse_ids).transpose()
+    }
+
+    /// The series, where there is one.
+    ///
+    /// # Errors
+    /// No file of points, or a table whose column has to be named.
+    pub fn series(&self) -> Result<Option<Series>, Failure> {
+        let file = self.series.as_deref();
+        file.map(|it| series::read(it, self.column.as_deref()))
+            .transpose()
     }
 
     /// The form of the prompt.

@@ -6,18 +6,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Failure, Output, json_text, model::ModelArgs, pass::Pass};
-use crate::engine::{Backend, Extent, StepRow};
+use super::{
+    Failure, OutFile, Output, json_text, model::ModelArgs, pass::Pass, series_page::SeriesRows,
+};
+use crate::engine::{Backend, Extent, StepRow, model_facts};
 use crate::spec::{
-    InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, Series, SeriesScale, TokenId,
-    count_of, grouped,
+    Experiment, InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, Series,
+    SeriesScale, TokenId, TokenTable, count_of, grouped,
 };
 use crate::trace::PickState;
 
 /// Most bytes of a file of points.
 const MAX_BYTES: u64 = 64 << 20;
 /// Points read at a time.
-const SLICE: usize = 64;
+pub(super) const SLICE: usize = 64;
 
 /// What is continued, and how far.
 pub(super) struct SeriesRun<'a> {
@@ -26,12 +28,16 @@ pub(super) struct SeriesRun<'a> {
     pub column: Option<&'a str>,
     pub n: usize,
     pub is_json: bool,
+    /// Where a page of the run goes.
+    pub html: Option<&'a Path>,
 }
 
 /// What a model says of a series.
-struct Forecast {
+pub(super) struct Forecast {
     /// In its own scale.
-    points: Vec<f32>,
+    pub points: Vec<f32>,
+    /// What was read: the series, and what continues it as far as it had to be read, or all of it for a page.
+    pub rows: Vec<StepRow>,
     /// Per router, how often each expert was chosen over the series and what continues it.
     load: Vec<Vec<u64>>,
 }
@@ -41,6 +47,7 @@ struct Forecast {
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3).
 pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
+    let html = asked.html.map(|it| OutFile::at(it, "page")).transpose()?;
     let series = read(asked.file, asked.column)?;
     let checkpoint = asked.model.open()?;
     let spec = &checkpoint.spec;
@@ -52,7 +59,9 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
     }
     let edited = asked.model.policy(spec)?;
     let (n_given, n_ctx) = (series.points.len(), spec.n_ctx);
-    let n_read = n_given.saturating_add(asked.n.saturating_sub(1));
+    // The last point need not be read, unless its routing is shown.
+    let n_unread = usize::from(html.is_none());
+    let n_read = n_given.saturating_add(asked.n.saturating_sub(n_unread));
     if n_read > n_ctx {
         return Err(Failure::misuse(format!(
             "the context holds {}, and {} are to be read",
@@ -64,11 +73,13 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
         keeps_logits: true,
         ..Extent::of(n_read, SLICE)
     };
-    let mut backend = asked.model.backend(&checkpoint, extent)?;
+    let (mut backend, device) = asked.model.backend_on(&checkpoint, extent)?;
     let scale = series.scale();
     let points = series.points.iter().map(|it| scale.scaled(*it));
     let points: Vec<TokenId> = points.map(TokenId::of_point).collect();
-    let mut forecast = |policy: &RoutingPolicy| of(&mut *backend, spec, policy, &points, asked.n);
+    let reads_all = html.is_some();
+    let mut forecast =
+        |policy: &RoutingPolicy| of(&mut *backend, spec, policy, &points, (asked.n, reads_all));
     let own = forecast(&edited)?;
     let is_edited = !asked.model.edits.is_empty();
     let plain = RoutingPolicy::lower(&InterventionSet::default(), spec, Revision(0));
@@ -83,11 +94,30 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
         }
     }
     remarks(output, &series, &own, baseline.as_ref());
+    if let Some((html, path)) = html.zip(asked.html) {
+        let mut facts = model_facts(&checkpoint, device, asked.model.placement().quantize);
+        facts.tokens = TokenTable::points(scale);
+        let experiment = Experiment {
+            given: points,
+            scale,
+            edits: asked.model.edits()?,
+            ..Experiment::default()
+        };
+        let longest = spec.head.horizons.last().copied().unwrap_or_default();
+        let under = (&edited, longest);
+        let rows = SeriesRows::of(&mut *backend, &experiment, under, (own, baseline))?;
+        let model = asked.model.model.to_string_lossy();
+        html.write(rows.page(&facts, &experiment, &model).as_bytes())?;
+        output.remark(format!("the run is in {}", path.display()));
+    }
     Ok(())
 }
 
 /// The series of a file.
-fn read(file: &Path, column: Option<&str>) -> Result<Series, Failure> {
+///
+/// # Errors
+/// No file of points, or a table whose column has to be named.
+pub(super) fn read(file: &Path, column: Option<&str>) -> Result<Series, Failure> {
     let path = file.display();
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::misuse(format!("the series cannot be read: {why} (in {path})"))
@@ -110,14 +140,22 @@ fn of(
     spec: &ModelSpec,
     policy: &RoutingPolicy,
     points: &[TokenId],
-    n: usize,
+    (n, reads_all): (usize, bool),
 ) -> Result<Forecast, Failure> {
     let mut pass = Pass::new(backend, policy);
     let mut rows = pass.read_in_slices(points, SLICE)?;
     let said = pass.forecast(&mut rows, n, &spec.head.horizons)?;
+    let load = load(&rows, spec);
+    let n_read: usize = rows.iter().map(|it| it.trace.tokens.len()).sum();
+    if reads_all && n_read < points.len() + n {
+        let rest = said[n_read - points.len()..].iter();
+        let rest: Vec<TokenId> = rest.map(|it| TokenId::of_point(*it)).collect();
+        rows.extend(pass.read_in_slices(&rest, SLICE)?);
+    }
     Ok(Forecast {
         points: said,
-        load: load(&rows, spec),
+        rows,
+        load,
     })
 }
 
@@ -223,6 +261,7 @@ mod tests {
             column: None,
             n,
             is_json,
+            html: None,
         };
         let (mut out, mut log) = (Vec::new(), Vec::new());
         let result = run(&asked, &mut Output::to(&mut out, &mut log));

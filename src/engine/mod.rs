@@ -54,7 +54,7 @@ pub use live::LiveBackend;
 pub use message::{Event, LoadProgress, ModelSource, Pace, Request, StopReason};
 pub use open_error::OpenError;
 pub use opener::{LoadStep, LoadingJob, MovedModel, Mover, OpenModel, Opener, ReadyOpener};
-pub use opening::{ModelOpener, open_backend, paging_note, quantized_note};
+pub use opening::{ModelOpener, model_facts, open_backend, paging_note, quantized_note};
 pub use options::Options;
 pub use pace::most_tokens;
 pub use plan::plan_backend;

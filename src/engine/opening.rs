@@ -186,7 +186,7 @@ impl Loading {
         } else {
             encode
         };
-        let mut facts = facts(checkpoint, device, quantize);
+        let mut facts = model_facts(checkpoint, device, quantize);
         facts.notes.extend(need.paging_note(&self.may));
         Ok(LoadStep::Done(Box::new(OpenModel {
             backend,
@@ -352,7 +352,9 @@ fn step(
     }
 }
 
-fn facts(
+/// What there is to tell of a model that runs on a device.
+#[must_use]
+pub fn model_facts(
     checkpoint: &Checkpoint,
     device: DeviceFacts,
     quantize: Option<BlockFormat>,

@@ -16,7 +16,8 @@ use super::SharedRun;
 use super::rows::{PageRow, n_shared};
 
 /// How points are written.
-const NO_SAMPLING: &str = "each point is the forecast of the next, nothing is drawn by chance";
+const POINT_BY_POINT: &str = "each point is the forecast of the next, nothing is drawn by chance";
+const BY_HORIZONS: &str = "points are forecast as many at once as the longest horizon that fits, nothing is drawn by chance";
 
 /// Bytes of one number as base64.
 const BYTES_A_SCORE: f64 = 16.0 / 3.0;
@@ -205,7 +206,7 @@ impl Data {
             edits_words: list_words(&run.experiment.edits),
             sampling: match facts.position_kind() {
                 PositionKind::Token => sampling_words(&run.experiment.sampling),
-                PositionKind::Point => NO_SAMPLING.to_owned(),
+                PositionKind::Point => continued(run).to_owned(),
             },
             command: command(run),
             left_out,
@@ -241,6 +242,21 @@ fn kind(it: PositionKind) -> Kind {
         whole: it.whole(),
         change: it.change(),
         unit: it.unit(),
+    }
+}
+
+/// How a series was continued: point by point, or with longer heads.
+fn continued(run: &SharedRun<'_>) -> &'static str {
+    let row = run.baseline;
+    let is_first = |at: usize| {
+        let said = at.checked_sub(1).and_then(|it| row.readouts.get(it));
+        let said = said.and_then(|it| it.forecast.first());
+        said.is_none_or(|it| TokenId::of_point(*it) == row.tokens[at])
+    };
+    if (row.n_given..row.tokens.len()).all(is_first) {
+        POINT_BY_POINT
+    } else {
+        BY_HORIZONS
     }
 }
 

@@ -189,10 +189,6 @@ fn what_a_model_of_two_stacks_or_a_series_cannot_take_is_said() {
         ),
         (vec!["run", series, "--ids", "1,2"], "run --series FILE"),
         (
-            vec!["run", switch, "--ids", "5,6", "--html", file],
-            "leave --html away",
-        ),
-        (
             vec![
                 "eval",
                 switch,
