@@ -120,8 +120,7 @@ impl ControlReading {
         covers: impl Fn(RouterRef, &RouterSpec) -> bool,
     ) -> (Self, ControlPlan) {
         let drawn = controls(list, spec, Some(load), (seed, n), covers);
-        let from = list.active().map(|it| it.span.start()).min();
-        let from = from.unwrap_or_default();
+        let from = spec.first_edited(list, &baseline.tokens);
         let n_read = baseline.store.len().min(baseline.tokens.len());
         let is_reached = from.idx() < n_read;
         let plan = ControlPlan {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{ModelSpec, Position, RouterId, RouterRef, StackId, TokenId};
+use super::{InterventionSet, ModelSpec, Position, RouterId, RouterRef, StackId, TokenId};
 
 /// Layers that read the same part of a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,20 @@ impl ModelSpec {
             RouterRef::All | RouterRef::AllAttention if self.encoder.is_some() => None,
             _ => Some(StackId::Decoder),
         }
+    }
+
+    /// The first position of a sequence that may change under a list: all of it under an edit of the encoder, whose every
+    /// token sees all others.
+    ///
+    /// * `tokens`: of the sequence
+    #[must_use]
+    pub fn first_edited(&self, edits: &InterventionSet, tokens: &[TokenId]) -> Position {
+        let parts = self.parts(tokens);
+        let first = edits.active().map(|it| match self.stack_of(it.at) {
+            Some(StackId::Decoder) => parts.in_sequence(StackId::Decoder, it.span.start()),
+            Some(StackId::Encoder) | None => Position(0),
+        });
+        first.min().unwrap_or_default()
     }
 
     /// Where the source of these tokens ends.

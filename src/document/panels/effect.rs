@@ -85,8 +85,7 @@ impl<'a> ShownEffect<'a> {
         counterfactual: Option<&RowRecord>,
         controls: Option<&'a ControlEffects>,
     ) -> Self {
-        let from = edits.active().map(|it| it.span.start()).min();
-        let from = from.unwrap_or_default();
+        let from = spec.first_edited(edits, &baseline.tokens);
         let picks = counterfactual.map(|it| ChangedPicks::of(baseline, it, from));
         let picks = picks.and_then(|it| it.shares());
         Self {
