@@ -112,7 +112,7 @@ impl App {
         to: ExportTo,
         ctx: &egui::Context,
     ) {
-        let title = self.frame.title(panel);
+        let title = self.title_of(panel);
         match (to, made) {
             (ExportTo::Clipboard, Made::Text(text)) => {
                 ctx.copy_text(text);
@@ -132,20 +132,26 @@ impl App {
         }
     }
 
+    /// A panel's name as it stands in its head.
+    fn title_of(&self, panel: &str) -> &'static str {
+        self.frame.title(panel, self.session.position_kind())
+    }
+
     /// A panel's numbers as CSV.
     fn numbers_of(&mut self, panel: &str, palette: &'static Palette) -> Result<Made, ExportError> {
+        let title = self.title_of(panel);
         let (cx, frame, _) = self.parts(palette, Drawing::Paper);
         let table = frame.table(panel, &cx);
-        let title = frame.title(panel);
         let table = table.ok_or(ExportError::NoNumbers(title))?;
         Ok(Made::Text(table.to_csv()))
     }
 
     /// A panel's file name, without what stands for the form.
     fn stem_of(&mut self, panel: &str, palette: &'static Palette) -> String {
+        let title = self.title_of(panel);
         let (cx, frame, _) = self.parts(palette, Drawing::Paper);
         let table = frame.table(panel, &cx);
-        file_stem(&table.map_or_else(|| frame.title(panel).to_owned(), |it| it.title))
+        file_stem(&table.map_or_else(|| title.to_owned(), |it| it.title))
     }
 
     fn svg_of(

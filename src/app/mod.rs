@@ -44,7 +44,7 @@ use crate::spec::{Branches, Experiment, PromptForm, SeriesScale, TokenId};
 use crate::ui::{
     Command, Cx, Dialogs, Drawing, ExpertAt, Frame, Hover, PRESETS, Palette, Selection, Session,
     Settings, bottom_bar, dialogs_ui, drop_ui, expert_grid, focus_ring, install_theme, kept_mesh,
-    present_bar, top_bar, worked_height, worked_line, worked_ui,
+    present_bar, set_kind, top_bar, worked_height, worked_line, worked_ui,
 };
 
 pub use bench_ui::bench_ui;
@@ -335,6 +335,7 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.keys(ui);
+        set_kind(ui.ctx(), self.session.position_kind());
         let palette = Palette::of(ui);
         let (mut cx, frame, dialogs) = self.parts(palette, Drawing::Screen);
         let bar = Surface::new()

@@ -4,6 +4,9 @@ use super::Failure;
 use crate::engine::{Backend, Capture, Feed, Row, StepRow, Wait};
 use crate::spec::{RoutingPolicy, SeqId, TokenId};
 
+/// Points of a series read at a time.
+pub(super) const SLICE: usize = 64;
+
 /// One sequence, and what holds for it.
 pub(super) struct Pass<'a> {
     backend: &'a mut dyn Backend,

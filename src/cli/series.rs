@@ -7,7 +7,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, OutFile, Output, json_text, model::ModelArgs, pass::Pass, series_page::SeriesRows,
+    Failure, OutFile, Output, json_text,
+    model::ModelArgs,
+    pass::{Pass, SLICE},
+    series_page::SeriesRows,
 };
 use crate::engine::{Backend, Extent, StepRow, model_facts};
 use crate::spec::{
@@ -18,8 +21,6 @@ use crate::trace::PickState;
 
 /// Most bytes of a file of points.
 const MAX_BYTES: u64 = 64 << 20;
-/// Points read at a time.
-pub(super) const SLICE: usize = 64;
 
 /// What is continued, and how far.
 pub(super) struct SeriesRun<'a> {
@@ -33,11 +34,11 @@ pub(super) struct SeriesRun<'a> {
 }
 
 /// What a model says of a series.
-pub(super) struct Forecast {
+struct Forecast {
     /// In its own scale.
-    pub points: Vec<f32>,
+    points: Vec<f32>,
     /// What was read: the series, and what continues it as far as it had to be read, or all of it for a page.
-    pub rows: Vec<StepRow>,
+    rows: Vec<StepRow>,
     /// Per router, how often each expert was chosen over the series and what continues it.
     load: Vec<Vec<u64>>,
 }
@@ -105,7 +106,12 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
         };
         let longest = spec.head.horizons.last().copied().unwrap_or_default();
         let under = (&edited, longest);
-        let rows = SeriesRows::of(&mut *backend, &experiment, under, (own, baseline))?;
+        let rows = SeriesRows::of(
+            &mut *backend,
+            &experiment,
+            under,
+            (own.rows, baseline.map(|it| it.rows)),
+        )?;
         let model = asked.model.model.to_string_lossy();
         html.write(rows.page(&facts, &experiment, &model).as_bytes())?;
         output.remark(format!("the run is in {}", path.display()));

@@ -2,8 +2,7 @@
 
 use super::{
     Failure,
-    pass::Pass,
-    series::{Forecast, SLICE},
+    pass::{Pass, SLICE},
 };
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
 use crate::engine::{Backend, StepRow};
@@ -29,19 +28,19 @@ impl SeriesRows {
         backend: &mut dyn Backend,
         experiment: &Experiment,
         (policy, longest): (&RoutingPolicy, usize),
-        (own, baseline): (Forecast, Option<Forecast>),
+        (own, baseline): (Vec<StepRow>, Option<Vec<StepRow>>),
     ) -> Result<Self, Failure> {
         let n_given = experiment.given.len();
         let Some(baseline) = baseline else {
-            let baseline = record(n_given, &InterventionSet::default(), own.rows)?;
+            let baseline = record(n_given, &InterventionSet::default(), own)?;
             return Ok(Self {
                 baseline,
                 edited: None,
             });
         };
         let edits = &experiment.edits;
-        let baseline = record(n_given, &InterventionSet::default(), baseline.rows)?;
-        let edited = record(n_given, edits, own.rows)?;
+        let baseline = record(n_given, &InterventionSet::default(), baseline)?;
+        let edited = record(n_given, edits, own)?;
         let read = Pass::new(backend, policy).read_in_slices(&baseline.tokens, SLICE)?;
         let mut counterfactual = record(n_given, edits, read)?;
         counterfactual.comparisons = comparisons(&baseline, &counterfactual, longest);

@@ -1,6 +1,7 @@
 //! A panel as numbers: exported as CSV, copied, shown instead of the picture, read aloud, compared in tests.
 
 use crate::spec::grouped;
+use crate::trace::PositionKind;
 
 /// Digits that a number has where it is shown.
 const DIGITS: usize = 4;
@@ -97,6 +98,25 @@ impl Table {
             columns: columns.iter().map(column).collect(),
             rows: Vec::new(),
         }
+    }
+
+    /// The same of a model whose rows have something else than tokens: title, names and units of columns, and words that are
+    /// no value of a point.
+    #[must_use]
+    pub fn said_of(mut self, kind: PositionKind) -> Self {
+        if kind == PositionKind::Token {
+            return self;
+        }
+        self.title = kind.said(self.title).into_owned();
+        for it in &mut self.columns {
+            (it.name, it.unit) = (kind.named(it.name), kind.named(it.unit));
+        }
+        for it in self.rows.iter_mut().flatten() {
+            if let Cell::Text(words) = it {
+                *words = kind.said(std::mem::take(words)).into_owned();
+            }
+        }
+        self
     }
 
     /// Decimals at which the largest number of each column has four digits; none where all its numbers are whole.

@@ -1,6 +1,6 @@
 //! Everything a panel may read this frame, and the one place it may write.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use crate::document::ShownRecords;
 use crate::spec::{
@@ -110,6 +110,23 @@ impl<'a> Cx<'a> {
     #[must_use]
     pub fn parts(&self) -> SequenceParts {
         self.session.parts(self.selection.row)
+    }
+
+    /// What stands at a position: `token`, `point`.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        self.session.position_kind().noun()
+    }
+
+    /// Words written of tokens, as they are said of what stands at positions.
+    pub fn said<'w>(&self, words: impl Into<Cow<'w, str>>) -> Cow<'w, str> {
+        self.session.position_kind().said(words)
+    }
+
+    /// A panel's name, as it is called of what stands at positions.
+    #[must_use]
+    pub fn title(&self, panel: &'static str) -> &'static str {
+        self.session.position_kind().named(panel)
     }
 
     /// How a token of the row shown is called: `token 3`, `source token 3`.

@@ -39,4 +39,4 @@ pub use theme::{
     DARK, LABEL_SIZE, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,
     install as install_theme, present as present_theme,
 };
-pub use widgets::{MOST_PINS, keeps_arrows};
+pub use widgets::{MOST_PINS, keeps_arrows, set_kind};

@@ -208,7 +208,8 @@ pub struct Session {
 
 impl Session {
     /// Says something, in the place of what was said before; a failure that was not put away stays beside it.
-    pub fn say(&mut self, message: Message) {
+    pub fn say(&mut self, mut message: Message) {
+        message.text = self.position_kind().said(message.text).into_owned();
         let is_said = |it: &String| *it == message.text;
         self.hush();
         self.failures.retain(|it| !is_said(it));

@@ -61,7 +61,7 @@ pub(super) fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         if icon_button(ui, ICON_SKIP_PREVIOUS, "To the prompt's end") {
             cx.push(Command::ToPromptEnd);
         }
-        if icon_button(ui, ICON_ARROW_LEFT, "Back one token") {
+        if icon_button(ui, ICON_ARROW_LEFT, &cx.said("Back one token")) {
             cx.push(Command::Back);
         }
         let (icon, name) = if cx.session.playing {
@@ -132,7 +132,7 @@ pub(super) fn stop_after_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         .speed(1.0);
     if ui
         .add(drag)
-        .on_hover_text("Tokens written before it stops by itself")
+        .on_hover_text(cx.said("Tokens written before it stops by itself"))
         .accessible_name("stop after")
         .changed()
     {
@@ -141,6 +141,7 @@ pub(super) fn stop_after_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
 }
 
 pub(super) fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
+    let unit = cx.session.position_kind().named("tokens/s");
     let mut pace = f64::from(cx.settings.pace.unwrap_or(FASTEST));
     let drag = DragValue::new(&mut pace)
         .range(0.5..=f64::from(FASTEST))
@@ -149,11 +150,11 @@ pub(super) fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
             if it >= f64::from(FASTEST) {
                 "max".to_owned()
             } else {
-                format!("{} tokens/s", short(it))
+                format!("{} {unit}", short(it))
             }
         })
         .custom_parser(|text| {
-            let text = text.trim().trim_end_matches("tokens/s").trim();
+            let text = text.trim().trim_end_matches(unit).trim();
             if text == "max" {
                 return Some(f64::from(FASTEST));
             }
@@ -161,7 +162,7 @@ pub(super) fn pace_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         });
     let response = ui
         .add(drag)
-        .on_hover_text("Tokens a second: drag, or type a number or max")
+        .on_hover_text(cx.said("Tokens a second: drag, or type a number or max"))
         .accessible_name("pace");
     if response.changed() {
         let pace = pace as f32;
@@ -237,7 +238,7 @@ fn speed_ui(cx: &Cx<'_>, ui: &mut Ui) {
         ),
         (None, None) => return,
     };
-    ui.add(quiet(cx, words)).on_hover_text(meaning);
+    ui.add(quiet(cx, cx.said(words))).on_hover_text(meaning);
 }
 
 /// How fast, and how full the context is: what fits, the end of the context before all else.
@@ -263,15 +264,15 @@ fn context_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let words = match left {
         0 => RichText::new("the context is full").color(cx.palette.selected),
         1..=NEARLY_FULL => {
-            let mut words = format!("{} left", count_of(left, "token"));
+            let mut words = format!("{} left", count_of(left, cx.noun()));
             if ui.available_width() > ROOM_FOR_REASON {
                 words.push_str(", then the context is full");
             }
             RichText::new(words).color(cx.palette.selected)
         }
-        _ => RichText::new(part_of(n, n_ctx, "token")).color(cx.palette.second),
+        _ => RichText::new(part_of(n, n_ctx, cx.noun())).color(cx.palette.second),
     };
-    let hint = format!("{} of the context are used", part_of(n, n_ctx, "token"));
+    let hint = format!("{} of the context are used", part_of(n, n_ctx, cx.noun()));
     ui.add(egui::Label::new(words.size(LABEL_SIZE)).truncate())
         .on_hover_text(hint);
 }
@@ -337,6 +338,6 @@ fn backlog_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     }
     let done = backlog.n_total.saturating_sub(backlog.n_left);
     bar_ui(cx, ui, done as f32 / backlog.n_total.max(1) as f32, 120.0);
-    let words = format!("reading: {}", part_of(done, backlog.n_total, "token"));
+    let words = format!("reading: {}", part_of(done, backlog.n_total, cx.noun()));
     ui.add(quiet(cx, words));
 }

@@ -145,8 +145,9 @@ fn rows_ui(cx: &Cx<'_>, ui: &mut Ui) {
 
 fn row(cx: &Cx<'_>, ui: &mut Ui, key: &str, name: &str, help: &str) {
     let small = |text: &str, color| RichText::new(text).size(LABEL_SIZE).color(color);
-    ui.label(small(key, cx.palette.accent));
-    ui.label(small(name, cx.palette.text));
-    ui.add(egui::Label::new(small(help, cx.palette.second)).wrap());
+    let (key, name, help) = (cx.said(key), cx.said(name), cx.said(help));
+    ui.label(small(&key, cx.palette.accent));
+    ui.label(small(&name, cx.palette.text));
+    ui.add(egui::Label::new(small(&help, cx.palette.second)).wrap());
     ui.end_row();
 }

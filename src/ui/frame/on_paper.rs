@@ -3,6 +3,8 @@
 use eframe::egui::{self, Vec2, vec2};
 
 use crate::document::Table;
+use crate::trace::PositionKind;
+use crate::ui::widgets::set_kind;
 use crate::ui::{Caption, Cx, Drawing, Hover, PANELS, Panel, Paper, PaperFormat};
 
 use super::tiles::{Frame, listed};
@@ -32,13 +34,15 @@ impl Frame {
     /// A panel's numbers; none where there is nothing to show yet, or no such panel.
     #[must_use]
     pub fn table(&self, name: &str, cx: &Cx<'_>) -> Option<Table> {
-        self.panels.get(name)?.table(cx)
+        let table = self.panels.get(name)?.table(cx)?;
+        Some(table.said_of(cx.session.position_kind()))
     }
 
     /// A panel's name as it stands in its head.
     #[must_use]
-    pub fn title(&self, name: &str) -> &'static str {
-        self.panels.get(name).map_or("", |it| it.title())
+    pub fn title(&self, name: &str, kind: PositionKind) -> &'static str {
+        let panel = self.panels.get(name);
+        panel.map_or("", |it| kind.named(it.title()))
     }
 
     /// Width and height of a panel now, with its head, points.
@@ -73,6 +77,7 @@ impl Frame {
         let caption = caption(panel.as_ref(), &cx);
         let palette = cx.palette;
         Some(Paper::draw(sheet, palette, caption, |ui| {
+            set_kind(ui.ctx(), cx.session.position_kind());
             panel.ui(&mut cx, ui);
         }))
     }
@@ -80,12 +85,15 @@ impl Frame {
 
 /// The words under a drawing: the panel's title, what it shows (its table's title, less the panel's own), and its help.
 fn caption(panel: &dyn Panel, cx: &Cx<'_>) -> Caption {
-    let title = panel.title();
-    let of = panel.table(cx).map_or(String::new(), |it| it.title);
+    let kind = cx.session.position_kind();
+    let title = cx.title(panel.title());
+    let of = panel
+        .table(cx)
+        .map_or(String::new(), |it| it.said_of(kind).title);
     let of = of.strip_prefix(title).unwrap_or(&of);
     Caption {
         title: title.to_owned(),
         of: of.trim_start_matches([',', ':', ' ']).to_owned(),
-        sentence: panel.help().to_owned(),
+        sentence: cx.said(panel.help()).into_owned(),
     }
 }

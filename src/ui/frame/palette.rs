@@ -75,8 +75,8 @@ pub(super) fn palette_ui(cx: &mut Cx<'_>, ui: &mut Ui, finder: &mut Finder) -> b
 /// Everything that can be done, in the order of the menus.
 fn lines(cx: &Cx<'_>, ctx: &egui::Context) -> Vec<Line> {
     let entries = ENTRIES.iter().map(|it| Line {
-        name: it.name.to_owned(),
-        help: it.help.to_owned(),
+        name: cx.said(it.name).into_owned(),
+        help: cx.said(it.help).into_owned(),
         kind: it.menu.title(),
         key: it.key.map(|key| key_words(&key, ctx)),
         command: offer(cx, it),
@@ -84,14 +84,14 @@ fn lines(cx: &Cx<'_>, ctx: &egui::Context) -> Vec<Line> {
     let mut out: Vec<Line> = entries.collect();
     let more = |name, help: &str, kind, command| Line {
         name,
-        help: help.to_owned(),
+        help: cx.said(help).into_owned(),
         kind,
         key: None,
         command,
     };
     for (name, make) in PANELS {
         let panel = make();
-        let title = panel.title();
+        let title = cx.title(panel.title());
         let (show, alone) = (Command::ShowPanel(name), Command::ToggleAlone(name));
         out.push(more(
             format!("Show {title}"),

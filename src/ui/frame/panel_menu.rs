@@ -68,13 +68,13 @@ pub(super) fn panel_menu(
         if cx.palette.presents() && name != TEXT {
             ui.separator();
             for (other, make) in PANELS.iter().filter(|it| it.0 != TEXT) {
-                if choice(ui, *other == name, make().title()) {
+                if choice(ui, *other == name, cx.title(make().title())) {
                     cx.push(Command::ShowPanel(other));
                 }
             }
         }
         ui.separator();
-        let help = RichText::new(panel.help())
+        let help = RichText::new(cx.said(panel.help()))
             .size(LABEL_SIZE)
             .color(cx.palette.second);
         ui.set_max_width(240.0);
@@ -82,5 +82,5 @@ pub(super) fn panel_menu(
     });
     response
         .on_hover_text("Copy, save, show as a table, show alone")
-        .accessible_name(format!("{} menu", panel.title()));
+        .accessible_name(format!("{} menu", cx.title(panel.title())));
 }

@@ -59,7 +59,7 @@ fn rows_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.horizontal(|ui| {
         stop_after_ui(cx, ui);
         ui.label(
-            RichText::new("tokens")
+            RichText::new(cx.said("tokens"))
                 .size(LABEL_SIZE)
                 .color(cx.palette.second),
         );
@@ -70,9 +70,9 @@ fn rows_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.end_row();
     label(cx, ui, "Motion");
     let mut reduced = cx.settings.reduced_motion;
-    let tick = ui
-        .checkbox(&mut reduced, "Reduce motion")
-        .on_hover_text("New tokens do not light up, the cursor does not blink, lists do not glide");
+    let tick = ui.checkbox(&mut reduced, "Reduce motion").on_hover_text(
+        cx.said("New tokens do not light up, the cursor does not blink, lists do not glide"),
+    );
     if tick.changed() {
         cx.push(Command::SetReducedMotion(reduced));
     }

@@ -88,7 +88,8 @@ impl PanelTables {
         if touched || !table_view.view.is_of(&now) {
             // The cursor stays where it was.
             let mut view = std::mem::take(table_view.view.value_mut());
-            view.set(panel.table(cx).unwrap_or_default());
+            let table = panel.table(cx).unwrap_or_default();
+            view.set(table.said_of(cx.session.position_kind()));
             table_view.view.set(now, |_| view);
         }
         let view = table_view.view.value_mut();

@@ -323,7 +323,8 @@ impl Behavior<String> for Show<'_, '_> {
     }
 
     fn tab_title_for_pane(&mut self, name: &String) -> WidgetText {
-        self.panels.get(name).map_or("", |it| it.title()).into()
+        let panel = self.panels.get(name);
+        panel.map_or("", |it| self.cx.title(it.title())).into()
     }
 
     fn retain_pane(&mut self, name: &String) -> bool {
@@ -381,7 +382,7 @@ impl Behavior<String> for Show<'_, '_> {
             .get_pane(&tile)
             .and_then(|name| self.panels.get(name))
             .map_or("", |it| it.help());
-        response.on_hover_text(help)
+        response.on_hover_text(self.cx.said(help))
     }
 
     fn top_bar_right_ui(
@@ -403,7 +404,10 @@ impl Behavior<String> for Show<'_, '_> {
         let Some(name) = name.and_then(|it| listed(it)) else {
             return;
         };
-        let title = |it: &str| self.panels.get(it).map_or("", |it| it.title());
+        let title = |it: &str| {
+            let panel = self.panels.get(it);
+            panel.map_or("", |it| self.cx.title(it.title()))
+        };
         let tabs_width = tabs_width(ui, tiles, tabs, title);
         if let Some(panel) = self.panels.get_mut(name) {
             ui.spacing_mut().item_spacing.x = 5.0;

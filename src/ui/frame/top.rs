@@ -56,13 +56,13 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
                 recents_ui(cx, ui);
             }
             let is_on = is_on(cx, ui, entry);
-            let mut button = egui::Button::selectable(is_on, entry.name);
+            let mut button = egui::Button::selectable(is_on, cx.said(entry.name));
             if let Some(key) = entry.key {
                 button = button.shortcut_text(key_words(&key, ui.ctx()));
             }
             let response = ui
                 .add_enabled(offered.is_ok(), button)
-                .on_hover_text(entry.help)
+                .on_hover_text(cx.said(entry.help))
                 .on_disabled_hover_text(offered.as_ref().err().copied().unwrap_or_default());
             if response.clicked()
                 && let Ok(command) = offered
@@ -73,7 +73,7 @@ fn menu_ui(cx: &mut Cx<'_>, ui: &mut Ui, menu: Menu) -> f32 {
         if menu == Menu::View {
             ui.separator();
             for (name, make) in PANELS {
-                if ui.button(make().title()).clicked() {
+                if ui.button(cx.title(make().title())).clicked() {
                     cx.push(Command::ShowPanel(name));
                 }
             }

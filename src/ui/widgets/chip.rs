@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use crate::ui::theme::{LABEL_SIZE, Palette};
 
-use super::words::sentence;
+use super::{said::said, words::sentence};
 
 /// A chip that opens a menu: a quiet word, the value, ▾.
 pub fn menu_chip(
@@ -39,6 +39,8 @@ fn chip_with(
     menu: impl FnOnce(&mut Ui),
 ) -> Response {
     let palette = Palette::of(ui);
+    let (value, hover) = (said(ui, value), said(ui, hover));
+    let (value, hover) = (value.as_ref(), hover.as_ref());
     let text = chip_text(palette, label, value, " ▾");
     let button = Button::new(text).min_size(egui::vec2(0.0, 20.0));
     // In a menu it is a line with a menu of its own.
@@ -80,7 +82,9 @@ fn chip_text(palette: &Palette, label: &str, value: &str, tail: &str) -> WidgetT
 /// A chip that does something at once.
 pub fn chip_button(ui: &mut Ui, text: impl Into<String>, hover: &str) -> Response {
     let palette = Palette::of(ui);
+    let text = said(ui, text.into());
     let text = RichText::new(text).size(LABEL_SIZE).color(palette.text);
+    let hover = said(ui, hover);
     ui.add(Button::new(text).min_size(egui::vec2(0.0, 20.0)))
         .on_hover_text(hover)
 }
@@ -102,6 +106,7 @@ pub fn button(ui: &mut Ui, name: &str, key: &str, color: Color32, hover: &str) -
         add(" ", color);
         add(key, palette.second);
     }
+    let hover = said(ui, hover);
     ui.add(Button::new(job))
         .on_hover_text(hover)
         .accessible_name(name)
@@ -115,6 +120,7 @@ pub fn strong_button(ui: &mut Ui, text: impl Into<RichText>) -> Response {
 
 /// One line of a menu of choices.
 pub fn choice(ui: &mut Ui, selected: bool, text: &str) -> bool {
+    let text = said(ui, text);
     ui.add(Button::selectable(selected, text)).clicked()
 }
 
@@ -144,5 +150,6 @@ pub fn note(ui: &mut Ui, text: impl Into<String>) -> Response {
         return ui.add(egui::Label::new(galley));
     }
     let palette = Palette::of(ui);
+    let text = said(ui, text.into());
     ui.add(egui::Label::new(RichText::new(text).size(LABEL_SIZE).color(palette.second)).wrap())
 }

@@ -3,7 +3,7 @@
 use eframe::egui::{Rect, Response, Ui, UiBuilder, pos2};
 
 use super::chip::note;
-use super::words::sentence;
+use super::{said::said, words::sentence};
 
 /// Height of one line of labels, points.
 const LINE: f32 = 16.0;
@@ -97,7 +97,8 @@ impl FittingWords {
 
     /// Writes them.
     pub fn ui(self, ui: &mut Ui, rect: Rect) {
-        note_at(ui, rect, &self.words).on_hover_text(self.longest);
+        let longest = said(ui, self.longest);
+        note_at(ui, rect, &self.words).on_hover_text(longest);
     }
 }
 

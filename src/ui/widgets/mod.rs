@@ -11,6 +11,7 @@ mod foot;
 mod nothing;
 mod pin;
 mod row_chip;
+mod said;
 mod table;
 mod words;
 
@@ -25,5 +26,6 @@ pub use foot::{Below, FittingWords, note_at, note_height, over, over_sentence};
 pub use nothing::{NO_ROUTER, READING, nothing_yet};
 pub use pin::{MOST_COLOURS, MOST_PINS, pin_line, pin_of};
 pub use row_chip::row_chip;
+pub use said::{said, set_kind};
 pub use table::TableView;
 pub use words::{put, sentence, words, words_width};

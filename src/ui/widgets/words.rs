@@ -9,6 +9,8 @@ use eframe::egui::{Align2, Color32, FontId, Galley, Painter, Pos2, Rect, Ui};
 
 use crate::ui::theme::{LABEL_SIZE, Palette};
 
+use super::said::said;
+
 /// One line of `size` points, to be painted in any colour.
 #[must_use]
 pub fn words(painter: &Painter, words: impl Into<String>, size: f32) -> Arc<Galley> {
@@ -42,8 +44,9 @@ pub fn put(
 #[must_use]
 pub fn sentence(ui: &Ui, words: impl Into<String>, width: f32) -> Arc<Galley> {
     let font = FontId::proportional(LABEL_SIZE);
+    let words = said(ui, words.into()).into_owned();
     ui.painter()
-        .layout(words.into(), font, Palette::of(ui).second, width)
+        .layout(words, font, Palette::of(ui).second, width)
 }
 
 #[cfg(test)]

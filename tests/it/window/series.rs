@@ -38,7 +38,7 @@ fn wave(n: usize) -> String {
 }
 
 /// The window on the fixture, a wave of 60 points read.
-fn opened() -> Window {
+pub fn opened() -> Window {
     let mut window = folder(model());
     read(&mut window, &wave(60));
     window
@@ -59,7 +59,7 @@ fn read(window: &mut Window, text: &str) {
 }
 
 /// Writes on: the edited row, where there is one and it is behind, else both.
-fn write(window: &mut Window, n: u32) {
+pub fn write(window: &mut Window, n: u32) {
     let written = |it: &App| {
         let session = it.session();
         n_tokens(session.edited().or_else(|| session.baseline()))
@@ -73,7 +73,7 @@ fn write(window: &mut Window, n: u32) {
     });
 }
 
-fn edit(window: &mut Window, text: &str) {
+pub fn edit(window: &mut Window, text: &str) {
     window
         .state_mut()
         .command(Command::AddEdit(text.parse().unwrap()));
@@ -174,7 +174,7 @@ fn an_edit_moves_the_forecast_and_undo_brings_the_series_back() {
 fn a_series_that_goes_on_from_the_prompts_end_is_called_one() {
     let mut window = opened();
     write(&mut window, 6);
-    click(&mut window, "Back one token");
+    click(&mut window, "Back one point");
     until(&mut window, "one point less", App::is_idle);
     assert!(window.state().experiment().given.len() > 60);
     write(&mut window, 3);
@@ -336,6 +336,111 @@ fn a_shared_page_tells_the_series_and_its_forecasts() {
         assert!(shown.contains("Difference of forecasts at this point"));
         assert!(!shown.contains(">Surprise<"));
     }
+}
+
+/// The program on the fixture and a file of 60 points with a column of each name.
+fn command(words: &[&str]) -> (tempfile::TempDir, std::process::Output) {
+    let place = tempfile::tempdir().unwrap();
+    let series = Series::typed(&wave(60)).unwrap();
+    let rows: Vec<String> = series.points.iter().map(|it| format!("{it},7")).collect();
+    let table = format!("sold,other\n{}\n", rows.join("\n"));
+    fs::write(place.path().join("it.csv"), table).unwrap();
+    let said = std::process::Command::new(env!("CARGO_BIN_EXE_moescope"))
+        .args(words)
+        .args(["--series", "it.csv", "--device", "cpu"])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    (place, said)
+}
+
+#[test]
+fn a_page_of_a_forecast_has_the_points_that_were_printed_and_their_routing() {
+    let model = model();
+    let model = model.to_str().unwrap();
+    for (n, edits) in [(41, &["--edit", "k:*=1@50.."][..]), (33, &[]), (1, &[])] {
+        let n_words = n.to_string();
+        let run = [
+            "run", model, "--column", "sold", "-n", &n_words, "--html", "run.html",
+        ];
+        let (place, said) = command(&[&run[..], edits].concat());
+        let log = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.status.success(), "{log}");
+        assert!(log.contains("the run is in run.html"), "{log}");
+        let printed = String::from_utf8(said.stdout).unwrap();
+        let printed: Vec<f64> = printed.lines().map(|it| it.parse().unwrap()).collect();
+        assert_eq!(printed.len(), n);
+        let page = fs::read_to_string(place.path().join("run.html")).unwrap();
+        let (_, rest) = page.split_once("id=\"trace\">").unwrap();
+        let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+        let row = if edits.is_empty() {
+            "baseline"
+        } else {
+            "edited"
+        };
+        let texts = data[row]["texts"].as_array().unwrap();
+        assert_eq!(texts.len(), 60 + n);
+        for (text, printed) in texts[60..].iter().zip(&printed) {
+            let shown: f64 = text.as_str().unwrap().trim().parse().unwrap();
+            assert!((shown - printed).abs() <= 1e-4 * printed.abs().max(1.0));
+        }
+        // Two experts of two bytes a point, in base64.
+        let router = &data[row]["routers"][0];
+        let n_routed = 60 + n - router["at"].as_u64().unwrap() as usize;
+        let experts = router["experts"].as_str().unwrap();
+        assert_eq!(
+            experts.len(),
+            (4 * n_routed).div_ceil(3) * 4,
+            "every point has its routing"
+        );
+        let how = data["sampling"].as_str().unwrap();
+        let longest = "as many at once as the longest horizon that fits";
+        assert_eq!(how.contains(longest), n > 1, "{how}");
+        assert_eq!(data["effect"] == "", edits.is_empty());
+        if !edits.is_empty() {
+            let effect = data["effect"].as_str().unwrap();
+            assert!(
+                effect.starts_with("Mean difference of forecasts"),
+                "{effect}"
+            );
+        }
+    }
+}
+
+#[test]
+fn screenshot_draws_and_counts_a_series_of_a_file() {
+    let model = model();
+    let model = model.to_str().unwrap();
+    let shot = [
+        "screenshot",
+        "it.csv.csv",
+        model,
+        "--panel",
+        "transcript",
+        "-n",
+        "4",
+    ];
+    let (place, said) = command(&[&shot[..], &["--column", "sold"]].concat());
+    let log = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.success(), "{log}");
+    let table = fs::read_to_string(place.path().join("it.csv.csv")).unwrap();
+    let heads: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let at = heads.iter().position(|it| *it == "value").unwrap();
+    let value = |line: &str| -> f64 { line.split(',').nth(at).unwrap().parse().unwrap() };
+    let values: Vec<f64> = table.lines().skip(1).map(value).collect();
+    assert!(values.len() >= 64, "{table}");
+    for (shown, given) in values.iter().zip(Series::typed(&wave(60)).unwrap().points) {
+        assert!((shown - given).abs() < 1e-3, "{shown} {given}");
+    }
+    let (_place, said) = command(&shot);
+    let log = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(log.contains("several columns of numbers"), "{log}");
+    assert_eq!(said.status.code(), Some(2));
+    let text = ["screenshot", "it.png", "tour", "--column", "sold"];
+    let (_place, said) = command(&text);
+    let log = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(log.contains("this model reads tokens"), "{log}");
+    assert_eq!(said.status.code(), Some(2));
 }
 
 fn picture(theme: eframe::egui::Theme, name: &str) {

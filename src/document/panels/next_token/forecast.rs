@@ -101,7 +101,7 @@ pub fn forecast_sentence(
     } else {
         let _ = write!(
             out,
-            " The longest head says {} at once.",
+            " The longest head says {} at once; the row goes on by the next point alone, so that edits act on every point.",
             count_of(longest.horizon(), "point")
         );
     }
@@ -210,7 +210,7 @@ mod tests {
         let heads = shown.forecasts(&tokens, &[1, 2]);
         assert_eq!(
             forecast_sentence(&shown, &heads, &tokens),
-            "The next point: 110. The longest head says 2 points at once."
+            "The next point: 110. The longest head says 2 points at once; the row goes on by the next point alone, so that edits act on every point."
         );
         assert!(shown.forecasts(&TokenTable::default(), &[1, 2]).is_empty());
     }

@@ -85,7 +85,7 @@ fn written(
     let (how, on) = match kind {
         PositionKind::Token => ("drawn", "Space writes on"),
         PositionKind::Point => (
-            "forecast",
+            "forecast one by one",
             "Space goes on with the forecast of the next point",
         ),
     };
@@ -227,7 +227,7 @@ mod tests {
         let drawn = row(&[point(0.0), point(1.0), point(0.5)], 2);
         assert_eq!(
             say(&drawn, None),
-            "2 points given, 1 forecast; click a point to see its routing."
+            "2 points given, 1 forecast one by one; click a point to see its routing."
         );
         let other = row(&[point(0.0), point(1.0), point(-1.0)], 2);
         assert_eq!(

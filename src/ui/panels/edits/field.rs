@@ -156,7 +156,7 @@ fn has_presets(cx: &Cx<'_>) -> bool {
 fn presets_menu(cx: &mut Cx<'_>, ui: &mut Ui) {
     for (n, preset) in presets(cx.session.position_kind()).iter().enumerate() {
         let edits = preset.edits.join(" ");
-        let hover = format!("{edits}, from the last token of the prompt on");
+        let hover = cx.said(format!("{edits}, from the last token of the prompt on"));
         if !preset.edits.is_empty() && ui.button(preset.edits_name).on_hover_text(hover).clicked() {
             cx.push(Command::PresetEdits(n));
         }

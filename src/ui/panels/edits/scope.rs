@@ -58,14 +58,14 @@ impl Scope {
         }
         let (first, until) = &mut self.range;
         ui.horizontal(|ui| {
-            ui.label("Only tokens");
+            ui.label(cx.said("Only tokens"));
             ui.add(DragValue::new(first).range(0..=last).speed(0.2))
-                .on_hover_text("The first token; click to type it")
-                .accessible_name("First token");
+                .on_hover_text(cx.said("The first token; click to type it"))
+                .accessible_name(cx.said("First token"));
             ui.label("to");
             ui.add(DragValue::new(until).range(*first..=last).speed(0.2))
-                .on_hover_text("The last token; click to type it")
-                .accessible_name("Last token");
+                .on_hover_text(cx.said("The last token; click to type it"))
+                .accessible_name(cx.said("Last token"));
             let range = Span {
                 from: Some(Position(*first)),
                 until: Some(Position(*until).plus(1)),

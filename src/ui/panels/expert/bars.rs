@@ -9,7 +9,7 @@ use eframe::egui::{
 
 use crate::ui::Palette;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{put, words};
+use crate::ui::widgets::{put, said, words};
 
 const ROW: f32 = 20.0;
 const THICK: f32 = 9.0;
@@ -115,7 +115,7 @@ impl ListColumns {
         for (width, head) in self.cells.iter().zip(heads) {
             right += width;
             let at = pos2(right, rect.center().y);
-            let head = words(ui.painter(), *head, LABEL_SIZE);
+            let head = words(ui.painter(), said(ui, *head), LABEL_SIZE);
             put(ui.painter(), at, Align2::RIGHT_CENTER, head, palette.second);
         }
     }

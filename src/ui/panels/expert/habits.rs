@@ -49,7 +49,7 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, card: &Card) {
             "Of the {} that came {LEAST_OCCURRENCES} times or more, those it took most often; the mark is its share \
              of all {}, {}.",
             count_of(n, "input token"),
-            count_of(card.uses.n_tokens, "token"),
+            count_of(card.uses.n_tokens, cx.noun()),
             percent(card.uses.share().unwrap_or(0.0) as f32)
         ),
     );

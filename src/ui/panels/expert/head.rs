@@ -127,7 +127,8 @@ fn facts_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, height: f32) {
         .size(LABEL_SIZE)
         .color(cx.palette.text);
     let label = egui::Label::new(words).wrap().selectable(true);
-    ui.add(label).on_hover_text(exact_words(card, &load));
+    ui.add(label)
+        .on_hover_text(cx.said(exact_words(card, &load)));
     if height >= ROOMY {
         strip_ui(cx, ui, card.at, router, &load);
     }
@@ -142,7 +143,7 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad
         (0, _) | (_, None) => String::new(),
         (n, Some(cap)) => format!(
             " Dropped for {} more: it had taken the {cap} it may.",
-            count_of(n, "token")
+            count_of(n, cx.noun())
         ),
     };
     if n == 0 {
@@ -153,13 +154,13 @@ fn picked_words(cx: &Cx<'_>, card: &Card, router: &RouterSpec, load: &RouterLoad
         };
         return format!(
             "Picked for none of {}; even is {even}: {why}.{dropped}",
-            count_of(of, "token")
+            count_of(of, cx.noun())
         );
     }
     let mass: f64 = weights(card).sum();
     format!(
         "Picked for {}: {}, even is {even}; {}. Mean weight {} when picked, gate mass {}.{dropped}",
-        part_of(n, of, "token"),
+        part_of(n, of, cx.noun()),
         percent(share as f32),
         rank_words(card.at.expert, load),
         short(mass / n as f64),
@@ -290,7 +291,7 @@ fn strip_gestures(
         response.clone().on_hover_text_at_pointer(format!(
             "expert {}: picked for {}, {:.2} %; the dashed line is even",
             here.expert,
-            part_of(n, load.n_tokens, "token"),
+            part_of(n, load.n_tokens, cx.noun()),
             share * 100.0
         ));
     }

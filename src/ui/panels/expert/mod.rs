@@ -16,7 +16,7 @@ use eframe::egui::{Button, Color32, Rect, RichText, ScrollArea, Ui, UiBuilder, p
 
 use crate::document::Table;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{MOST_COLOURS, nothing_yet, row_chip};
+use crate::ui::widgets::{MOST_COLOURS, nothing_yet, row_chip, said};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette, Panel};
 
 use card::{Card, Surveyed};
@@ -206,7 +206,7 @@ impl ExpertCard {
                 let button = Button::selectable(on, words)
                     .fill(fill)
                     .min_size(vec2(0.0, 20.0));
-                let response = ui.add(button).on_hover_text(section.help());
+                let response = ui.add(button).on_hover_text(said(ui, section.help()));
                 if response.clicked() {
                     self.section = section;
                 }
@@ -234,6 +234,7 @@ impl ExpertCard {
 /// A heading: told by brightness, not by size.
 fn heading_ui(ui: &mut Ui, words: &str) {
     let palette = Palette::of(ui);
+    let words = said(ui, words);
     let text = RichText::new(words).size(LABEL_SIZE).color(palette.text);
     ui.label(text);
 }

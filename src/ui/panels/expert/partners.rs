@@ -110,7 +110,7 @@ fn list_ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, list: &[Partner]) {
             response.context_menu(|ui| expert_menu(cx, ui, expert_of(it)));
             response.on_hover_text(format!(
                 "{}, {:.6}; click selects it",
-                part_of(it.n, card.uses.n(), "token"),
+                part_of(it.n, card.uses.n(), cx.noun()),
                 it.share
             ));
         }
@@ -138,7 +138,7 @@ fn bar(cx: &Cx<'_>, card: &Card, it: &Partner) -> Bar {
     Bar {
         name: format!(
             "{name} shares {}, {share}, chance {chance}",
-            part_of(it.n, card.uses.n(), "token")
+            part_of(it.n, card.uses.n(), cx.noun())
         ),
         label: name,
         swatch: Some(colour),

@@ -28,7 +28,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, card: &Card, surveyed: &Surveyed) {
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         for (n, bar) in bars.iter().enumerate() {
-            let hover = format!("{}: {}", bar.label, exact_words(surveyed, n));
+            let hover = format!("{}: {}", bar.label, cx.said(exact_words(surveyed, n)));
             columns.bar_ui(ui, bar, Sense::hover()).on_hover_text(hover);
         }
     });
@@ -102,7 +102,7 @@ fn bars(cx: &Cx<'_>, card: &Card, survey: &Survey, surveyed: &Surveyed) -> Vec<B
                 name: format!(
                     "{}: {share_words} of {}, chance {}",
                     text.name,
-                    count_of(uses.n_tokens, "token"),
+                    count_of(uses.n_tokens, cx.noun()),
                     percent(even as f32)
                 ),
                 cells: vec![share_words, lift_words(lift), tokens],

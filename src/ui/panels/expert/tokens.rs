@@ -10,7 +10,7 @@ use eframe::egui::{
 use crate::analysis::Occurrence;
 use crate::spec::Position;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
-use crate::ui::widgets::{chip_button, choices, menu_chip, note, nothing_yet};
+use crate::ui::widgets::{chip_button, choices, menu_chip, note, nothing_yet, said};
 use crate::ui::words::{count_of, grouped, token_words};
 use crate::ui::{Command, Cx, Drawing, Hover, Selection};
 
@@ -170,14 +170,17 @@ impl Tokens {
                     ("◀", "Previous token of this expert", true),
                     ("▶", "Next token of this expert", false),
                 ] {
-                    if chip_button(ui, sign, name).accessible_name(name).clicked() {
+                    if chip_button(ui, sign, name)
+                        .accessible_name(cx.said(name))
+                        .clicked()
+                    {
                         step = shown.beside(at, back);
                     }
                 }
             });
             let here = at.and_then(|it| shown.row_of(it)).or(step);
             let place = here.map_or_else(
-                || count_of(n, "token"),
+                || count_of(n, cx.noun()),
                 |it| format!("{} of {}", grouped(it as u64 + 1), grouped(n as u64)),
             );
             note_fixed(ui, &place);
@@ -363,5 +366,5 @@ fn hover_ui(ui: &mut Ui, card: &Card, (it, name): (&Occurrence, &str), origin: &
         n => format!("pick {} by weight", n + 1),
     };
     ui.label(format!("weight {:.6}, {place}", it.weight));
-    ui.weak("click selects the token");
+    ui.weak(said(ui, "click selects the token"));
 }

@@ -5,7 +5,7 @@ use eframe::egui::{self, Align2, Color32, FontId, Painter, Rect, Sense, StrokeKi
 use crate::analysis::{Report, RouterReport};
 use crate::spec::ExpertId;
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{expert_gestures, expert_menu};
+use crate::ui::widgets::{expert_gestures, expert_menu, said};
 use crate::ui::words::{part_of, percent, short};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette};
 
@@ -100,9 +100,8 @@ pub fn ui(
         };
         let id = ui.scope_id().with(("expert", at.router.0, expert.0));
         let response = ui.interact(cell(strip, it.n_experts, expert), id, Sense::click());
-        response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::Role::Button, true, name(it, expert, stage))
-        });
+        let name = said(ui, name(it, expert, stage));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name.as_ref()));
         expert_gestures(cx, &response, at);
         response.context_menu(|ui| expert_menu(cx, ui, at));
         response.on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, stage), expert));
@@ -298,12 +297,13 @@ fn hover_ui(ui: &mut Ui, it: &RouterReport, (report, stage): (&Report, Stage), e
     let share = n as f32 / it.n_tokens.max(1) as f32;
     let even = it.top_k as f32 / it.n_experts.max(1) as f32;
     ui.strong(format!("{}, expert {expert}", it.label));
-    ui.label(format!(
+    let words = format!(
         "picked for {}: {}, even is {}",
         part_of(n, it.n_tokens, "token"),
         percent(share),
         percent(even)
-    ));
+    );
+    ui.label(said(ui, words));
     let words = match state(it, expert) {
         State::Used => String::new(),
         State::Unused => "unused here".to_owned(),
@@ -324,7 +324,8 @@ fn hover_ui(ui: &mut Ui, it: &RouterReport, (report, stage): (&Report, Stage), e
             .map(|(n, text)| (n[expert.idx()] as f32 / text.n_tokens as f32, &text.name))
             .max_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((share, name)) = most {
-            ui.label(format!("most in {name}: {} of its tokens", percent(share)));
+            let of = said(ui, "of its tokens");
+            ui.label(format!("most in {name}: {} {of}", percent(share)));
         }
     }
     ui.weak("click selects · double-click or M masks · right-click lists every edit");

@@ -38,7 +38,9 @@ pub fn ui(
             Stage::Provisional => format!("Provisional. {}", it.evidence),
             Stage::Final => it.evidence.clone(),
         };
-        let text = RichText::new(words).size(LABEL_SIZE).color(cx.palette.text);
+        let text = RichText::new(cx.said(words))
+            .size(LABEL_SIZE)
+            .color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
         let router = cx.spec().and_then(|spec| spec.routers.get(it.router.idx()));
         let advice = router.and_then(|router| advice_on_load(it, router));
@@ -85,7 +87,7 @@ fn texts_ui(
         ui.painter().text(
             pos2(right + 10.0, rect.center().y),
             Align2::LEFT_CENTER,
-            count_of(text.n_tokens, "token"),
+            count_of(text.n_tokens, cx.noun()),
             FontId::proportional(LABEL_SIZE - 1.0),
             cx.palette.second,
         );

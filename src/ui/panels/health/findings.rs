@@ -45,7 +45,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, found: &[Finding], shown: &mut Shown) {
 }
 
 fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Finding, at: usize, shown: &mut Shown) {
-    let text = RichText::new(&it.evidence)
+    let text = RichText::new(cx.said(&it.evidence))
         .size(BODY_SIZE)
         .color(cx.palette.text);
     if cx.drawing == Drawing::Paper {
@@ -55,7 +55,7 @@ fn line_ui(cx: &mut Cx<'_>, ui: &mut Ui, it: &Finding, at: usize, shown: &mut Sh
     let is_open = shown.open == Some(at);
     let button = egui::Button::selectable(is_open, text).wrap();
     let hover = "Selects the expert and shows its tokens, what this usually means, and the edit that shows it";
-    if ui.add(button).on_hover_text(hover).clicked() {
+    if ui.add(button).on_hover_text(cx.said(hover)).clicked() {
         shown.open = (!is_open).then_some(at);
         select(cx, it);
     }

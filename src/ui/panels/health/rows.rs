@@ -144,7 +144,7 @@ fn row_gestures(
                 ..cx.selection
             }));
         }
-        response.on_hover_text(&it.evidence);
+        response.on_hover_text(cx.said(&it.evidence));
     }
     if is_selected {
         let stroke = (1.0, cx.palette.selected);

@@ -146,7 +146,7 @@ fn progress_ui(cx: &mut Cx<'_>, ui: &mut Ui, (n_done, n_total): (usize, usize)) 
     let words = format!(
         "{} of about {} read",
         grouped(n_done as u64),
-        count_of(n_total, "token")
+        count_of(n_total, cx.noun())
     );
     let share = n_done as f32 / n_total.max(1) as f32;
     let palette = cx.palette;

@@ -2,7 +2,7 @@
 
 use crate::analysis::{LoadStats, PhaseFilter};
 use crate::spec::{Position, RouterId};
-use crate::ui::words::{count_of, grouped, short};
+use crate::ui::words::{count_of, grouped, plural, short};
 use crate::ui::{Cx, Memo, RowKey};
 
 use super::plot::{Against, Plot, Scale};
@@ -120,8 +120,9 @@ pub fn fill(cx: &Cx<'_>, out: &mut Plot, compared: Option<&Compared>) {
     out.scale = Scale {
         low: format!("−{}", short(range * 100.0)),
         high: format!(
-            "+{}{beyond}: percentage points of tokens",
-            short(range * 100.0)
+            "+{}{beyond}: percentage points of {}",
+            short(range * 100.0),
+            plural(2, cx.noun())
         ),
         even: Some(0.5),
     };

@@ -14,7 +14,9 @@ use super::values::{counted_words, is_picked};
 
 /// What a cell shows, as it is read aloud: `share of tokens 99 %, picked`.
 pub fn cell_words(cx: &Cx<'_>, at: ExpertAt, plot: &Plot) -> String {
-    let mut out = plot.asked.value.words(plot.number(at));
+    let mut out = cx
+        .said(plot.asked.value.words(plot.number(at)))
+        .into_owned();
     if plot.asked.value != Value::Pick && is_picked(cx, at, cx.position()) {
         out.push_str(", picked");
     }
@@ -48,10 +50,8 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
     if plot.differences()
         && let Some(it) = plot.number(at)
     {
-        ui.label(format!(
-            "{:+.2} % of the tokens under the edits",
-            it * 100.0
-        ));
+        let of = cx.said("of the tokens under the edits");
+        ui.label(format!("{:+.2} % {of}", it * 100.0));
     }
     let phase = plot.asked.phase;
     if let Some(view) = cx.row()
@@ -61,14 +61,15 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
         let n = load.n[at.expert.idx()];
         ui.label(format!(
             "picked for {n} of {}: {:.2} %, even is {}",
-            counted_words(load.n_tokens, phase),
+            cx.said(counted_words(load.n_tokens, phase)),
             share * 100.0,
             percent(router.even_share()),
         ));
         ui.label(format!(
-            "gate mass {:.4} in all, {:.4} a token",
+            "gate mass {:.4} in all, {:.4} a {}",
             load.mass[at.expert.idx()],
             load.mass[at.expert.idx()] / load.n_tokens as f64,
+            cx.noun(),
         ));
     }
     if let Some(position) = cx.position() {

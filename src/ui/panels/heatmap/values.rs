@@ -171,7 +171,12 @@ fn load_scale(cx: &Cx<'_>, mass: bool) -> Scale {
     };
     Scale {
         low: "⅛ of even".to_owned(),
-        high: format!("{} ×{every} · even is {}", short(times), percent(even)),
+        high: format!(
+            "{} ×{} · even is {}",
+            short(times),
+            cx.said(every),
+            percent(even)
+        ),
         even: Some((-floor / (ceiling - floor)) as f32),
     }
 }

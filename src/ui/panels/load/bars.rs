@@ -94,8 +94,9 @@ fn bar_ui(
         return;
     }
     let response = ui.interact(column, ui.scope_id().with(("bar", expert)), Sense::click());
-    response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, shown.name(expert)));
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::Button, true, cx.said(shown.name(expert)))
+    });
     expert_gestures(cx, &response, at);
     response.context_menu(|ui| expert_menu(cx, ui, at));
     response.on_hover_ui_at_pointer(|ui| expert_hover_ui(cx, ui, shown, expert));

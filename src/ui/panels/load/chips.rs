@@ -6,7 +6,7 @@ use crate::analysis::PhaseFilter;
 use crate::document::LoadValue;
 use crate::spec::{RouterId, RouterSpec};
 use crate::ui::theme::LABEL_SIZE;
-use crate::ui::widgets::{choice, choices, menu_chip, row_chip};
+use crate::ui::widgets::{choice, choices, menu_chip, row_chip, said};
 use crate::ui::words::count_of;
 use crate::ui::{Command, Cx, Drawing, Selection};
 
@@ -90,7 +90,7 @@ fn more_chip(ui: &mut Ui, view: &mut LoadSettings, roomy: bool) {
 }
 
 fn heading(ui: &mut Ui, words: &str) {
-    ui.weak(RichText::new(words).size(LABEL_SIZE));
+    ui.weak(RichText::new(said(ui, words)).size(LABEL_SIZE));
 }
 
 fn router_chip(cx: &mut Cx<'_>, ui: &mut Ui, view: &mut LoadSettings) {

@@ -5,7 +5,7 @@ use eframe::egui::Ui;
 use crate::analysis::{BalanceStats, PhaseFilter};
 use crate::document::{LoadOf, ShownLoad};
 use crate::spec::{ExpertId, Position, RouterId};
-use crate::ui::widgets::edit_mark;
+use crate::ui::widgets::{edit_mark, said};
 use crate::ui::{Cx, Drawing, ExpertAt, Memo, RowChoice, RowOf};
 
 use super::LoadSettings;
@@ -50,10 +50,10 @@ pub fn spread_hover_ui(ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) {
     let lines = shown.spread_lines(balance.stats());
     if !lines.is_empty() {
         let (router, value) = (shown.spec.label(), shown.of.value.label());
-        ui.strong(format!("{router}, {value}"));
+        ui.strong(said(ui, format!("{router}, {value}")));
     }
     for line in lines {
-        ui.label(line);
+        ui.label(said(ui, line));
     }
 }
 
@@ -61,7 +61,7 @@ pub fn spread_hover_ui(ui: &mut Ui, shown: &ShownLoad<'_>, balance: &Balance) {
 pub fn expert_hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, expert: usize) {
     ui.strong(format!("{}, expert {expert}", shown.spec.label()));
     for line in shown.expert_lines(expert) {
-        ui.label(line);
+        ui.label(said(ui, line));
     }
     let mark = edit_mark(cx, expert_of(shown, expert));
     if mark.masked {

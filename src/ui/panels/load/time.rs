@@ -396,7 +396,7 @@ fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sa
     ui.strong(format!("up to {} ({})", cx.quoted(at), cx.token_name(at)));
     ui.label(format!(
         "over {}: {:.3} of {} experts in effective use, CV {:.4}",
-        count_of(series.n_tokens[sample], "token"),
+        count_of(series.n_tokens[sample], cx.noun()),
         series.effective[sample],
         shown.spec.n_experts,
         series.cv[sample]
@@ -407,7 +407,7 @@ fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sa
     for expert in order.into_iter().take(8).filter(|it| shares[*it] > 0.0) {
         ui.label(format!("expert {expert}: {:.2} %", shares[expert] * 100.0));
     }
-    ui.weak("click selects the token, or the expert of a line");
+    ui.weak(cx.said("click selects the token, or the expert of a line"));
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use eframe::egui::{Align, Label, Layout, Rect, RichText, Sense, Ui, UiBuilder, p
 
 use crate::ui::Palette;
 use crate::ui::theme::LABEL_SIZE;
+use crate::ui::widgets::said;
 
 const ROW: f32 = 19.0;
 const BETWEEN: f32 = 14.0;
@@ -14,13 +15,16 @@ const NAME: f32 = 118.0;
 pub fn heading(ui: &mut Ui, words: &str) {
     let palette = Palette::of(ui);
     ui.add_space(9.0);
-    let text = RichText::new(words).strong().color(palette.selected);
+    let text = RichText::new(said(ui, words))
+        .strong()
+        .color(palette.selected);
     ui.label(text);
 }
 
 /// A label that can be selected and copied.
 pub fn value(ui: &mut Ui, words: &str) {
     let palette = Palette::of(ui);
+    let words = said(ui, words);
     let text = RichText::new(words).size(LABEL_SIZE).color(palette.text);
     ui.add(Label::new(text).wrap().selectable(true));
 }

@@ -10,7 +10,7 @@ use eframe::egui::{Color32, Label, Rect, RichText, ScrollArea, Sense, Ui, pos2, 
 
 use crate::document::{ModelPage, ModelRule, Table, WHY_CPU, model_table};
 use crate::trace::ModelFacts;
-use crate::ui::widgets::{note, nothing_yet};
+use crate::ui::widgets::{note, nothing_yet, said};
 use crate::ui::words::{bytes, grouped, percent, short};
 use crate::ui::{Cx, Drawing, Memo, Palette, Panel};
 
@@ -132,9 +132,9 @@ fn parameter_words(page: &ModelPage) -> String {
 fn parameters_ui(ui: &mut Ui, page: &ModelPage) {
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 8.0), Sense::hover());
+    let words = said(ui, parameter_words(page));
     response.widget_info(|| {
-        let words = parameter_words(page);
-        eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Image, true, words)
+        eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Image, true, words.as_ref())
     });
     let bar = rect.shrink2(vec2(0.0, 1.0));
     let middle = bar.left() + bar.width() * page.active_share();
@@ -142,8 +142,10 @@ fn parameters_ui(ui: &mut Ui, page: &ModelPage) {
         .rect_filled(bar, 2.0, palette.quiet(palette.second, 0.3));
     ui.painter()
         .rect_filled(bar.with_max_x(middle), 2.0, palette.second);
-    response
-        .on_hover_text("Bright: what one token passes. The rest are experts it was not sent to.");
+    response.on_hover_text(said(
+        ui,
+        "Bright: what one token passes. The rest are experts it was not sent to.",
+    ));
 }
 
 /// The steps: a formula, and what it means beside or under it.

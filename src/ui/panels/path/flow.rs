@@ -10,7 +10,7 @@ use crate::analysis::{Flow, FlowOf, FlowStats, GapFlow, PhaseFilter};
 use crate::document::even_chance;
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
 use crate::ui::widgets::{Below, over_sentence, shared_gestures};
-use crate::ui::words::{count_of, part_of, percent};
+use crate::ui::words::{count_of, part_of, percent, plural};
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Hover, Memo, RowOf, ThemeKind, kept_mesh};
 
 use super::lanes::groups_ui;
@@ -228,12 +228,13 @@ impl FlowPlot {
         };
         let of = self.n_from(view, gap, flow.from);
         format!(
-            "{} expert {} → {} expert {}: {} of its tokens (even chance {}), {} of {of}",
+            "{} expert {} → {} expert {}: {} of its {} (even chance {}), {} of {of}",
             a.label(),
             flow.from,
             b.label(),
             flow.to,
             percent(flow.n as f32 / of.max(1) as f32),
+            plural(2, cx.noun()),
             percent(even_chance(b, view.of)),
             flow.n,
         )
@@ -252,7 +253,7 @@ impl FlowPlot {
         let own = format!(
             "flow through {label} expert {}: {picked} for {}",
             at.expert,
-            part_of(n, n_tokens, "token")
+            part_of(n, n_tokens, cx.noun())
         );
         let flows = self
             .gaps
@@ -287,14 +288,18 @@ impl FlowPlot {
         let total: u64 = self.gaps.iter().map(|it| it.value().total).sum();
         let n_tokens = self.stats.n_tokens(view.phase);
         if total == 0 {
-            let tokens = count_of(n_tokens, "token");
+            let tokens = count_of(n_tokens, cx.noun());
             return format!("No flow between neighbouring layers over {tokens}");
         }
         let shown: u64 = self.drawn().map(|it| it.1.n).sum();
         let n_shown = self.drawn().count();
         let n = cx.row().map_or(0, |it| it.record.store.len());
         let counting = if self.stats.end().idx() < n {
-            format!(" (counted up to token {} of {n} so far)", self.stats.end())
+            format!(
+                " (counted up to {} {} of {n} so far)",
+                cx.noun(),
+                self.stats.end()
+            )
         } else {
             String::new()
         };
@@ -311,7 +316,7 @@ impl FlowPlot {
         });
         format!(
             "Flow over {}{counting}: {which}{} drawn, {} of all flow{largest} · what follows what, not what causes what.",
-            count_of(n_tokens, "token"),
+            count_of(n_tokens, cx.noun()),
             count_of(n_shown as u64, "pair"),
             percent(shown as f32 / total as f32),
         )
@@ -471,7 +476,7 @@ fn pointer_ui(
             "expert {} takes {} of all {}",
             under.flow.to,
             percent(to as f32 / n_tokens as f32),
-            count_of(n_tokens, "token")
+            count_of(n_tokens, cx.noun())
         ));
     });
     Some(under)

@@ -357,7 +357,7 @@ fn sentence(cx: &Cx<'_>, paths: &[TokenPath], shown: Position) -> String {
     }
     format!(
         "{words} ({name}) and its strongest expert in each layer{dropped} · the {} around it have the same one in {}, {} (even chance {}): alike in routing, not in meaning.",
-        count_of(paths.len() - 1, "token"),
+        count_of(paths.len() - 1, cx.noun()),
         part_of(n_same, n_pairs, "place"),
         percent(n_same as f32 / n_pairs as f32),
         percent((chance / n_pairs as f64) as f32),
@@ -443,7 +443,7 @@ fn pointer_ui(
     menu: &mut Option<ExpertAt>,
 ) {
     let response = ui.interact(columns.rect, ui.scope_id().with("paths"), Sense::click());
-    let name = format!("Paths of {}", count_of(kept.paths().len(), "token"));
+    let name = format!("Paths of {}", count_of(kept.paths().len(), cx.noun()));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let pointer = response.hover_pos().or(response.interact_pointer_pos());
     let on_column = pointer.filter(|it| !kept.nodes().have_widgets() && columns.is_on_column(it.x));
@@ -475,7 +475,7 @@ fn pointer_ui(
         for router in gap.into_iter().flat_map(|it| [it, it + 1]) {
             ui.label(picks_words(cx, RouterId::new(router), at));
         }
-        ui.weak("click selects the token");
+        ui.weak(cx.said("click selects the token"));
     });
 }
 

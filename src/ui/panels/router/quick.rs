@@ -28,6 +28,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, line: Rect, at: ExpertAt) -> bool {
         ui.spacing_mut().button_padding = vec2(6.0, 0.0);
         ui.spacing_mut().interact_size.y = line.height() - 3.0;
         ui.spacing_mut().item_spacing.x = 4.0;
+        let noun = cx.noun();
         let mut press = |name: &str, key: &str, is_on: bool, command: Command| {
             let color = if is_on {
                 cx.palette.amber
@@ -40,7 +41,7 @@ pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui, line: Rect, at: ExpertAt) -> bool {
             let button = Button::new(text).fill(cx.palette.hovered);
             let pressed = ui
                 .add(button)
-                .on_hover_text(format!("{name} from the selected token on ({key})"))
+                .on_hover_text(format!("{name} from the selected {noun} on ({key})"))
                 .accessible_name(format!("{name} expert {} here", at.expert))
                 .clicked();
             if pressed {
