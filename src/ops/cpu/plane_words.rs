@@ -6,8 +6,12 @@ use crate::formats::{
     AWQ_PLACES, LaneShared, Lanes, Level, N_LANES, Packing, PlaneRows, numbers_of_words,
 };
 
-/// Lines of words that are asked for before they are read.
+/// Words of columns that are asked for before they are read, where nobody asked for them yet.
 const AHEAD: usize = 16;
+/// Cache lines side by side that are asked for together, each of rows that are multiplied together: of words of columns,
+/// and of words of rows.
+const LINES_OF_COLUMNS: usize = 8;
+const LINES_OF_ROWS: usize = 4;
 /// Rows of a word of AWQ.
 const ROWS_OF_WORD: usize = 8;
 
@@ -38,12 +42,14 @@ pub(super) fn dot_words<L: Lanes>(
             break;
         };
         let of = (groups.as_slice(), &shared);
+        let nth = (w.first + row) % w.matrix_rows.max(1) / together;
+        let part = Part { words, stride, nth };
         match (w.format.packing, w.format.level, is_uniform) {
-            (Packing::WordsOfRows, ..) => of_rows::<L>(words, stride, &groups, &shared, x, out),
-            (_, Level::U4, true) => of_columns::<L, 4, true>(words, stride, of, x, out),
-            (_, Level::U4, false) => of_columns::<L, 4, false>(words, stride, of, x, out),
-            (_, _, true) => of_columns::<L, 8, true>(words, stride, of, x, out),
-            (_, _, false) => of_columns::<L, 8, false>(words, stride, of, x, out),
+            (Packing::WordsOfRows, ..) => of_rows::<L>(part, &groups, &shared, x, out),
+            (_, Level::U4, true) => of_columns::<L, 4, true>(part, of, x, out),
+            (_, Level::U4, false) => of_columns::<L, 4, false>(part, of, x, out),
+            (_, _, true) => of_columns::<L, 8, true>(part, of, x, out),
+            (_, _, false) => of_columns::<L, 8, false>(part, of, x, out),
         }
         done += together;
     }
@@ -103,13 +109,50 @@ fn is_uniform(groups: &[usize]) -> bool {
         .all(|some| some.iter().all(|it| *it == some[0]))
 }
 
+/// Rows that are multiplied together, whose words are a cache line of each line of a matrix.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// Their words, and those behind them.
+    words: &'a [[u8; 4]],
+    /// Words of a line.
+    stride: usize,
+    /// Which these are of a line's rows.
+    nth: usize,
+}
+
+impl Part<'_> {
+    /// Asks for words that lie in memory one after the other, while they are read in another order: `SIDE` parts are
+    /// read in turn, and the words of as many behind them are asked for, each once until the last one is read.
+    ///
+    /// * `step`: of `n_lines` that are taken for this part
+    #[inline(always)]
+    fn ask_behind<L: Lanes, const SIDE: usize>(self, step: usize, n_lines: usize) {
+        let part = self.nth % SIDE;
+        let next = part * n_lines + step;
+        let behind = (SIDE - part + next % SIDE) * N_LANES;
+        let to = next / SIDE * self.stride + behind;
+        L::prefetch(self.words.as_ptr().wrapping_add(to).cast());
+    }
+
+    /// Asks for a line of the parts that are read in turn from this one on: whoever read the parts before may have been
+    /// another.
+    #[inline(always)]
+    fn ask_first<L: Lanes, const SIDE: usize>(self, line: usize) {
+        if self.nth.is_multiple_of(SIDE) {
+            let start = self.words.as_ptr().wrapping_add(line * self.stride);
+            for part in 0..SIDE {
+                L::prefetch(start.wrapping_add(part * N_LANES).cast());
+            }
+        }
+    }
+}
+
 /// Sixteen rows, whose words of the same columns lie side by side.
 ///
 /// * `groups`: that of each column, and what they share
 #[inline(always)]
 fn of_columns<L: Lanes, const BITS: usize, const UNIFORM: bool>(
-    words: &[[u8; 4]],
-    stride: usize,
+    part: Part<'_>,
     (groups, shared): (&[usize], &LaneShared),
     x: &[f32],
     out: &mut [f32],
@@ -117,14 +160,14 @@ fn of_columns<L: Lanes, const BITS: usize, const UNIFORM: bool>(
     let mut sums = [L::zero(); N_LANES];
     let (x, _) = x.as_chunks::<N_LANES>();
     let (groups, _) = groups.as_chunks::<N_LANES>();
-    let mut here = words;
-    for (x, groups) in x.iter().zip(groups) {
+    let (mut here, stride) = (part.words, part.stride);
+    let n_lines = x.len() * BITS / 2;
+    for (c, (x, groups)) in x.iter().zip(groups).enumerate() {
         let of = (groups, shared);
         for i in 0..BITS / 2 {
-            let words = here[i * stride..].as_ptr();
-            // The words of the next sixteen rows, and those of columns to come: all far apart from each other.
-            L::prefetch(words.wrapping_add(N_LANES).cast());
-            L::prefetch(words.wrapping_add(AHEAD * stride).cast());
+            let line = c * BITS / 2 + i;
+            part.ask_behind::<L, LINES_OF_COLUMNS>(line, n_lines);
+            part.ask_first::<L, LINES_OF_COLUMNS>(line + AHEAD);
         }
         // Each word by itself, so that what it adds to stays in registers.
         if BITS == 4 {
@@ -164,13 +207,13 @@ fn add_word<L: Lanes, const BITS: usize, const I: usize, const UNIFORM: bool>(
 /// 128 rows, eight a word: a group of columns after the other, and in it those of one sum after the other.
 #[inline(always)]
 fn of_rows<L: Lanes>(
-    words: &[[u8; 4]],
-    stride: usize,
+    part: Part<'_>,
     groups: &[usize],
     shared: &LaneShared,
     x: &[f32],
     out: &mut [f32],
 ) {
+    let (words, stride) = (part.words, part.stride);
     let mut sums = [[L::zero(); ROWS_OF_WORD]; N_LANES];
     let mut start = 0;
     for of_group in groups.chunk_by(|a, b| a == b) {
@@ -180,20 +223,18 @@ fn of_rows<L: Lanes>(
         for (v, of) in of.iter_mut().enumerate() {
             *of = shared.of::<L>(group * ROWS_OF_WORD + v);
         }
+        let mut step = start;
         for (j, all) in sums.iter_mut().enumerate() {
             let mut sums = *all;
             let mut col = start + j;
-            // What is read after this column's sum: the next column, or the first ones of the next group.
-            let ahead = if j + 1 < N_LANES {
-                1
-            } else {
-                of_group.len() + 1 - N_LANES
-            };
             while col < end {
                 let Some(here) = words[col * stride..].first_chunk() else {
                     return out.fill(f32::NAN);
                 };
-                L::prefetch(here.as_ptr().wrapping_add(ahead * stride).cast());
+                // Lines in their order, whichever column is read.
+                part.ask_behind::<L, LINES_OF_ROWS>(step, x.len());
+                part.ask_first::<L, LINES_OF_ROWS>(step + of_group.len());
+                step += 1;
                 let (places, x) = (L::places_of_words(here), L::splat(x[col]));
                 for v in 0..ROWS_OF_WORD {
                     let levels = L::shifted(places, 4 * AWQ_PLACES[v] as usize);
