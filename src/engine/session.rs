@@ -33,30 +33,31 @@ pub(super) enum Refusal {
 
 /// How long after another it is told how much was read ahead.
 const TELL_EACH: Duration = Duration::from_millis(200);
+/// Bytes that are not read before the first text is: that they will be is told at once.
+const LARGE_BYTES: u64 = 1 << 30;
 
-/// Weights that are being read, and when that was told last.
+/// Weights that are being read, and when that is told next.
 struct Ahead {
     reading: ReadAhead,
-    told: Instant,
+    due: Instant,
     is_told: bool,
 }
 
 impl Ahead {
     fn of(reading: ReadAhead) -> Self {
+        let it = reading.progress();
+        let is_large = it.total_bytes - it.done_bytes > LARGE_BYTES;
+        let wait = if is_large { Duration::ZERO } else { TELL_EACH };
         Self {
             reading,
-            told: Instant::now(),
+            due: Instant::now() + wait,
             is_told: false,
         }
     }
 
-    fn due(&self) -> Instant {
-        self.told + TELL_EACH
-    }
-
     /// Says how far it is; nothing of what was over before it was told. Whether it goes on.
     fn tell(&mut self, it: Progress, out: &mut EventSender) -> bool {
-        self.told = Instant::now();
+        self.due = Instant::now() + TELL_EACH;
         if self.is_told || !it.is_done() {
             self.is_told = true;
             out.send(Event::ReadAhead {
@@ -245,14 +246,14 @@ impl ModelSession {
         if self.is_behind() || self.is_job_due(now) {
             return Some(now);
         }
-        let tells = self.ahead.as_ref().map(Ahead::due);
+        let tells = self.ahead.as_ref().map(|it| it.due);
         self.writer.due().into_iter().chain(tells).min()
     }
 
     /// Says how much was read ahead, now and then.
     fn tell_ahead(&mut self, out: &mut EventSender) {
         let now = Instant::now();
-        if let Some(ahead) = self.ahead.as_mut().filter(|it| it.due() <= now)
+        if let Some(ahead) = self.ahead.as_mut().filter(|it| it.due <= now)
             && !ahead.tell(ahead.reading.progress(), out)
         {
             self.ahead = None;

@@ -79,8 +79,8 @@ fn a_load_that_fails_or_is_cancelled_keeps_the_open_model() {
     it.check();
 }
 
-#[test]
-fn a_model_answers_while_its_weights_are_read() {
+/// A toy of whose weights one byte was read.
+fn read_ahead(total_bytes: u64) -> Watch {
     let toy = Toy::default();
     let world = World::toy(&toy);
     let opener = ReadyOpener(move |_: &ModelSource| {
@@ -92,11 +92,25 @@ fn a_model_answers_while_its_weights_are_read() {
             mover: None,
             ahead: Some(ReadAhead::at(Progress {
                 done_bytes: 1,
-                total_bytes: 3,
+                total_bytes,
             })),
         })
     });
-    let mut it = Watch::with_opener(world, Box::new(opener), Options::default());
+    Watch::with_opener(world, Box::new(opener), Options::default())
+}
+
+#[test]
+fn that_a_large_model_is_being_read_is_told_before_the_first_text_is() {
+    let mut it = read_ahead(3 << 30);
+    it.show(&experiment(PROMPT, 1, &[]));
+    let before = it.log.iter().take_while(|it| !matches!(it, Event::Row(_)));
+    let told = before.filter(|it| matches!(it, Event::ReadAhead { .. }));
+    assert_eq!(told.count(), 1, "{:?}", it.log);
+}
+
+#[test]
+fn a_model_answers_while_its_weights_are_read() {
+    let mut it = read_ahead(3);
     let is_told = |it: &Event| {
         matches!(
             it,
