@@ -1,0 +1,30 @@
+//! What the program is made of is in the repository, not only on one disk.
+
+use std::process::Command;
+
+use super::root;
+
+/// Files below the folders of the program and of its tests that git neither has nor ignores; none where this is no
+/// checkout of it.
+fn unknown_to_git() -> Vec<String> {
+    let told = Command::new("git")
+        .args(["ls-files", "--others", "--exclude-standard", "--"])
+        .args(["assets", "fuzz", "kernels", "script", "shaders", "src"])
+        .args(["tests/it", "tests/golden"])
+        .current_dir(root())
+        .output();
+    told.map(|it| String::from_utf8_lossy(&it.stdout).into_owned())
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_clean_checkout_has_every_file() {
+    assert_eq!(
+        unknown_to_git(),
+        Vec::<String>::new(),
+        "a checkout by someone else lacks these: `git add` them, or name them in .gitignore"
+    );
+}
