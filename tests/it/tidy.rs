@@ -4,6 +4,7 @@ mod circles;
 mod counts;
 mod errors;
 mod proofs;
+mod tracked;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -85,11 +86,11 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("egui_system_font_provider", &["app"]),
     ("egui_tiles", &["ui", "app"]),
     ("fancy_regex", &["checkpoint"]),
-    ("frizbee", &["ui"]),
     ("half", &["formats", "ops"]),
     ("image", &["ui", "app"]),
     ("libc", &["checkpoint", "document"]),
     ("memmap2", &["checkpoint"]),
+    ("nucleo_matcher", &["ui"]),
     ("jiff", &["jinja"]),
     ("rayon", &["checkpoint", "ops"]),
     ("rfd", &["app"]),

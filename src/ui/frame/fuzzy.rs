@@ -1,7 +1,7 @@
 //! How well letters typed in haste name something: they must all be there, in order; those that begin words
 //! and those that follow each other count for more.
 
-use frizbee::{CaseMatching, Config, Matcher, Scoring, UnicodeMatching};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 /// A hit: how good, and which letters of the name were meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ const MAX_LETTERS: usize = 120;
 /// Finds the letters of `typed` in `name`, spaces and capitals aside; the best way to place them counts.
 pub fn find(typed: &str, name: &str) -> Option<Hit> {
     let letters = typed.chars().filter(|it| !it.is_whitespace());
-    let wanted: String = letters.map(folded).collect();
+    let wanted: Vec<char> = letters.map(folded).collect();
     if wanted.is_empty() {
         return Some(Hit {
             score: 0,
@@ -28,37 +28,25 @@ pub fn find(typed: &str, name: &str) -> Option<Hit> {
             letters: Vec::new(),
         });
     }
-    let place: String = name.chars().take(MAX_LETTERS).map(folded).collect();
-    let hit = Matcher::new(wanted.as_str(), &config()).match_one_indices(&place, 0)?;
-    let is_meant = |at: usize| hit.indices.contains(&(at as u32));
-    let places = place.char_indices().enumerate();
-    // Of two names that fit alike, the shorter was meant.
-    let score = i32::from(hit.score) - place.chars().count() as i32 / 8;
+    let place: Vec<char> = name.chars().take(MAX_LETTERS).map(folded).collect();
+    let mut places = Vec::new();
+    let (place, wanted) = (Utf32Str::Unicode(&place), Utf32Str::Unicode(&wanted));
+    let score = Matcher::new(config()).fuzzy_indices(place, wanted, &mut places)?;
     Some(Hit {
-        score,
+        // Of two names that fit alike, the shorter was meant.
+        score: i32::from(score) - place.len() as i32 / 8,
         is_whole: typed.trim().to_lowercase() == name.to_lowercase(),
-        letters: places
-            .filter(|(_, (at, _))| is_meant(*at))
-            .map(|(n, _)| n)
-            .collect(),
+        letters: places.into_iter().map(|it| it as usize).collect(),
     })
 }
 
 /// Capitals are folded here, letter by letter and in every script, so that a letter keeps its place.
 fn config() -> Config {
-    let scoring = Scoring {
-        // A gap costs nearly a letter, so that letters that follow each other come first; how wide it is costs
-        // nothing, so that each letter is placed and marked however far away it lies.
-        gap_open_penalty: 11,
-        gap_extend_penalty: 0,
-        delimiter_bonus: 8,
-        prefix_bonus: 10,
-        ..Scoring::default()
-    };
-    Config::default()
-        .casing(CaseMatching::Respect)
-        .unicode(UnicodeMatching::Always)
-        .scoring(scoring)
+    let mut config = Config::DEFAULT;
+    config.normalize = false;
+    config.ignore_case = false;
+    config.prefer_prefix = true;
+    config
 }
 
 fn folded(letter: char) -> char {
