@@ -18,6 +18,11 @@ const DEVICE_LOGIT_BYTES: usize = 128 << 20;
 pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
 const MIN_SLICE: usize = 4;
+/// What a slice may take where even the smallest takes longer than `SLICE_TIME`: the weights are most of its time, and
+/// the more tokens share them, the sooner the whole text is read.
+const LONG_SLICE_TIME: Duration = Duration::from_millis(1500);
+/// So many of the smallest slices in a row must have taken too long: one alone may have waited for a disk.
+const N_SLOW: usize = 2;
 /// How long Play may wait before its first token, whatever the pace.
 const MAX_FIRST_WAIT: Duration = Duration::from_millis(125);
 /// Speed is told at most this often.
@@ -80,6 +85,8 @@ pub(super) struct SliceSize {
     most: usize,
     /// What one may take.
     time: Duration,
+    /// The smallest slices that took longer, in a row.
+    n_slow: usize,
 }
 
 impl SliceSize {
@@ -89,6 +96,7 @@ impl SliceSize {
             n_tokens: 2 * MIN_SLICE,
             most: most_tokens(runs_ahead, n_vocab),
             time: SLICE_TIME / if runs_ahead { 2 } else { 1 },
+            n_slow: 0,
         }
     }
 
@@ -98,6 +106,11 @@ impl SliceSize {
 
     /// Learns from a slice of `n_tokens`.
     pub fn learn(&mut self, n_tokens: usize, took: Duration) {
+        let is_slow = took > self.time && n_tokens <= MIN_SLICE;
+        self.n_slow = if is_slow { self.n_slow + 1 } else { 0 };
+        if self.n_slow == N_SLOW {
+            self.time = LONG_SLICE_TIME;
+        }
         if took > self.time {
             let fits = n_tokens as f32 * 0.75 * self.time.as_secs_f32() / took.as_secs_f32();
             self.n_tokens = (fits as usize)
@@ -188,6 +201,37 @@ mod tests {
         assert_eq!(it.n_tokens(), 64);
         it.learn(it.n_tokens(), Duration::from_secs(9));
         assert_eq!(it.n_tokens(), MIN_SLICE);
+    }
+
+    /// The size after 20 slices that take `fixed` and `each` per token, ms.
+    fn size_where(fixed: u64, each: u64) -> usize {
+        let mut it = SliceSize::on(false, 1000);
+        for _ in 0..20 {
+            let n = it.n_tokens();
+            it.learn(n, Duration::from_millis(fixed + each * n as u64));
+        }
+        it.n_tokens()
+    }
+
+    #[test]
+    fn tokens_share_weights_that_take_long_to_read() {
+        // A model of 14 GB, read at 30 GB a second where many tokens are read: a third of it for four.
+        assert_eq!(size_where(200, 12), 32);
+        assert_eq!(size_where(60, 1), 128);
+        // Where the tokens take the time, a request does not wait much longer for nothing.
+        assert_eq!(size_where(0, 500), 4);
+        assert_eq!(size_where(0, 2), 8);
+    }
+
+    #[test]
+    fn one_slow_slice_makes_none_longer() {
+        let mut it = SliceSize::on(false, 1000);
+        for ms in [9000, 30, 9000, 30] {
+            it.learn(4, Duration::from_millis(ms));
+        }
+        assert_eq!(it.n_tokens(), 4);
+        it.learn(4, Duration::from_millis(60));
+        assert_eq!(it.n_tokens(), 4);
     }
 
     /// The largest slice over a vocabulary, and the longest time in which slices still grow to it, ms.
