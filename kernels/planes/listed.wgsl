@@ -1,4 +1,4 @@
-// Levels of 4 or 8 bits whose group of N_GROUPS is listed column by column; each has a scale, and a zero point or
+// Levels of 4 or 8 bits whose group is listed column by column; each has a scale, and a zero point or
 // minimum. The reference is src/formats/planes.
 // A unit is 16 bytes. Apart: row after row a word, where the list of its matrix lies, half words of groups, and what
 // `shared_by` reads of them, up to a whole word. Levels are scaled as they are read.

@@ -1,5 +1,5 @@
 // What matrices share whose levels and scales came from tensors of their own. The reference is src/formats/planes.
-// Before it stand constants of the layout: LEVEL, SCALE, OFFSET, ZERO, LEVEL_BY, GROUP_NUMBERS, N_GROUPS.
+// Before it stand constants of the layout: LEVEL, SCALE, OFFSET, ZERO, LEVEL_BY, and GROUP_NUMBERS or ROW_WORDS.
 
 // What a level is.
 const U4: u32 = 0u;

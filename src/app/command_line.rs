@@ -9,7 +9,7 @@ use super::App;
 
 /// Why ids are no series.
 pub(super) const NO_IDS: &str =
-    "this model reads a time series, which has no token ids: give its numbers as the prompt";
+    "this model reads a time series, which has no ids: give its numbers as the prompt";
 /// Why a series is no text.
 pub(super) const NO_SERIES: &str = "this model reads tokens: give --prompt or --ids, not --series";
 

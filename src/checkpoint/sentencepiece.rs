@@ -227,7 +227,7 @@ impl<'a> PieceModel<'a> {
             "normalizer": self.normalizer(),
             "pre_tokenizer": self.words(),
             "post_processor": self.around(),
-            "decoder": marks("always"),
+            "decoder": self.marks(),
             "model": {
                 "type": "Unigram",
                 "unk_id": self.unknown,
@@ -249,6 +249,10 @@ impl<'a> PieceModel<'a> {
             let steps = [json!({"type": "WhitespaceSplit"}), marks("always")];
             return json!({"type": "Sequence", "pretokenizers": steps});
         }
+        self.marks()
+    }
+
+    fn marks(&self) -> Value {
         marks(if self.has_prefix { "always" } else { "never" })
     }
 

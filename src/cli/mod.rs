@@ -223,8 +223,8 @@ mod tests {
         ),
         ("quantize", &["eval", "run", "bench"]),
         ("samples", &["check", "screenshot"]),
-        // Numbers for `eval`, as its callers give them; a file for `run`.
-        ("series", &["eval", "run"]),
+        // Numbers for `eval`, as its callers give them; a file for the others.
+        ("series", &["eval", "run", "screenshot"]),
         ("seed", &["moescope", "run", "screenshot"]),
         ("system", &["moescope", "eval", "run", "screenshot"]),
         ("temp", &["moescope", "run", "screenshot"]),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
 use crate::engine::{Backend, StepRow};
-use crate::spec::{Experiment, InterventionSet, Revision, RoutingPolicy, forecasts_apart};
+use crate::spec::{Experiment, InterventionSet, Revision, RoutingPolicy, longest_forecasts_apart};
 use crate::trace::{Comparison, ModelFacts, Phase, Readout, RowRecord, SharedVec};
 
 /// The rows of a run.
@@ -91,13 +91,9 @@ fn record(
 /// * `longest`: points of the longest horizon, which stands last and is compared
 fn comparisons(baseline: &RowRecord, edited: &RowRecord, longest: usize) -> SharedVec<Comparison> {
     let pairs = baseline.readouts.iter().zip(edited.readouts.iter());
-    let last = |it: &Readout| -> Vec<f32> {
-        let from = it.forecast.len().saturating_sub(longest);
-        it.forecast[from..].to_vec()
-    };
     let one = |(a, b): (&Readout, &Readout)| Comparison {
         at: a.at,
-        kl: forecasts_apart(&last(a), &last(b)),
+        kl: longest_forecasts_apart(&a.forecast, &b.forecast, longest),
         baseline: None,
         edited: None,
     };

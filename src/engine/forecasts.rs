@@ -2,7 +2,7 @@
 //! and how far apart the forecasts of two rows are.
 
 use super::{Capture, StepRow};
-use crate::spec::{ModelSpec, Position, TokenId, forecasts_apart};
+use crate::spec::{ModelSpec, Position, TokenId, longest_forecasts_apart};
 use crate::trace::{Comparison, Readout};
 
 /// What the heads say at some positions of a row.
@@ -50,17 +50,11 @@ impl<'a> Forecasts<'a> {
             let pairs = each().zip(against.chunks_exact(self.width));
             let compared = |((at, edited), baseline): ((&Position, &[f32]), &[f32])| Comparison {
                 at: *at,
-                kl: self.apart(baseline, edited),
+                kl: longest_forecasts_apart(baseline, edited, self.longest),
                 baseline: None,
                 edited: None,
             };
             out.comparisons = pairs.map(compared).collect();
         }
-    }
-
-    /// The mean distance of two forecasts over the points of the longest horizon.
-    fn apart(&self, a: &[f32], b: &[f32]) -> f32 {
-        let from = self.width - self.longest;
-        forecasts_apart(&a[from..], &b[from..])
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct JobHost<'a> {
     pub facts: &'a ModelFacts,
     pub encode: Option<&'a Encode>,
     pub examiner: Option<&'a Examiner>,
+    /// Whether a text is written meanwhile, whose tokens are not to wait for a long slice.
+    pub is_beside_text: bool,
 }
 
 /// A job under way.
@@ -305,7 +307,11 @@ impl JobHost<'_> {
             n_ctx: self.facts.n_ctx,
             encode: self.encode,
             examine: self.examiner.map(|it| it as &dyn Examine),
-            n_tokens: slice_size.n_tokens(),
+            n_tokens: if self.is_beside_text {
+                slice_size.n_tokens_between()
+            } else {
+                slice_size.n_tokens()
+            },
         }
     }
 }

@@ -168,8 +168,9 @@ impl Loading {
         });
         let (device, need) = (begun.device.clone(), begun.need);
         let backend = begun.finish(&model.weights, model.n_drawable)?;
-        // A device of its own was given everything.
-        let ahead = self.ahead.take().filter(|_| !device.is_gpu);
+        // A device of its own was given everything, and blocks are made of everything.
+        let ahead = self.ahead.take();
+        let ahead = ahead.filter(|_| !device.is_gpu && quantize.is_none());
         let prompt = self.prompt.take();
         let spec = checkpoint.spec.clone();
         let is_series = spec.is_series();

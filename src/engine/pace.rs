@@ -18,8 +18,8 @@ const DEVICE_LOGIT_BYTES: usize = 128 << 20;
 pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
 const MIN_SLICE: usize = 4;
-/// What a slice may take where even the smallest takes longer than `SLICE_TIME`: the weights are most of its time, and
-/// the more tokens share them, the sooner the whole text is read.
+/// What a slice may take where even the smallest takes longer than `SLICE_TIME`, which then no request is completed in:
+/// reading the weights is most of it, and the more tokens share them, the sooner the whole text is read.
 const LONG_SLICE_TIME: Duration = Duration::from_millis(1500);
 /// So many of the smallest slices in a row must have taken too long: one alone may have waited for a disk.
 const N_SLOW: usize = 2;
@@ -83,20 +83,29 @@ pub fn most_tokens(runs_ahead: bool, n_vocab: usize) -> usize {
 pub(super) struct SliceSize {
     n_tokens: usize,
     most: usize,
-    /// What one may take.
+    /// What one may take now, where the smallest is quick enough, and where it is not.
     time: Duration,
+    short: Duration,
+    long: Duration,
     /// The smallest slices that took longer, in a row.
     n_slow: usize,
+    /// The last one: its tokens, and what it took.
+    last: Option<(usize, Duration)>,
 }
 
 impl SliceSize {
     /// The first one. Where the device runs ahead, a request waits for two: each may take half the time.
     pub fn on(runs_ahead: bool, n_vocab: usize) -> Self {
+        let n_in_flight = if runs_ahead { 2 } else { 1 };
+        let short = SLICE_TIME / n_in_flight;
         Self {
             n_tokens: 2 * MIN_SLICE,
             most: most_tokens(runs_ahead, n_vocab),
-            time: SLICE_TIME / if runs_ahead { 2 } else { 1 },
+            time: short,
+            short,
+            long: LONG_SLICE_TIME / n_in_flight,
             n_slow: 0,
+            last: None,
         }
     }
 
@@ -104,13 +113,29 @@ impl SliceSize {
         self.n_tokens
     }
 
+    /// How many between two tokens of a text: where slices are long, as few as may be.
+    pub fn n_tokens_between(self) -> usize {
+        if self.time > self.short {
+            MIN_SLICE
+        } else {
+            self.n_tokens
+        }
+    }
+
     /// Learns from a slice of `n_tokens`.
     pub fn learn(&mut self, n_tokens: usize, took: Duration) {
         let is_slow = took > self.time && n_tokens <= MIN_SLICE;
         self.n_slow = if is_slow { self.n_slow + 1 } else { 0 };
         if self.n_slow == N_SLOW {
-            self.time = LONG_SLICE_TIME;
+            self.time = self.long;
+        } else if self
+            .smallest(n_tokens, took)
+            .is_some_and(|it| it < self.short)
+        {
+            // Weights that had to be read from a disk are in memory now.
+            self.time = self.short;
         }
+        self.last = Some((n_tokens, took));
         if took > self.time {
             let fits = n_tokens as f32 * 0.75 * self.time.as_secs_f32() / took.as_secs_f32();
             self.n_tokens = (fits as usize)
@@ -119,6 +144,19 @@ impl SliceSize {
         } else if took < self.time / 3 && n_tokens >= self.n_tokens {
             self.n_tokens = (self.n_tokens * 2).min(self.most);
         }
+    }
+}
+
+impl SliceSize {
+    /// What the smallest slice would take, on the line through the last one and this one; none where both have as many
+    /// tokens.
+    fn smallest(&self, n_tokens: usize, took: Duration) -> Option<Duration> {
+        let (n_last, last_took) = self.last.filter(|it| it.0 != n_tokens)?;
+        let n_more = n_tokens as f32 - n_last as f32;
+        let each = (took.as_secs_f32() - last_took.as_secs_f32()) / n_more;
+        let fewer = n_tokens.saturating_sub(MIN_SLICE) as f32;
+        let secs = took.as_secs_f32() - each.max(0.0) * fewer;
+        Some(Duration::from_secs_f32(secs.max(0.0)))
     }
 }
 
@@ -203,14 +241,18 @@ mod tests {
         assert_eq!(it.n_tokens(), MIN_SLICE);
     }
 
-    /// The size after 20 slices that take `fixed` and `each` per token, ms.
     fn size_where(fixed: u64, each: u64) -> usize {
+        grown_where(fixed, each).n_tokens()
+    }
+
+    /// After 20 slices that take `fixed` and `each` per token, ms.
+    fn grown_where(fixed: u64, each: u64) -> SliceSize {
         let mut it = SliceSize::on(false, 1000);
         for _ in 0..20 {
             let n = it.n_tokens();
             it.learn(n, Duration::from_millis(fixed + each * n as u64));
         }
-        it.n_tokens()
+        it
     }
 
     #[test]
@@ -218,6 +260,8 @@ mod tests {
         // A model of 14 GB, read at 30 GB a second where many tokens are read: a third of it for four.
         assert_eq!(size_where(200, 12), 32);
         assert_eq!(size_where(60, 1), 128);
+        assert_eq!(grown_where(60, 1).n_tokens_between(), 4);
+        assert_eq!(grown_where(0, 2).n_tokens_between(), 8);
         // Where the tokens take the time, a request does not wait much longer for nothing.
         assert_eq!(size_where(0, 500), 4);
         assert_eq!(size_where(0, 2), 8);
@@ -234,6 +278,30 @@ mod tests {
         assert_eq!(it.n_tokens(), 4);
     }
 
+    #[test]
+    fn weights_that_came_from_a_disk_make_slices_long_only_until_they_are_in_memory() {
+        let mut it = SliceSize::on(false, 1000);
+        for ms in [9000, 9000, 4000] {
+            it.learn(it.n_tokens(), Duration::from_millis(ms));
+        }
+        for _ in 0..20 {
+            let n = it.n_tokens() as u64;
+            it.learn(it.n_tokens(), Duration::from_millis(5 + 2 * n));
+        }
+        let n = it.n_tokens() as u64;
+        assert!(n > 4 && 5 + 2 * n <= 40, "{n}");
+    }
+
+    #[test]
+    fn two_slices_in_flight_take_half_as_long_each() {
+        let mut it = SliceSize::on(true, 1000);
+        for _ in 0..20 {
+            let n = it.n_tokens() as u64;
+            it.learn(it.n_tokens(), Duration::from_millis(200 + 12 * n));
+        }
+        assert_eq!(it.n_tokens(), 8);
+    }
+
     /// The largest slice over a vocabulary, and the longest time in which slices still grow to it, ms.
     fn check_slices(runs_ahead: bool, n_vocab: usize, want: (usize, u64)) {
         let grown = |ms: u64| {
@@ -243,7 +311,8 @@ mod tests {
             }
             it.n_tokens()
         };
-        let longest = (1..50).filter(|ms| grown(*ms) == want.0).max();
+        let short = if runs_ahead { 20 } else { 40 };
+        let longest = (1..=short).filter(|ms| grown(*ms) == want.0).max();
         assert_eq!(longest, Some(want.1), "{runs_ahead} {n_vocab}");
         assert_eq!(grown(1), want.0);
         assert_eq!(most_tokens(runs_ahead, n_vocab), want.0);

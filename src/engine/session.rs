@@ -228,6 +228,7 @@ impl ModelSession {
             facts: &self.rows.facts,
             encode: self.encode.as_ref(),
             examiner: self.examiner.as_ref(),
+            is_beside_text: self.writer.is_playing(),
         };
         (&mut self.jobs, host)
     }

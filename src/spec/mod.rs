@@ -57,7 +57,9 @@ pub use router::{
     Score, Site, StackId, Weight,
 };
 pub use rule::RuleStep;
-pub use series::{Series, SeriesError, SeriesScale, forecasts_apart, value_words};
+pub use series::{
+    Series, SeriesError, SeriesScale, forecasts_apart, longest_forecasts_apart, value_words,
+};
 pub use shown::{printable, shown};
 pub use source::{LayerGroup, SequenceParts};
 pub use tokens::TokenTable;

@@ -312,6 +312,13 @@ pub fn forecasts_apart(a: &[f32], b: &[f32]) -> f32 {
     sum / a.len().max(1) as f32
 }
 
+/// The same of the last `longest` points of each: what the head with the longest horizon says, which stands last.
+#[must_use]
+pub fn longest_forecasts_apart(a: &[f32], b: &[f32], longest: usize) -> f32 {
+    let last = |it: &[f32]| it.len().saturating_sub(longest);
+    forecasts_apart(&a[last(a)..], &b[last(b)..])
+}
+
 /// A value in six digits at most, as `12.5`, `-0.0031`.
 #[must_use]
 pub fn value_words(value: f64) -> String {

@@ -209,7 +209,10 @@ pub struct Session {
 impl Session {
     /// Says something, in the place of what was said before; a failure that was not put away stays beside it.
     pub fn say(&mut self, mut message: Message) {
-        message.text = self.position_kind().said(message.text).into_owned();
+        // A failure may be of another model than the open one, whose positions are called otherwise.
+        if !message.failure {
+            message.text = self.position_kind().said(message.text).into_owned();
+        }
         let is_said = |it: &String| *it == message.text;
         self.hush();
         self.failures.retain(|it| !is_said(it));

@@ -211,6 +211,7 @@ impl Desk {
             facts: &self.facts,
             encode: None,
             examiner: None,
+            is_beside_text: false,
         };
         what(&mut self.jobs, &mut host, &mut self.out);
     }

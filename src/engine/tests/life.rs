@@ -105,7 +105,7 @@ fn that_a_large_model_is_being_read_is_told_before_the_first_text_is() {
     it.show(&experiment(PROMPT, 1, &[]));
     let before = it.log.iter().take_while(|it| !matches!(it, Event::Row(_)));
     let told = before.filter(|it| matches!(it, Event::ReadAhead { .. }));
-    assert_eq!(told.count(), 1, "{:?}", it.log);
+    assert!(told.count() >= 1, "{:?}", it.log);
 }
 
 #[test]

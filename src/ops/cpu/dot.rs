@@ -130,8 +130,8 @@ fn run<L: Tiles, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]
     }
 }
 
-/// All rows with all tokens, for rows of any format: numbers and blocks are widened in registers where there is one token;
-/// for several, numbers are again and again, and blocks, which take longer, once for many of them.
+/// All rows with all tokens, for rows of any format: numbers and blocks are widened in registers where there is one token,
+/// numbers for up to [`FEW`] of them again and again; for more, both are widened once for many.
 struct Product<'a, L, const R: usize, const N: usize> {
     w: StoredRows<'a>,
     x: &'a [f32],

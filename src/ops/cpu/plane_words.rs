@@ -43,7 +43,7 @@ pub(super) fn dot_words<L: Lanes>(
         };
         let of = (groups.as_slice(), &shared);
         let nth = (w.first + row) % w.matrix_rows.max(1) / together;
-        let part = Part { words, stride, nth };
+        let part = WordPart { words, stride, nth };
         match (w.format.packing, w.format.level, is_uniform) {
             (Packing::WordsOfRows, ..) => of_rows::<L>(part, &groups, &shared, x, out),
             (_, Level::U4, true) => of_columns::<L, 4, true>(part, of, x, out),
@@ -111,7 +111,7 @@ fn is_uniform(groups: &[usize]) -> bool {
 
 /// Rows that are multiplied together, whose words are a cache line of each line of a matrix.
 #[derive(Clone, Copy)]
-struct Part<'a> {
+struct WordPart<'a> {
     /// Their words, and those behind them.
     words: &'a [[u8; 4]],
     /// Words of a line.
@@ -120,7 +120,7 @@ struct Part<'a> {
     nth: usize,
 }
 
-impl Part<'_> {
+impl WordPart<'_> {
     /// Asks for words that lie in memory one after the other, while they are read in another order: `SIDE` parts are
     /// read in turn, and the words of as many behind them are asked for, each once until the last one is read.
     ///
@@ -152,7 +152,7 @@ impl Part<'_> {
 /// * `groups`: that of each column, and what they share
 #[inline(always)]
 fn of_columns<L: Lanes, const BITS: usize, const UNIFORM: bool>(
-    part: Part<'_>,
+    part: WordPart<'_>,
     (groups, shared): (&[usize], &LaneShared),
     x: &[f32],
     out: &mut [f32],
@@ -207,7 +207,7 @@ fn add_word<L: Lanes, const BITS: usize, const I: usize, const UNIFORM: bool>(
 /// 128 rows, eight a word: a group of columns after the other, and in it those of one sum after the other.
 #[inline(always)]
 fn of_rows<L: Lanes>(
-    part: Part<'_>,
+    part: WordPart<'_>,
     groups: &[usize],
     shared: &LaneShared,
     x: &[f32],

@@ -1,6 +1,6 @@
 //! The engine bar: writing, its pace and sampling, how full the context is, what goes on.
 
-use eframe::egui::{self, Align, Button, DragValue, Layout, Rect, RichText, Ui, vec2};
+use eframe::egui::{self, Align, Button, DragValue, Layout, Rect, RichText, Ui, Vec2, vec2};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
     ICON_ARROW_LEFT, ICON_PAUSE, ICON_PLAY_ARROW, ICON_REFRESH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS,
@@ -55,6 +55,9 @@ pub fn bottom_bar(cx: &mut Cx<'_>, ui: &mut Ui) {
     });
 }
 
+/// A button with one icon on it, points.
+const ICON_BUTTON: Vec2 = vec2(32.0, 24.0);
+
 pub(super) fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     let ready = cx.session.facts.is_some();
     ui.add_enabled_ui(ready, |ui| {
@@ -91,12 +94,17 @@ pub(super) fn transport_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
 fn icon_button(ui: &mut Ui, icon: MaterialIcon, name: &str) -> bool {
     // This one is a small triangle in its square.
     let is_small = icon.codepoint == ICON_ARROW_LEFT.codepoint;
-    let text = RichText::from(icon).size(if is_small { 24.0 } else { 16.0 });
+    let size = if is_small { 20.0 } else { 16.0 };
     let hint = format!("{name}{}", key_hint(name, ui.ctx()));
-    ui.add(Button::new(text).min_size(vec2(28.0, 24.0)))
-        .on_hover_text(hint)
-        .accessible_name(name)
-        .clicked()
+    ui.scope(|ui| {
+        // So that all are of one size.
+        ui.spacing_mut().button_padding = vec2((ICON_BUTTON.x - size) / 2.0, 0.0);
+        ui.add(Button::new(RichText::from(icon).size(size)).min_size(ICON_BUTTON))
+            .on_hover_text(hint)
+            .accessible_name(name)
+            .clicked()
+    })
+    .inner
 }
 
 fn settings_ui(cx: &mut Cx<'_>, ui: &mut Ui) {

@@ -5,16 +5,23 @@ use std::process::Command;
 use super::root;
 
 /// Files below the folders of the program and of its tests that git neither has nor ignores; none where this is no
-/// checkout of it.
+/// checkout of it, or there is no git.
 fn unknown_to_git() -> Vec<String> {
+    if !root().join(".git").exists() {
+        return Vec::new();
+    }
     let told = Command::new("git")
         .args(["ls-files", "--others", "--exclude-standard", "--"])
         .args(["assets", "fuzz", "kernels", "script", "shaders", "src"])
         .args(["tests/it", "tests/golden"])
         .current_dir(root())
         .output();
-    told.map(|it| String::from_utf8_lossy(&it.stdout).into_owned())
-        .unwrap_or_default()
+    let Ok(told) = told else {
+        return Vec::new();
+    };
+    let error = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success(), "git: {error}");
+    String::from_utf8_lossy(&told.stdout)
         .lines()
         .map(str::to_owned)
         .collect()

@@ -239,7 +239,10 @@ fn an_edit_counts_in_its_own_stack_and_one_of_the_encoder_writes_the_text_anew()
         expert: ExpertId(7),
     };
     window.state_mut().command(Command::ToggleMask(at));
-    settle(&mut window);
+    until(&mut window, "the edit is taken up", |it: &App| {
+        let rows = it.session().shown();
+        rows.is_some_and(|it| it.edited_from.is_some())
+    });
     assert_eq!(list(&window), ["mask:enc.1.7@4.."]);
     write(&mut window, 6);
     let session = window.state().session();

@@ -1,5 +1,7 @@
 //! Edits on two stacks in the window: controls, what the edits changed and where, the difference that they make to load.
 
+use std::ops::Range;
+
 use eframe::egui::Key;
 use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
@@ -143,16 +145,54 @@ fn the_difference_of_load_is_counted_in_both_stacks() {
     let session = window.state().session();
     let [before, after] =
         [session.baseline(), session.counterfactual()].map(|it| it.unwrap().record.clone());
-    let picked = |row: &moescope::trace::RowRecord| {
-        let n = (0..N_SOURCE).filter(|at| {
-            let routed = row.store.at(RouterId(0), Position::new(*at)).unwrap();
-            routed.picks().any(|it| it.expert == masked)
+    let share = |row: &moescope::trace::RowRecord, router: usize, at: Range<usize>| {
+        let n = at.clone().filter(|at| {
+            let routed = row.store.at(RouterId::new(router), Position::new(*at));
+            routed.is_some_and(|it| it.picks().any(|it| it.expert == masked))
         });
-        n.count()
+        n.count() as f64 / at.len() as f64
     };
-    assert!(picked(&before) > 0);
-    assert_eq!(picked(&after), 0, "it is masked");
-    assert!(table.title.to_lowercase().contains("difference") || !table.rows.is_empty());
+    let names: Vec<String> = session
+        .spec()
+        .unwrap()
+        .routers
+        .iter()
+        .map(moescope::spec::RouterSpec::label)
+        .collect();
+    let of = |column: &str| {
+        table
+            .columns
+            .iter()
+            .position(|it| it.name == column)
+            .unwrap()
+    };
+    let told = |router: usize| {
+        let is_it = |row: &&Vec<Cell>| {
+            row[of("router")].words() == names[router]
+                && row[of("expert")].words() == masked.to_string()
+        };
+        match table
+            .rows
+            .iter()
+            .find(is_it)
+            .map(|it| &it[of("difference")])
+        {
+            Some(Cell::Number(it)) => *it,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(share(&before, 0, 0..N_SOURCE) > 0.0);
+    assert!(share(&after, 0, 0..N_SOURCE) < 1e-9, "it is masked");
+    let last = names.len() - 1;
+    let n = after.store.len().min(before.store.len());
+    for (router, at) in [(0, 0..N_SOURCE), (last, N_SOURCE..n)] {
+        let want = share(&after, router, at.clone()) - share(&before, router, at);
+        assert!(
+            (told(router) - want).abs() < 1e-6,
+            "{router}: {} {want}",
+            told(router)
+        );
+    }
     let hint = window.query_all_by_label_contains("the same").next();
     assert!(hint.is_some(), "the sentence says what is compared");
 }

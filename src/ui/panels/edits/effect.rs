@@ -87,9 +87,9 @@ fn row_ui(
     ui.painter().galley(rect.min, galley, color);
     let mut right = rect.right() - beside;
     if let Some(layers) = layers {
-        let at = pos2(rect.right(), rect.top());
-        ui.painter()
-            .text(at, Align2::RIGHT_TOP, layers, font.clone(), color);
+        let galley = elided(ui.painter(), &layers, font.clone(), color, LAYERS.2 - 8.0);
+        let at = pos2(rect.right() - galley.size().x, rect.top());
+        ui.painter().galley(at, galley, color);
     }
     for number in numbers.into_iter().rev() {
         let at = pos2(right, rect.top());

@@ -14,6 +14,8 @@ const RING: f32 = 6.0;
 const WIDE: f32 = 40.0;
 /// What a ring, or a strike, takes of a cell with a number in it, points.
 const MARKS: f32 = 12.5;
+/// What an id takes of the width of its cell, points.
+const ID: f32 = 22.0;
 /// The largest ring there.
 const SMALL_RING: f32 = 4.75;
 /// Around a number in a cell, points.
@@ -37,6 +39,8 @@ pub enum Beside {
     Left,
     /// Its upper part.
     Above,
+    /// Its upper part, right of an id.
+    AboveBesideId,
 }
 
 impl Beside {
@@ -47,14 +51,19 @@ impl Beside {
         grid: &GridView,
         (plot, order): (&Plot, Order),
     ) -> Option<Self> {
-        // Ids have the corner that marks would take.
-        if !shows_numbers(cx, grid, plot) || order != Order::Id {
+        if !shows_numbers(cx, grid, plot) {
             return None;
         }
         let widest = plot.asked.value.widest();
         let number = words_of(ui.painter(), widest, cx.palette.letters(11.0));
         let number = number.size() + 2.0 * AROUND;
         let cell = grid.cell(0, 0).size();
+        // Ids have the corner where columns do not say them.
+        if order != Order::Id {
+            let fits =
+                cell.y >= MARKS + number.y - 2.0 && cell.x >= (ID + MARKS).max(number.x - 4.0);
+            return fits.then_some(Self::AboveBesideId);
+        }
         if cell.x >= MARKS + number.x && cell.y >= MARKS.max(number.y - 2.0) {
             Some(Self::Left)
         } else if cell.y >= MARKS + number.y - 2.0 && cell.x >= number.x - 4.0 {
@@ -69,6 +78,10 @@ impl Beside {
         match self {
             Self::Left => cell.split_left_right_at_x(cell.left() + MARKS),
             Self::Above => cell.split_top_bottom_at_y(cell.top() + MARKS),
+            Self::AboveBesideId => {
+                let (above, rest) = cell.split_top_bottom_at_y(cell.top() + MARKS);
+                (above.with_min_x(cell.left() + ID), rest)
+            }
         }
     }
 }

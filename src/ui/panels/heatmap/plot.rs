@@ -94,6 +94,7 @@ impl Value {
             Self::Share | Self::Score => Some(format!("{points:.0}")),
             Self::Mass if number >= 10.0 => Some(format!("{number:.0}")),
             Self::Mass if number >= 1.0 => Some(format!("{number:.1}")),
+            Self::Mass | Self::Pick if number > 0.0 && number < 0.005 => Some("<.01".to_owned()),
             Self::Mass | Self::Pick => Some(format!("{number:.2}")),
         }
     }
@@ -234,6 +235,8 @@ mod tests {
         check(Value::Pick, None, None);
         check(Value::Pick, Some(0.127), Some("0.13"));
         check(Value::Mass, Some(0.464), Some("0.46"));
+        check(Value::Mass, Some(0.004), Some("<.01"));
+        check(Value::Mass, Some(0.0), Some("0.00"));
         check(Value::Mass, Some(3.154), Some("3.2"));
         check(Value::Mass, Some(31.54), Some("32"));
     }
