@@ -204,8 +204,9 @@ mod tests {
     }
 
     /// Every flag that several commands have, with these commands: there it means the same and takes the same.
-    const FLAGS: [(&str, &[&str]); 23] = [
+    const FLAGS: [(&str, &[&str]); 24] = [
         ("chat", &["moescope", "eval", "run", "screenshot"]),
+        ("column", &["run", "screenshot"]),
         (
             "device",
             &["moescope", "eval", "run", "check", "screenshot", "bench"],
