@@ -133,6 +133,16 @@ pub fn table(window: &Window, panel: &str) -> Table {
     make(panel).table(&cx).unwrap()
 }
 
+/// The same of a panel in one of its modes.
+pub fn table_showing(window: &Window, panel: &str, mode: &str) -> Table {
+    let mut commands = Vec::new();
+    let cx = cx(window.state(), Drawing::Screen, &mut commands);
+    let mut shown = make(panel);
+    let at = shown.modes().iter().position(|it| *it == mode);
+    shown.set_mode(at.unwrap());
+    shown.table(&cx).unwrap()
+}
+
 /// Draws a panel for a file, and asserts that nothing there can be pressed and something is said.
 pub fn check_paper(window: &Window, panel: &str) {
     let mut commands = Vec::new();

@@ -141,7 +141,7 @@ fn the_difference_of_load_is_counted_in_both_stacks() {
     settle(&mut window);
     click(&mut window, "What the cells show");
     click(&mut window, "difference");
-    let table = fixture::table(&window, "heatmap");
+    let table = fixture::table_showing(&window, "heatmap", "difference");
     let session = window.state().session();
     let [before, after] =
         [session.baseline(), session.counterfactual()].map(|it| it.unwrap().record.clone());
