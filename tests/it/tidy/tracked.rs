@@ -11,6 +11,8 @@ fn unknown_to_git() -> Vec<String> {
         return Vec::new();
     }
     let told = Command::new("git")
+        // Whoever the checkout belongs to: it is only looked at.
+        .args(["-c", "safe.directory=*"])
         .args(["ls-files", "--others", "--exclude-standard", "--"])
         .args(["assets", "fuzz", "kernels", "script", "shaders", "src"])
         .args(["tests/it", "tests/golden"])
