@@ -62,7 +62,8 @@ impl App {
         }
         let rows = [self.session.baseline(), self.session.edited()];
         let texts = rows.map(|it| it.map_or(&[][..], |it| &it.record.tokens));
-        self.branches.replace(from, to, texts)
+        let spec = self.session.spec()?;
+        self.branches.replace(spec, (from, to), texts)
     }
 
     /// Puts a text that left the screen on it again, as it was.

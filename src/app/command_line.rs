@@ -1,12 +1,14 @@
 //! The window as a command line: what it begins with, and the line that begins it as it is now.
 
 use crate::cli::Start;
-use crate::document::shell_word;
+use crate::document::{SeriesFile, shell_word};
 use crate::spec::{PromptForm, Sampling, TokenId};
 use crate::ui::check_list;
 
 use super::App;
 
+/// Why text has no scale.
+pub(super) const NO_SCALE: &str = "this model reads tokens, which have no scale: leave out --scale";
 /// Why ids are no series.
 pub(super) const NO_IDS: &str =
     "this model reads a time series, which has no ids: give its numbers as the prompt";
@@ -26,6 +28,8 @@ impl App {
         let Start {
             prompt,
             ids,
+            series,
+            scale,
             edits,
             sampling,
         } = start;
@@ -38,6 +42,12 @@ impl App {
         }
         if let Some(ids) = ids {
             return self.begin_with_ids(&ids);
+        }
+        if let Some((file, series)) = series {
+            return self.begin_with_series(file, &series);
+        }
+        if let (Some(scale), Some((words, _))) = (scale, &prompt) {
+            return self.begin_in_scale(words, scale);
         }
         let form = prompt.as_ref().map(|it| it.1.clone());
         if let Some((words, form)) = prompt {
@@ -81,7 +91,12 @@ impl App {
         let mut parts = vec!["moescope".to_owned(), shell_word(&self.argument)];
         let mut add = |name: &str, value: &str| parts.push(format!("{name} {}", shell_word(value)));
         let typed = self.typed.get(&self.experiment.scale);
-        if let Some((words, form)) = typed.and_then(|it| it.get(&self.experiment.given)) {
+        if let Some(SeriesFile { path, column }) = self.series_file() {
+            add("--series", &path.to_string_lossy());
+            if let Some(it) = column {
+                add("--column", it);
+            }
+        } else if let Some((words, form)) = typed.and_then(|it| it.get(&self.experiment.given)) {
             add("--prompt", words);
             let facts = self.session.facts.as_ref();
             let has_template = facts.is_some_and(|it| it.has_chat_template);
@@ -90,6 +105,16 @@ impl App {
                 let system = system.as_ref();
                 parts.extend(system.map(|it| format!("--system {}", shell_word(it))));
             }
+        } else if self.reads_series() {
+            let scale = self.experiment.scale;
+            let points = self
+                .experiment
+                .given
+                .iter()
+                .map(|it| scale.back(it.point()));
+            let points: Vec<String> = points.map(|it| it.to_string()).collect();
+            add("--prompt", &points.join(", "));
+            add("--scale", &format!("{},{}", scale.mean, scale.deviation));
         } else {
             let ids = self.experiment.given.iter().map(ToString::to_string);
             add("--ids", &ids.collect::<Vec<_>>().join(","));

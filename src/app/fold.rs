@@ -197,6 +197,7 @@ impl App {
         self.undo = Undoer::default();
         self.branches = Branches::default();
         self.typed.clear();
+        self.series_files.clear();
         self.pins.clear();
         self.suit_prompt();
         match self.begin.take() {

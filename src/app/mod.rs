@@ -38,7 +38,7 @@ use eframe::egui::{self, Frame as Surface, Margin, Panel as Bar, util::undoer::U
 
 use crate::cli::Start;
 use crate::corpus::TextSource;
-use crate::document::SavedSettings;
+use crate::document::{SavedSettings, SeriesFile};
 use crate::engine::{ModelSource, Pace, Request};
 use crate::spec::{Branches, Experiment, PromptForm, SeriesScale, TokenId};
 use crate::ui::{
@@ -93,6 +93,8 @@ pub struct App {
     read: (String, PromptForm),
     /// The words and the form that given tokens came from.
     typed: HashMap<SeriesScale, HashMap<Vec<TokenId>, (String, PromptForm)>>,
+    /// The files that series came from, of this model.
+    series_files: HashMap<(SeriesScale, Vec<TokenId>), SeriesFile>,
     settings: Settings,
     dialogs: Dialogs,
     frame: Frame,
@@ -168,6 +170,7 @@ impl App {
             form: PromptForm::Plain,
             read: (String::new(), PromptForm::Plain),
             typed: HashMap::new(),
+            series_files: HashMap::new(),
             settings: Settings::default(),
             dialogs: Dialogs::default(),
             frame: Frame::default(),

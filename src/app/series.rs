@@ -1,27 +1,27 @@
 //! Time series in the place of a prompt: numbers in the box, or a column of a file that was named, chosen or dropped.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use eframe::egui;
 
-use crate::spec::{Series, SeriesError, SeriesScale, TokenId};
+use crate::document::{SeriesFile, SeriesFileError};
+use crate::spec::{Experiment, Series, SeriesError, SeriesScale, TokenId};
 use crate::trace::PositionKind;
 use crate::ui::{PRESETS, PathFor, PathSheet, SERIES_PRESETS};
 
-use super::{App, typed_paths::typed_path};
+use super::{
+    App,
+    command_line::{NO_SCALE, NO_SERIES},
+    typed_paths::typed_path,
+};
 
-/// Most bytes of a file of points.
-const MAX_BYTES: u64 = 64 << 20;
-
-/// Why no series can be read from a file.
+/// Why no series is taken from a file.
 #[derive(Debug, thiserror::Error)]
-enum SeriesFileError {
+enum NotTaken {
     #[error("{name} reads text, and this is a file of numbers: open a model of time series first")]
     NoSeriesModel { name: String },
-    #[error("the series cannot be read: {why} (in {place})")]
-    Unreadable { why: String, place: String },
-    #[error("{why} (in {place})")]
-    NoSeries { why: SeriesError, place: String },
+    #[error(transparent)]
+    NoSeries(#[from] SeriesFileError),
 }
 
 impl App {
@@ -45,10 +45,7 @@ impl App {
     /// Reads the points in the box.
     pub(super) fn read_series(&mut self, play: bool) {
         match Series::typed(&self.prompt) {
-            Ok(series) => {
-                let (tokens, scale) = series.tokens();
-                self.take_points(tokens, scale, play);
-            }
+            Ok(series) => self.take_points(series.tokens(), None, play),
             Err(why) => {
                 self.waiting = None;
                 self.fail(why.to_string());
@@ -56,31 +53,77 @@ impl App {
         }
     }
 
-    fn take_points(&mut self, tokens: Vec<TokenId>, scale: SeriesScale, play: bool) {
+    /// Puts points on screen, and keeps which file they came from.
+    fn take_points(
+        &mut self,
+        (tokens, scale): (Vec<TokenId>, SeriesScale),
+        file: Option<SeriesFile>,
+        play: bool,
+    ) {
         let tag = self.await_tokens(play, None);
         if let Some(waiting) = &mut self.waiting {
             waiting.scale = scale;
         }
+        if let Some(file) = file {
+            self.series_files.insert((scale, tokens.clone()), file);
+        }
         self.encoded(tag, Ok(tokens), self.now_secs);
+    }
+
+    /// Begins with the series of a file.
+    pub(super) fn begin_with_series(&mut self, file: SeriesFile, series: &Series) {
+        if !self.reads_series() {
+            return self.fail(NO_SERIES.to_owned());
+        }
+        self.prompt = series.words();
+        self.take_points(series.tokens(), Some(file), false);
+    }
+
+    /// Begins with points in a scale of their own: those of a series and of the forecast that was kept behind it.
+    pub(super) fn begin_in_scale(&mut self, words: &str, scale: SeriesScale) {
+        if !self.reads_series() {
+            return self.fail(NO_SCALE.to_owned());
+        }
+        let series = match Series::typed(words) {
+            Ok(it) => it,
+            Err(why) => return self.fail(why.to_string()),
+        };
+        self.prompt = series.words();
+        let points = series.points.iter().map(|it| scale.scaled(*it));
+        let given: Vec<TokenId> = points.map(TokenId::of_point).collect();
+        self.take_points((given.clone(), scale), None, false);
+        // These numbers alone have another scale.
+        if let Some(typed) = self.typed.get_mut(&scale) {
+            typed.remove(&given);
+        }
+    }
+
+    /// The file whose series is on screen, where it is one's.
+    pub(super) fn series_file(&self) -> Option<&SeriesFile> {
+        let Experiment { scale, given, .. } = &self.experiment;
+        self.series_files.get(&(*scale, given.clone()))
     }
 
     /// Continues the series of a file. Where it has several columns of numbers and none is named, the sheet offers them.
     pub(super) fn open_series(&mut self, path: &Path, column: Option<&str>, ctx: &egui::Context) {
         let words = path.display().to_string();
-        match self.series_of(path, column) {
+        let file = SeriesFile {
+            path: path.to_owned(),
+            column: column.map(str::to_owned),
+        };
+        match self.series_of(&file) {
             Ok(series) => {
-                self.prompt = series.words();
                 if self.dialogs.path().is_some() {
                     self.dialogs.close(ctx);
                 }
-                self.read_series(false);
+                self.begin_with_series(file, &series);
             }
             Err(why) => {
                 let columns = match &why {
-                    SeriesFileError::NoSeries {
+                    NotTaken::NoSeries(SeriesFileError::NoSeries {
                         why: SeriesError::Which { columns },
                         ..
-                    } => columns.clone(),
+                    }) => columns.clone(),
                     _ => Vec::new(),
                 };
                 let is_asked = self.dialogs.path().is_some();
@@ -107,34 +150,13 @@ impl App {
         }
     }
 
-    fn series_of(&self, path: &Path, column: Option<&str>) -> Result<Series, SeriesFileError> {
+    fn series_of(&self, file: &SeriesFile) -> Result<Series, NotTaken> {
         if !self.reads_series() {
             let facts = self.session.facts.as_ref();
             let name =
                 facts.map_or_else(|| "no model is open: one".to_owned(), |it| it.name.clone());
-            return Err(SeriesFileError::NoSeriesModel { name });
+            return Err(NotTaken::NoSeriesModel { name });
         }
-        let place = path.display().to_string();
-        let cannot = |why: String| SeriesFileError::Unreadable {
-            why,
-            place: place.clone(),
-        };
-        let data = fs::metadata(path).map_err(|it| cannot(it.to_string()))?;
-        if !data.is_file() {
-            return Err(cannot("this is no file".to_owned()));
-        }
-        if data.len() > MAX_BYTES {
-            let n = data.len();
-            return Err(cannot(format!(
-                "it has {n} bytes, expected {MAX_BYTES} at most"
-            )));
-        }
-        let bytes = fs::read(path).map_err(|it| cannot(it.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|_| cannot("it is no text".to_owned()))?;
-        let text = text.trim_start_matches('\u{feff}');
-        Series::read(text, column).map_err(|why| SeriesFileError::NoSeries {
-            why,
-            place: place.clone(),
-        })
+        Ok(file.read()?)
     }
 }

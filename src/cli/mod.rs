@@ -206,7 +206,7 @@ mod tests {
     /// Every flag that several commands have, with these commands: there it means the same and takes the same.
     const FLAGS: [(&str, &[&str]); 24] = [
         ("chat", &["moescope", "eval", "run", "screenshot"]),
-        ("column", &["run", "screenshot"]),
+        ("column", &["moescope", "run", "screenshot"]),
         (
             "device",
             &["moescope", "eval", "run", "check", "screenshot", "bench"],
@@ -225,7 +225,7 @@ mod tests {
         ("quantize", &["eval", "run", "bench"]),
         ("samples", &["check", "screenshot"]),
         // Numbers for `eval`, as its callers give them; a file for the others.
-        ("series", &["eval", "run", "screenshot"]),
+        ("series", &["moescope", "eval", "run", "screenshot"]),
         ("seed", &["moescope", "run", "screenshot"]),
         ("system", &["moescope", "eval", "run", "screenshot"]),
         ("temp", &["moescope", "run", "screenshot"]),

@@ -1,9 +1,10 @@
 //! What commands that run a model share: which model, where it runs, under which edits, on which ids.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
-use super::{Failure, Output};
+use super::{Failure, Output, values::path_parser};
 use crate::checkpoint::{self, Checkpoint, Source};
+use crate::document::SeriesFile;
 use crate::engine::{Backend, Extent, open_backend, paging_note, quantized_note};
 use crate::spec::{
     BlockFormat, DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm,
@@ -167,6 +168,38 @@ pub fn say_held(
         && let Some(note) = paging_note(checkpoint, format, extent)
     {
         output.remark(note);
+    }
+}
+
+/// A series in the place of a prompt, as it is typed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct SeriesArgs {
+    /// For a model of time series: a file of numbers one a line, or a table with a column of them, which is continued.
+    #[arg(
+        long,
+        value_name = "FILE",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["prompt", "ids", "chat"],
+        value_parser = path_parser()
+    )]
+    series: Option<PathBuf>,
+    /// The column of the table, by its name or place, where several hold numbers.
+    #[arg(
+        long,
+        value_name = "NAME",
+        allow_hyphen_values = true,
+        requires = "series"
+    )]
+    column: Option<String>,
+}
+
+impl SeriesArgs {
+    /// The file, where one is named.
+    #[must_use]
+    pub fn file(&self) -> Option<SeriesFile> {
+        let path = self.series.clone()?;
+        let column = self.column.clone();
+        Some(SeriesFile { path, column })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, OutFile, Output, Status, json_text,
-    model::{ChatArgs, ModelArgs, parse_ids},
+    model::{ChatArgs, ModelArgs, SeriesArgs, parse_ids},
     runner::{Listener, RunResult, Runner, loading_words, opened_words},
     series,
     values::path_parser,
@@ -29,30 +29,15 @@ pub struct Args {
     #[arg(
         long,
         required_unless_present_any = ["ids", "series"],
-        conflicts_with_all = ["ids", "series"],
+        conflicts_with = "ids",
         allow_hyphen_values = true
     )]
     prompt: Option<String>,
     /// What the text starts with, as token ids; nothing is added.
     #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
-    /// For a model of time series: a file of numbers one a line, or a table with a column of them, which is continued.
-    #[arg(
-        long,
-        value_name = "FILE",
-        allow_hyphen_values = true,
-        conflicts_with_all = ["ids", "chat", "controls"],
-        value_parser = path_parser()
-    )]
-    series: Option<PathBuf>,
-    /// The column of the table, by its name or place, where several hold numbers.
-    #[arg(
-        long,
-        value_name = "NAME",
-        allow_hyphen_values = true,
-        requires = "series"
-    )]
-    column: Option<String>,
+    #[command(flatten)]
+    series: SeriesArgs,
     #[command(flatten)]
     chat: ChatArgs,
     /// How many tokens to write, or points to forecast.
@@ -142,6 +127,14 @@ impl SamplingArgs {
     }
 }
 
+impl Args {
+    /// What controls are drawn with, and how many at most.
+    fn controls(&self) -> (u32, usize) {
+        let default = self.html.as_ref().map_or(0, |_| CONTROLS_OF_A_PAGE);
+        (CONTROL_SEED, self.controls.unwrap_or(default) as usize)
+    }
+}
+
 /// How long a text will be that begins with a prompt or with ids; what is wrong with them is told when they are read.
 #[must_use]
 pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) -> Length {
@@ -165,14 +158,14 @@ pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) 
 /// # Errors
 /// Unusable input (2), or a run that failed part-way (3).
 pub fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(file) = &args.series {
+    if let Some(file) = &args.series.file() {
         let asked = series::SeriesRun {
             model: &args.model,
             file,
-            column: args.column.as_deref(),
             n: args.n as usize,
             is_json: args.json,
             html: args.html.as_deref(),
+            controls: args.controls(),
         };
         return series::run(&asked, &mut Output::standard());
     }
@@ -220,13 +213,9 @@ fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Res
         ..Experiment::default()
     };
     let result = runner.run(&experiment, args.n)?;
-    let default = args.html.as_ref().map_or(0, |_| CONTROLS_OF_A_PAGE);
-    let controls = match args.controls.unwrap_or(default) as usize {
-        0 => None,
-        n => {
-            let asked = (CONTROL_SEED, n);
-            Some(runner.controls(&result.baseline, &experiment.edits, asked)?)
-        }
+    let controls = match args.controls() {
+        (_, 0) => None,
+        asked => Some(runner.controls(&result.baseline, &experiment.edits, asked)?),
     };
     let counterfactual = result.edited.as_ref().map(|it| &it.1);
     let effect = ShownEffect::of(

@@ -9,10 +9,9 @@ use clap::value_parser;
 
 use super::{
     Failure,
-    model::{ChatArgs, Device, parse_edits, parse_ids},
+    model::{ChatArgs, Device, SeriesArgs, parse_edits, parse_ids},
     run::{SamplingArgs, length},
-    series,
-    values::{parse_size, parse_zoom, path_parser},
+    values::{parse_size, parse_zoom},
 };
 use crate::checkpoint::Source;
 use crate::engine::{Length, ModelOpener, ModelSource};
@@ -47,23 +46,8 @@ pub struct Args {
     /// What the text starts with, as token ids; nothing is added.
     #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
-    /// For a model of time series: a file of numbers one a line, or a table with a column of them, which is continued.
-    #[arg(
-        long,
-        value_name = "FILE",
-        allow_hyphen_values = true,
-        conflicts_with_all = ["prompt", "ids", "chat"],
-        value_parser = path_parser()
-    )]
-    series: Option<PathBuf>,
-    /// The column of the table, by its name or place, where several hold numbers.
-    #[arg(
-        long,
-        value_name = "NAME",
-        allow_hyphen_values = true,
-        requires = "series"
-    )]
-    column: Option<String>,
+    #[command(flatten)]
+    series: SeriesArgs,
     #[command(flatten)]
     chat: ChatArgs,
     /// How many tokens to write, or points to forecast one by one.
@@ -244,9 +228,8 @@ impl Args {
     /// # Errors
     /// No file of points, or a table whose column has to be named.
     pub fn series(&self) -> Result<Option<Series>, Failure> {
-        let file = self.series.as_deref();
-        file.map(|it| series::read(it, self.column.as_deref()))
-            .transpose()
+        let read = self.series.file().map(|it| it.read());
+        read.transpose().map_err(Failure::misuse)
     }
 
     /// The form of the prompt.

@@ -10,8 +10,10 @@ use super::{
     Failure, OutFile, Output, json_text,
     model::ModelArgs,
     pass::{Pass, SLICE},
-    series_page::SeriesRows,
+    series_page::SeriesReading,
 };
+use crate::analysis::ControlEffects;
+use crate::document::SeriesFile;
 use crate::engine::{Backend, Extent, StepRow, model_facts};
 use crate::spec::{
     Experiment, InterventionSet, ModelSpec, Revision, RouterSpec, RoutingPolicy, Series,
@@ -19,18 +21,16 @@ use crate::spec::{
 };
 use crate::trace::PickState;
 
-/// Most bytes of a file of points.
-const MAX_BYTES: u64 = 64 << 20;
-
 /// What is continued, and how far.
 pub(super) struct SeriesRun<'a> {
     pub model: &'a ModelArgs,
-    pub file: &'a Path,
-    pub column: Option<&'a str>,
+    pub file: &'a SeriesFile,
     pub n: usize,
     pub is_json: bool,
     /// Where a page of the run goes.
     pub html: Option<&'a Path>,
+    /// The seed of random controls of the edits, and how many there are at most.
+    pub controls: (u32, usize),
 }
 
 /// What a model says of a series.
@@ -49,7 +49,7 @@ struct Forecast {
 /// Unusable input (2), or a run that failed part-way (3).
 pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
     let html = asked.html.map(|it| OutFile::at(it, "page")).transpose()?;
-    let series = read(asked.file, asked.column)?;
+    let series = asked.file.read().map_err(Failure::misuse)?;
     let checkpoint = asked.model.open()?;
     let spec = &checkpoint.spec;
     if !spec.is_series() {
@@ -60,8 +60,10 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
     }
     let edited = asked.model.policy(spec)?;
     let (n_given, n_ctx) = (series.points.len(), spec.n_ctx);
+    let is_edited = !asked.model.edits.is_empty();
+    let reads_all = html.is_some() || (is_edited && asked.controls.1 > 0);
     // The last point need not be read, unless its routing is shown.
-    let n_unread = usize::from(html.is_none());
+    let n_unread = usize::from(!reads_all);
     let n_read = n_given.saturating_add(asked.n.saturating_sub(n_unread));
     if n_read > n_ctx {
         return Err(Failure::misuse(format!(
@@ -78,16 +80,31 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
     let scale = series.scale();
     let points = series.points.iter().map(|it| scale.scaled(*it));
     let points: Vec<TokenId> = points.map(TokenId::of_point).collect();
-    let reads_all = html.is_some();
     let mut forecast =
         |policy: &RoutingPolicy| of(&mut *backend, spec, policy, &points, (asked.n, reads_all));
     let own = forecast(&edited)?;
-    let is_edited = !asked.model.edits.is_empty();
     let plain = RoutingPolicy::lower(&InterventionSet::default(), spec, Revision(0));
     let plain = plain.map_err(Failure::misuse)?;
     let baseline = is_edited.then(|| forecast(&plain)).transpose()?;
+    let experiment = Experiment {
+        given: points,
+        scale,
+        edits: asked.model.edits()?,
+        ..Experiment::default()
+    };
+    let rows = if reads_all {
+        let rows = |it: &Forecast| it.rows.clone();
+        let rows = (rows(&own), baseline.as_ref().map(rows));
+        let mut of = SeriesReading::new(&mut *backend, spec, &experiment);
+        Some(of.rows(&edited, asked.controls, rows)?)
+    } else {
+        None
+    };
     if asked.is_json {
-        let object = object(asked, &series, scale, &own, baseline.as_ref(), spec);
+        let mut object = object(asked, &series, scale, &own, baseline.as_ref(), spec);
+        if let Some(it) = rows.as_ref().and_then(|it| it.controls.as_ref()) {
+            object["controls"] = controls(it);
+        }
         output.print(&json_text(&object, true)?)?;
     } else {
         for point in &own.points {
@@ -95,49 +112,18 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
         }
     }
     remarks(output, &series, &own, baseline.as_ref());
-    if let Some((html, path)) = html.zip(asked.html) {
+    if let Some(rows) = &rows {
+        let sentences = rows.effect_words(spec, &experiment.edits);
+        sentences.iter().for_each(|it| output.remark(it));
+    }
+    if let (Some((html, path)), Some(rows)) = (html.zip(asked.html), rows) {
         let mut facts = model_facts(&checkpoint, device, asked.model.placement().quantize);
         facts.tokens = TokenTable::points(scale);
-        let experiment = Experiment {
-            given: points,
-            scale,
-            edits: asked.model.edits()?,
-            ..Experiment::default()
-        };
-        let longest = spec.head.horizons.last().copied().unwrap_or_default();
-        let under = (&edited, longest);
-        let rows = SeriesRows::of(
-            &mut *backend,
-            &experiment,
-            under,
-            (own.rows, baseline.map(|it| it.rows)),
-        )?;
         let model = asked.model.model.to_string_lossy();
         html.write(rows.page(&facts, &experiment, &model).as_bytes())?;
         output.remark(format!("the run is in {}", path.display()));
     }
     Ok(())
-}
-
-/// The series of a file.
-///
-/// # Errors
-/// No file of points, or a table whose column has to be named.
-pub(super) fn read(file: &Path, column: Option<&str>) -> Result<Series, Failure> {
-    let path = file.display();
-    let cannot = |why: &dyn std::fmt::Display| {
-        Failure::misuse(format!("the series cannot be read: {why} (in {path})"))
-    };
-    let n_bytes = std::fs::metadata(file).map_err(|it| cannot(&it))?.len();
-    if n_bytes > MAX_BYTES {
-        return Err(cannot(&format!(
-            "it has {n_bytes} bytes, expected {MAX_BYTES} at most"
-        )));
-    }
-    let bytes = std::fs::read(file).map_err(|it| cannot(&it))?;
-    let text = String::from_utf8(bytes).map_err(|_| cannot(&"it is no text"))?;
-    let text = text.trim_start_matches('\u{feff}');
-    Series::read(text, column).map_err(|it| cannot(&it))
 }
 
 /// Reads the series under some edits, and continues it.
@@ -203,6 +189,18 @@ fn remarks(output: &mut Output<'_>, series: &Series, own: &Forecast, baseline: O
     }
 }
 
+/// What came of the random controls.
+fn controls(it: &ControlEffects) -> Value {
+    let mean_difference: Vec<f64> = it.effects.iter().map(|it| it.mean_kl).collect();
+    json!({
+        "seed": it.seed,
+        "n": it.effects.len(),
+        "mean_difference": mean_difference,
+        "edits_without": it.n_without,
+        "edits_left_out": it.n_left_out,
+    })
+}
+
 fn object(
     asked: &SeriesRun<'_>,
     series: &Series,
@@ -248,9 +246,19 @@ mod tests {
         n: usize,
         is_json: bool,
     ) -> Result<(String, String), String> {
+        run_with(text, edits, n, (is_json, 0, None))
+    }
+
+    fn run_with(
+        text: &str,
+        edits: &[&str],
+        n: usize,
+        (is_json, n_controls, html): (bool, usize, Option<&Path>),
+    ) -> Result<(String, String), String> {
         let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("series.csv");
-        std::fs::write(&file, text).unwrap();
+        let path = place.path().join("series.csv");
+        std::fs::write(&path, text).unwrap();
+        let file = SeriesFile { path, column: None };
         let model = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/golden/fixtures/time_moe"
@@ -264,10 +272,10 @@ mod tests {
         let asked = SeriesRun {
             model: &args,
             file: &file,
-            column: None,
             n,
             is_json,
-            html: None,
+            html,
+            controls: (1, n_controls),
         };
         let (mut out, mut log) = (Vec::new(), Vec::new());
         let result = run(&asked, &mut Output::to(&mut out, &mut log));
@@ -320,6 +328,35 @@ mod tests {
         // Twelve points and the eight that were forecast at once, two experts each.
         assert_eq!(all(&out["load"][0]), 40);
         assert!(log.contains("the edits move the forecast by"), "{log}");
+    }
+
+    /// What the page of a run holds, and what was said of the run.
+    #[test]
+    fn random_controls_of_the_edits_are_read_and_stand_in_the_page() {
+        let place = tempfile::tempdir().unwrap();
+        let html = place.path().join("page.html");
+        let run = |n_controls, html| {
+            let (out, log) = run_with(SERIES, &["mask:1.0"], 9, (true, n_controls, html)).unwrap();
+            (serde_json::from_str::<Value>(&out).unwrap(), log)
+        };
+        let (out, log) = run(3, Some(&*html));
+        let all = out["controls"]["mean_difference"].as_array().unwrap();
+        assert_eq!((out["controls"]["n"].as_u64(), all.len()), (Some(3), 3));
+        // Each masks another expert; one that is never picked moves nothing.
+        let moves = |it: &&Value| it.as_f64().unwrap() > 0.0;
+        assert!(all.iter().any(|it| moves(&it)), "{all:?}");
+        assert!(log.contains("3 random controls"), "{log}");
+        let page = std::fs::read_to_string(&html).unwrap();
+        assert!(page.contains("3 random controls"));
+        // Nothing else changes: the same forecast as without them.
+        let (plain, log) = run(0, None);
+        assert_eq!(plain["forecast"], out["forecast"]);
+        assert!(plain["controls"].is_null() && !log.contains("control"));
+        // The mask that is edited is none of its controls: what it does is said by itself.
+        let (all_of_it, _) = run(64, None);
+        let n_others = all_of_it["controls"]["n"].as_u64().unwrap();
+        let n_experts = all_of_it["load"][1]["chosen"].as_array().unwrap().len() as u64;
+        assert_eq!(n_others, n_experts - 1);
     }
 
     #[test]

@@ -4,9 +4,12 @@ use super::{
     Failure,
     pass::{Pass, SLICE},
 };
-use crate::document::{SCORES_BUDGET_BYTES, SharedRun, page};
+use crate::analysis::{ControlEffects, ControlReading, LoadStats};
+use crate::document::{SCORES_BUDGET_BYTES, SharedRun, ShownEffect, covers, page};
 use crate::engine::{Backend, StepRow};
-use crate::spec::{Experiment, InterventionSet, Revision, RoutingPolicy, longest_forecasts_apart};
+use crate::spec::{
+    Experiment, InterventionSet, ModelSpec, Revision, RoutingPolicy, longest_forecasts_apart,
+};
 use crate::trace::{Comparison, ModelFacts, Phase, Readout, RowRecord, SharedVec};
 
 /// The rows of a run.
@@ -14,40 +17,125 @@ pub(super) struct SeriesRows {
     baseline: RowRecord,
     /// The edited row and the counterfactual.
     edited: Option<(RowRecord, RowRecord)>,
+    /// Random controls of the edits; none where none were asked for.
+    pub controls: Option<ControlEffects>,
 }
 
-impl SeriesRows {
-    /// Makes rows of what was read, and reads the baseline's points under the edits.
+/// What reads the rows of a run.
+pub(super) struct SeriesReading<'a> {
+    backend: &'a mut dyn Backend,
+    spec: &'a ModelSpec,
+    experiment: &'a Experiment,
+}
+
+impl<'a> SeriesReading<'a> {
+    /// Of a model, on what an experiment gives it.
+    pub fn new(
+        backend: &'a mut dyn Backend,
+        spec: &'a ModelSpec,
+        experiment: &'a Experiment,
+    ) -> Self {
+        Self {
+            backend,
+            spec,
+            experiment,
+        }
+    }
+
+    /// Makes rows of what was read, and reads the baseline's points under the edits and under random controls of them.
     ///
-    /// * `longest`: points of the longest horizon
+    /// * `policy`: the edits, lowered
+    /// * `seed`, `n`: what controls are drawn with, and how many at most
     /// * `own`, `baseline`: every point of both read; the second one where there are edits
     ///
     /// # Errors
     /// A run that failed part-way.
-    pub fn of(
-        backend: &mut dyn Backend,
-        experiment: &Experiment,
-        (policy, longest): (&RoutingPolicy, usize),
+    pub fn rows(
+        &mut self,
+        policy: &RoutingPolicy,
+        (seed, n): (u32, usize),
         (own, baseline): (Vec<StepRow>, Option<Vec<StepRow>>),
-    ) -> Result<Self, Failure> {
-        let n_given = experiment.given.len();
+    ) -> Result<SeriesRows, Failure> {
+        let n_given = self.experiment.given.len();
         let Some(baseline) = baseline else {
             let baseline = record(n_given, &InterventionSet::default(), own)?;
-            return Ok(Self {
+            return Ok(SeriesRows {
                 baseline,
                 edited: None,
+                controls: None,
             });
         };
-        let edits = &experiment.edits;
+        let edits = &self.experiment.edits;
         let baseline = record(n_given, &InterventionSet::default(), baseline)?;
         let edited = record(n_given, edits, own)?;
-        let read = Pass::new(backend, policy).read_in_slices(&baseline.tokens, SLICE)?;
-        let mut counterfactual = record(n_given, edits, read)?;
-        counterfactual.comparisons = comparisons(&baseline, &counterfactual, longest);
-        Ok(Self {
+        let counterfactual = self.under(&baseline, edits, policy)?;
+        let controls = match n {
+            0 => None,
+            n => Some(self.controls(&baseline, (seed, n))?),
+        };
+        Ok(SeriesRows {
             baseline,
             edited: Some((edited, counterfactual)),
+            controls,
         })
+    }
+
+    /// The points of the baseline, read under a list of edits and compared with it.
+    fn under(
+        &mut self,
+        baseline: &RowRecord,
+        edits: &InterventionSet,
+        policy: &RoutingPolicy,
+    ) -> Result<RowRecord, Failure> {
+        let horizons = &self.spec.head.horizons;
+        let longest = horizons.last().copied().unwrap_or_default();
+        let mut pass = Pass::new(&mut *self.backend, policy);
+        let read = pass.read_in_slices(&baseline.tokens, SLICE)?;
+        let mut row = record(self.experiment.given.len(), edits, read)?;
+        row.comparisons = comparisons(baseline, &row, longest);
+        Ok(row)
+    }
+
+    /// Up to `n` controls of the edits, drawn with a seed.
+    fn controls(
+        &mut self,
+        baseline: &RowRecord,
+        asked: (u32, usize),
+    ) -> Result<ControlEffects, Failure> {
+        let mut load = LoadStats::default();
+        for step in baseline.store.steps() {
+            // No point is special.
+            load.add(step, |_| false);
+        }
+        let edits = &self.experiment.edits;
+        let (mut reading, plan) =
+            ControlReading::plan(edits, self.spec, (baseline, &load), asked, |at, it| {
+                covers(at, &it.place)
+            });
+        for (control, list) in plan.lists.iter().enumerate() {
+            let policy = RoutingPolicy::lower(list, self.spec, Revision(1));
+            let policy = policy.map_err(Failure::part_way)?;
+            let row = self.under(baseline, list, &policy)?;
+            let is_touched = |it: &&Comparison| it.at >= plan.from;
+            let compared = row.comparisons.iter().filter(is_touched).copied();
+            reading.add(control, &compared.collect::<Vec<_>>(), true);
+        }
+        Ok(reading.so_far)
+    }
+}
+
+impl SeriesRows {
+    /// What the edits change at each point, beside the controls, and where; nothing where there are none.
+    pub fn effect_words(&self, spec: &ModelSpec, edits: &InterventionSet) -> Vec<String> {
+        let Some((_, counterfactual)) = &self.edited else {
+            return Vec::new();
+        };
+        let of = (spec, edits);
+        let controls = self.controls.as_ref();
+        let effect = ShownEffect::of(of, &self.baseline, Some(counterfactual), controls);
+        let mut out = vec![effect.sentence(), effect.place_sentence()];
+        out.retain(|it| !it.is_empty());
+        out
     }
 
     /// The page.
@@ -58,7 +146,7 @@ impl SeriesRows {
             experiment,
             baseline: &self.baseline,
             edited: self.edited.as_ref().map(|it| (&it.0, &it.1)),
-            controls: None,
+            controls: self.controls.as_ref(),
             scores_budget_bytes: SCORES_BUDGET_BYTES,
         })
     }

@@ -1,10 +1,12 @@
-//! What the window begins with: a prompt, edits, a seed; the line that "Copy as command line" writes.
+//! What the window begins with: a prompt or a series, edits, a seed; the line that "Copy as command line" writes.
 
 use super::{
     Failure,
-    model::{ChatArgs, parse_edits, parse_ids},
+    model::{ChatArgs, SeriesArgs, parse_edits, parse_ids},
+    values::parse_scale,
 };
-use crate::spec::{Amount, InterventionSet, PromptForm, Sampling, TokenId};
+use crate::document::SeriesFile;
+use crate::spec::{Amount, InterventionSet, PromptForm, Sampling, Series, SeriesScale, TokenId};
 
 /// What the window begins with, as it is typed.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -15,6 +17,18 @@ pub struct StartArgs {
     /// What the text in the window starts with, as token ids; nothing is added.
     #[arg(long, allow_hyphen_values = true)]
     ids: Option<String>,
+    #[command(flatten)]
+    series: SeriesArgs,
+    /// For a series that begins with more than its scale was taken of: the mean and the standard deviation it is read with.
+    #[arg(
+        long,
+        value_name = "MEAN,DEVIATION",
+        requires = "prompt",
+        conflicts_with = "chat",
+        allow_hyphen_values = true,
+        value_parser = parse_scale
+    )]
+    scale: Option<SeriesScale>,
     #[command(flatten)]
     chat: ChatArgs,
     /// An edit of the routing in the window, as `mask:4.5`; may be given again.
@@ -35,6 +49,10 @@ pub struct Start {
     pub prompt: Option<(String, PromptForm)>,
     /// Given tokens in place of a prompt.
     pub ids: Option<Vec<TokenId>>,
+    /// A series in place of a prompt, and where it stands.
+    pub series: Option<(SeriesFile, Series)>,
+    /// What the numbers of a prompt are read with; none where that follows from them.
+    pub scale: Option<SeriesScale>,
     /// The list.
     pub edits: InterventionSet,
     /// How tokens are drawn.
@@ -42,10 +60,19 @@ pub struct Start {
 }
 
 impl StartArgs {
+    /// The series, where there is one.
+    fn series(&self) -> Result<Option<(SeriesFile, Series)>, Failure> {
+        let Some(file) = self.series.file() else {
+            return Ok(None);
+        };
+        let series = file.read().map_err(Failure::misuse)?;
+        Ok(Some((file, series)))
+    }
+
     /// What they say.
     ///
     /// # Errors
-    /// What is no edit, no id, or a temperature out of range.
+    /// What is no edit, no id, no series, or a temperature out of range.
     pub fn start(&self) -> Result<Start, Failure> {
         let mut sampling = Sampling::default();
         sampling.seed = self.seed.unwrap_or(sampling.seed);
@@ -54,6 +81,8 @@ impl StartArgs {
         Ok(Start {
             prompt: self.prompt.clone().map(|it| (it, self.chat.form())),
             ids: self.ids.as_deref().map(parse_ids).transpose()?,
+            series: self.series()?,
+            scale: self.scale,
             edits: parse_edits(&self.edits)?,
             sampling,
         })

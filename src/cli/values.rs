@@ -6,6 +6,8 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+use crate::spec::SeriesScale;
+
 /// How much larger than usual a picture can be drawn.
 const ZOOMS: RangeInclusive<f32> = 0.25..=8.0;
 
@@ -24,6 +26,9 @@ pub enum ValueError {
     /// No width and height.
     #[error("expected a size as 1440x900, not \"{0}\"")]
     NoSize(String),
+    /// No two numbers, or no deviation.
+    #[error("expected a mean and a standard deviation above 0 as 12.5,3, not \"{0}\"")]
+    NoScale(String),
     /// No number, or one beyond what can be drawn.
     #[error("a zoom is {least} to {most}, not \"{0}\"", least = ZOOMS.start(), most = ZOOMS.end())]
     NoZoom(String),
@@ -39,6 +44,19 @@ pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
         }
         Ok(path)
     })
+}
+
+/// Reads `12.5,3`, the mean of a series and its standard deviation.
+///
+/// # Errors
+/// What is no two finite numbers, or a deviation that is not above 0.
+pub fn parse_scale(text: &str) -> Result<SeriesScale, ValueError> {
+    let number = |it: &str| it.trim().parse::<f64>().ok().filter(|it| it.is_finite());
+    let scale = text.split_once(',').and_then(|(mean, deviation)| {
+        let (mean, deviation) = (number(mean)?, number(deviation)?);
+        (deviation > 0.0).then_some(SeriesScale { mean, deviation })
+    });
+    scale.ok_or_else(|| ValueError::NoScale(text.to_owned()))
 }
 
 /// Reads a count.

@@ -10,6 +10,7 @@ mod file;
 mod html;
 mod panels;
 mod recents;
+mod series_file;
 mod settings;
 mod table;
 mod token_words;
@@ -32,6 +33,7 @@ pub use panels::{
     router_sentence, router_table, routers_table, shortest_router_sentence, steps_sentence,
     steps_table, texts_table, transcript_sentence, transcript_table, worked_words,
 };
+pub use series_file::{SeriesFile, SeriesFileError};
 pub use settings::{CONFIG_DIR, MAX_RECENTS, SavedSettings, SavedTheme, SettingsFile, ZOOM};
 pub use table::{Cell, Column, Table, number};
 pub use token_words::{TokenTexts, printable, quoted, special_words, token_texts, token_words};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Experiment, InterventionSet, Position, TokenId};
+use super::{Experiment, ModelSpec, Position, TokenId};
 
 /// Which text, counted from 0 in the order they left the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,13 +88,14 @@ impl Branches {
     /// The text of `from` gives its place to that of `to`. What is written for `from` is named, once;
     /// where nothing is beyond the given tokens, only its parent is passed on.
     ///
+    /// * `spec`: of the model that writes both
     /// * `texts`: what is on screen for `from` without edits and under them
     ///
     /// Returns the name of the text that left.
     pub fn replace(
         &mut self,
-        from: &Experiment,
-        to: &Experiment,
+        spec: &ModelSpec,
+        (from, to): (&Experiment, &Experiment),
         texts: [&[TokenId]; 2],
     ) -> Option<BranchId> {
         let is_written = texts.iter().any(|it| it.len() > from.given.len());
@@ -105,7 +106,8 @@ impl Branches {
             // Back on screen: it keeps the parent it had.
             (Some(id), _) => self.get(id).and_then(|it| it.parent),
             (None, Some(id)) => {
-                Some((id, forked_at(from, to, tokens))).filter(|it| it.1 > Position(0))
+                let at = forked_at(spec, (from, to), tokens);
+                Some((id, at)).filter(|it| it.1 > Position(0))
             }
             (None, None) => self.parent,
         };
@@ -134,7 +136,11 @@ impl Branches {
 
 /// The first position at which the text of `to` may differ from that of `from`, of which `tokens` is the
 /// longest row. A token is drawn from the position before it.
-fn forked_at(from: &Experiment, to: &Experiment, tokens: &[TokenId]) -> Position {
+fn forked_at(
+    spec: &ModelSpec,
+    (from, to): (&Experiment, &Experiment),
+    tokens: &[TokenId],
+) -> Position {
     let common = to
         .given
         .iter()
@@ -144,30 +150,36 @@ fn forked_at(from: &Experiment, to: &Experiment, tokens: &[TokenId]) -> Position
     if from.sampling != to.sampling || common < to.given.len() || from.given.len() > common {
         return Position::new(common);
     }
-    match first_edited(&from.edits, &to.edits) {
+    match first_edited(spec, from, to) {
         Some(at) => Position::new((at.idx() + 1).max(common)),
         None => Position::new(common),
     }
 }
 
-/// The first position at which two lists may act differently.
-fn first_edited(a: &InterventionSet, b: &InterventionSet) -> Option<Position> {
+/// The first position at which the lists of two experiments may act differently, of texts that begin alike.
+fn first_edited(spec: &ModelSpec, from: &Experiment, to: &Experiment) -> Option<Position> {
+    let (a, b) = (&from.edits, &to.edits);
+    let parts = spec.parts(&to.given);
     let n_same = a
         .active()
         .zip(b.active())
         .take_while(|(a, b)| a == b)
         .count();
     let rest = a.active().skip(n_same).chain(b.active().skip(n_same));
-    rest.map(|it| it.span.start()).min()
+    rest.map(|it| spec.first_changed(it, parts)).min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Amount, Sampling};
+    use crate::spec::{Amount, EncoderSpec, Sampling};
 
     fn ids(range: std::ops::Range<u32>) -> Vec<TokenId> {
         range.map(TokenId).collect()
+    }
+
+    fn one_stack() -> ModelSpec {
+        ModelSpec::with_routers([])
     }
 
     fn given(n: u32) -> Experiment {
@@ -182,12 +194,12 @@ mod tests {
         let (first, mut second) = (given(3), given(5));
         second.given.push(TokenId(90));
         let mut branches = Branches::default();
-        let left = branches.replace(&first, &second, [&ids(0..9), &[]]);
+        let left = branches.replace(&one_stack(), (&first, &second), [&ids(0..9), &[]]);
         assert_eq!(left, Some(BranchId(0)));
         // Back on screen, and left again: it is still the same text.
-        let left = branches.replace(&second, &first, [&ids(0..9), &[]]);
+        let left = branches.replace(&one_stack(), (&second, &first), [&ids(0..9), &[]]);
         assert_eq!(left, Some(BranchId(1)));
-        let left = branches.replace(&first, &second, [&ids(0..9), &[]]);
+        let left = branches.replace(&one_stack(), (&first, &second), [&ids(0..9), &[]]);
         assert_eq!(left, Some(BranchId(0)));
         let names: Vec<&str> = branches.list().iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["Text 1", "Text 2"]);
@@ -202,7 +214,7 @@ mod tests {
         let mut branches = Branches::default();
         for pair in all.windows(2) {
             let written: Vec<TokenId> = ids(0..20);
-            branches.replace(&pair[0], &pair[1], [&written, &[]]);
+            branches.replace(&one_stack(), (&pair[0], &pair[1]), [&written, &[]]);
         }
         let parent = |it: &Branches, id| it.get(BranchId(id)).unwrap().parent;
         assert_eq!(parent(&branches, 2), Some((BranchId(1), Position(8))));
@@ -216,7 +228,7 @@ mod tests {
         branches.delete(BranchId(0));
         assert_eq!(parent(&branches, 2), None);
         // An id that is free again is not given again.
-        branches.replace(&given(9), &given(3), [&ids(0..20), &[]]);
+        branches.replace(&one_stack(), (&given(9), &given(3)), [&ids(0..20), &[]]);
         let names: Vec<&str> = branches.list().iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["the lion", "Text 4"]);
         assert_eq!(branches.of(&given(9)), Some(BranchId(3)));
@@ -227,7 +239,7 @@ mod tests {
     fn a_text_of_which_nothing_was_written_is_not_named() {
         let mut branches = Branches::default();
         assert_eq!(
-            branches.replace(&given(3), &given(4), [&ids(0..3), &[]]),
+            branches.replace(&one_stack(), (&given(3), &given(4)), [&ids(0..3), &[]]),
             None
         );
         assert!(branches.list().is_empty());
@@ -239,7 +251,7 @@ mod tests {
             let (from, mut to) = (given(4), given(4));
             change(&mut to);
             let mut branches = Branches::default();
-            branches.replace(&from, &to, [&ids(0..9), &[]]);
+            branches.replace(&one_stack(), (&from, &to), [&ids(0..9), &[]]);
             let parent = branches.parent.map(|it| it.1.0);
             assert_eq!(parent, want);
         };
@@ -259,5 +271,35 @@ mod tests {
         // An edit at position 6 changes what is drawn for position 7; one in the prompt, the first token drawn.
         check(|it| it.edits.push("mask:0.1@6..".parse().unwrap()), Some(7));
         check(|it| it.edits.push("mask:0.1".parse().unwrap()), Some(4));
+    }
+
+    #[test]
+    fn an_edit_of_a_decoder_counts_its_positions_behind_the_source() {
+        let spec = ModelSpec {
+            encoder: Some(EncoderSpec {
+                layers: Vec::new(),
+                start: TokenId(0),
+            }),
+            ..one_stack()
+        };
+        // Five tokens of a source, the one the text starts with, and six written.
+        let from = Experiment {
+            given: [5, 6, 7, 8, 9, 0].map(TokenId).into(),
+            ..Experiment::default()
+        };
+        let text: Vec<TokenId> = [&*from.given, &ids(20..26)].concat();
+        let check = |edit: &str, want: u32| {
+            let mut to = from.clone();
+            to.edits.push(edit.parse().unwrap());
+            let mut branches = Branches::default();
+            branches.replace(&spec, (&from, &to), [&text, &[]]);
+            let parent = branches.parent.map(|it| it.1.0);
+            assert_eq!(parent, Some(want), "{edit}");
+        };
+        check("mask:dec.1.0@3..", 9);
+        check("mask:dec.1.0", 6);
+        // The whole text under one of the source, from the first token drawn on.
+        check("mask:enc.1.0@3..", 6);
+        check("mask:*.0@3..", 6);
     }
 }

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::{InterventionSet, ModelSpec, Position, RouterId, RouterRef, StackId, TokenId};
+use super::{
+    Intervention, InterventionSet, ModelSpec, Position, RouterId, RouterRef, StackId, TokenId,
+};
 
 /// Layers that read the same part of a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,17 +142,25 @@ impl ModelSpec {
         }
     }
 
-    /// The first position of a sequence that may change under a list: all of it under an edit of the encoder, whose every
+    /// The first position of a sequence that may change under an edit: all of it under one of the encoder, whose every
     /// token sees all others.
+    ///
+    /// * `parts`: of the sequence
+    #[must_use]
+    pub fn first_changed(&self, edit: &Intervention, parts: SequenceParts) -> Position {
+        match self.stack_of(edit.at) {
+            Some(StackId::Decoder) => parts.in_sequence(StackId::Decoder, edit.span.start()),
+            Some(StackId::Encoder) | None => Position(0),
+        }
+    }
+
+    /// The first position of a sequence that may change under a list.
     ///
     /// * `tokens`: of the sequence
     #[must_use]
     pub fn first_edited(&self, edits: &InterventionSet, tokens: &[TokenId]) -> Position {
         let parts = self.parts(tokens);
-        let first = edits.active().map(|it| match self.stack_of(it.at) {
-            Some(StackId::Decoder) => parts.in_sequence(StackId::Decoder, it.span.start()),
-            Some(StackId::Encoder) | None => Position(0),
-        });
+        let first = edits.active().map(|it| self.first_changed(it, parts));
         first.min().unwrap_or_default()
     }
 

@@ -72,13 +72,20 @@ fn holes(n_layers: u64, n_experts: u64, is_odd: bool) -> TempDir {
     while header.len() % 2 != usize::from(is_odd) {
         header.push(' ');
     }
+    sparse(&tiny.config, &header, end)
+}
+
+/// A checkpoint of this header with nothing but holes behind it: it takes no room, however large it is.
+///
+/// * `n_bytes`: of all tensors
+fn sparse(config: &Value, header: &str, n_bytes: u64) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.json"), tiny.config.to_string()).unwrap();
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     let mut file = File::create(folder.path().join("model.safetensors")).unwrap();
     file.write_all(&(header.len() as u64).to_le_bytes())
         .unwrap();
     file.write_all(header.as_bytes()).unwrap();
-    file.set_len(8 + header.len() as u64 + end).unwrap();
+    file.set_len(8 + header.len() as u64 + n_bytes).unwrap();
     folder
 }
 

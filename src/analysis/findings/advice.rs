@@ -1,23 +1,39 @@
 //! What stands beside a finding: what it usually means, what to look at next, which edit shows it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::{FindingKind, edit_text};
 use crate::analysis::{RouterReport, Verdict};
-use crate::spec::{Action, Intervention, RouterRef, RouterSpec, Site, Span, StackId};
+use crate::spec::{Action, Intervention, ModelSpec, RouterRef, Site, Span, StackId};
+use crate::trace::PositionKind;
 
 /// What to make of a finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Advice {
     /// What it usually means, a sentence.
-    pub means: &'static str,
+    pub means: Cow<'static, str>,
     /// What to look at next, a sentence.
-    pub next: &'static str,
+    pub next: Cow<'static, str>,
     /// The edit that shows it, and what is then to be seen; none where no edit can.
     #[serde(serialize_with = "edit_text")]
     pub edit: Option<Intervention>,
     /// What is to be seen under the edit, a sentence; empty where there is none.
-    pub seen: &'static str,
+    pub seen: Cow<'static, str>,
+}
+
+impl Advice {
+    /// The same, said of what stands at the positions of the model: of points where those do.
+    #[must_use]
+    pub(super) fn said(self, kind: PositionKind) -> Self {
+        Self {
+            means: kind.said(self.means),
+            next: kind.said(self.next),
+            edit: self.edit,
+            seen: kind.said(self.seen),
+        }
+    }
 }
 
 /// On a finding; `edit` is the one that shows it.
@@ -60,16 +76,17 @@ pub(super) fn on(kind: FindingKind, edit: Option<Intervention>) -> Advice {
         ),
     };
     Advice {
-        means,
-        next,
-        seen: if edit.is_some() { seen } else { "" },
+        means: means.into(),
+        next: next.into(),
+        seen: if edit.is_some() { seen } else { "" }.into(),
         edit,
     }
 }
 
-/// On a router whose load is skewed or collapsed; none on one that is even or not judged.
+/// On a router of a model whose load is skewed or collapsed; none on one that is even or not judged.
 #[must_use]
-pub fn advice_on_load(it: &RouterReport, router: &RouterSpec) -> Option<Advice> {
+pub fn advice_on_load(it: &RouterReport, spec: &ModelSpec) -> Option<Advice> {
+    let router = spec.routers.get(it.router.idx())?;
     let verdict = it.verdict.filter(|it| *it != Verdict::Even)?;
     let place = router.place;
     let at = match (place.stack, place.site) {
@@ -92,12 +109,13 @@ pub fn advice_on_load(it: &RouterReport, router: &RouterSpec) -> Option<Advice> 
             expert: dead.expert,
             share: None,
         };
-        return Some(Advice {
-            means: "Usually too little balancing while it was trained: an expert that is not picked gets no gradient, and is picked less still.",
-            next: "Look at what the dead expert would say, and at the step at which it died (`check` with several models).",
+        let advice = Advice {
+            means: "Usually too little balancing while it was trained: an expert that is not picked gets no gradient, and is picked less still.".into(),
+            next: "Look at what the dead expert would say, and at the step at which it died (`check` with several models).".into(),
             edit: edit(force),
-            seen: "The expert is picked everywhere: if the text falls apart, it never learned.",
-        });
+            seen: "The expert is picked everywhere: if the text falls apart, it never learned.".into(),
+        };
+        return Some(advice.said(PositionKind::of(spec)));
     }
     let busiest = it.busiest?;
     let means = match verdict {
@@ -108,12 +126,15 @@ pub fn advice_on_load(it: &RouterReport, router: &RouterSpec) -> Option<Advice> 
             "Usually a balancing loss that was too weak, or texts unlike those it was trained on: read a mix of kinds before blaming the model."
         }
     };
-    Some(Advice {
-        means,
-        next: "Look at the tokens of the busiest expert (Expert panel), and at its load text by text.",
+    let advice = Advice {
+        means: means.into(),
+        next:
+            "Look at the tokens of the busiest expert (Expert panel), and at its load text by text."
+                .into(),
         edit: edit(Action::Mask {
             expert: busiest.expert,
         }),
-        seen: "The busiest expert is masked: what it alone can do is missing.",
-    })
+        seen: "The busiest expert is masked: what it alone can do is missing.".into(),
+    };
+    Some(advice.said(PositionKind::of(spec)))
 }

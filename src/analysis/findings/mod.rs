@@ -16,7 +16,7 @@ use crate::spec::{
     Action, Amount, ExpertId, Intervention, ModelSpec, RouterId, RouterRef, RouterSpec, Score,
     Site, Span, StackId,
 };
-use crate::trace::{Copies, GateFacts, NotFinite, WeightPart};
+use crate::trace::{Copies, GateFacts, NotFinite, PositionKind, WeightPart};
 
 pub use advice::{Advice, advice_on_load};
 
@@ -71,6 +71,17 @@ pub struct Finding {
     pub advice: Advice,
 }
 
+impl Finding {
+    /// The same, said of what stands at the positions of the model: of points where those do.
+    fn said(self, kind: PositionKind) -> Self {
+        Self {
+            evidence: kind.said(self.evidence).into_owned(),
+            advice: self.advice.said(kind),
+            ..self
+        }
+    }
+}
+
 /// What findings are made from, all that is known of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'a> {
@@ -109,7 +120,8 @@ pub fn findings(spec: &ModelSpec, evidence: &Evidence<'_>) -> Vec<Finding> {
             }
         }
     }
-    out
+    let kind = PositionKind::of(spec);
+    out.into_iter().map(|it| it.said(kind)).collect()
 }
 
 /// A router.

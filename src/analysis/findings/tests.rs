@@ -172,3 +172,37 @@ fn an_identity_expert_has_no_output_of_its_own_to_miss() {
     };
     check(&[gate()], &[identity], &[]);
 }
+
+#[test]
+fn of_a_series_it_is_said_of_points() {
+    let points = ModelSpec {
+        input: crate::spec::InputSpec::Series {
+            channels: 1,
+            gated_embed: true,
+        },
+        ..spec()
+    };
+    let blind = GateFacts {
+        norms: vec![0.0; 4],
+        same_rows: vec![(0..4).map(ExpertId).collect()],
+        ..gate()
+    };
+    let gates = [blind, gate()];
+    let evidence = Evidence {
+        gates: &gates,
+        ..Evidence::default()
+    };
+    let words = |spec: &ModelSpec| {
+        let found = findings(spec, &evidence);
+        let one = |it: &Finding| {
+            let Advice {
+                means, next, seen, ..
+            } = &it.advice;
+            format!("{} {means} {next} {seen}", it.evidence)
+        };
+        found.iter().map(one).collect::<String>()
+    };
+    let (of_tokens, of_points) = (words(&spec()), words(&points));
+    assert!(of_tokens.contains("looks at no token"), "{of_tokens}");
+    assert_eq!(of_points, of_tokens.replace("token", "point"));
+}

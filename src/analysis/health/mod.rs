@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{LoadStats, PhaseFilter, SelectionBias, spread};
 use crate::spec::{ExpertId, ModelSpec, RouterId, RouterSpec};
-use crate::trace::GateFacts;
+use crate::trace::{GateFacts, PositionKind};
 
 pub use limits::{DeadLimit, Limits, MaxLimit, Preset, Thresholds};
 
@@ -256,6 +256,7 @@ pub fn judge(
         })
         .collect();
     let n_tokens = texts_counted.iter().map(|it| it.n_tokens).sum();
+    let kind = PositionKind::of(spec);
     let routers: Vec<RouterReport> = spec
         .router_ids()
         .map(|(id, router)| {
@@ -264,14 +265,14 @@ pub fn judge(
             if is_withheld {
                 report.withhold();
             }
-            report.evidence = words::evidence(&report, thresholds, &texts_counted);
+            report.evidence = words::evidence(&report, thresholds, &texts_counted, kind);
             report
         })
         .collect();
     let have = routers.iter().map(|it| it.n_tokens).min();
     let outcome = outcome(&routers, have.unwrap_or(n_tokens));
     Report {
-        headline: words::headline(outcome, &routers),
+        headline: words::headline(outcome, &routers, kind),
         outcome,
         thresholds: *thresholds,
         n_tokens,

@@ -5,6 +5,7 @@ use super::{
     Verdict,
 };
 use crate::spec::{count_of, grouped, part_of};
+use crate::trace::PositionKind;
 
 /// Why one text gives no verdict but even.
 const ONE_TEXT: &str = "one text alone cannot tell a specialist from a dead expert";
@@ -57,12 +58,12 @@ impl Thresholds {
 }
 
 /// The verdict on the model, in one sentence without a full stop.
-pub(super) fn headline(outcome: Outcome, routers: &[RouterReport]) -> String {
+pub(super) fn headline(outcome: Outcome, routers: &[RouterReport], kind: PositionKind) -> String {
     match outcome {
         Outcome::NoRouter => "This model has no router to judge".to_owned(),
         Outcome::TooFew { have, need } => {
             let were = if have == 1 { "was" } else { "were" };
-            let (have, need) = (count_of(have, "token"), grouped(need));
+            let (have, need) = (count_of(have, kind.noun()), grouped(need));
             format!("No verdict: {have} {were} counted, and {need} are needed")
         }
         Outcome::Withheld { verdict, worst } => {
@@ -166,14 +167,15 @@ pub(super) fn evidence(
     report: &RouterReport,
     thresholds: &Thresholds,
     texts: &[TextCount],
+    kind: PositionKind,
 ) -> String {
     let Some(numbers) = &report.numbers else {
-        return format!("Nothing was picked yet.{}", dropped_words(report));
+        return format!("Nothing was picked yet.{}", dropped_words(report, kind));
     };
     let mut out = match report.verdict.or(report.withheld) {
         None => format!(
             "No verdict: {} {} counted, and {} are needed; evenness {} so far.",
-            count_of(report.n_tokens, "token"),
+            count_of(report.n_tokens, kind.noun()),
             if report.n_tokens == 1 { "was" } else { "were" },
             grouped(report.needed),
             number(numbers.evenness)
@@ -200,11 +202,11 @@ pub(super) fn evidence(
         }
     };
     out.push_str(&busiest_and_least(report, texts));
-    out.push_str(&dropped_words(report));
+    out.push_str(&dropped_words(report, kind));
     for (idle, is_dead) in [(&report.dead, true), (&report.unused, false)] {
         for it in idle.iter().take(N_NAMED) {
             out.push(' ');
-            out.push_str(&idle_words(it, is_dead, report, thresholds, texts));
+            out.push_str(&idle_words(it, is_dead, report, thresholds, (texts, kind)));
         }
         if idle.len() > N_NAMED {
             let what = if is_dead { "dead" } else { "little used" };
@@ -217,17 +219,17 @@ pub(super) fn evidence(
 }
 
 /// ` Dropped: 31 of 1,204 tokens (2.6 %), whose expert was full.`; nothing where experts take any number.
-fn dropped_words(report: &RouterReport) -> String {
+fn dropped_words(report: &RouterReport, kind: PositionKind) -> String {
     let Some(n) = report.n_dropped else {
         return String::new();
     };
     if n == 0 {
-        return " No token was dropped.".to_owned();
+        return format!(" No {} was dropped.", kind.noun());
     }
     let share = n as f64 / report.n_tokens.max(1) as f64 * 100.0;
     format!(
         " Dropped: {} ({share:.1} %), whose expert was full.",
-        part_of(n, report.n_tokens, "token")
+        part_of(n, report.n_tokens, kind.noun())
     )
 }
 
@@ -311,12 +313,12 @@ fn idle_words(
     is_dead: bool,
     report: &RouterReport,
     thresholds: &Thresholds,
-    texts: &[TextCount],
+    (texts, kind): (&[TextCount], PositionKind),
 ) -> String {
     let picked = format!(
         "Expert {} was picked for {}",
         it.expert,
-        part_of(it.n, report.n_tokens, "token")
+        part_of(it.n, report.n_tokens, kind.noun())
     );
     let text = it.text.and_then(|at| texts.get(at));
     let used = number(it.utilisation);

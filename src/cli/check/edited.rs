@@ -5,20 +5,27 @@ use std::fmt::Write as _;
 use super::report;
 use crate::analysis::{Numbers, Report, RouterReport};
 use crate::spec::{count_of, shown};
+use crate::trace::PositionKind;
 
 /// Experts whose change is told for each router.
 const N_TOLD: usize = 3;
 
 /// Both loads, and which experts changed most.
-pub(super) fn table(out: &mut String, name: &str, plain: &Report, edited: &Report) {
+pub(super) fn table(
+    out: &mut String,
+    name: &str,
+    kind: PositionKind,
+    (plain, edited): (&Report, &Report),
+) {
     let width = plain.routers.iter().map(|it| it.label.len()).max();
     let width = width.unwrap_or(0).max(5);
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{}: no verdict: edits are in force", shown(name));
     let _ = writeln!(
         out,
-        "over {}, special tokens left out, without the edits and under them\n",
-        count_of(plain.n_tokens, "token")
+        "over {}{}, without the edits and under them\n",
+        count_of(plain.n_tokens, kind.noun()),
+        kind.said(report::WITHOUT_SPECIAL)
     );
     let _ = writeln!(
         out,

@@ -26,7 +26,7 @@ use crate::checkpoint::{self, Source};
 use crate::corpus::{TextSource, names};
 use crate::engine::{Examiner, LoadProgress, ModelOpener};
 use crate::spec::{InterventionSet, ModelSpec, TokenId, count_of, grouped};
-use crate::trace::ModelFacts;
+use crate::trace::{ModelFacts, PositionKind};
 
 /// Judge whether the load is even over texts, and look for what else is wrong: weights that are no numbers, copied or
 /// silent experts, routers that look at no token. Exits 0 if even and sound; 1 if skewed, collapsed, or anything is
@@ -119,7 +119,10 @@ fn check(args: &Args, output: Output<'_>) -> Result<(), Failure> {
     let texts = texts(args)?;
     let file = args.out.as_deref().map(|it| OutFile::at(it, "report"));
     let file = file.transpose()?;
-    let mut progress = Progress(output);
+    let mut progress = Progress {
+        output,
+        kind: PositionKind::default(),
+    };
     let mut all = Vec::new();
     for model in &models {
         let one = check_one(args, model, &texts, &edits, several, &mut progress)?;
@@ -138,7 +141,7 @@ fn check(args: &Args, output: Output<'_>) -> Result<(), Failure> {
                 Ok(steps.text(&all))
             }
         };
-        hand_out(args, file, &mut progress.0, text)?;
+        hand_out(args, file, &mut progress.output, text)?;
     } else if let Some(last) = all.last() {
         let text = |as_json| {
             if as_json {
@@ -147,7 +150,7 @@ fn check(args: &Args, output: Output<'_>) -> Result<(), Failure> {
                 Ok(last.text())
             }
         };
-        hand_out(args, file, &mut progress.0, text)?;
+        hand_out(args, file, &mut progress.output, text)?;
     }
     all.last().map_or(Ok(()), Checked::end)
 }
@@ -368,7 +371,10 @@ impl Checked {
         match (&self.report, &self.edited) {
             (None, _) => out = format!("{}: no load was judged\n", self.name),
             (Some(report), None) => report::table(&mut out, &self.name, &self.spec, report),
-            (Some(report), Some(edited)) => edited::table(&mut out, &self.name, report, edited),
+            (Some(report), Some(edited)) => {
+                let kind = PositionKind::of(&self.spec);
+                edited::table(&mut out, &self.name, kind, (report, edited));
+            }
         }
         experts::list(&mut out, &self.findings);
         out
@@ -376,18 +382,23 @@ impl Checked {
 }
 
 /// What is said while it runs.
-struct Progress<'a>(Output<'a>);
+struct Progress<'a> {
+    output: Output<'a>,
+    /// What the model reads.
+    kind: PositionKind,
+}
 
 impl Listener for Progress<'_> {
     fn loading(&mut self, it: &LoadProgress) {
-        self.0.progress(&loading_words(it));
+        self.output.progress(&loading_words(it));
     }
 
     fn opened(&mut self, facts: &ModelFacts) {
-        self.0.end_progress("\r");
-        self.0.remark(opened_words(facts));
+        self.kind = facts.position_kind();
+        self.output.end_progress("\r");
+        self.output.remark(opened_words(facts));
         for note in &facts.notes {
-            self.0.remark(note);
+            self.output.remark(note);
         }
     }
 
@@ -396,20 +407,20 @@ impl Listener for Progress<'_> {
     }
 
     fn examining(&mut self, n_done: usize, n_total: usize) {
-        self.0.progress(&format!(
+        self.output.progress(&format!(
             "looking at the weights, part {n_done} of {n_total} "
         ));
         if n_done == n_total {
-            self.0.end_progress("\n");
+            self.output.end_progress("\n");
         }
     }
 
     fn surveying(&mut self, n_done: usize, n_total: usize) {
-        let (done, total) = (grouped(n_done as u64), count_of(n_total, "token"));
-        self.0
+        let (done, total) = (grouped(n_done as u64), count_of(n_total, self.kind.noun()));
+        self.output
             .progress(&format!("reading {done} of about {total} "));
         if n_done == n_total {
-            self.0.end_progress("\n");
+            self.output.end_progress("\n");
         }
     }
 }

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use crate::analysis::{Numbers, Report, RouterReport, Verdict, advice_on_load};
 use crate::cli::experts::advise;
 use crate::spec::{ModelSpec, count_of, grouped, shown};
+use crate::trace::PositionKind;
+
+/// What is not counted, where there are special tokens.
+pub(super) const WITHOUT_SPECIAL: &str = ", special tokens left out";
 
 /// The verdict, the numbers of every router, and the evidence where there is something to say.
 pub(super) fn table(out: &mut String, name: &str, spec: &ModelSpec, report: &Report) {
@@ -15,15 +19,17 @@ pub(super) fn table(out: &mut String, name: &str, spec: &ModelSpec, report: &Rep
         .iter()
         .map(|it| format!("{} {}", shown(&it.name), grouped(it.n_tokens)))
         .collect();
-    let n_tokens = count_of(report.n_tokens, "token");
+    let kind = PositionKind::of(spec);
+    let n_tokens = count_of(report.n_tokens, kind.noun());
     let width = report.routers.iter().map(|it| it.label.len()).max();
     let width = width.unwrap_or(0).max(5);
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{}: {}", shown(name), report.headline);
     let _ = writeln!(
         out,
-        "over {n_tokens} ({}), special tokens left out, no edit in force, limits: {}",
+        "over {n_tokens} ({}){}, no edit in force, limits: {}",
         names.join(", "),
+        kind.said(WITHOUT_SPECIAL),
         report.thresholds.preset.label()
     );
     let _ = writeln!(
@@ -44,8 +50,7 @@ pub(super) fn table(out: &mut String, name: &str, spec: &ModelSpec, report: &Rep
     for (n, it) in told.enumerate() {
         let gap = if n == 0 { "\n" } else { "" };
         let _ = writeln!(out, "{gap}{}: {}", it.label, shown(&it.evidence));
-        let router = spec.routers.get(it.router.idx());
-        if let Some(advice) = router.and_then(|router| advice_on_load(it, router)) {
+        if let Some(advice) = advice_on_load(it, spec) {
             advise(out, &advice);
         }
     }
@@ -76,7 +81,7 @@ pub(super) fn number(it: &RouterReport, of: fn(&Numbers) -> f64) -> String {
 /// What to do about each router that is not even.
 pub(super) fn load_advice(report: &Report, spec: &ModelSpec) -> Value {
     let of = |it: &RouterReport| {
-        let advice = advice_on_load(it, spec.routers.get(it.router.idx())?)?;
+        let advice = advice_on_load(it, spec)?;
         Some(json!({ "router": it.router, "place": it.label, "advice": advice }))
     };
     report.routers.iter().filter_map(of).collect()

@@ -8,6 +8,7 @@ use super::Checked;
 use crate::analysis::{Leaving, RouterTimeline, Timeline, TimelineStep, Verdict, timeline};
 use crate::cli::{Failure, experts::list, json_text};
 use crate::spec::{count_of, shown};
+use crate::trace::PositionKind;
 
 /// Experts of a layer up to which every utilisation is printed.
 const N_SHOWN: usize = 16;
@@ -18,6 +19,7 @@ const N_TOLD: usize = 8;
 pub(super) struct Steps {
     names: Vec<String>,
     timeline: Timeline,
+    kind: PositionKind,
 }
 
 impl Steps {
@@ -36,7 +38,12 @@ impl Steps {
         });
         let steps: Vec<TimelineStep<'_>> = steps.collect();
         let timeline = timeline(&steps).map_err(Failure::misuse)?;
-        Ok(Self { names, timeline })
+        let kind = all.first().map(|it| PositionKind::of(&it.spec));
+        Ok(Self {
+            names,
+            timeline,
+            kind: kind.unwrap_or_default(),
+        })
     }
 
     pub fn json(&self, all: &[Checked]) -> Result<String, Failure> {
@@ -53,7 +60,7 @@ impl Steps {
     pub fn text(&self, all: &[Checked]) -> String {
         let mut out = String::new();
         self.verdicts(&mut out, all);
-        let n_tokens = count_of(self.timeline.n_tokens, "token");
+        let n_tokens = count_of(self.timeline.n_tokens, self.kind.noun());
         let (low, high) = self.timeline.band;
         // Writing to a string cannot fail.
         let _ = writeln!(

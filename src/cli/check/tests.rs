@@ -31,13 +31,14 @@ fn texts_are_asked_for_and_looked_at_first() {
     assert!(out.is_empty() && log.is_empty(), "nothing was opened");
 }
 
+const SERIES_MODEL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/golden/fixtures/time_moe"
+);
+
 /// Checks the fixture that reads series.
 fn check_series(texts: &[&str]) -> (Result<(), Failure>, String, String) {
-    let model = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/golden/fixtures/time_moe"
-    );
-    let line = [&[model, "--device", "cpu"], texts].concat();
+    let line = [&[SERIES_MODEL, "--device", "cpu"], texts].concat();
     let args = parsed(&line).unwrap();
     let (mut out, mut log) = (Vec::new(), Vec::new());
     let ended = check(&args, Output::to(&mut out, &mut log));
@@ -73,7 +74,7 @@ fn a_table_is_as_many_series_as_it_has_columns_of_numbers_and_a_bad_number_is_sa
     let (ended, _, _) = check_series(&["--text", &path, "--json"]);
     let why = ended.unwrap_err();
     assert_eq!(why.status, Status::PartWay, "{}", why.what);
-    assert!(why.what.contains("80 tokens were counted"), "{}", why.what);
+    assert!(why.what.contains("80 points were counted"), "{}", why.what);
     std::fs::write(&file, "1\n2\nthree\n").unwrap();
     let (ended, _, _) = check_series(&["--text", &path]);
     let why = ended.unwrap_err();
@@ -83,4 +84,48 @@ fn a_table_is_as_many_series_as_it_has_columns_of_numbers_and_a_bad_number_is_sa
         "{}",
         why.what
     );
+}
+
+/// Every text in it, names of fields left out.
+fn strings(it: &serde_json::Value) -> Vec<String> {
+    match it {
+        serde_json::Value::String(it) => vec![it.clone()],
+        serde_json::Value::Array(all) => all.iter().flat_map(strings).collect(),
+        serde_json::Value::Object(all) => all.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn nothing_that_is_said_of_a_series_is_said_of_tokens() {
+    let place = tempfile::tempdir().unwrap();
+    let short = place.path().join("short.csv");
+    let rows: Vec<String> = (0..300).map(|it| format!("{}", it % 7)).collect();
+    std::fs::write(&short, rows.join("\n")).unwrap();
+    let short = short.display().to_string();
+    for line in [
+        &["--samples"][..],
+        &["--text", &short],
+        &["--samples", "--edit", "mask:1.0"],
+        &[SERIES_MODEL, "--samples"],
+    ] {
+        let (ended, out, log) = check_series(line);
+        let why = ended.err().map_or_else(String::new, |it| it.what);
+        // Names as `token_independent` are the same for every model.
+        let has_token = |it: &str| {
+            let words = it.to_lowercase();
+            let mut words = words.split(|it: char| !(it.is_alphanumeric() || it == '_'));
+            words.any(|it| it == "token" || it == "tokens")
+        };
+        for (what, words) in [("text", &out), ("progress", &log), ("end", &why)] {
+            assert!(!has_token(words), "{line:?}, {what}: {words}");
+        }
+        assert!(out.contains(" points"), "{line:?}: {out}");
+        let (_, json, _) = check_series(&[line, &["--json"]].concat());
+        let json = serde_json::from_str(&json).unwrap();
+        let strings = strings(&json);
+        assert!(strings.len() > 4, "{json}");
+        let wrong: Vec<&String> = strings.iter().filter(|it| has_token(it)).collect();
+        assert!(wrong.is_empty(), "{line:?}: {wrong:?}");
+    }
 }

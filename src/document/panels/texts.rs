@@ -88,8 +88,9 @@ mod tests {
         let text: Vec<TokenId> = (0..5).map(|it| TokenId(it % 4)).collect();
         let mut branches = Branches::default();
         assert!(texts_table(&branches, &TokenTable::default(), None).is_none());
-        branches.replace(&given(2), &second, [&text, &[]]);
-        branches.replace(&second, &given(2), [&text, &text[..4]]);
+        let spec = ModelSpec::with_routers([]);
+        branches.replace(&spec, (&given(2), &second), [&text, &[]]);
+        branches.replace(&spec, (&second, &given(2)), [&text, &text[..4]]);
         let tokens = TokenTable {
             pieces: ["a", "b", "c", "d"].map(Vec::from).into(),
             special: vec![false; 4],

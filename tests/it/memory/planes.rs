@@ -53,14 +53,7 @@ fn holes() -> TempDir {
         add(&format!("{name}_scale_inv"), ("F32", 4), &blocks);
     }
     let header = Value::Object(header).to_string();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.json"), tiny.config.to_string()).unwrap();
-    let mut file = File::create(folder.path().join("model.safetensors")).unwrap();
-    file.write_all(&(header.len() as u64).to_le_bytes())
-        .unwrap();
-    file.write_all(header.as_bytes()).unwrap();
-    file.set_len(8 + header.len() as u64 + end).unwrap();
-    folder
+    sparse(&tiny.config, &header, end)
 }
 
 #[test]

@@ -19,7 +19,11 @@ fn parsed(words: &[&str]) -> Start {
 
 /// A window on the Tour model that begins so.
 fn window(start: Start) -> Window {
-    let source = ModelSource::Bundled(Bundled::Tour);
+    window_on(ModelSource::Bundled(Bundled::Tour), start)
+}
+
+/// A window on a model that begins so.
+fn window_on(source: ModelSource, start: Start) -> Window {
     let mut out = builder((1440.0, 900.0), Theme::Dark).build_eframe(move |cc| {
         let app = App::on_engine(cc, source, Placement::default()).unwrap();
         app.beginning_with(start)
@@ -156,4 +160,132 @@ fn what_makes_no_sense_is_told_before_the_window_opens() {
         message.text
     );
     assert!(window.state().experiment().edits.entries.is_empty());
+}
+
+const SERIES_MODEL: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/golden/fixtures/time_moe"
+);
+
+/// A window on the model of series, begun by a line after the model's name.
+fn series_window(words: &[&str]) -> Window {
+    let line = [&["moescope", SERIES_MODEL], words].concat();
+    let source = ModelSource::Path(SERIES_MODEL.into());
+    window_on(source, parsed(&line))
+}
+
+/// The line of a window on a series opens one that is the same; the line.
+fn check_series(window: &mut Window) -> String {
+    let line = copied(window);
+    let words = shell(&line);
+    let words: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
+    let again = series_window(&words);
+    let (a, b) = (window.state().experiment(), again.state().experiment());
+    assert_eq!(a.given, b.given, "{line}");
+    assert_eq!(a.scale, b.scale, "{line}");
+    assert_eq!(a.edits, b.edits, "{line}");
+    line
+}
+
+#[test]
+fn a_window_begins_with_a_series_and_its_line_opens_it_again() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("two columns.csv");
+    let rows: Vec<String> = (0..30)
+        .map(|it| format!("{},{}", it % 7, 1000.1 + f64::from(it * it % 11)))
+        .collect();
+    std::fs::write(&file, format!("a,b\n{}\n", rows.join("\n"))).unwrap();
+    let path = file.display().to_string();
+    let words = [
+        "--series",
+        &path,
+        "--column",
+        "b",
+        "--edit",
+        "mask:1.0@9..",
+        "--seed",
+        "1",
+    ];
+    let mut window = series_window(&words);
+    let experiment = window.state().experiment();
+    assert_eq!(experiment.given.len(), 30);
+    assert!(experiment.scale.mean > 1000.0, "{:?}", experiment.scale);
+    assert!(window.state().session().edited().is_some());
+    let line = check_series(&mut window);
+    assert!(
+        line.contains("--series ") && line.contains("--column b"),
+        "{line}"
+    );
+    // With a forecast point kept behind it, it is no file's any more, and has the scale that it had.
+    window.state_mut().command(Command::SetPace(None));
+    window.state_mut().command(Command::SetStopAfter(3));
+    settle(&mut window);
+    key(&mut window, Key::Space);
+    until(&mut window, "three points are forecast", |it| {
+        let row = it.session().row(RowChoice::Edited);
+        it.is_idle() && row.is_some_and(|it| it.record.tokens.len() >= 33)
+    });
+    let at = moescope::spec::Position::new(31);
+    let row = RowChoice::Edited;
+    window
+        .state_mut()
+        .command(Command::ContinueFrom { row, at });
+    until(&mut window, "it goes on from there", App::is_idle);
+    assert_eq!(window.state().experiment().given.len(), 32);
+    let line = check_series(&mut window);
+    assert!(
+        line.contains("--scale ") && !line.contains("--ids"),
+        "{line}"
+    );
+    // Numbers that were typed are a prompt.
+    let mut window = series_window(&["--prompt", "-1, 2, 4, 8.5", "--seed", "1"]);
+    let line = check_series(&mut window);
+    assert!(line.contains("--prompt '-1, 2, 4, 8.5'"), "{line}");
+}
+
+#[test]
+fn a_series_that_cannot_be_read_is_told_before_the_window_opens() {
+    let check = |words: &[&str], why: &str| {
+        let line = [&["moescope", "m"][..], words].concat();
+        let start = Cli::try_parse_from(line).map_err(|it| it.to_string());
+        let error = match start {
+            Ok(it) => it.start.start().unwrap_err().to_string(),
+            Err(it) => it,
+        };
+        assert!(error.contains(why), "{error}");
+    };
+    check(
+        &["--series", "no such file.csv"],
+        "the series cannot be read",
+    );
+    check(
+        &["--series", "a.csv", "--prompt", "1 2"],
+        "cannot be used with",
+    );
+    check(&["--column", "a"], "--series");
+    check(&["--scale", "1,2"], "--prompt");
+    check(
+        &["--prompt", "1", "--scale", "1,0"],
+        "standard deviation above 0",
+    );
+    // A model of text says that it reads none.
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("a.csv");
+    std::fs::write(&file, "1\n2\n").unwrap();
+    let path = file.display().to_string();
+    for words in [
+        &["--series", &*path][..],
+        &["--prompt", "1 2", "--scale", "1,2"],
+    ] {
+        let start = parsed(&[&["moescope", "tour"], words].concat());
+        let source = ModelSource::Bundled(Bundled::Tour);
+        let mut out = builder((1440.0, 900.0), Theme::Dark).build_eframe(move |cc| {
+            let app = App::on_engine(cc, source, Placement::default()).unwrap();
+            app.beginning_with(start)
+        });
+        until(&mut out, "it is said", |it| {
+            let message = it.session().message.as_ref();
+            message.is_some_and(|it| it.failure && it.text.contains("reads tokens"))
+        });
+    }
 }

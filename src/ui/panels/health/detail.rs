@@ -42,8 +42,7 @@ pub fn ui(
             .size(LABEL_SIZE)
             .color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
-        let router = cx.spec().and_then(|spec| spec.routers.get(it.router.idx()));
-        let advice = router.and_then(|router| advice_on_load(it, router));
+        let advice = cx.spec().and_then(|spec| advice_on_load(it, spec));
         if let Some(advice) = advice.filter(|_| stage == Stage::Final) {
             advice_ui(cx, ui, &advice);
         }

@@ -103,7 +103,7 @@ pub fn advice_ui(cx: &mut Cx<'_>, ui: &mut Ui, advice: &Advice) {
                 cx.push(Command::ShowPanel("edits"));
             }
         }
-        note(ui, advice.seen);
+        note(ui, &*advice.seen);
     });
 }
 
