@@ -10,9 +10,9 @@ use super::Block;
 #[repr(transparent)]
 pub struct F8E4M3(pub u8);
 
-/// What the bits of a number without its sign, read as those of an f32 after a shift by 20, are to be
-/// multiplied by: 2¹²⁰, the difference of the biases. Numbers below the smallest normal one, too.
-pub(super) const SCALE_IN_F32: f32 = f32::from_bits((127 + 120) << 23);
+/// What the bits of a number, read as those of an f16 after a shift by 7, are to be multiplied by: 2⁸, the difference of
+/// the biases. Numbers below the smallest normal one, too.
+pub const SCALE_OF_F16: f32 = 256.0;
 
 impl F8E4M3 {
     /// The same number; all are exact in f32.

@@ -40,23 +40,57 @@ const fn signed_table<const ROWS: usize>(start: usize) -> [[i8; 8]; ROWS] {
     out
 }
 
+/// The same as numbers, for registers to load.
+pub static IQ2_XXS_NUMBERS: Numbers<8, 256> = numbers(&IQ2_XXS);
+/// See [`IQ2_XXS_NUMBERS`].
+pub static IQ2_XS_NUMBERS: Numbers<8, 512> = numbers(&IQ2_XS);
+/// See [`IQ2_XXS_NUMBERS`].
+pub static IQ2_S_NUMBERS: Numbers<8, 1024> = numbers(&IQ2_S);
+/// See [`IQ2_XXS_NUMBERS`].
+pub static IQ3_XXS_NUMBERS: Numbers<4, 256> = numbers(&IQ3_XXS);
+/// See [`IQ2_XXS_NUMBERS`].
+pub static IQ3_S_NUMBERS: Numbers<4, 512> = numbers(&IQ3_S);
+/// The patterns of `IQ1` in eighths, a byte a number: each moved up by one, then each moved down by one.
+pub static IQ1_EIGHTHS: Eighths = eighths();
+
+/// Patterns of whole lines of the cache.
+#[repr(C, align(64))]
+pub struct Numbers<const N: usize, const ROWS: usize>(pub [[f32; N]; ROWS]);
+
+/// See [`IQ1_EIGHTHS`].
+#[repr(C, align(64))]
+pub struct Eighths(pub [u64; 4096]);
+
+const fn numbers<const N: usize, const ROWS: usize>(from: &[[u8; N]; ROWS]) -> Numbers<N, ROWS> {
+    let mut out = [[0.0; N]; ROWS];
+    let mut i = 0;
+    while i < N * ROWS {
+        out[i / N][i % N] = from[i / N][i % N] as f32;
+        i += 1;
+    }
+    Numbers(out)
+}
+
+#[expect(clippy::large_stack_arrays, reason = "made by the compiler")]
+const fn eighths() -> Eighths {
+    let mut out = [0; 4096];
+    let mut i = 0;
+    while i < 8 * 4096 {
+        let by = if i < 8 * 2048 { 1 } else { -1 };
+        let number = 8 * IQ1[i / 8 % 2048][i % 8] + by;
+        out[i / 8] |= (number.cast_unsigned() as u64) << (i % 8 * 8);
+        i += 1;
+    }
+    Eighths(out)
+}
+
 /// Two patterns of four, one after the other.
 pub fn joined([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-/// A pattern as a word, a byte each.
+/// Two patterns of `IQ1_EIGHTHS`.
 #[inline(always)]
-pub fn word(pattern: [u8; 8]) -> u64 {
-    u64::from_le_bytes(pattern)
-}
-
-/// Two patterns of -1, 0 and 1 in eighths, each moved by some of them.
-#[inline(always)]
-pub fn in_eighths<L: Lanes>([a, b]: [usize; 2], [first, rest]: [i8; 2]) -> L {
-    let word = |code: usize| u64::from_le_bytes(IQ1[code].map(i8::cast_unsigned));
-    let eight_times = |it: i8| u64::from_le_bytes([it.cast_unsigned(); 8]);
-    let pattern = L::Bytes::of(word(a), word(b));
-    let delta = L::Bytes::of(eight_times(first), eight_times(rest));
-    L::signed(pattern.up(3).plus(delta))
+pub fn in_eighths<L: Lanes>(first: usize, rest: usize) -> L {
+    L::signed(L::Bytes::of(IQ1_EIGHTHS.0[first], IQ1_EIGHTHS.0[rest]))
 }

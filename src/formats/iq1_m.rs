@@ -2,7 +2,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, Grouped, grids::IQ1, grids::in_eighths, iq1_s::EIGHTH, lanes::Lanes};
+use super::{
+    Block, F16, Grouped,
+    codes::{code, sixteen_codes, threes},
+    grids::{IQ1, in_eighths},
+    iq1_s::EIGHTH,
+    lanes::{Bytes as _, Lanes},
+    sixteen,
+};
 
 /// 256 numbers in 56 bytes, 16 sub-blocks of 16: `d · (2 · scale + 1) · (pattern ± 0.125)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -35,21 +42,38 @@ impl Block for Iq1M {
 }
 
 impl Grouped for Iq1M {
-    type Shared = f32;
+    /// Codes of patterns in eighths, and scales.
+    type Shared = ([[u8; 8]; 8], [[f32; 2]; 8]);
 
-    /// Written out they are too long: measured three times as slow.
+    /// Written out, codes of many are held at once, in memory.
     const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d())
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let qh = L::Bytes::load(&self.qh);
+        let upper = qh.bits(0, 15).in_turn(qh.bits(4, 15));
+        let mut codes = [[[0; 2]; 16]; 2];
+        for (i, out) in codes.iter_mut().enumerate() {
+            *out = sixteen_codes::<L>(sixteen(&self.qs, i), L::Bytes::load(&upper[i]));
+        }
+        let mut scales = [[0; 4]; 4];
+        for (out, it) in scales.iter_mut().zip(self.scales) {
+            *out = threes(u32::from(u16::from_le_bytes(it))).to_le_bytes();
+        }
+        let scales = L::unsigned(L::Bytes::load(&bytemuck::cast(scales)));
+        let scales = scales.times_less(L::splat(2.0), L::splat(-1.0));
+        let unit = L::splat(EIGHTH * L::number(self.d()));
+        let scales = scales.times(unit).to_array();
+        (bytemuck::cast(codes), bytemuck::cast(scales))
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
+    fn pair<L: Lanes>(&self, (codes, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let (codes, [one, other]) = (codes[i], scales[i]);
+        let code = |j: usize| code(codes, j, 4095);
         [
-            self.sub_block(*shared, 2 * i),
-            self.sub_block(*shared, 2 * i + 1),
+            in_eighths::<L>(code(0), code(1)).times(L::splat(one)),
+            in_eighths::<L>(code(2), code(3)).times(L::splat(other)),
         ]
     }
 }
@@ -58,20 +82,8 @@ impl Iq1M {
     /// What the scales are in units of: the upper four bits of the four words, the first lowest.
     #[must_use]
     pub fn d(&self) -> F16 {
-        let [a, b, c, d] = self.scales.map(u16::from_le_bytes);
+        let word = |i: usize| u16::from_le_bytes(self.scales[i]);
+        let [a, b, c, d] = [word(0), word(1), word(2), word(3)];
         F16((a >> 12 | b >> 8 & 0xF0 | c >> 4 & 0xF00 | d & 0xF000).to_le_bytes())
-    }
-
-    /// Sixteen numbers with their scale.
-    #[inline(always)]
-    fn sub_block<L: Lanes>(&self, d: f32, sub: usize) -> L {
-        let word = u16::from_le_bytes(self.scales[sub / 4]);
-        let scale = d * f32::from(2 * (word >> (sub % 4 * 3) & 7) + 1);
-        let high = self.qh[sub];
-        let code =
-            |i: usize| usize::from(self.qs[2 * sub + i]) | usize::from(high >> (4 * i) & 7) << 8;
-        let delta = |bit: u8| if high & bit == 0 { 1 } else { -1 };
-        let numbers = in_eighths::<L>([code(0), code(1)], [delta(8), delta(128)]);
-        numbers.times(L::splat(scale * EIGHTH))
     }
 }

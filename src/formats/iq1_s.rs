@@ -2,7 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Block, F16, Grouped, grids::IQ1, grids::in_eighths, lanes::Lanes};
+use super::{
+    Block, F16, Grouped,
+    codes::{code, sixteen_codes, threes},
+    grids::{IQ1, in_eighths},
+    lanes::{Bytes as _, Lanes},
+    sixteen,
+};
 
 /// 256 numbers in 50 bytes, 8 groups of 32: `d · (2 · scale + 1) · (pattern ± 0.125)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -34,24 +40,39 @@ impl Block for Iq1S {
 }
 
 impl Grouped for Iq1S {
-    type Shared = f32;
+    /// Codes of patterns in eighths, and scales.
+    type Shared = ([[u8; 8]; 8], [f32; 8]);
+
+    /// Written out, codes of many are held at once, in memory.
+    const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let unit = EIGHTH * L::number(self.d);
+        let mut upper = [[0; 4]; 8];
+        let mut scales = [0.0; 8];
+        for (i, it) in self.qh.iter().enumerate() {
+            let it = u32::from(u16::from_le_bytes(*it));
+            // Three bits of each code, and above them whether it is moved down.
+            let down = (it >> 15) * 0x0808_0808;
+            upper[i] = (threes(it) | down).to_le_bytes();
+            scales[i] = unit * (2 * (it >> 12 & 7) + 1) as f32;
+        }
+        let upper: [[u8; 16]; 2] = bytemuck::cast(upper);
+        let mut codes = [[[0; 2]; 16]; 2];
+        for (i, out) in codes.iter_mut().enumerate() {
+            *out = sixteen_codes::<L>(sixteen(&self.qs, i), L::Bytes::load(&upper[i]));
+        }
+        (bytemuck::cast(codes), scales)
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        let word = u16::from_le_bytes(self.qh[i]);
-        let scale = shared * f32::from(2 * (word >> 12 & 7) + 1);
-        let scale = L::splat(scale * EIGHTH);
-        let delta = if word >> 15 == 1 { -1 } else { 1 };
-        let code =
-            |l: usize| usize::from(self.qs[4 * i + l]) | usize::from(word >> (3 * l) & 7) << 8;
+    fn pair<L: Lanes>(&self, (codes, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let (codes, scale) = (codes[i], L::splat(scales[i]));
+        let code = |j: usize| code(codes, j, 4095);
         [
-            in_eighths::<L>([code(0), code(1)], [delta; 2]).times(scale),
-            in_eighths::<L>([code(2), code(3)], [delta; 2]).times(scale),
+            in_eighths::<L>(code(0), code(1)).times(scale),
+            in_eighths::<L>(code(2), code(3)).times(scale),
         ]
     }
 }

@@ -4,10 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Block, F16, Grouped,
-    grids::IQ2_S,
-    grids::word,
+    codes::{code, halves_and_a_half, signed_pair, sixteen_codes},
+    grids::{IQ2_S, IQ2_S_NUMBERS},
     lanes::{Bytes as _, Lanes},
-    signed, signed_sixteen,
+    signed, sixteen,
 };
 
 /// 256 numbers in 82 bytes, 16 sub-blocks of 16: `d · (0.5 + scale) · 0.25 · ±pattern`.
@@ -42,19 +42,39 @@ impl Block for Iq2S {
 }
 
 impl Grouped for Iq2S {
-    type Shared = f32;
+    /// Codes and scales.
+    type Shared = ([[u8; 8]; 8], [[f32; 2]; 8]);
+
+    /// Written out, codes of many are held at once, in memory.
+    const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        // Two bits of each byte of a word, the lowest first.
+        let mut upper = [[0; 4]; 8];
+        for (out, it) in upper.iter_mut().zip(self.qh) {
+            let it = u32::from(it);
+            let word = it | it << 6 | it << 12 | it << 18;
+            *out = (word & 0x0303_0303).to_le_bytes();
+        }
+        let upper: [[u8; 16]; 2] = bytemuck::cast(upper);
+        let mut codes = [[[0; 2]; 16]; 2];
+        for (i, out) in codes.iter_mut().enumerate() {
+            *out = sixteen_codes::<L>(sixteen(&self.qs, i), L::Bytes::load(&upper[i]));
+        }
+        let scales = halves_and_a_half::<L>(&self.scales, 0.25 * L::number(self.d));
+        (bytemuck::cast(codes), bytemuck::cast(scales))
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        [
-            self.sub_block(*shared, 2 * i),
-            self.sub_block(*shared, 2 * i + 1),
-        ]
+    fn pair<L: Lanes>(&self, (codes, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let signs = u32::from_le_bytes(self.signs.as_chunks().0[i]);
+        let pattern = |j: usize| &IQ2_S_NUMBERS.0[code(codes[i], j, 1023)];
+        let numbers = [
+            L::eights([pattern(0), pattern(1)]),
+            L::eights([pattern(2), pattern(3)]),
+        ];
+        signed_pair(numbers, scales[i], signs)
     }
 }
 
@@ -64,16 +84,5 @@ impl Iq2S {
     pub fn code(&self, i: usize) -> usize {
         let high = self.qh[i / 4] >> (i % 4 * 2) & 3;
         usize::from(self.qs[i]) | usize::from(high) << 8
-    }
-
-    /// Sixteen numbers with their scale.
-    #[inline(always)]
-    fn sub_block<L: Lanes>(&self, d: f32, sub: usize) -> L {
-        let nibble = self.scales[sub / 2] >> (sub % 2 * 4) & 15;
-        let scale = L::splat(d * (0.5 + f32::from(nibble)) * 0.25);
-        let pattern = |i: usize| word(IQ2_S[self.code(i)]);
-        let signs = [self.signs[2 * sub], self.signs[2 * sub + 1]];
-        let mask = L::Bytes::mask(u16::from_le_bytes(signs));
-        signed_sixteen([pattern(2 * sub), pattern(2 * sub + 1)], mask, scale)
     }
 }

@@ -4,10 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Block, F16, Grouped,
-    grids::IQ2_XS,
-    grids::word,
-    lanes::{Bytes as _, Lanes},
-    seven_bit_signs, signed, signed_sixteen,
+    codes::{code, halves_and_a_half, signed_pair, with_eighths},
+    grids::{IQ2_XS, IQ2_XS_NUMBERS},
+    lanes::Lanes,
+    seven_bit_signs, signed,
 };
 
 /// 256 numbers in 74 bytes, 16 sub-blocks of 16: `d · (0.5 + scale) · 0.25 · ±pattern`.
@@ -40,32 +40,35 @@ impl Block for Iq2Xs {
 }
 
 impl Grouped for Iq2Xs {
-    type Shared = f32;
+    /// Signs and scales.
+    type Shared = ([u32; 8], [[f32; 2]; 8]);
+
+    /// Written out, codes of many are held at once, in memory.
+    const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let mut signs = [0; 32];
+        for (out, q) in signs.iter_mut().zip(&self.qs) {
+            *out = (u16::from_le_bytes(*q) >> 9) as u8;
+        }
+        with_eighths(&mut signs);
+        let mut words = [0; 8];
+        for (word, it) in words.iter_mut().zip(signs.as_chunks().0) {
+            *word = u32::from_le_bytes(*it);
+        }
+        let scales = halves_and_a_half::<L>(&self.scales, 0.25 * L::number(self.d));
+        (words, bytemuck::cast(scales))
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        [
-            self.sub_block(*shared, 2 * i),
-            self.sub_block(*shared, 2 * i + 1),
-        ]
-    }
-}
-
-impl Iq2Xs {
-    /// Sixteen numbers with their scale.
-    #[inline(always)]
-    fn sub_block<L: Lanes>(&self, d: f32, sub: usize) -> L {
-        let nibble = self.scales[sub / 2] >> (sub % 2 * 4) & 15;
-        let scale = L::splat(d * (0.5 + f32::from(nibble)) * 0.25);
-        let [a, b] = [self.qs[2 * sub], self.qs[2 * sub + 1]].map(u16::from_le_bytes);
-        let pattern = |q: u16| word(IQ2_XS[usize::from(q & 511)]);
-        let signs = |q: u16| seven_bit_signs(u32::from(q >> 9));
-        let mask = L::Bytes::mask(u16::from_le_bytes([signs(a), signs(b)]));
-        signed_sixteen([pattern(a), pattern(b)], mask, scale)
+    fn pair<L: Lanes>(&self, (signs, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let codes: &[[u8; 8]; 8] = bytemuck::cast_ref(&self.qs);
+        let pattern = |j: usize| &IQ2_XS_NUMBERS.0[code(codes[i], j, 511)];
+        let numbers = [
+            L::eights([pattern(0), pattern(1)]),
+            L::eights([pattern(2), pattern(3)]),
+        ];
+        signed_pair(numbers, scales[i], signs[i])
     }
 }

@@ -3,8 +3,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    Block, F16, Grouped, grids::IQ2_XXS, grids::word, lanes::Lanes, seven_bit_masks,
-    seven_bit_signs, signed, signed_sixteen,
+    Block, F16, Grouped,
+    codes::{short_code, signed_pair, signs_of_words},
+    four_scales,
+    grids::{IQ2_XXS, IQ2_XXS_NUMBERS},
+    lanes::Lanes,
+    seven_bit_signs, signed,
 };
 
 /// 256 numbers in 66 bytes, 8 groups of 32: `d · (0.5 + scale) · 0.25 · ±pattern`.
@@ -39,25 +43,48 @@ impl Block for Iq2Xxs {
 }
 
 impl Grouped for Iq2Xxs {
-    type Shared = f32;
+    /// Signs and scales.
+    type Shared = ([u32; 8], [f32; 8]);
+
+    /// Written out, codes of many are held at once, in memory.
+    const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let [it, ..] = Self::shared_of_four::<L>([self; 4]);
+        it
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        let (parts, _) = self.groups[i].as_chunks::<4>();
-        let (codes, signs) = (parts[0], u32::from_le_bytes(parts[1]));
-        let scale = L::splat(shared * (0.5 + (signs >> 28) as f32) * 0.25);
-        let pattern = |l: usize| word(IQ2_XXS[usize::from(codes[l])]);
-        let one = [pattern(0), pattern(1)];
-        let other = [pattern(2), pattern(3)];
-        let [first, rest] = seven_bit_masks::<L>(signs);
-        [
-            signed_sixteen(one, first, scale),
-            signed_sixteen(other, rest, scale),
-        ]
+    fn shared_of_four<L: Lanes>(rows: [&Self; 4]) -> [Self::Shared; 4] {
+        let [a, b, c, d] = rows;
+        let units = four_scales::<L>([a.d, b.d, c.d, d.d]);
+        // Those of all rows side by side, so that they become wide vectors.
+        let mut words = [0; 32];
+        for (r, row) in rows.into_iter().enumerate() {
+            for i in 0..8 {
+                words[8 * r + i] = u32::from_le_bytes(row.groups[i].as_chunks().0[1]);
+            }
+        }
+        let signs = signs_of_words(&words);
+        let mut out = [([0; 8], [0.0; 8]); 4];
+        for (r, (of_row, scales)) in out.iter_mut().enumerate() {
+            of_row.copy_from_slice(&signs[8 * r..8 * r + 8]);
+            for i in 0..8 {
+                scales[i] = units[r] * (0.5 + (words[8 * r + i] >> 28) as f32) * 0.25;
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn pair<L: Lanes>(&self, (signs, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let codes = u64::from_le_bytes(self.groups[i]);
+        let pattern = |j: usize| &IQ2_XXS_NUMBERS.0[short_code(codes, j)];
+        let numbers = [
+            L::eights([pattern(0), pattern(1)]),
+            L::eights([pattern(2), pattern(3)]),
+        ];
+        signed_pair(numbers, [scales[i]; 2], signs[i])
     }
 }

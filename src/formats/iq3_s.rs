@@ -4,10 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Block, F16, Grouped,
-    grids::word,
-    grids::{IQ3_S, joined},
+    codes::{code, halves_and_a_half, signed_pair, sixteen_codes},
+    grids::{IQ3_S, IQ3_S_NUMBERS, joined},
     lanes::{Bytes as _, Lanes},
-    signed, signed_sixteen,
+    signed, sixteen,
 };
 
 /// 256 numbers in 110 bytes, 8 groups of 32: `d · (1 + 2 · scale) · ±pattern`.
@@ -44,26 +44,44 @@ impl Block for Iq3S {
 }
 
 impl Grouped for Iq3S {
-    type Shared = f32;
+    /// Codes and scales.
+    type Shared = ([[[u8; 8]; 2]; 8], [f32; 8]);
+
+    /// Written out, codes of many are held at once, in memory.
+    const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let one = L::Bytes::splat(1);
+        let (ninth, _) = self.qh.as_chunks();
+        let mut codes = [[[0; 2]; 16]; 4];
+        for (i, out) in codes.iter_mut().enumerate() {
+            let high = L::Bytes::mask(u16::from_le_bytes(ninth[i])).and(one);
+            *out = sixteen_codes::<L>(sixteen(&self.qs, i), high);
+        }
+        let [a, b, c, d] = self.scales;
+        // `d · (1 + 2 · scale)` is `2 · d · (scale + 0.5)`.
+        let unit = 2.0 * L::number(self.d);
+        let scales = halves_and_a_half::<L>(&[a, b, c, d, 0, 0, 0, 0], unit);
+        let mut out = [0.0; 8];
+        out.copy_from_slice(&scales[..8]);
+        (bytemuck::cast(codes), out)
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        let nibble = self.scales[i / 2] >> (i % 2 * 4) & 15;
-        let scale = L::splat(shared * (1.0 + 2.0 * f32::from(nibble)));
-        let (signs, _) = self.signs.as_chunks();
-        let first = L::Bytes::mask(u16::from_le_bytes(signs[2 * i]));
-        let rest = L::Bytes::mask(u16::from_le_bytes(signs[2 * i + 1]));
-        let one = [self.pattern(4 * i), self.pattern(4 * i + 1)];
-        let other = [self.pattern(4 * i + 2), self.pattern(4 * i + 3)];
-        [
-            signed_sixteen(one, first, scale),
-            signed_sixteen(other, rest, scale),
-        ]
+    fn pair<L: Lanes>(&self, (codes, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let ([one, other], signs) = (codes[i], self.signs.as_chunks().0[i]);
+        let pattern = |four, j| &IQ3_S_NUMBERS.0[code(four, j, 511)];
+        let of = |it| {
+            [
+                pattern(it, 0),
+                pattern(it, 1),
+                pattern(it, 2),
+                pattern(it, 3),
+            ]
+        };
+        let numbers = [L::fours(of(one)), L::fours(of(other))];
+        signed_pair(numbers, [scales[i]; 2], u32::from_le_bytes(signs))
     }
 }
 
@@ -73,12 +91,5 @@ impl Iq3S {
     pub fn code(&self, i: usize) -> usize {
         let high = self.qh[i / 8] >> (i % 8) & 1;
         usize::from(self.qs[i]) | usize::from(high) << 8
-    }
-
-    /// The numbers `8 i..8 i + 8` without their signs.
-    #[inline(always)]
-    fn pattern(&self, i: usize) -> u64 {
-        let codes = [self.code(2 * i), self.code(2 * i + 1)];
-        word(joined(IQ3_S[codes[0]], IQ3_S[codes[1]]))
     }
 }

@@ -4,10 +4,11 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Block, F16, Grouped,
-    grids::word,
-    grids::{IQ3_XXS, joined},
+    codes::{short_code, signed_pair, signs_of_words},
+    four_scales,
+    grids::{IQ3_XXS, IQ3_XXS_NUMBERS, joined},
     lanes::Lanes,
-    seven_bit_masks, seven_bit_signs, signed, signed_sixteen,
+    seven_bit_signs, signed,
 };
 
 /// 256 numbers in 98 bytes, 8 groups of 32: `d · (0.5 + scale) · 0.5 · ±pattern`.
@@ -40,32 +41,48 @@ impl Block for Iq3Xxs {
 }
 
 impl Grouped for Iq3Xxs {
-    type Shared = f32;
+    /// Signs and scales.
+    type Shared = ([u32; 8], [f32; 8]);
+
+    /// Written out, codes of many are held at once, in memory.
+    const IN_FOURS: bool = false;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let [it, ..] = Self::shared_of_four::<L>([self; 4]);
+        it
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        let signs = u32::from_le_bytes(self.words[i]);
-        let scale = L::splat(shared * (0.5 + (signs >> 28) as f32) * 0.5);
-        let [first, rest] = seven_bit_masks::<L>(signs);
-        let one = [self.pattern(4 * i), self.pattern(4 * i + 1)];
-        let other = [self.pattern(4 * i + 2), self.pattern(4 * i + 3)];
-        [
-            signed_sixteen(one, first, scale),
-            signed_sixteen(other, rest, scale),
-        ]
+    fn shared_of_four<L: Lanes>(rows: [&Self; 4]) -> [Self::Shared; 4] {
+        let [a, b, c, d] = rows;
+        let units = four_scales::<L>([a.d, b.d, c.d, d.d]);
+        // Those of all rows side by side, so that they become wide vectors.
+        let mut words = [0; 32];
+        for (r, row) in rows.into_iter().enumerate() {
+            for i in 0..8 {
+                words[8 * r + i] = u32::from_le_bytes(row.words[i]);
+            }
+        }
+        let signs = signs_of_words(&words);
+        let mut out = [([0; 8], [0.0; 8]); 4];
+        for (r, (of_row, scales)) in out.iter_mut().enumerate() {
+            of_row.copy_from_slice(&signs[8 * r..8 * r + 8]);
+            for i in 0..8 {
+                scales[i] = units[r] * (0.5 + (words[8 * r + i] >> 28) as f32) * 0.5;
+            }
+        }
+        out
     }
-}
 
-impl Iq3Xxs {
-    /// The numbers `8 i..8 i + 8` without their signs.
     #[inline(always)]
-    fn pattern(&self, i: usize) -> u64 {
-        let codes = [self.qs[2 * i], self.qs[2 * i + 1]].map(usize::from);
-        word(joined(IQ3_XXS[codes[0]], IQ3_XXS[codes[1]]))
+    fn pair<L: Lanes>(&self, (signs, scales): &Self::Shared, i: usize) -> [L; 2] {
+        let codes = u64::from_le_bytes(self.qs.as_chunks().0[i]);
+        let pattern = |j: usize| &IQ3_XXS_NUMBERS.0[short_code(codes, j)];
+        let numbers = [
+            L::fours([pattern(0), pattern(1), pattern(2), pattern(3)]),
+            L::fours([pattern(4), pattern(5), pattern(6), pattern(7)]),
+        ];
+        signed_pair(numbers, [scales[i]; 2], signs[i])
     }
 }

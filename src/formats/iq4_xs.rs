@@ -43,7 +43,11 @@ impl Grouped for Iq4Xs {
     #[inline(always)]
     fn shared<L: Lanes>(&self) -> [f32; 8] {
         let d = L::number(self.d);
-        self.scales().map(|it| d * f32::from(it))
+        let mut out = [0.0; 8];
+        for (out, it) in out.iter_mut().zip(self.scales()) {
+            *out = d * f32::from(it);
+        }
+        out
     }
 
     #[inline(always)]
@@ -55,6 +59,7 @@ impl Grouped for Iq4Xs {
 
 impl Iq4Xs {
     /// The scales, -32 to 31.
+    #[inline(always)]
     #[must_use]
     pub fn scales(&self) -> [i8; 8] {
         let lower = u64::from(u32::from_le_bytes(self.scales_l));
@@ -62,8 +67,10 @@ impl Iq4Xs {
         let lower = (lower | lower << 8) & 0x00FF_00FF_00FF_00FF;
         let lower = (lower | lower << 4) & 0x0F0F_0F0F_0F0F_0F0F;
         let upper = spread(u16::from_le_bytes(self.scales_h)) << 4;
-        (lower | upper)
-            .to_le_bytes()
-            .map(|it| it.cast_signed() - 32)
+        let mut out: [i8; 8] = bytemuck::cast((lower | upper).to_le_bytes());
+        for it in &mut out {
+            *it -= 32;
+        }
+        out
     }
 }

@@ -7,6 +7,7 @@
 //! Deliberately absent: files and tensors (that is `checkpoint`), products (that is `ops`).
 
 mod bf16;
+mod codes;
 mod f16;
 mod f32;
 mod f8_e4m3;
@@ -193,29 +194,11 @@ fn nibbles(bytes: &[u8; 16]) -> [u8; 32] {
     })
 }
 
-/// Masks of 32 numbers whose signs are four codes of 7 bits, the lowest first.
-#[inline(always)]
-fn seven_bit_masks<L: Lanes>(codes: u32) -> [L::Bytes; 2] {
-    let signs = [0, 7, 14, 21].map(|it| seven_bit_signs(codes >> it));
-    let [a, b, c, d] = signs;
-    [
-        L::Bytes::mask(u16::from_le_bytes([a, b])),
-        L::Bytes::mask(u16::from_le_bytes([c, d])),
-    ]
-}
-
 /// The eight signs of a code of 7 bits (the lowest of `code`): the eighth makes their number even.
 #[inline(always)]
 fn seven_bit_signs(code: u32) -> u8 {
     let seven = (code & 127) as u8;
     seven | ((seven.count_ones() & 1) << 7) as u8
-}
-
-/// Two patterns of eight times a scale, below 0 where the mask is set.
-#[inline(always)]
-fn signed_sixteen<L: Lanes>(patterns: [u64; 2], below_0: L::Bytes, scale: L) -> L {
-    let numbers = L::Bytes::of(patterns[0], patterns[1]).negated(below_0);
-    L::signed(numbers).times(scale)
 }
 
 /// A pattern times a scale, below 0 where a bit of `signs` is set.

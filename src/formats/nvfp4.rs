@@ -49,15 +49,15 @@ impl Grouped for Nvfp4 {
     /// `half_scale` of all sixteen.
     #[inline(always)]
     fn shared_of_four<L: Lanes>([a, b, c, d]: [&Self; 4]) -> [[f32; 4]; 4] {
-        let [a, b, c, d] = [a, b, c, d].map(|it| u64::from(u32::from_le_bytes(it.scales)));
+        let word = |it: &Self| u64::from(u32::from_le_bytes(it.scales));
+        let (a, b, c, d) = (word(a), word(b), word(c), word(d));
         let (all, size) = (
             L::Bytes::of(a | b << 32, c | d << 32),
             L::Bytes::splat(0x7F),
         );
         let nothing = all.equal(size).and(size);
-        let half = L::splat(f32::from_bits((127 + 119) << 23));
-        let halves = L::f8_e4m3_by(all.and(size).less(nothing), half).to_array();
-        std::array::from_fn(|i| halves.as_chunks().0[i])
+        let scales = L::f8_e4m3_sizes(all.and(size).less(nothing));
+        bytemuck::cast(scales.times(L::splat(0.5)).to_array())
     }
 
     #[inline(always)]

@@ -63,14 +63,22 @@ impl Grouped for Q3K {
 
 impl Q3K {
     /// The scales, -32 to 31.
+    #[inline(always)]
     #[must_use]
     pub fn scales(&self) -> [i8; 16] {
         let (words, _) = self.scales.as_chunks();
-        let [a, b, upper] = [words[0], words[1], words[2]].map(u32::from_le_bytes);
-        let lower = [a, b, a >> 4, b >> 4].map(|it| it & 0x0F0F_0F0F);
-        let word = |i: usize| lower[i] | (upper >> (2 * i) & 0x0303_0303) << 4;
-        let words = [word(0), word(1), word(2), word(3)].map(u32::to_le_bytes);
-        bytemuck::cast::<_, [u8; 16]>(words).map(|it| it.cast_signed() - 32)
+        let word = |i: usize| u32::from_le_bytes(words[i]);
+        let (a, b, upper) = (word(0), word(1), word(2));
+        let mut out = [[0; 4]; 4];
+        for (i, it) in [a, b, a >> 4, b >> 4].into_iter().enumerate() {
+            let six = it & 0x0F0F_0F0F | (upper >> (2 * i) & 0x0303_0303) << 4;
+            out[i] = six.to_le_bytes();
+        }
+        let mut out: [i8; 16] = bytemuck::cast(out);
+        for it in &mut out {
+            *it -= 32;
+        }
+        out
     }
 
     /// Levels less 4 of one of the two sub-blocks of a pair.

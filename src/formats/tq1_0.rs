@@ -5,7 +5,6 @@ use bytemuck::{Pod, Zeroable};
 use super::{
     Block, F16, Grouped,
     lanes::{Bytes as _, Lanes},
-    sixteen,
 };
 
 /// 256 numbers in 54 bytes: number `i` is `d · (digit[i] - 1)`.
@@ -39,32 +38,50 @@ impl Block for Tq1_0 {
 }
 
 impl Grouped for Tq1_0 {
-    type Shared = f32;
+    /// All levels, and the scale.
+    type Shared = ([[i8; 16]; 16], f32);
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let mut levels = [[0; 16]; 16];
+        for (i, bytes) in self.qs.as_chunks().0.iter().enumerate() {
+            let mut rest = L::Bytes::load(bytes);
+            for place in 0..5 {
+                let at = if i < 2 { 2 * place + i } else { 10 + place };
+                levels[at] = rest.ternary().to_array();
+                rest = tripled::<L>(rest);
+            }
+        }
+        // Four bytes four times, the digits of each four at another place.
+        let last = u64::from(u32::from_le_bytes(self.qh));
+        let mut rest = L::Bytes::of(last | last << 32, last | last << 32);
+        let mut all = rest.and(L::Bytes::of(LAST_FOUR, 0));
+        rest = tripled::<L>(rest);
+        all = all.or(rest.and(L::Bytes::of(LAST_FOUR << 32, 0)));
+        rest = tripled::<L>(rest);
+        all = all.or(rest.and(L::Bytes::of(0, LAST_FOUR)));
+        rest = tripled::<L>(rest);
+        all = all.or(rest.and(L::Bytes::of(0, LAST_FOUR << 32)));
+        levels[15] = all.ternary().to_array();
+        (bytemuck::cast(levels), L::number(self.d))
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        let (d, ones) = (L::splat(*shared), L::Bytes::splat(1));
-        let one = self.digits::<L>(2 * i).less(ones);
-        let other = self.digits::<L>(2 * i + 1).less(ones);
-        [L::signed(one).times(d), L::signed(other).times(d)]
+    fn pair<L: Lanes>(&self, (levels, d): &Self::Shared, i: usize) -> [L; 2] {
+        let d = L::splat(*d);
+        let one = L::signed(L::Bytes::load_signed(&levels[2 * i]));
+        let other = L::signed(L::Bytes::load_signed(&levels[2 * i + 1]));
+        [one.times(d), other.times(d)]
     }
 }
 
-impl Tq1_0 {
-    /// The digits of the numbers `16 c..16 c + 16`.
-    #[inline(always)]
-    fn digits<L: Lanes>(&self, c: usize) -> L::Bytes {
-        match c {
-            0..10 => L::Bytes::load(sixteen(&self.qs, c % 2)).digits(POWERS[c / 2]),
-            10..15 => L::Bytes::load(sixteen(&self.qs, 2)).digits(POWERS[c - 10]),
-            _ => L::Bytes::load(&std::array::from_fn(|i| digit(self.qh[i % 4], i / 4))),
-        }
-    }
+/// Four bytes that are kept.
+const LAST_FOUR: u64 = 0xFFFF_FFFF;
+
+/// Bytes whose next digit stands at the top.
+#[inline(always)]
+fn tripled<L: Lanes>(it: L::Bytes) -> L::Bytes {
+    it.plus(it).plus(it)
 }
 
 /// What brings each digit of a byte to the top.

@@ -1,19 +1,21 @@
 //! Lanes in two registers of AVX2.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadl_epi64,
+    __m256, __m256i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_ps,
     _mm_loadu_si128, _mm_prefetch, _mm_set_epi16, _mm_srli_si128, _mm256_add_ps, _mm256_and_si256,
-    _mm256_blendv_epi8, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
-    _mm256_cmpeq_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
-    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_fmsub_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256, _mm256_permute2f128_ps,
-    _mm256_permute4x64_epi64, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_srl_epi32,
-    _mm256_srlv_epi32, _mm256_storeu_ps,
+    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castps128_ps256, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
+    _mm256_cvtph_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_fmsub_ps,
+    _mm256_insertf128_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256,
+    _mm256_permute2f128_ps, _mm256_permute4x64_epi64, _mm256_permutevar8x32_ps, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps,
+    _mm256_slli_epi16, _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srl_epi32, _mm256_srlv_epi32,
+    _mm256_storeu_ps, _mm256_xor_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
-use crate::formats::{Bf16, F8E4M3, F16, F32, f8_e4m3::SCALE_IN_F32};
+use crate::formats::{Bf16, F8E4M3, F16, F32, f8_e4m3::SCALE_OF_F16};
 
 /// Two registers of AVX2.
 #[derive(Clone, Copy)]
@@ -23,18 +25,15 @@ pub struct Avx2([__m256; 2]);
     unsafe_code,
     reason = "std::arch: reached only where AVX2 was detected"
 )]
-#[inline(always)]
-fn eight_of_fp8(bytes: __m256i) -> __m256 {
-    unsafe {
-        let seven = _mm256_set1_epi32(0x7F);
-        let size = _mm256_and_si256(bytes, seven);
-        let sign = _mm256_and_si256(bytes, _mm256_set1_epi32(0x80));
-        let bits = _mm256_castsi256_ps(_mm256_slli_epi32::<20>(size));
-        let bits = _mm256_castps_si256(_mm256_mul_ps(bits, _mm256_set1_ps(SCALE_IN_F32)));
-        let is_nan = _mm256_cmpeq_epi32(size, seven);
-        let nan = _mm256_set1_epi32(f32::NAN.to_bits().cast_signed());
-        let bits = _mm256_blendv_epi8(bits, nan, is_nan);
-        _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_slli_epi32::<24>(sign)))
+impl Avx2 {
+    /// Sixteen f16 in one register.
+    #[inline(always)]
+    fn numbers_of_f16(from: __m256i) -> Self {
+        unsafe {
+            let low = _mm256_cvtph_ps(_mm256_castsi256_si128(from));
+            let high = _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(from));
+            Self([low, high])
+        }
     }
 }
 
@@ -113,23 +112,34 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self {
         unsafe {
-            let low = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().cast()));
-            let high = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().add(8).cast()));
-            Self([eight_of_fp8(low), eight_of_fp8(high)])
+            let bytes = _mm_loadu_si128(from.as_ptr().cast());
+            let mut out = Self::f8_e4m3_by(Xmm(bytes), Self::splat(SCALE_OF_F16)).0;
+            let (seven, nan) = (_mm256_set1_epi32(0x7F), _mm256_set1_ps(f32::NAN));
+            let sizes = Self::places(Xmm(bytes));
+            for i in 0..2 {
+                let is_nan = _mm256_cmpeq_epi32(_mm256_and_si256(sizes[i], seven), seven);
+                out[i] = _mm256_blendv_ps(out[i], nan, _mm256_castsi256_ps(is_nan));
+            }
+            Self(out)
+        }
+    }
+
+    /// As f16, whose exponents count from 8 lower: small ones take no longer.
+    #[inline(always)]
+    fn f8_e4m3_by(from: Xmm, by: Self) -> Self {
+        unsafe {
+            let bits = _mm256_slli_epi16::<7>(_mm256_cvtepi8_epi16(from.0));
+            let kept = _mm256_set1_epi16(0xBF80_u16.cast_signed());
+            Self::numbers_of_f16(_mm256_and_si256(bits, kept)).times(by)
         }
     }
 
     #[inline(always)]
-    fn f8_e4m3_by(from: Xmm, by: Self) -> Self {
+    fn f8_e4m3_sizes(from: Xmm) -> Self {
         unsafe {
-            let bytes = from.0;
-            let kept = _mm256_set1_epi32(0x87F0_0000_u32.cast_signed());
-            let low = _mm256_slli_epi32::<20>(_mm256_cvtepi8_epi32(bytes));
-            let high = _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(bytes));
-            let high = _mm256_slli_epi32::<20>(high);
-            let low = _mm256_castsi256_ps(_mm256_and_si256(low, kept));
-            let high = _mm256_castsi256_ps(_mm256_and_si256(high, kept));
-            Self([low, high]).times(by)
+            let sizes = _mm256_slli_epi16::<7>(_mm256_cvtepu8_epi16(from.0));
+            let sizes = _mm256_and_si256(sizes, _mm256_set1_epi16(0x3F80));
+            Self::numbers_of_f16(sizes).times(Self::splat(SCALE_OF_F16))
         }
     }
 
@@ -162,6 +172,47 @@ impl Lanes for Avx2 {
     fn number(it: F16) -> f32 {
         let bits = i32::from(it.to_bits());
         unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))) }
+    }
+
+    #[inline(always)]
+    fn eights([first, rest]: [&[f32; 8]; 2]) -> Self {
+        unsafe {
+            Self([
+                _mm256_loadu_ps(first.as_ptr()),
+                _mm256_loadu_ps(rest.as_ptr()),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn fours([a, b, c, d]: [&[f32; 4]; 4]) -> Self {
+        unsafe {
+            let first = _mm256_castps128_ps256(_mm_loadu_ps(a.as_ptr()));
+            let rest = _mm256_castps128_ps256(_mm_loadu_ps(c.as_ptr()));
+            Self([
+                _mm256_insertf128_ps::<1>(first, _mm_loadu_ps(b.as_ptr())),
+                _mm256_insertf128_ps::<1>(rest, _mm_loadu_ps(d.as_ptr())),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    fn negated(self, bits: u16) -> Self {
+        let mut out = self.0;
+        unsafe {
+            // Bit `i` of each half to the sign of lane `i`.
+            let all = _mm256_set1_epi32(i32::from(bits));
+            let by = [
+                _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24),
+                _mm256_setr_epi32(23, 22, 21, 20, 19, 18, 17, 16),
+            ];
+            let sign = _mm256_set1_epi32(i32::MIN);
+            for i in 0..2 {
+                let signs = _mm256_and_si256(_mm256_sllv_epi32(all, by[i]), sign);
+                out[i] = _mm256_xor_ps(out[i], _mm256_castsi256_ps(signs));
+            }
+        }
+        Self(out)
     }
 
     #[inline(always)]

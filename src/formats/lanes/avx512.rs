@@ -1,19 +1,23 @@
 //! Lanes in one register of AVX-512.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_si128,
-    _mm_prefetch, _mm_set_epi16, _mm256_cvtph_ps, _mm256_loadu_si256, _mm256_storeu_ps,
-    _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
-    _mm512_cmpeq_epi32_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
-    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_mov_epi32, _mm512_mul_ps,
-    _mm512_or_si512, _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32,
-    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-    _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_srl_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
+    __m512, __m512i, _MM_HINT_T0, _mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32, _mm_loadu_ps,
+    _mm_loadu_si128, _mm_prefetch, _mm_set_epi16, _mm256_and_si256, _mm256_castps_pd,
+    _mm256_cvtepi8_epi16, _mm256_cvtepu8_epi16, _mm256_cvtph_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_set1_epi16, _mm256_slli_epi16, _mm256_storeu_ps, _mm512_add_ps,
+    _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps_si512,
+    _mm512_castps128_ps512, _mm512_castps256_ps512, _mm512_castsi512_ps, _mm512_cmpeq_epi32_mask,
+    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32,
+    _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_fmsub_ps, _mm512_insertf64x4, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_broadcast_f32x4, _mm512_mask_xor_epi32,
+    _mm512_mul_ps, _mm512_or_si512, _mm512_permutex2var_ps, _mm512_permutexvar_ps,
+    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps,
+    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_slli_epi32, _mm512_srl_epi32,
+    _mm512_srlv_epi32, _mm512_storeu_ps,
 };
 
 use super::{Lanes, N_LANES, xmm::Xmm};
-use crate::formats::{Bf16, F8E4M3, F16, F32, f8_e4m3::SCALE_IN_F32};
+use crate::formats::{Bf16, F8E4M3, F16, F32, f8_e4m3::SCALE_OF_F16};
 
 /// One register of AVX-512.
 #[derive(Clone, Copy)]
@@ -58,26 +62,35 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self {
         unsafe {
-            let bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
-            let size = _mm512_and_si512(bytes, _mm512_set1_epi32(0x7F));
-            let sign = _mm512_and_si512(bytes, _mm512_set1_epi32(0x80));
-            let bits = _mm512_castsi512_ps(_mm512_slli_epi32::<20>(size));
-            let bits = _mm512_castps_si512(_mm512_mul_ps(bits, _mm512_set1_ps(SCALE_IN_F32)));
-            let is_nan = _mm512_cmpeq_epi32_mask(size, _mm512_set1_epi32(0x7F));
-            let nan = _mm512_set1_epi32(f32::NAN.to_bits().cast_signed());
-            let bits = _mm512_mask_mov_epi32(bits, is_nan, nan);
-            let bits = _mm512_or_si512(bits, _mm512_slli_epi32::<24>(sign));
-            Self(_mm512_castsi512_ps(bits))
+            let bytes = _mm_loadu_si128(from.as_ptr().cast());
+            let numbers = Self::f8_e4m3_by(Xmm(bytes), Self::splat(SCALE_OF_F16)).0;
+            let seven = _mm512_set1_epi32(0x7F);
+            let sizes = _mm512_and_si512(_mm512_cvtepu8_epi32(bytes), seven);
+            let is_nan = _mm512_cmpeq_epi32_mask(sizes, seven);
+            Self(_mm512_mask_blend_ps(
+                is_nan,
+                numbers,
+                _mm512_set1_ps(f32::NAN),
+            ))
+        }
+    }
+
+    /// As f16, whose exponents count from 8 lower: small ones take no longer.
+    #[inline(always)]
+    fn f8_e4m3_by(from: Xmm, by: Self) -> Self {
+        unsafe {
+            let bits = _mm256_slli_epi16::<7>(_mm256_cvtepi8_epi16(from.0));
+            let kept = _mm256_set1_epi16(0xBF80_u16.cast_signed());
+            Self(_mm512_cvtph_ps(_mm256_and_si256(bits, kept))).times(by)
         }
     }
 
     #[inline(always)]
-    fn f8_e4m3_by(from: Xmm, by: Self) -> Self {
+    fn f8_e4m3_sizes(from: Xmm) -> Self {
         unsafe {
-            let bytes = _mm512_cvtepi8_epi32(from.0);
-            let kept = _mm512_set1_epi32(0x87F0_0000_u32.cast_signed());
-            let bits = _mm512_and_si512(_mm512_slli_epi32::<20>(bytes), kept);
-            Self(_mm512_mul_ps(_mm512_castsi512_ps(bits), by.0))
+            let sizes = _mm256_slli_epi16::<7>(_mm256_cvtepu8_epi16(from.0));
+            let sizes = _mm256_and_si256(sizes, _mm256_set1_epi16(0x3F80));
+            Self(_mm512_cvtph_ps(sizes)).times(Self::splat(SCALE_OF_F16))
         }
     }
 
@@ -108,6 +121,39 @@ impl Lanes for Avx512 {
     fn number(it: F16) -> f32 {
         let bits = i32::from(it.to_bits());
         unsafe { _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))) }
+    }
+
+    #[inline(always)]
+    fn eights([first, rest]: [&[f32; 8]; 2]) -> Self {
+        unsafe {
+            let first = _mm512_castps256_ps512(_mm256_loadu_ps(first.as_ptr()));
+            let rest = _mm256_castps_pd(_mm256_loadu_ps(rest.as_ptr()));
+            let both = _mm512_insertf64x4::<1>(_mm512_castps_pd(first), rest);
+            Self(_mm512_castpd_ps(both))
+        }
+    }
+
+    #[inline(always)]
+    fn fours([a, b, c, d]: [&[f32; 4]; 4]) -> Self {
+        unsafe {
+            // Each in all quarters, of which one is kept: nothing is shuffled.
+            let it = _mm512_castps128_ps512(_mm_loadu_ps(a.as_ptr()));
+            let it = _mm512_mask_broadcast_f32x4(it, 0x00F0, _mm_loadu_ps(b.as_ptr()));
+            let it = _mm512_mask_broadcast_f32x4(it, 0x0F00, _mm_loadu_ps(c.as_ptr()));
+            let d = _mm_loadu_ps(d.as_ptr());
+            Self(_mm512_mask_broadcast_f32x4(it, 0xF000, d))
+        }
+    }
+
+    #[inline(always)]
+    fn negated(self, bits: u16) -> Self {
+        unsafe {
+            let it = _mm512_castps_si512(self.0);
+            let sign = _mm512_set1_epi32(i32::MIN);
+            Self(_mm512_castsi512_ps(_mm512_mask_xor_epi32(
+                it, bits, it, sign,
+            )))
+        }
     }
 
     #[inline(always)]

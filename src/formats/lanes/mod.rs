@@ -42,8 +42,10 @@ pub trait Lanes: Copy {
     fn f16(from: &[F16; N_LANES]) -> Self;
     /// Sixteen FP8 numbers.
     fn f8_e4m3(from: &[F8E4M3; N_LANES]) -> Self;
-    /// Sixteen FP8 numbers times a number 2¹²⁰ times too large; what stands for NaN counts as 480.
+    /// Sixteen FP8 numbers times a number 2⁸ times too large; what stands for NaN counts as 480.
     fn f8_e4m3_by(from: Self::Bytes, by: Self) -> Self;
+    /// Sixteen FP8 numbers without their signs; what stands for NaN counts as 480.
+    fn f8_e4m3_sizes(from: Self::Bytes) -> Self;
     /// Bytes with a sign.
     fn signed(from: Self::Bytes) -> Self;
     /// Bytes without a sign.
@@ -54,6 +56,13 @@ pub trait Lanes: Copy {
     fn halves(first: f32, rest: f32) -> Self;
     /// An f16 as f32.
     fn number(it: F16) -> f32;
+    /// Two patterns of eight numbers, one after the other.
+    fn eights(from: [&[f32; 8]; 2]) -> Self;
+    /// Four patterns of four numbers, one after the other.
+    fn fours(from: [&[f32; 4]; 4]) -> Self;
+    /// With the other sign where a bit of `bits` is set, from the lowest up.
+    #[must_use]
+    fn negated(self, bits: u16) -> Self;
     /// Eight f16 as f32.
     fn eight_numbers(from: [F16; 8]) -> [f32; 8];
     /// `self · by`.
@@ -130,10 +139,11 @@ pub trait Bytes: Copy {
     /// All bits set where both are equal, else none.
     #[must_use]
     fn equal(self, other: Self) -> Self;
-    /// `self · 3ⁿ`, wrapping, then its upper digit of base 3: `(it · 3) >> 8`.
+    /// The upper digit of base 3 of each, less 1: `((it · 3) >> 8) - 1`.
     #[must_use]
-    fn digits(self, power: u8) -> Self;
-    /// Below 0 where `mask` has all bits set, as they are where it has none.
-    #[must_use]
-    fn negated(self, mask: Self) -> Self;
+    fn ternary(self) -> Self;
+    /// As they lie in memory.
+    fn to_array(self) -> [u8; 16];
+    /// Bytes of both in turn: sixteen of the first eight of each, then of the rest.
+    fn in_turn(self, other: Self) -> [[u8; 16]; 2];
 }

@@ -1,7 +1,7 @@
 //! Lanes of plain Rust: every processor has them, and all others are compared with them.
 
 use super::{Bytes, Lanes, N_LANES};
-use crate::formats::{Bf16, Block as _, F8E4M3, F16, F32};
+use crate::formats::{Bf16, Block as _, F8E4M3, F16, F32, f8_e4m3::SCALE_OF_F16};
 
 /// Sixteen numbers in an array.
 #[derive(Clone, Copy)]
@@ -45,8 +45,14 @@ impl Lanes for Plain {
     fn f8_e4m3_by(from: PlainBytes, by: Self) -> Self {
         let bits = from
             .0
-            .map(|it| u32::from(it & 0x80) << 24 | u32::from(it & 0x7F) << 20);
-        Self(bits.map(f32::from_bits)).times(by)
+            .map(|it| u16::from(it & 0x80) << 8 | u16::from(it & 0x7F) << 7);
+        Self(bits.map(|it| F16(it.to_le_bytes()).to_f32())).times(by)
+    }
+
+    #[inline(always)]
+    fn f8_e4m3_sizes(from: PlainBytes) -> Self {
+        let sizes = PlainBytes(from.0.map(|it| it & 0x7F));
+        Self::f8_e4m3_by(sizes, Self::splat(SCALE_OF_F16))
     }
 
     #[inline(always)]
@@ -74,6 +80,34 @@ impl Lanes for Plain {
     #[inline(always)]
     fn number(it: F16) -> f32 {
         it.to_f32()
+    }
+
+    #[inline(always)]
+    fn eights(from: [&[f32; 8]; 2]) -> Self {
+        let mut out = [0.0; N_LANES];
+        for (out, from) in out.as_chunks_mut().0.iter_mut().zip(from) {
+            *out = *from;
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn fours(from: [&[f32; 4]; 4]) -> Self {
+        let mut out = [0.0; N_LANES];
+        for (out, from) in out.as_chunks_mut().0.iter_mut().zip(from) {
+            *out = *from;
+        }
+        Self(out)
+    }
+
+    #[inline(always)]
+    fn negated(self, bits: u16) -> Self {
+        let mut out = self.0;
+        for (i, it) in out.iter_mut().enumerate() {
+            let sign = u32::from(bits >> i & 1) << 31;
+            *it = f32::from_bits(it.to_bits() ^ sign);
+        }
+        Self(out)
     }
 
     #[inline(always)]
@@ -260,15 +294,27 @@ impl Bytes for PlainBytes {
     }
 
     #[inline(always)]
-    fn digits(self, power: u8) -> Self {
-        Self(
-            self.0
-                .map(|it| ((u16::from(it.wrapping_mul(power)) * 3) >> 8) as u8),
-        )
+    fn ternary(self) -> Self {
+        let mut out = self.0;
+        for it in &mut out {
+            *it = ((u16::from(*it) * 3) >> 8) as u8;
+            *it = it.wrapping_sub(1);
+        }
+        Self(out)
     }
 
     #[inline(always)]
-    fn negated(self, mask: Self) -> Self {
-        self.with(mask, |it, mask| (it ^ mask).wrapping_sub(mask))
+    fn to_array(self) -> [u8; 16] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn in_turn(self, other: Self) -> [[u8; 16]; 2] {
+        let mut out = [[0; 16]; 2];
+        for i in 0..16 {
+            out[i / 8][2 * i % 16] = self.0[i];
+            out[i / 8][2 * i % 16 + 1] = other.0[i];
+        }
+        out
     }
 }

@@ -99,7 +99,16 @@ fn check_planes<L: Lanes>() {
     same(&above.to_array(), &wanted);
     for first in (0..=255_u8).step_by(N_LANES) {
         let numbers: [F8E4M3; N_LANES] = std::array::from_fn(|i| F8E4M3(first + i as u8));
-        let by = L::splat(3.0 * f32::from_bits((127 + 120) << 23));
+        let sizes = L::f8_e4m3_sizes(L::Bytes::load(&numbers.map(|it| it.0)));
+        let wanted = numbers.map(|it| {
+            if it.0 & 0x7F == 0x7F {
+                480.0
+            } else {
+                it.to_f32().abs()
+            }
+        });
+        same(&sizes.to_array(), &wanted);
+        let by = L::splat(3.0 * 256.0);
         let got = L::f8_e4m3_by(L::Bytes::load(&numbers.map(|it| it.0)), by).to_array();
         for (got, it) in got.iter().zip(numbers) {
             let number = it.to_f32();

@@ -1,10 +1,10 @@
 //! Sixteen bytes in a register of x86.
 
 use std::arch::x86_64::{
-    __m128i, _mm_add_epi8, _mm_and_si128, _mm_andnot_si128, _mm_cmpeq_epi8, _mm_cvtsi32_si128,
-    _mm_loadu_si128, _mm_mullo_epi16, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16,
-    _mm_set1_epi64x, _mm_shuffle_epi8, _mm_sll_epi16, _mm_srl_epi16, _mm_srli_epi16, _mm_sub_epi8,
-    _mm_xor_si128,
+    __m128i, _mm_add_epi8, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi32_si128, _mm_loadu_si128,
+    _mm_max_epu8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi64x,
+    _mm_setzero_si128, _mm_shuffle_epi8, _mm_sll_epi16, _mm_srl_epi16, _mm_storeu_si128,
+    _mm_sub_epi8, _mm_unpackhi_epi8, _mm_unpacklo_epi8,
 };
 
 use super::Bytes;
@@ -90,22 +90,34 @@ impl Bytes for Xmm {
         unsafe { Self(_mm_cmpeq_epi8(self.0, other.0)) }
     }
 
-    /// Bytes at even places and at odd ones, each as words.
+    /// Digits are 1 from 86 on and 2 from 171 on.
     #[inline(always)]
-    fn digits(self, power: u8) -> Self {
+    fn ternary(self) -> Self {
         unsafe {
-            let (power, three) = (_mm_set1_epi16(i16::from(power)), _mm_set1_epi16(3));
-            let byte = _mm_set1_epi16(0xFF);
-            let even = _mm_and_si128(_mm_mullo_epi16(self.0, power), byte);
-            let odd = _mm_mullo_epi16(_mm_srli_epi16::<8>(self.0), power);
-            let odd = _mm_mullo_epi16(_mm_and_si128(odd, byte), three);
-            let even = _mm_srli_epi16::<8>(_mm_mullo_epi16(even, three));
-            Self(_mm_or_si128(even, _mm_andnot_si128(byte, odd)))
+            let one = _mm_cmpeq_epi8(_mm_max_epu8(self.0, Self::splat(86).0), self.0);
+            let two = _mm_cmpeq_epi8(_mm_max_epu8(self.0, Self::splat(171).0), self.0);
+            // What is equal is -1.
+            let less = _mm_add_epi8(_mm_add_epi8(one, two), Self::splat(1).0);
+            Self(_mm_sub_epi8(_mm_setzero_si128(), less))
         }
     }
 
     #[inline(always)]
-    fn negated(self, mask: Self) -> Self {
-        unsafe { Self(_mm_sub_epi8(_mm_xor_si128(self.0, mask.0), mask.0)) }
+    fn to_array(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), self.0) };
+        out
+    }
+
+    #[inline(always)]
+    fn in_turn(self, other: Self) -> [[u8; 16]; 2] {
+        let mut out = [[0; 16]; 2];
+        unsafe {
+            let first = _mm_unpacklo_epi8(self.0, other.0);
+            _mm_storeu_si128(out[0].as_mut_ptr().cast(), first);
+            let rest = _mm_unpackhi_epi8(self.0, other.0);
+            _mm_storeu_si128(out[1].as_mut_ptr().cast(), rest);
+        }
+        out
     }
 }

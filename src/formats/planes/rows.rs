@@ -8,6 +8,7 @@ use bytemuck::Pod;
 use super::{
     super::{
         COUNT, N_LANES,
+        f8_e4m3::SCALE_OF_F16,
         lanes::{Bytes as _, Lanes},
         mxfp4::FP4_DOUBLED,
     },
@@ -174,16 +175,13 @@ impl RowKind for Signed {
     }
 }
 
-/// 2¹²⁰: what FP8 numbers are read too small by.
-const FP8_BY: f32 = f32::from_bits((127 + 120) << 23);
-
 impl RowKind for Fp8 {
     type Levels = [u8; 16];
     type Shared<L: Lanes> = L;
 
     #[inline(always)]
     fn shared<L: Lanes>(scale: f32, _offset: f32) -> L {
-        L::splat(scale * FP8_BY)
+        L::splat(scale * SCALE_OF_F16)
     }
 
     #[inline(always)]
@@ -191,7 +189,7 @@ impl RowKind for Fp8 {
         L::f8_e4m3_by(L::Bytes::load(levels), scale)
     }
 
-    /// No level is NaN, and no scale so large that it could not be 2¹²⁰ times as large.
+    /// No level is NaN, and no scale so large that it could not be 2⁸ times as large.
     #[inline(always)]
     fn is_plain(levels: &[u8], scales: &[f32]) -> bool {
         let (chunks, rest) = levels.as_chunks::<64>();
@@ -204,7 +202,7 @@ impl RowKind for Fp8 {
             some |= here != 0;
         }
         let last = rest.iter().any(|it| it & 0x7F == 0x7F);
-        !some && !last && scales.iter().all(|it| it.abs() <= 128.0)
+        !some && !last && scales.iter().all(|it| it.abs() <= f32::MAX / SCALE_OF_F16)
     }
 }
 

@@ -117,7 +117,7 @@ fn avx2(work: Work<'_>, out: &mut [f32]) {
 
 /// Of single numbers `R` rows by `N` tokens are summed at a time: what fits the registers.
 #[inline(always)]
-fn run<L: Tiles, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]) {
+fn run<L: BlockRegisters, const R: usize, const N: usize>(work: Work<'_>, out: &mut [f32]) {
     match work {
         Work::Rows(w, x, is_large) => w.dtype.visit(Product::<L, R, N> {
             w,
@@ -140,7 +140,7 @@ struct Product<'a, L, const R: usize, const N: usize> {
     lanes: PhantomData<L>,
 }
 
-impl<L: Tiles, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> {
+impl<L: BlockRegisters, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> {
     type Output = ();
 
     #[inline(always)]
@@ -159,29 +159,72 @@ impl<L: Tiles, const R: usize, const N: usize> Visitor for Product<'_, L, R, N> 
 
     #[inline(always)]
     fn grouped<B: Grouped>(self) {
-        let Self { w, x, out, .. } = self;
-        let blocks: &[B] = bytemuck::cast_slice(w.bytes);
-        let per_row = w.row_len() / size_of::<B>();
-        let (blocks, out) = if x.len() == w.cols {
-            let (fours, rest) = out.as_chunks_mut::<GROUPED_ROWS>();
-            for (r, out) in fours.iter_mut().enumerate() {
-                let row = |i: usize| &blocks[(GROUPED_ROWS * r + i) * per_row..][..per_row];
-                *out = grouped_tile::<L, B>(std::array::from_fn(row), x);
-            }
-            (&blocks[GROUPED_ROWS * fours.len() * per_row..], rest)
-        } else {
-            (blocks, out)
-        };
-        if out.is_empty() {
-            return;
-        }
-        let mut rows = Groups {
-            blocks,
-            per_row,
-            cols: w.cols,
-        };
-        batch::<L>(&mut rows, x, out);
+        L::blocks::<B>(self.w, self.x, self.out);
     }
+}
+
+/// Registers, and the loop over blocks of a format compiled for them in a function of its own: all formats in one are more
+/// than a compiler keeps in registers.
+trait BlockRegisters: Tiles {
+    /// See [`blocks`].
+    fn blocks<B: Grouped>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]);
+}
+
+/// Some registers of x86, and the instructions they need.
+#[cfg(target_arch = "x86_64")]
+macro_rules! registers {
+    ($name:ident, $features:literal) => {
+        impl BlockRegisters for $name {
+            #[expect(unsafe_code, reason = "whoever has such registers detected them")]
+            fn blocks<B: Grouped>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+                #[target_feature(enable = $features)]
+                #[inline(never)]
+                fn apart<B: Grouped>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+                    blocks::<$name, B>(w, x, out);
+                }
+                unsafe { apart::<B>(w, x, out) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+registers!(Avx2, "avx2,fma,f16c,popcnt");
+#[cfg(target_arch = "x86_64")]
+registers!(Avx512, "avx512f,avx2,fma,f16c,popcnt");
+
+impl BlockRegisters for Plain {
+    #[inline(never)]
+    fn blocks<B: Grouped>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+        blocks::<Self, B>(w, x, out);
+    }
+}
+
+/// All rows with all tokens, for rows of blocks.
+#[inline(always)]
+fn blocks<L: Tiles, B: Grouped>(w: StoredRows<'_>, x: &[f32], out: &mut [f32]) {
+    let blocks: &[B] = bytemuck::cast_slice(w.bytes);
+    let per_row = w.row_len() / size_of::<B>();
+    let (blocks, out) = if x.len() == w.cols {
+        let (fours, rest) = out.as_chunks_mut::<GROUPED_ROWS>();
+        for (r, out) in fours.iter_mut().enumerate() {
+            let row = |i: usize| &blocks[(GROUPED_ROWS * r + i) * per_row..][..per_row];
+            *out = grouped_tile::<L, B>(std::array::from_fn(row), x);
+        }
+        (&blocks[GROUPED_ROWS * fours.len() * per_row..], rest)
+    } else {
+        (blocks, out)
+    };
+    if out.is_empty() {
+        return;
+    }
+    let cols = w.cols;
+    let mut rows = Groups {
+        blocks,
+        per_row,
+        cols,
+    };
+    batch::<L>(&mut rows, x, out);
 }
 
 /// Rows of numbers one by one.
