@@ -1,7 +1,7 @@
 //! Where an edit changed a text, and how concentrated the change is.
 
 use crate::spec::{Position, TokenId};
-use crate::trace::RowRecord;
+use crate::trace::{Comparison, RowRecord};
 
 /// KL at one place of the text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,33 +30,63 @@ const N_LARGEST: usize = 3;
 
 /// Every comparison of a counterfactual, at the token it is drawn at.
 pub fn places(counterfactual: &RowRecord) -> impl Iterator<Item = Change> + '_ {
-    counterfactual.comparisons.iter().map(|it| Change {
-        at: it.at.plus(1),
-        kl: it.kl,
-    })
+    counterfactual.comparisons.iter().map(place)
 }
 
-/// The share of the three largest, or of all where there are fewer, among the predictions made from
-/// position `from` on, the first that was edited; none where nothing changed.
+fn place(it: &Comparison) -> Change {
+    Change {
+        at: it.at.plus(1),
+        kl: it.kl,
+    }
+}
+
+/// The sum and the largest of the changes of a text that grows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConcentrationSum {
+    n_tokens: usize,
+    total: f64,
+    /// The largest first, ties to the first token.
+    largest: Vec<Change>,
+}
+
+impl ConcentrationSum {
+    /// Takes in a comparison, those of a text in their order. One that is not finite is left out.
+    pub fn add(&mut self, it: &Comparison) {
+        if !it.kl.is_finite() {
+            return;
+        }
+        let change = place(it);
+        self.n_tokens += 1;
+        self.total += f64::from(change.kl);
+        let rank = self.largest.partition_point(|it| it.kl >= change.kl);
+        if rank < N_LARGEST {
+            self.largest.insert(rank, change);
+            self.largest.truncate(N_LARGEST);
+        }
+    }
+
+    /// The share of the three largest, or of all where there are fewer; none where nothing changed.
+    #[must_use]
+    pub fn concentration(&self) -> Option<Concentration> {
+        let top: f64 = self.largest.iter().map(|it| f64::from(it.kl)).sum();
+        let largest = *self.largest.first()?;
+        (self.total > 0.0).then(|| Concentration {
+            share: (top / self.total) as f32,
+            n_largest: self.largest.len(),
+            n_tokens: self.n_tokens,
+            largest,
+        })
+    }
+}
+
+/// How concentrated the change is among the predictions made from position `from` on, the first that was edited; none
+/// where nothing changed.
 #[must_use]
 pub fn concentration(counterfactual: &RowRecord, from: Position) -> Option<Concentration> {
-    let is_edited = |it: &Change| it.at > from && it.kl.is_finite();
-    let mut all: Vec<Change> = places(counterfactual).filter(is_edited).collect();
-    let n_tokens = all.len();
-    let total: f64 = all.iter().map(|it| f64::from(it.kl)).sum();
-    let n_largest = n_tokens.min(N_LARGEST);
-    let order = |a: &Change, b: &Change| b.kl.total_cmp(&a.kl).then(a.at.cmp(&b.at));
-    if n_tokens > N_LARGEST {
-        all.select_nth_unstable_by(N_LARGEST, order);
-    }
-    let largest = *all[..n_largest].iter().min_by(|a, b| order(a, b))?;
-    let top: f64 = all[..n_largest].iter().map(|it| f64::from(it.kl)).sum();
-    (total > 0.0).then(|| Concentration {
-        share: (top / total) as f32,
-        n_largest,
-        n_tokens,
-        largest,
-    })
+    let mut sum = ConcentrationSum::default();
+    let edited = counterfactual.comparisons.iter().filter(|it| it.at >= from);
+    edited.for_each(|it| sum.add(it));
+    sum.concentration()
 }
 
 /// The first position at which two texts differ; none where one is the start of the other.
@@ -68,7 +98,6 @@ pub fn first_difference(a: &[TokenId], b: &[TokenId]) -> Option<Position> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Comparison;
 
     fn counterfactual(kl: &[f32]) -> RowRecord {
         let comparisons = kl.iter().enumerate().map(|(n, kl)| Comparison {
@@ -107,6 +136,31 @@ mod tests {
         // Positions 4 and 5 came before the edit.
         let late = concentration(&counterfactual(&[0.0, 0.0, 3.0, 1.0]), Position(6)).unwrap();
         assert_eq!((late.n_tokens, late.n_largest), (2, 2));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn changes_summed_one_by_one_are_those_of_a_sorted_text(
+            kl in proptest::collection::vec(0..9u8, 0..60),
+            from in 0..20usize,
+        ) {
+            // Few values, so that there are ties; 8 stands for a number that is none.
+            let kl: Vec<f32> = kl.iter().map(|it| if *it == 8 { f32::NAN } else { f32::from(*it) }).collect();
+            let row = counterfactual(&kl);
+            let mut sorted: Vec<Change> = places(&row)
+                .filter(|it| it.at > Position::new(from) && it.kl.is_finite())
+                .collect();
+            sorted.sort_by(|a, b| b.kl.total_cmp(&a.kl).then(a.at.cmp(&b.at)));
+            let total: f32 = sorted.iter().map(|it| it.kl).sum();
+            let top: f32 = sorted.iter().take(N_LARGEST).map(|it| it.kl).sum();
+            let wanted = (total > 0.0).then(|| Concentration {
+                share: (f64::from(top) / f64::from(total)) as f32,
+                n_largest: sorted.len().min(N_LARGEST),
+                n_tokens: sorted.len(),
+                largest: sorted[0],
+            });
+            proptest::prop_assert_eq!(concentration(&row, Position::new(from)), wanted);
+        }
     }
 
     #[test]

@@ -30,7 +30,9 @@ mod timeline;
 
 pub use alternatives::{Alternative, Candidates, Likelihood, SortBy, alternatives};
 pub use balance::BalanceStats;
-pub use change::{Change, Concentration, concentration, first_difference, places};
+pub use change::{
+    Change, Concentration, ConcentrationSum, concentration, first_difference, places,
+};
 pub use changed_picks::{ChangedPicks, PickShares};
 pub use choices::{Choices, Dependence};
 pub use control::{Control, Controls, control, controls};

@@ -2,11 +2,15 @@
 
 use eframe::egui::{Rect, Response, Ui, UiBuilder, pos2};
 
+use crate::ui::theme::LABEL_SIZE;
+
 use super::chip::note;
 use super::{said::said, words::sentence};
 
 /// Height of one line of labels, points.
 const LINE: f32 = 16.0;
+/// A letter of a sentence on the average, as a part of the font's size, at the least.
+const NARROWEST: f32 = 0.3;
 /// Between a plot and the sentence under it, points.
 const GAP: f32 = 4.0;
 /// Panels lower than this, points, leave the line of numbers out: it stands on hover of the sentence.
@@ -16,6 +20,12 @@ const ROOMY: f32 = 170.0;
 #[must_use]
 pub fn note_height(ui: &Ui, words: &str, width: f32) -> f32 {
     sentence(ui, words, width).size().y
+}
+
+/// A height that a note of so many letters does not stay below: letters of a sentence are wider on the average, and lines
+/// higher.
+fn least_height(words: &str, width: f32) -> f32 {
+    words.chars().count() as f32 * LABEL_SIZE * NARROWEST / width.max(1.0) * LABEL_SIZE
 }
 
 /// A note in a place of its own.
@@ -84,7 +94,10 @@ impl FittingWords {
     pub fn new(ui: &Ui, forms: [String; 3], area: Rect, share: f32) -> Self {
         let most = (area.height() * share).max(LINE);
         let longest = forms[0].clone();
-        let sized = forms.into_iter();
+        // Shaping is what takes time: what is far too long is not shaped to be measured.
+        let sized = forms
+            .into_iter()
+            .filter(|it| least_height(it, area.width()) <= most);
         let sized = sized.map(|it| (note_height(ui, &it, area.width()), it));
         let found = sized.into_iter().find(|(height, _)| *height <= most);
         let (height, words) = found.unwrap_or_default();
@@ -119,5 +132,27 @@ mod tests {
         check(90.0, 0.0, 26.0, 30.0);
         check(90.0, 18.0, 38.0, 42.0);
         check(500.0, 0.0, 20.0, 24.0);
+    }
+
+    #[test]
+    fn no_sentence_is_lower_than_is_said_without_shaping_it() {
+        use eframe::egui;
+        let ctx = egui::Context::default();
+        let mut output = ctx.run_ui(egui::RawInput::default(), |ui| {
+            for words in [
+                "Still lilting, it fills till it is full: if it fits, it fits.",
+                "Of 1,204 picks that changed 62 % sit in layer 4 (edited), 31 % in layer 5, 7 % in 3 more layers.",
+                "MMMM WWWW",
+                "l",
+            ] {
+                for width in [60.0, 200.0, 350.0, 1_000.0] {
+                    let (least, real) = (least_height(words, width), note_height(ui, words, width));
+                    assert!(least <= real, "{words} at {width}: {least} {real}");
+                }
+            }
+            let long = "layer 4 holds most of what the edits change. ".repeat(9);
+            assert!(least_height(&long, 300.0) > 3.0 * LINE, "what is far too long is known");
+        });
+        output.textures_delta.clear();
     }
 }

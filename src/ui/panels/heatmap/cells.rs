@@ -84,8 +84,11 @@ pub fn cell_ui(cx: &mut Cx<'_>, ui: &mut Ui, rect: Rect, at: ExpertAt, plot: &Pl
         }
     });
     expert_gestures(cx, &response, at);
-    response.context_menu(|ui| expert_menu(cx, ui, at));
-    response.on_hover_ui_at_pointer(|ui| hover::ui(cx, ui, at, plot));
+    // Menu and numbers come with the pointer, and a menu stays when it leaves: the other cells need not ask.
+    if response.contains_pointer() || egui::Popup::is_any_open(ui.ctx()) {
+        response.context_menu(|ui| expert_menu(cx, ui, at));
+        response.on_hover_ui_at_pointer(|ui| hover::ui(cx, ui, at, plot));
+    }
 }
 
 /// Words, edits, picks, pins, groups, selection and hover.

@@ -194,7 +194,11 @@ impl Plot {
     }
 
     /// Fills `[R × E]` from a function of router and expert; a row too short is of experts without a number.
-    pub fn fill(&mut self, cx: &Cx<'_>, of: impl Fn(RouterId, &RouterSpec) -> Vec<CellValue>) {
+    pub fn fill(
+        &mut self,
+        cx: &Cx<'_>,
+        mut of: impl FnMut(RouterId, &RouterSpec) -> Vec<CellValue>,
+    ) {
         let Some(spec) = cx.spec() else {
             return;
         };

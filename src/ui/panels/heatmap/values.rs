@@ -5,7 +5,7 @@ use crate::spec::{ExpertId, LayerGroup, Position, RouterId, RouterSpec};
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::widgets::READING;
 use crate::ui::words::{count_of, percent, short};
-use crate::ui::{Cx, ExpertAt};
+use crate::ui::{Cx, ExpertAt, Memo};
 
 use super::difference::{self, Compared};
 use super::plot::{CellValue, Plot, PlotSettings, Scale, Value};
@@ -13,6 +13,8 @@ use super::plot::{CellValue, Plot, PlotSettings, Scale, Value};
 /// Loads are drawn on a log₂ scale around even, clamped here.
 const LOG2_FLOOR: f64 = -3.0;
 const LOG2_CEILING: f64 = 3.0;
+/// Counts whose place on the scale is kept while a plot is made.
+const MOST_COUNTS: usize = 4_096;
 
 /// The numbers of every cell.
 pub fn plot(cx: &Cx<'_>, asked: PlotSettings, compared: Option<&Compared>) -> Plot {
@@ -117,8 +119,45 @@ fn on_scale(utilisation: f64, (floor, ceiling): (f64, f64)) -> f32 {
     ((utilisation.log2().clamp(floor, ceiling) - floor) / (ceiling - floor)) as f32
 }
 
+/// Where shares of tokens lie on the scale, by how often an expert was picked: all experts of a model share few counts.
+#[derive(Default)]
+struct SharePlaces {
+    places: Memo<(u64, usize, usize), Vec<f32>>,
+}
+
+impl SharePlaces {
+    /// The place of an expert picked `n` times of so many tokens, in a router of this shape; not a number where it was
+    /// not worked out yet.
+    fn of(&mut self, n: u64, n_tokens: u64, router: &RouterSpec) -> Option<&mut f32> {
+        let n = usize::try_from(n).ok().filter(|it| *it < MOST_COUNTS)?;
+        let shape = (n_tokens, router.n_experts, router.top_k);
+        let places = self.places.resume(shape, |_| true);
+        if places.len() <= n {
+            places.resize(n + 1, f32::NAN);
+        }
+        places.get_mut(n)
+    }
+
+    /// A utilisation on the scale of a router, worked out once for each count.
+    fn place(&mut self, n: u64, utilisation: f64, load: &RouterLoad, router: &RouterSpec) -> f32 {
+        let range = log2_range(router, false);
+        let Some(known) = self.of(n, load.n_tokens, router) else {
+            return on_scale(utilisation, range);
+        };
+        if known.is_nan() {
+            *known = on_scale(utilisation, range);
+        }
+        *known
+    }
+}
+
 /// The load of every expert of a router and its place on the scale; those not picked are `EMPTY`.
-fn load_row(load: &RouterLoad, router: &RouterSpec, mass: bool) -> Vec<CellValue> {
+fn load_row(
+    load: &RouterLoad,
+    router: &RouterSpec,
+    mass: bool,
+    shares: &mut SharePlaces,
+) -> Vec<CellValue> {
     let range = log2_range(router, mass);
     let mean = load.mass.iter().sum::<f64>() / load.mass.len().max(1) as f64;
     let even = f64::from(router.even_share());
@@ -127,27 +166,22 @@ fn load_row(load: &RouterLoad, router: &RouterSpec, mass: bool) -> Vec<CellValue
             let n = load.n.get(it).copied().unwrap_or(0);
             let share = load.share(ExpertId::new(it));
             let weight = load.mass.get(it).copied();
-            let number = if mass { weight } else { share };
-            let utilisation = if mass {
-                weight.unwrap_or(0.0) / mean
-            } else {
-                share.unwrap_or(0.0) / even
+            let cell = match (n, mass) {
+                (0, _) => EMPTY,
+                (_, true) => on_scale(weight.unwrap_or(0.0) / mean, range),
+                (n, false) => shares.place(n, share.unwrap_or(0.0) / even, load, router),
             };
-            let cell = if n == 0 {
-                EMPTY
-            } else {
-                on_scale(utilisation, range)
-            };
-            (number, cell)
+            (if mass { weight } else { share }, cell)
         })
         .collect()
 }
 
 fn load(cx: &Cx<'_>, out: &mut Plot, mass: bool) {
     let phase = out.asked.phase;
+    let mut shares = SharePlaces::default();
     out.fill(cx, |id, router| {
         let load = cx.row().and_then(|it| it.load.router(id, phase));
-        load.map_or_else(Vec::new, |load| load_row(&load, router, mass))
+        load.map_or_else(Vec::new, |it| load_row(&it, router, mass, &mut shares))
     });
     out.scale = load_scale(cx, mass);
     out.sentence = load_sentence(cx, phase, mass);
@@ -258,7 +292,7 @@ mod tests {
             n_tokens,
             ..RouterLoad::default()
         };
-        let (number, cell) = load_row(&load, &router, false)[expert];
+        let (number, cell) = load_row(&load, &router, false, &mut SharePlaces::default())[expert];
         assert!((cell - wanted).abs() < 1e-6, "{cell} is not {wanted}");
         assert_eq!(number, Some(n[expert] as f64 / n_tokens as f64));
     }
@@ -283,9 +317,44 @@ mod tests {
             n_tokens: 4,
             ..RouterLoad::default()
         };
-        let row = load_row(&load, &router, true);
+        let row = load_row(&load, &router, true, &mut SharePlaces::default());
         assert_eq!((row[0].0, row[1].0), (Some(3.0), Some(1.0)));
         assert!((row[0].1 - (6f32.log2() + 3.0) / 6.0).abs() < 1e-6);
         assert_eq!(row[2], (Some(0.0), EMPTY));
+    }
+
+    #[test]
+    fn routers_drawn_one_after_the_other_lie_where_each_lies_alone() {
+        let load = |n_tokens: u64, from: u64| {
+            let n: Vec<u64> = (0..8).map(|it| (from + it * it * 37) % n_tokens).collect();
+            RouterLoad {
+                mass: n.iter().map(|it| *it as f64).collect(),
+                n,
+                n_tokens,
+                ..RouterLoad::default()
+            }
+        };
+        let mut shares = SharePlaces::default();
+        for (k, n_tokens, from) in [
+            (2, 90, 3),
+            (2, 90, 5),
+            (1, 90, 5),
+            (2, 70, 5),
+            (2, 9_000, 8_700),
+        ] {
+            let router = RouterSpec::softmax_top_k(LayerId(0), 8, k);
+            let load = load(n_tokens, from);
+            let alone = load_row(&load, &router, false, &mut SharePlaces::default());
+            let even = f64::from(router.even_share());
+            for (n, (number, cell)) in load.n.iter().zip(&alone) {
+                let wanted = on_scale(
+                    *n as f64 / n_tokens as f64 / even,
+                    log2_range(&router, false),
+                );
+                assert!(*n == 0 || cell.to_bits() == wanted.to_bits());
+                assert_eq!(*number, Some(*n as f64 / n_tokens as f64));
+            }
+            assert_eq!(load_row(&load, &router, false, &mut shares), alone);
+        }
     }
 }

@@ -126,13 +126,19 @@ impl Numbers {
             first,
             indent,
         };
-        let names: Vec<String> = heads.iter().map(|it| it.0.to_owned()).collect();
-        out.row(ui, "", &names, false);
+        let names = || heads.iter().map(|it| it.0.to_owned()).collect();
+        out.row(ui, "", names, false);
         out
     }
 
-    /// A row, drawn only where it is seen; the response is of the whole row.
-    pub fn row(&self, ui: &mut Ui, first: &str, cells: &[String], bright: bool) -> Rect {
+    /// A row, drawn only where it is seen, its `cells` put into words only then; where it stands.
+    pub fn row(
+        &self,
+        ui: &mut Ui,
+        first: &str,
+        cells: impl FnOnce() -> Vec<String>,
+        bright: bool,
+    ) -> Rect {
         let palette = Palette::of(ui);
         let (_, rect) = ui.allocate_space(vec2(ui.available_width(), ROW));
         if !ui.is_rect_visible(rect) {
@@ -154,7 +160,7 @@ impl Numbers {
             put(ui, at, layout, first, palette.second);
         }
         let mut left = rect.left() + self.first;
-        for (right, words) in self.rights.iter().zip(cells) {
+        for (right, words) in self.rights.iter().zip(&cells()) {
             let right = rect.left() + right - BETWEEN;
             let at = Rect::from_x_y_ranges(left..=right, rect.y_range());
             let layout = Layout::right_to_left(Align::Center);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use eframe::egui::{Color32, Label, Rect, RichText, ScrollArea, Sense, Ui, pos2, vec2};
 
-use crate::document::{ModelPage, ModelRule, Table, WHY_CPU, model_table};
+use crate::document::{ModelGate, ModelPage, ModelRule, Table, WHY_CPU, model_table};
 use crate::trace::ModelFacts;
 use crate::ui::widgets::{note, nothing_yet, said};
 use crate::ui::words::{bytes, grouped, percent, short};
@@ -219,12 +219,14 @@ fn kinds_ui(ui: &mut Ui, page: &ModelPage, order: &[usize]) {
         let table = Numbers::new(ui, SWATCH, longest, &heads);
         for (place, n) in order.iter().enumerate() {
             let it = &page.kinds[*n];
-            let cells = [
-                grouped(it.share.parameters),
-                bytes(it.share.bytes),
-                percent(it.part),
-            ];
-            let rect = table.row(ui, &it.share.kind, &cells, true);
+            let cells = || {
+                vec![
+                    grouped(it.share.parameters),
+                    bytes(it.share.bytes),
+                    percent(it.part),
+                ]
+            };
+            let rect = table.row(ui, &it.share.kind, cells, true);
             let at = pos2(rect.left() + 4.5, rect.center().y);
             let square = Rect::from_center_size(at, vec2(9.0, 9.0));
             ui.painter().rect_filled(square, 2.0, shade(palette, place));
@@ -261,15 +263,19 @@ fn gates_ui(ui: &mut Ui, page: &ModelPage) {
         ui.spacing_mut().item_spacing.y = 0.0;
         let table = Numbers::new(ui, 0.0, longest, &heads);
         for gate in &page.gates {
-            let norms = gate.norms.map(|it| it.map(|it| short(f64::from(it))));
-            let [least, mean, most] = norms.unwrap_or_else(|| ["–"; 3].map(str::to_owned));
-            let near = gate.facts.nearest;
-            let cosine = near.map_or("–".to_owned(), |it| short(f64::from(it.cosine)));
-            let pair = near.map_or("–".to_owned(), |it| format!("{}, {}", it.a, it.b));
-            let broken = grouped(gate.facts.n_not_finite);
-            let cells = [cosine, pair, least, most, mean, broken];
-            table.row(ui, &gate.label, &cells, true);
+            table.row(ui, &gate.label, || gate_cells(gate), true);
         }
     });
     note(ui, page.gates_words());
+}
+
+/// Cosine and names of the two gates most alike, norms, numbers that are none.
+fn gate_cells(gate: &ModelGate) -> Vec<String> {
+    let norms = gate.norms.map(|it| it.map(|it| short(f64::from(it))));
+    let [least, mean, most] = norms.unwrap_or_else(|| ["–"; 3].map(str::to_owned));
+    let near = gate.facts.nearest;
+    let cosine = near.map_or("–".to_owned(), |it| short(f64::from(it.cosine)));
+    let pair = near.map_or("–".to_owned(), |it| format!("{}, {}", it.a, it.b));
+    let broken = grouped(gate.facts.n_not_finite);
+    vec![cosine, pair, least, most, mean, broken]
 }

@@ -7,7 +7,7 @@ use crate::spec::Position;
 use crate::ui::widgets::{MOST_PINS, pin_of};
 use crate::ui::{Change, Cx, Drawing, ExpertAt, LEAST_FULL_KL, Memo, RowKey, RowView};
 
-use super::lit;
+use super::lit::{self, Picked};
 
 /// Its width, points.
 pub const WIDTH: f32 = 10.0;
@@ -16,30 +16,46 @@ const LIT_WIDTH: f32 = 4.0;
 /// What each pin adds to it.
 const PIN_WIDTH: f32 = 3.0;
 
-/// What it is made from.
-#[derive(Clone, PartialEq)]
-struct MapFor {
-    row: RowKey,
-    counterfactual: Option<RowKey>,
+/// The map; one bin a point of height, so that a long text takes no longer to draw than a short one.
+#[derive(Default)]
+pub struct Map {
+    /// The tokens of the expert pointed at or selected.
+    lit: Picked,
+    /// Those of each pin.
+    pins: [Picked; MOST_PINS],
+    /// The largest KL of each bin, nats.
+    kl: Memo<(Bins, Option<RowKey>), Vec<f32>>,
+    marks: Memo<MarksFor, Marks>,
+}
+
+/// How the tokens are parted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bins {
     n_tokens: usize,
-    n_bins: usize,
+    n: usize,
+}
+
+impl Bins {
+    /// That of a token.
+    fn of(self, at: Position) -> usize {
+        (at.idx() * self.n / self.n_tokens.max(1)).min(self.n - 1)
+    }
+}
+
+/// What the marks are made from.
+#[derive(Clone, PartialEq)]
+struct MarksFor {
+    bins: Bins,
+    row: RowKey,
     pins: Vec<ExpertAt>,
     lit: Option<ExpertAt>,
 }
 
-/// The map; one bin a point of height, so that a long text takes no longer to draw than a short one.
+/// By bin, which experts were picked in it.
 #[derive(Default)]
-pub struct Map {
-    bins: Memo<MapFor, Bins>,
-}
-
-#[derive(Default)]
-struct Bins {
-    /// The largest KL of each bin, nats.
-    kl: Vec<f32>,
-    /// Which pins were picked in it.
+struct Marks {
     pins: Vec<[bool; MOST_PINS]>,
-    /// Whether the expert pointed at or selected was picked in it.
+    /// The one pointed at or selected.
     lit: Vec<bool>,
 }
 
@@ -64,7 +80,6 @@ impl Map {
             return None;
         }
         let n_tokens = self.update(cx, map.height());
-        let bins = self.bins.value();
         let painter = ui.painter();
         painter.rect_filled(map, 3.0, cx.palette.raised);
         if content > map.height() {
@@ -73,7 +88,7 @@ impl Map {
             let sight = Rect::from_x_y_ranges(map.x_range(), sight);
             painter.rect_filled(sight, 3.0, cx.palette.hovered);
         }
-        bins.ui(cx, ui, map, change);
+        self.bins_ui(cx, ui, map, change);
         if let Some(at) = cx.selection.position {
             let share = (at.idx() as f32 + 0.5) / n_tokens.max(1) as f32;
             let y = map.top() + map.height() * share;
@@ -99,64 +114,61 @@ impl Map {
     fn update(&mut self, cx: &Cx<'_>, height: f32) -> usize {
         let len = |it: Option<RowView<'_>>| it.map_or(0, |it| it.record.tokens.len());
         let n_tokens = len(cx.session.baseline()).max(len(cx.session.edited()));
-        let n_bins = (height.floor() as usize).clamp(1, n_tokens.max(1));
-        let key = MapFor {
+        let n = (height.floor() as usize).clamp(1, n_tokens.max(1));
+        let bins = Bins { n_tokens, n };
+        self.kl.get((bins, cx.session.counterfactual_key()), |_| {
+            let counterfactual = cx.session.counterfactual().into_iter();
+            let mut kl = vec![0.0f32; bins.n];
+            for change in counterfactual.flat_map(|it| places(it.record)) {
+                let most = &mut kl[bins.of(change.at)];
+                *most = most.max(change.kl);
+            }
+            kl
+        });
+        let lit = lit::expert(cx);
+        let key = MarksFor {
+            bins,
             row: cx.session.row_key(cx.selection.row).unwrap_or_default(),
-            counterfactual: cx.session.counterfactual_key(),
-            n_tokens,
-            n_bins,
             pins: cx.pins.to_vec(),
-            lit: lit::expert(cx),
+            lit,
         };
-        self.bins.get(key, |it| Bins::of(cx, it));
-        n_tokens
-    }
-}
-
-impl Bins {
-    fn of(cx: &Cx<'_>, key: &MapFor) -> Self {
-        let (n_tokens, n_bins) = (key.n_tokens, key.n_bins);
-        let bin = |at: usize| (at * n_bins / n_tokens.max(1)).min(n_bins - 1);
-        let mut kl = vec![0.0f32; n_bins];
-        let counterfactual = cx.session.counterfactual().into_iter();
-        for change in counterfactual.flat_map(|it| places(it.record)) {
-            let bin = &mut kl[bin(change.at.idx())];
-            *bin = bin.max(change.kl);
-        }
-        let mut pins = vec![[false; MOST_PINS]; n_bins];
-        if let Some(view) = cx.row() {
-            for (slot, pin) in cx.pins.iter().enumerate().take(MOST_PINS) {
-                for at in 0..view.record.store.len() {
-                    pins[bin(at)][slot] |= lit::picked(view, Position::new(at), *pin);
+        let (of_lit, of_pins) = (&mut self.lit, &mut self.pins);
+        self.marks.get(key, |_| {
+            let mut out = Marks {
+                pins: vec![[false; MOST_PINS]; bins.n],
+                lit: vec![false; bins.n],
+            };
+            for at in of_lit.follow(cx, lit) {
+                out.lit[bins.of(*at)] = true;
+            }
+            for (slot, (read, pin)) in of_pins.iter_mut().zip(cx.pins).enumerate() {
+                for at in read.follow(cx, Some(*pin)) {
+                    out.pins[bins.of(*at)][slot] = true;
                 }
             }
-        }
-        let mut lit = vec![false; n_bins];
-        if let (Some(view), Some(expert)) = (cx.row(), key.lit) {
-            for at in 0..view.record.store.len() {
-                lit[bin(at)] |= lit::picked(view, Position::new(at), expert);
-            }
-        }
-        Self { kl, pins, lit }
+            out
+        });
+        n_tokens
     }
 
-    fn ui(&self, cx: &Cx<'_>, ui: &Ui, map: Rect, change: &Change) {
+    fn bins_ui(&self, cx: &Cx<'_>, ui: &Ui, map: Rect, change: &Change) {
+        let (kl, marks) = (self.kl.value(), self.marks.value());
         let painter = ui.painter();
-        let height = map.height() / self.kl.len().max(1) as f32;
+        let height = map.height() / kl.len().max(1) as f32;
         // A change of next to nothing is not drawn as if it were large.
         let largest = change
             .concentration
             .map_or(LEAST_FULL_KL, |it| it.largest.kl.max(LEAST_FULL_KL));
         let pins: Vec<_> = cx.pins.iter().map(|it| pin_of(cx, *it)).collect();
         let lit = lit::expert(cx).map(|it| lit::color(cx, it));
-        for (n, (kl, picked)) in self.kl.iter().zip(&self.pins).enumerate() {
+        for (n, (kl, picked)) in kl.iter().zip(&marks.pins).enumerate() {
             let top = map.top() + n as f32 * height;
             if *kl > 0.0 {
                 let width = (WIDTH * kl / largest).clamp(0.0, WIDTH);
                 let bar = Rect::from_min_size(pos2(map.right() - width, top), vec2(width, height));
                 painter.rect_filled(bar, 0.0, cx.palette.amber);
             }
-            if let Some(color) = lit.filter(|_| self.lit[n]) {
+            if let Some(color) = lit.filter(|_| marks.lit[n]) {
                 let mark = Rect::from_min_size(pos2(map.left(), top), vec2(LIT_WIDTH, height));
                 painter.rect_filled(mark, 0.0, color);
             }

@@ -89,17 +89,8 @@ impl TokenRun {
 /// What widths depend on beside the tokens: the model opened, pixels a point as bits, the first token, digits under it.
 type WidthsFor = (u64, u32, usize, usize);
 
-/// What the places depend on beside the tokens.
+/// What the places depend on beside the tokens: all of the part but where it ends.
 type PlacesFor = (WidthsFor, TokenRun);
-
-/// Words placed.
-#[derive(Clone, Debug, Default)]
-struct PlacedWords {
-    /// Where each stands.
-    placed: Vec<Placed>,
-    /// Lines taken.
-    n_lines: usize,
-}
 
 /// A part with its words placed; kept while nothing it depends on changes.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +99,8 @@ pub struct Layout {
     texts: Memo<u64, TokenTexts>,
     /// How wide each of the part is, points.
     widths: Memo<WidthsFor, Vec<f32>>,
-    places: Memo<PlacesFor, PlacedWords>,
+    /// Where each token of the part stands; as the part grows it is placed on.
+    places: Memo<PlacesFor, Vec<Placed>>,
     /// Top left of the first line, as drawn last.
     pub origin: egui::Pos2,
 }
@@ -126,31 +118,35 @@ impl Layout {
         let n_kept = texts.update(cx.session.tokens(), &tokens[..end], eos);
         let pixels = ui.ctx().pixels_per_point().to_bits();
         let widths_for = (opened, pixels, start, part.n_digits);
-        let key = (widths_for, part.clone());
-        let is_same = self.places.is_of(&key) && n_kept == n_held && n_kept == end;
-        if is_same {
+        let open = TokenRun {
+            range: part.range.start..part.range.start,
+            ..part.clone()
+        };
+        let key = (widths_for, open);
+        let n = end - start;
+        let is_same = self.places.is_of(&key) && self.places.value().len() == n;
+        if is_same && n_kept == n_held && n_kept == end {
             return;
         }
         let texts = &texts.texts()[start..];
         let widths = self.widths.resume(widths_for, |_| true);
-        widths.truncate(n_kept.saturating_sub(start));
+        let n_kept = n_kept.saturating_sub(start);
+        widths.truncate(n_kept);
         let new = texts[widths.len()..].iter();
         let least = least_width(ui, part.n_digits);
         widths.extend(new.map(|it| width(cx, ui, it).max(least)));
-        self.places.set(key, |_| {
-            let (placed, n_lines) = flow(texts, widths, part.width);
-            PlacedWords { placed, n_lines }
-        });
+        let places = self.places.resume(key, |_| true);
+        flow(places, n_kept, (texts, widths), part.width);
     }
 
     /// Where each token of the part stands.
     pub fn placed(&self) -> &[Placed] {
-        &self.places.value().placed
+        self.places.value()
     }
 
     /// Lines taken.
     pub fn n_lines(&self) -> usize {
-        self.places.value().n_lines
+        self.placed().last().map_or(0, |it| it.line + 1)
     }
 
     /// What the `n`-th token of the part shows.
