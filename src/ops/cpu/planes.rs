@@ -1,11 +1,12 @@
 //! Dot products of weights, those in planes too, in the order of summation of all others: for one token decoded in
 //! registers where they lie row by row; else, and for several tokens, some rows at a time into a buffer.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, ops::Range};
 
 #[cfg(target_arch = "x86_64")]
 use super::level::has_avx2;
 use super::{
+    batch::{Rows, Tiles, Wide, batch},
     columns::dot_columns,
     dot::{StoredRows, all_rows, ask_ahead, dot_rows},
     level::{LINE, tree},
@@ -15,11 +16,13 @@ use crate::checkpoint::{Stored, WeightView};
 #[cfg(target_arch = "x86_64")]
 use crate::formats::{Avx2, Avx512};
 use crate::formats::{
-    F32, LaneShared, Lanes, N_LANES, Plain, PlaneRows, RowKind, RowShared, RowVisitor,
+    F32, LaneShared, Lanes, N_LANES, Packing, Plain, PlaneRows, RowKind, RowShared, RowVisitor,
 };
 
 /// Rows summed at a time for one token.
 const ROWS: usize = 4;
+/// Tokens up to which rows in f32 are multiplied as they are: more share what is put side by side for them.
+const SOME: usize = 16;
 
 /// `out[r, n] = w[r] · x[n]` for the rows `first..first + out.len() / n` of a weight `[rows, cols]`, however it is
 /// stored.
@@ -82,7 +85,7 @@ fn plain(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]) {
 
 /// Registers, and what is compiled for them in functions of their own: without optimisation all kinds of rows together
 /// take more than a thread's stack.
-trait Registers: Lanes {
+trait Registers: Tiles {
     /// See [`OneToken`].
     fn rows<K: RowKind>(work: OneToken<'_, Self>);
     /// See [`dot_words`].
@@ -164,37 +167,115 @@ fn run<L: Registers>(w: &PlaneRows<'_>, first: usize, x: &[f32], out: &mut [f32]
     }
 }
 
-/// Some rows at a time are decoded before they are multiplied with all tokens, `R` by `N` at a time.
+/// Some rows at a time are decoded before they are multiplied: with few tokens `R` by `N` at a time, with more as rows of
+/// other formats.
 #[inline(always)]
-fn decoded<L: Lanes, const R: usize, const N: usize>(
+fn decoded<L: Tiles, const R: usize, const N: usize>(
     w: &PlaneRows<'_>,
     first: usize,
     x: &[f32],
     out: &mut [f32],
 ) {
     let n = x.len() / w.cols;
-    // Columns of any groups are slow to read row by row.
-    let in_lanes = w.format.has_order && w.rows_in_lanes() == Some(WIDENED);
-    let together = if in_lanes {
-        WIDENED
-    } else {
-        PlaneRows::TOGETHER
-    };
-    let mut wide = vec![0.0; together * w.cols];
-    let mut row = first;
-    let (groups, mut shared) = (in_lanes.then(|| w.groups()), LaneShared::default());
-    for out in out.chunks_mut(together * n) {
-        let rows = out.len() / n;
-        let wide = &mut wide[..rows * w.cols];
-        let is_wide = rows == WIDENED
-            && groups
-                .as_ref()
-                .is_some_and(|it| widen_words::<L>(w, row, it, &mut shared, wide));
-        if !is_wide {
-            w.decode::<L>(row..row + rows, wide);
-        }
+    let mut rows = Decoded::new(w, first, out.len() / n);
+    if n > SOME && w.cols >= N_LANES {
+        return batch::<L>(&mut rows, x, out);
+    }
+    let mut row = 0;
+    for out in out.chunks_mut(rows.together * n) {
+        let wide = rows.decode::<L>(row);
         all_rows::<L, F32, R, N>(bytemuck::cast_slice(wide), x, w.cols, false, out);
-        row += rows;
+        row += rows.together;
+    }
+}
+
+/// Rows in f32, some at a time.
+struct Decoded<'a> {
+    w: &'a PlaneRows<'a>,
+    first: usize,
+    n_rows: usize,
+    /// Rows that are decoded together.
+    together: usize,
+    /// The group of each column, where rows are decoded in lanes.
+    groups: Option<Vec<usize>>,
+    shared: LaneShared,
+    /// Those that were decoded last: which, and their numbers.
+    held: Range<usize>,
+    wide: Vec<f32>,
+}
+
+impl<'a> Decoded<'a> {
+    fn new(w: &'a PlaneRows<'a>, first: usize, n_rows: usize) -> Self {
+        // Columns of any groups are slow to read row by row.
+        let in_lanes = w.format.has_order && w.rows_in_lanes() == Some(WIDENED);
+        let together = if in_lanes {
+            WIDENED
+        } else {
+            PlaneRows::TOGETHER
+        };
+        Self {
+            w,
+            first,
+            n_rows,
+            together,
+            groups: in_lanes.then(|| w.groups()),
+            shared: LaneShared::default(),
+            held: 0..0,
+            wide: vec![0.0; together * w.cols],
+        }
+    }
+
+    /// The numbers of the rows from one on, row after row.
+    #[inline(always)]
+    fn decode<L: Lanes>(&mut self, row: usize) -> &[f32] {
+        let Self { w, first, .. } = *self;
+        let rows = row..self.n_rows.min(row + self.together);
+        let wide = &mut self.wide[..rows.len() * w.cols];
+        let mut is_wide = false;
+        // No closure: it would be compiled without the wider instructions.
+        if let (WIDENED, Some(groups)) = (rows.len(), &self.groups) {
+            is_wide = widen_words::<L>(w, first + row, groups, &mut self.shared, wide);
+        }
+        if !is_wide {
+            w.decode::<L>(first + rows.start..first + rows.end, wide);
+        }
+        self.held = rows;
+        wide
+    }
+}
+
+impl Rows for Decoded<'_> {
+    fn cols(&self) -> usize {
+        self.w.cols
+    }
+
+    fn stored(&self) -> (*const u8, usize) {
+        match self.w.levels_of::<1>(self.first) {
+            Some([row]) if self.w.format.packing == Packing::Rows && self.w.step == 1 => {
+                (row.as_ptr(), row.len())
+            }
+            // Whose bytes lie elsewhere is not asked for.
+            _ => (self.w.levels.as_ptr(), 0),
+        }
+    }
+
+    #[inline(always)]
+    fn widen<L: Lanes>(&mut self, rows: Range<usize>, lanes: Range<usize>, out: &mut Wide) {
+        if rows.start < self.held.start || rows.end > self.held.end {
+            self.decode::<L>(rows.start);
+        }
+        let cols = self.w.cols;
+        for (r, row) in rows.enumerate() {
+            let row = &self.wide[(row - self.held.start) * cols..][..cols];
+            for (out, some) in out.iter_mut().zip(&row.as_chunks().0[lanes.clone()]) {
+                out[r].put(L::f32(some));
+            }
+        }
+    }
+
+    /// Whole lanes of the row were widened before.
+    fn one(&self, row: usize, col: usize) -> f32 {
+        self.wide[(row - self.held.start) * self.w.cols + col]
     }
 }
 

@@ -78,12 +78,12 @@ fn in_all_registers(what: &dyn Fn(Dot)) {
 type Dot<'a> = &'a dyn Fn(&PlaneRows<'_>, usize, &[f32], &mut [f32]);
 
 fn check(w: &PlaneRows<'_>, first: usize, n_rows: usize) {
-    in_all_registers(&|dot| check_one(dot, w, first, n_rows));
+    in_all_registers(&|dot| check_one(dot, w, first, n_rows, 3));
 }
 
 /// Each row alone with each token, all together, against f64.
-fn check_one(dot: Dot, w: &PlaneRows<'_>, first: usize, n_rows: usize) {
-    let (cols, n) = (w.cols, 3);
+fn check_one(dot: Dot, w: &PlaneRows<'_>, first: usize, n_rows: usize, n: usize) {
+    let cols = w.cols;
     let x: Vec<f32> = (0..n * cols)
         .map(|i| ((i * 7919 % 1013) as f32 - 506.0) / 500.0)
         .collect();
@@ -126,6 +126,24 @@ fn a_token_alone_and_in_a_batch_give_the_same_bits_for_planes() {
             check(&all, 128, 16);
             let (first, step) = (1, 2);
             check(&PlaneRows { first, step, ..all }, 2, 70);
+        }
+    }
+}
+
+/// As many tokens as share rows that are widened for them: more and fewer columns than are widened together, some behind
+/// the last whole lanes, rows over the edge of a matrix.
+#[test]
+fn many_tokens_give_the_same_bits_as_each_alone_for_planes() {
+    for format in plane_formats() {
+        for (cols, first, n_rows, n) in [(16, 0, 1, 17), (40, 131, 21, 19), (640, 3, 37, 23)] {
+            let sharing = match format.sharing {
+                Sharing::Group(_) if cols == 40 => Sharing::Group(8),
+                other => other,
+            };
+            let format = PlaneFormat { sharing, ..format };
+            let bytes = stored(format, cols);
+            let w = rows_of(&bytes, format, cols);
+            in_all_registers(&|dot| check_one(dot, &w, first, n_rows, n));
         }
     }
 }
