@@ -27,27 +27,30 @@ impl Block for Q2_0 {
 }
 
 impl Grouped for Q2_0 {
-    type Shared = f32;
+    /// Levels less 1, and the scale.
+    type Shared = ([[i8; 16]; 4], f32);
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self) -> f32 {
-        L::number(self.d)
+    fn shared<L: Lanes>(&self) -> Self::Shared {
+        let all = L::Bytes::load(&self.qs);
+        let ones = L::Bytes::splat(1);
+        let (a, b) = (all.bits(0, 3).less(ones), all.bits(2, 3).less(ones));
+        let (c, d) = (all.bits(4, 3).less(ones), all.bits(6, 3).less(ones));
+        let (even, odd) = (a.in_turn(c), b.in_turn(d));
+        let mut out = [[[0; 16]; 2]; 2];
+        for i in 0..2 {
+            out[i] = L::Bytes::load(&even[i]).in_turn(L::Bytes::load(&odd[i]));
+        }
+        (bytemuck::cast(out), L::number(self.d))
     }
 
     #[inline(always)]
-    fn pair<L: Lanes>(&self, shared: &f32, i: usize) -> [L; 2] {
-        let (d, ones) = (L::splat(*shared), L::Bytes::splat(1));
-        let (words, _) = self.qs.as_chunks();
-        let one = levels::<L>(u32::from_le_bytes(words[2 * i])).less(ones);
-        let other = levels::<L>(u32::from_le_bytes(words[2 * i + 1])).less(ones);
-        [L::signed(one).times(d), L::signed(other).times(d)]
+    fn pair<L: Lanes>(&self, (levels, d): &Self::Shared, i: usize) -> [L; 2] {
+        let d = L::splat(*d);
+        let one = L::signed(L::Bytes::load_signed(&levels[2 * i]));
+        let other = L::signed(L::Bytes::load_signed(&levels[2 * i + 1]));
+        [one.times(d), other.times(d)]
     }
-}
-
-/// Sixteen levels of a word, a byte each.
-#[inline(always)]
-fn levels<L: Lanes>(word: u32) -> L::Bytes {
-    L::Bytes::of(spread(word as u16), spread((word >> 16) as u16))
 }
 
 /// Eight levels of two bits, a byte each.
