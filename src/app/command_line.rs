@@ -2,7 +2,7 @@
 
 use crate::cli::Start;
 use crate::document::{SeriesFile, shell_word};
-use crate::spec::{PromptForm, Sampling, TokenId};
+use crate::spec::{GivenIds, PromptForm, Sampling};
 use crate::ui::check_list;
 
 use super::App;
@@ -41,7 +41,7 @@ impl App {
             Err(why) => self.fail(why.to_string()),
         }
         if let Some(ids) = ids {
-            return self.begin_with_ids(&ids);
+            return self.begin_with_ids(ids);
         }
         if let Some((file, series)) = series {
             return self.begin_with_series(file, &series);
@@ -61,19 +61,18 @@ impl App {
         }
     }
 
-    fn begin_with_ids(&mut self, ids: &[TokenId]) {
+    fn begin_with_ids(&mut self, ids: GivenIds) {
         if self.reads_series() {
             return self.fail(NO_IDS.to_owned());
         }
+        let words = self.session.tokens().text(&ids.ids);
         let spec = self.session.spec();
-        let given = spec.map_or_else(|| ids.to_vec(), |it| it.prompt_of(ids.to_vec()));
-        let n_source = self.session.spec().map_or(0, |it| it.n_source(&given));
-        let words = if n_source > 0 {
-            &given[..n_source]
-        } else {
-            ids
+        let given = spec.map_or_else(|| Ok(ids.ids.clone()), |it| ids.clone().given(it));
+        let given = match given {
+            Ok(it) => it,
+            Err(why) => return self.fail(why.to_string()),
         };
-        self.prompt = self.session.tokens().text(words);
+        self.prompt = words;
         let tag = self.await_tokens(false, None);
         self.encoded(tag, Ok(given.clone()), self.now_secs);
         // These words need not give these tokens again.
@@ -115,9 +114,8 @@ impl App {
             let points: Vec<String> = points.map(|it| it.to_string()).collect();
             add("--prompt", &points.join(", "));
             add("--scale", &format!("{},{}", scale.mean, scale.deviation));
-        } else {
-            let ids = self.experiment.given.iter().map(ToString::to_string);
-            add("--ids", &ids.collect::<Vec<_>>().join(","));
+        } else if let Some(spec) = self.session.spec() {
+            parts.push(spec.given_ids(&self.experiment.given).options());
         }
         let edits = self.experiment.edits.active();
         parts.extend(edits.map(|it| format!("--edit {}", shell_word(&it.to_string()))));

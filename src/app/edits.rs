@@ -160,7 +160,7 @@ impl App {
         // A source that is cut short is a prompt of its own.
         let given = given.to_vec();
         let spec = self.session.spec();
-        self.experiment.given = spec.map_or(given.clone(), |it| it.prompt_of(given));
+        self.experiment.given = spec.map_or(given.clone(), |it| it.beginning(given));
         self.selection.position = None;
         self.commit_text(what, now_secs);
     }

@@ -1,6 +1,6 @@
 //! What the engine said, folded into the session.
 
-use std::{num::ParseIntError, sync::Arc};
+use std::sync::Arc;
 
 use eframe::egui::{self, util::undoer::Undoer};
 
@@ -236,10 +236,9 @@ impl App {
             .prompt
             .split(|it: char| it.is_whitespace() || it == ',')
             .filter(|it| !it.is_empty());
-        let parsed: Result<Vec<TokenId>, ParseIntError> =
-            ids.map(|it| it.parse().map(TokenId)).collect();
+        let parsed: Option<Vec<TokenId>> = ids.map(TokenId::typed).collect();
         match parsed {
-            Ok(tokens) if !tokens.is_empty() => {
+            Some(tokens) if !tokens.is_empty() => {
                 let tokens = facts.spec.prompt_of(tokens);
                 self.encoded(tag, Ok(tokens), self.now_secs);
             }

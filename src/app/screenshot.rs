@@ -20,7 +20,9 @@ use crate::cli::{
     Failure, OutFile,
     screenshot::{Args, RowArg, Theme},
 };
-use crate::spec::{Experiment, ExpertId, Position, PromptForm, RouterId, Series, StackId, TokenId};
+use crate::spec::{
+    Experiment, ExpertId, GivenIds, Position, PromptForm, RouterId, Series, StackId, TokenId,
+};
 use crate::ui::{
     Command, DARK, LIGHT, MIXED_TEXT, PANELS, PaperFormat, RowChoice, Selection, SurveyOf,
     same_words,
@@ -42,6 +44,8 @@ const N_SETTLING: usize = 4;
 /// What is to be set before writing.
 struct Wanted {
     experiment: Experiment,
+    /// Ids in place of a prompt.
+    ids: Option<GivenIds>,
     prompt: Option<String>,
     /// Points in place of a prompt.
     series: Option<Series>,
@@ -67,11 +71,11 @@ pub fn screenshot(args: &Args) -> Result<(), Failure> {
     let panel = args.panel.as_deref().map(listed).transpose()?;
     let wanted = Wanted {
         experiment: Experiment {
-            given: args.ids()?.unwrap_or_default(),
             sampling: args.sampling()?,
             edits: args.edits()?,
             ..Experiment::default()
         },
+        ids: args.ids()?,
         prompt: args.prompt.clone(),
         series: args.series()?,
         form: args.prompt_form(),
@@ -275,6 +279,7 @@ impl App {
     fn set_up(&mut self, wanted: Wanted) {
         let Wanted {
             experiment,
+            ids,
             prompt,
             series,
             form,
@@ -290,14 +295,14 @@ impl App {
         {
             return self.fail(why.to_string());
         }
-        if !experiment.given.is_empty() && self.reads_series() {
+        if ids.is_some() && self.reads_series() {
             return self.fail(NO_IDS.to_owned());
         }
-        if !experiment.given.is_empty() {
-            let spec = self.session.spec();
-            let given = experiment.given.clone();
-            let given = spec.map_or(experiment.given, |it| it.prompt_of(given));
-            self.experiment.given = given;
+        if let (Some(ids), Some(spec)) = (ids, self.session.spec()) {
+            match ids.given(spec) {
+                Ok(given) => self.experiment.given = given,
+                Err(why) => return self.fail(why.to_string()),
+            }
             self.retype(&self.experiment.clone());
             self.commit(0.0);
             return;

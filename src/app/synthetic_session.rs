@@ -170,6 +170,7 @@ impl SyntheticSession {
                 pieces: words.iter().map(|it| it.as_bytes().to_vec()).collect(),
                 special: words.iter().map(|it| it.starts_with("<|")).collect(),
                 scale: None,
+                start: None,
             },
             has_tokenizer: true,
             has_chat_template: false,

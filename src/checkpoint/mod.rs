@@ -254,9 +254,13 @@ impl Checkpoint {
     /// What each id looks like, with a tokenizer or without.
     #[must_use]
     pub fn token_table(&self) -> TokenTable {
-        match &self.codec {
+        let table = match &self.codec {
             Some(it) => it.token_table().clone(),
             None => TokenTable::ids_only(self.spec.n_vocab),
+        };
+        TokenTable {
+            start: self.spec.encoder.as_ref().map(|it| it.start),
+            ..table
         }
     }
 

@@ -204,9 +204,10 @@ mod tests {
     }
 
     /// Every flag that several commands have, with these commands: there it means the same and takes the same.
-    const FLAGS: [(&str, &[&str]); 24] = [
+    const FLAGS: [(&str, &[&str]); 25] = [
         ("chat", &["moescope", "eval", "run", "screenshot"]),
         ("column", &["moescope", "run", "screenshot"]),
+        ("decoder-ids", &["moescope", "eval", "run", "screenshot"]),
         (
             "device",
             &["moescope", "eval", "run", "check", "screenshot", "bench"],

@@ -7,8 +7,8 @@ use crate::checkpoint::{self, Checkpoint, Source};
 use crate::document::SeriesFile;
 use crate::engine::{Backend, Extent, open_backend, paging_note, quantized_note};
 use crate::spec::{
-    BlockFormat, DeviceChoice, Intervention, InterventionSet, ModelSpec, Placement, PromptForm,
-    Revision, RoutingPolicy, TokenId,
+    BlockFormat, DeviceChoice, GivenIds, Intervention, InterventionSet, ModelSpec, Placement,
+    PromptForm, Revision, RoutingPolicy, TokenId,
 };
 use crate::trace::DeviceFacts;
 
@@ -203,6 +203,32 @@ impl SeriesArgs {
     }
 }
 
+/// Token ids in the place of a prompt, as they are typed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct IdsArgs {
+    /// What the text starts with, as token ids; nothing is added. Of an encoder–decoder model they are its source.
+    #[arg(long, allow_hyphen_values = true)]
+    ids: Option<String>,
+    /// Token ids that an encoder–decoder model's text begins with, as 0,5,17; without them, its start token alone.
+    #[arg(long, value_name = "IDS", requires = "ids", allow_hyphen_values = true)]
+    decoder_ids: Option<String>,
+}
+
+impl IdsArgs {
+    /// The ids, where there are any.
+    ///
+    /// # Errors
+    /// What is no id.
+    pub fn given(&self) -> Result<Option<GivenIds>, Failure> {
+        let Some(ids) = self.ids.as_deref() else {
+            return Ok(None);
+        };
+        let text = self.decoder_ids.as_deref().map(parse_ids).transpose()?;
+        let ids = parse_ids(ids)?;
+        Ok(Some(GivenIds { ids, text }))
+    }
+}
+
 /// Whether a prompt is a turn of a conversation.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ChatArgs {
@@ -250,7 +276,7 @@ pub fn parse_edits(texts: &[String]) -> Result<InterventionSet, Failure> {
 /// What is no id.
 pub fn parse_ids(text: &str) -> Result<Vec<TokenId>, Failure> {
     let one = |it: &str| {
-        it.trim().parse().map(TokenId).map_err(|_| {
+        TokenId::typed(it).ok_or_else(|| {
             Failure::misuse(format!(
                 "expected token ids as 5,17,3, but \"{it}\" is none"
             ))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, OutFile, Output, Status, json_text,
-    model::{ChatArgs, ModelArgs, SeriesArgs, parse_ids},
+    model::{ChatArgs, IdsArgs, ModelArgs, SeriesArgs},
     runner::{Listener, RunResult, Runner, loading_words, opened_words},
     series,
     values::path_parser,
@@ -33,9 +33,8 @@ pub struct Args {
         allow_hyphen_values = true
     )]
     prompt: Option<String>,
-    /// What the text starts with, as token ids; nothing is added.
-    #[arg(long, allow_hyphen_values = true)]
-    ids: Option<String>,
+    #[command(flatten)]
+    ids: IdsArgs,
     #[command(flatten)]
     series: SeriesArgs,
     #[command(flatten)]
@@ -137,17 +136,17 @@ impl Args {
 
 /// How long a text will be that begins with a prompt or with ids; what is wrong with them is told when they are read.
 #[must_use]
-pub fn length(prompt: Option<&str>, ids: Option<&str>, chat: &ChatArgs, n: u32) -> Length {
+pub fn length(prompt: Option<&str>, ids: &IdsArgs, chat: &ChatArgs, n: u32) -> Length {
     let n_written = n as usize;
-    match (prompt, ids) {
-        (Some(text), _) => Length::Prompt {
+    match prompt {
+        Some(text) => Length::Prompt {
             text: text.to_owned(),
             form: chat.form(),
             n_written,
         },
-        (None, ids) => {
-            let ids = ids.and_then(|it| parse_ids(it).ok());
-            let n_given = ids.map_or(0, |it| it.len());
+        None => {
+            let ids = ids.given().ok().flatten().unwrap_or_default();
+            let n_given = ids.ids.len() + ids.text.map_or(0, |it| it.len());
             Length::Tokens(n_given.saturating_add(n_written))
         }
     }
@@ -171,12 +170,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let opener = ModelOpener {
         placement: args.model.placement(),
-        length: length(
-            args.prompt.as_deref(),
-            args.ids.as_deref(),
-            &args.chat,
-            args.n,
-        ),
+        length: length(args.prompt.as_deref(), &args.ids, &args.chat, args.n),
         is_edited: !args.model.edits.is_empty(),
         tells_series: false,
     };
@@ -196,18 +190,18 @@ fn write(args: &Args, opener: Box<dyn Opener>, output: Output<'_>) -> Result<(),
 fn tell(args: &Args, opener: Box<dyn Opener>, output: &mut RunOutput<'_>) -> Result<(), Failure> {
     let edits = args.model.edits()?;
     let sampling = args.sampling.sampling()?;
-    let ids = args.ids.as_deref().map(parse_ids).transpose()?;
+    let ids = args.ids.given()?;
     let html = args.html.as_deref();
     let html = html.map(|it| OutFile::at(it, "page")).transpose()?;
     let source = Source::parse(&args.model.model).into();
     let mut runner = Runner::open(opener, source, output)?;
     let given = match (ids, &args.prompt) {
-        (Some(ids), _) => ids,
+        (Some(ids), _) => ids.given(&runner.facts.spec).map_err(Failure::misuse)?,
         (None, text) => runner.encode(text.as_deref().unwrap_or_default(), args.chat.form())?,
     };
     let facts = runner.facts.clone();
     let experiment = Experiment {
-        given: facts.spec.prompt_of(given),
+        given,
         sampling,
         edits,
         ..Experiment::default()
@@ -370,7 +364,10 @@ fn object(
 ) -> Value {
     let mut out = written(result.watched(), result.n_given, facts);
     out["model"] = json!(facts.name);
-    out["prompt_ids"] = json!(experiment.given);
+    let given = experiment.given.iter();
+    out["prompt_ids"] = given
+        .map(|it| json!(facts.spec.in_vocabulary(*it)))
+        .collect();
     out["sampling"] = json!(experiment.sampling);
     out["edits"] = experiment.edits.active().map(ToString::to_string).collect();
     out["stopped"] = json!(match result.stopped {

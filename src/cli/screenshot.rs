@@ -9,13 +9,13 @@ use clap::value_parser;
 
 use super::{
     Failure,
-    model::{ChatArgs, Device, SeriesArgs, parse_edits, parse_ids},
+    model::{ChatArgs, Device, IdsArgs, SeriesArgs, parse_edits},
     run::{SamplingArgs, length},
     values::{parse_size, parse_zoom},
 };
 use crate::checkpoint::Source;
 use crate::engine::{Length, ModelOpener, ModelSource};
-use crate::spec::{InterventionSet, PromptForm, RouterRef, Sampling, Series, TokenId};
+use crate::spec::{GivenIds, InterventionSet, PromptForm, RouterRef, Sampling, Series};
 
 /// Sizes a picture may have, pixels: the window's smallest, a panel's, and what any graphics driver can draw.
 const SMALLEST: (u32, u32) = (480, 320);
@@ -43,9 +43,8 @@ pub struct Args {
     /// What the text starts with.
     #[arg(long, conflicts_with = "ids", allow_hyphen_values = true)]
     pub prompt: Option<String>,
-    /// What the text starts with, as token ids; nothing is added.
-    #[arg(long, allow_hyphen_values = true)]
-    ids: Option<String>,
+    #[command(flatten)]
+    ids: IdsArgs,
     #[command(flatten)]
     series: SeriesArgs,
     #[command(flatten)]
@@ -142,10 +141,7 @@ impl Args {
     /// Opens it where it runs, for the text or the series that is asked for.
     #[must_use]
     pub fn opener(&self, series: Option<&Series>) -> ModelOpener {
-        let of_text = || {
-            let (prompt, ids) = (self.prompt.as_deref(), self.ids.as_deref());
-            length(prompt, ids, &self.chat, self.n)
-        };
+        let of_text = || length(self.prompt.as_deref(), &self.ids, &self.chat, self.n);
         let of_series =
             |it: &Series| Length::Tokens(it.points.len().saturating_add(self.n as usize));
         ModelOpener {
@@ -219,8 +215,8 @@ impl Args {
     ///
     /// # Errors
     /// What is no id.
-    pub fn ids(&self) -> Result<Option<Vec<TokenId>>, Failure> {
-        self.ids.as_deref().map(parse_ids).transpose()
+    pub fn ids(&self) -> Result<Option<GivenIds>, Failure> {
+        self.ids.given()
     }
 
     /// The series, where there is one.

@@ -2,11 +2,11 @@
 
 use super::{
     Failure,
-    model::{ChatArgs, SeriesArgs, parse_edits, parse_ids},
+    model::{ChatArgs, IdsArgs, SeriesArgs, parse_edits},
     values::parse_scale,
 };
 use crate::document::SeriesFile;
-use crate::spec::{Amount, InterventionSet, PromptForm, Sampling, Series, SeriesScale, TokenId};
+use crate::spec::{Amount, GivenIds, InterventionSet, PromptForm, Sampling, Series, SeriesScale};
 
 /// What the window begins with, as it is typed.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -14,9 +14,8 @@ pub struct StartArgs {
     /// What the text in the window starts with.
     #[arg(long, conflicts_with = "ids", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// What the text in the window starts with, as token ids; nothing is added.
-    #[arg(long, allow_hyphen_values = true)]
-    ids: Option<String>,
+    #[command(flatten)]
+    ids: IdsArgs,
     #[command(flatten)]
     series: SeriesArgs,
     /// For a series that begins with more than its scale was taken of: the mean and the standard deviation it is read with.
@@ -48,7 +47,7 @@ pub struct Start {
     /// The words in the prompt box and their form; none for those that are there at first.
     pub prompt: Option<(String, PromptForm)>,
     /// Given tokens in place of a prompt.
-    pub ids: Option<Vec<TokenId>>,
+    pub ids: Option<GivenIds>,
     /// A series in place of a prompt, and where it stands.
     pub series: Option<(SeriesFile, Series)>,
     /// What the numbers of a prompt are read with; none where that follows from them.
@@ -80,7 +79,7 @@ impl StartArgs {
         sampling.check().map_err(Failure::misuse)?;
         Ok(Start {
             prompt: self.prompt.clone().map(|it| (it, self.chat.form())),
-            ids: self.ids.as_deref().map(parse_ids).transpose()?,
+            ids: self.ids.given()?,
             series: self.series()?,
             scale: self.scale,
             edits: parse_edits(&self.edits)?,

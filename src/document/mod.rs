@@ -40,5 +40,5 @@ pub use token_words::{TokenTexts, printable, quoted, special_words, token_texts,
 pub use viridis::VIRIDIS;
 pub use words::{
     big, bytes, change_words, counted, covers, edit_words, facts_words, first_router, list_words,
-    percent, router_ref, sampling_words, shell_word, short, signed, span_words,
+    percent, router_ref, sampling_words, shell_word, short, signed, size_words, span_words,
 };

@@ -91,13 +91,16 @@ pub fn edit_words(edit: &Intervention) -> String {
 /// The positions an edit acts on: `from “qui” on`, `everywhere`, `tokens 3 to 7`.
 #[must_use]
 pub fn span_words(span: Span, name: impl Fn(Position) -> Option<String>) -> String {
-    let name = |at: Position| name(at).unwrap_or_else(|| format!("token {at}"));
+    let name = |at: Position| match name(at) {
+        Some(it) => format!("{it} ({at})"),
+        None => format!("token {at}"),
+    };
     match (span.from, span.until) {
         (None, None) => "everywhere".to_owned(),
-        (Some(from), None) => format!("from {} ({from}) on", name(from)),
+        (Some(from), None) => format!("from {} on", name(from)),
         (None, Some(until)) => format!("before token {until}"),
         (Some(from), Some(until)) if until.idx() == from.idx() + 1 => {
-            format!("only {} ({from})", name(from))
+            format!("only {}", name(from))
         }
         (Some(from), Some(until)) => format!("only tokens {from} to {}", until.idx() - 1),
     }
@@ -148,25 +151,36 @@ pub fn signed(value: f32) -> String {
     }
 }
 
+/// Below this a size is said to be less.
+const LEAST_SHOWN: f64 = 0.001;
+
 /// By how much something changed, with its sign and in three digits: `+0.256`; what rounds to nothing is still
 /// something: `less than 0.001`. `0` where nothing changed.
 #[must_use]
 pub fn change_words(value: f64) -> String {
-    const LEAST: f64 = 0.001;
     let size = value.abs();
-    if size == 0.0 {
-        return "0".to_owned();
-    }
-    if size < LEAST {
-        return format!("less than {LEAST}");
+    if size < LEAST_SHOWN {
+        return size_words(size);
     }
     let sign = if value < 0.0 { '−' } else { '+' };
     format!("{sign}{}", short(size))
 }
 
+/// A size of which the order of magnitude alone is read where it is small: `0.123`, `less than 0.001`.
+#[must_use]
+pub fn size_words(size: f64) -> String {
+    if size == 0.0 || size >= LEAST_SHOWN {
+        short(size)
+    } else {
+        format!("less than {LEAST_SHOWN}")
+    }
+}
+
 /// Three significant digits at most: `0.123`, `4.56`, `789`.
 #[must_use]
 pub fn short(value: f64) -> String {
+    // Without the sign of a zero.
+    let value = value + 0.0;
     let size = value.abs();
     let text = if size >= 100.0 {
         format!("{value:.0}")
@@ -328,6 +342,7 @@ mod tests {
     #[test]
     fn numbers_keep_three_digits() {
         let check = |value: f64, words: &str| assert_eq!(short(value), words);
+        check(-0.0, "0");
         check(0.0, "0");
         check(0.1234, "0.123");
         check(6.154, "6.15");

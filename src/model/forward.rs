@@ -142,7 +142,14 @@ pub(super) fn embedded<O: Ops>(model: &Model<O>, tokens: &[Input<'_, O::Predicte
         }
         return embedded;
     };
-    ops.embed(&model.embedding, tokens, scale)
+    if model.spec.encoder.is_none() {
+        return ops.embed(&model.embedding, tokens, scale);
+    }
+    let tokens = tokens.iter().map(|it| match it {
+        Input::Known(it) => Input::Known(model.spec.in_vocabulary(*it)),
+        Input::Drawn(predicted, at) => Input::Drawn(*predicted, *at),
+    });
+    ops.embed(&model.embedding, &tokens.collect::<Vec<_>>(), scale)
 }
 
 /// Adds to the residual stream what a layer's mixer puts out.

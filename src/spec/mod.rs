@@ -61,5 +61,5 @@ pub use series::{
     Series, SeriesError, SeriesScale, forecasts_apart, longest_forecasts_apart, value_words,
 };
 pub use shown::{printable, shown};
-pub use source::{LayerGroup, SequenceParts};
+pub use source::{GivenIds, GivenIdsError, LayerGroup, SequenceParts};
 pub use tokens::TokenTable;

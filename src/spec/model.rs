@@ -394,7 +394,7 @@ impl ModelSpec {
     #[must_use]
     pub fn takes(&self, token: TokenId) -> bool {
         match self.input {
-            InputSpec::Tokens { .. } => token.idx() < self.n_vocab,
+            InputSpec::Tokens { .. } => self.in_vocabulary(token).idx() < self.n_vocab,
             InputSpec::Series { .. } => token.point().is_finite(),
         }
     }

@@ -173,8 +173,8 @@ impl ModelSpec {
         }
     }
 
-    /// How many of the tokens of a sequence are its source: those before the token that the decoder's text starts with,
-    /// which stands in no source. 0 where the model has no encoder.
+    /// How many of the tokens of a sequence are its source: those before the token that the decoder's text starts with.
+    /// In a source that token stands as `TokenId::START_IN_SOURCE`. 0 where the model has no encoder.
     #[must_use]
     pub fn n_source(&self, tokens: &[TokenId]) -> usize {
         let Some(encoder) = &self.encoder else {
@@ -184,9 +184,30 @@ impl ModelSpec {
         start.unwrap_or(tokens.len())
     }
 
-    /// Tokens as a prompt: those of a source have the token behind them that the decoder's text starts with.
+    /// Tokens of the vocabulary as a prompt: those of a source have the token behind them that the decoder's text starts
+    /// with, and may hold it themselves. An encoder reads all of them: what it leaves out is said by an attention mask, and a
+    /// tokenizer masks what it fills up a batch with, not what stands in a text (families document, section 3.16, and the
+    /// forward of T5, which masks nothing where no mask is given).
     #[must_use]
-    pub fn prompt_of(&self, mut tokens: Vec<TokenId>) -> Vec<TokenId> {
+    pub fn prompt_of(&self, tokens: Vec<TokenId>) -> Vec<TokenId> {
+        let Some(encoder) = &self.encoder else {
+            return tokens;
+        };
+        let in_source = |it| {
+            if it == encoder.start {
+                TokenId::START_IN_SOURCE
+            } else {
+                it
+            }
+        };
+        let mut out: Vec<TokenId> = tokens.into_iter().map(in_source).collect();
+        out.push(encoder.start);
+        out
+    }
+
+    /// The first tokens of a sequence as a prompt: a part of a source is one of its own.
+    #[must_use]
+    pub fn beginning(&self, mut tokens: Vec<TokenId>) -> Vec<TokenId> {
         if let Some(encoder) = &self.encoder
             && !tokens.contains(&encoder.start)
         {
@@ -194,11 +215,155 @@ impl ModelSpec {
         }
         tokens
     }
+
+    /// The token of the vocabulary that one of a sequence is.
+    #[must_use]
+    pub fn in_vocabulary(&self, token: TokenId) -> TokenId {
+        match &self.encoder {
+            Some(it) if token == TokenId::START_IN_SOURCE => it.start,
+            _ => token,
+        }
+    }
+
+    /// The given tokens of an experiment as they are typed.
+    #[must_use]
+    pub fn given_ids(&self, given: &[TokenId]) -> GivenIds {
+        let n = match &self.encoder {
+            Some(_) => self.n_source(given),
+            None => given.len(),
+        };
+        let ids = given[..n].iter().map(|it| self.in_vocabulary(*it));
+        GivenIds {
+            ids: ids.collect(),
+            text: (given.len() > n + 1).then(|| given[n..].to_vec()),
+        }
+    }
+}
+
+impl TokenId {
+    /// The token that a decoder's text starts with, where it stands in the source: an id that no vocabulary has, so that a
+    /// sequence says by itself where its source ends.
+    pub const START_IN_SOURCE: Self = Self(u32::MAX - 1);
+
+    /// An id as it is typed; none where it is no whole number, or one that stands for something else here.
+    #[must_use]
+    pub fn typed(text: &str) -> Option<Self> {
+        let id = text.trim().parse().map(Self).ok();
+        id.filter(|it| *it != Self::START_IN_SOURCE)
+    }
+}
+
+/// Given tokens as they are typed: ids of the vocabulary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenIds {
+    /// What the text starts with; of an encoder–decoder model its source.
+    pub ids: Vec<TokenId>,
+    /// What the text of an encoder–decoder model begins with; none for its start token alone.
+    pub text: Option<Vec<TokenId>>,
+}
+
+/// Why ids are none that a model can begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GivenIdsError {
+    /// Ids for a decoder, and there is but one stack.
+    #[error("this model has no encoder: give --ids alone")]
+    NoEncoder,
+    /// A text that starts with another token.
+    #[error("the text of this model starts with token {start}: --decoder-ids has to begin with it")]
+    NoStart {
+        /// The token.
+        start: TokenId,
+    },
+}
+
+impl GivenIds {
+    /// The given tokens of an experiment on a model.
+    ///
+    /// # Errors
+    /// A text for a model without an encoder, or one that starts with another token.
+    pub fn given(self, spec: &ModelSpec) -> Result<Vec<TokenId>, GivenIdsError> {
+        let mut given = spec.prompt_of(self.ids);
+        match (&spec.encoder, self.text) {
+            (_, None) => {}
+            (None, Some(_)) => return Err(GivenIdsError::NoEncoder),
+            (Some(encoder), Some(text)) => {
+                let start = encoder.start;
+                let rest = text.strip_prefix(&[start]);
+                given.extend(rest.ok_or(GivenIdsError::NoStart { start })?);
+            }
+        }
+        Ok(given)
+    }
+
+    /// As options of a command line.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let words = |all: &[TokenId]| -> String {
+            let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+            all.join(",")
+        };
+        let ids = format!("--ids {}", words(&self.ids));
+        match &self.text {
+            Some(it) => format!("{ids} --decoder-ids {}", words(it)),
+            None => ids,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_may_hold_the_token_that_the_text_starts_with() {
+        let spec = ModelSpec {
+            encoder: Some(crate::spec::EncoderSpec {
+                layers: Vec::new(),
+                start: TokenId(0),
+            }),
+            ..ModelSpec::with_routers([])
+        };
+        let ids = |all: &[u32]| -> Vec<TokenId> { all.iter().copied().map(TokenId).collect() };
+        let source = ids(&[5, 0, 7, 0]);
+        let given = spec.prompt_of(source.clone());
+        assert_eq!((spec.n_source(&given), given.len()), (4, 5));
+        let read: Vec<TokenId> = given.iter().map(|it| spec.in_vocabulary(*it)).collect();
+        assert_eq!(read, ids(&[5, 0, 7, 0, 0]));
+        assert!(given.iter().all(|it| spec.takes(*it)));
+        // As it is typed and back, with a text behind it that holds the token too.
+        for text in [None, Some(ids(&[0, 6, 0, 3]))] {
+            let typed = GivenIds {
+                ids: source.clone(),
+                text,
+            };
+            let given = typed.clone().given(&spec).unwrap();
+            assert_eq!(spec.n_source(&given), 4);
+            assert_eq!(spec.given_ids(&given), typed);
+        }
+        // What a row begins with is a prompt as it is; a part of its source is one, too.
+        assert_eq!(spec.beginning(given.clone()), given);
+        assert_eq!(spec.beginning(given[..2].to_vec()).len(), 3);
+        let other = GivenIds {
+            ids: ids(&[5]),
+            text: Some(ids(&[6])),
+        };
+        let start = TokenId(0);
+        assert_eq!(
+            other.clone().given(&spec),
+            Err(GivenIdsError::NoStart { start })
+        );
+        let one = ModelSpec::with_routers([]);
+        assert_eq!(other.given(&one), Err(GivenIdsError::NoEncoder));
+        assert_eq!(one.given_ids(&source).options(), "--ids 5,0,7,0");
+        assert!(!one.takes(TokenId::START_IN_SOURCE));
+        assert_eq!(TokenId::typed(" 7 "), Some(TokenId(7)));
+        let stands_for = TokenId::START_IN_SOURCE.to_string();
+        assert!(
+            [&*stands_for, "-1", "x"]
+                .iter()
+                .all(|it| TokenId::typed(it).is_none())
+        );
+    }
 
     #[test]
     fn positions_count_within_their_own_stack() {

@@ -14,6 +14,9 @@ pub struct TokenTable {
     /// The scale of the series on screen, where tokens are points: then there are no pieces.
     #[serde(default)]
     pub scale: Option<SeriesScale>,
+    /// Of an encoder–decoder model the token that its text starts with, which `TokenId::START_IN_SOURCE` stands for.
+    #[serde(default)]
+    pub start: Option<TokenId>,
 }
 
 impl TokenTable {
@@ -25,7 +28,7 @@ impl TokenTable {
                 .map(|id| format!("<{id}>").into_bytes())
                 .collect(),
             special: vec![true; n_vocab],
-            scale: None,
+            ..Self::default()
         }
     }
 
@@ -47,6 +50,7 @@ impl TokenTable {
     /// The bytes a token stands for; empty for an id beyond the table.
     #[must_use]
     pub fn piece(&self, token: TokenId) -> &[u8] {
+        let token = self.in_vocabulary(token);
         self.pieces.get(token.idx()).map_or(&[], Vec::as_slice)
     }
 
@@ -56,7 +60,13 @@ impl TokenTable {
         if self.scale.is_some() {
             return false;
         }
+        let token = self.in_vocabulary(token);
         self.special.get(token.idx()).copied().unwrap_or(true)
+    }
+
+    fn in_vocabulary(&self, token: TokenId) -> TokenId {
+        let start = self.start.filter(|_| token == TokenId::START_IN_SOURCE);
+        start.unwrap_or(token)
     }
 
     /// The token as a label: text where it is text, `<0x..>` where it is part of a character, the value of a point.
@@ -66,7 +76,7 @@ impl TokenTable {
             return value_words(value);
         }
         match std::str::from_utf8(self.piece(token)) {
-            Ok("") => format!("<{token}>"),
+            Ok("") => format!("<{}>", self.in_vocabulary(token)),
             Ok(text) => text.to_owned(),
             Err(_) => self
                 .piece(token)

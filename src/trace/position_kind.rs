@@ -12,6 +12,21 @@ const OF_POINTS: &[(&str, &str)] = &[
     ("token by token", "point by point"),
     ("input token", "input value"),
     ("Input token", "Input value"),
+    ("the texts you choose", "the series you choose"),
+    (
+        "Texts that leave the screen stand here: a candidate, Back, another seed, temperature or list of edits",
+        "Series that leave the screen stand here: one point back, another series or list of edits",
+    ),
+    ("Every text that left", "Every series that left"),
+    ("other texts", "other series"),
+    ("several kinds of text", "several kinds of series"),
+    ("in none of the texts", "in none of the series"),
+    ("baseline text", "baseline series"),
+    ("edited text", "edited series"),
+    ("mixed text", "mixed series"),
+    ("this text", "this series"),
+    (" texts (", " series ("),
+    ("one text alone", "one series alone"),
 ];
 
 /// What stands at the positions of a model's rows.
@@ -50,8 +65,12 @@ impl PositionKind {
     #[must_use]
     pub fn said<'a>(self, words: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
         let words = words.into();
-        let has_token = || words.contains("token") || words.contains("Token");
-        if self == Self::Token || !has_token() {
+        let is_of_tokens = || {
+            ["token", "Token", "text", "Text"]
+                .iter()
+                .any(|it| words.contains(it))
+        };
+        if self == Self::Token || !is_of_tokens() {
             return words;
         }
         let mut out = words.into_owned();
@@ -181,6 +200,11 @@ mod tests {
             "in token.csv, tokens-2.csv, a/token, my_tokens and tokenizer.json",
         );
         check("über token…", "über point…");
+        check(
+            "Over 9 tokens of the edited text: what this text uses (Health, over mixed text)",
+            "Over 9 points of the edited series: what this series uses (Health, over mixed series)",
+        );
+        check("the context; text.csv", "the context; text.csv");
         check("broken", "broken");
         check(
             "Over 5 tokens, special tokens left out; x",

@@ -247,6 +247,7 @@ impl Session {
             pieces: Vec::new(),
             special: Vec::new(),
             scale: None,
+            start: None,
         };
         self.facts.as_ref().map_or(&NONE, |it| &it.tokens)
     }

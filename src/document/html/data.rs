@@ -460,13 +460,13 @@ fn command(run: &SharedRun<'_>) -> String {
     if run.facts.position_kind() == PositionKind::Point {
         return series_command(run);
     }
-    let ids: Vec<String> = experiment.given.iter().map(ToString::to_string).collect();
+    let ids = run.facts.spec.given_ids(&experiment.given);
     let written = |it: &RowRecord| it.tokens.len().saturating_sub(experiment.given.len());
     let n = written(run.baseline).max(run.edited.map_or(0, |it| written(it.0)));
     let sampling = &experiment.sampling;
     let mut parts = vec![
         format!("moescope run {}", shell_word(run.model)),
-        format!("--ids {} -n {n}", ids.join(",")),
+        format!("{} -n {n}", ids.options()),
         format!("--temp {} --seed {}", sampling.temperature, sampling.seed),
     ];
     if sampling.top_k > 0 {

@@ -122,6 +122,7 @@ pub fn facts(toy: &Toy) -> ModelFacts {
                 .collect(),
             special: (0..N_VOCAB).map(|it| it < 2).collect(),
             scale: None,
+            start: None,
         },
         has_chat_template: false,
         has_tokenizer: true,

@@ -289,3 +289,44 @@ fn a_series_that_cannot_be_read_is_told_before_the_window_opens() {
         });
     }
 }
+
+#[test]
+fn a_source_that_holds_the_start_token_comes_back_by_its_line() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/fixtures/switch");
+    let ids = ["--ids", "5,0,17,0,33,9", "--decoder-ids", "0,21"];
+    let line = [&["moescope", model][..], &ids, &["--seed", "1"]].concat();
+    let mut window = window_on(ModelSource::Path(model.into()), parsed(&line));
+    let given = window.state().experiment().given.clone();
+    let parts = window.state().session().parts(RowChoice::Baseline);
+    assert_eq!((parts.n_source, given.len()), (6, 8));
+    let row = window.state().session().baseline().unwrap().record;
+    let router = moescope::spec::RouterId(0);
+    let routed = (0..6).filter(|it| {
+        let at = moescope::spec::Position::new(*it);
+        row.store.at(router, at).is_some()
+    });
+    assert_eq!(routed.count(), 6, "the encoder read all of the source");
+    let again = copied(&mut window);
+    assert!(again.contains(&ids.join(" ")), "{again}");
+    // The token is shown as what it is, and counts as the special token that it is.
+    let tokens = window.state().session().tokens();
+    assert_eq!(
+        tokens.label(given[1]),
+        tokens.label(moescope::spec::TokenId(0))
+    );
+    assert!(tokens.is_special(given[1]));
+    // Ids for a decoder are for a model that has one, and its text starts with one token.
+    let refused = |source: ModelSource, ids: &str, why: &str| {
+        let start = parsed(&["moescope", "m", "--ids", "5", "--decoder-ids", ids]);
+        let mut out = builder((1440.0, 900.0), Theme::Dark).build_eframe(move |cc| {
+            let app = App::on_engine(cc, source, Placement::default()).unwrap();
+            app.beginning_with(start)
+        });
+        until(&mut out, why, |it| {
+            let message = it.session().message.as_ref();
+            message.is_some_and(|it| it.failure && it.text.contains(why))
+        });
+    };
+    refused(ModelSource::Bundled(Bundled::Tour), "0", "has no encoder");
+    refused(ModelSource::Path(model.into()), "7", "starts with token 0");
+}

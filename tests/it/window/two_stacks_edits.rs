@@ -8,10 +8,13 @@ use moescope::app::App;
 use moescope::document::{Cell, ShownEffect, Table};
 use moescope::spec::{Position, RouterId};
 use moescope::ui::{Command, RowChoice, Selection};
+use serde_json::Value;
 
 use super::drive::{Window, click, key, settle, until};
 use super::fixture::{self, Fixture};
 use super::next_token::is_level;
+use super::numbers::i64s;
+use crate::commands::{ended, program};
 
 /// Tokens of the source.
 const N_SOURCE: usize = 24;
@@ -195,4 +198,48 @@ fn the_difference_of_load_is_counted_in_both_stacks() {
     }
     let hint = window.query_all_by_label_contains("the same").next();
     assert!(hint.is_some(), "the sentence says what is compared");
+}
+
+#[test]
+fn a_source_that_holds_the_start_token_is_read_to_its_end() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/fixtures/switch");
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out.safetensors");
+    let source = "5,0,17,0,33,9";
+    let common = [model, "--device", "cpu", "--ids", source];
+    // `eval` is given source and text apart, and reads the source whole.
+    let (status, _, log) = ended(program().arg("eval").args(common).args([
+        "--greedy",
+        "6",
+        "--out",
+        out.to_str().unwrap(),
+    ]));
+    assert_eq!(status, Some(0), "{log}");
+    let bytes = std::fs::read(&out).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let wanted = i64s(&file, "greedy_ids");
+    let routed = file.tensor("expert.encoder.1").unwrap();
+    assert_eq!(routed.shape(), [6], "every token of the source is routed");
+    let run = |more: &[&str]| -> Value {
+        let line = ["--temp", "0", "-n", "6", "--json"];
+        let mut run = program();
+        let (status, out, log) = ended(run.arg("run").args(common).args(line).args(more));
+        assert_eq!(status, Some(0), "{log}");
+        serde_json::from_str(&out).unwrap()
+    };
+    let ids = |it: &Value| -> Vec<i64> {
+        let all = it.as_array().unwrap().iter();
+        all.map(|it| it.as_i64().unwrap()).collect()
+    };
+    let whole = run(&[]);
+    let written = ids(&whole["tokens"]);
+    assert!(
+        !written.is_empty() && wanted.starts_with(&written),
+        "{written:?} {wanted:?}"
+    );
+    assert_eq!(ids(&whole["prompt_ids"]), [5, 0, 17, 0, 33, 9, 0]);
+    // A text that begins with more than its start token goes on in the same way.
+    let text = format!("0,{}", written[0]);
+    let rest = run(&["--decoder-ids", &text]);
+    assert_eq!(ids(&rest["tokens"])[..4], wanted[1..5]);
 }

@@ -2,7 +2,7 @@
 
 use super::Decided;
 use crate::analysis::entropy_share;
-use crate::document::{counted, percent, short, signed};
+use crate::document::{counted, percent, short, signed, size_words};
 use crate::spec::{Renorm, RouterSpec, count_of};
 use crate::trace::Pick;
 
@@ -21,7 +21,7 @@ pub fn router_sentence(it: &Decided<'_>, is_baseline: bool, long: bool) -> Strin
         parts.extend(
             it.routed
                 .margin()
-                .map(|it| format!("margin {}", short(f64::from(it)))),
+                .map(|it| format!("margin {}", size_words(f64::from(it)))),
         );
         parts.extend(confidence(it));
     }

@@ -113,7 +113,7 @@ fn words(cell: &Cell, has_sign: bool) -> String {
     } else {
         short(it.abs())
     };
-    match (has_sign, *it < 0.0) {
+    match (has_sign && *it != 0.0, *it < 0.0) {
         (true, false) => format!("+{size}"),
         (_, true) => format!("−{size}"),
         (false, false) => size,
