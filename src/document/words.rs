@@ -324,6 +324,9 @@ mod tests {
         check("mask:4.5", "everywhere");
         check("mask:4.5@3..8", "only tokens 3 to 7");
         check("mask:4.5@9..10", "only “qui” (9)");
+        // Of a token that was not read yet nothing but its place is known.
+        check("mask:4.5@12..", "from token 12 on");
+        check("mask:4.5@12..13", "only token 12");
         check("mask:4.5@..4", "before token 4");
     }
 
@@ -343,6 +346,8 @@ mod tests {
     fn numbers_keep_three_digits() {
         let check = |value: f64, words: &str| assert_eq!(short(value), words);
         check(-0.0, "0");
+        assert_eq!(size_words(0.000_66), "less than 0.001");
+        assert_eq!([0.0, 0.066].map(size_words), ["0", "0.066"]);
         check(0.0, "0");
         check(0.1234, "0.123");
         check(6.154, "6.15");

@@ -119,3 +119,21 @@ fn words(cell: &Cell, has_sign: bool) -> String {
         (false, false) => size,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_has_a_sign_and_no_change_has_none() {
+        let check = |value: f64, has_sign, wanted: &str| {
+            assert_eq!(words(&Cell::Number(value), has_sign), wanted);
+        };
+        check(0.25, true, "+0.25");
+        check(0.25, false, "0.25");
+        check(-0.25, true, "−0.25");
+        check(0.0, true, "0");
+        check(0.000_2, true, "< 0.001");
+        assert_eq!(words(&Cell::Empty, true), "–");
+    }
+}
