@@ -41,7 +41,7 @@ impl App {
             Err(why) => self.fail(why.to_string()),
         }
         if let Some(ids) = ids {
-            return self.begin_with_ids(ids);
+            return self.begin_with_ids(&ids);
         }
         if let Some((file, series)) = series {
             return self.begin_with_series(file, &series);
@@ -61,7 +61,7 @@ impl App {
         }
     }
 
-    fn begin_with_ids(&mut self, ids: GivenIds) {
+    fn begin_with_ids(&mut self, ids: &GivenIds) {
         if self.reads_series() {
             return self.fail(NO_IDS.to_owned());
         }

@@ -138,18 +138,16 @@ impl Args {
 #[must_use]
 pub fn length(prompt: Option<&str>, ids: &IdsArgs, chat: &ChatArgs, n: u32) -> Length {
     let n_written = n as usize;
-    match prompt {
-        Some(text) => Length::Prompt {
+    if let Some(text) = prompt {
+        return Length::Prompt {
             text: text.to_owned(),
             form: chat.form(),
             n_written,
-        },
-        None => {
-            let ids = ids.given().ok().flatten().unwrap_or_default();
-            let n_given = ids.ids.len() + ids.text.map_or(0, |it| it.len());
-            Length::Tokens(n_given.saturating_add(n_written))
-        }
+        };
     }
+    let ids = ids.given().ok().flatten().unwrap_or_default();
+    let n_given = ids.ids.len() + ids.text.map_or(0, |it| it.len());
+    Length::Tokens(n_given.saturating_add(n_written))
 }
 
 /// Runs the command.

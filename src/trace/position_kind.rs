@@ -20,7 +20,9 @@ const OF_POINTS: &[(&str, &str)] = &[
     ("Every text that left", "Every series that left"),
     ("other texts", "other series"),
     ("several kinds of text", "several kinds of series"),
-    ("in none of the texts", "in none of the series"),
+    ("texts unlike those", "series unlike those"),
+    ("load text by text", "load series by series"),
+    ("if the text falls apart", "if the forecast falls apart"),
     ("baseline text", "baseline series"),
     ("edited text", "edited series"),
     ("mixed text", "mixed series"),
@@ -113,6 +115,15 @@ impl PositionKind {
     pub fn whole(self) -> &'static str {
         match self {
             Self::Token => "text",
+            Self::Point => "series",
+        }
+    }
+
+    /// What several of them are called.
+    #[must_use]
+    pub fn wholes(self) -> &'static str {
+        match self {
+            Self::Token => "texts",
             Self::Point => "series",
         }
     }

@@ -69,7 +69,8 @@ pub(super) fn headline(outcome: Outcome, routers: &[RouterReport], kind: Positio
         Outcome::Withheld { verdict, worst } => {
             let worst = routers.iter().find(|it| it.router == worst);
             format!(
-                "No verdict: {ONE_TEXT}; were this one mixed, it would be {}{}",
+                "No verdict: {}; were this one mixed, it would be {}{}",
+                kind.said(ONE_TEXT),
                 verdict.word(),
                 worst.map_or_else(String::new, worst_words)
             )
@@ -195,7 +196,8 @@ pub(super) fn evidence(
             let reasons = reasons.join("; ");
             if report.withheld.is_some() {
                 let name = name.to_lowercase();
-                format!("No verdict: {ONE_TEXT}. Were it mixed, it would be {name}: {reasons}.")
+                let why = kind.said(ONE_TEXT);
+                format!("No verdict: {why}. Were it mixed, it would be {name}: {reasons}.")
             } else {
                 format!("{name}: {reasons}.")
             }
@@ -325,11 +327,14 @@ fn idle_words(
     let limit = number(thresholds.alive_above);
     match text {
         Some(TextCount { name, .. }) if is_dead => {
-            format!("{picked}, in no text above {limit} of even (most in {name}: {used}).")
+            format!(
+                "{picked}, in no {} above {limit} of even (most in {name}: {used}).",
+                kind.whole()
+            )
         }
         Some(TextCount { name, .. }) => {
             format!("{picked}, yet at {used} × even in {name}: little used, not dead.")
         }
-        None => format!("{picked}, in none of the texts."),
+        None => format!("{picked}, in none of the {}.", kind.wholes()),
     }
 }

@@ -121,8 +121,7 @@ pub fn facts(toy: &Toy) -> ModelFacts {
                 .map(|it| format!("{it} ").into_bytes())
                 .collect(),
             special: (0..N_VOCAB).map(|it| it < 2).collect(),
-            scale: None,
-            start: None,
+            ..TokenTable::default()
         },
         has_chat_template: false,
         has_tokenizer: true,

@@ -149,6 +149,10 @@ pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
     }
 }
 
+/// Width of the words of a message at most, and what its buttons and edges take beside them, points.
+const LONGEST_LINE: f32 = 680.0;
+const BESIDE_WORDS: f32 = 200.0;
+
 /// What is to be said, at the bottom: a failure stays until it is put away, anything else for a few seconds.
 fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
     let (lost, message) = (&cx.session.lost_device, &cx.session.message);
@@ -159,7 +163,8 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
     let (lost, message) = (lost.clone(), message.clone());
     let place = ("message", Align2::CENTER_BOTTOM, vec2(0.0, -52.0));
     card_ui(cx, ui, place, order, |cx, ui| {
-        ui.set_max_width(680.0);
+        let room = ui.ctx().content_rect().width() - BESIDE_WORDS;
+        ui.set_max_width(LONGEST_LINE.min(room));
         if let Some(why) = lost {
             lost_device_ui(cx, ui, &why);
             if message.is_some() {

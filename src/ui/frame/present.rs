@@ -2,7 +2,7 @@
 //!
 //! Colours and sizes are those of the theme for the back row; the window is as tall in points as that makes it.
 
-use eframe::egui::{Align, Button, Layout, RichText, Ui, vec2};
+use eframe::egui::{Align, Button, Layout, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use crate::document::{Decided, worked_words};
 use crate::ui::theme::BODY_SIZE;
@@ -79,8 +79,11 @@ pub fn worked_ui(cx: &Cx<'_>, ui: &mut Ui, words: &str) {
     ui.horizontal(|ui| {
         ui.add_space(INSIDE);
         let galley = sentence(ui, words, ui.available_width() - INSIDE);
+        let rect = Rect::from_min_size(ui.cursor().min, galley.size());
+        let response = ui.interact(rect, ui.scope_id().with("worked"), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, words));
         ui.painter()
-            .galley_with_override_text_color(ui.cursor().min, galley, cx.palette.text);
+            .galley_with_override_text_color(rect.min, galley, cx.palette.text);
     });
 }
 

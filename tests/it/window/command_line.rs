@@ -2,6 +2,7 @@
 
 use clap::Parser as _;
 use eframe::egui::{Key, OutputCommand, Theme};
+use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
 use moescope::checkpoint::Bundled;
 use moescope::cli::{Cli, Start};
@@ -126,12 +127,33 @@ fn the_line_that_was_copied_opens_the_window_as_it_was() {
 
 #[test]
 fn the_line_of_a_class_says_so() {
-    let mut window = window(parsed(&["moescope", "tour", "--seed", "3"]));
+    let edits = ["4.5", "2.5", "3.6", "5.5"].map(|it| format!("--edit=mask:{it}@2.."));
+    let words = ["moescope", "tour", "--seed", "3"].into_iter();
+    let words: Vec<&str> = words.chain(edits.iter().map(String::as_str)).collect();
+    let mut window = window(parsed(&words));
     assert!(!window.state().command_line().contains("--present"));
     window.state_mut().command(Command::TogglePresent);
     settle(&mut window);
+    // The choice worked out in one line is read out, too.
+    let worked = window.query_by_label_contains("softmax: ");
+    assert!(worked.is_some(), "the worked line has a name");
     let line = copied(&mut window);
     assert!(line.ends_with(" --present"), "{line}");
+    // What is said of it is not wider than the window.
+    settle(&mut window);
+    let (said, whole) = (
+        window.get_by_label_contains("Copied: ").rect(),
+        window.ctx.content_rect(),
+    );
+    assert!(
+        whole.shrink(8.0).contains_rect(said),
+        "{said:?} in {whole:?}"
+    );
+    let close = window.get_by_label("Close").rect();
+    assert!(
+        whole.shrink(8.0).contains_rect(close),
+        "{close:?} in {whole:?}"
+    );
     assert!(Cli::try_parse_from(shell(&line)).unwrap().present);
     window.state_mut().command(Command::TogglePresent);
     settle(&mut window);
