@@ -30,6 +30,19 @@ pub(super) enum Scheme {
     Gptq(usize, Option<usize>, u8),
     /// Columns of a group, all where there is none.
     Awq(Option<usize>),
-    /// Whether scales are powers of two where they are bytes.
-    Mlx(bool),
+    /// By the mode of MLX.
+    Mlx(MlxMode),
+}
+
+/// How MLX's levels become numbers (its `quantize`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MlxMode {
+    /// Whole numbers with scales and minimums.
+    Affine,
+    /// 4-bit floats with a power of two for 32.
+    Mxfp4,
+    /// 8-bit floats with a power of two for 32.
+    Mxfp8,
+    /// 4-bit floats with an 8-bit float for 16.
+    Nvfp4,
 }

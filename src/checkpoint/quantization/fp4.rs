@@ -13,7 +13,7 @@ use crate::formats::{
 /// Numbers that share a power of two.
 pub(super) const MX_BLOCK: usize = 32;
 /// Numbers that share an 8-bit float.
-const NV_BLOCK: usize = 16;
+pub(super) const NV_BLOCK: usize = 16;
 
 /// MXFP4: `{stem}_blocks [rows, cols / 32, 16]` and `{stem}_scales [rows, cols / 32]`, bytes both; the scale is an
 /// exponent of 2, 127 more than it means (Transformers' `convert_moe_packed_tensors`).

@@ -1,14 +1,15 @@
 //! MLX: `weight [rows, cols · bits / 32]` in 32-bit words, the lowest bits first, `scales` and `biases [rows, groups]`. A
 //! number is `level · scale + bias`. As mlx-lm itself infers it (`utils.infer_quant_config`), the shapes alone tell bits
-//! and groups, since routers often have more bits than the rest. Its `mxfp4` has 4-bit floats and, in place of both,
-//! `scales` that are exponents of 2, one for 32 (`fp4_quantized.h` of mlx, `dequantize` and `dequantize_scale`).
+//! and groups, since routers often have more bits than the rest. Its `mxfp4`, `mxfp8` and `nvfp4` have floats of 4 or 8
+//! bits and, in place of both, `scales` of a byte: an exponent of 2 for 32 numbers, or e4m3 for 16 (`fp4_quantized.h` and
+//! `fp_quantized.h` of mlx, `dequantize` and `dequantize_scale`).
 
 use std::slice;
 
 use safetensors::Dtype as Raw;
 
 use super::{
-    super::{CheckpointError, Planes},
+    super::{CheckpointError, Planes, packed::MlxMode},
     fp4,
     parts::{PlaneTensors, SCALES, Want},
 };
@@ -20,7 +21,7 @@ use crate::formats::{Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, Sc
 /// A tensor of it that is missing, or has another shape or kind of number; bits that are not read.
 pub(super) fn planes(
     stem: &str,
-    is_mxfp4: bool,
+    mode: MlxMode,
     want: &Want,
     parts: &mut PlaneTensors<'_>,
 ) -> Result<Planes, CheckpointError> {
@@ -31,26 +32,28 @@ pub(super) fn planes(
     let n_groups = parts.shape_of(&scales).and_then(|it| it.last().copied());
     let n_groups = n_groups.unwrap_or(1);
     let group = parts.group(&scales, n_groups, cols)?;
-    if is_mxfp4 && (bits, group) != (4, fp4::MX_BLOCK) {
+    let format = format(mode, bits, group);
+    let (own_bits, own_group) = (format.level.bits(), format.sharing.cols(cols));
+    if (own_bits, own_group) != (bits, group) {
         return Err(parts.broken(format!(
-            "tensor {weight} has {bits} bits in groups of {group}, expected the 4 in groups of {} of MLX's mxfp4",
-            fp4::MX_BLOCK
+            "tensor {weight} has {bits} bits in groups of {group}, expected {own_bits} in groups of {own_group} of {}",
+            format.name.replacen("mlx ", "MLX's ", 1)
         )));
     }
     let levels = want.shape(&[rows, cols * bits / 32]);
     let levels = parts.read(&weight, &[Raw::U32], &[levels])?;
     let shape = want.shape(&[rows, n_groups]);
-    let format = if is_mxfp4 {
-        fp4::format("mlx mxfp4", group, ScaleType::E8M0, Factor::None)
-    } else {
-        affine(bits, group)
-    };
-    let kinds = if is_mxfp4 { &[Raw::U8][..] } else { SCALES };
+    let has_biases = mode == MlxMode::Affine;
+    let kinds = if has_biases { SCALES } else { &[Raw::U8] };
     let scales = parts.read(&scales, kinds, slice::from_ref(&shape))?;
-    let biases = (!is_mxfp4).then(|| parts.read(&name("biases"), &[scales.raw], &[shape]));
+    let biases = has_biases.then(|| parts.read(&name("biases"), &[scales.raw], &[shape]));
     Ok(Planes {
         format: PlaneFormat {
-            scale: scales.scale(),
+            scale: if has_biases {
+                scales.scale()
+            } else {
+                format.scale
+            },
             ..format
         },
         levels: levels.bytes,
@@ -77,6 +80,23 @@ fn bits(weight: &str, want: &Want, parts: &PlaneTensors<'_>) -> Result<usize, Ch
                 want.cols
             ))
         })
+}
+
+/// The format of a mode; of whole numbers with these bits in these groups.
+fn format(mode: MlxMode, bits: usize, group: usize) -> PlaneFormat {
+    match mode {
+        MlxMode::Affine => affine(bits, group),
+        MlxMode::Mxfp4 => floats("mlx mxfp4", Level::Fp4, fp4::MX_BLOCK, ScaleType::E8M0),
+        MlxMode::Mxfp8 => floats("mlx mxfp8", Level::F8E4M3, fp4::MX_BLOCK, ScaleType::E8M0),
+        MlxMode::Nvfp4 => floats("mlx nvfp4", Level::Fp4, fp4::NV_BLOCK, ScaleType::F8E4M3),
+    }
+}
+
+fn floats(name: &'static str, level: Level, group: usize, scale: ScaleType) -> PlaneFormat {
+    PlaneFormat {
+        level,
+        ..fp4::format(name, group, scale, Factor::None)
+    }
 }
 
 fn affine(bits: usize, group: usize) -> PlaneFormat {

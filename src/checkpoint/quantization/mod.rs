@@ -108,7 +108,7 @@ impl PackedWeight {
                     words::gptq(stem, bits, group, plus, &want, parts)?
                 }
                 Scheme::Awq(group) => words::awq(stem, group, &want, parts)?,
-                Scheme::Mlx(is_mxfp4) => mlx::planes(stem, is_mxfp4, &want, parts)?,
+                Scheme::Mlx(mode) => mlx::planes(stem, mode, &want, parts)?,
             },
             want.matrices(),
         );

@@ -6,7 +6,7 @@ use super::{
     super::{
         CheckpointError,
         container::{Tensor, Tensors},
-        packed::{PackedWeight, Scheme},
+        packed::{MlxMode, PackedWeight, Scheme},
     },
     settings::Settings,
 };
@@ -114,13 +114,21 @@ fn claimed(
         Some(Raw::U32) if settings.is("mlx") || has(format!("{stem}.scales")) => {
             read(&["mlx"], "MLX")?;
             let mode = settings.text("mode")?;
-            let is_mxfp4 = match mode.as_deref() {
-                None | Some("affine") => false,
+            if has(format!("{stem}.global_scale")) {
+                return Err(refuse("MLX with a global_scale"));
+            }
+            let mode = match mode.as_deref() {
+                None | Some("affine") => MlxMode::Affine,
                 // Weights of other bits beside them, such as routers, have minimums, and are affine.
-                Some("mxfp4") => !has(format!("{stem}.biases")),
+                Some("mxfp4" | "mxfp8" | "nvfp4") if has(format!("{stem}.biases")) => {
+                    MlxMode::Affine
+                }
+                Some("mxfp4") => MlxMode::Mxfp4,
+                Some("mxfp8") => MlxMode::Mxfp8,
+                Some("nvfp4") => MlxMode::Nvfp4,
                 Some(other) => return Err(refuse(&format!("MLX, mode {other}"))),
             };
-            Some((stem.to_owned(), Scheme::Mlx(is_mxfp4)))
+            Some((stem.to_owned(), Scheme::Mlx(mode)))
         }
         Some(Raw::U8) if settings.is("modelopt") || has(format!("{stem}.weight_scale_2")) => {
             read(&["modelopt"], "NVFP4")?;

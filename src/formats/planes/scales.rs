@@ -29,8 +29,12 @@ impl RowScales {
         let n_groups = it.format.n_groups(it.cols);
         let at = ScalePlace::of(it, row, n_groups);
         // The table of 4-bit floats has twice their numbers; of an exponent alone half is read.
-        let is_half = it.format.level == Level::Fp4 && it.format.scale != ScaleType::E8M0;
-        let half = if is_half { 0.5 } else { 1.0 };
+        let unit = match (it.format.level, it.format.scale) {
+            (Level::Fp4, ScaleType::E8M0) => 1.0,
+            (Level::Fp4, _) => 0.5,
+            (_, ScaleType::E8M0) => 2.0,
+            _ => 1.0,
+        };
         read_into::<L>(&mut self.scales, it.scales, it.format.scale, &at);
         let factor = factor(it, at.matrix);
         let (times, over) = match it.format.factor {
@@ -38,9 +42,9 @@ impl RowScales {
             Factor::Times => (factor, 1.0),
             Factor::Over => (1.0, factor),
         };
-        if is_half || it.format.factor != Factor::None {
+        if unit != 1.0 || it.format.factor != Factor::None {
             for scale in &mut self.scales {
-                *scale = half * (*scale * times / over);
+                *scale = unit * (*scale * times / over);
             }
         }
         self.offsets.clear();
@@ -242,7 +246,7 @@ pub(super) fn widen<L: Lanes>(out: &mut [f32], stored: &[u8], scale: ScaleType) 
                 *out = 2.0 * half_scale(*it);
             }
         }
-        // Half of what it means: it scales 4-bit floats alone.
+        // Half of what it means, which does not overflow; `read` makes up for it.
         ScaleType::E8M0 => {
             for (out, e) in out.iter_mut().zip(stored) {
                 *out = Mxfp4 { e: *e, qs: [0; 16] }.half_scale();

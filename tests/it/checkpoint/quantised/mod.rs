@@ -5,6 +5,7 @@
 mod device;
 mod layouts;
 mod refused;
+mod writers;
 
 use std::{path::Path, slice};
 

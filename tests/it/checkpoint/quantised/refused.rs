@@ -174,9 +174,9 @@ fn other_kinds_of_a_method_are_refused_by_name() {
     refused(mlx.save().path(), &[weight, "3.00 bits", "MLX's 4 or 8"]);
     let [mlx, _] = both(
         &layout,
-        &json!({"quantization": {"bits": 4, "group_size": 16, "mode": "nvfp4"}}),
+        &json!({"quantization": {"bits": 4, "group_size": 16, "mode": "mxfp6"}}),
     );
-    refused(mlx.save().path(), &["quantised by MLX, mode nvfp4"]);
+    refused(mlx.save().path(), &["quantised by MLX, mode mxfp6"]);
     let [mut mlx, _] = both(
         &layout,
         &json!({"quantization": {"bits": 4, "group_size": 16}}),
@@ -187,6 +187,14 @@ fn other_kinds_of_a_method_are_refused_by_name() {
         refused(mlx.save().path(), &[&name, "is missing"]);
         mlx.tensors.insert(name, tensor);
     }
+    // A factor of the whole matrix would be left out.
+    let [mut mlx, _] = both(
+        &layout,
+        &json!({"quantization": {"bits": 4, "group_size": 16}}),
+    );
+    mlx.tensors
+        .insert(format!("{Q}.global_scale"), layouts::f32s(&[], &[2.0]));
+    refused(mlx.save().path(), &[weight, "MLX with a global_scale"]);
     let said = json!({"quantization": {"bits": 4, "group_size": 32, "mode": "mxfp4"}});
     let [mut mlx, _] = both(&layouts::mlx_mxfp4, &said);
     let scales = mlx.tensors.get_mut(&format!("{Q}.scales")).unwrap();
