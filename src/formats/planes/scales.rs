@@ -30,10 +30,10 @@ impl RowScales {
         let at = ScalePlace::of(it, row, n_groups);
         // The table of 4-bit floats has twice their numbers; of an exponent alone half is read.
         let unit = match (it.format.level, it.format.scale) {
-            (Level::Fp4, ScaleType::E8M0) => 1.0,
-            (Level::Fp4, _) => 0.5,
-            (_, ScaleType::E8M0) => 2.0,
-            _ => 1.0,
+            (Level::Fp4, ScaleType::E8M0) => None,
+            (Level::Fp4, _) => Some(0.5),
+            (_, ScaleType::E8M0) => Some(2.0),
+            _ => None,
         };
         read_into::<L>(&mut self.scales, it.scales, it.format.scale, &at);
         let factor = factor(it, at.matrix);
@@ -42,7 +42,8 @@ impl RowScales {
             Factor::Times => (factor, 1.0),
             Factor::Over => (1.0, factor),
         };
-        if unit != 1.0 || it.format.factor != Factor::None {
+        if unit.is_some() || it.format.factor != Factor::None {
+            let unit = unit.unwrap_or(1.0);
             for scale in &mut self.scales {
                 *scale = unit * (*scale * times / over);
             }
