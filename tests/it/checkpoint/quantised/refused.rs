@@ -193,7 +193,7 @@ fn other_kinds_of_a_method_are_refused_by_name() {
         &json!({"quantization": {"bits": 4, "group_size": 16}}),
     );
     mlx.tensors
-        .insert(format!("{Q}.global_scale"), layouts::f32s(&[], &[2.0]));
+        .insert(format!("{Q}.global_scale"), f32s(&[], &[2.0]));
     refused(mlx.save().path(), &[weight, "MLX with a global_scale"]);
     let said = json!({"quantization": {"bits": 4, "group_size": 32, "mode": "mxfp4"}});
     let [mut mlx, _] = both(&layouts::mlx_mxfp4, &said);
