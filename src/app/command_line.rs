@@ -3,7 +3,7 @@
 use crate::cli::Start;
 use crate::document::{SeriesFile, shell_word};
 use crate::spec::{GivenIds, PromptForm, Sampling};
-use crate::ui::check_list;
+use crate::ui::{Message, check_list};
 
 use super::App;
 
@@ -104,15 +104,14 @@ impl App {
                 let system = system.as_ref();
                 parts.extend(system.map(|it| format!("--system {}", shell_word(it))));
             }
+        } else if self.experiment.given.is_empty() {
+            // Nothing was given yet.
         } else if self.reads_series() {
-            let scale = self.experiment.scale;
-            let points = self
-                .experiment
-                .given
-                .iter()
-                .map(|it| scale.back(it.point()));
+            // As the model reads them: in the scale of the series they need not come out the same.
+            let points = self.experiment.given.iter().map(|it| it.point());
             let points: Vec<String> = points.map(|it| it.to_string()).collect();
             add("--prompt", &points.join(", "));
+            let scale = self.experiment.scale;
             add("--scale", &format!("{},{}", scale.mean, scale.deviation));
         } else if let Some(spec) = self.session.spec() {
             parts.push(spec.given_ids(&self.experiment.given).options());
@@ -131,7 +130,10 @@ impl App {
 
     pub(super) fn copy_command_line(&mut self, ctx: &eframe::egui::Context) {
         let line = self.command_line();
-        self.say(format!("Copied: {line}"));
+        self.session.say_as_written(Message {
+            text: crate::spec::shown(format!("Copied: {line}")),
+            ..Message::default()
+        });
         ctx.copy_text(line);
     }
 }

@@ -64,10 +64,11 @@ impl App {
         if let Some(waiting) = &mut self.waiting {
             waiting.scale = scale;
         }
-        if let Some(file) = file {
-            self.series_files.insert((scale, tokens.clone()), file);
+        self.encoded(tag, Ok(tokens.clone()), self.now_secs);
+        let is_taken = self.experiment.scale == scale && self.experiment.given == tokens;
+        if let Some(file) = file.filter(|_| is_taken) {
+            self.series_files.insert((scale, tokens), file);
         }
-        self.encoded(tag, Ok(tokens), self.now_secs);
     }
 
     /// Begins with the series of a file.
@@ -79,7 +80,8 @@ impl App {
         self.take_points(series.tokens(), Some(file), false);
     }
 
-    /// Begins with points in a scale of their own: those of a series and of the forecast that was kept behind it.
+    /// Begins with points as the model reads them, in a scale of their own: those of a series and of the forecast that was
+    /// kept behind it.
     pub(super) fn begin_in_scale(&mut self, words: &str, scale: SeriesScale) {
         if !self.reads_series() {
             return self.fail(NO_SCALE.to_owned());
@@ -88,9 +90,13 @@ impl App {
             Ok(it) => it,
             Err(why) => return self.fail(why.to_string()),
         };
+        let points: Vec<f32> = series.points.iter().map(|it| *it as f32).collect();
+        let series = Series {
+            points: points.iter().map(|it| scale.back(*it)).collect(),
+            ..series
+        };
         self.prompt = series.words();
-        let points = series.points.iter().map(|it| scale.scaled(*it));
-        let given: Vec<TokenId> = points.map(TokenId::of_point).collect();
+        let given: Vec<TokenId> = points.into_iter().map(TokenId::of_point).collect();
         self.take_points((given.clone(), scale), None, false);
         // These numbers alone have another scale.
         if let Some(typed) = self.typed.get_mut(&scale) {

@@ -362,10 +362,14 @@ fn object(
 ) -> Value {
     let mut out = written(result.watched(), result.n_given, facts);
     out["model"] = json!(facts.name);
-    let given = experiment.given.iter();
-    out["prompt_ids"] = given
-        .map(|it| json!(facts.spec.in_vocabulary(*it)))
-        .collect();
+    let (spec, given) = (&facts.spec, &experiment.given);
+    let ids: Vec<TokenId> = given.iter().map(|it| spec.in_vocabulary(*it)).collect();
+    out["prompt_ids"] = json!(ids);
+    if spec.encoder.is_some() {
+        // What `--ids` and `--decoder-ids` take.
+        let (source, text) = ids.split_at(spec.n_source(given));
+        (out["source_ids"], out["decoder_ids"]) = (json!(source), json!(text));
+    }
     out["sampling"] = json!(experiment.sampling);
     out["edits"] = experiment.edits.active().map(ToString::to_string).collect();
     out["stopped"] = json!(match result.stopped {

@@ -2,7 +2,7 @@
 //!
 //! Points go to stdout in the units of the series, one a line, everything said about them to stderr.
 
-use std::path::Path;
+use std::{mem, path::Path};
 
 use serde_json::{Value, json};
 
@@ -82,10 +82,10 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
     let points: Vec<TokenId> = points.map(TokenId::of_point).collect();
     let mut forecast =
         |policy: &RoutingPolicy| of(&mut *backend, spec, policy, &points, (asked.n, reads_all));
-    let own = forecast(&edited)?;
+    let mut own = forecast(&edited)?;
     let plain = RoutingPolicy::lower(&InterventionSet::default(), spec, Revision(0));
     let plain = plain.map_err(Failure::misuse)?;
-    let baseline = is_edited.then(|| forecast(&plain)).transpose()?;
+    let mut baseline = is_edited.then(|| forecast(&plain)).transpose()?;
     let experiment = Experiment {
         given: points,
         scale,
@@ -93,8 +93,8 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
         ..Experiment::default()
     };
     let rows = if reads_all {
-        let rows = |it: &Forecast| it.rows.clone();
-        let rows = (rows(&own), baseline.as_ref().map(rows));
+        let rows = |it: &mut Forecast| mem::take(&mut it.rows);
+        let rows = (rows(&mut own), baseline.as_mut().map(rows));
         let mut of = SeriesReading::new(&mut *backend, spec, &experiment);
         Some(of.rows(&edited, asked.controls, rows)?)
     } else {
@@ -102,7 +102,11 @@ pub(super) fn run(asked: &SeriesRun<'_>, output: &mut Output<'_>) -> Result<(), 
     };
     if asked.is_json {
         let mut object = object(asked, &series, scale, &own, baseline.as_ref(), spec);
-        if let Some(it) = rows.as_ref().and_then(|it| it.controls.as_ref()) {
+        let read = rows.as_ref();
+        if let Some(it) = read.and_then(|it| it.mean_difference(spec, &experiment.edits)) {
+            object["mean_difference"] = json!(it);
+        }
+        if let Some(it) = read.and_then(|it| it.controls.as_ref()) {
             object["controls"] = controls(it);
         }
         output.print(&json_text(&object, true)?)?;

@@ -127,15 +127,33 @@ impl<'a> SeriesReading<'a> {
 impl SeriesRows {
     /// What the edits change at each point, beside the controls, and where; nothing where there are none.
     pub fn effect_words(&self, spec: &ModelSpec, edits: &InterventionSet) -> Vec<String> {
-        let Some((_, counterfactual)) = &self.edited else {
+        let Some(effect) = self.effect(spec, edits) else {
             return Vec::new();
         };
-        let of = (spec, edits);
-        let controls = self.controls.as_ref();
-        let effect = ShownEffect::of(of, &self.baseline, Some(counterfactual), controls);
         let mut out = vec![effect.sentence(), effect.place_sentence()];
         out.retain(|it| !it.is_empty());
         out
+    }
+
+    /// How far the edits move the forecasts of all points, as the controls are measured: in standard deviations a point.
+    pub fn mean_difference(&self, spec: &ModelSpec, edits: &InterventionSet) -> Option<f64> {
+        Some(self.effect(spec, edits)?.effect?.mean_kl)
+    }
+
+    fn effect<'a>(
+        &'a self,
+        spec: &'a ModelSpec,
+        edits: &'a InterventionSet,
+    ) -> Option<ShownEffect<'a>> {
+        let (_, counterfactual) = self.edited.as_ref()?;
+        let controls = self.controls.as_ref();
+        let of = (spec, edits);
+        Some(ShownEffect::of(
+            of,
+            &self.baseline,
+            Some(counterfactual),
+            controls,
+        ))
     }
 
     /// The page.

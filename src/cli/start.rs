@@ -18,7 +18,7 @@ pub struct StartArgs {
     ids: IdsArgs,
     #[command(flatten)]
     series: SeriesArgs,
-    /// For a series that begins with more than its scale was taken of: the mean and the standard deviation it is read with.
+    /// For points as the model reads them, less a mean and over a standard deviation: these two, to show them as they were.
     #[arg(
         long,
         value_name = "MEAN,DEVIATION",

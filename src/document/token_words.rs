@@ -32,7 +32,7 @@ pub fn special_words(tokens: &TokenTable, token: TokenId) -> String {
     let piece = String::from_utf8_lossy(tokens.piece(token)).into_owned();
     let name = piece.trim_matches(['<', '>', '|', '[', ']', '/', '｜']);
     if name.is_empty() {
-        format!("⟨{token}⟩")
+        format!("⟨{}⟩", tokens.in_vocabulary(token))
     } else {
         format!("⟨{name}⟩")
     }

@@ -64,7 +64,9 @@ impl TokenTable {
         self.special.get(token.idx()).copied().unwrap_or(true)
     }
 
-    fn in_vocabulary(&self, token: TokenId) -> TokenId {
+    /// The token of the vocabulary that one of a sequence is.
+    #[must_use]
+    pub fn in_vocabulary(&self, token: TokenId) -> TokenId {
         let start = self.start.filter(|_| token == TokenId::START_IN_SOURCE);
         start.unwrap_or(token)
     }

@@ -221,7 +221,7 @@ fn parted(tokens: Vec<TokenId>, spec: &ModelSpec) -> Vec<TokenId> {
     };
     // What ends a text or pads it stands in no source.
     let mut out: Vec<TokenId> = tokens;
-    out.retain(|it| *it != encoder.start);
+    out.retain(|it| spec.in_vocabulary(*it) != encoder.start);
     if out.len() < 2 {
         return Vec::new();
     }
@@ -231,4 +231,28 @@ fn parted(tokens: Vec<TokenId>, spec: &ModelSpec) -> Vec<TokenId> {
 
 fn no_tokenizer() -> StudyError {
     StudyError::text("this checkpoint has no tokenizer, so no text can be read to judge its load")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::EncoderSpec;
+
+    /// Behind the start token nothing may stand that means that token in a source.
+    #[test]
+    fn a_text_that_holds_the_start_token_is_parted_without_it() {
+        let start = TokenId(0);
+        let spec = ModelSpec {
+            encoder: Some(EncoderSpec {
+                layers: Vec::new(),
+                start,
+            }),
+            ..ModelSpec::with_routers([])
+        };
+        let mut tokens = spec.prompt_of([5, 0, 7, 6, 0, 8, 0].map(TokenId).to_vec());
+        tokens.pop();
+        assert!(tokens.contains(&TokenId::START_IN_SOURCE));
+        assert_eq!(parted(tokens, &spec), [5, 7, 0, 6, 8].map(TokenId));
+        assert_eq!(parted([5, 0].map(TokenId).to_vec(), &spec), []);
+    }
 }

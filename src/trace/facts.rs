@@ -181,7 +181,7 @@ impl ModelFacts {
         if self.has_tokenizer || self.tokens.scale.is_some() {
             self.tokens.is_special(token)
         } else {
-            self.eos.contains(&token)
+            self.eos.contains(&self.tokens.in_vocabulary(token))
         }
     }
 

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use crate::spec::ModelSpec;
 
-/// Sentences that are written of tokens and say something else of points than the word alone, longest first.
+/// What is written of tokens or texts and says something else of points than the word alone, each wherever it stands, in
+/// this order.
 const OF_POINTS: &[(&str, &str)] = &[
     (", special tokens left out", ""),
     ("; special tokens are not counted", ""),
@@ -62,8 +63,8 @@ impl PositionKind {
         }
     }
 
-    /// Words written of tokens, said of what stands here: of points where those do. Only whole words change, and none that
-    /// is a part of a name, as of a file.
+    /// Words written of tokens, said of what stands here: of points where those do. The word changes where it stands alone,
+    /// not in a name, as of a file; a command line, whose names may be any words, is not for it.
     #[must_use]
     pub fn said<'a>(self, words: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
         let words = words.into();

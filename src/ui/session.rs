@@ -213,6 +213,11 @@ impl Session {
         if !message.failure {
             message.text = self.position_kind().said(message.text).into_owned();
         }
+        self.say_as_written(message);
+    }
+
+    /// The same of words that stay as they are, such as a command line with the names of files.
+    pub fn say_as_written(&mut self, message: Message) {
         let is_said = |it: &String| *it == message.text;
         self.hush();
         self.failures.retain(|it| !is_said(it));

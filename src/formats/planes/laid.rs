@@ -1,7 +1,8 @@
 //! How planes are laid for kernels that read rows unit by unit: the levels of a row in whole units, what groups of them
 //! share behind the units of all rows, and behind that what the rows of a matrix share.
 //!
-//! No number changes on the way: levels keep their bits, scales their kind of number. Only blocks of rows become groups
+//! No number changes on the way: levels keep their bits, scales their kind of number, but for exponents beside
+//! 8-bit floats, which become f32. Only blocks of rows become groups
 //! of each row, and groups that are no whole sixteens are listed column by column.
 
 use super::{

@@ -147,6 +147,23 @@ fn powers_of_two_scale_as_in_blocks_of_gguf() {
     }
 }
 
+/// Beside floats of 8 bits they are no halves.
+#[test]
+fn powers_of_two_scale_floats_of_8_bits() {
+    let levels = FP8.repeat(8);
+    for e in [0, 1, 2, 119, 127, 253, 254] {
+        let it = planes(
+            format(Level::F8E4M3, Sharing::Group(32), ScaleType::E8M0),
+            &levels,
+            std::slice::from_ref(&e),
+            [1, 32],
+        );
+        let scale = 2f64.powi(i32::from(e) - 127);
+        let want = [1.0, 1.5, -2.0, 0.25].map(|it| (it * scale) as f32);
+        assert_eq!(widened(&it, 1), want.repeat(8), "{e}");
+    }
+}
+
 #[test]
 fn words_of_rows_are_in_the_order_of_awq() {
     // One column: the word holds rows 0, 2, 4, 6, 1, 3, 5, 7, from the lowest half byte.

@@ -135,7 +135,13 @@ fn a_token_alone_and_in_a_batch_give_the_same_bits_for_planes() {
 #[test]
 fn many_tokens_give_the_same_bits_as_each_alone_for_planes() {
     for format in plane_formats() {
-        for (cols, first, n_rows, n) in [(16, 0, 1, 17), (40, 131, 21, 19), (640, 3, 37, 23)] {
+        for (cols, first, n_rows, n) in [
+            (16, 0, 1, 17),
+            (40, 131, 21, 19),
+            (640, 3, 37, 23),
+            // More tokens than are multiplied in one go.
+            (16, 0, 20, 131),
+        ] {
             let sharing = match format.sharing {
                 Sharing::Group(_) if cols == 40 => Sharing::Group(8),
                 other => other,

@@ -235,7 +235,13 @@ fn floats() -> Vec<PlaneFormat> {
         factor: Factor::Times,
         ..mxfp4
     };
-    vec![FP8, mxfp4, nvfp4]
+    let mxfp8 = PlaneFormat {
+        name: "mxfp8",
+        sharing: Sharing::Group(32),
+        scale: ScaleType::E8M0,
+        ..FP8
+    };
+    vec![FP8, mxfp4, nvfp4, mxfp8]
 }
 
 fn in_words() -> Vec<PlaneFormat> {

@@ -84,6 +84,11 @@ fn of_bytes() -> Vec<PlaneFormat> {
         },
         shared(Sharing::Matrix, FP8),
         shared(Sharing::Block(5, 7), FP8),
+        PlaneFormat {
+            name: "mxfp8",
+            scale: ScaleType::E8M0,
+            ..shared(Sharing::Group(32), FP8)
+        },
         int8,
     ]
 }

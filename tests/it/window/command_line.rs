@@ -6,6 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
 use moescope::checkpoint::Bundled;
 use moescope::cli::{Cli, Start};
+use moescope::document::{ShownRecords, transcript_table};
 use moescope::engine::ModelSource;
 use moescope::spec::Placement;
 use moescope::ui::{Command, RowChoice};
@@ -214,7 +215,7 @@ fn a_window_begins_with_a_series_and_its_line_opens_it_again() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("two columns.csv");
     let rows: Vec<String> = (0..30)
-        .map(|it| format!("{},{}", it % 7, 1000.1 + f64::from(it * it % 11)))
+        .map(|it| format!("{},{}", it % 7, 1e10 + f64::from(it * it % 11)))
         .collect();
     std::fs::write(&file, format!("a,b\n{}\n", rows.join("\n"))).unwrap();
     let path = file.display().to_string();
@@ -337,6 +338,20 @@ fn a_source_that_holds_the_start_token_comes_back_by_its_line() {
         tokens.label(moescope::spec::TokenId(0))
     );
     assert!(tokens.is_special(given[1]));
+    let session = window.state().session();
+    let rows = ShownRecords {
+        baseline: session.baseline().map(|it| it.record),
+        edited: None,
+        counterfactual: None,
+        edited_from: None,
+        is_edited: false,
+    };
+    let facts = session.facts.as_ref().unwrap();
+    let csv = transcript_table(facts, &rows, router).unwrap().to_csv();
+    assert!(
+        !csv.contains(&given[1].to_string()) && csv.contains(",17,"),
+        "{csv}"
+    );
     // Ids for a decoder are for a model that has one, and its text starts with one token.
     let refused = |source: ModelSource, ids: &str, why: &str| {
         let start = parsed(&["moescope", "m", "--ids", "5", "--decoder-ids", ids]);

@@ -238,6 +238,8 @@ fn a_source_that_holds_the_start_token_is_read_to_its_end() {
         "{written:?} {wanted:?}"
     );
     assert_eq!(ids(&whole["prompt_ids"]), [5, 0, 17, 0, 33, 9, 0]);
+    assert_eq!(ids(&whole["source_ids"]), [5, 0, 17, 0, 33, 9]);
+    assert_eq!(ids(&whole["decoder_ids"]), [0]);
     // A text that begins with more than its start token goes on in the same way.
     let text = format!("0,{}", written[0]);
     let rest = run(&["--decoder-ids", &text]);

@@ -123,7 +123,7 @@ pub fn expert_words_table(
     let mut out = Table::new(title, &WORD_COLUMNS);
     for (token, it) in words {
         out.push([
-            Cell::from(token.idx()),
+            Cell::from(tokens.in_vocabulary(*token).idx()),
             tokens.label(*token).into(),
             it.n_picked.into(),
             it.n.into(),

@@ -75,7 +75,7 @@ pub fn transcript_table(
         let other = rows.edited.and_then(|it| it.tokens.get(at.idx()).copied());
         let changed = [
             rows.kl(at).into(),
-            other.map(TokenId::idx).into(),
+            other.map(|it| of.id(it)).into(),
             other.map(|it| of.words(it)).into(),
         ];
         let own = of.placed_cells(&named, at);
@@ -177,6 +177,10 @@ impl Numbers<'_> {
         NamedRow { name, row, parts }
     }
 
+    fn id(&self, token: TokenId) -> usize {
+        self.facts.tokens.in_vocabulary(token).idx()
+    }
+
     fn words(&self, token: TokenId) -> String {
         token_words(&self.facts.tokens, token)
     }
@@ -207,7 +211,7 @@ impl Numbers<'_> {
         [
             name.into(),
             within.idx().into(),
-            token.map(TokenId::idx).into(),
+            token.map(|it| self.id(it)).into(),
             token.map(|it| self.words(it)).into(),
             origin.into(),
             expert,

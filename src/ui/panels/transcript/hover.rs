@@ -59,7 +59,10 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
     let called = cx.token_name(at);
     let kind = cx.session.position_kind();
     let mut out = vec![match kind {
-        PositionKind::Token => format!("{name} · {called}, id {token}"),
+        PositionKind::Token => {
+            let id = cx.session.tokens().in_vocabulary(token);
+            format!("{name} · {called}, id {id}")
+        }
         PositionKind::Point => format!("{name} · {called}"),
     }];
     match view.record.store.at(router, at) {
