@@ -149,7 +149,8 @@ pub fn dialogs_ui(cx: &mut Cx<'_>, ui: &mut Ui, dialogs: &mut Dialogs) {
     }
 }
 
-/// Width of the words of a message at most, and what its buttons and edges take beside them, points.
+/// Width of the words of a message, and what its buttons and edges take beside them, points.
+const LEAST_LINE: f32 = 120.0;
 const LONGEST_LINE: f32 = 680.0;
 const BESIDE_WORDS: f32 = 200.0;
 
@@ -164,7 +165,7 @@ fn message_ui(cx: &mut Cx<'_>, ui: &mut Ui, order: egui::Order) {
     let place = ("message", Align2::CENTER_BOTTOM, vec2(0.0, -52.0));
     card_ui(cx, ui, place, order, |cx, ui| {
         let room = ui.ctx().content_rect().width() - BESIDE_WORDS;
-        ui.set_max_width(LONGEST_LINE.min(room));
+        ui.set_max_width(room.clamp(LEAST_LINE, LONGEST_LINE));
         if let Some(why) = lost {
             lost_device_ui(cx, ui, &why);
             if message.is_some() {

@@ -313,6 +313,19 @@ fn a_failure_stays_until_it_is_put_away_whatever_is_said_after_it() {
 }
 
 #[test]
+fn what_is_said_stands_in_a_window_of_any_width() {
+    let mut window = tour();
+    for width in [150.0, 190.0, 210.0, 400.0, 1440.0] {
+        window.set_size(vec2(width, 500.0));
+        window
+            .state_mut()
+            .command(Command::Say(format!("{width} points of words")));
+        settle(&mut window);
+        window.get_by_label(&format!("{width} points of words"));
+    }
+}
+
+#[test]
 fn the_list_of_texts_looks_brings_back_names_and_deletes() {
     let mut window = compared();
     let (before, experiment) = (
