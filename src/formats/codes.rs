@@ -6,11 +6,33 @@ use super::lanes::{Bytes as _, Lanes};
 /// Signs of 32 numbers each, from words of four codes of 7 bits, the lowest first. What stands above them is not looked
 /// at.
 #[inline(always)]
-pub fn signs_of_words<const N: usize>(words: &[u32; N]) -> [u32; N] {
+fn signs_of_words<const N: usize>(words: &[u32; N]) -> [u32; N] {
     let mut out = *words;
     for it in &mut out {
         let two = *it & 0x3FFF | (*it & 0x0FFF_C000) << 2;
         *it = with_eighth(two & 0x007F_007F | (two & 0x3F80_3F80) << 1);
+    }
+    out
+}
+
+/// Signs and scales of a block of a row, 8 groups of 32.
+pub type SignsAndScales = ([u32; 8], [f32; 8]);
+
+/// Those of four rows, from words `[rows · groups]` of four codes of 7 bits and a scale of 4 bits, each scale
+/// `unit · (0.5 + it) · times`: words of all rows side by side become wide vectors.
+#[inline(always)]
+pub fn signs_and_scales_of_four(
+    words: &[u32; 32],
+    units: [f32; 4],
+    times: f32,
+) -> [SignsAndScales; 4] {
+    let signs = signs_of_words(words);
+    let mut out = [([0; 8], [0.0; 8]); 4];
+    for (r, (of_row, scales)) in out.iter_mut().enumerate() {
+        of_row.copy_from_slice(&signs[8 * r..8 * r + 8]);
+        for i in 0..8 {
+            scales[i] = units[r] * (0.5 + (words[8 * r + i] >> 28) as f32) * times;
+        }
     }
     out
 }

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{
     Block, F16, Grouped,
-    codes::{short_code, signed_pair, signs_of_words},
+    codes::{SignsAndScales, short_code, signed_pair, signs_and_scales_of_four},
     four_scales,
     grids::{IQ3_XXS, IQ3_XXS_NUMBERS, joined},
     lanes::Lanes,
@@ -41,8 +41,7 @@ impl Block for Iq3Xxs {
 }
 
 impl Grouped for Iq3Xxs {
-    /// Signs and scales.
-    type Shared = ([u32; 8], [f32; 8]);
+    type Shared = SignsAndScales;
 
     /// Written out, codes of many are held at once, in memory.
     const IN_FOURS: bool = false;
@@ -57,22 +56,13 @@ impl Grouped for Iq3Xxs {
     fn shared_of_four<L: Lanes>(rows: [&Self; 4]) -> [Self::Shared; 4] {
         let [a, b, c, d] = rows;
         let units = four_scales::<L>([a.d, b.d, c.d, d.d]);
-        // Those of all rows side by side, so that they become wide vectors.
         let mut words = [0; 32];
         for (r, row) in rows.into_iter().enumerate() {
             for i in 0..8 {
                 words[8 * r + i] = u32::from_le_bytes(row.words[i]);
             }
         }
-        let signs = signs_of_words(&words);
-        let mut out = [([0; 8], [0.0; 8]); 4];
-        for (r, (of_row, scales)) in out.iter_mut().enumerate() {
-            of_row.copy_from_slice(&signs[8 * r..8 * r + 8]);
-            for i in 0..8 {
-                scales[i] = units[r] * (0.5 + (words[8 * r + i] >> 28) as f32) * 0.5;
-            }
-        }
-        out
+        signs_and_scales_of_four(&words, units, 0.5)
     }
 
     #[inline(always)]

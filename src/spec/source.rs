@@ -219,10 +219,7 @@ impl ModelSpec {
     /// The token of the vocabulary that one of a sequence is.
     #[must_use]
     pub fn in_vocabulary(&self, token: TokenId) -> TokenId {
-        match &self.encoder {
-            Some(it) if token == TokenId::START_IN_SOURCE => it.start,
-            _ => token,
-        }
+        token.in_vocabulary(self.encoder.as_ref().map(|it| it.start))
     }
 
     /// The given tokens of an experiment as they are typed.
@@ -244,6 +241,16 @@ impl TokenId {
     /// The token that a decoder's text starts with, where it stands in the source: an id that no vocabulary has, so that a
     /// sequence says by itself where its source ends.
     pub const START_IN_SOURCE: Self = Self(u32::MAX - 1);
+
+    /// The token of a vocabulary that one of a sequence is.
+    ///
+    /// * `start`: what a decoder's text starts with; none where there is no encoder
+    #[must_use]
+    pub(super) fn in_vocabulary(self, start: Option<Self>) -> Self {
+        start
+            .filter(|_| self == Self::START_IN_SOURCE)
+            .unwrap_or(self)
+    }
 
     /// An id as it is typed; none where it is no whole number, or one that stands for something else here.
     #[must_use]

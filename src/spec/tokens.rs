@@ -67,8 +67,7 @@ impl TokenTable {
     /// The token of the vocabulary that one of a sequence is.
     #[must_use]
     pub fn in_vocabulary(&self, token: TokenId) -> TokenId {
-        let start = self.start.filter(|_| token == TokenId::START_IN_SOURCE);
-        start.unwrap_or(token)
+        token.in_vocabulary(self.start)
     }
 
     /// The token as a label: text where it is text, `<0x..>` where it is part of a character, the value of a point.

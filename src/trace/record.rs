@@ -155,6 +155,21 @@ impl Pick {
     }
 }
 
+#[cfg(test)]
+impl StepTrace {
+    /// What routers chose for `n` tokens alike from a position on, without edits.
+    pub(crate) fn decoded(start: usize, n: usize, routers: Vec<RouterTrace>) -> Self {
+        Self {
+            seq: SeqId(0),
+            phase: Phase::Decode,
+            start: Position::new(start),
+            revision: Revision(0),
+            tokens: vec![TokenId(1); n],
+            routers,
+        }
+    }
+}
+
 impl StepTrace {
     /// The position after the last row.
     #[must_use]

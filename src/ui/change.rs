@@ -123,8 +123,8 @@ impl Change {
 mod tests {
     use super::*;
     use crate::analysis::{concentration, effect};
-    use crate::spec::{ExpertId, Revision, SeqId, TokenId};
-    use crate::trace::{Candidate, Comparison, Phase, Pick, PickState, RouterTrace, StepTrace};
+    use crate::spec::{ExpertId, TokenId};
+    use crate::trace::{Candidate, Comparison, Pick, PickState, RouterTrace, StepTrace};
 
     /// Adds `n` positions, whose picks differ by `salt`, and comparisons from position 2 on.
     fn grow(row: &mut RowRecord, n: usize, salt: usize) {
@@ -141,14 +141,7 @@ mod tests {
             margin: vec![None; n],
             ..RouterTrace::default()
         };
-        let step = StepTrace {
-            seq: SeqId(0),
-            phase: Phase::Decode,
-            start: Position::new(start),
-            revision: Revision(0),
-            tokens: vec![TokenId(1); n],
-            routers: vec![router],
-        };
+        let step = StepTrace::decoded(start, n, vec![router]);
         let candidate = |at: usize| {
             Some(Candidate {
                 token: TokenId(1),

@@ -85,8 +85,8 @@ pub fn ui(cx: &Cx<'_>, ui: &Ui, words: Rect, at: ExpertAt) {
 mod tests {
     use super::*;
     use crate::analysis::LoadStats;
-    use crate::spec::{ExpertId, Revision, RouterId, SeqId, TokenId};
-    use crate::trace::{Phase, Pick, PickState, RouterTrace, RowRecord, StepTrace};
+    use crate::spec::{ExpertId, RouterId};
+    use crate::trace::{Pick, PickState, RouterTrace, RowRecord, StepTrace};
 
     /// A router over `n` positions from `start` on; the first of the two routers reads nothing where `skips`.
     fn router(start: usize, n: usize, skips: bool) -> RouterTrace {
@@ -107,14 +107,8 @@ mod tests {
 
     fn grow(row: &mut RowRecord, n: usize, skips: bool) {
         let start = row.store.len();
-        let step = StepTrace {
-            seq: SeqId(0),
-            phase: Phase::Decode,
-            start: Position::new(start),
-            revision: Revision(0),
-            tokens: vec![TokenId(1); n],
-            routers: vec![router(start, n, skips), router(start + 3, n, false)],
-        };
+        let routers = vec![router(start, n, skips), router(start + 3, n, false)];
+        let step = StepTrace::decoded(start, n, routers);
         row.push(step, Vec::new(), Vec::new()).unwrap();
     }
 
