@@ -103,8 +103,8 @@ fn only_in(one: &Routed<'_>, other: &Routed<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{ExpertId, Revision, SeqId, TokenId};
-    use crate::trace::{Phase, RouterTrace, StepTrace};
+    use crate::spec::ExpertId;
+    use crate::trace::{RouterTrace, StepTrace};
 
     /// A row whose routers picked, at each position, the experts given; a place of 9 is empty, 10 more is dropped.
     fn row(picks: &[[[u16; 2]; 2]]) -> RowRecord {
@@ -125,14 +125,7 @@ mod tests {
             ..RouterTrace::default()
         });
         let mut out = RowRecord::default();
-        let step = StepTrace {
-            seq: SeqId(0),
-            phase: Phase::Prefill,
-            start: Position(0),
-            revision: Revision(0),
-            tokens: vec![TokenId(1); picks.len()],
-            routers: routers.collect(),
-        };
+        let step = StepTrace::decoded(0, picks.len(), routers.collect());
         out.push(step, Vec::new(), Vec::new()).unwrap();
         out
     }
