@@ -26,6 +26,8 @@ pub const HEAD: f32 = 30.0;
 pub const MARGIN: f32 = 11.0;
 /// Labels, points.
 pub const LABEL_SIZE: f32 = 12.0;
+/// What a scroll bar floats over at the right edge, points: numbers keep clear of it.
+pub const SCROLL_BAR: f32 = 6.0;
 /// The interface, points.
 pub const BODY_SIZE: f32 = 13.0;
 /// The transcript, points.

@@ -13,7 +13,7 @@ use crate::document::{Table, edit_effect, edits_table};
 use crate::spec::{
     Intervention, InterventionSet, ModelSpec, PolicyError, Revision, RoutingPolicy, Span, StackId,
 };
-use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette};
+use crate::ui::theme::{BODY_SIZE, LABEL_SIZE, Palette, SCROLL_BAR};
 use crate::ui::widgets::{chip_button, note, nothing_yet};
 use crate::ui::words::{covers, edit_words, span_words};
 use crate::ui::{
@@ -107,6 +107,7 @@ impl Panel for Edits {
             .min_scrolled_height(height)
             .auto_shrink([false, beneath])
             .show(ui, |ui| {
+                ui.set_max_width(ui.available_width() - SCROLL_BAR);
                 if tiny {
                     expert_bar::ui(cx, ui);
                 }
@@ -116,7 +117,11 @@ impl Panel for Edits {
                 }
             });
         if beneath {
-            self.tools_ui(cx, ui);
+            // As wide as in the list, so that they are as high in both places.
+            ui.scope(|ui| {
+                ui.set_max_width(ui.available_width() - SCROLL_BAR);
+                self.tools_ui(cx, ui);
+            });
             // The field stays at the foot.
             ui.add_space((ui.available_height() - self.field.height()).max(0.0));
         }

@@ -15,7 +15,7 @@ mod tokens;
 use eframe::egui::{Button, Color32, Rect, RichText, ScrollArea, Ui, UiBuilder, pos2, vec2};
 
 use crate::document::Table;
-use crate::ui::theme::LABEL_SIZE;
+use crate::ui::theme::{LABEL_SIZE, SCROLL_BAR};
 use crate::ui::widgets::{MOST_COLOURS, nothing_yet, row_chip, said};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette, Panel};
 
@@ -25,7 +25,6 @@ use tokens::Tokens;
 /// From here on all sections are shown at once.
 const WIDE: f32 = 780.0;
 const BETWEEN: f32 = 24.0;
-const SCROLL_BAR: f32 = 6.0;
 
 /// A part of the card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,7 +140,6 @@ impl ExpertCard {
         let height = ui.available_height();
         let area = ScrollArea::vertical().id_salt("card");
         area.auto_shrink([false, false]).show(ui, |ui| {
-            // The scroll bar floats over what is drawn: numbers at the right edge keep clear of it.
             ui.set_max_width(ui.available_width() - SCROLL_BAR);
             let top = ui.cursor().top();
             head::ui(cx, ui, card, height);
