@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** catching up step by step gives the same numbers as counting the whole store anew.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::spec::{ExpertId, Position, RouterId, TokenId};
 use crate::trace::{StepTrace, TraceStore};
@@ -40,7 +40,7 @@ pub struct ExpertUse {
     n_read: usize,
     /// Whether it was picked for the token before; none after a special one.
     was_picked: Option<bool>,
-    words: HashMap<TokenId, WordUse>,
+    words: FxHashMap<TokenId, WordUse>,
     /// Tokens behind the numbers.
     pub n_tokens: u64,
     /// Those of them that chose it and were dropped, since it had taken all it may: they are no picks.
@@ -69,7 +69,7 @@ impl ExpertUse {
             beside,
             n_read: 0,
             was_picked: None,
-            words: HashMap::new(),
+            words: FxHashMap::default(),
             n_tokens: 0,
             n_dropped: 0,
             occurrences: Vec::new(),

@@ -104,6 +104,13 @@ impl RouterTrace {
             .filter(|it| it.state != PickState::Empty)
     }
 
+    /// Whether an expert worked on a row.
+    #[must_use]
+    pub fn has_pick(&self, row: usize, expert: ExpertId) -> bool {
+        // All are compared, whichever is found: long texts are searched, and a branch guessed wrongly costs more.
+        self.picks_of(row).filter(|it| it.expert == expert).count() > 0
+    }
+
     /// The choice that was dropped for a row, since its expert was full.
     #[must_use]
     pub fn dropped_of(&self, row: usize) -> Option<&Pick> {

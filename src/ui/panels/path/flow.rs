@@ -199,10 +199,7 @@ impl FlowPlot {
             let ribbons: Vec<Drawn> = gaps
                 .flat_map(|(gap, it)| ribbons_of(cx, &nodes, &columns, (gap, it)))
                 .collect();
-            let mut mesh = Mesh::default();
-            for it in &ribbons {
-                it.ribbon.add_to(&mut mesh, key.pixel);
-            }
+            let mesh = Ribbon::mesh_of(ribbons.iter().map(|it| it.ribbon), key.pixel);
             DrawnFlow {
                 nodes,
                 labels: Labels::fit(ui, spec, &columns),
@@ -411,12 +408,10 @@ fn lit_ui(cx: &Cx<'_>, ui: &Ui, drawn: &DrawnFlow, under: Option<Drawn>) {
     };
     // A ribbon under the pointer stands for itself, not for all that reach the same expert.
     let hovered = cx.hover.expert.filter(|_| under.is_none());
-    let mut mesh = Mesh::default();
-    let pixel = 1.0 / ui.ctx().pixels_per_point();
-    for it in &drawn.ribbons {
+    let lit = drawn.ribbons.iter().filter_map(|it| {
         let is_under = under.is_some_and(|other| other.gap == it.gap && other.flow == it.flow);
         if !is_under && !touches(it, hovered) && !touches(it, cx.selection.expert_at()) {
-            continue;
+            return None;
         }
         let strength = if is_under { 1.0 } else { 0.5 };
         let color = |router: usize, expert: ExpertId| {
@@ -428,12 +423,13 @@ fn lit_ui(cx: &Cx<'_>, ui: &Ui, drawn: &DrawnFlow, under: Option<Drawn>) {
             };
             own.gamma_multiply(strength)
         };
-        let lit = Ribbon {
+        Some(Ribbon {
             colors: [color(it.gap, it.flow.from), color(it.gap + 1, it.flow.to)],
             ..it.ribbon
-        };
-        lit.add_to(&mut mesh, pixel);
-    }
+        })
+    });
+    let pixel = 1.0 / ui.ctx().pixels_per_point();
+    let mesh = Ribbon::mesh_of(lit, pixel);
     ui.painter().add(Shape::mesh(mesh));
 }
 

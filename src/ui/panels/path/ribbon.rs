@@ -59,8 +59,20 @@ impl Ribbon {
         (middle, vec2(-slope, 1.0) / (slope * slope + 1.0).sqrt())
     }
 
-    /// Adds it to a mesh, its edges softened over `feather` points, one pixel.
-    pub fn add_to(&self, mesh: &mut Mesh, feather: f32) {
+    /// A mesh of these, their edges softened over `feather` points, one pixel.
+    pub fn mesh_of(all: impl Iterator<Item = Self> + Clone, feather: f32) -> Mesh {
+        let mut mesh = Mesh::default();
+        // A window of tokens is some ten thousand pieces: growing by doubling would copy them over and over.
+        let of_one = |(n, pieces), it: Self| (n + 1, pieces + it.n_pieces());
+        let (n, n_pieces) = all.clone().fold((0, 0), of_one);
+        mesh.vertices.reserve_exact(4 * (n_pieces + n));
+        mesh.indices.reserve_exact(18 * n_pieces);
+        all.for_each(|it| it.add_to(&mut mesh, feather));
+        mesh
+    }
+
+    /// Adds it to a mesh.
+    fn add_to(&self, mesh: &mut Mesh, feather: f32) {
         let n = self.n_pieces();
         for piece in 0..=n {
             let u = piece as f32 / n as f32;
@@ -134,12 +146,13 @@ mod tests {
 
     #[test]
     fn a_mesh_of_it_is_whole() {
-        let mut mesh = Mesh::default();
-        RIBBON.add_to(&mut mesh, 1.0);
-        RIBBON.add_to(&mut mesh, 1.0);
+        let mesh = Ribbon::mesh_of([RIBBON; 2].into_iter(), 1.0);
         assert!(mesh.is_valid());
         let n = RIBBON.n_pieces();
         assert_eq!(mesh.vertices.len(), 2 * 4 * (n + 1));
         assert_eq!(mesh.indices.len(), 2 * 18 * n);
+        // What was made room for is what was needed.
+        assert_eq!(mesh.vertices.capacity(), mesh.vertices.len());
+        assert_eq!(mesh.indices.capacity(), mesh.indices.len());
     }
 }

@@ -181,8 +181,9 @@ fn picks(cx: &Cx<'_>, n_routers: usize, at: Position, most: usize) -> Picks {
     let store = cx.row().map(|it| &it.record.store);
     for (router, routed) in store.into_iter().flat_map(|it| it.all_at(at)) {
         if let Some(picks) = out.get_mut(router.idx()) {
+            picks.reserve_exact(routed.n_picks().min(most));
             let strongest = routed.picks().take(most);
-            *picks = strongest.map(|it| (it.expert, it.weight)).collect();
+            picks.extend(strongest.map(|it| (it.expert, it.weight)));
         }
     }
     out
@@ -255,10 +256,8 @@ impl TokenPaths {
             let far = path.at.idx() as f32 - shown.idx() as f32;
             path.offset = (far * apart).clamp(-lane / 2.0, lane / 2.0);
         }
-        let mut mesh = Mesh::default();
-        for ribbon in neighbours(cx, self, &columns, shown) {
-            ribbon.add_to(&mut mesh, pixel);
-        }
+        let ribbons = neighbours(cx, self, &columns, shown);
+        let mesh = Ribbon::mesh_of(ribbons.iter().copied(), pixel);
         self.mesh.set(self.version, |_| Arc::new(mesh));
     }
 
@@ -277,12 +276,9 @@ impl TokenPaths {
                 FlowOf::Strongest => 1,
             };
             let picks = picks(cx, columns.n, look.at, n_ranks);
-            let mut mesh = Mesh::default();
             let pixel = 1.0 / ui.ctx().pixels_per_point();
-            for it in ribbons(self, columns, &picks, look) {
-                it.add_to(&mut mesh, pixel);
-            }
-            let mesh = Arc::new(mesh);
+            let ribbons = ribbons(self, columns, &picks, look);
+            let mesh = Arc::new(Ribbon::mesh_of(ribbons.iter().copied(), pixel));
             self.ways[place].set(key, |_| Way { picks, mesh });
         }
         let way = self.ways[place].value();
@@ -373,20 +369,25 @@ fn neighbours(
 ) -> Vec<Ribbon> {
     let n_of = |router: usize| kept.nodes().rects.get(router).map_or(1, Vec::len);
     let strength = if cx.palette.dark { 0.5 } else { 0.6 };
-    let mut out = Vec::new();
+    let n_gaps = columns.n.saturating_sub(1);
+    let mut out = Vec::with_capacity(kept.paths().len() * n_gaps);
     for path in kept.paths().iter().filter(|it| it.at != shown) {
-        for router in 0..columns.n.saturating_sub(1) {
+        let color = |router: usize| {
+            let expert = path.strongest.get(router).copied().flatten();
+            let expert = expert.map_or(0, |it| it.0.idx());
+            let color = tint(cx, expert_at(router, expert), n_of(router));
+            cx.palette.quiet(color, strength)
+        };
+        let mut left = color(0);
+        for router in 0..n_gaps {
+            let colors = [left, color(router + 1)];
+            left = colors[1];
             let Some((ribbon, weights)) = kept.curve(path, router, columns) else {
                 continue;
             };
-            let color = |router: usize| {
-                let expert = path.strongest[router].map_or(0, |it| it.0.idx());
-                let color = tint(cx, expert_at(router, expert), n_of(router));
-                cx.palette.quiet(color, strength)
-            };
             out.push(Ribbon {
                 widths: weights.map(|it| 0.6 + 1.2 * it.clamp(0.0, 1.0)),
-                colors: [color(router), color(router + 1)],
+                colors,
                 ..ribbon
             });
         }

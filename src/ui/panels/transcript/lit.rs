@@ -16,7 +16,7 @@ pub fn expert(cx: &Cx<'_>) -> Option<ExpertAt> {
 /// Whether it was picked for a token.
 pub fn picked(view: RowView<'_>, at: Position, expert: ExpertAt) -> bool {
     let routed = view.record.store.at(expert.router, at);
-    routed.is_some_and(|it| it.picks().any(|it| it.expert == expert.expert))
+    routed.is_some_and(|it| it.has_pick(expert.expert))
 }
 
 /// The tokens of the row shown that an expert was picked for, read on as the row grows.
@@ -51,12 +51,10 @@ impl PickedTokens {
     fn catch_up(&mut self, store: &TraceStore, expert: ExpertAt) {
         for step in store.steps_from(Position::new(self.n_read)) {
             let first = self.n_read - step.start.idx();
-            let trace = step.routers.get(expert.router.idx());
-            for row in trace.map_or(0..0, |it| first..it.n_rows()) {
-                let mut picks = trace.into_iter().flat_map(|it| it.picks_of(row));
-                if picks.any(|it| it.expert == expert.expert) {
-                    self.at.push(step.start.plus(row));
-                }
+            if let Some(trace) = step.routers.get(expert.router.idx()) {
+                let rows = first..trace.n_rows();
+                let picked = rows.filter(|row| trace.has_pick(*row, expert.expert));
+                self.at.extend(picked.map(|row| step.start.plus(row)));
             }
             self.n_read = step.end().idx();
         }
