@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use moescope::checkpoint::{Blob, Checkpoint, LayerSlot, Slot, WeightView, Weights};
-use moescope::engine::{Backend, LiveBackend};
+use moescope::engine::{Backend, LiveBackend, StepRow};
 use moescope::formats::Dtype;
 use moescope::model::{Assembly, Model};
 use moescope::ops::{Cpu, Ops, quantized};
@@ -50,19 +50,23 @@ fn model<O: Ops>(
     assembly.finish(weights).unwrap()
 }
 
-/// Logits, and raw scores of every router, over a text.
 fn numbers<O: Ops>(model: Model<O>) -> Vec<Vec<f32>>
 where
     LiveBackend<O>: Backend,
 {
     let tokens: Vec<TokenId> = (0..21).map(|i| TokenId(i * 13 % 300)).collect();
-    let row = whole(model, &tokens);
+    numbers_of(whole(model, &tokens))
+}
+
+/// Logits, and raw scores of every router.
+pub fn numbers_of(row: StepRow) -> Vec<Vec<f32>> {
     let mut out: Vec<Vec<f32>> = row.trace.routers.into_iter().map(|it| it.logits).collect();
     out.push(row.logits);
     out
 }
 
-fn assert_near(got: &[Vec<f32>], want: &[Vec<f32>], what: &str) {
+/// Each number within the tolerance, of the largest of its list.
+pub fn assert_near(got: &[Vec<f32>], want: &[Vec<f32>], what: &str) {
     assert_eq!(got.len(), want.len());
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
         let scale = want.iter().fold(0f32, |most, it| most.max(it.abs()));

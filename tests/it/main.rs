@@ -35,6 +35,8 @@ mod oracle;
 #[cfg(test)]
 mod read;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod tiny;

@@ -19,7 +19,11 @@ where
     LiveBackend<O>: Backend,
 {
     let n_vocab = model.spec.n_vocab;
-    let mut backend = LiveBackend::new(model, n_vocab);
+    text(&mut LiveBackend::new(model, n_vocab), tokens)
+}
+
+/// What a backend makes of a text read at once, with all logits.
+pub fn text(backend: &mut impl Backend, tokens: &[TokenId]) -> StepRow {
     let row = Row {
         seq: backend.open(),
         feed: Feed::Tokens(tokens),

@@ -1,13 +1,13 @@
 //! What the README says is proved names a proof that is there.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use moescope::formats::Dtype;
 
 use super::{read_below, root};
-
-/// The words between backticks.
-fn code(text: &str) -> Vec<&str> {
-    text.split('`').skip(1).step_by(2).collect()
-}
 
 /// The cells of a row of a table.
 fn cells(row: &str) -> Vec<&str> {
@@ -35,33 +35,49 @@ fn tests() -> BTreeSet<String> {
     out
 }
 
-/// A function, a module of tests, or a folder or file of them.
-fn is_there(name: &str, tests: &BTreeSet<String>) -> bool {
-    if name.contains('/') {
-        return root().join(name).exists() || root().join(format!("{name}.rs")).exists();
+/// Every format has a row, every cell names a test of the list under the table, and every test of the list is there.
+fn check_formats(readme: &str, tests: &BTreeSet<String>) {
+    let listed: BTreeMap<&str, &str> = readme
+        .lines()
+        .filter_map(|it| it.strip_prefix("- ")?.split_once(": `"))
+        .filter(|(letter, _)| letter.len() == 1)
+        .collect();
+    assert!(listed.len() > 10, "{listed:?}");
+    for name in listed.values().map(|it| it.trim_end_matches('`')) {
+        assert!(tests.contains(name), "there is no {name}");
     }
-    match name.strip_suffix("::tests") {
-        Some(room) => {
-            let room = Path::new("src").join(room.replace("::", "/"));
-            root().join(room).join("tests.rs").exists()
+    let rows = table(readme, "| numbers | GGUF |");
+    let names: Vec<&str> = rows.iter().map(|it| it[0]).collect();
+    for dtype in Dtype::ALL.iter().filter(|it| it.ggml_id().is_some()) {
+        let label = dtype.label();
+        assert!(names.contains(&label), "{label} has no row");
+    }
+    let mut named = BTreeSet::new();
+    for row in &rows {
+        for cell in &row[1..5] {
+            let letters: Vec<&str> = cell.split(", ").filter(|it| *it != "–").collect();
+            for letter in &letters {
+                assert!(
+                    listed.contains_key(letter),
+                    "{row:?}: no test is listed as {letter}"
+                );
+            }
+            named.extend(letters);
         }
-        None => tests.contains(name),
+        let is_proved = row[3..5].iter().all(|it| *it != "–");
+        assert!(is_proved, "{row:?} is not proved on both devices");
+        for ratio in &row[5..7] {
+            assert!(*ratio == "–" || ratio.parse::<f32>().is_ok(), "{row:?}");
+        }
     }
+    assert!(named.iter().eq(listed.keys()), "tests that no cell names");
 }
 
 #[test]
 fn every_test_that_the_readme_names_is_there() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let tests = tests();
-    let formats = table(&readme, "| numbers | GGUF |");
-    assert!(formats.len() >= 4, "{formats:?}");
-    for row in &formats {
-        let proofs = code(row.last().unwrap());
-        assert!(!proofs.is_empty(), "{row:?} names no test");
-        for name in proofs {
-            assert!(is_there(name, &tests), "{row:?}: there is no {name}");
-        }
-    }
+    check_formats(&readme, &tests);
     // The list under the table of families, each a number and a name.
     let mut listed: Vec<&str> = Vec::new();
     for line in readme.lines() {
@@ -74,7 +90,7 @@ fn every_test_that_the_readme_names_is_there() {
     }
     assert!(listed.len() > 30, "{listed:?}");
     for name in &listed {
-        assert!(is_there(name, &tests), "there is no {name}");
+        assert!(tests.contains(*name), "there is no {name}");
     }
     let families = table(&readme, "| family | `model_type` | safetensors |");
     assert!(families.len() > 30, "{families:?}");
