@@ -11,7 +11,7 @@ use crate::spec::{
 };
 use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
-use crate::ui::{Backlog, Loading, Message, PRESETS, PagesRead, Selection, Session};
+use crate::ui::{Backlog, Loading, Message, PRESETS, PagesRead, Selection, Session, SliceProgress};
 
 use super::{App, Waiting, models::Start};
 
@@ -44,10 +44,9 @@ impl App {
                 done_bytes,
                 total_bytes,
             } => {
-                self.session.pages_read = (done_bytes < total_bytes).then_some(PagesRead {
-                    done_bytes,
-                    total_bytes,
-                });
+                let before = self.session.pages_read;
+                self.session.pages_read =
+                    PagesRead::told(before, done_bytes, total_bytes, now_secs);
             }
             Event::OpenFailed {
                 why,
@@ -63,7 +62,24 @@ impl App {
             }
             Event::Stopped(reason) => self.stopped(reason),
             Event::Backlog { n_left, n_total } => {
-                self.session.backlog = (n_left > 0).then_some(Backlog { n_left, n_total });
+                self.session.backlog = (n_left > 0).then_some(Backlog {
+                    n_left,
+                    n_total,
+                    slice: None,
+                });
+            }
+            Event::Slice {
+                n_tokens,
+                n_done,
+                n_layers,
+            } => {
+                if let Some(backlog) = &mut self.session.backlog {
+                    backlog.slice = Some(SliceProgress {
+                        n_tokens,
+                        n_done,
+                        n_layers,
+                    });
+                }
             }
             Event::Study { tag, event } => self.studied(tag, event),
             Event::Speed { tokens_per_sec } => {

@@ -11,7 +11,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::Builder,
+    thread::{Builder, sleep},
+    time::Duration,
 };
 
 use super::{CheckpointError, MappedFile};
@@ -20,6 +21,9 @@ const PAGE_BYTES: usize = 4096;
 
 /// Bytes read ahead between two looks whether anybody still wants them.
 const SLICE_BYTES: usize = 16 << 20;
+
+/// How soon reading goes on once it is no longer held.
+const LOOK_EACH: Duration = Duration::from_millis(5);
 
 /// How far a load is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +84,7 @@ impl Warmup {
         let shared = Arc::clone(&reading.shared);
         let read = move || {
             // A file that was cut short is told by whoever computes with it.
-            while !shared.is_unwanted.load(Ordering::Relaxed)
+            while shared.wait()
                 && let Ok(it) = self.step(SLICE_BYTES)
                 && !it.is_done()
             {
@@ -138,6 +142,23 @@ struct Shared {
     is_over: AtomicBool,
     /// Nobody waits for it any more.
     is_unwanted: AtomicBool,
+    /// Nothing is read for now.
+    is_held: AtomicBool,
+}
+
+impl Shared {
+    /// Waits while reading is held; whether it is still wanted.
+    fn wait(&self) -> bool {
+        loop {
+            if self.is_unwanted.load(Ordering::Relaxed) {
+                return false;
+            }
+            if !self.is_held.load(Ordering::Relaxed) {
+                return true;
+            }
+            sleep(LOOK_EACH);
+        }
+    }
 }
 
 impl ReadAhead {
@@ -152,6 +173,18 @@ impl ReadAhead {
             shared: Arc::new(shared),
             total_bytes: progress.total_bytes,
         }
+    }
+
+    /// Leaves the disk to others after the slice at hand, or goes on.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.is_held.store(is_held, Ordering::Relaxed);
+    }
+
+    /// Asks whether it is held, for as long as that interests anybody.
+    #[cfg(test)]
+    pub(crate) fn asks_whether_held(&self) -> impl Fn() -> bool + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || shared.is_held.load(Ordering::Relaxed)
     }
 
     /// How far it is; done also where nothing more is read.
@@ -185,5 +218,37 @@ fn touch(map: &MappedFile, start: usize, end: usize) {
         .step_by(PAGE_BYTES)
     {
         black_box(*byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn reading_waits_while_it_is_held_and_ends_where_nobody_wants_it() {
+        let ahead = ReadAhead::at(Progress {
+            done_bytes: 0,
+            total_bytes: 1,
+        });
+        ahead.hold(true);
+        let (said, hears) = sync_channel(1000);
+        let shared = Arc::clone(&ahead.shared);
+        let waits = move || {
+            while shared.wait() && said.send(true).is_ok() {
+                sleep(LOOK_EACH);
+            }
+            said.send(false)
+        };
+        let thread = Builder::new().spawn(waits).unwrap();
+        assert!(hears.recv_timeout(10 * LOOK_EACH).is_err(), "it waits");
+        ahead.hold(false);
+        assert_eq!(hears.recv(), Ok(true));
+        ahead.hold(true);
+        drop(ahead);
+        assert_eq!(hears.iter().last(), Some(false), "held for ever otherwise");
+        assert!(thread.join().unwrap().is_ok());
     }
 }

@@ -95,6 +95,15 @@ pub enum BackendError {
     NotInScript(String),
 }
 
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepProgress {
+    /// Layers that have run.
+    pub n_done: usize,
+    /// Layers of the model.
+    pub n_layers: usize,
+}
+
 /// Computes or replays.
 pub trait Backend: Send {
     /// The model.
@@ -114,6 +123,13 @@ pub trait Backend: Send {
     /// # Errors
     /// What went wrong in it, or that it was dropped by a rewind.
     fn poll(&mut self, ticket: Ticket, wait: Wait) -> Result<Option<Step>, BackendError>;
+
+    /// Runs one layer of the step that was submitted first, and says how far it is; where weights have to be read from
+    /// a disk, a whole step may take seconds. None where nothing but polling is left: its layers have run, it cannot be
+    /// taken apart, or another processor works on it.
+    fn advance(&mut self) -> Option<StepProgress> {
+        None
+    }
 
     /// A new sequence that holds the first positions of `seq`, and how many: `at`, or fewer where a layer's state
     /// cannot be cut there. Whoever asked reads on from where it ends.

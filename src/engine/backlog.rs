@@ -2,13 +2,14 @@
 //! baseline, caches that were dropped.
 //!
 //! **Invariant:** where the device runs ahead, one slice is in flight between two looks at the mailbox. It is told
-//! before anything about the rows changes, so no request finds a row half read.
+//! before anything about the rows changes, so no request finds a row half read. On the CPU a slice may be half computed
+//! between two looks, because its weights are read from a disk; it is taken back before anything about the rows changes.
 
 use std::{collections::VecDeque, ops::Range, time::Instant};
 
 use super::{
-    BackendError, Event, EventSender,
-    pace::SliceSize,
+    BackendError, Event, EventSender, StepProgress,
+    pace::{LOOK_EACH, SliceSize},
     rows::Rows,
     step::{BatchPart, SubmittedStep},
 };
@@ -124,8 +125,8 @@ impl Backlog {
         }
     }
 
-    /// Submits the next slice, and waits for the one before it; for all of them where nothing is left to submit or the
-    /// device does not run ahead.
+    /// Submits the next slice, and waits for the one before it; for all of them where nothing is left to submit. Where
+    /// the device does not run ahead, the slice is computed, or, where that takes long, some layers of it.
     ///
     /// # Errors
     /// What went wrong in a step.
@@ -137,6 +138,10 @@ impl Backlog {
     ) -> Result<(), BackendError> {
         if self.n_total.is_none() && self.n_left(rows, plays) > 0 {
             self.tell(rows, plays, out);
+        }
+        let n_ahead = usize::from(rows.backend.runs_ahead());
+        if self.in_flight.len() > n_ahead {
+            return self.compute(rows, plays, out);
         }
         let lag = self.lag(rows, plays);
         // What comes after it rests on what it reads: it is waited for.
@@ -156,11 +161,41 @@ impl Backlog {
             step: SubmittedStep::submit(parts, rows)?,
             lag,
         });
-        let n_ahead = usize::from(rows.backend.runs_ahead());
-        while self.in_flight.len() > n_ahead {
-            self.complete(rows, plays, out)?;
+        if self.in_flight.len() > n_ahead {
+            return self.compute(rows, plays, out);
         }
         Ok(())
+    }
+
+    /// Computes the slice that was submitted first; not all of it where a layer takes long, which is told.
+    fn compute(
+        &mut self,
+        rows: &mut Rows,
+        plays: bool,
+        out: &mut EventSender,
+    ) -> Result<(), BackendError> {
+        let began = Instant::now();
+        while let Some(StepProgress { n_done, n_layers }) = rows.backend.advance() {
+            if began.elapsed() > LOOK_EACH {
+                let n_tokens = self.in_flight.front().map_or(0, |it| it.n_tokens);
+                out.send(Event::Slice {
+                    n_tokens,
+                    n_done,
+                    n_layers,
+                });
+                return Ok(());
+            }
+        }
+        self.complete(rows, plays, out)
+    }
+
+    /// Takes back a slice that is half computed: what comes next need not wait for a disk.
+    pub fn take_back(&mut self, rows: &mut Rows) {
+        if !rows.backend.runs_ahead() {
+            for slice in self.in_flight.drain(..).rev() {
+                slice.step.cancel(rows);
+            }
+        }
     }
 
     /// Waits for what is in flight, so that the rows can change.

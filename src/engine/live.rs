@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Backend, BackendError, Capture, Feed, Row, Step, Ticket, Wait,
+    Backend, BackendError, Capture, Feed, Row, Step, StepProgress, Ticket, Wait,
     pending::{Drawn, Pending, PendingFeed, PendingRow},
 };
 use crate::checkpoint::MappedFile;
@@ -172,6 +172,11 @@ impl<O: Ops> LiveBackend<O> {
 
     /// Hands a step of the queue to the device.
     fn start(&mut self, at: usize) {
+        self.run(at, usize::MAX);
+    }
+
+    /// Hands some more layers of a step of the queue to the device.
+    fn run(&mut self, at: usize, n_layers: usize) {
         let pending = &mut self.queue[at];
         let drawn: Vec<Option<Drawn<O>>> = pending
             .rows
@@ -187,11 +192,12 @@ impl<O: Ops> LiveBackend<O> {
         }
         let mut sequences: Vec<&mut Sequence<O>> =
             taken.iter_mut().map(|it| &mut it.1.sequence).collect();
-        let draws = pending.start(&self.model, self.n_drawable, &drawn, &mut sequences);
-        for ((seq, mut held), drawn) in taken.into_iter().zip(draws) {
-            held.drawn = drawn;
-            self.sequences.insert(seq, held);
+        let (model, n_drawable) = (&self.model, self.n_drawable);
+        let draws = pending.run(model, n_drawable, &drawn, &mut sequences, n_layers);
+        for (held, drawn) in taken.iter_mut().zip(draws.into_iter().flatten()) {
+            held.1.drawn = drawn;
         }
+        self.sequences.extend(taken);
     }
 
     /// Reads the first step of the queue, which was started.
@@ -248,7 +254,7 @@ impl<O: Ops> LiveBackend<O> {
             let Some(pending) = self.queue.remove(at) else {
                 continue;
             };
-            let placed = pending.in_flight.as_ref().map(|it| &it.placed);
+            let placed = pending.placed();
             for (i, row) in pending.rows.iter().enumerate() {
                 let Some(held) = self.sequences.get_mut(&row.seq) else {
                     continue;
@@ -283,7 +289,7 @@ impl<O: Ops> LiveBackend<O> {
         let held = self.sequences.get(&seq).filter(|it| it.planned > to)?;
         let mut end = 0;
         self.queue.iter().position(|pending| {
-            let placed = pending.in_flight.as_ref().map(|it| &it.placed);
+            let placed = pending.placed();
             pending.rows.iter().enumerate().any(|(i, row)| {
                 if row.seq != seq {
                     return row.rests_on(seq);
@@ -354,6 +360,7 @@ where
             ticket,
             rows,
             capture,
+            begun: None,
             in_flight: None,
         });
         if self.model.ops.runs_ahead() {
@@ -389,6 +396,21 @@ where
         Err(BackendError::BadBatch(
             "a step that was never submitted, or already taken".to_owned(),
         ))
+    }
+
+    fn advance(&mut self) -> Option<StepProgress> {
+        // What another processor works on is not taken apart, and a source is read whole.
+        let whole = self.runs_ahead() || self.model.spec.encoder.is_some();
+        let is_left = |it: &Pending<O>| it.in_flight.is_none();
+        if whole || !self.queue.front().is_some_and(is_left) {
+            return None;
+        }
+        self.run(0, 1);
+        let begun = self.queue.front()?.begun.as_ref()?;
+        Some(StepProgress {
+            n_done: begun.n_run,
+            n_layers: self.model.layers.len(),
+        })
     }
 
     fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {

@@ -163,6 +163,16 @@ pub enum Event {
         /// Tokens in all.
         n_total: usize,
     },
+    /// A slice of that work takes long, because weights are read from a disk: layers that have run on it so far. Over
+    /// with the next `Backlog`.
+    Slice {
+        /// Its tokens.
+        n_tokens: usize,
+        /// Layers that have run.
+        n_done: usize,
+        /// Layers in all.
+        n_layers: usize,
+    },
     /// A job beside the rows tells something.
     Study {
         /// Of the request.

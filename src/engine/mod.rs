@@ -44,7 +44,7 @@ use event_sender::EventSender;
 pub use crate::ops::Wait;
 pub use crate::study::Encode;
 pub use crate::trace::{Capture, StepRow};
-pub use backend::{Backend, BackendError, Feed, Row, Step, Ticket};
+pub use backend::{Backend, BackendError, Feed, Row, Step, StepProgress, Ticket};
 pub use devices::{DeviceReport, device_reports};
 pub use examine::Examiner;
 pub use extent::{Extent, Length, Place, SliceRows, trace_bytes_per_position};

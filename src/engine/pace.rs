@@ -16,6 +16,8 @@ const MAX_DEVICE_SLICE: usize = 256;
 const DEVICE_LOGIT_BYTES: usize = 128 << 20;
 /// A slice that took longer is cut, so that a request completes within 50 ms.
 pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
+/// After so long between two layers of a step, the mailbox is looked at.
+pub(super) const LOOK_EACH: Duration = Duration::from_millis(10);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
 const MIN_SLICE: usize = 4;
 /// What a slice may take where even the smallest takes longer than `SLICE_TIME`, which then no request is completed in:

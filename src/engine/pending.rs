@@ -11,7 +11,7 @@ use super::{
     passes::{Placed, spans},
     tracing::{self, Expected},
 };
-use crate::model::{Batch, Model, Sequence, encode, forward};
+use crate::model::{Batch, Model, Outputs, RouterOutputs, Sequence, encode, forward};
 use crate::ops::{Ask, Input, Ops, Outcome, Prediction, Wanted};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, StackId, TokenId};
 use crate::trace::StepTrace;
@@ -21,8 +21,22 @@ pub(super) struct Pending<O: Ops> {
     pub ticket: Ticket,
     pub rows: Vec<PendingRow>,
     pub capture: Capture,
+    /// What some of its layers left, where the others have not run.
+    pub begun: Option<BegunStep<O>>,
     /// Where it was started.
     pub in_flight: Option<StartedStep<O>>,
+}
+
+/// A step of which some layers have run.
+pub(super) struct BegunStep<O: Ops> {
+    /// Where each row stands.
+    placed: Vec<Placed>,
+    /// What the routers of the encoder did.
+    encoded: Option<Vec<RouterOutputs<O>>>,
+    /// What the layers that have run left; none where no row goes through them.
+    decoded: Option<Outputs<O>>,
+    /// Layers that have run.
+    pub n_run: usize,
 }
 
 pub(super) struct PendingRow {
@@ -71,22 +85,79 @@ pub(super) struct StartedStep<O: Ops> {
 pub(super) type Drawn<O> = (<O as Ops>::Predicted, usize);
 
 impl<O: Ops> Pending<O> {
-    /// Hands the step to the device; the sequences are longer from now on. `drawn` is what the rows
-    /// read that read what was drawn. Returns what each row draws, on the device.
-    pub fn start(
+    /// Hands up to `n_layers` more layers of the step to the device. After the last of them the sequences are longer, its
+    /// results are on their way, and what each row draws is returned, on the device; none before. `drawn` is what the
+    /// rows read that read what was drawn.
+    pub fn run(
         &mut self,
         model: &Model<O>,
         n_drawable: usize,
         drawn: &[Option<Drawn<O>>],
         sequences: &mut [&mut Sequence<O>],
-    ) -> Vec<Option<Drawn<O>>> {
+        n_layers: usize,
+    ) -> Option<Vec<Option<Drawn<O>>>> {
+        let mut begun = match self.begun.take() {
+            Some(it) => it,
+            None => self.begin(model, drawn, sequences),
+        };
+        let all = model.layers.len();
+        let end = begun.n_run.saturating_add(n_layers).min(all);
+        if let Some(before) = begun.decoded.take() {
+            let (run, from) = (begun.n_run..end, Some(before.residual));
+            let pass = |batch: &Batch<'_, O>, own: &mut [&mut Sequence<O>]| {
+                forward(model, batch, own, from, run)
+            };
+            let after = self.pass(StackId::Decoder, &begun.placed, None, sequences, pass);
+            begun.decoded = after.map(|mut after| {
+                let mut routers = before.routers;
+                routers.append(&mut after.routers);
+                Outputs { routers, ..after }
+            });
+        }
+        begun.n_run = end;
+        if end < all {
+            self.begun = Some(begun);
+            return None;
+        }
+        Some(self.finish(model, n_drawable, begun))
+    }
+
+    /// What the first layer reads.
+    fn begin(
+        &self,
+        model: &Model<O>,
+        drawn: &[Option<Drawn<O>>],
+        sequences: &mut [&mut Sequence<O>],
+    ) -> BegunStep<O> {
         let placed = Placed::all(self.rows.iter().map(|it| it.feed.len()), model, sequences);
+        let drawn = Some(drawn);
         let encoded = self.pass(StackId::Encoder, &placed, drawn, sequences, |batch, own| {
             encode(model, batch, own)
         });
         let decoded = self.pass(StackId::Decoder, &placed, drawn, sequences, |batch, own| {
-            forward(model, batch, own, None, 0..model.layers.len())
+            forward(model, batch, own, None, 0..0)
         });
+        BegunStep {
+            placed,
+            encoded,
+            decoded,
+            n_run: 0,
+        }
+    }
+
+    /// All layers have run: what is predicted, and what the host wants of it.
+    fn finish(
+        &mut self,
+        model: &Model<O>,
+        n_drawable: usize,
+        begun: BegunStep<O>,
+    ) -> Vec<Option<Drawn<O>>> {
+        let BegunStep {
+            placed,
+            encoded,
+            decoded,
+            ..
+        } = begun;
         let asked = AskedRows::new(self, &placed);
         let (residual, decoded) = decoded.map(|it| (it.residual, it.routers)).unzip();
         let logits = residual.map(|it| model.logits(&it, &asked.rows));
@@ -126,17 +197,24 @@ impl<O: Ops> Pending<O> {
         draws
     }
 
-    /// Runs the rows of a stack through it; none where there are none.
+    /// Where each row stands, once it was begun.
+    pub fn placed(&self) -> Option<&[Placed]> {
+        let begun = self.begun.as_ref().map(|it| &it.placed);
+        let started = self.in_flight.as_ref().map(|it| &it.placed);
+        begun.or(started).map(Vec::as_slice)
+    }
+
+    /// Runs the rows of a stack through it; none where there are none. Without `drawn` they read what came before.
     fn pass<R>(
         &self,
         stack: StackId,
         placed: &[Placed],
-        drawn: &[Option<Drawn<O>>],
+        drawn: Option<&[Option<Drawn<O>>]>,
         sequences: &mut [&mut Sequence<O>],
         run: impl FnOnce(&Batch<'_, O>, &mut [&mut Sequence<O>]) -> R,
     ) -> Option<R> {
         let is_mine: Vec<bool> = placed.iter().map(|it| it.stack == stack).collect();
-        let inputs = self.inputs(drawn, &is_mine);
+        let inputs = drawn.map_or_else(Vec::new, |it| self.inputs(it, &is_mine));
         let spans = spans(stack, self.rows.iter().map(|it| &*it.policy), placed);
         let own = sequences.iter_mut().zip(&is_mine).filter(|it| *it.1);
         let mut own: Vec<&mut Sequence<O>> = own.map(|it| &mut **it.0).collect();

@@ -1,6 +1,7 @@
 //! The thread: looks at the mailbox, does the next piece of work, looks again.
 //!
-//! **Invariant:** between two looks lies one step, one slice of reading or one slice of loading.
+//! **Invariant:** between two looks lies one step, one slice of reading or one slice of loading; of a slice of reading
+//! on the CPU whose weights come from a disk, one layer.
 //! Nothing here waits except for the mailbox, the next token's time, and a full queue of events.
 
 use std::{

@@ -148,9 +148,11 @@ impl ModelSession {
         Ok(asked.sampling.check()?)
     }
 
-    /// Nothing of the rows is in flight any more: slices are waited for, a step ahead is taken back.
+    /// Nothing of the rows is in flight any more: slices are waited for, one that is half computed and a step ahead are
+    /// taken back.
     fn settle(&mut self, out: &mut EventSender) {
         self.writer.cancel(&mut self.rows);
+        self.backlog.take_back(&mut self.rows);
         let plays = self.writer.is_playing();
         if let Err(error) = self.backlog.settle(&mut self.rows, plays, out) {
             self.fail(&error, out);
@@ -261,9 +263,22 @@ impl ModelSession {
         }
     }
 
+    /// Nothing is read ahead while the first tokens of a text wait for their weights: they come sooner by as much as
+    /// others would take of the disk.
+    fn hold_ahead(&self) {
+        if let Some(ahead) = &self.ahead {
+            let is_first = self
+                .rows
+                .written()
+                .all(|it| self.rows.cache.get(it).n_read == 0);
+            ahead.reading.hold(is_first && self.is_behind());
+        }
+    }
+
     /// Does the next piece.
     pub fn work(&mut self, pace: Pace, out: &mut EventSender) {
         self.tell_ahead(out);
+        self.hold_ahead();
         if let Err(error) = self.attach() {
             self.fail(&error, out);
         }

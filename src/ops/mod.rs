@@ -124,7 +124,7 @@ pub struct Outcome {
 /// What goes wrong on a device is kept by it and told by `complete`: until then results are of no meaning.
 pub trait Ops: Meter + Send + Sized {
     /// Activations `[T, n]`.
-    type Tensor: Clone;
+    type Tensor: Clone + Send;
     /// A stored matrix or vector.
     type Weight;
     /// Gated networks: all experts of a layer, or one that every row passes.
@@ -134,7 +134,7 @@ pub trait Ops: Meter + Send + Sized {
     /// The state of one sequence at one layer that folds positions.
     type State: Send;
     /// The choice of one router for every row.
-    type Routing;
+    type Routing: Send;
     /// What was read off logits, and what was drawn.
     type Predicted: Clone + Send;
     /// Results of a step on their way to the host.

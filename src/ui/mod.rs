@@ -10,6 +10,7 @@ mod kept;
 mod paint;
 mod panels;
 mod presets;
+mod progress;
 mod selection;
 mod session;
 mod theme;
@@ -30,10 +31,11 @@ pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{MIXED_TEXT, PANELS, Panel, check_list};
 pub use presets::{PRESETS, Preset, SERIES_PRESETS, presets};
+pub use progress::{Backlog, PagesRead, SliceProgress};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{
-    Backlog, ControlsOf, Examined, Loading, Message, PagesRead, RowKey, RowView, Session,
-    SessionControls, Steps, Survey, SurveyedText,
+    ControlsOf, Examined, Loading, Message, RowKey, RowView, Session, SessionControls, Steps,
+    Survey, SurveyedText,
 };
 pub use theme::{
     DARK, LABEL_SIZE, LIGHT, PRESENT, Palette, RAMP_LEN, ThemeKind, apply as apply_theme,

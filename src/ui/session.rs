@@ -18,7 +18,7 @@ use crate::spec::{
 use crate::trace::{
     ModelFacts, NotContinuous, PositionKind, RowEvent, RowId, RowRecord, ShownRows, WeightPart,
 };
-use crate::ui::{RowChoice, Selection};
+use crate::ui::{Backlog, PagesRead, RowChoice, Selection};
 
 /// Failures kept beside what is said.
 const MOST_FAILURES: usize = 3;
@@ -58,15 +58,6 @@ pub struct Loading {
     pub available_bytes: Option<u64>,
 }
 
-/// Weights of the open model that are read before they are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PagesRead {
-    /// Bytes in memory.
-    pub done_bytes: u64,
-    /// Bytes of all its files.
-    pub total_bytes: u64,
-}
-
 /// One sentence for the user.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
@@ -81,15 +72,6 @@ pub struct Message {
     /// When it goes by itself, seconds of the window's clock; none where that is not known yet. A failure stays until it
     /// is put away.
     pub until_secs: Option<f64>,
-}
-
-/// Background work: tokens to go and in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    /// Tokens to go.
-    pub n_left: usize,
-    /// Tokens in all.
-    pub n_total: usize,
 }
 
 /// One text of a survey and its load so far.

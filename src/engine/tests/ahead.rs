@@ -8,6 +8,7 @@ use super::{
     toy::{Toy, facts},
     watch::{check_row, check_store, experiment},
 };
+use crate::checkpoint::{Progress, ReadAhead};
 use crate::engine::{
     Event, EventSender, OpenModel, Options, Pace, ScriptedRow, rows::Lists, session::ModelSession,
 };
@@ -36,18 +37,31 @@ struct Hand {
     out: EventSender,
     events: Receiver<Event>,
     recording: Recording,
+    /// Whether weights are not read ahead for now.
+    is_held: Box<dyn Fn() -> bool>,
 }
 
 impl Hand {
     fn new(rows: &[ScriptedRow], runs_ahead: bool) -> Self {
+        Self::in_layers(rows, runs_ahead, 0)
+    }
+
+    /// A step has so many layers, each of which waits for a disk.
+    fn in_layers(rows: &[ScriptedRow], runs_ahead: bool, n_layers: usize) -> Self {
         let (backend, notes) = Spy::on(Box::new(replay_of(rows)), runs_ahead);
+        let backend = backend.in_layers(n_layers);
+        let ahead = ReadAhead::at(Progress {
+            done_bytes: 0,
+            total_bytes: 1,
+        });
+        let is_held = Box::new(ahead.asks_whether_held());
         let model = OpenModel {
             backend: Box::new(backend),
             facts: facts(&Toy::default()),
             encode: None,
             examiner: None,
             mover: None,
-            ahead: None,
+            ahead: Some(ahead),
         };
         let (send, events) = sync_channel(100_000);
         Self {
@@ -56,6 +70,7 @@ impl Hand {
             out: EventSender::new(send, Box::new(|| ())),
             events,
             recording: Recording::default(),
+            is_held,
         }
     }
 
@@ -71,15 +86,30 @@ impl Hand {
 
     /// Works until nothing is left to do, and takes in what was said.
     fn finish(&mut self) {
-        while self.session.due(std::time::Instant::now()).is_some() {
+        let is_due = |it: &Self| {
+            let now = std::time::Instant::now();
+            it.session.due(now).is_some_and(|it| it <= now)
+        };
+        while is_due(self) {
             self.turn();
         }
+        self.listen();
+    }
+
+    /// Takes in what was said. How many layers had run on a slice, each time that was told, and of how many.
+    fn listen(&mut self) -> Vec<(usize, usize)> {
+        let mut layers = Vec::new();
         for event in self.events.try_iter() {
-            assert!(!matches!(event, Event::Failed { .. }), "{event:?}");
-            if let Event::Row(event) = event {
-                self.recording.apply(event).unwrap();
+            match event {
+                Event::Row(event) => self.recording.apply(event).unwrap(),
+                Event::Slice {
+                    n_done, n_layers, ..
+                } => layers.push((n_done, n_layers)),
+                Event::Failed { why, .. } => panic!("{why}"),
+                _ => {}
             }
         }
+        layers
     }
 
     /// How many steps were in flight at most, and how many tokens were read.
@@ -157,4 +187,61 @@ fn what_is_given_up_between_two_slices_is_taken_up_where_it_was() {
     };
     check_between(give_up, &plain());
     check_between(give_up, &masked());
+}
+
+#[test]
+fn between_two_layers_that_wait_for_a_disk_the_mailbox_is_looked_at() {
+    let rows = recorded_of(&masked());
+    let mut it = Hand::in_layers(&rows, false, 3);
+    it.show(&plain());
+    it.turn();
+    it.turn();
+    assert_eq!(it.listen(), [(1, 3), (2, 3)]);
+    it.finish();
+    assert_eq!(it.counted(), (1, N_GIVEN));
+    check_row(it.recording.baseline().unwrap(), &rows[0].record);
+}
+
+#[test]
+fn a_slice_that_is_half_computed_is_taken_back_where_something_is_asked() {
+    let rows = recorded_of(&masked());
+    for give_up in [true, false] {
+        for n_turns in 0..6 {
+            let mut it = Hand::in_layers(&rows, false, 2);
+            it.show(&plain());
+            (0..n_turns).for_each(|_| it.turn());
+            let began = std::time::Instant::now();
+            if give_up {
+                it.session.cancel_backlog(&mut it.out);
+            } else {
+                it.session.set_experiment(&masked(), &mut it.out).unwrap();
+            }
+            let took = began.elapsed();
+            assert!(took.as_millis() < 11, "{took:?}: no layer is waited for");
+            it.show(&masked());
+            it.finish();
+            check_row(it.recording.baseline().unwrap(), &rows[0].record);
+            check_row(it.recording.edited().unwrap(), &rows[1].record);
+            check_store(it.recording.counterfactual().unwrap(), &rows[2].record);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_read_ahead_while_the_first_tokens_wait_for_their_weights() {
+    let rows = recorded_of(&masked());
+    let mut it = Hand::in_layers(&rows, false, 2);
+    it.turn();
+    assert!(!(it.is_held)(), "there is no text yet");
+    it.show(&plain());
+    it.turn();
+    assert!((it.is_held)());
+    it.session.cancel_backlog(&mut it.out);
+    it.turn();
+    assert!(!(it.is_held)(), "nobody waits any more");
+    it.show(&plain());
+    it.turn();
+    assert!((it.is_held)());
+    it.finish();
+    assert!(!(it.is_held)(), "the first slice was read");
 }

@@ -6,8 +6,12 @@ use super::{
     tour::tour_world,
     toy::{Toy, facts},
 };
-use crate::engine::{Backend, BackendError, Capture, Feed, Row, StepRow, Ticket, Wait};
-use crate::spec::{Position, RoutingPolicy, SeqId, TokenId};
+use crate::checkpoint::{self, Bundled, Source};
+use crate::engine::{
+    Backend, BackendError, Capture, Extent, Feed, Row, StepProgress, StepRow, Ticket, Wait,
+    open_backend,
+};
+use crate::spec::{DeviceChoice, Placement, Position, RoutingPolicy, SeqId, TokenId};
 use crate::trace::ModelFacts;
 
 fn submit(backend: &mut dyn Backend, seq: SeqId, tokens: &[u32]) -> Ticket {
@@ -107,5 +111,60 @@ fn of_two_jobs_at_once_the_one_that_is_left_loses_nothing() {
         desk.finish();
         assert_eq!(desk.ended(), [(1, true), (2, false)]);
         check(&b, &wanted);
+    }
+}
+
+/// The Tour model on the CPU.
+fn on_cpu() -> Box<dyn Backend> {
+    let checkpoint = checkpoint::open(&Source::Bundled(Bundled::Tour)).unwrap();
+    let placement = Placement {
+        device: DeviceChoice::Cpu,
+        quantize: None,
+    };
+    let extent = Extent::first_pages(&checkpoint.spec);
+    open_backend(&checkpoint, placement, extent).unwrap().0
+}
+
+#[test]
+fn a_step_taken_layer_by_layer_is_the_step() {
+    let want = alone(&[&[5, 6, 7], &[8]]);
+    let mut backend = on_cpu();
+    let backend = &mut *backend;
+    let n_layers = backend.spec().layers.len();
+    let seq = backend.open();
+    for (tokens, want) in [&[5, 6, 7][..], &[8]].into_iter().zip(&want) {
+        assert_eq!(backend.advance(), None, "nothing is submitted");
+        let ticket = submit(backend, seq, tokens);
+        for n_done in 1..n_layers {
+            assert_eq!(backend.advance(), Some(StepProgress { n_done, n_layers }));
+        }
+        assert_eq!(backend.advance(), None);
+        check_step(&poll(backend, ticket).unwrap(), want);
+    }
+    assert_eq!(backend.len(seq), 4);
+}
+
+#[test]
+fn a_step_given_up_between_two_layers_leaves_nothing() {
+    let want = alone(&[&[5, 6], &[7, 8]]);
+    let n_layers = on_cpu().spec().layers.len();
+    for n_run in 1..=n_layers {
+        let mut backend = on_cpu();
+        let backend = &mut *backend;
+        let seq = backend.open();
+        let first = submit(backend, seq, &[5, 6]);
+        check_step(&poll(backend, first).unwrap(), &want[0]);
+        let given_up = submit(backend, seq, &[9, 10, 11]);
+        for _ in 0..n_run {
+            backend.advance();
+        }
+        // A fork of what was read meanwhile has nothing of it.
+        let (fork, _) = backend.fork(seq, Position(2)).unwrap();
+        assert_eq!(backend.rewind(seq, Position(2)), Position(2));
+        assert_eq!(poll(backend, given_up).unwrap_err(), BackendError::Dropped);
+        for seq in [seq, fork] {
+            let again = submit(backend, seq, &[7, 8]);
+            check_step(&poll(backend, again).unwrap(), &want[1]);
+        }
     }
 }

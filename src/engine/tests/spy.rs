@@ -1,8 +1,12 @@
 //! A backend that says what is asked of another, and may say that it runs ahead.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::sleep,
+    time::Duration,
+};
 
-use crate::engine::{Backend, BackendError, Capture, Feed, Row, Step, Ticket, Wait};
+use crate::engine::{Backend, BackendError, Capture, Feed, Row, Step, StepProgress, Ticket, Wait};
 use crate::spec::{ModelSpec, Position, SeqId};
 
 /// What was asked.
@@ -20,7 +24,14 @@ pub struct Spy {
     inner: Box<dyn Backend>,
     runs_ahead: bool,
     notes: SyncSender<Note>,
+    /// Layers that each step has, which take `LAYER_TIME` each; 0 where it is not taken apart.
+    n_layers: usize,
+    /// How many of them have run.
+    n_run: usize,
 }
+
+/// Longer than goes by between two looks at the mailbox.
+const LAYER_TIME: Duration = Duration::from_millis(11);
 
 impl Spy {
     pub fn on(inner: Box<dyn Backend>, runs_ahead: bool) -> (Self, Receiver<Note>) {
@@ -29,8 +40,15 @@ impl Spy {
             inner,
             runs_ahead,
             notes,
+            n_layers: 0,
+            n_run: 0,
         };
         (spy, seen)
+    }
+
+    /// Each step has so many layers, and each of them waits for a disk.
+    pub fn in_layers(self, n_layers: usize) -> Self {
+        Self { n_layers, ..self }
     }
 }
 
@@ -50,6 +68,7 @@ impl Backend for Spy {
         });
         let n_tokens = n_tokens.sum();
         let ticket = self.inner.submit(batch, capture)?;
+        self.n_run = 0;
         // Nobody may listen.
         let _ = self.notes.send(Note::Submitted { ticket, n_tokens });
         Ok(ticket)
@@ -58,6 +77,18 @@ impl Backend for Spy {
     fn poll(&mut self, ticket: Ticket, wait: Wait) -> Result<Option<Step>, BackendError> {
         let _ = self.notes.send(Note::Polled(ticket));
         self.inner.poll(ticket, wait)
+    }
+
+    fn advance(&mut self) -> Option<StepProgress> {
+        if self.n_run == self.n_layers {
+            return None;
+        }
+        sleep(LAYER_TIME);
+        self.n_run += 1;
+        (self.n_run < self.n_layers).then_some(StepProgress {
+            n_done: self.n_run,
+            n_layers: self.n_layers,
+        })
     }
 
     fn fork(&mut self, seq: SeqId, at: Position) -> Result<(SeqId, Position), BackendError> {

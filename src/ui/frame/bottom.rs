@@ -29,6 +29,10 @@ const LONGER_WORDS: f32 = 130.0;
 const ROOM_FOR_REASON: f32 = 230.0;
 /// What the bar of the weights that are read, and its words, need, points.
 const ROOM_FOR_PAGES: f32 = 260.0;
+/// With less room than this it is not said how long they take, points.
+const ROOM_FOR_TIME: f32 = 560.0;
+/// With less room than this beside their bar, layers are not counted, points.
+const ROOM_FOR_LAYERS: f32 = 250.0;
 /// Fewer points hold no words.
 const LEAST_ROOM: f32 = 60.0;
 
@@ -317,6 +321,15 @@ fn loading_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
     ui.add(quiet(cx, words).truncate());
 }
 
+/// `8 s`, `about 40 s`, `about 3 minutes`: no more digits than an estimate has.
+fn rough_time(secs: f64) -> String {
+    match secs.ceil() as u64 {
+        secs @ 0..10 => format!("{} s", secs.max(1)),
+        secs @ 10..95 => format!("about {} s", secs.div_ceil(5) * 5),
+        secs => format!("about {}", count_of(secs.div_ceil(60), "minute")),
+    }
+}
+
 /// How much of the weights is in memory while they are read ahead of their use.
 fn pages_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let Some(pages) = cx.session.pages_read else {
@@ -325,11 +338,17 @@ fn pages_ui(cx: &Cx<'_>, ui: &mut Ui) {
     if ui.available_width() < ROOM_FOR_PAGES {
         return;
     }
-    let words = format!(
+    let mut words = format!(
         "{} of {} in memory",
         bytes(pages.done_bytes),
         bytes(pages.total_bytes)
     );
+    // While a text is read, that is what is waited for.
+    let is_waited_for = cx.session.backlog.is_none() && ui.available_width() > ROOM_FOR_TIME;
+    let secs_left = pages.secs_left.filter(|_| is_waited_for);
+    if let Some(secs) = secs_left {
+        words = format!("{words}, {} left", rough_time(secs));
+    }
     ui.add(quiet(cx, words)).on_hover_text(
         "Weights are read from disk while the model runs already; tokens come faster once all are in memory",
     );
@@ -345,7 +364,32 @@ fn backlog_ui(cx: &mut Cx<'_>, ui: &mut Ui) {
         cx.push(Command::Pause);
     }
     let done = backlog.n_total.saturating_sub(backlog.n_left);
-    bar_ui(cx, ui, done as f32 / backlog.n_total.max(1) as f32, 120.0);
     let words = format!("reading: {}", part_of(done, backlog.n_total, cx.noun()));
-    ui.add(quiet(cx, words));
+    bar_ui(cx, ui, backlog.share(), 120.0);
+    let slice = backlog
+        .slice
+        .filter(|_| ui.available_width() > ROOM_FOR_LAYERS);
+    let words = match slice {
+        None => words,
+        Some(it) => format!("{words}, {}", part_of(it.n_done, it.n_layers, "layer")),
+    };
+    ui.add(quiet(cx, words))
+        .on_hover_text("Weights that are not in memory yet are read from disk, layer by layer");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_has_few_digits() {
+        let check = |secs, want: &str| assert_eq!(rough_time(secs), want);
+        check(0.0, "1 s");
+        check(8.2, "9 s");
+        check(10.0, "about 10 s");
+        check(42.0, "about 45 s");
+        check(94.0, "about 95 s");
+        check(96.0, "about 2 minutes");
+        check(3600.0, "about 60 minutes");
+    }
 }

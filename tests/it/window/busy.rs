@@ -14,7 +14,7 @@ use moescope::engine::{
     Engine, Event, ModelSource, Options, ReadyOpener, ScriptedBackend, ScriptedRow,
 };
 use moescope::spec::{DeviceChoice, Placement};
-use moescope::trace::RowRecord;
+use moescope::trace::{RowEvent, RowRecord};
 use moescope::ui::Command;
 
 use super::drive::{Window, builder, scripted, settle, tour, until, whereabouts};
@@ -150,6 +150,38 @@ fn how_much_of_the_weights_was_read_ahead_is_told_until_all_is() {
         settle(&mut window);
         assert_eq!(told(&window), n, "{done_bytes}");
     }
+}
+
+/// Of a model on a disk reading the first tokens takes seconds: the bar moves layer by layer.
+#[test]
+fn how_many_layers_have_run_on_the_first_tokens_is_told() {
+    let mut events = baseline(TOUR_LIKE, 12);
+    events.retain(|it| !matches!(it, Event::Row(RowEvent::Stepped { .. })));
+    events.retain(|it| !matches!(it, Event::Backlog { .. }));
+    let (mut window, script) = scripted(SIZE, Theme::Dark, events, true);
+    let told = |window: &Window| labels(window, "reading: 0 of 12 tokens");
+    script.say([Event::Backlog {
+        n_left: 12,
+        n_total: 12,
+    }]);
+    settle(&mut window);
+    assert_eq!(told(&window), ["reading: 0 of 12 tokens"]);
+    for n_done in [7, 8] {
+        script.say([Event::Slice {
+            n_tokens: 8,
+            n_done,
+            n_layers: 48,
+        }]);
+        settle(&mut window);
+        let want = format!("reading: 0 of 12 tokens, {n_done} of 48 layers");
+        assert_eq!(told(&window), [want]);
+    }
+    script.say([Event::Backlog {
+        n_left: 4,
+        n_total: 12,
+    }]);
+    settle(&mut window);
+    assert_eq!(labels(&window, "reading: "), ["reading: 8 of 12 tokens"]);
 }
 
 #[test]

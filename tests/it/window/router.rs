@@ -137,6 +137,34 @@ fn the_distance_to_the_cut_is_what_the_engine_needs() {
     }
 }
 
+/// All weights that make a layer's input may be 0: every score is the same.
+#[test]
+fn a_tie_at_the_cut_is_said() {
+    let mut events = baseline(TOUR_LIKE, 30);
+    for event in &mut events {
+        let Event::Row(RowEvent::Stepped { step, .. }) = event else {
+            continue;
+        };
+        let router = &mut step.routers[0];
+        let n_picks = router.n_picks;
+        router.logits.fill(0.0);
+        router.margin.fill(Some(0.0));
+        for (i, pick) in router.picks.iter_mut().enumerate() {
+            pick.expert = ExpertId::new(i % n_picks);
+        }
+    }
+    let (mut window, _script) = scripted((1440.0, 900.0), Theme::Dark, events, false);
+    let n_tied = |window: &Window| {
+        let tied = "expert 2 scores as much as the last one picked: ties go to the lowest id";
+        let said = labels(window, "weight = ").remove(0);
+        said.matches(tied).count()
+    };
+    for (router, n) in [(0, 1), (1, 0)] {
+        select(&mut window, RowChoice::Baseline, 7, router);
+        assert_eq!(n_tied(&window), n, "router {router}");
+    }
+}
+
 fn made_up() -> (Window, Script) {
     let (mut window, script) =
         scripted((1440.0, 900.0), Theme::Dark, baseline(TOUR_LIKE, 30), false);

@@ -101,6 +101,11 @@ fn rule(it: &Decided<'_>) -> String {
 fn cut(it: &Decided<'_>) -> Option<String> {
     it.decision.as_ref()?;
     if let Some((expert, lacks)) = it.nearest() {
+        if it.routed.margin() == Some(0.0) {
+            return Some(format!(
+                "expert {expert} scores as much as the last one picked: ties go to the lowest id"
+            ));
+        }
         let lacks = lacking(lacks);
         return Some(format!("expert {expert} needs {lacks} to be picked"));
     }
