@@ -94,6 +94,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("jiff", &["jinja"]),
     ("rayon", &["checkpoint", "ops"]),
     ("rfd", &["app"]),
+    ("rustc_hash", &["analysis"]),
     ("safetensors", &["checkpoint", "cli"]),
     ("sysinfo", &["checkpoint"]),
     (
