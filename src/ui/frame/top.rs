@@ -182,8 +182,14 @@ fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
         };
         job.append(text, 0.0, format);
     };
+    let notes = count_of(facts.notes.len(), "note");
+    let has_notes = !facts.notes.is_empty();
     add(&facts.name, cx.palette.selected);
     add("  ", cx.palette.second);
+    if has_notes {
+        add(&notes, cx.palette.text);
+        add(" · ", cx.palette.second);
+    }
     add(&facts_words(facts), cx.palette.second);
     let room = right - left - 48.0;
     job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(40.0));
@@ -205,7 +211,11 @@ fn facts_ui(cx: &Cx<'_>, ui: &mut Ui, bar: Rect, left: f32, right: f32) {
         .galley(chip.min + vec2(9.0, 3.0), galley, cx.palette.second);
     let response = ui.interact(chip, ui.scope_id().with("facts"), egui::Sense::hover());
     response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Model {}", facts.name))
+        let mut label = format!("Model {}", facts.name);
+        if has_notes {
+            label = format!("{label}, {notes}");
+        }
+        egui::WidgetInfo::labeled(egui::Role::Label, true, label)
     });
     response.on_hover_ui(|ui| {
         ui.strong(&facts.name);

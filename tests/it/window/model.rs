@@ -5,10 +5,12 @@ use std::{process::Command, sync::Arc};
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable as _;
 use moescope::document::{Cell, Table};
+use moescope::engine::Event;
 use moescope::trace::{DeviceFacts, ModelFacts};
 use serde_json::Value;
 
 use super::drive::{scripted, tour};
+use super::fixture::labels;
 use super::script::{TOUR_LIKE, baseline};
 use super::stage::{HeadlessApp, Staged};
 
@@ -213,4 +215,28 @@ fn the_device_is_told_with_its_limits_or_why_it_is_the_cpu() {
     for words in ["CPU", "why the CPU", why] {
         assert!(has(&shown, words), "{words}");
     }
+}
+
+/// That weights do not stay in memory, or that a side file is broken, is seen without looking for it.
+#[test]
+fn that_there_are_notes_stands_beside_the_name_of_the_model() {
+    let check = |notes: &[&str], label: &str| {
+        let mut events = baseline(TOUR_LIKE, 12);
+        for event in &mut events {
+            if let Event::Opened(facts) = event {
+                facts.notes = notes.iter().map(|it| (*it).to_owned()).collect();
+            }
+        }
+        let (mut window, _script) = scripted((1440.0, 900.0), Theme::Dark, events, false);
+        let chip = window.get_by_label(label).rect().center();
+        window.hover_at(chip);
+        (0..30).for_each(|_| window.step());
+        for note in notes {
+            assert!(!labels(&window, note).is_empty(), "{note}");
+        }
+    };
+    check(&[], "Model Made up");
+    let paging = "the weights do not stay in memory, so that pages are read again from disk";
+    check(&[paging], "Model Made up, 1 note");
+    check(&[paging, "a second one"], "Model Made up, 2 notes");
 }
