@@ -1,11 +1,15 @@
 //! What the Health panel says: over what the load was judged, and the report as a table.
 
-use crate::analysis::{Finding, Numbers, Outcome, Report, Timeline, Verdict};
-use crate::document::{Cell, Table, percent};
+use crate::analysis::{
+    Finding, Leaving, Numbers, Outcome, Report, RouterTimeline, Timeline, Verdict,
+};
+use crate::document::{Cell, Table, percent, short};
 use crate::spec::{RouterId, count_of};
 
 /// Texts named one by one; beyond that they are counted.
 const N_NAMED: usize = 8;
+/// Experts that left the even band named one by one.
+const N_LEFT_NAMED: usize = 6;
 
 /// How the reading of texts ended, so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,4 +226,84 @@ pub fn steps_sentence(timeline: &Timeline) -> String {
         "Each strip is a layer: steps down, experts across; over {}, the same for all. {n_left} experts were outside the even band of {low} to {high} at some step. {divergence}",
         count_of(timeline.n_tokens, "token")
     )
+}
+
+/// Which experts of a router left the even band, at which step, and which moved most.
+#[must_use]
+pub fn leaving_sentence(timeline: &Timeline, it: &RouterTimeline) -> String {
+    let leaving = |it: &Leaving| {
+        let back = if it.is_back { ", back at the last" } else { "" };
+        let step = &timeline.steps[it.step];
+        let value = short(it.utilisation);
+        format!("expert {} at {step} ({value}{back})", it.expert)
+    };
+    let named: Vec<String> = it.left.iter().take(N_LEFT_NAMED).map(leaving).collect();
+    let named = named.join("; ");
+    let label = &it.label;
+    let mut out = match it.left.len().checked_sub(N_LEFT_NAMED) {
+        _ if it.left.is_empty() => format!("{label}: every expert stays in the even band."),
+        None | Some(0) => format!("{label} left the even band: {named}."),
+        Some(more) => format!("{label} left the even band: {named}; and {more} more."),
+    };
+    let moved = it.moved.iter().map(|it| {
+        let (from, to) = (short(it.from), short(it.to));
+        format!("expert {} from {from} to {to}", it.expert)
+    });
+    let moved: Vec<String> = moved.collect();
+    if !moved.is_empty() {
+        out.extend([" Moved most: ", &*moved.join("; "), "."]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Moved;
+    use crate::spec::ExpertId;
+
+    #[test]
+    fn experts_that_left_are_named_up_to_six() {
+        let leaving = |expert: usize, is_back| Leaving {
+            expert: ExpertId::new(expert),
+            step: 1,
+            utilisation: 0.25,
+            is_back,
+        };
+        let mut it = RouterTimeline {
+            router: RouterId(0),
+            label: "layer 3".to_owned(),
+            utilisation: Vec::new(),
+            evenness: Vec::new(),
+            left: Vec::new(),
+            churn: Vec::new(),
+            moved: Vec::new(),
+        };
+        let all = Timeline {
+            steps: ["step-1", "step-2"].map(str::to_owned).to_vec(),
+            n_tokens: 10,
+            band: (0.5, 2.0),
+            routers: Vec::new(),
+            parts_at: None,
+        };
+        let stays = "layer 3: every expert stays in the even band.";
+        assert_eq!(leaving_sentence(&all, &it), stays);
+        it.left = vec![leaving(4, false), leaving(7, true)];
+        it.moved = vec![Moved {
+            expert: ExpertId(4),
+            from: 1.0,
+            to: 0.25,
+        }];
+        assert_eq!(
+            leaving_sentence(&all, &it),
+            "layer 3 left the even band: expert 4 at step-2 (0.25); expert 7 at step-2 (0.25, back at the last). Moved most: expert 4 from 1 to 0.25."
+        );
+        it.left = (0..8).map(|expert| leaving(expert, false)).collect();
+        let many = leaving_sentence(&all, &it);
+        assert!(
+            many.contains("expert 5 at step-2 (0.25); and 2 more."),
+            "{many}"
+        );
+        assert!(!many.contains("expert 6"), "{many}");
+    }
 }

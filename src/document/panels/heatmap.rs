@@ -1,8 +1,8 @@
-//! The heatmap as a table: a row per router and expert.
+//! What the Heatmap panel says of what its cells show, and the cells as a table: a row per router and expert.
 
 use crate::analysis::{LoadStats, PhaseFilter};
 use crate::document::Table;
-use crate::spec::{ExpertId, ModelSpec, Position, RouterId};
+use crate::spec::{ExpertId, LayerGroup, ModelSpec, Position, RouterId, count_of};
 use crate::trace::{Pick, PickState, RowRecord};
 
 /// What the table of the heatmap is made from.
@@ -82,5 +82,100 @@ impl HeatmapTable<'_> {
             format!(", picks of {} {words}", parts.name(at))
         });
         format!("Heatmap, {value}, {phase}, {row}{token}")
+    }
+}
+
+/// Under the picks of a token and their weights.
+///
+/// * `token`: its words in quotes, and its name
+/// * `is_dropped`: whether a router dropped it, since its expert was full
+#[must_use]
+pub fn heatmap_picks_sentence((token, name): (&str, &str), is_dropped: bool) -> String {
+    let dropped = if is_dropped {
+        " A cross: dropped, since its expert was full."
+    } else {
+        ""
+    };
+    format!(
+        "The experts picked for {token} ({name}) and their weights; those not picked are empty.{dropped}"
+    )
+}
+
+/// Under the scores of a token, where they were kept or not.
+#[must_use]
+pub fn heatmap_scores_sentence((token, name): (&str, &str), are_kept: bool) -> String {
+    if are_kept {
+        format!(
+            "What each router thought of {token} ({name}), in shares of its layer, before any edit."
+        )
+    } else {
+        format!(
+            "The raw scores of {token} ({name}) were forgotten to save memory; its picks and weights stay."
+        )
+    }
+}
+
+/// Under the load of every expert.
+///
+/// * `is_mass`: parts of all weight rather than shares of tokens
+/// * `row`: `baseline` or `edited`
+#[must_use]
+pub fn heatmap_load_sentence(
+    (spec, load): (&ModelSpec, &LoadStats),
+    phase: PhaseFilter,
+    is_mass: bool,
+    row: &str,
+) -> String {
+    let what = if is_mass {
+        "Each expert's part of all weight in its layer"
+    } else {
+        "Share of tokens each expert was picked for"
+    };
+    format!(
+        "{what}, log₂ around even, over {} of the {row} text{}: what this text uses, not the health of the model.",
+        counted_tokens(load.n_tokens(phase), phase),
+        over_capacity_words((spec, load), phase),
+    )
+}
+
+/// `, dropped over capacity: 5 in the encoder, 0 in the decoder (once a layer)`; nothing where experts take any number.
+fn over_capacity_words((spec, load): (&ModelSpec, &LoadStats), phase: PhaseFilter) -> String {
+    if spec.routers.iter().all(|it| it.capacity().is_none()) {
+        return String::new();
+    }
+    let of = |group: &LayerGroup| {
+        let ids = group.routers.clone().map(RouterId::new);
+        let loads = ids.filter_map(|it| load.router(it, phase));
+        let n: u64 = loads.map(|it| it.n_dropped).sum();
+        if group.name.is_empty() {
+            n.to_string()
+        } else {
+            format!("{n} in the {}", group.name)
+        }
+    };
+    let all: Vec<String> = spec.groups().iter().map(of).collect();
+    format!(", dropped over capacity: {} (once a layer)", all.join(", "))
+}
+
+/// `79 tokens`, `8 given tokens`.
+#[must_use]
+pub fn counted_tokens(n: u64, phase: PhaseFilter) -> String {
+    let what = match phase {
+        PhaseFilter::All => "",
+        PhaseFilter::Prefill => "given ",
+        PhaseFilter::Decode => "drawn ",
+    };
+    count_of(n, &format!("{what}token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_tokens_say_which_they_are() {
+        assert_eq!(counted_tokens(79, PhaseFilter::All), "79 tokens");
+        assert_eq!(counted_tokens(1, PhaseFilter::Prefill), "1 given token");
+        assert_eq!(counted_tokens(2, PhaseFilter::Decode), "2 drawn tokens");
     }
 }

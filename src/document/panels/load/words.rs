@@ -1,6 +1,7 @@
 //! One router's load in words.
 
-use crate::analysis::{BalanceStats, PhaseFilter, Series};
+use crate::analysis::{BalanceStats, Series};
+use crate::document::panels::counted_tokens;
 use crate::document::{percent, short};
 use crate::spec::{ExpertId, count_of, part_of};
 
@@ -113,17 +114,11 @@ impl ShownLoad<'_> {
             None => "this text".to_owned(),
             Some(row) => format!("the {row} text"),
         };
-        let kind = match self.of.phase {
-            PhaseFilter::All => "",
-            PhaseFilter::Prefill => "given ",
-            PhaseFilter::Decode => "drawn ",
-        };
         let special = match self.n_special {
             0 => String::new(),
             n => format!(" ({} not counted)", count_of(n, "special token")),
         };
-        let n = self.load.n_tokens;
-        let tokens = count_of(n, &format!("{kind}token"));
+        let tokens = counted_tokens(self.load.n_tokens, self.of.phase);
         format!("{tokens} of {text}{special}")
     }
 

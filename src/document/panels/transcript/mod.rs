@@ -3,6 +3,7 @@
 
 mod sentence;
 mod table;
+mod token;
 
 use crate::analysis::{entropy_share, probabilities};
 use crate::spec::{Position, RouterId, Score};
@@ -10,6 +11,7 @@ use crate::trace::RowRecord;
 
 pub use sentence::{kl_words, transcript_sentence};
 pub use table::transcript_table;
+pub use token::TokenNumbers;
 
 /// Entropy of a router at a position, as a share of the most; none where raw logits were not kept.
 #[must_use]

@@ -3,8 +3,8 @@
 
 use eframe::egui::{self, Align2, FontId, Rect, RichText, Sense, StrokeKind, Ui, pos2, vec2};
 
-use crate::analysis::{Leaving, RouterTimeline, Timeline};
-use crate::document::steps_sentence;
+use crate::analysis::{RouterTimeline, Timeline};
+use crate::document::{leaving_sentence, steps_sentence};
 use crate::spec::ExpertId;
 use crate::ui::theme::{BODY_SIZE, LABEL_SIZE};
 use crate::ui::widgets::{chip_button, elided, expert_gestures, note, strong_button};
@@ -27,8 +27,6 @@ const N_NAMED: usize = 6;
 /// Height of the numbers over the columns, and the least width of a column that has its own, points.
 const NUMBERS: f32 = 14.0;
 const LEAST_COLUMN: f32 = 24.0;
-/// Experts told one by one for the selected layer.
-const N_TOLD: usize = 6;
 
 /// Draws the timeline, or what leads to one.
 pub fn ui(cx: &mut Cx<'_>, ui: &mut Ui) {
@@ -270,31 +268,7 @@ fn pointer_ui(
 
 /// Of the selected layer: which experts left, and when; which moved most.
 fn told_ui(cx: &Cx<'_>, ui: &mut Ui, all: &Timeline, it: &RouterTimeline) {
-    let leaving = |it: &Leaving| {
-        let back = if it.is_back { ", back at the last" } else { "" };
-        let step = &all.steps[it.step];
-        let value = short(it.utilisation);
-        format!("expert {} at {step} ({value}{back})", it.expert)
-    };
-    let told: Vec<String> = it.left.iter().take(N_TOLD).map(leaving).collect();
-    let more = it.left.len().saturating_sub(N_TOLD);
-    let label = &it.label;
-    let mut words = match (told.is_empty(), more) {
-        (true, _) => format!("{label}: every expert stays in the even band."),
-        (false, 0) => format!("{label} left the even band: {}.", told.join("; ")),
-        (false, n) => format!(
-            "{label} left the even band: {}; and {n} more.",
-            told.join("; ")
-        ),
-    };
-    let moved = it.moved.iter().map(|it| {
-        let (from, to) = (short(it.from), short(it.to));
-        format!("expert {} from {from} to {to}", it.expert)
-    });
-    let moved: Vec<String> = moved.collect();
-    if !moved.is_empty() {
-        words.extend([" Moved most: ", &*moved.join("; "), "."]);
-    }
+    let words = leaving_sentence(all, it);
     let words = RichText::new(words).size(LABEL_SIZE).color(cx.palette.text);
     let width = ui.available_width() - BAR;
     ui.scope(|ui| {

@@ -3,14 +3,14 @@
 use eframe::egui::Ui;
 
 use crate::analysis::probabilities;
-use crate::document::full_words;
+use crate::document::{counted_tokens, full_words};
 use crate::spec::{Position, RouterSpec};
 use crate::ui::widgets::edit_mark;
 use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt};
 
 use super::plot::{Plot, Value};
-use super::values::{counted_words, is_picked};
+use super::values::is_picked;
 
 /// What a cell shows, as it is read aloud: `share of tokens 99 %, picked`.
 pub fn cell_words(cx: &Cx<'_>, at: ExpertAt, plot: &Plot) -> String {
@@ -61,7 +61,7 @@ pub fn ui(cx: &Cx<'_>, ui: &mut Ui, at: ExpertAt, plot: &Plot) {
         let n = load.n[at.expert.idx()];
         ui.label(format!(
             "picked for {n} of {}: {:.2} %, even is {}",
-            cx.said(counted_words(load.n_tokens, phase)),
+            cx.said(counted_tokens(load.n_tokens, phase)),
             share * 100.0,
             percent(router.even_share()),
         ));

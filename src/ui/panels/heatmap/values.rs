@@ -1,10 +1,11 @@
 //! The numbers of the cells by what is asked, and the sentence under the plot.
 
-use crate::analysis::{LoadStats, PhaseFilter, RouterLoad, probabilities};
-use crate::spec::{ExpertId, LayerGroup, Position, RouterId, RouterSpec};
+use crate::analysis::{PhaseFilter, RouterLoad, probabilities};
+use crate::document::{heatmap_load_sentence, heatmap_picks_sentence, heatmap_scores_sentence};
+use crate::spec::{ExpertId, Position, RouterSpec};
 use crate::ui::paint::expert_grid::EMPTY;
 use crate::ui::widgets::READING;
-use crate::ui::words::{count_of, percent, short};
+use crate::ui::words::{percent, short};
 use crate::ui::{Cx, ExpertAt, Memo};
 
 use super::difference::{self, Compared};
@@ -50,16 +51,8 @@ fn picks(cx: &Cx<'_>, out: &mut Plot) {
         even: None,
     };
     if let Some(at) = at {
-        let dropped = if dropped_at(cx, at) {
-            " A cross: dropped, since its expert was full."
-        } else {
-            ""
-        };
-        out.sentence = format!(
-            "The experts picked for {} ({}) and their weights; those not picked are empty.{dropped}",
-            cx.quoted(at),
-            cx.token_name(at)
-        );
+        let token = (&*cx.quoted(at), &*cx.token_name(at));
+        out.sentence = heatmap_picks_sentence(token, dropped_at(cx, at));
     }
 }
 
@@ -89,19 +82,11 @@ fn scores(cx: &Cx<'_>, out: &mut Plot) {
         ),
         even,
     };
-    out.sentence = match (at, out.numbers.iter().any(Option::is_some)) {
-        (None, _) => String::new(),
-        (Some(at), true) => format!(
-            "What each router thought of {} ({}), in shares of its layer, before any edit.",
-            cx.quoted(at),
-            cx.token_name(at)
-        ),
-        (Some(at), false) => format!(
-            "The raw scores of {} ({}) were forgotten to save memory; its picks and weights stay.",
-            cx.quoted(at),
-            cx.token_name(at)
-        ),
-    };
+    let are_kept = out.numbers.iter().any(Option::is_some);
+    out.sentence = at.map_or_else(String::new, |at| {
+        let token = (&*cx.quoted(at), &*cx.token_name(at));
+        heatmap_scores_sentence(token, are_kept)
+    });
 }
 
 /// Where even lies on the scale of a router, and where its ceiling.
@@ -222,54 +207,11 @@ fn load_sentence(cx: &Cx<'_>, phase: PhaseFilter, mass: bool) -> String {
     if cx.reads_first() {
         return READING.to_owned();
     }
-    let what = if mass {
-        "Each expert's part of all weight in its layer"
-    } else {
-        "Share of tokens each expert was picked for"
-    };
-    format!(
-        "{what}, log₂ around even, over {} of the {} text{}: what this text uses, not the health of the model.",
-        n_tokens_words(row.load, phase),
-        cx.session.row_name(cx.selection.row),
-        dropped_words(cx, phase),
-    )
-}
-
-/// `, dropped over capacity: 5 in the encoder, 0 in the decoder (once a layer)`; nothing where experts take any number.
-fn dropped_words(cx: &Cx<'_>, phase: PhaseFilter) -> String {
-    let Some((spec, row)) = cx.spec().zip(cx.row()) else {
+    let Some(spec) = cx.spec() else {
         return String::new();
     };
-    if spec.routers.iter().all(|it| it.capacity().is_none()) {
-        return String::new();
-    }
-    let of = |group: &LayerGroup| {
-        let ids = group.routers.clone().map(RouterId::new);
-        let loads = ids.filter_map(|it| row.load.router(it, phase));
-        let n: u64 = loads.map(|it| it.n_dropped).sum();
-        if group.name.is_empty() {
-            n.to_string()
-        } else {
-            format!("{n} in the {}", group.name)
-        }
-    };
-    let all: Vec<String> = spec.groups().iter().map(of).collect();
-    format!(", dropped over capacity: {} (once a layer)", all.join(", "))
-}
-
-/// `79 tokens`, `8 given tokens`.
-pub fn n_tokens_words(load: &LoadStats, phase: PhaseFilter) -> String {
-    counted_words(load.n_tokens(phase), phase)
-}
-
-/// The same of so many.
-pub fn counted_words(n: u64, phase: PhaseFilter) -> String {
-    let what = match phase {
-        PhaseFilter::All => "",
-        PhaseFilter::Prefill => "given ",
-        PhaseFilter::Decode => "drawn ",
-    };
-    count_of(n, &format!("{what}token"))
+    let name = cx.session.row_name(cx.selection.row);
+    heatmap_load_sentence((spec, row.load), phase, mass, name)
 }
 
 /// Whether the expert was picked for a token of the row shown.

@@ -2,10 +2,8 @@
 
 use eframe::egui::Ui;
 
-use crate::document::{full_words, router_entropy};
-use crate::spec::{Position, RouterId, RouterSpec, Score};
-use crate::trace::PositionKind;
-use crate::ui::words::{grouped, percent, quoted};
+use crate::document::{TokenNumbers, full_words};
+use crate::spec::{Position, RouterId};
 use crate::ui::{Cx, ExpertAt, RowView};
 
 use super::line::{self, Line, Of};
@@ -49,60 +47,16 @@ pub fn lines(cx: &Cx<'_>, asked: HoveredToken<'_>) -> Vec<String> {
         at,
         baseline,
     } = asked;
-    let Some(token) = view.record.tokens.get(at.idx()).copied() else {
-        return Vec::new();
-    };
-    let spec = cx.spec().and_then(|it| it.router(router));
-    let label = spec.map_or_else(String::new, RouterSpec::label);
-    let score = spec.map_or(Score::Softmax, |it| it.score);
-    let name = quoted(cx.session.tokens(), token);
-    let called = cx.token_name(at);
-    let kind = cx.session.position_kind();
-    let mut out = vec![match kind {
-        PositionKind::Token => {
-            let id = cx.session.tokens().in_vocabulary(token);
-            format!("{name} · {called}, id {id}")
-        }
-        PositionKind::Point => format!("{name} · {called}"),
-    }];
-    match view.record.store.at(router, at) {
-        Some(routed) => {
-            let picks: Vec<String> = routed
-                .picks()
-                .map(|it| format!("expert {} ({:.3})", it.expert, it.weight))
-                .collect();
-            match (routed.dropped(), spec) {
-                (Some(it), Some(spec)) => {
-                    out.push(format!("{label}: {}", full_words(spec, it)));
-                    let weight = it.weight;
-                    out.push(format!(
-                        "only the residual stream goes on; the weight would have been {weight:.3}"
-                    ));
-                }
-                _ => out.push(format!("{label}: {}", picks.join(", "))),
-            }
-            out.extend(routed.margin().map(|it| format!("margin {it:.4}")));
-        }
-        None => out.push("not read yet".to_owned()),
+    TokenNumbers {
+        tokens: cx.session.tokens(),
+        record: view.record,
+        at,
+        name: &cx.token_name(at),
+        router: (router, cx.spec().and_then(|it| it.router(router))),
+        mean: mean.map(|(line, mean)| line.words(mean)),
+        kl: cx.records().kl(at).filter(|_| baseline),
     }
-    if let Some(entropy) = router_entropy(view.record, router, at, score) {
-        out.push(format!("router entropy {} of the most", percent(entropy)));
-    }
-    if let Some((line, mean)) = mean {
-        out.push(format!("{}, mean over layers", line.words(mean)));
-    }
-    if let Some(surprise) = view.record.surprise(at) {
-        let before = at.idx() - 1;
-        let next = view.record.readouts.get(before).and_then(|it| it.next);
-        let rank = grouped(next.map_or(0, |it| u64::from(it.rank)));
-        let p = percent((-surprise).exp());
-        out.push(format!("surprise {surprise:.3} nats, rank {rank}, p = {p}"));
-    }
-    if let Some(kl) = cx.records().kl(at).filter(|_| baseline) {
-        let (change, unit) = (kind.change(), kind.unit());
-        out.push(format!("{change} of the edit {kl:.4} {unit}"));
-    }
-    out
+    .lines()
 }
 
 /// What the line under the token says, as it is read aloud.
