@@ -79,6 +79,8 @@ impl App {
             Command::TakeColumn(column) => self.take_column(&column, ctx),
             Command::PlayPause if self.session.playing => self.ask(Request::Pause),
             Command::PlayPause => self.play(),
+            // What is still to be read is left, too; Space takes it up again.
+            Command::Pause if self.session.backlog.is_some() => self.ask(Request::CancelBacklog),
             Command::Pause => self.ask(Request::Pause),
             Command::Step => self.step(),
             Command::ToPromptEnd => self.go_to_prompt_end(now_secs),

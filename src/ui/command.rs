@@ -387,7 +387,7 @@ pub const ENTRIES: &[Entry] = entries! {
     View 4, "Show every panel", None, "All panels side by side", |_| Some(Command::ShowAll);
     View 4, "Reset the layout", None, "The tiles as at first", |_| Some(Command::ResetLayout);
     Run 0, "Play or pause", Some(plain(Key::Space)), "Write on at the pace set, or stop", |_| Some(Command::PlayPause);
-    Run 0, "Pause", Some(plain(Key::K)), "Stop writing", |_| Some(Command::Pause);
+    Run 0, "Pause", Some(plain(Key::K)), "Stop reading and writing", |_| Some(Command::Pause);
     Run 0, "Step", Some(plain(Key::Period)), "Write one token", |_| Some(Command::Step);
     Run 0, "To the prompt's end", Some(plain(Key::Home)), "Select the prompt's last token; what became given after it is left", |_| Some(Command::ToPromptEnd);
     Run 0, "Back one token", Some(plain(Key::Backspace)), "What lies before becomes given", |_| Some(Command::Back);

@@ -28,7 +28,10 @@ pub fn offer(cx: &Cx<'_>, entry: &Entry) -> Result<Command, &'static str> {
             session.counterfactual().is_none(),
             "nothing was edited",
         )),
-        Command::Pause => unless(!session.playing, "nothing is being written"),
+        Command::Pause => unless(
+            !session.playing && session.backlog.is_none(),
+            "nothing is being read or written",
+        ),
         Command::CancelLoad => unless(session.loading.is_none(), "nothing is being opened"),
         Command::ForgetRecents => {
             unless(cx.recents.is_empty(), "no model was opened from a folder")

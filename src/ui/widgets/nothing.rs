@@ -8,7 +8,7 @@ use super::chip::note;
 pub const NO_ROUTER: &str = "This model has no router: every token passes every weight";
 
 /// While no token of the text was read yet.
-pub const READING: &str = "Reading the prompt…";
+pub const READING: &str = "The prompt is not read yet";
 
 /// Says what will stand here, or what to do for it, where the picture would begin.
 pub fn nothing_yet(ui: &mut Ui, why: &str) -> Response {

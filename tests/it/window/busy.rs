@@ -11,7 +11,7 @@ use egui_kittest::kittest::Queryable as _;
 use moescope::app::App;
 use moescope::checkpoint::Bundled;
 use moescope::engine::{
-    Engine, Event, ModelSource, Options, ReadyOpener, ScriptedBackend, ScriptedRow,
+    Engine, Event, ModelSource, Options, ReadyOpener, Request, ScriptedBackend, ScriptedRow,
 };
 use moescope::spec::{DeviceChoice, Placement};
 use moescope::trace::{RowEvent, RowRecord};
@@ -182,6 +182,19 @@ fn how_many_layers_have_run_on_the_first_tokens_is_told() {
     }]);
     settle(&mut window);
     assert_eq!(labels(&window, "reading: "), ["reading: 8 of 12 tokens"]);
+    // It can be given up; where nothing is read, K stops what is written.
+    let last = || script.asked.borrow().last().cloned();
+    window.state_mut().command(Command::Pause);
+    settle(&mut window);
+    assert_eq!(last(), Some(Request::CancelBacklog));
+    script.say([Event::Backlog {
+        n_left: 0,
+        n_total: 12,
+    }]);
+    settle(&mut window);
+    window.state_mut().command(Command::Pause);
+    settle(&mut window);
+    assert_eq!(last(), Some(Request::Pause));
 }
 
 #[test]
