@@ -146,7 +146,7 @@ fn with_expert(action: Action, expert: ExpertId) -> Action {
     }
 }
 
-/// The 32-bit PCG hash of the interventions document.
+/// One round of the 32-bit PCG hash (RXS-M-XS).
 fn hash(seed: u32) -> u32 {
     let x = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
     let y = ((x >> ((x >> 28) + 4)) ^ x).wrapping_mul(277_803_737);

@@ -15,7 +15,7 @@ const NO_BIAS: f64 = 1e-7;
 pub struct Decision {
     /// z: soft-capped, with the biases of edits.
     pub logits: Vec<f32>,
-    /// p of these, sums to 1 (metrics document).
+    /// p of these: softmax, or `s/Σs` where the family scores by sigmoid or √softplus; sums to 1.
     pub shares: Vec<f32>,
     /// s: the family's score of each logit.
     pub scores: Vec<f32>,

@@ -1,7 +1,7 @@
 //! How much a list of edits changes, in two numbers.
 //!
 //! Both are teacher-forced: baseline and edited model read the baseline's own tokens, and are compared at each position
-//! from the first that is edited on (interventions document, "Two comparisons").
+//! from the first that is edited on.
 
 use crate::spec::Position;
 use crate::trace::{Comparison, RowRecord};
@@ -34,8 +34,7 @@ pub struct Effect {
 impl EffectSum {
     /// Takes in a position. One whose numbers are not finite (an expert that gives NaN) is left out.
     ///
-    /// KL and loss are the ablation effect of the metrics document: `KL(p₀‖p₁)` and
-    /// `−ln p₁(next) + ln p₀(next)`.
+    /// Of p₀ (baseline) and p₁ (edited) it sums `KL(p₀‖p₁)` and `−ln p₁(next) + ln p₀(next)`, in nats.
     pub fn add(&mut self, it: &Comparison) {
         if !it.kl.is_finite() {
             return;

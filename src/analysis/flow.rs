@@ -1,6 +1,6 @@
 //! How often the picks of one router and those of the next meet on a token: all pairs, and the strongest alone.
 //!
-//! The published script counts neighbours in rank; this counts every pair (metrics document, "cross-layer flow").
+//! OLMoE's `crosslayer_counters` pairs neighbours in rank; this counts every pair.
 //! Counts are sparse: memory grows with the pairs seen, never with `E²` of pairs that do not occur.
 //! **Invariant:** adding steps one by one gives the same counts as reading the whole store anew.
 

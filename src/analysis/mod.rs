@@ -1,4 +1,4 @@
-//! Numbers about a trace, by the formulas of the metrics document: pure functions, one subject a file.
+//! Numbers about a trace: pure functions, one subject a file, each with its formula.
 //!
 //! **Invariant:** nothing here keeps or changes a trace, and always per (router, expert): an
 //! expert's number means nothing outside its router.

@@ -2,7 +2,7 @@
 
 use crate::spec::Score;
 
-/// p of the metrics document: softmax(z), or s/Σs where the family scores by sigmoid or √softplus. `[E]`, sums to 1.
+/// p: softmax(z), or s/Σs where the family scores by sigmoid or √softplus. `[E]`, sums to 1.
 #[must_use]
 pub fn probabilities(logits: &[f32], score: Score) -> Vec<f32> {
     shares(&raw(logits, score))

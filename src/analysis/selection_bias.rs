@@ -1,5 +1,4 @@
-//! What a selection bias tells by itself: its range, and the experts it sets far apart (metrics document, row "bias
-//! outlier").
+//! What a selection bias tells by itself: its range, and the experts whose bias is far from the median of their router.
 
 use serde::Serialize;
 

@@ -1,5 +1,4 @@
-//! Shapes that models are made up in: those of known checkpoints (families document, section 2),
-//! and any others, spelled out.
+//! Shapes of models with random weights: those of known checkpoints (by their `config.json`), and any others, spelled out.
 
 use serde_json::{Map, Value, json};
 

@@ -13,7 +13,7 @@ pub(super) struct Rope {
     pub(super) spec: RopeSpec,
     /// The longest context it serves.
     pub(super) n_ctx: usize,
-    /// A factor on the scores of latent attention: the square of `mscale_all_dim`'s own (families document, section 3.6).
+    /// A factor on the scores of latent attention: `(0.1 · mscale_all_dim · ln factor + 1)²` under `YaRN`, 1 otherwise.
     pub(super) score_factor: f32,
     /// What a person should know.
     pub(super) notes: Vec<String>,

@@ -76,7 +76,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Continues a series by `n` points: all those of the largest horizon that fits, which are read in turn, until there
-    /// are as many (families document, section 3.20).
+    /// are as many (`generate` of Time-MoE, arXiv 2409.16040).
     ///
     /// * `rows`: what was read so far; what is read on is added
     /// * `horizons`: points of each head, ascending from 1

@@ -1,6 +1,6 @@
 //! The hash and the logarithm that the CPU and the kernels share, so that both draw the same noise.
 
-/// One round of the 32-bit PCG hash (RXS-M-XS; interventions document).
+/// One round of the 32-bit PCG hash (RXS-M-XS, as in O'Neill's `pcg_oneseq_rxs_m_xs_32`).
 #[must_use]
 pub fn pcg(v: u32) -> u32 {
     let x = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);

@@ -166,7 +166,8 @@ pub struct RelativeBias {
 
 impl RelativeBias {
     /// The bucket of a key that stands `distance` positions behind its query, before it where that is negative
-    /// (families document, section 3.16).
+    /// (`_relative_position_bucket` of Transformers' `T5Attention`). Each side has `n` buckets: distances below `n/2` one
+    /// each, others `n/2 + ln(distance / (n/2)) / ln(max_distance / (n/2)) · n/2`, at most `n - 1`.
     #[must_use]
     pub fn bucket(&self, distance: isize) -> usize {
         let (n, first, far) = if self.bidirectional {
@@ -199,7 +200,7 @@ pub enum LatentUp {
 /// What chooses the positions that latent attention sees (DeepSeek-V3.2's lightning indexer). With queries `q` of its
 /// heads, one key `k` a position and weights `w` of the heads, a position is worth
 /// `Σ w / √n_heads · max(0, q · k / √dim)`, and each row sees the `top_k` that are worth most, those before others among
-/// equals (families document, section 3.38).
+/// equals (`DeepseekV32Indexer` in Transformers' `modeling_deepseek_v32.py`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IndexerSpec {
     /// Heads.
@@ -216,7 +217,7 @@ pub struct IndexerSpec {
 
 /// Multi-head latent attention (`DeepSeek`): of each position only one row is kept, the latent `c` of all keys and values
 /// and one rotated key `p` for all heads. With `K` and `V` of a head, its score is `(Kᵀ q_nope) · c + q_rope · p`, and what
-/// comes out of it is `V Σ p c` (families document, section 3.6).
+/// comes out of it is `V Σ p c` (arXiv 2405.04434, section 2.1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlaSpec {
     /// Query heads.
@@ -283,7 +284,7 @@ pub struct RopeSpec {
     pub scaling: RopeScaling,
 }
 
-/// How frequencies are stretched for long contexts (families document, section 1.2).
+/// How frequencies are stretched for long contexts (`modeling_rope_utils.py` of Transformers).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RopeScaling {
     /// Not at all.

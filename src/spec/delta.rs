@@ -43,7 +43,8 @@ pub enum DeltaGate {
 /// The gated delta rule. Per value head a state `S [key_dim, value_dim]`:
 /// `S ← e^g · S`, `S ← S + k ⊗ β(v − Sᵀk)`, `o = Sᵀq`, with `g = A · softplus(a + dt_bias)`, `β = sigmoid(b)`, queries and
 /// keys of length 1 and queries divided by `√key_dim`; then an RMS norm of each head and the gate
-/// (families document, sections 3.21 and 3.36).
+/// (arXiv 2412.06464; `Qwen3NextGatedDeltaNet` of Transformers; with a decay for each key channel, Kimi-Linear's
+/// arXiv 2510.26692).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeltaSpec {
     /// Heads of queries and keys.

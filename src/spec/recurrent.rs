@@ -37,7 +37,8 @@ pub struct ShortConvSpec {
 
 /// Mamba-2. Per head a state `S [head_dim, state_dim]`: `S ← e^(A·dt) · S + dt · (x ⊗ B)`, `y = S·C + D·x` with
 /// `dt = softplus(dt + dt_bias)` within bounds; then the gate `silu(z)` and an RMS norm of each group. The rows read are
-/// `[z | x | B | C | dt]`, of which `x`, `B` and `C` pass the convolution (families document, section 3.25).
+/// `[z | x | B | C | dt]`, of which `x`, `B` and `C` pass the convolution (arXiv 2405.21060; `NemotronHMamba2Mixer` of
+/// Transformers).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mamba2Spec {
     /// Heads.

@@ -152,7 +152,10 @@ pub enum Algo {
     HashTable,
 }
 
-/// One router: where it sits and the whole of its rule (`reference`: families document, section 6).
+/// One router: where it sits and the whole of its rule.
+///
+/// From raw logits z: soft cap, `s = score(z)`, `c = s + selection bias`, group filter on c, the `top_k` largest c (ties to the
+/// lowest id), weights from s or z, renormalisation, scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouterSpec {
     /// Where it sits.

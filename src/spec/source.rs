@@ -186,8 +186,8 @@ impl ModelSpec {
 
     /// Tokens of the vocabulary as a prompt: those of a source have the token behind them that the decoder's text starts
     /// with, and may hold it themselves. An encoder reads all of them: what it leaves out is said by an attention mask, and a
-    /// tokenizer masks what it fills up a batch with, not what stands in a text (families document, section 3.16, and the
-    /// forward of T5, which masks nothing where no mask is given).
+    /// tokenizer masks what it fills up a batch with, not what stands in a text (the stack of
+    /// Transformers' `modeling_switch_transformers.py` fills a missing mask with ones).
     #[must_use]
     pub fn prompt_of(&self, tokens: Vec<TokenId>) -> Vec<TokenId> {
         let Some(encoder) = &self.encoder else {

@@ -1,6 +1,7 @@
 //! The rules of the house that can be tested: who may import whom, sizes, headings, words.
 
 mod circles;
+mod citations;
 mod counts;
 mod errors;
 mod proofs;

@@ -1,7 +1,7 @@
 //! What is wrong with a model beyond its load, each with the numbers that say so: weights that are no numbers, experts
 //! that are copies or put out next to nothing, routers that look at no token, biases out of line.
 //!
-//! Limits are those of the metrics document. **Invariant:** a sound model has none; what one broken part causes is said
+//! **Invariant:** a sound model has none; what one broken part causes is said
 //! once, as the most telling of them.
 
 mod advice;

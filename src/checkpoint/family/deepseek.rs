@@ -79,7 +79,7 @@ const DEFAULTS: Defaults = Defaults {
     top_k: 6,
 };
 
-/// Added to the sum that weights are divided by (families document, section 3.7).
+/// Added to the sum that weights are divided by (`MoEGate` of the release).
 pub(super) const RENORM_EPS: f32 = 1e-20;
 
 fn read(config: &Config) -> Result<Draft, CheckpointError> {

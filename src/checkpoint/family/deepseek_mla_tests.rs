@@ -114,7 +114,7 @@ fn stretched_positions_sharpen_the_scores() {
         format!(r#""rope_parameters": {newer}, "rope_scaling": null"#),
     ] {
         let spec = of(&format!(r#""model_type": "deepseek_v2", {keys}"#));
-        // The published one (families document, section 3.6).
+        // (128 + 64)^-0.5 · (0.1 · 0.707 · ln 40 + 1)².
         assert!((mla(&spec).scale - 0.114_721_4).abs() < 1e-6);
     }
     let plain = of(r#""model_type": "deepseek_v2""#);

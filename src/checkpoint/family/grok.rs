@@ -182,7 +182,7 @@ const DEFAULTS: Defaults = Defaults {
     top_k: 2,
 };
 
-/// Constants of the release, where a config does not say (families document, section 3.12).
+/// Constants of the release, where a config does not say (`run.py` of xai-org/grok-1).
 const EMBEDDING_SCALE: f32 = 78.383_67;
 const OUTPUT_SCALE: f32 = 0.577_350_26;
 const ATTENTION_SCALE: f32 = 0.088_388_346;

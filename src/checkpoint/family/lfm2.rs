@@ -152,7 +152,7 @@ const DEFAULTS: Defaults = Defaults {
     top_k: 4,
 };
 
-/// What the weights of the chosen are divided by beside their sum (families document, section 3.26).
+/// Added to the sum that weights are divided by (`Lfm2MoeTopKRouter` of Transformers).
 const RENORM_EPS: f32 = 1e-6;
 
 fn read(config: &Config) -> Result<Draft, CheckpointError> {

@@ -179,7 +179,7 @@ const MAMBA_KEYS: MambaKeys = MambaKeys {
 
 /// Width of a Mamba head where nothing is said.
 const MAMBA_HEAD_DIM: usize = 64;
-/// What the weights of the chosen are divided by beside their sum (families document, section 3.7).
+/// Added to the sum that weights are divided by (`NemotronHTopkRouter` of Transformers).
 const RENORM_EPS: f32 = 1e-20;
 
 /// The one part of a layer.

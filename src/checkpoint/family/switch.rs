@@ -1,5 +1,5 @@
 //! Switch Transformer: the encoder and decoder of T5, every other network of both replaced by experts, of which each
-//! token takes one, and each of which takes so many tokens (families document, section 3.16).
+//! token takes one, and each of which takes so many tokens (arXiv 2101.03961).
 
 use crate::spec::{
     Act, Algo, CrossSpec, EncoderSpec, Ffn, Gate, GqaSpec, HeadSpec, InputSpec, KvMap, LayerId,

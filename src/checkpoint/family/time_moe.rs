@@ -1,5 +1,5 @@
 //! Time-MoE: points of a time series go in, forecasts over several horizons come out; the layers are those of Qwen2-MoE
-//! (families document, section 3.20).
+//! (arXiv 2409.16040).
 
 use crate::spec::{
     InputSpec, Mask, MlpSpec, MoeSpec, Renorm, RouterId, SharedGate, SharedInput, SharedSpec,

@@ -1,7 +1,7 @@
 //! What weights alone tell: numbers that are none, experts that are copies, experts that put out next to nothing.
 //!
 //! A part at a time (a router with its experts, then everything else), so that whoever waits sees how far it is.
-//! Limits are those of the metrics document. **Invariant:** nothing is read but weights, and nothing is changed.
+//! **Invariant:** nothing is read but weights, and nothing is changed.
 
 mod place;
 mod same;

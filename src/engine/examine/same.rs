@@ -7,7 +7,7 @@ use super::Network;
 use crate::checkpoint::WeightView;
 use crate::trace::{Copies, SameBy};
 
-/// The least cosine of every matrix of two experts that are copies (metrics document, row "duplicate experts").
+/// The least cosine of every matrix of two experts that are copies.
 const LEAST_COSINE: f32 = 0.99;
 /// The same in a sample.
 const LEAST_IN_SAMPLE: f32 = 0.9;

@@ -1,4 +1,4 @@
-//! The engine on a toy model: what each request starts, as the interventions document says it.
+//! The engine on a toy model: what each request starts, forks and replays.
 
 mod ahead;
 mod controls;

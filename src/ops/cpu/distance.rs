@@ -1,5 +1,5 @@
-//! What the distance of query and key adds to a score (families document, section 3.16); with `attention.rs`, which sees
-//! and sums, the reference of `kernels/distance.wgsl`.
+//! T5's relative position bias: `score(q, k) += table[bucket(k - q), head]` (arXiv 1910.10683, section 2.1). With
+//! `attention.rs`, the reference of `kernels/distance.wgsl`.
 
 use crate::spec::RelativeBias;
 

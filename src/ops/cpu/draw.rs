@@ -1,4 +1,5 @@
-//! Draws a token: Gumbel-max under temperature and filters (interventions document, "Sampling").
+//! Draws a token: logits over the temperature, then top-k, top-p and min-p, each on what the last left, then Gumbel-max
+//! (the largest of logit plus `-ln(-ln u)`, which draws from the softmax).
 
 use std::cmp::Ordering;
 

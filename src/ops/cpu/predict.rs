@@ -1,4 +1,4 @@
-//! Reads out and compares logits: softmax over all V at temperature 1 (interventions document).
+//! Reads out and compares logits: softmax over all V at temperature 1, KL divergence in nats.
 
 use rayon::prelude::*;
 

@@ -15,7 +15,8 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// The frequencies of a spec, for contexts of up to `n_ctx` (families document, section 1.2).
+    /// The frequencies of a spec, for contexts of up to `n_ctx`: `θ^(-2i/dim)` for pair `i < dim/2`, then
+    /// the spec's scaling.
     #[must_use]
     pub fn new(spec: &RopeSpec, n_ctx: usize) -> Self {
         let plain: Vec<f32> = (0..spec.dim / 2)
