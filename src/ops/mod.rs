@@ -1,4 +1,4 @@
-//! The operations a forward pass is made of, about a dozen, each done once on the CPU and once as
+//! The operations a forward pass is made of, about thirty, each done once on the CPU and once as
 //! kernels; `cpu/` is the reference, the fallback and the oracle.
 //!
 //! **Invariant:** tensors, weights and routings are opaque to whoever calls; no method but `complete`
