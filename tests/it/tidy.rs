@@ -3,6 +3,7 @@
 mod circles;
 mod citations;
 mod counts;
+mod crates;
 mod errors;
 mod proofs;
 mod tracked;
@@ -70,42 +71,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cli",
         ],
     ),
-];
-
-/// Outside crate, and the rooms that may name it. serde, thiserror and std are everywhere.
-const ONLY_IN: &[(&str, &[&str])] = &[
-    ("base64", &["checkpoint", "document"]),
-    ("bytemuck", &["formats", "checkpoint", "ops", "ui"]),
-    ("candle_core", &["formats"]),
-    ("clap", &["cli", "main"]),
-    ("csv", &["document"]),
-    ("eframe", &["ui", "app", "main"]),
-    ("egui_kittest", &["app"]),
-    ("egui_plot", &["ui"]),
-    ("etcetera", &["checkpoint", "document"]),
-    ("egui_material_icons", &["ui", "app"]),
-    ("egui_system_font_provider", &["app"]),
-    ("egui_tiles", &["ui", "app"]),
-    ("fancy_regex", &["checkpoint"]),
-    ("half", &["formats", "ops"]),
-    ("image", &["ui", "app"]),
-    ("libc", &["checkpoint", "document"]),
-    ("memmap2", &["checkpoint"]),
-    ("nucleo_matcher", &["ui"]),
-    ("jiff", &["jinja"]),
-    ("rayon", &["checkpoint", "ops"]),
-    ("rfd", &["app"]),
-    ("rustc_hash", &["analysis"]),
-    ("safetensors", &["checkpoint", "cli"]),
-    ("sysinfo", &["checkpoint"]),
-    (
-        "serde_json",
-        &["checkpoint", "cli", "corpus", "document", "app"],
-    ),
-    ("tempfile", &["document"]),
-    ("tokenizers", &["checkpoint"]),
-    // In `ui` it is eframe's own.
-    ("wgpu", &["app", "ops", "ui"]),
 ];
 
 /// Lines of a file at most.
@@ -218,27 +183,6 @@ fn each_room_is_imported_by_a_line_of_its_own() {
         .map(|(path, _)| path.display().to_string())
         .collect();
     assert!(found.is_empty(), "{found:?}");
-}
-
-#[test]
-fn outside_crates_are_named_only_in_their_rooms() {
-    let mut found = Vec::new();
-    for (path, text) in sources() {
-        let room = room(&path);
-        if is_test(&path) {
-            continue;
-        }
-        for (name, rooms) in ONLY_IN {
-            let named = without_tests(&text).lines().any(|it| {
-                it.trim_start().starts_with(&format!("use {name}"))
-                    || it.contains(&format!(" {name}::"))
-            });
-            if named && !rooms.contains(&room.as_str()) {
-                found.push(format!("{} names {name}", path.display()));
-            }
-        }
-    }
-    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
