@@ -36,7 +36,7 @@ impl Likelihood {
 /// One token that could follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alternative {
-    /// Which.
+    /// Id of the token.
     pub token: TokenId,
     /// In the prediction shown, or the one before the edits.
     pub before: Likelihood,

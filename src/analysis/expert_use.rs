@@ -13,7 +13,7 @@ pub const LEAST_OCCURRENCES: u64 = 10;
 /// A token the expert was picked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Occurrence {
-    /// Where.
+    /// Position of the token.
     pub at: Position,
     /// The applied weight.
     pub weight: f32,

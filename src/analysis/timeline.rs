@@ -30,7 +30,7 @@ pub struct TimelineStep<'a> {
 /// When an expert left the even band.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Leaving {
-    /// Which.
+    /// Index of the expert in its router.
     pub expert: ExpertId,
     /// The first step at which it was outside, a row of `steps`.
     pub step: usize,
@@ -43,7 +43,7 @@ pub struct Leaving {
 /// An expert whose load changed from the first step to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Moved {
-    /// Which.
+    /// Index of the expert in its router.
     pub expert: ExpertId,
     /// Utilisation at the first step.
     pub from: f64,
@@ -54,7 +54,7 @@ pub struct Moved {
 /// One router through all steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RouterTimeline {
-    /// Which.
+    /// Index of the router in the model.
     pub router: RouterId,
     /// `layer 3`.
     pub label: String,
@@ -97,9 +97,9 @@ pub enum TimelineError {
         "{one} and {other} have routers of different shapes ({of_one} and {of_other}), and a timeline needs the same"
     )]
     Shapes {
-        /// One.
+        /// Name of one step.
         one: String,
-        /// The other.
+        /// Name of the other step.
         other: String,
         /// `6 routers of 8 experts, 2 of them picked`.
         of_one: String,
@@ -111,9 +111,9 @@ pub enum TimelineError {
         "{one} and {other} read other tokens of the same texts, so their choices cannot be compared"
     )]
     Tokens {
-        /// One.
+        /// Name of one step.
         one: String,
-        /// The other.
+        /// Name of the other step.
         other: String,
     },
 }

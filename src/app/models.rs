@@ -142,7 +142,7 @@ impl App {
         self.change_settings();
     }
 
-    /// Files that were let go over the window: a model is opened, texts are read.
+    /// Files dropped onto the window: a model is opened, texts are read.
     pub(super) fn take_dropped(&mut self, ctx: &egui::Context) {
         let files: Vec<PathBuf> = ctx.input(|it| {
             let files = it.raw.dropped_files.iter();

@@ -41,7 +41,7 @@ fn reason(error: &eframe::Error) -> String {
     }
 }
 
-/// Whether the system says where windows go; it need not, other than on Linux and its kin.
+/// Whether the system says where windows go; it need not, other than on Linux and the BSDs.
 fn has_display() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
     cfg!(not(all(unix, not(target_vendor = "apple"))))

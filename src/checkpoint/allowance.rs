@@ -29,7 +29,7 @@ pub enum Limit {
 /// Bytes that may still be taken, and what sets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// How many.
+    /// Number of bytes.
     pub bytes: u64,
     /// By which limit.
     pub limit: Limit,

@@ -17,7 +17,7 @@ pub enum CheckpointError {
         what: &'static str,
         /// What was expected.
         want: &'static str,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
     },
     /// The system refused.
@@ -27,7 +27,7 @@ pub enum CheckpointError {
         doing: &'static str,
         /// What the system said.
         source: std::io::Error,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
     },
     /// A file cannot be read as what its name says.
@@ -35,7 +35,7 @@ pub enum CheckpointError {
     Broken {
         /// What is wrong and what was expected.
         what: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// Several models are there, and one has to be named.
@@ -45,19 +45,19 @@ pub enum CheckpointError {
         what: String,
         /// All of them.
         choices: Vec<ModelChoice>,
-        /// The folder.
+        /// Path of the folder.
         path: PathBuf,
     },
     /// A setting makes no sense.
     #[error("{key} is {got}, but it must be {want} (in {})", path.display())]
     Setting {
-        /// The key.
+        /// Key in `config.json` or in the GGUF file.
         key: String,
-        /// Its value.
+        /// Its value, as it is written.
         got: String,
         /// What it may be.
         want: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A family that this program does not read.
@@ -67,7 +67,7 @@ pub enum CheckpointError {
         what: String,
         /// The families that open.
         opens: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// No layer has experts.
@@ -75,15 +75,15 @@ pub enum CheckpointError {
     Dense {
         /// What says so.
         what: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A tensor is not there.
     #[error("tensor {tensor} is missing, expected with shape {want:?} (in {})", path.display())]
     Missing {
-        /// The tensor.
+        /// Name of the tensor in the file.
         tensor: String,
-        /// Its shape.
+        /// The shape it must have, outermost dimension first.
         want: Vec<usize>,
         /// The folder or file.
         path: PathBuf,
@@ -91,35 +91,35 @@ pub enum CheckpointError {
     /// A tensor has another shape than the config says.
     #[error("tensor {tensor} has shape {got:?}, but this model needs {want:?} (in {})", path.display())]
     Shape {
-        /// The tensor.
+        /// Name of the tensor in the file.
         tensor: String,
-        /// Its shape.
+        /// The shape it has, outermost dimension first.
         got: Vec<usize>,
         /// The shape that fits the config.
         want: Vec<usize>,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// Numbers of a kind that is not read.
     #[error("tensor {tensor} holds {got} numbers, expected {want} (in {})", path.display())]
     Dtype {
-        /// The tensor.
+        /// Name of the tensor in the file.
         tensor: String,
         /// Its kind of number.
         got: String,
         /// The kinds it may hold.
         want: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// Tensors that the family does not have.
     #[error("{} not part of a {family} model: {names} (in {})", if *n == 1 { "1 tensor is".to_owned() } else { format!("{n} tensors are") }, path.display())]
     Leftover {
-        /// How many.
+        /// Number of these tensors.
         n: usize,
         /// The first of them.
         names: String,
-        /// The family.
+        /// Display name of the family.
         family: String,
         /// The folder or file.
         path: PathBuf,
@@ -127,9 +127,9 @@ pub enum CheckpointError {
     /// One part of the model under two of the names it may have.
     #[error("tensors {one} and {other} are the same part of the model, expected one of them (in {})", path.display())]
     TwoNames {
-        /// One tensor.
+        /// Name of one tensor.
         one: String,
-        /// The other.
+        /// Name of the other.
         other: String,
         /// The folder or file.
         path: PathBuf,
@@ -141,13 +141,13 @@ pub enum CheckpointError {
         method: String,
         /// A tensor that shows it.
         tensor: String,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// Config and tensors disagree whether a layer has experts.
     #[error("layer {layer} is {kind} by its config, but there is a tensor {tensor} (in {})", path.display())]
     LayerKind {
-        /// The layer.
+        /// Index of the layer, from 0.
         layer: usize,
         /// What the config says.
         kind: &'static str,
@@ -165,7 +165,7 @@ pub enum CheckpointError {
         need: String,
         /// What may be taken.
         room: Allowance,
-        /// The model.
+        /// Name of the model or of its folder.
         name: String,
     },
     /// No such made-up model.

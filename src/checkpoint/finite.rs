@@ -14,7 +14,7 @@ const TURN: usize = 1 << 16;
 /// The first number of a weight that is none, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NoNumber {
-    /// Its row.
+    /// Row of the tensor it stands in, from 0.
     pub row: usize,
     /// Its place in the row.
     pub col: usize,

@@ -36,11 +36,11 @@ pub struct Census {
     pub states: BTreeMap<&'static str, Share>,
     /// Gates of the routers.
     pub routers: Share,
-    /// Experts.
+    /// Weights of routed and shared experts.
     pub experts: Share,
     /// Shared experts and their gates.
     pub shared: Share,
-    /// Dense networks.
+    /// Weights of networks that every token passes.
     pub dense: Share,
     /// Norms of the residual stream.
     pub norms: Share,

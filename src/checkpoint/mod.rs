@@ -118,9 +118,9 @@ pub enum Source {
 pub struct Checkpoint {
     /// Display name: the folder's name.
     pub name: String,
-    /// Its shape.
+    /// Shape of the model.
     pub spec: ModelSpec,
-    /// Its weights.
+    /// Weights by canonical slot.
     pub weights: Weights,
     /// Text to tokens; `None` where there is no tokenizer, and ids must be given.
     pub codec: Option<TextCodec>,

@@ -24,7 +24,7 @@ impl BlobPart {
         })
     }
 
-    /// The bytes.
+    /// Bytes of the part.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.blob.bytes()[self.range.clone()]
@@ -36,9 +36,9 @@ impl BlobPart {
 pub struct Planes {
     /// How numbers lie in them.
     pub format: PlaneFormat,
-    /// The levels.
+    /// Levels: the packed number of each weight.
     pub levels: BlobPart,
-    /// The scales.
+    /// Scales, one for each group of levels.
     pub scales: BlobPart,
     /// Zero points or minimums.
     pub offsets: Option<BlobPart>,

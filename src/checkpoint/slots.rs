@@ -8,15 +8,15 @@ use crate::spec::{LayerId, StackId};
 /// What a weight is for. Matrices are `[out, in]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
-    /// `[V, H]`; of a time series `[H, 1]`.
+    /// Embedding of tokens, `[V, H]`; of a point of a time series, `[H, 1]`.
     Embedding,
     /// What a point's embedding is gated by, `[H, 1]`.
     EmbeddingGate,
-    /// `[H]`.
+    /// Weight of the norm before the head, `[H]`.
     FinalNorm,
     /// Its bias, `[H]`.
     FinalNormBias,
-    /// `[V, H]`; absent where the embedding serves.
+    /// Projection to logits, `[V, H]`; absent where the embedding serves.
     Head,
     /// Its bias, `[V]`.
     HeadBias,
@@ -66,27 +66,27 @@ pub enum LayerSlot {
     FfnNormBias,
     /// Norm of what the FFN puts out, `[H]`.
     FfnPostNorm,
-    /// `[A, H]`; twice as many rows, each head's queries then its gates, where the output is gated.
+    /// Projection to queries, `[A, H]`; twice as many rows, each head's queries then its gates, where the output is gated.
     Q,
-    /// `[KV, H]`.
+    /// Projection to keys, `[KV, H]`.
     K,
-    /// `[KV, H]`.
+    /// Projection to values, `[KV, H]`.
     V,
-    /// `[H, A]`.
+    /// Output projection, `[H, A]`.
     O,
     /// Gates of what attention puts out, where they have a tensor of their own: `[heads, H]`, or `[A, H]`.
     OutGate,
-    /// `[A]`.
+    /// Bias of the projection to queries, `[A]`.
     QBias,
-    /// `[KV]`.
+    /// Bias of the projection to keys, `[KV]`.
     KBias,
-    /// `[KV]`.
+    /// Bias of the projection to values, `[KV]`.
     VBias,
-    /// `[H]`.
+    /// Bias of the output projection, `[H]`.
     OBias,
-    /// `[A]` (whole projection) or `[head width]`.
+    /// Weight of the norm of queries, `[A]` (whole projection) or `[head width]`.
     QNorm,
-    /// `[KV]` or `[head width]`.
+    /// Weight of the norm of keys, `[KV]` or `[head width]`.
     KNorm,
     /// A part of latent attention beside `Q` (which reads the query's bottleneck where there is one), `O` and `OBias`.
     Latent(LatentSlot),
@@ -225,13 +225,13 @@ pub enum Part {
     Gate,
     /// `[F, H]`; through the activation where there is no gate.
     Up,
-    /// `[H, F]`.
+    /// Projection back to the residual stream, `[H, F]`.
     Down,
-    /// `[F]`.
+    /// Bias of the gate projection, `[F]`.
     GateBias,
-    /// `[F]`.
+    /// Bias of the up projection, `[F]`.
     UpBias,
-    /// `[H]`.
+    /// Bias of the down projection, `[H]`.
     DownBias,
 }
 

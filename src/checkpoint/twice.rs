@@ -32,7 +32,7 @@ pub struct DecodedTwice {
 pub struct Difference {
     /// Units in the last place of an f32; `u32::MAX` where only one of them reads a number.
     pub ulps: u32,
-    /// The weight.
+    /// Slot of the weight.
     pub slot: Slot,
     /// Its row and column.
     pub at: (usize, usize),

@@ -15,7 +15,7 @@ use crate::formats::{Dtype, PlaneFormat, PlaneRows};
 /// What the numbers of a stored vector stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reading {
-    /// Themselves.
+    /// As they are stored.
     #[default]
     AsStored,
     /// Weights of a norm that are stored less one: `1 + x`.
@@ -58,7 +58,7 @@ enum Data {
     },
     /// Input after input, each with all outputs.
     Columns(ColumnCut),
-    /// In planes.
+    /// Levels and scales in tensors of their own.
     Planes(PlaneCut),
 }
 
@@ -69,7 +69,7 @@ pub enum Stored<'a> {
     Rows(Dtype, &'a [u8]),
     /// Input after input, each with all outputs.
     Columns(ColumnRows<'a>),
-    /// In planes.
+    /// Levels and scales in tensors of their own.
     Planes(PlaneRows<'a>),
 }
 
@@ -78,7 +78,7 @@ pub enum Stored<'a> {
 pub struct Layout {
     /// How numbers are stored; f32 where they lie in planes, which is what they are widened to.
     pub dtype: Dtype,
-    /// Rows.
+    /// Number of rows (outputs).
     pub rows: usize,
     /// Numbers of a row.
     pub cols: usize,

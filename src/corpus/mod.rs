@@ -51,7 +51,7 @@ pub enum CorpusError {
         what: &'static str,
         /// What to do about it.
         help: &'static str,
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The system does not hand it out.

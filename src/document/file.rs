@@ -128,7 +128,7 @@ impl Target {
     /// Writes what `fill` writes.
     ///
     /// # Errors
-    /// The same.
+    /// As [`Self::write`].
     pub fn write_with(
         self,
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,

@@ -11,7 +11,7 @@ use crate::trace::{Capture, StepRow};
 /// What a row of a batch reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Feed<'a> {
-    /// These tokens.
+    /// Tokens that are known.
     Tokens(&'a [TokenId]),
     /// What that sequence drew in its last submitted step, read on the device (a counterfactual names its baseline).
     Drawn(SeqId),
@@ -67,9 +67,9 @@ pub enum BackendError {
     /// An id the model does not have.
     #[error("token id {token} is not in the vocabulary of {n_vocab}")]
     NoToken {
-        /// The id.
+        /// The id that was given.
         token: TokenId,
-        /// V.
+        /// V, number of tokens in the vocabulary.
         n_vocab: usize,
     },
     /// A point that is no number.
@@ -106,7 +106,7 @@ pub struct StepProgress {
 
 /// Computes or replays.
 pub trait Backend: Send {
-    /// The model.
+    /// Shape of the model.
     fn spec(&self) -> &ModelSpec;
 
     /// A new, empty sequence.
@@ -151,7 +151,7 @@ pub trait Backend: Send {
         false
     }
 
-    /// Positions held.
+    /// Number of positions that a sequence holds.
     fn len(&self, seq: SeqId) -> usize;
 
     /// Bytes of all caches; what sequences share counts once.

@@ -1,9 +1,9 @@
 //! What rows on screen lack, read in pieces of about 40 ms: tokens they must have, a counterfactual that is behind its
 //! baseline, caches that were dropped.
 //!
-//! **Invariant:** where the device runs ahead, one slice is in flight between two looks at the mailbox. It is told
-//! before anything about the rows changes, so no request finds a row half read. On the CPU a slice may be half computed
-//! between two looks, because its weights are read from a disk; it is taken back before anything about the rows changes.
+//! **Invariant:** where the device runs ahead, one slice is in flight between two checks of the request channel. It is
+//! told before anything about the rows changes, so no request finds a row half read. On the CPU a slice may be half computed
+//! between two checks, because its weights are read from a disk; it is taken back before anything about the rows changes.
 
 use std::{collections::VecDeque, ops::Range, time::Instant};
 

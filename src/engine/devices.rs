@@ -5,17 +5,17 @@ use crate::ops::n_threads;
 /// A device, whether it would be taken, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceReport {
-    /// Display name.
+    /// Display name: `CPU`, `NVIDIA H200`.
     pub name: String,
     /// What it can do, each a name and a value.
     pub details: Vec<(String, String)>,
     /// Whether it is taken where nothing else is asked for.
     pub by_itself: bool,
-    /// Why not.
+    /// One sentence why not; none where it is taken.
     pub why_not_by_itself: Option<String>,
     /// Whether it is taken where a graphics processor is asked for.
     pub by_gpu: bool,
-    /// Why not.
+    /// One sentence why not; none where it is taken.
     pub why_not_by_gpu: Option<String>,
 }
 

@@ -23,14 +23,14 @@ const N_EDITED: usize = 4;
 /// How long a text will be, as far as that is known before a model is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Length {
-    /// Not known.
+    /// Length not known: room for the first pages of the cache.
     #[default]
     FirstPages,
     /// So many tokens.
     Tokens(usize),
     /// A prompt, and so many tokens after it.
     Prompt {
-        /// The prompt.
+        /// Text of the prompt.
         text: String,
         /// Whether it is a turn of a conversation.
         form: PromptForm,
@@ -73,7 +73,7 @@ impl PlannedPrompt {
 /// How many positions are read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SliceRows {
-    /// Of all sequences together, as many as the engine reads between two looks at the mailbox.
+    /// Of all sequences together, as many as the engine reads between two checks of the request channel.
     Paced,
     /// Of each sequence, so many at most.
     AtMost(usize),

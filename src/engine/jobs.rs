@@ -1,5 +1,4 @@
-//! Jobs beside the rows: each is asked in turn what it wants, that is read on the backend, and what came of it is
-//! handed over and told.
+//! Polls jobs round-robin, runs the slice each requests, returns results, sends its events.
 //!
 //! **Invariant:** it comes after everything else there is to do, a slice at a time, in sequences of its own: no row on
 //! screen and nothing kept is touched. Where the device runs ahead, one slice is in flight between two turns.

@@ -44,7 +44,7 @@ pub enum Request {
     Encode {
         /// Comes back with the answer.
         tag: u64,
-        /// The text.
+        /// Text to encode, UTF-8.
         text: String,
         /// As it is, or by the checkpoint's chat template.
         form: PromptForm,
@@ -57,7 +57,7 @@ pub enum Request {
         /// Most new tokens.
         stop_after: Option<u32>,
     },
-    /// Stop writing.
+    /// Stop writing; rows and caches stay.
     Pause,
     /// Give up the background work on the rows shown (a long prompt) and stop writing; `Play`, `Step` or an
     /// experiment takes it up again.
@@ -84,7 +84,7 @@ pub enum Request {
 /// Why writing stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopReason {
-    /// Asked to.
+    /// It was asked for: `Pause`, `CancelBacklog` or a new experiment.
     Paused,
     /// `stop_after` was reached (or one step was asked for).
     Count,
@@ -99,9 +99,9 @@ pub enum StopReason {
 /// How far a load is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadProgress {
-    /// Bytes read.
+    /// Bytes read, 0 to `total_bytes`.
     pub done_bytes: u64,
-    /// Bytes to read.
+    /// Bytes to read in all.
     pub total_bytes: u64,
     /// Memory that is held for the text at hand, or for the first pages, from the headers alone.
     pub needed_bytes: u64,
@@ -128,14 +128,14 @@ pub enum Event {
     Moved(Box<DeviceFacts>),
     /// It could not be moved, or that was cancelled; it runs where it did.
     MoveFailed {
-        /// One sentence.
+        /// The error, one sentence.
         why: String,
         /// Whether it was asked for.
         cancelled: bool,
     },
     /// A load failed or was cancelled; the open model stays.
     OpenFailed {
-        /// One sentence.
+        /// The error, one sentence.
         why: String,
         /// Whether it was asked for.
         cancelled: bool,
@@ -153,7 +153,7 @@ pub enum Event {
     Row(RowEvent),
     /// Whether text is being written.
     Playing(bool),
-    /// Writing stopped.
+    /// Writing stopped, and why.
     Stopped(StopReason),
     /// Background work on the rows shown (prefill, replay): tokens still to read. After every `Shown`, said
     /// with 0 left once the rows are whole; also when the work failed or was given up.
@@ -166,7 +166,7 @@ pub enum Event {
     /// A slice of that work takes long, because weights are read from a disk: layers that have run on it so far. Over
     /// with the next `Backlog`.
     Slice {
-        /// Its tokens.
+        /// Number of tokens in the slice.
         n_tokens: usize,
         /// Layers that have run.
         n_done: usize,
@@ -177,7 +177,7 @@ pub enum Event {
     Study {
         /// Of the request.
         tag: u64,
-        /// What.
+        /// What the job tells.
         event: StudyEvent,
     },
     /// How fast the last tokens came, unpaced: what the machine could do.
@@ -189,7 +189,7 @@ pub enum Event {
     Refused(String),
     /// Something broke while running; what is on screen stays.
     Failed {
-        /// One sentence.
+        /// The error, one sentence.
         why: String,
         /// Whether it was the device: nothing runs on it any more, and the model can be moved to another.
         device_is_lost: bool,

@@ -35,7 +35,7 @@ pub enum OpenError {
         gigabytes(*cache_bytes)
     )]
     DeviceMemory {
-        /// Its name.
+        /// Display name of the device.
         device: String,
         /// Bytes it has.
         memory_bytes: u64,

@@ -1,4 +1,4 @@
-//! How a model source becomes something that runs: in slices, so that the mailbox is looked at
+//! How a model source becomes something that runs: in slices, so that the request channel is checked
 //! between them. Who does it (checkpoints, toys, replays) is deliberately not known here.
 
 use super::{Backend, Encode, Examiner, LoadProgress, ModelSource, OpenError};
@@ -11,7 +11,7 @@ pub type Mover = Box<dyn Fn(DeviceChoice) -> Result<Box<dyn LoadingJob>, OpenErr
 
 /// An open model on another device.
 pub struct MovedModel {
-    /// Computes there.
+    /// Backend on the new device.
     pub backend: Box<dyn Backend>,
     /// What is told of it.
     pub device: DeviceFacts,
@@ -37,7 +37,7 @@ pub struct OpenModel {
 pub enum LoadStep {
     /// More to do.
     Going(LoadProgress),
-    /// Ready.
+    /// The model is open.
     Done(Box<OpenModel>),
     /// The open model is on another device.
     Moved(Box<MovedModel>),

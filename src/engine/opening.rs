@@ -23,7 +23,7 @@ use crate::trace::{DeviceFacts, ModelFacts, ParameterCount, WeightShare};
 /// Opens checkpoints, on the device that was chosen, where there is memory for what they will read.
 #[derive(Clone, Debug, Default)]
 pub struct ModelOpener {
-    /// Where.
+    /// Device, and the format weights are held in.
     pub placement: Placement,
     /// How long the text will be.
     pub length: Length,

@@ -1,11 +1,11 @@
-//! Time: when the next token is due, how many tokens fit between two looks at the mailbox, and
-//! how fast the machine could go.
+//! Time: when the next token is due, how many tokens fit between two checks of the request
+//! channel, and how fast the machine could go.
 
 use std::time::{Duration, Instant};
 
 use super::Pace;
 
-/// Most tokens the CPU reads in one go; the mailbox is looked at after each. The more, the more of them share an expert
+/// Most tokens the CPU reads in one go; the request channel is checked after each. The more, the more of them share an expert
 /// that is read from memory.
 const MAX_SLICE: usize = 128;
 /// What a device of its own reads in one go however large the vocabulary,
@@ -16,7 +16,7 @@ const MAX_DEVICE_SLICE: usize = 256;
 const DEVICE_LOGIT_BYTES: usize = 128 << 20;
 /// A slice that took longer is cut, so that a request completes within 50 ms.
 pub(super) const SLICE_TIME: Duration = Duration::from_millis(40);
-/// After so long between two layers of a step, the mailbox is looked at.
+/// After so long between two layers of a step, the request channel is checked.
 pub(super) const LOOK_EACH: Duration = Duration::from_millis(10);
 /// Where one token alone takes that long, nothing is won by reading them one by one.
 const MIN_SLICE: usize = 4;
@@ -80,7 +80,7 @@ pub fn most_tokens(runs_ahead: bool, n_vocab: usize) -> usize {
     }
 }
 
-/// How many tokens are read between two looks at the mailbox.
+/// How many tokens are read between two checks of the request channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SliceSize {
     n_tokens: usize,

@@ -40,7 +40,7 @@ fn plan_on(
 /// There are no kernels to count.
 ///
 /// # Errors
-/// That.
+/// Always [`OpenError::NoGpu`].
 #[cfg(not(feature = "gpu"))]
 pub fn plan_backend(_spec: &ModelSpec, _weights: &Weights) -> Result<Box<dyn Backend>, OpenError> {
     Err(OpenError::NoGpu)

@@ -51,7 +51,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// None yet.
+    /// No rows, on this backend.
     pub fn new(backend: Box<dyn Backend>, facts: ModelFacts, lists: Lists) -> Self {
         Self {
             backend,

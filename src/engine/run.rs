@@ -1,8 +1,8 @@
-//! The thread: looks at the mailbox, does the next piece of work, looks again.
+//! The thread: checks the request channel, does the next piece of work, checks again.
 //!
-//! **Invariant:** between two looks lies one step, one slice of reading or one slice of loading; of a slice of reading
+//! **Invariant:** between two checks of the request channel lies one step, one slice of reading or one slice of loading; of a slice of reading
 //! on the CPU whose weights come from a disk, one layer.
-//! Nothing here waits except for the mailbox, the next token's time, and a full queue of events.
+//! Nothing here waits except for a request, the next token's time, and a full queue of events.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
@@ -34,7 +34,7 @@ pub(super) struct Run {
     session: Option<ModelSession>,
 }
 
-/// What the mailbox held.
+/// What the request channel held.
 enum Mail {
     Asked(Request),
     Nothing,

@@ -1,4 +1,4 @@
-//! Attention of a decoder to what the encoder made of the source, and what stands around the encoder's layers.
+//! Cross-attention, and the encoder's final norm and relative position bias.
 //!
 //! T rows of the batch, H width, A width of all heads.
 
@@ -12,13 +12,13 @@ use crate::spec::{CrossSpec, LayerSpec, Mixer, ModelSpec, StackId};
 
 /// Attention of one layer to the source.
 pub struct Cross<O: Ops> {
-    /// Before it.
+    /// Norm before it.
     pub norm: Norm<O>,
-    /// `[A, H]`.
+    /// Projection of the decoder's rows to queries, `[A, H]`.
     pub q: O::Weight,
-    /// Of keys and values, stacked.
+    /// Projections of the source to keys and values, stacked, `[2 A, H]`.
     pub kv: O::Weight,
-    /// `[H, A]`.
+    /// Output projection, `[H, A]`.
     pub out: O::Weight,
 }
 

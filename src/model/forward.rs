@@ -21,7 +21,7 @@ use crate::spec::{
 
 /// What is run: each span is one sequence's rows.
 pub struct Batch<'a, O: Ops> {
-    /// `[T]`.
+    /// Input of each row, `[T]`.
     pub tokens: &'a [Input<'a, O::Predicted>],
     /// Rows, first position and edits of each sequence.
     pub spans: &'a [BatchSpan<'a>],
@@ -31,7 +31,7 @@ pub struct Batch<'a, O: Ops> {
 pub struct Outputs<O: Ops> {
     /// The residual stream after the last layer run, before the final norm: `[T, H]`.
     pub residual: O::Tensor,
-    /// Per router.
+    /// What each router that ran put out, in the order of the model.
     pub routers: Vec<RouterOutputs<O>>,
 }
 

@@ -7,23 +7,23 @@ use crate::spec::{LatentUp, MlaSpec};
 
 /// The bottleneck of queries.
 pub struct QueryBottleneck<O: Ops> {
-    /// `[q_lora, H]`.
+    /// Projection into the bottleneck, `[q_lora, H]`.
     pub down: O::Weight,
-    /// Its bias.
+    /// Bias of that projection, `[q_lora]`.
     pub bias: Option<O::Weight>,
-    /// Of its norm.
+    /// Weight of the norm behind it, `[q_lora]`.
     pub norm: O::Weight,
 }
 
 /// The indexer of one layer.
 pub struct Indexer<O: Ops> {
-    /// Queries of its heads.
+    /// Projection to the queries of its heads.
     pub q: O::Weight,
-    /// Keys.
+    /// Projection to the one key of a position, `[dim, H]`.
     pub k: O::Weight,
     /// Of their norm, and its bias.
     pub norm: [O::Weight; 2],
-    /// Weights of its heads.
+    /// Projection to the weights of its heads, `[n_heads, H]`.
     pub weights: O::Weight,
 }
 
@@ -31,11 +31,11 @@ pub struct Indexer<O: Ops> {
 pub struct Latent<O: Ops> {
     /// What queries pass first, where they pass any.
     pub bottleneck: Option<QueryBottleneck<O>>,
-    /// Queries of all heads.
+    /// Projection to queries of all heads, `[n_heads · (nope + rope), H or q_lora]`.
     pub q: O::Weight,
-    /// Latent and rotated key.
+    /// Projection to the latent and the rotated key, `[kv_lora + rope, H]`.
     pub down: O::Weight,
-    /// Their bias.
+    /// Bias of that projection, `[kv_lora + rope]`.
     pub down_bias: Option<O::Weight>,
     /// What makes keys and values of latents.
     pub inner: LatentWeights<O::Weight>,
@@ -43,9 +43,9 @@ pub struct Latent<O: Ops> {
     pub indexer: Option<Indexer<O>>,
     /// The gate of each head.
     pub head_gate: Option<O::Weight>,
-    /// o.
+    /// Output projection, `[H, n_heads · v_dim]`.
     pub out: O::Weight,
-    /// Its bias.
+    /// Bias of the output projection, `[H]`.
     pub out_bias: Option<O::Weight>,
 }
 

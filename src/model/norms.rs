@@ -7,7 +7,7 @@ use crate::spec::{LayerSpec, NormSpec};
 
 /// A norm on a device.
 pub struct Norm<O: Ops> {
-    /// `[H]`.
+    /// Weight of the norm, `[H]`.
     pub weight: O::Weight,
     /// `[H]`, where it has one.
     pub bias: Option<O::Weight>,

@@ -7,7 +7,7 @@ use crate::ops::Ops;
 pub struct RouterOutputs<O: Ops> {
     /// Raw logits `[T, E]`.
     pub logits: O::Tensor,
-    /// The choice.
+    /// Chosen experts and their weights.
     pub routing: O::Routing,
     /// The shared expert's gate `[T, 1]`, where it has one.
     pub gates: Option<O::Tensor>,

@@ -178,7 +178,7 @@ impl<O: Ops> LayerCache<O> {
 pub struct Sequence<O: Ops> {
     /// `[layers]`.
     pub(super) caches: Vec<LayerCache<O>>,
-    /// Positions held.
+    /// Number of positions held.
     pub len: usize,
     /// How many of them are the source's; 0 where the model has none, or has not read it.
     pub n_source: usize,

@@ -18,7 +18,7 @@ use crate::spec::{
 pub struct Unsupported {
     /// In the field's words.
     pub what: String,
-    /// The family.
+    /// Display name of the family.
     pub family: String,
 }
 

@@ -17,11 +17,11 @@ use crate::spec::{
 pub struct Attention<O: Ops> {
     /// q, k and v, stacked; behind them the gates of the output, where it is gated.
     pub qkv: O::Weight,
-    /// Their biases.
+    /// Biases of these projections, stacked alike.
     pub qkv_bias: Option<O::Weight>,
-    /// o.
+    /// Output projection, `[H, A]`.
     pub out: O::Weight,
-    /// Its bias.
+    /// Bias of the output projection, `[H]`.
     pub out_bias: Option<O::Weight>,
     /// Norms of q and k.
     pub norms: [Option<O::Weight>; 2],
@@ -35,47 +35,47 @@ pub struct Recurrent<O: Ops> {
     pub projections: O::Weight,
     /// Those behind a bottleneck, each with it.
     pub narrow: Vec<[O::Weight; 2]>,
-    /// Their bias.
+    /// Bias of the stacked projections.
     pub bias: Option<O::Weight>,
     /// What it computes with.
     pub inner: RecurrentWeights<O::Weight>,
     /// The output projection.
     pub out: O::Weight,
-    /// Its bias.
+    /// Bias of the output projection, `[H]`.
     pub out_bias: Option<O::Weight>,
 }
 
 /// What mixes positions in one layer.
 pub enum MixerWeights<O: Ops> {
-    /// Attention.
+    /// Softmax attention over keys and values.
     Attention(Attention<O>),
     /// Attention over latents.
     Latent(Latent<O>),
     /// Attention with experts.
     Moa(MoaWeights<O>),
-    /// A state.
+    /// Recurrent: positions are folded into a state.
     Recurrent(Recurrent<O>),
-    /// Nothing.
+    /// Absent: the layer has no such part.
     None,
 }
 
 /// The expert every token passes.
 pub struct Shared<O: Ops> {
-    /// Its network.
+    /// Network of the shared expert.
     pub network: O::Experts,
     /// Its gate `[1, H]`.
     pub gate: Option<O::Weight>,
     /// Before it, where it has one of its own.
     pub norm: Option<Norm<O>>,
-    /// Behind it.
+    /// Norm of what it puts out.
     pub norm_behind: Option<Norm<O>>,
 }
 
 /// Attention with experts.
 pub struct MoaWeights<O: Ops> {
-    /// `[E, H]`.
+    /// Gate of the router, `[E, H]`.
     pub router: O::Weight,
-    /// Of each its queries, and what becomes of what they attend to.
+    /// Per expert: query and output projection.
     pub experts: O::Experts,
     /// Keys and values of all, stacked.
     pub kv: O::Weight,
@@ -85,7 +85,7 @@ pub struct MoaWeights<O: Ops> {
 
 /// Experts of one layer.
 pub struct Moe<O: Ops> {
-    /// `[E, H]`.
+    /// Gate of the router, `[E, H]`.
     pub router: O::Weight,
     /// `[E]`, added to the logits.
     pub router_bias: Option<O::Weight>,
@@ -96,13 +96,13 @@ pub struct Moe<O: Ops> {
     /// What is added to the scores before experts are chosen `[E]`, where the checkpoint has it; then factors on the weights
     /// `[E]`, where it has those.
     pub of_experts: Option<O::Weight>,
-    /// Those that are chosen.
+    /// The routed experts.
     pub experts: O::Experts,
     /// `[H]`, added to their sum.
     pub out_bias: Option<O::Weight>,
     /// To the width they work in, and back, where it is one of their own.
     pub latent: Option<[O::Weight; 2]>,
-    /// Behind their sum.
+    /// Norm of the sum of the experts.
     pub norm_behind: Option<Norm<O>>,
     /// The one every token passes.
     pub shared: Option<Shared<O>>,
@@ -110,11 +110,11 @@ pub struct Moe<O: Ops> {
 
 /// What works on each position of one layer.
 pub enum FfnWeights<O: Ops> {
-    /// One network.
+    /// One network that every token passes.
     Dense(O::Experts),
-    /// Experts.
+    /// Router and experts.
     Moe(Moe<O>),
-    /// Nothing.
+    /// Absent: the layer has no such part.
     None,
 }
 
@@ -122,11 +122,11 @@ pub enum FfnWeights<O: Ops> {
 pub struct Layer<O: Ops> {
     /// Before the mixer, behind it, before the FFN, behind it; each where there is one.
     pub norms: [Option<Norm<O>>; 4],
-    /// The mixer.
+    /// Mixes positions: attention or a state.
     pub mixer: MixerWeights<O>,
     /// Attention to the source, between mixer and FFN.
     pub cross: Option<Cross<O>>,
-    /// The FFN.
+    /// Feed-forward network or experts.
     pub ffn: FfnWeights<O>,
     /// A factor on the residual stream behind it.
     pub scale: f32,
@@ -134,7 +134,7 @@ pub struct Layer<O: Ops> {
 
 /// A model on a device.
 pub struct Model<O: Ops> {
-    /// Its shape.
+    /// Shape of the model.
     pub spec: ModelSpec,
     /// The operations it runs on.
     pub ops: O,
@@ -146,7 +146,7 @@ pub struct Model<O: Ops> {
     pub encoder: Vec<Layer<O>>,
     /// None where there is no encoder.
     pub encoder_ends: Option<EncoderEnds<O>>,
-    /// By layer.
+    /// Layers of the decoder, in order.
     pub layers: Vec<Layer<O>>,
     /// What is added to scores by the distance of query and key.
     pub distances: Option<O::Weight>,
@@ -154,7 +154,7 @@ pub struct Model<O: Ops> {
     pub final_norm: Norm<O>,
     /// `[V, H]`, or that of every horizon, row upon row; absent where the embedding serves.
     pub head: Option<O::Weight>,
-    /// `[V]`.
+    /// Bias of the head, `[V]`.
     pub head_bias: Option<O::Weight>,
 }
 

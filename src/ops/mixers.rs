@@ -110,7 +110,7 @@ pub struct ScoreTerms<'a, W> {
 }
 
 impl<W> ScoreTerms<'_, W> {
-    /// Nothing.
+    /// No sinks and no distances.
     #[must_use]
     pub fn none() -> Self {
         Self {

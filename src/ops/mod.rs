@@ -91,7 +91,7 @@ pub struct Ask<'a> {
 /// A token a row of a batch reads.
 #[derive(Debug)]
 pub enum Input<'a, P> {
-    /// This one.
+    /// Id of a token that the host knows.
     Known(TokenId),
     /// What an earlier step drew for the ask at this place; it may not have reached the host yet.
     Drawn(&'a P, usize),
@@ -102,9 +102,9 @@ pub enum Input<'a, P> {
 pub struct Wanted<O: Ops> {
     /// What was predicted, where anything was asked.
     pub predicted: Option<O::Predicted>,
-    /// Activations.
+    /// Activations to read back.
     pub tensors: Vec<O::Tensor>,
-    /// Choices.
+    /// Routings to read back.
     pub routings: Vec<O::Routing>,
 }
 
@@ -113,7 +113,7 @@ pub struct Wanted<O: Ops> {
 pub struct Outcome {
     /// One per ask.
     pub predictions: Vec<Prediction>,
-    /// Row-major.
+    /// Numbers of each tensor asked for, row-major.
     pub tensors: Vec<Vec<f32>>,
     /// In the order asked for.
     pub routings: Vec<Routing>,

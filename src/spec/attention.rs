@@ -16,7 +16,7 @@ pub enum KvMap {
 /// Norm of queries and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QkNorm {
-    /// None.
+    /// Queries and keys are used as projected.
     None,
     /// Over each head, one weight `[head_dim]` for all.
     PerHead,
@@ -35,7 +35,7 @@ pub enum Mask {
     Window(usize),
     /// Those of its own chunk of n positions.
     Chunk(usize),
-    /// All.
+    /// Every position of the sequence, later ones too.
     Full,
 }
 
@@ -68,9 +68,9 @@ pub struct OutGate {
 )]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GqaSpec {
-    /// Query heads.
+    /// Number of query heads.
     pub n_heads: usize,
-    /// Key-value heads.
+    /// Number of key-value heads; divides `n_heads`.
     pub n_kv_heads: usize,
     /// Width of a head; heads × width need not be H.
     pub head_dim: usize,
@@ -203,7 +203,7 @@ pub enum LatentUp {
 /// equals (`DeepseekV32Indexer` in Transformers' `modeling_deepseek_v32.py`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IndexerSpec {
-    /// Heads.
+    /// Number of heads.
     pub n_heads: usize,
     /// Width of a head, and of a key.
     pub dim: usize,
@@ -220,7 +220,7 @@ pub struct IndexerSpec {
 /// comes out of it is `V Σ p c` (arXiv 2405.04434, section 2.1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MlaSpec {
-    /// Query heads.
+    /// Number of query heads.
     pub n_heads: usize,
     /// Rank of the query's bottleneck.
     pub q_lora: Option<usize>,
@@ -296,12 +296,12 @@ pub enum RopeScaling {
     },
     /// Every frequency divided by the factor.
     Linear {
-        /// The factor.
+        /// Context length over that of training, 1 or more.
         factor: f32,
     },
     /// `YaRN`: low frequencies divided, high ones kept, a ramp between.
     Yarn {
-        /// The factor.
+        /// Context length over that of training, 1 or more.
         factor: f32,
         /// Context the model was first trained at.
         original_ctx: f32,
@@ -316,7 +316,7 @@ pub enum RopeScaling {
     },
     /// Llama 3: by wavelength.
     Llama3 {
-        /// The factor.
+        /// Context length over that of training, 1 or more.
         factor: f32,
         /// Context the model was first trained at.
         original_ctx: f32,
@@ -329,7 +329,7 @@ pub enum RopeScaling {
     LongRope {
         /// `[R/2]` up to `original_ctx`.
         short: Vec<f32>,
-        /// `[R/2]` beyond.
+        /// `[R/2]`: divisors of the frequencies for longer contexts.
         long: Vec<f32>,
         /// Factor on cos and sin with `short`.
         short_scale: f32,

@@ -12,7 +12,7 @@ pub struct BranchId(pub u32);
 /// A text that was on screen, with its baseline and edited row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Branch {
-    /// Which.
+    /// Number of the text.
     pub id: BranchId,
     /// What it is called: `Text 1`, until it is named.
     pub name: String,

@@ -85,13 +85,13 @@ pub struct Heads {
 /// all the value heads that it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeltaParts {
-    /// Queries.
+    /// Columns of queries.
     pub q: Heads,
-    /// Keys.
+    /// Columns of keys.
     pub k: Heads,
-    /// Values.
+    /// Columns of values.
     pub v: Heads,
-    /// Gates.
+    /// Columns of output gates.
     pub z: Heads,
     /// β before its sigmoid.
     pub b: Heads,
@@ -179,7 +179,7 @@ impl DeltaSpec {
         DeltaParts { q, k, v, z, b, a }
     }
 
-    /// The column at which a value head's numbers of a part begin, of which each has so many.
+    /// First column of `part` for `value_head`; each head has `width` columns.
     #[must_use]
     pub fn column_of(&self, part: Heads, value_head: usize, width: usize) -> usize {
         let r = self.per_key_head();

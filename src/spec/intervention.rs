@@ -86,14 +86,14 @@ impl fmt::Display for Amount {
 pub enum Action {
     /// `z_E += value` before the score.
     Bias {
-        /// E.
+        /// Index of the expert, `0..E`.
         expert: ExpertId,
         /// Added to the logit.
         value: Amount,
     },
     /// `c_E += value` after the score: who is picked, never the weight.
     Select {
-        /// E.
+        /// Index of the expert, `0..E`.
         expert: ExpertId,
         /// Added to what selects.
         value: Amount,
@@ -105,12 +105,12 @@ pub enum Action {
     },
     /// `c_E = -inf`: never chosen.
     Mask {
-        /// E.
+        /// Index of the expert, `0..E`.
         expert: ExpertId,
     },
     /// E joins T first; with a share, `w_E = share · Σw`.
     Force {
-        /// E.
+        /// Index of the expert, `0..E`.
         expert: ExpertId,
         /// Its part of the weights, `0 <= share < 1`.
         share: Option<Amount>,
@@ -124,7 +124,7 @@ pub enum Action {
     },
     /// Where E is chosen its output contributes nothing.
     Zero {
-        /// E.
+        /// Index of the expert, `0..E`.
         expert: ExpertId,
     },
     /// Where `expert` is chosen the network of `with` runs, with its weight.
@@ -215,7 +215,7 @@ pub struct Intervention {
 /// One line of the list: an edit, and whether it is switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ListedEdit {
-    /// The edit.
+    /// The edit itself.
     pub edit: Intervention,
     /// Switched off it stays in the list and does nothing.
     pub enabled: bool,

@@ -26,7 +26,7 @@ pub struct ModelSpec {
     pub norm: NormSpec,
     /// The encoder of an encoder–decoder model.
     pub encoder: Option<EncoderSpec>,
-    /// The decoder.
+    /// Layers of the decoder, in order.
     pub layers: Vec<LayerSpec>,
     /// What comes out.
     pub head: HeadSpec,
@@ -65,7 +65,7 @@ pub enum InputSpec {
 pub enum NormKind {
     /// Root mean square, no mean taken off.
     Rms,
-    /// Layer norm.
+    /// Layer norm: mean taken off, divided by the standard deviation.
     Layer,
     /// L2 without a weight.
     L2NoWeight,
@@ -129,7 +129,7 @@ pub struct LayerSpec {
 pub struct CrossSpec {
     /// The attention; every row sees the whole source.
     pub attn: GqaSpec,
-    /// Before it.
+    /// Norm before it.
     pub norm: NormSpec,
 }
 
@@ -159,9 +159,9 @@ pub enum Mixer {
     Mla(MlaSpec),
     /// Attention with experts on queries and outputs.
     MoA {
-        /// The attention.
+        /// Attention whose query and output projections are the experts.
         attn: GqaSpec,
-        /// Its router.
+        /// Index of its router in the model.
         router: RouterId,
     },
     /// A state of a fixed size that every position is folded into.
@@ -203,12 +203,12 @@ pub enum Act {
     },
     /// `Silu` with inputs clamped to ± limit.
     SiluClamp {
-        /// The limit.
+        /// Largest value that passes, above 0.
         limit: f32,
     },
     /// `min(silu(g), limit) · u`, u clamped to ± limit (Step-3.7).
     ClampedSilu {
-        /// The limit.
+        /// Largest value that passes, above 0.
         limit: f32,
     },
 }
@@ -220,7 +220,7 @@ pub struct MlpSpec {
     pub d_ff: usize,
     /// Whether there is a gate.
     pub gated: bool,
-    /// The activation.
+    /// Activation between the projections.
     pub act: Act,
     /// Whether each matrix has a bias.
     pub bias: bool,
@@ -282,7 +282,7 @@ pub enum SharedInput {
 /// An expert every token passes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SharedSpec {
-    /// Its network.
+    /// Network of the shared expert.
     pub mlp: MlpSpec,
     /// How it is gated.
     pub gate: SharedGate,

@@ -21,7 +21,7 @@ impl DeviceChoice {
     /// All of them, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Gpu, Self::Cpu];
 
-    /// Display name.
+    /// Display name: `GPU`.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -53,8 +53,8 @@ impl fmt::Display for BlockFormat {
 /// Where, and how weights are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
-    /// Where.
+    /// Device the model runs on.
     pub device: DeviceChoice,
-    /// As stored where none.
+    /// Format that weights are made into when they are loaded; as stored where none.
     pub quantize: Option<BlockFormat>,
 }

@@ -14,7 +14,7 @@ pub enum PolicyError {
     /// No such router.
     #[error("edit \"{edit}\": {what}")]
     NoRouter {
-        /// The edit.
+        /// The edit as text: `mask:4.5`.
         edit: String,
         /// What is missing, and what there is.
         what: String,
@@ -22,11 +22,11 @@ pub enum PolicyError {
     /// An expert the router does not have.
     #[error("edit \"{edit}\": {place} has experts 0 to {}, not {expert}", n_experts - 1)]
     NoExpert {
-        /// The edit.
+        /// The edit as text: `mask:4.5`.
         edit: String,
-        /// The router.
+        /// Where the router sits: `layer 4`.
         place: String,
-        /// E.
+        /// E, number of experts of the router.
         n_experts: usize,
         /// What was asked for.
         expert: ExpertId,
@@ -34,21 +34,21 @@ pub enum PolicyError {
     /// More experts than there are.
     #[error("edit \"{edit}\": {place} has {n_experts} experts, so k can be at most {n_experts}")]
     KTooLarge {
-        /// The edit.
+        /// The edit as text: `mask:4.5`.
         edit: String,
-        /// The router.
+        /// Where the router sits: `layer 4`.
         place: String,
-        /// E.
+        /// E, number of experts of the router.
         n_experts: usize,
     },
     /// Every expert is masked.
     #[error("{place}: no expert left to pick from position {at} on: all {n_experts} are masked")]
     AllMasked {
-        /// The router.
+        /// Where the router sits: `layer 4`.
         place: String,
         /// The first such position.
         at: Position,
-        /// E.
+        /// E, number of experts of the router.
         n_experts: usize,
     },
     /// More forced than chosen.
@@ -56,23 +56,23 @@ pub enum PolicyError {
         "{place}: {n_forced} experts are forced from position {at} on, but only {k} are chosen"
     )]
     TooManyForced {
-        /// The router.
+        /// Where the router sits: `layer 4`.
         place: String,
         /// The first such position.
         at: Position,
         /// How many are forced.
         n_forced: usize,
-        /// k there.
+        /// Number of experts chosen there.
         k: usize,
     },
     /// Shares leave nothing.
     #[error("{place}: the shares from position {at} on sum to {total}; they must stay below 1")]
     SharesTooLarge {
-        /// The router.
+        /// Where the router sits: `layer 4`.
         place: String,
         /// The first such position.
         at: Position,
-        /// Their sum.
+        /// Sum of the shares.
         total: String,
     },
     /// Shares for all that is chosen.
@@ -80,7 +80,7 @@ pub enum PolicyError {
         "{place}: from position {at} on every one of the {n} chosen experts has a share; at least one must have none"
     )]
     NothingUnshared {
-        /// The router.
+        /// Where the router sits: `layer 4`.
         place: String,
         /// The first such position.
         at: Position,

@@ -41,7 +41,7 @@ pub struct ShortConvSpec {
 /// Transformers).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mamba2Spec {
-    /// Heads.
+    /// Number of heads.
     pub n_heads: usize,
     /// Width of a head.
     pub head_dim: usize,

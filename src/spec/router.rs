@@ -39,7 +39,7 @@ pub enum Site {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 pub struct RouterPlace {
-    /// Its stack.
+    /// Encoder or decoder.
     pub stack: StackId,
     /// Its layer in that stack, dense layers counted.
     pub layer: LayerId,
@@ -89,7 +89,7 @@ pub enum Score {
 /// What the combine weight of a chosen expert is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weight {
-    /// Its score.
+    /// Its score, without selection bias.
     Score,
     /// Softmax of the logits over the chosen experts only.
     SoftmaxOverTopK,
@@ -100,7 +100,7 @@ pub enum Weight {
 /// What is done to the weights of one token's chosen experts together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Renorm {
-    /// Nothing.
+    /// Weights stay as they are.
     None,
     /// Divided by `max(sum, min) + eps`.
     Sum {
@@ -160,9 +160,9 @@ pub enum Algo {
 pub struct RouterSpec {
     /// Where it sits.
     pub place: RouterPlace,
-    /// E.
+    /// E, number of routed experts.
     pub n_experts: usize,
-    /// k, `1..=E`.
+    /// k, number of experts chosen per token, `1..=E`.
     pub top_k: usize,
     /// What the gate reads.
     pub input: RouterInput,
@@ -174,7 +174,7 @@ pub struct RouterSpec {
     pub score: Score,
     /// Whether the checkpoint carries a bias `[E]` that acts on selection only.
     pub select_bias: bool,
-    /// Group-limited routing.
+    /// Group-limited routing, where experts are in groups of which only some are kept.
     pub groups: Option<Groups>,
     /// The procedure that chooses.
     pub algo: Algo,

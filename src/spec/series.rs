@@ -54,7 +54,7 @@ pub struct Series {
 /// How a series is brought to mean 0 and deviation 1, and back. Comparable by its bits, so that it can be part of a key.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct SeriesScale {
-    /// Its mean.
+    /// Mean of the series, in its own unit.
     pub mean: f64,
     /// Its standard deviation, of n − 1; 1 where that is 0 or nothing can be said of it.
     pub deviation: f64,

@@ -10,7 +10,7 @@ use super::{
 /// Layers that read the same part of a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerGroup {
-    /// Their stack.
+    /// Encoder or decoder.
     pub stack: StackId,
     /// `encoder` or `decoder`; empty where the model has one stack.
     pub name: &'static str,
@@ -278,7 +278,7 @@ pub enum GivenIdsError {
     /// A text that starts with another token.
     #[error("the text of this model starts with token {start}: --decoder-ids has to begin with it")]
     NoStart {
-        /// The token.
+        /// Id of the token the decoder starts with.
         start: TokenId,
     },
 }

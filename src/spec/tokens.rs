@@ -64,7 +64,7 @@ impl TokenTable {
         self.special.get(token.idx()).copied().unwrap_or(true)
     }
 
-    /// The token of the vocabulary that one of a sequence is.
+    /// Maps a sequence token to its vocabulary id.
     #[must_use]
     pub fn in_vocabulary(&self, token: TokenId) -> TokenId {
         token.in_vocabulary(self.start)

@@ -79,9 +79,9 @@ pub enum Wanted {
     Read(Slice),
     /// A new sequence that holds the first positions of another; `Job::forked` gets how many it really holds.
     Fork {
-        /// The new one.
+        /// Name of the new sequence.
         seq: JobSeq,
-        /// The other.
+        /// Sequence whose first positions it takes.
         of: JobSeq,
         /// Positions, at most as many as it holds.
         at: Position,
@@ -92,7 +92,7 @@ pub enum Wanted {
     End,
 }
 
-/// Work beside the rows. Dropping it gives it up; its sequences are given back by whoever runs it.
+/// A background job. Dropping it cancels it; the engine releases its sequences.
 pub trait Job {
     /// What it wants next. Where the device runs ahead it is asked before it was handed what came of the last slice.
     ///

@@ -49,7 +49,7 @@ pub enum Study {
     },
     /// Reads one text under each of several lists of edits, beside the same text without.
     Controls {
-        /// The text.
+        /// Tokens of the text.
         tokens: Vec<TokenId>,
         /// The token after it, where it is known: what the last position's loss is measured on.
         next: Option<TokenId>,

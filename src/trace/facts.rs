@@ -8,9 +8,9 @@ use crate::spec::{ExpertId, ModelSpec, TokenId, TokenTable, count_of, grouped};
 /// Numbers of weights by what they are for, embedding and head once each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParameterCount {
-    /// All.
+    /// Number of all weights.
     pub total: u64,
-    /// Those that one token passes.
+    /// Number of those that one token passes.
     pub active: u64,
 }
 
@@ -19,9 +19,9 @@ pub struct ParameterCount {
 pub struct WeightShare {
     /// What they are for: `attention`, `experts`.
     pub kind: String,
-    /// How many.
+    /// Number of weights.
     pub parameters: u64,
-    /// In how many bytes, as stored.
+    /// Bytes they take, as stored.
     pub bytes: u64,
 }
 
@@ -30,7 +30,7 @@ pub struct WeightShare {
 pub struct NearestRows {
     /// The one of the lower id.
     pub a: ExpertId,
-    /// The other.
+    /// The one of the higher id.
     pub b: ExpertId,
     /// Cosine of their rows, −1 to 1.
     pub cosine: f32,
@@ -77,11 +77,11 @@ pub struct DeviceFacts {
 pub struct ModelFacts {
     /// Display name: `Tour`, or the folder's name.
     pub name: String,
-    /// Its shape.
+    /// Shape of the model.
     pub spec: ModelSpec,
     /// How weights are stored: `bf16`.
     pub dtype: String,
-    /// How many.
+    /// Number of weights, in all and for one token.
     pub parameters: ParameterCount,
     /// The same by what they are for, in the order of the model; kinds it has none of are left out.
     pub weight_shares: Vec<WeightShare>,
@@ -154,9 +154,9 @@ pub enum GivenError {
     /// An id the model does not have.
     #[error("token id {token} is not in the vocabulary of {n_vocab}")]
     NoToken {
-        /// The id.
+        /// The id that was given.
         token: TokenId,
-        /// V.
+        /// V, number of tokens in the vocabulary.
         n_vocab: usize,
     },
 }

@@ -16,9 +16,9 @@ pub const N_TOP: usize = 20;
 /// A token and how likely it was.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// Which.
+    /// Id of the token.
     pub token: TokenId,
-    /// ln p.
+    /// ln p, in nats, 0 or less.
     pub log_prob: f32,
     /// 1 is the likeliest, ties to the lowest id.
     pub rank: u32,

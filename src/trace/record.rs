@@ -11,7 +11,7 @@ use crate::spec::{ExpertId, Position, Revision, SeqId, TokenId};
 pub enum Phase {
     /// Given tokens, read many at a time.
     Prefill,
-    /// Drawn tokens.
+    /// Tokens that the model drew, read one at a time.
     Decode,
 }
 
@@ -43,9 +43,9 @@ pub struct Pick {
 /// One router's rows of a step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RouterTrace {
-    /// E.
+    /// E, number of experts of the router.
     pub n_experts: usize,
-    /// K.
+    /// K, picks kept for each row.
     pub n_picks: usize,
     /// `[T, E]` raw gate outputs, before any edit. Empty once dropped for memory.
     pub logits: Vec<f32>,
@@ -82,7 +82,7 @@ pub struct StepTrace {
 }
 
 impl RouterTrace {
-    /// Rows held.
+    /// Number of rows (tokens) held.
     #[must_use]
     pub fn n_rows(&self) -> usize {
         self.margin.len()

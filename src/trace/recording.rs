@@ -44,11 +44,11 @@ pub enum RowEvent {
     Shown(ShownRows),
     /// A row grew.
     Stepped {
-        /// Which.
+        /// The row that grew.
         row: RowId,
         /// Tokens and routing.
         step: StepTrace,
-        /// The predictions.
+        /// Prediction at each position of the step.
         readouts: Vec<Readout>,
         /// A counterfactual's comparison with its baseline.
         comparisons: Vec<Comparison>,
@@ -119,7 +119,7 @@ impl Recording {
         store.check(step)
     }
 
-    /// One row.
+    /// The row with this id, where there is one.
     #[must_use]
     pub fn row(&self, id: RowId) -> Option<&RowRecord> {
         self.rows.get(&id)

@@ -40,7 +40,7 @@ impl<'a> Routed<'a> {
         self.trace.has_pick(self.row, expert)
     }
 
-    /// The strongest.
+    /// The pick with the largest weight; none where nothing was picked.
     #[must_use]
     pub fn strongest(&self) -> Option<&'a Pick> {
         self.picks().next()
@@ -80,7 +80,7 @@ impl<'a> Routed<'a> {
         kept.get(self.row * n..(self.row + 1) * n).unwrap_or(&[])
     }
 
-    /// E.
+    /// E, number of experts of the router.
     #[must_use]
     pub fn n_experts(&self) -> usize {
         self.trace.n_experts

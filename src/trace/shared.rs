@@ -41,13 +41,13 @@ impl<T> SharedVec<T> {
         self.chunks.get(at / CHUNK)?.get(at % CHUNK)
     }
 
-    /// The first.
+    /// The first item; none where it is empty.
     #[must_use]
     pub fn first(&self) -> Option<&T> {
         self.chunks.first()?.first()
     }
 
-    /// The last.
+    /// The last item; none where it is empty.
     #[must_use]
     pub fn last(&self) -> Option<&T> {
         self.chunks.last()?.last()
@@ -88,7 +88,7 @@ impl<T> SharedVec<T> {
 }
 
 impl<T: Clone> SharedVec<T> {
-    /// Adds one.
+    /// Adds an item at the end.
     pub fn push(&mut self, item: T) {
         match self.chunks.last_mut().filter(|it| it.len() < CHUNK) {
             Some(last) => Arc::make_mut(last).push(item),

@@ -3,12 +3,12 @@
 use super::{Comparison, Readout, StepTrace};
 use crate::spec::TokenId;
 
-/// What a step hands over beside tokens and readouts.
+/// What a step captures in addition to tokens and readouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capture {
     /// Nothing: what tracing costs is measured against this.
     None,
-    /// The routing.
+    /// Routing of every token.
     Trace,
     /// The routing and all logits `[T, V]` (`eval`).
     Logits,

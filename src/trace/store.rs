@@ -177,7 +177,7 @@ impl TraceStore {
         out
     }
 
-    /// Positions held.
+    /// Number of positions held.
     #[must_use]
     pub fn len(&self) -> usize {
         self.n_positions

@@ -42,7 +42,7 @@ pub enum SameBy {
 pub struct Copies {
     /// At least two, ascending.
     pub experts: Vec<ExpertId>,
-    /// By what.
+    /// Whether their weights or their outputs are alike.
     pub by: SameBy,
     /// The least cosine of a matrix of one with that of the first, −1 to 1; of outputs, 1 less their relative distance.
     pub likeness: f32,

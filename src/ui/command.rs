@@ -178,19 +178,19 @@ pub enum Command {
         panel: &'static str,
         /// As what.
         form: ExportForm,
-        /// Where.
+        /// File or clipboard.
         to: ExportTo,
     },
     /// The same of the panel last used.
     ExportHere {
         /// As what.
         form: ExportForm,
-        /// Where.
+        /// File or clipboard.
         to: ExportTo,
     },
     /// Write a file that was asked for.
     SaveFile {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
         /// What was on screen when it was asked for.
         bytes: Arc<[u8]>,
@@ -246,9 +246,9 @@ pub enum Command {
     BringBack(BranchId),
     /// Call a text that left the screen something else.
     NameText {
-        /// Which.
+        /// Number of the text.
         id: BranchId,
-        /// What.
+        /// Its new name.
         name: String,
     },
     /// Forget a text that left the screen.

@@ -4,6 +4,7 @@ mod circles;
 mod citations;
 mod counts;
 mod crates;
+mod docstrings;
 mod errors;
 mod proofs;
 mod tracked;

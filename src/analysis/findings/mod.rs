@@ -56,7 +56,7 @@ pub enum FindingKind {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// What is wrong.
     pub kind: FindingKind,
     /// The router it is about; none where it is about no layer with one.
     pub router: Option<RouterId>,

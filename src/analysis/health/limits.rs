@@ -33,7 +33,7 @@ impl Preset {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLimit {
-    /// One.
+    /// At least one.
     Any,
     /// At least this share of the experts.
     Share(f64),

@@ -72,7 +72,7 @@ pub struct Numbers {
 /// An expert that is picked for less than a twentieth of an even share.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Idle {
-    /// Which.
+    /// Index of the expert in its router.
     pub expert: ExpertId,
     /// How often it was picked over all texts.
     pub n: u64,
@@ -85,7 +85,7 @@ pub struct Idle {
 /// How much an expert is used, and where most.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Utilised {
-    /// Which.
+    /// Index of the expert in its router.
     pub expert: ExpertId,
     /// How often it was picked over all texts.
     pub n: u64,
@@ -100,7 +100,7 @@ pub struct Utilised {
 /// What is said of one router.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RouterReport {
-    /// Which.
+    /// Index of the router in the model.
     pub router: RouterId,
     /// What it is called: `layer 4`.
     pub label: String,

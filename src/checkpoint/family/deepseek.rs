@@ -1,4 +1,4 @@
-//! `DeepSeekMoE` (v1), and what its kin took over: some dense layers first, experts beside a shared one that every token
+//! `DeepSeekMoE` (v1), and what related families took over: some dense layers first, experts beside a shared one that every token
 //! passes, a router that scores each expert alone and chooses under a bias.
 
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub(super) const SELECT_BIAS: &[Tensor] = &[Tensor::rows(
     &[Role::In(LayerSlot::SelectBias)],
 )];
 
-/// What kin without latent attention call their tensors: norms of queries and keys, a bias on the choice.
+/// What related families without latent attention call their tensors: norms of queries and keys, a bias on the choice.
 pub(super) const KIN: &Names = &Names {
     prefixes: Prefix::USUAL,
     tensors: &[
@@ -135,7 +135,7 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    /// Reads keys that the kin share: which layers are dense, widths, groups, whether and by what weights are scaled.
+    /// Reads keys that the related families share: which layers are dense, widths, groups, whether and by what weights are scaled.
     ///
     /// # Errors
     /// A setting that makes no sense.

@@ -207,8 +207,8 @@ pub(super) fn sentence(
     }
 }
 
-/// Letters that two names must share at their beginning to be kin.
-const KIN: usize = 4;
+/// Letters that two names must share at their beginning to be related.
+const N_LETTERS: usize = 4;
 
 /// The name nearest to one: that with the longest beginning in common, where it is long enough to mean something; else
 /// one that differs by few letters. Of several the shortest.
@@ -220,9 +220,9 @@ fn nearest(name: &str, all: &[&'static str]) -> Option<&'static str> {
     };
     let differs = |it: &str| distance(&name, &letters(it));
     let longest = all.iter().map(|it| shared(it)).max()?;
-    if longest >= KIN {
-        let kin = all.iter().filter(|it| shared(it) == longest);
-        return kin.min_by_key(|it| differs(it)).copied();
+    if longest >= N_LETTERS {
+        let related = all.iter().filter(|it| shared(it) == longest);
+        return related.min_by_key(|it| differs(it)).copied();
     }
     let close = all.iter().filter(|it| 3 * differs(it) <= name.len());
     close.min_by_key(|it| differs(it)).copied()

@@ -24,8 +24,6 @@ mod hunyuan;
 mod jamba;
 mod jetmoe;
 mod kda;
-#[cfg(test)]
-mod kin_tests;
 mod laguna;
 mod latent;
 mod lfm2;
@@ -48,6 +46,8 @@ mod plain;
 mod prefix;
 mod qwen;
 mod qwen_next;
+#[cfg(test)]
+mod related_tests;
 mod step;
 mod switch;
 mod time_moe;

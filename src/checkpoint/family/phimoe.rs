@@ -1,4 +1,4 @@
-//! Phi-3.5-MoE and its kin: layer norms with biases, and sparsemixer, which chooses experts one after the other.
+//! Phi-3.5-MoE and related models: layer norms with biases, and sparsemixer, which chooses experts one after the other.
 
 use crate::spec::{Algo, Mask, MlpSpec, MoeSpec, NormSpec, RouterId, RouterSpec, Score, Weight};
 

@@ -1,5 +1,5 @@
-//! The table of replacements that sentencepiece compiles: a number of bytes, a trie of so many, and the texts that
-//! are put, each with a zero behind it. It is written as base64.
+//! The table of replacements that sentencepiece compiles, written as base64: byte length of the trie, the trie,
+//! NUL-terminated replacements.
 //!
 //! Only its measures are looked at; what it does is the library's.
 

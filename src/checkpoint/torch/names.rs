@@ -16,7 +16,7 @@ pub(super) enum Name {
     RebuildFromType,
     /// `torch.Tensor` or `torch.nn.parameter.Parameter`.
     TensorType,
-    /// `torch.FloatStorage` and its kin.
+    /// `torch.FloatStorage` and the others.
     Storage(&'static Number),
 }
 

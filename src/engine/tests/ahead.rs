@@ -190,7 +190,7 @@ fn what_is_given_up_between_two_slices_is_taken_up_where_it_was() {
 }
 
 #[test]
-fn between_two_layers_that_wait_for_a_disk_the_mailbox_is_looked_at() {
+fn between_two_layers_that_wait_for_a_disk_the_request_channel_is_checked() {
     let rows = recorded_of(&masked());
     let mut it = Hand::in_layers(&rows, false, 3);
     it.show(&plain());

@@ -30,7 +30,7 @@ pub struct Spy {
     n_run: usize,
 }
 
-/// Longer than goes by between two looks at the mailbox.
+/// Longer than goes by between two checks of the request channel.
 const LAYER_TIME: Duration = Duration::from_millis(11);
 
 impl Spy {

@@ -73,7 +73,7 @@ impl Watch {
         it
     }
 
-    /// Asks, and listens while the mailbox is full.
+    /// Asks, and listens while the request channel is full.
     pub fn ask(&mut self, mut request: Request) {
         while let Err(NotSent::Full(back)) = self.engine.send(request) {
             request = back;

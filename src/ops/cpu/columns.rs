@@ -1,4 +1,4 @@
-//! Dot products of weights that are stored input after input.
+//! Dot products of weights that are stored transposed (column-major).
 //!
 //! **Invariant:** every sum runs over the inputs in their order, whatever else is computed beside it.
 

@@ -17,7 +17,7 @@ pub struct HeadRows {
     pub step: usize,
     /// The first that is meant of a head's own.
     pub first: usize,
-    /// How many.
+    /// Number of rows of a head.
     pub n: usize,
 }
 

@@ -27,7 +27,7 @@ pub fn is_filtered(sampling: &Sampling, n_drawable: u32) -> bool {
     sampling.temperature.0 != 0.0 && (n_levels(sampling, n_drawable) > 0 || sampling.min_p.0 > 0.0)
 }
 
-/// Levels of the sieve.
+/// Radix-select passes: 0, 4 or 7.
 fn n_levels(sampling: &Sampling, n_drawable: u32) -> u32 {
     let has_top_k = sampling.top_k > 0 && sampling.top_k < n_drawable;
     match (has_top_k, sampling.top_p.0 < 1.0) {

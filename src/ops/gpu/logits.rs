@@ -17,9 +17,9 @@ pub struct Params {
     pub chunk: u32,
     /// Chunks of a row.
     pub n_chunks: u32,
-    /// Of the sieve.
+    /// Level of the radix select that applies top-k and top-p, 0 first.
     pub level: u32,
-    /// Bits of half a mass.
+    /// Bits of each of the two words a probability mass is split into.
     pub limb_bits: u32,
 }
 
@@ -30,7 +30,7 @@ pub struct Rows<'a> {
     pub logits: &'a Slice,
     /// `[asks]` of `AskWords`.
     pub table: Slice,
-    /// Of every kernel.
+    /// Uniform parameters, the same for predict, draw and best.
     pub params: Params,
     /// Rows.
     pub n_asks: u32,

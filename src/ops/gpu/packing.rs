@@ -156,7 +156,7 @@ impl RowLayout {
     }
 }
 
-/// What the rows of a matrix share, list after list, those that are alike and follow each other once.
+/// Column-to-group lists of matrices; equal neighbours are stored once.
 #[derive(Debug, Default)]
 pub struct RowLists {
     /// All lists.

@@ -26,7 +26,7 @@ pub struct Shard {
     pub row_units: usize,
     /// The first of them.
     pub first_row: usize,
-    /// How many.
+    /// Number of rows.
     pub rows: usize,
     /// `[rows, row_units]` units, then what lies apart from them, then what rows of a matrix share.
     pub slice: Slice,

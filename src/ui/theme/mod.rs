@@ -61,7 +61,7 @@ pub enum ThemeKind {
 /// The colours of one theme.
 #[derive(Clone, Debug)]
 pub struct Palette {
-    /// Whose.
+    /// The theme whose colours these are.
     pub kind: ThemeKind,
     /// Whether it is the dark one.
     pub dark: bool,

@@ -47,7 +47,7 @@ pub(super) fn heads(it: &mut Settings<'_>, rotated: f64) {
     }
 }
 
-/// DeepSeek-V2, V3 and their kin: what a file does not say is not what the families assume.
+/// DeepSeek-V2, V3 and related families: what a file does not say is not what the families assume.
 pub(super) fn deepseek(it: &mut Settings<'_>) {
     let (has_bias, is_sigmoid) = line(it);
     if !has_bias && !is_sigmoid {

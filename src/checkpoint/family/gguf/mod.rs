@@ -10,12 +10,12 @@ mod block_names;
 mod blocks;
 mod channel_names;
 mod channels;
-mod kin;
 mod latent;
 #[cfg(test)]
 mod latent_tests;
 mod layers;
 mod names;
+mod related;
 mod settings;
 mod states;
 #[cfg(test)]
@@ -72,7 +72,7 @@ struct Arch {
     has_kinds: bool,
     /// Settings that may differ from layer to layer: `more` reads which has what.
     by_layer: &'static [&'static str],
-    /// What a file may say of how experts are scored, where it does; 0 says nothing.
+    /// Accepted values of `expert_gating_func`; 0 means unset.
     gating: &'static [f64],
     /// How the rows of a delta rule lie, and which key head a value head reads: as the converter left them.
     delta: (DeltaLayout, KvMap),
@@ -126,7 +126,12 @@ const PLAIN: Arch = Arch {
 
 /// Every architecture that opens.
 fn archs() -> impl Iterator<Item = &'static Arch> {
-    let others = [kin::ARCHS, blocks::ARCHS, channels::ARCHS, windowed::ARCHS];
+    let others = [
+        related::ARCHS,
+        blocks::ARCHS,
+        channels::ARCHS,
+        windowed::ARCHS,
+    ];
     ARCHS.iter().chain(others.into_iter().flatten())
 }
 

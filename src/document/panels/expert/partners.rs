@@ -8,7 +8,7 @@ use crate::spec::{ExpertId, RouterId, RouterSpec};
 pub struct Partner {
     /// Its router.
     pub router: RouterId,
-    /// Which.
+    /// Index of the expert in its router.
     pub expert: ExpertId,
     /// For how many of the other's tokens it was picked.
     pub n: u64,

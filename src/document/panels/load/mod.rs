@@ -34,7 +34,7 @@ pub struct LoadOf {
 /// One router's load as it is shown, E experts.
 #[derive(Clone, Debug)]
 pub struct ShownLoad<'a> {
-    /// Which.
+    /// Index of the router in the model.
     pub router: RouterId,
     /// Its rule.
     pub spec: &'a RouterSpec,

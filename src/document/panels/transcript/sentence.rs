@@ -91,7 +91,7 @@ fn written(
     };
     let n_source = parts((kind, spec), row).n_source;
     if n_source > 0 {
-        // The token that the text starts with stands for itself, and says nothing.
+        // The decoder start token is not counted.
         let n_text = n.saturating_sub(n_source + 1);
         return format!(
             "{} of source, {} written; {line}.",

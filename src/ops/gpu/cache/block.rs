@@ -17,8 +17,8 @@ const FIRST_POSITIONS: usize = 512;
 /// The same beside rows that are shared: most forks are short.
 const FIRST_OF_FORK: usize = 64;
 
-/// Rows are shared where they fill this part of their buffer at least, which lives as long as anybody reads of it;
-/// fewer are copied.
+/// A fork shares rows if they fill at least 1/4 of the parent's buffer, which stays as long as a fork holds it; otherwise
+/// they are copied.
 const LEAST_SHARED: usize = 4;
 
 /// Keys and values side by side.
@@ -37,13 +37,13 @@ pub struct KvRows {
 /// Rows of another cache that hold some positions of a block.
 #[derive(Clone, Debug)]
 struct Base {
-    /// Whose.
+    /// Rows that are shared.
     rows: Arc<KvRows>,
     /// The row of the first position.
     at: usize,
     /// That position, counted from the block's first.
     first: usize,
-    /// How many positions.
+    /// Number of positions.
     n: usize,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Segment<'a> {
     pub(super) at: usize,
     /// The position of that, counted from the block's first.
     first: usize,
-    /// How many.
+    /// Number of rows.
     pub(super) n: usize,
 }
 

@@ -29,11 +29,11 @@ pub struct GpuCache {
 /// Rows of a batch whose keys go side by side into one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvSpan {
-    /// Which.
+    /// Index of the block.
     pub block: usize,
     /// The row of the block's own that takes the first.
     pub at: usize,
-    /// How many.
+    /// Number of positions.
     pub n: usize,
 }
 

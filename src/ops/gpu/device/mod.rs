@@ -85,11 +85,11 @@ pub(super) struct Card {
     pub(super) queue: wgpu::Queue,
 }
 
-/// What wgpu has to say.
+/// Errors reported by wgpu.
 #[derive(Debug)]
 struct Faults {
     told: mpsc::Receiver<DeviceError>,
-    /// Apart from the others, which follow from it and may come first, and be many.
+    /// Device-lost, on its own channel: other errors follow from it, may come before it, and be many.
     lost: mpsc::Receiver<DeviceError>,
 }
 
@@ -184,7 +184,7 @@ impl Gpu {
         self.memory.n_bytes()
     }
 
-    /// It makes no buffer that would bring all of them beyond so many bytes.
+    /// Limits total buffer memory to `n_bytes`: a buffer beyond it is refused.
     pub fn limit_memory(&self, n_bytes: u64) {
         self.memory.limit(n_bytes);
     }
@@ -225,10 +225,10 @@ impl Gpu {
     /// The first thing that went wrong; nothing on the device can be trusted after it.
     ///
     /// # Errors
-    /// That.
+    /// The first error that was reported.
     pub fn check(&self) -> Result<(), DeviceError> {
         let mut fault = self.fault.borrow_mut();
-        // It comes before what the driver says of those who use the buffer that is not there.
+        // A refused allocation is reported first; later driver errors follow from it.
         let refused = self.memory.refused();
         for it in refused.into_iter().chain(self.faults.told.try_iter()) {
             fault.get_or_insert(it);

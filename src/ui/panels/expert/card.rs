@@ -13,7 +13,7 @@ use crate::ui::{Cx, ExpertAt, Memo, RowOf};
 pub struct Card {
     facts: Arc<ModelFacts>,
     row: RowOf,
-    /// Which.
+    /// Router and index of the expert.
     pub at: ExpertAt,
     /// Where it was picked, and with whom.
     pub uses: ExpertUse,
@@ -108,11 +108,11 @@ pub fn name(spec: &ModelSpec, at: ExpertAt) -> String {
 
 /// The routers before and after, of the same stack and the same part of the layer.
 fn beside(spec: &ModelSpec, router: RouterId) -> [Option<RouterId>; 2] {
-    let kin = |it: &RouterId| {
+    let is_alike = |it: &RouterId| {
         let place = |id| spec.router(id).map(|it| (it.place.stack, it.place.site));
         place(*it) == place(router)
     };
-    let ids = || spec.router_ids().map(|(id, _)| id).filter(kin);
+    let ids = || spec.router_ids().map(|(id, _)| id).filter(is_alike);
     [
         ids().take_while(|it| *it < router).last(),
         ids().find(|it| *it > router),

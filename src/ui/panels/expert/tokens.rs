@@ -51,7 +51,7 @@ impl<'a> ShownOccurrences<'a> {
         }
     }
 
-    /// How many.
+    /// Number of tokens listed.
     pub fn len(self) -> usize {
         if self.only_strongest {
             self.card.uses.strongest.len()

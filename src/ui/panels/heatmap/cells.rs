@@ -20,7 +20,7 @@ use super::plot::Plot;
 /// The cells as they lie on screen.
 #[derive(Clone, Copy)]
 pub struct Map<'a> {
-    /// Where.
+    /// Where cells lie, in points.
     pub grid: GridView,
     /// What they show.
     pub plot: &'a Plot,

@@ -18,7 +18,7 @@ pub struct HoveredToken<'a> {
     pub router: RouterId,
     /// The mean that the line shows beside them.
     pub mean: Option<(Line, f32)>,
-    /// Where.
+    /// Position of the token.
     pub at: Position,
     /// Whether it is the baseline's: only there is KL its own.
     pub baseline: bool,

@@ -32,7 +32,7 @@ const NARROWEST: f32 = 6.0;
 pub struct TokenRun {
     /// Whose tokens.
     pub row: RowChoice,
-    /// Which.
+    /// Positions of the tokens.
     pub range: Range<usize>,
     /// Left edge in the strip.
     pub x: f32,

@@ -1,4 +1,4 @@
-//! Architectures of DeepSeek's kin: some dense layers first, an ungated shared expert, most often sigmoid routing
+//! Architectures related to DeepSeek's: some dense layers first, an ungated shared expert, most often sigmoid routing
 //! under a bias. Their widths of shared experts are those of the tensors.
 
 use serde_json::{Map, Value, json};
