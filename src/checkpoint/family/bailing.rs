@@ -7,7 +7,7 @@ use crate::spec::{Mask, QkNorm, RouterSpec};
 use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
-    deepseek::{KIN, NetworkDefaults, Networks, sigmoid},
+    deepseek::{NetworkDefaults, Networks, RELATED, sigmoid},
     plain::{Defaults, Layer, Plain},
 };
 
@@ -15,14 +15,14 @@ pub(super) const BAILING_MOE: Family = Family {
     model_type: "bailing_moe",
     label: "Ling",
     read: |config| read(config, &BAILING_MOE, false, |it| it.router(0)),
-    names: KIN,
+    names: RELATED,
 };
 
 pub(super) const BAILING_MOE_V2: Family = Family {
     model_type: "bailing_moe_v2",
     label: "Ling 2",
     read: |config| read(config, &BAILING_MOE_V2, true, sigmoid),
-    names: KIN,
+    names: RELATED,
 };
 
 const DEFAULTS: Defaults = Defaults {

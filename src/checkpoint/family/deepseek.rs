@@ -49,7 +49,7 @@ pub(super) const SELECT_BIAS: &[Tensor] = &[Tensor::rows(
 )];
 
 /// What related families without latent attention call their tensors: norms of queries and keys, a bias on the choice.
-pub(super) const KIN: &Names = &Names {
+pub(super) const RELATED: &Names = &Names {
     prefixes: Prefix::USUAL,
     tensors: &[
         DECODER,

@@ -5,7 +5,7 @@ use crate::spec::{Mask, QkNorm};
 use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
-    deepseek::{KIN, NetworkDefaults, Networks, sigmoid},
+    deepseek::{NetworkDefaults, Networks, RELATED, sigmoid},
     plain::{Defaults, Layer, Plain, kinds, window},
 };
 
@@ -13,7 +13,7 @@ pub(super) const DOTS1: Family = Family {
     model_type: "dots1",
     label: "dots.llm1",
     read,
-    names: KIN,
+    names: RELATED,
 };
 
 const DEFAULTS: Defaults = Defaults {

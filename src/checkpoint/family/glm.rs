@@ -5,7 +5,7 @@ use crate::spec::{Mask, QkNorm};
 use super::{
     super::{CheckpointError, config::Config},
     Draft, Family,
-    deepseek::{KIN, NetworkDefaults, Networks, sigmoid},
+    deepseek::{NetworkDefaults, Networks, RELATED, sigmoid},
     plain::{Defaults, Layer, Plain},
 };
 
@@ -13,7 +13,7 @@ pub(super) const GLM4_MOE: Family = Family {
     model_type: "glm4_moe",
     label: "GLM-4.5",
     read,
-    names: KIN,
+    names: RELATED,
 };
 
 const DEFAULTS: Defaults = Defaults {

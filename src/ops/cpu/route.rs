@@ -231,7 +231,7 @@ fn turns(
 }
 
 /// Weights by sparsemixer (`sparsemixer` in Transformers' `modeling_phimoe.py`, without jitter). In its turn expert e, with
-/// m = z_e, is weighed by the softmax of z at e over the experts i with `(m - z_i) / max(|z_i|, m) <= 2 eps` that are not
+/// `m = z_e`, is weighed by the softmax of z at e over the experts i with `(m - z_i) / max(|z_i|, m) <= 2 eps` that are not
 /// masked and had no turn. Returns the sum of the weights.
 fn weigh_by_turns(it: &mut Scores, turns: &[usize], eps: f32, edits: Option<&RouterPolicy>) -> f32 {
     let z = &it.z;
