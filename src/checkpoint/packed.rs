@@ -1,5 +1,7 @@
 //! Weights that several tensors are: which, and how.
 
+use crate::formats::ZeroPlus;
+
 /// A weight that several tensors are.
 #[derive(Clone, Debug)]
 pub(super) struct PackedWeight {
@@ -27,7 +29,7 @@ pub(super) enum Scheme {
     /// compressed-tensors' packed whole numbers.
     PackedInt,
     /// Bits, columns of a group (all where there is none) and what zero points are more than stored.
-    Gptq(usize, Option<usize>, u8),
+    Gptq(usize, Option<usize>, ZeroPlus),
     /// Columns of a group, all where there is none.
     Awq(Option<usize>),
     /// By the mode of MLX.

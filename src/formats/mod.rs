@@ -72,7 +72,7 @@ pub use self::{
     planes::{
         AWQ_PLACES, Factor, LaidGroups, LaidOffset, LaneShared, Level, Offset, Packing,
         PlaneFormat, PlaneLayout, PlaneRows, RowKind, RowShared, RowVisitor, ScaleOrder, ScaleType,
-        Sharing, numbers_of_words,
+        Sharing, ZeroPlus, numbers_of_words,
     },
     q1_0::Q1_0,
     q2_0::Q2_0,

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::{Bundled, MadeUp, Part, Source, open};
     use crate::formats::{
-        Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing,
+        Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing, ZeroPlus,
     };
     use crate::spec::LayerId;
 
@@ -269,7 +269,7 @@ mod tests {
             offset: Offset::Zeros {
                 bits: 4,
                 is_awq: true,
-                plus: 0,
+                plus: ZeroPlus::Nothing,
             },
             factor: Factor::None,
             has_order: false,

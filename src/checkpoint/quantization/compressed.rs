@@ -9,7 +9,9 @@ use super::{
     fp4,
     parts::{PlaneTensors, SCALES, Want},
 };
-use crate::formats::{Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing};
+use crate::formats::{
+    Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing, ZeroPlus,
+};
 
 /// Columns of a group of MXFP4.
 const GROUP: usize = 32;
@@ -55,7 +57,7 @@ pub(super) fn whole(
         Some(_) => Offset::Zeros {
             bits: bits as u32,
             is_awq: false,
-            plus: 0,
+            plus: ZeroPlus::Nothing,
         },
     };
     Ok(Planes {

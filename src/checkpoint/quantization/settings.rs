@@ -144,6 +144,17 @@ impl Settings {
         group.map_err(|_| section.wrong(key, "a whole number above 0, or -1"))
     }
 
+    /// Whether `GPTQModel` says that it wrote it: `meta.quantizer` is its name with a version, or a list with that.
+    pub(super) fn is_of_gptqmodel(&self) -> bool {
+        let section = self.section.as_ref();
+        let quantizer = section.and_then(|it| it.get("meta")?.get("quantizer"));
+        let is_name = |it: &Value| it.as_str().is_some_and(|it| it.starts_with("gptqmodel"));
+        quantizer.is_some_and(|it| match it.as_array() {
+            Some(all) => all.iter().any(is_name),
+            None => is_name(it),
+        })
+    }
+
     /// A text of the section, in small letters.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::{
     },
     settings::Settings,
 };
+use crate::formats::ZeroPlus;
 
 /// What ends or contains the names of tensors in fewer bits that no scheme claims, and who writes them; the first that
 /// is found counts.
@@ -161,8 +162,9 @@ fn words(
         Some("gptq") => {
             let format = settings.text("checkpoint_format")?;
             let plus = match format.as_deref() {
-                None | Some("gptq") => Some(1),
-                Some("gptq_v2") => Some(0),
+                None | Some("gptq") if settings.is_of_gptqmodel() => Some(ZeroPlus::OneCarried),
+                None | Some("gptq") => Some(ZeroPlus::One),
+                Some("gptq_v2") => Some(ZeroPlus::Nothing),
                 Some(_) => None,
             };
             match plus {

@@ -2,7 +2,8 @@
 //! output, and AWQ, whose words hold eight outputs of one input. A number is `(level - zero) · scale`.
 //!
 //! GPTQ as `AutoGPTQ` and `GPTQModel` write it (`nn_modules/qlinear`, `convert_gptq_v1_to_v2_format`): what is stored as
-//! zero point is one less than it is, unless the format is `gptq_v2`. AWQ as `AutoAWQ`'s `WQLinear_GEMM` and
+//! zero point is one less than it is, unless the format is `gptq_v2`; `GPTQModel` takes the ones from whole words and adds
+//! them to whole words (`convert_gptq_v2_to_v1_format_module`), so a zero point of 0 borrows from the next. AWQ as `AutoAWQ`'s `WQLinear_GEMM` and
 //! `utils/packing_utils.py`.
 
 use safetensors::Dtype as Raw;
@@ -11,7 +12,7 @@ use super::{
     super::{CheckpointError, Planes},
     parts::{PlaneTensors, SCALES, Want},
 };
-use crate::formats::{Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, Sharing};
+use crate::formats::{Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, Sharing, ZeroPlus};
 
 /// `qweight [cols / n, rows]`, `qzeros [groups, rows / n]`, `scales [groups, rows]`, and `g_idx [cols]`, where it is
 /// there the group of each column; `n = 32 / bits`.
@@ -22,7 +23,7 @@ pub(super) fn gptq(
     stem: &str,
     bits: usize,
     group: Option<usize>,
-    plus: u8,
+    plus: ZeroPlus,
     want: &Want,
     parts: &mut PlaneTensors<'_>,
 ) -> Result<Planes, CheckpointError> {
@@ -78,7 +79,7 @@ pub(super) fn awq(
             offset: Offset::Zeros {
                 bits: 4,
                 is_awq: true,
-                plus: 0,
+                plus: ZeroPlus::Nothing,
             },
             ..format(group)
         },

@@ -117,10 +117,41 @@ pub enum Offset {
         /// Whether they lie in a word as AWQ puts them.
         is_awq: bool,
         /// What the zero point is more than what is stored.
-        plus: u8,
+        plus: ZeroPlus,
     },
     /// Minimums, stored as the scales are.
     Minimums,
+}
+
+/// What is added to zero points as they are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ZeroPlus {
+    /// Nothing.
+    Nothing,
+    /// One to each by itself: the highest that bits can say becomes one more.
+    One,
+    /// One to each, in whole words: carries go to the next zero point of the word, and the highest becomes 0.
+    OneCarried,
+}
+
+impl ZeroPlus {
+    /// What is added to a word of zero points of so many bits, carries and all, before they are taken from it.
+    #[must_use]
+    pub const fn to_word(self, bits: u32) -> u32 {
+        match self {
+            Self::Nothing | Self::One => 0,
+            Self::OneCarried => u32::MAX / ((1 << bits) - 1),
+        }
+    }
+
+    /// What is added to each after.
+    #[must_use]
+    pub const fn to_each(self) -> f32 {
+        match self {
+            Self::Nothing | Self::OneCarried => 0.0,
+            Self::One => 1.0,
+        }
+    }
 }
 
 /// What the factor of a matrix does with its scales.

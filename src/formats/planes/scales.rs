@@ -3,6 +3,7 @@
 use super::{
     super::{Bf16, F8E4M3, F16, F32, Lanes, Mxfp4, N_LANES, Single, nvfp4::half_scale},
     AWQ_PLACES, Factor, Level, NV_BLOCK_BYTES, NV_SCALES, Offset, PlaneRows, ScaleOrder, ScaleType,
+    ZeroPlus,
 };
 
 /// What the groups of a row share.
@@ -53,10 +54,10 @@ impl RowScales {
             Offset::None => {}
             Offset::Zero(zero) => self.offsets.resize(n_groups, f32::from(zero)),
             Offset::Zeros { bits, is_awq, plus } => {
-                let zero_points = ZeroPoints::of(it, &at, bits, is_awq);
+                let zero_points = ZeroPoints::of(it, &at, (bits, is_awq, plus));
                 let zero = |group| {
                     let stored = zero_points.get(&at, group);
-                    stored.map_or(f32::NAN, |stored| stored as f32 + f32::from(plus))
+                    stored.map_or(f32::NAN, |stored| stored as f32 + plus.to_each())
                 };
                 self.offsets.extend((0..n_groups).map(zero));
             }
@@ -184,10 +185,16 @@ struct ZeroPoints<'a> {
     /// Where the row's bits begin in it.
     shift: u32,
     mask: u32,
+    /// What is added to the word first.
+    plus: u32,
 }
 
 impl<'a> ZeroPoints<'a> {
-    fn of(it: &PlaneRows<'a>, at: &ScalePlace, bits: u32, is_awq: bool) -> Self {
+    fn of(
+        it: &PlaneRows<'a>,
+        at: &ScalePlace,
+        (bits, is_awq, plus): (u32, bool, ZeroPlus),
+    ) -> Self {
         let in_word = 32 / bits as usize;
         let place = at.row % in_word;
         let place = if is_awq {
@@ -201,12 +208,13 @@ impl<'a> ZeroPoints<'a> {
             n_words: at.n_rows.div_ceil(in_word),
             shift: bits * place,
             mask: (1 << bits) - 1,
+            plus: plus.to_word(bits),
         }
     }
 
     fn get(&self, at: &ScalePlace, group: usize) -> Option<u32> {
         let index = at.index_of(self.word, self.n_words, group);
-        let word = u32::from_le_bytes(*self.words.get(index)?);
+        let word = u32::from_le_bytes(*self.words.get(index)?).wrapping_add(self.plus);
         Some(word >> self.shift & self.mask)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Factor, Level, Offset, Packing, PlaneFormat, PlaneRows, ScaleOrder, ScaleType, Sharing,
+    ZeroPlus,
 };
 use crate::formats::{Mxfp4, Nvfp4};
 
@@ -185,7 +186,7 @@ fn words_of_rows_are_in_the_order_of_awq() {
     of_awq.offset = Offset::Zeros {
         bits: 4,
         is_awq: true,
-        plus: 1,
+        plus: ZeroPlus::One,
     };
     let zeros = words(&[0x7531_6420]);
     let it = PlaneRows {

@@ -8,7 +8,7 @@ use super::{
         N_LANES,
         lanes::{Bytes as _, Lanes},
     },
-    AWQ_PLACES, Factor, Offset, Packing, PlaneRows, ScaleOrder, Sharing,
+    AWQ_PLACES, Factor, Offset, Packing, PlaneRows, ScaleOrder, Sharing, ZeroPlus,
     scales::widen,
 };
 
@@ -153,11 +153,21 @@ impl<'a> PlaneRows<'a> {
 #[inline(always)]
 fn read_zeros<L: Lanes>(
     words: &[[u8; 4]],
-    (bits, is_awq, plus): (u32, bool, u8),
+    (bits, is_awq, plus): (u32, bool, ZeroPlus),
     is_turned: bool,
     out: &mut [[f32; N_LANES]],
 ) -> Option<()> {
-    let less = L::splat(-f32::from(plus));
+    let less = L::splat(-plus.to_each());
+    let mut carried = [[0; 4]; N_LANES];
+    let words = match plus.to_word(bits) {
+        0 => words,
+        more => {
+            for (out, word) in carried.iter_mut().zip(words) {
+                *out = u32::from_le_bytes(*word).wrapping_add(more).to_le_bytes();
+            }
+            carried.get(..words.len())?
+        }
+    };
     match (is_turned, is_awq, bits) {
         (true, true, 4) => {
             let places = L::places_of_words(words.first_chunk()?);
@@ -173,7 +183,7 @@ fn read_zeros<L: Lanes>(
         }
         (false, false, 8) => {
             let zeros = L::unsigned(L::Bytes::load(words.as_flattened().first_chunk()?));
-            let above = L::splat(-ABOVE - f32::from(plus));
+            let above = L::splat(-ABOVE - plus.to_each());
             *out.first_mut()? = zeros.times_less(L::splat(1.0), above).to_array();
         }
         _ => return None,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::formats::{
     Dtype, Factor, Level, Offset, Packing, PlaneFormat, PlaneRows, ScaleOrder, ScaleType, Sharing,
+    ZeroPlus,
 };
 
 /// Numbers of a row: the width of OLMoE.
@@ -255,7 +256,7 @@ fn in_words() -> Vec<PlaneFormat> {
         offset: Offset::Zeros {
             bits: 4,
             is_awq: false,
-            plus: 1,
+            plus: ZeroPlus::One,
         },
         ..FP8
     };
@@ -270,7 +271,7 @@ fn in_words() -> Vec<PlaneFormat> {
         offset: Offset::Zeros {
             bits: 8,
             is_awq: false,
-            plus: 1,
+            plus: ZeroPlus::One,
         },
         ..gptq
     };
@@ -280,7 +281,7 @@ fn in_words() -> Vec<PlaneFormat> {
         offset: Offset::Zeros {
             bits: 4,
             is_awq: true,
-            plus: 0,
+            plus: ZeroPlus::Nothing,
         },
         ..gptq
     };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::testing::numbers;
 use crate::checkpoint::{Blob, BlobPart, Planes, WeightView};
-use crate::formats::{Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing};
+use crate::formats::{
+    Factor, Level, Offset, Packing, PlaneFormat, ScaleOrder, ScaleType, Sharing, ZeroPlus,
+};
 
 const FP8: PlaneFormat = PlaneFormat {
     name: "fp8",
@@ -29,7 +31,7 @@ const GPTQ: PlaneFormat = PlaneFormat {
     offset: Offset::Zeros {
         bits: 4,
         is_awq: false,
-        plus: 1,
+        plus: ZeroPlus::One,
     },
     ..FP8
 };
@@ -41,7 +43,7 @@ const GPTQ_8: PlaneFormat = PlaneFormat {
     offset: Offset::Zeros {
         bits: 8,
         is_awq: false,
-        plus: 1,
+        plus: ZeroPlus::One,
     },
     ..GPTQ
 };
@@ -120,7 +122,7 @@ fn in_words() -> Vec<PlaneFormat> {
         offset: Offset::Zeros {
             bits: 4,
             is_awq: true,
-            plus: 0,
+            plus: ZeroPlus::Nothing,
         },
         ..GPTQ
     };
@@ -152,7 +154,7 @@ fn in_rows() -> Vec<PlaneFormat> {
         offset: Offset::Zeros {
             bits: 4,
             is_awq: false,
-            plus: 0,
+            plus: ZeroPlus::Nothing,
         },
         ..packed
     };

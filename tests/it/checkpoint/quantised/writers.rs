@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{logits, opened};
 
 /// A folder of `tests/golden/writers`, and how its first matrix is called.
-const WRITTEN: [(&str, &str); 15] = [
+const WRITTEN: [(&str, &str); 23] = [
+    ("awq_int4", "awq int4 by 32"),
+    ("awq_int4_gptqmodel", "awq int4 by 32"),
     ("compressed_fp8", "fp8 per row"),
     ("compressed_fp8_block", "fp8 32×32"),
     ("compressed_int4", "int4 by 32"),
@@ -14,6 +16,12 @@ const WRITTEN: [(&str, &str); 15] = [
     ("compressed_int8_packed", "int8 per row"),
     ("compressed_mxfp4", "mxfp4 by 32"),
     ("compressed_nvfp4", "nvfp4 by 16"),
+    ("gptq_int4_auto", "gptq int4 by 32"),
+    ("gptq_int4_order", "gptq int4 by 32"),
+    ("gptq_int4_zeros", "gptq int4 by 32"),
+    ("gptq_int8_zeros", "gptq int8 by 32"),
+    ("gptq_v2_int4", "gptq int4 by 32"),
+    ("gptq_v2_int8", "gptq int8 by 32"),
     ("mlx_int4", "mlx int4 by 64"),
     ("mlx_int8", "mlx int8 by 32"),
     ("mlx_mxfp4", "mlx mxfp4 by 32"),
