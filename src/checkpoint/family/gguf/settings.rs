@@ -1,7 +1,7 @@
 //! The keys of a GGUF file as the settings of a config, each with the name it has in the file, so that a
 //! refusal names the key that a person finds there.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
 use serde_json::{Map, Number, Value, json};
 
@@ -64,6 +64,7 @@ pub(super) fn read(file: &GgufModel<'_>, arch: &Arch) -> Result<Config, Checkpoi
         arch,
         map: Map::new(),
         keys: HashMap::new(),
+        wrong: RefCell::new(None),
     };
     let is_shared = settings.width_of(SHARED_DOWN).is_some();
     let model_type = arch.model_types[usize::from(is_shared)];
@@ -80,6 +81,9 @@ pub(super) fn read(file: &GgufModel<'_>, arch: &Arch) -> Result<Config, Checkpoi
     settings.rotation()?;
     (arch.more)(&mut settings);
     settings.refuse_others()?;
+    if let Some(wrong) = settings.wrong.take() {
+        return Err(wrong);
+    }
     Ok(Config::of(settings.map, settings.keys, file.path))
 }
 
@@ -90,6 +94,8 @@ pub(super) struct Settings<'a> {
     map: Map<String, Value>,
     /// The key in the file that a setting came from.
     keys: HashMap<String, String>,
+    /// A key that was asked for a number and holds none.
+    wrong: RefCell<Option<CheckpointError>>,
 }
 
 impl Settings<'_> {
@@ -165,9 +171,32 @@ impl Settings<'_> {
         (self.file.get)(&self.key(key))
     }
 
-    /// A number that is there, and not 0.
+    /// A number that is there, and not 0. What is no number is refused once all keys are read; a list may be a number
+    /// for each layer, and is none here.
     pub(super) fn number(&self, key: &str) -> Option<f64> {
-        self.get(key)?.as_f64().filter(|it| *it != 0.0)
+        let value = self.get(key)?;
+        let got = match &value {
+            Value::Null => Some("no finite number".to_owned()),
+            Value::String(it) => Some(format!("{it:?}")),
+            _ => None,
+        };
+        if let Some(got) = got {
+            self.wrong.replace(Some(self.refuse(key, got, "a number")));
+        }
+        value.as_f64().filter(|it| *it != 0.0)
+    }
+
+    /// A number that is there, as a whole one.
+    fn whole(&self, key: &str) -> Option<u64> {
+        let Some(number) = self.number(key) else {
+            return self.get(key)?.as_u64();
+        };
+        if number >= 0.0 && number.fract() == 0.0 {
+            return Some(number as u64);
+        }
+        let wrong = self.refuse(key, number.to_string(), "a whole number");
+        self.wrong.replace(Some(wrong));
+        None
     }
 
     pub(super) fn refuse(&self, key: &str, got: String, want: &str) -> CheckpointError {
@@ -310,7 +339,7 @@ impl Settings<'_> {
             return Ok(());
         }
         let width = self.map.get("head_dim").and_then(Value::as_u64);
-        let of_values = self.get(VALUE_WIDTH).and_then(|it| it.as_u64());
+        let of_values = self.whole(VALUE_WIDTH);
         let heads = self.map["num_attention_heads"]
             .as_u64()
             .filter(|it| *it > 0);
@@ -324,7 +353,7 @@ impl Settings<'_> {
             let want = format!("the width of keys, {width}");
             return Err(self.refuse(VALUE_WIDTH, it.to_string(), &want));
         }
-        let rotated = self.get("rope.dimension_count").and_then(|it| it.as_u64());
+        let rotated = self.whole("rope.dimension_count");
         if let (Rotated::Part, Some(it)) = (self.arch.rotated, rotated) {
             // A little more, so that the product with the width is not below the number.
             let share = number(((it as f64 + 0.25) / width as f64).min(1.0));

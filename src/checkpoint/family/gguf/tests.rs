@@ -314,6 +314,32 @@ fn refusals_name_the_key_as_the_file_has_it() {
 }
 
 #[test]
+fn a_key_that_is_asked_for_a_number_and_holds_none_is_refused() {
+    let none = "but it must be a number (in some.gguf)";
+    for (key, value, want) in [
+        (
+            "attention.value_length",
+            json!(-1),
+            "is -1, but it must be a whole number (in some.gguf)".to_owned(),
+        ),
+        (
+            "attention.scale",
+            Value::Null,
+            format!("is no finite number, {none}"),
+        ),
+        (
+            "attention.scale",
+            json!("a list of 2 (a text)"),
+            format!("is \"a list of 2 (a text)\", {none}"),
+        ),
+    ] {
+        let mut file = File::new("qwen3moe");
+        file.set("qwen3moe", key, value);
+        assert_eq!(file.refused(), format!("qwen3moe.{key} {want}"));
+    }
+}
+
+#[test]
 fn what_is_no_architecture_of_experts_is_told_by_its_name() {
     let why = File::new("deepseek4").refused();
     assert!(

@@ -133,8 +133,8 @@ impl Metadata {
 
     /// What stands under a key, as JSON has it: a number that is not finite is null.
     ///
-    /// A text too long for a name is cut. Returns `None` where the key is missing, holds bytes that are no text, or a
-    /// list that is long or of texts.
+    /// A text too long for a name is cut; of bytes that are no text, and of a list that is long or of texts, a text says
+    /// what it is, which no setting takes for a number. Returns `None` where the key is missing.
     pub(in crate::checkpoint) fn json(&self, key: &str) -> Option<Value> {
         /// One value for each layer, at the most.
         const MOST: usize = 4096;
@@ -142,19 +142,21 @@ impl Metadata {
         const LONGEST: usize = 256;
         match self.entries.get(key)? {
             Entry::One(Kind::Text, range) => {
-                let text = std::str::from_utf8(self.blob.bytes().get(range.clone())?).ok()?;
-                Some(match text.len() {
-                    0..=LONGEST => text.into(),
-                    _ => shorten(text).into(),
+                let bytes = self.blob.bytes().get(range.clone())?;
+                Some(match std::str::from_utf8(bytes) {
+                    Ok(text) if text.len() <= LONGEST => text.into(),
+                    Ok(text) => shorten(text).into(),
+                    Err(_) => self.words(key).into(),
                 })
             }
             Entry::One(..) => Some(self.scalar(key)?.json()),
-            Entry::List { kind, n, bytes } if *n <= MOST => {
-                let bytes = self.blob.bytes().get(bytes.clone())?;
-                let all = bytes.chunks_exact(kind.n_bytes()?);
-                Some(all.map(|it| kind.scalar(it).json()).collect())
-            }
-            Entry::List { .. } => None,
+            Entry::List { kind, n, bytes } => match kind.n_bytes() {
+                Some(size) if *n <= MOST => {
+                    let all = self.blob.bytes().get(bytes.clone())?.chunks_exact(size);
+                    Some(all.map(|it| kind.scalar(it).json()).collect())
+                }
+                _ => Some(self.words(key).into()),
+            },
         }
     }
 
