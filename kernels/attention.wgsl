@@ -14,7 +14,7 @@ struct Params {
     row: u32,           // the first row of the batch that this run takes
     n_rows: u32,
     position: u32,      // of the first of them
-    mask: u32,          // 0 all before it, 1 the last `mask_n`, 2 those of its chunk of `mask_n`
+    mask: u32,          // ALL before it, the last `mask_n` (WINDOW), those of its CHUNK of `mask_n`
     mask_n: u32,
     scale: f32,
     cap: f32,           // 0: none
@@ -55,15 +55,19 @@ override HAS_BASE: bool = false;
 // Whether every row has one split: `out` of `decode` is then [T, heads · v_dim].
 override IS_WHOLE: bool = false;
 
+const ALL: u32 = 0u;
+const WINDOW: u32 = 1u;
+const CHUNK: u32 = 2u;
+
 const LOWEST: f32 = -3.4e38;
 const KEYS: u32 = 64u;
 const AT_ONCE: u32 = 4u;
 
 fn first_seen(position: u32) -> u32 {
     switch params.mask {
-        case 1u: { return select(0u, position + 1u - params.mask_n, position + 1u > params.mask_n); }
-        case 2u: { return position / max(params.mask_n, 1u) * params.mask_n; }
-        default: { return 0u; }
+        case WINDOW: { return select(0u, position + 1u - params.mask_n, position + 1u > params.mask_n); }
+        case CHUNK: { return position / max(params.mask_n, 1u) * params.mask_n; }
+        case ALL, default: { return 0u; }
     }
 }
 

@@ -1,7 +1,7 @@
 // The reference is src/ops/cpu/best.rs. The best of one of the chunks that `settle` of predict.wgsl chose: as many as reach
 // the bound, best first.
 
-@group(0) @binding(3) var<storage, read> chosen: array<u32>;            // [asks, CHOSEN]
+@group(0) @binding(3) var<storage, read> chosen: array<u32>;            // [asks, CHOSEN_WORDS]
 @group(0) @binding(4) var<storage, read_write> lists: array<Best>;      // [asks, N_TOP, N_TOP], ended by NOBODY
 
 // The lanes in groups: the N_TOP best of a chunk reach what the N_TOP-th best of these groups has.
@@ -23,9 +23,9 @@ fn best(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
     if (asks[i].flags & READS) == 0u {
         return;
     }
-    let chunk = chosen[i * CHOSEN + group.x];
+    let chunk = chosen[i * CHOSEN_WORDS + group.x];
     let at = (i * N_TOP + group.x) * N_TOP;
-    let row_bound = Best(chosen[i * CHOSEN + N_TOP], chosen[i * CHOSEN + N_TOP + 1u]);
+    let row_bound = Best(chosen[i * CHOSEN_WORDS + N_TOP], chosen[i * CHOSEN_WORDS + N_TOP + 1u]);
     let first = chunk * params.chunk;
     let end = min(first + params.chunk, params.n_vocab);
     var mine = nothing();

@@ -32,8 +32,16 @@ struct Params {
     is_on_input: u32,   // networks read x times their weights, and their outputs are summed as they are
 }
 
-// Which activation: the order of `act_id` in src/ops/gpu/experts.rs.
+// Which activation.
 override act: u32 = 0u;
+const SILU: u32 = 0u;
+const GELU_TANH: u32 = 1u;
+const RELU: u32 = 2u;
+const RELU2: u32 = 3u;
+const GPT_OSS: u32 = 4u;
+const SILU_CLAMP: u32 = 5u;
+const IDENTITY: u32 = 6u;
+const CLAMPED_SILU: u32 = 7u;
 // Whether `gate_or_up` computes ups.
 override is_up: bool = false;
 // Whether those stand alone: the networks have no gate.
@@ -55,7 +63,7 @@ const TILE_INNER: u32 = 64u;
 const STEP: u32 = 4u;
 const PITCH: u32 = 5u;
 // Networks of a layer at most.
-const MAX_NETWORKS: u32 = 2048u;
+const MAX_EXPERTS: u32 = 2048u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> routing: array<u32>;        // GpuRouting, of all T rows
@@ -159,33 +167,33 @@ fn clamped(v: f32, limit: f32) -> f32 {
 
 fn activated(g: f32, u: f32) -> f32 {
     switch act {
-        case 0u: {
+        case SILU: {
             return silu(g) * u;
         }
-        case 1u: {
+        case GELU_TANH: {
             let v = 0.7978846 * (g + 0.044715 * g * g * g);
             // The driver's tanh may be NaN where the exponential overflows.
             return 0.5 * g * (1.0 + select(tanh(v), sign(v), abs(v) > 15.0)) * u;
         }
-        case 2u: {
+        case RELU: {
             return select(0.0, g, g > 0.0) * u;
         }
-        case 3u: {
+        case RELU2: {
             let it = select(0.0, g, g > 0.0);
             return it * it * u;
         }
-        case 4u: {
+        case GPT_OSS: {
             let it = select(params.limit, g, g < params.limit);
             return (clamped(u, params.limit) + 1.0) * it / (1.0 + exp(-params.alpha * it));
         }
-        case 6u: {
+        case IDENTITY: {
             return g * u;
         }
-        case 7u: {
+        case CLAMPED_SILU: {
             let it = silu(g);
             return select(it, params.limit, it > params.limit) * clamped(u, params.limit);
         }
-        default: {
+        case SILU_CLAMP, default: {
             return silu(select(params.limit, g, g < params.limit)) * clamped(u, params.limit);
         }
     }
@@ -351,7 +359,7 @@ fn down_biases(first_slot: u32, row: u32) -> f32 {
     return sum;
 }
 
-var<workgroup> counts: array<atomic<u32>, MAX_NETWORKS>;
+var<workgroup> counts: array<atomic<u32>, MAX_EXPERTS>;
 // Slots and tiles of all networks up to those of a lane.
 var<workgroup> totals: array<vec2<u32>, 256>;
 

@@ -9,8 +9,12 @@ struct Params {
     first: u32,         // column of the first gate in a row of y
     gate_cols: u32,     // numbers of such a row
     each: u32,          // numbers of x that one gate is for
-    act: u32,           // what a gate goes through: 0 sigmoid, 1 softplus, 2 x · sigmoid(x)
+    act: u32,           // what a gate goes through: SIGMOID, SOFTPLUS, or SILU: x · sigmoid(x)
 }
+
+const SIGMOID: u32 = 0u;
+const SOFTPLUS: u32 = 1u;
+const SILU: u32 = 2u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;       // [n], changed in place
@@ -94,9 +98,9 @@ fn gate(at: At) {
     if i < params.n {
         let it = y[i / params.n_cols * params.gate_cols + params.first + i % params.n_cols / params.each];
         switch params.act {
-            case 1u: { x[i] *= softplus(it); }
-            case 2u: { x[i] *= it / (1.0 + exp(-it)); }
-            default: { x[i] *= 1.0 / (1.0 + exp(-it)); }
+            case SOFTPLUS: { x[i] *= softplus(it); }
+            case SILU: { x[i] *= it / (1.0 + exp(-it)); }
+            case SIGMOID, default: { x[i] *= 1.0 / (1.0 + exp(-it)); }
         }
     }
 }

@@ -20,7 +20,7 @@ struct Compared {
 }
 
 // Words of the head of a row's results.
-const HEAD = 9u;
+const HEAD_WORDS = 9u;
 
 // scan: a chunk of a row.
 @group(0) @binding(3) var<storage, read_write> scanned_out: array<Scanned>; // [asks, chunks]
@@ -67,7 +67,7 @@ fn scan(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
 @group(0) @binding(3) var<storage, read> scanned: array<Scanned>;           // [asks, chunks]
 @group(0) @binding(4) var<storage, read> filtered: array<u32>;              // [asks], ids drawn among what filters leave
 @group(0) @binding(5) var<storage, read_write> settled_out: array<Settled>; // [asks]
-@group(0) @binding(6) var<storage, read_write> chosen_out: array<u32>;      // [asks, CHOSEN]
+@group(0) @binding(6) var<storage, read_write> chosen_out: array<u32>;      // [asks, CHOSEN_WORDS]
 @group(0) @binding(7) var<storage, read_write> drawn_out: array<u32>;       // [asks], 0 where nothing is drawn
 
 var<workgroup> chunk_bests: array<Best, 256>;
@@ -118,7 +118,7 @@ fn choose_chunks(i: u32, best: Best, lane: Lane) {
     for (var c = 0u; c < params.n_chunks; c++) {
         rank += u32(is_better(chunk_bests[c], best));
     }
-    let at = i * CHOSEN;
+    let at = i * CHOSEN_WORDS;
     if lane.index == 0u && params.n_chunks < N_TOP {
         chosen_out[at + N_TOP] = nothing().key;
         chosen_out[at + N_TOP + 1u] = nothing().id;
@@ -203,7 +203,7 @@ fn kl_term(p: f32, q: f32, x: f32) -> f32 {
 // finish: what the host reads.
 @group(0) @binding(4) var<storage, read> compared: array<Compared>;     // [asks, chunks]
 @group(0) @binding(5) var<storage, read> lists: array<Best>;            // [asks, N_TOP, N_TOP]
-@group(0) @binding(6) var<storage, read_write> results: array<u32>;     // [asks, HEAD], [asks, 2, N_TOP]
+@group(0) @binding(6) var<storage, read_write> results: array<u32>;     // [asks, HEAD_WORDS], [asks, 2, N_TOP]
 
 var<workgroup> candidates: array<Best, 400>;
 
@@ -216,11 +216,11 @@ fn finish(lane: Lane, @builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         all = add_chunks(i, asks[i].compared != NOBODY, lane);
     }
     if (asks[i].flags & READS) != 0u {
-        rank_candidates(i, here, n_groups.x * HEAD + i * 2u * N_TOP, lane);
+        rank_candidates(i, here, n_groups.x * HEAD_WORDS + i * 2u * N_TOP, lane);
     }
     if lane.index == 0u {
         let row = i * params.n_vocab;
-        let at = i * HEAD;
+        let at = i * HEAD_WORDS;
         results[at] = here.is_bad;
         results[at + 1u] = here.drawn;
         results[at + 2u] = here.next;

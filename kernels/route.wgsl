@@ -30,15 +30,26 @@ struct Params {
     threshold: f32,    // of sparsemixer
 }
 
+// params.score
 const SOFTMAX = 0u;
 const SIGMOID = 1u;
 const SQRT_SOFTPLUS = 2u;
+const LOGIT = 3u;
 
+// params.weight
 const OF_SCORE = 0u;
 const SOFTMAX_OVER_CHOSEN = 1u;
+const SIGMOID_OF_LOGIT = 2u;
 
+// params.renorm
 const NO_RENORM = 0u;
 const BY_SUM = 1u;
+const BY_P_NORM = 2u;
+
+// States of a pick.
+const NOT_CHOSEN = 0u;
+const CHOSEN = 1u;
+const FORCED = 2u;
 
 // Bits of params.flags.
 const HAS_MODEL_BIAS = 1u;
@@ -74,7 +85,7 @@ const NAN_BITS = 0x7fc00000u;
 // `ordered` of -inf; a number that is none ranks like it. 0 stays free for who takes no part.
 const LAST_KEY = 0x007fffffu;
 // Workgroups along x.
-const GRID_WIDTH = 65535u;
+const MAX_GROUPS = 65535u;
 // A sum of softmax scores whose parts have lost digits, or are 0.
 const FAINT = 1e-30;
 
@@ -99,7 +110,7 @@ var<private> z: array<f32, 8>;
 var<private> score: array<f32, 8>;
 var<private> selects: array<f32, 8>;
 var<private> open: array<bool, 8>;
-var<private> state: array<u32, 8>;     // 0 not chosen, 1 chosen, 2 forced
+var<private> state: array<u32, 8>;     // NOT_CHOSEN, CHOSEN or FORCED
 var<private> index: array<u32, 8>;     // among the chosen by ascending id
 var<private> weight: array<f32, 8>;
 var<private> turn: array<u32, 8>;      // of sparsemixer: when it is taken
@@ -275,7 +286,7 @@ fn score_each() {
             case SQRT_SOFTPLUS: {
                 score[j] = sqrt_softplus_of(z[j]);
             }
-            default: {
+            case LOGIT, default: {
                 score[j] = z[j];
             }
         }
@@ -427,7 +438,7 @@ fn prepare_keys(record: u32, position: u32, is_random: bool, lane: Lane) {
     let allowed = edit_word(record, AT_ALLOWED);
     for (var j = 0u; j < PER_LANE; j++) {
         let e = expert_of(lane, j);
-        state[j] = 0u;
+        state[j] = NOT_CHOSEN;
         key[j] = rank_key(selects[j]);
         if is_random && e < params.n_experts {
             key[j] = ~pcg(seed ^ e);
@@ -437,9 +448,9 @@ fn prepare_keys(record: u32, position: u32, is_random: bool, lane: Lane) {
             }
         }
         if forced != 0u && e < params.n_experts && has_bit(forced, e) {
-            state[j] = 2u;
+            state[j] = FORCED;
         }
-        at[j] = select(NOBODY, e, open[j] && state[j] == 0u);
+        at[j] = select(NOBODY, e, open[j] && state[j] == NOT_CHOSEN);
     }
     if lane.index < 64u {
         atomicStore(&chosen_bits[lane.index], 0u);
@@ -458,7 +469,7 @@ fn pick_by_rank(n_free: u32, lane: Lane) {
     for (var j = 0u; j < PER_LANE; j++) {
         if at[j] != NOBODY {
             if rank[j] < n_free {
-                state[j] = 1u;
+                state[j] = CHOSEN;
             }
             if rank[j] + 1u == n_free {
                 atomicStore(&edge[0], key[j]);
@@ -493,7 +504,7 @@ fn pick_by_halving(n_free: u32, lane: Lane) {
     for (var j = 0u; j < PER_LANE; j++) {
         if at[j] != NOBODY {
             if key[j] > bar || (key[j] == bar && n_above + marks_before(at[j]) < n_free) {
-                state[j] = 1u;
+                state[j] = CHOSEN;
                 if key[j] == bar {
                     atomicStore(&edge[0], bar);
                 }
@@ -540,7 +551,7 @@ fn choose(record: u32, position: u32, lane: Lane) {
         number_turns(record, k - n_free, lane);
     }
     for (var j = 0u; j < PER_LANE; j++) {
-        if state[j] != 0u {
+        if state[j] != NOT_CHOSEN {
             let e = expert_of(lane, j);
             atomicOr(&chosen_bits[e / 32u], 1u << (e % 32u));
             // What is no number counts as +inf: no softmax over it.
@@ -556,7 +567,7 @@ fn number_turns(record: u32, n_forced: u32, lane: Lane) {
     let list = edit_word(record, AT_FORCED_LIST);
     for (var j = 0u; j < PER_LANE; j++) {
         turn[j] = n_forced + rank[j];
-        if state[j] == 2u {
+        if state[j] == FORCED {
             for (var i = 0u; i < n_forced; i++) {
                 if control[list + i] == expert_of(lane, j) {
                     turn[j] = i;
@@ -593,7 +604,7 @@ fn number_chosen(lane: Lane) {
 // Puts a number of each chosen expert into the room, in the order of their ids. All lanes are past reading it.
 fn gather(only_unshared: bool, shares: u32, lane: Lane) {
     for (var j = 0u; j < PER_LANE; j++) {
-        if state[j] != 0u {
+        if state[j] != NOT_CHOSEN {
             var it = weight[j];
             if only_unshared && share_of(shares, expert_of(lane, j)) >= 0.0 {
                 it = 0.0;
@@ -676,7 +687,7 @@ fn factor_of(best: f32, sum: f32) -> f32 {
 // Whether an expert takes part in a turn of sparsemixer: not masked, had no turn, z near that of whose turn it is.
 fn is_near(j: u32, now: u32, z_now: f32, allowed: u32, lane: Lane) -> bool {
     let e = expert_of(lane, j);
-    if e >= params.n_experts || (state[j] != 0u && turn[j] < now) {
+    if e >= params.n_experts || (state[j] != NOT_CHOSEN && turn[j] < now) {
         return false;
     }
     if allowed != 0u && !has_bit(allowed, e) {
@@ -692,7 +703,7 @@ fn weigh_by_turns(record: u32, lane: Lane) -> f32 {
     for (var now = 0u; now < params.n_picks; now++) {
         var own = lowest;
         for (var j = 0u; j < PER_LANE; j++) {
-            if state[j] != 0u && turn[j] == now {
+            if state[j] != NOT_CHOSEN && turn[j] == now {
                 own = z[j];
             }
         }
@@ -713,7 +724,7 @@ fn weigh_by_turns(record: u32, lane: Lane) -> f32 {
         }
         let all = sum_all(part, lane);
         for (var j = 0u; j < PER_LANE; j++) {
-            if state[j] != 0u && turn[j] == now {
+            if state[j] != NOT_CHOSEN && turn[j] == now {
                 weight[j] = select(from_bits(NAN_BITS), exp_of(z[j] - peak) / all, is_finite(peak));
             }
         }
@@ -727,7 +738,7 @@ fn weigh_by_turns(record: u32, lane: Lane) -> f32 {
 fn scale_each(lane: Lane) -> f32 {
     let first = select(0u, params.n_experts, (params.flags & HAS_MODEL_BIAS) != 0u);
     for (var j = 0u; j < PER_LANE; j++) {
-        if state[j] != 0u {
+        if state[j] != NOT_CHOSEN {
             weight[j] *= model_bias[first + expert_of(lane, j)];
         }
     }
@@ -766,7 +777,7 @@ fn weigh(record: u32, lane: Lane) -> f32 {
     if params.renorm == BY_SUM {
         let all = factor * bases;
         divisor = select(params.min, all, all >= params.min) + params.eps;
-    } else if params.renorm != NO_RENORM {
+    } else if params.renorm == BY_P_NORM {
         divisor = abs(factor) * norm_room();
     }
     let scale = select(1.0, params.scale, (params.flags & IS_SCALED) != 0u);
@@ -796,7 +807,7 @@ fn share(record: u32, all: f32, lane: Lane) {
     let given = from_bits(edit_word(record, AT_GIVEN));
     let n_unshared = n_chosen - min(n_chosen, edit_word(record, AT_N_SHARED));
     for (var j = 0u; j < PER_LANE; j++) {
-        if state[j] == 0u {
+        if state[j] == NOT_CHOSEN {
             continue;
         }
         if is_uniform {
@@ -828,7 +839,7 @@ fn write_choice(row: u32, record: u32, lane: Lane) {
     workgroupBarrier();
     for (var j = 0u; j < PER_LANE; j++) {
         at[j] = NOBODY;
-        if state[j] != 0u {
+        if state[j] != NOT_CHOSEN {
             at[j] = index[j];
             key[j] = ordered(weight[j]);
             room[index[j]] = key[j];
@@ -857,14 +868,14 @@ fn write_choice(row: u32, record: u32, lane: Lane) {
         out[first + i] = NOBODY;
         out[part + first + i] = NOBODY;
         out[2u * part + first + i] = 0u;
-        out[3u * part + first + i] = 0u;
+        out[3u * part + first + i] = NOT_CHOSEN;
         out[4u * part + first + i] = i;
     }
 }
 
 @compute @workgroup_size(256)
 fn route(lane: Lane, @builtin(workgroup_id) group: vec3<u32>) {
-    let row = group.y * GRID_WIDTH + group.x;
+    let row = group.y * MAX_GROUPS + group.x;
     if row >= params.n_rows {
         return;
     }

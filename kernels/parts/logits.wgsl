@@ -1,6 +1,6 @@
 // What the kernels that read logits share: their parameters, what is asked of each row, logits as whole
 // numbers of the same order, and the best of a workgroup. Stands behind reduce_*.wgsl and hash.wgsl;
-// mirrored in src/ops/gpu/predict.rs.
+// mirrored in src/ops/gpu/logits.rs (parameters) and src/ops/gpu/predict.rs (what is asked).
 
 struct Params {
     n_vocab: u32,    // V
@@ -32,7 +32,7 @@ const RANKS = 16u;   // the rank of the next token is read
 const NOBODY = 0xffffffffu;
 const N_TOP = 20u;
 // Words of a row's list of chunks: N_TOP chunks, then what an id must reach.
-const CHOSEN = 22u;
+const CHOSEN_WORDS = 22u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<u32>; // [asks, V], bits of f32

@@ -40,6 +40,11 @@ const MAX_COLUMNS: usize = 32;
 /// Widest head there is room for in a workgroup.
 pub const MAX_HEAD_DIM: usize = 256;
 
+/// `Params::mask`.
+const ALL: u32 = 0;
+const WINDOW: u32 = 1;
+const CHUNK: u32 = 2;
+
 /// Mirrors `Params` of the kernel.
 #[derive(Clone, Copy, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -371,9 +376,9 @@ impl Attention<'_> {
     fn params(&self, per_block: usize) -> Params {
         let spec = self.spec;
         let (mask, mask_n) = match spec.mask {
-            Mask::Causal | Mask::Full => (0, 0),
-            Mask::Window(n) => (1, n),
-            Mask::Chunk(n) => (2, n),
+            Mask::Causal | Mask::Full => (ALL, 0),
+            Mask::Window(n) => (WINDOW, n),
+            Mask::Chunk(n) => (CHUNK, n),
         };
         Params {
             n_heads: spec.n_heads as u32,

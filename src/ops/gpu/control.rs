@@ -10,7 +10,25 @@ use crate::spec::{RouterId, RouterPolicy, RouterSpec};
 /// No expert, in a word of the device.
 pub const NOBODY: u32 = u32::MAX;
 
-/// Bits of a record's second word.
+/// Words of a record: numbers.
+const AT_K: usize = 0;
+const AT_FLAGS: usize = 1;
+const AT_RANDOM_KEY: usize = 2;
+const AT_N_FORCED: usize = 3;
+const AT_N_SHARED: usize = 4;
+const AT_GIVEN: usize = 5;
+/// Words of a record: where its tables begin, 0 for one that is not there.
+const AT_LOGIT_BIAS: usize = 6;
+const AT_SELECT_BIAS: usize = 7;
+const AT_ALLOWED: usize = 8;
+const AT_FORCED: usize = 9;
+const AT_SHARES: usize = 10;
+const AT_NETWORKS: usize = 11;
+const AT_FORCED_LIST: usize = 12;
+/// Words of a record before its tables.
+const RECORD_WORDS: usize = 13;
+
+/// Bits of the word `AT_FLAGS`.
 const IS_UNIFORM: u32 = 1;
 const IS_RANDOM: u32 = 2;
 
@@ -74,41 +92,59 @@ impl Control {
         let shares: Vec<f32> = by_id.iter().filter_map(|it| it.1).collect();
         self.has_shares |= !shares.is_empty();
         let seed = policy.random.unwrap_or(0);
-        self.words.extend([
-            policy.k as u32,
-            u32::from(policy.uniform) * IS_UNIFORM + u32::from(policy.random.is_some()) * IS_RANDOM,
-            pcg(pcg(seed) ^ u32::from(spec.place.layer.0)),
-            policy.forced.len() as u32,
-            shares.len() as u32,
-            shares.iter().sum::<f32>().to_bits(),
-        ]);
-        let header = self.words.len();
-        self.words.extend([0; 7]);
-        let is_forced = |e: usize| policy.forced.iter().any(|it| it.0.idx() == e);
-        let tables = [
-            policy.logit_bias.iter().map(|it| it.to_bits()).collect(),
-            policy.select_bias.iter().map(|it| it.to_bits()).collect(),
-            bits(policy.allowed.len(), |e| policy.allowed[e]),
-            bits(
-                if policy.forced.is_empty() {
-                    0
-                } else {
-                    n_experts
-                },
-                is_forced,
+        self.words.extend([0; RECORD_WORDS]);
+        let flags =
+            u32::from(policy.uniform) * IS_UNIFORM + u32::from(policy.random.is_some()) * IS_RANDOM;
+        let numbers = [
+            (AT_K, policy.k as u32),
+            (AT_FLAGS, flags),
+            (
+                AT_RANDOM_KEY,
+                pcg(pcg(seed) ^ u32::from(spec.place.layer.0)),
             ),
-            share_table(policy, n_experts, !shares.is_empty()),
-            network_table(policy, n_experts),
-            policy.forced.iter().map(|it| it.0.idx() as u32).collect(),
+            (AT_N_FORCED, policy.forced.len() as u32),
+            (AT_N_SHARED, shares.len() as u32),
+            (AT_GIVEN, shares.iter().sum::<f32>().to_bits()),
         ];
-        for (i, table) in tables.into_iter().enumerate() {
+        for (at, number) in numbers {
+            self.words[start + at] = number;
+        }
+        let is_forced = |e: usize| policy.forced.iter().any(|it| it.0.idx() == e);
+        let n_flagged = if policy.forced.is_empty() {
+            0
+        } else {
+            n_experts
+        };
+        let tables = [
+            (AT_LOGIT_BIAS, floats(&policy.logit_bias)),
+            (AT_SELECT_BIAS, floats(&policy.select_bias)),
+            (
+                AT_ALLOWED,
+                bits(policy.allowed.len(), |e| policy.allowed[e]),
+            ),
+            (AT_FORCED, bits(n_flagged, is_forced)),
+            (
+                AT_SHARES,
+                share_table(policy, n_experts, !shares.is_empty()),
+            ),
+            (AT_NETWORKS, network_table(policy, n_experts)),
+            (
+                AT_FORCED_LIST,
+                policy.forced.iter().map(|it| it.0.idx() as u32).collect(),
+            ),
+        ];
+        for (at, table) in tables {
             if !table.is_empty() {
-                self.words[header + i] = self.words.len() as u32;
+                self.words[start + at] = self.words.len() as u32;
                 self.words.extend(table);
             }
         }
         start as u32
     }
+}
+
+fn floats(of: &[f32]) -> Vec<u32> {
+    of.iter().map(|it| it.to_bits()).collect()
 }
 
 /// One bit an expert.

@@ -16,9 +16,13 @@ use crate::ops::Ask;
 use crate::spec::Sampling;
 
 /// Words of what one row's levels tally: levels, pieces, bins.
-const TALLY_WORDS: usize = 7 * 5 * 256;
-/// Words of what is known of a row's threshold.
-const SIEVE_WORDS: usize = 8 * 6;
+const TALLY_WORDS: usize = N_LEVELS * N_PIECES * N_BINS;
+const N_LEVELS: usize = 7;
+const N_PIECES: usize = 5;
+const N_BINS: usize = 256;
+/// Words of what is known of a row's threshold at one place, and those places.
+const SIEVE_WORDS: usize = 6;
+const N_SIEVES: usize = 8;
 /// Words of what one chunk comes to after noise.
 const NOISED_WORDS: usize = 5;
 
@@ -32,7 +36,7 @@ fn n_levels(sampling: &Sampling, n_drawable: u32) -> u32 {
     let has_top_k = sampling.top_k > 0 && sampling.top_k < n_drawable;
     match (has_top_k, sampling.top_p.0 < 1.0) {
         (false, false) => 0,
-        (true, true) => 7,
+        (true, true) => N_LEVELS as u32,
         _ => 4,
     }
 }
@@ -48,7 +52,7 @@ pub fn draw(gpu: &Gpu, rows: &Rows<'_>, asks: &[Ask<'_>], scanned: &Slice) -> Sl
         return out;
     };
     let tallies = rows.scratch(gpu, TALLY_WORDS);
-    let sieves = rows.scratch(gpu, SIEVE_WORDS);
+    let sieves = rows.scratch(gpu, N_SIEVES * SIEVE_WORDS);
     let noised = rows.scratch(gpu, NOISED_WORDS * rows.params.n_chunks as usize);
     let read = [Bind::Read(rows.logits), Bind::Read(&rows.table)];
     let sieve = [Bind::Write(&tallies), Bind::Write(&sieves)];

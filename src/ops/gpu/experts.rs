@@ -4,6 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
+    activations::act_id,
     device::Gpu,
     expert_shards::{ExpertShard, GpuExperts, Matrices},
     memory::Slice,
@@ -211,19 +212,6 @@ fn every_row(gpu: &Gpu, n_rows: usize) -> GpuRouting {
         n_picks: 1,
         has_selection: false,
         n_groups: 0,
-    }
-}
-
-fn act_id(act: Act) -> u32 {
-    match act {
-        Act::Silu => 0,
-        Act::GeluTanh => 1,
-        Act::Relu => 2,
-        Act::Relu2 => 3,
-        Act::GptOss { .. } => 4,
-        Act::SiluClamp { .. } => 5,
-        Act::Identity => 6,
-        Act::ClampedSilu { .. } => 7,
     }
 }
 

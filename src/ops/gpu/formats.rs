@@ -143,13 +143,30 @@ macro_rules! plane_text {
     };
 }
 
+/// What a level is, for `kernels/planes/shared.wgsl`.
+const U4: u32 = 0;
+const U8: u32 = 1;
+const FP4: u32 = 2;
+const F8: u32 = 3;
+/// How a scale is stored.
+const OF_F32: u32 = 0;
+const OF_F16: u32 = 1;
+const OF_BF16: u32 = 2;
+const OF_E8M0: u32 = 3;
+const OF_E4M3: u32 = 4;
+const OF_UE4M3: u32 = 5;
+/// What is taken off or added.
+const FIXED: u32 = 0;
+const ZEROS: u32 = 1;
+const MINIMUMS: u32 = 2;
+
 /// How kernels read planes: the constants of their layout, and the reader of their groups.
 pub fn plane_reader(layout: &PlaneLayout) -> String {
     let level = match layout.level {
-        Level::U4 => 0,
-        Level::U8 | Level::I8 => 1,
-        Level::Fp4 => 2,
-        Level::F8E4M3 => 3,
+        Level::U4 => U4,
+        Level::U8 | Level::I8 => U8,
+        Level::Fp4 => FP4,
+        Level::F8E4M3 => F8,
     };
     // What a kernel takes levels for is smaller than what they say.
     let level_by = match layout.level {
@@ -158,17 +175,17 @@ pub fn plane_reader(layout: &PlaneLayout) -> String {
         Level::F8E4M3 => 256.0,
     };
     let scale = match layout.scale {
-        ScaleType::F32 => 0,
-        ScaleType::F16 => 1,
-        ScaleType::Bf16 => 2,
-        ScaleType::E8M0 => 3,
-        ScaleType::F8E4M3 => 4,
-        ScaleType::Ue4m3 => 5,
+        ScaleType::F32 => OF_F32,
+        ScaleType::F16 => OF_F16,
+        ScaleType::Bf16 => OF_BF16,
+        ScaleType::E8M0 => OF_E8M0,
+        ScaleType::F8E4M3 => OF_E4M3,
+        ScaleType::Ue4m3 => OF_UE4M3,
     };
     let (offset, zero) = match layout.offset {
-        LaidOffset::Fixed(it) => (0, it),
-        LaidOffset::Zeros => (1, 0),
-        LaidOffset::Minimums => (2, 0),
+        LaidOffset::Fixed(it) => (FIXED, it),
+        LaidOffset::Zeros => (ZEROS, 0),
+        LaidOffset::Minimums => (MINIMUMS, 0),
     };
     let unit = layout.unit_numbers();
     let (reader, part, scaled_by, has_minimum, groups) = match layout.groups {

@@ -1,5 +1,5 @@
 //! Rows of logits as the kernels read them that draw, rank and compare: `predict`, `draw` and `best`.
-//! What the kernels share is `kernels/logits.wgsl`.
+//! What the kernels share is `kernels/parts/logits.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 

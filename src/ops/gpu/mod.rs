@@ -5,6 +5,7 @@
 //! submit, and comes back in one readback.
 
 mod abilities;
+mod activations;
 mod adapter;
 mod attention;
 #[cfg(test)]

@@ -27,6 +27,11 @@ struct Params {
     act: u32,
 }
 
+/// `Params::act`.
+const SIGMOID: u32 = 0;
+const SOFTPLUS: u32 = 1;
+const SILU: u32 = 2;
+
 /// Numbers of a workgroup.
 const GROUP: usize = 256;
 
@@ -77,9 +82,9 @@ pub fn gate(gpu: &Gpu, x: &GpuTensor, by: &GpuTensor, first: usize, each: usize,
         cols: by.cols,
         each,
         act: match act {
-            GateAct::Sigmoid => 0,
-            GateAct::Softplus => 1,
-            GateAct::Silu => 2,
+            GateAct::Sigmoid => SIGMOID,
+            GateAct::Softplus => SOFTPLUS,
+            GateAct::Silu => SILU,
         },
     };
     launch_gated(gpu, "gate", &binds, x, [1.0, 0.0], &gates);

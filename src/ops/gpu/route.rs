@@ -98,11 +98,11 @@ impl GpuRouting {
             weights: part(2, places).iter().map(float).collect(),
             states: part(3, places)
                 .iter()
-                .map(|it| match it {
-                    0 => PickState::Empty,
-                    1 => PickState::Chosen,
-                    2 => PickState::Forced,
-                    _ => PickState::Dropped,
+                .map(|it| match *it {
+                    CHOSEN => PickState::Chosen,
+                    FORCED => PickState::Forced,
+                    DROPPED => PickState::Dropped,
+                    _ => PickState::Empty,
                 })
                 .collect(),
             margin: part(5, self.n_rows).iter().map(float).collect(),
@@ -140,6 +140,28 @@ struct Params {
 
 /// Lanes of a workgroup.
 const LANES: usize = 256;
+
+/// `Params::score`.
+const SOFTMAX: u32 = 0;
+const SIGMOID: u32 = 1;
+const SQRT_SOFTPLUS: u32 = 2;
+const LOGIT: u32 = 3;
+
+/// `Params::weight`.
+const OF_SCORE: u32 = 0;
+const SOFTMAX_OVER_CHOSEN: u32 = 1;
+const SIGMOID_OF_LOGIT: u32 = 2;
+
+/// `Params::renorm`.
+const NO_RENORM: u32 = 0;
+const BY_SUM: u32 = 1;
+const BY_P_NORM: u32 = 2;
+
+/// States of a pick, in part 3; the kernel's `NOT_CHOSEN` is every other.
+const CHOSEN: u32 = 1;
+const FORCED: u32 = 2;
+/// As `kernels/capacity.wgsl` writes it.
+const DROPPED: u32 = 3;
 
 /// Bits of `Params::flags`.
 const HAS_MODEL_BIAS: u32 = 1;
@@ -216,9 +238,9 @@ fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
         _ => None,
     };
     let (renorm, eps, min, p) = match spec.renorm {
-        Renorm::None => (0, 0.0, 0.0, 1.0),
-        Renorm::Sum { eps, min } => (1, eps, min, 1.0),
-        Renorm::PNorm(p) => (2, 0.0, 0.0, p),
+        Renorm::None => (NO_RENORM, 0.0, 0.0, 1.0),
+        Renorm::Sum { eps, min } => (BY_SUM, eps, min, 1.0),
+        Renorm::PNorm(p) => (BY_P_NORM, 0.0, 0.0, p),
     };
     let is_scaled = spec.renorm == Renorm::None || !spec.scale_only_if_not_renorm;
     let flags = [
@@ -238,15 +260,15 @@ fn params(spec: &RouterSpec, out: &GpuRouting) -> Params {
         n_picks: out.n_picks as u32,
         top_k: spec.top_k as u32,
         score: match spec.score {
-            Score::Softmax => 0,
-            Score::Sigmoid => 1,
-            Score::SqrtSoftplus => 2,
-            Score::Logit => 3,
+            Score::Softmax => SOFTMAX,
+            Score::Sigmoid => SIGMOID,
+            Score::SqrtSoftplus => SQRT_SOFTPLUS,
+            Score::Logit => LOGIT,
         },
         weight: match spec.weight {
-            Weight::Score => 0,
-            Weight::SoftmaxOverTopK => 1,
-            Weight::SigmoidOfLogit => 2,
+            Weight::Score => OF_SCORE,
+            Weight::SoftmaxOverTopK => SOFTMAX_OVER_CHOSEN,
+            Weight::SigmoidOfLogit => SIGMOID_OF_LOGIT,
         },
         renorm,
         flags: flags.iter().filter(|it| it.0).map(|it| it.1).sum(),
