@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use moescope::cli::{self, Cli, Command, Failure, Output};
+use moescope::cli::{self, Cli, CliCommand, Failure, Output};
 use moescope::ops::start_threads;
 
 fn main() -> ExitCode {
@@ -19,14 +19,14 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         Output::standard().remark(note);
     }
     match &cli.command {
-        Some(Command::Eval(args)) => cli::eval::run(args),
-        Some(Command::Inspect(args)) => cli::inspect::run(args),
-        Some(Command::Tokenize(args)) => cli::tokenize::run(args),
-        Some(Command::Run(args)) => cli::run::run(args),
-        Some(Command::Check(args)) => cli::check::run(args),
-        Some(Command::Screenshot(args)) => screenshot(args),
-        Some(Command::Bench(args)) if args.ui => bench_ui(args.json),
-        Some(Command::Bench(args)) => cli::bench::run(args),
+        Some(CliCommand::Eval(args)) => cli::eval::run(args),
+        Some(CliCommand::Inspect(args)) => cli::inspect::run(args),
+        Some(CliCommand::Tokenize(args)) => cli::tokenize::run(args),
+        Some(CliCommand::Run(args)) => cli::run::run(args),
+        Some(CliCommand::Check(args)) => cli::check::run(args),
+        Some(CliCommand::Screenshot(args)) => screenshot(args),
+        Some(CliCommand::Bench(args)) if args.ui => bench_ui(args.json),
+        Some(CliCommand::Bench(args)) => cli::bench::run(args),
         None => window(cli),
     }
 }

@@ -5,7 +5,7 @@ use crate::trace::{Comparison, RowRecord};
 
 /// KL at one place of the text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Change {
+pub struct TokenKl {
     /// The token whose prediction changed: one after the position compared.
     pub at: Position,
     /// `KL(baseline‖edited)`, nats.
@@ -22,19 +22,19 @@ pub struct Concentration {
     /// Tokens compared.
     pub n_tokens: usize,
     /// The largest.
-    pub largest: Change,
+    pub largest: TokenKl,
 }
 
 /// How many of the largest changes are set beside all of them.
 const N_LARGEST: usize = 3;
 
 /// Every comparison of a counterfactual, at the token it is drawn at.
-pub fn places(counterfactual: &RowRecord) -> impl Iterator<Item = Change> + '_ {
+pub fn places(counterfactual: &RowRecord) -> impl Iterator<Item = TokenKl> + '_ {
     counterfactual.comparisons.iter().map(place)
 }
 
-fn place(it: &Comparison) -> Change {
-    Change {
+fn place(it: &Comparison) -> TokenKl {
+    TokenKl {
         at: it.at.plus(1),
         kl: it.kl,
     }
@@ -46,7 +46,7 @@ pub struct ConcentrationSum {
     n_tokens: usize,
     total: f64,
     /// The largest first, ties to the first token.
-    largest: Vec<Change>,
+    largest: Vec<TokenKl>,
 }
 
 impl ConcentrationSum {
@@ -147,7 +147,7 @@ mod tests {
             // Few values, so that there are ties; 8 stands for a number that is none.
             let kl: Vec<f32> = kl.iter().map(|it| if *it == 8 { f32::NAN } else { f32::from(*it) }).collect();
             let row = counterfactual(&kl);
-            let mut sorted: Vec<Change> = places(&row)
+            let mut sorted: Vec<TokenKl> = places(&row)
                 .filter(|it| it.at > Position::new(from) && it.kl.is_finite())
                 .collect();
             sorted.sort_by(|a, b| b.kl.total_cmp(&a.kl).then(a.at.cmp(&b.at)));

@@ -31,7 +31,7 @@ mod timeline;
 pub use alternatives::{Alternative, Candidates, Likelihood, SortBy, alternatives};
 pub use balance::BalanceStats;
 pub use change::{
-    Change, Concentration, ConcentrationSum, concentration, first_difference, places,
+    Concentration, ConcentrationSum, TokenKl, concentration, first_difference, places,
 };
 pub use changed_picks::{ChangedPicks, PickShares};
 pub use choices::{Choices, Dependence};
@@ -51,7 +51,7 @@ pub use row_load::{CountedRecording, RowLoad};
 pub use scores::{entropy_share, probabilities};
 pub use selection_bias::SelectionBias;
 pub use seriation::{chained, pair_counts};
-pub use series::{LoadSeries, Series, SeriesOf};
+pub use series::{LoadSeries, SeriesOf, ShareSeries};
 pub use significance::{false_discovery, fisher_exact};
 pub use specialty::{FALSE_DISCOVERIES, SPECIALTY_RATIO, Specialty, TextShare, TextUse};
 pub use spread::{Spread, spread};

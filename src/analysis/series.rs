@@ -39,7 +39,7 @@ pub struct SeriesOf {
 
 /// Values at some of the tokens, S samples in order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
+pub struct ShareSeries {
     /// E.
     pub n_experts: usize,
     /// `[S]`: the token a sample ends at.
@@ -54,7 +54,7 @@ pub struct Series {
     pub cv: Vec<f64>,
 }
 
-impl Series {
+impl ShareSeries {
     /// Samples.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -135,13 +135,13 @@ impl LoadSeries {
 
     /// The values asked for, in one pass over the picks.
     #[must_use]
-    pub fn series(&self, of: SeriesOf) -> Series {
+    pub fn series(&self, of: SeriesOf) -> ShareSeries {
         let counted: Vec<usize> = (0..self.tokens.len())
             .filter(|it| of.phase.holds(self.tokens[*it].phase))
             .collect();
-        let mut out = Series {
+        let mut out = ShareSeries {
             n_experts: self.n_experts,
-            ..Series::default()
+            ..ShareSeries::default()
         };
         let mut now = vec![0.0; self.n_experts];
         let n_samples = of.n_samples.min(counted.len());
@@ -170,7 +170,7 @@ impl LoadSeries {
     }
 }
 
-impl Series {
+impl ShareSeries {
     fn push(&mut self, at: Position, n_tokens: usize, now: &[f64], mass: bool) {
         let whole = if mass {
             now.iter().sum::<f64>().max(f64::MIN_POSITIVE)
@@ -240,7 +240,7 @@ mod tests {
         n_samples: 100,
     };
 
-    fn of(series: &Series, expert: usize) -> Vec<f64> {
+    fn of(series: &ShareSeries, expert: usize) -> Vec<f64> {
         (0..series.len())
             .map(|it| series.shares(it)[expert])
             .collect()
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(of(&two, 0), [2.0 / 3.0, 0.6]);
         assert_eq!(two.nearest(Position(0)), Some(0));
         assert_eq!(two.nearest(Position(9)), Some(1));
-        assert_eq!(Series::default().nearest(Position(0)), None);
+        assert_eq!(ShareSeries::default().nearest(Position(0)), None);
     }
 
     #[test]

@@ -53,15 +53,15 @@ pub enum DialogFor {
 }
 
 /// Paths to come; none where nothing was chosen.
-pub type Picked = Pin<Box<dyn Future<Output = Vec<PathBuf>>>>;
+pub type PickedPaths = Pin<Box<dyn Future<Output = Vec<PathBuf>>>>;
 /// Opens dialogs: the system's, or a test's.
-pub type Picker = Box<dyn FnMut(DialogFor) -> Picked>;
+pub type Picker = Box<dyn FnMut(DialogFor) -> PickedPaths>;
 /// What is done with what was chosen: never called with nothing.
 type Then = Box<dyn FnOnce(Vec<PathBuf>) -> Command>;
 
 /// A dialog that is open.
 pub(super) struct OpenDialog {
-    picked: Picked,
+    picked: PickedPaths,
     then: Then,
     since_secs: f64,
 }

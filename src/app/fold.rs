@@ -11,7 +11,9 @@ use crate::spec::{
 };
 use crate::study::EncodeError;
 use crate::trace::{DeviceFacts, ModelFacts, RowEvent};
-use crate::ui::{Backlog, Loading, Message, PRESETS, PagesRead, Selection, Session, SliceProgress};
+use crate::ui::{
+    BacklogProgress, Loading, Message, PRESETS, PagesRead, Selection, Session, SliceProgress,
+};
 
 use super::{App, Waiting, models::Start};
 
@@ -62,7 +64,7 @@ impl App {
             }
             Event::Stopped(reason) => self.stopped(reason),
             Event::Backlog { n_left, n_total } => {
-                self.session.backlog = (n_left > 0).then_some(Backlog {
+                self.session.backlog = (n_left > 0).then_some(BacklogProgress {
                     n_left,
                     n_total,
                     slice: None,

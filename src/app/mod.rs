@@ -48,7 +48,7 @@ use crate::ui::{
 };
 
 pub use bench_ui::bench_ui;
-pub use dialog::{DialogFor, Picked, Picker};
+pub use dialog::{DialogFor, PickedPaths, Picker};
 pub use headless::{FrameCost, HeadlessApp};
 pub use link::Link;
 pub use models::source;

@@ -101,7 +101,7 @@ pub use presets::PRESETS;
 pub use slots::{LatentSlot, LayerSlot, Part, RecurrentSlot, Slot, Weights};
 pub use synthetic::MadeUp;
 pub use twice::{DecodedTwice, Difference};
-pub use warmup::{Progress, ReadAhead, Warmup};
+pub use warmup::{ReadAhead, ReadAheadProgress, Warmup};
 pub use weights::{Layout, Reading, Stored, WeightView};
 
 /// Where a model is.

@@ -27,14 +27,14 @@ const LOOK_EACH: Duration = Duration::from_millis(5);
 
 /// How far a load is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReadAheadProgress {
     /// Bytes in memory.
     pub done_bytes: u64,
     /// Bytes of all files that are read.
     pub total_bytes: u64,
 }
 
-impl Progress {
+impl ReadAheadProgress {
     /// Whether nothing is left.
     #[must_use]
     pub fn is_done(self) -> bool {
@@ -48,7 +48,7 @@ pub struct Warmup {
     files: Vec<Arc<MappedFile>>,
     file_row: usize,
     offset: usize,
-    progress: Progress,
+    progress: ReadAheadProgress,
 }
 
 impl Warmup {
@@ -61,7 +61,7 @@ impl Warmup {
             file_row: if stays { 0 } else { files.len() },
             files,
             offset: 0,
-            progress: Progress {
+            progress: ReadAheadProgress {
                 done_bytes: 0,
                 total_bytes,
             },
@@ -70,7 +70,7 @@ impl Warmup {
 
     /// How far it is.
     #[must_use]
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ReadAheadProgress {
         self.progress
     }
 
@@ -106,7 +106,7 @@ impl Warmup {
     ///
     /// # Errors
     /// A file that became shorter since it was mapped, or cannot be read.
-    pub fn step(&mut self, n_bytes: usize) -> Result<Progress, CheckpointError> {
+    pub fn step(&mut self, n_bytes: usize) -> Result<ReadAheadProgress, CheckpointError> {
         let Some(file) = self.files.get(self.file_row) else {
             return Ok(self.progress);
         };
@@ -163,7 +163,7 @@ impl Shared {
 
 impl ReadAhead {
     /// So far, with nothing that reads on.
-    pub(crate) fn at(progress: Progress) -> Self {
+    pub(crate) fn at(progress: ReadAheadProgress) -> Self {
         let shared = Shared {
             done_bytes: AtomicU64::new(progress.done_bytes),
             is_over: AtomicBool::new(progress.is_done()),
@@ -189,10 +189,10 @@ impl ReadAhead {
 
     /// How far it is; done also where nothing more is read.
     #[must_use]
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ReadAheadProgress {
         let is_over = self.shared.is_over.load(Ordering::Relaxed);
         let done_bytes = self.shared.done_bytes.load(Ordering::Relaxed);
-        Progress {
+        ReadAheadProgress {
             done_bytes: if is_over {
                 self.total_bytes
             } else {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn reading_waits_while_it_is_held_and_ends_where_nobody_wants_it() {
-        let ahead = ReadAhead::at(Progress {
+        let ahead = ReadAhead::at(ReadAheadProgress {
             done_bytes: 0,
             total_bytes: 1,
         });

@@ -45,7 +45,7 @@ pub use start::{Start, StartArgs};
 pub struct Cli {
     /// What to do; without it the window opens.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
     /// The model to open in the window: a folder, or `tour` or `tour-collapsed` for one inside the program.
     pub model: Option<OsString>,
     /// Where models run in the window, this time; else as its settings say.
@@ -64,7 +64,7 @@ pub struct Cli {
 
 /// What can be done without looking at a window.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Write logits, router logits and choices for a prompt or given token ids to a file.
     Eval(eval::Args),
     /// Show what a model is: shapes, routing rules, parameters, memory.

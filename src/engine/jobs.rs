@@ -15,7 +15,7 @@ use super::{
 };
 use crate::spec::{Position, SeqId};
 use crate::study::{
-    Examine, Job, JobContext, JobSeq, Slice, SliceRow, Study, StudyError, StudyEvent, Wanted,
+    Examine, Job, JobContext, JobSeq, JobSlice, SliceRow, Study, StudyError, StudyEvent, Wanted,
 };
 use crate::trace::{ModelFacts, StepRow};
 
@@ -235,7 +235,7 @@ impl RunningJob {
 
     fn submit(
         &mut self,
-        slice: &Slice,
+        slice: &JobSlice,
         backend: &mut dyn Backend,
     ) -> Result<SubmittedSlice, StudyError> {
         let mut row = |it: &SliceRow| *self.seqs.entry(it.seq).or_insert_with(|| backend.open());

@@ -12,7 +12,7 @@ use super::{
     tracing::{self, Expected},
 };
 use crate::model::{Batch, Model, Outputs, RouterOutputs, Sequence, encode, forward};
-use crate::ops::{Ask, Input, Ops, Outcome, Prediction, Wanted};
+use crate::ops::{Ask, Input, Ops, Prediction, StepOutput, WantedOutput};
 use crate::spec::{ModelSpec, Position, RoutingPolicy, Sampling, SeqId, StackId, TokenId};
 use crate::trace::StepTrace;
 
@@ -182,7 +182,7 @@ impl<O: Ops> Pending<O> {
             Some((predicted.clone()?, asks.end.checked_sub(1)?))
         };
         let draws = rows.iter().zip(&asks).map(draws).collect();
-        let results = model.ops.finish(Wanted {
+        let results = model.ops.finish(WantedOutput {
             predicted,
             tensors,
             routings,
@@ -257,7 +257,7 @@ impl<O: Ops> Pending<O> {
         &self,
         feeds: &[Vec<TokenId>],
         spec: &ModelSpec,
-        outcome: Outcome,
+        outcome: StepOutput,
     ) -> Result<Step, BackendError> {
         let Some(in_flight) = &self.in_flight else {
             return Err(BackendError::BadBatch(

@@ -12,7 +12,7 @@ use super::{
     rows::{Lists, Rows},
     write::Writer,
 };
-use crate::checkpoint::{Progress, ReadAhead};
+use crate::checkpoint::{ReadAhead, ReadAheadProgress};
 use crate::spec::{Experiment, PolicyError, PromptForm, SamplingError, TokenId};
 use crate::study::{EncodeError, Study};
 use crate::trace::GivenError;
@@ -56,7 +56,7 @@ impl Ahead {
     }
 
     /// Says how far it is; nothing of what was over before it was told. Whether it goes on.
-    fn tell(&mut self, it: Progress, out: &mut EventSender) -> bool {
+    fn tell(&mut self, it: ReadAheadProgress, out: &mut EventSender) -> bool {
         self.due = Instant::now() + TELL_EACH;
         if self.is_told || !it.is_done() {
             self.is_told = true;
@@ -175,7 +175,7 @@ impl ModelSession {
             let total_bytes = ahead.reading.progress().total_bytes;
             let done_bytes = total_bytes;
             ahead.tell(
-                Progress {
+                ReadAheadProgress {
                     done_bytes,
                     total_bytes,
                 },

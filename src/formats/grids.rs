@@ -41,34 +41,36 @@ const fn signed_table<const ROWS: usize>(start: usize) -> [[i8; 8]; ROWS] {
 }
 
 /// The same as numbers, for registers to load.
-pub static IQ2_XXS_NUMBERS: Numbers<8, 256> = numbers(&IQ2_XXS);
+pub static IQ2_XXS_NUMBERS: GridNumbers<8, 256> = numbers(&IQ2_XXS);
 /// See [`IQ2_XXS_NUMBERS`].
-pub static IQ2_XS_NUMBERS: Numbers<8, 512> = numbers(&IQ2_XS);
+pub static IQ2_XS_NUMBERS: GridNumbers<8, 512> = numbers(&IQ2_XS);
 /// See [`IQ2_XXS_NUMBERS`].
-pub static IQ2_S_NUMBERS: Numbers<8, 1024> = numbers(&IQ2_S);
+pub static IQ2_S_NUMBERS: GridNumbers<8, 1024> = numbers(&IQ2_S);
 /// See [`IQ2_XXS_NUMBERS`].
-pub static IQ3_XXS_NUMBERS: Numbers<4, 256> = numbers(&IQ3_XXS);
+pub static IQ3_XXS_NUMBERS: GridNumbers<4, 256> = numbers(&IQ3_XXS);
 /// See [`IQ2_XXS_NUMBERS`].
-pub static IQ3_S_NUMBERS: Numbers<4, 512> = numbers(&IQ3_S);
+pub static IQ3_S_NUMBERS: GridNumbers<4, 512> = numbers(&IQ3_S);
 /// The patterns of `IQ1` in eighths, a byte a number: each moved up by one, then each moved down by one.
 pub static IQ1_EIGHTHS: Eighths = eighths();
 
 /// Patterns of whole lines of the cache.
 #[repr(C, align(64))]
-pub struct Numbers<const N: usize, const ROWS: usize>(pub [[f32; N]; ROWS]);
+pub struct GridNumbers<const N: usize, const ROWS: usize>(pub [[f32; N]; ROWS]);
 
 /// See [`IQ1_EIGHTHS`].
 #[repr(C, align(64))]
 pub struct Eighths(pub [u64; 4096]);
 
-const fn numbers<const N: usize, const ROWS: usize>(from: &[[u8; N]; ROWS]) -> Numbers<N, ROWS> {
+const fn numbers<const N: usize, const ROWS: usize>(
+    from: &[[u8; N]; ROWS],
+) -> GridNumbers<N, ROWS> {
     let mut out = [[0.0; N]; ROWS];
     let mut i = 0;
     while i < N * ROWS {
         out[i / N][i % N] = from[i / N][i % N] as f32;
         i += 1;
     }
-    Numbers(out)
+    GridNumbers(out)
 }
 
 #[expect(clippy::large_stack_arrays, reason = "made by the compiler")]

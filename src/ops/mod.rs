@@ -99,7 +99,7 @@ pub enum Input<'a, P> {
 
 /// What the host wants of a step.
 #[derive(Debug)]
-pub struct Wanted<O: Ops> {
+pub struct WantedOutput<O: Ops> {
     /// What was predicted, where anything was asked.
     pub predicted: Option<O::Predicted>,
     /// Activations to read back.
@@ -110,7 +110,7 @@ pub struct Wanted<O: Ops> {
 
 /// The same on the host.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct StepOutput {
     /// One per ask.
     pub predictions: Vec<Prediction>,
     /// Numbers of each tensor asked for, row-major.
@@ -462,7 +462,7 @@ pub trait Ops: Meter + Send + Sized {
     ) -> Self::Predicted;
 
     /// Ends a step: what the host wants of it is on its way. The one read of a step.
-    fn finish(&self, wanted: Wanted<Self>) -> Self::InFlight;
+    fn finish(&self, wanted: WantedOutput<Self>) -> Self::InFlight;
 
     /// What has arrived; `Ok(None)` where it has not and `wait` is `Never`. Taken once.
     ///
@@ -472,7 +472,7 @@ pub trait Ops: Meter + Send + Sized {
         &self,
         in_flight: &mut Self::InFlight,
         wait: Wait,
-    ) -> Result<Option<Outcome>, DeviceError>;
+    ) -> Result<Option<StepOutput>, DeviceError>;
 
     /// cos and sin are needed for positions up to this one.
     fn prepare_rope(&mut self, spec: &RopeSpec, n_ctx: usize);

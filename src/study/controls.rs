@@ -7,7 +7,8 @@
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use super::{
-    Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted, slice_end,
+    Job, JobContext, JobSeq, JobSlice, Progress, SliceRow, StudyError, StudyEvent, Wanted,
+    slice_end,
 };
 use crate::spec::{InterventionSet, Position, Revision, RoutingPolicy, TokenId, count_of, grouped};
 use crate::trace::{Capture, StepRow};
@@ -104,7 +105,7 @@ impl Controls {
         let end = self.from.min(slice_end(start, n_tokens, self.n_source));
         let row = self.row(seq, start..end, None);
         self.asked.push_back(None);
-        let slice = Slice {
+        let slice = JobSlice {
             rows: vec![row],
             capture: Capture::None,
         };
@@ -130,7 +131,7 @@ impl Controls {
         } else {
             self.forks = vec![end; n_rows];
         }
-        Wanted::Read(Slice {
+        Wanted::Read(JobSlice {
             rows,
             capture: Capture::Trace,
         })

@@ -2,7 +2,7 @@
 //!
 //! A survey reads windows one after another; a sweep forks a text before the first position an edit touches and reads
 //! the rest under each edit, compared with the row without; a contrast reads two texts in one slice. All of them are
-//! sequences, tokens, edits and comparisons: the words of `Slice`.
+//! sequences, tokens, edits and comparisons: the words of `JobSlice`.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ pub struct SliceRow {
 
 /// A batch of rows that is read at once; no sequence stands in it twice.
 #[derive(Clone, Debug)]
-pub struct Slice {
+pub struct JobSlice {
     /// At least one.
     pub rows: Vec<SliceRow>,
     /// What is handed over of it.
@@ -76,7 +76,7 @@ pub enum Wanted {
     /// Nothing of the model: it did a piece of work of its own, and this came of it.
     Tell(Vec<StudyEvent>),
     /// To read this; `Job::read` gets what came of it.
-    Read(Slice),
+    Read(JobSlice),
     /// A new sequence that holds the first positions of another; `Job::forked` gets how many it really holds.
     Fork {
         /// Name of the new sequence.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::corpus::TextSource;
 use crate::spec::{InterventionSet, Position, TokenId};
 
-pub use job::{Encode, Examine, Job, JobContext, JobSeq, Slice, SliceRow, Wanted};
+pub use job::{Encode, Examine, Job, JobContext, JobSeq, JobSlice, SliceRow, Wanted};
 pub use message::{EncodeError, Progress, StudyError, StudyEvent};
 
 /// Where a slice of at most `n_tokens` from `start` on ends: a source is read whole.
@@ -69,7 +69,9 @@ impl Study {
     /// Why it cannot be done on this model.
     pub fn begin(self, cx: &JobContext<'_>) -> Result<Box<dyn Job>, StudyError> {
         match self {
-            Self::Survey { texts, edits } => Ok(Box::new(survey::Survey::new(texts, &edits, cx)?)),
+            Self::Survey { texts, edits } => {
+                Ok(Box::new(survey::SurveyJob::new(texts, &edits, cx)?))
+            }
             Self::Examine => Ok(Box::new(examine::Examination::new(cx)?)),
             Self::Controls {
                 tokens,

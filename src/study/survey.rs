@@ -8,7 +8,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    Job, JobContext, JobSeq, Progress, Slice, SliceRow, StudyError, StudyEvent, Wanted,
+    Job, JobContext, JobSeq, JobSlice, Progress, SliceRow, StudyError, StudyEvent, Wanted,
     reading::{Next, Reading},
     slice_end,
 };
@@ -42,7 +42,7 @@ struct AskedSlice {
 }
 
 /// Texts being read.
-pub(super) struct Survey {
+pub(super) struct SurveyJob {
     /// Those that were not begun, with their places.
     waiting: VecDeque<(usize, TextSource)>,
     /// Those that take turns.
@@ -64,7 +64,7 @@ struct Count {
     total_bytes: u64,
 }
 
-impl Survey {
+impl SurveyJob {
     /// Of these texts, from their starts, under these edits.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Survey {
     }
 
     /// The next tokens of the window at hand, as a slice of one row.
-    fn slice(&mut self, n_tokens: usize) -> Option<Slice> {
+    fn slice(&mut self, n_tokens: usize) -> Option<JobSlice> {
         let window = self.window.as_mut()?;
         let start = window.n_wanted;
         let end = slice_end(start, n_tokens, window.n_source).min(window.tokens.len());
@@ -147,14 +147,14 @@ impl Survey {
         if is_last {
             self.window = None;
         }
-        Some(Slice {
+        Some(JobSlice {
             rows: vec![row],
             capture: Capture::Trace,
         })
     }
 }
 
-impl Job for Survey {
+impl Job for SurveyJob {
     /// Goes on in the window at hand, or makes the next.
     fn next(&mut self, cx: &JobContext<'_>) -> Result<Wanted, StudyError> {
         if self.window.is_none() {

@@ -30,8 +30,8 @@ pub use frame::{
 pub use kept::{Memo, RowOf};
 pub use paint::{GridView, expert_grid, kept_mesh};
 pub use panels::{MIXED_TEXT, PANELS, Panel, check_list};
-pub use presets::{PRESETS, Preset, SERIES_PRESETS, presets};
-pub use progress::{Backlog, PagesRead, SliceProgress};
+pub use presets::{PRESETS, PromptPreset, SERIES_PRESETS, presets};
+pub use progress::{BacklogProgress, PagesRead, SliceProgress};
 pub use selection::{ExpertAt, Hover, RowChoice, Selection};
 pub use session::{
     ControlsOf, Examined, Loading, Message, RowKey, RowView, Session, SessionControls, Steps,

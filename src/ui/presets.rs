@@ -5,7 +5,7 @@ use crate::trace::PositionKind;
 
 /// A prompt to start from.
 #[derive(Clone, Copy, Debug)]
-pub struct Preset {
+pub struct PromptPreset {
     /// What the menu says.
     pub name: &'static str,
     /// The words.
@@ -17,38 +17,38 @@ pub struct Preset {
 }
 
 /// The presets, in the order of the menu.
-pub const PRESETS: &[Preset] = &[
-    Preset {
+pub const PRESETS: &[PromptPreset] = &[
+    PromptPreset {
         name: "French",
         prompt: "Il était une fois une petite fille qui",
         edits: &["mask:2.5", "mask:3.6", "mask:4.5", "mask:5.5"],
         edits_name: "Mask the four experts that carry French",
     },
-    Preset {
+    PromptPreset {
         name: "German",
         prompt: "Es war einmal ein König, der",
         edits: &["mask:1.6", "mask:2.4", "mask:3.7", "mask:4.3"],
         edits_name: "Mask the four experts that carry German",
     },
-    Preset {
+    PromptPreset {
         name: "Story",
         prompt: "Once upon a time, there was a little",
         edits: &[],
         edits_name: "",
     },
-    Preset {
+    PromptPreset {
         name: "Python",
         prompt: "def add(a, b):",
         edits: &["mask:1.7", "mask:3.1", "mask:4.2", "mask:5.2"],
         edits_name: "Mask the four experts that carry Python",
     },
-    Preset {
+    PromptPreset {
         name: "Arithmetic",
         prompt: "Q: What is 12 + 30?",
         edits: &[],
         edits_name: "",
     },
-    Preset {
+    PromptPreset {
         name: "JSON",
         prompt: "{\"name\": \"",
         edits: &[],
@@ -57,7 +57,7 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 /// The sample series, for a model that reads those; a column of numbers under its name.
-pub const SERIES_PRESETS: &[Preset] = &[
+pub const SERIES_PRESETS: &[PromptPreset] = &[
     series(
         "Daily",
         include_str!("../../assets/samples/series/daily.csv"),
@@ -72,8 +72,8 @@ pub const SERIES_PRESETS: &[Preset] = &[
     ),
 ];
 
-const fn series(name: &'static str, prompt: &'static str) -> Preset {
-    Preset {
+const fn series(name: &'static str, prompt: &'static str) -> PromptPreset {
+    PromptPreset {
         name,
         prompt,
         edits: &[],
@@ -83,7 +83,7 @@ const fn series(name: &'static str, prompt: &'static str) -> Preset {
 
 /// What there is to start from.
 #[must_use]
-pub fn presets(kind: PositionKind) -> &'static [Preset] {
+pub fn presets(kind: PositionKind) -> &'static [PromptPreset] {
     match kind {
         PositionKind::Token => PRESETS,
         PositionKind::Point => SERIES_PRESETS,

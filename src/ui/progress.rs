@@ -56,7 +56,7 @@ impl PagesRead {
 
 /// Background work: tokens to go and in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
+pub struct BacklogProgress {
     /// Tokens to go.
     pub n_left: usize,
     /// Tokens in all.
@@ -65,7 +65,7 @@ pub struct Backlog {
     pub slice: Option<SliceProgress>,
 }
 
-impl Backlog {
+impl BacklogProgress {
     /// The share that is read, 0 to 1; of the slice at hand by its layers.
     #[must_use]
     pub fn share(&self) -> f32 {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn layers_of_the_slice_at_hand_count_as_part_of_its_tokens() {
-        let mut it = Backlog {
+        let mut it = BacklogProgress {
             n_left: 8,
             n_total: 16,
             slice: None,

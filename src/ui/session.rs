@@ -18,7 +18,7 @@ use crate::spec::{
 use crate::trace::{
     ModelFacts, NotContinuous, PositionKind, RowEvent, RowId, RowRecord, ShownRows, WeightPart,
 };
-use crate::ui::{Backlog, PagesRead, RowChoice, Selection};
+use crate::ui::{BacklogProgress, PagesRead, RowChoice, Selection};
 
 /// Failures kept beside what is said.
 const MOST_FAILURES: usize = 3;
@@ -162,7 +162,7 @@ pub struct Session {
     /// Whether text is being written.
     pub playing: bool,
     /// Prefill or replay that goes on.
-    pub backlog: Option<Backlog>,
+    pub backlog: Option<BacklogProgress>,
     /// What the machine could do, tokens a second.
     pub could_do: Option<f32>,
     /// How fast tokens came lately, tokens a second; only while playing.

@@ -6,6 +6,7 @@ mod counts;
 mod crates;
 mod docstrings;
 mod errors;
+mod names;
 mod proofs;
 mod tracked;
 
@@ -253,26 +254,6 @@ fn every_kernel_has_its_reference_and_its_launch() {
     }
 }
 
-/// Words that only this project would know, and what the field says instead.
-const FIELD_WORDS: &[(&str, &str)] = &[
-    ("twin", "reference, counterfactual or table view"),
-    ("take_off", "submit"),
-    ("set_out", "submit"),
-    ("call_back", "cancel"),
-    ("Flying", "InFlight"),
-    ("Outbox", "EventSender"),
-    ("Shelf", "RowCache"),
-    ("Teller", "Runner"),
-    ("Story", "RunResult"),
-    ("Rehearsal", "SyntheticSession"),
-    ("Stretch", "KvSpan"),
-    ("Hull", "CopyRange"),
-    ("Catching", "Backlog"),
-    ("parting", "divergence"),
-    ("foretold", "candidates"),
-    ("Yardsticks", "PeakRates"),
-];
-
 /// Whether a text has this as a word of its own.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |it: Option<char>| it.is_some_and(|it| it.is_alphanumeric() || it == '_');
@@ -282,59 +263,6 @@ fn has_word(text: &str, word: &str) -> bool {
         let is_quoted = before.ends_with('"');
         !is_quoted && !is_part(before.chars().next_back()) && !is_part(after.chars().next())
     })
-}
-
-#[test]
-fn the_words_are_those_of_the_field() {
-    let kernels = files_below(&root().join("kernels"), "wgsl").into_iter();
-    let kernels = kernels.map(|it| (it.clone(), fs::read_to_string(it).unwrap()));
-    for (path, text) in sources().into_iter().chain(kernels) {
-        for (word, instead) in FIELD_WORDS {
-            let is_there = has_word(&text, word);
-            assert!(!is_there, "{}: {word}, say {instead}", path.display());
-        }
-    }
-}
-
-/// Names that stood for several things each.
-const ONE_MEANING: &[&str] = &[
-    "Key",
-    "Kept",
-    "Held",
-    "Asked",
-    "Shown",
-    "Columns",
-    "Source",
-    "Part",
-    "Row",
-    "View",
-    "Pick",
-    "Load",
-    "Session",
-    "Span",
-    "Routed",
-    "Comparison",
-];
-
-#[test]
-fn a_name_of_a_type_means_one_thing() {
-    let sources = sources();
-    for name in ONE_MEANING {
-        let is_it = |line: &&str| {
-            ["struct", "enum", "trait"].iter().any(|kind| {
-                let declared = line.split_once(&format!("{kind} {name}"));
-                declared.is_some_and(|(before, after)| {
-                    let is_alone = !after.starts_with(|it: char| it.is_alphanumeric());
-                    is_alone && !before.contains("//")
-                })
-            })
-        };
-        let declared = sources.iter().filter(|(path, _)| !is_test(path));
-        let declared =
-            declared.filter(|(_, text)| without_tests(text).lines().any(|it| is_it(&it)));
-        let at: Vec<String> = declared.map(|it| it.0.display().to_string()).collect();
-        assert!(at.len() <= 1, "{name} is declared in {}", at.join(", "));
-    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::spec::{
     Action, Amount, BlockFormat, ExpertId, Intervention, InterventionSet, ModelSpec, Revision,
     RouterRef, RoutingPolicy, Site, Span, count_of,
 };
-use report::Report;
+use report::BenchReport;
 use startup::{first_frame_secs, peak_bytes};
 use stopwatch::Stopwatch;
 
@@ -207,7 +207,7 @@ fn extent(args: &Args) -> Extent {
     Extent::of(n_positions, args.prompt_tokens)
 }
 
-fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
+fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<BenchReport, Failure> {
     let placement = args.device.placement(args.quantize);
     let opened = open_backend(checkpoint, placement, extent(args));
     let (mut backend, device) = opened.map_err(Failure::misuse)?;
@@ -242,7 +242,7 @@ fn measure(args: &Args, checkpoint: &Checkpoint) -> Result<Report, Failure> {
         .as_ref()
         .is_some_and(|it| Source::parse(it) == Source::Bundled(Bundled::Tour));
     let quantize = args.quantize.map(BlockFormat::from);
-    Ok(Report {
+    Ok(BenchReport {
         name: checkpoint.name.clone(),
         device: device.label,
         weight_bytes: held_bytes(&checkpoint.weights, quantize),

@@ -15,7 +15,7 @@ use crate::spec::{BlockFormat, ModelSpec, RoutingPolicy, Sampling, SeqId, TokenI
 
 /// A card as far as the bound needs to know it.
 #[derive(Clone, Debug)]
-pub struct Card {
+pub struct CardRates {
     name: String,
     /// Bytes of memory it reads or writes a second.
     bytes_per_sec: f64,
@@ -58,7 +58,7 @@ pub struct Plan {
     /// Bytes of the weights it passes.
     token_bytes: u64,
     step: StepPlan,
-    cards: Vec<Card>,
+    cards: Vec<CardRates>,
 }
 
 /// A model of which nothing but sizes is needed.
@@ -149,8 +149,8 @@ fn step(backend: &mut dyn Backend, seq: SeqId, tokens: &[TokenId]) -> Result<(),
 }
 
 /// The card that is asked about, or those people have.
-fn cards(args: &Args) -> Vec<Card> {
-    let card = |(name, gb, us, source): (&str, f64, f64, &'static str)| Card {
+fn cards(args: &Args) -> Vec<CardRates> {
+    let card = |(name, gb, us, source): (&str, f64, f64, &'static str)| CardRates {
         name: name.to_owned(),
         bytes_per_sec: gb * 1e9,
         dispatch_secs: us * 1e-6,
@@ -162,7 +162,7 @@ fn cards(args: &Args) -> Vec<Card> {
     }
 }
 
-impl Card {
+impl CardRates {
     /// Seconds a token takes at least: for its bytes, and for its dispatches, each of which waits for the one before.
     fn least_secs(&self, step: &StepPlan) -> [f64; 2] {
         let n_bytes = step.sum(|it| it.read_bytes + it.written_bytes);

@@ -13,7 +13,7 @@ use crate::spec::{count_of, shown};
 
 /// What was measured.
 #[derive(Debug)]
-pub struct Report {
+pub struct BenchReport {
     pub name: String,
     /// Where it ran.
     pub device: String,
@@ -35,7 +35,7 @@ pub struct Report {
     pub n_prompt: usize,
 }
 
-impl Report {
+impl BenchReport {
     /// Decode's share of the device's copy bandwidth.
     fn bandwidth_share(&self) -> Option<f64> {
         let it = self.peak_rates?;

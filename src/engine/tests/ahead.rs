@@ -8,7 +8,7 @@ use super::{
     toy::{Toy, facts},
     watch::{check_row, check_store, experiment},
 };
-use crate::checkpoint::{Progress, ReadAhead};
+use crate::checkpoint::{ReadAhead, ReadAheadProgress};
 use crate::engine::{
     Event, EventSender, OpenModel, Options, Pace, ScriptedRow, rows::Lists, session::ModelSession,
 };
@@ -50,7 +50,7 @@ impl Hand {
     fn in_layers(rows: &[ScriptedRow], runs_ahead: bool, n_layers: usize) -> Self {
         let (backend, notes) = Spy::on(Box::new(replay_of(rows)), runs_ahead);
         let backend = backend.in_layers(n_layers);
-        let ahead = ReadAhead::at(Progress {
+        let ahead = ReadAhead::at(ReadAheadProgress {
             done_bytes: 0,
             total_bytes: 1,
         });

@@ -21,7 +21,7 @@ use crate::engine::{
 };
 use crate::spec::{InterventionSet, Position, RoutingPolicy, TokenId};
 use crate::study::{
-    Job, JobContext, JobSeq, Progress, Slice, SliceRow, Study, StudyError, StudyEvent, Wanted,
+    Job, JobContext, JobSeq, JobSlice, Progress, SliceRow, Study, StudyError, StudyEvent, Wanted,
 };
 use crate::trace::{Capture, Comparison, ModelFacts, StepRow};
 
@@ -89,7 +89,7 @@ impl Sweep {
         let row = self.row(TEXT, self.n_text..end, false);
         self.n_text = end;
         self.asked.push(None);
-        Wanted::Read(Slice {
+        Wanted::Read(JobSlice {
             rows: vec![row],
             capture: Capture::None,
         })
@@ -101,7 +101,7 @@ impl Sweep {
         let end = first.min(start + n_tokens);
         self.forks[fork] = end;
         self.asked.push(None);
-        Wanted::Read(Slice {
+        Wanted::Read(JobSlice {
             rows: vec![self.row(self.seq(fork), start..end, false)],
             capture: Capture::None,
         })
@@ -121,7 +121,7 @@ impl Sweep {
         } else {
             self.forks = vec![end; 2];
         }
-        Wanted::Read(Slice {
+        Wanted::Read(JobSlice {
             rows,
             capture: Capture::Trace,
         })

@@ -11,7 +11,7 @@ use super::{
     toy::{Toy, ToyOpener, facts},
     watch::{PATIENCE, Watch, World, experiment},
 };
-use crate::checkpoint::{CheckpointError, Progress, ReadAhead};
+use crate::checkpoint::{CheckpointError, ReadAhead, ReadAheadProgress};
 use crate::engine::{
     Engine, Event, LoadStep, LoadingJob, ModelOpener, ModelSource, NotSent, OpenError, OpenModel,
     Opener, Options, ReadyOpener, Request, StopReason,
@@ -90,7 +90,7 @@ fn read_ahead(total_bytes: u64) -> Watch {
             encode: None,
             examiner: None,
             mover: None,
-            ahead: Some(ReadAhead::at(Progress {
+            ahead: Some(ReadAhead::at(ReadAheadProgress {
                 done_bytes: 1,
                 total_bytes,
             })),

@@ -87,7 +87,7 @@ impl Scaling for WithMinimum {
 pub struct Halves<T, S>(std::marker::PhantomData<(T, S)>);
 
 /// The levels that half bytes stand for.
-pub trait Table {
+pub trait LevelTable {
     /// In order.
     const LEVELS: [f32; 16];
 }
@@ -97,11 +97,11 @@ pub struct Whole;
 /// Floats, twice what they say.
 pub struct Floats;
 
-impl Table for Whole {
+impl LevelTable for Whole {
     const LEVELS: [f32; 16] = COUNT;
 }
 
-impl Table for Floats {
+impl LevelTable for Floats {
     const LEVELS: [f32; 16] = {
         let mut out = [0.0; 16];
         let mut i = 0;
@@ -113,7 +113,7 @@ impl Table for Floats {
     };
 }
 
-impl<T: Table, S: Scaling> RowKind for Halves<T, S> {
+impl<T: LevelTable, S: Scaling> RowKind for Halves<T, S> {
     type Levels = [u8; 8];
     type Shared<L: Lanes> = L;
 

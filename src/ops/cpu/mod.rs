@@ -48,8 +48,8 @@ pub use speed::n_threads;
 pub use threads::{ThreadsError, start_threads};
 
 use super::{
-    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, NormOf, Ops, Outcome, Prediction,
-    RecurrentWeights, Routing, ScoreTerms, State, Wait, Wanted, routing::n_picks,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, NormOf, Ops, Prediction,
+    RecurrentWeights, Routing, ScoreTerms, State, StepOutput, Wait, WantedOutput, routing::n_picks,
 };
 use crate::checkpoint::WeightView;
 use crate::spec::{
@@ -75,7 +75,7 @@ impl Ops for Cpu {
     type State = CpuState;
     type Routing = Routing;
     type Predicted = Arc<Vec<Prediction>>;
-    type InFlight = Option<Outcome>;
+    type InFlight = Option<StepOutput>;
 
     fn label(&self) -> String {
         "CPU".to_owned()
@@ -450,8 +450,8 @@ impl Ops for Cpu {
         ))
     }
 
-    fn finish(&self, wanted: Wanted<Self>) -> Option<Outcome> {
-        Some(Outcome {
+    fn finish(&self, wanted: WantedOutput<Self>) -> Option<StepOutput> {
+        Some(StepOutput {
             predictions: wanted.predicted.map_or_else(Vec::new, |it| it.to_vec()),
             tensors: wanted.tensors.into_iter().map(|it| it.data).collect(),
             routings: wanted.routings,
@@ -460,9 +460,9 @@ impl Ops for Cpu {
 
     fn complete(
         &self,
-        in_flight: &mut Option<Outcome>,
+        in_flight: &mut Option<StepOutput>,
         _wait: Wait,
-    ) -> Result<Option<Outcome>, DeviceError> {
+    ) -> Result<Option<StepOutput>, DeviceError> {
         Ok(in_flight.take())
     }
 

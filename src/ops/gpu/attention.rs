@@ -9,7 +9,7 @@ use std::ops::Range;
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    cache::{Block, BlockRows, GpuCache},
+    cache::{BlockRows, GpuCache, KvBlock},
     device::Gpu,
     memory::Slice,
     pipeline::Bind,
@@ -181,7 +181,7 @@ struct Attention<'a> {
 }
 
 impl Attention<'_> {
-    fn prefill(&self, span: &BatchSpan<'_>, block: &Block) {
+    fn prefill(&self, span: &BatchSpan<'_>, block: &KvBlock) {
         let Some(block) = block.for_kernel() else {
             return;
         };

@@ -37,14 +37,14 @@ const NO_SHARE: f32 = -1.0;
 
 /// What the kernel reads of the edits.
 #[derive(Debug)]
-pub struct Control {
+pub struct EditRecords {
     /// `[T, 2]`: first word of the row's record, 0 without edits, and its position; then the records.
     pub words: Vec<u32>,
     /// Whether any forced expert has a share.
     pub has_shares: bool,
 }
 
-impl Control {
+impl EditRecords {
     /// What holds for a router in these rows; `None` where no edit touches any of them.
     pub fn of(
         id: RouterId,

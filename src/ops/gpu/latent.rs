@@ -7,7 +7,7 @@ use super::{
         LEAST_ROOM, LEAST_SPLIT, MAX_SPLIT_ROWS, N_SPLITS, PARTIAL_BYTES, Piece, Run, portions,
         runs,
     },
-    cache::{Block, BlockRows, GpuCache, KvSpan},
+    cache::{BlockRows, GpuCache, KvBlock, KvSpan},
     device::Gpu,
     heads::per_head,
     memory::Slice,
@@ -260,7 +260,7 @@ struct Partials {
 
 impl Attention<'_> {
     /// Rows of one span over all that they see.
-    fn tiles(&self, span: &BatchSpan<'_>, block: &Block) {
+    fn tiles(&self, span: &BatchSpan<'_>, block: &KvBlock) {
         let Some(block) = block.for_kernel() else {
             return;
         };

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::checkpoint::WeightView;
 use crate::ops::{
-    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, NormOf, Ops, Outcome, RecurrentWeights,
-    ScoreTerms, State, Wait, Wanted, cpu::Rope,
+    Ask, BatchSpan, DeviceError, Input, LatentWeights, Mlp, NormOf, Ops, RecurrentWeights,
+    ScoreTerms, State, StepOutput, Wait, WantedOutput, cpu::Rope,
 };
 use crate::spec::{
     GateAct, GqaSpec, IndexerSpec, Mask, MlaSpec, MlpSpec, NormSpec, RecurrentSpec, RopeSpec,
@@ -38,7 +38,7 @@ pub struct GpuInFlight {
 
 impl GpuInFlight {
     /// The step on the host; regions are in the order in which `finish` asked for them.
-    fn decode(&self, words: &Words) -> Outcome {
+    fn decode(&self, words: &Words) -> StepOutput {
         let predicted = self.predicted.as_ref();
         let n_predicted = predicted.map_or(0, |it| it.slices().len());
         let (n_tensors, n_routings) = (self.tensors.len(), self.routings.len());
@@ -46,7 +46,7 @@ impl GpuInFlight {
         let tensors = self.tensors.iter().zip(part(n_predicted, n_tensors));
         let routings = self.routings.iter();
         let routings = routings.zip(part(n_predicted + n_tensors, n_routings));
-        Outcome {
+        StepOutput {
             predictions: predicted.map_or_else(Vec::new, |it| it.decode(words.of(0))),
             tensors: tensors.map(|(it, words)| it.decode(words)).collect(),
             routings: routings.map(|(it, words)| it.decode(words)).collect(),
@@ -399,8 +399,8 @@ impl Ops for Gpu {
         predict::predict(self, logits, asks, n_drawable)
     }
 
-    fn finish(&self, wanted: Wanted<Self>) -> GpuInFlight {
-        let Wanted {
+    fn finish(&self, wanted: WantedOutput<Self>) -> GpuInFlight {
+        let WantedOutput {
             predicted,
             tensors,
             routings,
@@ -421,7 +421,7 @@ impl Ops for Gpu {
         &self,
         in_flight: &mut GpuInFlight,
         wait: Wait,
-    ) -> Result<Option<Outcome>, DeviceError> {
+    ) -> Result<Option<StepOutput>, DeviceError> {
         let words = Gpu::complete(self, &in_flight.in_flight, wait)?;
         Ok(words.map(|it| in_flight.decode(&it)))
     }

@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{
-    control::{Control, NOBODY},
+    control::{EditRecords, NOBODY},
     device::Gpu,
     memory::Slice,
     pipeline::Bind,
@@ -185,7 +185,7 @@ pub fn route(
     spans: &[BatchSpan<'_>],
 ) -> GpuRouting {
     debug_assert!(spec.n_experts <= MAX_EXPERTS);
-    let control = Control::of(id, spec, spans, logits.rows);
+    let control = EditRecords::of(id, spec, spans, logits.rows);
     let mut out = GpuRouting {
         slice: logits.slice.clone(),
         n_rows: logits.rows,

@@ -29,7 +29,7 @@ const LOW: f32 = 170.0;
 
 /// Where the chips of each panel stand.
 #[derive(Debug, Default)]
-pub struct Heads {
+pub struct PanelChips {
     chips: HashMap<&'static str, Chips>,
 }
 
@@ -52,7 +52,7 @@ pub fn tabs_width(
     MARGIN + panes.map(width).sum::<f32>()
 }
 
-impl Heads {
+impl PanelChips {
     /// In the head, from right to left, where they leave `tabs_width` to the tabs.
     pub fn in_head(
         &mut self,

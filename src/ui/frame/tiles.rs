@@ -16,7 +16,7 @@ use crate::ui::widgets::lock_arrows;
 use crate::ui::{Cx, PANELS, Panel};
 
 use super::{
-    heads::{Heads, TAB_PADDING, tabs_width},
+    heads::{PanelChips, TAB_PADDING, tabs_width},
     layout::{self, Shipped},
     panel_menu::panel_menu,
     tables::PanelTables,
@@ -33,7 +33,7 @@ pub struct Frame {
     pub(super) tables: PanelTables,
     /// How large each tile was when it was drawn last, with its head.
     pub(super) sizes: HashMap<String, Vec2>,
-    heads: Heads,
+    heads: PanelChips,
     /// The layout that was looked for last, for the room there was.
     fitted: Option<Shipped>,
     /// Whether the tree is no longer as at first.
@@ -66,7 +66,7 @@ impl Default for Frame {
             panels: PANELS.iter().map(make).collect(),
             tables: PanelTables::default(),
             sizes: HashMap::new(),
-            heads: Heads::default(),
+            heads: PanelChips::default(),
             fitted: None,
             is_moved: false,
             revision: 0,
@@ -257,7 +257,7 @@ struct Show<'a, 'c> {
     panels: &'a mut HashMap<String, Box<dyn Panel>>,
     tables: &'a mut PanelTables,
     sizes: &'a mut HashMap<String, Vec2>,
-    heads: &'a mut Heads,
+    heads: &'a mut PanelChips,
     seen: &'a mut Seen,
 }
 

@@ -22,7 +22,7 @@ pub use expert::ExpertCard;
 pub use health::{Health, MIXED_TEXT};
 pub use heatmap::Heatmap;
 pub use load::LoadPanel;
-pub use model::Model;
+pub use model::ModelPanel;
 pub use next_token::NextToken;
 pub use path::Path;
 pub use router::Router;
@@ -65,7 +65,7 @@ pub const PANELS: &[(&str, MakePanel)] = &[
     ("router", || Box::<Router>::default()),
     ("load", || Box::<LoadPanel>::default()),
     ("health", || Box::<Health>::default()),
-    ("model", || Box::<Model>::default()),
+    ("model", || Box::<ModelPanel>::default()),
     ("next_token", || Box::<NextToken>::default()),
     ("edits", || Box::<Edits>::default()),
     ("texts", || Box::<Texts>::default()),

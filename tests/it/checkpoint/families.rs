@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{check, opened};
 use crate::tiny::{E, F, FAMILIES, H, Tiny, V};
 use moescope::checkpoint::{
-    Allowances, LayerSlot, Part, Progress, Slot, cache_bytes_per_position, open,
+    Allowances, LayerSlot, Part, ReadAheadProgress, Slot, cache_bytes_per_position, open,
 };
 use moescope::spec::LayerId;
 
@@ -224,7 +224,7 @@ fn warming_up_counts_every_byte_once() {
         assert!(now > last && now <= total);
         last = now;
     }
-    let done = Progress {
+    let done = ReadAheadProgress {
         done_bytes: total,
         total_bytes: total,
     };

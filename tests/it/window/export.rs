@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use clap::Parser as _;
 use eframe::egui::{Color32, Event as Input, Key, Modifiers, OutputCommand, Role, Theme};
 use egui_kittest::kittest::Queryable as _;
-use moescope::cli::{Cli, Command as Line};
+use moescope::cli::{Cli, CliCommand as Line};
 use moescope::document::{Cell, Column, Table, plain_text};
 use moescope::engine::{Event, Request};
 use moescope::spec::{ExpertId, Position, RouterId, TokenId};

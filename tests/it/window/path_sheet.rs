@@ -4,7 +4,7 @@ use std::{cell::RefCell, fs, future, path::PathBuf, rc::Rc, task::Poll};
 
 use eframe::egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable as _;
-use moescope::app::{App, DialogFor, Picked};
+use moescope::app::{App, DialogFor, PickedPaths};
 use moescope::engine::{Event, LoadProgress, ModelSource, Request};
 use moescope::spec::ModelChoice;
 use moescope::ui::{Command, ExportForm, ExportTo, SurveyOf};
@@ -195,7 +195,7 @@ type Picks = Rc<RefCell<Vec<DialogFor>>>;
 fn with_dialog() -> (Window, Script, Answer, Picks) {
     let (script, answer, picks) = (Script::default(), Answer::default(), Picks::default());
     let (link, said, kept) = (script.clone(), Rc::clone(&answer), Rc::clone(&picks));
-    let picker = move |pick| -> Picked {
+    let picker = move |pick| -> PickedPaths {
         kept.borrow_mut().push(pick);
         let said = Rc::clone(&said);
         Box::pin(future::poll_fn(move |_| {

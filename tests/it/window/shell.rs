@@ -12,7 +12,7 @@ use std::{
 
 use eframe::egui::{self, DroppedFile, HoveredFile, Key, Modifiers, Theme, ViewportId, pos2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use moescope::app::{App, DialogFor, Picked};
+use moescope::app::{App, DialogFor, PickedPaths};
 use moescope::engine::{Event, LoadProgress, ModelSource, Request};
 use moescope::spec::{ExpertId, Position, RouterId};
 use moescope::ui::{Command, ENTRIES, Entry, RowChoice, Selection};
@@ -56,7 +56,7 @@ fn busy() -> (Window, Script, Asked) {
     let (script, asked) = (Script::default(), Asked::default());
     let (link, picked) = (script.clone(), Rc::clone(&asked));
     let mut window = builder(SIZE, Theme::Dark).build_eframe(move |cc| {
-        let picker = move |pick| -> Picked {
+        let picker = move |pick| -> PickedPaths {
             picked.borrow_mut().push(pick);
             Box::pin(future::pending())
         };

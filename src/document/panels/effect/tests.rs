@@ -1,7 +1,7 @@
 //! The sentences and the table of the effect, word for word.
 
 use super::*;
-use crate::analysis::Change;
+use crate::analysis::TokenKl;
 use crate::spec::{LayerId, Position, RouterSpec};
 
 fn spec() -> ModelSpec {
@@ -245,7 +245,7 @@ fn where_the_change_sits_is_said_behind_it() {
             share: 0.83,
             n_largest: 3,
             n_tokens: 95,
-            largest: Change {
+            largest: TokenKl {
                 at: Position(9),
                 kl: 6.2,
             },
@@ -278,7 +278,7 @@ fn of_a_series_the_effect_is_a_difference_of_forecasts_without_a_loss() {
             share: 0.5,
             n_largest: 3,
             n_tokens: 64,
-            largest: Change {
+            largest: TokenKl {
                 at: Position(7),
                 kl: 0.5,
             },

@@ -1,6 +1,6 @@
 //! The panel as tables: an expert a row, a token and expert a row, or a router a row.
 
-use crate::analysis::{Series, Spread};
+use crate::analysis::{ShareSeries, Spread};
 use crate::document::{Cell, Table};
 use crate::spec::{ExpertId, count_of};
 
@@ -86,7 +86,7 @@ fn dropped_line(shown: &ShownLoad<'_>) -> [Cell; 9] {
 
 /// One router's load along the text, at the places sampled.
 #[must_use]
-pub fn load_over_time_table(shown: &ShownLoad<'_>, series: &Series) -> Table {
+pub fn load_over_time_table(shown: &ShownLoad<'_>, series: &ShareSeries) -> Table {
     let what = if (series.len() as u64) < shown.load.n_tokens {
         format!(" at {} of the text", count_of(series.len(), "place"))
     } else {

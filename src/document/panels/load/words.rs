@@ -1,6 +1,6 @@
 //! One router's load in words.
 
-use crate::analysis::{BalanceStats, Series};
+use crate::analysis::{BalanceStats, ShareSeries};
 use crate::document::panels::counted_tokens;
 use crate::document::{percent, short};
 use crate::spec::{ExpertId, count_of, part_of};
@@ -52,7 +52,7 @@ impl ShownLoad<'_> {
     #[must_use]
     pub fn sentence_over_time(
         &self,
-        series: &Series,
+        series: &ShareSeries,
         window: Option<usize>,
         n_lines: usize,
     ) -> String {

@@ -49,7 +49,7 @@ struct Base {
 
 /// Keys and values of some positions: those of the base, and all others, in their order, in rows of its own.
 #[derive(Debug, Default)]
-pub struct Block {
+pub struct KvBlock {
     base: Option<Base>,
     own: Option<Arc<KvRows>>,
 }
@@ -81,7 +81,7 @@ pub(super) struct Segment<'a> {
     pub(super) n: usize,
 }
 
-impl Block {
+impl KvBlock {
     /// Rows of the positions that are not the base's; where there are none, anything that can be bound.
     pub fn own(&self) -> Option<&KvRows> {
         let shared = self.base.as_ref().map(|it| &it.rows);

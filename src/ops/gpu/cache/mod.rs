@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use self::block::{Block, BlockRows};
+pub use self::block::{BlockRows, KvBlock};
 use super::{device::Gpu, memory::GpuBuffer};
 use crate::ops::DeviceError;
 
@@ -17,7 +17,7 @@ use crate::ops::DeviceError;
 #[derive(Debug)]
 pub struct GpuCache {
     /// Block b begins with position `b · per_block`; each but the last is full.
-    blocks: Vec<Block>,
+    blocks: Vec<KvBlock>,
     width: usize,
     has_values: bool,
     n_ctx: usize,
@@ -83,7 +83,7 @@ impl GpuCache {
     }
 
     /// The blocks in the order of their positions.
-    pub(super) fn blocks(&self) -> &[Block] {
+    pub(super) fn blocks(&self) -> &[KvBlock] {
         &self.blocks
     }
 
@@ -133,7 +133,7 @@ impl GpuCache {
             let needed = (n - first).min(self.per_block);
             let held = self.len.saturating_sub(first).min(self.per_block);
             let most = self.n_ctx.saturating_sub(first).min(self.per_block);
-            let mut new = Block::default();
+            let mut new = KvBlock::default();
             let is_new = self.blocks.len() == i;
             let block = if is_new {
                 &mut new
@@ -173,7 +173,7 @@ impl GpuCache {
 
     /// The buffers it holds, by the name that every cache that shares them gives, and their bytes.
     pub(super) fn pieces(&self) -> Vec<(u64, u64)> {
-        let rows = self.blocks.iter().flat_map(Block::rows);
+        let rows = self.blocks.iter().flat_map(KvBlock::rows);
         let slices = rows.flat_map(|it| [&it.keys, &it.values]);
         let mut out: Vec<(u64, u64)> = slices.map(|it| (it.held.id, it.held.n_bytes)).collect();
         // Keys that serve as values are there once.

@@ -13,7 +13,7 @@ use crate::ui::widgets::{
 use crate::ui::{Cx, Drawing, ExpertAt, GridView};
 
 use super::hover;
-use super::numbers::{Beside, fits, number_ui, ring_of};
+use super::numbers::{MarkRoom, fits, number_ui, ring_of};
 use super::order::{Order, Places};
 use super::plot::Plot;
 
@@ -46,8 +46,8 @@ impl Map<'_> {
     }
 
     /// Where marks stand beside numbers; none where cells have no numbers.
-    fn beside(&self, cx: &Cx<'_>, ui: &Ui) -> Option<Beside> {
-        Beside::of(cx, ui, &self.grid, (self.plot, self.places.order))
+    fn beside(&self, cx: &Cx<'_>, ui: &Ui) -> Option<MarkRoom> {
+        MarkRoom::of(cx, ui, &self.grid, (self.plot, self.places.order))
     }
 
     /// Every cell that has an expert.
@@ -238,7 +238,7 @@ fn edits_ui(cx: &Cx<'_>, ui: &Ui, map: &Map<'_>) {
 }
 
 /// What of a masked cell is struck through: neither the word nor the number in it.
-fn struck(map: &Map<'_>, beside: Option<Beside>, cell: Rect, at: ExpertAt) -> Rect {
+fn struck(map: &Map<'_>, beside: Option<MarkRoom>, cell: Rect, at: ExpertAt) -> Rect {
     if map.plot.is_empty(at) {
         let rest = beside_strike(cell);
         return rest.map_or(cell, |it| cell.with_max_x(it.left()));

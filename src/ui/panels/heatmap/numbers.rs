@@ -34,7 +34,7 @@ pub fn fits(cell: Rect, width: f32) -> bool {
 
 /// What a ring or a strike takes of each cell with a number in it, and what it leaves the number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Beside {
+pub enum MarkRoom {
     /// The left of it.
     Left,
     /// Its upper part.
@@ -43,7 +43,7 @@ pub enum Beside {
     AboveBesideId,
 }
 
-impl Beside {
+impl MarkRoom {
     /// Where a cell has room for the widest number of its kind beside a ring; none where it has none.
     pub fn of(
         cx: &Cx<'_>,
@@ -87,7 +87,7 @@ impl Beside {
 }
 
 /// Where the ring of a pick stands, and how large it is.
-pub fn ring_of(beside: Option<Beside>, cell: Rect) -> (egui::Pos2, f32) {
+pub fn ring_of(beside: Option<MarkRoom>, cell: Rect) -> (egui::Pos2, f32) {
     let radius = (cell.size().min_elem() * 0.22).clamp(3.0, RING);
     beside.map_or((cell.center(), radius), |it| {
         (it.parts(cell).0.center(), radius.min(SMALL_RING))

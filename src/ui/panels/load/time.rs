@@ -3,7 +3,7 @@
 use eframe::egui::{Align2, FontId, Rect, Response, Stroke, Ui, pos2, vec2};
 use egui_plot::{Line, PlotPoint, PlotPoints, PlotTransform};
 
-use crate::analysis::{LoadSeries, Series, SeriesOf};
+use crate::analysis::{LoadSeries, SeriesOf, ShareSeries};
 use crate::document::{LoadValue, ShownLoad};
 use crate::spec::{Position, RouterId};
 use crate::ui::theme::Palette;
@@ -32,7 +32,7 @@ const REACH: f32 = 5.0;
 #[derive(Clone, Debug, Default)]
 pub struct TimeSeries {
     read: Memo<(RowOf, RouterId), LoadSeries>,
-    drawn: Memo<(RowOf, RouterId, Position, SeriesOf), Series>,
+    drawn: Memo<(RowOf, RouterId, Position, SeriesOf), ShareSeries>,
 }
 
 /// What a view asks of a series.
@@ -100,7 +100,7 @@ pub fn ui(
     }
 }
 
-fn pairs(series: &Series, of: impl Fn(usize) -> f64) -> Vec<[f64; 2]> {
+fn pairs(series: &ShareSeries, of: impl Fn(usize) -> f64) -> Vec<[f64; 2]> {
     (0..series.len())
         .map(|it| [f64::from(series.at[it].0), of(it)])
         .collect()
@@ -115,7 +115,7 @@ struct Both {
 }
 
 impl Both {
-    fn place(ui: &Ui, area: Rect, shown: &ShownLoad<'_>, series: &Series) -> Option<Self> {
+    fn place(ui: &Ui, area: Rect, shown: &ShownLoad<'_>, series: &ShareSeries) -> Option<Self> {
         let left = words_width(
             ui,
             &format!("even {}", percent(shown.even() as f32)),
@@ -150,7 +150,7 @@ impl Both {
 }
 
 /// The experts drawn, quiet ones first so that those that count lie above.
-fn lines(cx: &Cx<'_>, shown: &ShownLoad<'_>, series: &Series) -> Vec<usize> {
+fn lines(cx: &Cx<'_>, shown: &ShownLoad<'_>, series: &ShareSeries) -> Vec<usize> {
     let n = shown.spec.n_experts;
     let mut out: Vec<usize> = (0..n).collect();
     let counts = |expert: usize| -> u8 {
@@ -176,7 +176,7 @@ fn upper_ui(
     cx: &Cx<'_>,
     ui: &mut Ui,
     shown: &ShownLoad<'_>,
-    series: &Series,
+    series: &ShareSeries,
     (lines, both): (&[usize], &Both),
 ) -> PlotTransform {
     let n = shown.spec.n_experts;
@@ -219,7 +219,7 @@ fn labels_ui(
     cx: &Cx<'_>,
     ui: &Ui,
     shown: &ShownLoad<'_>,
-    series: &Series,
+    series: &ShareSeries,
     (lines, both, upper, lower): (&[usize], &Both, &PlotTransform, &PlotTransform),
 ) {
     let palette = cx.palette;
@@ -350,7 +350,7 @@ fn pointer_ui(
     cx: &mut Cx<'_>,
     ui: &Ui,
     shown: &ShownLoad<'_>,
-    series: &Series,
+    series: &ShareSeries,
     (lines, both, upper): (&[usize], &Both, &PlotTransform),
     menu: &mut MenuAt,
 ) {
@@ -391,7 +391,7 @@ fn token_gestures(cx: &mut Cx<'_>, response: &Response, expert: Option<ExpertAt>
     }
 }
 
-fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &Series, sample: usize) {
+fn hover_ui(cx: &Cx<'_>, ui: &mut Ui, shown: &ShownLoad<'_>, series: &ShareSeries, sample: usize) {
     let at = series.at[sample];
     ui.strong(format!("up to {} ({})", cx.quoted(at), cx.token_name(at)));
     ui.label(format!(

@@ -89,13 +89,13 @@ pub fn pairs(ui: &mut Ui, all: &[(impl AsRef<str>, String)]) {
 /// A table: its first column at the left, numbers right-aligned; columns share the width by the widest cell.
 ///
 /// `heads` are a name and the text of the widest cell to come. Columns that do not fit are left out from the right.
-pub struct Numbers {
+pub struct NumberTable {
     rights: Vec<f32>,
     first: f32,
     indent: f32,
 }
 
-impl Numbers {
+impl NumberTable {
     /// Measures columns and writes their names. `first` is the widest of the first column, which leaves `indent` points
     /// free before it.
     pub fn new(ui: &mut Ui, indent: f32, first: &str, heads: &[(&str, &str)]) -> Self {

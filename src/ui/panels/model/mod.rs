@@ -14,7 +14,7 @@ use crate::ui::widgets::{note, nothing_yet, said};
 use crate::ui::words::{bytes, grouped, percent, short};
 use crate::ui::{Cx, Drawing, Memo, Palette, Panel};
 
-use draw::{Numbers, heading, pair, pairs, quiet, value};
+use draw::{NumberTable, heading, pair, pairs, quiet, value};
 
 /// Height of the stacked bar.
 const BAR: f32 = 14.0;
@@ -26,7 +26,7 @@ const SWATCH: f32 = 15.0;
 
 /// The page of the open model.
 #[derive(Clone, Debug, Default)]
-pub struct Model {
+pub struct ModelPanel {
     page: Memo<PageOf, Option<ModelPage>>,
 }
 
@@ -40,7 +40,7 @@ impl PartialEq for PageOf {
     }
 }
 
-impl Panel for Model {
+impl Panel for ModelPanel {
     fn title(&self) -> &'static str {
         "Model"
     }
@@ -216,7 +216,7 @@ fn kinds_ui(ui: &mut Ui, page: &ModelPage, order: &[usize]) {
     ];
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        let table = Numbers::new(ui, SWATCH, longest, &heads);
+        let table = NumberTable::new(ui, SWATCH, longest, &heads);
         for (place, n) in order.iter().enumerate() {
             let it = &page.kinds[*n];
             let cells = || {
@@ -261,7 +261,7 @@ fn gates_ui(ui: &mut Ui, page: &ModelPage) {
     ];
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        let table = Numbers::new(ui, 0.0, longest, &heads);
+        let table = NumberTable::new(ui, 0.0, longest, &heads);
         for gate in &page.gates {
             table.row(ui, &gate.label, || gate_cells(gate), true);
         }

@@ -94,7 +94,7 @@ type PlacesFor = (WidthsFor, TokenRun);
 
 /// A part with its words placed; kept while nothing it depends on changes.
 #[derive(Clone, Debug, Default)]
-pub struct Layout {
+pub struct PartLayout {
     /// What each token of the row shows, up to the end of the part, by the model opened.
     texts: Memo<u64, TokenTexts>,
     /// How wide each of the part is, points.
@@ -105,7 +105,7 @@ pub struct Layout {
     pub origin: egui::Pos2,
 }
 
-impl Layout {
+impl PartLayout {
     /// Places the words anew where something they depend on changed; only words that are new are measured.
     pub fn update(&mut self, cx: &Cx<'_>, ui: &Ui, part: &TokenRun, tokens: &[TokenId]) {
         let end = part.range.end.min(tokens.len());

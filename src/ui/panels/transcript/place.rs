@@ -4,7 +4,7 @@ use crate::spec::Position;
 use crate::ui::Cx;
 
 use super::heads::HEADER;
-use super::part::{Layout, TokenRun};
+use super::part::{PartLayout, TokenRun};
 use super::sight::{Places, Spot};
 
 /// The places that may be kept in sight, of a strip that was drawn at `top`.
@@ -12,12 +12,12 @@ use super::sight::{Places, Spot};
 /// * `strip`: its parts, and where their words stand
 pub fn places(
     cx: &Cx<'_>,
-    (parts, layouts): (&[TokenRun], &[Layout]),
+    (parts, layouts): (&[TokenRun], &[PartLayout]),
     divergence: Option<Position>,
     top: f32,
 ) -> Places {
     let rects = || parts.iter().zip(layouts);
-    let of = |part: &TokenRun, layout: &Layout, at: Position| {
+    let of = |part: &TokenRun, layout: &PartLayout, at: Position| {
         let n = at.idx().checked_sub(part.range.start)?;
         layout.rect(part, n)
     };
@@ -65,7 +65,7 @@ fn head_of(part: &TokenRun) -> f32 {
 
 /// The first line that begins at `y` or under it, points from the top of the strip, which was drawn at `top`; `y` where there is
 /// none. The lines of a column begin under its head, which stays in sight.
-pub fn line_start(parts: &[TokenRun], layouts: &[Layout], top: f32, y: f32) -> f32 {
+pub fn line_start(parts: &[TokenRun], layouts: &[PartLayout], top: f32, y: f32) -> f32 {
     let starts = parts.iter().zip(layouts).filter_map(|(part, layout)| {
         let first = layout.origin.y - top - head_of(part);
         let n = ((y - 0.5 - first) / part.pitch()).ceil().max(0.0);

@@ -17,7 +17,7 @@ use super::ink::line_ui;
 use super::label_font;
 use super::line::{self, Ink, Line, Of};
 use super::lit;
-use super::part::{LANE, LINE, Layout, TokenRun, WORDS};
+use super::part::{LANE, LINE, PartLayout, TokenRun, WORDS};
 use super::place;
 use super::sight::Places;
 
@@ -27,7 +27,7 @@ const SURROUNDINGS: f32 = 1.5;
 /// The strip.
 #[derive(Default)]
 pub struct Strip {
-    layouts: Vec<Layout>,
+    layouts: Vec<PartLayout>,
     amounts: Amounts,
     /// The token scrolled to last.
     seen: Option<(RowChoice, Position)>,
@@ -49,7 +49,7 @@ pub struct Shows {
 /// What drawing a part needs to know.
 struct PartUi<'a> {
     part: &'a TokenRun,
-    layout: &'a Layout,
+    layout: &'a PartLayout,
     view: RowView<'a>,
     /// Top left of the first line.
     origin: egui::Pos2,
@@ -82,7 +82,7 @@ impl Strip {
     ///
     /// Returns where in it what is to be in sight stands.
     pub fn ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, parts: &[TokenRun], shows: Shows) -> Places {
-        self.layouts.resize_with(parts.len(), Layout::default);
+        self.layouts.resize_with(parts.len(), PartLayout::default);
         let router = cx.selection.router.unwrap_or_default();
         let line = shows.line.shown(cx, router);
         let of = amounts::of(line, shows.mean, router);
