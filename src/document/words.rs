@@ -32,15 +32,17 @@ pub fn router_ref(spec: &ModelSpec, router: RouterId) -> Option<RouterRef> {
 }
 
 /// The layer in which the Tour model keeps each language to an expert (assets/models/SOURCES.md).
-const TOUR_STORY: LayerId = LayerId(4);
+const TOUR_LANGUAGE_LAYER: LayerId = LayerId(4);
 
-/// The router that is looked at first: where the Tour model's story is, else the middle one.
+/// The router that is looked at first: in the Tour model that of the layer where languages keep to experts, else the middle one.
 #[must_use]
 pub fn first_router(facts: &ModelFacts) -> Option<RouterId> {
     let spec = &facts.spec;
-    let story = spec.router_at(StackId::Decoder, TOUR_STORY, Site::Ffn);
+    let of_languages = spec.router_at(StackId::Decoder, TOUR_LANGUAGE_LAYER, Site::Ffn);
     let is_tour = facts.name.eq_ignore_ascii_case("tour");
-    story.filter(|_| is_tour).or_else(|| spec.middle_router())
+    of_languages
+        .filter(|_| is_tour)
+        .or_else(|| spec.middle_router())
 }
 
 fn place_words(at: RouterRef) -> String {

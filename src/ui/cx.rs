@@ -76,7 +76,7 @@ pub struct Cx<'a> {
     pub drawing: Drawing,
     /// The colours.
     pub palette: &'static Palette,
-    /// Wishes.
+    /// Commands pushed in this frame; the app applies them after it.
     pub commands: &'a mut Vec<Command>,
 }
 

@@ -50,7 +50,7 @@ pub(super) fn on(kind: FindingKind, edit: Option<Intervention>) -> Advice {
             "Random choices do no worse than this router's own.",
         ),
         FindingKind::Copies => (
-            "Usually a model made from a dense one whose experts never parted, or an expert written twice by a conversion.",
+            "Usually a model made from a dense one whose experts never diverged, or an expert written twice by a conversion.",
             "Look at how often each is picked: the load is shared between them, and looks even.",
             "One runs in the place of the other, and not a logit changes.",
         ),
@@ -72,7 +72,7 @@ pub(super) fn on(kind: FindingKind, edit: Option<Intervention>) -> Advice {
         FindingKind::EmptyGateRow => (
             "Usually a row that was never initialised or was pruned: its logit is near zero whatever is read.",
             "Look at its load: it is picked where every other expert is unwanted.",
-            "It is masked, and its tokens go where the gate had a wish.",
+            "It is masked, and its tokens go to the experts with the next highest scores.",
         ),
     };
     Advice {

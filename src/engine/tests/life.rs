@@ -311,12 +311,12 @@ fn a_full_queue_hands_the_request_back() {
 }
 
 #[test]
-fn each_event_is_followed_by_a_knock() {
-    let (knock, knocks) = sync_channel(64);
+fn each_event_wakes_the_listener() {
+    let (wake_up, wakes) = sync_channel(64);
     let toy = Box::new(ToyOpener(Toy::default()));
-    let wake = Box::new(move || knock.send(()).unwrap_or(()));
+    let wake = Box::new(move || wake_up.send(()).unwrap_or(()));
     let mut engine = Engine::spawn(toy, Options::default(), wake).unwrap();
     engine.send(Request::Step).unwrap();
-    knocks.recv_timeout(Duration::from_secs(5)).unwrap();
+    wakes.recv_timeout(Duration::from_secs(5)).unwrap();
     assert_eq!(engine.events().count(), 1);
 }

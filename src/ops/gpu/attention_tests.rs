@@ -146,7 +146,7 @@ impl<'a> Pair<'a> {
             &mut on_gpu,
         )
         .unwrap();
-        let twin_queries = self.cpu.rotate_and_store(
+        let cpu_queries = self.cpu.rotate_and_store(
             &rows_of(data, spec),
             [None, None],
             spec,
@@ -171,7 +171,7 @@ impl<'a> Pair<'a> {
             sinks: on_cpu_sinks,
             distances: None,
         };
-        let want = self.cpu.attend(&twin_queries, terms, spec, &spans, &on_cpu);
+        let want = self.cpu.attend(&cpu_queries, terms, spec, &spans, &on_cpu);
         let of = (&queries, on_gpu_sinks);
         let combined = attend_as(self.gpu, of, spec, &spans, &on_gpu, (PARTIAL_BYTES, true));
         let [got, combined] = [got, combined].map(|it| read(self.gpu, &it));

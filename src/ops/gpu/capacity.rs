@@ -132,13 +132,19 @@ mod tests {
     use crate::spec::{LayerId, Position, RouterId, RouterSpec, RoutingPolicy};
 
     /// Rows of two sequences, routed and limited on both.
-    fn check(gpu: &Gpu, spec: &RouterSpec, policy: &RoutingPolicy, cap: usize, held: &mut Held) {
+    fn check(
+        gpu: &Gpu,
+        spec: &RouterSpec,
+        policy: &RoutingPolicy,
+        cap: usize,
+        state: &mut CaseState,
+    ) {
         for (round, n_rows) in [[5, 1], [1, 1], [40, 3], [2, 80]].into_iter().enumerate() {
             let n: usize = n_rows.iter().sum();
             let data = numbers(n * spec.n_experts, round as u32);
             let mut first = 0;
             let mut spans = Vec::new();
-            for (rows, start) in n_rows.into_iter().zip(&mut held.lens) {
+            for (rows, start) in n_rows.into_iter().zip(&mut state.lens) {
                 spans.push(BatchSpan {
                     rows: first..first + rows,
                     start: Position::new(*start),
@@ -149,7 +155,7 @@ mod tests {
             }
             let logits = gpu.tensor_from(&data, spec.n_experts);
             let got = route(gpu, &logits, None, RouterId(0), spec, &spans);
-            let [a, b] = &mut held.on_gpu;
+            let [a, b] = &mut state.on_gpu;
             limit(gpu, &got, cap, &spans, &mut [a, b]).unwrap();
             let got = read(gpu, &got).routing;
             gpu.choices.clear();
@@ -158,7 +164,7 @@ mod tests {
                 cols: spec.n_experts,
             };
             let mut want = Cpu::default().route(&logits, None, RouterId(0), spec, &spans);
-            let [a, b] = &mut held.on_cpu;
+            let [a, b] = &mut state.on_cpu;
             reference::limit(&mut want, cap, &spans, &mut [a, b]);
             assert_eq!(got.experts, want.experts);
             assert_eq!(got.states, want.states, "{n_rows:?} of {}", spec.n_experts);
@@ -166,7 +172,7 @@ mod tests {
         }
     }
 
-    struct Held {
+    struct CaseState {
         on_gpu: [GpuCache; 2],
         on_cpu: [CpuCache; 2],
         lens: [usize; 2],
@@ -182,22 +188,22 @@ mod tests {
                         continue;
                     }
                     let width = taken_width(n_experts);
-                    let mut held = Held {
+                    let mut state = CaseState {
                         on_gpu: [0, 1].map(|_| GpuCache::of_rows(&gpu, width, 400)),
                         on_cpu: [0, 1].map(|_| CpuCache::of_rows(width)),
                         lens: [0; 2],
                     };
-                    check(&gpu, &spec, &policy(&spec, edits), cap, &mut held);
+                    check(&gpu, &spec, &policy(&spec, edits), cap, &mut state);
                     // A fork that forgot some goes on by itself.
-                    let [a, b] = &held.on_gpu;
+                    let [a, b] = &state.on_gpu;
                     let on_gpu = [a.fork(&gpu, 3).unwrap(), b.fork(&gpu, 33).unwrap()];
-                    let [a, b] = &held.on_cpu;
-                    let mut held = Held {
+                    let [a, b] = &state.on_cpu;
+                    let mut state = CaseState {
                         on_gpu,
                         on_cpu: [a.fork(3), b.fork(33)],
                         lens: [3, 33],
                     };
-                    check(&gpu, &spec, &policy(&spec, edits), cap, &mut held);
+                    check(&gpu, &spec, &policy(&spec, edits), cap, &mut state);
                 }
             }
         }

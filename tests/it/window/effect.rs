@@ -372,7 +372,7 @@ fn the_tokens_of_a_selected_expert_are_lit_in_the_text_and_in_the_map() {
 }
 
 #[test]
-fn the_tour_opens_where_its_story_is() {
+fn the_tour_opens_at_its_language_layer() {
     let mut window = tour();
     assert_eq!(window.state().selection().router, Some(RouterId(4)));
     // The engine reads the controls of an edit by itself, and the sentence says their numbers.

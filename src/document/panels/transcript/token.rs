@@ -12,7 +12,7 @@ pub struct TokenNumbers<'a> {
     pub tokens: &'a TokenTable,
     /// The row.
     pub record: &'a RowRecord,
-    /// Where.
+    /// Position of the token in the row.
     pub at: Position,
     /// How it is called: `token 3`.
     pub name: &'a str,

@@ -9,7 +9,7 @@ use crate::ui::widgets::{expert_gestures, expert_menu, said};
 use crate::ui::words::{part_of, percent, short};
 use crate::ui::{Cx, Drawing, ExpertAt, Palette};
 
-use super::source::Stage;
+use super::source::ReportStatus;
 
 /// Where everything of a row stands, from left to right.
 pub struct Places {
@@ -81,16 +81,16 @@ pub fn ui(
     ui: &mut Ui,
     strip: Rect,
     it: &RouterReport,
-    (report, stage): (&Report, Stage),
+    (report, status): (&Report, ReportStatus),
     menu: &mut Option<ExpertAt>,
 ) {
-    paint(cx.palette, ui.painter(), strip, it, &it.n, stage);
+    paint(cx.palette, ui.painter(), strip, it, &it.n, status);
     outlines(cx, ui.painter(), strip, it);
     if cx.drawing == Drawing::Paper {
         return;
     }
     if cell_width(strip, it.n_experts) < WIDE {
-        narrow_ui(cx, ui, strip, it, (report, stage), menu);
+        narrow_ui(cx, ui, strip, it, (report, status), menu);
         return;
     }
     for expert in (0..it.n_experts).map(ExpertId::new) {
@@ -100,11 +100,11 @@ pub fn ui(
         };
         let id = ui.scope_id().with(("expert", at.router.0, expert.0));
         let response = ui.interact(cell(strip, it.n_experts, expert), id, Sense::click());
-        let name = said(ui, name(it, expert, stage));
+        let name = said(ui, name(it, expert, status));
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name.as_ref()));
         expert_gestures(cx, &response, at);
         response.context_menu(|ui| expert_menu(cx, ui, at));
-        response.on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, stage), expert));
+        response.on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, status), expert));
     }
 }
 
@@ -114,7 +114,7 @@ fn narrow_ui(
     ui: &mut Ui,
     strip: Rect,
     it: &RouterReport,
-    (report, stage): (&Report, Stage),
+    (report, status): (&Report, ReportStatus),
     menu: &mut Option<ExpertAt>,
 ) {
     let id = ui.scope_id().with(("strip", it.router.0));
@@ -137,7 +137,7 @@ fn narrow_ui(
         expert_gestures(cx, &response, at);
         response
             .clone()
-            .on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, stage), at.expert));
+            .on_hover_ui_at_pointer(|ui| hover_ui(ui, it, (report, status), at.expert));
     }
     let asked = menu.filter(|at| at.router == it.router);
     response.context_menu(|ui| {
@@ -165,7 +165,7 @@ pub fn paint(
     strip: Rect,
     it: &RouterReport,
     n: &[u64],
-    stage: Stage,
+    status: ReportStatus,
 ) {
     let mean = n.iter().sum::<u64>() as f64 / it.n_experts.max(1) as f64;
     let ceiling = ceiling(it.n_experts, it.top_k);
@@ -178,9 +178,9 @@ pub fn paint(
             let color = palette.amount(level(count as f64 / mean, ceiling));
             painter.rect_filled(rect, corner, color);
         }
-        let dead = match stage {
-            Stage::Provisional => palette.third,
-            Stage::Final => palette.red,
+        let dead = match status {
+            ReportStatus::Provisional => palette.third,
+            ReportStatus::Final => palette.red,
         };
         mark((palette, dead), painter, rect, state(it, expert), is_wide);
     }
@@ -272,7 +272,7 @@ pub fn scale_ui(cx: &Cx<'_>, ui: &Ui, (left, right): (f32, f32), y: f32) {
     painter.galley(pos2(bar.right() + 6.0, top(&high)), high, palette.second);
 }
 
-fn name(it: &RouterReport, expert: ExpertId, stage: Stage) -> String {
+fn name(it: &RouterReport, expert: ExpertId, status: ReportStatus) -> String {
     let n = it.n.get(expert.idx()).copied().unwrap_or(0);
     let tail = match state(it, expert) {
         State::Used => "",
@@ -281,9 +281,9 @@ fn name(it: &RouterReport, expert: ExpertId, stage: Stage) -> String {
         State::Dead => ", dead",
         State::Masked => ", masked",
     };
-    let so_far = match stage {
-        Stage::Provisional => " so far",
-        Stage::Final => "",
+    let so_far = match status {
+        ReportStatus::Provisional => " so far",
+        ReportStatus::Final => "",
     };
     format!(
         "load of {} expert {expert}, {}{tail}{so_far}",
@@ -292,7 +292,12 @@ fn name(it: &RouterReport, expert: ExpertId, stage: Stage) -> String {
     )
 }
 
-fn hover_ui(ui: &mut Ui, it: &RouterReport, (report, stage): (&Report, Stage), expert: ExpertId) {
+fn hover_ui(
+    ui: &mut Ui,
+    it: &RouterReport,
+    (report, status): (&Report, ReportStatus),
+    expert: ExpertId,
+) {
     let n = it.n.get(expert.idx()).copied().unwrap_or(0);
     let share = n as f32 / it.n_tokens.max(1) as f32;
     let even = it.top_k as f32 / it.n_experts.max(1) as f32;
@@ -314,7 +319,7 @@ fn hover_ui(ui: &mut Ui, it: &RouterReport, (report, stage): (&Report, Stage), e
     if !words.is_empty() {
         ui.label(words);
     }
-    if stage == Stage::Provisional {
+    if status == ReportStatus::Provisional {
         ui.label("provisional: texts are still being read");
     }
     if report.texts.len() > 1 {

@@ -10,7 +10,7 @@ use crate::ui::words::{count_of, percent, short};
 
 use super::cells::{self, Places};
 use super::findings::advice_ui;
-use super::source::Stage;
+use super::source::ReportStatus;
 
 const LINE: f32 = 16.0;
 
@@ -19,7 +19,7 @@ pub fn ui(
     cx: &mut Cx<'_>,
     ui: &mut Ui,
     it: &RouterReport,
-    (report, stage): (&Report, Stage),
+    (report, status): (&Report, ReportStatus),
     places: &Places,
     by_text: bool,
 ) {
@@ -32,18 +32,18 @@ pub fn ui(
     egui::Frame::new().inner_margin(margin).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         if by_text && report.texts.len() > 1 {
-            texts_ui(cx, ui, it, (report, stage), places);
+            texts_ui(cx, ui, it, (report, status), places);
         }
-        let words = match stage {
-            Stage::Provisional => format!("Provisional. {}", it.evidence),
-            Stage::Final => it.evidence.clone(),
+        let words = match status {
+            ReportStatus::Provisional => format!("Provisional. {}", it.evidence),
+            ReportStatus::Final => it.evidence.clone(),
         };
         let text = RichText::new(cx.said(words))
             .size(LABEL_SIZE)
             .color(cx.palette.text);
         ui.add(egui::Label::new(text).wrap());
         let advice = cx.spec().and_then(|spec| advice_on_load(it, spec));
-        if let Some(advice) = advice.filter(|_| stage == Stage::Final) {
+        if let Some(advice) = advice.filter(|_| status == ReportStatus::Final) {
             advice_ui(cx, ui, &advice);
         }
         note(ui, numbers_words(it, &report.thresholds));
@@ -70,7 +70,7 @@ fn texts_ui(
     cx: &Cx<'_>,
     ui: &mut Ui,
     it: &RouterReport,
-    (report, stage): (&Report, Stage),
+    (report, status): (&Report, ReportStatus),
     places: &Places,
 ) {
     for (text, n) in report.texts.iter().zip(&it.by_text) {
@@ -82,7 +82,7 @@ fn texts_ui(
         let label = Rect::from_x_y_ranges(places.label..=left - 4.0, rect.y_range());
         cells::label_ui(cx.palette, ui.painter(), label, &text.name);
         let strip = Rect::from_x_y_ranges(left..=right, rect.top() + 2.0..=rect.bottom() - 2.0);
-        cells::paint(cx.palette, ui.painter(), strip, it, n, stage);
+        cells::paint(cx.palette, ui.painter(), strip, it, n, status);
         ui.painter().text(
             pos2(right + 10.0, rect.center().y),
             Align2::LEFT_CENTER,

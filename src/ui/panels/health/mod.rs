@@ -22,7 +22,7 @@ use crate::ui::widgets::{choice, choices, menu_chip, note, note_height, nothing_
 use crate::ui::{Command, Cx, Drawing, ExpertAt, Memo, Panel, SurveyOf};
 
 use findings::Shown;
-use source::{FoundFor, Judging, Over, ReportFor, Stage};
+use source::{FoundFor, Judging, Over, ReportFor, ReportStatus};
 
 /// Lower than this, the sentence scrolls along.
 const LOW: f32 = 130.0;
@@ -123,7 +123,7 @@ impl Panel for Health {
         }
         let report = source::report(cx, self.over, self.limits)?;
         let is_empty = report.n_tokens == 0;
-        let is_provisional = Stage::of(cx, self.over) == Stage::Provisional;
+        let is_provisional = ReportStatus::of(cx, self.over) == ReportStatus::Provisional;
         let judged = source::judged(cx, self.over);
         let found = source::found(cx, self.over, Some(&report));
         (!is_empty).then(|| health_table(&report, &found, judged, is_provisional))
@@ -237,7 +237,7 @@ impl Health {
     }
 
     fn report_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
-        headline_ui(cx, ui, report, Stage::of(cx, self.over));
+        headline_ui(cx, ui, report, ReportStatus::of(cx, self.over));
         let found = self.found(cx, Some(report));
         if found.is_empty() {
             rows::header_ui(cx, ui, report);
@@ -283,16 +283,16 @@ fn toggle_chip(ui: &mut Ui, on: &mut bool, words: &str, hover: &str) {
 }
 
 /// The verdict on the model. Red only where it is bad, and only once it stands.
-fn headline_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report, stage: Stage) {
+fn headline_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report, status: ReportStatus) {
     let color = match report.verdict() {
-        _ if stage == Stage::Provisional => cx.palette.second,
+        _ if status == ReportStatus::Provisional => cx.palette.second,
         Some(Verdict::Even) => cx.palette.selected,
         Some(_) => cx.palette.red,
         None => cx.palette.text,
     };
-    let words = match stage {
-        Stage::Provisional => format!("Provisional: {}", report.headline),
-        Stage::Final => report.headline.clone(),
+    let words = match status {
+        ReportStatus::Provisional => format!("Provisional: {}", report.headline),
+        ReportStatus::Final => report.headline.clone(),
     };
     let text = RichText::new(words).size(BODY_SIZE).color(color).strong();
     ui.add(egui::Label::new(text).wrap());

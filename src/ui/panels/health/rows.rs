@@ -12,7 +12,7 @@ use super::{
     Health,
     cells::{self, Places},
     detail,
-    source::Stage,
+    source::ReportStatus,
 };
 
 const ROW: f32 = 22.0;
@@ -86,7 +86,7 @@ impl Health {
     pub(super) fn rows_ui(&mut self, cx: &mut Cx<'_>, ui: &mut Ui, report: &Report) {
         ui.spacing_mut().item_spacing.y = 0.0;
         let places = places(cx, ui, report);
-        let stage = Stage::of(cx, self.over);
+        let status = ReportStatus::of(cx, self.over);
         let selected = cx.selection.router;
         let are_many = report.routers.len() > N_AT_A_GLANCE;
         let unfolds = are_many || self.by_text;
@@ -97,20 +97,20 @@ impl Health {
             if is_selected && is_new && cx.drawing == Drawing::Screen {
                 ui.scroll_to_rect(rect, None);
             }
-            row_gestures(cx, ui, rect, it, is_selected, stage);
+            row_gestures(cx, ui, rect, it, is_selected, status);
             if ui.is_rect_visible(rect) {
-                figures_ui(cx, ui, rect, it, &places, stage);
+                figures_ui(cx, ui, rect, it, &places, status);
                 let (x, y) = (places.strip, rect.y_range().shrink(3.0));
                 let strip = Rect::from_x_y_ranges(x.0..=x.1, y);
-                cells::ui(cx, ui, strip, it, (report, stage), &mut self.menu);
+                cells::ui(cx, ui, strip, it, (report, status), &mut self.menu);
             }
             if is_selected && unfolds {
-                detail::ui(cx, ui, it, (report, stage), &places, self.by_text);
+                detail::ui(cx, ui, it, (report, status), &places, self.by_text);
             }
         }
         let shown = report.routers.iter().find(|it| selected == Some(it.router));
         if let Some(it) = shown.filter(|_| !unfolds) {
-            detail::ui(cx, ui, it, (report, stage), &places, self.by_text);
+            detail::ui(cx, ui, it, (report, status), &places, self.by_text);
         }
         self.router = selected;
         ui.add_space(4.0);
@@ -124,14 +124,14 @@ fn row_gestures(
     rect: Rect,
     it: &RouterReport,
     is_selected: bool,
-    stage: Stage,
+    status: ReportStatus,
 ) {
     let corner = f32::from(CHIP_CORNER);
     if cx.drawing == Drawing::Screen {
         let id = ui.scope_id().with(("router", it.router.0));
         let response = ui.interact(rect, id, Sense::click());
         response.widget_info(|| {
-            egui::WidgetInfo::selected(egui::Role::Button, true, is_selected, row_name(it, stage))
+            egui::WidgetInfo::selected(egui::Role::Button, true, is_selected, row_name(it, status))
         });
         if response.hovered() {
             ui.painter().rect_filled(rect, corner, cx.palette.raised);
@@ -159,14 +159,14 @@ fn busiest(it: &RouterReport) -> Option<ExpertId> {
     it.busiest.filter(|_| !is_even).map(|it| it.expert)
 }
 
-fn row_name(it: &RouterReport, stage: Stage) -> String {
+fn row_name(it: &RouterReport, status: ReportStatus) -> String {
     let Some(numbers) = &it.numbers else {
         return format!("{}, nothing picked yet", it.label);
     };
     let verdict = it.verdict.map_or("no verdict", Verdict::word);
-    let word = match stage {
-        Stage::Provisional => "provisional, ",
-        Stage::Final => "",
+    let word = match status {
+        ReportStatus::Provisional => "provisional, ",
+        ReportStatus::Final => "",
     };
     format!(
         "{}, {word}{verdict}, evenness {}, max/mean {}, {} dead, {} little used",
@@ -234,7 +234,14 @@ pub fn header_ui(cx: &Cx<'_>, ui: &mut Ui, report: &Report) {
     }
 }
 
-fn figures_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, it: &RouterReport, places: &Places, stage: Stage) {
+fn figures_ui(
+    cx: &Cx<'_>,
+    ui: &Ui,
+    rect: Rect,
+    it: &RouterReport,
+    places: &Places,
+    status: ReportStatus,
+) {
     let palette = cx.palette;
     let y = rect.center().y;
     let painter = ui.painter();
@@ -244,14 +251,14 @@ fn figures_ui(cx: &Cx<'_>, ui: &Ui, rect: Rect, it: &RouterReport, places: &Plac
     text(places.label, Align2::LEFT_CENTER, &it.label, palette.second);
     let (word, color) = match it.verdict {
         None => ("–", palette.second),
-        Some(it) if stage == Stage::Provisional => (it.word(), palette.second),
+        Some(it) if status == ReportStatus::Provisional => (it.word(), palette.second),
         Some(Verdict::Even) => ("even", palette.text),
         Some(it) => (it.word(), palette.red),
     };
     text(places.verdict, Align2::LEFT_CENTER, word, color);
     for (at, right) in &places.figures {
         let words = (COLUMNS[*at].value)(it);
-        let color = if words == "0" || words == "–" || stage == Stage::Provisional {
+        let color = if words == "0" || words == "–" || status == ReportStatus::Provisional {
             palette.second
         } else {
             palette.text

@@ -145,14 +145,14 @@ fn masked(cx: &Cx<'_>, row: RowView<'_>) -> Vec<(RouterId, ExpertId)> {
 
 /// Whether a verdict stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum ReportStatus {
     /// Texts are still being read for it: not every one had its share, so nothing is called bad yet.
     Provisional,
     /// All that was to be read was.
     Final,
 }
 
-impl Stage {
+impl ReportStatus {
     /// Of what is shown.
     pub fn of(cx: &Cx<'_>, over: Over) -> Self {
         // One that ended on the way is judged where every text had a share of it.
@@ -224,7 +224,7 @@ impl FoundFor {
 
 /// Whether what is shown is texts, and they were read to their end.
 fn are_read(cx: &Cx<'_>, over: Over) -> bool {
-    over == Over::Texts && Stage::of(cx, over) == Stage::Final
+    over == Over::Texts && ReportStatus::of(cx, over) == ReportStatus::Final
 }
 
 /// What is wrong beyond the load, as far as that is known; `report` is the judgement on what is shown, which tells of it
