@@ -1,7 +1,7 @@
 // The reference is src/ops/cpu/experts.rs. The gated networks that the rows of a batch chose:
-// into[t] += scale · Σ_places factor · down(act(gate x[t]) · up x[t]), in the order the routing gives.
+// into[t] += scale · Σ_picks factor · down(act(gate x[t]) · up x[t]), in the order the routing gives.
 //
-// A slot is one place of one row. Few slots: `gate_up` and `down`, a matrix-vector product a slot.
+// A slot is one pick of one row. Few slots: `gate_up` and `down`, a matrix-vector product a slot.
 // Many: `group` sorts them by network into tiles, `grouped_gate_up` and `grouped_down` are tiled
 // products, `combine` sums. Weights come shard by shard; a workgroup whose network lies in
 // another shard exits.

@@ -183,9 +183,9 @@ pub(super) fn attention<O: Ops>(
     let expert = attention_expert(attn);
     let queries = ops.inner(&x, &routing, &weights.experts, &expert);
     let qkv = ops.beside(&[&queries, &ops.linear(&x, &weights.kv, None)]);
-    // As many heads for each place of the choice as there are of keys and values; edits may choose more.
+    // As many heads for each pick as there are of keys and values; edits may choose more.
     let attn = GqaSpec {
-        n_heads: ops.n_places(&routing) * attn.n_kv_heads,
+        n_heads: ops.n_picks(&routing) * attn.n_kv_heads,
         ..attn.clone()
     };
     let queries = ops.rotate_and_store(&qkv, [None, None], &attn, spans, caches);

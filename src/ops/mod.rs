@@ -314,7 +314,7 @@ pub trait Ops: Meter + Send + Sized {
         caches: &mut [&mut Self::Cache],
     );
 
-    /// The positions that each row sees, ascending: `[T, K]`, K of them at most, −1 behind the last.
+    /// The positions that each row sees, ascending: `[T, P]`, P of them at most, −1 behind the last.
     ///
     /// * `queries`: `[T, indexer heads × dim]`; `weights`: `[T, indexer heads]`
     /// * `caches`: one per span, with the keys of the span's own rows
@@ -413,7 +413,7 @@ pub trait Ops: Meter + Send + Sized {
         spec: &MlpSpec,
     );
 
-    /// What the chosen networks make of `x` between their two products: `[T, K · F]`, place after place; anything in a
+    /// What the chosen networks make of `x` between their two products: `[T, K · F]`, pick after pick; anything in a
     /// place where none runs.
     fn inner(
         &self,
@@ -435,8 +435,8 @@ pub trait Ops: Meter + Send + Sized {
         spec: &MlpSpec,
     );
 
-    /// K: the places of a choice.
-    fn n_places(&self, routing: &Self::Routing) -> usize;
+    /// K: picks of each row, empty ones too.
+    fn n_picks(&self, routing: &Self::Routing) -> usize;
 
     /// `into[t] += row · scale`; `row: [H]`.
     fn add_row(&self, into: &mut Self::Tensor, row: &Self::Weight, scale: f32);

@@ -5,10 +5,10 @@ use super::BatchSpan;
 use crate::spec::{RouterId, RouterSpec};
 use crate::trace::PickState;
 
-/// The id in an empty place of a choice.
+/// The id of an empty pick.
 pub const EMPTY: u16 = u16::MAX;
 
-/// The choice of one router for T rows, K places each.
+/// The choice of one router for T rows, K picks each.
 #[derive(Clone, Debug, Default)]
 pub struct Routing {
     /// E.
@@ -67,7 +67,7 @@ pub fn taken_width(n_experts: usize) -> usize {
 pub(super) fn n_picks(id: RouterId, spec: &RouterSpec, spans: &[BatchSpan<'_>]) -> usize {
     let most = |it: &BatchSpan<'_>| {
         let end = it.start.plus(it.rows.len());
-        it.policy.max_k(id, spec, it.start.0..end.0)
+        it.policy.max_picks(id, spec, it.start.0..end.0)
     };
     spans.iter().map(most).max().unwrap_or(spec.top_k)
 }

@@ -301,7 +301,7 @@ impl RoutingPolicy {
 
     /// The most experts the router chooses at positions `range`.
     #[must_use]
-    pub fn max_k(&self, router: RouterId, spec: &RouterSpec, range: Range<u32>) -> usize {
+    pub fn max_picks(&self, router: RouterId, spec: &RouterSpec, range: Range<u32>) -> usize {
         let touched = self
             .segments
             .iter()

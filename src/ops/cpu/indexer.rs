@@ -29,7 +29,7 @@ pub fn store(
     }
 }
 
-/// The positions that each row sees, ascending: `[T, K]`, −1 behind the last.
+/// The positions that each row sees, ascending: `[T, P]`, −1 behind the last.
 ///
 /// * `queries`: `[T, heads × dim]`; `weights`: `[T, heads]`
 pub fn choose(

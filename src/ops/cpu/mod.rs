@@ -410,7 +410,7 @@ impl Ops for Cpu {
         pointwise::add(into, &out, scale);
     }
 
-    fn n_places(&self, routing: &Routing) -> usize {
+    fn n_picks(&self, routing: &Routing) -> usize {
         routing.n_picks
     }
 

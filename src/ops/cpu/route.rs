@@ -169,7 +169,7 @@ fn close_groups(it: &mut Scores, groups: Groups) -> Vec<bool> {
     kept
 }
 
-/// Fills the places forced experts leave with the best open ones.
+/// Fills the picks that forced experts leave with the best open ones.
 fn choose_best(it: &mut Scores, k: usize) {
     let mut rest: Vec<usize> = (0..it.z.len())
         .filter(|e| it.open[*e] && !it.chosen.contains(e))
@@ -182,7 +182,7 @@ fn choose_best(it: &mut Scores, k: usize) {
     it.chosen.extend(rest);
 }
 
-/// Fills the places forced experts leave with the unmasked experts of the smallest keys; groups do not limit them.
+/// Fills the picks that forced experts leave with the unmasked experts of the smallest keys; groups do not limit them.
 fn choose_random(
     it: &mut Scores,
     k: usize,
@@ -248,8 +248,8 @@ fn weigh_by_turns(it: &mut Scores, turns: &[usize], eps: f32, edits: Option<&Rou
         let near_z: Vec<f32> = near.iter().map(|i| z[*i]).collect();
         let at = near.iter().position(|i| i == e);
         let weight = at.map_or(f32::NAN, |at| softmax(&near_z)[at]);
-        if let Ok(place) = it.chosen.binary_search(e) {
-            weights[place] = weight;
+        if let Ok(pick) = it.chosen.binary_search(e) {
+            weights[pick] = weight;
         }
     }
     it.weights = weights;
@@ -364,8 +364,8 @@ fn record(
             .total_cmp(&it.weights[*a])
             .then(it.chosen[*a].cmp(&it.chosen[*b]))
     });
-    for place in 0..out.n_picks {
-        let Some(i) = order.get(place) else {
+    for pick in 0..out.n_picks {
+        let Some(i) = order.get(pick) else {
             out.experts.push(EMPTY);
             out.networks.push(EMPTY);
             out.weights.push(0.0);

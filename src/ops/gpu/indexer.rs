@@ -99,7 +99,7 @@ fn angles_of(gpu: &Gpu, x: &GpuTensor, rope: Option<&Rope>, spans: &[BatchSpan<'
     }
 }
 
-/// The positions that each row sees, ascending: `[T, K]`, −1 behind the last.
+/// The positions that each row sees, ascending: `[T, P]`, −1 behind the last.
 ///
 /// * `queries`: `[T, heads · dim]`; `weights`: `[T, heads]`
 pub fn choose(

@@ -175,7 +175,7 @@ fn store(gpu: &Gpu, binds: &[Bind<'_>], row: usize, to: KvSpan, params: Params) 
 /// A row of a short span is cut into splits of what it sees, by that alone, so that its numbers do not depend on the batch;
 /// of longer spans 32 queries are taken at a time, of all heads and rows one behind the other.
 ///
-/// * `chosen`: `[T, K]`, the positions each row sees, −1 behind the last; none sees all
+/// * `chosen`: `[T, P]`, the positions each row sees, −1 behind the last; none sees all
 pub fn attend(
     gpu: &Gpu,
     of: (&GpuTensor, Option<&GpuTensor>),

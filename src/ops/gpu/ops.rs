@@ -368,7 +368,7 @@ impl Ops for Gpu {
         experts::mix_inner(self, into, scale, inner, routing, experts, spec);
     }
 
-    fn n_places(&self, routing: &GpuRouting) -> usize {
+    fn n_picks(&self, routing: &GpuRouting) -> usize {
         routing.n_picks
     }
 

@@ -17,15 +17,15 @@ use crate::ops::{BatchSpan, EMPTY, Routing, routing::n_picks};
 use crate::spec::{Algo, GroupScore, MAX_EXPERTS, Renorm, RouterId, RouterSpec, Score, Weight};
 use crate::trace::PickState;
 
-/// The choice of one router for T rows, K places each, as words of one region, part after part:
+/// The choice of one router for T rows, K picks each, as words of one region, part after part:
 ///
 /// | part | words | what |
 /// |---|---|---|
 /// | 0 | `[T, K]` | experts by applied weight, strongest first; `NOBODY` last |
-/// | 1 | `[T, K]` | the expert whose network runs in that place; `NOBODY` where nothing does |
+/// | 1 | `[T, K]` | the expert whose network runs for that pick; `NOBODY` where nothing does |
 /// | 2 | `[T, K]` | applied weights, f32 |
 /// | 3 | `[T, K]` | 0 empty, 1 chosen, 2 forced, 3 dropped |
-/// | 4 | `[T, K]` | places in ascending order of their expert's id, empty ones last: the order of sums |
+/// | 4 | `[T, K]` | picks in ascending order of their expert's id, empty ones last: the order of sums |
 /// | 5 | `[T]` | margin, f32, NaN where there is none |
 /// | 6 | `[T]` | sum of the weights before they were renormalised, f32 |
 /// | 7 | `[T, E]` | what selected, f32, where the model has a selection bias |
@@ -67,12 +67,12 @@ impl GpuRouting {
 
     /// The first word of a part.
     pub fn part_at(&self, part: usize) -> usize {
-        let places = self.n_rows * self.n_picks;
+        let picks = self.n_rows * self.n_picks;
         match part {
-            0..=5 => part * places,
-            6 => 5 * places + self.n_rows,
-            7 => 5 * places + 2 * self.n_rows,
-            _ => 5 * places + 2 * self.n_rows + self.selection_words(),
+            0..=5 => part * picks,
+            6 => 5 * picks + self.n_rows,
+            7 => 5 * picks + 2 * self.n_rows,
+            _ => 5 * picks + 2 * self.n_rows + self.selection_words(),
         }
     }
 
@@ -87,16 +87,16 @@ impl GpuRouting {
     /// The choice on the host.
     pub fn decode(&self, words: &[u32]) -> Routing {
         let part = |i: usize, n: usize| &words[self.part_at(i)..self.part_at(i) + n];
-        let places = self.n_rows * self.n_picks;
+        let picks = self.n_rows * self.n_picks;
         let id = |it: &u32| if *it == NOBODY { EMPTY } else { *it as u16 };
         let float = |it: &u32| f32::from_bits(*it);
         Routing {
             n_experts: self.n_experts,
             n_picks: self.n_picks,
-            experts: part(0, places).iter().map(id).collect(),
-            networks: part(1, places).iter().map(id).collect(),
-            weights: part(2, places).iter().map(float).collect(),
-            states: part(3, places)
+            experts: part(0, picks).iter().map(id).collect(),
+            networks: part(1, picks).iter().map(id).collect(),
+            weights: part(2, picks).iter().map(float).collect(),
+            states: part(3, picks)
                 .iter()
                 .map(|it| match *it {
                     CHOSEN => PickState::Chosen,
