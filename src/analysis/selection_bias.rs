@@ -12,15 +12,17 @@ const N_NAMED: usize = 6;
 /// The selection bias of one router.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SelectionBias {
-    /// The least of the finite ones.
-    pub least: f64,
-    /// The greatest of them.
-    pub most: f64,
+    /// The smallest of the finite numbers; `least` in reports.
+    #[serde(rename = "least")]
+    pub min: f64,
+    /// The largest of them; `most` in reports.
+    #[serde(rename = "most")]
+    pub max: f64,
     /// Their median.
     pub median: f64,
-    /// The median of how far they are from it.
+    /// Median absolute deviation from the median.
     pub deviation: f64,
-    /// Those more than six deviations from the median, or farther from it than scores can be apart; with their bias.
+    /// Those more than six deviations from the median, or farther from it than two scores can be apart; with their bias.
     pub outliers: Vec<(ExpertId, f64)>,
     /// Numbers that are NaN or infinite.
     pub n_not_finite: usize,
@@ -37,10 +39,10 @@ impl SelectionBias {
         let median = median(&finite)?;
         let apart: Vec<f64> = finite.iter().map(|it| (it - median).abs()).collect();
         let deviation = self::median(&apart)?;
-        let most_apart = reach(score);
+        let max_difference = max_score_difference(score);
         let is_outlier = |bias: f64| {
             let apart = (bias - median).abs();
-            apart > MOST_DEVIATIONS * deviation && deviation > 0.0 || apart > most_apart
+            apart > MOST_DEVIATIONS * deviation && deviation > 0.0 || apart > max_difference
         };
         let outliers = numbers()
             .enumerate()
@@ -48,8 +50,8 @@ impl SelectionBias {
             .map(|(expert, it)| (ExpertId::new(expert), it))
             .collect();
         Some(Self {
-            least: finite.iter().copied().fold(f64::INFINITY, f64::min),
-            most: finite.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            min: finite.iter().copied().fold(f64::INFINITY, f64::min),
+            max: finite.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             median,
             deviation,
             outliers,
@@ -61,10 +63,7 @@ impl SelectionBias {
     #[must_use]
     pub fn words(&self) -> String {
         let Self {
-            least,
-            most,
-            median,
-            ..
+            min, max, median, ..
         } = self;
         let named: Vec<String> = self
             .outliers
@@ -82,19 +81,19 @@ impl SelectionBias {
             0 => String::new(),
             n => format!(", {n} of its numbers NaN or infinite"),
         };
-        format!("selection bias {least:.3} to {most:.3}, median {median:.3}, {far}{broken}")
+        format!("selection bias {min:.3} to {max:.3}, median {median:.3}, {far}{broken}")
     }
 }
 
-/// How far apart two scores of one token can be.
-fn reach(score: Score) -> f64 {
+/// The largest difference there can be between two scores of one token.
+fn max_score_difference(score: Score) -> f64 {
     match score {
         Score::Softmax | Score::Sigmoid => 1.0,
         Score::SqrtSoftplus | Score::Logit => f64::INFINITY,
     }
 }
 
-/// Of two in the middle their mean; none of no number.
+/// The median; of two in the middle their mean; none of an empty list.
 fn median(numbers: &[f64]) -> Option<f64> {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);

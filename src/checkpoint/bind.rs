@@ -12,7 +12,7 @@ use crate::spec::{ModelSpec, StackId};
 use super::{
     CheckpointError, LayerSlot, Part, Slot, WeightView, Weights,
     container::Tensors,
-    family::{self, Draft, Names, Prefix, Role, Spelling, TensorSource},
+    family::{self, Draft, NameStem, Names, Prefix, Role, Spelling, TensorSource},
     leftovers::leftovers,
     packed::Scheme,
     quantization::PlaneTensors,
@@ -113,7 +113,7 @@ impl Binder<'_> {
             (_, None) if was_tied => return Ok(None),
             (_, None) => {
                 let usual = self.names.spellings(Role::Head).next();
-                let name = usual.map_or_else(String::new, |it| it.stem(0).0);
+                let name = usual.map_or_else(String::new, |it| it.stem(0).before);
                 format!("there is no {name}, so the embedding serves as the head")
             }
             (_, Some(_)) if !was_tied => return Ok(None),
@@ -158,7 +158,7 @@ impl Binder<'_> {
     ) -> Result<Option<(Spelling, String)>, CheckpointError> {
         let mut first: Option<(Spelling, String)> = None;
         for spelling in self.names.spellings(role) {
-            let (before, after) = spelling.stem(layer);
+            let NameStem { before, after } = spelling.stem(layer);
             let Some(name) = self.tensors.find(&before, after.as_deref()) else {
                 continue;
             };
@@ -190,7 +190,7 @@ impl Binder<'_> {
             Some((it, _)) => it,
             None => self.expected(role).unwrap_or(usual),
         };
-        let (before, after) = spelling.stem(layer);
+        let NameStem { before, after } = spelling.stem(layer);
         let packed = self.tensors.packed.get(&before).filter(|_| after.is_none());
         // Blocks of a GGUF file lie as its other tensors do.
         let is_packed = packed.is_some_and(|it| it.scheme != Scheme::NvBlocks);
@@ -235,8 +235,8 @@ impl Binder<'_> {
         };
         let part = whole
             .cut(&source.cut)
-            .and_then(|it| match &source.turned {
-                Some(rows) => it.turned()?.rows(rows.clone()),
+            .and_then(|it| match &source.transposed {
+                Some(rows) => it.transposed()?.rows(rows.clone()),
                 None => Some(it),
             })
             .and_then(|it| it.every(source.every))
@@ -293,7 +293,7 @@ impl Binder<'_> {
         };
         let view = WeightView::new(&shard.blob, tensor.bytes.start, dtype, rows, *cols)
             .ok_or_else(wrong_shape)?;
-        if !view.is_aligned() && source.turned.is_none() {
+        if !view.is_aligned() && source.transposed.is_none() {
             self.n_misaligned += 1;
             self.misaligned_bytes += tensor.bytes.len() as u64;
         }

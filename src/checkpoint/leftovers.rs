@@ -125,7 +125,7 @@ fn is_of_no_use(name: &str, tensor: &Tensor, names: &Names, spec: &ModelSpec) ->
     let is_gate_of_none = layer.is_some_and(|layer| {
         let mut spellings = names.spellings(Role::In(LayerSlot::SharedGate));
         spellings.any(|it| {
-            it.stem(layer).0 == name
+            it.stem(layer).before == name
                 && it
                     .sources(Role::In(LayerSlot::SharedGate), spec, layer, false)
                     .is_empty()

@@ -83,7 +83,7 @@ mod tests {
         assert!(Weights::sketched([(Slot::Head, odd)]).is_none());
     }
 
-    /// gpt-oss stores its experts the other way round, gates and ups in turns.
+    /// gpt-oss stores its experts transposed, gates and ups interleaved.
     #[test]
     fn what_is_planned_of_a_made_up_model_has_the_sizes_that_are_made() {
         for config in [

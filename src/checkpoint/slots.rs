@@ -165,7 +165,7 @@ pub enum LatentSlot {
     Norm,
     /// Keys and values of all heads, `[heads · (nope_dim + v_dim), kv_lora]`.
     Up,
-    /// Keys of all heads alone, turned over, `[heads · kv_lora, nope_dim]`.
+    /// Keys of all heads alone, transposed, `[heads · kv_lora, nope_dim]`.
     KeyUp,
     /// Values of all heads alone, `[heads · v_dim, kv_lora]`.
     ValueUp,

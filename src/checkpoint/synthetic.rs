@@ -228,8 +228,8 @@ fn layout(sources: &[TensorSource]) -> BTreeMap<&str, Place> {
 fn size_of_part(it: &TensorSource) -> (usize, usize) {
     let (rows, cols) = (it.cut.rows.len(), it.cut.cols.len());
     let step = it.every.1.max(1);
-    match &it.turned {
-        Some(turned) => (turned.len() / step, rows),
+    match &it.transposed {
+        Some(transposed) => (transposed.len() / step, rows),
         None => (rows, cols / step),
     }
 }
@@ -310,8 +310,8 @@ fn take(
         let rows = source.shape.iter().product::<usize>() / cols.max(1);
         let view = WeightView::new(blob, place.start * 4, Dtype::Bf16, rows, cols)
             .and_then(|it| it.cut(&source.cut))
-            .and_then(|it| match &source.turned {
-                Some(rows) => it.turned()?.rows(rows.clone())?.every(source.every),
+            .and_then(|it| match &source.transposed {
+                Some(rows) => it.transposed()?.rows(rows.clone())?.every(source.every),
                 None => it.every(source.every),
             });
         if let Some(view) = view {

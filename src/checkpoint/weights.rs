@@ -148,7 +148,7 @@ impl WeightView {
     ///
     /// Returns `None` where numbers are stored in blocks or planes.
     #[must_use]
-    pub fn turned(&self) -> Option<Self> {
+    pub fn transposed(&self) -> Option<Self> {
         let Data::Rows { blob, range, dtype } = &self.data else {
             return None;
         };

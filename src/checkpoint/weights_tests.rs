@@ -4,20 +4,20 @@ use super::*;
 
 #[test]
 fn a_matrix_stored_the_other_way_round_is_read_where_it_lies() {
-    // [2 inputs, 6 outputs], outputs of two matrices in turns.
+    // [2 inputs, 6 outputs], outputs of two matrices interleaved.
     let words: Vec<u32> = (0..12).map(|it| (it as f32).to_bits()).collect();
     let blob = Blob::Memory(Arc::new(words));
     let stored = WeightView::new(&blob, 0, Dtype::F32, 2, 6).unwrap();
-    let turned = stored.turned().unwrap();
-    assert_eq!(turned.shape(), (6, 2));
+    let transposed = stored.transposed().unwrap();
+    assert_eq!(transposed.shape(), (6, 2));
     let whole: Vec<f32> = (0..6u8)
         .flat_map(|it| [it, it + 6])
         .map(f32::from)
         .collect();
-    assert_eq!(turned.to_f32(), whole);
-    assert_eq!(turned.in_rows().to_f32(), whole);
-    assert_eq!(turned.in_rows().bytes().len(), turned.n_bytes());
-    let odd = turned.every((1, 2)).unwrap();
+    assert_eq!(transposed.to_f32(), whole);
+    assert_eq!(transposed.in_rows().to_f32(), whole);
+    assert_eq!(transposed.in_rows().bytes().len(), transposed.n_bytes());
+    let odd = transposed.every((1, 2)).unwrap();
     assert_eq!(odd.to_f32(), [1.0, 7.0, 3.0, 9.0, 5.0, 11.0]);
     let last = odd.rows(1..3).unwrap();
     assert_eq!(last.in_rows().to_f32(), [3.0, 9.0, 5.0, 11.0]);
@@ -25,7 +25,7 @@ fn a_matrix_stored_the_other_way_round_is_read_where_it_lies() {
     let mut row = [0.0; 2];
     last.widen_row(1, &mut row);
     assert_eq!(row.map(f32::to_bits), [5.0f32, 11.0].map(f32::to_bits));
-    assert!(turned.turned().is_none() && last.bytes().is_empty());
+    assert!(transposed.transposed().is_none() && last.bytes().is_empty());
 }
 
 #[test]

@@ -265,7 +265,7 @@ impl TextReader {
             ReaderSource::Plain(_) => Ok(None),
             ReaderSource::Json(values) => {
                 let value = values.next(MAX_JSON)?;
-                let text = value.map(|it| text_of(&it.json, it.line, &values.place()));
+                let text = value.map(|it| text_of(&it.json, it.line, &values.file()));
                 text.transpose()
             }
             ReaderSource::Jsonl(lines) => {

@@ -7,18 +7,18 @@ use std::io::{BufRead as _, BufReader};
 
 use super::{CorpusError, json::too_long, lines::Bytes};
 
-/// Where it stands among the values.
+/// What was read so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// Before the first byte.
+enum ParserState {
+    /// Nothing.
     Start,
-    /// Among values that follow each other.
-    Row,
-    /// In a list, before its first item.
+    /// Some of the values that follow each other without a list around them.
+    Sequence,
+    /// The bracket that opens a list, and no item.
     ListStart,
-    /// In a list, after an item.
+    /// Some items of a list.
     List,
-    /// After the list.
+    /// The bracket that closes the list.
     End,
 }
 
@@ -30,32 +30,40 @@ pub(super) struct Value {
     pub line: usize,
 }
 
+/// Splits the bytes of a file into JSON values.
 pub(super) struct Values {
     reader: BufReader<Bytes>,
-    at: Place,
+    state: ParserState,
+    /// The line of the next byte, from 1.
     line: usize,
+    /// Bytes read, a byte-order mark and white space included.
     pub n_read: u64,
-    place: String,
+    /// The file's name, for errors.
+    file: String,
 }
 
 impl Values {
-    pub fn new(bytes: Bytes, place: String) -> Self {
+    /// `file`: its name, for errors.
+    pub fn new(bytes: Bytes, file: String) -> Self {
         Self {
             reader: BufReader::new(bytes),
-            at: Place::Start,
+            state: ParserState::Start,
             line: 1,
             n_read: 0,
-            place,
+            file,
         }
     }
 
-    pub fn place(&self) -> String {
-        self.place.clone()
+    pub fn file(&self) -> String {
+        self.file.clone()
     }
 
     /// Whether the values are items of a list; known once the first was read.
     pub fn is_list(&self) -> bool {
-        matches!(self.at, Place::ListStart | Place::List | Place::End)
+        matches!(
+            self.state,
+            ParserState::ListStart | ParserState::List | ParserState::End
+        )
     }
 
     /// The next value, of at most so many bytes; none at the end.
@@ -63,7 +71,7 @@ impl Values {
     /// # Errors
     /// A list that is not closed, what stands where no value can, one that is too long, bytes that are no text.
     pub fn next(&mut self, most: usize) -> Result<Option<Value>, CorpusError> {
-        if self.at == Place::Start {
+        if self.state == ParserState::Start {
             self.begin()?;
         }
         let Some(first) = self.first()? else {
@@ -77,21 +85,22 @@ impl Values {
         };
         let json = String::from_utf8(bytes).map_err(|_| CorpusError::NotText {
             line,
-            place: self.place(),
+            place: self.file(),
         })?;
         Ok(Some(Value { json, line }))
     }
 
+    /// Skips a byte-order mark, and the bracket of a list where the values are in one.
     fn begin(&mut self) -> Result<(), CorpusError> {
         for mark in "\u{feff}".bytes() {
             if self.peek()? == Some(mark) {
                 self.skip();
             }
         }
-        self.at = Place::Row;
+        self.state = ParserState::Sequence;
         if self.past_blanks()? == Some(b'[') {
             self.skip();
-            self.at = Place::ListStart;
+            self.state = ParserState::ListStart;
         }
         Ok(())
     }
@@ -99,27 +108,29 @@ impl Values {
     /// The first byte of the next value, commas and the end of a list passed over.
     fn first(&mut self) -> Result<Option<u8>, CorpusError> {
         let mut byte = self.past_blanks()?;
-        match (self.at, byte) {
-            (Place::ListStart | Place::List, Some(b']')) => {
+        match (self.state, byte) {
+            (ParserState::ListStart | ParserState::List, Some(b']')) => {
                 self.skip();
-                self.at = Place::End;
+                self.state = ParserState::End;
                 byte = self.past_blanks()?;
             }
-            (Place::List, Some(b',')) => {
+            (ParserState::List, Some(b',')) => {
                 self.skip();
                 byte = self.past_blanks()?;
             }
-            (Place::List, Some(_)) => return Err(self.wrong("a comma is missing before it")),
-            (Place::ListStart | Place::List, None) => {
+            (ParserState::List, Some(_)) => return Err(self.wrong("a comma is missing before it")),
+            (ParserState::ListStart | ParserState::List, None) => {
                 return Err(self.wrong("the list is not closed"));
             }
             _ => {}
         }
-        match (self.at, byte) {
-            (Place::End, Some(_)) => Err(self.wrong("something follows the end of the list")),
-            (Place::ListStart | Place::List, None) => Err(self.wrong("the list is not closed")),
-            (Place::ListStart, _) => {
-                self.at = Place::List;
+        match (self.state, byte) {
+            (ParserState::End, Some(_)) => Err(self.wrong("something follows the end of the list")),
+            (ParserState::ListStart | ParserState::List, None) => {
+                Err(self.wrong("the list is not closed"))
+            }
+            (ParserState::ListStart, _) => {
+                self.state = ParserState::List;
                 Ok(byte)
             }
             _ => Ok(byte),
@@ -154,6 +165,7 @@ impl Values {
         }
     }
 
+    /// A string with its quotation marks.
     fn string(&mut self, most: usize) -> Result<Vec<u8>, CorpusError> {
         let mut out = Vec::new();
         let mut is_escaped = false;
@@ -169,7 +181,8 @@ impl Values {
         Err(self.wrong("a string is not closed"))
     }
 
-    /// A number or a name, up to what cannot be one.
+    /// A number, `true`, `false`, `null` or whatever else stands there without quotes: up to white space, a comma, a
+    /// bracket or a quotation mark.
     fn word(&mut self, most: usize) -> Result<Vec<u8>, CorpusError> {
         let mut out = Vec::new();
         while let Some(byte) = self.peek()? {
@@ -183,6 +196,10 @@ impl Values {
         Ok(out)
     }
 
+    /// Whether a value of which these bytes were read is still within `most` bytes.
+    ///
+    /// # Errors
+    /// It is longer.
     fn fits(&self, bytes: &[u8], most: usize) -> Result<(), CorpusError> {
         if bytes.len() <= most {
             return Ok(());
@@ -190,6 +207,7 @@ impl Values {
         Err(self.wrong(&too_long(most)))
     }
 
+    /// Skips white space; returns the byte after it without passing it.
     fn past_blanks(&mut self) -> Result<Option<u8>, CorpusError> {
         loop {
             match self.peek()? {
@@ -199,11 +217,12 @@ impl Values {
         }
     }
 
+    /// The next byte; none at the end of the file.
     fn peek(&mut self) -> Result<Option<u8>, CorpusError> {
         let bytes = self.reader.fill_buf();
         let bytes = bytes.map_err(|error| CorpusError::Io {
             error,
-            place: self.place.clone(),
+            place: self.file.clone(),
         })?;
         Ok(bytes.first().copied())
     }
@@ -223,7 +242,7 @@ impl Values {
         CorpusError::NotJson {
             line: self.line,
             why: why.to_owned(),
-            place: self.place(),
+            place: self.file(),
         }
     }
 }

@@ -190,8 +190,9 @@ impl ModelSpec {
                     place,
                     ..it.1.clone()
                 };
-                let is_kin = it.1.place.site == place.site && it.1.place.stack == place.stack;
-                is_kin && *router == other
+                let has_same_stack_and_site =
+                    it.1.place.site == place.site && it.1.place.stack == place.stack;
+                has_same_stack_and_site && *router == other
             };
             match kinds.iter_mut().find(is_same) {
                 Some(kind) => kind.0.push(id),

@@ -1,5 +1,5 @@
 //! DBRX: layer norms without biases, clamped queries, keys and values of one matrix, and experts below each other, whose
-//! last matrix lies the other way round.
+//! last matrix is transposed.
 
 use crate::spec::{Mask, MlpSpec, MoeSpec, NormSpec, Renorm, RouterId, RouterSpec};
 
@@ -59,7 +59,7 @@ const EXPERTS: &[Tensor] = &[
         "{body}blocks.{l}.ffn.experts.mlp.v1",
         &[Role::Expert(Part::Up)],
     ),
-    Tensor::turned(
+    Tensor::transposed(
         "{body}blocks.{l}.ffn.experts.mlp.w2",
         &[Role::Expert(Part::Down)],
     ),

@@ -26,7 +26,7 @@ const SINKS: &[Tensor] = &[Tensor::rows(
     &[Role::In(LayerSlot::Sinks)],
 )];
 
-/// As released, in MXFP4, and as Transformers holds them, in bf16, each matrix the other way round: even rows are gates,
+/// As released, in MXFP4, and as Transformers holds them, in bf16, each matrix transposed: even rows are gates,
 /// odd ones ups.
 const EXPERTS: &[Tensor] = &[
     Tensor::rows(
@@ -37,7 +37,7 @@ const EXPERTS: &[Tensor] = &[
         "{body}layers.{l}.mlp.router.bias",
         &[Role::In(LayerSlot::RouterBias)],
     ),
-    Tensor::turned_interleaved(
+    Tensor::transposed_interleaved(
         "{body}layers.{l}.mlp.experts.gate_up_proj",
         &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
     ),
@@ -45,7 +45,7 @@ const EXPERTS: &[Tensor] = &[
         "{body}layers.{l}.mlp.experts.gate_up_proj_bias",
         &[Role::Expert(Part::GateBias), Role::Expert(Part::UpBias)],
     ),
-    Tensor::turned(
+    Tensor::transposed(
         "{body}layers.{l}.mlp.experts.down_proj",
         &[Role::Expert(Part::Down)],
     ),

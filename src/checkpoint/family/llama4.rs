@@ -35,17 +35,17 @@ pub(super) const LLAMA4_TEXT: Family = Family {
     ..LLAMA4
 };
 
-/// Experts lie the other way round: what they read comes first.
+/// Matrices of experts are transposed: `[in, out]`.
 const NETWORKS: &[Tensor] = &[
     Tensor::rows(
         "{body}layers.{l}.feed_forward.router.weight",
         &[Role::In(LayerSlot::Router)],
     ),
-    Tensor::turned(
+    Tensor::transposed(
         "{body}layers.{l}.feed_forward.experts.gate_up_proj",
         &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
     ),
-    Tensor::turned(
+    Tensor::transposed(
         "{body}layers.{l}.feed_forward.experts.down_proj",
         &[Role::Expert(Part::Down)],
     ),

@@ -58,7 +58,7 @@ use crate::spec::{Ffn, LayerSpec, ModelSpec};
 
 use super::{CheckpointError, config::Config};
 
-pub(super) use names::{Names, Prefix, Role, Spelling, TensorSource};
+pub(super) use names::{NameStem, Names, Prefix, Role, Spelling, TensorSource};
 
 /// One family.
 pub(super) struct Family {

@@ -61,11 +61,11 @@ const TURNED: &[Tensor] = &[
         "{body}layers.{l}.mlp.gate.weight",
         &[Role::In(LayerSlot::Router)],
     ),
-    Tensor::turned(
+    Tensor::transposed(
         "{body}layers.{l}.mlp.experts.gate_up_proj",
         &[Role::Expert(Part::Gate), Role::Expert(Part::Up)],
     ),
-    Tensor::turned(
+    Tensor::transposed(
         "{body}layers.{l}.mlp.experts.down_proj",
         &[Role::Expert(Part::Down)],
     ),

@@ -109,9 +109,9 @@ impl ModelPage {
                 Some((gate.label.as_str(), bias))
             })
             .collect();
-        let least = biases.iter().map(|it| it.1.least).reduce(f64::min);
-        let most = biases.iter().map(|it| it.1.most).reduce(f64::max);
-        let Some((least, most)) = least.zip(most) else {
+        let min = biases.iter().map(|it| it.1.min).reduce(f64::min);
+        let max = biases.iter().map(|it| it.1.max).reduce(f64::max);
+        let Some((min, max)) = min.zip(max) else {
             return String::new();
         };
         let far = biases.iter().filter(|it| !it.1.outliers.is_empty());
@@ -124,7 +124,7 @@ impl ModelPage {
             format!("far from the others of their layer: {}", far.join(", "))
         };
         format!(
-            " Selection biases, which act on the choice and on no weight, reach from {least:.3} to {most:.3}; {far}."
+            " Selection biases, which act on the choice and on no weight, reach from {min:.3} to {max:.3}; {far}."
         )
     }
 }

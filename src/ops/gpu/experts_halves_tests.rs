@@ -1,4 +1,4 @@
-//! Networks with something between their two products, of several widths, and stored the other way round, against their
+//! Networks with something between their two products, of several widths, and stored transposed, against their
 //! reference.
 
 use super::{
@@ -117,6 +117,6 @@ fn networks_stored_the_other_way_round_are_the_references() {
                 }
             })
             .collect();
-        check(&views, &PLAIN, "the other way round");
+        check(&views, &PLAIN, "transposed");
     }
 }

@@ -1,5 +1,9 @@
-//! What a family calls its tensors: one list in the family's file of names, what each tensor holds and
-//! how. A role may be in the list more than once; which spelling counts is what the file has.
+//! What a family calls its tensors: one list in the family's file of names, what each tensor holds and how.
+//!
+//! A [`Slot`] is one weight of one model: the down projection of expert 3 in layer 2. A [`Role`] is that weight without
+//! layer and expert, as a list of names has it: the down projection of any expert. A [`Spelling`] is one way to name the
+//! tensor that a role is in, with a prefix: `model.layers.{l}.mlp.experts.{e}.down_proj.weight`. A role may have several
+//! spellings; the one that counts is the one whose tensor the file has.
 
 mod role;
 mod shapes;
@@ -21,23 +25,23 @@ pub(super) enum Layout {
     Rows,
     /// `[E, rows, cols]`: the same for every expert.
     Stacked,
-    /// `[E, rows, cols]`, the rows of several matrices in turns: the first row of each, then the second.
+    /// `[E, rows, cols]`, the rows of several matrices interleaved: the first row of each, then the second.
     Interleaved,
     /// `[heads, rows, cols]`: one matrix, its rows by head.
     PerHead,
-    /// `[E, cols, rows]`: the same for every expert, each matrix the other way round.
-    Turned,
-    /// The same with rows in turns.
-    TurnedInterleaved,
+    /// `[E, cols, rows]`: the same for every expert, each matrix transposed.
+    Transposed,
+    /// The same with interleaved rows before they were transposed.
+    TransposedInterleaved,
 }
 
 impl Layout {
     fn is_interleaved(self) -> bool {
-        matches!(self, Self::Interleaved | Self::TurnedInterleaved)
+        matches!(self, Self::Interleaved | Self::TransposedInterleaved)
     }
 
-    fn is_turned(self) -> bool {
-        matches!(self, Self::Turned | Self::TurnedInterleaved)
+    fn is_transposed(self) -> bool {
+        matches!(self, Self::Transposed | Self::TransposedInterleaved)
     }
 }
 
@@ -63,7 +67,7 @@ impl Tensor {
         }
     }
 
-    /// The same for all experts, the rows of the matrices in turns.
+    /// The same for all experts, the rows of the matrices interleaved.
     pub(super) const fn interleaved(name: &'static str, holds: &'static [Role]) -> Self {
         Self {
             name,
@@ -83,23 +87,23 @@ impl Tensor {
         }
     }
 
-    /// The same for all experts, each matrix the other way round: `[E, in, out]`. Where the tensor is in planes of a
+    /// The same for all experts, each matrix transposed: `[E, in, out]`. Where the tensor is in planes of a
     /// format of few bits it is not: those hold outputs row by row in every family.
-    pub(super) const fn turned(name: &'static str, holds: &'static [Role]) -> Self {
+    pub(super) const fn transposed(name: &'static str, holds: &'static [Role]) -> Self {
         Self {
             name,
             holds,
-            layout: Layout::Turned,
+            layout: Layout::Transposed,
             reading: Reading::AsStored,
         }
     }
 
-    /// The same with the rows of the matrices in turns.
-    pub(super) const fn turned_interleaved(name: &'static str, holds: &'static [Role]) -> Self {
+    /// The same with the rows of the matrices interleaved.
+    pub(super) const fn transposed_interleaved(name: &'static str, holds: &'static [Role]) -> Self {
         Self {
             name,
             holds,
-            layout: Layout::TurnedInterleaved,
+            layout: Layout::TransposedInterleaved,
             reading: Reading::AsStored,
         }
     }
@@ -147,15 +151,15 @@ pub(in super::super) struct TensorSource {
     pub(in super::super) shape: Vec<usize>,
     /// The part of it that is meant, all but the last dimension counted as rows.
     pub(in super::super) cut: Cut,
-    /// Where the part lies the other way round: the rows of it that are meant when it is turned.
-    pub(in super::super) turned: Option<Range<usize>>,
+    /// Where the part is stored transposed: the rows of it that are meant once it is transposed back.
+    pub(in super::super) transposed: Option<Range<usize>>,
     /// Of the rows of that part, or of the numbers of a vector: the first that is meant, and the distance to the next.
     pub(in super::super) every: (usize, usize),
     /// What its numbers stand for.
     pub(in super::super) reading: Reading,
 }
 
-/// One way to write the tensor of a role.
+/// One way to name the tensor of a role.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Spelling {
     tensor: &'static Tensor,
@@ -165,8 +169,17 @@ pub(in super::super) struct Spelling {
     pub(in super::super) row: usize,
 }
 
+/// A tensor's name in one layer, around the number of the expert: `model.layers.2.mlp.experts.` and
+/// `.down_proj.weight`; or all of a name without such a number.
+pub(in super::super) struct NameStem {
+    /// What stands before the expert's number, or the whole name.
+    pub(in super::super) before: String,
+    /// What stands after it; none where the name has no such number.
+    pub(in super::super) after: Option<String>,
+}
+
 impl Names {
-    /// The ways to write a role, the usual first.
+    /// The ways to name a role's tensor, the usual first.
     pub(in super::super) fn spellings(&self, role: Role) -> impl Iterator<Item = Spelling> {
         let rows = self.tensors.iter().copied().flatten().enumerate();
         let held = rows.filter(move |(_, it)| it.holds.contains(&role));
@@ -222,8 +235,8 @@ impl Names {
 }
 
 impl Spelling {
-    /// The name for a layer: all of it, or what stands before and after the expert's number.
-    pub(in super::super) fn stem(&self, layer: usize) -> (String, Option<String>) {
+    /// The name for a layer.
+    pub(in super::super) fn stem(&self, layer: usize) -> NameStem {
         let name = self
             .tensor
             .name
@@ -231,8 +244,14 @@ impl Spelling {
             .replace("{head}", self.prefix.head)
             .replace("{l}", &layer.to_string());
         match name.split_once("{e}") {
-            Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
-            None => (name, None),
+            Some((before, after)) => NameStem {
+                before: before.to_owned(),
+                after: Some(after.to_owned()),
+            },
+            None => NameStem {
+                before: name,
+                after: None,
+            },
         }
     }
 
@@ -251,14 +270,14 @@ impl Spelling {
         };
         let n_experts = n_experts(role, spec, layer);
         let along = self.along(role, spec, layer, 0);
-        let is_turned = self.tensor.layout.is_turned() && !is_packed;
+        let is_transposed = self.tensor.layout.is_transposed() && !is_packed;
         let outer = match self.tensor.layout {
             Layout::Rows => None,
             Layout::PerHead => Some(n_heads(spec, layer)),
             _ => Some(n_experts),
         };
-        let shape = self.shape(&matrix, along.total, outer, is_turned);
-        let (before, after) = self.stem(layer);
+        let shape = self.shape(&matrix, along.total, outer, is_transposed);
+        let NameStem { before, after } = self.stem(layer);
         let n_slots = match role {
             Role::Expert(_) | Role::EncoderExpert(_) | Role::AttentionExpert(_) => n_experts,
             _ => 1,
@@ -267,10 +286,10 @@ impl Spelling {
         let own_shape = |e: usize| match matrix_of(role, spec, layer, e) {
             Some(it) if is_apart => {
                 let along = self.along(role, spec, layer, e);
-                let shape = self.shape(&it, along.total, outer, is_turned);
-                (shape, self.cut(&it, &along, e, is_turned))
+                let shape = self.shape(&it, along.total, outer, is_transposed);
+                (shape, self.cut(&it, &along, e, is_transposed))
             }
-            _ => (shape.clone(), self.cut(&matrix, &along, e, is_turned)),
+            _ => (shape.clone(), self.cut(&matrix, &along, e, is_transposed)),
         };
         let source = |e: usize| TensorSource {
             slot: role.slot(layer, e),
@@ -280,7 +299,7 @@ impl Spelling {
             },
             shape: own_shape(e).0,
             cut: own_shape(e).1,
-            turned: is_turned.then(|| self.span(&along)),
+            transposed: is_transposed.then(|| self.span(&along)),
             every: self.every(role),
             reading: self.tensor.reading,
         };
@@ -304,7 +323,7 @@ impl Spelling {
         matrix: &Matrix,
         total: usize,
         outer: Option<usize>,
-        is_turned: bool,
+        is_transposed: bool,
     ) -> Vec<usize> {
         let total = match (self.tensor.layout, outer) {
             (Layout::PerHead, Some(n)) => total / n.max(1),
@@ -312,13 +331,13 @@ impl Spelling {
         };
         let cols = (!matrix.is_vector).then_some(matrix.cols);
         let mut shape: Vec<usize> = outer.into_iter().chain([total]).chain(cols).collect();
-        if is_turned {
+        if is_transposed {
             shape[1..].reverse();
         }
         shape
     }
 
-    /// Which rows are meant, where those of several matrices come in turns.
+    /// Which rows are meant, where those of several matrices are interleaved.
     fn every(&self, role: Role) -> (usize, usize) {
         let holds = self.tensor.holds;
         let at = holds.iter().position(|it| *it == role).unwrap_or(0);
@@ -329,7 +348,7 @@ impl Spelling {
         }
     }
 
-    /// Rows of one matrix; of all where they come in turns.
+    /// Rows of one matrix; of all where they are interleaved.
     fn span(&self, along: &Along) -> Range<usize> {
         if self.tensor.layout.is_interleaved() {
             0..along.total
@@ -338,8 +357,8 @@ impl Spelling {
         }
     }
 
-    /// Of expert `e`, where the tensor holds all of them; of all matrices whose rows come in turns or are columns.
-    fn cut(&self, matrix: &Matrix, along: &Along, e: usize, is_turned: bool) -> Cut {
+    /// Of expert `e`, where the tensor holds all of them; of all matrices whose rows are interleaved or are columns.
+    fn cut(&self, matrix: &Matrix, along: &Along, e: usize, is_transposed: bool) -> Cut {
         let e = match self.tensor.layout {
             Layout::Rows | Layout::PerHead => 0,
             _ => e,
@@ -351,7 +370,7 @@ impl Spelling {
                 cols: span,
             };
         }
-        if is_turned {
+        if is_transposed {
             return Cut {
                 rows: e * matrix.cols..(e + 1) * matrix.cols,
                 cols: 0..total,

@@ -1,9 +1,10 @@
-//! What each tensor is for, in every family's words.
+//! Weights of a model without layer and expert: what a family's list of names gives names to.
 
 use crate::spec::{ExpertId, LayerId, StackId};
 
 use super::super::super::{LatentSlot, LayerSlot, Part, RecurrentSlot, Slot};
-/// What a matrix is for, in every family's words.
+
+/// What a matrix or vector is for, whatever the family, in any layer and of any expert: with these it is a [`Slot`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in super::super::super) enum Role {
     /// The embedding.
