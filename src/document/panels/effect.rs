@@ -1,6 +1,7 @@
 //! What is said of the effect wherever it is shown, in the Transcript, beside the edits, on a shared page, by `run`: how
 //! much the edits change, beside random controls, and where the change sits.
 
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -11,42 +12,19 @@ use crate::analysis::{
     ChangedPicks, Concentration, ControlEffects, ControlSummary, Effect, PickShares, Range,
     concentration, effect,
 };
-use crate::document::{Cell, Table, covers, percent, short};
+use crate::document::{covers, percent, short};
 use crate::spec::{InterventionSet, ModelSpec, RouterId, count_of, part_of};
 use crate::trace::{PositionKind, RowRecord};
 
 use super::kl_words;
+
+pub use rows::{EffectNumbers, effect_number_words};
 
 /// Below this the change is said to be none, nats.
 const NEXT_TO_NOTHING: f32 = 0.05;
 
 /// Below this a mean is said to be less, nats.
 const LEAST_NATS: f64 = 0.001;
-
-const COLUMNS: [(&str, &str); 9] = [
-    ("row", ""),
-    ("mean KL", "nats a token"),
-    ("loss", "nats a token"),
-    ("change of loss", "nats a token"),
-    ("least KL", "nats a token"),
-    ("most KL", "nats a token"),
-    ("tokens", ""),
-    ("controls", ""),
-    ("picks changed most in", "share of those changed"),
-];
-
-/// The same of a series, which has no probabilities and so no loss.
-const SERIES_COLUMNS: [(&str, &str); 9] = [
-    ("row", ""),
-    ("mean difference", "sd a point"),
-    ("loss", ""),
-    ("change of loss", ""),
-    ("least difference", "sd a point"),
-    ("most difference", "sd a point"),
-    ("points", ""),
-    ("controls", ""),
-    ("picks changed most in", "share of those changed"),
-];
 
 /// The effect of a list and what it is set beside.
 #[derive(Clone, Copy, Debug)]
@@ -360,62 +338,6 @@ impl<'a> ShownEffect<'a> {
                 format!("{first} and {last} name no expert, so that they have no control")
             }
         }
-    }
-
-    /// Baseline, edits and controls, a row each. None where nothing was compared.
-    #[must_use]
-    pub fn table(&self) -> Option<Table> {
-        let effect = self.effect?;
-        let columns = match self.kind {
-            PositionKind::Token => &COLUMNS,
-            PositionKind::Point => &SERIES_COLUMNS,
-        };
-        let mut out = Table::new("Effect of the edits", columns);
-        let loss = |it: f64| {
-            if effect.n_scored > 0 {
-                Cell::Number(it)
-            } else {
-                Cell::Empty
-            }
-        };
-        let none = || Cell::Empty;
-        out.push([
-            "baseline".into(),
-            Cell::Number(0.0),
-            loss(effect.loss),
-            none(),
-            none(),
-            none(),
-            Cell::from(effect.n_tokens),
-            none(),
-            none(),
-        ]);
-        let most = self.most_changed();
-        out.push([
-            "edited".into(),
-            Cell::Number(effect.mean_kl),
-            loss(effect.loss + effect.loss_change),
-            loss(effect.loss_change),
-            none(),
-            none(),
-            Cell::from(effect.n_tokens),
-            none(),
-            if most.is_empty() { none() } else { most.into() },
-        ]);
-        if let Some(it) = self.controls.and_then(ControlEffects::summary) {
-            out.push([
-                self.control_name().into(),
-                Cell::Number(it.mean_kl.mean),
-                loss(it.loss + it.loss_change.mean),
-                loss(it.loss_change.mean),
-                Cell::Number(it.mean_kl.least),
-                Cell::Number(it.mean_kl.most),
-                Cell::from(it.n_tokens),
-                Cell::from(it.n),
-                none(),
-            ]);
-        }
-        Some(out)
     }
 
     /// `control, mean of 8 (seed 1)`.

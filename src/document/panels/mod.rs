@@ -16,7 +16,7 @@ mod texts;
 mod transcript;
 
 pub use edits::{edit_effect, edits_table};
-pub use effect::{ByLayer, ShownEffect};
+pub use effect::{ByLayer, EffectNumbers, ShownEffect, effect_number_words};
 pub use expert::{
     Partner, expert_texts_table, expert_words_table, finding_words, occurrences_table,
     partners_beside, partners_table, partners_together, repetition_words,

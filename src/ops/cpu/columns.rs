@@ -168,7 +168,7 @@ mod tests {
             let view = WeightView::new(&blob, 0, Dtype::F32, inputs, outputs).unwrap();
             let x: Vec<f32> = (0..n * inputs).map(|it| number(it + 5)).collect();
             for (first, step) in [(0, 1), (0, 2), (1, 2), (1, 3)] {
-                let some = view.turned().unwrap().every((first, step)).unwrap();
+                let some = view.transposed().unwrap().every((first, step)).unwrap();
                 let rows = outputs / step;
                 let mut got = vec![0.0; rows * n];
                 dot_weight(&some, 0, &x, &mut got);

@@ -106,11 +106,15 @@ fn networks_stored_the_other_way_round_are_the_references() {
     for dtype in [Dtype::F32, Dtype::Bf16] {
         let views: Vec<Mlp<WeightView>> = (0..PLAIN.e as u32)
             .map(|e| {
-                let both = weight(PLAIN.h, 2 * PLAIN.f, dtype, 2 * e).turned().unwrap();
+                let both = weight(PLAIN.h, 2 * PLAIN.f, dtype, 2 * e)
+                    .transposed()
+                    .unwrap();
                 Mlp {
                     gate: both.every((0, 2)),
                     up: both.every((1, 2)).unwrap(),
-                    down: weight(PLAIN.f, PLAIN.h, dtype, 2 * e + 1).turned().unwrap(),
+                    down: weight(PLAIN.f, PLAIN.h, dtype, 2 * e + 1)
+                        .transposed()
+                        .unwrap(),
                     gate_bias: None,
                     up_bias: None,
                     down_bias: None,

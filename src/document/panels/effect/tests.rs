@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::analysis::TokenKl;
+use crate::document::Cell;
 use crate::spec::{LayerId, Position, RouterSpec};
 
 fn spec() -> ModelSpec {
@@ -298,4 +299,20 @@ fn of_a_series_the_effect_is_a_difference_of_forecasts_without_a_loss() {
     let table = shown.table().unwrap();
     assert_eq!(table.columns[1].heading(), "mean difference (sd a point)");
     assert_eq!(table.rows[1][2], Cell::Empty);
+}
+
+#[test]
+fn a_change_has_its_sign_however_small_and_no_change_has_none() {
+    let check = |value: f64, has_sign, wanted: &str| {
+        assert_eq!(effect_number_words(Some(value), has_sign), wanted);
+    };
+    check(0.25, true, "+0.25");
+    check(0.25, false, "0.25");
+    check(-0.25, true, "−0.25");
+    check(0.0, true, "0");
+    check(0.0, false, "0");
+    check(0.000_2, true, "< +0.001");
+    check(0.000_2, false, "< 0.001");
+    check(-0.000_2, true, "> −0.001");
+    assert_eq!(effect_number_words(None, true), "–");
 }

@@ -2,72 +2,107 @@
 
 use eframe::egui::{self, Align2, Color32, FontId, Sense, Ui, pos2, vec2};
 
-use crate::document::{Cell, ShownEffect};
+use crate::document::{EffectNumbers, ShownEffect, effect_number_words};
 use crate::trace::PositionKind;
+use crate::ui::Cx;
 use crate::ui::theme::LABEL_SIZE;
 use crate::ui::widgets::{elided, note};
-use crate::ui::words::short;
-use crate::ui::{Cx, RowChoice};
 
-/// Columns of the table that are shown.
-const COLUMNS: [(usize, &str); 3] = [(1, "mean KL"), (2, "loss"), (3, "change")];
-/// The same of a series.
-const SERIES_COLUMNS: [(usize, &str); 1] = [(1, "mean diff.")];
+/// A column of numbers.
+struct NumberColumn {
+    head: &'static str,
+    number: fn(&EffectNumbers) -> Option<f64>,
+    /// Whether the number is a change, which has a sign.
+    has_sign: bool,
+    /// Whether a narrow panel leaves it out.
+    is_left_out: bool,
+}
+
+impl NumberColumn {
+    fn words(&self, row: &EffectNumbers) -> String {
+        effect_number_words((self.number)(row), self.has_sign)
+    }
+}
+
+const COLUMNS: [NumberColumn; 3] = [
+    NumberColumn {
+        head: "mean KL",
+        number: |it| Some(it.kl),
+        has_sign: false,
+        is_left_out: false,
+    },
+    NumberColumn {
+        head: "loss",
+        number: |it| it.loss,
+        has_sign: false,
+        is_left_out: true,
+    },
+    NumberColumn {
+        head: "change",
+        number: |it| it.loss_change,
+        has_sign: true,
+        is_left_out: false,
+    },
+];
+/// The same of a series, which has no probabilities, and so no loss.
+const SERIES_COLUMNS: [NumberColumn; 1] = [NumberColumn {
+    head: "mean diff.",
+    number: |it| Some(it.kl),
+    has_sign: false,
+    is_left_out: false,
+}];
 /// Width of a column of numbers, and height of a row, points.
 const COLUMN: f32 = 58.0;
 const ROW: f32 = 15.0;
-/// The column of the layers in which most picks changed: its place in the table, its head, its width and the least
-/// width of a panel that has it, points.
-const LAYERS: (usize, &str, f32, f32) = (8, "picks changed most in", 170.0, 480.0);
+/// Head and width, in points, of the column of the layers in which most picks changed.
+const LAYERS: &str = "picks changed most in";
+const LAYERS_WIDTH: f32 = 170.0;
+/// The least width of a panel that has this column, points.
+const LAYERS_FROM: f32 = 480.0;
 /// In less than this the loss is left out, points: the change says it.
 const NARROW: f32 = 330.0;
 
 /// Draws both; nothing where nothing was compared.
 pub fn ui(cx: &Cx<'_>, ui: &mut Ui, effect: &ShownEffect<'_>) {
-    let Some(table) = effect.table() else {
+    let rows = effect.rows();
+    if rows.is_empty() {
         return;
-    };
+    }
     note(ui, effect.sentences());
     let palette = cx.palette;
     let is_narrow = ui.available_width() < NARROW;
-    // A series has no probabilities, and so no loss.
     let (all, unit) = match effect.kind {
         PositionKind::Token => (&COLUMNS[..], "nats a token"),
         PositionKind::Point => (&SERIES_COLUMNS[..], "sd a point"),
     };
-    let columns = all.iter().filter(|it| !is_narrow || it.0 != 2);
-    let columns: Vec<(usize, &str)> = columns.copied().collect();
-    let heads = columns.iter().map(|it| it.1.to_owned()).collect();
-    let has_layers =
-        ui.available_width() >= LAYERS.3 && table.rows.iter().any(|it| has_words(&it[LAYERS.0]));
-    let last = |words: String| has_layers.then_some(words);
-    let head = (heads, last(LAYERS.1.to_owned()));
-    row_ui(ui, unit, head, palette.second, None);
-    for row in &table.rows {
-        let name = row[0].words();
-        let is_edited = name == cx.session.row_name(RowChoice::Edited);
-        let color = if is_edited {
+    let columns: Vec<&NumberColumn> = all
+        .iter()
+        .filter(|it| !is_narrow || !it.is_left_out)
+        .collect();
+    let has_layers = ui.available_width() >= LAYERS_FROM
+        && rows.iter().any(|it| !it.layers_changed_most.is_empty());
+    let last = |words: &str| has_layers.then(|| words.to_owned());
+    let heads = columns.iter().map(|it| it.head.to_owned()).collect();
+    row_ui(ui, unit, (heads, last(LAYERS)), palette.second, None);
+    for row in &rows {
+        let color = if row.is_edited {
             palette.amber
         } else {
             palette.text
         };
-        let numbers = columns.iter().map(|(n, _)| words(&row[*n], *n == 3));
-        let told = all
+        let numbers = columns.iter().map(|it| it.words(row)).collect();
+        let told: Vec<String> = all
             .iter()
-            .map(|(n, head)| format!("{head} {}", words(&row[*n], *n == 3)));
-        let mut label = format!("{name}: {}", told.collect::<Vec<_>>().join(", "));
-        let layers = &row[LAYERS.0];
-        if has_words(layers) {
-            label = format!("{label}, {} {}", LAYERS.1, layers.words());
+            .map(|it| format!("{} {}", it.head, it.words(row)))
+            .collect();
+        let layers = &row.layers_changed_most;
+        let mut label = format!("{}: {}", row.name, told.join(", "));
+        if !layers.is_empty() {
+            label = format!("{label}, {LAYERS} {layers}");
         }
-        let cells = (numbers.collect(), last(layers.words()));
-        row_ui(ui, &name, cells, color, Some(label));
+        row_ui(ui, &row.name, (numbers, last(layers)), color, Some(label));
     }
     ui.add_space(3.0);
-}
-
-fn has_words(cell: &Cell) -> bool {
-    !matches!(cell, Cell::Empty)
 }
 
 /// A name at the left, as much of it as fits, numbers at the right, and the layers after them where they are shown.
@@ -81,13 +116,19 @@ fn row_ui(
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
     let font = FontId::proportional(LABEL_SIZE);
-    let beside = if layers.is_some() { LAYERS.2 } else { 0.0 };
+    let beside = if layers.is_some() { LAYERS_WIDTH } else { 0.0 };
     let room = width - COLUMN * numbers.len() as f32 - beside;
     let galley = elided(ui.painter(), name, font.clone(), color, room.max(20.0));
     ui.painter().galley(rect.min, galley, color);
     let mut right = rect.right() - beside;
     if let Some(layers) = layers {
-        let galley = elided(ui.painter(), &layers, font.clone(), color, LAYERS.2 - 8.0);
+        let galley = elided(
+            ui.painter(),
+            &layers,
+            font.clone(),
+            color,
+            LAYERS_WIDTH - 8.0,
+        );
         let at = pos2(rect.right() - galley.size().x, rect.top());
         ui.painter().galley(at, galley, color);
     }
@@ -100,40 +141,5 @@ fn row_ui(
     if let Some(label) = label {
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, label.as_str()));
         response.on_hover_text(label);
-    }
-}
-
-/// A number as it stands in the table: a change with its sign.
-fn words(cell: &Cell, has_sign: bool) -> String {
-    let Cell::Number(it) = cell else {
-        return "–".to_owned();
-    };
-    let size = if *it != 0.0 && it.abs() < 0.001 {
-        return "< 0.001".to_owned();
-    } else {
-        short(it.abs())
-    };
-    match (has_sign && *it != 0.0, *it < 0.0) {
-        (true, false) => format!("+{size}"),
-        (_, true) => format!("−{size}"),
-        (false, false) => size,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_has_a_sign_and_no_change_has_none() {
-        let check = |value: f64, has_sign, wanted: &str| {
-            assert_eq!(words(&Cell::Number(value), has_sign), wanted);
-        };
-        check(0.25, true, "+0.25");
-        check(0.25, false, "0.25");
-        check(-0.25, true, "−0.25");
-        check(0.0, true, "0");
-        check(0.000_2, true, "< 0.001");
-        assert_eq!(words(&Cell::Empty, true), "–");
     }
 }
