@@ -26,8 +26,8 @@ pub(super) enum Scheme {
     NvBlocks,
     /// compressed-tensors' packed floats.
     PackedFp4,
-    /// compressed-tensors' packed whole numbers.
-    PackedInt,
+    /// compressed-tensors' packed whole numbers, and whether each weight has zero points.
+    PackedInt { needs_zeros: bool },
     /// Bits, columns of a group (all where there is none) and what zero points are more than stored.
     Gptq(usize, Option<usize>, ZeroPlus),
     /// Columns of a group, all where there is none.

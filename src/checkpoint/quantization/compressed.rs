@@ -16,13 +16,14 @@ use crate::formats::{
 /// Columns of a group of MXFP4.
 const GROUP: usize = 32;
 
-/// `weight_packed [rows, cols · bits / 32]`, `weight_scale [rows, groups]`, and where it is there `weight_zero_point
-/// [rows · bits / 32, groups]`, packed along the rows, and `weight_g_idx [cols]`. A number is `(level - zero) · scale`.
+/// `weight_packed [rows, cols · bits / 32]`, `weight_scale [rows, groups]`, and where it is there, or the config says that
+/// it is, `weight_zero_point [rows · bits / 32, groups]`, packed along the rows, and `weight_g_idx [cols]`. A number is `(level - zero) · scale`.
 ///
 /// # Errors
 /// A tensor of it that is missing, or has another shape or kind of number.
 pub(super) fn whole(
     stem: &str,
+    needs_zeros: bool,
     want: &Want,
     parts: &mut PlaneTensors<'_>,
 ) -> Result<Planes, CheckpointError> {
@@ -38,7 +39,7 @@ pub(super) fn whole(
     let levels = parts.read(&packed, &[Raw::I32], &[want.shape(&[rows, cols / in_word])])?;
     let scales = parts.read(&scales, SCALES, &[want.shape(&[rows, n_groups])])?;
     let zeros = name("weight_zero_point");
-    let zeros = if parts.has(&zeros) {
+    let zeros = if needs_zeros || parts.has(&zeros) {
         parts.whole(stem, "rows", rows, in_word)?;
         let shape = want.shape(&[rows / in_word, n_groups]);
         Some(parts.read(&zeros, &[Raw::I32], &[shape])?.bytes)

@@ -103,7 +103,9 @@ impl PackedWeight {
                 Scheme::Nvfp4 => fp4::nvfp4(stem, &want, parts)?,
                 Scheme::NvBlocks => fp4::nv_blocks(stem, &want, parts)?,
                 Scheme::PackedFp4 => compressed::floats(stem, &want, parts)?,
-                Scheme::PackedInt => compressed::whole(stem, &want, parts)?,
+                Scheme::PackedInt { needs_zeros } => {
+                    compressed::whole(stem, needs_zeros, &want, parts)?
+                }
                 Scheme::Gptq(bits, group, plus) => {
                     words::gptq(stem, bits, group, plus, &want, parts)?
                 }

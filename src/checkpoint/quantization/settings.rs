@@ -144,6 +144,14 @@ impl Settings {
         group.map_err(|_| section.wrong(key, "a whole number above 0, or -1"))
     }
 
+    /// Whether all groups of compressed-tensors say that their weights have zero points (`symmetric: false`).
+    pub(super) fn is_asymmetric(&self) -> bool {
+        let section = self.section.as_ref();
+        let groups = section.and_then(|it| it.get("config_groups")?.as_object());
+        let says = |it: &Value| it.get("weights")?.get("symmetric")?.as_bool();
+        groups.is_some_and(|it| !it.is_empty() && it.values().all(|it| says(it) == Some(false)))
+    }
+
     /// Whether `GPTQModel` says that it wrote it: `meta.quantizer` is its name with a version, or a list with that.
     pub(super) fn is_of_gptqmodel(&self) -> bool {
         let section = self.section.as_ref();

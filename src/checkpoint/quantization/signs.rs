@@ -90,7 +90,9 @@ fn claimed(
         read(&["compressed-tensors"], "compressed-tensors")?;
         let scheme = match raw {
             Some(Raw::U8) => Scheme::PackedFp4,
-            _ => Scheme::PackedInt,
+            _ => Scheme::PackedInt {
+                needs_zeros: settings.is_asymmetric(),
+            },
         };
         return Ok(Some((stem.to_owned(), scheme)));
     }

@@ -178,6 +178,7 @@ impl Settings<'_> {
         let got = match &value {
             Value::Null => Some("no finite number".to_owned()),
             Value::String(it) => Some(format!("{it:?}")),
+            Value::Bool(it) => Some(it.to_string()),
             _ => None,
         };
         if let Some(got) = got {

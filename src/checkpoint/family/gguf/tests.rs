@@ -332,6 +332,7 @@ fn a_key_that_is_asked_for_a_number_and_holds_none_is_refused() {
             json!("a list of 2 (a text)"),
             format!("is \"a list of 2 (a text)\", {none}"),
         ),
+        ("attention.scale", json!(true), format!("is true, {none}")),
     ] {
         let mut file = File::new("qwen3moe");
         file.set("qwen3moe", key, value);

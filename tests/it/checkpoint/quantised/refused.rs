@@ -119,6 +119,35 @@ fn levels_of_another_shape_are_named() {
 }
 
 #[test]
+fn zero_points_that_the_config_promises_are_missed_by_name() {
+    let made = |symmetric: &[bool]| {
+        let layout =
+            |rng: &mut Numbers, rows, cols| layouts::packed_int(rng, rows, cols, 4, 16, true);
+        let groups = symmetric.iter().enumerate().map(|(i, it)| {
+            let group = json!({"weights": {"num_bits": 4, "symmetric": it}});
+            (format!("group_{i}"), group)
+        });
+        let groups: serde_json::Map<String, Value> = groups.collect();
+        let [packed, _] = both(
+            &layout,
+            &json!({"quantization_config": {
+                "quant_method": "compressed-tensors", "config_groups": groups
+            }}),
+        );
+        packed
+    };
+    let zeros = &format!("{Q}.weight_zero_point");
+    let without = |it: &mut Tiny| drop(it.tensors.remove(zeros));
+    check(made(&[false]), without, &[zeros, "is missing"]);
+    // Where some groups have none, each weight's own tensors say it.
+    for symmetric in [&[true][..], &[true, false], &[]] {
+        let mut it = made(symmetric);
+        without(&mut it);
+        opened(it.save().path());
+    }
+}
+
+#[test]
 fn settings_that_make_no_sense_are_named() {
     for (value, want) in [
         (json!([128]), "two whole numbers above 0"),
