@@ -2,6 +2,7 @@
 
 mod ahead;
 mod controls;
+mod cut;
 mod edits;
 mod jobs;
 mod life;
@@ -17,20 +18,20 @@ mod tour;
 mod toy;
 mod watch;
 
-use crate::spec::Position;
+use cut::{CUT_EVERY, cut, cut_every};
 
-/// Set for a run of the tests over backends that are cut at every so many positions only.
-pub const CUT_EVERY: &str = "MOESCOPE_TEST_CUT_EVERY";
-
-/// Forks and rewinds hold a multiple of this.
-pub fn cut_every() -> usize {
-    let asked = std::env::var(CUT_EVERY).ok();
-    asked.map_or(1, |it| it.parse().unwrap())
-}
-
-pub fn cut(at: Position) -> usize {
-    at.idx() / cut_every() * cut_every()
-}
+/// Tests that are not run so, each with why.
+const UNCUT: [&str; 7] = [
+    // How many milliseconds or tokens a second: positions read once more take time, and the machine runs all others meanwhile.
+    "time::a_request_lands_within_50_ms",
+    "time::at_8_tokens_a_second",
+    "time::the_speed_told",
+    "tour::a_request_lands_within_50_ms",
+    "tour::at_8_tokens_a_second",
+    "survey::a_request_in_between",
+    // Where a rewind of the backend that computes ends, which is not cut; nothing of the engine is in it.
+    "live::a_rewind_leaves_the_steps_that_end_before_it",
+];
 
 /// What is read once more must change nothing that is told.
 #[test]
@@ -39,9 +40,7 @@ fn all_of_this_holds_where_sequences_are_cut_at_every_seventh_position_only() {
         return;
     }
     let tests = std::env::current_exe().unwrap();
-    // Not those of time, which measure the machine, and of the Tour model, which is not cut.
-    let skipped = ["time::", "tour::", "live::", "survey::a_request_in_between"];
-    let skipped = skipped.map(|it| format!("engine::tests::{it}"));
+    let skipped = UNCUT.map(|it| format!("engine::tests::{it}"));
     let run = std::process::Command::new(tests)
         .arg("engine::tests::")
         .args(skipped.iter().flat_map(|it| ["--skip", it]))
@@ -50,5 +49,5 @@ fn all_of_this_holds_where_sequences_are_cut_at_every_seventh_position_only() {
         .unwrap();
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(run.status.success(), "{said}");
-    assert!(said.matches("... ok").count() > 30, "{said}");
+    assert!(said.matches("... ok").count() > 80, "{said}");
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
+    cut::{CutBackend, CutOpener},
     time::quickest,
     watch::{Watch, World, experiment},
 };
@@ -13,7 +14,7 @@ use crate::spec::{Amount, Experiment, Placement, Position, TokenId};
 use crate::trace::RowEvent;
 
 pub fn tour() -> Watch {
-    let opener = Box::new(ModelOpener::default());
+    let opener = Box::new(CutOpener(ModelOpener::default()));
     Watch::with_opener(tour_world(), opener, Options::default())
 }
 
@@ -27,7 +28,7 @@ pub fn tour_world() -> World {
         backend: Box::new(move || {
             let extent = Extent::first_pages(&checkpoint.spec);
             let opened = open_backend(&checkpoint, Placement::default(), extent);
-            opened.unwrap().0
+            Box::new(CutBackend(opened.unwrap().0))
         }),
     }
 }
