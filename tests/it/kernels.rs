@@ -196,8 +196,8 @@ type Constant = (String, String);
 fn constants(text: &str) -> BTreeMap<String, Constant> {
     let mut out = BTreeMap::new();
     for line in text.lines() {
-        let visible = ["pub(super) ", "pub ", ""].iter();
-        let line = visible.filter_map(|it| line.strip_prefix(it)).next();
+        let mut visible = ["pub(super) ", "pub ", ""].iter();
+        let line = visible.find_map(|it| line.strip_prefix(it));
         let declared = line.and_then(|it| it.strip_prefix("const "));
         let Some((name, value)) = declared.and_then(|it| it.split_once(" = ")) else {
             continue;
@@ -241,7 +241,8 @@ fn split(names: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Fails where what a list names is not exactly what there is, each once.
 fn same_names(mut listed: Vec<String>, mut there: Vec<String>, what: &str) {
-    (listed.sort(), there.sort());
+    listed.sort();
+    there.sort();
     let missing: Vec<_> = there.iter().filter(|it| !listed.contains(it)).collect();
     assert!(missing.is_empty(), "{what} without a partner: {missing:?}");
     assert_eq!(
