@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Structs that the host fills: kernel and struct, file and struct in Rust. Paths are those in `kernels` and in `src/ops/gpu`.
+/// Structs that the host fills: kernel and struct, file and struct in Rust. Paths are those in `kernels` and in
+/// `src/ops/gpu`.
 const STRUCTS: &[[&str; 4]] = &[
     ["attention.wgsl", "Params", "attention.rs", "Params"],
     ["capacity.wgsl", "Params", "capacity.rs", "Params"],
@@ -28,7 +29,8 @@ const STRUCTS: &[[&str; 4]] = &[
     ["route.wgsl", "Params", "route.rs", "Params"],
 ];
 
-/// Structs that the host only makes room for: kernel and struct, file and the constant that says how many words one takes.
+/// Structs that the host only makes room for: kernel and struct, file and the constant that says how many words one
+/// takes.
 const ROOMS: &[[&str; 4]] = &[
     ["draw.wgsl", "Noised", "draw.rs", "NOISED_WORDS"],
     ["draw.wgsl", "Sieve", "draw.rs", "SIEVE_WORDS"],
@@ -153,7 +155,8 @@ fn files(folder: &str, ending: &str) -> Vec<String> {
     names.filter(|it| it.ends_with(ending)).collect()
 }
 
-/// All kernels and what is put before them. What `formats` say of their units, `ops::gpu::kernel` compares with the layout.
+/// All kernels and what is put before them. What `formats` say of their units, `ops::gpu::kernel` compares with the
+/// layout.
 fn kernels() -> Vec<String> {
     let part = |folder: &str| {
         let all = files(&format!("kernels/{folder}"), ".wgsl");

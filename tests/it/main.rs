@@ -31,6 +31,8 @@ mod laws;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod read;

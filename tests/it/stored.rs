@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::blocks::{assert_near, numbers_of};
 use super::golden::gguf_file::{GgufFile, Of, Stored};
+use super::numbers::Numbers;
 use super::read::text;
 
 /// Blocks of 256 numbers end with rows of every matrix.
@@ -19,25 +20,13 @@ const HIDDEN: usize = 256;
 const N_VOCAB: usize = 64;
 const N_EXPERTS: usize = 4;
 /// Blocks that a tensor is put together from.
-const POOL: usize = 24;
-
-/// Random numbers, the same each time (Marsaglia's xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
+const POOL: u64 = 24;
 
 /// Random blocks with numbers as weights have them: few formats bound the scales that random bytes stand for.
-fn pool(dtype: Dtype, random: &mut Random) -> Vec<u8> {
+fn pool(dtype: Dtype, random: &mut Numbers) -> Vec<u8> {
     let mut out = Vec::new();
     let mut numbers = vec![0.0; dtype.block_numbers()];
-    while out.len() < POOL * dtype.block_bytes() {
+    while out.len() < POOL as usize * dtype.block_bytes() {
         let block: Vec<u8> = (0..dtype.block_bytes())
             .map(|_| random.below(256) as u8)
             .collect();
@@ -56,14 +45,14 @@ fn add(
     both: &mut [GgufFile; 2],
     (name, shape): (&str, &[usize]),
     dtype: Dtype,
-    random: &mut Random,
+    random: &mut Numbers,
 ) {
     let pool = pool(dtype, random);
     let n = shape.iter().product::<usize>();
     let n_bytes = dtype.block_bytes();
     let bytes: Vec<u8> = (0..n / dtype.block_numbers())
         .flat_map(|_| {
-            let at = random.below(POOL) * n_bytes;
+            let at = random.below(POOL) as usize * n_bytes;
             pool[at..at + n_bytes].iter().copied()
         })
         .collect();
@@ -98,7 +87,7 @@ fn files(dtype: Dtype) -> [GgufFile; 2] {
     }
     file.set("olmoe.attention.layer_norm_rms_epsilon", &Of::Float(1e-5));
     file.set("olmoe.rope.freq_base", &Of::Float(1e4));
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Numbers(1);
     let ones = [1.0; HIDDEN];
     file.add("output_norm.weight", &[HIDDEN], &ones);
     for layer in 0..2 {

@@ -24,7 +24,8 @@ use super::{bits, read_on};
 /// Tokens of a text at most.
 const N_TOKENS: usize = 24;
 
-/// Factors on the numbers of a weight in turn: a little of another, and quite another, which what only chooses may need.
+/// Factors on the numbers of a weight in turn: a little of another, and quite another, which what only chooses may
+/// need.
 const FACTORS: [[f32; 2]; 2] = [[1.5, 0.75], [-4.0, 3.0]];
 
 /// Weights that change nothing of what these texts come to: fixture and slot. None today.

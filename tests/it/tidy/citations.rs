@@ -13,7 +13,8 @@ const NOT_HERE: &[&str] = &[
     concat!("metrics ", "document"),
 ];
 
-/// The page of [`NOT_HERE`] that the comments of a source name, where they do: comments are read without their line breaks.
+/// The page of [`NOT_HERE`] that the comments of a source name, where they do: comments are read without their line
+/// breaks.
 fn cited(text: &str) -> Option<&'static str> {
     let comments = text
         .lines()

@@ -1,6 +1,7 @@
 //! Matrices as the writers of quantised checkpoints lay them out, and the numbers they stand for: both from the same
 //! levels, by formulas written here a second time.
 
+pub use crate::numbers::Numbers;
 use crate::tiny::Tensor;
 
 /// A matrix in its tensors, by what follows its name, and its numbers `[rows, cols]`.
@@ -9,29 +10,11 @@ pub struct Made {
     pub numbers: Vec<f32>,
 }
 
-/// Made-up whole numbers.
-pub struct Numbers(pub u64);
-
-impl Numbers {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
-
-    /// `n` of them, each below `most`.
-    fn many(&mut self, n: usize, most: u64) -> Vec<u32> {
-        (0..n).map(|_| self.below(most) as u32).collect()
-    }
-
-    /// Scales that are exact in 16 bits.
-    fn scales(&mut self, n: usize) -> Vec<f32> {
-        (0..n)
-            .map(|_| (1 + self.below(60)) as f32 / 2048.0)
-            .collect()
-    }
+/// Scales that are exact in 16 bits.
+fn made_scales(rng: &mut Numbers, n: usize) -> Vec<f32> {
+    (0..n)
+        .map(|_| (1 + rng.below(60)) as f32 / 2048.0)
+        .collect()
 }
 
 fn tensor(dtype: &'static str, shape: &[usize], bytes: Vec<u8>) -> Tensor {
@@ -140,7 +123,7 @@ pub fn fp8_blocks(rng: &mut Numbers, rows: usize, cols: usize, block: [usize; 2]
 /// FP8 with a scale for a row, or for all.
 pub fn fp8_scaled(rng: &mut Numbers, rows: usize, cols: usize, shape: &[usize]) -> Made {
     let levels = f8_levels(rng, rows * cols);
-    let scales = rng.scales(shape.iter().product());
+    let scales = made_scales(rng, shape.iter().product());
     let of = |r: usize| scales[if scales.len() == 1 { 0 } else { r }] * 8.0;
     let stored: Vec<f32> = scales.iter().map(|it| it * 8.0).collect();
     Made {
@@ -157,7 +140,7 @@ pub fn fp8_scaled(rng: &mut Numbers, rows: usize, cols: usize, shape: &[usize]) 
 /// 8-bit whole numbers with a sign, a scale for a row.
 pub fn int8(rng: &mut Numbers, rows: usize, cols: usize) -> Made {
     let levels = rng.many(rows * cols, 256);
-    let scales: Vec<f32> = rng.scales(rows).iter().map(|it| it / 8.0).collect();
+    let scales: Vec<f32> = made_scales(rng, rows).iter().map(|it| it / 8.0).collect();
     let number = |i: usize| f32::from((levels[i] as u8).cast_signed()) * scales[i / cols];
     Made {
         numbers: (0..rows * cols).map(number).collect(),
@@ -185,8 +168,7 @@ impl Groups {
         Self {
             levels: rng.many(rows * cols, most),
             zeros: rng.many(n * rows, most).into_iter().map(zero).collect(),
-            scales: rng
-                .scales(n * rows)
+            scales: made_scales(rng, n * rows)
                 .iter()
                 .map(|it| it * 16.0 / most as f32)
                 .collect(),
@@ -270,8 +252,14 @@ pub fn mlx(rng: &mut Numbers, rows: usize, cols: usize, bits: u32, group: usize)
     let n = cols / group;
     let levels = rng.many(rows * cols, 1 << bits);
     let of_bits = |it: f32| it * 16.0 / (1 << bits) as f32;
-    let scales: Vec<f32> = rng.scales(rows * n).into_iter().map(of_bits).collect();
-    let biases: Vec<f32> = rng.scales(rows * n).iter().map(|it| -8.0 * it).collect();
+    let scales: Vec<f32> = made_scales(rng, rows * n)
+        .into_iter()
+        .map(of_bits)
+        .collect();
+    let biases: Vec<f32> = made_scales(rng, rows * n)
+        .iter()
+        .map(|it| -8.0 * it)
+        .collect();
     let number = |i: usize| {
         let g = i / cols * n + i % cols / group;
         levels[i] as f32 * scales[g] + biases[g]
@@ -315,8 +303,7 @@ pub fn packed_int(
     let n = cols / group;
     let most = 1 << bits;
     let levels = rng.many(rows * cols, most);
-    let scales: Vec<f32> = rng
-        .scales(rows * n)
+    let scales: Vec<f32> = made_scales(rng, rows * n)
         .iter()
         .map(|it| it * 16.0 / most as f32)
         .collect();
