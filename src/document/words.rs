@@ -34,7 +34,8 @@ pub fn router_ref(spec: &ModelSpec, router: RouterId) -> Option<RouterRef> {
 /// The layer in which the Tour model keeps each language to an expert (assets/models/SOURCES.md).
 const TOUR_LANGUAGE_LAYER: LayerId = LayerId(4);
 
-/// The router that is looked at first: in the Tour model that of the layer where languages keep to experts, else the middle one.
+/// The router that is looked at first: in the Tour model that of the layer where languages keep to experts, else the
+/// middle one.
 #[must_use]
 pub fn first_router(facts: &ModelFacts) -> Option<RouterId> {
     let spec = &facts.spec;

@@ -3,8 +3,8 @@
 //!
 //! A time series has forecasts in place of probabilities.
 //!
-//! All probabilities are of softmax(raw logits) over all V at temperature 1, without top-k, top-p or min-p; logarithms are
-//! natural (nats).
+//! All probabilities are of softmax(raw logits) over all V at temperature 1, without top-k, top-p or min-p; logarithms
+//! are natural (nats).
 
 use serde::{Deserialize, Serialize};
 

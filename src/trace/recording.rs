@@ -210,8 +210,8 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{SeqId, TokenId};
-    use crate::trace::{Phase, RouterTrace};
+
+    use crate::trace::RouterTrace;
 
     /// The next `n` tokens of a row that holds `start`.
     fn stepped(row: u32, start: usize, n: usize) -> RowEvent {
@@ -223,14 +223,7 @@ mod tests {
         }];
         RowEvent::Stepped {
             row: RowId(row),
-            step: StepTrace {
-                seq: SeqId(0),
-                phase: Phase::Decode,
-                start: Position::new(start),
-                revision: Revision(0),
-                tokens: vec![TokenId(1); n],
-                routers,
-            },
+            step: StepTrace::decoded(start, n, routers),
             readouts: vec![Readout::default(); n],
             comparisons: Vec::new(),
         }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis::{ControlEffects, first_difference};
+use crate::analysis::{Range, first_difference};
 use crate::document::{
-    ShownEffect, VIRIDIS, covers, edit_words, facts_words, first_router, list_words, quoted,
-    router_ref, sampling_words, shell_word, span_words, token_words,
+    EffectNumbers, ShownEffect, VIRIDIS, covers, edit_words, facts_words, first_router, list_words,
+    quoted, router_ref, sampling_words, shell_word, span_words, token_words,
 };
 use crate::spec::{LayerGroup, ModelSpec, Position, RouterId, RouterSpec, Score, TokenId};
 use crate::trace::{PositionKind, RowRecord};
@@ -270,32 +270,17 @@ fn series(run: &SharedRun<'_>) -> Option<PageSeries> {
 }
 
 fn effect_rows(shown: &ShownEffect<'_>) -> Vec<EffectRow> {
-    let Some(it) = shown.effect else {
-        return Vec::new();
+    let ends = |it: Range| [it.least, it.most];
+    let row = |(i, it): (usize, EffectNumbers)| EffectRow {
+        name: it.name,
+        // The baseline is not compared with itself.
+        kl: (i > 0).then_some(it.kl),
+        loss: it.loss,
+        change: it.loss_change,
+        kl_range: it.kl_range.map(ends),
+        loss_range: it.loss_change_range.map(ends),
     };
-    let known = |value: f64| (it.n_scored > 0).then_some(value);
-    let baseline = EffectRow {
-        name: "baseline".to_owned(),
-        loss: known(it.loss),
-        ..EffectRow::default()
-    };
-    let edited = EffectRow {
-        name: "edited".to_owned(),
-        kl: Some(it.mean_kl),
-        loss: known(it.loss + it.loss_change),
-        change: known(it.loss_change),
-        ..EffectRow::default()
-    };
-    let control = shown.controls.and_then(ControlEffects::summary);
-    let control = control.map(|it| EffectRow {
-        name: shown.control_name(),
-        kl: Some(it.mean_kl.mean),
-        loss: known(it.loss + it.loss_change.mean),
-        change: known(it.loss_change.mean),
-        kl_range: Some([it.mean_kl.least, it.mean_kl.most]),
-        loss_range: known(it.loss_change.least).map(|least| [least, it.loss_change.most]),
-    });
-    [baseline, edited].into_iter().chain(control).collect()
+    shown.rows().into_iter().enumerate().map(row).collect()
 }
 
 /// The rows, with the raw scores of as many tokens as the budget allows, and what that leaves out.

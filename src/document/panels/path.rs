@@ -1,4 +1,5 @@
-//! What the Path panel calls picks, and its tables: the picks of a token, router after router, and what follows what over a text.
+//! What the Path panel calls picks, and its tables: the picks of a token, router after router, and what follows what
+//! over a text.
 
 use crate::analysis::{Flow, FlowOf};
 use crate::document::panels::full_words;

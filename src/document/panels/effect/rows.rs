@@ -45,6 +45,8 @@ pub struct EffectNumbers {
     pub loss_change: Option<f64>,
     /// The least and the largest KL of the controls.
     pub kl_range: Option<Range>,
+    /// The same of their changes of loss; none where there is none to predict.
+    pub loss_change_range: Option<Range>,
     /// Tokens or points compared.
     pub n_tokens: usize,
     /// Controls it is the mean of.
@@ -68,6 +70,7 @@ impl ShownEffect<'_> {
             loss: loss(effect.loss),
             loss_change: None,
             kl_range: None,
+            loss_change_range: None,
             n_tokens: effect.n_tokens,
             n_controls: None,
             layers_changed_most: String::new(),
@@ -89,6 +92,7 @@ impl ShownEffect<'_> {
             loss: loss(it.loss + it.loss_change.mean),
             loss_change: loss(it.loss_change.mean),
             kl_range: Some(it.mean_kl),
+            loss_change_range: (effect.n_scored > 0).then_some(it.loss_change),
             n_tokens: it.n_tokens,
             n_controls: Some(it.n),
             layers_changed_most: String::new(),
@@ -130,7 +134,8 @@ impl ShownEffect<'_> {
     }
 }
 
-/// A number of a row: `0.52`, `< 0.001`, `–` where there is none. `has_sign`: as a change, `+0.52`, `−0.52`, `> −0.001`.
+/// A number of a row: `0.52`, `< 0.001`, `–` where there is none. `has_sign`: as a change, `+0.52`, `−0.52`, `>
+/// −0.001`.
 #[must_use]
 pub fn effect_number_words(number: Option<f64>, has_sign: bool) -> String {
     let Some(it) = number else {
