@@ -1,7 +1,8 @@
 //! Which routers the change passes through: how many of their picks are others under the edits, over the same tokens.
 //!
-//! At a position a router picked the experts `S` in the baseline and `S'` under the edits, and `max(|S \ S'|, |S' \ S|)` of its picks changed. A pick that found no room
-//! is another than one that did. Weights that change with the same experts are not counted.
+//! At a position a router picked the experts `S` in the baseline and `S'` under the edits, and `max(|S \ S'|, |S' \
+//! S|)` of its picks changed. A pick that found no room is another than one that did. Weights that change with the same
+//! experts are not counted.
 
 use std::ops::Range;
 

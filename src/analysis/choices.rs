@@ -1,7 +1,8 @@
 //! Which expert was the strongest choice for which token, where: whether a router looks at its tokens at all.
 //!
-//! Measured as the mutual information of strongest expert and token id, less that of shuffled token ids, in nats. **Invariant:** the first tokens are kept, so memory is bounded however long texts are; texts
-//! take turns while they are read, so all of them are among the first.
+//! Measured as the mutual information of strongest expert and token id, less that of shuffled token ids, in nats.
+//! **Invariant:** the first tokens are kept, so memory is bounded however long texts are; texts take turns while they
+//! are read, so all of them are among the first.
 
 use std::collections::HashMap;
 

@@ -22,7 +22,8 @@ pub struct SelectionBias {
     pub median: f64,
     /// Median absolute deviation from the median.
     pub deviation: f64,
-    /// Those more than six deviations from the median, or farther from it than two scores can be apart; with their bias.
+    /// Those more than six deviations from the median, or farther from it than two scores can be apart; with their
+    /// bias.
     pub outliers: Vec<(ExpertId, f64)>,
     /// Numbers that are NaN or infinite.
     pub n_not_finite: usize,

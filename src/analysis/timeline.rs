@@ -1,8 +1,8 @@
 //! Several checkpoints of one model over the same tokens: how each expert's load went, when it left the even band, and
 //! how much the choice changed from one to the next.
 //!
-//! Formulas: utilisation `u_i = n_i/n̄`; saturation `mean_t |S_a ∩ S_b|/k` (OLMoE, arXiv 2409.02060). **Invariant:** all steps
-//! have the same routers and read the same tokens.
+//! Formulas: utilisation `u_i = n_i/n̄`; saturation `mean_t |S_a ∩ S_b|/k` (OLMoE, arXiv 2409.02060). **Invariant:**
+//! all steps have the same routers and read the same tokens.
 
 use serde::Serialize;
 

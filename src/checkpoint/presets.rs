@@ -1,4 +1,5 @@
-//! Shapes of models with random weights: those of known checkpoints (by their `config.json`), and any others, spelled out.
+//! Shapes of models with random weights: those of known checkpoints (by their `config.json`), and any others, spelled
+//! out.
 
 use serde_json::{Map, Value, json};
 

@@ -66,7 +66,8 @@ pub enum LayerSlot {
     FfnNormBias,
     /// Norm of what the FFN puts out, `[H]`.
     FfnPostNorm,
-    /// Projection to queries, `[A, H]`; twice as many rows, each head's queries then its gates, where the output is gated.
+    /// Projection to queries, `[A, H]`; twice as many rows, each head's queries then its gates, where the output is
+    /// gated.
     Q,
     /// Projection to keys, `[KV, H]`.
     K,

@@ -2,8 +2,9 @@
 //! baseline, caches that were dropped.
 //!
 //! **Invariant:** where the device runs ahead, one slice is in flight between two checks of the request channel. It is
-//! told before anything about the rows changes, so no request finds a row half read. On the CPU a slice may be half computed
-//! between two checks, because its weights are read from a disk; it is taken back before anything about the rows changes.
+//! told before anything about the rows changes, so no request finds a row half read. On the CPU a slice may be half
+//! computed between two checks, because its weights are read from a disk; it is taken back before anything about the
+//! rows changes.
 
 use std::{collections::VecDeque, ops::Range, time::Instant};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Pace;
 
-/// Most tokens the CPU reads in one go; the request channel is checked after each. The more, the more of them share an expert
-/// that is read from memory.
+/// Most tokens the CPU reads in one go; the request channel is checked after each. The more, the more of them share an
+/// expert that is read from memory.
 const MAX_SLICE: usize = 128;
 /// What a device of its own reads in one go however large the vocabulary,
 const MIN_DEVICE_SLICE: usize = 64;

@@ -85,9 +85,9 @@ pub(super) struct StartedStep<O: Ops> {
 pub(super) type Drawn<O> = (<O as Ops>::Predicted, usize);
 
 impl<O: Ops> Pending<O> {
-    /// Hands up to `n_layers` more layers of the step to the device. After the last of them the sequences are longer, its
-    /// results are on their way, and what each row draws is returned, on the device; none before. `drawn` is what the
-    /// rows read that read what was drawn.
+    /// Hands up to `n_layers` more layers of the step to the device. After the last of them the sequences are longer,
+    /// its results are on their way, and what each row draws is returned, on the device; none before. `drawn` is what
+    /// the rows read that read what was drawn.
     pub fn run(
         &mut self,
         model: &Model<O>,

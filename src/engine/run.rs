@@ -1,7 +1,7 @@
 //! The thread: checks the request channel, does the next piece of work, checks again.
 //!
-//! **Invariant:** between two checks of the request channel lies one step, one slice of reading or one slice of loading; of a slice of reading
-//! on the CPU whose weights come from a disk, one layer.
+//! **Invariant:** between two checks of the request channel lies one step, one slice of reading or one slice of loading;
+//! of a slice of reading on the CPU whose weights come from a disk, one layer.
 //! Nothing here waits except for a request, the next token's time, and a full queue of events.
 
 use std::{

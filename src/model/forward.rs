@@ -299,7 +299,8 @@ fn latent_attention<O: Ops>(
     );
 }
 
-/// The positions that an indexer lets each row see, `[T, P]`; none where every row sees all. Its keys are kept in any case.
+/// The positions that an indexer lets each row see, `[T, P]`; none where every row sees all. Its keys are kept in any
+/// case.
 fn chosen<O: Ops>(
     ops: &O,
     weights: &Indexer<O>,

@@ -166,8 +166,8 @@ pub struct RelativeBias {
 
 impl RelativeBias {
     /// The bucket of a key that stands `distance` positions behind its query, before it where that is negative
-    /// (`_relative_position_bucket` of Transformers' `T5Attention`). Each side has `n` buckets: distances below `n/2` one
-    /// each, others `n/2 + ln(distance / (n/2)) / ln(max_distance / (n/2)) · n/2`, at most `n - 1`.
+    /// (`_relative_position_bucket` of Transformers' `T5Attention`). Each side has `n` buckets: distances below `n/2`
+    /// one each, others `n/2 + ln(distance / (n/2)) / ln(max_distance / (n/2)) · n/2`, at most `n - 1`.
     #[must_use]
     pub fn bucket(&self, distance: isize) -> usize {
         let (n, first, far) = if self.bidirectional {

@@ -154,8 +154,8 @@ pub enum Algo {
 
 /// One router: where it sits and the whole of its rule.
 ///
-/// From raw logits z: soft cap, `s = score(z)`, `c = s + selection bias`, group filter on c, the `top_k` largest c (ties to the
-/// lowest id), weights from s or z, renormalisation, scale.
+/// From raw logits z: soft cap, `s = score(z)`, `c = s + selection bias`, group filter on c, the `top_k` largest c
+/// (ties to the lowest id), weights from s or z, renormalisation, scale.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouterSpec {
     /// Where it sits.

@@ -1,8 +1,8 @@
 //! Whether a load is even: the verdict on each router and on the model, with the numbers it rests on.
 //!
-//! With `n_i` picks of expert i, `P = Σ n_i` and `n̄ = P/E`: utilisation `n_i/n̄`, evenness `exp(H(f))/E` of `f_i = n_i/P`,
-//! and dead experts, with the limits of [`Preset`]. **Invariant:** too few tokens give no verdict, and what is said is said
-//! over named texts.
+//! With `n_i` picks of expert i, `P = Σ n_i` and `n̄ = P/E`: utilisation `n_i/n̄`, evenness `exp(H(f))/E` of `f_i =
+//! n_i/P`, and dead experts, with the limits of [`Preset`]. **Invariant:** too few tokens give no verdict, and what is
+//! said is said over named texts.
 
 mod limits;
 mod words;

@@ -135,7 +135,8 @@ pub(super) struct Networks {
 }
 
 impl Networks {
-    /// Reads keys that the related families share: which layers are dense, widths, groups, whether and by what weights are scaled.
+    /// Reads keys that the related families share: which layers are dense, widths, groups, whether and by what weights
+    /// are scaled.
     ///
     /// # Errors
     /// A setting that makes no sense.

@@ -1,5 +1,5 @@
-//! DeepSeek-V2 and V3 with related models (R1, Kimi-K2, Moonlight) and GLM-4.7-Flash: latent attention, dense layers first, experts
-//! in groups beside an expert that every token passes.
+//! DeepSeek-V2 and V3 with related models (R1, Kimi-K2, Moonlight) and GLM-4.7-Flash: latent attention, dense layers
+//! first, experts in groups beside an expert that every token passes.
 
 use crate::spec::{GroupScore, Mixer, Renorm, RouterSpec, Score};
 

@@ -72,7 +72,8 @@ const DEFAULTS: Defaults = Defaults {
     top_k: 4,
 };
 
-/// Slope of the activation and where its inputs are clamped, where a config does not say (`alpha` and `limit` of Transformers' `GptOssExperts`).
+/// Slope of the activation and where its inputs are clamped, where a config does not say (`alpha` and `limit` of
+/// Transformers' `GptOssExperts`).
 const ALPHA: f32 = 1.702;
 const LIMIT: f32 = 7.0;
 const DEFAULT_WINDOW: usize = 128;

@@ -83,8 +83,8 @@ const DEFAULTS: Defaults = Defaults {
     top_k: 2,
 };
 
-/// Epsilon of the norms of layers (Transformers' `JetMoeRMSNorm` by default); `rms_norm_eps` of a config is that of the last
-/// norm alone.
+/// Epsilon of the norms of layers (Transformers' `JetMoeRMSNorm` by default); `rms_norm_eps` of a config is that of the
+/// last norm alone.
 const LAYER_EPS: f32 = 1e-6;
 const HEADS: &str = "num_attention_heads";
 

@@ -75,7 +75,8 @@ pub(super) const LATENT: &[Tensor] = &[
     ),
 ];
 
-/// Epsilon of the norms of both bottlenecks, whatever that of the others is (Transformers' `DeepseekV2RMSNorm` by default).
+/// Epsilon of the norms of both bottlenecks, whatever that of the others is (Transformers' `DeepseekV2RMSNorm` by
+/// default).
 const LORA_EPS: f32 = 1e-6;
 
 /// Reads it: `plain` was read with the width that rotates as that of a head.

@@ -1,4 +1,5 @@
-//! Configs of families related to DeepSeek and of families whose attention differs by layer: what is missing, null, spelled otherwise.
+//! Configs of families related to DeepSeek and of families whose attention differs by layer: what is missing, null,
+//! spelled otherwise.
 
 use std::path::Path;
 

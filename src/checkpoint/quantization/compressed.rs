@@ -17,7 +17,8 @@ use crate::formats::{
 const GROUP: usize = 32;
 
 /// `weight_packed [rows, cols · bits / 32]`, `weight_scale [rows, groups]`, and where it is there, or the config says that
-/// it is, `weight_zero_point [rows · bits / 32, groups]`, packed along the rows, and `weight_g_idx [cols]`. A number is `(level - zero) · scale`.
+/// it is, `weight_zero_point [rows · bits / 32, groups]`, packed along the rows, and `weight_g_idx [cols]`. A number is
+/// `(level - zero) · scale`.
 ///
 /// # Errors
 /// A tensor of it that is missing, or has another shape or kind of number.

@@ -1,10 +1,10 @@
 //! Whole numbers packed into 32-bit words, against the order of rows: GPTQ, whose words hold consecutive inputs of one
 //! output, and AWQ, whose words hold eight outputs of one input. A number is `(level - zero) · scale`.
 //!
-//! GPTQ as `AutoGPTQ` and `GPTQModel` write it (`nn_modules/qlinear`, `convert_gptq_v1_to_v2_format`): what is stored as
-//! zero point is one less than it is, unless the format is `gptq_v2`; `GPTQModel` takes the ones from whole words and adds
-//! them to whole words (`convert_gptq_v2_to_v1_format_module`), so a zero point of 0 borrows from the next. AWQ as `AutoAWQ`'s `WQLinear_GEMM` and
-//! `utils/packing_utils.py`.
+//! GPTQ as `AutoGPTQ` and `GPTQModel` write it (`nn_modules/qlinear`, `convert_gptq_v1_to_v2_format`): what is stored
+//! as zero point is one less than it is, unless the format is `gptq_v2`; `GPTQModel` takes the ones from whole words
+//! and adds them to whole words (`convert_gptq_v2_to_v1_format_module`), so a zero point of 0 borrows from the next.
+//! AWQ as `AutoAWQ`'s `WQLinear_GEMM` and `utils/packing_utils.py`.
 
 use safetensors::Dtype as Raw;
 

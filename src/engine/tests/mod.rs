@@ -22,7 +22,8 @@ use cut::{CUT_EVERY, cut, cut_every};
 
 /// Tests that are not run so, each with why.
 const UNCUT: [&str; 7] = [
-    // How many milliseconds or tokens a second: positions read once more take time, and the machine runs all others meanwhile.
+    // How many milliseconds or tokens a second: positions read once more take time, and the machine runs all others
+    // meanwhile.
     "time::a_request_lands_within_50_ms",
     "time::at_8_tokens_a_second",
     "time::the_speed_told",

@@ -64,7 +64,8 @@ impl<'a> PlaneRows<'a> {
         }
     }
 
-    /// Packed words for the lanes' rows from `first`, and the stride to the next, in words; `None` where these are not rows of one matrix, begin within a word, or are not all there.
+    /// Packed words for the lanes' rows from `first`, and the stride to the next, in words; `None` where these are not
+    /// rows of one matrix, begin within a word, or are not all there.
     #[must_use]
     pub fn words_of(&self, first: usize, n_rows: usize) -> Option<(&'a [[u8; 4]], usize)> {
         let (row, rows) = (self.first + first, self.matrix_rows.max(1));

@@ -278,7 +278,8 @@ impl<B: Grouped> Rows for Groups<'_, B> {
         let pairs = size_of::<B::Numbers>() / size_of::<[f32; 2 * N_LANES]>();
         let here = lanes.start / (2 * pairs)..lanes.end / (2 * pairs);
         let (first_row, last) = (rows.start, rows.end - 1);
-        // Four rows at a time, since what their blocks share is read faster together; behind the last row it is read again.
+        // Four rows at a time, since what their blocks share is read faster together; behind the last row it is read
+        // again.
         for first in rows.step_by(GROUPED_ROWS) {
             let row = |i: usize| {
                 let row = &self.blocks[(first + i).min(last) * self.per_row..][..self.per_row];

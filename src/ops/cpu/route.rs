@@ -1,8 +1,8 @@
 //! Chooses the experts of one token. The reference of `kernels/route.wgsl`.
 //!
 //! Order of work: bias edits on z, score `s = score(z)`, selection score `c = s + selection bias`, edits of c, masks
-//! (`c = -inf`), group filter, forced experts and top-k of c (or random choice), weights from s, given shares, uniform weights,
-//! zeroed and swapped experts. Which of them a router has is in [`RouterSpec`].
+//! (`c = -inf`), group filter, forced experts and top-k of c (or random choice), weights from s, given shares, uniform
+//! weights, zeroed and swapped experts. Which of them a router has is in [`RouterSpec`].
 //!
 //! **Invariant:** cannot fail. What could is refused when the list is lowered.
 
@@ -230,9 +230,9 @@ fn turns(
     first.iter().copied().chain(rest).collect()
 }
 
-/// Weights by sparsemixer (`sparsemixer` in Transformers' `modeling_phimoe.py`, without jitter). In its turn expert e, with
-/// `m = z_e`, is weighed by the softmax of z at e over the experts i with `(m - z_i) / max(|z_i|, m) <= 2 eps` that are not
-/// masked and had no turn. Returns the sum of the weights.
+/// Weights by sparsemixer (`sparsemixer` in Transformers' `modeling_phimoe.py`, without jitter). In its turn expert e,
+/// with `m = z_e`, is weighed by the softmax of z at e over the experts i with `(m - z_i) / max(|z_i|, m) <= 2 eps`
+/// that are not masked and had no turn. Returns the sum of the weights.
 fn weigh_by_turns(it: &mut Scores, turns: &[usize], eps: f32, edits: Option<&RouterPolicy>) -> f32 {
     let z = &it.z;
     let mut weights = vec![0.0; it.chosen.len()];

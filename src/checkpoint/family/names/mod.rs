@@ -1,9 +1,9 @@
 //! What a family calls its tensors: one list in the family's file of names, what each tensor holds and how.
 //!
 //! A [`Slot`] is one weight of one model: the down projection of expert 3 in layer 2. A [`Role`] is that weight without
-//! layer and expert, as a list of names has it: the down projection of any expert. A [`Spelling`] is one way to name the
-//! tensor that a role is in, with a prefix: `model.layers.{l}.mlp.experts.{e}.down_proj.weight`. A role may have several
-//! spellings; the one that counts is the one whose tensor the file has.
+//! layer and expert, as a list of names has it: the down projection of any expert. A [`Spelling`] is one way to name
+//! the tensor that a role is in, with a prefix: `model.layers.{l}.mlp.experts.{e}.down_proj.weight`. A role may have
+//! several spellings; the one that counts is the one whose tensor the file has.
 
 mod role;
 mod shapes;

@@ -133,8 +133,8 @@ impl Metadata {
 
     /// What stands under a key, as JSON has it: a number that is not finite is null.
     ///
-    /// A text too long for a name is cut; of bytes that are no text, and of a list that is long or of texts, a text says
-    /// what it is, which no setting takes for a number. Returns `None` where the key is missing.
+    /// A text too long for a name is cut; of bytes that are no text, and of a list that is long or of texts, a text
+    /// says what it is, which no setting takes for a number. Returns `None` where the key is missing.
     pub(in crate::checkpoint) fn json(&self, key: &str) -> Option<Value> {
         /// One value for each layer, at the most.
         const MOST: usize = 4096;

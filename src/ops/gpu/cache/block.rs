@@ -17,8 +17,8 @@ const FIRST_POSITIONS: usize = 512;
 /// The same beside rows that are shared: most forks are short.
 const FIRST_OF_FORK: usize = 64;
 
-/// A fork shares rows if they fill at least 1/4 of the parent's buffer, which stays as long as a fork holds it; otherwise
-/// they are copied.
+/// A fork shares rows if they fill at least 1/4 of the parent's buffer, which stays as long as a fork holds it;
+/// otherwise they are copied.
 const LEAST_SHARED: usize = 4;
 
 /// Keys and values side by side.
