@@ -29,6 +29,8 @@ const LONGER_WORDS: f32 = 130.0;
 const ROOM_FOR_REASON: f32 = 230.0;
 /// What the bar of the weights that are read, and its words, need, points.
 const ROOM_FOR_PAGES: f32 = 260.0;
+/// What Pause, the bar and the words of a text that is read need beside it, points.
+const ROOM_FOR_READING: f32 = 340.0;
 /// With less room than this it is not said how long they take, points.
 const ROOM_FOR_TIME: f32 = 560.0;
 /// With less room than this beside their bar, layers are not counted, points.
@@ -335,7 +337,11 @@ fn pages_ui(cx: &Cx<'_>, ui: &mut Ui) {
     let Some(pages) = cx.session.pages_read else {
         return;
     };
-    if ui.available_width() < ROOM_FOR_PAGES {
+    let others = match cx.session.backlog {
+        Some(_) => ROOM_FOR_READING,
+        None => 0.0,
+    };
+    if ui.available_width() < ROOM_FOR_PAGES + others {
         return;
     }
     let mut words = format!(

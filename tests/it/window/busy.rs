@@ -152,6 +152,34 @@ fn how_much_of_the_weights_was_read_ahead_is_told_until_all_is() {
     }
 }
 
+/// In a narrow window the bar of the tokens that are read has its place, and that of the weights comes after it.
+#[test]
+fn what_is_read_lies_over_nothing_in_a_narrow_window() {
+    for (width, has_pages) in [(1024.0, false), (1440.0, true)] {
+        let mut events = baseline(TOUR_LIKE, 12);
+        events.retain(|it| !matches!(it, Event::Row(RowEvent::Stepped { .. })));
+        let (mut window, script) = scripted((width, 700.0), Theme::Dark, events, true);
+        script.say([
+            Event::ReadAhead {
+                done_bytes: 7_500_000_000,
+                total_bytes: 18_100_000_000,
+            },
+            Event::Backlog {
+                n_left: 12,
+                n_total: 12,
+            },
+        ]);
+        settle(&mut window);
+        let shown = !labels(&window, "7.5 GB of 18.1 GB in memory").is_empty();
+        assert_eq!(shown, has_pages, "{width}");
+        let words = window.get_by_label("reading: 0 of 12 tokens").rect();
+        for before in window.get_all_by_label("seed") {
+            let before = before.rect();
+            assert!(words.left() > before.right(), "{words} over {before}");
+        }
+    }
+}
+
 /// Of a model on a disk reading the first tokens takes seconds: the bar moves layer by layer.
 #[test]
 fn how_many_layers_have_run_on_the_first_tokens_is_told() {
